@@ -1,0 +1,77 @@
+"""Datasets onto your machine, verified, and into your training loop, fast.
+
+Two ways in::
+
+    from dshub import load                      # functions over a default Hub
+    train = load("mnist", split="train")
+
+    from dshub import Hub, Settings             # the same, with everything spelled out
+    hub = Hub(settings=Settings.read(jobs=4))
+    train = hub.load("mnist", split="train")
+
+Importing this package is nearly free: every public name is resolved on first use, so that
+neither NumPy nor Arrow nor a framework is loaded before it is needed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dshub.dataset import Dataset
+    from dshub.errors import DshubError
+    from dshub.hub import Hub, fetch, info, load, load_data, names
+    from dshub.loader import Loader
+    from dshub.manifest import Feature, Manifest, Resource, Split
+    from dshub.registry import Registry
+    from dshub.settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Dataset",
+    "DshubError",
+    "Feature",
+    "Hub",
+    "Loader",
+    "Manifest",
+    "Registry",
+    "Resource",
+    "Settings",
+    "Split",
+    "fetch",
+    "info",
+    "load",
+    "load_data",
+    "names",
+]
+
+_HOMES = {
+    "Dataset": "dataset",
+    "DshubError": "errors",
+    "Feature": "manifest",
+    "Hub": "hub",
+    "Loader": "loader",
+    "Manifest": "manifest",
+    "Registry": "registry",
+    "Resource": "manifest",
+    "Settings": "settings",
+    "Split": "manifest",
+    "fetch": "hub",
+    "info": "hub",
+    "load": "hub",
+    "load_data": "hub",
+    "names": "hub",
+}
+
+
+def __getattr__(name: str) -> Any:  # any public name, each of its own type
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'dshub' has no attribute {name!r}")
+    value = getattr(import_module(f"dshub.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

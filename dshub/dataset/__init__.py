@@ -1,0 +1,11 @@
+"""A dataset in hand: an immutable view of rows and columns, and what can be done with it.
+
+A `Dataset` is like a `range` over rows of a table: it holds no rows, only which ones are meant.
+Slicing, shuffling, splitting give new views and copy nothing. Rows are read when they are asked
+for, from the memory map.
+"""
+
+from dshub.dataset.dataset import Dataset
+from dshub.dataset.splits import Part, parse_split
+
+__all__ = ["Dataset", "Part", "parse_split"]

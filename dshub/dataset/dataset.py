@@ -1,0 +1,338 @@
+"""`Dataset`: which rows, which columns, and how they are handed out."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, cast, overload
+
+import msgspec
+import numpy as np
+
+from dshub import plugins
+from dshub.dataset.selection import Selection, Shuffled, Span, describe, picked, rows_at, sliced
+from dshub.dataset.sources import Source, TableSource, from_arrays, from_arrow
+from dshub.errors import UnknownNameError
+from dshub.loader import Batch, Loader
+from dshub.loader.loader import Layout, Plan
+from dshub.manifest import Feature, ImageFeature, Manifest
+from dshub.table import Values
+
+BLOCK = 1024  # rows read at a time when a dataset is iterated or filtered
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows and columns, immutable; every method gives a new view and copies nothing.
+
+    ::
+
+        ds[3]            a row: {"image": uint8 (28, 28, 1), "label": int}
+        ds[10:20]        columns of ten rows: {"image": uint8 (10, 28, 28, 1), …}
+        ds[[1, 5]]       columns of the rows 1 and 5
+        ds["label"]      a whole column: int64 (rows,), a view of the memory map where it can be
+
+    Pictures are RGB or grey, (height, width, channels), uint8; labels int64; text `str`.
+    Arrays that are views are read-only. It pickles to a few hundred bytes, for worker processes.
+
+    Get one from `dshub.load`, or from your own data with `from_arrays` and `from_arrow`.
+    """
+
+    _source: Source
+    _selection: Selection
+    _names: tuple[str, ...]
+    _supervised: tuple[str, str] | None = None
+
+    # Making one
+
+    @classmethod
+    def from_tables(cls, folders: Sequence[Path]) -> Self:
+        """The rows of prepared tables, one behind the other; columns that all of them have."""
+        return cls._of(TableSource(folders))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        columns: Mapping[str, np.ndarray | Sequence[str]],
+        *,
+        features: Mapping[str, Feature] | None = None,
+        supervised: tuple[str, str] | None = None,
+    ) -> Self:
+        """Your own arrays, (rows, …), or lists of `str`; they are not copied.
+
+        Args:
+            features: what columns hold, such as class names; guessed from dtype and shape
+                where not given.
+            supervised: the columns that `(x, y)` means.
+
+        Raises:
+            SchemaError: columns differ in length, or do not fit their features.
+        """
+        return cls._of(from_arrays(columns, features), supervised)
+
+    @classmethod
+    def from_arrow(cls, table: Any, *, supervised: tuple[str, str] | None = None) -> Self:
+        """A `pyarrow.Table` of numbers, fixed-size lists of them, and text."""
+        return cls._of(from_arrow(table), supervised)
+
+    @classmethod
+    def _of(cls, source: Source, supervised: tuple[str, str] | None = None) -> Self:
+        manifest = source.manifest
+        if supervised is None and manifest is not None:
+            supervised = manifest.supervised
+        if supervised is not None and not set(supervised) <= source.features.keys():
+            supervised = None
+        return cls(source, Span(0, source.rows), tuple(source.features), supervised)
+
+    # What it is
+
+    def __len__(self) -> int:
+        return self._selection.length
+
+    @cached_property
+    def features(self) -> dict[str, Feature]:
+        """The columns in order, and what each holds."""
+        return {name: self._source.features[name] for name in self._names}
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Where the rows come from: name, version, licence, citation; None for own data."""
+        return self._source.manifest
+
+    @property
+    def supervised(self) -> tuple[str, str] | None:
+        """The columns that `(x, y)` means, where both are there."""
+        pair = self._supervised
+        return pair if pair is not None and set(pair) <= set(self._names) else None
+
+    @property
+    def pictures(self) -> list[str]:
+        """The columns that hold pictures."""
+        return [name for name, kind in self.features.items() if isinstance(kind, ImageFeature)]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over which rows and columns these are, to log beside a result."""
+        parts = [self._source.identity, describe(self._selection), list(self._names)]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        title = manifest.identifier if manifest is not None else "own data"
+        note = ", synthetic stand-in" if manifest is not None and manifest.synthetic else ""
+        return f"<Dataset {title}{note}: {len(self):,} rows of {', '.join(self._names)}>"
+
+    # Rows and columns
+
+    @overload
+    def __getitem__(self, key: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, key: str) -> Values: ...
+    @overload
+    def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Batch: ...
+    def __getitem__(self, key: Any) -> Any:
+        """A row, a column, or columns of some rows; see the class.
+
+        Raises:
+            IndexError: there is no such row.
+            UnknownNameError: there is no such column.
+        """
+        if isinstance(key, str):
+            return self._column(key)
+        if isinstance(key, slice):
+            positions = range(*key.indices(len(self)))
+            return self._with(sliced(self._selection, positions))._span()
+        if np.ndim(key):
+            return self.gather(self._positions(key))
+        row = self.gather(self._positions([key]))
+        return {name: _plain(values[0]) for name, values in row.items()}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(self), BLOCK):
+            columns = self[start : start + BLOCK]
+            for i in range(min(BLOCK, len(self) - start)):
+                yield {name: _plain(values[i]) for name, values in columns.items()}
+
+    def gather(self, rows: np.ndarray) -> Batch:
+        """Columns of the rows at some positions, in their order; new arrays.
+
+        Args:
+            rows: int64, each from 0 to len - 1; not checked.
+        """
+        chosen = rows_at(self._selection, rows)
+        return {name: self._source.gather(name, chosen) for name in self._names}
+
+    def _column(self, name: str) -> Values:
+        if name not in self._names:
+            raise UnknownNameError(kind="column", name=name, known=self._names)
+        return cast("Values", self.columns([name])._span()[name])
+
+    def _span(self) -> Batch:
+        """All rows, as views where they lie side by side."""
+        chosen = self._selection
+        if isinstance(chosen, Span) and chosen.step == 1:
+            stop = chosen.start + chosen.length
+            return {name: self._source.span(name, chosen.start, stop) for name in self._names}
+        return self.gather(np.arange(len(self), dtype=np.int64))
+
+    def _positions(self, key: Any) -> np.ndarray:
+        wanted = np.asarray(key)
+        if wanted.dtype == bool and wanted.shape == (len(self),):
+            return np.flatnonzero(wanted)
+        if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
+            raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {key!r}")
+        positions = wanted.astype(np.int64)
+        positions = np.where(positions < 0, positions + len(self), positions)
+        wrong = np.flatnonzero((positions < 0) | (positions >= len(self)))
+        if len(wrong):
+            raise IndexError(f"there is no row {wanted[wrong[0]]} among {len(self):,}")
+        return positions
+
+    # Other views
+
+    def _with(self, selection: Selection) -> Self:
+        return replace(self, _selection=selection)
+
+    def columns(self, names: Sequence[str]) -> Self:
+        """Only those columns, in that order; raises UnknownNameError."""
+        for name in names:
+            if name not in self._names:
+                raise UnknownNameError(kind="column", name=name, known=self._names)
+        return replace(self, _names=tuple(names))
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> Self:
+        """The rows of those numbers (or where a mask is true), in that order."""
+        return self._with(picked(self._selection, self._positions(rows)))
+
+    def take(self, count: int) -> Self:
+        """The first `count` rows, or all if there are fewer."""
+        return self._with(sliced(self._selection, range(len(self))[: max(count, 0)]))
+
+    def skip(self, count: int) -> Self:
+        """All but the first `count` rows."""
+        return self._with(sliced(self._selection, range(len(self))[max(count, 0) :]))
+
+    def shuffle(self, seed: int = 0) -> Self:
+        """The same rows in the order of a seed: on every machine, in every release, the same."""
+        return self._with(Shuffled(self._selection, seed, 0, len(self)))
+
+    def shard(self, index: int, count: int) -> Self:
+        """Every `count`-th row from row `index`: the shards of 0 … count-1 hold each row once."""
+        if not 0 <= index < count:
+            raise ValueError(f"shard {index} of {count}: the index runs from 0 to {count - 1}")
+        return self._with(sliced(self._selection, range(index, len(self), count)))
+
+    def split(self, *shares: float, seed: int | None = None) -> list[Self]:
+        """Parts one behind the other, one for each share and one for what is left.
+
+        ``train, held_out = ds.split(0.9, seed=0)``
+
+        Args:
+            *shares: of the rows, each above 0, together at most 1.
+            seed: shuffle with it first; None keeps the order.
+
+        Raises:
+            ValueError: the shares are not that.
+        """
+        total = sum(shares)
+        if not shares or min(shares) <= 0 or total > 1 + 1e-9:
+            raise ValueError(f"shares {shares} must be above 0 and add up to at most 1")
+        whole = self if seed is None else self.shuffle(seed)
+        ends = [round(len(self) * share) for share in np.cumsum(shares)]
+        ends += [] if abs(total - 1) < 1e-9 else [len(self)]
+        starts = [0, *ends[:-1]]
+        chosen = [range(a, b) for a, b in zip(starts, ends, strict=True)]
+        return [whole._with(sliced(whole._selection, part)) for part in chosen]
+
+    def filter(
+        self, keep: Callable[[Batch], np.ndarray], *, columns: Sequence[str] | None = None
+    ) -> Self:
+        """The rows for which `keep` is true.
+
+        ``ds.filter(lambda batch: batch["label"] < 5, columns=["label"])``
+
+        Args:
+            keep: called with columns of up to 1,024 rows; returns one bool for each.
+            columns: the columns it needs; fewer are faster. None means all.
+        """
+        view = self if columns is None else self.columns(columns)
+        masks = [np.zeros(0, bool)]
+        for start in range(0, len(self), BLOCK):
+            batch = view[start : start + BLOCK]
+            mask = np.asarray(keep(batch))
+            rows = min(BLOCK, len(self) - start)
+            if mask.shape != (rows,) or mask.dtype != bool:
+                raise TypeError(f"the filter must return {rows} bools, not {mask.dtype} {mask.shape}")
+            masks.append(mask)
+        return self.select(np.flatnonzero(np.concatenate(masks)))
+
+    # Handing out
+
+    def batches(  # noqa: PLR0913  # the one long list of options, all by keyword
+        self,
+        size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        transform: Callable[[Batch], Batch] | None = None,
+        layout: Layout = "hwc",
+        supervised: bool = False,
+    ) -> Loader:
+        """Batches of `size` rows, epoch after epoch.
+
+        Args:
+            size: rows in a batch; the last one of an epoch may hold fewer.
+            shuffle: a new order each epoch, a pure function of seed and epoch.
+            seed: of the order.
+            drop_last: leave out a last batch with fewer rows.
+            transform: called with each batch (a dict of arrays that it may change), returns one.
+            layout: `hwc`, or `chw` for pictures with channels first.
+            supervised: batches are `(x, y)` instead of dicts.
+
+        Raises:
+            ValueError: an option that cannot be.
+        """
+        if size < 1:
+            raise ValueError(f"a batch holds at least 1 row, not {size}")
+        if layout not in {"hwc", "chw"}:
+            raise ValueError(f"layout is 'hwc' or 'chw', not {layout!r}")
+        if supervised and self.supervised is None:
+            raise ValueError("these rows do not say which columns (x, y) means")
+        plan = Plan(
+            size=size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            transform=transform,
+            layout=layout,
+            supervised=supervised,
+        )
+        return Loader(self, plan)
+
+    def numpy(self) -> Batch:
+        """Whole columns as arrays: views of the memory map where the rows lie side by side."""
+        return self._span()
+
+    def torch(self) -> Any:
+        """A map-style `torch.utils.data.Dataset`; see `dshub.adapters.torch`."""
+        return self.to("torch")
+
+    def tf(self) -> Any:
+        """A `tf.data.Dataset` of rows; see `dshub.adapters.tf`."""
+        return self.to("tf")
+
+    def to(self, framework: str) -> Any:
+        """Rows for a framework, by the name of its adapter.
+
+        Raises:
+            UnknownNameError: there is no such adapter.
+            MissingExtraError: the framework is not installed.
+        """
+        return plugins.module("adapters", framework).rows(self)
+
+
+def _plain(value: Any) -> Any:
+    """A single number as Python's own; arrays and text as they are."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,99 @@
+"""Which rows of a source a dataset means: a closed set of three, each a function of positions.
+
+`Span` and `Shuffled` take constant memory whatever the number of rows; `Picked` holds a list.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from dshub.loader import key_of, permute
+
+
+@dataclass(frozen=True)
+class Span:
+    """Every `step`-th row from `start`, `length` of them."""
+
+    start: int
+    length: int
+    step: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """Rows listed one by one, int64."""
+
+    rows: np.ndarray
+
+    @property
+    def length(self) -> int:
+        """How many rows are meant."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """The rows of another selection in the order of a seed; a slice of that order."""
+
+    inner: "Selection"
+    seed: int
+    start: int
+    length: int
+    step: int = 1
+
+
+Selection = Span | Picked | Shuffled
+
+
+def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
+    """The source rows at some positions of a selection, int64."""
+    match selection:
+        case Span():
+            return positions * selection.step + selection.start
+        case Picked():
+            return selection.rows[positions]
+        case Shuffled():
+            shuffled = positions * selection.step + selection.start
+            inner = selection.inner
+            key = key_of(selection.seed, 0)
+            return rows_at(inner, permute(shuffled, inner.length, key))
+        case _:
+            assert_never(selection)
+
+
+def sliced(selection: Selection, positions: range) -> Selection:
+    """The selection of a range of a selection's positions."""
+    length = len(positions)
+    match selection:
+        case Span():
+            start = selection.start + positions.start * selection.step
+            return Span(start, length, selection.step * positions.step)
+        case Picked():
+            return Picked(selection.rows[np.arange(positions.start, positions.stop, positions.step)])
+        case Shuffled():
+            start = selection.start + positions.start * selection.step
+            step = selection.step * positions.step
+            return Shuffled(selection.inner, selection.seed, start, length, step)
+        case _:
+            assert_never(selection)
+
+
+def picked(selection: Selection, positions: np.ndarray) -> Selection:
+    """The selection of listed positions of a selection."""
+    return Picked(rows_at(selection, positions))
+
+
+def describe(selection: Selection) -> list[object]:
+    """Plain values that tell two selections apart, for a fingerprint."""
+    match selection:
+        case Span():
+            return ["span", selection.start, selection.length, selection.step]
+        case Picked():
+            return ["picked", selection.rows.tobytes().hex()]
+        case Shuffled():
+            inner = describe(selection.inner)
+            own = [selection.seed, selection.start, selection.length, selection.step]
+            return ["shuffled", *own, inner]
+        case _:
+            assert_never(selection)

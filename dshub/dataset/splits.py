@@ -1,0 +1,73 @@
+"""Split expressions: `train`, `train[:1000]`, `train[10%:20%]`, `train[-500:]`, `train+test`."""
+
+import re
+from dataclasses import dataclass
+
+from dshub.errors import SplitError
+
+_PART = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(\[([^\[\]]*)\])?\s*")
+_BOUND = re.compile(r"\s*(-?\d+)\s*(%?)\s*")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One end of a slice: a number of rows, or of hundredths."""
+
+    number: int
+    percent: bool
+
+    def row(self, rows: int) -> int:
+        """The row it means among `rows`: rounded to the nearest for percents, from the end for
+        negative numbers, and never outside.
+        """
+        row = round(self.number * rows / 100) if self.percent else self.number
+        return min(max(row + rows if self.number < 0 else row, 0), rows)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One term of an expression: a split, and the slice of it that is meant."""
+
+    split: str
+    start: Bound | None = None
+    stop: Bound | None = None
+
+    def rows(self, count: int) -> range:
+        """The rows that are meant of a split with `count` rows."""
+        start = self.start.row(count) if self.start else 0
+        stop = self.stop.row(count) if self.stop else count
+        return range(start, max(start, stop))
+
+
+def parse_split(expression: str) -> list[Part]:
+    """The terms of an expression, in order.
+
+    Raises:
+        SplitError: it cannot be read.
+    """
+    parts = []
+    for term in expression.split("+"):
+        match = _PART.fullmatch(term)
+        if match is None:
+            raise SplitError(expression=expression, reason=f"{term.strip()!r} is no split")
+        if match[2] is None:
+            parts.append(Part(match[1]))
+            continue
+        start, colon, stop = match[3].partition(":")
+        if not colon:
+            raise SplitError(expression=expression, reason="a slice needs a ':'")
+        parts.append(Part(match[1], _bound(expression, start), _bound(expression, stop)))
+    return parts
+
+
+def _bound(expression: str, text: str) -> Bound | None:
+    if not text.strip():
+        return None
+    match = _BOUND.fullmatch(text)
+    if match is None:
+        reason = f"{text.strip()!r} is neither a number of rows nor a percentage"
+        raise SplitError(expression=expression, reason=reason)
+    number, percent = int(match[1]), bool(match[2])
+    if percent and abs(number) > 100:
+        raise SplitError(expression=expression, reason=f"{number}% is more than all rows")
+    return Bound(number, percent)

@@ -1,0 +1,298 @@
+"""Every exception that dshub raises on purpose. This module imports nothing of dshub.
+
+::
+
+    DshubError                 1   the root: catch this one
+    ├── SettingsError          2   a setting has a value that cannot be used
+    ├── SplitError             3   a split expression that cannot be read
+    ├── UnknownNameError       3   no such dataset, split, column, plug-in      (a LookupError)
+    ├── ManifestError          1   a manifest with faults, all of them listed
+    ├── TransportError         4   one source did not deliver
+    ├── FetchError             4   every source of a file failed (5 if bytes came, but wrong ones)
+    │   ├── OfflineError       6   not in the cache, and going online is forbidden
+    │   └── ManualStepError    7   a person must obtain the file
+    ├── ChecksumError          5   bytes that are not the published ones
+    ├── UnsafeArchiveError     5   an archive member that must not be touched
+    ├── StoreError             8   the cache cannot be read or written
+    │   └── DiskFullError      8   no space for what is about to be written
+    ├── ReadError              9   a file that is not what its format promises
+    ├── SchemaError            9   data that do not fit their manifest
+    ├── StateError             1   a saved loader state that fits another loader
+    └── MissingExtraError      1   an optional package is not installed         (an ImportError)
+
+The number is the exit code of the command line. Facts go in as keywords and stay available as
+attributes; the wording lives here. `hint` is the next step, shown on a line of its own.
+A plain `ValueError` or `TypeError` remains right for a caller's mistake in Python.
+"""
+
+from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "ChecksumError",
+    "DiskFullError",
+    "DshubError",
+    "FetchError",
+    "ManifestError",
+    "ManualStepError",
+    "MissingExtraError",
+    "OfflineError",
+    "ReadError",
+    "SchemaError",
+    "SettingsError",
+    "SplitError",
+    "StateError",
+    "StoreError",
+    "TransportError",
+    "UnknownNameError",
+    "UnsafeArchiveError",
+]
+
+
+class DshubError(Exception):
+    """The root of the tree. `str(error)` says what happened; `error.hint` what to do next."""
+
+    exit_code: int = 1
+    hint: str = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint or self.hint
+
+
+class SettingsError(DshubError):
+    """`DSHUB_JOBS is 'many'; it must be a whole number of at least 1`."""
+
+    exit_code = 2
+
+    def __init__(self, *, name: str, value: object, expected: str) -> None:
+        super().__init__(f"{name} is {value!r}; it must be {expected}")
+        self.name, self.value, self.expected = name, value, expected
+
+
+class SplitError(DshubError):
+    """`cannot read the split 'train[:10': a '[' without its ']'`."""
+
+    exit_code = 3
+    hint = "write splits as train, train[:1000], train[10%:20%] or train+test"
+
+    def __init__(self, *, expression: str, reason: str) -> None:
+        super().__init__(f"cannot read the split {expression!r}: {reason}")
+        self.expression, self.reason = expression, reason
+
+
+class UnknownNameError(DshubError, LookupError):
+    """`there is no dataset named 'mnits'` / `hint: did you mean mnist?`."""
+
+    exit_code = 3
+
+    def __init__(
+        self, *, kind: str, name: str, close: Sequence[str] = (), known: Sequence[str] = ()
+    ) -> None:
+        hint = ""
+        if close:
+            hint = f"did you mean {' or '.join(close)}?"
+        elif known:
+            hint = f"known: {', '.join(known)}"
+        super().__init__(f"there is no {kind} named {name!r}", hint=hint)
+        self.kind, self.name, self.close, self.known = kind, name, tuple(close), tuple(known)
+
+
+class ManifestError(DshubError):
+    """Lists every fault of a manifest with its place.
+
+    ::
+
+        registry/mnist/1.0.0.toml has 2 faults:
+          line 14, resources.train-images.sha256: must be 64 hexadecimal digits
+          line 31, splits.train.row: unknown field; did you mean rows?
+    """
+
+    hint = "`dshub check FILE` shows this list again after an edit"
+
+    def __init__(self, *, source: str, faults: Sequence[object]) -> None:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        lines = "".join(f"\n  {fault}" for fault in faults)
+        super().__init__(f"{source} has {count}:{lines}")
+        self.source, self.faults = source, tuple(faults)
+
+
+class TransportError(DshubError):
+    """`https://host/file.gz: 503 Service Unavailable`.
+
+    Attributes:
+        transient: whether trying the same source again may help.
+        unreachable: whether the host itself could not be reached (name lookup, connection).
+        retry_after: seconds the server asked us to wait, or None.
+    """
+
+    exit_code = 4
+    hint = "try again later, or name a mirror in DSHUB_MIRROR"
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        reason: str,
+        transient: bool = False,
+        unreachable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.url, self.reason = url, reason
+        self.transient, self.unreachable, self.retry_after = transient, unreachable, retry_after
+
+
+class FetchError(DshubError):
+    """Names every file that has no working source, and what each source answered.
+
+    ::
+
+        could not fetch mnist: no source worked for 1 of its files
+          train-images (9.9 MB)
+            https://first.example/train-images.gz: 503 Service Unavailable, 5 tries
+
+    The exit code is 5 instead of 4 where a source delivered bytes, but not the published ones.
+    """
+
+    exit_code = 4
+    hint = (
+        "check the connection, or name a mirror in DSHUB_MIRROR; or download the files on a "
+        "machine that can, and `dshub import NAME FOLDER` here"
+    )
+
+    def __init__(self, *, dataset: str, attempts: Mapping[str, Sequence[DshubError]]) -> None:
+        lines = []
+        for title, errors in attempts.items():
+            lines.append(f"\n  {title}")
+            lines.extend(f"\n    {error}" for error in errors)
+            if not errors:
+                lines.append("\n    it names no source")
+        files = "1 of its files" if len(attempts) == 1 else f"{len(attempts)} of its files"
+        super().__init__(
+            f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}",
+            hint=self.hint.replace("NAME", dataset.split()[0]),
+        )
+        self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
+        flat = [error for errors in attempts.values() for error in errors]
+        if any(isinstance(error, ChecksumError) for error in flat):
+            self.exit_code = 5
+
+
+class OfflineError(FetchError):
+    """`mnist is not complete in the cache, and DSHUB_OFFLINE is set`, with files and sizes."""
+
+    exit_code = 6
+
+    def __init__(self, *, dataset: str, files: Sequence[str], looked_in: Sequence[str]) -> None:
+        listing = "".join(f"\n  {file}" for file in files)
+        places = ", ".join(looked_in)
+        DshubError.__init__(
+            self,
+            f"{dataset} is not complete in the cache ({places}), and DSHUB_OFFLINE forbids to "
+            f"fetch:{listing}",
+            hint=f"run `dshub fetch {dataset}` on a connected machine and bring its cache, or "
+            f"download the files there and `dshub import {dataset} FOLDER` here",
+        )
+        self.dataset, self.files, self.looked_in = dataset, tuple(files), tuple(looked_in)
+        self.attempts = {}
+
+
+class ManualStepError(FetchError):
+    """`imagenet-1k must be obtained by hand`, with the instructions of its manifest."""
+
+    exit_code = 7
+
+    def __init__(self, *, dataset: str, files: Mapping[str, str]) -> None:
+        listing = "".join(f"\n  {title}: {text}" for title, text in files.items())
+        DshubError.__init__(
+            self,
+            f"{dataset} has files that a person must obtain:{listing}",
+            hint=f"then run `dshub import {dataset} FILE-OR-FOLDER…`",
+        )
+        self.dataset, self.files = dataset, dict(files)
+        self.attempts = {}
+
+
+class ChecksumError(DshubError):
+    """`train-images from https://…: sha256 is 0123456789ab…, but 440fcabf73cc… was published`.
+
+    Attributes:
+        thing: the file or resource the bytes were meant to be.
+        expected, actual: `algorithm:hex` or a size in bytes with its unit.
+    """
+
+    exit_code = 5
+    hint = "the source does not serve the published file; dshub kept nothing of it"
+
+    def __init__(
+        self, *, thing: str, source: str, expected: str, actual: str, hint: str = ""
+    ) -> None:
+        super().__init__(f"{thing} from {source}: got {actual}, expected {expected}", hint=hint)
+        self.thing, self.source, self.expected, self.actual = thing, source, expected, actual
+
+
+class UnsafeArchiveError(DshubError):
+    """`emnist.zip: member '../../etc/passwd' leads out of the archive`."""
+
+    exit_code = 5
+    hint = "nothing was written; do not use this archive"
+
+    def __init__(self, *, archive: str, member: str, reason: str) -> None:
+        super().__init__(f"{archive}: member {member!r} {reason}")
+        self.archive, self.member, self.reason = archive, member, reason
+
+
+class StoreError(DshubError):
+    """`cannot write /data/cache/blobs-v1: Permission denied`."""
+
+    exit_code = 8
+    hint = "choose another folder with DSHUB_CACHE, or ask for permission to write there"
+
+    def __init__(self, *, path: str, action: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"cannot {action} {path}: {reason}", hint=hint)
+        self.path, self.action, self.reason = path, action, reason
+
+
+class DiskFullError(StoreError):
+    """`cannot write /data/cache: it needs 1.2 GB and 0.3 GB are free`."""
+
+    hint = "make space (`dshub cache ls` shows what dshub keeps), or choose another DSHUB_CACHE"
+
+    def __init__(self, *, path: str, reason: str = "no space left on the device") -> None:
+        super().__init__(path=path, action="write", reason=reason)
+
+
+class ReadError(DshubError):
+    """`train-images: its header promises 47,040,000 bytes of data, but 1,000 follow`."""
+
+    exit_code = 9
+    hint = "the file is damaged or of another format than its manifest says"
+
+    def __init__(self, *, file: str, reason: str) -> None:
+        super().__init__(f"{file}: {reason}")
+        self.file, self.reason = file, reason
+
+
+class SchemaError(DshubError):
+    """`mnist, split train, column label, row 17: got 12, expected a label from 0 to 9`."""
+
+    exit_code = 9
+    hint = "the data and their manifest disagree; nothing was kept"
+
+    def __init__(self, *, where: str, expected: str, got: str) -> None:
+        super().__init__(f"{where}: got {got}, expected {expected}")
+        self.where, self.expected, self.got = where, expected, got
+
+
+class StateError(DshubError):
+    """`this state was saved with seed 1, but the loader has seed 0`."""
+
+    hint = "build the loader as it was when the state was saved"
+
+
+class MissingExtraError(DshubError, ImportError):
+    """`torch is not installed` / `hint: pip install 'dshub[torch]'`."""
+
+    def __init__(self, *, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed", hint=f"pip install 'dshub[{extra}]'")
+        self.package, self.extra = package, extra

@@ -1,0 +1,13 @@
+"""Files from wherever they can be had, into the store, verified.
+
+`Fetcher.plan` says what is missing; `Fetcher.fetch` gets it: several files at once, each from
+its mirrors first and then from its own sources in order, going on where an earlier try stopped.
+`import_files` takes files that a person already has. Whatever the way, a file enters the store
+only when its size and checksum are the published ones.
+"""
+
+from dshub.fetcher.fetch import Fetched, Fetcher, Plan
+from dshub.fetcher.importing import Imported, import_files
+from dshub.fetcher.sources import Job, sources
+
+__all__ = ["Fetched", "Fetcher", "Imported", "Job", "Plan", "import_files", "sources"]

@@ -1,0 +1,201 @@
+"""One file: from its sources in order, with retries, into a partial, checked, published."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dshub.errors import ChecksumError, DshubError, TransportError
+from dshub.fetcher.sources import Job
+from dshub.progress import Progress
+from dshub.store import Partial, Store
+from dshub.transports import Transports
+
+TRIES = 5  # in a row, without a byte of progress, before a source is given up
+TRIES_UNREACHABLE = 2  # the same, for a host that cannot be reached at all
+LONGEST_WAIT = 30.0  # seconds between two tries
+PIECE = 1 << 20  # bytes read at a time
+
+_log = logging.getLogger("dshub")
+
+
+class Stopped(Exception):  # noqa: N818  # not an error: somebody asked for it
+    """The fetch was interrupted; what has arrived is kept."""
+
+
+@dataclass
+class Session:
+    """What all downloads of one fetch share.
+
+    Attributes:
+        unreachable: hosts that gave no connection, and what was said of each: no other file
+            waits for them again.
+        stop: set when the fetch is interrupted.
+    """
+
+    store: Store
+    transports: Transports
+    progress: Progress
+    wait: Callable[[float], None]
+    unreachable: dict[str, str] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def download(session: Session, job: Job, sources: Sequence[str]) -> tuple[Path, str]:
+    """Get one file into the store; returns its path and the address that delivered it.
+
+    The address is `cache` where another process brought the file while this one waited.
+
+    Raises:
+        AllFailed: no source delivered the published bytes; it holds one error per source.
+        StoreError: the cache cannot be written.
+    """
+    attempts: list[DshubError] = []
+    resource = job.resource
+    with session.store.partial(resource.digest) as partial:
+        found = session.store.blob(resource.digest, resource.size)
+        if found is not None:
+            session.progress.advance(resource.size or 0)
+            return found, "cache"
+        _count(session, partial.size)
+        for url in sources:
+            try:
+                _from_source(session, job, url, partial)
+            except (TransportError, ChecksumError) as error:
+                _log.info("%s", error)
+                attempts.append(error)
+            else:
+                return session.store.publish(partial), url
+    raise AllFailed(attempts)
+
+
+class AllFailed(Exception):  # noqa: N818  # never seen outside the fetcher, which names the file
+    """No source delivered; `attempts` holds one error per source."""
+
+    def __init__(self, attempts: Sequence[DshubError]) -> None:
+        super().__init__()
+        self.attempts = tuple(attempts)
+
+
+def _from_source(session: Session, job: Job, url: str, partial: Partial) -> None:
+    """Fill the partial from one source until its bytes are the published ones.
+
+    Bytes that an earlier try left may be wrong. So if the checksum does not fit, the file is
+    taken once more from its beginning before the source is blamed.
+    """
+    resumed = partial.size > 0
+    while True:
+        _receive_all(session, job, url, partial)
+        fault = _fault(job, url, partial)
+        if fault is None:
+            return
+        _restart(session, partial)
+        if not resumed:
+            raise fault
+        resumed = False
+
+
+def _receive_all(session: Session, job: Job, url: str, partial: Partial) -> None:
+    """Receive until the source has no more to give, trying again while that may help."""
+    fruitless = 0
+    while partial.size != job.resource.size:
+        before = partial.size
+        try:
+            _check_reachable(session, url)
+            _receive(session, job, url, partial)
+        except TransportError as error:
+            fruitless = 1 if partial.size > before else fruitless + 1
+            _give_up(session, error, fruitless)
+            session.wait(_delay(fruitless, error.retry_after))
+        else:
+            return
+        if session.stop.is_set():
+            raise Stopped
+
+
+def _give_up(session: Session, error: TransportError, fruitless: int) -> None:
+    """Raise the error once trying again is no use."""
+    most = TRIES_UNREACHABLE if error.unreachable else TRIES
+    if error.transient and fruitless < most:
+        return
+    if error.unreachable:
+        session.unreachable[_host(error.url)] = error.reason
+    if error.transient and fruitless > 1:
+        error = TransportError(url=error.url, reason=f"{error.reason}, {fruitless} tries")
+    raise error
+
+
+def _check_reachable(session: Session, url: str) -> None:
+    if _host(url) in session.unreachable:
+        raise TransportError(url=url, reason=session.unreachable[_host(url)])
+
+
+def _receive(session: Session, job: Job, url: str, partial: Partial) -> None:
+    """One answer of one source, appended to the partial."""
+    limit = job.resource.size
+    if limit is not None and partial.size > limit:
+        _restart(session, partial)
+    with session.transports.of(url).open(url, start=partial.size) as answer:
+        if answer.start != partial.size:
+            _restart(session, partial)
+        while piece := answer.read(PIECE):
+            if session.stop.is_set():
+                raise Stopped
+            if limit is not None and partial.size + len(piece) > limit:
+                _restart(session, partial)
+                raise _too_long(job, url, limit)
+            partial.write(piece)
+            _count(session, len(piece))
+        if answer.total is not None and partial.size < answer.total:
+            reason = f"it ended after {partial.size:,} of {answer.total:,} bytes"
+            raise TransportError(url=url, reason=reason, transient=True)
+
+
+def _fault(job: Job, url: str, partial: Partial) -> ChecksumError | None:
+    """What is wrong with the bytes, or None."""
+    resource = job.resource
+    if resource.size is not None and partial.size != resource.size:
+        return ChecksumError(
+            thing=job.name,
+            source=url,
+            expected=f"{resource.size:,} bytes",
+            actual=f"{partial.size:,} bytes",
+        )
+    if partial.actual != resource.digest:
+        return ChecksumError(
+            thing=job.name,
+            source=url,
+            expected=str(resource.digest),
+            actual=str(partial.actual),
+        )
+    return None
+
+
+def _too_long(job: Job, url: str, limit: int) -> ChecksumError:
+    return ChecksumError(
+        thing=job.name, source=url, expected=f"{limit:,} bytes", actual="more bytes than that"
+    )
+
+
+def _restart(session: Session, partial: Partial) -> None:
+    _count(session, -partial.size)
+    partial.restart()
+
+
+def _count(session: Session, amount: int) -> None:
+    if amount:
+        session.progress.advance(amount)
+
+
+def _delay(fruitless: int, retry_after: float | None) -> float:
+    """Seconds until the next try: doubling from half a second, spread out, or as asked for."""
+    if retry_after is not None:
+        return min(retry_after, LONGEST_WAIT)
+    return min(0.5 * 2**fruitless, LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc

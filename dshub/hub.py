@@ -1,0 +1,365 @@
+"""`Hub`: settings, a registry and a store, and everything that can be asked of them.
+
+The functions of the package are one-liners over a default hub, made on first use from the
+environment. What is heavy is imported by the method that needs it, so that listing and fetching
+load neither NumPy nor Arrow.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from dshub.errors import UnknownNameError
+from dshub.manifest import Manifest
+from dshub.progress import Progress, choose
+from dshub.registry import Registry
+from dshub.settings import Settings
+from dshub.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dshub.dataset import Dataset
+    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Plan
+    from dshub.verification import Finding
+
+    Arrays = tuple[np.ndarray, np.ndarray]
+
+
+class Splits(Mapping[str, "Dataset"]):
+    """The splits of a dataset by name; each is prepared when it is first looked up."""
+
+    def __init__(self, hub: "Hub", manifest: Manifest, columns: Sequence[str] | None) -> None:
+        self._hub, self.manifest, self._columns = hub, manifest, columns
+        self._opened: dict[str, Dataset] = {}
+
+    def __getitem__(self, split: str) -> "Dataset":
+        if split not in self.manifest.splits:
+            raise KeyError(split)
+        if split not in self._opened:
+            self._opened[split] = self._hub._open(self.manifest, split, self._columns)
+        return self._opened[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.manifest.splits)
+
+    def __len__(self) -> int:
+        return len(self.manifest.splits)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name}: {item.rows:,} rows" for name, item in self.manifest.splits.items())
+        return f"<Splits {self.manifest.identifier}: {rows}>"
+
+
+class Hub:
+    """One place to get datasets from and keep them in.
+
+    Args:
+        settings: read from the environment where not given.
+        registry: the datasets that can be named; the built-in ones and those of
+            `settings.registry` where not given.
+        progress: what is told how far long work has come; drawn as `settings.progress` says
+            where not given.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings | None = None,
+        registry: Registry | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.settings = settings or Settings.read()
+        self.registry = registry or Registry(self.settings.registry)
+        self.progress = progress or choose(self.settings.progress)
+
+    @cached_property
+    def store(self) -> Store:
+        """The cache and its read-only layers."""
+        return Store(self.settings.cache, self.settings.site_caches)
+
+    def fetcher(self, *, source: str | None = None) -> "Fetcher":
+        """A fetcher with the hub's settings; `source` replaces every other source."""
+        from dshub.fetcher import Fetcher
+
+        return Fetcher(
+            self.store,
+            mirrors=self.settings.mirrors,
+            only=source,
+            offline=self.settings.offline,
+            jobs=self.settings.jobs,
+            timeout=self.settings.timeout,
+            progress=self.progress,
+        )
+
+    def names(self) -> list[str]:
+        """Every dataset that can be named, sorted."""
+        return self.registry.names()
+
+    def info(self, name: str) -> Manifest:
+        """The manifest of a dataset, or of its stand-in where settings ask for those.
+
+        Raises:
+            UnknownNameError: there is no such dataset or version.
+            ManifestError: its manifest has faults.
+        """
+        return self._manifest(name, self.settings.synthetic)
+
+    def _manifest(self, name: str, synthetic: int | None) -> Manifest:
+        manifest = self.registry.manifest(name)
+        if synthetic is None or manifest.synthetic:
+            return manifest
+        from dshub.synthetic import stand_in
+
+        return stand_in(manifest, self.store, rows=synthetic)
+
+    def jobs(self, names: Sequence[str]) -> "list[Job]":
+        """The files of some datasets and families, each manifest's in its own order."""
+        from dshub.fetcher import Job
+
+        return [
+            Job(manifest.name, key, resource)
+            for name in self.registry.expand(names)
+            for manifest in [self.info(name)]
+            for key, resource in manifest.split_resources().items()
+        ]
+
+    def plan(self, names: Sequence[str]) -> "Plan":
+        """What fetching some datasets would do; touches no network."""
+        return self.fetcher().plan(self.jobs(names))
+
+    def fetch(
+        self, *names: str, prepare: bool = True, source: str | None = None
+    ) -> "list[Fetched]":
+        """Get every file of some datasets or families, verified, and prepare their tables.
+
+        Args:
+            *names: datasets, `name@version`, or families.
+            prepare: make the tables too, so that `load` is instant afterwards.
+            source: a mirror, or a folder with files under their upstream names, that replaces
+                every other source.
+
+        Returns:
+            Every file, and where it came from.
+
+        Raises:
+            UnknownNameError: a name is unknown; nothing was fetched.
+            FetchError: some files have no working source (`OfflineError`, `ManualStepError` and
+                exit code 5 for wrong bytes are kinds of it); the others are kept.
+            StoreError: the cache cannot be written, or is full.
+            ReadError, SchemaError: prepared rows do not fit the manifest.
+        """
+        wanted = self.jobs(names)
+        fetcher = self.fetcher(source=source)
+        if source is not None and Path(source).is_dir():
+            self._take(wanted, [Path(source)])
+        fetched = fetcher.fetch(wanted)
+        if prepare:
+            self.prepare(*names)
+        return fetched
+
+    def import_files(self, name: str, paths: Sequence[Path]) -> "list[Imported]":
+        """Take files of a dataset or family from folders and files that are here already.
+
+        Files are recognised by their checksums and copied; see `dshub.fetcher.import_files`.
+        """
+        return self._take(self.jobs([name]), paths)
+
+    def _take(self, jobs: "Sequence[Job]", paths: Sequence[Path]) -> "list[Imported]":
+        from dshub.fetcher import import_files
+
+        missing = [job for job in jobs if self.fetcher().path(job) is None]
+        return import_files(self.store, missing, paths, progress=self.progress)
+
+    def prepare(self, *names: str) -> list[Path]:
+        """Make the tables of some datasets or families; returns the folder of each split."""
+        from dshub.preparation import prepare
+
+        return [
+            prepare(manifest, split, self.fetcher(), progress=self.progress)
+            for name in self.registry.expand(names)
+            for manifest in [self.info(name)]
+            for split in manifest.splits
+        ]
+
+    def verify(self, name: str) -> "Iterator[Finding]":
+        """Read every byte kept of a dataset again; see `dshub.verification`."""
+        from dshub.verification import verify
+
+        return verify(self.info(name), self.store)
+
+    @overload
+    def load(
+        self,
+        name: str,
+        split: str,
+        *,
+        columns: Sequence[str] | None = None,
+        synthetic: int | None = None,
+    ) -> "Dataset": ...
+    @overload
+    def load(
+        self,
+        name: str,
+        split: None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        synthetic: int | None = None,
+    ) -> Splits: ...
+    def load(
+        self,
+        name: str,
+        split: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        synthetic: int | None = None,
+    ) -> "Dataset | Splits":
+        """A split of a dataset, ready to use; fetched and prepared first where it is not yet.
+
+        A prepared split opens in milliseconds, through the memory map, with no connection made.
+
+        Args:
+            name: `mnist`, `mnist@1.0.0`, or the path of a manifest file.
+            split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None gives all splits
+                as a read-only mapping, each opened when it is looked up.
+            columns: only these.
+            synthetic: rows per split of a stand-in to load instead, made from the manifest
+                alone: for tests, and for work without the data.
+
+        Raises:
+            UnknownNameError, SplitError: no such dataset, split or column.
+            and what `fetch` raises, where something is missing.
+        """
+        manifest = self._manifest(name, synthetic or self.settings.synthetic)
+        if split is None:
+            return Splits(self, manifest, columns)
+        return self._open(manifest, split, columns)
+
+    def _open(
+        self, manifest: Manifest, expression: str, columns: Sequence[str] | None
+    ) -> "Dataset":
+        from dshub.dataset import Dataset, parse_split
+
+        parts = parse_split(expression)
+        for part in parts:
+            if part.split not in manifest.splits:
+                raise UnknownNameError(
+                    kind=f"split of {manifest.name}", name=part.split, known=list(manifest.splits)
+                )
+        folders = {part.split: self._table(manifest, part.split) for part in parts}
+        if len(parts) == 1:
+            whole = Dataset.from_tables(list(folders.values()))
+            rows = parts[0].rows(len(whole))
+            found = whole.skip(rows.start).take(len(rows))
+        else:
+            found = _together(manifest, parts, folders)
+        return found if columns is None else found.columns(columns)
+
+    def _table(self, manifest: Manifest, split: str) -> Path:
+        from dshub.preparation import prepare
+
+        return prepare(manifest, split, self.fetcher(), progress=self.progress)
+
+    def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
+        """`(x_train, y_train), (x_test, y_test)`, the convention of Keras.
+
+        The columns are the manifest's `supervised` pair; the arrays are in memory and may be
+        written to.
+
+        Raises:
+            UnknownNameError: the dataset has no split `train` or `test`.
+            ValueError: its manifest names no supervised pair.
+        """
+        import numpy as np
+
+        def arrays(split: str) -> "Arrays":
+            found = self.load(name, split, synthetic=synthetic)
+            if found.supervised is None:
+                raise ValueError(f"{name} does not say which columns (x, y) means")
+            x, y = (np.array(found[column]) for column in found.supervised)
+            return x, y
+
+        return arrays("train"), arrays("test")
+
+
+def _together(manifest: Manifest, parts: Sequence[Any], folders: Mapping[str, Path]) -> "Dataset":
+    """Several parts of splits, one behind the other."""
+    import numpy as np
+
+    from dshub.dataset import Dataset
+
+    names = list(folders)
+    counts = [manifest.splits[name].rows for name in names]
+    begins = dict(zip(names, np.cumsum([0, *counts]), strict=False))
+    whole = Dataset.from_tables(list(folders.values()))
+    chosen = [part.rows(manifest.splits[part.split].rows) for part in parts]
+    if len(parts) == len(names) and all(
+        len(rows) == count for rows, count in zip(chosen, counts, strict=True)
+    ):
+        return whole
+    rows = [
+        np.arange(rows.start, rows.stop) + begins[part.split]
+        for part, rows in zip(parts, chosen, strict=True)
+    ]
+    return whole.select(np.concatenate(rows))
+
+
+_default: Hub | None = None
+
+
+def _hub() -> Hub:
+    """The hub of this process's environment, made when first needed."""
+    global _default
+    if _default is None or _default.settings != Settings.read():
+        _default = Hub()
+    return _default
+
+
+def names() -> list[str]:
+    """Every dataset that can be named, sorted; see `Hub.names`."""
+    return _hub().names()
+
+
+def info(name: str) -> Manifest:
+    """The manifest of a dataset; see `Hub.info`."""
+    return _hub().info(name)
+
+
+def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
+    """Get datasets onto this machine, verified; see `Hub.fetch`."""
+    return _hub().fetch(*names, prepare=prepare)
+
+
+@overload
+def load(
+    name: str,
+    split: str,
+    *,
+    columns: Sequence[str] | None = None,
+    synthetic: int | None = None,
+) -> "Dataset": ...
+@overload
+def load(
+    name: str,
+    split: None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    synthetic: int | None = None,
+) -> Splits: ...
+def load(
+    name: str,
+    split: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    synthetic: int | None = None,
+) -> "Dataset | Splits":
+    """A split of a dataset, ready to use; see `Hub.load`."""
+    if split is None:
+        return _hub().load(name, columns=columns, synthetic=synthetic)
+    return _hub().load(name, split, columns=columns, synthetic=synthetic)
+
+
+def load_data(name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
+    """`(x_train, y_train), (x_test, y_test)`; see `Hub.load_data`."""
+    return _hub().load_data(name, synthetic=synthetic)

@@ -1,0 +1,149 @@
+"""What must hold between the fields of a manifest, beyond their types.
+
+Everything here is offline and cheap. A reader's own options are checked where readers can be
+imported: by preparation, and by `dshub check`.
+"""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from dshub import plugins
+from dshub.digest import is_hex
+from dshub.manifest.faults import Fault
+from dshub.manifest.model import (
+    ImageFeature,
+    LabelFeature,
+    Manifest,
+    NumberFeature,
+    Resource,
+    Split,
+    TextFeature,
+)
+
+NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
+VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:\+[0-9a-z.-]+)?")
+_KEY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
+_SCHEMES = {"https", "http"}
+
+
+def check(manifest: Manifest) -> Iterator[Fault]:
+    """Every fault of a manifest whose fields have the right types."""
+    yield from _check_names(manifest)
+    for name, resource in manifest.resources.items():
+        yield from _check_resource(f"resources.{name}", resource)
+    for name, feature in manifest.features.items():
+        match feature:
+            case ImageFeature():
+                yield from _check_image(f"features.{name}", feature)
+            case LabelFeature():
+                yield from _check_label(f"features.{name}", feature)
+            case NumberFeature():
+                if any(length < 1 for length in feature.shape):
+                    yield Fault(f"features.{name}.shape", "must hold lengths of at least 1")
+            case TextFeature():
+                pass
+    for name, split in manifest.splits.items():
+        yield from _check_split(f"splits.{name}", split, manifest)
+    for column in manifest.supervised or ():
+        if column not in manifest.features:
+            yield Fault("supervised", f"{column!r} is not among the features")
+
+
+def _check_names(manifest: Manifest) -> Iterator[Fault]:
+    if not NAME.fullmatch(manifest.name):
+        yield Fault("name", f"{manifest.name!r} must be name or family/member, in a-z 0-9 . _ -")
+    if not VERSION.fullmatch(manifest.version):
+        yield Fault("version", f"{manifest.version!r} must be MAJOR.MINOR.PATCH")
+    tables = {
+        "resources": list(manifest.resources),
+        "features": list(manifest.features),
+        "splits": list(manifest.splits),
+    }
+    for table, keys in tables.items():
+        if not keys:
+            yield Fault(table, "must not be empty")
+        for key in keys:
+            if not _KEY.fullmatch(key):
+                yield Fault(f"{table}.{key}", "names are made of a-z 0-9 with _ or - between")
+    used = manifest.split_resources()
+    for name in manifest.resources.keys() - used.keys():
+        yield Fault(f"resources.{name}", "no split uses it")
+
+
+def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
+    hashes = {"sha256": resource.sha256, "content_sha256": resource.content_sha256}
+    for field, value in hashes.items():
+        if value is not None and not is_hex("sha256", value):
+            yield Fault(f"{place}.{field}", "must be 64 lower-case hexadecimal digits")
+    if resource.md5 is not None and not is_hex("md5", resource.md5):
+        yield Fault(f"{place}.md5", "must be 32 lower-case hexadecimal digits")
+    if resource.sha256 is None and resource.md5 is None:
+        yield Fault(place, "has neither sha256 nor md5: its bytes could not be verified")
+    if resource.size is not None and resource.size < 1:
+        yield Fault(f"{place}.size", "must be at least 1 byte")
+    for i, url in enumerate(resource.urls):
+        parts = urlsplit(url)
+        if parts.scheme not in _SCHEMES or not parts.hostname or "@" in parts.netloc:
+            yield Fault(f"{place}.urls[{i}]", f"{url!r} must be an http or https address")
+    if resource.access == "manual" and not resource.instructions:
+        yield Fault(place, 'access = "manual" needs instructions')
+    if resource.access == "open" and not resource.urls and not resource.filename:
+        yield Fault(place, "has neither urls nor a filename")
+    if re.search(r"[/\\\0]|^\.{1,2}$", resource.name):
+        yield Fault(f"{place}.filename", f"{resource.name!r} must be a plain file name")
+
+
+def _check_image(place: str, feature: ImageFeature) -> Iterator[Fault]:
+    if len(feature.shape) != 3 or any(length < 1 for length in feature.shape):
+        yield Fault(f"{place}.shape", "must be height, width and channels, each at least 1")
+
+
+def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:
+    if not feature.names:
+        yield Fault(f"{place}.names", "must not be empty")
+    if len(set(feature.names)) != len(feature.names):
+        yield Fault(f"{place}.names", "holds a name twice")
+
+
+def _check_split(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
+    if split.rows < 1:
+        yield Fault(f"{place}.rows", "must be at least 1")
+    if split.rows >= 2**53:
+        yield Fault(f"{place}.rows", "must be below 2**53")
+    form = split.reader.get("format")
+    if form not in plugins.built_in("readers") and form not in plugins.names("readers"):
+        known = ", ".join(plugins.names("readers"))
+        yield Fault(f"{place}.reader.format", f"{form!r} is not a reader; known: {known}")
+    if not split.files:
+        yield Fault(f"{place}.files", "must not be empty")
+    for part, reference in split.files.items():
+        yield from _check_reference(f"{place}.files.{part}", reference, manifest)
+    for figure, value in split.figures.items():
+        yield from _check_figure(f"{place}.figures.{figure}", figure, value, split, manifest)
+
+
+def _check_reference(place: str, reference: str, manifest: Manifest) -> Iterator[Fault]:
+    resource, _, member = reference.partition(":")
+    if resource not in manifest.resources:
+        yield Fault(place, f"{resource!r} is not among the resources")
+    if member.startswith("/") or "\\" in member or ".." in member.split("/"):
+        yield Fault(place, f"member {member!r} leads out of the archive")
+
+
+def _check_figure(
+    place: str, figure: str, value: int | tuple[int, ...], split: Split, manifest: Manifest
+) -> Iterator[Fault]:
+    column, _, what = figure.rpartition("-")
+    feature = manifest.features.get(column)
+    if feature is None or what not in {"counts", "sum"}:
+        yield Fault(place, "must be <column>-counts or <column>-sum")
+    elif what == "sum" and not isinstance(value, int):
+        yield Fault(place, "must be one whole number")
+    elif what == "counts":
+        if not isinstance(feature, LabelFeature) or not isinstance(value, tuple):
+            yield Fault(place, "counts are a list, one for each class of a label")
+        elif len(value) != len(feature.names):
+            yield Fault(place, f"has {len(value)} counts for {len(feature.names)} classes")
+        elif sum(value) != split.rows:
+            yield Fault(place, f"adds up to {sum(value)}, not to {split.rows} rows")

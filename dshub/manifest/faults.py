@@ -1,0 +1,62 @@
+"""A fault of a manifest and the place it is at."""
+
+import re
+from dataclasses import dataclass
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
+
+    Attributes:
+        place: dotted path of the field; empty for the file as a whole.
+        message: what is wrong with it.
+        line: 1-based line in the file, where it could be found.
+    """
+
+    place: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = [f"line {self.line}"] if self.line else []
+        where += [self.place] if self.place else []
+        return f"{', '.join(where)}: {self.message}" if where else self.message
+
+
+def with_lines(faults: list[Fault], text: str) -> list[Fault]:
+    """The same faults with the lines of a TOML text, in the order of the file."""
+    known = _places(text)
+    located = [Fault(fault.place, fault.message, _line(fault.place, known)) for fault in faults]
+    return sorted(located, key=lambda fault: (fault.line or 0, fault.place))
+
+
+def _line(place: str, known: dict[str, int]) -> int | None:
+    while place:
+        if place in known:
+            return known[place]
+        place = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", place)
+    return None
+
+
+def _places(text: str) -> dict[str, int]:
+    places: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _plain(header[2])
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = f"{table}[{counts[table]}]"
+            places.setdefault(table, number)
+        elif key := _KEY.match(line):
+            places.setdefault(f"{table}.{_plain(key[1])}".lstrip("."), number)
+    return places
+
+
+def _plain(key: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))

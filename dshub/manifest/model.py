@@ -1,0 +1,266 @@
+"""The values a manifest is made of. Field by field this is the schema, version 1."""
+
+import builtins
+import hashlib
+from collections.abc import Mapping
+from math import prod
+from typing import Any, Literal, assert_never
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from dshub.digest import Digest
+
+Dtype = Literal[
+    "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
+]
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Frozen; compared by content; written without the fields that have their default."""
+
+
+class License(_Value):
+    """Under which terms the data are published, and where that is said.
+
+    Attributes:
+        spdx: SPDX identifier; None where no source states one.
+        source: URL of the page that says so.
+        redistribution: whether the licence allows to pass the files on.
+        note: what a reader must know besides, such as sources that disagree.
+    """
+
+    spdx: str | None = None
+    source: str | None = None
+    redistribution: Literal["yes", "no", "unknown"] = "unknown"
+    note: str | None = None
+
+
+class Citation(_Value):
+    """One entry of a bibliography, with the fields of BibTeX."""
+
+    type: Literal["article", "incollection", "inproceedings", "misc", "online", "techreport"]
+    key: str
+    title: str
+    author: tuple[str, ...]
+    year: int | None = None
+    venue: str | None = None
+    doi: str | None = None
+    arxiv: str | None = None
+    url: str | None = None
+
+
+class Resource(_Value):
+    """One file as upstream publishes it.
+
+    Attributes:
+        urls: where it can be had, tried in order; the checksum decides, not the host.
+        filename: its name; the last part of the first URL where it is not given.
+        sha256: SHA-256 in hexadecimal digits.
+        md5: accepted in place of `sha256` where upstream publishes nothing better.
+        size: bytes; None where no source states it.
+        content_sha256: SHA-256 of the bytes inside a compressed file, so that a copy that was
+            compressed again can be imported and still verified.
+        access: `manual` where a person must obtain the file.
+        instructions: how, for `access = "manual"`.
+    """
+
+    urls: tuple[str, ...] = ()
+    filename: str = ""
+    sha256: str | None = None
+    md5: str | None = None
+    size: int | None = None
+    content_sha256: str | None = None
+    access: Literal["open", "manual"] = "open"
+    instructions: str | None = None
+
+    @property
+    def digest(self) -> Digest:
+        """What the bytes must hash to; the store keeps them under it."""
+        if self.sha256:
+            return Digest("sha256", self.sha256)
+        return Digest("md5", self.md5 or "")
+
+    @property
+    def content_digest(self) -> Digest | None:
+        """What the bytes inside must hash to, where that is known."""
+        return Digest("sha256", self.content_sha256) if self.content_sha256 else None
+
+    @property
+    def name(self) -> str:
+        """The file's name: its own, or the last part of its first URL."""
+        if self.filename or not self.urls:
+            return self.filename
+        return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2])
+
+
+class ImageFeature(_Value, tag_field="kind", tag="image"):
+    """A picture: height, width, channels.
+
+    Attributes:
+        shape: (height, width, channels).
+        dtype: of one value.
+        encoding: `raw` for plain pixels.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Dtype = "uint8"
+    encoding: Literal["raw"] = "raw"
+
+
+class LabelFeature(_Value, tag_field="kind", tag="label"):
+    """A class number; rows hold int64 from 0 to len(names) - 1.
+
+    Attributes:
+        names: the classes in order: row value i means `names[i]`.
+        first: the number that upstream writes for the first class.
+    """
+
+    names: tuple[str, ...]
+    first: int = 0
+
+    def int(self, name: builtins.str) -> builtins.int:
+        """The number of a class: `features["label"].int("cat")`; ValueError if there is none."""
+        return self.names.index(name)
+
+    def str(self, number: builtins.int) -> builtins.str:
+        """The name of a class: `features["label"].str(3)`; IndexError if there is none."""
+        if not 0 <= number < len(self.names):
+            raise IndexError(f"there are classes 0 to {len(self.names) - 1}, not {number}")
+        return self.names[number]
+
+
+class NumberFeature(_Value, tag_field="kind", tag="number"):
+    """A number, or an array of them where `shape` is not empty."""
+
+    dtype: Dtype
+    shape: tuple[int, ...] = ()
+
+
+class TextFeature(_Value, tag_field="kind", tag="text"):
+    """A string."""
+
+
+Feature = ImageFeature | LabelFeature | NumberFeature | TextFeature
+"""A column: a closed set, so that a type checker sees a case that was forgotten."""
+
+
+class Split(_Value):
+    """Rows that belong together, such as `train`.
+
+    Attributes:
+        rows: how many there are; preparing fails on any other number.
+        reader: `{ format = "idx" }` and the options of that reader.
+        files: for each part the reader asks for, `resource`, or `resource:member` in an archive.
+        figures: published or recomputed numbers that `dshub verify` compares:
+            `<column>-counts` (rows of each class), `<column>-sum`.
+        labels: `hidden` where upstream keeps the labels to itself: the split then has no label
+            column.
+    """
+
+    rows: int
+    reader: dict[str, Any]  # a reader's options are the reader's business
+    files: dict[str, str]
+    figures: dict[str, int | tuple[int, ...]] = {}
+    labels: Literal["public", "hidden"] = "public"
+
+
+class Manifest(_Value):
+    """One version of one dataset.
+
+    Attributes:
+        name: `name` or `family/member`.
+        version: `MAJOR.MINOR.PATCH`: rows changed, rows added, same rows in other packing.
+        task: what the data are usually used for.
+        supervised: the columns that `(x, y)` means.
+    """
+
+    schema: Literal[1]
+    name: str
+    version: str
+    title: str
+    summary: str
+    task: str
+    homepage: str
+    resources: dict[str, Resource]
+    features: dict[str, Feature]
+    splits: dict[str, Split]
+    tags: tuple[str, ...] = ()
+    supervised: tuple[str, str] | None = None
+    license: License = License()
+    citations: tuple[Citation, ...] = ()
+
+    @property
+    def identifier(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether this describes a synthetic stand-in rather than the dataset itself."""
+        return "+synthetic" in self.version
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all resources together, or None where one is unknown."""
+        sizes = [resource.size for resource in self.resources.values()]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides rows: what no release may change.
+
+        Left out are addresses, words and the licence, which may be mended in place.
+        """
+        kept = {
+            "name": self.name,
+            "version": self.version,
+            "resources": {
+                name: [str(item.digest), item.size, item.content_sha256]
+                for name, item in self.resources.items()
+            },
+            "features": self.features,
+            "splits": self.splits,
+            "supervised": self.supervised,
+        }
+        return hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()
+
+    def prepared_size(self, splits: tuple[str, ...] | None = None) -> int:
+        """Bytes that the tables of some splits will take (all where None), without text."""
+        total = 0
+        for split in self.splits if splits is None else splits:
+            for feature in self.split_features(split).values():
+                total += self.splits[split].rows * _row_bytes(feature)
+        return total
+
+    def split_features(self, split: str) -> Mapping[str, Feature]:
+        """The columns of a split: all features, without the label where it is hidden."""
+        if self.splits[split].labels == "public":
+            return self.features
+        return {
+            name: feature
+            for name, feature in self.features.items()
+            if not isinstance(feature, LabelFeature)
+        }
+
+    def split_resources(self, splits: tuple[str, ...] | None = None) -> dict[str, Resource]:
+        """The resources that some splits need (all splits where None), in manifest order."""
+        wanted = {
+            reference.partition(":")[0]
+            for split in (self.splits if splits is None else splits)
+            for reference in self.splits[split].files.values()
+        }
+        return {name: item for name, item in self.resources.items() if name in wanted}
+
+
+def _row_bytes(feature: Feature) -> int:
+    """Bytes of one row of a column; 0 for text, whose length is not known beforehand."""
+    match feature:
+        case ImageFeature() | NumberFeature():
+            return prod(feature.shape) * int(feature.dtype.strip("uintfloat")) // 8
+        case LabelFeature():
+            return 8
+        case TextFeature():
+            return 0
+        case _:
+            assert_never(feature)

@@ -1,0 +1,143 @@
+"""From TOML text to a `Manifest`, with every fault of the text in one error.
+
+msgspec stops at the first fault and hides mapping keys in its places. So structs and mappings
+are walked here, field by field and entry by entry, and msgspec converts what is left: the plain
+values, one at a time.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from dshub.errors import ManifestError
+from dshub.manifest.checks import check
+from dshub.manifest.faults import Fault, with_lines
+from dshub.manifest.model import Manifest
+
+_BROKEN = object()  # stands for a value that has a fault, which is already on the list
+_LARGEST = 8_000_000  # bytes of a manifest: far above ImageNet's, far below trouble
+
+
+def read(path: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        ManifestError: the file cannot be read, or has faults; all of them are listed.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ManifestError(source=str(path), faults=[Fault("", "it is too large")])
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        fault = Fault("", error.strerror or str(error))
+        raise ManifestError(source=str(path), faults=[fault]) from None
+    except UnicodeDecodeError as error:
+        fault = Fault("", f"it is not UTF-8: byte {error.start} cannot be read")
+        raise ManifestError(source=str(path), faults=[fault]) from None
+    return parse(text, source=str(path))
+
+
+def parse(text: str, *, source: str) -> Manifest:
+    """The manifest in a TOML text; `source` names it in errors.
+
+    Raises:
+        ManifestError: the text has faults; all of them are listed with their places.
+    """
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        fault = Fault("", f"it is not valid TOML: {error}")
+        raise ManifestError(source=source, faults=[fault]) from None
+    faults: list[Fault] = []
+    manifest = _decode(Manifest, content, "", faults)
+    if not faults:
+        faults = list(check(manifest))
+    if faults:
+        raise ManifestError(source=source, faults=with_lines(faults, text))
+    return manifest  # type: ignore[no-any-return]  # _decode gives what it was asked for
+
+
+def to_json(manifest: Manifest) -> bytes:
+    """The manifest as JSON, in a fixed order: the form that the store keeps beside a table."""
+    return msgspec.json.encode(manifest, order="sorted")
+
+
+def from_json(data: bytes) -> Manifest:
+    """The manifest that `to_json` wrote."""
+    return msgspec.json.decode(data, type=Manifest)
+
+
+def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
+    """`value` as a `kind`; where that fails, adds faults and returns `_BROKEN`."""
+    if _is_tagged_union(kind):
+        return _decode_tagged(kind, value, place, faults)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _decode_struct(kind, value, place, faults)
+    if get_origin(kind) is dict and isinstance(value, dict):
+        inner = get_args(kind)[1]
+        pairs = {
+            key: _decode(inner, item, f"{place}.{key}", faults) for key, item in value.items()
+        }
+        return pairs
+    if _is_struct_list(kind) and isinstance(value, list):
+        inner = get_args(kind)[0]
+        return tuple(
+            _decode(inner, item, f"{place}[{i}]", faults) for i, item in enumerate(value)
+        )
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)[0].lower() + str(error)[1:]
+        faults.append(Fault(place, text.partition(" - at `$")[0]))
+        return _BROKEN
+
+
+def _decode_struct(
+    kind: type[msgspec.Struct], value: Any, place: str, faults: list[Fault], tag: str = ""
+) -> Any:
+    if not isinstance(value, dict):
+        faults.append(Fault(place, f"expected a table, got {value!r}"))
+        return _BROKEN
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    before = len(faults)
+    for key in value.keys() - fields.keys() - {tag}:
+        close = difflib.get_close_matches(key, fields, n=1)
+        suggestion = f"; did you mean {close[0]}?" if close else ""
+        faults.append(Fault(f"{place}.{key}".lstrip("."), f"unknown field{suggestion}"))
+    decoded = {}
+    for name, field in fields.items():
+        if name in value:
+            inner = f"{place}.{name}".lstrip(".")
+            decoded[name] = _decode(field.type, value[name], inner, faults)
+        elif field.required:
+            faults.append(Fault(f"{place}.{name}".lstrip("."), "is missing"))
+    return kind(**decoded) if len(faults) == before else _BROKEN
+
+
+def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
+    known = {option.__struct_config__.tag: option for option in get_args(kind)}
+    if not isinstance(value, dict):
+        faults.append(Fault(place, f"expected a table, got {value!r}"))
+        return _BROKEN
+    tag = value.get("kind")
+    if not isinstance(tag, str) or tag not in known:
+        problem = "is missing" if tag is None else f"{tag!r} is unknown"
+        faults.append(Fault(f"{place}.kind", f"{problem}; known: {', '.join(sorted(known))}"))
+        return _BROKEN
+    return _decode_struct(known[tag], value, place, faults, tag="kind")
+
+
+def _is_tagged_union(kind: Any) -> bool:
+    options = get_args(kind) if get_origin(kind) is UnionType else ()
+    return bool(options) and all(
+        isinstance(option, type) and issubclass(option, msgspec.Struct) for option in options
+    )
+
+
+def _is_struct_list(kind: Any) -> bool:
+    inner = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return isinstance(inner, type) and issubclass(inner, msgspec.Struct)

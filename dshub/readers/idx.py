@@ -1,0 +1,179 @@
+"""IDX, the format of MNIST and its relatives.
+
+Layout, as on MNIST's own page: two zero bytes; one byte for the type (08 uint8, 09 int8, 0B
+int16, 0C int32, 0D float32, 0E float64); one byte for the number of dimensions; that many
+big-endian uint32 lengths; then the values, big-endian, last dimension fastest. The first
+dimension counts the rows.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from math import prod
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from dshub.errors import ReadError
+
+if TYPE_CHECKING:
+    from dshub.readers import File
+
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+BATCH_BYTES = 8 << 20  # of all parts together
+LARGEST_ROW = 256 << 20  # bytes; a header that promises more is lying
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Reads one column from each part, or several where `columns` names them.
+
+    Attributes:
+        transpose: parts whose rows are stored column by column (EMNIST): rows and columns of
+            each picture change places.
+        columns: for a part with a two-dimensional array, the names of its columns; each becomes
+            one column of numbers (QMNIST's labels).
+    """
+
+    revision: ClassVar[int] = 1
+
+    transpose: tuple[str, ...] = ()
+    columns: dict[str, tuple[str, ...]] = {}
+
+    def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
+        with ExitStack() as stack:
+            parts = {
+                name: _Part(_only(name, found), stack.enter_context(_only(name, found).open()))
+                for name, found in files.items()
+            }
+            rows = _same_rows(parts)
+            step = max(1, BATCH_BYTES // max(1, sum(part.row_bytes for part in parts.values())))
+            for start in range(0, rows, step):
+                count = min(step, rows - start)
+                arrays = {name: part.read(count) for name, part in parts.items()}
+                yield pa.RecordBatch.from_pydict(self._columns(arrays, parts))
+            for part in parts.values():
+                part.expect_end()
+
+    def _columns(
+        self, arrays: Mapping[str, np.ndarray], parts: Mapping[str, "_Part"]
+    ) -> dict[str, pa.Array]:
+        columns: dict[str, pa.Array] = {}
+        for name, array in arrays.items():
+            if name in self.transpose:
+                array = array.swapaxes(1, 2) if array.ndim > 2 else array
+            if name not in self.columns:
+                columns[name] = _to_arrow(array)
+                continue
+            names = self.columns[name]
+            if array.ndim != 2 or array.shape[1] != len(names):
+                shape = "x".join(str(length) for length in array.shape[1:]) or "one number"
+                reason = f"a row is {shape}, but {len(names)} columns are named for it"
+                raise ReadError(file=parts[name].file.name, reason=reason)
+            for i, column in enumerate(names):
+                columns[column] = pa.array(np.ascontiguousarray(array[:, i]))
+        return columns
+
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, BinaryIO]) -> None:
+        for name, sink in parts.items():
+            if name in self.columns:
+                zeros = pa.array(np.zeros(rows.num_rows, np.int32))
+                known = rows.schema.names
+                found = [rows.column(c) if c in known else zeros for c in self.columns[name]]
+                array = np.stack([column.to_numpy() for column in found], axis=1).astype(np.int32)
+            else:
+                array = _from_arrow(rows.column(name))
+                array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
+            if name in self.transpose:
+                array = array.swapaxes(1, 2)
+            write_idx(sink, array)
+
+
+class _Part:
+    """One open IDX file: its header, and its rows piece by piece."""
+
+    def __init__(self, file: "File", stream: BinaryIO) -> None:
+        self.file, self._stream = file, stream
+        zeros, code, dimensions = struct.unpack(">HBB", self._exactly(4, "its header"))
+        if zeros != 0 or code not in TYPES or dimensions == 0:
+            magic = f"{zeros:04x}{code:02x}{dimensions:02x}"
+            raise ReadError(file=file.name, reason=f"it is no IDX file: it begins with {magic}")
+        lengths = struct.unpack(f">{dimensions}I", self._exactly(4 * dimensions, "its header"))
+        self.rows, self.shape = lengths[0], lengths[1:]
+        self.dtype = np.dtype(TYPES[code])
+        self.row_bytes = self.dtype.itemsize * prod(self.shape)
+        self.total = self.rows * self.row_bytes
+        if not 0 < self.row_bytes <= LARGEST_ROW:
+            shape = "x".join(str(length) for length in lengths)
+            raise ReadError(file=file.name, reason=f"its header promises {shape} values")
+        self._read = 0
+
+    def read(self, rows: int) -> np.ndarray:
+        """The next rows, shape (rows, *shape), native byte order."""
+        data = np.empty((rows, *self.shape), self.dtype)
+        view = memoryview(cast("Any", data)).cast("B")
+        filled = 0
+        while filled < len(view):
+            count = cast("Any", self._stream).readinto(view[filled:])
+            if not count:
+                reason = (
+                    f"its header promises {self.total:,} bytes of data, "
+                    f"but {self._read + filled:,} follow"
+                )
+                raise ReadError(file=self.file.name, reason=reason)
+            filled += count
+        self._read += filled
+        return data.astype(self.dtype.newbyteorder("="), copy=False)
+
+    def expect_end(self) -> None:
+        """Nothing may follow; reading on also makes a compression check its checksum."""
+        if self._stream.read(1):
+            reason = f"its header promises {self.total:,} bytes of data, but more follow"
+            raise ReadError(file=self.file.name, reason=reason)
+
+    def _exactly(self, size: int, what: str) -> bytes:
+        data = self._stream.read(size)
+        if len(data) != size:
+            raise ReadError(file=self.file.name, reason=f"it ends within {what}")
+        return data
+
+
+def write_idx(sink: BinaryIO, array: np.ndarray) -> None:
+    """Write an array of at least one dimension as IDX."""
+    codes = {np.dtype(text).newbyteorder("="): code for code, text in TYPES.items()}
+    code = codes[array.dtype]
+    sink.write(struct.pack(">HBB", 0, code, array.ndim))
+    sink.write(struct.pack(f">{array.ndim}I", *array.shape))
+    sink.write(np.ascontiguousarray(array, TYPES[code]).tobytes())
+
+
+def _only(part: str, files: Sequence["File"]) -> "File":
+    if len(files) != 1:
+        names = ", ".join(file.name for file in files)
+        raise ReadError(file=names or part, reason=f"IDX reads one file for {part}")
+    return files[0]
+
+
+def _same_rows(parts: Mapping[str, _Part]) -> int:
+    counts = {part.file.name: part.rows for part in parts.values()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
+        raise ReadError(file=next(iter(counts)), reason=f"its files differ in rows: {told}")
+    return next(iter(counts.values()))
+
+
+def _to_arrow(array: np.ndarray) -> pa.Array:
+    """(rows, *shape) as nested fixed-size lists, without a copy where it is contiguous."""
+    column = pa.array(np.ascontiguousarray(array).reshape(-1))
+    for length in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column
+
+
+def _from_arrow(column: pa.Array) -> np.ndarray:
+    shape = [len(column)]
+    while pa.types.is_fixed_size_list(column.type):
+        shape.append(column.type.list_size)
+        column = column.flatten()
+    return cast("np.ndarray", column.to_numpy()).reshape(shape)

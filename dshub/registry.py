@@ -1,0 +1,201 @@
+"""Finding manifests: folders of `<name>/<version>.toml`, and nothing else.
+
+The built-in registry travels inside the wheel (and lies beside the package in a checkout). More
+folders come from `DSHUB_REGISTRY`. A family is a folder of datasets: `glue` means every dataset
+whose name begins with `glue/`.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from dshub.errors import DshubError, ManifestError, UnknownNameError
+from dshub.manifest import Fault, Manifest, read
+
+
+class Registry:
+    """The datasets that can be named.
+
+    Args:
+        roots: folders of manifests besides the built-in ones.
+        manifests: manifests that are not in any folder, such as synthetic stand-ins.
+        built_in: whether dshub's own manifests belong to it.
+
+    Listing names walks the folders once; a manifest is read when it is asked for.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path] = (),
+        *,
+        manifests: Sequence[Manifest] = (),
+        built_in: bool = True,
+    ) -> None:
+        self._roots = [*roots, *([built_in_root()] if built_in else [])]
+        self._given = {(item.name, item.version): item for item in manifests}
+
+    @cached_property
+    def _found(self) -> dict[str, dict[str, Path | Manifest]]:
+        found: dict[str, dict[str, Path | Manifest]] = {}
+        for root in reversed(self._roots):
+            for name, version, path in _walk(root):
+                other = found.setdefault(name, {}).get(version)
+                if isinstance(other, Path) and other.read_bytes() != path.read_bytes():
+                    raise _conflict(name, version, [path, other])
+                found[name][version] = path
+        for (name, version), manifest in self._given.items():
+            found.setdefault(name, {})[version] = manifest
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        """Every dataset, sorted: `["emnist/balanced", …, "mnist"]`."""
+        return list(self._found)
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of a dataset, newest first; raises UnknownNameError."""
+        if name not in self._found:
+            raise self._unknown(name)
+        return sorted(self._found[name], key=_version_key, reverse=True)
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of `name`, `name@version`, or of a file whose name ends in `.toml`.
+
+        Raises:
+            UnknownNameError: there is no such dataset or version; names the closest ones.
+            ManifestError: its file has faults.
+        """
+        if name.endswith(".toml"):
+            return read(Path(name))
+        name, _, version = name.partition("@")
+        versions = self.versions(name)
+        version = version or versions[0]
+        if version not in versions:
+            raise UnknownNameError(kind=f"version of {name}", name=version, known=versions)
+        entry = self._found[name][version]
+        if isinstance(entry, Manifest):
+            return entry
+        return _checked_place(read(entry), name, version, entry)
+
+    def manifests(self) -> Iterator[Manifest]:
+        """The newest manifest of every dataset, in the order of `names`."""
+        for name in self.names():
+            yield self.manifest(name)
+
+    def expand(self, names: Sequence[str]) -> list[str]:
+        """The same names with each family replaced by its members, each name once."""
+        expanded: dict[str, None] = {}
+        for name in names:
+            members = [other for other in self.names() if other.startswith(f"{name}/")]
+            known = name.partition("@")[0] in self._found or name.endswith(".toml")
+            if not known and not members:
+                raise self._unknown(name)
+            expanded.update(dict.fromkeys([name] if known else members))
+        return list(expanded)
+
+    def search(self, words: Sequence[str]) -> list[Manifest]:
+        """Manifests in which every word occurs, in name, title, summary, task, tag or class."""
+        wanted = [word.casefold() for word in words]
+        return [
+            manifest
+            for manifest in self.manifests()
+            if all(word in _searchable(manifest) for word in wanted)
+        ]
+
+    def files(self) -> list[Path]:
+        """Every manifest file of the registry, sorted."""
+        return sorted(
+            entry
+            for versions in self._found.values()
+            for entry in versions.values()
+            if isinstance(entry, Path)
+        )
+
+    def _unknown(self, name: str) -> UnknownNameError:
+        families = {known.partition("/")[0] for known in self._found if "/" in known}
+        by_plain: dict[str, str] = {}
+        for known in [*self._found, *families]:
+            by_plain.setdefault(_plain(known), known)
+            by_plain.setdefault(_plain(known.rpartition("/")[2]), known)
+        plain = _plain(name.partition("@")[0])
+        close = [by_plain[match] for match in difflib.get_close_matches(plain, by_plain, n=3)]
+        close = [by_plain[plain]] if plain in by_plain else list(dict.fromkeys(close))
+        return UnknownNameError(kind="dataset", name=name, close=close)
+
+
+def built_in_root() -> Path:
+    """The folder of dshub's own manifests: inside the package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "_registry"
+    return inside if inside.is_dir() else package.parent / "registry"
+
+
+def _walk(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Name, version and path of every manifest below a folder."""
+    try:
+        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
+    except OSError:
+        return  # a root that is not there holds nothing; `dshub list` shows the rest
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk_names(Path(entry.path), entry.name, depth=0)
+
+
+def _walk_names(folder: Path, name: str, depth: int) -> Iterator[tuple[str, str, Path]]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            yield name, entry.name.removesuffix(".toml"), Path(entry.path)
+        elif depth == 0 and entry.is_dir():
+            yield from _walk_names(Path(entry.path), f"{name}/{entry.name}", depth=1)
+
+
+def _checked_place(manifest: Manifest, name: str, version: str, path: Path) -> Manifest:
+    if (manifest.name, manifest.version) != (name, version):
+        told = f"it says {manifest.identifier}, but its path says {name}@{version}"
+        raise ManifestError(source=str(path), faults=[Fault("name", told)])
+    return manifest
+
+
+def _conflict(name: str, version: str, paths: Sequence[Path]) -> DshubError:
+    places = " and ".join(str(path) for path in paths)
+    return DshubError(
+        f"two different manifests claim to be {name}@{version}: {places}",
+        hint="give one of them another name or version, or use one by its path",
+    )
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    numbers = version.partition("+")[0].split(".")
+    return tuple(int(number) if number.isdigit() else -1 for number in numbers)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9/]", "", name.casefold())
+
+
+def _searchable(manifest: Manifest) -> str:
+    classes = [
+        " ".join(feature.names)
+        for feature in manifest.features.values()
+        if hasattr(feature, "names")
+    ]
+    words = [manifest.name, manifest.title, manifest.summary, manifest.task]
+    return " ".join([*words, *manifest.tags, *classes]).casefold()
+
+
+def summary(manifest: Manifest) -> Mapping[str, object]:
+    """One line of a listing: name, version, title, task, rows, bytes, licence."""
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "title": manifest.title,
+        "summary": manifest.summary,
+        "task": manifest.task,
+        "tags": list(manifest.tags),
+        "rows": {name: split.rows for name, split in manifest.splits.items()},
+        "size": manifest.size,
+        "license": manifest.license.spdx,
+        "synthetic": manifest.synthetic,
+    }

@@ -1,0 +1,211 @@
+"""Everything a user can set, read once into one frozen value that is passed along.
+
+Precedence: argument, environment variable, `[tool.dshub]` of the nearest `pyproject.toml`, the
+user's `config.toml`, default. Nothing is read at import.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, cast
+
+from dshub.errors import SettingsError
+from dshub.progress import Style
+
+_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+_STYLES = {"auto": "auto", "bar": "bar", "lines": "lines", "off": "off", "0": "off", "1": "auto"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one `Hub`. Build it with `Settings.read`, which fills what is not given.
+
+    Attributes:
+        cache: folder of everything that dshub keeps (`DSHUB_CACHE`).
+        site_caches: read-only caches searched before the network (`DSHUB_SITE_CACHES`,
+            separated as in `PATH`).
+        registry: folders of manifests besides the built-in ones (`DSHUB_REGISTRY`, separated as
+            in `PATH`).
+        mirrors: URLs or folders tried before the sources of a manifest (`DSHUB_MIRROR`,
+            separated by blanks).
+        offline: never open a connection (`DSHUB_OFFLINE`).
+        synthetic: rows per split of a stand-in that replaces every dataset, or None
+            (`DSHUB_SYNTHETIC`).
+        jobs: files fetched at once (`DSHUB_JOBS`).
+        timeout: seconds without an answer after which a source counts as silent
+            (`DSHUB_TIMEOUT`).
+        progress: `auto`, `bar`, `lines` or `off` (`DSHUB_PROGRESS`).
+        log: level of the logger `dshub` on the command line, or None (`DSHUB_LOG`).
+    """
+
+    cache: Path
+    site_caches: tuple[Path, ...] = ()
+    registry: tuple[Path, ...] = ()
+    mirrors: tuple[str, ...] = ()
+    offline: bool = False
+    synthetic: int | None = None
+    jobs: int = 8
+    timeout: float = 30.0
+    progress: Style = "auto"
+    log: str | None = None
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        **given: Any,  # any of the attributes above
+    ) -> Self:
+        """Settings from all their places.
+
+        Args:
+            environment: variables to read instead of the process's own.
+            folder: where the search for `pyproject.toml` begins, instead of the working folder.
+            **given: attributes that override every other place; None counts as not given.
+
+        Raises:
+            SettingsError: a value that cannot be used, with the name it was given under.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for source in (_user_config(environment), _project_config(folder or Path.cwd())):
+            values.update(source)
+        for name in _PARSERS:
+            variable = _variable(name)
+            if variable in environment:
+                values[name] = _parse(name, variable, environment[variable])
+        given = {name: value for name, value in given.items() if value is not None}
+        for name, value in given.items():
+            values[name] = _parse(name, name, value)
+        if "cache" not in values:
+            values["cache"] = _default_cache()
+        return cls(**values)
+
+
+def _variable(name: str) -> str:
+    return "DSHUB_MIRROR" if name == "mirrors" else f"DSHUB_{name.upper()}"
+
+
+def _parse(name: str, origin: str, value: object) -> Any:
+    if name not in _PARSERS:
+        raise SettingsError(
+            name=origin, value=value, expected=f"one of the settings {', '.join(_PARSERS)}"
+        )
+    parse, expected = _PARSERS[name]
+    try:
+        return parse(value)
+    except (ValueError, TypeError, KeyError):
+        raise SettingsError(name=origin, value=value, expected=expected) from None
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise ValueError
+    return Path(value).expanduser().absolute()
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    if isinstance(value, str):
+        value = [part for part in value.split(os.pathsep) if part.strip()]
+    if isinstance(value, Path):
+        value = [value]
+    return tuple(_path(part) for part in _sequence(value))
+
+
+def _mirrors(value: object) -> tuple[str, ...]:
+    value = value.split() if isinstance(value, str) else value
+    return tuple(str(part) for part in _sequence(value))
+
+
+def _sequence(value: object) -> list[object]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return list(value)
+
+
+def _flag(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in _YES | _NO:
+        raise ValueError
+    return text in _YES
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    if int(value) < 1:
+        raise ValueError
+    return int(value)
+
+
+def _rows(value: object) -> int | None:
+    return None if str(value).strip().lower() in _NO else _count(value)
+
+
+def _seconds(value: object) -> float:
+    if not 0 < float(cast("str", value)) < float("inf"):
+        raise ValueError
+    return float(cast("str", value))
+
+
+def _style(value: object) -> Style:
+    return cast("Style", _STYLES[str(value).strip().lower()])
+
+
+def _level(value: object) -> str:
+    text = str(value).strip().upper()
+    if text not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError
+    return text
+
+
+_PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
+    "cache": (_path, "a folder"),
+    "site_caches": (_paths, f"folders separated by {os.pathsep!r}"),
+    "registry": (_paths, f"folders separated by {os.pathsep!r}"),
+    "mirrors": (_mirrors, "URLs or folders separated by blanks"),
+    "offline": (_flag, "1 or 0"),
+    "synthetic": (_rows, "a number of rows of at least 1, or 0"),
+    "jobs": (_count, "a whole number of at least 1"),
+    "timeout": (_seconds, "a number of seconds above 0"),
+    "progress": (_style, "auto, bar, lines or off"),
+    "log": (_level, "debug, info, warning or error"),
+}
+
+
+def _default_cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dshub", appauthor=False)
+
+
+def _user_config(environment: Mapping[str, str]) -> dict[str, Any]:
+    from platformdirs import user_config_path
+
+    path = user_config_path("dshub", appauthor=False) / "config.toml"
+    return _file_settings(path, ()) if path.is_file() else {}
+
+
+def _project_config(folder: Path) -> dict[str, Any]:
+    for parent in (folder, *folder.parents):
+        path = parent / "pyproject.toml"
+        if path.is_file():
+            return _file_settings(path, ("tool", "dshub"))
+    return {}
+
+
+def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if table and ".".join(table) not in text:
+        return {}  # most projects: not worth the import of a parser
+    import tomllib
+
+    try:
+        content: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(name=str(path), value=str(error), expected="valid TOML") from None
+    for key in table:
+        content = content.get(key, {})
+    return {name: _parse(name, f"{name} in {path}", value) for name, value in content.items()}

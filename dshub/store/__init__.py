@@ -1,0 +1,34 @@
+"""What is kept on disk, and the one rule that makes it safe: publish by rename.
+
+::
+
+    <cache>/
+      CACHEDIR.TAG                      tells backup programs to pass by
+      blobs-v1/<aa>/<sha256>            verified upstream files, named by checksum
+      blobs-v1/md5-<aa>/<md5>           the few that upstream names by MD5 only
+      partial-v1/<checksum>             a download under way; its lock beside it
+      tables-v1/<name>/<recipe key>/    <split>-00000-of-00001.arrow …, table.json
+      synthetic-v1/<name>/<key>.json    manifest of a synthetic stand-in
+
+A name under `blobs-v1`, `tables-v1` or `synthetic-v1` exists only when its content is complete
+and verified, and is never modified afterwards. Locks only save work. Reading never writes, so a
+read-only cache works; further read-only layers are searched after the first one.
+
+A mirror is a folder with the same `blobs-v1` tree, so a cache can be served as it is.
+"""
+
+from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path
+from dshub.store.partials import Partial
+from dshub.store.store import Store
+from dshub.store.usage import Usage, usage
+
+__all__ = [
+    "Partial",
+    "Store",
+    "Usage",
+    "blob_path",
+    "partial_path",
+    "synthetic_path",
+    "table_path",
+    "usage",
+]

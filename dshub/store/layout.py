@@ -1,0 +1,35 @@
+"""The names on disk. A format change raises the number of its bucket and leaves the rest."""
+
+from pathlib import PurePosixPath
+
+from dshub.digest import Digest
+
+BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
+
+CACHEDIR_TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This folder is a cache of dshub; `dshub cache ls` lists what is in it.\n"
+    "# The tag is described at https://bford.info/cachedir/\n"
+)
+
+
+def blob_path(digest: Digest) -> PurePosixPath:
+    """Where a file lies, relative to a cache or to a mirror: `blobs-v1/3a/3aede38d…`."""
+    prefix = "" if digest.algorithm == "sha256" else f"{digest.algorithm}-"
+    return PurePosixPath(BLOBS, f"{prefix}{digest.hex[:2]}", digest.hex)
+
+
+def partial_path(digest: Digest) -> PurePosixPath:
+    """Where a file's download is kept until it is complete."""
+    prefix = "" if digest.algorithm == "sha256" else f"{digest.algorithm}-"
+    return PurePosixPath(PARTIAL, f"{prefix}{digest.hex}")
+
+
+def table_path(name: str, key: str) -> PurePosixPath:
+    """Where the prepared table of a dataset's split lies: `tables-v1/mnist/0123456789abcdef`."""
+    return PurePosixPath(TABLES, name, key)
+
+
+def synthetic_path(name: str, key: str) -> PurePosixPath:
+    """Where the manifest of a stand-in lies."""
+    return PurePosixPath(SYNTHETIC, name, f"{key}.json")

@@ -1,0 +1,184 @@
+"""The cache of one user, with the read-only layers below it."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from dshub.digest import Digest
+from dshub.store import layout
+from dshub.store.faults import disk_faults
+from dshub.store.partials import Partial
+
+
+class Store:
+    """Finds what is kept, and publishes what is new.
+
+    Args:
+        root: the folder that is written to; made when something is first written.
+        layers: read-only caches searched after it.
+        patience: seconds to wait for another process that is writing the same thing, before
+            doing the work a second time under a private name.
+    """
+
+    def __init__(
+        self, root: Path, layers: Sequence[Path] = (), *, patience: float = 600.0
+    ) -> None:
+        self.root, self.layers, self.patience = root, tuple(layers), patience
+
+    @property
+    def places(self) -> list[Path]:
+        """The folders searched, in order."""
+        return [self.root, *self.layers]
+
+    def find(self, relative: PurePosixPath) -> Path | None:
+        """The first layer's path of that relative name, or None."""
+        for place in self.places:
+            path = place / relative
+            if os.path.lexists(path):
+                return path
+        return None
+
+    def blob(self, digest: Digest, size: int | None = None) -> Path | None:
+        """The verified file with that checksum, or None.
+
+        A file that is no regular file, or whose size differs from `size`, is no hit: something
+        outside dshub has changed it.
+        """
+        for place in self.places:
+            path = place / layout.blob_path(digest)
+            if path.is_symlink() or not path.is_file():
+                continue
+            if size is None or path.stat().st_size == size:
+                return path
+        return None
+
+    def table(self, name: str, key: str) -> Path | None:
+        """The folder of a prepared table, or None."""
+        for place in self.places:
+            path = place / layout.table_path(name, key)
+            if (path / "table.json").is_file():
+                return path
+        return None
+
+    @contextmanager
+    def partial(self, digest: Digest) -> Iterator[Partial]:
+        """The partial download of a file, locked against other processes where locks work."""
+        path = self.root / layout.partial_path(digest)
+        with self.lock(path) as owned:
+            if not owned:
+                path = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+            with Partial(path, digest) as partial:
+                yield partial
+            if not owned:
+                partial.discard()
+
+    @contextmanager
+    def lock(self, path: Path) -> Iterator[bool]:
+        """Hold `path.lock`; yields False if it could not be had in `patience` seconds.
+
+        A lock saves work and protects nothing: what is published is checked and renamed.
+        """
+        from filelock import FileLock, Timeout
+
+        self._make(path.parent)
+        lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
+        try:
+            lock.acquire(timeout=self.patience)
+        except (Timeout, OSError, NotImplementedError):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def publish(self, partial: Partial) -> Path:
+        """Move a partial whose bytes were checked to its final name, and return that."""
+        target = self.root / layout.blob_path(partial.digest)
+        if target.is_dir() and not target.is_symlink():
+            self.set_aside(target)
+        partial.publish(target)
+        return target
+
+    def adopt(self, path: Path) -> Digest:
+        """Move a finished file of ours, from the cache's own file system, under its checksum."""
+        digest = Digest.of_file(path)
+        target = self.root / layout.blob_path(digest)
+        self._make(target.parent)
+        with disk_faults(target, "write"):
+            os.replace(path, target)
+        return digest
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder on the cache's file system, gone when the block ends."""
+        folder = self.root / layout.PARTIAL / f"scratch-{os.getpid()}-{secrets.token_hex(4)}"
+        self._make(folder)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def new_table(self, name: str, key: str) -> Iterator[Path]:
+        """An empty folder that becomes the table when the block ends well, and goes otherwise.
+
+        If another process has published the same table meanwhile, its table stays.
+        """
+        folder = self.root / layout.PARTIAL / f"table-{key}-{os.getpid()}-{secrets.token_hex(4)}"
+        target = self.root / layout.table_path(name, key)
+        self._make(folder)
+        try:
+            yield folder
+            with disk_faults(target, "write"):
+                if os.path.lexists(target) and not (target / "table.json").is_file():
+                    self.set_aside(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.rename(folder, target)
+                except OSError:
+                    if not (target / "table.json").is_file():
+                        raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def write_text(self, relative: PurePosixPath, data: bytes) -> Path:
+        """Publish a small file by rename, and return its path."""
+        target = self.root / relative
+        self._make(target.parent)
+        temporary = self.root / layout.PARTIAL / f"text-{os.getpid()}-{secrets.token_hex(4)}"
+        self._make(temporary.parent)
+        with disk_faults(target, "write"):
+            temporary.write_bytes(data)
+            os.replace(temporary, target)
+        return target
+
+    def set_aside(self, path: Path) -> Path:
+        """Move damaged content away from its final name, where a person can look at it."""
+        relative = "-".join(path.relative_to(self.root).parts[1:])
+        aside = self.root / layout.PARTIAL / f"damaged-{relative}"
+        self._make(aside.parent)
+        with disk_faults(path, "move"):
+            if aside.is_dir() and not aside.is_symlink():
+                shutil.rmtree(aside)
+            os.replace(path, aside)
+        return aside
+
+    def free(self) -> int | None:
+        """Bytes free for the cache, or None where the system does not tell."""
+        for folder in (self.root, *self.root.parents):
+            with suppress(OSError):
+                return shutil.disk_usage(folder).free
+        return None
+
+    def _make(self, folder: Path) -> None:
+        with disk_faults(folder, "write"):
+            if not self.root.is_dir():
+                self.root.mkdir(parents=True, exist_ok=True)
+            tag = self.root / "CACHEDIR.TAG"
+            if not tag.exists():
+                tag.write_text(layout.CACHEDIR_TAG, encoding="ascii")
+            folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,57 @@
+"""What `table.json` says."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from dshub.errors import StoreError
+from dshub.manifest import Manifest
+
+NAME = "table.json"
+
+
+class Shard(msgspec.Struct, frozen=True, kw_only=True):
+    """One Arrow file: its name in the folder, rows, bytes and checksum."""
+
+    file: str
+    rows: int
+    size: int
+    sha256: str
+
+
+class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The table's own description.
+
+    Attributes:
+        recipe: what decided the bytes: checksums of the files, features, reader and revision.
+        manifest: the manifest it was prepared from, so that a table explains itself.
+    """
+
+    schema: Literal[1] = 1
+    name: str
+    version: str
+    split: str
+    rows: int
+    recipe: dict[str, Any]  # a record for people and programs to compare, not to act upon
+    shards: tuple[Shard, ...]
+    manifest: Manifest
+
+    def write(self, folder: Path) -> None:
+        """Write `table.json` into a folder."""
+        data = msgspec.json.format(msgspec.json.encode(self), indent=1)
+        (folder / NAME).write_bytes(data)
+
+    @classmethod
+    def read(cls, folder: Path) -> "TableRecord":
+        """The record in a folder; raises StoreError where it cannot be understood."""
+        path = folder / NAME
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StoreError(
+                path=str(path),
+                action="read",
+                reason=str(error),
+                hint="`dshub cache rm --prepared NAME` drops the table; it is then made anew",
+            ) from error

@@ -1,0 +1,98 @@
+"""Writing a table: any number of batches in, shards of one record batch each out."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dshub.digest import Digest
+from dshub.manifest import Manifest
+from dshub.schema import arrow_schema
+from dshub.store.faults import disk_faults
+from dshub.table.record import Shard, TableRecord
+from dshub.table.spool import OFFSET_LIMIT, Spool
+
+SHARD_BYTES = 1 << 30
+
+
+class TableWriter:
+    """Writes the rows of one split into an empty folder.
+
+    Memory stays at the size of one batch, whatever the table's: rows wait in files.
+
+    Args:
+        folder: empty; the caller publishes it once `close` has returned.
+        manifest: what the rows are of.
+        split: which of its splits.
+        shard_bytes: bytes after which a shard is closed.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, split: str, *, shard_bytes: int = SHARD_BYTES
+    ) -> None:
+        self._folder, self._manifest, self._split = folder, manifest, split
+        self._schema = arrow_schema(manifest.split_features(split))
+        self._limit = shard_bytes
+        self._spools: list[Spool] = []
+        self._waiting = 0
+        self._shards: list[tuple[Path, int]] = []
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add a batch that conforms to the split's features; raises StoreError."""
+        if not batch.num_rows:
+            return
+        with disk_faults(self._folder, "write"):
+            if self._is_full(batch):
+                self._close_shard()
+            if not self._spools:
+                self._spools = [
+                    Spool(field.type, self._folder / f"spool-{i}")
+                    for i, field in enumerate(self._schema)
+                ]
+            for spool, column in zip(self._spools, batch.columns, strict=True):
+                spool.append(column)
+        self._waiting += batch.num_rows
+        self.rows += batch.num_rows
+
+    def _is_full(self, batch: pa.RecordBatch) -> bool:
+        size = sum(spool.size for spool in self._spools)
+        text = max((spool.text_size for spool in self._spools), default=0)
+        return bool(self._spools) and (
+            size >= self._limit or text + batch.nbytes > OFFSET_LIMIT
+        )
+
+    def _close_shard(self) -> None:
+        if not self._spools:
+            return
+        path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
+        columns = [spool.finish() for spool in self._spools]
+        batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self._schema) as writer:
+            writer.write_batch(batch)
+        for spool in self._spools:
+            spool.drop()
+        self._shards.append((path, self._waiting))
+        self._spools, self._waiting = [], 0
+
+    def close(self, recipe: dict[str, Any]) -> TableRecord:
+        """Close the last shard and write `table.json`; the folder is then complete."""
+        with disk_faults(self._folder, "write"):
+            self._close_shard()
+            shards = []
+            for i, (path, rows) in enumerate(self._shards):
+                name = f"{self._split}-{i:05d}-of-{len(self._shards):05d}.arrow"
+                path = path.rename(self._folder / name)
+                size, sha256 = path.stat().st_size, Digest.of_file(path).hex
+                shards.append(Shard(file=name, rows=rows, size=size, sha256=sha256))
+            record = TableRecord(
+                name=self._manifest.name,
+                version=self._manifest.version,
+                split=self._split,
+                rows=self.rows,
+                recipe=recipe,
+                shards=tuple(shards),
+                manifest=self._manifest,
+            )
+            record.write(self._folder)
+        return record

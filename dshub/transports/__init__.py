@@ -1,0 +1,76 @@
+"""Bytes from an address: one file per scheme.
+
+A transport opens an address at an offset and hands back an `Answer`: a stream that says where in
+the file it begins and how long the file is. It neither retries nor verifies; that is the
+fetcher's work. Every failure is a `TransportError` that says whether trying again may help.
+
+A new scheme is a new file here that defines `Transport`.
+"""
+
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+from dshub import plugins
+
+_ALIASES = {"https": "http", "": "file"}
+
+
+class Answer(Protocol):
+    """The bytes of one file, from `start` on. Close it, or use it as a context manager.
+
+    Attributes:
+        start: offset in the file of the first byte delivered: what was asked for, or 0 where the
+            source cannot begin elsewhere.
+        total: bytes of the whole file, or None where the source does not tell.
+    """
+
+    start: int
+    total: int | None
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` further bytes; empty at the end. Raises TransportError."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class Transport(Protocol):
+    """Opens addresses of some schemes. One instance may serve several threads."""
+
+    def __init__(self, *, timeout: float) -> None: ...
+
+    def open(self, url: str, *, start: int = 0) -> Answer:
+        """The bytes at `url` from offset `start` on.
+
+        Raises:
+            TransportError: the source did not answer, or not with the file.
+        """
+
+    def close(self) -> None:
+        """Let go of every connection."""
+
+
+class Transports:
+    """One transport of each scheme, made when first needed and shared by all threads."""
+
+    def __init__(self, *, timeout: float) -> None:
+        self._timeout = timeout
+        self._made: dict[str, Transport] = {}
+
+    def of(self, url: str) -> Transport:
+        """The transport for an address; a path without a scheme is a file."""
+        scheme = urlsplit(url).scheme.lower()
+        scheme = "" if len(scheme) == 1 else scheme  # a drive letter
+        name = _ALIASES.get(scheme, scheme)
+        if name not in self._made:
+            made: Transport = plugins.module("transports", name).Transport(timeout=self._timeout)
+            self._made.setdefault(name, made)
+        return self._made[name]
+
+    def close(self) -> None:
+        """Close every transport that was made."""
+        for transport in self._made.values():
+            transport.close()

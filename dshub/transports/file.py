@@ -1,0 +1,63 @@
+"""Files on this machine: `file:///mnt/mirror/…`, or a plain path."""
+
+from pathlib import Path
+from typing import BinaryIO, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from dshub.errors import TransportError
+
+
+class FileAnswer:
+    """A file read from an offset on."""
+
+    def __init__(self, url: str, file: BinaryIO, *, start: int, total: int) -> None:
+        self.start, self.total = start, total
+        self._url, self._file = url, file
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            raise _fault(self._url, error) from error
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class Transport:
+    """Opens files. There is nothing to wait for, so the timeout is not used."""
+
+    def __init__(self, *, timeout: float) -> None:
+        del timeout
+
+    def open(self, url: str, *, start: int = 0) -> FileAnswer:
+        path = to_path(url)
+        try:
+            file = path.open("rb")
+            total = path.stat().st_size
+            start = start if start <= total else 0
+            file.seek(start)
+        except OSError as error:
+            raise _fault(url, error) from error
+        return FileAnswer(url, file, start=start, total=total)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def to_path(url: str) -> Path:
+    """The path that a `file:` address or a plain path means."""
+    if url.startswith("file:"):
+        return Path(url2pathname(urlsplit(url).path))
+    return Path(url)
+
+
+def _fault(url: str, error: OSError) -> TransportError:
+    return TransportError(url=url, reason=error.strerror or str(error))
