@@ -2,12 +2,19 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, Literal, Protocol, Self
 
 Algorithm = Literal["sha256", "md5"]
+
+
+class Sink(Protocol):
+    """Something that bytes are written to."""
+
+    def write(self, piece: bytes, /) -> object:
+        """Take bytes, all of them."""
+
 
 HEX_DIGITS = {"sha256": 64, "md5": 32}
 CHUNK = 1 << 20  # bytes read at a time: large enough that Python's overhead disappears
@@ -49,16 +56,10 @@ def is_hex(algorithm: str, text: str) -> bool:
     return re.fullmatch(rf"[0-9a-f]{{{HEX_DIGITS[algorithm]}}}", text) is not None
 
 
-def copy(
-    source: BinaryIO, sink: BinaryIO, *, algorithm: Algorithm, each: Callable[[int], None]
-) -> Digest:
-    """Copy `source` to `sink` to its end and return the checksum of what was copied.
-
-    `each` is called with the number of bytes of every piece, after it was written.
-    """
+def copy(source: BinaryIO, sink: Sink, *, algorithm: Algorithm) -> Digest:
+    """Copy `source` to `sink` to its end and return the checksum of what was copied."""
     hasher = hashlib.new(algorithm)
     while piece := source.read(CHUNK):
         hasher.update(piece)
         sink.write(piece)
-        each(len(piece))
     return Digest(algorithm, hasher.hexdigest())

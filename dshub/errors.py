@@ -170,7 +170,7 @@ class FetchError(DshubError):
         files = "1 of its files" if len(attempts) == 1 else f"{len(attempts)} of its files"
         super().__init__(
             f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}",
-            hint=self.hint.replace("NAME", dataset.split()[0]),
+            hint=self.hint.replace("NAME", dataset.split(maxsplit=1)[0]),
         )
         self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
         flat = [error for errors in attempts.values() for error in errors]

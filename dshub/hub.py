@@ -5,8 +5,9 @@ environment. What is heavy is imported by the method that needs it, so that list
 load neither NumPy nor Arrow.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 class Splits(Mapping[str, "Dataset"]):
     """The splits of a dataset by name; each is prepared when it is first looked up."""
 
-    def __init__(self, hub: "Hub", manifest: Manifest, columns: Sequence[str] | None) -> None:
-        self._hub, self.manifest, self._columns = hub, manifest, columns
+    def __init__(self, manifest: Manifest, open_split: "Callable[[str], Dataset]") -> None:
+        self.manifest, self._open_split = manifest, open_split
         self._opened: dict[str, Dataset] = {}
 
     def __getitem__(self, split: str) -> "Dataset":
         if split not in self.manifest.splits:
             raise KeyError(split)
         if split not in self._opened:
-            self._opened[split] = self._hub._open(self.manifest, split, self._columns)
+            self._opened[split] = self._open_split(split)
         return self._opened[split]
 
     def __iter__(self) -> Iterator[str]:
@@ -48,7 +49,9 @@ class Splits(Mapping[str, "Dataset"]):
         return len(self.manifest.splits)
 
     def __repr__(self) -> str:
-        rows = ", ".join(f"{name}: {item.rows:,} rows" for name, item in self.manifest.splits.items())
+        rows = ", ".join(
+            f"{name}: {item.rows:,} rows" for name, item in self.manifest.splits.items()
+        )
         return f"<Splits {self.manifest.identifier}: {rows}>"
 
 
@@ -152,9 +155,12 @@ class Hub:
         """
         wanted = self.jobs(names)
         fetcher = self.fetcher(source=source)
+        taken = {}
         if source is not None and Path(source).is_dir():
-            self._take(wanted, [Path(source)])
-        fetched = fetcher.fetch(wanted)
+            taken = {item.job: str(item.source) for item in self._take(wanted, [Path(source)])}
+        fetched = [
+            replace(item, source=taken.get(item.job, item.source)) for item in fetcher.fetch(wanted)
+        ]
         if prepare:
             self.prepare(*names)
         return fetched
@@ -233,7 +239,7 @@ class Hub:
         """
         manifest = self._manifest(name, synthetic or self.settings.synthetic)
         if split is None:
-            return Splits(self, manifest, columns)
+            return Splits(manifest, lambda name: self._open(manifest, name, columns))
         return self._open(manifest, split, columns)
 
     def _open(
@@ -305,15 +311,14 @@ def _together(manifest: Manifest, parts: Sequence[Any], folders: Mapping[str, Pa
     return whole.select(np.concatenate(rows))
 
 
-_default: Hub | None = None
+@lru_cache(maxsize=1)
+def _hub_of(settings: Settings) -> Hub:
+    return Hub(settings=settings)
 
 
 def _hub() -> Hub:
-    """The hub of this process's environment, made when first needed."""
-    global _default
-    if _default is None or _default.settings != Settings.read():
-        _default = Hub()
-    return _default
+    """The hub of this process's environment, made anew when that has changed."""
+    return _hub_of(Settings.read())
 
 
 def names() -> list[str]:

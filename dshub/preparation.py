@@ -22,7 +22,7 @@ from dshub.progress import Progress, Silent, Task, size
 from dshub.readers import Reader
 from dshub.schema import conform
 from dshub.store import Store, table_path
-from dshub.table import Table, TableWriter
+from dshub.table import TableWriter
 
 FORMAT = 1  # raised when the same rows would be written in another form
 
@@ -117,9 +117,7 @@ def _write(
         writer.close(made.content)
 
 
-def rows_of(
-    manifest: Manifest, split: str, paths: Mapping[str, Path]
-) -> Iterator[pa.RecordBatch]:
+def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterator[pa.RecordBatch]:
     """Read a split's files and yield its rows as batches that fit its features.
 
     Args:
@@ -155,4 +153,3 @@ def _check_space(manifest: Manifest, split: str, store: Store) -> None:
 def _wrong_rows(manifest: Manifest, split: str, got: str) -> SchemaError:
     expected = f"{manifest.splits[split].rows:,} rows"
     return SchemaError(where=f"{manifest.name}, split {split}", expected=expected, got=got)
-

@@ -36,7 +36,11 @@ class Silent:
 
 
 class Lines:
-    """Writes one line per tenth, and one a minute where the total is unknown."""
+    """Writes one line per tenth, and one a minute where the total is unknown.
+
+    Work that is over within a second, and tenths that follow each other faster than that, are
+    not worth a line.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
@@ -51,8 +55,8 @@ class Lines:
         with self._lock:
             self._done += amount
             tenth = self._done * 10 // self._total if self._total else 0
-            late = not self._total and time.monotonic() - self._spoke > 60
-            if tenth > self._said or late:
+            quiet = time.monotonic() - self._spoke
+            if (tenth > self._said and quiet > 1) or (not self._total and quiet > 60):
                 self._said, self._spoke = tenth, time.monotonic()
                 self._say()
 
@@ -144,9 +148,8 @@ def size(count: int | None) -> str:
         return "unknown"
     if count < 1000:
         return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
+    units, value = ["kB", "MB", "GB", "TB"], count / 1000
+    while value >= 999.95 and len(units) > 1:
         value /= 1000
-        if value < 999.95:
-            break
-    return f"{value:.1f} {unit}"
+        units.pop(0)
+    return f"{value:.1f} {units[0]}"

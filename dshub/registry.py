@@ -114,15 +114,18 @@ class Registry:
         )
 
     def _unknown(self, name: str) -> UnknownNameError:
+        """An error with the names closest to what was written: whole names, then their ends."""
         families = {known.partition("/")[0] for known in self._found if "/" in known}
         by_plain: dict[str, str] = {}
-        for known in [*self._found, *families]:
+        for known in [*self._found, *sorted(families)]:
             by_plain.setdefault(_plain(known), known)
+        for known in self._found:
             by_plain.setdefault(_plain(known.rpartition("/")[2]), known)
         plain = _plain(name.partition("@")[0])
-        close = [by_plain[match] for match in difflib.get_close_matches(plain, by_plain, n=3)]
-        close = [by_plain[plain]] if plain in by_plain else list(dict.fromkeys(close))
-        return UnknownNameError(kind="dataset", name=name, close=close)
+        matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
+        matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
+        close = list(dict.fromkeys(by_plain[match] for match in matches))
+        return UnknownNameError(kind="dataset", name=name, close=close[:1])
 
 
 def built_in_root() -> Path:

@@ -127,7 +127,8 @@ def _conform_array(
     column: pa.Array, feature: ImageFeature | NumberFeature, place: _Place
 ) -> pa.Array:
     """Same values, same number of them a row; lengths of 1 may come and go."""
-    shape, values = (), column
+    shape: tuple[int, ...] = ()
+    values = column
     while pa.types.is_fixed_size_list(values.type):
         shape, values = (*shape, values.type.list_size), values.flatten()
     wanted = pa.from_numpy_dtype(np.dtype(feature.dtype))

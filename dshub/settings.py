@@ -70,7 +70,7 @@ class Settings:
         """
         environment = os.environ if environment is None else environment
         values: dict[str, Any] = {}
-        for source in (_user_config(environment), _project_config(folder or Path.cwd())):
+        for source in (_user_config(), _project_config(folder or Path.cwd())):
             values.update(source)
         for name in _PARSERS:
             variable = _variable(name)
@@ -181,7 +181,7 @@ def _default_cache() -> Path:
     return user_cache_path("dshub", appauthor=False)
 
 
-def _user_config(environment: Mapping[str, str]) -> dict[str, Any]:
+def _user_config() -> dict[str, Any]:
     from platformdirs import user_config_path
 
     path = user_config_path("dshub", appauthor=False) / "config.toml"

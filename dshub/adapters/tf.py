@@ -23,7 +23,6 @@ except ImportError as error:
 BLOCK = 1024  # rows that cross at a time where rows are asked for
 
 
-
 def rows(dataset: Dataset) -> Any:
     """A `tf.data.Dataset` of rows as dicts, in the dataset's order."""
 

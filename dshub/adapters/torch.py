@@ -16,8 +16,8 @@ from dshub.loader import Batch, Loader
 
 try:
     import torch
-    from torch.utils.data import IterableDataset, get_worker_info
     from torch.utils.data import Dataset as TorchDataset
+    from torch.utils.data import IterableDataset, get_worker_info
     from torch.utils.data._utils.collate import default_collate, default_collate_fn_map
 except ImportError as error:
     raise MissingExtraError(package="torch", extra="torch") from error
@@ -119,6 +119,7 @@ class _Row(dict[str, Any]):
 
 
 def _collate(rows: Any, *, collate_fn_map: Any = None) -> Any:
+    del collate_fn_map  # torch hands it on to nested types; there are none here
     if isinstance(rows, _Fetched):
         return rows.columns
     return default_collate([dict(row) for row in rows])

@@ -131,7 +131,7 @@ def container_for(name: str) -> Container | None:
 @contextmanager
 def _guarded(name: str, path: Path, member: str) -> Iterator[BinaryIO]:
     """Open a file or member, peel off its compressions, and translate their errors."""
-    kinds = [*_streams(), *_containers()]
+    kinds: list[Stream | Container] = [*_streams(), *_containers()]
     errors = tuple(error for kind in kinds for error in kind.errors)
     with _checked.translated(name, (*errors, OSError)):
         stream = _raw(path, member)
@@ -168,12 +168,12 @@ def _container(path: Path) -> Container | None:
 
 @cache
 def _streams() -> list[Stream]:
-    return [kind for kind in _kinds() if hasattr(kind, "write")]
+    return [cast("Stream", kind) for kind in _kinds() if hasattr(kind, "write")]
 
 
 @cache
 def _containers() -> list[Container]:
-    return [kind for kind in _kinds() if hasattr(kind, "write_members")]
+    return [cast("Container", kind) for kind in _kinds() if hasattr(kind, "write_members")]
 
 
 def _kinds() -> list[object]:

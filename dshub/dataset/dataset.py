@@ -263,7 +263,9 @@ class Dataset:
             mask = np.asarray(keep(batch))
             rows = min(BLOCK, len(self) - start)
             if mask.shape != (rows,) or mask.dtype != bool:
-                raise TypeError(f"the filter must return {rows} bools, not {mask.dtype} {mask.shape}")
+                raise TypeError(
+                    f"the filter must return {rows} bools, not {mask.dtype} {mask.shape}"
+                )
             masks.append(mask)
         return self.select(np.flatnonzero(np.concatenate(masks)))
 

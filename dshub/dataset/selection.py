@@ -52,7 +52,8 @@ def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
         case Span():
             return positions * selection.step + selection.start
         case Picked():
-            return selection.rows[positions]
+            chosen: np.ndarray = selection.rows[positions]
+            return chosen
         case Shuffled():
             shuffled = positions * selection.step + selection.start
             inner = selection.inner
@@ -70,7 +71,9 @@ def sliced(selection: Selection, positions: range) -> Selection:
             start = selection.start + positions.start * selection.step
             return Span(start, length, selection.step * positions.step)
         case Picked():
-            return Picked(selection.rows[np.arange(positions.start, positions.stop, positions.step)])
+            return Picked(
+                selection.rows[np.arange(positions.start, positions.stop, positions.step)]
+            )
         case Shuffled():
             start = selection.start + positions.start * selection.step
             step = selection.step * positions.step

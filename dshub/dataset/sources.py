@@ -113,8 +113,10 @@ class ArraySource:
     def identity(self) -> list[str]:
         hasher = hashlib.sha256(msgspec.json.encode(self.features))
         for column in self._columns.values():
-            text = isinstance(column, list)
-            hasher.update(msgspec.json.encode(column) if text else column.tobytes())
+            if isinstance(column, np.ndarray):
+                hasher.update(np.ascontiguousarray(column).data)
+            else:
+                hasher.update(msgspec.json.encode(column))
         return [hasher.hexdigest()]
 
     def gather(self, name: str, rows: np.ndarray) -> Values:
@@ -141,9 +143,9 @@ def from_arrays(
         raise SchemaError(where="columns", expected="one length", got=told)
     guessed = {name: _guess(name, column) for name, column in plain.items()}
     for name, feature in (features or {}).items():
-        column = plain.get(name)
-        if column is None or not _fits(column, feature):
-            got = "no such column" if column is None else _words(column)
+        found = plain.get(name)
+        if found is None or not _fits(found, feature):
+            got = "no such column" if found is None else _words(found)
             raise SchemaError(where=f"column {name}", expected=repr(feature), got=got)
         guessed[name] = feature
     return ArraySource(plain, guessed)
@@ -175,9 +177,7 @@ def _words(column: np.ndarray | list[str]) -> str:
 
 
 def from_arrow(table: pa.Table) -> ArraySource:
-    """A source over an Arrow table of numbers, fixed-size lists and text; zero copy where the
-    table is one chunk.
-    """
+    """A source over numbers, fixed-size lists and text; zero copy where they are one chunk."""
     columns: dict[str, np.ndarray | list[str]] = {}
     for name in table.schema.names:
         chunks = table.column(name)

@@ -17,8 +17,9 @@ class Bound:
     percent: bool
 
     def row(self, rows: int) -> int:
-        """The row it means among `rows`: rounded to the nearest for percents, from the end for
-        negative numbers, and never outside.
+        """The row it means among `rows`, never outside.
+
+        Percents are rounded to the nearest row; negative numbers count from the end.
         """
         row = round(self.number * rows / 100) if self.percent else self.number
         return min(max(row + rows if self.number < 0 else row, 0), rows)

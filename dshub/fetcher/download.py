@@ -194,7 +194,7 @@ def _delay(fruitless: int, retry_after: float | None) -> float:
     """Seconds until the next try: doubling from half a second, spread out, or as asked for."""
     if retry_after is not None:
         return min(retry_after, LONGEST_WAIT)
-    return min(0.5 * 2**fruitless, LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311
+    return min(0.5 * float(1 << fruitless), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def _host(url: str) -> str:

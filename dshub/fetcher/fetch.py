@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dshub.digest import Digest
 from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError
 from dshub.fetcher.download import AllFailed, Session, Stopped, download
 from dshub.fetcher.sources import Job, sources
@@ -82,7 +83,8 @@ class Fetcher:
 
     def plan(self, jobs: Iterable[Job]) -> Plan:
         """Which files are there and which are missing; touches no network."""
-        cached, missing = [], {}
+        cached: list[Job] = []
+        missing: dict[Digest, Job] = {}
         for job in jobs:
             if self.path(job) is not None:
                 cached.append(job)
@@ -233,4 +235,3 @@ def _settle(outcomes: Sequence[_Outcome]) -> dict[str, str]:
 def _wait(stop: threading.Event, seconds: float) -> None:
     if stop.wait(seconds):
         raise Stopped
-

@@ -44,7 +44,7 @@ def import_files(
         StoreError: a path does not exist, or the cache cannot be written.
     """
     taken = []
-    candidates = [_Candidate(path, named) for top in paths for path, named in _walk(top)]
+    candidates = [_Candidate(path, named=named) for top in paths for path, named in _walk(top)]
     total = sum(job.resource.size or 0 for job in jobs)
     with Task(progress or Silent(), "importing", total) as task:
         for job in jobs:
@@ -58,7 +58,7 @@ def import_files(
 class _Candidate:
     """A file that may be wanted, and its checksums once they were computed."""
 
-    def __init__(self, path: Path, named: bool) -> None:
+    def __init__(self, path: Path, *, named: bool) -> None:
         self.path, self.named, self.size = path, named, path.stat().st_size
         self._digests: dict[str, Digest] = {}
 
@@ -87,9 +87,10 @@ def _find(store: Store, job: Job, candidates: Sequence[_Candidate]) -> Imported 
             _take(store, candidate.path, wanted, unpack=False)
             return Imported(job, candidate.path, "same bytes")
     for candidate in candidates:
-        if content is not None and candidate.may_hold(job):
-            if _take(store, candidate.path, content, unpack=True):
-                return Imported(job, candidate.path, "same content")
+        if content is None or not candidate.may_hold(job):
+            continue
+        if _take(store, candidate.path, content, unpack=True):
+            return Imported(job, candidate.path, "same content")
     return None
 
 
@@ -101,9 +102,7 @@ def _take(store: Store, path: Path, digest: Digest, *, unpack: bool) -> bool:
         partial.restart()
         try:
             with archives.open_stream(path) if unpack else path.open("rb") as source:
-                copied = copy(
-                    source, partial, algorithm=digest.algorithm, each=lambda size: None
-                )
+                copied = copy(source, partial, algorithm=digest.algorithm)
         except ReadError:
             copied = None  # damaged, or something else altogether: not what we look for
         if copied == digest:

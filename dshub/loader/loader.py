@@ -160,5 +160,3 @@ class Loader:
             MissingExtraError: the framework is not installed.
         """
         return plugins.module("adapters", framework).batches(self)
-
-

@@ -56,7 +56,8 @@ def permute(positions: np.ndarray, length: int, key: int) -> np.ndarray:
         int64 rows of the same shape; over all positions each row comes once.
     """
     if length <= SMALL:
-        return _sorted_order(length, key)[positions]
+        chosen: np.ndarray = _sorted_order(length, key)[positions]
+        return chosen
     bits = (length - 1).bit_length()
     rows = _feistel(positions.astype(np.uint64), bits, key)
     beyond = np.flatnonzero(rows >= length)
@@ -69,7 +70,8 @@ def permute(positions: np.ndarray, length: int, key: int) -> np.ndarray:
 
 def _sorted_order(length: int, key: int) -> np.ndarray:
     salted = np.arange(length, dtype=np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
-    return np.argsort(mix(salted), kind="stable")
+    order: np.ndarray = np.argsort(mix(salted), kind="stable")
+    return order
 
 
 def _feistel(words: np.ndarray, bits: int, key: int) -> np.ndarray:

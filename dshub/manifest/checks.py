@@ -6,12 +6,14 @@ imported: by preparation, and by `dshub check`.
 
 import re
 from collections.abc import Iterator
+from typing import assert_never
 from urllib.parse import urlsplit
 
 from dshub import plugins
 from dshub.digest import is_hex
 from dshub.manifest.faults import Fault
 from dshub.manifest.model import (
+    Feature,
     ImageFeature,
     LabelFeature,
     Manifest,
@@ -33,16 +35,7 @@ def check(manifest: Manifest) -> Iterator[Fault]:
     for name, resource in manifest.resources.items():
         yield from _check_resource(f"resources.{name}", resource)
     for name, feature in manifest.features.items():
-        match feature:
-            case ImageFeature():
-                yield from _check_image(f"features.{name}", feature)
-            case LabelFeature():
-                yield from _check_label(f"features.{name}", feature)
-            case NumberFeature():
-                if any(length < 1 for length in feature.shape):
-                    yield Fault(f"features.{name}.shape", "must hold lengths of at least 1")
-            case TextFeature():
-                pass
+        yield from _check_feature(f"features.{name}", feature)
     for name, split in manifest.splits.items():
         yield from _check_split(f"splits.{name}", split, manifest)
     for column in manifest.supervised or ():
@@ -72,14 +65,7 @@ def _check_names(manifest: Manifest) -> Iterator[Fault]:
 
 
 def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
-    hashes = {"sha256": resource.sha256, "content_sha256": resource.content_sha256}
-    for field, value in hashes.items():
-        if value is not None and not is_hex("sha256", value):
-            yield Fault(f"{place}.{field}", "must be 64 lower-case hexadecimal digits")
-    if resource.md5 is not None and not is_hex("md5", resource.md5):
-        yield Fault(f"{place}.md5", "must be 32 lower-case hexadecimal digits")
-    if resource.sha256 is None and resource.md5 is None:
-        yield Fault(place, "has neither sha256 nor md5: its bytes could not be verified")
+    yield from _check_hashes(place, resource)
     if resource.size is not None and resource.size < 1:
         yield Fault(f"{place}.size", "must be at least 1 byte")
     for i, url in enumerate(resource.urls):
@@ -88,10 +74,36 @@ def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
             yield Fault(f"{place}.urls[{i}]", f"{url!r} must be an http or https address")
     if resource.access == "manual" and not resource.instructions:
         yield Fault(place, 'access = "manual" needs instructions')
-    if resource.access == "open" and not resource.urls and not resource.filename:
+    if resource.access == "open" and not resource.name:
         yield Fault(place, "has neither urls nor a filename")
     if re.search(r"[/\\\0]|^\.{1,2}$", resource.name):
         yield Fault(f"{place}.filename", f"{resource.name!r} must be a plain file name")
+
+
+def _check_hashes(place: str, resource: Resource) -> Iterator[Fault]:
+    hashes = {"sha256": resource.sha256, "content_sha256": resource.content_sha256}
+    for field, value in hashes.items():
+        if value is not None and not is_hex("sha256", value):
+            yield Fault(f"{place}.{field}", "must be 64 lower-case hexadecimal digits")
+    if resource.md5 is not None and not is_hex("md5", resource.md5):
+        yield Fault(f"{place}.md5", "must be 32 lower-case hexadecimal digits")
+    if resource.sha256 is None and resource.md5 is None:
+        yield Fault(place, "has neither sha256 nor md5: its bytes could not be verified")
+
+
+def _check_feature(place: str, feature: Feature) -> Iterator[Fault]:
+    match feature:
+        case ImageFeature():
+            yield from _check_image(place, feature)
+        case LabelFeature():
+            yield from _check_label(place, feature)
+        case NumberFeature():
+            if any(length < 1 for length in feature.shape):
+                yield Fault(f"{place}.shape", "must hold lengths of at least 1")
+        case TextFeature():
+            pass
+        case _:
+            assert_never(feature)
 
 
 def _check_image(place: str, feature: ImageFeature) -> Iterator[Fault]:

@@ -2,9 +2,10 @@
 
 import builtins
 import hashlib
+import re
 from collections.abc import Mapping
 from math import prod
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, assert_never, get_args
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -16,11 +17,7 @@ Dtype = Literal[
 ]
 
 
-class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Frozen; compared by content; written without the fields that have their default."""
-
-
-class License(_Value):
+class License(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Under which terms the data are published, and where that is said.
 
     Attributes:
@@ -36,7 +33,7 @@ class License(_Value):
     note: str | None = None
 
 
-class Citation(_Value):
+class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of a bibliography, with the fields of BibTeX."""
 
     type: Literal["article", "incollection", "inproceedings", "misc", "online", "techreport"]
@@ -50,7 +47,7 @@ class Citation(_Value):
     url: str | None = None
 
 
-class Resource(_Value):
+class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file as upstream publishes it.
 
     Attributes:
@@ -94,7 +91,9 @@ class Resource(_Value):
         return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2])
 
 
-class ImageFeature(_Value, tag_field="kind", tag="image"):
+class ImageFeature(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
+):
     """A picture: height, width, channels.
 
     Attributes:
@@ -108,7 +107,9 @@ class ImageFeature(_Value, tag_field="kind", tag="image"):
     encoding: Literal["raw"] = "raw"
 
 
-class LabelFeature(_Value, tag_field="kind", tag="label"):
+class LabelFeature(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
+):
     """A class number; rows hold int64 from 0 to len(names) - 1.
 
     Attributes:
@@ -130,14 +131,18 @@ class LabelFeature(_Value, tag_field="kind", tag="label"):
         return self.names[number]
 
 
-class NumberFeature(_Value, tag_field="kind", tag="number"):
+class NumberFeature(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
+):
     """A number, or an array of them where `shape` is not empty."""
 
     dtype: Dtype
     shape: tuple[int, ...] = ()
 
 
-class TextFeature(_Value, tag_field="kind", tag="text"):
+class TextFeature(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
+):
     """A string."""
 
 
@@ -145,7 +150,7 @@ Feature = ImageFeature | LabelFeature | NumberFeature | TextFeature
 """A column: a closed set, so that a type checker sees a case that was forgotten."""
 
 
-class Split(_Value):
+class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rows that belong together, such as `train`.
 
     Attributes:
@@ -165,7 +170,7 @@ class Split(_Value):
     labels: Literal["public", "hidden"] = "public"
 
 
-class Manifest(_Value):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One version of one dataset.
 
     Attributes:
@@ -253,11 +258,14 @@ class Manifest(_Value):
         return {name: item for name, item in self.resources.items() if name in wanted}
 
 
+_BYTES = {name: int(re.sub(r"\D", "", name)) // 8 for name in get_args(Dtype)}
+
+
 def _row_bytes(feature: Feature) -> int:
     """Bytes of one row of a column; 0 for text, whose length is not known beforehand."""
     match feature:
         case ImageFeature() | NumberFeature():
-            return prod(feature.shape) * int(feature.dtype.strip("uintfloat")) // 8
+            return prod(feature.shape) * _BYTES[feature.dtype]
         case LabelFeature():
             return 8
         case TextFeature():

@@ -79,15 +79,10 @@ def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
         return _decode_struct(kind, value, place, faults)
     if get_origin(kind) is dict and isinstance(value, dict):
         inner = get_args(kind)[1]
-        pairs = {
-            key: _decode(inner, item, f"{place}.{key}", faults) for key, item in value.items()
-        }
-        return pairs
+        return {key: _decode(inner, item, f"{place}.{key}", faults) for key, item in value.items()}
     if _is_struct_list(kind) and isinstance(value, list):
         inner = get_args(kind)[0]
-        return tuple(
-            _decode(inner, item, f"{place}[{i}]", faults) for i, item in enumerate(value)
-        )
+        return tuple(_decode(inner, item, f"{place}[{i}]", faults) for i, item in enumerate(value))
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

@@ -1,6 +1,7 @@
 """A read-only HTTP server for a folder: GET and HEAD, ranges, validators, nothing else."""
 
 import re
+import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ class FolderHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "FolderServer"
 
-    def do_GET(self) -> None:  # noqa: N802  # the name http.server looks for
+    def do_GET(self) -> None:  # the name http.server looks for
         """Send a file, or the part of it that was asked for."""
         path = self.find()
         if path is None:
@@ -105,6 +106,11 @@ class FolderServer(ThreadingHTTPServer):
     ) -> None:
         super().__init__(address, handler)
         self.folder = folder
+
+    def server_bind(self) -> None:
+        """Bind without the name lookup that http.server does: there may be nobody to answer."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no news."""

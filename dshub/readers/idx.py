@@ -62,7 +62,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         columns: dict[str, pa.Array] = {}
         for name, array in arrays.items():
             if name in self.transpose:
-                array = array.swapaxes(1, 2) if array.ndim > 2 else array
+                columns[name] = _to_arrow(array.swapaxes(1, 2) if array.ndim > 2 else array)
+                continue
             if name not in self.columns:
                 columns[name] = _to_arrow(array)
                 continue
@@ -160,7 +161,8 @@ def _same_rows(parts: Mapping[str, _Part]) -> int:
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
         raise ReadError(file=next(iter(counts)), reason=f"its files differ in rows: {told}")
-    return next(iter(counts.values()))
+    rows: int = next(iter(counts.values()))
+    return rows
 
 
 def _to_arrow(array: np.ndarray) -> pa.Array:

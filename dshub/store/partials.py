@@ -43,7 +43,9 @@ class Partial:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
+        if self._file is not None and self.size == 0:
+            self.discard()  # nothing to keep
+        elif self._file is not None:
             self._file.close()
             self._file = None
 
@@ -51,7 +53,7 @@ class Partial:
         """The file, for reading and writing; a link or a folder in its place is put aside."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
-            os.rename(self.path, self.path.with_name(f"{self.path.name}.odd-{os.getpid()}"))
+            self.path.rename(self.path.with_name(f"{self.path.name}.odd-{os.getpid()}"))
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         return os.fdopen(os.open(self.path, flags, 0o666), "rb+")
 
@@ -89,7 +91,7 @@ class Partial:
             self._opened.close()
             self._file = None
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self.path, target)
+            self.path.replace(target)
 
     def discard(self) -> None:
         """Drop the bytes and their file."""

@@ -23,9 +23,7 @@ class Store:
             doing the work a second time under a private name.
     """
 
-    def __init__(
-        self, root: Path, layers: Sequence[Path] = (), *, patience: float = 600.0
-    ) -> None:
+    def __init__(self, root: Path, layers: Sequence[Path] = (), *, patience: float = 600.0) -> None:
         self.root, self.layers, self.patience = root, tuple(layers), patience
 
     @property
@@ -109,7 +107,7 @@ class Store:
         target = self.root / layout.blob_path(digest)
         self._make(target.parent)
         with disk_faults(target, "write"):
-            os.replace(path, target)
+            path.replace(target)
         return digest
 
     @contextmanager
@@ -138,7 +136,7 @@ class Store:
                     self.set_aside(target)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 try:
-                    os.rename(folder, target)
+                    folder.rename(target)
                 except OSError:
                     if not (target / "table.json").is_file():
                         raise
@@ -153,7 +151,7 @@ class Store:
         self._make(temporary.parent)
         with disk_faults(target, "write"):
             temporary.write_bytes(data)
-            os.replace(temporary, target)
+            temporary.replace(target)
         return target
 
     def set_aside(self, path: Path) -> Path:
@@ -164,7 +162,7 @@ class Store:
         with disk_faults(path, "move"):
             if aside.is_dir() and not aside.is_symlink():
                 shutil.rmtree(aside)
-            os.replace(path, aside)
+            path.replace(aside)
         return aside
 
     def free(self) -> int | None:

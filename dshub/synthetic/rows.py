@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dshub.manifest import Feature, ImageFeature, LabelFeature, NumberFeature, TextFeature
 
 GRID = 5  # a class's background is this many random patches each way, blended
-SHIFT = 2  # pixels that a picture may lie off centre
+SHIFT = 3  # pixels that a picture may lie off centre
 
 
 def make(
@@ -41,7 +41,8 @@ def bits(count: int, seed: int, *words: str) -> np.ndarray:
     """`count` random uint64 that belong to a seed and some words."""
     key = int.from_bytes(" ".join(words).encode()[-8:].rjust(8, b"\0"), "big")
     generator = np.random.Philox(key=np.array([seed, key], np.uint64))
-    return generator.random_raw(count)
+    raw: np.ndarray = generator.random_raw(count)
+    return raw
 
 
 def _classes(rows: int, count: int, seed: int) -> np.ndarray:
@@ -60,10 +61,12 @@ def _column(
             found = classes % len(feature.names) + feature.first
             return pa.array(found.astype(np.uint8 if small else np.int32))
         case NumberFeature():
-            near = (classes[:, None] * 8 + _spread(random, feature.shape) % np.uint64(8)) % 128
+            near = (classes[:, None] * 8 + _spread(random, feature.shape) % 8) % 128
             return _nested(near.astype(feature.dtype).reshape(len(classes), *feature.shape))
         case TextFeature():
-            return pa.array([_sentence(int(c), int(r)) for c, r in zip(classes, random, strict=True)])
+            return pa.array(
+                [_sentence(int(c), int(r)) for c, r in zip(classes, random, strict=True)]
+            )
         case _:
             assert_never(feature)
 
@@ -71,14 +74,15 @@ def _column(
 def _spread(random: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(rows, values in a row) of random words from one word a row."""
     steps = np.arange(1, int(np.prod(shape, dtype=int)) + 1, dtype=np.uint64)
-    return (random[:, None] * (2 * steps + np.uint64(1))) >> np.uint64(40)
+    spread: np.ndarray = (random[:, None] * (2 * steps + np.uint64(1))) >> np.uint64(40)
+    return spread.astype(np.int64)
 
 
 def _pictures(
     feature: ImageFeature, names: tuple[str, ...], classes: np.ndarray, random: np.ndarray
 ) -> np.ndarray:
     """(rows, height, width, channels): the class's stamp, moved a little, with noise."""
-    height, width, channels = feature.shape
+    height, width, _ = feature.shape
     stamps = np.stack([_stamp(feature.shape, i, name) for i, name in enumerate(names)])
     down = (random % np.uint64(2 * SHIFT + 1)).astype(np.int64) - SHIFT
     right = ((random >> np.uint64(8)) % np.uint64(2 * SHIFT + 1)).astype(np.int64) - SHIFT
@@ -89,8 +93,9 @@ def _pictures(
         -(-moved.size // 8)
     )
     grain = noise.view(np.uint8)[: moved.size].reshape(moved.shape)
-    mixed = (moved.astype(np.uint16) * 208 + grain.astype(np.uint16) * 48) >> 8
-    return mixed.astype(np.uint8).astype(feature.dtype)
+    mixed = (moved.astype(np.uint16) * 144 + grain.astype(np.uint16) * 112) >> 8
+    pictures: np.ndarray = mixed.astype(np.uint8).astype(feature.dtype)
+    return pictures
 
 
 def _stamp(shape: tuple[int, ...], number: int, name: str) -> np.ndarray:
@@ -110,13 +115,14 @@ def _blend(values: np.ndarray, length: int) -> np.ndarray:
     where = np.linspace(0, len(values) - 1, length)
     low = np.minimum(where.astype(np.int64), len(values) - 2)
     share = (where - low).reshape(-1, *[1] * (values.ndim - 1))
-    return values[low] * (1 - share) + values[low + 1] * share
+    blended: np.ndarray = values[low] * (1 - share) + values[low + 1] * share
+    return blended
 
 
 def _written(text: str, height: int, width: int) -> np.ndarray:
     """(height, width) bool: a text as large as fits, in the middle; empty if none fits."""
     font = ImageFont.load_default_imagefont()
-    left, top, right, bottom = (int(edge) for edge in font.getbbox(text))
+    _, _, right, bottom = (int(edge) for edge in font.getbbox(text))
     picture = Image.new("1", (max(right, 1), max(bottom, 1)))
     ImageDraw.Draw(picture).text((0, 0), text, fill=1, font=font)
     glyphs = np.array(picture)

@@ -41,9 +41,7 @@ def stand_in(manifest: Manifest, store: Store, *, rows: int, seed: int = 0) -> M
     return made
 
 
-def _make_files(
-    manifest: Manifest, store: Store, rows: int, seed: int
-) -> dict[str, Resource]:
+def _make_files(manifest: Manifest, store: Store, rows: int, seed: int) -> dict[str, Resource]:
     """Write every resource of the stand-in and move it into the store."""
     made = {}
     with store.scratch() as folder:
@@ -65,7 +63,7 @@ def _write_pieces(
     manifest: Manifest, folder: Path, rows: int, seed: int
 ) -> list[tuple[str, str, Path]]:
     """Resource, member and file of every part of every split."""
-    pieces = []
+    pieces: list[tuple[str, str, Path]] = []
     for split, facts in manifest.splits.items():
         reader = readers.create(facts.reader, place=f"splits.{split}.reader")
         own_seed = zlib.crc32(split.encode()) + (seed << 32)
@@ -95,9 +93,7 @@ def _sink(path: Path, name: str) -> Iterator[BinaryIO]:
             yield inside
 
 
-def _describe(
-    manifest: Manifest, rows: int, seed: int, resources: dict[str, Resource]
-) -> Manifest:
+def _describe(manifest: Manifest, rows: int, seed: int, resources: dict[str, Resource]) -> Manifest:
     """The stand-in's own manifest, which says everywhere what it is."""
     return msgspec.structs.replace(
         manifest,

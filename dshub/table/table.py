@@ -147,9 +147,7 @@ class Table:
         """Consecutive rows of a column; a read-only view where they lie in one shard."""
         shards = range(len(self.record.shards))
         pieces = [
-            self.column(shard, name).span(
-                max(start, begin) - begin, min(stop, end) - begin
-            )
+            self.column(shard, name).span(max(start, begin) - begin, min(stop, end) - begin)
             for shard, begin, end in zip(shards, self.starts[:-1], self.starts[1:], strict=True)
             if start < end and stop > begin
         ]

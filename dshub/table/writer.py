@@ -58,9 +58,7 @@ class TableWriter:
     def _is_full(self, batch: pa.RecordBatch) -> bool:
         size = sum(spool.size for spool in self._spools)
         text = max((spool.text_size for spool in self._spools), default=0)
-        return bool(self._spools) and (
-            size >= self._limit or text + batch.nbytes > OFFSET_LIMIT
-        )
+        return bool(self._spools) and (size >= self._limit or text + batch.nbytes > OFFSET_LIMIT)
 
     def _close_shard(self) -> None:
         if not self._spools:
@@ -80,9 +78,9 @@ class TableWriter:
         with disk_faults(self._folder, "write"):
             self._close_shard()
             shards = []
-            for i, (path, rows) in enumerate(self._shards):
+            for i, (written, rows) in enumerate(self._shards):
                 name = f"{self._split}-{i:05d}-of-{len(self._shards):05d}.arrow"
-                path = path.rename(self._folder / name)
+                path = written.rename(self._folder / name)
                 size, sha256 = path.stat().st_size, Digest.of_file(path).hex
                 shards.append(Shard(file=name, rows=rows, size=size, sha256=sha256))
             record = TableRecord(

@@ -166,7 +166,7 @@ def _detail(error: Exception) -> str:
     seen: list[Any] = [error]
     for item in seen:
         if isinstance(item, urllib3.exceptions.NameResolutionError):
-            return f" (no address is known for {item._host})"
+            return " (no address is known for that host)"
         if isinstance(item, OSError) and item.strerror:
             return f" ({item.strerror})"
         inner = [*getattr(item, "args", ()), getattr(item, "reason", None), item.__context__]

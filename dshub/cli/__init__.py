@@ -1,0 +1,105 @@
+"""The command `dshub`: one file per command, loaded when it is run.
+
+Data goes to standard output, everything else to standard error. Every command that answers has
+`--json`, an object with a `schema` number. Exit codes are those of `dshub.errors`; 2 is a wrong
+call, 130 an interruption, after which whatever was fetched is kept.
+"""
+
+import logging
+import os
+import sys
+from typing import Any, cast
+
+import click
+
+from dshub import __version__, plugins
+from dshub.errors import DshubError
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Finds a command in the file of its name."""
+
+    # The signatures are click's.
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(plugins.names("cli"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in plugins.names("cli"):
+            return None
+        return cast("click.Command", plugins.module("cli", cmd_name).command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+        if close and args[0] not in self.list_commands(ctx):
+            ctx.fail(f"there is no command {args[0]!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dshub")
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
+def group(debug: bool) -> None:
+    """Datasets onto this machine, verified, and into your training loop, fast.
+
+    \b
+      dshub demo                     see it work, without any network
+      dshub list                     what there is
+      dshub fetch fashion-mnist      get it, verified and ready to load
+      python -c "import dshub; print(dshub.load('fashion-mnist'))"
+
+    Settings are environment variables: DSHUB_CACHE, DSHUB_MIRROR, DSHUB_OFFLINE and others,
+    see docs/settings.md. For completion in your shell, see docs/cli.md.
+    """
+    del debug  # read by `main`, also where the group itself fails
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    _set_up_log()
+    try:
+        code = group(prog_name="dshub", standalone_mode=False)
+    except click.exceptions.Abort:
+        _say("interrupted; what was fetched is kept")
+        code = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except DshubError as error:
+        code = _explain(error)
+    except BrokenPipeError:  # the reader of our output went away: `dshub list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: DshubError) -> int:
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True, color=_color())
+    if error.hint:
+        click.echo(f"{click.style('hint:', fg='cyan')} {error.hint}", err=True, color=_color())
+    return error.exit_code
+
+
+def _color() -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _set_up_log() -> None:
+    level = os.environ.get("DSHUB_LOG", "").strip().upper()
+    if level in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("dshub").setLevel(level)
+
+
+def _say(message: Any) -> None:
+    click.echo(message, err=True)

@@ -1,0 +1,165 @@
+"""`dshub demo`: the whole way of a dataset, in seconds and without any network."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dshub.cli import _screen
+from dshub.progress import Silent, size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dshub.dataset import Dataset
+    from dshub.hub import Hub
+    from dshub.manifest import Manifest
+
+TRAIN_ROWS, EPOCHS, BATCH, RATE = 6000, 3, 128, 0.3
+
+
+@click.command(short_help="See it work, without any network.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the demo keeps what it makes (default: demo/ in the cache).",
+)
+def command(folder: Path | None) -> None:
+    """See the whole way of a dataset, in seconds and without any network.
+
+    \b
+      dshub demo
+
+    It makes a synthetic stand-in for MNIST in upstream's own format, serves it over HTTP on this
+    machine, fetches and verifies it with the ordinary code, loads it, shows some pictures, and
+    trains a small classifier on its batches.
+    """
+    from dshub.hub import Hub
+    from dshub.settings import Settings
+
+    began = time.monotonic()
+    folder = folder or Settings.read().cache / "demo"
+    for part in ("upstream", "cache"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+
+    click.echo(f"{_screen.bold('dshub demo')}  no network is used; all it makes is in")
+    click.echo(f"{_screen.short_path(folder)}\n")
+
+    upstream = Hub(settings=Settings(cache=folder / "upstream"), progress=Silent())
+    manifest = _make(upstream)
+    train, test = _fetch(manifest, upstream, folder / "cache")
+    _show(train, folder)
+    _learn(train, test)
+
+    click.echo(f"\nDone in {time.monotonic() - began:.1f} s. Real data next:\n")
+    click.echo("  dshub list                   what there is")
+    click.echo("  dshub fetch fashion-mnist    get it, verified and ready to load")
+    click.echo("  dshub cache ls               what is kept, and how large it is")
+
+
+def _step(number: int, title: str) -> None:
+    click.echo(f"{_screen.bold(f'{number}  {title}')}")
+
+
+def _say(text: str) -> None:
+    click.echo(f"   {text}")
+
+
+def _make(upstream: "Hub") -> "Manifest":
+    from dshub.synthetic import stand_in
+
+    _step(1, "Make a stand-in for MNIST from its manifest")
+    manifest = stand_in(upstream.registry.manifest("mnist"), upstream.store, rows=TRAIN_ROWS)
+    rows = ", ".join(f"{name} {split.rows:,}" for name, split in manifest.splits.items())
+    _say(f"{rows} synthetic rows, in the files and format of upstream:")
+    for resource in manifest.resources.values():
+        _say(f"{resource.name:28} {size(resource.size):>8}   {resource.digest.short}")
+    return manifest
+
+
+def _fetch(manifest: "Manifest", upstream: "Hub", cache: Path) -> "tuple[Dataset, Dataset]":
+    from dshub.hub import Hub
+    from dshub.mirror import serving
+    from dshub.registry import Registry
+    from dshub.settings import Settings
+
+    with serving(upstream.store.root) as url:
+        _step(2, "Serve it as a mirror, and fetch it from there")
+        _say(f"DSHUB_MIRROR={url} dshub fetch mnist")
+        hub = Hub(
+            settings=Settings(cache=cache, mirrors=(url,)),
+            registry=Registry(manifests=[manifest], built_in=False),
+            progress=Silent(),
+        )
+        began = time.monotonic()
+        fetched = hub.fetch("mnist")
+        total = sum(item.job.resource.size or 0 for item in fetched)
+        seconds = time.monotonic() - began
+        _say(f"{len(fetched)} files, {size(total)}: every checksum fits; ready in {seconds:.2f} s")
+    _step(3, 'Load it: train = load("mnist", split="train")')
+    began = time.monotonic()
+    train, test = hub.load("mnist", "train"), hub.load("mnist", "test")
+    _say(f"{train}")
+    _say(f"two splits opened in {1000 * (time.monotonic() - began):.1f} ms, memory mapped")
+    return train, test
+
+
+def _show(train: "Dataset", folder: Path) -> None:
+    from dshub.cli import _pictures
+
+    sheet = _pictures.grid(train[:30]["image"], 10)
+    path = folder / "pictures.png"
+    _pictures.to_png(sheet).save(path)
+    if _pictures.terminal_can_show():
+        few = _pictures.grid(train[:12]["image"], 6)
+        width = min(_screen.terminal_width() - 6, 90)
+        for line in _pictures.blocks(few, width).splitlines():
+            _say(line)
+    _say(f"the first pictures, synthetic: {_screen.short_path(path)}")
+
+
+def _learn(train: "Dataset", test: "Dataset") -> None:
+    _step(4, f"Train a softmax classifier in NumPy: train.batches({BATCH}, shuffle=True)")
+    for epoch, loss, accuracy, rate in _epochs(train, test):
+        _say(
+            f"epoch {epoch}   loss {loss:5.3f}   test accuracy {100 * accuracy:5.1f} %"
+            f"   {rate:,.0f} rows/s"
+        )
+
+
+def _epochs(train: "Dataset", test: "Dataset") -> Iterator[tuple[int, float, float, float]]:
+    """Epoch, mean loss, accuracy on the test rows, and training rows a second."""
+    import numpy as np
+
+    weights = np.zeros((28 * 28 + 1, 10), np.float32)
+    x_test, y_test = _inputs(test[:]["image"]), test["label"]
+    loader = train.batches(BATCH, shuffle=True, seed=0)
+    for epoch in range(1, EPOCHS + 1):
+        began, losses = time.monotonic(), []
+        for batch in loader:
+            x, y = _inputs(batch["image"]), batch["label"]
+            shares = _softmax(x @ weights)
+            losses.append(-np.log(shares[np.arange(len(y)), y] + 1e-9).mean())
+            shares[np.arange(len(y)), y] -= 1
+            weights -= RATE / len(y) * (x.T @ shares)
+        rate = len(train) / (time.monotonic() - began)
+        accuracy = float(((x_test @ weights).argmax(axis=1) == y_test).mean())
+        yield epoch, float(np.mean(losses)), accuracy, rate
+
+
+def _inputs(pictures: "np.ndarray") -> "np.ndarray":
+    """Pictures as rows of float32 around 0, with a constant 1 at the end."""
+    import numpy as np
+
+    flat = pictures.reshape(len(pictures), -1).astype(np.float32) / 255 - 0.5
+    return np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1)
+
+
+def _softmax(scores: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))

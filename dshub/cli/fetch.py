@@ -1,0 +1,145 @@
+"""`dshub fetch`: get datasets, verified, and make them ready to load."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from dshub.cli import _screen
+from dshub.progress import size
+
+if TYPE_CHECKING:
+    from dshub.fetcher import Fetched, Plan
+    from dshub.hub import Hub
+
+
+@click.command(short_help="Get datasets, verified, and make them ready to load.")
+@click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
+@click.option("--from", "source", metavar="DIR-or-URL", help="Take files only from there.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
+@click.option("--jobs", type=int, metavar="N", help="Files to fetch at once (default 8).")
+@click.option("--no-prepare", is_flag=True, help="Leave the tables for later.")
+@_screen.json_option
+def command(
+    names: tuple[str, ...],
+    source: str | None,
+    dry_run: bool,
+    jobs: int | None,
+    no_prepare: bool,
+    as_json: bool,
+) -> None:
+    """Get every file of NAMES (datasets or families), verified, and prepare their tables.
+
+    \b
+      dshub fetch fashion-mnist
+      dshub fetch mnist emnist --dry-run
+      dshub fetch mnist --from /media/stick        a mirror, or plain files
+      dshub fetch mnist --from https://mirror.example
+
+    Interrupt it at any time: the next run goes on where this one stopped.
+    """
+    from dshub.hub import Hub
+    from dshub.settings import Settings
+
+    hub = Hub(settings=Settings.read(jobs=jobs))
+    plan = hub.plan(names)
+    if not as_json:
+        _announce(hub, names, plan, prepare=not no_prepare)
+    if dry_run:
+        _screen.answer(as_json, _planned(plan), lambda: _files(plan))
+        return
+    began = time.monotonic()
+    fetched = hub.fetch(*names, prepare=False, source=source)
+    seconds = time.monotonic() - began
+    tables = [] if no_prepare else hub.prepare(*names)
+    data = {
+        "files": [_file(item) for item in fetched],
+        "fetched": [str(item.job.resource.digest) for item in fetched if item.source != "cache"],
+        "tables": [str(path) for path in tables],
+        "seconds": round(seconds, 3),
+    }
+    _screen.answer(as_json, data, lambda: _done(hub, names, fetched, seconds, bool(tables)))
+
+
+def _announce(hub: "Hub", names: Sequence[str], plan: "Plan", *, prepare: bool) -> None:
+    """Sizes and free space, before the first byte."""
+    manifests = [hub.info(name) for name in hub.registry.expand(names)]
+    cached = f", {len(plan.cached)} already here" if plan.cached else ""
+    count = len(plan.missing)
+    files = "1 file" if count == 1 else f"{count} files"
+    unknown = " and some of unknown size" if None in [j.resource.size for j in plan.missing] else ""
+    prepared = sum(manifest.prepared_size() for manifest in manifests)
+    tables = f"tables take {size(prepared)}; " if prepare else ""
+    free = size(hub.store.free())
+    what = f"{files} to fetch, {size(plan.size)}{unknown}" if count else "nothing to fetch"
+    _screen.note(f"{', '.join(item.identifier for item in manifests)}: {what}{cached}")
+    _screen.note(f"{tables}{free} are free in {_screen.short_path(hub.store.root)}")
+
+
+def _planned(plan: "Plan") -> dict[str, Any]:
+    def plain(jobs: Sequence[Any]) -> list[dict[str, Any]]:
+        return [
+            {
+                "dataset": job.dataset,
+                "name": job.name,
+                "size": job.resource.size,
+                "digest": str(job.resource.digest),
+                "urls": list(job.resource.urls),
+            }
+            for job in jobs
+        ]
+
+    return {"missing": plain(plan.missing), "cached": plain(plan.cached), "size": plan.size}
+
+
+def _files(plan: "Plan") -> str:
+    rows = [
+        [f"  {job.dataset}", job.name, size(job.resource.size), (job.resource.urls or ("",))[0]]
+        for job in plan.missing
+    ]
+    return _screen.columns(rows, right=(2,)) if rows else ""
+
+
+def _file(item: "Fetched") -> dict[str, Any]:
+    return {
+        "dataset": item.job.dataset,
+        "name": item.job.name,
+        "path": str(item.path),
+        "size": item.job.resource.size,
+        "digest": str(item.job.resource.digest),
+        "source": item.source,
+    }
+
+
+def _done(
+    hub: "Hub", names: Sequence[str], fetched: "Sequence[Fetched]", seconds: float, ready: bool
+) -> str:
+    """What happened, and what to do next."""
+    new = [item for item in fetched if item.source != "cache"]
+    lines = []
+    if new:
+        total = sum(item.job.resource.size or 0 for item in new)
+        hosts = dict.fromkeys(_origin(item.source) for item in new)
+        rate = f", {size(int(total / seconds))}/s" if seconds > 0.05 else ""
+        told = f"{size(total)} in {seconds:.1f} s{rate}"
+        lines.append(f"fetched and verified {len(new)} files from {', '.join(hosts)}: {told}")
+    for name in hub.registry.expand(names):
+        manifest = hub.info(name)
+        splits = ", ".join(f"{key} {split.rows:,}" for key, split in manifest.splits.items())
+        state = f"ready: {splits} rows" if ready else "all files are here"
+        lines.append(f"{_screen.bold(manifest.name)} {manifest.version}  {state}")
+    if ready:
+        name, manifest = names[0], hub.info(hub.registry.expand(names)[0])
+        split = next(iter(manifest.splits))
+        lines.append(
+            _screen.dim(f'from dshub import load; load("{manifest.name}", split="{split}")')
+        )
+    return "\n".join(lines)
+
+
+def _origin(source: str) -> str:
+    """The host of an address, or the folder of a file."""
+    return urlsplit(source).netloc or str(Path(source).parent)
