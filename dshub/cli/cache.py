@@ -14,6 +14,7 @@ from dshub.progress import size
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
+    from dshub.manifest import Resource
     from dshub.store import Usage
 
 
@@ -134,30 +135,42 @@ def _usage(hub: "Hub") -> "Iterable[Usage]":
 
 def _owners(hub: "Hub") -> dict[str, str]:
     """What the files in the cache belong to: checksum to `dataset: resource`."""
-    owners: dict[str, list[str]] = {}
+    owners: dict[str, str] = {}
     for manifest in hub.registry.manifests():
-        for name, item in manifest.resources.items():
-            for digest in (item.digest, item.content_digest):
-                if digest is not None:
-                    owners.setdefault(digest.hex, []).append(f"{manifest.name}: {name}")
-    return {key: f"{names[0]}{' and others' if names[1:] else ''}" for key, names in owners.items()}
+        for name, resource in manifest.resources.items():
+            for key in _keys(resource):
+                several = key in owners
+                owner = owners.get(key, f"{manifest.name}: {name}").removesuffix(" and others")
+                owners[key] = f"{owner} and others" if several else owner
+    return owners
+
+
+def _keys(resource: "Resource") -> list[str]:
+    """The checksums under which the bytes of a resource may be kept."""
+    digests = (resource.digest, resource.content_digest)
+    return [digest.hex for digest in digests if digest is not None]
 
 
 def _chosen(hub: "Hub", names: Iterable[str], kinds: set[str]) -> "Iterable[Usage]":
     """What is kept of some datasets, and of no other dataset whose table is kept."""
     wanted = set(hub.registry.expand(list(names)))
     prepared = {item.name for item in _usage(hub) if item.kind == "prepared"}
-    digests: set[str] = set()
-    needed: set[str] = set()
-    for manifest in hub.registry.manifests():
-        target = digests if manifest.name in wanted else needed
-        if target is digests or manifest.name in prepared:
-            for resource in manifest.resources.values():
-                target |= {d.hex for d in (resource.digest, resource.content_digest) if d}
+    mine = _digests(hub, wanted) - _digests(hub, prepared - wanted)
     for item in _usage(hub):
         owned = item.name in wanted or item.name.rpartition("/")[0] in wanted
-        if item.kind in kinds and (owned or item.name in digests - needed):
+        if item.kind in kinds and (owned or item.name in mine):
             yield item
+
+
+def _digests(hub: "Hub", names: set[str]) -> set[str]:
+    """Checksums of all files of some datasets."""
+    return {
+        key
+        for manifest in hub.registry.manifests()
+        for resource in manifest.resources.values()
+        for key in _keys(resource)
+        if manifest.name in names
+    }
 
 
 def _delete(path: Path) -> None:

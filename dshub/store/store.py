@@ -132,16 +132,19 @@ class Store:
         try:
             yield folder
             with disk_faults(target, "write"):
-                if os.path.lexists(target) and not (target / "table.json").is_file():
-                    self.set_aside(target)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    folder.rename(target)
-                except OSError:
-                    if not (target / "table.json").is_file():
-                        raise
+                self._publish_table(folder, target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _publish_table(self, folder: Path, target: Path) -> None:
+        if os.path.lexists(target) and not (target / "table.json").is_file():
+            self.set_aside(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.rename(target)
+        except OSError:
+            if not (target / "table.json").is_file():
+                raise
 
     def write_text(self, relative: PurePosixPath, data: bytes) -> Path:
         """Publish a small file by rename, and return its path."""

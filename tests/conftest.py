@@ -1,0 +1,69 @@
+"""What every test stands on: a clean environment, a cache of its own, and no network."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dshub import Hub, Settings
+from dshub.progress import Silent
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the person who runs the tests reaches them, and none of their files."""
+    for name in list(os.environ):
+        if name.startswith("DSHUB_") and not name.startswith("DSHUB_TEST_"):
+            monkeypatch.delenv(name)
+        if name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_color"}:
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("DSHUB_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection beyond this machine fails the test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and str(address[0]) not in {"127.0.0.1", "::1", "localhost"}:
+            pytest.fail(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """The folder that `DSHUB_CACHE` names in this test."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def hub(cache: Path) -> Hub:
+    """A hub over the built-in registry and an empty cache, which says nothing."""
+    return Hub(settings=Settings.read(cache=cache), progress=Silent())
+
+
+@pytest.fixture(scope="session")
+def real_fashion_mnist() -> Path:
+    """The folder of the real Fashion-MNIST files; see docs/contributing.md."""
+    folder = os.environ.get("DSHUB_TEST_FASHION_MNIST")
+    if not folder:
+        pytest.skip("DSHUB_TEST_FASHION_MNIST does not name the real files")
+    return Path(folder)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With DSHUB_TEST_EVERYTHING=1, a test that was skipped counts as failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("DSHUB_TEST_EVERYTHING") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
