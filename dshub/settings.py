@@ -69,16 +69,17 @@ class Settings:
             SettingsError: a value that cannot be used, with the name it was given under.
         """
         environment = os.environ if environment is None else environment
+        here = Path.cwd()
         values: dict[str, Any] = {}
-        for source in (_user_config(), _project_config(folder or Path.cwd())):
+        for source in (_user_config(), _project_config(folder or here)):
             values.update(source)
         for name in _PARSERS:
             variable = _variable(name)
             if variable in environment:
-                values[name] = _parse(name, variable, environment[variable])
+                values[name] = _parse(name, variable, environment[variable], here)
         given = {name: value for name, value in given.items() if value is not None}
         for name, value in given.items():
-            values[name] = _parse(name, name, value)
+            values[name] = _parse(name, name, value, here)
         if "cache" not in values:
             values["cache"] = _default_cache()
         return cls(**values)
@@ -88,22 +89,28 @@ def _variable(name: str) -> str:
     return "DSHUB_MIRROR" if name == "mirrors" else f"DSHUB_{name.upper()}"
 
 
-def _parse(name: str, origin: str, value: object) -> Any:
+def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
+    """The setting that a value means; relative paths are relative to `folder`."""
     if name not in _PARSERS:
         raise SettingsError(
             name=origin, value=value, expected=f"one of the settings {', '.join(_PARSERS)}"
         )
     parse, expected = _PARSERS[name]
     try:
-        return parse(value)
+        parsed = parse(value)
     except (ValueError, TypeError, KeyError):
         raise SettingsError(name=origin, value=value, expected=expected) from None
+    if isinstance(parsed, Path):
+        return folder / parsed
+    if isinstance(parsed, tuple):
+        return tuple(folder / item if isinstance(item, Path) else item for item in parsed)
+    return parsed
 
 
 def _path(value: object) -> Path:
     if not isinstance(value, str | Path) or not str(value).strip():
         raise ValueError
-    return Path(value).expanduser().absolute()
+    return Path(value).expanduser()
 
 
 def _paths(value: object) -> tuple[Path, ...]:
@@ -208,4 +215,7 @@ def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
         raise SettingsError(name=str(path), value=str(error), expected="valid TOML") from None
     for key in table:
         content = content.get(key, {})
-    return {name: _parse(name, f"{name} in {path}", value) for name, value in content.items()}
+    return {
+        name: _parse(name, f"{name} in {path}", value, path.parent)
+        for name, value in content.items()
+    }

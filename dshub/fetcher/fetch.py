@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,8 +153,10 @@ class Fetcher:
 
     def _run(self, plan: Plan) -> dict[str, str]:
         """Download what is missing; returns the source of each checksum."""
-        transports = Transports(timeout=self.timeout)
-        with Task(self.progress, "fetching", plan.size or None):
+        with (
+            closing(Transports(timeout=self.timeout)) as transports,
+            Task(self.progress, "fetching", plan.size or None),
+        ):
             stop = threading.Event()
             session = Session(
                 store=self.store,
@@ -163,7 +166,6 @@ class Fetcher:
                 stop=stop,
             )
             outcomes = _Crew(session, self._sources, plan.missing, self.jobs).work()
-        transports.close()
         return _settle(outcomes)
 
 

@@ -1,6 +1,7 @@
 """What every transport must do."""
 
 from abc import ABC, abstractmethod
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ class TransportTests(ABC):
 
     def everything(self, url: str, *, start: int = 0) -> tuple[int, int | None, bytes]:
         """Where an answer began, how long the file is, and the bytes that came."""
-        with self.transport().open(url, start=start) as answer:
+        with closing(self.transport()) as transport, transport.open(url, start=start) as answer:
             pieces = list(iter(lambda: answer.read(100_000), b""))
         return answer.start, answer.total, b"".join(pieces)
 
@@ -50,6 +51,9 @@ class TransportTests(ABC):
     def test_a_missing_file_is_a_lasting_error_that_names_it(self, tmp_path: Path) -> None:
         """Trying again would not help, and the error says so."""
         url = self.url(tmp_path / "missing")
-        with pytest.raises(TransportError, match="missing") as caught:
-            self.transport().open(url)
+        with (
+            closing(self.transport()) as transport,
+            pytest.raises(TransportError, match="missing") as caught,
+        ):
+            transport.open(url)
         assert not caught.value.transient

@@ -34,6 +34,7 @@ class _Session(requests.Session):
             old, new = urlsplit(resp.url).scheme, urlsplit(target).scheme or "http"
             unsafe = old == "https" and new == "http" and urlsplit(target).scheme
             if new not in {"http", "https"} or unsafe:
+                resp.close()
                 reason = f"redirect to {new}: refused"
                 raise TransportError(url=resp.url, reason=reason)
         return target

@@ -1,0 +1,27 @@
+"""What a user installs."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dshub.registry import built_in_root
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_wheel_holds_the_registry_and_nothing_strange(tmp_path: Path) -> None:
+    """Every manifest travels inside the package; tests and benchmarks stay at home."""
+    pytest.importorskip("hatchling")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    names = set(zipfile.ZipFile(next(tmp_path.glob("dshub-*.whl"))).namelist())
+    root = built_in_root()
+    manifests = {f"dshub/_registry/{path.relative_to(root)}" for path in root.rglob("*.toml")}
+    assert manifests
+    assert manifests <= names
+    assert "dshub/py.typed" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"dshub"}

@@ -1,0 +1,85 @@
+"""Where a setting comes from, and what happens to one that cannot be used."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dshub import Settings
+from dshub.errors import SettingsError
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder two levels below a pyproject.toml that sets things."""
+    (tmp_path / "project" / "src").mkdir(parents=True)
+    text = '[tool.dshub]\njobs = 3\ntimeout = 5\ncache = "data"\n'
+    (tmp_path / "project" / "pyproject.toml").write_text(text)
+    return tmp_path / "project" / "src"
+
+
+def test_precedence(project: Path, tmp_path: Path) -> None:
+    """Argument before variable before project before user before default."""
+    config = tmp_path / "home" / "config" / "dshub"
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text('jobs = 2\nmirrors = "https://user.example"\n')
+    environment = {"DSHUB_JOBS": "4"}
+    assert Settings.read(environment={}, folder=tmp_path).jobs == 2
+    assert Settings.read(environment={}, folder=project).jobs == 3
+    assert Settings.read(environment=environment, folder=project).jobs == 4
+    assert Settings.read(environment=environment, folder=project, jobs=5).jobs == 5
+    found = Settings.read(environment={}, folder=project)
+    assert (found.mirrors, found.timeout) == (("https://user.example",), 5.0)
+
+
+def test_a_folder_in_a_file_is_relative_to_that_file(project: Path) -> None:
+    """A project means its own folder, from wherever it is run."""
+    assert Settings.read(environment={}, folder=project).cache == project.parent / "data"
+
+
+def test_lists(tmp_path: Path) -> None:
+    """Folders are separated as in PATH, mirrors by blanks."""
+    folders = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])
+    environment = {"DSHUB_SITE_CACHES": folders, "DSHUB_MIRROR": "https://a.example  /mnt/b"}
+    found = Settings.read(environment=environment)
+    assert found.site_caches == (tmp_path / "a", tmp_path / "b")
+    assert found.mirrors == ("https://a.example", "/mnt/b")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DSHUB_JOBS", "many"),
+        ("DSHUB_JOBS", "0"),
+        ("DSHUB_TIMEOUT", "-1"),
+        ("DSHUB_TIMEOUT", "nan"),
+        ("DSHUB_OFFLINE", "perhaps"),
+        ("DSHUB_SYNTHETIC", "-5"),
+        ("DSHUB_PROGRESS", "fancy"),
+        ("DSHUB_LOG", "loud"),
+        ("DSHUB_CACHE", " "),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    """The error names the variable and its value."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.read(environment={name: value})
+    assert name in str(caught.value)
+    assert repr(value) in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_an_unknown_setting_in_a_file_is_an_error(tmp_path: Path) -> None:
+    """A misspelt setting is not ignored."""
+    (tmp_path / "pyproject.toml").write_text("[tool.dshub]\njosb = 3\n")
+    with pytest.raises(SettingsError, match="josb"):
+        Settings.read(environment={}, folder=tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.dshub\njobs = 3\n")
+    with pytest.raises(SettingsError, match="valid TOML"):
+        Settings.read(environment={}, folder=tmp_path)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False), ("", False)])
+def test_offline_is_a_switch(value: str, expected: bool) -> None:
+    """1 and 0 say what they mean, and an empty variable is unset."""
+    assert Settings.read(environment={"DSHUB_OFFLINE": value}).offline is expected
