@@ -115,6 +115,9 @@ class Registry:
 
     def _unknown(self, name: str) -> UnknownNameError:
         """An error with the names closest to what was written: whole names, then their ends."""
+        members = [known for known in self._found if known.startswith(f"{name}/")]
+        if members:
+            return UnknownNameError(kind="single dataset", name=name, known=members)
         families = {known.partition("/")[0] for known in self._found if "/" in known}
         by_plain: dict[str, str] = {}
         for known in [*self._found, *sorted(families)]:

@@ -98,13 +98,13 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
     parse, expected = _PARSERS[name]
     try:
         parsed = parse(value)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: ~nobody
         raise SettingsError(name=origin, value=value, expected=expected) from None
     if isinstance(parsed, Path):
         return folder / parsed
     if isinstance(parsed, tuple):
-        return tuple(folder / item if isinstance(item, Path) else item for item in parsed)
-    return parsed
+        parsed = tuple(folder / item if isinstance(item, Path) else item for item in parsed)
+    return tuple(map(str, parsed)) if name == "mirrors" else parsed
 
 
 def _path(value: object) -> Path:
@@ -121,9 +121,9 @@ def _paths(value: object) -> tuple[Path, ...]:
     return tuple(_path(part) for part in _sequence(value))
 
 
-def _mirrors(value: object) -> tuple[str, ...]:
-    value = value.split() if isinstance(value, str) else value
-    return tuple(str(part) for part in _sequence(value))
+def _mirrors(value: object) -> tuple[str | Path, ...]:
+    parts = _sequence(value.split() if isinstance(value, str) else value)
+    return tuple(part if isinstance(part, str) and "://" in part else _path(part) for part in parts)
 
 
 def _sequence(value: object) -> list[object]:
@@ -152,7 +152,7 @@ def _rows(value: object) -> int | None:
 
 
 def _seconds(value: object) -> float:
-    if not 0 < float(cast("str", value)) < float("inf"):
+    if isinstance(value, bool) or not 0 < float(cast("str", value)) < float("inf"):
         raise ValueError
     return float(cast("str", value))
 
@@ -204,17 +204,23 @@ def _project_config(folder: Path) -> dict[str, Any]:
 
 
 def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if table and ".".join(table) not in text:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        told = error.strerror or str(error)
+        raise SettingsError(name=str(path), value=told, expected="a file one may read") from None
+    if table and table[-1] not in text:
         return {}  # most projects: not worth the import of a parser
     import tomllib
 
     try:
         content: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         raise SettingsError(name=str(path), value=str(error), expected="valid TOML") from None
     for key in table:
         content = content.get(key, {})
+        if not isinstance(content, dict):
+            raise SettingsError(name=f"{key} in {path}", value=content, expected="a table")
     return {
         name: _parse(name, f"{name} in {path}", value, path.parent)
         for name, value in content.items()

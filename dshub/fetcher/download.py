@@ -58,6 +58,7 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> tuple[Path, 
     with session.store.partial(resource.digest) as partial:
         found = session.store.blob(resource.digest, resource.size)
         if found is not None:
+            partial.discard()
             session.progress.advance(resource.size or 0)
             return found, "cache"
         _count(session, partial.size)

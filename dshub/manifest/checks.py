@@ -5,13 +5,13 @@ imported: by preparation, and by `dshub check`.
 """
 
 import re
-from collections.abc import Iterator
-from typing import assert_never
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
 from dshub import plugins
 from dshub.digest import is_hex
-from dshub.manifest.faults import Fault
+from dshub.manifest.faults import BROKEN, Fault
 from dshub.manifest.model import (
     Feature,
     ImageFeature,
@@ -27,57 +27,88 @@ NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+
 VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:\+[0-9a-z.-]+)?")
 _KEY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 _SCHEMES = {"https", "http"}
+T = TypeVar("T")
 
 
 def check(manifest: Manifest) -> Iterator[Fault]:
-    """Every fault of a manifest whose fields have the right types."""
+    """Every fault of a manifest whose fields have the right types, or are `BROKEN`."""
     yield from _check_names(manifest)
-    for name, resource in manifest.resources.items():
+    yield from _check_keys(manifest)
+    yield from _check_use(manifest)
+    for name, resource in _sound(manifest.resources):
         yield from _check_resource(f"resources.{name}", resource)
-    for name, feature in manifest.features.items():
+    for name, feature in _sound(manifest.features):
         yield from _check_feature(f"features.{name}", feature)
-    for name, split in manifest.splits.items():
+    for name, split in _sound(manifest.splits):
         yield from _check_split(f"splits.{name}", split, manifest)
-    for column in manifest.supervised or ():
+    pair = None if BROKEN in (manifest.features, manifest.supervised) else manifest.supervised
+    for column in pair or ():
         if column not in manifest.features:
             yield Fault("supervised", f"{column!r} is not among the features")
 
 
+def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+    """The entries of a table that have the right types."""
+    if table is not BROKEN:
+        yield from ((name, item) for name, item in table.items() if item is not BROKEN)
+
+
 def _check_names(manifest: Manifest) -> Iterator[Fault]:
-    if not NAME.fullmatch(manifest.name):
+    if manifest.name is not BROKEN and not NAME.fullmatch(manifest.name):
         yield Fault("name", f"{manifest.name!r} must be name or family/member, in a-z 0-9 . _ -")
-    if not VERSION.fullmatch(manifest.version):
+    if manifest.version is not BROKEN and not VERSION.fullmatch(manifest.version):
         yield Fault("version", f"{manifest.version!r} must be MAJOR.MINOR.PATCH")
-    tables = {
-        "resources": list(manifest.resources),
-        "features": list(manifest.features),
-        "splits": list(manifest.splits),
+
+
+def _check_keys(manifest: Manifest) -> Iterator[Fault]:
+    tables: dict[str, Mapping[str, object]] = {
+        "resources": manifest.resources,
+        "features": manifest.features,
+        "splits": manifest.splits,
     }
-    for table, keys in tables.items():
-        if not keys:
+    for table, entries in tables.items():
+        if not entries:
             yield Fault(table, "must not be empty")
-        for key in keys:
+        for key in () if entries is BROKEN else entries:
             if not _KEY.fullmatch(key):
                 yield Fault(f"{table}.{key}", "names are made of a-z 0-9 with _ or - between")
-    used = manifest.split_resources()
-    for name in manifest.resources.keys() - used.keys():
-        yield Fault(f"resources.{name}", "no split uses it")
+
+
+def _check_use(manifest: Manifest) -> Iterator[Fault]:
+    splits = manifest.splits
+    if BROKEN not in (manifest.resources, splits) and BROKEN not in splits.values():
+        for name in manifest.resources.keys() - manifest.split_resources().keys():
+            yield Fault(f"resources.{name}", "no split uses it")
 
 
 def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
     yield from _check_hashes(place, resource)
-    if resource.size is not None and resource.size < 1:
-        yield Fault(f"{place}.size", "must be at least 1 byte")
-    for i, url in enumerate(resource.urls):
-        parts = urlsplit(url)
-        if parts.scheme not in _SCHEMES or not parts.hostname or "@" in parts.netloc:
-            yield Fault(f"{place}.urls[{i}]", f"{url!r} must be an http or https address")
+    if resource.size is not None and not 1 <= resource.size < 2**53:
+        yield Fault(f"{place}.size", "must be at least 1 byte and below 2**53")
+    urls = [_check_url(url) for url in resource.urls]
+    yield from (Fault(f"{place}.urls[{i}]", told) for i, told in enumerate(urls) if told)
+    if any(urls):
+        return  # the file's name is part of the first address
     if resource.access == "manual" and not resource.instructions:
         yield Fault(place, 'access = "manual" needs instructions')
     if resource.access == "open" and not resource.name:
         yield Fault(place, "has neither urls nor a filename")
-    if re.search(r"[/\\\0]|^\.{1,2}$", resource.name):
+    if re.search(r"[/\\\x00-\x1f\x7f]|^\.{1,2}$", resource.name):
         yield Fault(f"{place}.filename", f"{resource.name!r} must be a plain file name")
+
+
+def _check_url(url: str) -> str:
+    """What is wrong with an address; nothing of a password in it is repeated."""
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets, or a port that is none
+        right = False
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        return "must be an http or https address without user name and password"
+    if not right or re.search(r"[\s\x00-\x1f\x7f]", url):
+        return f"{url!r} must be an http or https address"
+    return ""
 
 
 def _check_hashes(place: str, resource: Resource) -> Iterator[Fault]:
@@ -126,7 +157,8 @@ def _check_split(place: str, split: Split, manifest: Manifest) -> Iterator[Fault
     form = split.reader.get("format")
     if form not in plugins.built_in("readers") and form not in plugins.names("readers"):
         known = ", ".join(plugins.names("readers"))
-        yield Fault(f"{place}.reader.format", f"{form!r} is not a reader; known: {known}")
+        problem = "is missing" if form is None else f"{form!r} is not a reader"
+        yield Fault(f"{place}.reader.format", f"{problem}; known: {known}")
     if not split.files:
         yield Fault(f"{place}.files", "must not be empty")
     for part, reference in split.files.items():
@@ -137,7 +169,7 @@ def _check_split(place: str, split: Split, manifest: Manifest) -> Iterator[Fault
 
 def _check_reference(place: str, reference: str, manifest: Manifest) -> Iterator[Fault]:
     resource, _, member = reference.partition(":")
-    if resource not in manifest.resources:
+    if manifest.resources is not BROKEN and resource not in manifest.resources:
         yield Fault(place, f"{resource!r} is not among the resources")
     if member.startswith("/") or "\\" in member or ".." in member.split("/"):
         yield Fault(place, f"member {member!r} leads out of the archive")
@@ -147,15 +179,26 @@ def _check_figure(
     place: str, figure: str, value: int | tuple[int, ...], split: Split, manifest: Manifest
 ) -> Iterator[Fault]:
     column, _, what = figure.rpartition("-")
+    if manifest.features is BROKEN or manifest.features.get(column) is BROKEN:
+        return
     feature = manifest.features.get(column)
-    if feature is None or what not in {"counts", "sum"}:
-        yield Fault(place, "must be <column>-counts or <column>-sum")
-    elif what == "sum" and not isinstance(value, int):
-        yield Fault(place, "must be one whole number")
+    hidden = split.labels == "hidden" and isinstance(feature, LabelFeature)
+    if feature is None or hidden or what not in {"counts", "sum"}:
+        yield Fault(place, "must be <column>-counts or <column>-sum of a column of the split")
     elif what == "counts":
-        if not isinstance(feature, LabelFeature) or not isinstance(value, tuple):
-            yield Fault(place, "counts are a list, one for each class of a label")
-        elif len(value) != len(feature.names):
-            yield Fault(place, f"has {len(value)} counts for {len(feature.names)} classes")
-        elif sum(value) != split.rows:
-            yield Fault(place, f"adds up to {sum(value)}, not to {split.rows} rows")
+        yield from _check_counts(place, feature, value, split)
+    elif isinstance(feature, TextFeature) or not isinstance(value, int):
+        yield Fault(place, "a sum is one whole number, of a column of numbers")
+
+
+def _check_counts(
+    place: str, feature: Feature, value: int | tuple[int, ...], split: Split
+) -> Iterator[Fault]:
+    if not isinstance(feature, LabelFeature) or not isinstance(value, tuple):
+        yield Fault(place, "counts are a list, one for each class of a label")
+    elif len(value) != len(feature.names):
+        yield Fault(place, f"has {len(value)} counts for {len(feature.names)} classes")
+    elif min(value, default=0) < 0:
+        yield Fault(place, "holds a number below 0")
+    elif sum(value) != split.rows:
+        yield Fault(place, f"adds up to {sum(value)}, not to {split.rows} rows")

@@ -2,6 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
+
+BROKEN: Any = object()
+"""Stands for a value that has a fault, or is missing, which is already on the list."""
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
@@ -38,7 +42,7 @@ def _line(place: str, known: dict[str, int]) -> int | None:
     while place:
         if place in known:
             return known[place]
-        place = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", place)
+        place = place[: max(place.rfind("."), place.rfind("["), 0)]
     return None
 
 

@@ -15,10 +15,9 @@ import msgspec
 
 from dshub.errors import ManifestError
 from dshub.manifest.checks import check
-from dshub.manifest.faults import Fault, with_lines
+from dshub.manifest.faults import BROKEN, Fault, with_lines
 from dshub.manifest.model import Manifest
 
-_BROKEN = object()  # stands for a value that has a fault, which is already on the list
 _LARGEST = 8_000_000  # bytes of a manifest: far above ImageNet's, far below trouble
 
 
@@ -45,25 +44,25 @@ def parse(text: str, *, source: str) -> Manifest:
     """The manifest in a TOML text; `source` names it in errors.
 
     Raises:
-        ManifestError: the text has faults; all of them are listed with their places.
+        ManifestError: the text has faults; all of them are listed with their places. A table
+            with a field of the wrong type is looked at no further.
     """
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         fault = Fault("", f"it is not valid TOML: {error}")
         raise ManifestError(source=source, faults=[fault]) from None
     faults: list[Fault] = []
-    manifest = _decode(Manifest, content, "", faults)
-    if not faults:
-        faults = list(check(manifest))
+    manifest = Manifest(**_decode_fields(Manifest, content, "", faults))
+    faults += check(manifest)
     if faults:
         raise ManifestError(source=source, faults=with_lines(faults, text))
-    return manifest  # type: ignore[no-any-return]  # _decode gives what it was asked for
+    return manifest
 
 
 def to_json(manifest: Manifest) -> bytes:
-    """The manifest as JSON, in a fixed order: the form that the store keeps beside a table."""
-    return msgspec.json.encode(manifest, order="sorted")
+    """The manifest as JSON, columns and splits in their own order: the form that is kept."""
+    return msgspec.json.encode(manifest)
 
 
 def from_json(data: bytes) -> Manifest:
@@ -72,7 +71,7 @@ def from_json(data: bytes) -> Manifest:
 
 
 def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
-    """`value` as a `kind`; where that fails, adds faults and returns `_BROKEN`."""
+    """`value` as a `kind`; where that fails, adds faults and returns `BROKEN`."""
     if _is_tagged_union(kind):
         return _decode_tagged(kind, value, place, faults)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -88,7 +87,7 @@ def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
     except msgspec.ValidationError as error:
         text = str(error)[0].lower() + str(error)[1:]
         faults.append(Fault(place, text.partition(" - at `$")[0]))
-        return _BROKEN
+        return BROKEN
 
 
 def _decode_struct(
@@ -96,9 +95,22 @@ def _decode_struct(
 ) -> Any:
     if not isinstance(value, dict):
         faults.append(Fault(place, f"expected a table, got {value!r}"))
-        return _BROKEN
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+        return BROKEN
     before = len(faults)
+    decoded = _decode_fields(kind, value, place, faults, tag)
+    unknown = value.keys() - decoded.keys() - {tag}
+    return kind(**decoded) if len(faults) == before + len(unknown) else BROKEN
+
+
+def _decode_fields(
+    kind: type[msgspec.Struct],
+    value: dict[str, Any],
+    place: str,
+    faults: list[Fault],
+    tag: str = "",
+) -> dict[str, Any]:
+    """The fields of a struct; `BROKEN` for those that are wrong, or missing and required."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for key in value.keys() - fields.keys() - {tag}:
         close = difflib.get_close_matches(key, fields, n=1)
         suggestion = f"; did you mean {close[0]}?" if close else ""
@@ -110,19 +122,20 @@ def _decode_struct(
             decoded[name] = _decode(field.type, value[name], inner, faults)
         elif field.required:
             faults.append(Fault(f"{place}.{name}".lstrip("."), "is missing"))
-    return kind(**decoded) if len(faults) == before else _BROKEN
+            decoded[name] = BROKEN
+    return decoded
 
 
 def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
     known = {option.__struct_config__.tag: option for option in get_args(kind)}
     if not isinstance(value, dict):
         faults.append(Fault(place, f"expected a table, got {value!r}"))
-        return _BROKEN
+        return BROKEN
     tag = value.get("kind")
     if not isinstance(tag, str) or tag not in known:
         problem = "is missing" if tag is None else f"{tag!r} is unknown"
         faults.append(Fault(f"{place}.kind", f"{problem}; known: {', '.join(sorted(known))}"))
-        return _BROKEN
+        return BROKEN
     return _decode_struct(known[tag], value, place, faults, tag="kind")
 
 

@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import platform
+import re
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -10,16 +13,18 @@ from typing import BinaryIO, Self
 from dshub.digest import CHUNK, Digest
 from dshub.store.faults import disk_faults
 
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
 
 class Partial:
     """The bytes of one file that have arrived, hashed as they come.
 
-    Opening it reads and hashes what an earlier process left, so that a download goes on where
-    that one stopped. It is a context manager; leaving it keeps the bytes, unless `publish` has
-    moved them or `discard` has dropped them.
+    Opening it reads and hashes what is there, so that a download goes on where an earlier
+    process stopped. At the end, `publish` moves the bytes to their final name, `leave` keeps
+    them for another process, or `discard` drops them.
 
     Args:
-        path: where the bytes are gathered.
+        path: where the bytes are gathered: a name that nobody else writes to.
         digest: what they must hash to.
     """
 
@@ -31,7 +36,8 @@ class Partial:
 
     def __enter__(self) -> Self:
         with disk_faults(self.path, "write"):
-            self._file = self._open()
+            flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW
+            self._file = os.fdopen(os.open(self.path, flags, 0o666), "rb+")
             while piece := self._file.read(CHUNK):
                 self._hasher.update(piece)
                 self.size += len(piece)
@@ -43,19 +49,9 @@ class Partial:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None and self.size == 0:
-            self.discard()  # nothing to keep
-        elif self._file is not None:
+        if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _open(self) -> BinaryIO:
-        """The file, for reading and writing; a link or a folder in its place is put aside."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
-            self.path.rename(self.path.with_name(f"{self.path.name}.odd-{os.getpid()}"))
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        return os.fdopen(os.open(self.path, flags, 0o666), "rb+")
 
     @property
     def _opened(self) -> BinaryIO:
@@ -93,6 +89,15 @@ class Partial:
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.replace(target)
 
+    def leave(self, resting: Path) -> None:
+        """Put unpublished bytes where the next process looks for them, if there are any."""
+        if self._file is None:
+            return
+        with suppress(OSError):
+            if self.size and not (resting.is_file() and resting.stat().st_size > self.size):
+                self.path.replace(resting)
+        self.discard()
+
     def discard(self) -> None:
         """Drop the bytes and their file."""
         if self._file is not None:
@@ -100,3 +105,53 @@ class Partial:
             self._file = None
         with suppress(OSError):
             self.path.unlink()
+
+
+def claim(resting: Path) -> Path:
+    """A name that is this process's alone, with the bytes of an earlier process if it left any.
+
+    Those lie under the resting name, or, where that process was killed, under a name of its own.
+    Taking them is a rename, which succeeds for one process only. A file whose owner may still
+    write to it is left alone.
+    """
+    own = resting.with_name(f"{resting.name}.{_owner()}-{secrets.token_hex(4)}")
+    with disk_faults(resting, "write"):
+        found = [path for path in resting.parent.glob(f"{resting.name}.*") if _is_orphan(path)]
+        found += [resting] if resting.is_file() and not resting.is_symlink() else []
+        for path in sorted(found, key=_size, reverse=True):
+            with suppress(FileNotFoundError):
+                path.rename(own)
+                break
+    for path in found:
+        if path != resting:
+            path.unlink(missing_ok=True)
+    return own
+
+
+def _owner() -> str:
+    """This process, on this machine: `host-4711`."""
+    host = re.sub(r"[^A-Za-z0-9]", "_", platform.node())
+    return f"{host}-{os.getpid()}"
+
+
+def _is_orphan(path: Path) -> bool:
+    """Whether it is the file of a process of this machine that is no more."""
+    match = re.fullmatch(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.partition(".")[2])
+    if match is None or match[1] != _owner().rpartition("-")[0] or path.is_symlink():
+        return False
+    if os.name == "nt":
+        return False  # signal 0, which only asks elsewhere, would interrupt the process there
+    try:
+        os.kill(int(match[2]), 0)
+    except ProcessLookupError:
+        return path.is_file()
+    except OSError:
+        pass  # somebody else's process: it lives
+    return False
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from dshub.digest import Digest
 from dshub.store import layout
 from dshub.store.faults import disk_faults
-from dshub.store.partials import Partial
+from dshub.store.partials import Partial, claim
 
 
 class Store:
@@ -63,15 +63,18 @@ class Store:
 
     @contextmanager
     def partial(self, digest: Digest) -> Iterator[Partial]:
-        """The partial download of a file, locked against other processes where locks work."""
-        path = self.root / layout.partial_path(digest)
-        with self.lock(path) as owned:
-            if not owned:
-                path = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-            with Partial(path, digest) as partial:
+        """The partial download of a file, locked against other processes where locks work.
+
+        What an earlier process left is taken over. The bytes are written under a name that is
+        this process's alone, so that a lock that lies costs bandwidth and nothing else; when the
+        block ends without a publication, they are left for the next process.
+        """
+        resting = self.root / layout.partial_path(digest)
+        with self.lock(resting), Partial(claim(resting), digest) as partial:
+            try:
                 yield partial
-            if not owned:
-                partial.discard()
+            finally:
+                partial.leave(resting)
 
     @contextmanager
     def lock(self, path: Path) -> Iterator[bool]:

@@ -51,7 +51,7 @@ class HttpAnswer:
 
     def read(self, size: int) -> bytes:
         try:
-            data: bytes = self._response.raw.read(size, decode_content=False)
+            data: bytes = self._response.raw.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _fault(self._url, error) from error
         return data

@@ -1,0 +1,157 @@
+"""Whole processes that fetch: interrupted, killed, and many at once."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.testing import Fault, FaultyServer, faulty_server
+
+CONTENT = os.urandom(4_000_000)
+SHA256 = Digest.of_bytes(CONTENT).hex
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FaultyServer]:
+    """A server with one large file."""
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    (folder / "data.gz").write_bytes(CONTENT)
+    with faulty_server(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(tmp_path: Path, server: FaultyServer) -> dict[str, str]:
+    """A registry with a dataset that needs that file, for a process."""
+    text = f"""
+schema = 1
+name = "big"
+version = "1.0.0"
+title = "Big"
+summary = "One file."
+task = "none"
+homepage = "https://data.example"
+
+[resources.data]
+urls = ["{server.url}/data.gz"]
+sha256 = "{SHA256}"
+size = {len(CONTENT)}
+
+[features.label]
+kind = "label"
+names = ["a"]
+
+[splits.train]
+rows = 1
+reader = {{ format = "idx" }}
+files = {{ label = "data" }}
+"""
+    path = tmp_path / "registry" / "big" / "1.0.0.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return {**os.environ, "DSHUB_REGISTRY": str(tmp_path / "registry")}
+
+
+def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that fetches the file."""
+    command = [sys.executable, "-m", "dshub", "fetch", "big", "--no-prepare", "--json"]
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def wait_for_bytes(cache: Path, count: int) -> None:
+    """Until a process has written that many bytes of the download."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if sum(path.stat().st_size for path in cache.glob(f"partial-v1/{SHA256}*")) >= count:
+            return
+        time.sleep(0.01)
+    pytest.fail("nothing arrived")
+
+
+def kept(cache: Path) -> Path:
+    return cache / "blobs-v1" / SHA256[:2] / SHA256
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_the_next_run_goes_on(
+    how: signal.Signals, server: FaultyServer, environment: dict[str, str], cache: Path
+) -> None:
+    """However a process ended, what it had received is not sent again."""
+    server.faults["*"] = Fault("stall", after=3_000_000)
+    process = start(environment)
+    wait_for_bytes(cache, 3_000_000)
+    process.send_signal(how)
+    output, errors = process.communicate(timeout=10)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert "kept" in errors
+    assert "Traceback" not in errors
+    assert output == ""
+    assert not kept(cache).exists()
+
+    server.faults.clear()
+    server.requests.clear()
+    process = start(environment)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert server.sent == 1_000_000
+    assert kept(cache).read_bytes() == CONTENT
+    left = [path.name for path in cache.glob("partial-v1/*") if not path.name.endswith(".lock")]
+    assert left == []
+
+
+def test_killed_again_and_again(
+    server: FaultyServer, environment: dict[str, str], cache: Path
+) -> None:
+    """Killed at many moments, nothing wrong is ever under a final name, and it ends well."""
+    server.faults["*"] = Fault("cut", after=400_000)
+    for i in range(8):
+        process = start(environment)
+        time.sleep(0.1 + 0.07 * i)
+        process.kill()
+        process.communicate(timeout=10)
+        for path in cache.glob("blobs-v1/*/*"):
+            assert Digest.of_file(path).hex == path.name
+    server.faults.clear()
+    process = start(environment)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert kept(cache).read_bytes() == CONTENT
+    assert server.sent <= 1.6 * len(CONTENT)
+
+
+def test_a_crowd_fetches_once(
+    server: FaultyServer, environment: dict[str, str], cache: Path
+) -> None:
+    """Six processes that start together all succeed, and the bytes come once."""
+    crowd = [start(environment) for _ in range(6)]
+    for process in crowd:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    assert server.sent == len(CONTENT)
+    assert kept(cache).read_bytes() == CONTENT
+
+
+def test_errors_name_what_and_next_and_show_no_code(
+    server: FaultyServer, environment: dict[str, str]
+) -> None:
+    """A person reads an error: and a hint: line; the exit code says which kind it was."""
+    server.faults["*"] = Fault("page")
+    process = start(environment)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 5
+    assert output == ""
+    assert re.search(r"^error: could not fetch big", errors, re.MULTILINE)
+    assert re.search(r"^hint: ", errors, re.MULTILINE)
+    assert f"{len(CONTENT):,} bytes" in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,200 @@
+"""Which sources are asked, in which order, and what is said when none delivers."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.errors import DiskFullError, FetchError, ManualStepError, OfflineError
+from dshub.fetcher import Fetcher, Job
+from dshub.manifest import Resource
+from dshub.mirror import serving
+from dshub.store import Store
+from dshub.testing import Fault, faulty_server
+
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture
+def closed_port() -> str:
+    """An address where nobody answers."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+def test_mirrors_come_first(upstream: Path, store: Store, job: MakeJob) -> None:
+    """A mirror that has the file spares upstream; its address follows from the checksum."""
+    with faulty_server(upstream) as mirror, faulty_server(upstream) as origin:
+        wanted = job(f"{origin.url}/data.bin")
+        [fetched] = Fetcher(store, mirrors=[mirror.url]).fetch([wanted])
+        assert origin.requests == []
+    sha256 = wanted.resource.sha256 or ""
+    assert fetched.source == f"{mirror.url}/blobs-v1/{sha256[:2]}/{sha256}"
+
+
+def test_a_mirror_without_the_file_is_passed_by(
+    tmp_path: Path, upstream: Path, store: Store, job: MakeJob
+) -> None:
+    """404 from a mirror, a missing folder: then the next source."""
+    with serving(tmp_path / "home") as empty, serving(upstream) as origin:
+        mirrors = [empty, str(tmp_path / "nowhere")]
+        [fetched] = Fetcher(store, mirrors=mirrors).fetch([job(f"{origin}/data.bin")])
+        assert fetched.source == f"{origin}/data.bin"
+
+
+def test_a_mirror_that_lies_is_left_for_the_next(
+    upstream: Path, store: Store, job: MakeJob, content: bytes
+) -> None:
+    """Wrong bytes of the right size never get in."""
+    with (
+        faulty_server(upstream, {"*": Fault("flip", after=5)}) as liar,
+        faulty_server(upstream) as origin,
+    ):
+        fetcher = Fetcher(store, mirrors=[liar.url])
+        [fetched] = fetcher.fetch([job(f"{origin.url}/data.bin")])
+        assert liar.sent + origin.sent <= 2 * len(content)
+    assert fetched.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("as_url", [True, False])
+def test_only_one_source(as_url: bool, upstream: Path, store: Store, job: MakeJob) -> None:
+    """`only` takes files under their upstream names, from a folder or a server."""
+    for blob in upstream.glob("blobs-v1/*/*"):
+        blob.unlink()
+    with serving(upstream) as url:
+        source = url if as_url else str(upstream)
+        fetcher = Fetcher(store, only=source)
+        [fetched] = fetcher.fetch([job("http://127.0.0.1:9/never")])
+        assert fetched.source == f"{source}/data.bin"
+
+
+def test_a_cached_file_needs_nobody(upstream: Path, store: Store, job: MakeJob) -> None:
+    """A hit makes no request."""
+    with faulty_server(upstream) as server:
+        wanted = job(f"{server.url}/data.bin")
+        Fetcher(store).fetch([wanted])
+        before = len(server.requests)
+        [again] = Fetcher(store).fetch([wanted])
+        assert len(server.requests) == before
+    assert again.source == "cache"
+
+
+def test_many_files_at_once(tmp_path: Path, store: Store) -> None:
+    """Each file arrives, and the order asked for is kept."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    with serving(folder) as url:
+        jobs = []
+        for i in range(40):
+            data = f"file {i}".encode() * 1000
+            (folder / f"{i}").write_bytes(data)
+            sha256 = Digest.of_bytes(data).hex
+            resource = Resource(urls=(f"{url}/{i}",), sha256=sha256, size=len(data))
+            jobs.append(Job("many", f"part-{i}", resource))
+        fetched = Fetcher(store).fetch(jobs)
+    assert [item.job.name for item in fetched] == [f"part-{i}" for i in range(40)]
+    assert all(
+        item.path.read_bytes() == f"file {i}".encode() * 1000 for i, item in enumerate(fetched)
+    )
+
+
+def test_the_error_names_every_file_and_source(closed_port: str, store: Store) -> None:
+    """Nobody has to guess what was tried."""
+    jobs = [
+        Job("set", name, Resource(urls=(f"{closed_port}/a", f"{closed_port}/b"), sha256=c * 64))
+        for name, c in (("images", "a"), ("labels", "b"))
+    ]
+    with pytest.raises(FetchError) as caught:
+        Fetcher(store, timeout=1).fetch(jobs)
+    text = str(caught.value)
+    assert all(
+        part in text for part in ("images", "labels", f"{closed_port}/a", f"{closed_port}/b")
+    )
+    assert "2 of its files" in text
+    assert "dshub import set" in caught.value.hint
+    assert caught.value.exit_code == 4
+
+
+def test_one_file_that_fails_does_not_cost_the_others(
+    upstream: Path, store: Store, job: MakeJob
+) -> None:
+    """What could be had is kept."""
+    with serving(upstream) as url:
+        good = job(f"{url}/data.bin")
+        bad = Job("tiny", "other", Resource(urls=(f"{url}/gone",), sha256="a" * 64))
+        fetcher = Fetcher(store)
+        with pytest.raises(FetchError, match="1 of its files"):
+            fetcher.fetch([bad, good])
+    assert fetcher.path(good) is not None
+
+
+def test_offline_makes_no_connection(
+    upstream: Path, store: Store, job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error lists what is missing, and folders may still be read."""
+    wanted = job("http://127.0.0.1:9/data.bin")
+    monkeypatch.setattr(socket, "socket", None)
+    with pytest.raises(OfflineError, match=r"data \(3\.0 MB\)") as caught:
+        Fetcher(store, offline=True).fetch([wanted])
+    assert caught.value.exit_code == 6
+    with pytest.raises(OfflineError):
+        Fetcher(store, offline=True, mirrors=[str(upstream / "nowhere")]).fetch([wanted])
+    [fetched] = Fetcher(store, offline=True, mirrors=[str(upstream)]).fetch([wanted])
+    assert fetched.source.startswith(str(upstream))
+
+
+def test_files_that_a_person_must_obtain(store: Store) -> None:
+    """The instructions are shown, and what to run afterwards."""
+    resource = Resource(
+        filename="a.tar", sha256="a" * 64, access="manual", instructions="ask at the desk"
+    )
+    with pytest.raises(ManualStepError, match="ask at the desk") as caught:
+        Fetcher(store).fetch([Job("gated", "archive", resource)])
+    assert "dshub import gated" in caught.value.hint
+    assert caught.value.exit_code == 7
+
+
+def test_space_is_checked_before_the_first_byte(
+    upstream: Path, store: Store, job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk without room costs no bandwidth."""
+    monkeypatch.setattr(Store, "free", lambda self: 1000)
+    with faulty_server(upstream) as server:
+        with pytest.raises(DiskFullError, match=r"3\.0 MB") as caught:
+            Fetcher(store).fetch([job(f"{server.url}/data.bin")])
+        assert server.requests == []
+    assert caught.value.exit_code == 8
+
+
+def test_a_lock_that_lies_costs_bytes_and_nothing_else(
+    upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every process gets the lock, the bytes are still right."""
+
+    class Lying:
+        def __init__(self, *_: object, **__: object) -> None: ...
+        def acquire(self, **_: object) -> None: ...
+        def release(self) -> None: ...
+
+    monkeypatch.setattr("filelock.FileLock", Lying)
+    with serving(upstream) as url:
+        jobs = [job(f"{url}/data.bin")] * 1
+        results = []
+
+        def run() -> None:
+            results.append(Fetcher(store).fetch(jobs)[0].path.read_bytes())
+
+        from threading import Thread
+
+        threads = [Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [found for found in results if found != content] == []
+    target = Fetcher(store).path(jobs[0])
+    assert target is not None
+    assert target.read_bytes() == content

@@ -1,0 +1,135 @@
+"""What is on disk, and what is never there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.errors import StoreError
+from dshub.store import Store, blob_path, usage
+
+DATA = b"some bytes" * 100
+DIGEST = Digest.of_bytes(DATA)
+
+
+def keep(store: Store, data: bytes = DATA) -> Path:
+    """Publish some bytes."""
+    with store.partial(Digest.of_bytes(data)) as partial:
+        partial.write(data)
+        return store.publish(partial)
+
+
+def test_a_file_lies_under_its_checksum(cache: Path) -> None:
+    """The place follows from the checksum alone, MD5 included."""
+    path = keep(Store(cache))
+    assert path == cache / "blobs-v1" / DIGEST.hex[:2] / DIGEST.hex
+    assert path.read_bytes() == DATA
+    md5 = Digest.of_bytes(DATA, "md5")
+    assert str(blob_path(md5)) == f"blobs-v1/md5-{md5.hex[:2]}/{md5.hex}"
+
+
+def test_backup_programs_are_told(cache: Path) -> None:
+    """The cache says that it is one."""
+    keep(Store(cache))
+    assert (cache / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886")
+
+
+def test_nothing_stays_but_the_file(cache: Path) -> None:
+    """After a publication the partial is gone; only its empty lock may stay."""
+    keep(Store(cache))
+    left = [path for path in (cache / "partial-v1").iterdir() if path.stat().st_size]
+    assert left == []
+
+
+def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) -> None:
+    """An interrupted download is taken up where it stopped."""
+    store = Store(cache)
+    with pytest.raises(KeyboardInterrupt), store.partial(DIGEST) as partial:
+        partial.write(DATA[:300])
+        raise KeyboardInterrupt
+    assert store.blob(DIGEST) is None
+    with store.partial(DIGEST) as partial:
+        assert partial.size == 300
+        partial.write(DATA[300:])
+        assert partial.actual == DIGEST
+
+
+def test_read_only_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> None:
+    """A site's cache serves hits; new files go to one's own."""
+    site = tmp_path / "site"
+    found = keep(Store(site))
+    before = sorted(site.rglob("*"))
+    store = Store(cache, [tmp_path / "absent", site])
+    assert store.blob(DIGEST, len(DATA)) == found
+    assert not cache.exists()
+    assert keep(store, b"other").is_relative_to(cache)
+    assert sorted(site.rglob("*")) == before
+
+
+def test_a_table_appears_whole_or_not_at_all(cache: Path) -> None:
+    """An error while it is made leaves nothing under its name, nor anywhere."""
+    store = Store(cache)
+    with pytest.raises(ValueError, match="broken"), store.new_table("family/set", "key") as folder:
+        (folder / "part").write_bytes(DATA)
+        raise ValueError("broken")
+    assert not (cache / "tables-v1").exists()
+    assert list((cache / "partial-v1").iterdir()) == []
+    with store.new_table("family/set", "key") as folder:
+        (folder / "table.json").write_text("first")
+    with store.new_table("family/set", "key") as folder:
+        (folder / "table.json").write_text("second")
+    found = store.table("family/set", "key")
+    assert found == cache / "tables-v1" / "family" / "set" / "key"
+    assert (found / "table.json").read_text() == "first"  # whoever came first stays
+
+
+def test_a_broken_folder_in_the_place_of_a_table_is_put_aside(cache: Path) -> None:
+    """Half a table that something left is no table, and does not stand in the way."""
+    (cache / "tables-v1" / "set" / "key" / "junk").mkdir(parents=True)
+    store = Store(cache)
+    assert store.table("set", "key") is None
+    with store.new_table("set", "key") as folder:
+        (folder / "table.json").write_text("good")
+    assert store.table("set", "key") is not None
+
+
+def test_usage_sees_everything(cache: Path) -> None:
+    """Files, tables and leftovers, each with its size."""
+    store = Store(cache)
+    keep(store)
+    with store.new_table("family/set", "key") as folder:
+        (folder / "table.json").write_bytes(DATA)
+    with store.partial(Digest.of_bytes(b"x")) as partial:
+        partial.write(b"partly")
+    found = {(item.kind, item.name, item.size) for item in usage(cache)}
+    assert found == {
+        ("raw", DIGEST.hex, len(DATA)),
+        ("prepared", "family/set", len(DATA)),
+        ("partial", Digest.of_bytes(b"x").hex, 6),
+    }
+    assert list(usage(cache / "absent")) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+def test_a_cache_one_may_not_write_to_says_so(tmp_path: Path) -> None:
+    """Reading works; writing is an error that names the folder."""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    cache = tmp_path / "cache"
+    keep(Store(cache))
+    for path in [cache, *cache.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            assert Store(cache).blob(DIGEST, len(DATA)) is not None
+            with pytest.raises(StoreError, match=str(cache)) as caught:
+                keep(Store(cache), b"new")
+            code = 0 if caught.value.exit_code == 8 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
