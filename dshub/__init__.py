@@ -13,9 +13,7 @@ Importing this package is nearly free: every public name is resolved on first us
 neither NumPy nor Arrow nor a framework is loaded before it is needed.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own would cost half of this import
 if TYPE_CHECKING:
     from dshub.dataset import Dataset
     from dshub.errors import DshubError
@@ -64,11 +62,13 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # any public name, each of its own type
+def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'dshub' has no attribute {name!r}")
-    value = getattr(import_module(f"dshub.{home}"), name)
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"dshub.{home}"), name)
     globals()[name] = value
     return value
 

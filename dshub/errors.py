@@ -5,7 +5,7 @@
     DshubError                 1   the root: catch this one
     ├── SettingsError          2   a setting has a value that cannot be used
     ├── SplitError             3   a split expression that cannot be read
-    ├── UnknownNameError       3   no such dataset, split, column, plug-in      (a LookupError)
+    ├── UnknownNameError       3   no such dataset, split, column, plug-in      (a KeyError)
     ├── ManifestError          1   a manifest with faults, all of them listed
     ├── TransportError         4   one source did not deliver
     ├── FetchError             4   every source of a file failed (5 if bytes came, but wrong ones)
@@ -26,6 +26,7 @@ A plain `ValueError` or `TypeError` remains right for a caller's mistake in Pyth
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 __all__ = [
     "ChecksumError",
@@ -58,6 +59,18 @@ class DshubError(Exception):
         super().__init__(message)
         self.hint = hint or self.hint
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross from worker processes as they are, whatever their arguments were."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, Any]) -> DshubError:
+    """An error as it was before it was pickled."""
+    error = kind.__new__(kind)
+    DshubError.__init__(error, *args)
+    error.__dict__.update(facts)
+    return error
+
 
 class SettingsError(DshubError):
     """`DSHUB_JOBS is 'many'; it must be a whole number of at least 1`."""
@@ -80,7 +93,7 @@ class SplitError(DshubError):
         self.expression, self.reason = expression, reason
 
 
-class UnknownNameError(DshubError, LookupError):
+class UnknownNameError(DshubError, KeyError):
     """`there is no dataset named 'mnits'` / `hint: did you mean mnist?`."""
 
     exit_code = 3
@@ -93,8 +106,13 @@ class UnknownNameError(DshubError, LookupError):
             hint = f"did you mean {' or '.join(close)}?"
         elif known:
             hint = f"known: {', '.join(known)}"
+        elif kind == "dataset":
+            hint = "`dshub list` shows every dataset"
         super().__init__(f"there is no {kind} named {name!r}", hint=hint)
         self.kind, self.name, self.close, self.known = kind, name, tuple(close), tuple(known)
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # KeyError's own would put it in quotes
 
 
 class ManifestError(DshubError):

@@ -37,10 +37,13 @@ class Splits(Mapping[str, "Dataset"]):
 
     def __getitem__(self, split: str) -> "Dataset":
         if split not in self.manifest.splits:
-            raise KeyError(split)
+            raise _unknown_split(self.manifest, split)
         if split not in self._opened:
             self._opened[split] = self._open_split(split)
         return self._opened[split]
+
+    def __contains__(self, split: object) -> bool:
+        return split in self.manifest.splits
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.manifest.splits)
@@ -231,13 +234,23 @@ class Hub:
                 as a read-only mapping, each opened when it is looked up.
             columns: only these.
             synthetic: rows per split of a stand-in to load instead, made from the manifest
-                alone: for tests, and for work without the data.
+                alone: for tests, and for work without the data. 0 asks for the data whatever
+                the settings say.
 
         Raises:
-            UnknownNameError, SplitError: no such dataset, split or column.
+            UnknownNameError, SplitError: no such dataset, split or column; nothing was fetched.
+            ValueError: `synthetic` is no number of rows.
             and what `fetch` raises, where something is missing.
         """
-        manifest = self._manifest(name, synthetic or self.settings.synthetic)
+        if synthetic is not None and (isinstance(synthetic, bool) or synthetic < 0):
+            raise ValueError(f"synthetic is a number of rows, not {synthetic!r}")
+        wanted = self.settings.synthetic if synthetic is None else synthetic
+        manifest = self._manifest(name, wanted or None)
+        columns = [columns] if isinstance(columns, str) else columns
+        for column in columns or ():
+            if column not in manifest.features:
+                known = list(manifest.features)
+                raise UnknownNameError(kind="column", name=column, known=known)
         if split is None:
             return Splits(manifest, lambda name: self._open(manifest, name, columns))
         return self._open(manifest, split, columns)
@@ -250,9 +263,7 @@ class Hub:
         parts = parse_split(expression)
         for part in parts:
             if part.split not in manifest.splits:
-                raise UnknownNameError(
-                    kind=f"split of {manifest.name}", name=part.split, known=list(manifest.splits)
-                )
+                raise _unknown_split(manifest, part.split)
         folders = {part.split: self._table(manifest, part.split) for part in parts}
         if len(parts) == 1:
             whole = Dataset.from_tables(list(folders.values()))
@@ -287,6 +298,11 @@ class Hub:
             return x, y
 
         return arrays("train"), arrays("test")
+
+
+def _unknown_split(manifest: Manifest, split: str) -> UnknownNameError:
+    known = list(manifest.splits)
+    return UnknownNameError(kind=f"split of {manifest.name}", name=split, known=known)
 
 
 def _together(manifest: Manifest, parts: Sequence[Any], folders: Mapping[str, Path]) -> "Dataset":

@@ -5,10 +5,9 @@ user names it. Third-party packages add theirs through entry points of the group
 (`dshub.readers`, …), each naming a module with the same contents.
 """
 
-import difflib
-import pkgutil
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
@@ -27,9 +26,8 @@ _WORDS = {
 
 @cache
 def built_in(kind: Kind) -> tuple[str, ...]:
-    """Names of dshub's own plug-ins of a kind, sorted, without importing any of them."""
-    folder = import_module(f"dshub.{kind}").__path__
-    found = (module.name for module in pkgutil.iter_modules(folder))
+    """Names of dshub's own plug-ins of a kind, sorted, without importing them or their package."""
+    found = (path.stem for path in (Path(__file__).parent / kind).glob("*.py"))
     return tuple(sorted(name.rstrip("_") for name in found if not name.startswith("_")))
 
 
@@ -56,6 +54,8 @@ def module(kind: Kind, name: str) -> ModuleType:
         return import_module(f"dshub.{kind}.{name}{'_' if keyword else ''}")
     if name in _third_party(kind):
         return import_module(_third_party(kind)[name])
+    import difflib
+
     known = names(kind)
     close = difflib.get_close_matches(name, known, n=2)
     raise UnknownNameError(kind=_WORDS[kind], name=name, close=close, known=known)

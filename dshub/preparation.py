@@ -91,8 +91,11 @@ def prepare(
     target = store.root / table_path(manifest.name, made.key)
     with store.lock(store.root / "partial-v1" / f"table-{made.key}"):
         if store.table(manifest.name, made.key) is None:
-            with store.new_table(manifest.name, made.key) as folder:
-                _write(manifest, split, paths, TableWriter(folder, manifest, split), made, progress)
+            with (
+                store.new_table(manifest.name, made.key) as folder,
+                TableWriter(folder, manifest, split) as writer,
+            ):
+                _write(manifest, split, paths, writer, made, progress)
     return target
 
 

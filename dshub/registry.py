@@ -5,7 +5,6 @@ folders come from `DSHUB_REGISTRY`. A family is a folder of datasets: `glue` mea
 whose name begins with `glue/`.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,6 +114,8 @@ class Registry:
 
     def _unknown(self, name: str) -> UnknownNameError:
         """An error with the names closest to what was written: whole names, then their ends."""
+        import difflib
+
         members = [known for known in self._found if known.startswith(f"{name}/")]
         if members:
             return UnknownNameError(kind="single dataset", name=name, known=members)
@@ -140,21 +141,25 @@ def built_in_root() -> Path:
 
 def _walk(root: Path) -> Iterator[tuple[str, str, Path]]:
     """Name, version and path of every manifest below a folder."""
-    try:
-        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
-    except OSError:
-        return  # a root that is not there holds nothing; `dshub list` shows the rest
-    for entry in entries:
+    for entry in _entries(root):
         if entry.is_dir():
             yield from _walk_names(Path(entry.path), entry.name, depth=0)
 
 
 def _walk_names(folder: Path, name: str, depth: int) -> Iterator[tuple[str, str, Path]]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for entry in _entries(folder):
         if entry.name.endswith(".toml"):
             yield name, entry.name.removesuffix(".toml"), Path(entry.path)
         elif depth == 0 and entry.is_dir():
             yield from _walk_names(Path(entry.path), f"{name}/{entry.name}", depth=1)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, sorted; one that is not there holds nothing, and others still do."""
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return []
 
 
 def _checked_place(manifest: Manifest, name: str, version: str, path: Path) -> Manifest:

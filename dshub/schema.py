@@ -18,6 +18,7 @@ carries the description it needs to open a table's file with its own features.
 
 import json
 from collections.abc import Mapping
+from math import prod
 from typing import Any, assert_never, cast
 
 import numpy as np
@@ -131,6 +132,9 @@ def _conform_array(
     values = column
     while pa.types.is_fixed_size_list(values.type):
         shape, values = (*shape, values.type.list_size), values.flatten()
+        if values.null_count:
+            hole = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
+            raise place.fault(hole // max(1, prod(shape)), expected="a value", got="none")
     wanted = pa.from_numpy_dtype(np.dtype(feature.dtype))
     if values.type != wanted or _without_ones(shape) != _without_ones(feature.shape):
         raise SchemaError(
@@ -154,7 +158,7 @@ def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa
         raise place.fault(
             int(wrong[0]),
             expected=f"a class from {feature.first} to {last}",
-            got=str(int(numbers[wrong[0]]) + feature.first),
+            got=str(column[int(wrong[0])].as_py()),
         )
     return pa.array(numbers)
 
@@ -168,12 +172,15 @@ def _words(shape: tuple[int, ...], dtype: str) -> str:
 
 
 def _hugging_face(feature: Feature) -> dict[str, Any]:
-    """The feature in the words of `datasets.Features.to_dict`."""
+    """The feature in the words of `datasets.Features.to_dict`.
+
+    A list is called "Sequence", as version 3 calls it; later ones call it "List" and read both.
+    """
     match feature:
         case ImageFeature() | NumberFeature():
             described: dict[str, Any] = {"dtype": feature.dtype, "_type": "Value"}
             for length in reversed(feature.shape):
-                described = {"feature": described, "length": length, "_type": "List"}
+                described = {"feature": described, "length": length, "_type": "Sequence"}
             return described
         case LabelFeature():
             return {"names": list(feature.names), "_type": "ClassLabel"}

@@ -1,5 +1,6 @@
 """Looking again at what is kept: files against checksums, tables against their records."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from dshub.digest import Digest
+from dshub.errors import StoreError
 from dshub.fetcher import Job
 from dshub.manifest import LabelFeature, Manifest
 from dshub.preparation import find, jobs
@@ -63,7 +65,11 @@ def _file(job: Job, store: Store) -> Finding:
 
 
 def _table(split: str, folder: Path, store: Store) -> Finding:
-    record = Table(folder).record
+    try:
+        record = Table(folder).record
+    except StoreError as error:
+        detail = f"table.json cannot be read: {error.reason}{_put_aside(folder, store)}"
+        return Finding(f"table {split}", "damaged", detail)
     for shard in record.shards:
         path = folder / shard.file
         if not path.is_file() or Digest.of_file(path).hex != shard.sha256:
@@ -81,13 +87,18 @@ def _put_aside(path: Path, store: Store) -> str:
 def _figures(manifest: Manifest, split: str, table: Table) -> Iterator[Finding]:
     for figure, expected in manifest.splits[split].figures.items():
         column, _, what = figure.rpartition("-")
-        values = np.asarray(table.span(column, 0, table.rows))
         feature = table.features[column]
+        shards = [
+            np.asarray(table.span(column, int(start), int(stop)))
+            for start, stop in itertools.pairwise(table.starts)
+        ]
         actual: int | list[int]
         if what == "counts" and isinstance(feature, LabelFeature):
-            actual = np.bincount(values, minlength=len(feature.names)).tolist()
+            names = len(feature.names)
+            counts = [np.bincount(part, minlength=names) for part in shards]
+            actual = np.sum(counts, axis=0).tolist()
         else:
-            actual = int(values.sum(dtype=np.int64))
+            actual = sum(int(part.sum(dtype=np.int64)) for part in shards)
         same = actual == (list(expected) if isinstance(expected, tuple) else expected)
         detail = "" if same else f"got {actual}, expected {expected}"
         yield Finding(f"figure {figure} of {split}", "ok" if same else "unlike", detail)

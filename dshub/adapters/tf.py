@@ -39,12 +39,15 @@ def batches(loader: Loader) -> Any:
     """A `tf.data.Dataset` of batches: dicts, or `(x, y)` where the loader is supervised.
 
     Iterating it is an epoch of the loader, so `model.fit(…, epochs=5)` sees five orders. The
-    number of rows in a batch is static where all batches have it.
+    number of rows in a batch is static where all batches have it. The length is known, unless
+    the loader goes on amid an epoch: that one is shorter than those after it. Batches are made
+    ahead, so keep `state_dict` only between epochs.
     """
     even = loader.plan.drop_last or len(loader.rows) % loader.plan.size == 0
     signature = _signature(loader.batch(0, loader.epoch), loader.plan.size if even else None)
     found = tf.data.Dataset.from_generator(lambda: iter(loader), output_signature=signature)
-    found = found.apply(tf.data.experimental.assert_cardinality(len(loader)))
+    if len(loader.positions()) == len(loader):
+        found = found.apply(tf.data.experimental.assert_cardinality(len(loader)))
     return found.prefetch(1)
 
 

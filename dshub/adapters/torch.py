@@ -68,7 +68,7 @@ class TorchBatches(IterableDataset[Any]):
         epoch = self.loader.epoch
         for position in self.loader.positions()[worker.id :: worker.num_workers]:
             yield _tensors(self.loader.batch(position, epoch))
-        self.loader.epoch = epoch + 1
+        self.loader.advance()
 
 
 def rows(dataset: Dataset) -> TorchRows:

@@ -14,16 +14,17 @@ touched an `UnsafeArchiveError`.
 import fnmatch
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, cast
 
 from dshub import plugins
 from dshub.archives import _checked
-from dshub.errors import ReadError
+from dshub.errors import ReadError, UnsafeArchiveError
 
 HEAD = 16  # bytes that suffice to recognise every kind
+LAYERS = 4  # compressions one inside the other; a file may hold itself without end
 
 
 class Stream(Protocol):
@@ -91,16 +92,20 @@ def open_files(path: Path, *, title: str, member: str = "") -> list[ArchiveFile]
         One file without `member`; otherwise every member that fits, sorted by name.
 
     Raises:
-        ReadError: it is no container, or holds no such member.
+        ReadError: it is no container, is damaged, or holds no such member.
+        UnsafeArchiveError: a member's name leads elsewhere, is there twice, or is encrypted.
     """
     if not member:
         return [ArchiveFile(path, title)]
     container = _container(path)
     if container is None:
         raise ReadError(file=title, reason=f"it is no archive that could hold {member!r}")
-    with _checked.translated(title, container.errors):
-        names = container.members(path)
-    found = sorted(name for name in names if fnmatch.fnmatchcase(name, member))
+    try:
+        with _checked.translated(title, (*container.errors, OSError)):
+            names = container.members(path)
+    except UnsafeArchiveError as error:  # it knows the path only, which is a checksum
+        raise UnsafeArchiveError(archive=title, member=error.member, reason=error.reason) from error
+    found = sorted(name for name in names if name == member or fnmatch.fnmatchcase(name, member))
     if not found:
         raise ReadError(file=title, reason=f"it holds no member {member!r}")
     return [ArchiveFile(path, title, name) for name in found]
@@ -133,17 +138,20 @@ def _guarded(name: str, path: Path, member: str) -> Iterator[BinaryIO]:
     """Open a file or member, peel off its compressions, and translate their errors."""
     kinds: list[Stream | Container] = [*_streams(), *_containers()]
     errors = tuple(error for kind in kinds for error in kind.errors)
-    with _checked.translated(name, (*errors, OSError)):
-        stream = _raw(path, member)
-        layers = [stream]
-        while (kind := _stream_of(stream)) is not None:
-            stream = kind.open(stream)
-            layers.append(stream)
-    try:
+    with ExitStack() as layers:
+        with _checked.translated(name, (*errors, OSError)):
+            stream = layers.enter_context(_raw(path, member))
+            stream = _peeled(stream, name, layers)
         yield _checked.CheckedStream(stream, name, (*errors, OSError))
-    finally:
-        for layer in reversed(layers):
-            layer.close()
+
+
+def _peeled(stream: BinaryIO, name: str, layers: ExitStack) -> BinaryIO:
+    for _ in range(LAYERS + 1):
+        kind = _stream_of(stream)
+        if kind is None:
+            return stream
+        stream = layers.enter_context(kind.open(stream))
+    raise ReadError(file=name, reason=f"it is compressed more than {LAYERS} times")
 
 
 def _raw(path: Path, member: str) -> BinaryIO:

@@ -1,5 +1,7 @@
 """zip (APPNOTE 6.3), members read by name without unpacking the rest."""
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -18,7 +20,11 @@ class Zip:
     errors: ClassVar[tuple[type[Exception], ...]] = (
         zipfile.BadZipFile,
         NotImplementedError,
+        RuntimeError,  # encrypted, as its own header says and the directory does not
         EOFError,
+        ValueError,  # a name that is not in the encoding it claims, an impossible offset
+        struct.error,
+        lzma.LZMAError,
         zlib.error,
     )
 

@@ -5,7 +5,6 @@ Data goes to standard output, everything else to standard error. Every command t
 call, 130 an interruption, after which whatever was fetched is kept.
 """
 
-import logging
 import os
 import sys
 from typing import Any, cast
@@ -27,19 +26,27 @@ class Commands(click.Group):
         return list(plugins.names("cli"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in plugins.names("cli"):
+        if cmd_name not in plugins.built_in("cli") and cmd_name not in plugins.names("cli"):
             return None
         return cast("click.Command", plugins.module("cli", cmd_name).command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        import difflib
+        if self.get_command(ctx, args[0]) is None:
+            import difflib
 
-        close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-        if close and args[0] not in self.list_commands(ctx):
-            ctx.fail(f"there is no command {args[0]!r}. Did you mean {close[0]!r}?")
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            suggestion = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"there is no command {args[0]!r}.{suggestion}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of our output went away: `dshub list | head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,9 +80,6 @@ def main() -> None:
         code = error.exit_code
     except DshubError as error:
         code = _explain(error)
-    except BrokenPipeError:  # the reader of our output went away: `dshub list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -96,6 +100,10 @@ def _color() -> bool | None:
 
 def _set_up_log() -> None:
     level = os.environ.get("DSHUB_LOG", "").strip().upper()
+    if not level:
+        return
+    import logging
+
     if level in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
         logging.getLogger("dshub").setLevel(level)

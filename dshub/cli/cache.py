@@ -2,19 +2,20 @@
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dshub.cli import _screen
-from dshub.errors import StoreError
+from dshub.errors import ManifestError, StoreError
 from dshub.progress import size
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
-    from dshub.manifest import Resource
+    from dshub.manifest import Manifest, Resource
     from dshub.store import Usage
 
 
@@ -32,7 +33,12 @@ def command() -> None:
 @command.command("dir")
 @_screen.json_option
 def show_folder(as_json: bool) -> None:
-    """The folder of the cache: `cd "$(dshub cache dir)"`."""
+    """The folder of the cache.
+
+    \b
+      dshub cache dir
+      cd "$(dshub cache dir)"
+    """
     from dshub.hub import Hub
 
     root = str(Hub().store.root)
@@ -136,13 +142,24 @@ def _usage(hub: "Hub") -> "Iterable[Usage]":
 def _owners(hub: "Hub") -> dict[str, str]:
     """What the files in the cache belong to: checksum to `dataset: resource`."""
     owners: dict[str, str] = {}
-    for manifest in hub.registry.manifests():
+    for manifest in _manifests(hub):
         for name, resource in manifest.resources.items():
             for key in _keys(resource):
                 several = key in owners
                 owner = owners.get(key, f"{manifest.name}: {name}").removesuffix(" and others")
                 owners[key] = f"{owner} and others" if several else owner
     return owners
+
+
+def _manifests(hub: "Hub") -> "Iterator[Manifest]":
+    """Those of the registry, and those of the stand-ins that are kept."""
+    from dshub.manifest import from_json
+
+    yield from hub.registry.manifests()
+    for item in _usage(hub):
+        if item.kind == "synthetic":
+            with suppress(ManifestError):  # damaged: its files belong to nobody
+                yield from_json(item.path.read_bytes())
 
 
 def _keys(resource: "Resource") -> list[str]:
@@ -166,7 +183,7 @@ def _digests(hub: "Hub", names: set[str]) -> set[str]:
     """Checksums of all files of some datasets."""
     return {
         key
-        for manifest in hub.registry.manifests()
+        for manifest in _manifests(hub)
         for resource in manifest.resources.values()
         for key in _keys(resource)
         if manifest.name in names

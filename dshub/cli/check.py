@@ -3,7 +3,7 @@
 import click
 
 from dshub.cli import _screen
-from dshub.errors import DshubError, ManifestError
+from dshub.errors import DshubError, ManifestError, UnknownNameError
 
 
 @click.command(short_help="Every fault of some manifests.")
@@ -37,6 +37,8 @@ def _faults(find: "object", name: str) -> list[str]:
         manifest = find(name)  # type: ignore[operator]
         for split in manifest.splits:
             recipe(manifest, split)  # its reader must take the options
+    except UnknownNameError:
+        raise
     except ManifestError as error:
         return [str(fault) for fault in error.faults]
     except DshubError as error:

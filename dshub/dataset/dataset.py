@@ -1,6 +1,7 @@
 """`Dataset`: which rows, which columns, and how they are handed out."""
 
 import hashlib
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -68,6 +69,7 @@ class Dataset:
 
         Raises:
             SchemaError: columns differ in length, or do not fit their features.
+            UnknownNameError: `supervised` names another column.
         """
         return cls._of(from_arrays(columns, features), supervised)
 
@@ -78,12 +80,17 @@ class Dataset:
 
     @classmethod
     def _of(cls, source: Source, supervised: tuple[str, str] | None = None) -> Self:
-        manifest = source.manifest
-        if supervised is None and manifest is not None:
-            supervised = manifest.supervised
-        if supervised is not None and not set(supervised) <= source.features.keys():
-            supervised = None
-        return cls(source, Span(0, source.rows), tuple(source.features), supervised)
+        names = tuple(source.features)
+        for name in supervised or ():
+            if name not in names:
+                raise UnknownNameError(kind="column", name=name, known=names)
+        if supervised is None and source.manifest is not None:
+            supervised = source.manifest.supervised  # of a split that may hide its labels
+        return cls(source, Span(0, source.rows), names, supervised)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it is, without what was worked out from that."""
+        return {name: value for name, value in vars(self).items() if name.startswith("_")}
 
     # What it is
 
@@ -113,7 +120,11 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over which rows and columns these are, to log beside a result."""
+        """SHA-256 over which rows and columns these are, to log beside a result.
+
+        Views made in the same way have the same. Views with the same rows may have different
+        ones, such as ``ds[:3]``'s rows as ``ds.take(3)`` and as ``ds.select([0, 1, 2])``.
+        """
         parts = [self._source.identity, describe(self._selection), list(self._names)]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
@@ -178,16 +189,17 @@ class Dataset:
 
     def _positions(self, key: Any) -> np.ndarray:
         wanted = np.asarray(key)
-        if wanted.dtype == bool and wanted.shape == (len(self),):
+        if wanted.dtype == bool and wanted.ndim == 1:
+            if len(wanted) != len(self):
+                raise IndexError(f"a mask for {len(wanted):,} rows does not fit {len(self):,}")
             return np.flatnonzero(wanted)
         if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
             raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {key!r}")
-        positions = wanted.astype(np.int64)
-        positions = np.where(positions < 0, positions + len(self), positions)
-        wrong = np.flatnonzero((positions < 0) | (positions >= len(self)))
+        wrong = np.flatnonzero((wanted < -len(self)) | (wanted >= len(self)))
         if len(wrong):
             raise IndexError(f"there is no row {wanted[wrong[0]]} among {len(self):,}")
-        return positions
+        positions = wanted.astype(np.int64)
+        return np.where(positions < 0, positions + len(self), positions)
 
     # Other views
 
@@ -196,6 +208,7 @@ class Dataset:
 
     def columns(self, names: Sequence[str]) -> Self:
         """Only those columns, in that order; raises UnknownNameError."""
+        names = [names] if isinstance(names, str) else names
         for name in names:
             if name not in self._names:
                 raise UnknownNameError(kind="column", name=name, known=self._names)
@@ -215,7 +228,7 @@ class Dataset:
 
     def shuffle(self, seed: int = 0) -> Self:
         """The same rows in the order of a seed: on every machine, in every release, the same."""
-        return self._with(Shuffled(self._selection, seed, 0, len(self)))
+        return self._with(Shuffled(self._selection, operator.index(seed), 0, len(self)))
 
     def shard(self, index: int, count: int) -> Self:
         """Every `count`-th row from row `index`: the shards of 0 … count-1 hold each row once."""
@@ -295,7 +308,9 @@ class Dataset:
 
         Raises:
             ValueError: an option that cannot be.
+            TypeError: `size` or `seed` is no whole number.
         """
+        size, seed = operator.index(size), operator.index(seed)
         if size < 1:
             raise ValueError(f"a batch holds at least 1 row, not {size}")
         if layout not in {"hwc", "chw"}:

@@ -133,10 +133,7 @@ def from_arrays(
     columns: Mapping[str, np.ndarray | Sequence[str]], features: Mapping[str, Feature] | None
 ) -> ArraySource:
     """A source of arrays: all of one length; features guessed where not given."""
-    plain: dict[str, np.ndarray | list[str]] = {}
-    for name, column in columns.items():
-        texts = not isinstance(column, np.ndarray) and all(isinstance(t, str) for t in column)
-        plain[name] = list(cast("Sequence[str]", column)) if texts else np.asarray(column)
+    plain = {name: _column(column) for name, column in columns.items()}
     lengths = {name: len(column) for name, column in plain.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
@@ -146,9 +143,21 @@ def from_arrays(
         found = plain.get(name)
         if found is None or not _fits(found, feature):
             got = "no such column" if found is None else _words(found)
-            raise SchemaError(where=f"column {name}", expected=repr(feature), got=got)
+            raise SchemaError(where=f"column {name}", expected=_wanted(feature), got=got)
         guessed[name] = feature
     return ArraySource(plain, guessed)
+
+
+def _column(column: np.ndarray | Sequence[str]) -> np.ndarray | list[str]:
+    """Text as a list; anything else as a read-only view, in this machine's byte order."""
+    if isinstance(column, np.ndarray) and column.dtype.kind == "U" and column.ndim == 1:
+        return cast("list[str]", column.tolist())
+    if not isinstance(column, np.ndarray) and all(isinstance(text, str) for text in column):
+        return list(column)
+    array = np.asarray(column)
+    view = array.astype(array.dtype.newbyteorder("="), copy=False).view()
+    view.flags.writeable = False
+    return view
 
 
 def _guess(name: str, column: np.ndarray | list[str]) -> Feature:
@@ -172,8 +181,21 @@ def _fits(column: np.ndarray | list[str], feature: Feature) -> bool:
     return same
 
 
+def _wanted(feature: Feature) -> str:
+    """What a column must be to hold a feature."""
+    dtype = row_dtype(feature)
+    if dtype is None:
+        return "text"
+    if isinstance(feature, LabelFeature):
+        return f"{dtype} (rows,) from 0 to {len(feature.names) - 1}"
+    return f"{dtype} ({', '.join(['rows', *map(str, row_shape(feature))])})"
+
+
 def _words(column: np.ndarray | list[str]) -> str:
-    return "text" if isinstance(column, list) else f"{column.dtype} {column.shape}"
+    if isinstance(column, list):
+        return "text"
+    values = f" from {column.min()} to {column.max()}" if column.dtype.kind in "iu" else ""
+    return f"{column.dtype} {column.shape}{values if column.size else ''}"
 
 
 def from_arrow(table: pa.Table) -> ArraySource:
@@ -186,7 +208,7 @@ def from_arrow(table: pa.Table) -> ArraySource:
             columns[name] = cast("list[str]", column.to_pylist())
             continue
         shape = [len(column)]
-        while pa.types.is_fixed_size_list(column.type):
+        while pa.types.is_fixed_size_list(column.type) and not column.null_count:
             shape.append(column.type.list_size)
             column = column.flatten()
         if column.null_count or not pa.types.is_primitive(column.type):

@@ -50,7 +50,9 @@ def parse_split(expression: str) -> list[Part]:
     for term in expression.split("+"):
         match = _PART.fullmatch(term)
         if match is None:
-            raise SplitError(expression=expression, reason=f"{term.strip()!r} is no split")
+            open_end = "[" in term and "]" not in term
+            reason = "a '[' without its ']'" if open_end else f"{term.strip()!r} is no split"
+            raise SplitError(expression=expression, reason=reason)
         if match[2] is None:
             parts.append(Part(match[1]))
             continue

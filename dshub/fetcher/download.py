@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from dshub.errors import ChecksumError, DshubError, TransportError
+from dshub.errors import ChecksumError, DshubError, TransportError, UnknownNameError
 from dshub.fetcher.sources import Job
 from dshub.progress import Progress
 from dshub.store import Partial, Store
-from dshub.transports import Transports
+from dshub.transports import Transport, Transports
 
-TRIES = 5  # in a row, without a byte of progress, before a source is given up
+TRIES = 5  # in a row, without progress, before a source is given up
+PROGRESS = 1000  # bytes that a try must bring to count as progress
 TRIES_UNREACHABLE = 2  # the same, for a host that cannot be reached at all
 LONGEST_WAIT = 30.0  # seconds between two tries
 PIECE = 1 << 20  # bytes read at a time
@@ -84,37 +84,45 @@ class AllFailed(Exception):  # noqa: N818  # never seen outside the fetcher, whi
 def _from_source(session: Session, job: Job, url: str, partial: Partial) -> None:
     """Fill the partial from one source until its bytes are the published ones.
 
-    Bytes that an earlier try left may be wrong. So if the checksum does not fit, the file is
-    taken once more from its beginning before the source is blamed.
+    Bytes of several answers may not belong together, and a body of another size may be a page
+    that some network put in between. In both cases the file is taken once more from its
+    beginning before the source is blamed; a whole file with wrong bytes is not.
     """
-    resumed = partial.size > 0
-    while True:
-        _receive_all(session, job, url, partial)
+    size = job.resource.size
+    for last in (False, True):
+        pieced = _receive_all(session, job, url, partial)
         fault = _fault(job, url, partial)
         if fault is None:
             return
+        odd = pieced or (size is not None and partial.size != size)
         _restart(session, partial)
-        if not resumed:
+        if last or not odd:
             raise fault
-        resumed = False
+        session.wait(_delay(1, None))
 
 
-def _receive_all(session: Session, job: Job, url: str, partial: Partial) -> None:
-    """Receive until the source has no more to give, trying again while that may help."""
+def _receive_all(session: Session, job: Job, url: str, partial: Partial) -> bool:
+    """Receive until the source has no more to give, trying again while that may help.
+
+    Returns whether the bytes are those of several answers, or partly of an earlier fetch.
+    """
     fruitless = 0
+    pieced = partial.size > 0
     while partial.size != job.resource.size:
         before = partial.size
+        pieced = before > 0
         try:
             _check_reachable(session, url)
             _receive(session, job, url, partial)
         except TransportError as error:
-            fruitless = 1 if partial.size > before else fruitless + 1
+            fruitless = 1 if partial.size - before >= PROGRESS else fruitless + 1
             _give_up(session, error, fruitless)
             session.wait(_delay(fruitless, error.retry_after))
         else:
-            return
+            break
         if session.stop.is_set():
             raise Stopped
+    return pieced
 
 
 def _give_up(session: Session, error: TransportError, fruitless: int) -> None:
@@ -139,7 +147,7 @@ def _receive(session: Session, job: Job, url: str, partial: Partial) -> None:
     limit = job.resource.size
     if limit is not None and partial.size > limit:
         _restart(session, partial)
-    with session.transports.of(url).open(url, start=partial.size) as answer:
+    with _transport(session, url).open(url, start=partial.size) as answer:
         if answer.start != partial.size:
             _restart(session, partial)
         while piece := answer.read(PIECE):
@@ -150,9 +158,17 @@ def _receive(session: Session, job: Job, url: str, partial: Partial) -> None:
                 raise _too_long(job, url, limit)
             partial.write(piece)
             _count(session, len(piece))
-        if answer.total is not None and partial.size < answer.total:
-            reason = f"it ended after {partial.size:,} of {answer.total:,} bytes"
+        total = limit if answer.total is None else answer.total
+        if total is not None and partial.size < total:
+            reason = f"it ended after {partial.size:,} of {total:,} bytes"
             raise TransportError(url=url, reason=reason, transient=True)
+
+
+def _transport(session: Session, url: str) -> Transport:
+    try:
+        return session.transports.of(url)
+    except UnknownNameError as error:  # another source may have a scheme that is known
+        raise TransportError(url=url, reason=str(error)) from error
 
 
 def _fault(job: Job, url: str, partial: Partial) -> ChecksumError | None:
@@ -199,4 +215,4 @@ def _delay(fruitless: int, retry_after: float | None) -> float:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc
+    return url.partition("://")[2].partition("/")[0]

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
 from dshub.store import Store
 from dshub.transports import Transports
+
+LAST_WAIT = 2.0  # seconds for all downloads together to put down what they hold, when interrupted
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Fetcher:
 
         Raises:
             OfflineError: something is missing and going online is forbidden.
-            ManualStepError: something is missing that a person must obtain.
+            ManualStepError: something is missing that a person must obtain, and no mirror has it.
             DiskFullError: there is no space for what is missing.
             FetchError: some files have no working source; the others are in the store.
             StoreError: the cache cannot be written.
@@ -134,9 +137,14 @@ class Fetcher:
         if self.offline and not any(self._sources(job) for job in plan.missing):
             raise self._offline(plan)
         free = self.store.free()
-        if free is not None and plan.size > free:
-            reason = f"{size(plan.size)} are to be fetched and {size(free)} are free"
+        needed = plan.size - sum(self._kept(job) for job in plan.missing)
+        if free is not None and needed > free:
+            reason = f"{size(needed)} are to be fetched and {size(free)} are free"
             raise DiskFullError(path=str(self.store.root), reason=reason)
+
+    def _kept(self, job: Job) -> int:
+        """Bytes that an interrupted fetch has written already."""
+        return min(self.store.kept(job.resource.digest), job.resource.size or 0)
 
     def _offline(self, plan: Plan) -> OfflineError:
         return OfflineError(
@@ -200,8 +208,9 @@ class _Crew:
             return [self._done.get() for _ in range(self._count)]
         except BaseException:
             self._session.stop.set()
+            end = time.monotonic() + LAST_WAIT
             for worker in self._workers:
-                worker.join(timeout=1.0)
+                worker.join(timeout=max(0.0, end - time.monotonic()))
             raise
 
     def _work(self) -> None:
@@ -223,14 +232,20 @@ class _Crew:
 def _settle(outcomes: Sequence[_Outcome]) -> dict[str, str]:
     """The source of each file, or one error for all that failed."""
     failed: dict[str, Sequence[DshubError]] = {}
+    manual: dict[str, str] = {}
     for outcome in outcomes:
         if isinstance(outcome.error, AllFailed):
             failed[outcome.job.title] = outcome.error.attempts
+            if outcome.job.resource.access == "manual":
+                manual[outcome.job.title] = outcome.job.resource.instructions or ""
         elif outcome.error is not None:
             raise outcome.error
     if failed:
         names = dict.fromkeys(item.job.dataset for item in outcomes if item.error is not None)
-        raise FetchError(dataset=" ".join(names), attempts=dict(sorted(failed.items())))
+        error = FetchError(dataset=" ".join(names), attempts=dict(sorted(failed.items())))
+        if len(manual) == len(failed) and error.exit_code == FetchError.exit_code:
+            raise ManualStepError(dataset=error.dataset, files=manual) from error
+        raise error
     return {str(item.job.resource.digest): item.source for item in outcomes}
 
 

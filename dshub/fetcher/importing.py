@@ -10,6 +10,7 @@ from dshub.errors import ReadError, StoreError
 from dshub.fetcher.sources import Job
 from dshub.progress import Progress, Silent, Task
 from dshub.store import Store
+from dshub.store.faults import disk_faults
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def import_files(
         What was taken, in the order of `jobs`; resources that were not found are left out.
 
     Raises:
-        StoreError: a path does not exist, or the cache cannot be written.
+        StoreError: a path does not exist, a file that may be wanted cannot be read, or the
+            cache cannot be written.
     """
     taken = []
     candidates = [_Candidate(path, named=named) for top in paths for path, named in _walk(top)]
@@ -64,7 +66,8 @@ class _Candidate:
 
     def digest(self, like: Digest) -> Digest:
         if like.algorithm not in self._digests:
-            self._digests[like.algorithm] = Digest.of_file(self.path, like.algorithm)
+            with disk_faults(self.path, "read"):
+                self._digests[like.algorithm] = Digest.of_file(self.path, like.algorithm)
         return self._digests[like.algorithm]
 
     def may_be(self, job: Job) -> bool:

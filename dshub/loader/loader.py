@@ -82,8 +82,14 @@ class Loader:
         self.epoch, self._position = epoch + 1, 0
 
     def positions(self) -> range:
-        """Where the batches of a whole epoch begin."""
-        return range(0, len(self) * self.plan.size, self.plan.size)
+        """Where the batches begin that the next iteration gives."""
+        missing = self.plan.size - 1 if self.plan.drop_last else 0
+        stop = max(len(self.rows) - missing, self._resume)
+        return range(self._resume, stop, self.plan.size)
+
+    def advance(self) -> None:
+        """Count an epoch whose batches were taken with `positions` and `batch`."""
+        self.epoch, self._position, self._resume = self.epoch + 1, 0, 0
 
     def batch(self, position: int, epoch: int) -> Any:
         """The batch that begins at a position of an epoch."""
@@ -129,7 +135,8 @@ class Loader:
         """Go on where `state_dict` was taken, with the next iteration.
 
         Raises:
-            StateError: the state is of another order: other seed, other rows, other version.
+            StateError: the state is of another order (other seed, other rows, other version),
+                or is no state of a loader.
         """
         own = self.state_dict()
         for name in ("order", "seed", "shuffle", "rows"):
@@ -137,6 +144,8 @@ class Loader:
                 raise StateError(
                     f"this state has {name} {state.get(name)}, but the loader has {own[name]}"
                 )
+        if state.get("epoch", -1) < 0 or not 0 <= state.get("position", -1) <= own["rows"]:
+            raise StateError(f"{dict(state)} says no place in an epoch of {own['rows']:,} rows")
         self.epoch = state["epoch"]
         self._position = self._resume = state["position"]
 

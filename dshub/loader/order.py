@@ -14,8 +14,13 @@ Two ways, by length:
   again until they fall below n. The domain is less than twice n, so that takes two steps on
   average at worst.
 
-The hash is the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) on 64-bit words.
+The hash is the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) on 64-bit words. With g
+its odd constant, position i is sorted by hash(i g + key). Round i of the network, from 1, XORs
+one half with the last bits of hash(other half + hash(i g + key)): odd rounds the high half, even
+ones the low half, which has the odd bit where the halves cannot be equal.
 """
+
+import operator
 
 import numpy as np
 
@@ -39,6 +44,7 @@ def mix(words: np.ndarray) -> np.ndarray:
 
 def key_of(seed: int, epoch: int) -> int:
     """A 64-bit key of a seed (any whole number) and an epoch."""
+    seed, epoch = operator.index(seed), operator.index(epoch)  # NumPy's own would overflow
     words = np.array([seed & _MASK, (epoch * _GOLDEN + 1) & _MASK], np.uint64)
     first, second = (int(word) for word in mix(words))
     return int(mix(np.array([first ^ ((second * _GOLDEN) & _MASK)], np.uint64))[0])

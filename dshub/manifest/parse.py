@@ -5,7 +5,6 @@ are walked here, field by field and entry by entry, and msgspec converts what is
 values, one at a time.
 """
 
-import difflib
 import tomllib
 from pathlib import Path
 from types import UnionType
@@ -66,8 +65,11 @@ def to_json(manifest: Manifest) -> bytes:
 
 
 def from_json(data: bytes) -> Manifest:
-    """The manifest that `to_json` wrote."""
-    return msgspec.json.decode(data, type=Manifest)
+    """The manifest that `to_json` wrote; raises ManifestError where it did not."""
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ManifestError(source="a manifest kept as JSON", faults=[str(error)]) from None
 
 
 def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
@@ -112,6 +114,8 @@ def _decode_fields(
     """The fields of a struct; `BROKEN` for those that are wrong, or missing and required."""
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for key in value.keys() - fields.keys() - {tag}:
+        import difflib  # for a fault only: most manifests have none
+
         close = difflib.get_close_matches(key, fields, n=1)
         suggestion = f"; did you mean {close[0]}?" if close else ""
         faults.append(Fault(f"{place}.{key}".lstrip("."), f"unknown field{suggestion}"))

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 PIECE = 1 << 20  # bytes sent at a time
 
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
 
 
 class FolderHandler(BaseHTTPRequestHandler):
@@ -24,11 +24,15 @@ class FolderHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # the name http.server looks for
         """Send a file, or the part of it that was asked for."""
-        path = self.find()
-        if path is None:
+        try:
+            path = self.find()
+            file = path.open("rb") if path else None
+        except (OSError, ValueError, RuntimeError):  # not a name, not for us, a link to itself
+            path = file = None
+        if path is None or file is None:
             self.refuse(HTTPStatus.NOT_FOUND)
             return
-        with path.open("rb") as file:
+        with file:
             self.answer(path, file)
 
     do_HEAD = do_GET  # noqa: N815  # the name http.server looks for

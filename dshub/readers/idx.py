@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dshub.errors import ReadError
+from dshub.errors import ReadError, SchemaError
 
 if TYPE_CHECKING:
     from dshub.readers import File
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 BATCH_BYTES = 8 << 20  # of all parts together
 LARGEST_ROW = 256 << 20  # bytes; a header that promises more is lying
+DIMENSIONS = 32  # as many as every NumPy has
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +43,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     columns: dict[str, tuple[str, ...]] = {}
 
     def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
+        self._check_parts(files)
         with ExitStack() as stack:
             parts = {
                 name: _Part(_only(name, found), stack.enter_context(_only(name, found).open()))
@@ -55,6 +57,16 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 yield pa.RecordBatch.from_pydict(self._columns(arrays, parts))
             for part in parts.values():
                 part.expect_end()
+
+    def _check_parts(self, files: Mapping[str, Sequence["File"]]) -> None:
+        """An option for a part that is not there is a slip, and would be without effect."""
+        for part in (*self.transpose, *self.columns):
+            if part not in files:
+                names = ", ".join(file.name for found in files.values() for file in found)
+                reason = (
+                    f"an option of the reader is for {part!r}, but the parts are {', '.join(files)}"
+                )
+                raise ReadError(file=names, reason=reason)
 
     def _columns(
         self, arrays: Mapping[str, np.ndarray], parts: Mapping[str, "_Part"]
@@ -79,14 +91,17 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, BinaryIO]) -> None:
         for name, sink in parts.items():
             if name in self.columns:
-                zeros = pa.array(np.zeros(rows.num_rows, np.int32))
+                zeros = np.zeros(rows.num_rows, np.int32)
                 known = rows.schema.names
-                found = [rows.column(c) if c in known else zeros for c in self.columns[name]]
-                array = np.stack([column.to_numpy() for column in found], axis=1).astype(np.int32)
+                found = [
+                    _from_arrow(rows, column) if column in known else zeros
+                    for column in self.columns[name]
+                ]
+                array = np.stack(found, axis=1)
             else:
-                array = _from_arrow(rows.column(name))
+                array = _from_arrow(rows, name)
                 array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
-            if name in self.transpose:
+            if name in self.transpose and array.ndim > 2:
                 array = array.swapaxes(1, 2)
             write_idx(sink, array)
 
@@ -97,7 +112,7 @@ class _Part:
     def __init__(self, file: "File", stream: BinaryIO) -> None:
         self.file, self._stream = file, stream
         zeros, code, dimensions = struct.unpack(">HBB", self._exactly(4, "its header"))
-        if zeros != 0 or code not in TYPES or dimensions == 0:
+        if zeros != 0 or code not in TYPES or not 0 < dimensions <= DIMENSIONS:
             magic = f"{zeros:04x}{code:02x}{dimensions:02x}"
             raise ReadError(file=file.name, reason=f"it is no IDX file: it begins with {magic}")
         lengths = struct.unpack(f">{dimensions}I", self._exactly(4 * dimensions, "its header"))
@@ -141,9 +156,16 @@ class _Part:
 
 
 def write_idx(sink: BinaryIO, array: np.ndarray) -> None:
-    """Write an array of at least one dimension as IDX."""
+    """Write an array of at least one dimension as IDX.
+
+    Raises:
+        SchemaError: the format has no type for it.
+    """
     codes = {np.dtype(text).newbyteorder("="): code for code, text in TYPES.items()}
-    code = codes[array.dtype]
+    code = codes.get(array.dtype)
+    if code is None:
+        known = " or ".join(str(dtype) for dtype in codes)
+        raise SchemaError(where="an IDX file", expected=known, got=str(array.dtype))
     sink.write(struct.pack(">HBB", 0, code, array.ndim))
     sink.write(struct.pack(f">{array.ndim}I", *array.shape))
     sink.write(np.ascontiguousarray(array, TYPES[code]).tobytes())
@@ -173,9 +195,15 @@ def _to_arrow(array: np.ndarray) -> pa.Array:
     return column
 
 
-def _from_arrow(column: pa.Array) -> np.ndarray:
+def _from_arrow(rows: pa.RecordBatch, name: str) -> np.ndarray:
+    if name not in rows.schema.names:
+        found = ", ".join(rows.schema.names)
+        raise SchemaError(where=f"IDX part {name}", expected="that column", got=f"only {found}")
+    column = rows.column(name)
     shape = [len(column)]
     while pa.types.is_fixed_size_list(column.type):
         shape.append(column.type.list_size)
         column = column.flatten()
+    if not pa.types.is_primitive(column.type):
+        raise SchemaError(where=f"IDX part {name}", expected="numbers", got=str(column.type))
     return cast("np.ndarray", column.to_numpy()).reshape(shape)

@@ -107,25 +107,35 @@ class Partial:
             self.path.unlink()
 
 
-def claim(resting: Path) -> Path:
+def claim(resting: Path, *, orphans: bool) -> Path:
     """A name that is this process's alone, with the bytes of an earlier process if it left any.
 
     Those lie under the resting name, or, where that process was killed, under a name of its own.
     Taking them is a rename, which succeeds for one process only. A file whose owner may still
     write to it is left alone.
+
+    Args:
+        resting: the name under which unfinished bytes wait.
+        orphans: whether to take those of killed processes too: only while the lock is held.
     """
     own = resting.with_name(f"{resting.name}.{_owner()}-{secrets.token_hex(4)}")
     with disk_faults(resting, "write"):
-        found = [path for path in resting.parent.glob(f"{resting.name}.*") if _is_orphan(path)]
-        found += [resting] if resting.is_file() and not resting.is_symlink() else []
-        for path in sorted(found, key=_size, reverse=True):
+        found = sorted(remains(resting, orphans=orphans), key=_size, reverse=True)
+        for path in found:
             with suppress(FileNotFoundError):
                 path.rename(own)
                 break
-    for path in found:
-        if path != resting:
+        for path in found:
             path.unlink(missing_ok=True)
     return own
+
+
+def remains(resting: Path, *, orphans: bool) -> list[Path]:
+    """Files with bytes of an unfinished download that nobody writes to any more."""
+    found = [resting] if resting.is_file() and not resting.is_symlink() else []
+    if orphans:
+        found += [path for path in resting.parent.glob(f"{resting.name}.*") if _is_orphan(path)]
+    return found
 
 
 def _owner() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from dshub.digest import Digest
 from dshub.store import layout
 from dshub.store.faults import disk_faults
-from dshub.store.partials import Partial, claim
+from dshub.store.partials import Partial, claim, remains
 
 
 class Store:
@@ -70,11 +70,21 @@ class Store:
         block ends without a publication, they are left for the next process.
         """
         resting = self.root / layout.partial_path(digest)
-        with self.lock(resting), Partial(claim(resting), digest) as partial:
+        with (
+            self.lock(resting) as owned,
+            Partial(claim(resting, orphans=owned), digest) as partial,
+        ):
             try:
                 yield partial
             finally:
                 partial.leave(resting)
+
+    def kept(self, digest: Digest) -> int:
+        """Bytes of an unfinished download that the next one will go on with."""
+        with suppress(OSError):
+            left = remains(self.root / layout.partial_path(digest), orphans=True)
+            return max((path.stat().st_size for path in left), default=0)
+        return 0
 
     @contextmanager
     def lock(self, path: Path) -> Iterator[bool]:
@@ -168,6 +178,8 @@ class Store:
         with disk_faults(path, "move"):
             if aside.is_dir() and not aside.is_symlink():
                 shutil.rmtree(aside)
+            else:
+                aside.unlink(missing_ok=True)
             path.replace(aside)
         return aside
 

@@ -1,7 +1,8 @@
 """Prepared rows on disk, and reading them back through the memory map.
 
-A table is one split: a folder of Arrow IPC files (the *shards*, each one record batch of about
-1 GiB, uncompressed) and `table.json`, which says what is in them. One record batch a shard means
+A table is one split: a folder of Arrow IPC streams (the *shards*, each one record batch of about
+1 GiB, uncompressed) and `table.json`, which says what is in them. It is the stream format and not
+the file format because `datasets.Dataset.from_file` maps that one. One record batch a shard means
 that a column of a shard is one block of memory; NumPy views it, and rows are gathered from the
 view. Opening costs the same for a thousand rows and a billion: a shard is mapped when a row of
 it is first asked for.

@@ -1,7 +1,8 @@
 """Writing a table: any number of batches in, shards of one record batch each out."""
 
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -18,7 +19,8 @@ SHARD_BYTES = 1 << 30
 class TableWriter:
     """Writes the rows of one split into an empty folder.
 
-    Memory stays at the size of one batch, whatever the table's: rows wait in files.
+    Memory stays at the size of one batch, whatever the table's: rows wait in files. It is a
+    context manager; leaving it before `close` drops those files.
 
     Args:
         folder: empty; the caller publishes it once `close` has returned.
@@ -37,6 +39,19 @@ class TableWriter:
         self._waiting = 0
         self._shards: list[tuple[Path, int]] = []
         self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for spool in self._spools:
+            spool.drop()
+        self._spools = []
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add a batch that conforms to the split's features; raises StoreError."""
@@ -66,7 +81,7 @@ class TableWriter:
         path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
         columns = [spool.finish() for spool in self._spools]
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self._schema) as writer:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, self._schema) as writer:
             writer.write_batch(batch)
         for spool in self._spools:
             spool.drop()

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from dshub.mirror.serving import FolderHandler, FolderServer
+from dshub.mirror.serving import PIECE, FolderHandler, FolderServer
 
 Kind = Literal[
     "status",  # another status than 200, without the file
@@ -129,8 +129,10 @@ class _Handler(FolderHandler):
     def send_bytes(self, file: BinaryIO, wanted: range) -> None:
         fault = self._active
         if fault is None:
-            super().send_bytes(file, wanted)
-            self.request_seen.sent += len(wanted)
+            for start in range(wanted.start, wanted.stop, PIECE):
+                piece = range(start, min(start + PIECE, wanted.stop))
+                super().send_bytes(file, piece)
+                self.request_seen.sent += len(piece)
             return
         file.seek(wanted.start)
         data = bytearray(file.read(len(wanted)))

@@ -7,12 +7,13 @@ fetcher's work. Every failure is a `TransportError` that says whether trying aga
 A new scheme is a new file here that defines `Transport`.
 """
 
+import re
 from typing import Protocol, Self
-from urllib.parse import urlsplit
 
 from dshub import plugins
 
 _ALIASES = {"https": "http", "": "file"}
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # one letter is a drive
 
 
 class Answer(Protocol):
@@ -61,9 +62,13 @@ class Transports:
         self._made: dict[str, Transport] = {}
 
     def of(self, url: str) -> Transport:
-        """The transport for an address; a path without a scheme is a file."""
-        scheme = urlsplit(url).scheme.lower()
-        scheme = "" if len(scheme) == 1 else scheme  # a drive letter
+        """The transport for an address; a path without a scheme is a file.
+
+        Raises:
+            UnknownNameError: there is none for its scheme.
+        """
+        match = _SCHEME.match(url)
+        scheme = match[1].lower() if match else ""
         name = _ALIASES.get(scheme, scheme)
         if name not in self._made:
             made: Transport = plugins.module("transports", name).Transport(timeout=self._timeout)

@@ -12,7 +12,8 @@ class FileAnswer:
     """A file read from an offset on."""
 
     def __init__(self, url: str, file: BinaryIO, *, start: int, total: int) -> None:
-        self.start, self.total = start, total
+        self.start = start
+        self.total: int | None = total
         self._url, self._file = url, file
 
     def read(self, size: int) -> bytes:
@@ -38,13 +39,13 @@ class Transport:
         del timeout
 
     def open(self, url: str, *, start: int = 0) -> FileAnswer:
-        path = to_path(url)
         try:
+            path = to_path(url)
             file = path.open("rb")
             total = path.stat().st_size
             start = start if start <= total else 0
             file.seek(start)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: no path can be like that
             raise _fault(url, error) from error
         return FileAnswer(url, file, start=start, total=total)
 
@@ -54,10 +55,10 @@ class Transport:
 
 def to_path(url: str) -> Path:
     """The path that a `file:` address or a plain path means."""
-    if url.startswith("file:"):
+    if url[:5].lower() == "file:":
         return Path(url2pathname(urlsplit(url).path))
     return Path(url)
 
 
-def _fault(url: str, error: OSError) -> TransportError:
-    return TransportError(url=url, reason=error.strerror or str(error))
+def _fault(url: str, error: OSError | ValueError) -> TransportError:
+    return TransportError(url=url, reason=getattr(error, "strerror", None) or str(error))

@@ -9,7 +9,7 @@ import email.utils
 import re
 import time
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -20,41 +20,56 @@ from dshub.errors import TransportError
 
 CONNECTIONS = 16  # kept alive, over all hosts together
 REDIRECTS = 10
+SLOWEST = 1000  # bytes that must arrive within each time-out
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524}
 
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 class _Session(requests.Session):
-    """Follows a redirect only where it leads to http or https, and never from https to http."""
+    """Leaves redirects to `Transport`: requests would read the body of each, however long."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target is not None:
-            old, new = urlsplit(resp.url).scheme, urlsplit(target).scheme or "http"
-            unsafe = old == "https" and new == "http" and urlsplit(target).scheme
-            if new not in {"http", "https"} or unsafe:
-                resp.close()
-                reason = f"redirect to {new}: refused"
-                raise TransportError(url=resp.url, reason=reason)
-        return target
+        """Nothing that requests should follow."""
+        del resp
+        return None
+
+    def location(self, response: requests.Response) -> str:
+        """Where a redirect leads: to http or https only, and never from https to http."""
+        address = urljoin(response.url, super().get_redirect_target(response) or "")
+        old, new = urlsplit(response.url).scheme, urlsplit(address).scheme
+        if new not in {"http", "https"} or (old, new) == ("https", "http"):
+            raise TransportError(url=response.url, reason=f"redirect to {new}: refused")
+        return address
 
 
 class HttpAnswer:
-    """The body of one response."""
+    """The body of one response; one that comes slower than `SLOWEST` is given up."""
 
-    def __init__(self, url: str, response: requests.Response, *, start: int) -> None:
-        self.start = start
-        length = response.headers.get("Content-Length", "")
-        self.total = start + int(length) if length.isdigit() else None
-        self._url, self._response = url, response
+    def __init__(
+        self, url: str, response: requests.Response, *, start: int, timeout: float
+    ) -> None:
+        self.start, self.total = start, _total(response, start)
+        self._url, self._response, self._timeout = url, response, timeout
+        self._seconds, self._arrived = 0.0, 0
 
     def read(self, size: int) -> bytes:
+        began = time.monotonic()
         try:
             data: bytes = self._response.raw.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _fault(self._url, error) from error
+        self._seconds += time.monotonic() - began
+        self._arrived += len(data)
+        if data and self._seconds > self._timeout:
+            self._check_pace()
         return data
+
+    def _check_pace(self) -> None:
+        if self._arrived < SLOWEST:
+            reason = f"too slow: {self._arrived} bytes in {self._seconds:.0f} s"
+            raise TransportError(url=self._url, reason=reason, transient=True)
+        self._seconds, self._arrived = 0.0, 0
 
     def close(self) -> None:
         self._response.close()
@@ -76,7 +91,6 @@ class Transport:
     def __init__(self, *, timeout: float) -> None:
         self._timeout = timeout
         self._session = _Session()
-        self._session.max_redirects = REDIRECTS
         self._session.headers.update(
             {"User-Agent": f"dshub/{__version__}", "Accept-Encoding": "identity"}
         )
@@ -86,30 +100,55 @@ class Transport:
 
     def open(self, url: str, *, start: int = 0) -> HttpAnswer:
         response = self._get(url, start)
-        if start and response.status_code in {206, 416}:
-            if response.status_code == 206 and _range_start(response) == start:
-                return HttpAnswer(url, response, start=start)
+        if start and response.status_code in {206, 403, 416}:
+            if _range_start(response) == start:
+                return HttpAnswer(url, response, start=start, timeout=self._timeout)
             response.close()  # an answer to another question: take the file from its beginning
             response = self._get(url, 0)
         if response.status_code != 200:
             response.close()
             raise _refusal(url, response)
-        return HttpAnswer(url, response, start=0)
+        return HttpAnswer(url, response, start=0, timeout=self._timeout)
 
     def _get(self, url: str, start: int) -> requests.Response:
+        """The first answer that is no redirect."""
         headers = {"Range": f"bytes={start}-"} if start else {}
-        try:
-            return self._session.get(url, headers=headers, stream=True, timeout=self._timeout)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _fault(url, error) from error
+        address = url
+        for _ in range(REDIRECTS + 1):
+            try:
+                response = self._session.get(
+                    address, headers=headers, stream=True, timeout=self._timeout
+                )
+                if not response.is_redirect:
+                    return response
+                with response:
+                    address = self._session.location(response)
+            except _FAILURES as error:
+                raise _fault(address, error) from error
+        raise TransportError(url=url, reason=f"more than {REDIRECTS} redirects")
 
     def close(self) -> None:
         self._session.close()
 
 
+def _range(response: requests.Response) -> re.Match[str] | None:
+    if response.status_code != 206:
+        return None
+    return _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+
+
 def _range_start(response: requests.Response) -> int | None:
-    match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    match = _range(response)
     return int(match[1]) if match else None
+
+
+def _total(response: requests.Response, start: int) -> int | None:
+    """Bytes of the whole file: a server may send less of it than was asked for."""
+    match = _range(response)
+    if match is not None and match[3] != "*":
+        return int(match[3])
+    length: int | None = response.raw.length_remaining
+    return None if length is None else start + length
 
 
 def _refusal(url: str, response: requests.Response) -> TransportError:
@@ -126,13 +165,15 @@ def _retry_after(value: str | None) -> float | None:
     """Seconds from a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3)."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
+
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 # What requests and urllib3 raise, first match wins: words, transient, unreachable.
 _FAULTS: list[tuple[type[Exception], str, bool, bool]] = [
@@ -140,17 +181,18 @@ _FAULTS: list[tuple[type[Exception], str, bool, bool]] = [
     (requests.exceptions.ProxyError, "the proxy refused", True, True),
     (requests.exceptions.ConnectTimeout, "no connection in time", True, True),
     (requests.exceptions.Timeout, "timed out", True, False),
-    (requests.exceptions.TooManyRedirects, f"more than {REDIRECTS} redirects", False, False),
-    (requests.exceptions.InvalidURL, "not a valid address", False, False),
-    (requests.exceptions.InvalidSchema, "not an http or https address", False, False),
     (urllib3.exceptions.IncompleteRead, "the connection ended early", True, False),
     (urllib3.exceptions.ReadTimeoutError, "timed out", True, False),
     (urllib3.exceptions.ProtocolError, "the connection was cut", True, False),
     (requests.exceptions.ConnectionError, "cannot connect", True, True),
+    (ValueError, "not a valid address", False, False),
 ]
 
 
 def _fault(url: str, error: Exception) -> TransportError:
+    inner = error.args[0] if error.args else None
+    if isinstance(inner, urllib3.exceptions.ProtocolError):
+        error = inner  # a host that hung up before it answered, but that was reached
     for kind, reason, transient, unreachable in _FAULTS:
         if isinstance(error, kind):
             return TransportError(

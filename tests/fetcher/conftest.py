@@ -14,7 +14,7 @@ from dshub.store import Store, blob_path
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are as short as can be."""
-    monkeypatch.setattr("dshub.fetcher.download._delay", lambda fruitless, retry_after: 0.001)
+    monkeypatch.setattr("dshub.fetcher.download._delay", lambda *_: 0.001)
 
 
 @pytest.fixture

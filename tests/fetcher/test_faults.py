@@ -112,7 +112,7 @@ def test_a_later_fetch_goes_on_with_what_an_earlier_one_kept(
         (lambda good: b"x" + good[1:1_000_000], 2.0),
         (lambda good: good + b"more", 1.0),
         (lambda good: good, 0.0),
-        (lambda good: b"", 1.0),
+        (lambda _: b"", 1.0),
         (lambda good: b"\0" * len(good), 1.0),
     ],
     ids=["wrong", "too long", "complete", "empty", "right size, wrong bytes"],

@@ -2,9 +2,11 @@
 
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dshub.digest import Digest
 from dshub.errors import DiskFullError, FetchError, ManualStepError, OfflineError
@@ -157,11 +159,42 @@ def test_files_that_a_person_must_obtain(store: Store) -> None:
     assert caught.value.exit_code == 7
 
 
+def test_a_mirror_may_have_what_a_person_would_have_to_obtain(
+    upstream: Path, store: Store, job: MakeJob, tmp_path: Path
+) -> None:
+    """It is taken from there; where it is not there either, the instructions are shown."""
+    resource = replace(job().resource, access="manual", instructions="ask at the desk")
+    wanted = Job("gated", "archive", resource)
+    with serving(tmp_path / "home") as empty, pytest.raises(ManualStepError, match="ask at"):
+        Fetcher(store, mirrors=[empty]).fetch([wanted])
+    with serving(upstream) as mirror:
+        [fetched] = Fetcher(store, mirrors=[mirror]).fetch([wanted])
+        assert fetched.source.startswith(mirror)
+
+
+def test_one_dead_host_is_not_tried_for_every_file(
+    upstream: Path, closed_port: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a host gave no connection, the other files go straight to their next source."""
+    waits: list[float] = []
+    monkeypatch.setattr("dshub.fetcher.fetch._wait", lambda _, seconds: waits.append(seconds))
+    with serving(upstream) as url:
+        jobs = []
+        for i in range(20):
+            (upstream / f"{i}").write_bytes(b"%d" % i)
+            urls = (f"{closed_port}/{i}", f"{url}/{i}")
+            resource = Resource(urls=urls, sha256=Digest.of_bytes(b"%d" % i).hex)
+            jobs.append(Job("many", f"part-{i}", resource))
+        fetched = Fetcher(store, jobs=1).fetch(jobs)
+    assert [item.path.read_bytes() for item in fetched] == [b"%d" % i for i in range(20)]
+    assert len(waits) == 1
+
+
 def test_space_is_checked_before_the_first_byte(
     upstream: Path, store: Store, job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk without room costs no bandwidth."""
-    monkeypatch.setattr(Store, "free", lambda self: 1000)
+    monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(upstream) as server:
         with pytest.raises(DiskFullError, match=r"3\.0 MB") as caught:
             Fetcher(store).fetch([job(f"{server.url}/data.bin")])
@@ -169,10 +202,24 @@ def test_space_is_checked_before_the_first_byte(
     assert caught.value.exit_code == 8
 
 
+def test_what_is_on_the_disk_already_needs_no_space(
+    upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for the rest of an interrupted download is room enough."""
+    with faulty_server(upstream) as server:
+        wanted = job(f"{server.url}/data.bin")
+        with store.partial(wanted.resource.digest) as partial:
+            partial.write(content[:-1000])
+        monkeypatch.setattr(Store, "free", lambda _: 1000)
+        [fetched] = Fetcher(store).fetch([wanted])
+        assert server.sent == 1000
+    assert fetched.path.read_bytes() == content
+
+
 def test_a_lock_that_lies_costs_bytes_and_nothing_else(
     upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where every process gets the lock, the bytes are still right."""
+    """Where everybody gets the lock, and some meet a server that lies, the bytes are right."""
 
     class Lying:
         def __init__(self, *_: object, **__: object) -> None: ...
@@ -180,21 +227,19 @@ def test_a_lock_that_lies_costs_bytes_and_nothing_else(
         def release(self) -> None: ...
 
     monkeypatch.setattr("filelock.FileLock", Lying)
-    with serving(upstream) as url:
-        jobs = [job(f"{url}/data.bin")] * 1
-        results = []
+    flip, cut = Fault("flip", after=1_000_000), Fault("cut", times=2, after=1_500_000)
+    with (
+        faulty_server(upstream, {"*": flip}) as liar,
+        faulty_server(upstream, {"*": cut}) as server,
+    ):
+        wanted = job(f"{server.url}/data.bin")
 
-        def run() -> None:
-            results.append(Fetcher(store).fetch(jobs)[0].path.read_bytes())
+        def run(mirrors: list[str]) -> bytes:
+            return Fetcher(store, mirrors=mirrors).fetch([wanted])[0].path.read_bytes()
 
-        from threading import Thread
-
-        threads = [Thread(target=run) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert [found for found in results if found != content] == []
-    target = Fetcher(store).path(jobs[0])
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(run, [[liar.url], []] * 4))
+    assert all(found == content for found in results)
+    target = Fetcher(store).path(wanted)
     assert target is not None
     assert target.read_bytes() == content

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import os
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,24 @@ def test_a_path_that_is_not_there_is_named(wanted: Job, store: Store, tmp_path: 
     """A misspelt folder is an error, not an empty one."""
     with pytest.raises(StoreError, match="missing-folder"):
         import_files(store, [wanted], [tmp_path / "missing-folder"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+def test_a_file_one_may_not_read_is_named(wanted: Job, store: Store, tmp_path: Path) -> None:
+    """It may be the one that is wanted, so it is not passed by in silence."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    path = tmp_path / "data.txt.gz"
+    path.write_bytes(PUBLISHED)
+    path.chmod(0)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            with pytest.raises(StoreError, match=r"cannot read .*data\.txt\.gz: Permission denied"):
+                import_files(store, [wanted], [tmp_path])
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

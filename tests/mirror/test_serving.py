@@ -21,6 +21,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     (folder / "sub").mkdir(parents=True)
     (folder / "sub" / "data").write_bytes(DATA)
     (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "loop").symlink_to("loop")
     with serving(folder) as address:
         yield address
 
@@ -56,6 +57,10 @@ def test_a_range_is_only_of_the_file_the_client_knows(url: str) -> None:
         "/%2e%2e/secret",
         "/sub/../../secret",
         "/link",
+        "/loop",
+        "/sub/data%00",
+        "//[::1",
+        "/" + "a" * 300,
         "//etc/passwd",
         "/sub",
         "/",

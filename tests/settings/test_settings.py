@@ -80,6 +80,6 @@ def test_an_unknown_setting_in_a_file_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False), ("", False)])
-def test_offline_is_a_switch(value: str, expected: bool) -> None:
+def test_offline_is_a_switch(value: str, *, expected: bool) -> None:
     """1 and 0 say what they mean, and an empty variable is unset."""
     assert Settings.read(environment={"DSHUB_OFFLINE": value}).offline is expected

@@ -55,6 +55,35 @@ def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) ->
         assert partial.actual == DIGEST
 
 
+def test_leftovers_of_a_killed_process_are_taken_over_and_cleared_away(cache: Path) -> None:
+    """The one with the most bytes is gone on with; none is left behind after a publication."""
+    for count in (100, 500, 300):
+        if (child := os.fork()) == 0:
+            with Store(cache).partial(DIGEST) as partial:
+                partial.restart()
+                partial.write(DATA[:count])
+                os._exit(0)  # as if killed: nothing is tidied up
+        os.waitpid(child, 0)
+        assert Store(cache).kept(DIGEST) == count
+    resting = cache / "partial-v1" / DIGEST.hex
+    resting.write_bytes(DATA[:200])
+    with Store(cache).partial(DIGEST) as partial:
+        assert partial.size == 300
+        partial.write(DATA[300:])
+        Store(cache).publish(partial)
+    assert [path.name for path in (cache / "partial-v1").iterdir()] == [f"{DIGEST.hex}.lock"]
+
+
+def test_what_is_in_the_way_of_a_file_is_put_aside_again_and_again(cache: Path) -> None:
+    """A folder under a checksum's name, where something was put aside before, is no obstacle."""
+    store = Store(cache)
+    store.set_aside(keep(store))
+    for _ in range(2):
+        (cache / blob_path(DIGEST) / "junk").mkdir(parents=True)
+        assert keep(store).read_bytes() == DATA
+        store.set_aside(cache / blob_path(DIGEST))
+
+
 def test_read_only_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> None:
     """A site's cache serves hits; new files go to one's own."""
     site = tmp_path / "site"

@@ -41,7 +41,7 @@ def answering(status: int, headers: dict[str, str], body: bytes = b"") -> Iterat
     seen: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # http.server's name
+        def do_GET(self) -> None:  # the name http.server looks for
             seen.append(self.headers)
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
@@ -154,7 +154,9 @@ def test_silence_is_noticed() -> None:
         quiet.bind(("127.0.0.1", 0))
         quiet.listen()
         url = f"http://127.0.0.1:{quiet.getsockname()[1]}/file"
-        with closing(Transport(timeout=0.2)) as transport:
-            with pytest.raises(TransportError, match="timed out") as caught:
-                transport.open(url)
+        with (
+            closing(Transport(timeout=0.2)) as transport,
+            pytest.raises(TransportError, match="timed out") as caught,
+        ):
+            transport.open(url)
     assert caught.value.transient

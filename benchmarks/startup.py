@@ -1,0 +1,205 @@
+"""What importing, listing and opening cost: `python benchmarks/startup.py [--small]`.
+
+Processes are started in turn, one of each candidate a round, in an order drawn anew each round.
+Opening is measured inside fresh processes after imports, on the same 60,000 pictures: a prepared
+split for dshub, .npy files for NumPy, each peer's own cache for the peers. "Usable" means that
+arrays exist and a row was read. Private memory is RssAnon of /proc, the growth while opening.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from dshub.store import blob_path
+
+ROWS = 60_000
+
+MEASURE = """
+import json, time
+def anon():
+    try:
+        lines = open("/proc/self/status").read().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1000
+    except OSError:
+        return float("nan")
+{imports}
+before, began = anon(), time.perf_counter()
+{body}
+print(json.dumps([1000 * (time.perf_counter() - began), anon() - before]))
+"""
+
+# What is imported before the clock starts, and what is done while it runs.
+DSHUB = (
+    (
+        "import dshub.dataset, dshub.preparation, dshub.readers.idx, platformdirs, tomllib\n"
+        "from dshub import load"
+    ),
+    "ds = load('fashion-mnist', split='train'); row = ds[0]['image']; labels = ds['label']",
+)
+NUMPY = (
+    "import numpy as np",
+    (
+        "x = np.load({folder!r} + '/images.npy', mmap_mode='r')\n"
+        "y = np.load({folder!r} + '/labels.npy', mmap_mode='r'); row = np.array(x[0])"
+    ),
+)
+TORCHVISION = (
+    "from torchvision.datasets import FashionMNIST",
+    "ds = FashionMNIST({folder!r} + '/torchvision'); row = ds[0]",
+)
+DATASETS = (
+    "import datasets",
+    "ds = datasets.load_from_disk({folder!r} + '/datasets').with_format('numpy'); row = ds[0]",
+)
+TFDS = (
+    "import tensorflow_datasets as tfds, tensorflow, array_record.python.array_record_data_source",
+    (
+        "builder = tfds.builder_from_directory({folder!r} + '/tfds/pictures/1.0.0')\n"
+        "ds = builder.as_data_source(split='train'); row = ds[0]"
+    ),
+)
+
+
+@cache
+def works(package: str) -> bool:
+    """Whether a package is installed and can be imported."""
+    command = [sys.executable, "-c", f"import {package}"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def run(command: list[str]) -> tuple[float, str]:
+    """Milliseconds of a whole process, and what it printed."""
+    began = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return 1000 * (time.perf_counter() - began), done.stdout
+
+
+def rounds(candidates: dict[str, Callable[[], list[float]]], count: int) -> dict[str, list[float]]:
+    """The median of each figure of each candidate, over rounds in random order."""
+    found: dict[str, list[list[float]]] = {name: [] for name in candidates}
+    for i in range(count + 1):
+        for name in random.sample(list(candidates), len(candidates)):
+            figures = candidates[name]()
+            if i:  # the first round warms up
+                found[name].append(figures)
+    return {
+        name: [median(values) for values in zip(*runs, strict=True)] for name, runs in found.items()
+    }
+
+
+def prepare(folder: Path) -> dict[str, tuple[str, str]]:
+    """Make the same rows for every candidate that is installed."""
+    from dshub import Hub, Settings
+    from dshub.progress import Silent
+
+    os.environ["DSHUB_CACHE"], os.environ["DSHUB_SYNTHETIC"] = str(folder / "cache"), str(ROWS)
+    hub = Hub(settings=Settings.read(), progress=Silent())
+    train = hub.load("fashion-mnist", split="train")
+    np.save(folder / "images.npy", train["image"])
+    np.save(folder / "labels.npy", train["label"])
+    candidates = {"dshub load": DSHUB, "np.load(mmap_mode='r')": NUMPY}
+    if works("torchvision"):
+        raw = folder / "torchvision" / "FashionMNIST" / "raw"
+        raw.mkdir(parents=True)
+        for resource in hub.info("fashion-mnist").resources.values():
+            data = (hub.store.root / blob_path(resource.digest)).read_bytes()
+            (raw / resource.name.removesuffix(".gz")).write_bytes(gzip.decompress(data))
+        candidates["torchvision FashionMNIST"] = TORCHVISION
+    few = {"image": train[: ROWS // 10]["image"][..., 0], "label": train["label"][: ROWS // 10]}
+    if works("datasets"):
+        import datasets
+
+        datasets.Dataset.from_dict(few).save_to_disk(str(folder / "datasets"))
+        candidates["datasets load_from_disk (a tenth of the rows)"] = DATASETS
+    if works("tensorflow_datasets") and works("array_record"):
+        write_tfds(few, folder)
+        candidates["tfds data_source (a tenth of the rows)"] = TFDS
+    return candidates
+
+
+def write_tfds(columns: dict[str, np.ndarray], folder: Path) -> None:
+    """The same rows as TFDS keeps them."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="pictures",
+        version="1.0.0",
+        data_dir=folder / "tfds",
+        split_datasets={"train": tf.data.Dataset.from_tensor_slices(columns)},
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Tensor(shape=(28, 28), dtype=np.uint8),
+                "label": tfds.features.ClassLabel(num_classes=10),
+            }
+        ),
+        file_format="array_record",
+        disable_shuffling=True,
+    )
+
+
+def table(title: str, head: list[str], rows: dict[str, list[float]], base: str) -> None:
+    """Print figures, and the ratio of the first to that of `base`."""
+    width = max(len(name) for name in rows)
+    print(f"\n{title}\n{'':{width}}  " + "  ".join(f"{word:>12}" for word in [*head, "ratio"]))
+    for name, figures in rows.items():
+        ratio = figures[0] / rows[base][0]
+        cells = [f"{figure:12.2f}" for figure in figures] + [f"{ratio:12.2f}"]
+        print(f"{name:{width}}  " + "  ".join(cells))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="few rounds")
+    count = 3 if parser.parse_args().small else 15
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine
+    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
+    peers = ("torchvision", "datasets", "tensorflow_datasets")
+    missing = [name for name in peers if not works(name)]
+    print(f"cannot be imported here, left out: {', '.join(missing) or 'none'}")
+
+    modules = [name for name in ("dshub", "numpy", "pyarrow", *peers) if works(name)]
+    commands = {f"import {name}": ["-c", f"import {name}"] for name in modules}
+    commands = {"bare Python": ["-c", "pass"], "dshub list": ["-m", "dshub", "list"]} | commands
+    found = rounds({name: partial(whole, command) for name, command in commands.items()}, count)
+    bare = found["bare Python"][0]
+    figures = {name: [values[0], values[0] - bare] for name, values in found.items()}
+    table("Whole processes", ["ms", "over bare"], figures, "bare Python")
+
+    with tempfile.TemporaryDirectory() as folder:
+        scripts = {
+            name: MEASURE.format(imports=imports, body=body.format(folder=folder))
+            for name, (imports, body) in prepare(Path(folder)).items()
+        }
+        found = rounds({name: partial(inside, code) for name, code in scripts.items()}, count)
+    title = f"Opening {ROWS:,} pictures, after imports, until a row was read"
+    table(title, ["ms", "private MB"], found, "np.load(mmap_mode='r')")
+
+
+def whole(arguments: list[str]) -> list[float]:
+    """Milliseconds of a process."""
+    return [run([sys.executable, *arguments])[0]]
+
+
+def inside(code: str) -> list[float]:
+    """What a process measured of itself."""
+    figures: list[float] = json.loads(run([sys.executable, "-c", code])[1].splitlines()[-1])
+    return figures
+
+
+if __name__ == "__main__":
+    main()

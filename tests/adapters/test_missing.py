@@ -1,0 +1,37 @@
+import sys
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, DshubError
+from dshub.errors import MissingExtraError, UnknownNameError
+
+DATASET = Dataset.from_arrays({"n": np.arange(5)})
+
+
+@pytest.mark.parametrize(("name", "package"), [("torch", "torch"), ("tf", "tensorflow")])
+def test_a_framework_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, name: str, package: str
+) -> None:
+    """Rows and batches say which extra to install; the error is an ImportError too."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"dshub.adapters.{name}", raising=False)
+    for ask in (
+        getattr(DATASET, name),
+        getattr(DATASET.batches(2), name),
+        lambda: DATASET.to(name),
+    ):
+        with pytest.raises(MissingExtraError, match=f"{package} is not installed") as caught:
+            ask()
+        assert caught.value.hint == f"pip install 'dshub[{name}]'"
+        assert isinstance(caught.value, ImportError | DshubError)
+
+
+def test_an_adapter_that_does_not_exist() -> None:
+    """The error names those that do, and one that was misspelt."""
+    with pytest.raises(UnknownNameError, match="no adapter named 'troch'") as caught:
+        DATASET.to("troch")
+    assert caught.value.hint == "did you mean torch?"
+    with pytest.raises(UnknownNameError) as caught:
+        DATASET.batches(2).to("paddle")
+    assert {"numpy", "torch", "tf"} <= set(caught.value.known)

@@ -1,0 +1,126 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, Hub
+from dshub.testing import AdapterTests
+from dshub.testing.adapters import example
+
+tf = pytest.importorskip("tensorflow")
+
+
+def to_numpy(value: Any) -> Any:
+    if value.dtype == tf.string and value.ndim:
+        return [text.decode() for text in value.numpy().tolist()]
+    return value.numpy().decode() if value.dtype == tf.string else value.numpy()
+
+
+class TestTensorFlow(AdapterTests):
+    name = "tf"
+
+    def to_numpy(self, value: Any) -> Any:
+        return to_numpy(value)
+
+    def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
+        return [{name: to_numpy(v) for name, v in row.items()} for row in dataset.tf()]
+
+
+def spec(*shape: int | None, dtype: str) -> Any:
+    return tf.TensorSpec(shape, dtype)
+
+
+def test_rows_have_static_shapes_and_a_known_number() -> None:
+    """Models can be built from the specification alone, before a row is read."""
+    found = example().tf()
+    assert found.element_spec == {
+        "image": spec(5, 4, 3, dtype="uint8"),
+        "label": spec(dtype="int64"),
+        "size": spec(2, dtype="float32"),
+        "text": spec(dtype="string"),
+    }
+    assert int(found.cardinality()) == 53
+
+
+def test_rows_beyond_the_first_block() -> None:
+    """Every row once, in order, however they are read; and again."""
+    found = Dataset.from_arrays({"n": np.arange(2500)}).tf()
+    for _ in range(2):
+        assert [int(row["n"]) for row in found] == list(range(2500))
+
+
+@pytest.mark.parametrize(
+    ("options", "rows", "count"),
+    [
+        ({"size": 8}, None, 7),
+        ({"size": 8, "drop_last": True}, 8, 6),
+        ({"size": 53}, 53, 1),
+        ({"size": 100}, None, 1),
+        ({"size": 100, "drop_last": True}, 100, 0),
+    ],
+    ids=str,
+)
+def test_batches_have_static_shapes_and_a_known_number(
+    options: dict[str, Any], rows: int | None, count: int
+) -> None:
+    """The number of rows in a batch is static where every batch has it."""
+    found = example().batches(**options).tf()
+    assert found.element_spec == {
+        "image": spec(rows, 5, 4, 3, dtype="uint8"),
+        "label": spec(rows, dtype="int64"),
+        "size": spec(rows, 2, dtype="float32"),
+        "text": spec(rows, dtype="string"),
+    }
+    assert int(found.cardinality()) == len(list(found)) == count
+
+
+def test_layout_and_pairs_are_in_the_specification() -> None:
+    """`(x, y)` with channels first, as Keras takes it."""
+    found = example().batches(8, layout="chw", supervised=True, drop_last=True).tf()
+    assert found.element_spec == (spec(8, 3, 5, 4, dtype="uint8"), spec(8, dtype="int64"))
+
+
+def test_iterating_again_is_another_epoch() -> None:
+    """Two orders of the same rows: those of the loader."""
+    loader = example().batches(8, shuffle=True, seed=1)
+    expected = [np.concatenate([b["size"][:, 0] for b in loader]).tolist() for _ in range(2)]
+    batches = example().batches(8, shuffle=True, seed=1).tf()
+    found = [np.concatenate([b["size"][:, 0] for b in batches]).tolist() for _ in range(2)]
+    assert found == expected
+    assert found[0] != found[1]
+
+
+def test_a_saved_walk_goes_on() -> None:
+    """The rest of its epoch, then whole ones."""
+    first = example().batches(8, shuffle=True)
+    walk = iter(first)
+    next(walk)
+    next(walk)
+    second = example().batches(8, shuffle=True)
+    second.load_state_dict(first.state_dict())
+    found = second.tf()
+    expected = example().batches(8, shuffle=True)
+    for skipped in (2, 0):
+        wanted = [batch["text"] for batch in expected][skipped:]
+        assert [to_numpy(batch["text"]) for batch in found] == wanted
+
+
+def test_a_model_of_keras_learns(hub: Hub) -> None:
+    """`fit` takes the batches as they are, for several epochs, and knows their number."""
+    tf.keras.utils.set_random_seed(0)
+    dataset = hub.load("mnist", "train", synthetic=200)
+    model = tf.keras.Sequential(
+        [
+            tf.keras.layers.Input((28, 28, 1)),
+            tf.keras.layers.Rescaling(1 / 255),
+            tf.keras.layers.Flatten(),
+            tf.keras.layers.Dense(10),
+        ]
+    )
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf.keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    loader = dataset.batches(20, shuffle=True, supervised=True)
+    history = model.fit(loader.tf(), epochs=5, verbose=0, shuffle=False)  # the loader does
+    assert len(history.epoch) == 5
+    assert history.history["accuracy"][-1] > 0.5
+    assert model.predict(dataset.batches(30, supervised=True).tf(), verbose=0).shape == (200, 10)

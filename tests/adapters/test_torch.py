@@ -1,0 +1,225 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, Hub
+from dshub.testing import AdapterTests
+from dshub.testing.adapters import assert_same, example
+
+torch = pytest.importorskip("torch")
+data = pytest.importorskip("torch.utils.data")
+
+workers = pytest.mark.parametrize("count", [0, 2])
+
+
+def to_numpy(value: Any) -> Any:
+    return value.numpy() if isinstance(value, torch.Tensor) else value
+
+
+class TestTorch(AdapterTests):
+    name = "torch"
+
+    def to_numpy(self, value: Any) -> Any:
+        return to_numpy(value)
+
+
+@pytest.fixture(params=["arrays", "table"])
+def dataset(request: pytest.FixtureRequest, hub: Hub) -> Dataset:
+    if request.param == "arrays":
+        return example()
+    return hub.load("mnist", "train", synthetic=53)
+
+
+def assert_batches(found: list[Any], expected: list[Any]) -> None:
+    """The same columns with the same dtypes and values, as tensors or text."""
+    assert len(found) == len(expected)
+    for batch, wanted in zip(found, expected, strict=True):
+        assert list(batch) == list(wanted)
+        for name, values in wanted.items():
+            assert isinstance(batch[name], torch.Tensor | list)
+            assert_same(values, to_numpy(batch[name]))
+
+
+# Rows
+
+
+def test_a_row_is_tensors_and_plain_values(dataset: Dataset) -> None:
+    """Pictures become tensors of their dtype; a label stays a number."""
+    row = dataset.torch()[3]
+    assert torch.equal(row["image"], torch.tensor(dataset[3]["image"]))
+    assert row["image"].dtype is torch.uint8
+    assert type(row["label"]) is int
+    assert row.get("text", "") == dataset[3].get("text", "")
+
+
+def test_columns_and_slices_are_tensors(dataset: Dataset) -> None:
+    """The keys of a dataset, each answered with tensors that may be written to."""
+    rows = dataset.torch()
+    assert torch.equal(rows["label"], torch.tensor(dataset["label"]))
+    for key in (slice(10, 20), [1, 5, 1], slice(None, None, -7)):
+        assert_batches([rows[key]], [dataset[key]])
+        rows[key]["image"].zero_()
+    assert rows[5:9]["image"].any()
+    assert len(rows) == 53
+    with pytest.raises(IndexError):
+        rows[53]
+
+
+@pytest.mark.parametrize("method", [None, "fork", "spawn"])
+def test_a_data_loader_reads_the_rows(dataset: Dataset, method: str | None) -> None:
+    """With the default collate function, in this process or in workers: the loader's batches."""
+    count = 2 if method else 0
+    loader = data.DataLoader(
+        dataset.torch(), batch_size=8, num_workers=count, multiprocessing_context=method
+    )
+    assert_batches(list(loader), list(dataset.batches(8)))
+
+
+@workers
+def test_a_data_loader_may_shuffle(dataset: Dataset, count: int) -> None:
+    """Each row once, picture and label of a row together; a short last batch may be dropped."""
+    generator = torch.Generator().manual_seed(1)
+    rows = dataset.torch()
+    loader = data.DataLoader(
+        rows, batch_size=8, shuffle=True, drop_last=True, num_workers=count, generator=generator
+    )
+    known = {row["image"].tobytes(): row["label"] for row in dataset}
+    found = [
+        (image.numpy().tobytes(), int(label))
+        for batch in loader
+        for image, label in zip(batch["image"], batch["label"], strict=True)
+    ]
+    assert len(set(found)) == len(found) == 48
+    assert all(known[image] == label for image, label in found)
+    assert found != list(known.items())[:48]
+
+
+def own_collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Batches as people make them by hand."""
+    return {
+        "image": torch.stack([row["image"].float() / 255 for row in rows]),
+        "label": torch.tensor([row["label"] for row in rows]),
+        "last": rows[-1]["label"],
+        "some": len(rows[1:]),
+    }
+
+
+@workers
+def test_a_data_loader_may_collate_in_its_own_way(dataset: Dataset, count: int) -> None:
+    """The function gets rows, in a sequence with a length, indices and slices."""
+    loader = data.DataLoader(
+        dataset.torch(), batch_size=8, num_workers=count, collate_fn=own_collate
+    )
+    found = list(loader)
+    for batch, wanted in zip(found, dataset.batches(8), strict=True):
+        assert np.array_equal(batch["image"], wanted["image"].astype(np.float32) / np.float32(255))
+        assert np.array_equal(batch["label"], wanted["label"])
+        assert batch["last"] == wanted["label"][-1]
+        assert batch["some"] == len(wanted["label"]) - 1
+
+
+@pytest.mark.parametrize(
+    "collate",
+    [
+        lambda rows: data.default_collate(list(rows)),
+        lambda rows: data.default_collate([dict(row) for row in rows]),
+        data.default_collate,
+    ],
+)
+def test_own_functions_may_call_the_default(
+    dataset: Dataset, collate: Callable[[Any], Any]
+) -> None:
+    """Of the rows as they came, as a list of them, or of plain dicts."""
+    loader = data.DataLoader(dataset.torch(), batch_size=8, collate_fn=collate)
+    assert_batches(list(loader), list(dataset.batches(8)))
+
+
+def test_other_datasets_of_torch_may_wrap_the_rows(dataset: Dataset) -> None:
+    """`Subset`, `random_split` and `ConcatDataset`."""
+    rows = dataset.torch()
+    subset = data.Subset(rows, [5, 3, 50])
+    assert_batches(list(data.DataLoader(subset, batch_size=3)), [dataset[[5, 3, 50]]])
+    both = data.ConcatDataset([rows, subset])
+    last = list(data.DataLoader(both, batch_size=53))[-1]
+    assert_batches([last], [dataset[[5, 3, 50]]])
+    parts = data.random_split(rows, [50, 3])
+    assert sorted(i for part in parts for i in part.indices) == list(range(53))
+
+
+# Batches
+
+
+@workers
+@pytest.mark.parametrize("options", [{}, {"drop_last": True}, {"size": 53}, {"size": 100}], ids=str)
+def test_workers_give_the_same_batches_in_the_same_order(
+    dataset: Dataset, count: int, options: dict[str, Any]
+) -> None:
+    """Each batch once, for any number of workers."""
+
+    def batches() -> Any:
+        return dataset.batches(**{"size": 8, "shuffle": True, "seed": 2} | options)
+
+    loader = data.DataLoader(batches().torch(), batch_size=None, num_workers=count)
+    assert len(loader) == len(batches())
+    assert_batches(list(loader), list(batches()))
+
+
+def test_workers_take_the_epoch_that_was_set(dataset: Dataset) -> None:
+    """Workers are copies; persistent ones go on to the next epoch by themselves."""
+    expected = dataset.batches(8, shuffle=True)
+    epochs = [list(expected), list(expected)]
+    own = dataset.batches(8, shuffle=True).torch()
+    plain = data.DataLoader(own, batch_size=None, num_workers=2)
+    for number in (0, 1):
+        own.loader.epoch = number
+        assert_batches(list(plain), epochs[number])
+    lasting = data.DataLoader(
+        dataset.batches(8, shuffle=True).torch(),
+        batch_size=None,
+        num_workers=2,
+        persistent_workers=True,
+    )
+    for epoch in epochs:
+        assert_batches(list(lasting), epoch)
+
+
+@workers
+def test_a_saved_walk_goes_on(dataset: Dataset, count: int) -> None:
+    """The rest of its epoch, then whole ones, with workers as without."""
+    first = dataset.batches(8, shuffle=True)
+    walk = first.torch()
+    rest = iter(walk)
+    next(rest)
+    next(rest)
+    state = json.loads(json.dumps(first.state_dict()))
+    second = dataset.batches(8, shuffle=True)
+    second.load_state_dict(state)
+    loader = data.DataLoader(
+        second.torch(), batch_size=None, num_workers=count, persistent_workers=bool(count)
+    )
+    expected = dataset.batches(8, shuffle=True)
+    assert_batches(list(loader), list(expected)[2:])
+    assert_batches(list(loader), list(expected))
+
+
+def test_supervised_batches_train_a_model(hub: Hub) -> None:
+    """A linear model learns a stand-in, from tensors it can take as they are."""
+    torch.manual_seed(0)
+    dataset = hub.load("mnist", "train", synthetic=200)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    batches = dataset.batches(20, shuffle=True, supervised=True, layout="chw").torch()
+    for _ in range(5):
+        for x, y in batches:
+            assert x.shape == (20, 1, 28, 28)
+            loss = torch.nn.functional.cross_entropy(model(x.float() / 255 - 0.5), y)
+            slopes = torch.autograd.grad(loss, list(model.parameters()))
+            with torch.no_grad():
+                for parameter, slope in zip(model.parameters(), slopes, strict=True):
+                    parameter.sub_(0.02 * slope)
+    assert batches.loader.epoch == 5
+    columns = dataset.torch()[:]
+    right = model(columns["image"].float() / 255 - 0.5).argmax(1) == columns["label"]
+    assert right.float().mean() > 0.5

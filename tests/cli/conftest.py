@@ -1,0 +1,101 @@
+"""The command line as a user runs it, and a registry of tiny datasets to run it on."""
+
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dshub.mirror import serving
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+MANIFEST = """
+schema = 1
+name = "{name}"
+version = "1.0.0"
+title = "Tiny"
+summary = "Three pictures."
+task = "image-classification"
+homepage = "https://data.example/"
+supervised = ["image", "label"]
+
+[resources.images]
+urls = ["{url}/images.idx"]
+sha256 = "{images}"
+size = 28
+
+[resources.labels]
+urls = ["{url}/labels-{member}.idx"]
+sha256 = "{labels}"
+size = 11
+
+[features.image]
+kind = "image"
+shape = [2, 2, 1]
+
+[features.label]
+kind = "label"
+names = ["cat", "dog"]
+
+[splits.train]
+rows = 3
+reader = {{ format = "idx" }}
+files = {{ image = "images", label = "labels" }}
+"""
+
+
+@pytest.fixture
+def dshub(tmp_path: Path) -> Run:
+    """Runs the command in a process of its own, in an empty folder; no traceback is ever fine."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "dshub", *arguments],
+            cwd=folder,
+            env=os.environ | variables,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        assert "--debug" in arguments or "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """The published files of two datasets that have their pictures in common."""
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    pictures = struct.pack(">HBB3I", 0, 8, 3, 3, 2, 2) + bytes(range(12))
+    (folder / "images.idx").write_bytes(pictures)
+    for member, labels in {"one": b"\0\1\0", "two": b"\1\1\0"}.items():
+        (folder / f"labels-{member}.idx").write_bytes(struct.pack(">HBBI", 0, 8, 1, 3) + labels)
+    return folder
+
+
+@pytest.fixture
+def own(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A registry with `tiny/one` and `tiny/two`, whose files a server on this machine has."""
+    with serving(upstream) as url:
+        for member in ("one", "two"):
+            sums = {
+                key: hashlib.sha256((upstream / file).read_bytes()).hexdigest()
+                for key, file in {"images": "images.idx", "labels": f"labels-{member}.idx"}.items()
+            }
+            text = MANIFEST.format(name=f"tiny/{member}", member=member, url=url, **sums)
+            path = tmp_path / "registry" / "tiny" / member / "1.0.0.toml"
+            path.parent.mkdir(parents=True)
+            path.write_text(text)
+        monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "registry"))
+        yield tmp_path / "registry"

@@ -1,0 +1,99 @@
+"""What goes wrong, its exit code, and what is said about it."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "told"),
+    [
+        ("info mnits", {}, 3, "did you mean mnist?"),
+        ("fetch fashion_mnist", {}, 3, "did you mean fashion-mnist?"),
+        ("prepare quite-unknown", {}, 3, "dshub list"),
+        ("verify emnist-letters", {}, 3, "did you mean emnist/letters?"),
+        ("check mnits", {}, 3, "did you mean mnist?"),
+        ("cache rm mnits", {}, 3, "did you mean mnist?"),
+        ("import mnits .", {}, 3, "did you mean mnist?"),
+        ("info mnist@9.9.9", {}, 3, "1.0.0"),
+        ("info emnist", {}, 3, "emnist/letters"),
+        ("info nowhere.toml", {}, 1, "nowhere.toml"),
+        ("serch digits", {}, 2, "'search'"),
+        ("fetch", {}, 2, "NAMES"),
+        ("fetch mnist --jobs 0", {}, 2, "jobs"),
+        ("fetch mnist --speed 3", {}, 2, "--speed"),
+        ("cache rm", {}, 2, "--all"),
+        ("import mnist nowhere", {}, 2, "nowhere"),
+        ("list", {"DSHUB_JOBS": "many"}, 2, "DSHUB_JOBS"),
+        ("fetch mnist", {"DSHUB_OFFLINE": "1"}, 6, "DSHUB_OFFLINE"),
+        ("prepare mnist", {"DSHUB_OFFLINE": "1"}, 6, "train-images"),
+    ],
+)
+def test_exit_codes_and_what_to_do(
+    dshub: Run, arguments: str, variables: dict[str, str], code: int, told: str
+) -> None:
+    """A failure has its own exit code and says on standard error what to do; there is no answer."""
+    done = dshub(*arguments.split(), **variables)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_source_that_fails(dshub: Run, own: Path, upstream: Path) -> None:
+    """A file that is nowhere is 4; one with other bytes is 5, and none of it is kept."""
+    (upstream / "labels-one.idx").write_bytes(b"other bytes")
+    done = dshub("fetch", "tiny/one")
+    assert done.returncode == 5
+    assert "labels" in done.stderr
+    (upstream / "labels-one.idx").unlink()
+    done = dshub("fetch", "tiny/one")
+    assert done.returncode == 4
+    assert "404" in done.stderr
+
+
+def test_a_file_that_only_a_person_can_get(dshub: Run, own: Path) -> None:
+    """The instructions of the manifest are shown, and how to go on."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    lines = [line for line in path.read_text().splitlines() if "labels-one" not in line]
+    text = "\n".join(lines).replace(
+        "size = 11", 'access = "manual"\ninstructions = "Write a letter."\nfilename = "l.idx"'
+    )
+    path.write_text(text)
+    done = dshub("fetch", "tiny/one")
+    assert done.returncode == 7
+    assert "Write a letter." in done.stderr
+    assert "dshub import tiny/one" in done.stderr
+
+
+def test_data_that_do_not_fit_their_manifest(dshub: Run, own: Path, cache: Path) -> None:
+    """Other numbers of rows than promised are 9, and no table is kept."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    path.write_text(path.read_text().replace("rows = 3", "rows = 4"))
+    done = dshub("fetch", "tiny/one")
+    assert done.returncode == 9
+    assert "4 rows" in done.stderr
+    assert not list(cache.glob("tables-v1/**/table.json"))
+
+
+def test_a_forged_manifest_stops_everything(dshub: Run, own: Path) -> None:
+    """Two manifests of one name and version are told, with both paths."""
+    other = own.parent / "second" / "tiny" / "one" / "1.0.0.toml"
+    other.parent.mkdir(parents=True)
+    text = (own / "tiny" / "one" / "1.0.0.toml").read_text()
+    other.write_text(text.replace("Three", "Forged"))
+    done = dshub("list", DSHUB_REGISTRY=f"{own}:{own.parent / 'second'}")
+    assert done.returncode == 1
+    assert str(other) in done.stderr
+    assert str(own / "tiny" / "one" / "1.0.0.toml") in done.stderr
+
+
+def test_debug_shows_where_an_error_came_from(dshub: Run) -> None:
+    """Only who asks for it sees code."""
+    assert "registry.py" not in dshub("info", "mnits").stderr
+    done = dshub("--debug", "info", "mnits")
+    assert done.returncode == 3
+    assert "registry.py" in done.stderr

@@ -1,0 +1,134 @@
+"""Getting files: from a server, from a folder, made up, or not at all."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dshub import Hub, Settings
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+LABELS = [0, 1, 0]  # of tiny/one, as its file was written
+
+
+def labels(cache: Path, own: Path) -> list[int]:
+    """The labels of `tiny/one` as a user loads them, with no connection allowed."""
+    settings = Settings.read(cache=cache, registry=[own], offline=True)
+    return [int(label) for label in Hub(settings=settings).load("tiny/one", "train")["label"]]
+
+
+def test_fetched_once_and_then_here(dshub: Run, own: Path, cache: Path) -> None:
+    """The first call fetches, the second finds everything; then it loads without a connection."""
+    first = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
+    second = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
+    assert (len(first["fetched"]), len(second["fetched"])) == (2, 0)
+    assert [item["source"] for item in second["files"]] == ["cache", "cache"]
+    assert labels(cache, own) == LABELS
+
+
+def test_a_dry_run_names_what_is_missing(dshub: Run, own: Path, cache: Path) -> None:
+    """What is said before is what is fetched after, and saying it makes no folder."""
+    planned = json.loads(dshub("fetch", "tiny", "--dry-run", "--json").stdout)
+    assert not cache.exists()
+    fetched = json.loads(dshub("fetch", "tiny", "--no-prepare", "--json").stdout)
+    assert {item["digest"] for item in planned["missing"]} == set(fetched["fetched"])
+    assert fetched["tables"] == []
+
+
+def test_import_takes_files_and_says_what_is_missing(
+    dshub: Run, own: Path, cache: Path, upstream: Path, tmp_path: Path
+) -> None:
+    """Wrong files are no success and leave nothing; the right ones make the dataset loadable."""
+    wrong = tmp_path / "downloads"
+    wrong.mkdir()
+    (wrong / "images.idx").write_bytes(b"x" * 28)
+    (wrong / "labels-one.idx").write_bytes(gzip.compress(b"no labels"))
+    done = dshub("import", "tiny/one", str(wrong))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "images" in done.stderr
+    assert "labels" in done.stderr
+    assert not list(cache.glob("blobs-v1/*/*"))
+    shutil.copy(upstream / "images.idx", wrong / "some-name")
+    answer = json.loads(dshub("import", "tiny/one", str(wrong), "--json").stdout)
+    assert [item["name"] for item in answer["imported"]] == ["images"]
+    assert [item["name"] for item in answer["missing"]] == ["labels"]
+    assert dshub("import", "tiny/one", str(upstream), DSHUB_OFFLINE="1").returncode == 0
+    assert labels(cache, own) == LABELS
+
+
+@pytest.mark.parametrize("arguments", ["info mnist", "fetch mnist", "verify mnist"])
+def test_stand_ins_are_labelled(dshub: Run, arguments: str) -> None:
+    """DSHUB_SYNTHETIC answers every command with rows made up here, and says so."""
+    variables = {"DSHUB_SYNTHETIC": "20", "DSHUB_OFFLINE": "1"}
+    dshub("fetch", "mnist", **variables)
+    done = dshub(*arguments.split(), **variables)
+    assert done.returncode == 0
+    assert "20" in done.stdout
+    manifest = json.loads(dshub("info", "mnist", "--json", **variables).stdout)["manifest"]
+    assert "synthetic" in manifest["version"]
+    assert "ynthetic" in manifest["title"]
+    assert list(manifest["splits"]) == ["train", "test"]
+    assert {split["rows"] for split in manifest["splits"].values()} == {20}
+
+
+def test_a_damaged_stand_in_is_made_again(dshub: Run, cache: Path) -> None:
+    """What something outside has spoilt costs work, and nothing else."""
+    before = dshub("info", "mnist", "--json", DSHUB_SYNTHETIC="20").stdout
+    (kept,) = cache.glob("synthetic-v1/mnist/*.json")
+    kept.write_bytes(b"\xff{")
+    assert dshub("cache", "ls").returncode == 0
+    assert dshub("info", "mnist", "--json", DSHUB_SYNTHETIC="20").stdout == before
+
+
+def test_the_demo_keeps_to_its_folder_and_learns(dshub: Run, tmp_path: Path) -> None:
+    """It ends well without a network, saves a picture, and its classifier gets 9 of 10 right."""
+    image = pytest.importorskip("PIL.Image")
+    folder = tmp_path / "shown"
+    before = set(tmp_path.rglob("*"))
+    done = dshub("demo", "--folder", str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    made = set(tmp_path.rglob("*")) - before
+    assert all(path.is_relative_to(folder) for path in made)
+    with image.open(folder / "pictures.png") as picture:
+        assert picture.format == "PNG"
+        assert len(set(picture.convert("L").tobytes())) > 2
+    shares = [float(part.split()[0]) for part in done.stdout.split("test accuracy")[1:]]
+    assert shares[-1] > 90
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import dshub", "numpy pyarrow msgspec click requests tqdm platformdirs PIL"),
+        ("import dshub; dshub.names()", "numpy pyarrow click requests tqdm PIL"),
+        ("main('list')", "numpy pyarrow requests tqdm PIL"),
+        ("main('info', 'mnist')", "numpy pyarrow tqdm PIL"),
+        ("main('fetch', 'tiny', '--no-prepare')", "numpy pyarrow tqdm PIL"),
+        ("import dshub; dshub.fetch('tiny', prepare=False)", "numpy pyarrow tqdm PIL"),
+    ],
+)
+def test_the_light_half_stays_light(own: Path, code: str, absent: str) -> None:
+    """Listing and fetching load neither NumPy nor Arrow, and importing the package nothing."""
+    script = f"""
+import sys
+def main(*arguments):
+    from dshub.cli import main
+    sys.argv = ["dshub", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == 0, end.code
+{code}
+found = set({absent!r}.split()) & set(sys.modules)
+assert not found, found
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,157 @@
+"""What makes a table-backed dataset cheap: views of the memory map, and small pickles."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, Hub
+
+View = Callable[[Dataset], Dataset]
+
+VIEWS: dict[str, View] = {
+    "whole": lambda ds: ds,
+    "slice": lambda ds: ds.skip(3).take(20),
+    "shuffled": lambda ds: ds.shuffle(4),
+    "shuffled and sharded": lambda ds: ds.shuffle(4).shard(1, 3),
+    "shuffled twice": lambda ds: ds.shuffle(1).skip(2).shuffle(2).columns(["text", "label"]),
+    "selected": lambda ds: ds.select([5, 3, 3, 39]),
+}
+views = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in row.items()}
+
+
+def test_a_column_is_a_read_only_view_of_the_memory_map(hub: Hub) -> None:
+    """Nothing is copied, however often and by whichever way it is asked for."""
+    dataset = hub.load("mnist", "train", synthetic=30)
+    column = dataset["image"]
+    assert isinstance(column, np.ndarray)
+    for other in (dataset["image"], dataset.skip(2)["image"], dataset[5:9]["image"]):
+        assert isinstance(other, np.ndarray)
+        assert np.shares_memory(column, other)
+        assert not other.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        column[0] = 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the maps of its process")
+def test_a_column_lies_in_the_mapped_file(hub: Hub) -> None:
+    """Its memory is the pages of the table's file, which processes share."""
+    column = hub.load("mnist", "train", synthetic=30)["image"]
+    assert isinstance(column, np.ndarray)
+    maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    ranges = [line[0].split("-") for line in maps if line[-1].endswith(".arrow")]
+    first, last = column.ctypes.data, column.ctypes.data + column.nbytes
+    assert any(int(start, 16) <= first < last <= int(end, 16) for start, end in ranges)
+
+
+def test_chosen_rows_are_new_arrays(hub: Hub) -> None:
+    """A row, and rows from a list, may be written to."""
+    dataset = hub.load("mnist", "train", synthetic=30)
+    column = dataset["image"]
+    assert isinstance(column, np.ndarray)
+    before = column.copy()
+    dataset[3]["image"][:] = 0
+    dataset[[3, 4]]["image"][:] = 0
+    assert np.array_equal(column, before)
+
+
+@views
+def test_pickles_are_small_and_give_the_same_rows(prepared: Any, view: View) -> None:
+    """Under 1 KB, whatever was looked at before, for worker processes."""
+    dataset = view(prepared.dataset())
+    before = [plain(row) for row in dataset]
+    seen = (dataset.features, dataset.fingerprint, dataset.supervised)
+    data = pickle.dumps(dataset)
+    assert len(data) < 1000
+    again = pickle.loads(data)
+    assert [plain(row) for row in again] == before
+    assert (again.features, again.fingerprint, again.supervised) == seen
+
+
+def test_pickles_do_not_grow_with_the_manifest(hub: Hub) -> None:
+    """The names of 62 classes stay where they are."""
+    dataset = hub.load("emnist/byclass", "train", synthetic=70)
+    assert len(dataset.fingerprint) + len(dataset.features) + len(list(dataset)) == 64 + 2 + 70
+    assert len(pickle.dumps(dataset)) < 1000
+
+
+def test_a_pickle_opens_in_another_process(prepared: Any, tmp_path: Path) -> None:
+    """A process that never saw the dataset reads the same rows."""
+    dataset = prepared.dataset().shuffle(3).shard(0, 4)
+    (tmp_path / "pickle").write_bytes(pickle.dumps(dataset))
+    code = "import sys, pickle, json; print(json.dumps(pickle.load(sys.stdin.buffer)['text']))"
+    with (tmp_path / "pickle").open("rb") as file:
+        answer = subprocess.run(
+            [sys.executable, "-c", code], stdin=file, capture_output=True, check=True
+        )
+    assert json.loads(answer.stdout) == dataset["text"]
+
+
+@views
+def test_equal_views_have_equal_fingerprints(prepared: Any, view: View, tmp_path: Path) -> None:
+    """Made twice, or of a copy of the table in another folder."""
+    moved = shutil.copytree(prepared.folders["train"], tmp_path / "moved")
+    first = view(prepared.dataset()).fingerprint
+    assert view(prepared.dataset()).fingerprint == first
+    assert view(Dataset.from_tables([moved])).fingerprint == first
+
+
+def test_different_views_have_different_fingerprints(prepared: Any) -> None:
+    """Other rows, another order, other columns, another split."""
+    whole = prepared.dataset()
+    several = [
+        *(view(whole) for view in VIEWS.values()),
+        whole.take(39),
+        whole.skip(1),
+        whole.shard(0, 2),
+        whole.shuffle(5),
+        whole.shuffle(4).take(39),
+        whole.select([3, 5, 3, 39]),
+        whole.columns(["label"]),
+        whole.columns(["text", "label"]),
+        prepared.dataset("test"),
+        prepared.dataset("train", "test"),
+        prepared.dataset("test", "train"),
+    ]
+    assert len({dataset.fingerprint for dataset in several}) == len(several)
+
+
+def test_fingerprints_of_own_data_follow_the_values() -> None:
+    """One changed value, dtype, shape, name or text is another fingerprint."""
+    base = np.arange(6)
+    changed = base.copy()
+    changed[5] = 7
+    columns: list[dict[str, Any]] = [
+        {"a": base},
+        {"a": changed},
+        {"a": base.astype(np.int32)},
+        {"a": base.reshape(3, 2)},
+        {"b": base},
+        {"a": ["0", "1"]},
+        {"a": ["01"]},
+    ]
+    found = [Dataset.from_arrays(each).fingerprint for each in columns]
+    assert len(set(found)) == len(found)
+    assert Dataset.from_arrays({"a": base.copy()}).fingerprint == found[0]
+
+
+def test_the_words_say_what_is_in_hand(hub: Hub) -> None:
+    """Name, version, rows and columns; and that a stand-in is one."""
+    made = repr(hub.load("mnist", "train", synthetic=30))
+    for word in ("mnist", "synthetic", "30 rows", "image", "label"):
+        assert word in made
+    own = repr(Dataset.from_arrays({"n": np.arange(1200)}))
+    for word in ("own data", "1,200 rows", "of n"):
+        assert word in own
+    assert "synthetic" not in own

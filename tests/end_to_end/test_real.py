@@ -1,0 +1,105 @@
+"""Real data, real checksums: Fashion-MNIST as it is published, through the built-in manifest."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, Hub, Settings, load
+from dshub.digest import Digest
+from dshub.manifest import LabelFeature
+from dshub.mirror import serving
+from dshub.store import blob_path
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def mirror(real_fashion_mnist: Path, tmp_path: Path) -> Path:
+    """A folder laid out as a mirror, made without dshub's help but for the layout."""
+    for path in real_fashion_mnist.glob("*.gz"):
+        blob = tmp_path / "mirror" / blob_path(Digest.of_file(path))
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, blob)
+    return tmp_path / "mirror"
+
+
+def dshub(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command; it must go well."""
+    command = [sys.executable, "-m", "dshub", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def check(train: Dataset) -> None:
+    """What is published about the training rows."""
+    assert len(train) == 60_000
+    assert (train[0]["image"].shape, train[0]["image"].dtype) == ((28, 28, 1), np.uint8)
+    assert np.bincount(train["label"]).tolist() == [6000] * 10
+    label = train.features["label"]
+    assert isinstance(label, LabelFeature)
+    assert (train[0]["label"], label.str(9)) == (9, "Ankle boot")
+    assert int(train[0]["image"].sum()) == 76_247
+
+
+def test_from_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`DSHUB_MIRROR=http://… dshub fetch fashion-mnist`, then load it, offline."""
+    with serving(mirror) as url:
+        monkeypatch.setenv("DSHUB_MIRROR", url)
+        dshub("fetch", "fashion-mnist")
+        assert f"from {url.removeprefix('http://')}" not in dshub("fetch", "fashion-mnist").stdout
+    monkeypatch.delenv("DSHUB_MIRROR")
+    monkeypatch.setenv("DSHUB_OFFLINE", "1")
+    check(load("fashion-mnist", split="train"))
+    dshub("verify", "fashion-mnist")
+
+
+@pytest.mark.parametrize("copies", [".", "debian"])
+@pytest.mark.parametrize(
+    "command", [["import", "fashion-mnist"], ["fetch", "fashion-mnist", "--from"]]
+)
+def test_from_a_folder(
+    command: list[str], copies: str, real_fashion_mnist: Path, tmp_path: Path
+) -> None:
+    """The published files, and copies that were compressed anew, are taken from disk."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path in (real_fashion_mnist / copies).glob("*.gz"):
+        shutil.copy(path, folder)
+    dshub(*command, str(folder))
+    check(load("fashion-mnist", split="train"))
+    dshub("verify", "fashion-mnist")
+
+
+def test_the_same_rows_in_torch_and_tensorflow(real_fashion_mnist: Path, hub: Hub) -> None:
+    """Every row of the training split, pixel by pixel."""
+    pytest.importorskip("torch")
+    pytest.importorskip("tensorflow")
+    hub.import_files("fashion-mnist", [real_fashion_mnist])
+    train = hub.load("fashion-mnist", split="train")
+    loaders = [train.batches(1000, shuffle=True, seed=1) for _ in range(3)]
+    batches = zip(loaders[0], loaders[1].torch(), loaders[2].tf(), strict=True)
+    rows = 0
+    for one, two, three in batches:
+        for name in ("image", "label"):
+            np.testing.assert_array_equal(one[name], two[name].numpy())
+            np.testing.assert_array_equal(one[name], three[name].numpy())
+        rows += len(one["label"])
+    assert rows == 60_000
+    assert int(train.torch()[0]["image"].sum()) == 76_247
+    assert int(next(iter(train.tf()))["image"].numpy().sum()) == 76_247
+
+
+def test_site_caches_and_own_cache(mirror: Path, tmp_path: Path) -> None:
+    """What a site has prepared is used from there, and nothing is written."""
+    site = Hub(
+        settings=Settings.read(cache=tmp_path / "site", mirrors=[str(mirror)], progress="off")
+    )
+    site.fetch("fashion-mnist")
+    own = Settings.read(cache=tmp_path / "own", site_caches=[str(tmp_path / "site")], offline=True)
+    check(Hub(settings=own).load("fashion-mnist", split="train"))
+    assert not (tmp_path / "own").exists()

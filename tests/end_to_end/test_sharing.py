@@ -1,0 +1,148 @@
+"""One cache or mirror for many: served, read-only, prepared already, and left by the dead."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Hub, Manifest, Registry, Resource, Settings
+from dshub.digest import Digest
+from dshub.manifest import LabelFeature, Split
+from dshub.progress import Silent
+from dshub.testing import Fault, FaultyServer, faulty_server
+
+LABELS = np.arange(5_000_000, dtype=np.uint8) % 10
+IDX = struct.pack(">2xBBI", 8, 1, len(LABELS)) + LABELS.tobytes()
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """A folder with the one file of a dataset."""
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    (folder / "labels.idx").write_bytes(IDX)
+    return folder
+
+
+def registry(url: str) -> Registry:
+    """A registry with that dataset alone."""
+    resource = Resource(urls=(f"{url}/labels.idx",), sha256=Digest.of_bytes(IDX).hex, size=len(IDX))
+    manifest = Manifest(
+        schema=1,
+        name="digits",
+        version="1.0.0",
+        title="Digits",
+        summary="Labels.",
+        task="none",
+        homepage="https://data.example",
+        resources={"labels": resource},
+        features={"label": LabelFeature(names=tuple("0123456789"))},
+        splits={
+            "train": Split(rows=len(LABELS), reader={"format": "idx"}, files={"label": "labels"})
+        },
+    )
+    return Registry(manifests=[manifest], built_in=False)
+
+
+def hub_of(url: str, cache: Path, **settings: Any) -> Hub:
+    """A hub that knows that dataset."""
+    chosen = Settings.read(cache=cache, **settings)
+    return Hub(settings=chosen, registry=registry(url), progress=Silent())
+
+
+@pytest.mark.parametrize("offline", [None, True])
+def test_what_is_prepared_loads_without_a_connection(
+    offline: Any, upstream: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second load opens no socket, whether it was told to stay offline or not."""
+    with faulty_server(upstream) as server:
+        hub_of(server.url, cache).load("digits", split="train")
+        url = server.url
+    monkeypatch.setattr(socket, "socket", None)
+    again = hub_of(url, cache, offline=offline).load("digits", split="train")
+    assert np.array_equal(again["label"], LABELS)
+
+
+def test_a_cache_served_as_it_is_is_a_mirror(upstream: Path, tmp_path: Path) -> None:
+    """Nothing has to be built or copied for a colleague to fetch from one's cache."""
+    with faulty_server(upstream) as origin:
+        hub_of(origin.url, tmp_path / "mine").fetch("digits")
+        origin.requests.clear()
+        with faulty_server(tmp_path / "mine") as mirror:
+            theirs = hub_of(origin.url, tmp_path / "theirs", mirrors=[mirror.url])
+            [fetched] = theirs.fetch("digits")
+        assert fetched.source.startswith(mirror.url)
+        assert origin.requests == []
+    assert np.array_equal(theirs.load("digits", split="train")["label"], LABELS)
+
+
+CHILD = """
+import os, sys
+sys.path.insert(0, {folder!r})
+from test_sharing import hub_of
+from dshub.errors import StoreError
+from pathlib import Path
+if {drop}:
+    os.setuid(65534)
+try:
+    hub_of(sys.argv[1], Path(sys.argv[2])).fetch("digits", prepare=False)
+except StoreError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+def start(server: FaultyServer, cache: Path, *, unprivileged: bool = False) -> "Process":
+    """A process that fetches the file."""
+    drop = unprivileged and os.geteuid() == 0
+    code = CHILD.format(folder=str(Path(__file__).parent), drop=drop)
+    command = [sys.executable, "-c", code, server.url, str(cache)]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
+
+
+Process = subprocess.Popen[str]
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
+def test_a_read_only_cache_is_noticed_before_the_first_byte(upstream: Path, tmp_path: Path) -> None:
+    """Nothing is downloaded that could not be kept, and the folder is left as it was."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    cache = tmp_path / "locked"
+    cache.mkdir(mode=0o555)
+    with faulty_server(upstream) as server:
+        process = start(server, cache, unprivileged=True)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 8
+        assert server.requests == []
+    assert "Permission denied" in output
+    assert str(cache) in output
+    assert list(cache.iterdir()) == []
+
+
+def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> None:
+    """The process that downloads is killed; another goes on where it stopped."""
+    sent = 2_000_000
+    with faulty_server(upstream, {"*": Fault("stall", times=1, after=sent)}) as server:
+        first = start(server, cache)
+        end = time.monotonic() + 30
+        while sum(path.stat().st_size for path in cache.glob("partial-v1/*")) < sent:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        others = [start(server, cache) for _ in range(3)]
+        time.sleep(0.5)  # most of them wait by now; it is no matter if they do not
+        first.send_signal(signal.SIGKILL)
+        first.communicate(timeout=30)
+        for process in others:
+            process.communicate(timeout=30)
+            assert process.returncode == 0
+        assert server.sent == len(IDX)
+    assert hub_of("http://127.0.0.1:9", cache).plan(["digits"]).missing == ()

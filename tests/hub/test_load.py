@@ -1,0 +1,254 @@
+"""`Hub.load`, `load_data` and the functions of the package, with stand-ins for data."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dshub
+from dshub import Dataset, Hub, Registry, Settings
+from dshub.errors import OfflineError, SplitError, UnknownNameError
+from dshub.progress import Silent
+
+ROWS = 53
+
+Row = tuple[bytes, int]
+
+
+def rows(dataset: Dataset) -> list[Row]:
+    return [(row["image"].tobytes(), row["label"]) for row in dataset]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """A hub whose stand-ins are made once for the tests here."""
+    settings = Settings.read(
+        environment={}, cache=tmp_path_factory.mktemp("shared"), synthetic=ROWS, offline=True
+    )
+    return Hub(settings=settings, progress=Silent())
+
+
+@pytest.fixture
+def offline(cache: Path) -> Hub:
+    """A hub with an empty cache that may not fetch: any attempt to prepare is an error."""
+    return Hub(settings=Settings.read(cache=cache, offline=True), progress=Silent())
+
+
+Lists = Callable[[list[Row], list[Row]], list[Row]]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("train", lambda train, _: train),
+        ("train[:10%]", lambda train, _: train[:5]),
+        ("train[10:20]", lambda train, _: train[10:20]),
+        ("train[-5:]", lambda train, _: train[-5:]),
+        ("train[50%:]", lambda train, _: train[26:]),
+        ("train[:1000]", lambda train, _: train),
+        ("train[7:7]", lambda *_: []),
+        ("train[60:]", lambda *_: []),
+        ("train+test", lambda train, test: train + test),
+        ("test+train", lambda train, test: test + train),
+        ("train+train", lambda train, _: train + train),
+        ("train[:5]+train[5:]", lambda train, _: train),
+        ("train[5:]+train[:5]", lambda train, _: train[5:] + train[:5]),
+        ("test[:3]+train[:3]", lambda train, test: test[:3] + train[:3]),
+        ("train[:0]+test[-2:]+train[1:3]", lambda train, test: test[-2:] + train[1:3]),
+        ("train[:0]+test[:0]", lambda *_: []),
+    ],
+)
+def test_split_expressions(shared: Hub, expression: str, expected: Lists) -> None:
+    """They choose what slicing and adding lists of the splits' rows would."""
+    train, test = rows(shared.load("mnist", "train")), rows(shared.load("mnist", "test"))
+    assert len({*train, *test}) == 2 * ROWS
+    assert rows(shared.load("mnist", expression)) == expected(train, test)
+
+
+def test_without_a_split_all_of_them(shared: Hub) -> None:
+    """A mapping, in the manifest's order, whose values are the splits."""
+    splits = shared.load("mnist")
+    assert list(splits) == ["train", "test"]
+    assert "train" in splits
+    assert "valid" not in splits
+    assert splits.get("valid") is None
+    assert splits.manifest.name == "mnist"
+    for name, dataset in splits.items():
+        assert rows(dataset) == rows(shared.load("mnist", name))
+    assert splits["train"] is splits["train"]
+
+
+def test_splits_open_when_they_are_looked_up(offline: Hub, cache: Path) -> None:
+    """Until then nothing is fetched, made or needed."""
+    splits = offline.load("mnist")
+    assert (len(splits), "train" in splits, list(splits)) == (2, True, ["train", "test"])
+    assert "60,000" in repr(splits)
+    assert not cache.exists()
+    with pytest.raises(OfflineError):
+        splits["train"]
+
+
+def test_splits_are_read_only(shared: Hub) -> None:
+    """Nothing can be put in or taken out."""
+    splits: Any = shared.load("mnist")
+    with pytest.raises(TypeError):
+        splits["train"] = splits["test"]
+    with pytest.raises(TypeError):
+        del splits["train"]
+
+
+def test_load_data_is_the_convention_of_keras(shared: Hub) -> None:
+    """`(x_train, y_train), (x_test, y_test)`: arrays in memory that may be written to."""
+    (x_train, y_train), (x_test, y_test) = shared.load_data("mnist")
+    for x, y, split in [(x_train, y_train, "train"), (x_test, y_test, "test")]:
+        dataset = shared.load("mnist", split)
+        assert np.array_equal(x, dataset["image"])
+        assert np.array_equal(y, dataset["label"])
+        assert (x.dtype.name, x.shape, y.dtype.name) == ("uint8", (ROWS, 28, 28, 1), "int64")
+        x[:] = 0
+        y[:] = 0
+    assert shared.load("mnist", "train")[[0, 1, 2]]["image"].any()
+
+
+def test_load_data_needs_a_pair(tmp_path: Path) -> None:
+    """A dataset that does not say what (x, y) means is told so."""
+    manifest = dshub.info("mnist")
+    text = next(Registry().files()[0].parents[2].glob("mnist/*.toml")).read_text("utf-8")
+    folder = tmp_path / "registry" / "unpaired"
+    folder.mkdir(parents=True)
+    changed = text.replace('name = "mnist"', 'name = "unpaired"')
+    (folder / f"{manifest.version}.toml").write_text(
+        changed.replace('supervised = ["image", "label"]\n', ""), encoding="utf-8"
+    )
+    hub = Hub(registry=Registry([tmp_path / "registry"]), progress=Silent())
+    with pytest.raises(ValueError, match="unpaired does not say which columns"):
+        hub.load_data("unpaired", synthetic=5)
+
+
+@pytest.mark.parametrize("columns", [["label"], ["label", "image"], "label"])
+def test_columns_choose_and_order(shared: Hub, columns: Any) -> None:
+    """For one split, several together, and all of them."""
+    wanted = [columns] if isinstance(columns, str) else columns
+    for dataset in (
+        shared.load("mnist", "train", columns=columns),
+        shared.load("mnist", "test[:3]+train", columns=columns),
+        shared.load("mnist", columns=columns)["test"],
+    ):
+        assert list(dataset.features) == list(dataset[0]) == wanted
+
+
+def test_synthetic_is_as_many_rows_as_asked_for(hub: Hub) -> None:
+    """Whatever the settings say; a split that has fewer keeps its number."""
+    dataset = hub.load("mnist", "train", synthetic=7)
+    assert len(dataset) == 7
+    assert dataset.manifest is not None
+    assert dataset.manifest.synthetic
+    assert len(hub.load("mnist", "test", synthetic=10_500)) == 10_000
+
+
+def test_zero_asks_for_the_data_themselves(cache: Path) -> None:
+    """An argument goes before the environment."""
+    hub = Hub(settings=Settings.read(cache=cache, synthetic=5, offline=True), progress=Silent())
+    assert len(hub.load("mnist", "train")) == 5
+    with pytest.raises(OfflineError):
+        hub.load("mnist", "train", synthetic=0)
+
+
+@pytest.mark.parametrize("synthetic", [-1, True, False])
+def test_numbers_of_rows_that_cannot_be(hub: Hub, synthetic: int, cache: Path) -> None:
+    """They are refused before anything is made."""
+    with pytest.raises(ValueError, match="a number of rows, not"):
+        hub.load("mnist", "train", synthetic=synthetic)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "hint"),
+    [
+        (("mnits", "train"), "no dataset named 'mnits'", "did you mean mnist?"),
+        (("mnist@9.9.9", "train"), "no version of mnist named '9.9.9'", "known: 1.0.0"),
+        (("mnist", "trian"), "no split of mnist named 'trian'", "known: train, test"),
+        (("mnist", "train+valid[:5]"), "no split of mnist named 'valid'", "known: train, test"),
+        (("mnist", "train", "lable"), "no column named 'lable'", "known: image, label"),
+        (("mnist", None, "lable"), "no column named 'lable'", "known: image, label"),
+    ],
+)
+def test_unknown_names_are_told_before_anything_is_fetched(
+    offline: Hub, cache: Path, arguments: tuple[Any, ...], words: str, hint: str
+) -> None:
+    """With what the name could have been."""
+    name, split, *columns = arguments
+    with pytest.raises(UnknownNameError) as caught:
+        offline.load(name, split, columns=columns or None)
+    assert words in str(caught.value)
+    assert caught.value.hint == hint
+    assert not cache.exists()
+
+
+def test_an_unknown_split_of_the_mapping(shared: Hub) -> None:
+    """The error of every unknown name, and a KeyError, as mappings have it."""
+    splits = shared.load("mnist")
+    with pytest.raises(UnknownNameError, match="no split of mnist named 'train"):
+        splits["train[:5]"]
+    with pytest.raises(KeyError):
+        splits["valid"]
+
+
+def test_a_split_that_cannot_be_read(offline: Hub) -> None:
+    """It is told before anything is fetched."""
+    with pytest.raises(SplitError):
+        offline.load("mnist", "train[:10")
+
+
+def test_caches_of_others_are_read(tmp_path: Path) -> None:
+    """Two read-only caches of a site, each with a dataset; the own cache stays empty."""
+    sites = {"mnist": tmp_path / "a", "fashion-mnist": tmp_path / "b"}
+    expected = {}
+    for name, folder in sites.items():
+        made = Hub(settings=Settings.read(cache=folder, synthetic=9), progress=Silent())
+        expected[name] = rows(made.load(name, "train"))
+    own = tmp_path / "own"
+    settings = Settings.read(
+        cache=own, site_caches=tuple(sites.values()), synthetic=9, offline=True
+    )
+    hub = Hub(settings=settings, progress=Silent())
+    assert {name: rows(hub.load(name, "train")) for name in sites} == expected
+    assert not list(own.rglob("*.arrow"))
+
+
+# The functions of the package
+
+
+def test_functions_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A variable that changes between two calls counts for the second."""
+    monkeypatch.setenv("DSHUB_PROGRESS", "off")
+    monkeypatch.setenv("DSHUB_SYNTHETIC", "6")
+    assert len(dshub.load("mnist", "train")) == 6
+    assert dshub.info("mnist").synthetic
+    monkeypatch.setenv("DSHUB_SYNTHETIC", "8")
+    assert len(dshub.load("mnist")["test"]) == 8
+    assert dshub.load_data("mnist")[0][0].shape == (8, 28, 28, 1)
+    assert len(dshub.fetch("mnist", prepare=False)) == 4
+    monkeypatch.setenv("DSHUB_CACHE", str(tmp_path / "other"))
+    dshub.load("mnist", "train")
+    assert (tmp_path / "other").is_dir()
+    monkeypatch.delenv("DSHUB_SYNTHETIC")
+    monkeypatch.setenv("DSHUB_OFFLINE", "1")
+    assert not dshub.info("mnist").synthetic
+    with pytest.raises(OfflineError):
+        dshub.load("mnist", "train")
+    assert len(dshub.load("mnist", "train", synthetic=4)) == 4
+
+
+def test_names_follow_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Built-in datasets, and those of the folders in `DSHUB_REGISTRY`."""
+    before = dshub.names()
+    assert "mnist" in before
+    assert before == sorted(before)
+    folder = tmp_path / "registry" / "own"
+    folder.mkdir(parents=True)
+    (folder / "1.0.0.toml").write_text("", encoding="utf-8")
+    monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "registry"))
+    assert set(dshub.names()) == {*before, "own"}

@@ -1,0 +1,270 @@
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dshub import Dataset
+from dshub.errors import StateError
+from dshub.loader import Batch, Loader
+from dshub.loader.loader import Plan
+from dshub.manifest import ImageFeature
+
+ROWS = 23
+IMAGES = np.arange(ROWS * 2 * 3 * 3, dtype=np.uint16).astype(np.uint8).reshape(ROWS, 2, 3, 3)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return example()
+
+
+def example(rows: int = ROWS) -> Dataset:
+    """Rows that carry their own number."""
+    return Dataset.from_arrays(
+        {"image": IMAGES[:rows], "id": np.arange(rows), "text": [f"t{i}" for i in range(rows)]},
+        features={"image": ImageFeature(shape=(2, 3, 3))},
+        supervised=("image", "id"),
+    )
+
+
+def ids(batches: Sequence[Batch]) -> list[list[int]]:
+    return [batch["id"].tolist() for batch in batches]
+
+
+def flat(batches: Sequence[Batch]) -> list[int]:
+    return [row for batch in ids(batches) for row in batch]
+
+
+@pytest.mark.parametrize("size", [1, 5, 22, 23, 24, 1000])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_batches_cover_the_rows_in_their_order(
+    dataset: Dataset, size: int, *, drop_last: bool
+) -> None:
+    """As slicing a list would: the last one short, or left out; `len` says how many."""
+    expected = [list(range(ROWS))[i : i + size] for i in range(0, ROWS, size)]
+    if drop_last:
+        expected = [batch for batch in expected if len(batch) == size]
+    loader = dataset.batches(size, drop_last=drop_last)
+    assert len(loader) == len(expected)
+    assert ids(list(loader)) == expected
+
+
+def test_no_rows_no_batches() -> None:
+    """An empty dataset has epochs too."""
+    loader = example(0).batches(4, shuffle=True)
+    assert (len(loader), list(loader), list(loader), loader.epoch) == (0, [], [], 2)
+
+
+def test_every_column_is_of_the_same_rows(dataset: Dataset) -> None:
+    """Shuffling keeps picture, number and text of a row together."""
+    for batch in dataset.batches(4, shuffle=True, seed=1):
+        assert np.array_equal(batch["image"], IMAGES[batch["id"]])
+        assert batch["text"] == [f"t{i}" for i in batch["id"]]
+
+
+@pytest.mark.parametrize("size", [1, 5, 23])
+def test_each_epoch_has_an_order_of_its_own(dataset: Dataset, size: int) -> None:
+    """Every row once an epoch, no epoch like another, and the same again for the same seed."""
+    loader = dataset.batches(size, shuffle=True, seed=3)
+    epochs = []
+    for number in range(5):
+        assert loader.epoch == number
+        epochs.append(flat(list(loader)))
+    assert all(sorted(epoch) == list(range(ROWS)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 5
+    again = dataset.batches(7, shuffle=True, seed=3)
+    assert [flat(list(again)) for _ in range(5)] == epochs
+    assert flat(list(dataset.batches(size, shuffle=True, seed=4))) != epochs[0]
+
+
+def test_a_chosen_epoch_can_be_walked_alone(dataset: Dataset) -> None:
+    """Setting `epoch` goes there, without the ones before."""
+    one, other = (dataset.batches(5, shuffle=True) for _ in range(2))
+    list(one)
+    list(one)
+    other.epoch = 2
+    assert ids(list(other)) == ids(list(one))
+
+
+def test_leaving_early_and_iterating_again_begins_the_epoch_anew(dataset: Dataset) -> None:
+    """A `break` loses no row of the next walk and counts no epoch."""
+    loader = dataset.batches(5, shuffle=True)
+    first = next(iter(loader))
+    assert loader.epoch == 0
+    whole = list(loader)
+    assert ids([first]) == ids(whole[:1])
+    assert sorted(flat(whole)) == list(range(ROWS))
+    assert loader.epoch == 1
+
+
+@given(
+    steps=st.integers(0, 14),
+    size=st.integers(1, 9),
+    other=st.integers(1, 9),
+    shuffle=st.booleans(),
+)
+def test_a_saved_walk_goes_on_where_it_was(
+    steps: int, size: int, other: int, *, shuffle: bool
+) -> None:
+    """Steps before, then a new loader with the state: together the whole run, in any size."""
+
+    def run(loader: Loader, count: int) -> list[int]:
+        found: list[int] = []
+        while loader.epoch < 3 and count > 0:
+            for batch in loader:
+                found += batch["id"].tolist()
+                count -= 1
+                if not count:
+                    return found
+        return found
+
+    whole = run(example().batches(1, shuffle=shuffle, seed=9), 10**6)
+    first = example().batches(size, shuffle=shuffle, seed=9)
+    before = run(first, steps)
+    state = json.loads(json.dumps(first.state_dict()))
+    second = example().batches(other, shuffle=shuffle, seed=9)
+    second.load_state_dict(state)
+    assert second.state_dict() == state
+    assert before + run(second, 10**6) == whole
+
+
+def test_going_on_happens_once(dataset: Dataset) -> None:
+    """After the rest of an epoch, the next one is whole; so is a loader that was left again."""
+    first = dataset.batches(5)
+    next(iter(first))
+    loader = dataset.batches(5)
+    loader.load_state_dict(first.state_dict())
+    assert list(loader.positions()) == [5, 10, 15, 20]
+    assert flat(list(loader)) == list(range(5, ROWS))
+    assert flat(list(loader)) == list(range(ROWS))
+    assert list(loader.positions()) == [0, 5, 10, 15, 20]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": 1}, "seed 1, but the loader has 0"),
+        ({"rows": 99}, "rows 99, but the loader has 23"),
+        ({"shuffle": 0}, "shuffle 0, but the loader has 1"),
+        ({"order": 99}, "order 99"),
+        ({"position": 24}, "no place"),
+        ({"position": -1}, "no place"),
+        ({"epoch": -1}, "no place"),
+    ],
+    ids=str,
+)
+def test_a_state_of_another_walk_is_refused(
+    dataset: Dataset, change: dict[str, int], words: str
+) -> None:
+    """The error names what differs, and the loader stays where it was."""
+    loader = dataset.batches(5, shuffle=True)
+    state = loader.state_dict()
+    with pytest.raises(StateError, match=words):
+        loader.load_state_dict(state | change)
+    assert loader.state_dict() == state
+
+
+@pytest.mark.parametrize("missing", ["order", "seed", "shuffle", "rows", "epoch", "position"])
+def test_half_a_state_is_refused(dataset: Dataset, missing: str) -> None:
+    """What another program wrote is no state."""
+    loader = dataset.batches(5)
+    state = {name: value for name, value in loader.state_dict().items() if name != missing}
+    with pytest.raises(StateError):
+        loader.load_state_dict(state)
+
+
+def test_a_transform_makes_the_batch(dataset: Dataset) -> None:
+    """It gets the dict, may change it in place, and what it returns is handed out."""
+
+    def darker(batch: Batch) -> Batch:
+        batch["image"] //= 2
+        return batch | {"first": batch["id"][:1]}
+
+    batches = list(dataset.batches(10, transform=darker))
+    assert np.array_equal(np.concatenate([b["image"] for b in batches]), IMAGES // 2)
+    assert [b["first"].tolist() for b in batches] == [[0], [10], [20]]
+    assert np.array_equal(dataset["image"], IMAGES)
+
+
+def test_channels_come_first_where_asked(dataset: Dataset) -> None:
+    """`chw` moves the axes of pictures alone, before the transform, in C order."""
+    seen = []
+
+    def note(batch: Batch) -> Batch:
+        seen.append(batch["image"].shape)
+        return batch
+
+    batch = next(iter(dataset.batches(4, layout="chw", transform=note)))
+    assert np.array_equal(batch["image"], IMAGES[:4].transpose(0, 3, 1, 2))
+    assert batch["image"].flags.c_contiguous
+    assert batch["id"].shape == (4,)
+    assert seen == [(4, 3, 2, 3)]
+
+
+def test_supervised_batches_are_pairs(dataset: Dataset) -> None:
+    """The pair that the dataset names, in that order."""
+    x, y = next(iter(dataset.batches(4, supervised=True, shuffle=True)))
+    assert np.array_equal(x, IMAGES[y])
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+def test_batches_are_new_arrays(dataset: Dataset, layout: Any) -> None:
+    """Writing into a batch reaches neither the dataset nor another batch."""
+    loader = dataset.batches(5, layout=layout)
+    first, second = list(loader), list(loader)
+    for one, other in zip(first, second, strict=True):
+        for name in ("image", "id"):
+            assert one[name].flags.writeable
+            one[name][:] = 0
+            assert not np.shares_memory(one[name], other[name])
+    assert flat(second) == list(range(ROWS))
+    assert np.array_equal(dataset["image"], IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda ds: ds.batches(0), ValueError, "at least 1 row, not 0"),
+        (lambda ds: ds.batches(-3), ValueError, "at least 1 row, not -3"),
+        (lambda ds: ds.batches(2.5), TypeError, "float"),
+        (lambda ds: ds.batches(2, seed=None), TypeError, "NoneType"),
+        (lambda ds: ds.batches(2, layout="whc"), ValueError, "'hwc' or 'chw', not 'whc'"),
+        (lambda ds: ds.columns(["id"]).batches(2, supervised=True), ValueError, "which columns"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_at_once(
+    dataset: Dataset, make: Callable[[Dataset], Loader], error: type[Exception], words: str
+) -> None:
+    """Not only when the first batch is made."""
+    with pytest.raises(error, match=words):
+        make(dataset)
+
+
+def test_a_seed_of_numpy_is_a_seed(dataset: Dataset) -> None:
+    """It gives the same order, and a state that can be written as JSON."""
+    loader = dataset.batches(5, shuffle=True, seed=np.int64(7))  # type: ignore[arg-type]
+    assert ids(list(loader)) == ids(list(dataset.batches(5, shuffle=True, seed=7)))
+    assert json.loads(json.dumps(loader.state_dict()))["seed"] == 7
+
+
+class Squares:
+    """Rows that no dataset holds."""
+
+    supervised = None
+    pictures = ()
+
+    def __len__(self) -> int:
+        return 10
+
+    def gather(self, rows: np.ndarray) -> Batch:
+        return {"square": rows**2}
+
+
+def test_anything_with_a_length_and_a_gather_can_be_walked() -> None:
+    """A loader needs no dataset."""
+    loader = Loader(Squares(), Plan(size=4))
+    assert [b["square"].tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]

@@ -1,0 +1,126 @@
+"""Every fault of a file at once, whatever lies in it."""
+
+from pathlib import Path
+
+import pytest
+
+from dshub.errors import ManifestError
+from dshub.manifest import Fault, parse, read
+from dshub.registry import built_in_root
+
+GOOD = (built_in_root() / "fashion-mnist" / "1.0.0.toml").read_text(encoding="utf-8")
+ADDRESS = next(part for part in GOOD.split('"') if part.startswith("https://") and ".gz" in part)
+
+
+def faults_of(text: str) -> dict[str, Fault]:
+    """The faults of a text by their places."""
+    with pytest.raises(ManifestError) as caught:
+        parse(text, source="own.toml")
+    faults = [fault for fault in caught.value.faults if isinstance(fault, Fault)]
+    assert len(faults) == len(caught.value.faults)
+    assert all(str(fault) in str(caught.value) for fault in faults)
+    return {fault.place: fault for fault in faults}
+
+
+def test_faults_of_all_kinds_come_together() -> None:
+    """What is misspelt, of a wrong type, missing, or against the rules: one run tells it all."""
+    changes = {
+        "schema": ("schema = 1", "schema = 2"),
+        "homepage": ("homepage = ", "homepag = "),
+        "license.redistribution": ('redistribution = "yes"', 'redistribution = "perhaps"'),
+        "resources.train-images.size": ("size = 26421880", "size = -1"),
+        "resources.train-labels.sha256": ('sha256 = "a04f', 'sha256 = "zzzz'),
+        "features.label.names": ('"Trouser"', '"T-shirt/top"'),
+        "features.image.shape": ("[28, 28, 1]", "[28, 28]"),
+        "splits.train.rows": ("rows = 60000", 'rows = "many"'),
+        "splits.test.figures.image-sum": ("image-sum = 573469082", "image-sum = [1]"),
+        "citations[0].year": ("year = 2017", 'year = "2017"'),
+    }
+    text = GOOD
+    for old, new in changes.values():
+        assert old in text
+        text = text.replace(old, new, 1)
+    found = faults_of(text)
+    assert found.keys() == changes.keys() | {"homepag"}
+    assert "did you mean homepage?" in found["homepag"].message
+    assert found["homepage"].message == "is missing"
+    lines = text.splitlines()
+    for place in changes.keys() - {"homepage", "features.label.names"}:
+        line = found[place].line
+        assert line is not None
+        assert changes[place][1].split()[0] in lines[line - 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("title = ", 'name = "again"\ntitle = '),
+        ("[splits.test]", "[splits.train]"),
+        ("rows = 60000", f"rows = {'9' * 5000}"),
+        ("rows = 60000", "rows = 60000.0"),
+        ("rows = 60000", "rows = true"),
+        ("size = 26421880", f"size = {10**30}"),
+        ('format = "idx"', 'format = "../idx"'),
+        ('format = "idx"', 'format = ["idx"]'),
+        ('format = "idx"', "transpose = []"),
+        ('kind = "image"', 'kind = ["image"]'),
+        ("[features.image]", '[features."a]b."]\nkind = "text"\n[features.image]'),
+        ("files = {", 'files = { "x." = 3, '),
+        ("files = {", 'files = { "x[0]." = 3, '),
+        ("label-counts = [6000, 6000", "label-counts = [-1, 12001"),
+        ("rows = 60000", 'labels = "hidden"\nrows = 60000'),
+        (ADDRESS, "http://[::1"),
+        (ADDRESS, "https://data.example:port/file.gz"),
+        (ADDRESS, "https:///file.gz"),
+        (ADDRESS, "https://data.example/a b.gz"),
+        (ADDRESS, "https://data.example/%2e%2e%2fpasswd"),
+        (ADDRESS, "https://data.example/file%0a.gz"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_no_manifest_may_say(old: str, new: str) -> None:
+    """Every one is a ManifestError: no other exception, and none takes forever."""
+    assert old in GOOD
+    assert faults_of(GOOD.replace(old, new, 1))
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    """An address with credentials is refused by a message that can be shown around."""
+    text = GOOD.replace("https://", "https://me:s3cret@", 1)
+    with pytest.raises(ManifestError) as caught:
+        parse(text.replace(ADDRESS, ADDRESS.replace("https://", "https://me:s3cret@")), source="x")
+    assert "user name" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [300, 10_000])
+@pytest.mark.parametrize("form", ["a = {open}{close}", "[{dots}a]", "{dots}a = 1"])
+def test_deep_nesting(form: str, depth: int) -> None:
+    """However deep, it is refused in the ordinary way."""
+    depth = min(depth, 3000) if form == "{dots}a = 1" else depth
+    assert faults_of(form.format(open="[" * depth, close="]" * depth, dots="a." * depth))
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    """A file that cannot be a manifest is told by its size."""
+    path = tmp_path / "huge.toml"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ManifestError, match="too large"):
+        read(path)
+
+
+def test_a_byte_that_is_no_text_is_located(tmp_path: Path) -> None:
+    """Which byte is not UTF-8 is said."""
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'title = "caf\xe9"')
+    with pytest.raises(ManifestError, match="byte 12 "):
+        read(path)
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A folder, or nothing at all, in the place of a file."""
+    for path in (tmp_path, tmp_path / "nothing.toml"):
+        with pytest.raises(ManifestError) as caught:
+            read(path)
+        assert str(path) in str(caught.value)

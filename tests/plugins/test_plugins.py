@@ -1,0 +1,86 @@
+"""Finding readers, archives, transports, adapters and commands by name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dshub import plugins
+from dshub.errors import UnknownNameError
+
+POINTS = """
+[dshub.readers]
+lines = outside.lines
+
+[dshub.cli]
+hello = outside.hello
+"""
+
+HELLO = '''
+import click
+
+@click.command(short_help="Greets.")
+def command():
+    """Greet."""
+    click.echo("hello from outside")
+'''
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH with an installed package that brings a reader and a command."""
+    root = tmp_path / "site"
+    info = root / "outside-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(POINTS)
+    (root / "outside").mkdir()
+    (root / "outside" / "__init__.py").touch()
+    (root / "outside" / "lines.py").write_text("Reader = 'the reader of outside'\n")
+    (root / "outside" / "hello.py").write_text(HELLO)
+    return root
+
+
+def test_our_own_plugins_are_found_by_file_name() -> None:
+    """One file is one plug-in; `import` is a command although no module may be called so."""
+    assert "idx" in plugins.names("readers")
+    assert {"gz", "xz", "zip"} <= set(plugins.names("archives"))
+    assert {"numpy", "torch", "tf"} <= set(plugins.names("adapters"))
+    assert {"import", "list"} <= set(plugins.names("cli"))
+    assert plugins.module("cli", "import").__name__ == "dshub.cli.import_"
+    assert not any(name.startswith("_") for name in plugins.names("cli"))
+
+
+@pytest.mark.parametrize("name", ["idxx", "../idx", "os", "_checked", "", "__init__"])
+def test_no_other_module_can_be_reached_by_name(name: str) -> None:
+    """A name that is no plug-in imports nothing, and the error tells those there are."""
+    with pytest.raises(UnknownNameError, match="reader") as caught:
+        plugins.module("readers", name)
+    assert "idx" in caught.value.hint
+    with pytest.raises(UnknownNameError):
+        plugins.module("archives", name)
+
+
+def test_listing_names_imports_no_plugin() -> None:
+    """Knowing which formats there are does not cost NumPy and Arrow."""
+    code = (
+        "import sys; from dshub import plugins; assert 'idx' in plugins.names('readers');"
+        "assert not {'numpy', 'pyarrow', 'dshub.readers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_other_packages_bring_plugins(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an installed package announces is found like our own: readers, and commands too."""
+    monkeypatch.setenv("PYTHONPATH", str(outside))
+    code = (
+        "from dshub import plugins; assert plugins.names('readers').index('lines') > 0;"
+        "print(plugins.module('readers', 'lines').Reader)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "the reader of outside\n"
+    command = [sys.executable, "-m", "dshub", "hello"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "hello from outside\n"

@@ -1,0 +1,90 @@
+"""The tree of errors, against its drawing in the docstring of `dshub.errors`."""
+
+import inspect
+import pickle
+import re
+
+import pytest
+
+from dshub import errors
+from dshub.errors import ChecksumError, DshubError, FetchError, TransportError
+
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+KINDS = [kind for kind in CLASSES if kind.__module__ == "dshub.errors"]
+LINE = re.compile(r"^ {4}([│├└─ ]*)(\w+Error) +(\d+) .*?(?:\(an? (\w+)\))?$", re.MULTILINE)
+
+wrong_bytes = ChecksumError(thing="file", source="url", expected="sha256:00", actual="sha256:11")
+no_answer = TransportError(url="http://h/f", reason="503", transient=True, retry_after=2.5)
+EXAMPLES: list[DshubError] = [
+    DshubError("words", hint="try"),
+    errors.SettingsError(name="DSHUB_JOBS", value="many", expected="a number"),
+    errors.SplitError(expression="train[", reason="no end"),
+    errors.UnknownNameError(kind="dataset", name="mnits", close=["mnist"]),
+    errors.ManifestError(source="file.toml", faults=["line 1: wrong"]),
+    no_answer,
+    FetchError(dataset="mnist", attempts={"file": [no_answer]}),
+    errors.OfflineError(dataset="mnist", files=["file"], looked_in=["/cache"]),
+    errors.ManualStepError(dataset="mnist", files={"file": "ask"}),
+    wrong_bytes,
+    errors.UnsafeArchiveError(archive="a.zip", member="../x", reason="leads out"),
+    errors.StoreError(path="/cache", action="read", reason="denied"),
+    errors.DiskFullError(path="/cache"),
+    errors.ReadError(file="file", reason="short"),
+    errors.SchemaError(where="row 1", expected="1", got="2"),
+    errors.StateError("another seed"),
+    errors.MissingExtraError(package="torch", extra="torch"),
+]
+
+
+def drawn() -> dict[str, tuple[str | None, int, str | None]]:
+    """Name to parent, exit code and built-in kind, as the docstring draws them."""
+    found: dict[str, tuple[str | None, int, str | None]] = {}
+    above: dict[int, str] = {}
+    for indent, name, code, built_in in LINE.findall(errors.__doc__ or ""):
+        depth = len(indent) // 4
+        found[name] = above.get(depth - 1), int(code), built_in or None
+        above[depth] = name
+    return found
+
+
+def test_the_drawing_is_complete() -> None:
+    """Every error is in it, in `__all__`, and among the examples here."""
+    names = {kind.__name__ for kind in KINDS}
+    assert names == set(drawn()) == set(errors.__all__)
+    assert names == {type(example).__name__ for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
+    """Its parent, its exit code, what it is besides; and it says what it looks like."""
+    parent, code, built_in = drawn()[kind.__name__]
+    assert issubclass(kind, DshubError)
+    if parent:
+        assert kind.__bases__[0].__name__ == parent
+    assert kind.exit_code == code
+    others = {base.__name__ for base in kind.__mro__} & {"KeyError", "ImportError", "ValueError"}
+    assert others == ({built_in} if built_in else set())
+    assert kind.__doc__
+
+
+def test_wrong_bytes_from_one_source_decide_the_exit_code() -> None:
+    """Fetching failed, but integrity is the graver fact."""
+    only_silent = FetchError(dataset="d", attempts={"a": [no_answer]})
+    one_wrong = FetchError(dataset="d", attempts={"a": [no_answer], "b": [no_answer, wrong_bytes]})
+    assert (only_silent.exit_code, one_wrong.exit_code) == (4, 5)
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_errors_cross_between_processes(error: DshubError) -> None:
+    """Words, hint and facts arrive: a pool whose worker's error cannot be read would hang."""
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), again.hint, again.exit_code) == (str(error), error.hint, error.exit_code)
+    assert vars(again).keys() == vars(error).keys()
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_errors_are_plain_sentences_with_a_next_step(error: DshubError) -> None:
+    """Not quoted, not a tuple; and every one says what to do."""
+    assert str(error) == error.args[0]
+    assert error.hint or isinstance(error, errors.SettingsError)

@@ -1,0 +1,116 @@
+"""Settings that lie in files: whose folder they mean, and what is wrong with them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dshub import Settings
+from dshub.errors import SettingsError
+
+FOLDERS = """
+cache = "data"
+registry = ["manifests", "/shared/manifests"]
+mirrors = ["../mirror", "~/stick", "https://mirror.example/sets"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("project/pyproject.toml", f"[tool.dshub]{FOLDERS}"),
+        ("home/config/dshub/config.toml", FOLDERS),
+    ],
+)
+def test_folders_are_relative_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """Wherever a command is run, a file of settings means the same folders."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    below = tmp_path / "project" / "deep" / "below"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    found = Settings.read(environment={})
+    assert found.cache == path.parent / "data"
+    assert found.registry == (path.parent / "manifests", Path("/shared/manifests"))
+    assert [Path(mirror).resolve() for mirror in found.mirrors[:2]] == [
+        path.parent.parent / "mirror",
+        tmp_path / "home" / "stick",
+    ]
+    assert found.mirrors[2] == "https://mirror.example/sets"
+
+
+def test_folders_of_variables_are_relative_to_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in any other command; and later changes of the folder do not move them."""
+    monkeypatch.chdir(tmp_path)
+    found = Settings.read(environment={"DSHUB_CACHE": "here", "DSHUB_MIRROR": "stick ~/m"})
+    assert found.cache == tmp_path / "here"
+    assert found.mirrors == (str(tmp_path / "stick"), str(tmp_path / "home" / "m"))
+
+
+@pytest.mark.parametrize(
+    "text", ["[tool.dshub]\njobs = 3", "[tool]\ndshub.jobs = 3", '["tool" . "dshub"]\njobs = 3']
+)
+def test_every_spelling_of_the_table_counts(tmp_path: Path, text: str) -> None:
+    """TOML has several ways to write one thing."""
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert Settings.read(environment={}, folder=tmp_path).jobs == 3
+
+
+def test_the_nearest_project_counts_alone(tmp_path: Path) -> None:
+    """A project within a project does not inherit."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "pyproject.toml").write_text("[tool.dshub]\njobs = 3")
+    (inner / "pyproject.toml").write_text("[project]\nname = 'inner'")
+    assert Settings.read(environment={}, folder=inner).jobs == Settings(cache=inner).jobs
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"tool = 3  # no dshub", "tool"),
+        (b"[tool]\ndshub = 3", "dshub"),
+        (b"[tool.dshub]\njobs = 2.5", "jobs"),
+        (b"[tool.dshub]\njobs = " + b"9" * 5000, "TOML"),
+        (b"[tool.dshub]\ntimeout = true", "timeout"),
+        (b"[tool.dshub]\nsynthetic = true", "synthetic"),
+        (b"[tool.dshub]\ncache = 3", "cache"),
+        (b'[tool.dshub]\ncache = "~nobody-of-this-name/x"', "cache"),
+        (b"[tool.dshub]\nregistry = [3]", "registry"),
+        (b"[tool.dshub]\nmirrors = [3]", "mirrors"),
+        (b"[tool.dshub.jobs]\nmany = true", "jobs"),
+        (b"# dshub\na = " + b"[" * 5000, "TOML"),
+        (b"\xff\xfed\0s\0h\0u\0b\0 dshub", "TOML"),
+    ],
+    ids=lambda value: repr(value[:40]),
+)
+def test_a_fault_names_the_file_and_the_setting(tmp_path: Path, content: bytes, told: str) -> None:
+    """Whatever lies in the file, the error is ours."""
+    path = tmp_path / "pyproject.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=told) as caught:
+        Settings.read(environment={}, folder=tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_argument_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    """A misspelt argument lists those there are."""
+    with pytest.raises(SettingsError, match="timeout") as caught:
+        Settings.read(environment={}, folder=tmp_path, time_out=3)
+    assert caught.value.name == "time_out"
+
+
+def test_nothing_is_read_at_import(tmp_path: Path) -> None:
+    """Settings that cannot be used trouble nobody who does not use them."""
+    (tmp_path / "pyproject.toml").write_text("[tool.dshub")
+    code = (
+        "import os; os.environ['DSHUB_JOBS'] = 'many'; import dshub;"
+        "from dshub import Dataset, Hub, Loader, Manifest, Settings"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
