@@ -79,9 +79,17 @@ class Registry:
         return _checked_place(read(entry), name, version, entry)
 
     def manifests(self) -> Iterator[Manifest]:
-        """The newest manifest of every dataset, in the order of `names`."""
+        """The newest manifest of every dataset, in the order of `names`.
+
+        One that has faults is left out, with a warning: it must not hide the others.
+        """
         for name in self.names():
-            yield self.manifest(name)
+            try:
+                yield self.manifest(name)
+            except ManifestError as error:
+                import logging
+
+                logging.getLogger("dshub").warning("%s; left out", error)
 
     def expand(self, names: Sequence[str]) -> list[str]:
         """The same names with each family replaced by its members, each name once."""

@@ -69,7 +69,7 @@ class Settings:
             SettingsError: a value that cannot be used, with the name it was given under.
         """
         environment = os.environ if environment is None else environment
-        here = Path.cwd()
+        here = _working_folder()
         values: dict[str, Any] = {}
         for source in (_user_config(), _project_config(folder or here)):
             values.update(source)
@@ -83,6 +83,14 @@ class Settings:
         if "cache" not in values:
             values["cache"] = _default_cache()
         return cls(**values)
+
+
+def _working_folder() -> Path:
+    """The working folder, or the root where somebody has removed it."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path(os.sep)
 
 
 def _variable(name: str) -> str:

@@ -33,7 +33,7 @@ class Zip:
 
     def members(self, path: Path) -> Sequence[str]:
         with zipfile.ZipFile(path) as file:
-            entries = [entry for entry in file.infolist() if not entry.is_dir()]
+            entries = [entry for entry in file.infolist() if not entry.filename.endswith("/")]
         seen: set[str] = set()
         for entry in entries:
             fault = _fault(entry, seen)
@@ -59,6 +59,8 @@ def _fault(entry: zipfile.ZipInfo, seen: set[str]) -> str:
     parts = entry.filename.replace("\\", "/").split("/")
     if entry.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
         return "leads out of the archive"
+    if not entry.filename:
+        return "has no name"
     if entry.filename in seen:
         return "is in it twice"
     if entry.flag_bits & 0x1:

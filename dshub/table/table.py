@@ -49,19 +49,38 @@ class ArrayColumn:
 
 
 class TextColumn:
-    """Strings, made when they are asked for."""
+    """Strings, made when they are asked for.
 
-    def __init__(self, values: pa.Array) -> None:
-        self.values = values
+    Where each lies is checked as it is read: to believe a damaged offset would end the process.
+    """
+
+    def __init__(self, values: pa.Array, path: Path) -> None:
+        self.values, self._path = values, path
+        _, offsets, data = values.buffers()
+        self._offsets = np.frombuffer(offsets, np.int32, len(values) + 1)
+        self._size = data.size if data is not None else 0
 
     def __len__(self) -> int:
         return len(self.values)
 
     def gather(self, rows: np.ndarray) -> list[str]:
-        return cast("list[str]", self.values.take(pa.array(rows)).to_pylist())
+        self._check(self._offsets[rows], self._offsets[rows + 1])
+        return self._strings(self.values.take(pa.array(rows)))
 
     def span(self, start: int, stop: int) -> list[str]:
-        return cast("list[str]", self.values[start:stop].to_pylist())
+        offsets = self._offsets[start : stop + 1]
+        self._check(offsets[:-1], offsets[1:])
+        return self._strings(self.values[start:stop])
+
+    def _check(self, starts: np.ndarray, stops: np.ndarray) -> None:
+        if ((starts < 0) | (starts > stops) | (stops > self._size)).any():
+            raise _damaged(self._path, "a text lies outside of it")
+
+    def _strings(self, values: pa.Array) -> list[str]:
+        try:
+            return cast("list[str]", values.to_pylist())
+        except UnicodeDecodeError as error:
+            raise _damaged(self._path, f"a text is not UTF-8: {error.reason}") from error
 
 
 class Table:
@@ -106,7 +125,8 @@ class Table:
         """One column of one shard, mapped on first use."""
         key = shard, name
         if key not in self._columns:
-            self._columns[key] = _column(self._batch(shard).column(name), self.features[name])
+            path = self.folder / self.record.shards[shard].file
+            self._columns[key] = _column(self._batch(shard).column(name), self.features[name], path)
         return self._columns[key]
 
     def _batch(self, shard: int) -> pa.RecordBatch:
@@ -176,19 +196,19 @@ def _open(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
         if batch.num_rows != rows or not batch.schema.equals(schema):
             raise pa.ArrowInvalid("it holds other rows than table.json says")
     except (OSError, pa.ArrowException, StopIteration, UnicodeDecodeError) as error:
-        raise StoreError(
-            path=str(path),
-            action="read",
-            reason=str(error) or "it holds no rows",
-            hint="`dshub verify NAME` tells what is damaged; `dshub prepare NAME` makes it anew",
-        ) from error
+        raise _damaged(path, str(error) or "it holds no rows") from error
     return batch
 
 
-def _column(array: pa.Array, feature: Feature) -> ArrayColumn | TextColumn:
+def _damaged(path: Path, reason: str) -> StoreError:
+    hint = "`dshub verify NAME` puts aside what is damaged; `dshub prepare NAME` makes it anew"
+    return StoreError(path=str(path), action="read", reason=reason, hint=hint)
+
+
+def _column(array: pa.Array, feature: Feature, path: Path) -> ArrayColumn | TextColumn:
     dtype = row_dtype(feature)
     if dtype is None:
-        return TextColumn(array)
+        return TextColumn(array, path)
     rows = len(array)
     while pa.types.is_fixed_size_list(array.type):
         array = array.values

@@ -233,3 +233,11 @@ def test_an_encrypted_member(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(UnsafeArchiveError, match="data: member 'secret' is encrypted"):
         open_files(path, title="data", member="secret")
+
+
+def test_a_member_without_a_name(tmp_path: Path) -> None:
+    """It is refused like any other that cannot be told apart."""
+    path = tmp_path / "f"
+    path.write_bytes(zipped({"good": b"1", "x": b"2"}).replace(b"x", b"\0"))
+    with pytest.raises(UnsafeArchiveError, match="data: member '' has no name"):
+        open_files(path, title="data", member="good")

@@ -76,7 +76,7 @@ def test_a_good_second_source_always_ends_well(
 
 @pytest.mark.parametrize("size_known", [True, False])
 def test_a_cut_download_goes_on_where_it_stopped(
-    size_known: bool, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
+    *, size_known: bool, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
     """What has arrived is not sent again."""
     with faulty_server(upstream, {"*": Fault("cut", times=2, after=1_000_000)}) as server:

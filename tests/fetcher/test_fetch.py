@@ -62,7 +62,7 @@ def test_a_mirror_that_lies_is_left_for_the_next(
 
 
 @pytest.mark.parametrize("as_url", [True, False])
-def test_only_one_source(as_url: bool, upstream: Path, store: Store, job: MakeJob) -> None:
+def test_only_one_source(*, as_url: bool, upstream: Path, store: Store, job: MakeJob) -> None:
     """`only` takes files under their upstream names, from a folder or a server."""
     for blob in upstream.glob("blobs-v1/*/*"):
         blob.unlink()

@@ -41,7 +41,7 @@ def wanted() -> Job:
 )
 @pytest.mark.parametrize("in_folder", [True, False])
 def test_files_are_recognised_by_what_they_hold(
-    in_folder: bool, name: str, data: bytes, how: str, wanted: Job, store: Store, tmp_path: Path
+    *, in_folder: bool, name: str, data: bytes, how: str, wanted: Job, store: Store, tmp_path: Path
 ) -> None:
     """Under any name, in a folder or named directly, compressed anew or not at all."""
     folder = tmp_path / "downloads" / "deeper"

@@ -125,3 +125,15 @@ def test_roots_come_from_the_environment(own: Path) -> None:
     """DSHUB_REGISTRY adds folders to the built-in one."""
     settings = Settings.read(environment={"DSHUB_REGISTRY": str(own)})
     assert {"own/set", "mnist"} <= set(Registry(settings.registry).names())
+
+
+def test_one_faulty_manifest_does_not_hide_the_others(
+    own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is left out of listings with a warning that names it, and an error only when named."""
+    (own / "own/set/2.0.0.toml").write_text("schema = 1")
+    registry = Registry([own])
+    assert {"mnist", "kmnist"} <= {manifest.name for manifest in registry.manifests()}
+    assert "2.0.0.toml" in caplog.text
+    with pytest.raises(ManifestError):
+        registry.manifest("own/set")

@@ -83,3 +83,12 @@ def test_an_unknown_setting_in_a_file_is_an_error(tmp_path: Path) -> None:
 def test_offline_is_a_switch(value: str, *, expected: bool) -> None:
     """1 and 0 say what they mean, and an empty variable is unset."""
     assert Settings.read(environment={"DSHUB_OFFLINE": value}).offline is expected
+
+
+def test_a_working_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings can still be read."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert Settings.read(environment={"DSHUB_JOBS": "2"}).jobs == 2

@@ -45,9 +45,14 @@ def test_nothing_stays_but_the_file(cache: Path) -> None:
 def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) -> None:
     """An interrupted download is taken up where it stopped."""
     store = Store(cache)
-    with pytest.raises(KeyboardInterrupt), store.partial(DIGEST) as partial:
-        partial.write(DATA[:300])
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with store.partial(DIGEST) as partial:
+            partial.write(DATA[:300])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert store.blob(DIGEST) is None
     with store.partial(DIGEST) as partial:
         assert partial.size == 300
@@ -99,9 +104,14 @@ def test_read_only_layers_are_searched_and_never_written(cache: Path, tmp_path: 
 def test_a_table_appears_whole_or_not_at_all(cache: Path) -> None:
     """An error while it is made leaves nothing under its name, nor anywhere."""
     store = Store(cache)
-    with pytest.raises(ValueError, match="broken"), store.new_table("family/set", "key") as folder:
-        (folder / "part").write_bytes(DATA)
-        raise ValueError("broken")
+
+    def broken() -> None:
+        with store.new_table("family/set", "key") as folder:
+            (folder / "part").write_bytes(DATA)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        broken()
     assert not (cache / "tables-v1").exists()
     assert list((cache / "partial-v1").iterdir()) == []
     with store.new_table("family/set", "key") as folder:
