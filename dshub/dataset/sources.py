@@ -70,7 +70,8 @@ class TableSource:
 
     @property
     def identity(self) -> list[str]:
-        return [shard.sha256 for table in self._tables for shard in table.record.shards]
+        recipes = [table.record.recipe for table in self._tables]
+        return [msgspec.json.encode(recipe, order="sorted").decode() for recipe in recipes]
 
     def gather(self, name: str, rows: np.ndarray) -> Values:
         if len(self._tables) == 1:

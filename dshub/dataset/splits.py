@@ -45,7 +45,11 @@ def parse_split(expression: str) -> list[Part]:
 
     Raises:
         SplitError: it cannot be read.
+        TypeError: it is no text.
     """
+    if not isinstance(expression, str):
+        told = f"a split is text such as 'train' or 'train+test', not {expression!r}"
+        raise TypeError(told)
     parts = []
     for term in expression.split("+"):
         match = _PART.fullmatch(term)

@@ -4,6 +4,7 @@ All randomness is raw bits of NumPy's Philox generator, which releases keep; its
 which they may change, are not used.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -39,7 +40,7 @@ def make(
 
 def bits(count: int, seed: int, *words: str) -> np.ndarray:
     """`count` random uint64 that belong to a seed and some words."""
-    key = int.from_bytes(" ".join(words).encode()[-8:].rjust(8, b"\0"), "big")
+    key = int.from_bytes(hashlib.sha256(" ".join(words).encode()).digest()[:8], "big")
     generator = np.random.Philox(key=np.array([seed, key], np.uint64))
     raw: np.ndarray = generator.random_raw(count)
     return raw

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from dshub import archives, readers
-from dshub.errors import ManifestError
+from dshub.errors import DshubError, ManifestError
 from dshub.manifest import License, Manifest, Resource, Split, from_json, to_json
 from dshub.store import Store, synthetic_path
 
@@ -50,14 +50,24 @@ def _make_files(manifest: Manifest, store: Store, rows: int, seed: int) -> dict[
         for name, resource in manifest.split_resources().items():
             path = folder / f"resource-{name}"
             members = [(member, piece) for owner, member, piece in pieces if owner == name]
-            container = archives.container_for(resource.name) if members[0][0] else None
-            if container is not None:
-                container.write_members(path, members)
+            if members[0][0]:
+                _container(manifest, resource).write_members(path, members)
             else:
                 members[0][1].rename(path)
             size, digest = path.stat().st_size, store.adopt(path)
             made[name] = Resource(filename=resource.name, sha256=digest.hex, size=size)
     return made
+
+
+def _container(manifest: Manifest, resource: Resource) -> archives.Container:
+    found = archives.container_for(resource.name)
+    if found is None:
+        raise DshubError(
+            f"no stand-in can be made for {manifest.name}: the name {resource.name!r} does not "
+            "tell which kind of archive it is",
+            hint="give the resource a filename with a known ending, such as .zip",
+        )
+    return found
 
 
 def _write_pieces(

@@ -90,3 +90,9 @@ def test_what_cannot_be_read_is_told(expression: str, reason: str) -> None:
         parse_split(expression)
     assert repr(expression) in str(caught.value)
     assert "train[10%:20%]" in caught.value.hint
+
+
+def test_a_list_is_no_split_expression() -> None:
+    """Who writes a list learns how several splits are written."""
+    with pytest.raises(TypeError, match=r"train\+test"):
+        parse_split(["train", "test"])  # type: ignore[arg-type]

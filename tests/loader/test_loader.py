@@ -132,6 +132,15 @@ def test_a_saved_walk_goes_on_where_it_was(
     assert before + run(second, 10**6) == whole
 
 
+def test_a_walk_saved_between_epochs_goes_on_with_the_next(dataset: Dataset) -> None:
+    """Its state is the beginning of an epoch, and all of that follows."""
+    first = dataset.batches(5, shuffle=True)
+    list(first)
+    second = dataset.batches(4, shuffle=True)
+    second.load_state_dict(first.state_dict())
+    assert flat(list(second)) == flat(list(first))
+
+
 def test_going_on_happens_once(dataset: Dataset) -> None:
     """After the rest of an epoch, the next one is whole; so is a loader that was left again."""
     first = dataset.batches(5)
