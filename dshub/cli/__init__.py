@@ -65,11 +65,11 @@ def group(debug: bool) -> None:
     see docs/settings.md. For completion in your shell, see docs/cli.md.
     """
     del debug  # read by `main`, also where the group itself fails
+    _set_up_log()
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    _set_up_log()
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except click.exceptions.Abort:
@@ -99,12 +99,12 @@ def _color() -> bool | None:
 
 
 def _set_up_log() -> None:
-    level = os.environ.get("DSHUB_LOG", "").strip().upper()
-    if not level:
-        return
-    import logging
+    from dshub.settings import Settings
 
-    if level in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+    level = Settings.read().log
+    if level is not None:
+        import logging
+
         logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
         logging.getLogger("dshub").setLevel(level)
 

@@ -97,3 +97,10 @@ def test_debug_shows_where_an_error_came_from(dshub: Run) -> None:
     done = dshub("--debug", "info", "mnits")
     assert done.returncode == 3
     assert "registry.py" in done.stderr
+
+
+def test_the_log_says_what_each_source_answered(dshub: Run, own: Path) -> None:
+    """DSHUB_LOG=info shows on standard error what is otherwise tried in silence."""
+    del own
+    done = dshub("fetch", "tiny/one", DSHUB_LOG="info", DSHUB_MIRROR="http://127.0.0.1:9")
+    assert "dshub: http://127.0.0.1:9/blobs-v1/" in done.stderr

@@ -90,6 +90,7 @@ sys.path.insert(0, {folder!r})
 from test_sharing import hub_of
 from dshub.errors import StoreError
 from pathlib import Path
+import filelock, platformdirs, dshub.transports.http  # another user may not be able to read them
 if {drop}:
     os.setuid(65534)
 try:
