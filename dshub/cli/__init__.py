@@ -6,6 +6,7 @@ call, 130 an interruption, after which whatever was fetched is kept.
 """
 
 import os
+import signal
 import sys
 from typing import Any, cast
 
@@ -15,6 +16,11 @@ from dshub import __version__, plugins
 from dshub.errors import DshubError
 
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(BaseException):
+    """Somebody ended the process with SIGTERM; like KeyboardInterrupt, no error of the program."""
 
 
 class Commands(click.Group):
@@ -70,8 +76,12 @@ def group(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         code = group(prog_name="dshub", standalone_mode=False)
+    except Terminated:
+        _say("terminated; what was fetched is kept")
+        code = TERMINATED
     except click.exceptions.Abort:
         _say("interrupted; what was fetched is kept")
         code = INTERRUPTED
@@ -81,6 +91,11 @@ def main() -> None:
     except DshubError as error:
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(number: int, frame: object) -> None:
+    del number, frame
+    raise Terminated
 
 
 def _explain(error: DshubError) -> int:

@@ -84,33 +84,26 @@ class AllFailed(Exception):  # noqa: N818  # never seen outside the fetcher, whi
 def _from_source(session: Session, job: Job, url: str, partial: Partial) -> None:
     """Fill the partial from one source until its bytes are the published ones.
 
-    Bytes of several answers may not belong together, and a body of another size may be a page
-    that some network put in between. In both cases the file is taken once more from its
-    beginning before the source is blamed; a whole file with wrong bytes is not.
+    Bytes of several answers may not belong together, a page that some network put in between may
+    be gone the next time, and a bit may flip on the way. So the file is taken once more from its
+    beginning before the source is blamed.
     """
-    size = job.resource.size
     for last in (False, True):
-        pieced = _receive_all(session, job, url, partial)
+        _receive_all(session, job, url, partial)
         fault = _fault(job, url, partial)
         if fault is None:
             return
-        odd = pieced or (size is not None and partial.size != size)
         _restart(session, partial)
-        if last or not odd:
+        if last:
             raise fault
         session.wait(_delay(1, None))
 
 
-def _receive_all(session: Session, job: Job, url: str, partial: Partial) -> bool:
-    """Receive until the source has no more to give, trying again while that may help.
-
-    Returns whether the bytes are those of several answers, or partly of an earlier fetch.
-    """
+def _receive_all(session: Session, job: Job, url: str, partial: Partial) -> None:
+    """Receive until the source has no more to give, trying again while that may help."""
     fruitless = 0
-    pieced = partial.size > 0
     while partial.size != job.resource.size:
         before = partial.size
-        pieced = before > 0
         try:
             _check_reachable(session, url)
             _receive(session, job, url, partial)
@@ -122,17 +115,20 @@ def _receive_all(session: Session, job: Job, url: str, partial: Partial) -> bool
             break
         if session.stop.is_set():
             raise Stopped
-    return pieced
 
 
 def _give_up(session: Session, error: TransportError, fruitless: int) -> None:
     """Raise the error once trying again is no use."""
     most = TRIES_UNREACHABLE if error.unreachable else TRIES
-    if error.transient and fruitless < most:
+    asked = error.retry_after or 0.0
+    if error.transient and fruitless < most and asked <= LONGEST_WAIT:
         return
     if error.unreachable:
         session.unreachable[_host(error.url)] = error.reason
-    if error.transient and fruitless > 1:
+    if asked > LONGEST_WAIT:
+        reason = f"{error.reason}, it asks to wait {asked:,.0f} s"
+        error = TransportError(url=error.url, reason=reason)
+    elif error.transient and fruitless > 1:
         error = TransportError(url=error.url, reason=f"{error.reason}, {fruitless} tries")
     raise error
 

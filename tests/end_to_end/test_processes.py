@@ -82,9 +82,11 @@ def kept(cache: Path) -> Path:
     return cache / "blobs-v1" / SHA256[:2] / SHA256
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
 def test_the_next_run_goes_on(
-    how: signal.Signals, server: FaultyServer, environment: dict[str, str], cache: Path
+    how: signal.Signals, code: int, server: FaultyServer, environment: dict[str, str], cache: Path
 ) -> None:
     """However a process ended, what it had received is not sent again."""
     server.faults["*"] = Fault("stall", after=3_000_000)
@@ -92,9 +94,8 @@ def test_the_next_run_goes_on(
     wait_for_bytes(cache, 3_000_000)
     process.send_signal(how)
     output, errors = process.communicate(timeout=10)
-    if how == signal.SIGINT:
-        assert process.returncode == 130
-        assert "kept" in errors
+    assert process.returncode == code
+    assert ("kept" in errors) == (how != signal.SIGKILL)
     assert "Traceback" not in errors
     assert output == ""
     assert not kept(cache).exists()

@@ -21,6 +21,8 @@ PASSING = [
     Fault("reset", times=3, after=1_000_000),
     Fault("stall", times=1, after=500_000),
     Fault("no-range"),
+    Fault("flip", times=1, after=2_000_000),
+    Fault("page", times=1),
     Fault("cut", times=50, after=100_000),  # more failures than tries, but each brings bytes
 ]
 LASTING = [
