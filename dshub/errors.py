@@ -173,10 +173,6 @@ class FetchError(DshubError):
     """
 
     exit_code = 4
-    hint = (
-        "check the connection, or name a mirror in DSHUB_MIRROR; or download the files on a "
-        "machine that can, and `dshub import NAME FOLDER` here"
-    )
 
     def __init__(self, *, dataset: str, attempts: Mapping[str, Sequence[DshubError]]) -> None:
         lines = []
@@ -186,14 +182,16 @@ class FetchError(DshubError):
             if not errors:
                 lines.append("\n    it names no source")
         files = "1 of its files" if len(attempts) == 1 else f"{len(attempts)} of its files"
-        super().__init__(
-            f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}",
-            hint=self.hint.replace("NAME", dataset.split(maxsplit=1)[0]),
-        )
+        super().__init__(f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}")
         self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
         flat = [error for errors in attempts.values() for error in errors]
-        if any(isinstance(error, ChecksumError) for error in flat):
-            self.exit_code = 5
+        wrong = [error for error in flat if isinstance(error, ChecksumError)]
+        first = wrong[0].hint if wrong else "check the connection"
+        self.exit_code = 5 if wrong else 4
+        self.hint = (
+            f"{first}; or name a mirror in DSHUB_MIRROR; or download the files on a machine that "
+            f"can, and `dshub import {dataset.split(maxsplit=1)[0]} FOLDER` here"
+        )
 
 
 class OfflineError(FetchError):
@@ -232,21 +230,32 @@ class ManualStepError(FetchError):
 
 
 class ChecksumError(DshubError):
-    """`train-images from https://…: sha256 is 0123456789ab…, but 440fcabf73cc… was published`.
+    """`https://…: got 62 bytes, expected 9,912,422 bytes; it is an HTML page titled 'Sign in'`.
 
     Attributes:
-        thing: the file or resource the bytes were meant to be.
+        source: where the bytes came from.
         expected, actual: `algorithm:hex` or a size in bytes with its unit.
+        told: what the bytes seem to be; empty where nothing can be told.
+        kept: where the bytes can be looked at; empty where they are not kept.
     """
 
     exit_code = 5
-    hint = "the source does not serve the published file; dshub kept nothing of it"
+    hint = "the source does not serve the published file"
 
-    def __init__(
-        self, *, thing: str, source: str, expected: str, actual: str, hint: str = ""
+    def __init__(  # facts, all by keyword
+        self,
+        *,
+        source: str,
+        expected: str,
+        actual: str,
+        told: str = "",
+        kept: str = "",
+        hint: str = "",
     ) -> None:
-        super().__init__(f"{thing} from {source}: got {actual}, expected {expected}", hint=hint)
-        self.thing, self.source, self.expected, self.actual = thing, source, expected, actual
+        facts = [f"got {actual}, expected {expected}", told, f"kept as {kept}" if kept else ""]
+        super().__init__(f"{source}: {'; '.join(filter(None, facts))}", hint=hint)
+        self.source, self.expected, self.actual = source, expected, actual
+        self.told, self.kept = told, kept
 
 
 class UnsafeArchiveError(DshubError):

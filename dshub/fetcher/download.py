@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dshub.errors import ChecksumError, DshubError, TransportError, UnknownNameError
+from dshub.fetcher.diagnosis import diagnose
 from dshub.fetcher.sources import Job
 from dshub.progress import Progress
 from dshub.store import Partial, Store
@@ -90,11 +91,12 @@ def _from_source(session: Session, job: Job, url: str, partial: Partial) -> None
     """
     for last in (False, True):
         _receive_all(session, job, url, partial)
-        fault = _fault(job, url, partial)
-        if fault is None:
+        if _is_right(job, partial):
             return
+        too_long = job.resource.size is not None and partial.size > job.resource.size
+        fault = _fault(session, job, url, partial)
         _restart(session, partial)
-        if last:
+        if last or too_long:
             raise fault
         session.wait(_delay(1, None))
 
@@ -149,11 +151,12 @@ def _receive(session: Session, job: Job, url: str, partial: Partial) -> None:
         while piece := answer.read(PIECE):
             if session.stop.is_set():
                 raise Stopped
-            if limit is not None and partial.size + len(piece) > limit:
-                _restart(session, partial)
-                raise _too_long(job, url, limit)
+            if limit is not None:
+                piece = piece[: limit + 1 - partial.size]  # one byte too many says enough
             partial.write(piece)
             _count(session, len(piece))
+            if limit is not None and partial.size > limit:
+                return
         total = limit if answer.total is None else answer.total
         if total is not None and partial.size < total:
             reason = f"it ended after {partial.size:,} of {total:,} bytes"
@@ -167,29 +170,22 @@ def _transport(session: Session, url: str) -> Transport:
         raise TransportError(url=url, reason=str(error)) from error
 
 
-def _fault(job: Job, url: str, partial: Partial) -> ChecksumError | None:
-    """What is wrong with the bytes, or None."""
-    resource = job.resource
+def _is_right(job: Job, partial: Partial) -> bool:
+    size = job.resource.size
+    return size in {None, partial.size} and partial.actual == job.resource.digest
+
+
+def _fault(session: Session, job: Job, url: str, partial: Partial) -> ChecksumError:
+    """What is wrong with the bytes; they are kept aside, where a person can look at them."""
+    resource, kept = job.resource, session.store.reject(partial)
+    told, hint = diagnose(kept, resource)
     if resource.size is not None and partial.size != resource.size:
-        return ChecksumError(
-            thing=job.name,
-            source=url,
-            expected=f"{resource.size:,} bytes",
-            actual=f"{partial.size:,} bytes",
-        )
-    if partial.actual != resource.digest:
-        return ChecksumError(
-            thing=job.name,
-            source=url,
-            expected=str(resource.digest),
-            actual=str(partial.actual),
-        )
-    return None
-
-
-def _too_long(job: Job, url: str, limit: int) -> ChecksumError:
+        expected, actual = f"{resource.size:,} bytes", f"{partial.size:,} bytes"
+        actual = "more bytes than that" if partial.size > resource.size else actual
+    else:
+        expected, actual = str(resource.digest), str(partial.actual)
     return ChecksumError(
-        thing=job.name, source=url, expected=f"{limit:,} bytes", actual="more bytes than that"
+        source=url, expected=expected, actual=actual, told=told, kept=str(kept), hint=hint
     )
 
 

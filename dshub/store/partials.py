@@ -36,8 +36,7 @@ class Partial:
 
     def __enter__(self) -> Self:
         with disk_faults(self.path, "write"):
-            flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW
-            self._file = os.fdopen(os.open(self.path, flags, 0o666), "rb+")
+            self._file = self._create()
             while piece := self._file.read(CHUNK):
                 self._hasher.update(piece)
                 self.size += len(piece)
@@ -52,6 +51,10 @@ class Partial:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _create(self) -> BinaryIO:
+        flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW
+        return os.fdopen(os.open(self.path, flags, 0o666), "rb+")
 
     @property
     def _opened(self) -> BinaryIO:
@@ -88,6 +91,13 @@ class Partial:
             self._file = None
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.replace(target)
+
+    def reject(self, aside: Path) -> None:
+        """Move the file to another name; `restart` then begins a new one."""
+        with disk_faults(aside, "write"):
+            self._opened.close()
+            self.path.replace(aside)
+            self._file = self._create()
 
     def leave(self, resting: Path) -> None:
         """Put unpublished bytes where the next process looks for them, if there are any."""

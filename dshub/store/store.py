@@ -112,7 +112,23 @@ class Store:
         if target.is_dir() and not target.is_symlink():
             self.set_aside(target)
         partial.publish(target)
+        self._rejected(partial.digest).unlink(missing_ok=True)
         return target
+
+    def reject(self, partial: Partial) -> Path:
+        """Keep bytes that are not the published ones where a person can look at them.
+
+        The last ones of a file are kept, until the file has arrived or `dshub cache` removes
+        them.
+        """
+        aside = self._rejected(partial.digest)
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
+        partial.reject(aside)
+        return aside
+
+    def _rejected(self, digest: Digest) -> Path:
+        return self.root / layout.PARTIAL / f"rejected-{digest.hex}"
 
     def adopt(self, path: Path) -> Digest:
         """Move a finished file of ours, from the cache's own file system, under its checksum."""

@@ -13,7 +13,7 @@ CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 KINDS = [kind for kind in CLASSES if kind.__module__ == "dshub.errors"]
 LINE = re.compile(r"^ {4}([│├└─ ]*)(\w+Error) +(\d+) .*?(?:\(an? (\w+)\))?$", re.MULTILINE)
 
-wrong_bytes = ChecksumError(thing="file", source="url", expected="sha256:00", actual="sha256:11")
+wrong_bytes = ChecksumError(source="url", expected="sha256:00", actual="sha256:11")
 no_answer = TransportError(url="http://h/f", reason="503", transient=True, retry_after=2.5)
 EXAMPLES: list[DshubError] = [
     DshubError("words", hint="try"),
