@@ -6,6 +6,7 @@ published bytes.
 """
 
 import email.utils
+import os
 import re
 import time
 from typing import Any, Self
@@ -215,3 +216,9 @@ def _detail(error: Exception) -> str:
         inner = [*getattr(item, "args", ()), getattr(item, "reason", None), item.__context__]
         seen += [new for new in inner if isinstance(new, Exception) and new not in seen]
     return ""
+
+
+def certificates() -> str:
+    """The file or folder of certificates that servers are checked against."""
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return named or str(requests.utils.DEFAULT_CA_BUNDLE_PATH)

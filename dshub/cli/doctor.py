@@ -1,0 +1,226 @@
+"""`dshub doctor`: whether this machine is fit for the work, and what to do where it is not."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from dshub.cli import _screen
+from dshub.errors import StoreError, TransportError
+from dshub.progress import size
+
+if TYPE_CHECKING:
+    from dshub.hub import Hub
+    from dshub.settings import Settings
+    from dshub.transports import Transports
+
+State = Literal["ok", "note", "bad"]
+
+LITTLE = 5_000_000_000  # bytes free below which it is said
+SAMPLE_BYTES, SAMPLE_SECONDS = 20_000_000, 3.0  # at most, to measure a mirror
+SAMPLES = 20  # files asked for before a mirror counts as one that holds none of ours
+DECODERS = ("cv2", "simplejpeg", "turbojpeg", "imagecodecs", "torchcodec")
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "polars", "ray")
+
+CHECK_MIRROR = "check DSHUB_MIRROR; where a mirror is down, upstream is asked"
+
+TRY_LOCK = """
+import sys
+from filelock import FileLock, Timeout
+try:
+    FileLock(sys.argv[1]).acquire(timeout=0)
+except Timeout:
+    sys.exit(0)
+sys.exit(3)
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        thing: what.
+        state: `bad` where something will not work, `note` where a person may want to know.
+        fact: what was found.
+        advice: what to do about it.
+    """
+
+    thing: str
+    state: State
+    fact: str
+    advice: str = ""
+
+
+@click.command(short_help="Whether this machine is fit, and what to do where it is not.")
+@_screen.json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Look at the cache, its locks, the network, mirrors and decoders, and give a verdict.
+
+    \b
+      dshub doctor
+      DSHUB_MIRROR=https://mirror.example dshub doctor
+
+    Exit code 1 where something will not work.
+    """
+    from dshub.hub import Hub
+
+    hub = Hub()
+    findings = [*_cache(hub), *_network(hub.settings), *_mirrors(hub), *_software()]
+    bad = [finding for finding in findings if finding.state == "bad"]
+    data = {"healthy": not bad, "findings": [asdict(finding) for finding in findings]}
+    _screen.answer(as_json, data, lambda: _text(findings))
+    if not as_json:
+        _screen.note(_verdict(bad))
+    ctx.exit(1 if bad else 0)
+
+
+def _text(findings: list[Finding]) -> str:
+    colors = {"ok": "green", "note": "yellow", "bad": "red"}
+    rows = []
+    for finding in findings:
+        mark = click.style(finding.state, fg=colors[finding.state])
+        rows.append([mark, finding.thing, finding.fact])
+        if finding.advice:
+            rows.append(["", "", _screen.dim(finding.advice)])
+    return _screen.columns(rows)
+
+
+def _verdict(bad: list[Finding]) -> str:
+    if not bad:
+        return "all is well"
+    things = ", ".join(finding.thing for finding in bad)
+    return f"{len(bad)} of these will not work: {things}"
+
+
+def _cache(hub: "Hub") -> Iterator[Finding]:
+    root = hub.store.root
+    try:
+        with hub.store.scratch() as folder:
+            yield Finding("cache", "ok", f"{_screen.short_path(root)} can be written")
+            yield _locks(folder)
+    except StoreError as error:
+        yield Finding("cache", "bad", str(error), error.hint)
+    free = hub.store.free()
+    little = free is not None and free < LITTLE
+    advice = "`dshub cache ls` shows what is kept; DSHUB_CACHE names another folder"
+    yield Finding("space", "note" if little else "ok", f"{size(free)} free", advice * little)
+    for place in hub.store.layers:
+        there = os.access(place, os.R_OK | os.X_OK)
+        fact = f"{place} {'can be read' if there else 'cannot be read'}"
+        advice = "" if there else "check DSHUB_SITE_CACHES"
+        yield Finding("site cache", "ok" if there else "bad", fact, advice)
+
+
+def _locks(folder: Path) -> Finding:
+    """Hold a lock here, and see whether another process gets it too."""
+    from filelock import FileLock
+
+    path = folder / "probe.lock"
+    try:
+        with FileLock(path, timeout=1):
+            command = [sys.executable, "-c", TRY_LOCK, str(path)]
+            code = subprocess.run(command, check=False, timeout=30).returncode  # noqa: S603  # ours
+    except (OSError, NotImplementedError, subprocess.TimeoutExpired):
+        code = 1
+    if code == 0:
+        return Finding("locks", "ok", "a second process has to wait")
+    fact = "two processes get the same lock" if code == 3 else "locks do not work here"
+    advice = "nothing can go wrong, but processes that start together may each fetch the files"
+    return Finding("locks", "note", fact, advice)
+
+
+def _network(settings: "Settings") -> Iterator[Finding]:
+    from urllib.request import getproxies
+
+    from dshub.transports.http import certificates
+
+    if settings.offline:
+        yield Finding("network", "note", "DSHUB_OFFLINE forbids every connection")
+    proxies = {scheme: url for scheme, url in getproxies().items() if scheme != "no"}
+    shown = ", ".join(f"{scheme} through {_without_user(url)}" for scheme, url in proxies.items())
+    yield Finding("proxy", "ok", shown or "none")
+    bundle = certificates()
+    there = Path(bundle).exists()
+    advice = "" if there else "REQUESTS_CA_BUNDLE must name a file of certificates"
+    fact = bundle if there else f"{bundle} does not exist"
+    yield Finding("certificates", "ok" if there else "bad", fact, advice)
+
+
+def _without_user(url: str) -> str:
+    """An address without the name and password in it."""
+    scheme, mark, rest = url.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
+
+
+def _mirrors(hub: "Hub") -> Iterator[Finding]:
+    for mirror in hub.settings.mirrors:
+        remote = mirror.startswith(("http:", "https:"))
+        if remote and hub.settings.offline:
+            continue
+        if "://" not in mirror and not Path(mirror).is_dir():
+            yield Finding("mirror", "bad", f"{mirror}: no such folder", CHECK_MIRROR)
+        else:
+            yield _mirror(hub, mirror)
+
+
+def _mirror(hub: "Hub", mirror: str) -> Finding:
+    """Ask a mirror for files of the registry until it gives one, and measure that."""
+    from contextlib import closing
+
+    from dshub.transports import Transports
+
+    with closing(Transports(timeout=min(hub.settings.timeout, 5.0))) as transports:
+        for address in _samples(hub, mirror):
+            try:
+                return Finding("mirror", "ok", f"{mirror}: {size(_rate(transports, address))}/s")
+            except TransportError as error:
+                reason = error.reason if error.unreachable else ""
+            if reason:
+                return Finding("mirror", "bad", f"{mirror}: {reason}", CHECK_MIRROR)
+    fact = f"{mirror}: none of the files that were asked for"
+    return Finding("mirror", "note", fact, "upstream is asked for what a mirror does not have")
+
+
+def _samples(hub: "Hub", mirror: str) -> list[str]:
+    """Addresses on a mirror, one for each of some datasets."""
+    from dshub.fetcher import Job, sources
+
+    found: dict[str, None] = {}
+    for manifest in hub.registry.manifests():
+        name, resource = max(manifest.resources.items(), key=lambda item: item[1].size or 0)
+        found[sources(Job(manifest.name, name, resource), [mirror])[0]] = None
+    return list(found)[:SAMPLES]
+
+
+def _rate(transports: "Transports", address: str) -> int:
+    """Bytes a second of a part of a file; raises TransportError."""
+    began, count = time.monotonic(), 0
+    with transports.of(address).open(address) as answer:
+        while count < SAMPLE_BYTES and time.monotonic() - began < SAMPLE_SECONDS:
+            piece = answer.read(1 << 20)
+            if not piece:
+                break
+            count += len(piece)
+    return int(count / max(time.monotonic() - began, 1e-6))
+
+
+def _software() -> Iterator[Finding]:
+    from importlib.util import find_spec
+
+    from PIL import __version__ as version
+    from PIL import features
+
+    turbo = features.check_feature("libjpeg_turbo")
+    jpeg = "libjpeg-turbo" if turbo else "a slow JPEG library"
+    others = [name for name in DECODERS if find_spec(name)]
+    yield Finding("decoders", "ok", ", ".join([f"Pillow {version} with {jpeg}", *others]))
+    found = [name for name in FRAMEWORKS if find_spec(name)]
+    yield Finding("frameworks", "ok", ", ".join(["numpy", *found]))

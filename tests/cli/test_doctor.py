@@ -1,0 +1,69 @@
+"""`dshub doctor` on healthy and on ailing machines."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from dshub.mirror import serving
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def findings(done: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str, str]]]:
+    """What was found, by the thing it is about."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for finding in json.loads(done.stdout)["findings"]:
+        found.setdefault(finding["thing"], []).append(finding)
+    return found
+
+
+def test_a_healthy_machine(dshub: Run) -> None:
+    """Everything is looked at, nothing is bad, and the exit code says so."""
+    done = dshub("doctor", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["healthy"] is True
+    found = findings(done)
+    assert found["locks"][0]["state"] == "ok"
+    assert {"cache", "space", "proxy", "certificates", "decoders", "frameworks"} <= found.keys()
+    assert "all is well" in dshub("doctor").stderr
+
+
+def test_what_will_not_work_is_said_with_advice(dshub: Run, tmp_path: Path) -> None:
+    """A cache that is a file, a mirror that is down, one that is nowhere, missing certificates."""
+    (tmp_path / "file").write_text("no folder")
+    done = dshub(
+        "doctor",
+        "--json",
+        DSHUB_CACHE=str(tmp_path / "file"),
+        DSHUB_MIRROR=f"http://127.0.0.1:9 {tmp_path / 'nowhere'}",
+        REQUESTS_CA_BUNDLE=str(tmp_path / "missing.pem"),
+        https_proxy="http://me:secret@127.0.0.1:3128",
+    )
+    assert done.returncode == 1
+    found = findings(done)
+    bad = [found["cache"][0], found["certificates"][0], *found["mirror"]]
+    assert [finding["state"] for finding in bad] == ["bad"] * 4
+    assert all(finding["advice"] for finding in bad)
+    assert "127.0.0.1:3128" in found["proxy"][0]["fact"]
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_a_mirror_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
+    """One that has a file of the registry is timed; one that has none is not called down."""
+    from dshub import Registry
+    from dshub.store import blob_path
+
+    manifest = Registry([own]).manifest("tiny/one")
+    folder = tmp_path / "mirror"
+    for resource in manifest.resources.values():
+        blob = folder / blob_path(resource.digest)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(b"any bytes will do")
+    (tmp_path / "empty").mkdir()
+    with serving(folder) as full, serving(tmp_path / "empty") as empty:
+        done = dshub("doctor", "--json", DSHUB_MIRROR=f"{full} {empty}")
+    assert done.returncode == 0
+    first, second = findings(done)["mirror"]
+    assert (first["state"], second["state"]) == ("ok", "note")
+    assert "B/s" in first["fact"]
