@@ -22,7 +22,8 @@ def main() -> None:
         ]
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(train.batches(128, shuffle=True, supervised=True).tf(), epochs=2, verbose=2)
+    batches = train.batches(128, shuffle=True, supervised=True).tf()
+    model.fit(batches, epochs=2, shuffle=False, verbose=2)  # the loader has shuffled
     _, accuracy = model.evaluate(test.batches(1000, supervised=True).tf(), verbose=0)
     print(f"test accuracy {100 * accuracy:.1f} %")
 
