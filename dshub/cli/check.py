@@ -1,9 +1,12 @@
 """`dshub check`: every fault of a manifest."""
 
+from collections.abc import Callable
+
 import click
 
 from dshub.cli import _screen
 from dshub.errors import DshubError, ManifestError, UnknownNameError
+from dshub.manifest import Manifest
 
 
 @click.command(short_help="Every fault of some manifests.")
@@ -30,11 +33,11 @@ def command(ctx: click.Context, manifests: tuple[str, ...], as_json: bool) -> No
     ctx.exit(1 if bad else 0)
 
 
-def _faults(find: "object", name: str) -> list[str]:
+def _faults(find: Callable[[str], Manifest], name: str) -> list[str]:
     from dshub.preparation import recipe
 
     try:
-        manifest = find(name)  # type: ignore[operator]
+        manifest = find(name)
         for split in manifest.splits:
             recipe(manifest, split)  # its reader must take the options
     except UnknownNameError:

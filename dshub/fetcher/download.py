@@ -177,8 +177,9 @@ def _is_right(job: Job, partial: Partial) -> bool:
 
 def _fault(session: Session, job: Job, url: str, partial: Partial) -> ChecksumError:
     """What is wrong with the bytes; they are kept aside, where a person can look at them."""
-    resource, kept = job.resource, session.store.reject(partial)
-    told, hint = diagnose(kept, resource)
+    resource = job.resource
+    told, hint = diagnose(partial.path, resource)
+    kept = session.store.reject(partial)
     if resource.size is not None and partial.size != resource.size:
         expected, actual = f"{resource.size:,} bytes", f"{partial.size:,} bytes"
         actual = "more bytes than that" if partial.size > resource.size else actual
