@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dshub import Hub, Settings
 from dshub.progress import Silent
 
-ROOT = Path(__file__).parent.parent
+# no test depends on how fast the machine is
+settings.register_profile("dshub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dshub")
 
 
 @pytest.fixture(autouse=True)

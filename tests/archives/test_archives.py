@@ -119,7 +119,7 @@ def test_cut_short_is_an_error_that_names_the_file(tmp_path: Path, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", WRAPPED)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_changed_byte_never_goes_unnoticed(
     tmp_path_factory: pytest.TempPathFactory, kind: str, place: float, flip: int

@@ -89,7 +89,7 @@ def test_every_small_length_is_a_permutation() -> None:
         assert np.array_equal(found, np.arange(length)), length
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lengths, keys)
 def test_any_length_is_a_permutation(length: int, key: int) -> None:
     """Each row comes once, for any key."""
@@ -102,7 +102,7 @@ def test_lengths_around_powers_of_two_are_permutations(length: int) -> None:
     assert np.array_equal(np.sort(order(length, key_of(1, 2))), np.arange(length))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(lengths, keys, st.data())
 def test_any_part_equals_that_part_of_the_whole(length: int, key: int, data: st.DataObject) -> None:
     """Positions can be asked for alone, in any order, also more than once."""

@@ -291,7 +291,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(data=st.one_of(mutated(), st.binary(max_size=60)))
 def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
     """Bytes are either a valid file, read as NumPy reads it, or refused with the file's name."""
