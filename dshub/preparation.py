@@ -89,10 +89,10 @@ def prepare(
     paths = {item.job.name: item.path for item in fetched}
     _check_space(manifest, split, store)
     target = store.root / table_path(manifest.name, made.key)
-    with store.lock(store.root / "partial-v1" / f"table-{made.key}"):
+    with store.table_lock(made.key) as owned:
         if store.table(manifest.name, made.key) is None:
             with (
-                store.new_table(manifest.name, made.key) as folder,
+                store.new_table(manifest.name, made.key, orphans=owned) as folder,
                 TableWriter(folder, manifest, split) as writer,
             ):
                 _write(manifest, split, paths, writer, made, progress)

@@ -97,7 +97,8 @@ def open_files(path: Path, *, title: str, member: str = "") -> list[ArchiveFile]
     """
     if not member:
         return [ArchiveFile(path, title)]
-    container = _container(path)
+    with _checked.translated(title, (OSError,)):
+        container = _container(path)
     if container is None:
         raise ReadError(file=title, reason=f"it is no archive that could hold {member!r}")
     try:

@@ -2,9 +2,6 @@
 
 import hashlib
 import os
-import platform
-import re
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +9,7 @@ from typing import BinaryIO, Self
 
 from dshub.digest import CHUNK, Digest
 from dshub.store.faults import disk_faults
+from dshub.store.owners import is_orphan, own_name
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -128,7 +126,7 @@ def claim(resting: Path, *, orphans: bool) -> Path:
         resting: the name under which unfinished bytes wait.
         orphans: whether to take those of killed processes too: only while the lock is held.
     """
-    own = resting.with_name(f"{resting.name}.{_owner()}-{secrets.token_hex(4)}")
+    own = resting.with_name(own_name(resting.name))
     with disk_faults(resting, "write"):
         found = sorted(remains(resting, orphans=orphans), key=_size, reverse=True)
         for path in found:
@@ -144,30 +142,9 @@ def remains(resting: Path, *, orphans: bool) -> list[Path]:
     """Files with bytes of an unfinished download that nobody writes to any more."""
     found = [resting] if resting.is_file() and not resting.is_symlink() else []
     if orphans:
-        found += [path for path in resting.parent.glob(f"{resting.name}.*") if _is_orphan(path)]
+        left = resting.parent.glob(f"{resting.name}.*")
+        found += [path for path in left if is_orphan(path) and path.is_file()]
     return found
-
-
-def _owner() -> str:
-    """This process, on this machine: `host-4711`."""
-    host = re.sub(r"[^A-Za-z0-9]", "_", platform.node())
-    return f"{host}-{os.getpid()}"
-
-
-def _is_orphan(path: Path) -> bool:
-    """Whether it is the file of a process of this machine that is no more."""
-    match = re.fullmatch(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.partition(".")[2])
-    if match is None or match[1] != _owner().rpartition("-")[0] or path.is_symlink():
-        return False
-    if os.name == "nt":
-        return False  # signal 0, which only asks elsewhere, would interrupt the process there
-    try:
-        os.kill(int(match[2]), 0)
-    except ProcessLookupError:
-        return path.is_file()
-    except OSError:
-        pass  # somebody else's process: it lives
-    return False
 
 
 def _size(path: Path) -> int:

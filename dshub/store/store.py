@@ -1,15 +1,15 @@
 """The cache of one user, with the read-only layers below it."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from dshub.digest import Digest
 from dshub.store import layout
 from dshub.store.faults import disk_faults
+from dshub.store.owners import is_orphan, own_name
 from dshub.store.partials import Partial, claim, remains
 
 
@@ -106,6 +106,10 @@ class Store:
         finally:
             lock.release()
 
+    def table_lock(self, key: str) -> AbstractContextManager[bool]:
+        """Hold the lock of a table that is about to be made; see `lock`."""
+        return self.lock(self.root / layout.PARTIAL / f"table-{key}")
+
     def publish(self, partial: Partial) -> Path:
         """Move a partial whose bytes were checked to its final name, and return that."""
         target = self.root / layout.blob_path(partial.digest)
@@ -142,7 +146,7 @@ class Store:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """An empty folder on the cache's file system, gone when the block ends."""
-        folder = self.root / layout.PARTIAL / f"scratch-{os.getpid()}-{secrets.token_hex(4)}"
+        folder = self.root / layout.PARTIAL / own_name("scratch")
         self._make(folder)
         try:
             yield folder
@@ -150,14 +154,22 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def new_table(self, name: str, key: str) -> Iterator[Path]:
+    def new_table(self, name: str, key: str, *, orphans: bool = False) -> Iterator[Path]:
         """An empty folder that becomes the table when the block ends well, and goes otherwise.
 
         If another process has published the same table meanwhile, its table stays.
+
+        Args:
+            name: of the dataset.
+            key: of the recipe.
+            orphans: remove what killed processes left of this table: only while a lock is held.
         """
-        folder = self.root / layout.PARTIAL / f"table-{key}-{os.getpid()}-{secrets.token_hex(4)}"
+        folder = self.root / layout.PARTIAL / own_name(f"table-{key}")
         target = self.root / layout.table_path(name, key)
         self._make(folder)
+        for left in folder.parent.glob(f"table-{key}.*") if orphans else ():
+            if is_orphan(left):
+                shutil.rmtree(left, ignore_errors=True)
         try:
             yield folder
             with disk_faults(target, "write"):
@@ -179,7 +191,7 @@ class Store:
         """Publish a small file by rename, and return its path."""
         target = self.root / relative
         self._make(target.parent)
-        temporary = self.root / layout.PARTIAL / f"text-{os.getpid()}-{secrets.token_hex(4)}"
+        temporary = self.root / layout.PARTIAL / own_name("text")
         self._make(temporary.parent)
         with disk_faults(target, "write"):
             temporary.write_bytes(data)

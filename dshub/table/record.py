@@ -37,10 +37,11 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     shards: tuple[Shard, ...]
     manifest: Manifest
 
-    def write(self, folder: Path) -> None:
-        """Write `table.json` into a folder."""
+    def write(self, folder: Path) -> Path:
+        """Write `table.json` into a folder, and return its path."""
         data = msgspec.json.format(msgspec.json.encode(self), indent=1)
         (folder / NAME).write_bytes(data)
+        return folder / NAME
 
     @classmethod
     def read(cls, folder: Path) -> "TableRecord":

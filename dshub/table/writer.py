@@ -1,5 +1,6 @@
 """Writing a table: any number of batches in, shards of one record batch each out."""
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -96,6 +97,7 @@ class TableWriter:
             for i, (written, rows) in enumerate(self._shards):
                 name = f"{self._split}-{i:05d}-of-{len(self._shards):05d}.arrow"
                 path = written.rename(self._folder / name)
+                _to_disk(path)
                 size, sha256 = path.stat().st_size, Digest.of_file(path).hex
                 shards.append(Shard(file=name, rows=rows, size=size, sha256=sha256))
             record = TableRecord(
@@ -107,5 +109,11 @@ class TableWriter:
                 shards=tuple(shards),
                 manifest=self._manifest,
             )
-            record.write(self._folder)
+            _to_disk(record.write(self._folder))
         return record
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file survives a power cut: its folder is about to get its final name."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,6 +1,8 @@
 """What is on disk, and what is never there."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,27 @@ def test_a_table_appears_whole_or_not_at_all(cache: Path) -> None:
     found = store.table("family/set", "key")
     assert found == cache / "tables-v1" / "family" / "set" / "key"
     assert (found / "table.json").read_text() == "first"  # whoever came first stays
+
+
+def test_what_a_killed_process_left_of_a_table_goes_with_the_next_try(cache: Path) -> None:
+    """Half a table is no small thing; who makes it anew removes it, but not one under way."""
+    child = """
+import os, signal, sys
+from pathlib import Path
+from dshub.store import Store
+with Store(Path(sys.argv[1])).new_table("set", "key") as folder:
+    (folder / "half").write_bytes(b"half a table")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", child, str(cache)], check=False)
+    assert [item.size for item in usage(cache)] == [len("half a table")]
+    store = Store(cache)
+    with store.new_table("set", "key") as under_way:
+        (under_way / "half").write_text("x")
+        with store.table_lock("key") as owned, store.new_table("set", "key", orphans=owned) as new:
+            (new / "table.json").write_text("whole")
+            assert (under_way / "half").exists()
+    assert [(item.kind, item.name) for item in usage(cache)] == [("prepared", "set")]
 
 
 def test_a_broken_folder_in_the_place_of_a_table_is_put_aside(cache: Path) -> None:
