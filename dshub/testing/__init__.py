@@ -6,21 +6,31 @@ runs against it. dshub's own plug-ins are tested in the same way.
 * `ReaderTests`: a file format.
 * `TransportTests`: a URL scheme.
 * `AdapterTests`: a framework.
-* `FaultyServer`: an HTTP server for a folder, with faults for chosen requests.
+* `faulty_server`: an HTTP server for a folder, with faults for chosen requests.
+* `SCENARIOS`, `play`: everything that can go wrong with a download, by name, for a downloader.
 
-This package needs pytest, which is in `dshub[test]`.
+This package needs pytest, and trustme for scenarios with TLS; both are in `dshub[test]`.
 """
 
 from dshub.testing.adapters import AdapterTests
+from dshub.testing.answers import Fault
+from dshub.testing.catalogue import SCENARIOS
 from dshub.testing.readers import ReaderTests
-from dshub.testing.server import Fault, FaultyServer, faulty_server
+from dshub.testing.scenarios import Scenario, write_files
+from dshub.testing.server import FaultyServer, faulty_server
+from dshub.testing.stage import Stage, play
 from dshub.testing.transports import TransportTests
 
 __all__ = [
+    "SCENARIOS",
     "AdapterTests",
     "Fault",
     "FaultyServer",
     "ReaderTests",
+    "Scenario",
+    "Stage",
     "TransportTests",
     "faulty_server",
+    "play",
+    "write_files",
 ]

@@ -1,56 +1,43 @@
 """A real HTTP server whose answers go wrong as a test asks."""
 
+import os
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from dshub.mirror.serving import PIECE, FolderHandler, FolderServer
+from dshub.mirror.serving import FolderHandler, FolderServer
+from dshub.testing.answers import Answer, End, Fault
+from dshub.testing.kinds import apply
 
-Kind = Literal[
-    "status",  # another status than 200, without the file
-    "cut",  # the connection ends after some bytes, though more were announced
-    "reset",  # the same, with a TCP reset
-    "flip",  # one bit of the body is another
-    "page",  # an HTML page in place of the file
-    "long",  # bytes follow without end
-    "no-range",  # ranges are ignored: the whole file from its beginning
-    "stall",  # nothing more comes after some bytes
-]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong, and how often.
-
-    Attributes:
-        kind: what.
-        times: for how many requests of a path, from the first one on.
-        after: bytes of the body that arrive before, where the body is what goes wrong.
-        status: for `status`.
-        headers: sent besides, such as Retry-After.
-    """
-
-    kind: Kind
-    times: int = 1_000_000
-    after: int = 1000
-    status: int = 503
-    headers: tuple[tuple[str, str], ...] = ()
+BUFFER = 1 << 16  # bytes that the system takes off a server's hands before a client wants them
+TICK = 0.02  # seconds between two pieces of an answer that is to be slow
 
 
 @dataclass
 class Request:
-    """What a client asked for."""
+    """What a client asked for.
+
+    Attributes:
+        sent: bytes of the body that went out, as far as the server can tell.
+        at: when it came, on the clock of `time.monotonic`.
+    """
 
     path: str
     headers: dict[str, str]
+    method: str = "GET"
     sent: int = 0
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -59,12 +46,13 @@ class FaultyServer:
 
     Attributes:
         url: its address.
-        faults: by path, or `*` for every path; may be changed at any time.
+        faults: by path, or `*` for every path; may be changed at any time. Several follow each
+            other: the second begins when the first was met as often as it says.
         requests: everything that was asked for so far.
     """
 
     url: str
-    faults: dict[str, Fault] = field(default_factory=dict)
+    faults: dict[str, Fault | Sequence[Fault]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
     @property
@@ -73,104 +61,208 @@ class FaultyServer:
         return sum(request.sent for request in self.requests)
 
 
+class _Gone(Exception):  # noqa: N818  # no error: nobody is there to be told
+    """The client has left, or the server is closing."""
+
+
 class _Handler(FolderHandler):
     """Answers as the state of its server says."""
 
-    state: FaultyServer
-    lock: threading.Lock
+    server: "_Server"
     request_seen: Request
 
     def do_GET(self) -> None:
-        fault = self._fault()
-        if fault is None or fault.kind in {"cut", "reset", "flip", "stall"}:
-            self._active = fault
-            super().do_GET()
-        elif fault.kind == "status":
-            self._status(fault)
-        elif fault.kind == "page":
-            self._body(b"<!DOCTYPE html><title>Sign in</title><p>Welcome to this network.")
-        elif fault.kind == "long":
-            self._endless()
+        server = self.server
+        with server.lock:
+            known = server.state.requests
+            earlier = [r for r in known if (r.path, r.method) == (self.path, self.command)]
+            self.request_seen = Request(self.path, dict(self.headers), self.command)
+            known.append(self.request_seen)
+            server.active += 1
+            active = server.active
+        try:
+            self._respond(earlier, active)
+        finally:
+            with server.lock:
+                server.active -= 1
+
+    do_HEAD = do_GET  # noqa: N815  # the name http.server looks for
+
+    def _respond(self, earlier: Sequence[Request], active: int) -> None:
+        path = self.find()
+        if path is None:
+            self.refuse(HTTPStatus.NOT_FOUND)
+            return
+        answer = self._right(path, len(earlier))
+        answer.active = active
+        answer.age = self.request_seen.at - earlier[0].at if earlier else 0
+        fault = self._fault(len(earlier))
+        if fault is not None:
+            apply(fault, answer)
+        try:
+            self._send(answer)
+        except (_Gone, OSError):
+            self.close_connection = True
+
+    def _right(self, path: Path, count: int) -> Answer:
+        """What a server would answer with which nothing is wrong."""
+        data = path.read_bytes()
+        etag = f'"{len(data):x}-{path.stat().st_mtime_ns:x}"'
+        wanted = self._wanted(len(data), etag)
+        del self.headers["If-Range"]
+        asked = self._wanted(len(data), etag)
+        answer = Answer(data, etag, asked, self._words(len(data), count))
+        if wanted is None:
+            answer.refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+            answer.headers["Content-Range"] = f"bytes */{len(data)}"
         else:
-            del self.headers["Range"]
-            self._active = None
-            super().do_GET()
+            answer.cover(wanted)
+        return answer
 
-    def _fault(self) -> Fault | None:
-        with self.lock:
-            earlier = sum(request.path == self.path for request in self.state.requests)
-            self.request_seen = Request(self.path, dict(self.headers))
-            self.state.requests.append(self.request_seen)
-        fault = self.state.faults.get(self.path) or self.state.faults.get("*")
-        return fault if fault is not None and earlier < fault.times else None
+    def _words(self, size: int, count: int) -> Mapping[str, str]:
+        parts = urlsplit(self.path)
+        now = time.time()
+        return {
+            **self.server.words,
+            "path": parts.path,
+            "host": self.headers.get("Host", ""),
+            "hop": parse_qs(parts.query).get("hop", ["0"])[0],
+            "count": str(count),
+            "size": str(size),
+            "half": str(size // 2),
+            "more": str(size + 1000),
+            "soon": formatdate(now + 2, usegmt=True),
+            "past": formatdate(now - 3600, usegmt=True),
+        }
 
-    def _status(self, fault: Fault) -> None:
-        self.send_response(fault.status)
-        for name, value in fault.headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+    def _fault(self, earlier: int) -> Fault | None:
+        """What goes wrong with the request that comes after so many for the same path."""
+        faults = self.server.state.faults
+        found = faults.get(self.path) or faults.get("*") or ()
+        for fault in (found,) if isinstance(found, Fault) else found:
+            if earlier < fault.times:
+                return fault if self._concerns(fault) else None
+            earlier -= fault.times
+        return None
 
-    def _body(self, data: bytes) -> None:
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-        self.request_seen.sent += len(data)
+    def _concerns(self, fault: Fault) -> bool:
+        if fault.only == "range":
+            return "Range" in self.headers
+        return fault.only in {"", self.command}
 
-    def _endless(self) -> None:
-        self.send_response(HTTPStatus.OK)
-        self.end_headers()
-        self.close_connection = True
-        for _ in range(10_000):  # 10 GB: a client that has not left by then has failed
-            self.wfile.write(bytes(1 << 20))
-            self.request_seen.sent += 1 << 20
+    def _send(self, answer: Answer) -> None:
+        head = answer.head()
+        if answer.head_stop:
+            head = iter([b"".join(head)[: answer.head_stop]])
+        for piece in head:
+            self._write(piece, answer.head_rate)
+        if answer.head_stop is None and self.command == "GET":
+            for piece, carried in answer.payload():
+                self._write(piece, answer.body_rate, carried)
+        self._end(answer.end)
 
-    def send_bytes(self, file: BinaryIO, wanted: range) -> None:
-        fault = self._active
-        if fault is None:
-            for start in range(wanted.start, wanted.stop, PIECE):
-                piece = range(start, min(start + PIECE, wanted.stop))
-                super().send_bytes(file, piece)
-                self.request_seen.sent += len(piece)
-            return
-        file.seek(wanted.start)
-        data = bytearray(file.read(len(wanted)))
-        if fault.kind == "flip":
-            data[min(fault.after, len(data) - 1)] ^= 1
-            self.wfile.write(data)
-            self.request_seen.sent += len(data)
-            return
-        self.wfile.write(data[: fault.after])
-        self.wfile.flush()
-        self.request_seen.sent += min(fault.after, len(data))
-        self._end(fault)
+    def _write(self, data: bytes, rate: float, carried: int = 0) -> None:
+        """Send bytes, at most `rate` a second; `carried` of them count as sent."""
+        step = max(1, int(rate * TICK)) if rate else len(data)
+        for begin in range(0, len(data), max(1, step)):
+            if rate:
+                self._pause(step / rate)
+            self.wfile.write(data[begin : begin + step])
+        self.request_seen.sent += carried
 
-    def _end(self, fault: Fault) -> None:
-        if fault.kind == "stall":
-            time.sleep(3600)
-        if fault.kind == "reset":
-            now = struct.pack("ii", 1, 0)
+    def _pause(self, seconds: float) -> None:
+        if self.server.closing.wait(seconds) or self._has_left():
+            raise _Gone
+
+    def _has_left(self) -> bool:
+        """Whether the client has closed the connection."""
+        if not select.select([self.connection], [], [], 0)[0]:
+            return False
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except ValueError:  # TLS cannot peek
+            return False
+
+    def _end(self, end: End) -> None:
+        self.close_connection = self.close_connection or end != "keep"
+        while end == "stall":
+            self._pause(TICK)
+        if end == "reset":
+            now = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
-        self.close_connection = True
+            # the server's own way to close says FIN first, which would make it an orderly end
+            socket.close(self.connection.detach())
+
+
+class _Server(FolderServer):
+    """Keeps what is open, so that everything ends when it closes."""
+
+    request_queue_size = 128
+
+    def __init__(
+        self, folder: Path, state: FaultyServer, words: Mapping[str, str], tls: Any
+    ) -> None:
+        self.state, self.words, self.tls = state, words, tls
+        self.lock, self.closing = threading.Lock(), threading.Event()
+        self.open: set[socket.socket] = set()
+        self.active = 0
+        super().__init__(("127.0.0.1", 0), folder, _Handler)
+
+    def server_activate(self) -> None:
+        """Small buffers, so that what is `sent` has nearly arrived."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        super().server_activate()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Take a connection; a TLS handshake waits for the connection's own thread."""
+        connection, address = super().get_request()
+        if self.tls is not None:
+            connection = self.tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        self.open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection, and close it."""
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def close_all(self) -> None:
+        """End whatever is under way."""
+        self.closing.set()
+        for connection in list(self.open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def faulty_server(folder: Path, faults: dict[str, Fault] | None = None) -> Iterator[FaultyServer]:
+def faulty_server(
+    folder: Path,
+    faults: Mapping[str, Fault | Sequence[Fault]] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    words: Mapping[str, str] | None = None,
+) -> Iterator[FaultyServer]:
     """Serve a folder over HTTP on this machine while the block runs, with faults.
+
+    Whatever is under way ends with the block, stalls included.
 
     Args:
         folder: what to serve.
         faults: what goes wrong, by path (`/blobs-v1/…`), or `*` for all of them.
+        tls: with a certificate, makes it HTTPS.
+        words: further names for `Fault.headers`, such as the address of another server.
     """
     state = FaultyServer("", dict(faults or {}))
-    handler = type("Handler", (_Handler,), {"state": state, "lock": threading.Lock()})
-    with FolderServer(("127.0.0.1", 0), folder, handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    with _Server(folder, state, dict(words or {}), tls) as server:
+        scheme = "http" if tls is None else "https"
+        state.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield state
         finally:
             server.shutdown()
+            server.close_all()
             thread.join()

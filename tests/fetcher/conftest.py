@@ -12,9 +12,10 @@ from dshub.store import Store, blob_path
 
 
 @pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are as short as can be."""
-    monkeypatch.setattr("dshub.fetcher.download._delay", lambda *_: 0.001)
+def no_patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between tries are as short as can be, but for tests that are about waiting."""
+    if request.node.get_closest_marker("patient") is None:
+        monkeypatch.setattr("dshub.fetcher.download._delay", lambda *_: 0.001)
 
 
 @pytest.fixture
