@@ -45,6 +45,10 @@ class Digest:
         with path.open("rb") as file:
             return cls(algorithm, hashlib.file_digest(file, algorithm).hexdigest())
 
+    def fits(self, path: Path) -> bool:
+        """Whether a file's bytes have this checksum; raises OSError where it cannot be read."""
+        return self.of_file(path, self.algorithm) == self
+
     @classmethod
     def of_bytes(cls, data: bytes, algorithm: Algorithm = "sha256") -> Self:
         """The checksum of some bytes."""

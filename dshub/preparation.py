@@ -89,7 +89,13 @@ def prepare(
     paths = {item.job.name: item.path for item in fetched}
     _check_space(manifest, split, store)
     target = store.root / table_path(manifest.name, made.key)
-    with store.table_lock(made.key) as owned:
+    told = progress or Silent()
+    title = f"{manifest.name} {split}"
+    with store.table_lock(
+        manifest.name,
+        made.key,
+        waiting=lambda other: told.say(f"{title} is being prepared by {other}; waiting"),
+    ) as owned:
         if store.table(manifest.name, made.key) is None:
             with (
                 store.new_table(manifest.name, made.key, orphans=owned) as folder,

@@ -1,4 +1,4 @@
-"""Telling a person how far long work has come: three calls, silent by default.
+"""Telling a person how far long work has come: a few calls, silent by default.
 
 Work reports to a `Progress`; whoever starts the work chooses what is drawn. On a terminal or in
 a notebook that is a bar, elsewhere one line per tenth, so that a log stays readable.
@@ -26,6 +26,9 @@ class Progress(Protocol):
     def finish(self) -> None:
         """The work started last is over, whether it went well or not."""
 
+    def say(self, text: str) -> None:
+        """Something that a person may want to know meanwhile: a source that was left, a wait."""
+
 
 class Silent:
     """Draws nothing."""
@@ -33,6 +36,7 @@ class Silent:
     def start(self, title: str, total: int | None, unit: str = "B") -> None: ...
     def advance(self, amount: int) -> None: ...
     def finish(self) -> None: ...
+    def say(self, text: str) -> None: ...
 
 
 class Lines:
@@ -68,6 +72,10 @@ class Lines:
 
     def finish(self) -> None: ...
 
+    def say(self, text: str) -> None:
+        with self._lock:
+            print(text, file=self._stream, flush=True)
+
 
 class Bar:
     """One tqdm bar for the whole work, with rate and time left."""
@@ -100,6 +108,14 @@ class Bar:
             if self._bar is not None:
                 self._bar.close()
                 self._bar = None
+
+    def say(self, text: str) -> None:
+        with self._lock:
+            if self._bar is not None:
+                self._bar.clear()
+            print(text, file=self._stream, flush=True)
+            if self._bar is not None:
+                self._bar.refresh()
 
 
 class Task:

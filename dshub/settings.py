@@ -32,7 +32,7 @@ class Settings:
         offline: never open a connection (`DSHUB_OFFLINE`).
         synthetic: rows per split of a stand-in that replaces every dataset, or None
             (`DSHUB_SYNTHETIC`).
-        jobs: files fetched at once (`DSHUB_JOBS`).
+        jobs: connections at once, over all files (`DSHUB_JOBS`).
         timeout: seconds without an answer after which a source counts as silent
             (`DSHUB_TIMEOUT`).
         progress: `auto`, `bar`, `lines` or `off` (`DSHUB_PROGRESS`).
@@ -45,7 +45,7 @@ class Settings:
     mirrors: tuple[str, ...] = ()
     offline: bool = False
     synthetic: int | None = None
-    jobs: int = 8
+    jobs: int = 16
     timeout: float = 30.0
     progress: Style = "auto"
     log: str | None = None

@@ -202,13 +202,13 @@ def _samples(hub: "Hub", mirror: str) -> list[str]:
 
 def _rate(transports: "Transports", address: str) -> int:
     """Bytes a second of a part of a file; raises TransportError."""
-    began, count = time.monotonic(), 0
+    began, count, buffer = time.monotonic(), 0, memoryview(bytearray(1 << 20))
     with transports.of(address).open(address) as answer:
         while count < SAMPLE_BYTES and time.monotonic() - began < SAMPLE_SECONDS:
-            piece = answer.read(1 << 20)
-            if not piece:
+            got = answer.readinto(buffer)
+            if not got:
                 break
-            count += len(piece)
+            count += got
     return int(count / max(time.monotonic() - began, 1e-6))
 
 

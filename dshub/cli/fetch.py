@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
 @click.option("--from", "source", metavar="DIR-or-URL", help="Take files only from there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
-@click.option("--jobs", type=int, metavar="N", help="Files to fetch at once (default 8).")
+@click.option("--jobs", type=int, metavar="N", help="Connections at once (default 16).")
 @click.option("--no-prepare", is_flag=True, help="Leave the tables for later.")
 @_screen.json_option
 def command(

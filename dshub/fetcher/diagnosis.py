@@ -20,8 +20,13 @@ _MAGIC = {
 }
 
 
-def diagnose(path: Path, resource: Resource) -> tuple[str, str]:
+def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
     """What the bytes in a file seem to be, and what to do about it.
+
+    Args:
+        path: of the file.
+        resource: what it should be.
+        length: bytes of the source's file: no more of them were taken than were published.
 
     Returns:
         A clause such as `it is an HTML page titled 'Sign in'`, and the next step; both empty
@@ -29,14 +34,13 @@ def diagnose(path: Path, resource: Resource) -> tuple[str, str]:
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-    size = path.stat().st_size
     if not head:
         return "it is empty", "the source answers without a file; try again later"
     if _is_page(head):
         return _page(head)
-    if resource.size is not None and size < resource.size:
+    if resource.size is not None and length < resource.size:
         return "it is cut short", "the source, or a proxy before it, keeps only part of the file"
-    if resource.size is not None and size > resource.size:
+    if resource.size is not None and length > resource.size:
         return "it is longer than the file that was published", ""
     if _begins_as_named(head, resource.name):
         return (

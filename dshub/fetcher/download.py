@@ -3,75 +3,46 @@
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from dshub.errors import ChecksumError, DshubError, TransportError, UnknownNameError
+from dshub.errors import ChecksumError, DshubError, TransportError
+from dshub.fetcher.chunks import damaged
 from dshub.fetcher.diagnosis import diagnose
+from dshub.fetcher.encodings import decode, receive_encoded
+from dshub.fetcher.session import Session, Stopped, host
 from dshub.fetcher.sources import Job
-from dshub.progress import Progress
-from dshub.store import Partial, Store
-from dshub.transports import Transport, Transports
+from dshub.fetcher.streams import WINDOWS, Growth, Pace, TooSlow, receive
+from dshub.progress import size as shown
+from dshub.store import Origin, Partial, Span, Waiting
+from dshub.transports import Answer
 
 TRIES = 5  # in a row, without progress, before a source is given up
 PROGRESS = 1000  # bytes that a try must bring to count as progress
 TRIES_UNREACHABLE = 2  # the same, for a host that cannot be reached at all
+PATIENCE = 2  # time-outs without progress after which a source is given up
 LONGEST_WAIT = 30.0  # seconds between two tries
-PIECE = 1 << 20  # bytes read at a time
 
 _log = logging.getLogger("dshub")
 
 
-class Stopped(Exception):  # noqa: N818  # not an error: somebody asked for it
-    """The fetch was interrupted; what has arrived is kept."""
-
-
-@dataclass
-class Session:
-    """What all downloads of one fetch share.
+@dataclass(frozen=True)
+class Delivered:
+    """A file that is in the store.
 
     Attributes:
-        unreachable: hosts that gave no connection, and what was said of each: no other file
-            waits for them again.
-        stop: set when the fetch is interrupted.
+        path: where it is.
+        source: the address that delivered it, or `cache` where another process brought it while
+            this one waited.
+        attempts: what went wrong before: an error for each source that did not deliver.
     """
 
-    store: Store
-    transports: Transports
-    progress: Progress
-    wait: Callable[[float], None]
-    unreachable: dict[str, str] = field(default_factory=dict)
-    stop: threading.Event = field(default_factory=threading.Event)
-
-
-def download(session: Session, job: Job, sources: Sequence[str]) -> tuple[Path, str]:
-    """Get one file into the store; returns its path and the address that delivered it.
-
-    The address is `cache` where another process brought the file while this one waited.
-
-    Raises:
-        AllFailed: no source delivered the published bytes; it holds one error per source.
-        StoreError: the cache cannot be written.
-    """
-    attempts: list[DshubError] = []
-    resource = job.resource
-    with session.store.partial(resource.digest) as partial:
-        found = session.store.blob(resource.digest, resource.size)
-        if found is not None:
-            partial.discard()
-            session.progress.advance(resource.size or 0)
-            return found, "cache"
-        _count(session, partial.size)
-        for url in sources:
-            try:
-                _from_source(session, job, url, partial)
-            except (TransportError, ChecksumError) as error:
-                _log.info("%s", error)
-                attempts.append(error)
-            else:
-                return session.store.publish(partial), url
-    raise AllFailed(attempts)
+    path: Path
+    source: str
+    attempts: tuple[DshubError, ...] = ()
 
 
 class AllFailed(Exception):  # noqa: N818  # never seen outside the fetcher, which names the file
@@ -82,122 +53,286 @@ class AllFailed(Exception):  # noqa: N818  # never seen outside the fetcher, whi
         self.attempts = tuple(attempts)
 
 
-def _from_source(session: Session, job: Job, url: str, partial: Partial) -> None:
-    """Fill the partial from one source until its bytes are the published ones.
+def download(session: Session, job: Job, sources: Sequence[str]) -> Delivered:
+    """Get one file into the store.
 
-    Bytes of several answers may not belong together, a page that some network put in between may
-    be gone the next time, and a bit may flip on the way. So the file is taken once more from its
-    beginning before the source is blamed.
+    Raises:
+        AllFailed: no source delivered the published bytes; it holds one error per source.
+        StoreError: the cache cannot be written.
     """
-    for last in (False, True):
-        _receive_all(session, job, url, partial)
-        if _is_right(job, partial):
-            return
-        too_long = job.resource.size is not None and partial.size > job.resource.size
-        fault = _fault(session, job, url, partial)
-        _restart(session, partial)
-        if last or too_long:
-            raise fault
-        session.wait(_delay(1, None))
-
-
-def _receive_all(session: Session, job: Job, url: str, partial: Partial) -> None:
-    """Receive until the source has no more to give, trying again while that may help."""
-    fruitless = 0
-    while partial.size != job.resource.size:
-        before = partial.size
-        try:
-            _check_reachable(session, url)
-            _receive(session, job, url, partial)
-        except TransportError as error:
-            fruitless = 1 if partial.size - before >= PROGRESS else fruitless + 1
-            _give_up(session, error, fruitless)
-            session.wait(_delay(fruitless, error.retry_after))
-        else:
-            break
-        if session.stop.is_set():
-            raise Stopped
-
-
-def _give_up(session: Session, error: TransportError, fruitless: int) -> None:
-    """Raise the error once trying again is no use."""
-    most = TRIES_UNREACHABLE if error.unreachable else TRIES
-    asked = error.retry_after or 0.0
-    if error.transient and fruitless < most and asked <= LONGEST_WAIT:
-        return
-    if error.unreachable:
-        session.unreachable[_host(error.url)] = error.reason
-    if asked > LONGEST_WAIT:
-        reason = f"{error.reason}, it asks to wait {asked:,.0f} s"
-        error = TransportError(url=error.url, reason=reason)
-    elif error.transient and fruitless > 1:
-        error = TransportError(url=error.url, reason=f"{error.reason}, {fruitless} tries")
-    raise error
-
-
-def _check_reachable(session: Session, url: str) -> None:
-    if _host(url) in session.unreachable:
-        raise TransportError(url=url, reason=session.unreachable[_host(url)])
-
-
-def _receive(session: Session, job: Job, url: str, partial: Partial) -> None:
-    """One answer of one source, appended to the partial."""
-    limit = job.resource.size
-    if limit is not None and partial.size > limit:
-        _restart(session, partial)
-    with _transport(session, url).open(url, start=partial.size) as answer:
-        if answer.start != partial.size:
-            _restart(session, partial)
-        while piece := answer.read(PIECE):
-            if session.stop.is_set():
-                raise Stopped
-            if limit is not None:
-                piece = piece[: limit + 1 - partial.size]  # one byte too many says enough
-            partial.write(piece)
-            _count(session, len(piece))
-            if limit is not None and partial.size > limit:
-                return
-        total = limit if answer.total is None else answer.total
-        if total is not None and partial.size < total:
-            reason = f"it ended after {partial.size:,} of {total:,} bytes"
-            raise TransportError(url=url, reason=reason, transient=True)
-
-
-def _transport(session: Session, url: str) -> Transport:
-    try:
-        return session.transports.of(url)
-    except UnknownNameError as error:  # another source may have a scheme that is known
-        raise TransportError(url=url, reason=str(error)) from error
-
-
-def _is_right(job: Job, partial: Partial) -> bool:
-    size = job.resource.size
-    return size in {None, partial.size} and partial.actual == job.resource.digest
-
-
-def _fault(session: Session, job: Job, url: str, partial: Partial) -> ChecksumError:
-    """What is wrong with the bytes; they are kept aside, where a person can look at them."""
     resource = job.resource
-    told, hint = diagnose(partial.path, resource)
-    kept = session.store.reject(partial)
-    if resource.size is not None and partial.size != resource.size:
-        expected, actual = f"{resource.size:,} bytes", f"{partial.size:,} bytes"
-        actual = "more bytes than that" if partial.size > resource.size else actual
-    else:
-        expected, actual = str(resource.digest), str(partial.actual)
-    return ChecksumError(
-        source=url, expected=expected, actual=actual, told=told, kept=str(kept), hint=hint
-    )
+
+    def waiting(other: Waiting) -> None:
+        had = f", which has {shown(other.size)} of it" if other.size else ""
+        session.tell(f"{job.dataset}: {job.name} is being fetched by {other}{had}; waiting")
+
+    with session.store.partial(resource.digest, resource.size, waiting=waiting) as partial:
+        found = session.store.blob(resource.digest, resource.size)
+        if found is not None:
+            partial.discard()
+            session.count(resource.size or 0)
+            return Delivered(found, "cache")
+        if resource.size is not None and partial.end > resource.size:
+            partial.forget(resource.size, partial.end)
+        session.count(partial.size)
+        return Download(session, job, partial).run(sources)
 
 
-def _restart(session: Session, partial: Partial) -> None:
-    _count(session, -partial.size)
-    partial.restart()
+class Download:
+    """A file on its way. One stream leads; others may be started to help it.
 
+    Attributes:
+        url: the source asked at present; empty while there is none.
+        etag: what it named its version of the file.
+        ranges: whether it gives parts of the file.
+        streams: connections at work for it.
+    """
 
-def _count(session: Session, amount: int) -> None:
-    if amount:
-        session.progress.advance(amount)
+    def __init__(self, session: Session, job: Job, partial: Partial) -> None:
+        self.session, self.job, self.partial = session, job, partial
+        self.url, self.etag, self.ranges, self.streams = "", "", False, 1
+        self.growth = Growth()
+        self._total: int | None = None  # bytes, as the source says
+        self._lock = threading.Lock()
+        self._attempts: list[DshubError] = []
+
+    def join(self) -> None:
+        """One connection more works for it."""
+        with self._lock:
+            self.streams += 1
+
+    def leave(self) -> None:
+        """One connection less works for it."""
+        with self._lock:
+            self.streams -= 1
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether more connections would speed it up."""
+        size = self.job.resource.size
+        if size is None or not self.ranges:
+            return False
+        return self.growth.wanted(self.partial.size, size, self.streams)
+
+    def run(self, sources: Sequence[str]) -> Delivered:
+        """Take the file from the first source that delivers it.
+
+        A source below the floor is left while others remain. If none of them is any better, the
+        fastest of those that were left is asked again, and then may take its time.
+        """
+        known = self.session.slow
+        order = sorted(sources, key=lambda url: host(url) in known)
+        slow: list[tuple[float, str]] = []
+        for url in order:
+            floor = len(order) > 1 and not (host(url) in known and len(known) >= len(order))
+            try:
+                if self._tried(url, floor=floor):
+                    return self._published(url)
+            except TooSlow as error:
+                slow.append((error.rate, url))
+                self._note_slow(url, error.rate)
+        for _, url in sorted(slow, reverse=True):
+            self.session.tell(f"no source is faster: back to {host(url)}")
+            if self._tried(url, floor=False):
+                return self._published(url)
+        raise AllFailed(self._attempts)
+
+    def _note_slow(self, url: str, rate: float) -> None:
+        self.session.slow[host(url)] = rate
+        reason = f"slow: {shown(int(rate))}/s"
+        self._attempts.append(TransportError(url=url, reason=reason))
+        self.session.tell(f"{host(url)} is slow ({shown(int(rate))}/s): asking the next source")
+
+    def _published(self, url: str) -> Delivered:
+        path = self.session.store.publish(self.partial)
+        return Delivered(path, url, tuple(self._attempts))
+
+    def _tried(self, url: str, *, floor: bool) -> bool:
+        """Whether a source delivered the file."""
+        try:
+            with self._asking(url):
+                self._from_source(url, floor=floor)
+        except (TransportError, ChecksumError) as error:
+            _log.info("%s", error)
+            self._attempts.append(error)
+            return False
+        return True
+
+    @contextmanager
+    def _asking(self, url: str) -> Iterator[None]:
+        """Others may help with this source while the block runs."""
+        self.url, self.etag, self.ranges, self._total = url, "", False, None
+        self.session.active.add(self)
+        try:
+            yield
+        finally:
+            self.session.active.discard(self)
+            self.ranges = False
+
+    def _from_source(self, url: str, *, floor: bool) -> None:
+        """Fill the partial from one source until its bytes are the published ones.
+
+        Bytes of several answers may not belong together, a page that some network put in between
+        may be gone the next time, and a bit may flip on the way. So the file is taken once more
+        from its beginning before the source is blamed; or only its damaged chunks, where the
+        manifest knows their checksums.
+        """
+        for last in (False, True):
+            self._receive_all(url, floor=floor)
+            if self._is_right():
+                return
+            fault = self._fault(url)
+            if last:
+                raise fault
+            self.session.wait(_delay(1, None))
+
+    def _receive_all(self, url: str, *, floor: bool) -> None:
+        """Receive until the source has no more to give, trying again while that may help."""
+        window = max(self.session.timeout / WINDOWS, 0.2)
+        fruitless, progress = 0, time.monotonic()
+        while not self.partial.complete(self.job.resource.size):
+            before = self.partial.size
+            pace = Pace(self.partial, window) if floor else None
+            try:
+                self._check_reachable(url)
+                if self._receive(url, pace):
+                    break
+            except TransportError as error:
+                got = self.partial.size - before >= PROGRESS
+                fruitless = 1 if got else fruitless + 1
+                progress = time.monotonic() if got else progress
+                late = time.monotonic() - progress > PATIENCE * self.session.timeout
+                self._give_up(error, fruitless, late=late)
+                self.session.wait(_delay(fruitless, error.retry_after))
+            if self.session.stop.is_set():
+                raise Stopped
+
+    def _give_up(self, error: TransportError, fruitless: int, *, late: bool) -> None:
+        """Raise the error once trying again is no use."""
+        most = TRIES_UNREACHABLE if error.unreachable else TRIES
+        asked = error.retry_after or 0.0
+        if error.transient and fruitless < most and not late and asked <= LONGEST_WAIT:
+            return
+        if error.unreachable:
+            self.session.unreachable[host(error.url)] = error.reason
+            self.session.tell(f"{host(error.url)}: {error.reason}; asking other sources")
+        if asked > LONGEST_WAIT:
+            reason = f"{error.reason}, it asks to wait {asked:,.0f} s"
+            error = TransportError(url=error.url, reason=reason)
+        elif error.transient and fruitless > 1:
+            error = TransportError(url=error.url, reason=f"{error.reason}, {fruitless} tries")
+        raise error
+
+    def _check_reachable(self, url: str) -> None:
+        told = self.session.unreachable.get(host(url))
+        if told is not None:
+            raise TransportError(url=url, reason=told)
+
+    def _receive(self, url: str, pace: Pace | None) -> bool:
+        """One answer of one source; returns whether the source has no more to give."""
+        size, partial = self.job.resource.size, self.partial
+        span = partial.claim(size)
+        if span is None:  # others are at work on all that is missing
+            partial.wait(0.1)
+            return False
+        try:
+            etag = partial.origin.etag if partial.origin.url == url else ""
+            stop = None if span.stop == size else span.stop
+            transport = self.session.transport(url)
+            with transport.open(url, start=span.start, stop=stop, etag=etag) as answer:
+                if answer.encoding:
+                    self._receive_encoded(url, answer)
+                    return True
+                span = self._agreed(url, span, answer)
+                self._begin(url, answer)
+                receive(self.session, partial, span, answer, pace=pace)
+                return self._ended(url, span, answer)
+        finally:
+            partial.release(span)
+
+    def _agreed(self, url: str, span: Span, answer: Answer) -> Span:
+        """The span that an answer fills: everything, where it begins at the beginning."""
+        size = self.job.resource.size
+        if answer.start == span.start:
+            if span.start and None not in {size, answer.total} and answer.total != size:
+                self._restart()
+                reason = f"it has another file, of {answer.total:,} bytes"
+                raise TransportError(url=url, reason=reason, transient=True)
+            return span
+        self._restart()
+        whole = self.partial.claim(size)
+        if whole is None:
+            raise TransportError(url=url, reason="it gives the whole file only", transient=True)
+        return whole
+
+    def _begin(self, url: str, answer: Answer) -> None:
+        if self.partial.origin != Origin(url, answer.etag):
+            self.partial.note(Origin(url, answer.etag))
+        self.etag, self.ranges, self._total = answer.etag, answer.ranges, answer.total
+        if self.streams == 1:
+            self.growth.begin(self.partial.size)
+
+    def _ended(self, url: str, span: Span, answer: Answer) -> bool:
+        """Whether the source has no more; raises where it broke off."""
+        if span.full and self.job.resource.size is not None:
+            return False
+        total = self.job.resource.size if answer.total is None else answer.total
+        if total is not None and span.position < total and not span.full:
+            reason = f"it ended after {span.position:,} of {total:,} bytes"
+            raise TransportError(url=url, reason=reason, transient=True)
+        return True
+
+    def _receive_encoded(self, url: str, answer: Answer) -> None:
+        """Bytes that were encoded for the way: as they came, or decoded, whichever is right."""
+        raw, plain = self.partial.path / "encoded", self.partial.path / "decoded"
+        size, encoding = self.job.resource.size, answer.encoding
+        self._restart()
+        if answer.start:
+            reason = "it sent an encoded part of the file"
+            raise TransportError(url=url, reason=reason, transient=True)
+        receive_encoded(self.session, answer, raw, size)
+        if not self.job.resource.digest.fits(raw):
+            decode(url, raw, plain, encoding, size)
+            raw.unlink()
+            raw = plain
+        self.partial.replace(raw)
+        self.session.count(self.partial.size)
+
+    def _is_right(self) -> bool:
+        resource = self.job.resource
+        whole = resource.size is None or self.partial.complete(resource.size)
+        return whole and self.partial.actual == resource.digest
+
+    def _fault(self, url: str) -> ChecksumError:
+        """What is wrong with the bytes, which are dropped: all, or the chunks that are damaged.
+
+        Bytes that are dropped as a whole are kept aside, where a person can look at them.
+        """
+        resource, partial = self.job.resource, self.partial
+        wrong = damaged(partial, resource)
+        if wrong:
+            before = partial.size
+            partial.forget(*wrong)
+            self.session.count(partial.size - before)
+            told = f"{len(wrong) // 2} of its {len(resource.chunks)} chunks are damaged"
+            return ChecksumError(
+                source=url, expected=str(resource.digest), actual="other bytes", told=told
+            )
+        length = max(partial.size, self._total or 0)
+        told, hint = diagnose(partial.data, resource, length)
+        if resource.size is not None and length != resource.size:
+            expected, actual = f"{resource.size:,} bytes", f"{length:,} bytes"
+        else:
+            expected, actual = str(resource.digest), str(partial.actual)
+        self.session.count(-partial.size)
+        kept = str(self.session.store.reject(partial))
+        return ChecksumError(
+            source=url, expected=expected, actual=actual, told=told, kept=kept, hint=hint
+        )
+
+    def _restart(self) -> None:
+        self.session.count(-self.partial.size)
+        self.partial.restart()
 
 
 def _delay(fruitless: int, retry_after: float | None) -> float:
@@ -205,7 +340,3 @@ def _delay(fruitless: int, retry_after: float | None) -> float:
     if retry_after is not None:
         return min(retry_after, LONGEST_WAIT)
     return min(0.5 * float(1 << fruitless), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311
-
-
-def _host(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0]

@@ -1,22 +1,20 @@
 """Many files at once: what is missing, is there space, and who brings what."""
 
-import queue
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.digest import Digest
 from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError
-from dshub.fetcher.download import AllFailed, Session, Stopped, download
+from dshub.fetcher.crew import Crew, Outcome
+from dshub.fetcher.download import AllFailed, Delivered
+from dshub.fetcher.session import Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
 from dshub.store import Store
 from dshub.transports import Transports
-
-LAST_WAIT = 2.0  # seconds for all downloads together to put down what they hold, when interrupted
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,13 @@ class Fetched:
 
     Attributes:
         source: the address that delivered it; `cache` where it was there.
+        attempts: what went wrong before it was delivered: an error for each source that did not.
     """
 
     job: Job
     path: Path
     source: str
+    attempts: tuple[DshubError, ...] = ()
 
 
 class Fetcher:
@@ -58,7 +58,7 @@ class Fetcher:
         mirrors: URLs or folders tried first.
         only: a mirror or folder that replaces every other source.
         offline: never open a connection; folders may still be read.
-        jobs: files at once.
+        jobs: connections at once, over all files.
         timeout: seconds after which a silent source counts as failed.
         progress: what is told how far the work has come.
     """
@@ -70,7 +70,7 @@ class Fetcher:
         mirrors: Sequence[str] = (),
         only: str | None = None,
         offline: bool = False,
-        jobs: int = 8,
+        jobs: int = 16,
         timeout: float = 30.0,
         progress: Progress | None = None,
     ) -> None:
@@ -107,7 +107,7 @@ class Fetcher:
             StoreError: the cache cannot be written.
         """
         plan = self.plan(jobs)
-        brought: dict[str, str] = {}
+        brought: dict[Digest, Delivered] = {}
         if plan.missing:
             self._check(plan)
             try:
@@ -121,7 +121,8 @@ class Fetcher:
             path = self.path(job)
             if path is None:  # gone between the fetch and now: somebody is deleting beside us
                 raise FetchError(dataset=job.dataset, attempts={job.title: []})
-            results.append(Fetched(job, path, brought.get(str(job.resource.digest), "cache")))
+            found = brought.get(job.resource.digest, Delivered(path, "cache"))
+            results.append(Fetched(job, path, found.source, found.attempts))
         return results
 
     def _check(self, plan: Plan) -> None:
@@ -159,8 +160,8 @@ class Fetcher:
             return [url for url in found if not url.startswith(("http:", "https:"))]
         return found
 
-    def _run(self, plan: Plan) -> dict[str, str]:
-        """Download what is missing; returns the source of each checksum."""
+    def _run(self, plan: Plan) -> dict[Digest, Delivered]:
+        """Download what is missing; returns how each checksum was delivered."""
         with (
             closing(Transports(timeout=self.timeout)) as transports,
             Task(self.progress, "fetching", plan.size or None),
@@ -170,67 +171,16 @@ class Fetcher:
                 store=self.store,
                 transports=transports,
                 progress=self.progress,
+                timeout=self.timeout,
                 wait=lambda seconds: _wait(stop, seconds),
                 stop=stop,
             )
-            outcomes = _Crew(session, self._sources, plan.missing, self.jobs).work()
+            outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
         return _settle(outcomes)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    job: Job
-    source: str = ""
-    error: BaseException | None = None
-
-
-class _Crew:
-    """Daemon threads that download: on Ctrl-C nobody has to wait for a silent server."""
-
-    def __init__(
-        self, session: Session, find: Callable[[Job], list[str]], jobs: Sequence[Job], workers: int
-    ) -> None:
-        self._session, self._find = session, find
-        self._todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
-        self._count = len(jobs)
-        for job in sorted(jobs, key=lambda job: -(job.resource.size or 0)):
-            self._todo.put(job)
-        self._workers = [
-            threading.Thread(target=self._work, daemon=True, name=f"dshub-fetch-{i}")
-            for i in range(min(workers, len(jobs)))
-        ]
-
-    def work(self) -> list[_Outcome]:
-        for worker in self._workers:
-            worker.start()
-        try:
-            return [self._done.get() for _ in range(self._count)]
-        except BaseException:
-            self._session.stop.set()
-            end = time.monotonic() + LAST_WAIT
-            for worker in self._workers:
-                worker.join(timeout=max(0.0, end - time.monotonic()))
-            raise
-
-    def _work(self) -> None:
-        while not self._session.stop.is_set():
-            try:
-                job = self._todo.get_nowait()
-            except queue.Empty:
-                return
-            self._done.put(self._one(job))
-
-    def _one(self, job: Job) -> _Outcome:
-        try:
-            _, source = download(self._session, job, self._find(job))
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that asked
-            return _Outcome(job, error=error)
-        return _Outcome(job, source=source)
-
-
-def _settle(outcomes: Sequence[_Outcome]) -> dict[str, str]:
-    """The source of each file, or one error for all that failed."""
+def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Delivered]:
+    """How each file was delivered, or one error for all that failed."""
     failed: dict[str, Sequence[DshubError]] = {}
     manual: dict[str, str] = {}
     for outcome in outcomes:
@@ -246,7 +196,7 @@ def _settle(outcomes: Sequence[_Outcome]) -> dict[str, str]:
         if len(manual) == len(failed) and error.exit_code == FetchError.exit_code:
             raise ManualStepError(dataset=error.dataset, files=manual) from error
         raise error
-    return {str(item.job.resource.digest): item.source for item in outcomes}
+    return {item.job.resource.digest: item.delivered for item in outcomes if item.delivered}
 
 
 def _wait(stop: threading.Event, seconds: float) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from dshub import archives
-from dshub.digest import Digest, copy
+from dshub.digest import CHUNK, Digest
 from dshub.errors import ReadError, StoreError
 from dshub.fetcher.sources import Job
 from dshub.progress import Progress, Silent, Task
-from dshub.store import Store
+from dshub.store import Partial, Store
 from dshub.store.faults import disk_faults
 
 
@@ -102,17 +103,26 @@ def _take(store: Store, path: Path, digest: Digest, *, unpack: bool) -> bool:
     if store.blob(digest) is not None:
         return True
     with store.partial(digest) as partial:
+        if store.blob(digest) is not None:
+            partial.discard()
+            return True
         partial.restart()
         try:
             with archives.open_stream(path) if unpack else path.open("rb") as source:
-                copied = copy(source, partial, algorithm=digest.algorithm)
+                _copy(source, partial)
         except ReadError:
-            copied = None  # damaged, or something else altogether: not what we look for
-        if copied == digest:
+            partial.restart()  # damaged, or something else altogether: not what we look for
+        if partial.actual == digest:
             store.publish(partial)
             return True
         partial.discard()
     return False
+
+
+def _copy(source: BinaryIO, partial: Partial) -> None:
+    span = partial.claim(None)
+    while span is not None and (piece := source.read(CHUNK)):
+        partial.write(span, memoryview(piece))
 
 
 def _walk(top: Path) -> Iterator[tuple[Path, bool]]:

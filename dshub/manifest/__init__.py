@@ -11,6 +11,7 @@ path outside its own files.
 from dshub.manifest.checks import check
 from dshub.manifest.faults import Fault
 from dshub.manifest.model import (
+    CHUNK,
     Citation,
     Feature,
     ImageFeature,
@@ -25,6 +26,7 @@ from dshub.manifest.model import (
 from dshub.manifest.parse import from_json, parse, read, to_json
 
 __all__ = [
+    "CHUNK",
     "Citation",
     "Fault",
     "Feature",

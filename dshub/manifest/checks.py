@@ -13,6 +13,7 @@ from dshub import plugins
 from dshub.digest import is_hex
 from dshub.manifest.faults import BROKEN, Fault
 from dshub.manifest.model import (
+    CHUNK,
     Feature,
     ImageFeature,
     LabelFeature,
@@ -118,8 +119,20 @@ def _check_hashes(place: str, resource: Resource) -> Iterator[Fault]:
             yield Fault(f"{place}.{field}", "must be 64 lower-case hexadecimal digits")
     if resource.md5 is not None and not is_hex("md5", resource.md5):
         yield Fault(f"{place}.md5", "must be 32 lower-case hexadecimal digits")
+    yield from _check_chunks(place, resource)
     if resource.sha256 is None and resource.md5 is None:
         yield Fault(place, "has neither sha256 nor md5: its bytes could not be verified")
+
+
+def _check_chunks(place: str, resource: Resource) -> Iterator[Fault]:
+    if not resource.chunks:
+        return
+    if not all(is_hex("sha256", chunk) for chunk in resource.chunks):
+        yield Fault(f"{place}.chunks", "must hold 64 lower-case hexadecimal digits each")
+    wanted = None if resource.size is None else -(-resource.size // CHUNK)
+    if wanted != len(resource.chunks):
+        told = "the size is not known" if wanted is None else f"{wanted} chunks have to be there"
+        yield Fault(f"{place}.chunks", f"are checksums of 16 MiB each: {told}")
 
 
 def _check_feature(place: str, feature: Feature) -> Iterator[Fault]:

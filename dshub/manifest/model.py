@@ -12,6 +12,8 @@ import msgspec
 
 from dshub.digest import Digest
 
+CHUNK = 16 << 20  # bytes of a resource for which `chunks` holds one checksum; the last may be less
+
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
 ]
@@ -58,6 +60,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         size: bytes; None where no source states it.
         content_sha256: SHA-256 of the bytes inside a compressed file, so that a copy that was
             compressed again can be imported and still verified.
+        chunks: SHA-256 of each piece of 16 MiB, in order, so that only damaged pieces of a large
+            file are fetched again; `dshub pin` computes them.
         access: `manual` where a person must obtain the file.
         instructions: how, for `access = "manual"`.
     """
@@ -68,6 +72,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     md5: str | None = None
     size: int | None = None
     content_sha256: str | None = None
+    chunks: tuple[str, ...] = ()
     access: Literal["open", "manual"] = "open"
     instructions: str | None = None
 

@@ -6,7 +6,7 @@
       CACHEDIR.TAG                      tells backup programs to pass by
       blobs-v1/<aa>/<sha256>            verified upstream files, named by checksum
       blobs-v1/md5-<aa>/<md5>           the few that upstream names by MD5 only
-      partial-v1/<checksum>             a download under way; its lock beside it
+      partial-v1/<checksum>/            an unfinished download and its journal; its lock beside it
       tables-v1/<name>/<recipe key>/    <split>-00000-of-00001.arrow …, table.json
       synthetic-v1/<name>/<key>.json    manifest of a synthetic stand-in
 
@@ -17,15 +17,20 @@ read-only cache works; further read-only layers are searched after the first one
 A mirror is a folder with the same `blobs-v1` tree, so a cache can be served as it is.
 """
 
+from dshub.store.journal import Origin
 from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path
-from dshub.store.partials import Partial
+from dshub.store.locks import Waiting
+from dshub.store.partials import Partial, Span
 from dshub.store.store import Store
 from dshub.store.usage import Usage, usage
 
 __all__ = [
+    "Origin",
     "Partial",
+    "Span",
     "Store",
     "Usage",
+    "Waiting",
     "blob_path",
     "partial_path",
     "synthetic_path",

@@ -1,43 +1,103 @@
-"""A download under way: bytes so far, their running checksum, and the rename at the end."""
+"""A download under way: the bytes that have arrived, in any order, and the rename at the end.
 
-import hashlib
+::
+
+    partial-v1/<checksum>/                          waits for the next process
+    partial-v1/<checksum>.<host>-<pid>-<random>/    one process writes to it
+      data                                          the bytes, each at its place
+      journal                                       which of them have arrived, and from where
+
+Small downloads that arrive from their beginning have no journal.
+"""
+
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
-from dshub.digest import CHUNK, Digest
+from dshub.digest import Digest
+from dshub.store.extents import Extents
 from dshub.store.faults import disk_faults
-from dshub.store.owners import is_orphan, own_name
+from dshub.store.front import Front
+from dshub.store.journal import Journal, Origin, read_journal
+from dshub.store.leftovers import arrived, remove
+from dshub.store.offsets import read_at, write_at
 
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+JOURNALED = 1 << 20  # bytes from which the place that a download has reached is worth a journal
+LEAD = 2 << 20  # bytes that a stream keeps when others are handed what is left of its span
+SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Span:
+    """A range of a file that one stream fills, from its start on.
+
+    Attributes:
+        start: offset of its first byte.
+        position: offset of the next byte to be written.
+        stop: offset behind its last byte, or None where the end of the file is not known. It may
+            be moved nearer while the stream is at work, when others are given the rest.
+        live: False once the bytes are wanted no more; what is still written is ignored.
+    """
+
+    def __init__(self, start: int, stop: int | None) -> None:
+        self.start, self.position, self.stop = start, start, stop
+        self.reserved = start
+        self.live = True
+        self.line: int | None = None  # of the journal
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is left to write."""
+        return not self.live or (self.stop is not None and self.position >= self.stop)
+
+    def room(self, size: int) -> int:
+        """How many of `size` bytes still belong to it."""
+        if not self.live:
+            return 0
+        return size if self.stop is None else min(size, self.stop - self.position)
 
 
 class Partial:
-    """The bytes of one file that have arrived, hashed as they come.
+    """The bytes of one file that have arrived, hashed as the beginning grows.
 
-    Opening it reads and hashes what is there, so that a download goes on where an earlier
-    process stopped. At the end, `publish` moves the bytes to their final name, `leave` keeps
-    them for another process, or `discard` drops them.
+    Several threads may each fill a span of it. Opening it reads and hashes the beginning that is
+    there, so that a download goes on where an earlier process stopped. At the end, `publish`
+    moves the bytes to their final name, `leave` keeps them for another process, or `discard`
+    drops them.
 
     Args:
-        path: where the bytes are gathered: a name that nobody else writes to.
+        path: the folder in which the bytes are gathered: a name that nobody else writes to.
         digest: what they must hash to.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
         self.path, self.digest = path, digest
-        self.size = 0
-        self._hasher = hashlib.new(digest.algorithm)
-        self._file: BinaryIO | None = None
+        self.data = path / "data"
+        self.origin = Origin()
+        self._extents = Extents()
+        self._spans: list[Span] = []
+        self._changed = threading.Condition()
+        self._file: int | None = None
+        self._journal: Journal | None = None
 
     def __enter__(self) -> Self:
         with disk_faults(self.path, "write"):
-            self._file = self._create()
-            while piece := self._file.read(CHUNK):
-                self._hasher.update(piece)
-                self.size += len(piece)
+            self.path.mkdir(exist_ok=True)
+            if self.data.is_symlink() or self.data.is_dir():
+                remove(self.data)
+            self._file = os.open(self.data, _FLAGS, 0o666)
+            end = os.fstat(self._file).st_size
+        known = read_journal(self.path / "journal")
+        origin, extents = known or (Origin(), Extents())
+        if known is None:
+            extents.add(0, end)
+        extents.remove(end, max(end, extents.end))
+        self._begin(extents)
+        self.note(origin)
         return self
 
     def __exit__(
@@ -46,109 +106,249 @@ class Partial:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _create(self) -> BinaryIO:
-        flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW
-        return os.fdopen(os.open(self.path, flags, 0o666), "rb+")
+        self._close()
 
     @property
-    def _opened(self) -> BinaryIO:
+    def _descriptor(self) -> int:
         if self._file is None:
             raise ValueError("this partial is not open")
         return self._file
 
-    def write(self, piece: bytes | memoryview) -> None:
-        """Append bytes; they reach the disk's cache before this returns."""
+    def _read(self, buffer: memoryview, offset: int) -> int:
+        return read_at(self._descriptor, buffer, offset)
+
+    @property
+    def size(self) -> int:
+        """Bytes that have arrived."""
+        return self._extents.total
+
+    def complete(self, size: int | None) -> bool:
+        """Whether a file of `size` bytes is there, every byte of it."""
+        return size is not None and self._extents.front == self._extents.end == size
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last byte that has arrived."""
+        return self._extents.end
+
+    def note(self, origin: Origin) -> None:
+        """The bytes come from there, from now on."""
+        with self._changed:
+            self.origin = origin
+            if self._journal is not None:
+                self._journal.note(origin)
+
+    def claim(self, size: int | None, *, most: int | None = None) -> Span | None:
+        """A part of the file that is missing and that nobody else fills: the first one.
+
+        Where every missing byte is somebody's and `most` is given, the largest span is shortened
+        and what it loses is handed out.
+
+        Args:
+            size: of the whole file; None where it is not known, and only one may fill it.
+            most: bytes of the span at most.
+
+        Returns:
+            A span to `write` to and to `release`, or None if there is nothing to hand out.
+        """
+        with self._changed:
+            found = self._free(size)
+            if found is None and most is not None and size is not None:
+                found = self._cut()
+            if found is None:
+                return None
+            start, stop = found
+            if most is not None and stop is not None:
+                stop = min(stop, start + most)
+            span = Span(start, stop)
+            self._spans.append(span)
+            if size is None or size >= JOURNALED or len(self._spans) > 1:
+                self._enter(span)
+            return span
+
+    def _free(self, size: int | None) -> tuple[int, int | None] | None:
+        if size is None:
+            return None if self._spans else (self._extents.front, None)
+        taken = Extents()
+        for start, stop in self._extents:
+            taken.add(start, stop)
+        for span in self._spans:
+            taken.add(span.start, size if span.stop is None else span.stop)
+        return next(taken.gaps(size), None)
+
+    def _cut(self) -> tuple[int, int] | None:
+        """Take from the largest span what its stream will not reach soon."""
+        spans = [(span.stop or 0) - span.reserved for span in self._spans]
+        if max(spans, default=0) < 2 * SMALLEST:
+            return None
+        span = self._spans[spans.index(max(spans))]
+        stop = span.stop or 0
+        span.stop = span.reserved + min((stop - span.reserved) // 2, LEAD)
+        return span.stop, stop
+
+    def _enter(self, span: Span) -> None:
         with disk_faults(self.path, "write"):
-            self._opened.write(piece)
-            self._opened.flush()
-        self._hasher.update(piece)
-        self.size += len(piece)
+            journal = self._journal or self._start_journal()
+            span.line = journal.append(span.start, span.position)
+
+    def _start_journal(self) -> Journal:
+        if self._journal is not None:
+            self._journal.close()
+        self._journal = Journal(self.path / "journal", self.origin, self._extents)
+        return self._journal
+
+    def write(self, span: Span, piece: memoryview) -> None:
+        """Put the next bytes of a span at their place; what is beyond its end is ignored."""
+        with self._changed:
+            piece = piece[: span.room(len(piece))]
+            span.reserved = span.position + len(piece)
+        try:
+            with disk_faults(self.data, "write"):
+                self._put(piece, span.position)
+        except BaseException:
+            with self._changed:
+                span.reserved = span.position
+                self._changed.notify_all()
+            raise
+        self._arrived(span, piece)
+
+    def _put(self, piece: memoryview, offset: int) -> None:
+        done = 0
+        while done < len(piece):
+            done += write_at(self._descriptor, piece[done:], offset + done)
+
+    def _arrived(self, span: Span, piece: memoryview) -> None:
+        with self._changed:
+            at, span.position = span.position, span.reserved
+            if span.live:
+                self._extents.add(at, span.position)
+                self._record(span)
+            front, live = self._extents.front, span.live
+            self._changed.notify_all()
+        if live and front > at:
+            with disk_faults(self.data, "read"):
+                self._front.advance(front, piece, at)
+
+    def _record(self, span: Span) -> None:
+        if self._journal is not None and span.line is not None:
+            with disk_faults(self.path, "write"):
+                self._journal.update(span.line, span.start, span.position)
+
+    def release(self, span: Span) -> None:
+        """The stream of a span has ended; what it did not fill can be handed out again."""
+        with self._changed:
+            if span in self._spans:
+                self._spans.remove(span)
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Until something has arrived or a span was released, or for some seconds."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def _end_spans(self) -> None:
+        """No byte is written any more when this returns."""
+        with self._changed:
+            for span in self._spans:
+                span.live = False
+            while any(span.reserved != span.position for span in self._spans):
+                self._changed.wait()
+            self._spans.clear()
 
     def restart(self) -> None:
         """Forget every byte and begin anew."""
+        self.forget(0, self._extents.end)
         with disk_faults(self.path, "write"):
-            self._opened.seek(0)
-            self._opened.truncate(0)
-        self._hasher = hashlib.new(self.digest.algorithm)
-        self.size = 0
+            os.ftruncate(self._descriptor, 0)
+
+    def forget(self, *offsets: int) -> None:
+        """Some bytes are not the right ones: they count as missing from now on.
+
+        Args:
+            *offsets: where such bytes begin and end, in turn.
+        """
+        self._end_spans()
+        self._front.end()
+        for start, stop in zip(offsets[::2], offsets[1::2], strict=True):
+            self._extents.remove(start, stop)
+        self._begin(self._extents)
+
+    def _begin(self, extents: Extents) -> None:
+        """Go on from what is there, whoever sent it."""
+        self._extents, self.origin = extents, Origin()
+        self._front = Front(self._read, self.digest.algorithm, file=self._descriptor)
+        with disk_faults(self.path, "write"):
+            if self._journal is not None or extents.front != extents.end:
+                self._start_journal()
+            if extents.front:
+                self._front.advance(extents.front, memoryview(b""), 0)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Bytes that have arrived."""
+        with disk_faults(self.data, "read"):
+            return os.pread(self._descriptor, stop - start, start)
 
     @property
     def actual(self) -> Digest:
-        """The checksum of the bytes so far."""
-        return Digest(self.digest.algorithm, self._hasher.hexdigest())
+        """The checksum of the unbroken beginning."""
+        with disk_faults(self.data, "read"):
+            return Digest(self.digest.algorithm, self._front.hexdigest())
 
     def publish(self, target: Path) -> None:
         """Move the bytes to `target`, whole and on the disk; the caller has checked them."""
+        self._end_spans()
         with disk_faults(target, "write"):
-            os.fsync(self._opened.fileno())
-            self._opened.close()
-            self._file = None
+            os.ftruncate(self._descriptor, self._extents.end)
+            os.fsync(self._descriptor)
+            self._close()
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.path.replace(target)
+            self.data.replace(target)
+        remove(self.path)
 
     def reject(self, aside: Path) -> None:
-        """Move the file to another name; `restart` then begins a new one."""
-        with disk_faults(aside, "write"):
-            self._opened.close()
-            self.path.replace(aside)
-            self._file = self._create()
+        """Move the bytes to another name, and begin anew."""
+        self._swap(self.data, aside, Extents())
+
+    def replace(self, path: Path) -> None:
+        """Take the bytes of another file of this folder for those that have arrived."""
+        extents = Extents()
+        extents.add(0, path.stat().st_size)
+        self._swap(path, self.data, extents)
+
+    def _swap(self, source: Path, target: Path, extents: Extents) -> None:
+        self._end_spans()
+        self._front.end()
+        with disk_faults(target, "write"):
+            os.close(self._descriptor)
+            self._file = None
+            source.replace(target)
+            self._file = os.open(self.data, _FLAGS, 0o666)
+        self._begin(extents)
 
     def leave(self, resting: Path) -> None:
         """Put unpublished bytes where the next process looks for them, if there are any."""
         if self._file is None:
             return
+        mine = self.size
+        self._close()
         with suppress(OSError):
-            if self.size and not (resting.is_file() and resting.stat().st_size > self.size):
-                self.path.replace(resting)
-        self.discard()
+            if mine and arrived(resting) <= mine:
+                remove(resting)
+                self.path.rename(resting)
+        remove(self.path)
 
     def discard(self) -> None:
-        """Drop the bytes and their file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        with suppress(OSError):
-            self.path.unlink()
+        """Drop the bytes and their folder."""
+        self._close()
+        remove(self.path)
 
-
-def claim(resting: Path, *, orphans: bool) -> Path:
-    """A name that is this process's alone, with the bytes of an earlier process if it left any.
-
-    Those lie under the resting name, or, where that process was killed, under a name of its own.
-    Taking them is a rename, which succeeds for one process only. A file whose owner may still
-    write to it is left alone.
-
-    Args:
-        resting: the name under which unfinished bytes wait.
-        orphans: whether to take those of killed processes too: only while the lock is held.
-    """
-    own = resting.with_name(own_name(resting.name))
-    with disk_faults(resting, "write"):
-        found = sorted(remains(resting, orphans=orphans), key=_size, reverse=True)
-        for path in found:
-            with suppress(FileNotFoundError):
-                path.rename(own)
-                break
-        for path in found:
-            path.unlink(missing_ok=True)
-    return own
-
-
-def remains(resting: Path, *, orphans: bool) -> list[Path]:
-    """Files with bytes of an unfinished download that nobody writes to any more."""
-    found = [resting] if resting.is_file() and not resting.is_symlink() else []
-    if orphans:
-        left = resting.parent.glob(f"{resting.name}.*")
-        found += [path for path in left if is_orphan(path) and path.is_file()]
-    return found
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    def _close(self) -> None:
+        if self._file is None:
+            return
+        self._end_spans()
+        self._front.end()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        os.close(self._file)
+        self._file = None

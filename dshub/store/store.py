@@ -2,15 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from dshub.digest import Digest
 from dshub.store import layout
 from dshub.store.faults import disk_faults
+from dshub.store.leftovers import arrived, claim, remains
+from dshub.store.locks import Waiting, lock
 from dshub.store.owners import is_orphan, own_name
-from dshub.store.partials import Partial, claim, remains
+from dshub.store.partials import Partial
 
 
 class Store:
@@ -19,11 +22,11 @@ class Store:
     Args:
         root: the folder that is written to; made when something is first written.
         layers: read-only caches searched after it.
-        patience: seconds to wait for another process that is writing the same thing, before
-            doing the work a second time under a private name.
+        patience: seconds without progress of another process that is writing the same thing,
+            before the work is done a second time under a private name.
     """
 
-    def __init__(self, root: Path, layers: Sequence[Path] = (), *, patience: float = 600.0) -> None:
+    def __init__(self, root: Path, layers: Sequence[Path] = (), *, patience: float = 60.0) -> None:
         self.root, self.layers, self.patience = root, tuple(layers), patience
 
     @property
@@ -62,53 +65,61 @@ class Store:
         return None
 
     @contextmanager
-    def partial(self, digest: Digest) -> Iterator[Partial]:
+    def partial(
+        self,
+        digest: Digest,
+        size: int | None = None,
+        *,
+        waiting: Callable[[Waiting], None] = lambda _: None,
+    ) -> Iterator[Partial]:
         """The partial download of a file, locked against other processes where locks work.
 
         What an earlier process left is taken over. The bytes are written under a name that is
         this process's alone, so that a lock that lies costs bandwidth and nothing else; when the
         block ends without a publication, they are left for the next process.
+
+        Args:
+            digest: of the file.
+            size: of the file in bytes, where it is known.
+            waiting: told for whom this process waits.
         """
         resting = self.root / layout.partial_path(digest)
-        with (
-            self.lock(resting) as owned,
-            Partial(claim(resting, orphans=owned), digest) as partial,
-        ):
-            try:
-                yield partial
-            finally:
-                partial.leave(resting)
+
+        def done() -> bool:
+            return self.blob(digest, size) is not None
+
+        with self._lock(resting, done=done, waiting=waiting) as owned:
+            with Partial(claim(resting, owned=owned), digest) as partial:
+                try:
+                    yield partial
+                finally:
+                    partial.leave(resting)
+            if owned and done():
+                # whoever got this lock in the meantime looks for the file before all else
+                with suppress(OSError):
+                    resting.with_name(f"{resting.name}.lock").unlink()
 
     def kept(self, digest: Digest) -> int:
         """Bytes of an unfinished download that the next one will go on with."""
         with suppress(OSError):
             left = remains(self.root / layout.partial_path(digest), orphans=True)
-            return max((path.stat().st_size for path in left), default=0)
+            return max(map(arrived, left), default=0)
         return 0
 
-    @contextmanager
-    def lock(self, path: Path) -> Iterator[bool]:
-        """Hold `path.lock`; yields False if it could not be had in `patience` seconds.
-
-        A lock saves work and protects nothing: what is published is checked and renamed.
-        """
-        from filelock import FileLock, Timeout
-
+    def _lock(self, path: Path, **options: Any) -> AbstractContextManager[bool]:
         self._make(path.parent)
-        lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
-        try:
-            lock.acquire(timeout=self.patience)
-        except (Timeout, OSError, NotImplementedError):
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        return lock(path, patience=self.patience, **options)
 
-    def table_lock(self, key: str) -> AbstractContextManager[bool]:
-        """Hold the lock of a table that is about to be made; see `lock`."""
-        return self.lock(self.root / layout.PARTIAL / f"table-{key}")
+    def table_lock(
+        self,
+        name: str,
+        key: str,
+        *,
+        waiting: Callable[[Waiting], None] = lambda _: None,
+    ) -> AbstractContextManager[bool]:
+        """Hold the lock of a table that is about to be made; see `dshub.store.locks`."""
+        path = self.root / layout.PARTIAL / f"table-{key}"
+        return self._lock(path, done=lambda: self.table(name, key) is not None, waiting=waiting)
 
     def publish(self, partial: Partial) -> Path:
         """Move a partial whose bytes were checked to its final name, and return that."""

@@ -26,7 +26,9 @@ class TransportTests(ABC):
     def everything(self, url: str, *, start: int = 0) -> tuple[int, int | None, bytes]:
         """Where an answer began, how long the file is, and the bytes that came."""
         with closing(self.transport()) as transport, transport.open(url, start=start) as answer:
-            pieces = list(iter(lambda: answer.read(100_000), b""))
+            buffer, pieces = memoryview(bytearray(100_000)), []
+            while count := answer.readinto(buffer):
+                pieces.append(bytes(buffer[:count]))
         return answer.start, answer.total, b"".join(pieces)
 
     def test_gives_the_whole_file(self, tmp_path: Path) -> None:
@@ -39,6 +41,19 @@ class TransportTests(ABC):
         (tmp_path / "file").write_bytes(CONTENT)
         start, total, data = self.everything(self.url(tmp_path / "file"), start=1000)
         assert (start, total, data) == (1000, len(CONTENT), CONTENT[1000:])
+
+    def test_a_part_begins_where_it_was_asked_to(self, tmp_path: Path) -> None:
+        """Several parts of a file can be fetched side by side; more than the part may come."""
+        (tmp_path / "file").write_bytes(CONTENT)
+        url, buffer = self.url(tmp_path / "file"), memoryview(bytearray(500))
+        with (
+            closing(self.transport()) as transport,
+            transport.open(url, start=1000, stop=1500) as answer,
+        ):
+            count = answer.readinto(buffer)
+            assert (answer.start, answer.total) == (1000, len(CONTENT))
+        assert 0 < count <= 500
+        assert bytes(buffer[:count]) == CONTENT[1000 : 1000 + count]
 
     def test_an_offset_beyond_the_end_gives_the_file_from_its_beginning(
         self, tmp_path: Path

@@ -23,13 +23,20 @@ class Answer(Protocol):
         start: offset in the file of the first byte delivered: what was asked for, or 0 where the
             source cannot begin elsewhere.
         total: bytes of the whole file, or None where the source does not tell.
+        etag: a strong validator of the file's version, or empty.
+        ranges: whether other parts of the file can be asked for.
+        encoding: how the bytes were encoded for the way although that was not asked for, such as
+            `gzip`; empty where they are the file's own.
     """
 
     start: int
     total: int | None
+    etag: str
+    ranges: bool
+    encoding: str
 
-    def read(self, size: int) -> bytes:
-        """Up to `size` further bytes; empty at the end. Raises TransportError."""
+    def readinto(self, buffer: memoryview) -> int:
+        """Put further bytes into a buffer, as they come; 0 at the end. Raises TransportError."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -43,8 +50,15 @@ class Transport(Protocol):
 
     def __init__(self, *, timeout: float) -> None: ...
 
-    def open(self, url: str, *, start: int = 0) -> Answer:
+    def open(self, url: str, *, start: int = 0, stop: int | None = None, etag: str = "") -> Answer:
         """The bytes at `url` from offset `start` on.
+
+        Args:
+            url: the address.
+            start: offset of the first byte wanted.
+            stop: offset behind the last one, or None for the rest; more may be delivered.
+            etag: validator of the version that is wanted; of another version the answer is the
+                whole file.
 
         Raises:
             TransportError: the source did not answer, or not with the file.

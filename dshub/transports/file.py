@@ -1,7 +1,8 @@
 """Files on this machine: `file:///mnt/mirror/…`, or a plain path."""
 
+import io
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -11,14 +12,15 @@ from dshub.errors import TransportError
 class FileAnswer:
     """A file read from an offset on."""
 
-    def __init__(self, url: str, file: BinaryIO, *, start: int, total: int) -> None:
+    def __init__(self, url: str, file: io.FileIO, *, start: int, total: int) -> None:
         self.start = start
         self.total: int | None = total
+        self.etag, self.ranges, self.encoding = "", True, ""
         self._url, self._file = url, file
 
-    def read(self, size: int) -> bytes:
+    def readinto(self, buffer: memoryview) -> int:
         try:
-            return self._file.read(size)
+            return self._file.readinto(buffer) or 0
         except OSError as error:
             raise _fault(self._url, error) from error
 
@@ -38,10 +40,13 @@ class Transport:
     def __init__(self, *, timeout: float) -> None:
         del timeout
 
-    def open(self, url: str, *, start: int = 0) -> FileAnswer:
+    def open(
+        self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
+    ) -> FileAnswer:
+        del stop, etag  # a local file has one version, and its rest costs nothing
         try:
             path = to_path(url)
-            file = path.open("rb")
+            file = path.open("rb", buffering=0)
             total = path.stat().st_size
             start = start if start <= total else 0
             file.seek(start)

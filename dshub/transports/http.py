@@ -1,30 +1,149 @@
 """HTTP and HTTPS, through requests: connections are kept and shared by all threads.
 
 Proxy, netrc and CA settings are those of the environment, as requests reads them. The body is
-asked for as it is stored (`Accept-Encoding: identity`) and never decoded: checksums are of the
-published bytes.
+asked for as it is stored (`Accept-Encoding: identity`) and never decoded here: checksums are of
+the published bytes.
 """
 
 import email.utils
+import http.client
+import io
 import os
 import re
+import socket
 import time
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from dshub import __version__
 from dshub.errors import TransportError
 
-CONNECTIONS = 16  # kept alive, over all hosts together
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+CONNECTIONS = 16  # kept alive to each of as many hosts
 REDIRECTS = 10
 SLOWEST = 1000  # bytes that must arrive within each time-out
+INTERIM = 20  # answers of the kind "103 Early Hints" before the answer itself
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
+
+
+class _Wire(io.RawIOBase):
+    """What a socket delivers; while there is a deadline, its pieces must be there by then."""
+
+    def __init__(self, stream: io.RawIOBase, connection: socket.socket) -> None:
+        self._stream, self._socket = stream, connection
+        self.deadline: float | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "Buffer") -> int | None:
+        if self.deadline is not None:
+            self._socket.settimeout(max(self.deadline - time.monotonic(), 0.001))
+        count: int | None = self._stream.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Bounds the time of all headers together, and passes over early hints.
+
+    Python's own takes each time-out for one piece of a header, so a byte a second holds it for
+    ever; and any interim answer but "100 Continue" for the answer itself.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._wire = _Wire(self.fp.detach(), sock)
+        self._socket = sock
+        self.fp = io.BufferedReader(self._wire, 1 << 16)
+
+    def begin(self) -> None:
+        timeout = self._socket.gettimeout()
+        self._wire.deadline = None if timeout is None else time.monotonic() + timeout
+        super().begin()
+        self._wire.deadline = None
+        self._socket.settimeout(timeout)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status == 101 or not 101 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.BadStatusLine(f"more than {INTERIM} interim answers")
+
+    def receive(self, buffer: memoryview) -> int:
+        """Put bytes of the body into a buffer as they come; 0 at the end."""
+        if self.fp is None:  # the end was reached
+            return 0
+        if self.chunked:
+            data = self.read1(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        if self.length is not None:
+            buffer = buffer[: self.length]
+        count = self.fp.readinto1(buffer) if buffer else 0
+        if self.length is not None:
+            if buffer and not count:
+                raise http.client.IncompleteRead(b"", self.length)
+            self.length -= count
+        if not count or self.length == 0:
+            self._close_conn()  # type: ignore[attr-defined]
+        return count
+
+
+class _Connection(HTTPConnection):
+    """Hands out our responses inside urllib3's."""
+
+    def response_class(self, *args: Any, **options: Any) -> _Response:  # type: ignore[override]
+        self.body = _Response(*args, **options)
+        return self.body
+
+    def getresponse(self) -> Any:
+        response = super().getresponse()
+        response.body = self.body  # type: ignore[attr-defined]
+        return response
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same, encrypted."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Pools of our connections, through a proxy or not."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        return manager
 
 
 class _Session(requests.Session):
@@ -51,20 +170,37 @@ class HttpAnswer:
         self, url: str, response: requests.Response, *, start: int, timeout: float
     ) -> None:
         self.start, self.total = start, _total(response, start)
+        etag = response.headers.get("ETag", "")
+        self.etag = etag if _STRONG.fullmatch(etag) else ""
+        told = response.headers.get("Accept-Ranges", "").strip().lower()
+        self.ranges = response.status_code == 206 or told == "bytes"
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        self.encoding = "" if encoding == "identity" else encoding
         self._url, self._response, self._timeout = url, response, timeout
+        self._body: _Response | None = getattr(response.raw, "body", None)
         self._seconds, self._arrived = 0.0, 0
 
-    def read(self, size: int) -> bytes:
+    def readinto(self, buffer: memoryview) -> int:
         began = time.monotonic()
         try:
-            data: bytes = self._response.raw.read1(size, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            count = self._readinto(buffer)
+        except _FAILURES as error:
             raise _fault(self._url, error) from error
         self._seconds += time.monotonic() - began
-        self._arrived += len(data)
-        if data and self._seconds > self._timeout:
+        self._arrived += count
+        if count and self._seconds > self._timeout:
             self._check_pace()
-        return data
+        return count
+
+    def _readinto(self, buffer: memoryview) -> int:
+        if self._body is None:  # through a proxy of another kind
+            data: bytes = self._response.raw.read1(len(buffer), decode_content=False)
+            buffer[: len(data)] = data
+            return len(data)
+        count = self._body.receive(buffer)
+        if self._body.isclosed():
+            self._response.raw.release_conn()
+        return count
 
     def _check_pace(self) -> None:
         if self._arrived < SLOWEST:
@@ -86,7 +222,8 @@ class Transport:
     """Opens http and https addresses.
 
     Args:
-        timeout: seconds to wait for a connection, and for each further piece of an answer.
+        timeout: seconds to wait for a connection, for all headers of an answer, and for each
+            further piece of it.
     """
 
     def __init__(self, *, timeout: float) -> None:
@@ -95,25 +232,27 @@ class Transport:
         self._session.headers.update(
             {"User-Agent": f"dshub/{__version__}", "Accept-Encoding": "identity"}
         )
-        adapter = HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+        adapter = _Adapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def open(self, url: str, *, start: int = 0) -> HttpAnswer:
-        response = self._get(url, start)
-        if start and response.status_code in {206, 403, 416}:
+    def open(
+        self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
+    ) -> HttpAnswer:
+        wanted = _asked(start, stop, etag)
+        response = self._get(url, wanted)
+        if wanted and response.status_code in {206, 403, 416}:
             if _range_start(response) == start:
                 return HttpAnswer(url, response, start=start, timeout=self._timeout)
             response.close()  # an answer to another question: take the file from its beginning
-            response = self._get(url, 0)
+            response = self._get(url, {})
         if response.status_code != 200:
             response.close()
             raise _refusal(url, response)
         return HttpAnswer(url, response, start=0, timeout=self._timeout)
 
-    def _get(self, url: str, start: int) -> requests.Response:
+    def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
         """The first answer that is no redirect."""
-        headers = {"Range": f"bytes={start}-"} if start else {}
         address = url
         for _ in range(REDIRECTS + 1):
             try:
@@ -132,6 +271,14 @@ class Transport:
         self._session.close()
 
 
+def _asked(start: int, stop: int | None, etag: str) -> dict[str, str]:
+    """The headers that ask for a range (RFC 9110, 14.2), of one version only (13.1.5)."""
+    if not start and stop is None:
+        return {}
+    headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
+    return headers | {"If-Range": etag} if etag else headers
+
+
 def _range(response: requests.Response) -> re.Match[str] | None:
     if response.status_code != 206:
         return None
@@ -146,8 +293,8 @@ def _range_start(response: requests.Response) -> int | None:
 def _total(response: requests.Response, start: int) -> int | None:
     """Bytes of the whole file: a server may send less of it than was asked for."""
     match = _range(response)
-    if match is not None and match[3] != "*":
-        return int(match[3])
+    if match is not None:
+        return None if match[3] == "*" else int(match[3])
     length: int | None = response.raw.length_remaining
     return None if length is None else start + length
 
@@ -174,19 +321,28 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+_FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
 
-# What requests and urllib3 raise, first match wins: words, transient, unreachable.
+# What requests, urllib3 and Python raise, first match wins: words, transient, unreachable.
 _FAULTS: list[tuple[type[Exception], str, bool, bool]] = [
     (requests.exceptions.SSLError, "its certificate cannot be trusted", False, False),
     (requests.exceptions.ProxyError, "the proxy refused", True, True),
     (requests.exceptions.ConnectTimeout, "no connection in time", True, True),
     (requests.exceptions.Timeout, "timed out", True, False),
-    (urllib3.exceptions.IncompleteRead, "the connection ended early", True, False),
+    (TimeoutError, "timed out", True, False),
     (urllib3.exceptions.ReadTimeoutError, "timed out", True, False),
+    (urllib3.exceptions.IncompleteRead, "the connection ended early", True, False),
+    (http.client.HTTPException, "the connection ended early", True, False),
     (urllib3.exceptions.ProtocolError, "the connection was cut", True, False),
     (requests.exceptions.ConnectionError, "cannot connect", True, True),
     (ValueError, "not a valid address", False, False),
+    (ConnectionError, "the connection was cut", True, False),
 ]
 
 

@@ -72,7 +72,7 @@ def wait_for_bytes(cache: Path, count: int) -> None:
     """Until a process has written that many bytes of the download."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
-        if sum(path.stat().st_size for path in cache.glob(f"partial-v1/{SHA256}*")) >= count:
+        if sum(path.stat().st_size for path in cache.glob(f"partial-v1/{SHA256}*/data")) >= count:
             return
         time.sleep(0.01)
     pytest.fail("nothing arrived")

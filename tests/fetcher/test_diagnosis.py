@@ -10,10 +10,18 @@ from dshub.errors import ChecksumError, FetchError
 from dshub.fetcher import Fetcher, Job
 from dshub.manifest import Resource
 from dshub.mirror import serving
-from dshub.store import Store, usage
+from dshub.store import Partial, Store, usage
 
 PUBLISHED = gzip.compress(bytes(range(256)) * 100, mtime=1)
 PORTAL = b"\n<!DOCTYPE html><html><head><title>Caf\xc3\xa9 &amp; Bar:\n Sign in</title>"
+
+
+def put(partial: Partial, data: bytes) -> None:
+    """Add bytes behind those that are there."""
+    span = partial.claim(None)
+    assert span is not None
+    partial.write(span, memoryview(data))
+    partial.release(span)
 
 
 def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, FetchError]:
@@ -38,7 +46,7 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
         (b"<!doctype html><p>Not here.", "an HTML page", "browser"),
         (b"<html><title>\x1b[31mred\x07</title>", "titled '[31mred'", "browser"),
         (PUBLISHED[:-20], "cut short", "part of the file"),
-        (PUBLISHED + b"more", "longer than the file", ""),
+        (b"more" + PUBLISHED, "longer than the file", ""),
         (b"", "empty", "try again later"),
         (PUBLISHED[:-1] + b"?", "published anew", "new version of its manifest"),
         (b"\0" * len(PUBLISHED), "", ""),
@@ -68,6 +76,6 @@ def test_the_bytes_are_kept_for_a_look_until_the_file_has_arrived(
     assert [item.path for item in usage(store.root) if item.size] == [kept]
 
     with store.partial(Digest.of_bytes(PUBLISHED)) as partial:
-        partial.write(PUBLISHED)
+        put(partial, PUBLISHED)
         store.publish(partial)
     assert not kept.exists()

@@ -97,8 +97,8 @@ def test_a_later_fetch_goes_on_with_what_an_earlier_one_kept(
         wanted = job(f"{server.url}/data.bin")
         server.faults["*"] = Fault("status", status=404)
         partial = store.root / "partial-v1" / (wanted.resource.sha256 or "")
-        partial.parent.mkdir(parents=True)
-        partial.write_bytes(content[:2_000_000])
+        partial.mkdir(parents=True)
+        (partial / "data").write_bytes(content[:2_000_000])
         with pytest.raises(FetchError):
             Fetcher(store, timeout=1).fetch([wanted])
         server.faults.clear()
@@ -131,28 +131,34 @@ def test_a_damaged_leftover_costs_bytes_and_nothing_else(
     with faulty_server(upstream) as server:
         wanted = job(f"{server.url}/data.bin")
         partial = fetcher.store.root / "partial-v1" / (wanted.resource.sha256 or "")
-        partial.parent.mkdir(parents=True)
-        partial.write_bytes(leftover(content))
+        partial.mkdir(parents=True)
+        (partial / "data").write_bytes(leftover(content))
         [fetched] = fetcher.fetch([wanted])
         assert server.sent <= most * len(content)
     assert fetched.path.read_bytes() == content
 
 
-@pytest.mark.parametrize("kind", ["folder", "link"])
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "data is a folder", "data is a link"])
 def test_odd_things_in_the_place_of_a_partial(
     kind: str, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes, tmp_path: Path
 ) -> None:
-    """A folder is moved aside, and a link's target is never written to."""
+    """They stand in nobody's way, and a link's target is never written to."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     with faulty_server(upstream) as server:
         wanted = job(f"{server.url}/data.bin")
         partial = fetcher.store.root / "partial-v1" / (wanted.resource.sha256 or "")
         partial.parent.mkdir(parents=True)
-        if kind == "folder":
+        if kind in {"folder", "data is a folder", "data is a link"}:
             partial.mkdir()
-        else:
+        if kind == "file":
+            partial.write_bytes(b"junk")
+        elif kind == "link":
             partial.symlink_to(victim)
+        elif kind == "data is a folder":
+            (partial / "data").mkdir()
+        elif kind == "data is a link":
+            (partial / "data").symlink_to(victim)
         [fetched] = fetcher.fetch([wanted])
     assert fetched.path.read_bytes() == content
     assert victim.read_bytes() == b"precious"

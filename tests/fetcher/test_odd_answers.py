@@ -189,7 +189,7 @@ def asks_to_wait_oddly(
 @pytest.mark.parametrize(
     ("answer", "reason", "requests"),
     [
-        (drips, "too slow", 5),
+        (drips, "too slow", 2),
         (redirects_at_length, "more than 10 redirects", 11),
         (redirects_nowhere, "not a valid address", 1),
         (asks_to_wait_oddly, "503 Service Unavailable, 5 tries", 5),

@@ -9,16 +9,24 @@ import pytest
 
 from dshub.digest import Digest
 from dshub.errors import StoreError
-from dshub.store import Store, blob_path, usage
+from dshub.store import Partial, Store, blob_path, usage
 
 DATA = b"some bytes" * 100
 DIGEST = Digest.of_bytes(DATA)
 
 
+def put(partial: Partial, data: bytes) -> None:
+    """Add bytes behind those that are there."""
+    span = partial.claim(None)
+    assert span is not None
+    partial.write(span, memoryview(data))
+    partial.release(span)
+
+
 def keep(store: Store, data: bytes = DATA) -> Path:
     """Publish some bytes."""
     with store.partial(Digest.of_bytes(data)) as partial:
-        partial.write(data)
+        put(partial, data)
         return store.publish(partial)
 
 
@@ -38,10 +46,9 @@ def test_backup_programs_are_told(cache: Path) -> None:
 
 
 def test_nothing_stays_but_the_file(cache: Path) -> None:
-    """After a publication the partial is gone; only its empty lock may stay."""
+    """After a publication neither the partial nor its lock are left."""
     keep(Store(cache))
-    left = [path for path in (cache / "partial-v1").iterdir() if path.stat().st_size]
-    assert left == []
+    assert list((cache / "partial-v1").iterdir()) == []
 
 
 def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) -> None:
@@ -50,7 +57,7 @@ def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) ->
 
     def interrupted() -> None:
         with store.partial(DIGEST) as partial:
-            partial.write(DATA[:300])
+            put(partial, DATA[:300])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -58,7 +65,7 @@ def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) ->
     assert store.blob(DIGEST) is None
     with store.partial(DIGEST) as partial:
         assert partial.size == 300
-        partial.write(DATA[300:])
+        put(partial, DATA[300:])
         assert partial.actual == DIGEST
 
 
@@ -68,17 +75,18 @@ def test_leftovers_of_a_killed_process_are_taken_over_and_cleared_away(cache: Pa
         if (child := os.fork()) == 0:
             with Store(cache).partial(DIGEST) as partial:
                 partial.restart()
-                partial.write(DATA[:count])
+                put(partial, DATA[:count])
                 os._exit(0)  # as if killed: nothing is tidied up
         os.waitpid(child, 0)
         assert Store(cache).kept(DIGEST) == count
     resting = cache / "partial-v1" / DIGEST.hex
-    resting.write_bytes(DATA[:200])
+    resting.mkdir()
+    (resting / "data").write_bytes(DATA[:200])
     with Store(cache).partial(DIGEST) as partial:
         assert partial.size == 300
-        partial.write(DATA[300:])
+        put(partial, DATA[300:])
         Store(cache).publish(partial)
-    assert [path.name for path in (cache / "partial-v1").iterdir()] == [f"{DIGEST.hex}.lock"]
+    assert list((cache / "partial-v1").iterdir()) == []
 
 
 def test_what_is_in_the_way_of_a_file_is_put_aside_again_and_again(cache: Path) -> None:
@@ -130,7 +138,7 @@ def test_what_a_killed_process_left_of_a_table_goes_with_the_next_try(cache: Pat
     child = """
 import os, signal, sys
 from pathlib import Path
-from dshub.store import Store
+from dshub.store import Partial, Store
 with Store(Path(sys.argv[1])).new_table("set", "key") as folder:
     (folder / "half").write_bytes(b"half a table")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -140,7 +148,10 @@ with Store(Path(sys.argv[1])).new_table("set", "key") as folder:
     store = Store(cache)
     with store.new_table("set", "key") as under_way:
         (under_way / "half").write_text("x")
-        with store.table_lock("key") as owned, store.new_table("set", "key", orphans=owned) as new:
+        with (
+            store.table_lock("set", "key") as owned,
+            store.new_table("set", "key", orphans=owned) as new,
+        ):
             (new / "table.json").write_text("whole")
             assert (under_way / "half").exists()
     assert [(item.kind, item.name) for item in usage(cache)] == [("prepared", "set")]
@@ -163,12 +174,13 @@ def test_usage_sees_everything(cache: Path) -> None:
     with store.new_table("family/set", "key") as folder:
         (folder / "table.json").write_bytes(DATA)
     with store.partial(Digest.of_bytes(b"x")) as partial:
-        partial.write(b"partly")
+        put(partial, b"partly")
+    (cache / "partial-v1" / Digest.of_bytes(b"x").hex / "journal").unlink()
     found = {(item.kind, item.name, item.size) for item in usage(cache)}
     assert found == {
         ("raw", DIGEST.hex, len(DATA)),
         ("prepared", "family/set", len(DATA)),
-        ("partial", Digest.of_bytes(b"x").hex, 6),
+        ("partial", f"{Digest.of_bytes(b'x').hex}/data", 6),
     }
     assert list(usage(cache / "absent")) == []
 

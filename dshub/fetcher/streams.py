@@ -1,0 +1,137 @@
+"""Bytes of an answer into their span of a partial, and further connections for a slow file."""
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from dshub.errors import DshubError, TransportError
+from dshub.fetcher.session import Session, Stopped
+from dshub.store import Partial, Span
+from dshub.transports import Answer
+
+if TYPE_CHECKING:
+    from dshub.fetcher.download import Download
+
+STREAMS = 8  # connections for one file, at most
+SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes asked for at a time by further streams
+OBSERVED = 0.2  # seconds after which a stream's rate is believed
+WORTH = 0.5  # seconds that a download must still have before it, to be worth a connection more
+GAIN = 1.2  # by how much more connections must have raised the rate to be worth even more
+
+FLOOR = 100_000  # bytes a second below which a source is left while there are others
+WINDOWS = 3  # rates are looked at over the time-out divided by this
+
+_log = logging.getLogger("dshub")
+
+
+class TooSlow(Exception):  # noqa: N818  # never seen outside the fetcher
+    """The source delivers, but less than `FLOOR`; `rate` is in bytes a second."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+
+class Pace:
+    """Watches a source, and leaves one below the floor."""
+
+    def __init__(self, partial: Partial, window: float) -> None:
+        self._partial, self._window = partial, window
+        self._since, self._base = time.monotonic(), partial.size
+
+    def check(self) -> None:
+        """Raise TooSlow if too little has arrived in the last window."""
+        seconds = time.monotonic() - self._since
+        if seconds < self._window:
+            return
+        rate = (self._partial.size - self._base) / seconds
+        if rate < FLOOR:
+            raise TooSlow(rate)
+        self._since, self._base = time.monotonic(), self._partial.size
+
+
+def receive(
+    session: Session, partial: Partial, span: Span, answer: Answer, *, pace: Pace | None = None
+) -> None:
+    """Fill a span from an answer, until it is full or the answer ends."""
+    buffer = session.buffer()
+    while not span.full:
+        if session.stop.is_set():
+            raise Stopped
+        count = answer.readinto(buffer[: span.room(len(buffer))])
+        if not count:
+            return
+        partial.write(span, buffer[:count])
+        session.count(count)
+        if pace is not None:
+            pace.check()
+
+
+class Growth:
+    """Whether a download would gain from more connections than it has."""
+
+    def __init__(self) -> None:
+        self._since, self._base, self._before = time.monotonic(), 0, 0.0
+
+    def begin(self, size: int) -> None:
+        """Begin to measure: so many bytes are there."""
+        self._since, self._base = time.monotonic(), size
+
+    def wanted(self, size: int, total: int, streams: int) -> bool:
+        """Whether to add connections now; believes what it has seen since the last time."""
+        seconds = time.monotonic() - self._since
+        rate = (size - self._base) / max(seconds, 1e-6)
+        if seconds < OBSERVED or streams >= STREAMS or total - size < rate * WORTH:
+            return False
+        if streams > 1 and rate < GAIN * self._before:
+            return False
+        self._before = rate
+        self.begin(size)
+        return True
+
+
+def help_out(download: "Download") -> None:
+    """Fetch parts of a file beside the stream that leads, until there is no part left.
+
+    Whatever goes wrong is not tried again: the file then has no further help, and the stream that
+    leads goes on with what is missing.
+    """
+    session, partial = download.session, download.partial
+    size = download.job.resource.size
+    try:
+        while size is not None and download.ranges and not session.stop.is_set():
+            part = (size - partial.size) // (4 * STREAMS)
+            span = partial.claim(size, most=min(max(part, SMALLEST_PART), LARGEST_PART))
+            if span is None:
+                return
+            try:
+                _part(download, span, size)
+            finally:
+                partial.release(span)
+    except Stopped:
+        pass
+    except (DshubError, OSError, ValueError) as error:  # the leading stream meets it, if it lasts
+        _log.info("no further connection: %s", error)
+        download.ranges = False
+    finally:
+        download.leave()
+
+
+def _part(download: "Download", span: Span, size: int) -> None:
+    url, etag = download.url, download.etag
+    transport = download.session.transport(url)
+    with transport.open(url, start=span.start, stop=span.stop, etag=etag) as answer:
+        if answer.start != span.start or answer.total not in {None, size} or answer.encoding:
+            raise TransportError(url=url, reason="it does not give parts of the file")
+        receive(download.session, download.partial, span, answer)
+    if span.position == span.start and not span.full:
+        raise TransportError(url=url, reason="it gave nothing of a part")
+
+
+def start_helper(download: "Download") -> threading.Thread:
+    """A thread more for a download."""
+    download.join()
+    thread = threading.Thread(target=help_out, args=(download,), daemon=True, name="dshub-part")
+    thread.start()
+    return thread

@@ -1,0 +1,95 @@
+"""The journal beside a partial download: which bytes have arrived, and from where.
+
+A text file of fixed-width lines, so that each is rewritten in place by one small write and a
+process killed at any moment leaves a journal that can be read. The first line is JSON, the
+others are ranges of bytes::
+
+    {"url": "https://…", "etag": "…"}                          (padded to 4,095 characters)
+    000000000000000 000000012582912
+    000000016777216 000000017825792
+
+A journal is never trusted: it saves bandwidth, and the checksum of the whole decides. Without
+one, the bytes of a partial are taken to be those from the beginning of the file.
+"""
+
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dshub.store.extents import Extents
+
+HEAD = 4096  # bytes of the first line
+LINE = 32  # bytes of each further line
+
+_RANGE = re.compile(r"([0-9]{15}) ([0-9]{15})")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the bytes of a partial came from.
+
+    Attributes:
+        url: the address.
+        etag: the strong validator (RFC 9110, 8.8.3) it answered with, or empty.
+    """
+
+    url: str = ""
+    etag: str = ""
+
+
+def read_journal(path: Path) -> tuple[Origin, Extents] | None:
+    """What a journal says; None where there is none, or none that can be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        head = json.loads(text[:HEAD])
+        origin = Origin(str(head["url"]), str(head["etag"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    extents = Extents()
+    for line in text[HEAD:].splitlines():
+        match = _RANGE.fullmatch(line)
+        if match is not None:
+            extents.add(int(match[1]), int(match[2]))
+    return origin, extents
+
+
+class Journal:
+    """A journal that is kept up to date while bytes arrive. One lock of its owner guards it."""
+
+    def __init__(self, path: Path, origin: Origin, extents: Extents) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
+        self._lines = 0
+        self.note(origin)
+        for start, stop in extents:
+            self.append(start, stop)
+
+    def note(self, origin: Origin) -> None:
+        """Where the bytes come from, from now on."""
+        head = json.dumps({"url": origin.url, "etag": origin.etag})
+        if len(head) >= HEAD:
+            head = json.dumps({"url": "", "etag": ""})
+        self._put(0, head.ljust(HEAD - 1) + "\n")
+
+    def append(self, start: int, stop: int) -> int:
+        """Begin a line for a range; returns its number, for `update`."""
+        number = self._lines
+        self._lines += 1
+        self.update(number, start, stop)
+        return number
+
+    def update(self, number: int, start: int, stop: int) -> None:
+        """The range of a line has become another."""
+        self._put(HEAD + number * LINE, f"{start:015d} {stop:015d}\n")
+
+    def _put(self, offset: int, text: str) -> None:
+        self._file.seek(offset)
+        self._file.write(text.encode())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with suppress(OSError):
+            self._file.close()

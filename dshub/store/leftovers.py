@@ -1,0 +1,80 @@
+"""What unfinished downloads left on disk, and who may go on with it."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from dshub.store.faults import disk_faults
+from dshub.store.journal import read_journal
+from dshub.store.owners import is_orphan, own_name
+
+
+def claim(resting: Path, *, owned: bool) -> Path:
+    """A name that is this process's alone, with the bytes of an earlier process if it left any.
+
+    Those lie under the resting name, or, where that process was killed, under a name of its own.
+    Taking them is a rename, which succeeds for one process only. What a process that lives has
+    gathered so far is never taken; where it holds the lock and does not get on, it is copied.
+
+    Args:
+        resting: the name under which unfinished bytes wait.
+        owned: whether the lock is held, so that what killed processes left is nobody's.
+    """
+    own = resting.with_name(own_name(resting.name))
+    with disk_faults(resting, "write"):
+        found = sorted(remains(resting, orphans=owned), key=arrived, reverse=True)
+        for path in found:
+            with suppress(FileNotFoundError):
+                path.rename(own)
+                break
+        for path in found:
+            remove(path)
+    if not owned and not own.exists():
+        _copy_living(resting, own)
+    return own
+
+
+def remains(resting: Path, *, orphans: bool) -> list[Path]:
+    """Folders with bytes of an unfinished download that nobody writes to any more."""
+    found = [resting] if resting.is_dir() and not resting.is_symlink() else []
+    return found + [path for path in beside(resting) if orphans and is_orphan(path)]
+
+
+def beside(resting: Path) -> list[Path]:
+    """The folders of processes that work, or have worked, on the same thing."""
+    return [path for path in resting.parent.glob(f"{resting.name}.*") if path.is_dir()]
+
+
+def arrived(path: Path) -> int:
+    """Bytes of an unfinished download in a folder; 0 where there is none."""
+    if path.is_symlink() or not path.is_dir():
+        return 0
+    try:
+        end = (path / "data").stat().st_size
+    except OSError:
+        return 0
+    known = read_journal(path / "journal")
+    return end if known is None else min(known[1].total, end)
+
+
+def remove(path: Path) -> None:
+    """Remove what is at a path, if that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _copy_living(resting: Path, own: Path) -> None:
+    """Copy the most that another process has: the journal first, so that it promises no more."""
+    source = max(beside(resting), key=arrived, default=None)
+    if source is None or not arrived(source):
+        return
+    try:
+        own.mkdir()
+        with suppress(FileNotFoundError):
+            shutil.copyfile(source / "journal", own / "journal")
+        shutil.copyfile(source / "data", own / "data")
+    except OSError:
+        remove(own)
