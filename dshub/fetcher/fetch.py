@@ -121,6 +121,7 @@ class Fetcher:
             path = self.path(job)
             if path is None:  # gone between the fetch and now: somebody is deleting beside us
                 raise FetchError(dataset=job.dataset, attempts={job.title: []})
+            self.store.touch(path)
             results.append(Fetched(job, path, brought.get(str(job.resource.digest), "cache")))
         return results
 

@@ -9,6 +9,7 @@
       partial-v1/<checksum>             a download under way; its lock beside it
       tables-v1/<name>/<recipe key>/    <split>-00000-of-00001.arrow …, table.json
       synthetic-v1/<name>/<key>.json    manifest of a synthetic stand-in
+      pins-v1/<name>.pin                says that a dataset is to stay
 
 A name under `blobs-v1`, `tables-v1` or `synthetic-v1` exists only when its content is complete
 and verified, and is never modified afterwards. Locks only save work. Reading never writes, so a
@@ -18,17 +19,27 @@ A mirror is a folder with the same `blobs-v1` tree, so a cache can be served as 
 """
 
 from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path
+from dshub.store.leftovers import Leftover, leftover
 from dshub.store.partials import Partial
+from dshub.store.pins import pin, pinned, unpin
+from dshub.store.removal import remove
 from dshub.store.store import Store
-from dshub.store.usage import Usage, usage
+from dshub.store.usage import Kind, Usage, usage
 
 __all__ = [
+    "Kind",
+    "Leftover",
     "Partial",
     "Store",
     "Usage",
     "blob_path",
+    "leftover",
     "partial_path",
+    "pin",
+    "pinned",
+    "remove",
     "synthetic_path",
     "table_path",
+    "unpin",
     "usage",
 ]

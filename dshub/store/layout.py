@@ -5,6 +5,10 @@ from pathlib import PurePosixPath
 from dshub.digest import Digest
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
+PINS = "pins-v1"
+
+TABLE_FILE = "table.json"  # a folder that has it is a table
+PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
 
 CACHEDIR_TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -33,3 +37,8 @@ def table_path(name: str, key: str) -> PurePosixPath:
 def synthetic_path(name: str, key: str) -> PurePosixPath:
     """Where the manifest of a stand-in lies."""
     return PurePosixPath(SYNTHETIC, name, f"{key}.json")
+
+
+def pin_path(name: str) -> PurePosixPath:
+    """Where it says that a dataset is to stay: `pins-v1/emnist/letters.pin`."""
+    return PurePosixPath(PINS, f"{name}{PIN_SUFFIX}")
