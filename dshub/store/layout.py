@@ -1,8 +1,8 @@
 """The names on disk. A format change raises the number of its bucket and leaves the rest."""
 
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
-from dshub.digest import Digest
+from dshub.digest import Algorithm, Digest, is_hex
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
 PINS = "pins-v1"
@@ -21,6 +21,12 @@ def blob_path(digest: Digest) -> PurePosixPath:
     """Where a file lies, relative to a cache or to a mirror: `blobs-v1/3a/3aede38d…`."""
     prefix = "" if digest.algorithm == "sha256" else f"{digest.algorithm}-"
     return PurePosixPath(BLOBS, f"{prefix}{digest.hex[:2]}", digest.hex)
+
+
+def blob_digest(path: PurePath) -> Digest | None:
+    """The checksum that a file in `blobs-v1` is named by; None where it is named otherwise."""
+    algorithm: Algorithm = "md5" if path.parent.name.startswith("md5-") else "sha256"
+    return Digest(algorithm, path.name) if is_hex(algorithm, path.name) else None
 
 
 def partial_path(digest: Digest) -> PurePosixPath:
