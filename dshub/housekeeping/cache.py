@@ -115,7 +115,8 @@ class Cache:
             datasets = inventory.expand(names)
             _check_unpinned(datasets & inventory.pinned)
             wanted = inventory.only_of(datasets)
-            shared = [item for item in inventory.of(datasets) if item not in wanted]
+            own = {item.path for item in wanted}
+            shared = [item for item in inventory.of(datasets) if item.path not in own]
         chosen = [(item, _why_left(item)) for item in wanted if item.kind in kinds]
         left = [Removal(item, why) for item, why in chosen if why]
         left += [Removal(item, SHARED) for item in shared if item.kind in kinds]

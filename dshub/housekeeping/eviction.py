@@ -72,17 +72,16 @@ class _Eviction:
 
     def __init__(self, inventory: Inventory, limits: Limits) -> None:
         self._inventory = inventory
-        self._candidates = [item for item in inventory.items if _may_go(item, inventory, limits)]
-        self._gone: set[str] = set()
-        self.going: dict[Path, Removal] = {}
+        self._by_name: dict[str, list[Item]] = {}
+        for item in inventory.items:
+            if _may_go(item, inventory, limits):
+                for name in _names(item):
+                    self._by_name.setdefault(name, []).append(item)
         used = _last_uses(inventory.items)
-        names = {name for item in self._candidates for name in _names(item)}
-        self._order = sorted((used[name], name) for name in names)
-
-    @property
-    def size(self) -> int:
-        """Bytes that would stay."""
-        return self._inventory.size - sum(removal.item.size for removal in self.going.values())
+        self._order = sorted((used[name], name) for name in self._by_name)
+        self._gone: set[str] = set()
+        self._size = inventory.size  # bytes that would stay
+        self.going: dict[Path, Removal] = {}
 
     def take_all(self, reason: str) -> None:
         for _, name in self._order:
@@ -94,13 +93,13 @@ class _Eviction:
                 self._take(name, f"not used for {_span(now - used)}")
 
     def shrink(self, limit: int) -> None:
-        if self.size > limit:
+        if self._size > limit:
             for removal in garbage(self._inventory).removed:
-                self.going.setdefault(removal.item.path, removal)
+                self._add(removal)
         for _, name in self._order:
-            if self.size > limit:
+            if self._size > limit:
                 self._take(name, "least recently used")
-        if self.size > limit:
+        if self._size > limit:
             raise _too_large(limit, self._staying())
 
     def _staying(self) -> dict[str, int]:
@@ -114,9 +113,14 @@ class _Eviction:
 
     def _take(self, name: str, reason: str) -> None:
         self._gone.add(name)
-        for item in self._candidates:
+        for item in self._by_name[name]:
             if self._gone.issuperset(_names(item)):
-                self.going.setdefault(item.path, Removal(item, reason))
+                self._add(Removal(item, reason))
+
+    def _add(self, removal: Removal) -> None:
+        if removal.item.path not in self.going:
+            self.going[removal.item.path] = removal
+            self._size -= removal.item.size
 
 
 def _may_go(item: Item, inventory: Inventory, limits: Limits) -> bool:

@@ -121,7 +121,7 @@ def test_other_things_that_leave_no_room(aged: "World") -> None:
     with aged.hub.store.partial(Digest.of_bytes(b"whole")) as partial:
         partial.write(b"x" * 5000)
     before = aged.names()
-    with pytest.raises(DshubError, match=r"5\.0 kB unfinished or under way") as told:
+    with pytest.raises(DshubError, match="kB unfinished or under way") as told:
         aged.cache.prune(max_size=4000)
     assert "gc --partial" in told.value.hint
     assert aged.names() == before

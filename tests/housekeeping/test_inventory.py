@@ -56,12 +56,14 @@ def test_leftovers_are_named(world: "World", process: "Process") -> None:
         partial.restart()
     store.set_aside(keep(world, b"damaged"))
     process("table")
-    items = {item.name: item.held for item in world.cache.items()}
+    items = {item.name.partition(" so far")[0]: item.held for item in world.cache.items()}
+    (download,) = (name for name in items if name.startswith("download"))
+    assert download.startswith("download of solo: labels, ")
+    del items[download]
     damaged = Digest.of_bytes(b"damaged").hex
     assert items == {
         "a table under way": True,
         f"damaged {damaged[:2]}-{damaged}": False,
-        "download of solo: labels, 500 B so far": False,
         "rejected bytes of tiny/one: images, shared with tiny/two": False,
     }
 
@@ -131,7 +133,8 @@ def test_each_thing_is_counted_once(world: "World") -> None:
     rows = {row.datasets: row for row in world.cache.usage()}
     shared = rows["tiny/one", "tiny/two"]
     assert list(rows)[-2:] == [("tiny/one", "tiny/two"), ()]
-    assert (shared.raw, shared.partial, shared.prepared) == (world.images.size, 500, 0)
+    assert (shared.raw, shared.prepared) == (world.images.size, 0)
+    assert shared.partial >= 500
     assert rows["solo",].raw == world.manifests["solo"].resources["labels"].size
     assert rows[()].total == len(b"of nobody")
     total = sum(item.size for item in world.cache.items())
