@@ -7,7 +7,7 @@ from dshub.cli import _screen
 _names = click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
 
 
-@click.command("pin")
+@click.command("pin", short_help="Keep datasets from being removed.")
 @_names
 @_screen.json_option
 def pin(names: tuple[str, ...], as_json: bool) -> None:
@@ -25,7 +25,7 @@ def pin(names: tuple[str, ...], as_json: bool) -> None:
     _screen.answer(as_json, {"pinned": pinned}, lambda: f"pinned {', '.join(pinned)}")
 
 
-@click.command("unpin")
+@click.command("unpin", short_help="Let them go again.")
 @_names
 @_screen.json_option
 def unpin(names: tuple[str, ...], as_json: bool) -> None:

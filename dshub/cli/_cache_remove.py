@@ -36,7 +36,7 @@ def collect(partial: bool, dry_run: bool, as_json: bool) -> None:
     _tell(Hub().cache.gc(partial=partial, dry_run=dry_run), dry_run, as_json)
 
 
-@click.command("prune")
+@click.command("prune", short_help="Remove what was not used for long.")
 @click.option("--max-size", type=_amounts.Size(), metavar="SIZE", help="Of all: 500MB, 2TiB.")
 @click.option("--older-than", type=_amounts.Span(), metavar="SPAN", help="Unused: 12h, 30d, 4w.")
 @click.option(
@@ -73,7 +73,7 @@ def prune(
     _tell(removals, dry_run, as_json)
 
 
-@click.command("rm")
+@click.command("rm", short_help="Remove what is kept of some datasets.")
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
 @click.option("--raw", is_flag=True, help="Only the files as upstream publishes them.")
 @click.option("--prepared", is_flag=True, help="Only the tables; they can be made again.")

@@ -33,7 +33,7 @@ def folder(as_json: bool) -> None:
     _screen.answer(as_json, {"dir": root}, lambda: root)
 
 
-@click.command("ls")
+@click.command("ls", short_help="Everything there is, largest first.")
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
 @_screen.json_option
 def listing(names: tuple[str, ...], as_json: bool) -> None:
