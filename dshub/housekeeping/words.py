@@ -7,8 +7,8 @@ from dshub.housekeeping.known import Label, Owner
 from dshub.manifest import Manifest
 from dshub.progress import size
 from dshub.store import Leftover, Usage
+from dshub.store.entries import Sort
 from dshub.store.layout import blob_digest
-from dshub.store.leftovers import Sort
 
 
 def words(item: Usage, left: Leftover | None, owners: Sequence[Owner], label: Label | None) -> str:

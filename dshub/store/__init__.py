@@ -18,8 +18,8 @@ read-only cache works; further read-only layers are searched after the first one
 A mirror is a folder with the same `blobs-v1` tree, so a cache can be served as it is.
 """
 
+from dshub.store.entries import Leftover, leftover
 from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path
-from dshub.store.leftovers import Leftover, leftover
 from dshub.store.partials import Partial
 from dshub.store.pins import pin, pinned, unpin
 from dshub.store.removal import remove

@@ -5,10 +5,8 @@ import platform
 import re
 import secrets
 from pathlib import Path
-from typing import Literal
 
-Holder = Literal["nobody", "dead", "alive", "unknown"]
-"""What became of the process that a name belongs to."""
+_NAME = re.compile(r"(\w+)-(\d+)-[0-9a-f]{8}")
 
 
 def own_name(stem: str) -> str:
@@ -16,25 +14,12 @@ def own_name(stem: str) -> str:
     return f"{stem}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def holder(path: Path) -> Holder:
-    """What became of the process whose name a path bears; `nobody` where it bears none.
-
-    A process of another machine cannot be asked, and on Windows none can: `unknown`.
-    """
-    match = re.fullmatch(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.partition(".")[2])
+def owner(path: Path) -> tuple[str, int] | None:
+    """Host (empty where it is this machine) and number of the process that has such a name."""
+    match = _NAME.fullmatch(path.name.partition(".")[2])
     if match is None:
-        return "nobody"
-    if match[1] != _host() or os.name == "nt":
-        return "unknown"  # on Windows, signal 0 would not only ask, but interrupt the process
-    try:
-        os.kill(int(match[2]), 0)
-    except ProcessLookupError:
-        return "dead"
-    except OverflowError:
-        return "unknown"  # no number of a process: not a name of ours
-    except OSError:
-        pass  # somebody else's process: it lives
-    return "alive"
+        return None
+    return "" if match[1] == _host() else match[1], int(match[2])
 
 
 def is_orphan(path: Path) -> bool:
@@ -42,7 +27,18 @@ def is_orphan(path: Path) -> bool:
 
     A process of another machine cannot be asked, so what it left is never an orphan here.
     """
-    return not path.is_symlink() and holder(path) == "dead"
+    found = owner(path)
+    if found is None or found[0] or path.is_symlink():
+        return False
+    if os.name == "nt":
+        return False  # signal 0, which only asks elsewhere, would interrupt the process there
+    try:
+        os.kill(found[1], 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        pass  # somebody else's process: it lives
+    return False
 
 
 def _host() -> str:
