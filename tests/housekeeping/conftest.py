@@ -5,15 +5,16 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from dshub import Hub, Manifest, Registry, Resource, Settings
-from dshub.digest import Digest
+from dshub.digest import Algorithm, Digest
 from dshub.housekeeping import Cache, Item
 from dshub.manifest import Feature, ImageFeature, LabelFeature, Split
 from dshub.progress import Silent
+from dshub.store import blob_path
 
 ROWS = 1000
 
@@ -83,6 +84,30 @@ class World:
         """Get datasets."""
         self.hub.fetch(*names, prepare=prepare)
 
+    def keep(self, data: bytes, algorithm: Algorithm = "sha256") -> Path:
+        """A file that no manifest names."""
+        return self._put(blob_path(Digest.of_bytes(data, algorithm)), data)
+
+    def leave(self, digest: Digest, data: bytes) -> Path:
+        """The beginning of a file and 7 bytes of journal, as an interrupted download leaves it."""
+        folder = PurePosixPath("partial-v1", digest.hex)
+        self._put(folder / "journal", b"journal")
+        return self._put(folder / "data", data).parent
+
+    def reject(self, digest: Digest, data: bytes) -> Path:
+        """Bytes that a source sent in place of a file."""
+        return self._put(PurePosixPath("partial-v1", f"rejected-{digest.hex}"), data)
+
+    def _put(self, relative: PurePosixPath, data: bytes) -> Path:
+        path = self.root / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def labels(self, name: str) -> Digest:
+        """The checksum of the labels of a dataset."""
+        return self.manifests[name].resources["labels"].digest
+
     def names(self) -> list[str]:
         """What everything in the cache is called, sorted."""
         return sorted(item.name for item in self.cache.items())
@@ -120,8 +145,7 @@ with store.scratch() as folder:
     (folder / "piece").write_bytes(b"a piece")
 """,
     "download": """
-with store.partial(Digest("sha256", sys.argv[2])) as partial:
-    partial.write(b"some bytes")
+with store.partial(Digest("sha256", sys.argv[2])):
 """,
 }
 

@@ -43,10 +43,8 @@ def test_verify_reads_everything(world: "World") -> None:
     """Also what the registry has forgotten: names and records tell what the bytes must be."""
     world.fetch("tiny", "solo")
     data = b"of nobody"
-    for algorithm in ("sha256", "md5"):
-        with world.hub.store.partial(Digest.of_bytes(data, algorithm)) as partial:
-            partial.write(data)
-            world.hub.store.publish(partial)
+    world.keep(data, "sha256")
+    world.keep(data, "md5")
     world.manifests.clear()
     findings = verified(world)
     assert {finding.state for finding in findings.values()} == {"ok"}
@@ -58,9 +56,7 @@ def test_verify_finds_damage_and_puts_it_aside(world: "World") -> None:
     world.fetch("tiny", "solo")
     flip(world.item("solo: labels").path)
     flip(next(world.item("tiny/one train").path.glob("*.arrow")))
-    with world.hub.store.partial(Digest.of_bytes(b"of nobody")) as partial:
-        partial.write(b"of nobody")
-        flip(world.hub.store.publish(partial))
+    flip(world.keep(b"of nobody"))
     damaged = {thing for thing, finding in verified(world).items() if finding.state == "damaged"}
     assert "file solo: labels" in damaged
     assert "table tiny/one train" in damaged
@@ -137,11 +133,8 @@ def test_removing_all_leaves_what_is_pinned(world: "World") -> None:
     world.fetch("tiny", "solo")
     world.cache.pin("solo")
     world.cache.rm(["tiny"])
-    solo = world.manifests["solo"].resources["labels"]
-    with world.hub.store.partial(solo.digest) as partial:
-        partial.write(b"some")
-    with world.hub.store.partial(Digest.of_bytes(b"of nobody")) as partial:
-        partial.write(b"some")
+    world.leave(world.labels("solo"), b"some")
+    world.leave(Digest.of_bytes(b"of nobody"), b"some")
     removals = world.cache.rm(None, kinds={"partial"})
     assert [removal.reason for removal in removals.left] == ["pinned"]
     assert len(removals.removed) == 1
@@ -153,8 +146,7 @@ def test_removing_all_leaves_what_is_pinned(world: "World") -> None:
 def test_removing_takes_unfinished_downloads_along(world: "World", process: "Process") -> None:
     """Of the dataset that was named; not those under way, nor another dataset's."""
     for name in ("tiny/one", "tiny/two", "solo"):
-        with world.hub.store.partial(world.manifests[name].resources["labels"].digest) as partial:
-            partial.write(b"some")
+        world.leave(world.labels(name), b"some")
     process("download", world.images.sha256 or "")
     removals = world.cache.rm(["tiny"])
     assert len(removals.removed) == 2

@@ -118,8 +118,7 @@ def test_pins_that_leave_no_room(aged: "World", options: dict[str, Any]) -> None
 
 def test_other_things_that_leave_no_room(aged: "World") -> None:
     """Unfinished downloads are not evicted; the error tells how much they take."""
-    with aged.hub.store.partial(Digest.of_bytes(b"whole")) as partial:
-        partial.write(b"x" * 5000)
+    aged.leave(Digest.of_bytes(b"whole"), b"x" * 5000)
     before = aged.names()
     with pytest.raises(DshubError, match="kB unfinished or under way") as told:
         aged.cache.prune(max_size=4000)
@@ -129,10 +128,7 @@ def test_other_things_that_leave_no_room(aged: "World") -> None:
 
 def test_garbage_goes_before_any_dataset(aged: "World") -> None:
     """Nobody wants to lose something of use while there is something of none."""
-    with aged.hub.store.partial(Digest.of_bytes(b"whole")) as partial:
-        partial.write(b"x" * 5000)
-        aged.hub.store.reject(partial)
-        partial.restart()
+    aged.reject(Digest.of_bytes(b"whole"), b"x" * 5000)
     removals = aged.cache.prune(max_size=total(aged) - 1)
     assert [removal.item.kind for removal in removals.removed] == ["partial"]
     assert here(aged) == {"tiny/one", "tiny/two", "solo"}
@@ -141,9 +137,7 @@ def test_garbage_goes_before_any_dataset(aged: "World") -> None:
 def test_files_of_nobody_go_by_their_own_age(aged: "World") -> None:
     """Each for itself, in the order of use with the datasets."""
     for data, days in ((b"older", 50), (b"newer", 1)):
-        with aged.hub.store.partial(Digest.of_bytes(data)) as partial:
-            partial.write(data)
-            path = aged.hub.store.publish(partial)
+        path = aged.keep(data)
         moment = path.stat().st_mtime - days * DAY
         os.utime(path, (moment, moment))
     (removal,) = aged.cache.prune(max_size=total(aged) - 1).removed

@@ -37,12 +37,6 @@ def stayed(removals: Removals) -> dict[str, str]:
     return {removal.item.name: removal.reason for removal in removals.left}
 
 
-def unfinished(world: "World", data: bytes = b"x" * 500) -> None:
-    """Leave the beginning of a file of `solo`."""
-    with world.hub.store.partial(world.manifests["solo"].resources["labels"].digest) as partial:
-        partial.write(data)
-
-
 def test_what_the_dead_left_goes(world: "World", process: "Process") -> None:
     """Working folders and half tables of killed processes; those of living ones stay."""
     living = [process("table"), process("scratch")]
@@ -79,14 +73,13 @@ def test_what_dshub_did_not_make_stays(world: "World") -> None:
 
 def test_downloads_that_can_be_gone_on_with_stay(world: "World", process: "Process") -> None:
     """Whether a process ended or was killed; `partial` removes them too, but none under way."""
-    unfinished(world)
+    path = world.leave(world.labels("solo"), b"x" * 500)
     kill(process("download", world.images.sha256 or ""))
     removals = world.cache.gc()
     assert removals.removed == ()
     assert len(removals.left) == 2
-    kept = world.hub.store.kept(world.manifests["solo"].resources["labels"].digest)
-    assert kept == 500
-    child = process("download", world.manifests["tiny/one"].resources["labels"].sha256 or "")
+    assert path.exists()
+    child = process("download", world.labels("tiny/one").hex)
     assert set(went(world.cache.gc(partial=True)).values()) == {"an unfinished download"}
     assert len(world.cache.items()) == 1
     assert child.poll() is None
@@ -102,8 +95,7 @@ def test_downloads_of_files_that_are_here_go(world: "World", content: bool) -> N
         world.manifests["solo"] = replace(manifest, resources={"labels": outside})
     path = Path(manifest.resources["labels"].urls[0])
     world.hub.import_files("solo", [path])
-    with world.hub.store.partial(world.manifests["solo"].resources["labels"].digest) as partial:
-        partial.write(b"late")
+    world.leave(world.labels("solo"), b"late")
     assert list(went(world.cache.gc()).values()) == ["the file is here whole by now"]
     assert world.names() == ["solo: labels"]
 
@@ -112,10 +104,7 @@ def test_rejected_and_damaged_bytes_go(world: "World") -> None:
     """They were kept for a look, and somebody who collects has had it."""
     world.fetch("solo")
     store = world.hub.store
-    with store.partial(world.images.digest) as partial:
-        partial.write(b"<html>")
-        store.reject(partial)
-        partial.restart()
+    world.reject(world.images.digest, b"<html>")
     store.set_aside(world.item("solo: labels").path)
     store.set_aside(world.item("solo train").path)
     assert sorted(went(world.cache.gc()).values()) == [
@@ -184,11 +173,8 @@ def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
     """A pin keeps whatever there is of it, and lets go of what it is not."""
     outdated(world)
     world.cache.pin("solo")
-    unfinished(world)
-    with world.hub.store.partial(world.images.digest) as partial:
-        partial.write(b"<html>")
-        world.hub.store.reject(partial)
-        partial.restart()
+    world.leave(world.labels("solo"), b"late")
+    world.reject(world.images.digest, b"<html>")
     removals = world.cache.gc(partial=True)
     assert stayed(removals) == {"solo train": "pinned"}
     assert sorted(went(removals).values()) == [

@@ -15,25 +15,11 @@ if TYPE_CHECKING:
     from tests.housekeeping.conftest import Process, World
 
 
-def keep(world: "World", data: bytes) -> Path:
-    """Publish a file that no manifest names."""
-    store = world.hub.store
-    with store.partial(Digest.of_bytes(data)) as partial:
-        partial.write(data)
-        return store.publish(partial)
-
-
-def unfinished(world: "World", dataset: str, resource: str, data: bytes) -> None:
-    """Leave the beginning of a file."""
-    with world.hub.store.partial(world.manifests[dataset].resources[resource].digest) as partial:
-        partial.write(data)
-
-
 def test_everything_is_named(world: "World") -> None:
     """Files and tables by their dataset, what is shared with whom it is shared; the rest too."""
     world.fetch("tiny", "solo")
     data = b"of nobody"
-    keep(world, data)
+    world.keep(data)
     assert world.names() == [
         f"file {Digest.of_bytes(data).hex[:12]}…, of no dataset known here",
         "solo train",
@@ -48,22 +34,16 @@ def test_everything_is_named(world: "World") -> None:
 
 def test_leftovers_are_named(world: "World", process: "Process") -> None:
     """A person reads what an unfinished thing is to become, and whether somebody is at it."""
-    unfinished(world, "solo", "labels", b"x" * 500)
-    store = world.hub.store
-    with store.partial(world.images.digest) as partial:
-        partial.write(b"<html>")
-        store.reject(partial)
-        partial.restart()
-    store.set_aside(keep(world, b"damaged"))
+    world.leave(world.labels("solo"), b"x" * 500)
+    world.reject(world.images.digest, b"<html>")
+    world.hub.store.set_aside(world.keep(b"damaged"))
     process("table")
-    items = {item.name.partition(" so far")[0]: item.held for item in world.cache.items()}
-    (download,) = (name for name in items if name.startswith("download"))
-    assert download.startswith("download of solo: labels, ")
-    del items[download]
+    items = {item.name: item.held for item in world.cache.items()}
     damaged = Digest.of_bytes(b"damaged").hex
     assert items == {
         "a table under way": True,
         f"damaged {damaged[:2]}-{damaged}": False,
+        "download of solo: labels, 507 B so far": False,
         "rejected bytes of tiny/one: images, shared with tiny/two": False,
     }
 
@@ -78,10 +58,7 @@ def test_a_damaged_table_still_has_its_dataset(world: "World") -> None:
 
 def test_a_folder_is_one_download(world: "World") -> None:
     """Files of a download that lie in a folder count together, its holes not at all."""
-    digest = world.manifests["solo"].resources["labels"].digest
-    folder = world.root / "partial-v1" / digest.hex
-    folder.mkdir(parents=True)
-    (folder / "journal").write_bytes(b"1" * 100)
+    folder = world.leave(world.labels("solo"), b"begin")
     with (folder / "data").open("wb") as file:
         file.seek(1 << 30)
         file.write(b"end")
@@ -99,10 +76,7 @@ def test_a_dataset_that_is_not_here_shares_nothing(world: "World") -> None:
 
 def test_what_only_the_registry_can_tell_apart_belongs_to_all(world: "World") -> None:
     """Of a shared file alone nobody can say for which dataset it was fetched."""
-    store, path = world.hub.store, Path(world.images.urls[0])
-    with store.partial(world.images.digest) as partial:
-        partial.write(path.read_bytes())
-        store.publish(partial)
+    world.keep(Path(world.images.urls[0]).read_bytes())
     (item,) = world.cache.items()
     assert item.datasets == ("tiny/one", "tiny/two")
 
@@ -128,13 +102,12 @@ def test_versions_are_not_told_apart(world: "World") -> None:
 def test_each_thing_is_counted_once(world: "World") -> None:
     """What several datasets share stands apart; rows and total agree with the listing."""
     world.fetch("tiny", "solo")
-    keep(world, b"of nobody")
-    unfinished(world, "tiny/one", "images", b"x" * 500)
+    world.keep(b"of nobody")
+    world.leave(world.images.digest, b"x" * 500)
     rows = {row.datasets: row for row in world.cache.usage()}
     shared = rows["tiny/one", "tiny/two"]
     assert list(rows)[-2:] == [("tiny/one", "tiny/two"), ()]
-    assert (shared.raw, shared.prepared) == (world.images.size, 0)
-    assert shared.partial >= 500
+    assert (shared.raw, shared.partial, shared.prepared) == (world.images.size, 507, 0)
     assert rows["solo",].raw == world.manifests["solo"].resources["labels"].size
     assert rows[()].total == len(b"of nobody")
     total = sum(item.size for item in world.cache.items())
