@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dshub.dataset import Dataset
     from dshub.fetcher import Fetched, Fetcher, Imported, Job, Plan
+    from dshub.housekeeping import Cache
     from dshub.verification import Finding
 
     Arrays = tuple[np.ndarray, np.ndarray]
@@ -84,6 +85,13 @@ class Hub:
     def store(self) -> Store:
         """The cache and its read-only layers."""
         return Store(self.settings.cache, self.settings.site_caches)
+
+    @cached_property
+    def cache(self) -> "Cache":
+        """What the store keeps: whose it is, and removing it; see `dshub.housekeeping`."""
+        from dshub.housekeeping import Cache
+
+        return Cache(self.store, self.registry, progress=self.progress)
 
     def fetcher(self, *, source: str | None = None) -> "Fetcher":
         """A fetcher with the hub's settings; `source` replaces every other source."""

@@ -84,6 +84,7 @@ def prepare(
     made = recipe(manifest, split)
     found = store.table(manifest.name, made.key)
     if found is not None:
+        store.touch(found)
         return found
     fetched = fetcher.fetch(jobs(manifest, [split]))
     paths = {item.job.name: item.path for item in fetched}

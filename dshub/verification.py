@@ -1,20 +1,26 @@
 """Looking again at what is kept: files against checksums, tables against their records."""
 
+import errno
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from dshub.digest import Digest
+from dshub.digest import Algorithm, Digest, copy
 from dshub.errors import StoreError
 from dshub.fetcher import Job
 from dshub.manifest import LabelFeature, Manifest
 from dshub.preparation import find, jobs
 from dshub.store import Store
 from dshub.table import Table
+
+Advance = Callable[[int], object]
+"""What is told how many bytes more were read."""
 
 State = Literal["ok", "missing", "damaged", "unlike"]
 
@@ -37,7 +43,11 @@ class Finding:
 
 
 def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
-    """Read every byte that is kept of a dataset and compare it with what it must be."""
+    """Read every byte that is kept of a dataset and compare it with what it must be.
+
+    Raises:
+        StoreError: something may not be read.
+    """
     for job in jobs(manifest):
         yield _file(job, store)
     for split in manifest.splits:
@@ -45,7 +55,7 @@ def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
         if folder is None:
             yield Finding(f"table {split}", "missing", "not prepared")
             continue
-        finding = _table(split, folder, store)
+        finding = verify_table(f"table {split}", folder, store)
         yield finding
         if finding.state == "ok":
             yield from _figures(manifest, split, Table(folder))
@@ -55,33 +65,103 @@ def _file(job: Job, store: Store) -> Finding:
     thing = f"file {job.name}"
     for digest in (job.resource.digest, job.resource.content_digest):
         path = store.blob(digest) if digest else None
-        if path is None or digest is None:
-            continue
-        actual = Digest.of_file(path, digest.algorithm)
-        if actual == digest:
-            return Finding(thing, "ok", str(digest.short))
-        return Finding(thing, "damaged", f"got {actual}{_put_aside(path, store)}")
+        if path is not None and digest is not None:
+            return verify_file(thing, path, digest, store)
     return Finding(thing, "missing", "not in the cache")
 
 
-def _table(split: str, folder: Path, store: Store) -> Finding:
+def verify_file(
+    thing: str, path: Path, digest: Digest, store: Store, *, advance: Advance = int
+) -> Finding:
+    """Compare a file with its checksum; a damaged one is put aside. For errors see `verify`.
+
+    Args:
+        thing: what the finding calls it.
+        path: where it lies.
+        digest: what it must hash to.
+        store: whose file it is.
+        advance: is told the bytes as they are read.
+    """
+    try:
+        wrong = _wrong(path, digest.algorithm, digest.hex, advance)
+    except FileNotFoundError:
+        return Finding(thing, "missing", "removed meanwhile")
+    if wrong:
+        return Finding(thing, "damaged", f"{wrong}{_put_aside(path, store)}")
+    return Finding(thing, "ok", str(digest.short))
+
+
+def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = int) -> Finding:
+    """Compare the shards of a table with its record; see `verify_file`."""
     try:
         record = Table(folder).record
     except StoreError as error:
+        if not folder.exists():
+            return Finding(thing, "missing", "removed meanwhile")
         detail = f"table.json cannot be read: {error.reason}{_put_aside(folder, store)}"
-        return Finding(f"table {split}", "damaged", detail)
+        return Finding(thing, "damaged", detail)
     for shard in record.shards:
-        path = folder / shard.file
-        if not path.is_file() or Digest.of_file(path).hex != shard.sha256:
-            detail = f"{shard.file} has changed{_put_aside(folder, store)}"
-            return Finding(f"table {split}", "damaged", detail)
-    return Finding(f"table {split}", "ok", f"{record.rows:,} rows")
+        try:
+            wrong = _wrong(folder / shard.file, "sha256", shard.sha256, advance)
+        except FileNotFoundError:
+            wrong = "it is gone"
+        if wrong and not folder.exists():
+            return Finding(thing, "missing", "removed meanwhile")
+        if wrong:
+            detail = f"{shard.file} has changed: {wrong}{_put_aside(folder, store)}"
+            return Finding(thing, "damaged", detail)
+    return Finding(thing, "ok", f"{record.rows:,} rows")
+
+
+def _wrong(path: Path, algorithm: Algorithm, expected: str, advance: Advance) -> str:
+    """What is wrong with the bytes of a file; empty where nothing is.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StoreError: it may not be read.
+    """
+    if path.is_symlink():
+        return "it is a link"
+    try:
+        actual = _read(path, algorithm, advance)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return "the disk cannot read it"
+        reason = error.strerror or str(error)
+        raise StoreError(path=str(path), action="read", reason=reason) from error
+    return "" if actual.hex == expected else f"got {actual}"
+
+
+def _read(path: Path, algorithm: Algorithm, advance: Advance) -> Digest:
+    """The checksum of a file. To look is not to use it, so its time of access is put back."""
+    before = path.stat()
+    with path.open("rb") as file:
+        actual = copy(file, _Counter(advance), algorithm=algorithm)
+    with suppress(OSError):
+        if path.stat().st_atime_ns != before.st_atime_ns:
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return actual
+
+
+class _Counter:
+    """Takes bytes, and tells how many there were."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    def write(self, piece: bytes, /) -> None:
+        self._advance(len(piece))
 
 
 def _put_aside(path: Path, store: Store) -> str:
     if not path.is_relative_to(store.root):
         return f"; it lies in the read-only cache {path}"
-    return f"; put aside as {store.set_aside(path)}"
+    try:
+        return f"; put aside as {store.set_aside(path)}"
+    except StoreError as error:
+        return f"; it stays, for one {error}"
 
 
 def _figures(manifest: Manifest, split: str, table: Table) -> Iterator[Finding]:

@@ -121,6 +121,7 @@ class Fetcher:
             path = self.path(job)
             if path is None:  # gone between the fetch and now: somebody is deleting beside us
                 raise FetchError(dataset=job.dataset, attempts={job.title: []})
+            self.store.touch(path)
             found = brought.get(job.resource.digest, Delivered(path, "cache"))
             results.append(Fetched(job, path, found.source, found.attempts))
         return results

@@ -9,6 +9,7 @@
       partial-v1/<checksum>/            an unfinished download and its journal; its lock beside it
       tables-v1/<name>/<recipe key>/    <split>-00000-of-00001.arrow …, table.json
       synthetic-v1/<name>/<key>.json    manifest of a synthetic stand-in
+      pins-v1/<name>.pin                says that a dataset is to stay
 
 A name under `blobs-v1`, `tables-v1` or `synthetic-v1` exists only when its content is complete
 and verified, and is never modified afterwards. Locks only save work. Reading never writes, so a
@@ -17,14 +18,19 @@ read-only cache works; further read-only layers are searched after the first one
 A mirror is a folder with the same `blobs-v1` tree, so a cache can be served as it is.
 """
 
+from dshub.store.entries import Leftover, leftover
 from dshub.store.journal import Origin
 from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path
 from dshub.store.locks import Waiting
 from dshub.store.partials import Partial, Span
+from dshub.store.pins import pin, pinned, unpin
+from dshub.store.removal import remove
 from dshub.store.store import Store
-from dshub.store.usage import Usage, usage
+from dshub.store.usage import Kind, Usage, usage
 
 __all__ = [
+    "Kind",
+    "Leftover",
     "Origin",
     "Partial",
     "Span",
@@ -32,8 +38,13 @@ __all__ = [
     "Usage",
     "Waiting",
     "blob_path",
+    "leftover",
     "partial_path",
+    "pin",
+    "pinned",
+    "remove",
     "synthetic_path",
     "table_path",
+    "unpin",
     "usage",
 ]

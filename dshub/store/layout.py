@@ -1,10 +1,14 @@
 """The names on disk. A format change raises the number of its bucket and leaves the rest."""
 
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
-from dshub.digest import Digest
+from dshub.digest import Algorithm, Digest, is_hex
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
+PINS = "pins-v1"
+
+TABLE_FILE = "table.json"  # a folder that has it is a table
+PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
 
 CACHEDIR_TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -17,6 +21,12 @@ def blob_path(digest: Digest) -> PurePosixPath:
     """Where a file lies, relative to a cache or to a mirror: `blobs-v1/3a/3aede38d…`."""
     prefix = "" if digest.algorithm == "sha256" else f"{digest.algorithm}-"
     return PurePosixPath(BLOBS, f"{prefix}{digest.hex[:2]}", digest.hex)
+
+
+def blob_digest(path: PurePath) -> Digest | None:
+    """The checksum that a file in `blobs-v1` is named by; None where it is named otherwise."""
+    algorithm: Algorithm = "md5" if path.parent.name.startswith("md5-") else "sha256"
+    return Digest(algorithm, path.name) if is_hex(algorithm, path.name) else None
 
 
 def partial_path(digest: Digest) -> PurePosixPath:
@@ -33,3 +43,8 @@ def table_path(name: str, key: str) -> PurePosixPath:
 def synthetic_path(name: str, key: str) -> PurePosixPath:
     """Where the manifest of a stand-in lies."""
     return PurePosixPath(SYNTHETIC, name, f"{key}.json")
+
+
+def pin_path(name: str) -> PurePosixPath:
+    """Where it says that a dataset is to stay: `pins-v1/emnist/letters.pin`."""
+    return PurePosixPath(PINS, f"{name}{PIN_SUFFIX}")

@@ -14,6 +14,7 @@ from dshub.store.leftovers import arrived, claim, remains
 from dshub.store.locks import Waiting, lock
 from dshub.store.owners import is_orphan, own_name
 from dshub.store.partials import Partial
+from dshub.store.usage import touch
 
 
 class Store:
@@ -208,6 +209,14 @@ class Store:
             temporary.write_bytes(data)
             temporary.replace(target)
         return target
+
+    def touch(self, path: Path) -> None:
+        """Note that a raw file, or a table's folder, is used now: `dshub cache` goes by it.
+
+        Only in the folder that is written to, as well as it goes, and never an error.
+        """
+        if path.is_relative_to(self.root):
+            touch(path)
 
     def set_aside(self, path: Path) -> Path:
         """Move damaged content away from its final name, where a person can look at it."""

@@ -13,7 +13,8 @@ from dshub import plugins
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-COMMANDS = [*plugins.names("cli"), "cache dir", "cache ls", "cache rm"]
+CACHE = ("dir", "ls", "du", "verify", "gc", "prune", "rm", "pin", "unpin")
+COMMANDS = [*plugins.names("cli"), *(f"cache {name}" for name in CACHE)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -45,7 +46,14 @@ def test_every_command_has_a_line_in_the_help(dshub: Run) -> None:
         ("fetch mnist --dry-run", "missing"),
         ("cache dir", "dir"),
         ("cache ls", "items"),
+        ("cache ls mnist", "items"),
+        ("cache du", "rows"),
+        ("cache verify", "findings"),
+        ("cache gc", "removed"),
+        ("cache prune --max-size 1GB", "removed"),
         ("cache rm mnist", "removed"),
+        ("cache pin mnist", "pinned"),
+        ("cache unpin mnist", "unpinned"),
     ],
 )
 def test_json_is_an_object_with_a_schema_and_nothing_beside_it(

@@ -40,7 +40,18 @@ def test_dir_says_where_it_is(dshub: Run, cache: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["list", "info mnist", "check mnist", "fetch mnist --dry-run", "cache ls", "cache rm mnist"],
+    [
+        "list",
+        "info mnist",
+        "check mnist",
+        "fetch mnist --dry-run",
+        "cache ls",
+        "cache du",
+        "cache verify",
+        "cache gc",
+        "cache prune --max-size 1GB",
+        "cache rm mnist",
+    ],
 )
 def test_asking_leaves_nothing_on_the_disk(dshub: Run, cache: Path, arguments: str) -> None:
     """Only what gets something makes the folder of the cache."""
@@ -51,20 +62,24 @@ def test_asking_leaves_nothing_on_the_disk(dshub: Run, cache: Path, arguments: s
 def test_ls_names_what_is_there(kept: Run) -> None:
     """Files are listed under the dataset they belong to, shared ones once."""
     assert items(kept) == [
-        ("prepared", "tiny/one"),
-        ("prepared", "tiny/two"),
-        ("raw", "tiny/one: images and others"),
+        ("prepared", "tiny/one train"),
+        ("prepared", "tiny/two train"),
+        ("raw", "tiny/one: images, shared with tiny/two"),
         ("raw", "tiny/one: labels"),
         ("raw", "tiny/two: labels"),
     ]
+    shown = kept("cache", "ls", "tiny/two").stdout.splitlines()
+    assert len(shown) == 1 + 3
+    assert "tiny/two train" in shown[1]  # the largest
 
 
 def test_what_another_dataset_needs_stays(kept: Run) -> None:
-    """Removing one of two leaves the file they share; the other then verifies as before."""
-    kept("cache", "rm", "tiny/one")
+    """Removing one of two leaves the file they share, and says so; the other verifies as before."""
+    done = kept("cache", "rm", "tiny/one")
+    assert "left 1 thing, 28 B: another dataset needs it too" in done.stderr
     assert items(kept) == [
-        ("prepared", "tiny/two"),
-        ("raw", "tiny/one: images and others"),
+        ("prepared", "tiny/two train"),
+        ("raw", "tiny/two: images"),
         ("raw", "tiny/two: labels"),
     ]
     assert kept("verify", "tiny/two").returncode == 0
@@ -99,6 +114,86 @@ def test_rm_removes_what_was_asked_and_says_it_beforehand(
 def test_a_stand_in_goes_with_its_dataset(dshub: Run, own: Path, cache: Path) -> None:
     """Its files are named in the listing, and none of them is left over."""
     dshub("fetch", "tiny/one", DSHUB_SYNTHETIC="2")
-    assert ("raw", "tiny/one: labels") in items(dshub)
+    assert ("raw", "tiny/one: labels (stand-in)") in items(dshub)
     dshub("cache", "rm", "tiny/one")
     assert items(dshub) == []
+
+
+def test_all_of_one_kind(kept: Run) -> None:
+    """`--all` with a kind takes nothing else."""
+    kept("cache", "rm", "--all", "--prepared")
+    assert {kind for kind, _ in items(kept)} == {"raw"}
+
+
+def test_du_adds_up(kept: Run) -> None:
+    """A line for each dataset, one for what they share, and a total that is the sum."""
+    lines = kept("cache", "du").stdout.splitlines()
+    titles = [line.split("  ")[0].strip() for line in lines]
+    assert titles == ["DATASET", "tiny/one", "tiny/two", "shared by tiny/one and tiny/two", "total"]
+    answer = json.loads(kept("cache", "du", "--json").stdout)
+    for part in ("raw", "prepared", "partial", "total"):
+        assert answer["total"][part] == sum(row[part] for row in answer["rows"])
+    assert answer["total"]["total"] == json.loads(kept("cache", "ls", "--json").stdout)["size"]
+
+
+def test_verify_finds_damage(kept: Run, cache: Path) -> None:
+    """Exit code 5 and the name of what is damaged; once put aside, all is well again."""
+    done = kept("cache", "verify")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "in order: 3 files and 2 tables" in done.stderr
+    next((cache / "tables-v1" / "tiny" / "one").glob("*/*.arrow")).write_bytes(b"other")
+    done = kept("cache", "verify")
+    assert done.returncode == 5
+    assert "table tiny/one train" in done.stdout
+    assert kept("cache", "verify").returncode == 0
+    findings = json.loads(kept("cache", "verify", "--json").stdout)["findings"]
+    assert {finding["state"] for finding in findings} == {"ok"}
+    assert "put aside" in kept("cache", "gc").stdout
+    assert "nothing to remove" in kept("cache", "gc").stdout
+
+
+def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
+    """Listings mark them, `rm` refuses, `prune` and `rm --all` leave them and say so."""
+    assert kept("cache", "pin", "tiny/one").stdout == "pinned tiny/one\n"
+    assert kept("cache", "ls").stdout.count("pinned") == 3
+    assert kept("cache", "du").stdout.count("pinned") == 2
+    done = kept("cache", "rm", "tiny")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "dshub cache unpin tiny/one" in done.stderr
+    done = kept("cache", "prune", "--max-size", "1B")
+    assert done.returncode == 1
+    assert "pinned content alone takes" in done.stderr
+    done = kept("cache", "rm", "--all")
+    assert "left 3 things" in done.stderr
+    assert "pinned" in done.stderr
+    assert {name for _, name in items(kept)} == {
+        "tiny/one train",
+        "tiny/one: images",
+        "tiny/one: labels",
+    }
+    kept("cache", "unpin", "tiny")
+    kept("cache", "rm", "--all")
+    assert items(kept) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "gone"),
+    [
+        ("--max-size 1TB", set()),
+        ("--max-size 0.5MiB", set()),
+        ("--max-size 40", {"raw", "prepared"}),
+        ("--older-than 4w", set()),
+        ("--older-than 0h", {"raw", "prepared"}),
+        ("--keep raw", {"prepared"}),
+        ("--keep prepared", {"raw"}),
+    ],
+)
+def test_prune_keeps_within_limits(kept: Run, arguments: str, gone: set[str]) -> None:
+    """Sizes and times are written as people write them; a dry run tells what would go."""
+    planned = json.loads(kept("cache", "prune", *arguments.split(), "--dry-run", "--json").stdout)
+    assert len(items(kept)) == 5
+    answer = json.loads(kept("cache", "prune", *arguments.split(), "--json").stdout)
+    assert {item["kind"] for item in answer["removed"]} == gone
+    assert answer["removed"] == planned["removed"]
+    assert answer["size"] == sum(item["size"] for item in answer["removed"])
+    assert {kind for kind, _ in items(kept)} == {"raw", "prepared"} - gone

@@ -1,0 +1,96 @@
+"""What cannot be of use any more, and why."""
+
+from collections.abc import Iterator
+
+from dshub.digest import HEX_DIGITS, Digest
+from dshub.housekeeping.inventory import Inventory, Item
+from dshub.housekeeping.removals import Removal, Removals
+from dshub.store.layout import TABLE_FILE
+
+GONE = "left by a process that is no more"
+REJECTED = "a source sent it in place of the file"
+DAMAGED = "it was found damaged, and put aside"
+COMPLETE = "the file is here whole by now"
+UNFINISHED = "an unfinished download"
+NO_FILES = "the files of the stand-in are gone"
+UNREADABLE = "no manifest: it cannot be read"
+NO_RECORD = "no table: it has no table.json"
+SUPERSEDED = "no manifest gives this table any more"
+
+ALIVE = "a living process is at work on it"
+UNKNOWN = "of a process that cannot be asked from here"
+RESUMABLE = "the next fetch goes on with it; --partial removes it"
+PINNED = "pinned"
+
+
+def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
+    """What is of no use; `partial` counts downloads that could be resumed among it.
+
+    Nothing goes that a living process is at work on, or one of another machine may be, and no
+    content of a pinned dataset. What would go otherwise is said to be left.
+    """
+    removed: list[Removal] = []
+    left: list[Removal] = []
+    for item in inventory.items:
+        if item.leftover is not None:
+            reason, goes = _judge(item, inventory, partial=partial)
+            if reason:
+                (removed if goes else left).append(Removal(item, reason))
+    for removal in _derived(inventory):
+        if removal.item.pinned:
+            left.append(Removal(removal.item, PINNED))
+        else:
+            removed.append(removal)
+    return Removals(tuple(removed), tuple(left))
+
+
+def _judge(item: Item, inventory: Inventory, *, partial: bool) -> tuple[str, bool]:
+    """Why a leftover goes, or stays; no reason for what is no business of dshub."""
+    left = item.leftover
+    if left is None or left.sort == "other":
+        return "", False
+    if left.holder in {"alive", "unknown"}:
+        return (ALIVE if left.holder == "alive" else UNKNOWN), False
+    if left.sort == "download":
+        return _judge_download(item, left.of, inventory, partial=partial)
+    return {"rejected": REJECTED, "damaged": DAMAGED}.get(left.sort, GONE), True
+
+
+def _judge_download(
+    item: Item, checksum: str, inventory: Inventory, *, partial: bool
+) -> tuple[str, bool]:
+    if _is_complete(checksum, inventory):
+        return COMPLETE, True
+    if item.pinned:
+        return PINNED, False
+    return (UNFINISHED, True) if partial else (RESUMABLE, False)
+
+
+def _is_complete(checksum: str, inventory: Inventory) -> bool:
+    """Whether the store has the file, or the bytes inside it."""
+    digests = {Digest("sha256" if len(checksum) == HEX_DIGITS["sha256"] else "md5", checksum)}
+    for owner in inventory.known.owners.get(checksum, ()):
+        resource = owner.manifest.resources[owner.resource]
+        digests |= {digest for digest in (resource.digest, resource.content_digest) if digest}
+    return any(inventory.store.blob(digest) is not None for digest in digests)
+
+
+def _derived(inventory: Inventory) -> Iterator[Removal]:
+    """Manifests of stand-ins and tables that nothing leads to."""
+    from dshub.housekeeping.recipes import has_files, superseded
+
+    known, store = inventory.known, inventory.store
+    tables = []
+    for item in inventory.items:
+        if item.kind == "synthetic":
+            manifest = known.stand_ins.get(item.path)
+            if manifest is None:
+                yield Removal(item, UNREADABLE)
+            elif not has_files(manifest, store):
+                yield Removal(item, NO_FILES)
+        elif item.kind == "prepared" and not (item.path / TABLE_FILE).is_file():
+            yield Removal(item, NO_RECORD)
+        elif item.kind == "prepared":
+            tables.append(item)
+    old = superseded(known, [(item.datasets[0], item.path) for item in tables], store)
+    yield from (Removal(item, SUPERSEDED) for item in tables if item.path in old)

@@ -1,0 +1,99 @@
+"""Names that belong to processes, and removing whole or not at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.errors import StoreError
+from dshub.store import Store, leftover, pin, pinned, remove, unpin, usage
+from dshub.store.layout import blob_digest, blob_path
+from dshub.store.owners import own_name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes of Windows are not asked")
+def test_what_became_of_a_process(tmp_path: Path) -> None:
+    """One that lives, one that is no more, one of another machine, and a name of nobody's."""
+    code = "from dshub.store.owners import own_name; print(own_name('x'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = {
+        own_name("x"): "alive",
+        done.stdout.strip(): "dead",
+        "x.elsewhere-1-0123abcd": "unknown",
+        "x": "nobody",
+        "x.txt": "nobody",
+    }
+    assert {name: leftover(tmp_path / name).holder for name in names} == names
+
+
+@pytest.mark.parametrize(
+    ("name", "sort", "of"),
+    [
+        ("0" * 64, "download", "0" * 64),
+        ("md5-" + "0" * 32, "download", "0" * 32),
+        (own_name("0" * 64), "download", "0" * 64),
+        ("rejected-" + "0" * 64, "rejected", "0" * 64),
+        ("damaged-tiny-one-0123456789abcdef", "damaged", "tiny-one-0123456789abcdef"),
+        (own_name("table-0123"), "table", "0123"),
+        (own_name("scratch"), "scratch", ""),
+        (own_name("text"), "text", ""),
+        (own_name("removed"), "removed", ""),
+        ("scratch", "other", ""),
+        ("notes.txt", "other", ""),
+    ],
+)
+def test_what_a_name_tells(tmp_path: Path, name: str, sort: str, of: str) -> None:
+    """Everything that dshub makes in `partial-v1` is told from anything else by its name."""
+    found = leftover(tmp_path / name)
+    assert (found.sort, found.of) == (sort, of)
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_the_checksum_of_a_file_follows_from_its_place(algorithm: str) -> None:
+    """Whatever its algorithm; another name is no checksum."""
+    digest = Digest.of_bytes(b"data", "md5" if algorithm == "md5" else "sha256")
+    assert blob_digest(blob_path(digest)) == digest
+    assert blob_digest(blob_path(digest).with_name("notes.txt")) is None
+
+
+def test_what_is_gone_already_is_no_error(cache: Path) -> None:
+    """Somebody else removed it."""
+    cache.mkdir()
+    assert remove(cache, cache / "file") is False
+    (cache / "file").touch()
+    assert remove(cache, cache / "file") is True
+    assert not (cache / "file").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_is_removed_and_not_what_it_leads_to(cache: Path, tmp_path: Path) -> None:
+    """A person may have linked a folder into the cache."""
+    cache.mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").touch()
+    (cache / "link").symlink_to(tmp_path / "data")
+    assert remove(cache, cache / "link") is True
+    assert (tmp_path / "data" / "file").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it counts as absent there")
+def test_what_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
+    """It names the path and exits with 8."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot remove") as told:
+        remove(tmp_path, tmp_path / "file" / "inside")
+    assert told.value.exit_code == 8
+
+
+def test_pins_are_seen_by_any_process(cache: Path) -> None:
+    """They lie in the cache; to pin or unpin twice is fine."""
+    for _ in range(2):
+        pin(Store(cache), "family/set")
+    pin(Store(cache), "family")
+    assert pinned(Store(cache)) == {"family", "family/set"}
+    for _ in range(2):
+        unpin(Store(cache), "family/set")
+    assert pinned(Store(cache)) == {"family"}
+    assert list(usage(cache)) == []
