@@ -1,10 +1,11 @@
 """Every scenario of the catalogue: what must arrive arrives, and what cannot ends clearly."""
 
+import os
 import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,11 +100,10 @@ def fetch(cache: Path, files: Mapping[str, bytes], bases: Sequence[str], timeout
 def held(cache: Path) -> int:
     """Bytes of all files in a folder."""
     total = 0
-    for path in cache.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # it was renamed meanwhile
-            continue
+    for parent, _, names in os.walk(cache):  # which passes over folders that have gone
+        for name in names:
+            with suppress(OSError):  # it was renamed meanwhile
+                total += Path(parent, name).stat().st_size
     return total
 
 
