@@ -265,13 +265,19 @@ class ChecksumError(DshubError):
 
 
 class UnsafeArchiveError(DshubError):
-    """`emnist.zip: member '../../etc/passwd' leads out of the archive`."""
+    """`emnist.zip: member '../../etc/passwd' leads out of the archive`.
+
+    Attributes:
+        archive: the file.
+        member: the name in it; None where the reason is about the archive as a whole.
+    """
 
     exit_code = 5
     hint = "nothing was written; do not use this archive"
 
-    def __init__(self, *, archive: str, member: str, reason: str) -> None:
-        super().__init__(f"{archive}: member {member!r} {reason}")
+    def __init__(self, *, archive: str, member: str | None, reason: str, hint: str = "") -> None:
+        subject = "it" if member is None else f"member {member!r}"
+        super().__init__(f"{archive}: {subject} {reason}", hint=hint)
         self.archive, self.member, self.reason = archive, member, reason
 
 

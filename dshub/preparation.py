@@ -7,6 +7,7 @@ words alone share a table; a change that could change a row cannot find an old o
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,16 +137,32 @@ def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterat
     Raises:
         ReadError, UnsafeArchiveError, SchemaError: the files do not hold the promised rows.
     """
-    files = {}
-    for part, reference in manifest.splits[split].files.items():
-        resource, _, member = reference.partition(":")
-        title = manifest.resources[resource].name or resource
-        files[part] = archives.open_files(paths[resource], title=title, member=member)
     features, row = manifest.split_features(split), 0
     where = f"{manifest.name}, split {split}"
-    for batch in _reader(manifest, split).read(files):
-        yield conform(batch, features, where=where, first_row=row)
-        row += batch.num_rows
+    with ExitStack() as stack:
+        files = _open(manifest, split, paths, stack)
+        for batch in _reader(manifest, split).read(files):
+            yield conform(batch, features, where=where, first_row=row)
+            row += batch.num_rows
+
+
+def _open(
+    manifest: Manifest, split: str, paths: Mapping[str, Path], stack: ExitStack
+) -> dict[str, list[archives.ArchiveFile]]:
+    """The files of each part; a resource that several parts share is opened once."""
+    opened: dict[str, archives.Archive] = {}
+    files = {}
+    for part, reference in manifest.splits[split].files.items():
+        name, _, member = reference.partition(":")
+        if name not in opened:
+            resource = manifest.resources[name]
+            opened[name] = stack.enter_context(
+                archives.open_archive(
+                    paths[name], title=resource.name or name, limits=resource.limits
+                )
+            )
+        files[part] = opened[name].files(member)
+    return files
 
 
 def _reader(manifest: Manifest, split: str) -> Reader:

@@ -2,188 +2,184 @@
 
 Two kinds, one module each:
 
-* a *stream* holds one thing, compressed (`gz`, `xz`);
-* a *container* holds members under names (`zip`).
+* a *stream* holds one thing, compressed (`gz`, `bz2`, `xz`, `zst`);
+* a *container* holds members under names (`tar`, `zip`).
 
-What a file is, is told by its first bytes, not by its name: many a `.tar.gz` of the field is a
-plain tar. Streams may be nested in containers (EMNIST is gz in zip); `open_files` peels off every
-layer. Damaged content becomes a `ReadError` with the file's name; a member that must not be
-touched an `UnsafeArchiveError`.
+What a file is, is told by its content, not by its name: many a `.tar.gz` of the field is a plain
+tar. Streams may lie around a container (a tar in gzip) and around its members (EMNIST is gzip in
+zip); every layer is peeled off.
+
+Before the first byte of a member is handed out, the whole archive has been checked: names, links,
+sizes, and what its own parts say of each other (`_members`). A resource's limits hold for what it
+promises, and again while it is read, so that a bomb ends early and in little memory. Damaged
+content becomes a `ReadError` with the names of the file and the member; what must not be touched an
+`UnsafeArchiveError`.
 """
 
-import fnmatch
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, cast
 
-from dshub import plugins
-from dshub.archives import _checked
-from dshub.errors import ReadError, UnsafeArchiveError
+from dshub.archives import _kinds
+from dshub.archives._decoding import Damage
+from dshub.archives._members import Entry
+from dshub.archives._opened import Archive, ArchiveFile
+from dshub.archives._sources import Source
+from dshub.manifest import Limits
 
-HEAD = 16  # bytes that suffice to recognise every kind
-LAYERS = 4  # compressions one inside the other; a file may hold itself without end
+__all__ = [
+    "Archive",
+    "ArchiveFile",
+    "Container",
+    "Damage",
+    "Entry",
+    "OpenContainer",
+    "Packing",
+    "Source",
+    "Stream",
+    "container_for",
+    "open_archive",
+    "open_files",
+    "open_stream",
+    "stream_for",
+    "stream_suffixes",
+]
 
 
 class Stream(Protocol):
-    """A compression: what a module here offers as `archive`."""
+    """A compression: what a module here offers as `archive`.
+
+    Attributes:
+        suffix: the ending of its files' names.
+        tar_suffixes: endings that tell of a tar inside.
+        errors: what reading may raise where the bytes are damaged.
+    """
 
     suffix: ClassVar[str]
+    tar_suffixes: ClassVar[tuple[str, ...]]
     errors: ClassVar[tuple[type[Exception], ...]]
 
     def matches(self, head: bytes) -> bool:
-        """Whether the first `HEAD` bytes of a file are of this kind."""
+        """Whether a file that begins so is of this kind; `head` has at most 512 bytes."""
 
     def open(self, raw: BinaryIO) -> BinaryIO:
-        """The bytes inside."""
+        """The bytes inside, to the last; a file that is cut short is an error. Leaves `raw` open.
+
+        Memory does not depend on how much is inside.
+        """
 
     def write(self, raw: BinaryIO) -> BinaryIO:
-        """Something to write to; what is written lands in `raw`, compressed, when closed."""
+        """Something to write to; what is written lands in `raw`, compressed, when closed.
+
+        The same bytes are always compressed to the same.
+        """
+
+
+class OpenContainer(Protocol):
+    """An open archive with members."""
+
+    def entries(self) -> Generator[Entry, None, None]:
+        """Every entry, in the order of the archive, under the name that stands there.
+
+        Names and limits are checked elsewhere, for all kinds alike. What only this kind can tell,
+        such as two places of the archive that disagree, makes an entry `unsafe`.
+        """
+
+    def open(self, entry: Entry) -> BinaryIO:
+        """The bytes of an entry. Several may be open at the same time, also in several threads."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
 class Container(Protocol):
-    """An archive with members: what a module here offers as `archive`."""
+    """An archive with members: what a module here offers as `archive`.
+
+    Attributes:
+        suffix: the ending of its files' names.
+        errors: what reading may raise where the bytes are damaged.
+        streamed: whether it can be read forward only, and so out of a compression.
+        by_name: whether readers get its members sorted by name, not in the archive's order.
+    """
 
     suffix: ClassVar[str]
     errors: ClassVar[tuple[type[Exception], ...]]
+    streamed: ClassVar[bool]
+    by_name: ClassVar[bool]
 
-    def matches(self, head: bytes) -> bool:
-        """Whether the first `HEAD` bytes of a file are of this kind."""
+    def matches(self, head: bytes, tail: bytes) -> bool:
+        """Whether a file that begins and ends so is of this kind.
 
-    def members(self, path: Path) -> Sequence[str]:
-        """Names of the files inside, in archive order."""
+        Args:
+            head: at most 512 bytes.
+            tail: the last 65,557 bytes; none where its beginning alone is to tell.
+        """
 
-    def open_member(self, path: Path, member: str) -> BinaryIO:
-        """The bytes of one member."""
+    def open(self, source: Source) -> OpenContainer:
+        """An archive that is opened once for all its members."""
+
+    def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
+        """Make an archive of named files: of the same files, always the same bytes."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How archives of some ending are made: a container, perhaps within a compression."""
+
+    container: Container
+    stream: Stream | None
 
     def write_members(self, path: Path, members: Iterable[tuple[str, Path]]) -> None:
-        """Make an archive of named files."""
+        """Make an archive of named files; those of a tar stand in it in their order."""
+        with ExitStack() as stack:
+            sink = cast("BinaryIO", stack.enter_context(path.open("wb")))
+            if self.stream is not None:
+                sink = stack.enter_context(self.stream.write(sink))
+            self.container.write_members(sink, members)
 
 
-class ArchiveFile:
-    """One file for a reader: what it is called, and its bytes with every wrapping removed."""
-
-    def __init__(self, path: Path, title: str, member: str = "") -> None:
-        self.path, self.member = path, member
-        self.name = f"{title}:{member}" if member else title
-
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """The plain bytes, to be read once from the beginning.
-
-        Raises:
-            ReadError: the file is damaged; raised by the read that meets the damage.
-        """
-        with _guarded(self.name, self.path, self.member) as stream:
-            yield stream
-
-
-def open_files(path: Path, *, title: str, member: str = "") -> list[ArchiveFile]:
-    """The files that `resource:member` means.
+@contextmanager
+def open_archive(path: Path, *, title: str, limits: Limits | None = None) -> Iterator[Archive]:
+    """A resource whose files are read, for as long as the context is entered.
 
     Args:
         path: the resource on disk.
         title: what to call it in errors.
-        member: name or pattern (`*`, `?`) of members, where it is a container.
-
-    Returns:
-        One file without `member`; otherwise every member that fits, sorted by name.
-
-    Raises:
-        ReadError: it is no container, is damaged, or holds no such member.
-        UnsafeArchiveError: a member's name leads elsewhere, is there twice, or is encrypted.
+        limits: what it may unpack to.
     """
-    if not member:
-        return [ArchiveFile(path, title)]
-    with _checked.translated(title, (OSError,)):
-        container = _container(path)
-    if container is None:
-        raise ReadError(file=title, reason=f"it is no archive that could hold {member!r}")
-    try:
-        with _checked.translated(title, (*container.errors, OSError)):
-            names = container.members(path)
-    except UnsafeArchiveError as error:  # it knows the path only, which is a checksum
-        raise UnsafeArchiveError(archive=title, member=error.member, reason=error.reason) from error
-    found = sorted(name for name in names if name == member or fnmatch.fnmatchcase(name, member))
-    if not found:
-        raise ReadError(file=title, reason=f"it holds no member {member!r}")
-    return [ArchiveFile(path, title, name) for name in found]
+    with ExitStack() as stack:
+        yield Archive(path, title, limits or Limits(), stack)
 
 
 @contextmanager
-def open_stream(path: Path) -> Iterator[BinaryIO]:
+def open_files(
+    path: Path, *, title: str, member: str = "", limits: Limits | None = None
+) -> Iterator[list[ArchiveFile]]:
+    """The files that one reference, `resource:member`, means; see `Archive.files`."""
+    with open_archive(path, title=title, limits=limits) as archive:
+        yield archive.files(member)
+
+
+@contextmanager
+def open_stream(path: Path, *, limits: Limits | None = None) -> Iterator[BinaryIO]:
     """The bytes of a file, or those inside it where it is a compressed stream."""
-    with _guarded(path.name, path, "") as stream:
+    with open_files(path, title=path.name, limits=limits) as (file,), file.open() as stream:
         yield stream
 
 
 def stream_suffixes() -> list[str]:
-    """File name endings of the compressions: `[".gz", ".xz"]`."""
-    return [kind.suffix for kind in _streams()]
+    """File name endings of the compressions: `[".bz2", ".gz", ".xz", ".zst"]`."""
+    return [kind.suffix for kind in _kinds.streams()]
 
 
 def stream_for(name: str) -> Stream | None:
     """The compression that a file name tells of, for writing."""
-    return next((kind for kind in _streams() if name.endswith(kind.suffix)), None)
+    return _kinds.stream_named(name)
 
 
-def container_for(name: str) -> Container | None:
-    """The container that a file name tells of, for writing."""
-    return next((kind for kind in _containers() if name.endswith(kind.suffix)), None)
-
-
-@contextmanager
-def _guarded(name: str, path: Path, member: str) -> Iterator[BinaryIO]:
-    """Open a file or member, peel off its compressions, and translate their errors."""
-    kinds: list[Stream | Container] = [*_streams(), *_containers()]
-    errors = tuple(error for kind in kinds for error in kind.errors)
-    with ExitStack() as layers:
-        with _checked.translated(name, (*errors, OSError)):
-            stream = layers.enter_context(_raw(path, member))
-            stream = _peeled(stream, name, layers)
-        yield _checked.CheckedStream(stream, name, (*errors, OSError))
-
-
-def _peeled(stream: BinaryIO, name: str, layers: ExitStack) -> BinaryIO:
-    for _ in range(LAYERS + 1):
-        kind = _stream_of(stream)
-        if kind is None:
-            return stream
-        stream = layers.enter_context(kind.open(stream))
-    raise ReadError(file=name, reason=f"it is compressed more than {LAYERS} times")
-
-
-def _raw(path: Path, member: str) -> BinaryIO:
-    if not member:
-        return path.open("rb")
-    container = _container(path)
-    if container is None:
-        raise ReadError(file=path.name, reason="it is no archive")
-    return container.open_member(path, member)
-
-
-def _stream_of(stream: BinaryIO) -> Stream | None:
-    head = cast("io.BufferedReader", stream).peek(HEAD)[:HEAD]
-    return next((kind for kind in _streams() if kind.matches(head)), None)
-
-
-def _container(path: Path) -> Container | None:
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    return next((kind for kind in _containers() if kind.matches(head)), None)
-
-
-@cache
-def _streams() -> list[Stream]:
-    return [cast("Stream", kind) for kind in _kinds() if hasattr(kind, "write")]
-
-
-@cache
-def _containers() -> list[Container]:
-    return [cast("Container", kind) for kind in _kinds() if hasattr(kind, "write_members")]
-
-
-def _kinds() -> list[object]:
-    return [plugins.module("archives", name).archive for name in plugins.names("archives")]
+def container_for(name: str) -> Packing | None:
+    """How to make the archive that a file name tells of: `.zip`, `.tar.gz`, `.tgz` and so on."""
+    found = _kinds.container_named(name)
+    return Packing(*found) if found else None

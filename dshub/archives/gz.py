@@ -1,21 +1,24 @@
-"""gzip (RFC 1952), several members in a row included, checked against its CRC at the end."""
+"""gzip (RFC 1952), several members in a row included, each checked against its CRC at its end."""
 
 import gzip
 import zlib
 from typing import BinaryIO, ClassVar, cast
+
+from dshub.archives._decoding import Damage, Decoded, Inflate, buffered
 
 
 class Gzip:
     """One compressed stream."""
 
     suffix: ClassVar[str] = ".gz"
-    errors: ClassVar[tuple[type[Exception], ...]] = (gzip.BadGzipFile, EOFError, zlib.error)
+    tar_suffixes: ClassVar[tuple[str, ...]] = (".tgz", ".taz")
+    errors: ClassVar[tuple[type[Exception], ...]] = (Damage, zlib.error)
 
     def matches(self, head: bytes) -> bool:
         return head.startswith(b"\x1f\x8b\x08")
 
     def open(self, raw: BinaryIO) -> BinaryIO:
-        return cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="rb"))
+        return buffered(Decoded(raw, lambda: Inflate(31)))
 
     def write(self, raw: BinaryIO) -> BinaryIO:
         file = gzip.GzipFile("", fileobj=raw, mode="wb", compresslevel=1, mtime=0)

@@ -1,16 +1,33 @@
-"""zip (APPNOTE 6.3), members read by name without unpacking the rest."""
+"""zip (APPNOTE 6.3.10), zip64 and streamed ones included, members read in place.
 
+Members are handed out sorted by name, for the order in a zip means nothing. A zip is known by its
+beginning or, where a program stands before it, by its end.
+"""
+
+import bz2
+import io
 import lzma
+import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import BinaryIO, ClassVar, cast
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
 
-from dshub.errors import UnsafeArchiveError
+from dshub.archives._decoding import Damage, Decoded, Inflate
+from dshub.archives._members import Entry
+from dshub.archives._sources import SharedFile
+from dshub.archives._zip_directory import has_end, read_entries
+from dshub.archives._zstd import Frames
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from dshub.archives._sources import Source
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same members, same bytes
+_MEMORY = 512 << 20  # bytes a member may make us keep
 
 
 class Zip:
@@ -18,54 +35,114 @@ class Zip:
 
     suffix: ClassVar[str] = ".zip"
     errors: ClassVar[tuple[type[Exception], ...]] = (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,  # encrypted, as its own header says and the directory does not
-        EOFError,
-        ValueError,  # a name that is not in the encoding it claims, an impossible offset
-        struct.error,
+        Damage,
+        OSError,  # bzip2
+        ValueError,  # the same
         lzma.LZMAError,
+        struct.error,
         zlib.error,
     )
+    streamed: ClassVar[bool] = False
+    by_name: ClassVar[bool] = True
 
-    def matches(self, head: bytes) -> bool:
-        return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+    def matches(self, head: bytes, tail: bytes) -> bool:
+        return head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or has_end(tail)
 
-    def members(self, path: Path) -> Sequence[str]:
-        with zipfile.ZipFile(path) as file:
-            entries = [entry for entry in file.infolist() if not entry.filename.endswith("/")]
-        seen: set[str] = set()
-        for entry in entries:
-            fault = _fault(entry, seen)
-            if fault:
-                raise UnsafeArchiveError(archive=path.name, member=entry.filename, reason=fault)
-            seen.add(entry.filename)
-        return [entry.filename for entry in entries]
+    def open(self, source: "Source") -> "OpenZip":
+        return OpenZip(source)
 
-    def open_member(self, path: Path, member: str) -> BinaryIO:
-        file = zipfile.ZipFile(path)  # closed with the member: zipfile counts its readers
-        try:
-            return cast("BinaryIO", file.open(member))
-        finally:
-            file.close()
-
-    def write_members(self, path: Path, members: Iterable[tuple[str, Path]]) -> None:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-            for name, source in sorted(members):
-                file.writestr(zipfile.ZipInfo(name, _EPOCH), source.read_bytes())
+    def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as file:
+            for name, path in sorted(members):
+                info = zipfile.ZipInfo(name, _EPOCH)
+                info.file_size = path.stat().st_size  # tells whether zip64 is needed
+                with path.open("rb") as content, file.open(info, "w") as member:
+                    shutil.copyfileobj(content, member)
 
 
-def _fault(entry: zipfile.ZipInfo, seen: set[str]) -> str:
-    parts = entry.filename.replace("\\", "/").split("/")
-    if entry.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-        return "leads out of the archive"
-    if not entry.filename:
-        return "has no name"
-    if entry.filename in seen:
-        return "is in it twice"
-    if entry.flag_bits & 0x1:
-        return "is encrypted"
-    return ""
+class OpenZip:
+    """An open zip."""
+
+    def __init__(self, source: "Source") -> None:
+        self._source, self._file = source, SharedFile(source.path)
+
+    def entries(self) -> Generator[Entry, None, None]:
+        source = self._source
+        most = source.limits.members
+        return read_entries(self._file, size=source.packed, tail=source.tail(), most=most)
+
+    def open(self, entry: Entry) -> BinaryIO:
+        place, method, crc = entry.place
+        packed = self._file.piece(place, entry.packed)
+        return cast("BinaryIO", _Checked(_unpacked(packed, method), entry.size, crc))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _unpacked(packed: BinaryIO, method: int) -> BinaryIO:
+    """The bytes inside, by the method's number (APPNOTE 4.4.5)."""
+    match method:
+        case 0:
+            raw = packed
+        case 8:
+            raw = cast("BinaryIO", Decoded(packed, lambda: Inflate(-15), many=False))
+        case 12:
+            raw = cast("BinaryIO", Decoded(packed, bz2.BZ2Decompressor, many=False))
+        case 14:
+            begin = _lzma(packed)
+            raw = cast("BinaryIO", Decoded(packed, lambda: begin, many=False, marked=False))
+        case 93:
+            raw = cast("BinaryIO", Frames(packed))
+        case _:
+            raw = cast("BinaryIO", Decoded(packed, _xz, many=False))
+    return raw
+
+
+def _lzma(packed: BinaryIO) -> lzma.LZMADecompressor:
+    """The decompressor that the first bytes describe (APPNOTE 5.8.8)."""
+    _, size = struct.unpack("<2H", packed.read(4))
+    numbers, dictionary = struct.unpack("<BL", packed.read(size))
+    if dictionary > _MEMORY:
+        raise Damage(f"its dictionary would take {dictionary:,} bytes")
+    rest, lc = divmod(numbers, 9)
+    pb, lp = divmod(rest, 5)
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": dictionary, "lc": lc, "lp": lp, "pb": pb}]
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+
+
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, _MEMORY)
+
+
+class _Checked(io.RawIOBase):
+    """As many bytes as the directory promises, with the checksum that it promises."""
+
+    def __init__(self, raw: BinaryIO, size: int, crc: int) -> None:
+        self._raw, self._left, self._wanted, self._crc = raw, size, crc, 0
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "Buffer") -> int:
+        view = memoryview(buffer).cast("B")[: self._left]
+        count: int = self._raw.readinto(view) if view else 0  # type: ignore[attr-defined]
+        if view and not count:
+            raise Damage("it unpacks to fewer bytes than its directory promises")
+        self._crc = zlib.crc32(view[:count], self._crc)
+        self._left -= count
+        if not self._left and not self._ended:
+            self._end()
+        return count
+
+    def _end(self) -> None:
+        """Nothing may follow, and the checksum must be right; told with the last bytes."""
+        self._ended = True
+        if self._raw.read(1):
+            raise Damage("it unpacks to more bytes than its directory promises")
+        if self._crc != self._wanted:
+            raise Damage(f"its CRC-32 is {self._crc:08x} and should be {self._wanted:08x}")
 
 
 archive = Zip()

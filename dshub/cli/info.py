@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from dshub.cli import _screen
-from dshub.manifest import Feature, ImageFeature, LabelFeature, Manifest, NumberFeature
+from dshub.manifest import Feature, ImageFeature, LabelFeature, Limits, Manifest, NumberFeature
 from dshub.progress import size
 
 
@@ -112,7 +112,16 @@ def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
         lines.append(f"  {name}  {_screen.dim(f'{size(item.size)}, {state}')}")
         lines.append(f"    {_screen.dim(str(item.digest))}")
         lines += [f"    {url}" for url in item.urls]
+        lines += [f"    {_screen.dim(text)}" for text in _limits(item.limits)]
     return _screen.bold("Files") + "\n" + "\n".join(lines)
+
+
+def _limits(limits: Limits) -> list[str]:
+    """What a file may unpack to, where its manifest says so."""
+    if limits == Limits():
+        return []
+    told = f"{size(limits.unpacked)}, {limits.members:,} members, {limits.ratio:,} times its size"
+    return [f"unpacks to at most {told}"]
 
 
 def _usage(manifest: Manifest) -> str:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from dshub import archives
 from dshub.digest import CHUNK, Digest
-from dshub.errors import ReadError, StoreError
+from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.fetcher.sources import Job
 from dshub.progress import Progress, Silent, Task
 from dshub.store import Partial, Store
@@ -110,8 +110,8 @@ def _take(store: Store, path: Path, digest: Digest, *, unpack: bool) -> bool:
         try:
             with archives.open_stream(path) if unpack else path.open("rb") as source:
                 _copy(source, partial)
-        except ReadError:
-            partial.restart()  # damaged, or something else altogether: not what we look for
+        except (ReadError, UnsafeArchiveError):
+            partial.restart()  # damaged, a bomb, or something else altogether: not what we look for
         if partial.actual == digest:
             store.publish(partial)
             return True

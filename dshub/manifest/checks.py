@@ -86,6 +86,8 @@ def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
     yield from _check_hashes(place, resource)
     if resource.size is not None and not 1 <= resource.size < 2**53:
         yield Fault(f"{place}.size", "must be at least 1 byte and below 2**53")
+    for field in resource.limits.__struct_fields__:
+        yield from _check_limit(f"{place}.limits.{field}", getattr(resource.limits, field))
     urls = [_check_url(url) for url in resource.urls]
     yield from (Fault(f"{place}.urls[{i}]", told) for i, told in enumerate(urls) if told)
     if any(urls):
@@ -96,6 +98,11 @@ def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
         yield Fault(place, "has neither urls nor a filename")
     if re.search(r"[/\\\x00-\x1f\x7f]|^\.{1,2}$", resource.name):
         yield Fault(f"{place}.filename", f"{resource.name!r} must be a plain file name")
+
+
+def _check_limit(place: str, value: int) -> Iterator[Fault]:
+    if not 1 <= value < 2**53:
+        yield Fault(place, "must be at least 1 and below 2**53")
 
 
 def _check_url(url: str) -> str:

@@ -49,6 +49,24 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a file may grow to when it is unpacked; whatever grows beyond is taken for a bomb.
+
+    The defaults let pass every dataset we know of. They decide no row, so they can be raised in a
+    released manifest.
+
+    Attributes:
+        unpacked: bytes of everything inside together.
+        members: files, folders and links inside.
+        ratio: bytes inside for each byte of the file. It applies above 256 MiB only: small files
+            of zeros compress a thousandfold and harm nobody.
+    """
+
+    unpacked: int = 2_000_000_000_000
+    members: int = 10_000_000
+    ratio: int = 250
+
+
 class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file as upstream publishes it.
 
@@ -64,6 +82,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             file are fetched again; `dshub pin` computes them.
         access: `manual` where a person must obtain the file.
         instructions: how, for `access = "manual"`.
+        limits: what it may grow to when it is unpacked.
     """
 
     urls: tuple[str, ...] = ()
@@ -75,6 +94,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chunks: tuple[str, ...] = ()
     access: Literal["open", "manual"] = "open"
     instructions: str | None = None
+    limits: Limits = Limits()
 
     @property
     def digest(self) -> Digest:
@@ -220,7 +240,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def digest(self) -> str:
         """SHA-256 of everything that decides rows: what no release may change.
 
-        Left out are addresses, words and the licence, which may be mended in place.
+        Left out are addresses, words, limits and the licence, which may be mended in place.
         """
         kept = {
             "name": self.name,

@@ -59,7 +59,7 @@ def _make_files(manifest: Manifest, store: Store, rows: int, seed: int) -> dict[
     return made
 
 
-def _container(manifest: Manifest, resource: Resource) -> archives.Container:
+def _container(manifest: Manifest, resource: Resource) -> archives.Packing:
     found = archives.container_for(resource.name)
     if found is None:
         raise DshubError(

@@ -4,6 +4,7 @@ Subclass a suite in your own tests and say how to make the thing; every test of 
 runs against it. dshub's own plug-ins are tested in the same way.
 
 * `ReaderTests`: a file format.
+* `ArchiveTests`: an archive kind.
 * `TransportTests`: a URL scheme.
 * `AdapterTests`: a framework.
 * `faulty_server`: an HTTP server for a folder, with faults for chosen requests.
@@ -14,6 +15,7 @@ This package needs pytest, and trustme for scenarios with TLS; both are in `dshu
 
 from dshub.testing.adapters import AdapterTests
 from dshub.testing.answers import Fault
+from dshub.testing.archives import ArchiveTests
 from dshub.testing.catalogue import SCENARIOS
 from dshub.testing.readers import ReaderTests
 from dshub.testing.scenarios import Scenario, write_files
@@ -24,6 +26,7 @@ from dshub.testing.transports import TransportTests
 __all__ = [
     "SCENARIOS",
     "AdapterTests",
+    "ArchiveTests",
     "Fault",
     "FaultyServer",
     "ReaderTests",

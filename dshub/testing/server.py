@@ -164,11 +164,15 @@ class _Handler(FolderHandler):
     def _write(self, data: bytes, rate: float, carried: int = 0) -> None:
         """Send bytes, at most `rate` a second; `carried` of them count as sent."""
         step = max(1, int(rate * TICK)) if rate else len(data)
-        for begin in range(0, len(data), max(1, step)):
-            if rate:
-                self._pause(step / rate)
-            self.wfile.write(data[begin : begin + step])
-        self.request_seen.sent += carried
+        self.request_seen.sent += carried  # beforehand: who has the bytes finds them counted
+        try:
+            for begin in range(0, len(data), max(1, step)):
+                if rate:
+                    self._pause(step / rate)
+                self.wfile.write(data[begin : begin + step])
+        except BaseException:
+            self.request_seen.sent -= carried
+            raise
 
     def _pause(self, seconds: float) -> None:
         if self.server.closing.wait(seconds) or self._has_left():

@@ -91,6 +91,17 @@ def test_info_tells_what_a_user_must_know(dshub: Run) -> None:
         assert fact in answer
 
 
+def test_info_tells_limits_that_a_manifest_sets(dshub: Run, own: Path) -> None:
+    """What a file may unpack to is said where it is not the usual."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    text = path.read_text()
+    limits = "limits = { unpacked = 300_000_000_000, members = 2_000_000, ratio = 2000 }"
+    path.write_text(text.replace("[resources.images]", f"[resources.images]\n{limits}"))
+    answer = dshub("info", "tiny/one").stdout
+    assert answer.count("at most 300.0 GB, 2,000,000 members, 2,000 times its size") == 1
+    assert "unpacks to" not in dshub("info", "tiny/two").stdout
+
+
 def test_check_tells_every_fault(dshub: Run, own: Path) -> None:
     """The faults of a file go to standard output with their lines, and the exit code is 1."""
     path = own / "tiny" / "one" / "1.0.0.toml"

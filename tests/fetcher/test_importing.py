@@ -1,11 +1,13 @@
 """Files that a person already has."""
 
+import bz2
 import gzip
 import lzma
 import os
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from dshub.digest import Digest
 from dshub.errors import StoreError
@@ -36,6 +38,8 @@ def wanted() -> Job:
         ("renamed.bin", PUBLISHED, "same bytes"),
         ("data.txt.gz", gzip.compress(INSIDE, 1, mtime=99), "same content"),
         ("data.txt.xz", lzma.compress(INSIDE), "same content"),
+        ("data.txt.bz2", bz2.compress(INSIDE), "same content"),
+        ("data.txt.zst", zstandard.ZstdCompressor().compress(INSIDE), "same content"),
         ("data.txt", INSIDE, "same content"),
     ],
 )
@@ -101,3 +105,13 @@ def test_a_file_one_may_not_read_is_named(wanted: Job, store: Store, tmp_path: P
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_bomb_among_the_files_is_passed_over(wanted: Job, store: Store, tmp_path: Path) -> None:
+    """It is not what is looked for, and does not end the search."""
+    (tmp_path / "data.txt.bz2").write_bytes(bz2.compress(bytes(300_000_000)))
+    (tmp_path / "data.txt.gz").write_bytes(PUBLISHED)
+    (tmp_path / "data.txt.xz").write_bytes(lzma.compress(INSIDE))
+    assert import_files(store, [wanted], [tmp_path / "data.txt.bz2"]) == []
+    (taken,) = import_files(store, [wanted], [tmp_path])
+    assert taken.source == tmp_path / "data.txt.gz"

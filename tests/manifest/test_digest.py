@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dshub import Registry
-from dshub.manifest import Citation, LabelFeature, License, Manifest, Split
+from dshub.manifest import Citation, LabelFeature, License, Limits, Manifest, Split
 
 MANIFEST = Registry().manifest("fashion-mnist")
 WORDS = "a word"
@@ -36,6 +36,7 @@ def with_entry(table: str, name: str, **changes: Any) -> Manifest:
         ),
         with_entry("resources", "test-images", urls=("https://new.example/file.gz",)),
         with_entry("resources", "test-images", filename="other.gz"),
+        with_entry("resources", "test-images", limits=Limits(ratio=1000)),
     ],
 )
 def test_words_and_addresses_may_be_mended(mended: Manifest) -> None:

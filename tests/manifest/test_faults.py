@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dshub.errors import ManifestError
-from dshub.manifest import Fault, parse, read
+from dshub.manifest import Fault, Limits, parse, read
 from dshub.registry import built_in_root
 
 GOOD = (built_in_root() / "fashion-mnist" / "1.0.0.toml").read_text(encoding="utf-8")
@@ -82,6 +82,37 @@ def test_what_no_manifest_may_say(old: str, new: str) -> None:
     """Every one is a ManifestError: no other exception, and none takes forever."""
     assert old in GOOD
     assert faults_of(GOOD.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("limits", "field", "told"),
+    [
+        ("{ ratio = 0 }", ".ratio", "must be at least 1"),
+        ("{ members = -5, ratio = 10 }", ".members", "must be at least 1"),
+        ("{ unpacked = 9007199254740992 }", ".unpacked", "below 2**53"),
+        ('{ unpacked = "1 TB" }', ".unpacked", "expected `int`"),
+        ("{ ratio = 1.5 }", ".ratio", "expected `int`"),
+        ("{ member = 10 }", ".member", "unknown field; did you mean members?"),
+        ("1000", "", "expected a table"),
+    ],
+)
+def test_limits_that_cannot_be(limits: str, field: str, told: str) -> None:
+    """Each is told with its place in the file."""
+    text = GOOD.replace("size = 26421880", f"size = 26421880\nlimits = {limits}", 1)
+    found = faults_of(text)
+    assert list(found) == [f"resources.train-images.limits{field}"]
+    (fault,) = found.values()
+    assert told in fault.message
+    assert fault.line is not None
+    assert text.splitlines()[fault.line - 1] == f"limits = {limits}"
+
+
+def test_limits_are_read() -> None:
+    """Those that are not named keep their defaults."""
+    text = GOOD.replace("size = 26421880", "size = 26421880\nlimits = { ratio = 2_000 }", 1)
+    resources = parse(text, source="own.toml").resources
+    assert resources["train-images"].limits == Limits(ratio=2000)
+    assert resources["train-labels"].limits == Limits()
 
 
 def test_a_password_in_an_address_is_not_repeated() -> None:

@@ -45,7 +45,7 @@ def outside(tmp_path: Path) -> Path:
 def test_our_own_plugins_are_found_by_file_name() -> None:
     """One file is one plug-in; `import` is a command although no module may be called so."""
     assert "idx" in plugins.names("readers")
-    assert {"gz", "xz", "zip"} <= set(plugins.names("archives"))
+    assert {"gz", "bz2", "xz", "zst", "tar", "zip"} <= set(plugins.names("archives"))
     assert {"numpy", "torch", "tf"} <= set(plugins.names("adapters"))
     assert {"import", "list"} <= set(plugins.names("cli"))
     assert plugins.module("cli", "import").__name__ == "dshub.cli.import_"

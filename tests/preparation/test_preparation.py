@@ -2,11 +2,13 @@
 
 import gzip
 import hashlib
+import io
 import os
 import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,7 @@ from dshub.manifest import (
     ImageFeature,
     LabelFeature,
     License,
+    Limits,
     Manifest,
     Resource,
     Split,
@@ -180,6 +183,28 @@ def _zip(upstream: Upstream) -> Manifest:
     return with_split(manifest, files={"image": "zip:image", "label": "zip:label"})
 
 
+def tarred(upstream: Upstream, **limits: int) -> Manifest:
+    """Both parts of the training rows in one `.tar.gz`, the label first and beside other files."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as file:
+        for name, data in sorted({**raw("train"), "z": bytes(5000)}.items(), reverse=True):
+            info = tarfile.TarInfo(f"./ds/{name}")
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    manifest = upstream.manifest()
+    resource = upstream.publish(sink.getvalue(), "made.tar.gz")
+    resource = msgspec.structs.replace(resource, limits=Limits(**limits))
+    manifest = msgspec.structs.replace(manifest, resources=manifest.resources | {"tar": resource})
+    return with_split(manifest, files={"image": "tar:ds/image", "label": "tar:ds/label"})
+
+
+def test_parts_in_one_archive(upstream: Upstream) -> None:
+    """Rows whose parts are members of one compressed tar, read in turns, are those of the files."""
+    table = Table(prepare(tarred(upstream), "train", upstream.fetcher))
+    np.testing.assert_array_equal(table.span("image", 0, 9), pictures("train")[..., None])
+    np.testing.assert_array_equal(table.span("label", 0, 9), np.arange(9) % 3)
+
+
 BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]] = {
     "fewer rows": (_rows(10), SchemaError, 9, "ds, split train: got 9 rows, expected 10 rows"),
     "more rows": (_rows(8), SchemaError, 9, "got more than 8 rows, expected 8 rows"),
@@ -211,6 +236,12 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
         "got 0 rows, expected 9 rows",
     ),
     "an unsafe archive": (_zip, UnsafeArchiveError, 5, "made.zip: member '../evil'"),
+    "an archive beyond its limits": (
+        lambda upstream: tarred(upstream, members=2),
+        UnsafeArchiveError,
+        5,
+        "made.tar.gz: member './ds/image' is one more than the 2 that are allowed",
+    ),
     "an unknown option": (
         lambda upstream: with_split(upstream.manifest(), reader={"format": "idx", "skip": 1}),
         ManifestError,

@@ -317,14 +317,17 @@ def test_compressed_on_disk(tmp_path: Path) -> None:
     data = idx(8, (100, 2), bytes(range(200)))
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(data))
-    files = {"x": archives.open_files(path, title="images.gz")}
-    (batch,) = readers.create(FORMAT).read(files)
+    with archives.open_files(path, title="images.gz") as files:
+        (batch,) = readers.create(FORMAT).read({"x": files})
     np.testing.assert_array_equal(array_of(batch.column("x")), reference(data))
     damaged = bytearray(gzip.compress(data))
     damaged[-8] ^= 1  # its CRC
     path.write_bytes(damaged)
-    with pytest.raises(ReadError, match=r"images\.gz: it is damaged: CRC"):
-        list(readers.create(FORMAT).read(files))
+    with (
+        archives.open_files(path, title="images.gz") as files,
+        pytest.raises(ReadError, match=r"images\.gz: it is damaged: "),
+    ):
+        list(readers.create(FORMAT).read({"x": files}))
 
 
 @pytest.mark.parametrize(

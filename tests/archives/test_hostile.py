@@ -1,0 +1,416 @@
+"""Archives that were made to do harm: refused before a byte of any member is handed out."""
+
+import gzip
+import io
+import posixpath
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dshub.errors import DshubError, UnsafeArchiveError
+
+Read = Callable[..., dict[str, bytes]]
+Member = tuple[bytes, bytes, bytes]  # name, content, type (of tar)
+PLAIN = b"0123456789" * 50
+
+
+def tar_header(name: bytes, size: int, kind: bytes, target: bytes = b"") -> bytes:
+    """A header with exactly these bytes for a name."""
+    block = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size
+    block += b"00000000000\0" + b" " * 8 + kind + target.ljust(100, b"\0") + b"ustar\x0000"
+    block = block.ljust(512, b"\0")
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def tarred(members: Sequence[Member]) -> bytes:
+    """A tar, names and all as they are given; those with a zero byte through a PAX header."""
+    data = b""
+    for name, content, kind in members:
+        if b"\0" in name or len(name) > 100:
+            record = b" path=" + name + b"\n"
+            length = len(record) + len(str(len(record) + 2))
+            record = str(length).encode() + record
+            data += tar_header(b"x", len(record), b"x") + record + bytes(-len(record) % 512)
+            name = b"x"  # noqa: PLW2901
+        data += tar_header(name, len(content), kind, b"target") + content
+        data += bytes(-len(content) % 512)
+    return data + bytes(1024)
+
+
+def zipped(members: Sequence[Member], **more: int) -> bytes:
+    """A zip, names and all as they are given.
+
+    Args:
+        members: in order; the type `2` makes a symbolic link.
+        more: `flags` for every member.
+    """
+    flags = more.get("flags", 0x800)
+    front = directory = b""
+    for name, content, kind in members:
+        numbers = (flags, 0, 0, 33, zlib.crc32(content), len(content), len(content))
+        mode = {b"2": 0o120777, b"6": 0o010644, b"3": 0o020644}.get(kind, 0o100644)
+        directory += struct.pack("<4s2H4H3L5H2L", b"PK\1\2", 0x0314, 20, *numbers, len(name),
+                                 0, 0, 0, 0, mode << 16, len(front)) + name  # fmt: skip
+        front += struct.pack("<4sH4H3L2H", b"PK\3\4", 20, *numbers, len(name), 0) + name + content
+    count = len(members)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(front), 0)
+    return front + directory + end
+
+
+def tarred_gz(members: Sequence[Member]) -> bytes:
+    """A tar in gzip."""
+    return gzip.compress(tarred(members))
+
+
+CONTAINERS = {"zip": zipped, "tar": tarred, "tar.gz": tarred_gz}
+Pack = Callable[[Sequence[Member]], bytes]
+
+
+@pytest.fixture(params=CONTAINERS)
+def pack(request: pytest.FixtureRequest) -> Pack:
+    """How to make each kind of container."""
+    return CONTAINERS[request.param]
+
+
+def refused(read: Read, data: bytes, member: str = "good") -> UnsafeArchiveError:
+    """The error with which it is refused, though only a harmless member is wanted."""
+    with pytest.raises(UnsafeArchiveError, match=r"^data: ") as caught:
+        read(data, member)
+    assert caught.value.exit_code == 5
+    return caught.value
+
+
+GOOD = (b"good", b"1", b"0")
+
+NAMES = {
+    b"../a": "leads out of the archive",
+    b"..": "leads out of the archive",
+    b"d/..": "leads out of the archive",
+    b"d/../../a": "leads out of the archive",
+    b"d/../a": "leads out of the archive",
+    b"./../a": "leads out of the archive",
+    b"/etc/passwd": "leads out of the archive",
+    b"//host/share": "leads out of the archive",
+    b"/": "leads out of the archive",
+    b"C:/a": "leads out of the archive",
+    b"c:a": "leads out of the archive",
+    b"./C:/a": "leads out of the archive",
+    b"..\\a": "backslash",
+    b"\\a": "backslash",
+    b"d\\..\\..\\a": "backslash",
+    b"\\\\host\\share": "backslash",
+    b"d\\a": "backslash",
+    b"a\0b": "zero byte",
+    b"a.png\0.exe": "zero byte",
+    b"\0": "zero byte",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_lead_elsewhere(read: Read, pack: Pack, name: bytes) -> None:
+    """One such name, of a member nobody wants, condemns the archive; the error repeats it."""
+    error = refused(read, pack([GOOD, (name, b"2", b"0")]))
+    assert NAMES[name] in error.reason
+    assert (error.archive, error.member) == ("data", name.decode())
+
+
+@pytest.mark.parametrize("name", [b"../d/", b"/d/", b"d/../../e/", b"C:/"])
+def test_folders_that_lead_elsewhere(read: Read, pack: Pack, name: bytes) -> None:
+    """The names of folders are held to the same."""
+    assert "leads out" in refused(read, pack([GOOD, (name, b"", b"5")])).reason
+
+
+@pytest.mark.parametrize("name", [b"", b".", b"./.", b"././"])
+def test_a_member_without_a_name(read: Read, pack: Pack, name: bytes) -> None:
+    """It is refused like any other that cannot be told apart."""
+    if name.endswith(b"/") or (name == b"" and pack is not zipped):
+        name, content = name or b".", b"2"
+    else:
+        content = b"2"
+    data = pack([GOOD, (name.rstrip(b"/"), content, b"0")])
+    assert refused(read, data).reason == "has no name"
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        (b"a", b"a"),
+        (b"d/a", b"./d/a"),
+        (b"d/a", b"d//a"),
+        (b"d/a", b"d/./a"),
+        (b"a", b"A"),
+        (b"d/a", b"D/a"),
+        ("é".encode(), "e\u0301".encode()),
+        ("É".encode(), "é".encode()),
+    ],
+)
+def test_a_member_that_is_there_twice(read: Read, pack: Pack, name: bytes, other: bytes) -> None:
+    """Which is meant cannot be known; on some file systems the last would win, on others not."""
+    error = refused(read, pack([GOOD, (name, b"1", b"0"), (other, b"2", b"0")]))
+    assert error.reason == "is in it twice"
+    assert error.member == other.decode()
+
+
+def test_a_file_and_a_link_of_one_name(read: Read, pack: Pack) -> None:
+    """Neither hides behind the other."""
+    for first, second in ((b"0", b"2"), (b"2", b"0")):
+        data = pack([GOOD, (b"a", b"", first), (b"a", b"", second)])
+        assert refused(read, data).reason == "is in it twice"
+
+
+@pytest.mark.parametrize("member", ["a link", "a*", "*"])
+def test_a_link_is_never_followed(read: Read, pack: Pack, member: str) -> None:
+    """One that is wanted, by name or by a pattern, is refused."""
+    error = refused(read, pack([GOOD, (b"a link", b"", b"2")]), member)
+    assert error.member == "a link"
+    assert "links are not followed" in error.reason
+
+
+@pytest.mark.parametrize("kind", [b"1", b"2"])
+def test_a_link_that_nobody_wants_is_let_be(read: Read, pack: Pack, kind: bytes) -> None:
+    """Many an official archive holds some, absolute ones too."""
+    if pack is zipped and kind == b"1":
+        kind = b"2"  # a zip knows no hard links
+    assert read(pack([(b"a link", b"", kind), GOOD]), "good") == {"good": b"1"}
+
+
+def test_a_hard_link_that_is_wanted(read: Read) -> None:
+    """It has no bytes of its own, and those of another member are not handed out for it."""
+    data = tarred([GOOD, (b"hard", b"", b"1")])
+    assert "hard link" in refused(read, data, "hard").reason
+
+
+@pytest.mark.parametrize("name", [b"link/a", b"./link//a", b"link/d/e/a", b"LINK/a"])
+def test_a_member_below_a_link(read: Read, pack: Pack, name: bytes) -> None:
+    """Unpacked, it would be written to wherever the link leads."""
+    for members in (
+        [GOOD, (b"link", b"", b"2"), (name, b"2", b"0")],
+        [(name, b"2", b"0"), (b"link", b"", b"2"), GOOD],
+    ):
+        assert refused(read, pack(members)).reason == "lies below a link"
+
+
+@pytest.mark.parametrize("kind", [b"3", b"6"])
+def test_devices_and_pipes(read: Read, pack: Pack, kind: bytes) -> None:
+    """No dataset has any."""
+    error = refused(read, pack([GOOD, (b"odd", b"", kind)]))
+    assert error.member == "odd"
+
+
+def test_block_devices(read: Read) -> None:
+    """The same for the other type of them in a tar."""
+    assert "device" in refused(read, tarred([GOOD, (b"odd", b"", b"4")])).reason
+
+
+@pytest.mark.parametrize("flags", [0x0001, 0x0041, 0x2000])
+def test_encrypted_members(read: Read, flags: int) -> None:
+    """Refused for the flag alone, whether it stands in both places or in one."""
+    assert refused(read, zipped([GOOD], flags=flags)).reason == "is encrypted"
+    for mark, at in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        data = bytearray(zipped([GOOD]))
+        data[data.index(mark) + at : data.index(mark) + at + 2] = flags.to_bytes(2, "little")
+        assert refused(read, bytes(data)).reason == "is encrypted"
+
+
+def test_a_member_encrypted_with_aes(read: Read) -> None:
+    """WinZip's way says so in the method."""
+    data = bytearray(zipped([GOOD]))
+    for mark, at in ((b"PK\1\2", 10), (b"PK\3\4", 8)):
+        data[data.index(mark) + at] = 99
+    assert refused(read, bytes(data)).reason == "is encrypted"
+
+
+def test_two_names_for_one_member(read: Read) -> None:
+    """A zip whose directory and local header name a member differently shows two faces."""
+    data = bytearray(zipped([(b"good", PLAIN, b"0")]))
+    place = data.index(b"PK\3\4") + 30
+    data[place : place + 4] = b"evil"
+    assert "another name where its bytes are" in refused(read, bytes(data)).reason
+
+
+def test_a_name_in_two_encodings(read: Read) -> None:
+    """The same, where the same bytes stand for other letters."""
+    data = bytearray(zipped([("é".encode(), PLAIN, b"0")]))
+    data[data.index(b"PK\3\4") + 7] = 0
+    assert "another name where its bytes are" in refused(read, bytes(data)).reason
+
+
+def test_a_name_longer_where_the_bytes_are(read: Read) -> None:
+    """The same, where one name begins with the other."""
+    data = bytearray(zipped([(b"good", PLAIN, b"0")]))
+    data[data.index(b"PK\3\4") + 26] = 6
+    assert "another name where its bytes are" in refused(read, bytes(data)).reason
+
+
+def test_two_methods_for_one_member(read: Read) -> None:
+    """Who reads from the front would get other bytes than who reads from the end."""
+    data = bytearray(zipped([(b"good", PLAIN, b"0")]))
+    data[data.index(b"PK\3\4") + 8] = 8
+    assert "packed otherwise" in refused(read, bytes(data)).reason
+
+
+def overlapping(count: int) -> bytes:
+    """A zip of many members with one kernel: each quotes the header of the next."""
+    kernel = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = kernel.compress(bytes(1_000_000)) + kernel.flush()
+    headers, content = b"", bytes(1_000_000)
+    for i in reversed(range(count)):
+        # a stored block holds the following header, and unpacks to it
+        quoted = b"" if i == count - 1 else b"\0" + struct.pack("<2H", 30 + 4, 0xFFFF ^ 34)
+        body = quoted + headers[:34] + headers[34:] if quoted else packed
+        name = b"%04d" % i
+        content = (headers[:34] if quoted else b"") + content
+        numbers = (0, 8, 0, 33, zlib.crc32(content), len(body), len(content))
+        headers = struct.pack("<4sH4H3L2H", b"PK\3\4", 20, *numbers, 4, 0) + name + body
+    directory, place = b"", 0
+    for i in range(count):
+        crc, size, plain = struct.unpack_from("<3L", headers, place + 14)
+        directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 8, 0, 33, crc, size, plain, 4,
+                                 0, 0, 0, 0, 0, place) + b"%04d" % i  # fmt: skip
+        place += 34 + 5
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(headers), 0)
+    return headers + directory + end
+
+
+def test_members_that_share_bytes(read: Read) -> None:
+    """The zip bomb whose members quote each other: small, and without any nesting."""
+    data = overlapping(50)
+    with zipfile.ZipFile(io.BytesIO(data)) as file:  # it is well made
+        assert file.infolist()[0].file_size == 1_000_000 + 49 * 34
+    error = refused(read, data, "0000")
+    assert (error.member, error.reason) == ("0000", "shares bytes with another member")
+
+
+def test_two_entries_for_the_same_bytes(read: Read) -> None:
+    """The simplest form of it."""
+    data = zipped([(b"aaaa", PLAIN, b"0"), (b"bbbb", PLAIN, b"0")])
+    at = data.rindex(b"PK\1\2")
+    both = data[:at] + data[at:].replace(b"bbbb", b"aaaA")
+    both = both[: at + 42] + bytes(4) + both[at + 46 :]
+    assert refused(read, both, "aaaa").member in {"aaaa", "aaaA"}
+
+
+def test_a_member_that_reaches_into_the_directory(read: Read) -> None:
+    """The directory is no content."""
+    data = bytearray(zipped([(b"good", PLAIN, b"0")]))
+    for mark, at in ((b"PK\1\2", 20), (b"PK\3\4", 18)):
+        place = data.index(mark) + at
+        data[place : place + 8] = struct.pack("<2L", len(PLAIN) + 1, len(PLAIN) + 1)
+    assert refused(read, bytes(data)).reason == "shares bytes with another member"
+
+
+def test_nothing_is_handed_out_before_the_last_header_was_read(read: Read, pack: Pack) -> None:
+    """What is wrong with the last member is told before the first is opened."""
+    members = [(b"%04d" % i, PLAIN, b"0") for i in range(500)]
+    refused(read, pack([*members, (b"../evil", b"", b"0")]), "0000")
+
+
+def test_names_that_only_look_odd(read: Read, pack: Pack) -> None:
+    """Dots, colons, blanks, newlines, letters of any script: names, and nothing else."""
+    names = [
+        "a..b",
+        "...",
+        ".hidden",
+        "d/..a",
+        "12:30.png",
+        "a b",
+        " ",
+        "a\nb",
+        "-rf",
+        "~",
+    ]
+    names += ["ж/猫.png", "%2e%2e/a", "CON", "a.", "d/-", "x" * 300]
+    files = {name: str(i).encode() for i, name in enumerate(names)}
+    data = pack([(name.encode(), content, b"0") for name, content in files.items()])
+    assert read(data, "*") == files
+
+
+def outcome(read: Read, data: bytes) -> tuple[dict[str, bytes], str]:
+    """All members, or the words of the error."""
+    try:
+        return read(data, "*"), ""
+    except DshubError as error:
+        return {}, str(error)
+
+
+NAMES_OF_ANY_KIND = st.text(st.sampled_from("aA./\\:\0 é"), max_size=9)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(
+    names=st.lists(NAMES_OF_ANY_KIND, min_size=1, max_size=4), kind=st.sampled_from(["tar", "zip"])
+)
+def test_any_names(read: Read, names: list[str], kind: str) -> None:
+    """What is accepted are plain names below the archive, each once on any file system."""
+    members = [(name.encode(), b"1", b"0") for name in names]
+    found, told = outcome(read, CONTAINERS[kind](members))
+    assert not told or told.startswith("data")
+    for name in found:
+        parts = name.split("/")
+        assert not {"", ".", ".."} & set(parts)
+        assert not set(name) & {"\\", "\0"}
+        assert name[1:2] != ":" or not name[0].isascii() or not name[0].isalpha()
+    assert len({name.lower() for name in found}) == len(found)
+
+
+def small_tar(form: int) -> bytes:
+    """A tar of Python's own, with long names."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=form) as file:
+        for i, name in enumerate(["a", "b" * 60 + "/" + "b" * 60, "c"]):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            file.addfile(info, io.BytesIO(b"%03d" % i))
+    return sink.getvalue()
+
+
+def as_python_reads(data: bytes) -> dict[str, bytes]:
+    """The files that Python's own finds in a tar."""
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(data)) as file:
+        for info in file:
+            content = file.extractfile(info) if info.isreg() else None
+            if content is not None:
+                found[posixpath.normpath(info.name)] = content.read()
+    return found
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+@given(
+    form=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+    changes=st.lists(
+        st.tuples(st.integers(0, 6000), st.sampled_from([*b"\0/05gx17LKS9\x80\xff"])),
+        min_size=1,
+        max_size=4,
+    ),
+    mended=st.booleans(),
+)
+def test_what_is_accepted_others_read_alike(
+    read: Read, form: int, changes: list[tuple[int, int]], mended: bool
+) -> None:
+    """A tar with changed bytes, its checksums put right or not, is refused, or has one meaning."""
+    data = bytearray(small_tar(form))
+    for place, byte in changes:
+        data[place % len(data)] = byte
+    for place in range(0, len(data), 512) if mended else ():
+        block = data[place : place + 512]
+        if block[257:262] == b"ustar":
+            if block[262:263] == b" ":  # GNU keeps times where others have the front of a name;
+                data[place + 345 : place + 500] = bytes(155)  # Python's own takes them for it
+                block = data[place : place + 512]
+            total = sum(block[:148]) + 256 + sum(block[156:])
+            data[place + 148 : place + 156] = b"%06o\0 " % total
+    found, told = outcome(read, bytes(data))
+    if told:
+        assert told.startswith("data")
+        return
+    with suppress(tarfile.TarError, ValueError):  # it also looks at fields that nobody needs,
+        others = as_python_reads(bytes(data))  # and takes a later header with such for the end
+        assert others.items() <= found.items()

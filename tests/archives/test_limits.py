@@ -1,0 +1,189 @@
+"""Bombs: what unpacks to more than its limits ends early, in little memory, and says so."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import tracemalloc
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from dshub.archives import open_files
+from dshub.errors import UnsafeArchiveError
+from dshub.manifest import Limits
+
+Read = Callable[..., dict[str, bytes]]
+MB = 1_000_000
+STREAMS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lambda data: lzma.compress(data, preset=0),
+    "zst": zstandard.ZstdCompressor().compress,
+}
+
+
+def tarred(files: Mapping[str, bytes]) -> bytes:
+    """A tar."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as file:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return sink.getvalue()
+
+
+Pack = Callable[[Mapping[str, bytes]], bytes]
+CONTAINERS: dict[str, Pack] = {
+    "tar": tarred,
+    "tar.gz": lambda files: gzip.compress(tarred(files)),
+    "zip": lambda files: zipped(files, zipfile.ZIP_DEFLATED),
+}
+
+
+def drained(path: Path, member: str = "", limits: Limits | None = None) -> int:
+    """Read every file piece by piece; the number of bytes that came out before the refusal."""
+    count = 0
+    with (
+        pytest.raises(UnsafeArchiveError, match=r"^data: .*unpacks to more than") as caught,
+        open_files(path, title="data", member=member, limits=limits) as files,
+    ):
+        for file in files:
+            with file.open() as stream:
+                while piece := stream.read(1 << 16):
+                    count += len(piece)
+    assert "`limits`" in caught.value.hint
+    return count
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_small_files_may_unpack_a_thousandfold(read: Read, kind: str) -> None:
+    """Labels that are all zero are no bomb."""
+    assert len(read(STREAMS[kind](bytes(20 * MB)))[""]) == 20 * MB
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_large_files_may_not(tmp_path: Path, kind: str) -> None:
+    """Without a word in the manifest, a bomb ends after 256 MiB, and takes no memory."""
+    path = tmp_path / "f"
+    path.write_bytes(STREAMS[kind](bytes(300 * MB)))
+    tracemalloc.start()
+    count = drained(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 200 * MB < count <= 256 << 20
+    assert most < 20 * MB
+
+
+def test_a_manifest_may_allow_it(tmp_path: Path) -> None:
+    """Where it is known that the data are like that."""
+    path = tmp_path / "f"
+    path.write_bytes(gzip.compress(bytes(300 * MB)))
+    with (
+        open_files(path, title="data", limits=Limits(ratio=2000)) as (file,),
+        file.open() as stream,
+    ):
+        assert sum(len(piece) for piece in iter(lambda: stream.read(1 << 20), b"")) == 300 * MB
+
+
+@pytest.mark.parametrize("inner", STREAMS)
+@pytest.mark.parametrize("outer", STREAMS)
+def test_bombs_in_bombs(tmp_path: Path, inner: str, outer: str) -> None:
+    """A file that is small at every layer but the last is measured against what is on disk."""
+    path = tmp_path / "f"
+    path.write_bytes(STREAMS[outer](STREAMS[inner](bytes(3 * MB))))
+    assert drained(path, limits=Limits(unpacked=MB)) <= MB
+
+
+def test_what_comes_before_the_limit_is_right(tmp_path: Path) -> None:
+    """Exactly as much as the limit allows is no bomb."""
+    path = tmp_path / "f"
+    data = bytes(range(250)) * 4000
+    path.write_bytes(gzip.compress(data))
+    limits = Limits(unpacked=len(data))
+    with open_files(path, title="data", limits=limits) as (file,), file.open() as stream:
+        assert stream.read() == data
+    assert drained(path, limits=Limits(unpacked=len(data) - 1)) < len(data)
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_one_member_too_many(read: Read, kind: str) -> None:
+    """The error names the first that is not allowed; folders and links count."""
+    files = {f"{i:03}": b"" for i in range(100)}
+    data = CONTAINERS[kind](files)
+    assert len(read(data, "*", Limits(members=100))) == 100
+    with pytest.raises(UnsafeArchiveError, match=r"^data: member '099' is one more than the 99"):
+        read(data, "000", Limits(members=99))
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_members_that_are_too_large_together(tmp_path: Path, kind: str) -> None:
+    """The sum counts, and is known before the first is opened."""
+    files = {f"{i:03}": bytes(MB) for i in range(10)}
+    path = tmp_path / "f"
+    path.write_bytes(CONTAINERS[kind](files))
+    assert drained(path, "000", Limits(unpacked=9 * MB)) == 0
+
+
+def test_a_directory_that_promises_a_bomb(tmp_path: Path) -> None:
+    """A zip's own word is enough; one that promises less than there is, is damage elsewhere."""
+    path = tmp_path / "f"
+    path.write_bytes(zipped({"zeros": bytes(300 * MB)}, zipfile.ZIP_DEFLATED))
+    assert drained(path, "zeros") == 0
+
+
+def test_a_bomb_hidden_among_honest_members(tmp_path: Path) -> None:
+    """Others make up for the ratio of the whole, not for that of the member."""
+    import random
+
+    path = tmp_path / "f"
+    files = {"honest": random.Random(0).randbytes(5 * MB), "zeros": bytes(300 * MB)}
+    path.write_bytes(zipped(files, zipfile.ZIP_DEFLATED))
+    assert drained(path, "honest") == 0
+
+
+@pytest.mark.parametrize("pack", [tarred, zipped])
+def test_bombs_in_members(tmp_path: Path, pack: Pack) -> None:
+    """A member that is compressed itself is measured, and all of them together are too."""
+    path = tmp_path / "f"
+    path.write_bytes(pack({"bomb": gzip.compress(bytes(3 * MB))}))
+    assert drained(path, "bomb", Limits(unpacked=MB)) <= MB
+    path.write_bytes(pack({f"{i}": gzip.compress(bytes(MB)) for i in range(10)}))
+    assert MB <= drained(path, "*", Limits(unpacked=5 * MB)) <= 5 * MB
+
+
+@pytest.mark.parametrize("pack", [tarred, zipped])
+def test_reading_again_counts_once(tmp_path: Path, pack: Pack) -> None:
+    """A member that is read many times is not more than it is."""
+    path = tmp_path / "f"
+    path.write_bytes(pack({"m": gzip.compress(bytes(MB))}))
+    with open_files(path, title="data", member="m", limits=Limits(unpacked=2 * MB)) as (file,):
+        for _ in range(5):
+            with file.open() as stream:
+                assert len(stream.read()) == MB
+
+
+def test_an_archive_with_ten_million_names_is_not_read_to_its_end(read: Read) -> None:
+    """A directory with more members than allowed is given up at the limit, not kept in memory."""
+    files = {f"{i:05}": b"" for i in range(50_000)}
+    data = zipped(files)
+    tracemalloc.start()
+    with pytest.raises(UnsafeArchiveError, match="one more than the 100 that are allowed"):
+        read(data, "*", Limits(members=100))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 * MB

@@ -1,0 +1,321 @@
+"""tar, plain and compressed, against Python's own; and headers built by hand."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from dshub.archives import container_for, open_archive, open_files
+from dshub.errors import ReadError
+from dshub.testing import ArchiveTests
+
+Read = Callable[..., dict[str, bytes]]
+LONG = "/".join(["a folder with a long name"] * 12) + "/file"
+MEMBERS = ("b", "a/d/one.bin", "a/c", LONG)
+END = bytes(1024)
+
+
+def tarred(files: Mapping[str, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:
+    """A tar of Python's own, closed by one block of zeros: there is no padding to cut away."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=form) as file:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+        end = sink.tell()
+    return sink.getvalue()[: end + 512]
+
+
+def header(
+    name: bytes, size: int | bytes = 0, kind: bytes = b"0", magic: bytes = b"ustar\x0000"
+) -> bytes:
+    """A header built by hand."""
+    field = size if isinstance(size, bytes) else b"%011o\0" % size
+    block = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + field.ljust(12, b"\0")
+    block += b"00000000000\0" + b" " * 8 + kind + bytes(100) + magic
+    block = block.ljust(512, b"\0")
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def entry(name: bytes, data: bytes = b"", kind: bytes = b"0", **more: bytes) -> bytes:
+    """A header and its data, filled up."""
+    return header(name, len(data), kind, **more) + data + bytes(-len(data) % 512)
+
+
+class Tars(ArchiveTests):
+    """What all tars have in common."""
+
+    members = MEMBERS
+    in_order = MEMBERS
+    form = tarfile.GNU_FORMAT
+
+    def pack(self, files: Mapping[str, bytes]) -> bytes:
+        return self.squeeze(tarred(files, self.form))
+
+    def unpack(self, data: bytes) -> dict[str, bytes]:
+        found = {}
+        with tarfile.open(fileobj=io.BytesIO(self.expand(data))) as file:
+            for info in file:
+                content = file.extractfile(info)
+                assert content is not None
+                found[info.name] = content.read()
+        return found
+
+    def squeeze(self, data: bytes) -> bytes:
+        """What is around the tar."""
+        return data
+
+    def expand(self, data: bytes) -> bytes:
+        """The tar inside."""
+        return data
+
+
+class TestTar(Tars):
+    suffix = ".tar"
+    guarded = False  # it has checksums of its headers alone
+
+
+class TestPaxTar(TestTar):
+    form = tarfile.PAX_FORMAT
+    members = ("z", "ä/ö", "a", LONG)
+    in_order = members
+
+
+class TestTarGz(Tars):
+    suffix = ".tar.gz"
+
+    def squeeze(self, data: bytes) -> bytes:
+        return gzip.compress(data)
+
+    def expand(self, data: bytes) -> bytes:
+        return gzip.decompress(data)
+
+
+class TestTarBz2(Tars):
+    suffix = ".tar.bz2"
+
+    def squeeze(self, data: bytes) -> bytes:
+        return bz2.compress(data)
+
+    def expand(self, data: bytes) -> bytes:
+        return bz2.decompress(data)
+
+
+class TestTarXz(Tars):
+    suffix = ".tar.xz"
+
+    def squeeze(self, data: bytes) -> bytes:
+        return lzma.compress(data, preset=0)
+
+    def expand(self, data: bytes) -> bytes:
+        return lzma.decompress(data)
+
+
+class TestTarZst(Tars):
+    suffix = ".tar.zst"
+
+    def squeeze(self, data: bytes) -> bytes:
+        return zstandard.ZstdCompressor(write_checksum=True).compress(data)
+
+    def expand(self, data: bytes) -> bytes:
+        return zstandard.ZstdDecompressor().stream_reader(data).read()
+
+
+@pytest.mark.parametrize(
+    "name", ["x.tgz", "x.taz", "x.tbz2", "x.tbz", "x.txz", "x.tzst", "X.TAR.GZ", "x.v1.tar.zst"]
+)
+def test_short_endings(tmp_path: Path, name: str) -> None:
+    """A stand-in is packed as upstream's name says."""
+    path, piece = tmp_path / name, tmp_path / "piece"
+    piece.write_bytes(b"1")
+    packing = container_for(name)
+    assert packing is not None
+    packing.write_members(path, [("b", piece), ("a", piece)])
+    with open_archive(path, title="data") as archive:
+        assert [file.member for file in archive.files("*")] == ["b", "a"]
+    assert not path.read_bytes().startswith(b"b\0")  # a plain tar would
+
+
+TWO = {"d/a": b"1" * 600, "b": b"2"}
+PAIR = entry(b"d/a", b"1" * 600) + entry(b"b", b"2")
+
+
+def record(key: bytes, value: bytes) -> bytes:
+    """A record of a PAX header."""
+    rest = b" " + key + b"=" + value + b"\n"
+    length = len(rest) + len(str(len(rest)))
+    length = len(rest) + len(str(length))
+    return str(length).encode() + rest
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (PAIR + END, TWO),
+        (PAIR + bytes(512), TWO),
+        (PAIR + bytes(10_240 - len(PAIR)), TWO),
+        (PAIR + bytes(200_000), TWO),
+        (entry(b"d/a", b"1" * 600, b"\0", magic=b"") + entry(b"b", b"2", b"\0", magic=b"")
+         + END, TWO),
+        (entry(b"./d/a", b"1" * 600) + entry(b".//b", b"2") + END, TWO),
+        (entry(b"./", kind=b"5") + entry(b"d/", kind=b"5") + PAIR + END, TWO),
+        (entry(b"d/", kind=b"\0", magic=b"") + PAIR + entry(b"d/", kind=b"5") + END, TWO),
+        (entry(b"d/a", b"1" * 600, b"7") + entry(b"b", b"2") + END, TWO),
+        (entry(b"", record(b"comment", b"of git"), b"g") + PAIR + END, TWO),
+        (entry(b"x", record(b"mtime", b"1.5") + record(b"path", b"d/a"), b"x")
+         + entry(b"short", b"1" * 600) + entry(b"b", b"2") + END, TWO),
+        (entry(b"x", record(b"size", b"600"), b"x") + header(b"d/a") + b"1" * 600 + bytes(424)
+         + entry(b"b", b"2") + END, TWO),
+        (entry(b"././@LongLink", b"d/a\0", b"L") + entry(b"short", b"1" * 600)
+         + entry(b"b", b"2") + END, TWO),
+        (entry(b"././@LongLink", b"target\0", b"K") + header(b"l", kind=b"2") + PAIR + END, TWO),
+        (header(b"d/a", b"\x80" + bytes(9) + b"\x02\x58") + b"1" * 600 + bytes(424)
+         + entry(b"b", b"2") + END, TWO),
+        (header(b"d/a", b"      1130 ") + b"1" * 600 + bytes(424) + entry(b"b", b"2") + END, TWO),
+        (header(b"l", 600, b"1") + PAIR + END, TWO),
+        (entry(b"a volume", kind=b"V") + PAIR + END, TWO),
+    ],
+    ids=["two blocks of zeros", "one block of zeros", "a full record", "many zeros", "v7",
+         "names with ./", "folders", "folders of v7, and twice", "contiguous", "global header",
+         "PAX name", "PAX size", "GNU name", "GNU target of a link", "binary size",
+         "size with blanks", "a link with the size of its target", "a volume header"],
+)  # fmt: skip
+@pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_odd_but_right(
+    read: Read, data: bytes, wanted: dict[str, bytes], around: Callable[[bytes], bytes]
+) -> None:
+    """What forty years of programs have written, plain and compressed."""
+    found = {name: read(around(data), name)[name] for name in wanted}
+    assert found == wanted
+
+
+def test_names_in_two_fields(read: Read) -> None:
+    """ustar puts the front of a long name elsewhere; GNU keeps times there."""
+    block = bytearray(header(b"name", 1))
+    block[345:351] = b"folder"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    assert read(bytes(block) + b"1" + bytes(511) + END, "*") == {"folder/name": b"1"}
+    block = bytearray(header(b"name", 1, magic=b"ustar  \0"))
+    block[345:356] = b"14724637154"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    assert read(bytes(block) + b"1" + bytes(511) + END, "*") == {"name": b"1"}
+
+
+def test_signed_checksums(read: Read) -> None:
+    """Some old programs added up bytes as signed numbers."""
+    block = header("ä".encode(), 1)
+    total = sum(byte - 256 * (byte > 127) for byte in block[:148] + b" " * 8 + block[156:])
+    block = block[:148] + b"%06o\0 " % total + block[156:]
+    assert read(block + b"1" + bytes(511) + END, "*") == {"ä": b"1"}
+
+
+@pytest.mark.parametrize("kind", ["holes of GNU", "holes of GNU in PAX"])
+def test_a_member_with_holes_is_only_refused_when_it_is_read(read: Read, kind: str) -> None:
+    """It is passed over rightly, and named by the error where it is wanted."""
+    if kind == "holes of GNU":
+        block = bytearray(header(b"holes", 3, b"S", magic=b"ustar  \0"))
+        block[482] = 1
+        block[148:156] = b" " * 8
+        block[148:156] = b"%06o\0 " % sum(block)
+        more = bytes(504) + b"\1" + bytes(7)
+        data = bytes(block) + more + bytes(512) + b"abc" + bytes(509)
+    else:
+        records = record(b"GNU.sparse.major", b"1") + record(b"GNU.sparse.name", b"holes")
+        data = entry(b"x", records, b"x") + entry(b"GNUSparseFile.1/holes", b"abc")
+    data += entry(b"good", b"1") + END
+    assert read(data, "good") == {"good": b"1"}
+    with pytest.raises(ReadError, match="data:holes: it is stored with holes"):
+        read(data, "holes")
+
+
+BROKEN = bytearray(PAIR + END)
+BROKEN[1024 + 512 + 5] ^= 1
+DAMAGE = {
+    "no zeros at the end": (PAIR, "cut short"),
+    "cut in a header": (PAIR[:-1000], "ends within a header"),
+    "cut in a member": (PAIR[:-100], "ends within its member 'b'"),
+    "a changed header": (bytes(BROKEN), "at byte 1,536 there is no header"),
+    "rubbish behind": (PAIR + END + b"rubbish", "more bytes follow its end"),
+    "two tars in a row": (PAIR + END + PAIR + END, "more bytes follow its end"),
+    "a member longer than the file": (header(b"a", 1 << 30) + END, "ends within its member 'a'"),
+    "a member of exabytes": (
+        header(b"a", b"\x80" + b"\xff" * 11) + END,
+        "ends within its member 'a'",
+    ),
+    "a size below zero": (header(b"a", b"\xff" * 12) + END, "a number in a header"),
+    "a size in words": (header(b"a", b"hundred") + END, "a number in a header"),
+    "a long name for nobody": (entry(b"x", b"name\0", b"L") + END, "behind the long name"),
+    "an endless long name": (header(b"x", 1 << 30, b"L") + END, "take 1,073,741,824 bytes"),
+    "a long name cut": (entry(b"x", b"name\0", b"L")[:-5], "within the attributes"),
+    "a PAX record without an end": (entry(b"x", b"9 path=a", b"x") + PAIR + END, "cannot be read"),
+    "a PAX record of no length": (entry(b"x", b"0 path=a\n", b"x") + PAIR + END, "cannot be read"),
+    "a PAX record in words": (entry(b"x", b"path=a\n", b"x") + PAIR + END, "cannot be read"),
+    "a PAX record too long": (entry(b"x", b"99 path=a\n", b"x") + PAIR + END, "cannot be read"),
+    "a PAX size in words": (
+        entry(b"x", record(b"size", b"-1"), b"x") + PAIR + END,
+        "is given as '-1'",
+    ),
+    "a name for all members": (entry(b"x", record(b"path", b"a"), b"g") + PAIR + END, "names all"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_damage(read: Read, kind: str, around: Callable[[bytes], bytes]) -> None:
+    """It is told as such, also where the compression around it is intact."""
+    data, told = DAMAGE[kind]
+    with pytest.raises(ReadError, match=f"^data: it is damaged: .*{told}"):
+        read(around(data), "*")
+
+
+@pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_files_cut_or_changed_after_they_were_opened(
+    tmp_path: Path, around: Callable[[bytes], bytes]
+) -> None:
+    """A file that shrinks under the reader gives an error that names the member."""
+    path = tmp_path / "f"
+    path.write_bytes(around(PAIR + END))
+    with open_files(path, title="data", member="*") as files:
+        path.write_bytes(path.read_bytes()[:40])
+        with pytest.raises(ReadError, match=r"^data:d/a: it is damaged"), files[0].open() as stream:
+            stream.read()
+
+
+def test_damaged_data_of_a_member_name_it(tmp_path: Path, read: Read) -> None:
+    """Behind an intact first member, a changed byte of the second is its fault."""
+    files = {"a": bytes(range(256)) * 1000, "b": bytes(range(255, -1, -1)) * 1000}
+    data = bytearray(gzip.compress(tarred(files), 0))
+    path = tmp_path / "f"
+    path.write_bytes(data)
+    with open_files(path, title="data", member="*") as (first, second):
+        data[400_000] ^= 1
+        data[-100_000:] = bytes(100_000)
+        path.write_bytes(data)
+        with first.open() as stream:
+            assert stream.read() == files["a"]
+        with pytest.raises(ReadError, match=r"^data:b: it is damaged"), second.open() as stream:
+            stream.read()
+        with first.open() as stream:  # whoever failed leaves the others alone
+            assert stream.read() == files["a"]
+
+
+@pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_two_references_share_an_archive(tmp_path: Path, around: Callable[[bytes], bytes]) -> None:
+    """Pictures and labels of one tar, read in turns, each in the order of the archive."""
+    path = tmp_path / "f"
+    files = {f"{kind}/{i}": f"{kind} {i}".encode() * 99 for kind in "xy" for i in range(50)}
+    path.write_bytes(around(tarred(files)))
+    with open_archive(path, title="data") as archive:
+        pairs = zip(archive.files("x/*"), archive.files("y/*"), strict=True)
+        for i, (one, other) in enumerate(pairs):
+            with one.open() as x, other.open() as y:
+                assert (x.read(), y.read()) == (f"x {i}".encode() * 99, f"y {i}".encode() * 99)

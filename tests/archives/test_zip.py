@@ -1,0 +1,340 @@
+"""zip, against Python's own; and directories built by hand."""
+
+import bz2
+import io
+import lzma
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import zstandard
+
+from dshub.errors import ReadError
+from dshub.testing import ArchiveTests
+
+Read = Callable[..., dict[str, bytes]]
+PLAIN = bytes(range(256)) * 20 + b"the end"
+
+
+def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED, **more: Any) -> bytes:
+    """A zip of Python's own."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method, **more) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return sink.getvalue()
+
+
+class Unseekable(io.BytesIO):
+    """Where a zip cannot go back to note sizes."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+def streamed(files: Mapping[str, bytes], *, large: bool = False) -> bytes:
+    """A zip whose sizes stand behind the members, in zip64 where `large`."""
+    sink = Unseekable()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in files.items():
+            with file.open(name, "w", force_zip64=large) as member:
+                member.write(data)
+    return sink.getvalue()
+
+
+class TestZip(ArchiveTests):
+    suffix = ".zip"
+    members = ("b", "a/d/one.bin", "a/c", "ä")
+    in_order = ("a/c", "a/d/one.bin", "b", "ä")
+
+    def pack(self, files: Mapping[str, bytes]) -> bytes:
+        return zipped(files)
+
+    def unpack(self, data: bytes) -> dict[str, bytes]:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            return {name: file.read(name) for name in file.namelist()}
+
+
+class TestStoredZip(TestZip):
+    def pack(self, files: Mapping[str, bytes]) -> bytes:
+        return zipped(files, zipfile.ZIP_STORED)
+
+
+class TestBzip2Zip(TestZip):
+    def pack(self, files: Mapping[str, bytes]) -> bytes:
+        return zipped(files, zipfile.ZIP_BZIP2)
+
+
+class TestLzmaZip(TestZip):
+    def pack(self, files: Mapping[str, bytes]) -> bytes:
+        return zipped(files, zipfile.ZIP_LZMA)
+
+
+class TestStreamedZip(TestZip):
+    def pack(self, files: Mapping[str, bytes]) -> bytes:
+        return streamed(files)
+
+
+def by_hand(
+    method: int, packed: bytes, data: bytes = PLAIN, *, size: int | None = None, flags: int = 0
+) -> bytes:
+    """A zip with one member `m` that is packed already."""
+    numbers = (zlib.crc32(data), len(packed), len(data) if size is None else size)
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, 1, 0) + b"m"
+    entry = struct.pack(
+        "<4s6H3L5H2L", b"PK\1\2", 20, 20, flags, method, 0, 33, *numbers, 1, *[0] * 6
+    )
+    entry += b"m"
+    front = local + packed
+    return front + entry + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(front), 0)
+
+
+def deflated(data: bytes) -> bytes:
+    """Deflate without header."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        by_hand(0, PLAIN),
+        by_hand(8, deflated(PLAIN)),
+        by_hand(12, bz2.compress(PLAIN)),
+        by_hand(93, zstandard.ZstdCompressor().compress(PLAIN)),
+        by_hand(95, lzma.compress(PLAIN)),
+    ],
+    ids=["stored", "deflate", "bzip2", "Zstandard", "xz"],
+)
+def test_every_method(read: Read, data: bytes) -> None:
+    """Also those that Python's own does not know."""
+    assert read(data, "m") == {"m": PLAIN}
+
+
+FILES = {"a": PLAIN, "d/b": b"2"}
+
+
+def with_comment(comment: bytes) -> bytes:
+    """A zip with a comment at its end."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as file:
+        file.comment = comment
+        for name, data in FILES.items():
+            file.writestr(name, data)
+    return sink.getvalue()
+
+
+def in_zip64() -> bytes:
+    """Every number in the form for large ones, in the directory and at the end too."""
+    data = bytearray(zipped(FILES))
+    at = data.index(b"PK\1\2")
+    directory, end, count = b"", data.index(b"PK\5\6"), 0
+    while at < end:
+        fields = list(struct.unpack_from("<4s6H3L5H2L", data, at))
+        name = bytes(data[at + 46 : at + 46 + fields[10]])
+        extra = struct.pack("<2H3Q", 1, 24, fields[9], fields[8], fields[16])
+        fields[8] = fields[9] = fields[16] = 0xFFFFFFFF
+        at += 46 + fields[10]
+        fields[11] = len(extra)
+        directory += struct.pack("<4s6H3L5H2L", *fields) + name + extra
+        count += 1
+    front = bytes(data[: data.index(b"PK\1\2")])
+    second = struct.pack(
+        "<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(directory), len(front)
+    )
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(front) + len(directory), 1)
+    first = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *[0xFFFF] * 2, *[0xFFFFFFFF] * 2, 0)
+    return front + directory + second + locator + first
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_comment(b"a comment"),
+        with_comment(b"x" * 65_535),
+        with_comment(b"PK\5\6" * 99),
+        b"#!/bin/sh\nexit 0\n" + zipped(FILES),
+        b"MZ" + bytes(70_000) + zipped(FILES),
+        streamed(FILES),
+        streamed(FILES, large=True),
+        in_zip64(),
+        b"MZ" + bytes(5000) + in_zip64(),
+        zipped({"d/": b"", **FILES, "e/": b""}),
+        zipped({"./a": PLAIN, "d//b": b"2"}),
+    ],
+    ids=[
+        "comment",
+        "longest comment",
+        "comment with ends in it",
+        "behind a script",
+        "behind a long program",
+        "streamed",
+        "streamed, zip64",
+        "zip64",
+        "zip64 behind a program",
+        "folders",
+        "names with ./",
+    ],
+)
+def test_odd_but_right(read: Read, data: bytes) -> None:
+    """All that programs write and Python's own reads."""
+    assert read(data, "*") == FILES
+
+
+def test_more_members_than_a_number_holds(read: Read) -> None:
+    """Past 65,535 members zip64 is needed, and programs that know none count from 0 again."""
+    files = {f"{i:06}": b"" for i in range(70_000)}
+    whole = zipped(files, zipfile.ZIP_STORED)
+    assert list(read(whole, "*")) == list(files)
+    front, old = whole[: whole.index(b"PK\6\6")], bytearray(whole[-22:])
+    place = front.index(b"PK\1\2")
+    numbers = (70_000 - 65_536,) * 2, (len(front) - place, place)
+    old[8:20] = struct.pack("<2H2L", *numbers[0], *numbers[1])
+    assert list(read(front + bytes(old), "*")) == list(files)
+
+
+def test_names_that_are_not_ascii(read: Read) -> None:
+    """UTF-8 where it says so, Info-ZIP's field where that is, the IBM PC's letters elsewhere."""
+    plain = zipped({"m": b"1"})
+    assert read(zipped({"ä/ж": b"1"}), "*") == {"ä/ж": b"1"}
+    assert read(plain.replace(b"m", b"\x84"), "*") == {"ä": b"1"}
+    extra = struct.pack("<2HBL", 0x7075, 7, 1, zlib.crc32(b"?")) + "ж".encode()
+    sink = io.BytesIO()
+    info = zipfile.ZipInfo("?")
+    info.extra = extra
+    with zipfile.ZipFile(sink, "w") as file:
+        file.writestr(info, b"1")
+    assert read(sink.getvalue(), "*") == {"ж": b"1"}
+
+
+def changed(at: int, field: bytes, mark: bytes = b"PK\5\6", data: bytes | None = None) -> bytes:
+    """A zip with other bytes at a place of one of its parts."""
+    found = bytearray(data or zipped(FILES))
+    place = found.index(mark) + at
+    found[place : place + len(field)] = field
+    return bytes(found)
+
+
+END = zipped(FILES).index(b"PK\5\6")
+DAMAGE = {
+    "no end": (zipped(FILES)[:END], "directory is missing"),
+    "rubbish behind": (zipped(FILES) + b"rubbish", "directory is missing"),
+    "comment cut": (with_comment(b"a comment")[:-1], "directory is missing"),
+    "two ends": (with_comment(zipped(FILES)[END:]), "two directories"),
+    "several parts": (changed(4, b"\1\0\1\0"), "one of several parts"),
+    "more members than there are": (changed(10, b"\3\0"), "promises 3 members"),
+    "fewer members than there are": (changed(10, b"\1\0"), "promises 1 members"),
+    "directory too long": (changed(12, b"\xff\xff"), "not where its end says"),
+    "directory too short": (changed(12, b"\1\0"), "."),
+    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "not where its end says"),
+    "no directory": (changed(0, b"XX", b"PK\1\2"), "something else than members"),
+    "no member": (changed(0, b"XX", b"PK\3\4"), "should be, there is none"),
+    "a member behind the end": (changed(42, b"\xff\xff\xff\x7f", b"PK\1\2"), "there is none"),
+    "zip64 without its field": (changed(24, b"\xff" * 4, b"PK\1\2"), r"missing \(zip64\)"),
+    "zip64 without its second end": (changed(0, b"XX", b"PK\6\6", in_zip64()), "second end"),
+    "two ends that disagree": (changed(10, b"\1\0", b"PK\5\6", in_zip64()), "ends disagree"),
+    "a name that is no UTF-8": (
+        zipped({"ä": b"1"}).replace("ä".encode(), b"\xff\xff"),
+        "not in UTF-8",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_directory(read: Read, kind: str) -> None:
+    """It is never half a directory."""
+    data, told = DAMAGE[kind]
+    with pytest.raises(ReadError, match=f"^data: it is .*{told}"):
+        read(data, "*")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (by_hand(8, deflated(PLAIN), size=len(PLAIN) + 1), "fewer bytes"),
+        (by_hand(8, deflated(PLAIN), size=len(PLAIN) - 1), "more bytes"),
+        (by_hand(8, deflated(PLAIN) + b"rubbish"), "more bytes follow"),
+        (by_hand(8, deflated(PLAIN)[:-1]), "ends within"),
+        (by_hand(8, deflated(PLAIN[:-1] + b"!")), "CRC-32"),
+        (by_hand(8, b"\xff" * 50), "."),
+        (by_hand(0, PLAIN, size=len(PLAIN) + 1), "fewer bytes"),
+        (by_hand(0, PLAIN, size=len(PLAIN) - 1), "more bytes"),
+        (by_hand(0, PLAIN[:-1] + b"!"), "CRC-32"),
+        (by_hand(12, bz2.compress(PLAIN) * 2), "more bytes"),
+        (by_hand(12, b"BZh9 no bzip2"), "."),
+        (by_hand(14, b"\0\0\5\0\x5d\xff\xff\xff\xff" + bytes(50)), "dictionary"),
+        (by_hand(14, b"\0\0\5\0\xff\0\0\1\0" + bytes(50)), "."),
+        (by_hand(14, b"\0\0\xff\0"), "."),
+        (by_hand(93, b"no Zstandard"), "."),
+        (by_hand(95, b"no xz"), "."),
+    ],
+)
+def test_a_damaged_member(read: Read, data: bytes, told: str) -> None:
+    """The error names the archive and the member."""
+    with pytest.raises(ReadError, match=f"^data:m: it is damaged: .*{told}"):
+        read(data, "m")
+
+
+def test_a_method_we_do_not_know_is_only_refused_when_it_is_read(read: Read) -> None:
+    """Other members of the same zip are read."""
+    data = zipped({"a": PLAIN, "odd": PLAIN}, zipfile.ZIP_STORED)
+    last = data.rindex(b"PK\3\4"), data.rindex(b"PK\1\2")
+    odd = bytearray(data)
+    odd[last[0] + 8 : last[0] + 10] = odd[last[1] + 10 : last[1] + 12] = b"\x09\x00"
+    assert read(bytes(odd), "a") == {"a": PLAIN}
+    with pytest.raises(ReadError, match="data:odd: it is packed by method 9"):
+        read(bytes(odd), "*")
+
+
+def test_a_zip_within_a_compression(read: Read) -> None:
+    """It cannot be read in place, and the error says so."""
+    with pytest.raises(ReadError, match=r"data: it is a \.zip within a compression"):
+        read(lzma.compress(zipped(FILES)), "a")
+
+
+def test_a_zip_at_the_end_of_a_tar_is_a_tar(read: Read) -> None:
+    """What a file begins with goes before what it ends with."""
+    import tarfile
+
+    sink, inner = io.BytesIO(), zipped(FILES)
+    with tarfile.open(fileobj=sink, mode="w") as file:
+        info = tarfile.TarInfo("inner.zip")
+        info.size = len(inner)
+        file.addfile(info, io.BytesIO(inner))
+    assert read(sink.getvalue(), "*") == {"inner.zip": inner}
+
+
+def test_closing_leaves_no_file_open(tmp_path: Any) -> None:
+    """Also where members were left open or failed: a folder can be removed afterwards."""
+    path = tmp_path / "f"
+    path.write_bytes(zipped(FILES))
+    code = (
+        "import sys, pathlib, dshub.archives as a\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "for member in ['*', 'none']:\n"
+        "    try:\n"
+        "        with a.open_files(path, title='t', member=member) as files:\n"
+        "            for file in files:\n"
+        "                with file.open() as stream:\n"
+        "                    stream.read(1)\n"
+        "    except a.ReadError:\n"
+        "        pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code, str(path)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "ResourceWarning" not in done.stderr

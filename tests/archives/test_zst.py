@@ -1,0 +1,151 @@
+"""Zstandard, against the library's own ways to read and write, and frames built by hand."""
+
+import gzip
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from dshub.errors import ReadError
+from dshub.testing import ArchiveTests
+
+PLAIN = bytes(range(256)) * 2000 + b"the end"
+MAGIC = b"\x28\xb5\x2f\xfd"
+Read = Callable[..., dict[str, bytes]]
+
+
+def compress(data: bytes, level: int = 3, **options: Any) -> bytes:
+    """A frame of the library."""
+    return zstandard.ZstdCompressor(level, **options).compress(data)
+
+
+def skippable(content: bytes, number: int = 0) -> bytes:
+    """A frame that holds no data."""
+    return bytes([0x50 + number]) + b"\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+def block(kind: int, size: int, content: bytes, *, last: bool = True) -> bytes:
+    """A block: 0 as it is, 1 a byte repeated, 2 compressed."""
+    return (int(last) | kind << 1 | size << 3).to_bytes(3, "little") + content
+
+
+def streamed(data: bytes) -> bytes:
+    """A frame that does not say how much is in it."""
+    sink = io.BytesIO()
+    with zstandard.ZstdCompressor().stream_writer(sink, closefd=False) as writer:
+        for start in range(0, len(data), 1000):
+            writer.write(data[start : start + 1000])
+            writer.flush()
+    return sink.getvalue()
+
+
+class TestZstandard(ArchiveTests):
+    suffix = ".zst"
+    recognised = 4
+
+    def pack(self, files: Mapping[str, bytes]) -> bytes:
+        return compress(files[""], write_checksum=True)
+
+    def unpack(self, data: bytes) -> dict[str, bytes]:
+        reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
+        return {"": reader.read()}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        compress(PLAIN[:99]) + compress(PLAIN[99:]),
+        compress(b"") + compress(PLAIN) + compress(b""),
+        skippable(b"") + compress(PLAIN),
+        skippable(bytes(100_000), 15)
+        + compress(PLAIN[:99])
+        + skippable(b"x")
+        + compress(PLAIN[99:]),
+        compress(PLAIN) + skippable(compress(b"not to be read"), 7),
+        compress(PLAIN, write_content_size=False),
+        compress(PLAIN, write_checksum=True),
+        compress(PLAIN, level=19),
+        streamed(PLAIN),
+        compress(PLAIN) + bytes(1001),
+    ],
+    ids=[
+        "two frames",
+        "empty frames",
+        "skippable first",
+        "skippable between",
+        "skippable behind",
+        "no size",
+        "checksum",
+        "level 19",
+        "streamed",
+        "zeros behind",
+    ],
+)
+def test_odd_but_right(read: Read, data: bytes) -> None:
+    """All that the format allows, and the padding of tapes."""
+    assert read(data) == {"": PLAIN}
+
+
+def test_blocks_of_every_kind(read: Read) -> None:
+    """Bytes as they are, and one byte many times, in a frame of several blocks."""
+    blocks = block(0, 3, b"abc", last=False) + block(1, 128 << 10, b"z", last=False)
+    data = MAGIC + b"\x00\x58" + blocks + block(0, 0, b"")
+    assert read(data) == {"": b"abc" + b"z" * (128 << 10)}
+
+
+def test_only_skippable_frames(read: Read) -> None:
+    """A file without data is an empty one."""
+    assert read(skippable(b"1") + skippable(b"2")) == {"": b""}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        compress(PLAIN) + b"rubbish",
+        compress(PLAIN) + MAGIC[:2],
+        compress(PLAIN) + compress(PLAIN)[:-1],
+        skippable(bytes(100))[:-1],
+        skippable(b"")[:6],
+        MAGIC + b"\x00\x58" + block(3, 3, b"abc"),
+        MAGIC + b"\x00\x58" + block(0, 129 << 10, bytes(129 << 10)),
+        MAGIC + b"\x00\xf8" + block(0, 3, b"abc"),
+        MAGIC + b"\x60\x05\x00" + block(0, 3, b"abc"),
+        MAGIC + b"\x01\x58\x07" + block(0, 3, b"abc"),
+        MAGIC + b"\x08\x58" + block(0, 3, b"abc"),
+    ],
+    ids=[
+        "rubbish behind",
+        "half a magic number behind",
+        "second frame cut",
+        "skippable cut",
+        "skippable without a size",
+        "a block of no kind",
+        "a block too large",
+        "a window of terabytes",
+        "another size than promised",
+        "a dictionary we do not have",
+        "a reserved bit",
+    ],
+)
+def test_damage(read: Read, data: bytes) -> None:
+    """Nothing of it passes for a shorter file, and none of it takes memory."""
+    with pytest.raises(ReadError, match=r"^data: it is damaged: "):
+        read(data)
+
+
+def test_the_library_is_imported_only_for_such_a_file(tmp_path: Path) -> None:
+    """Listing, fetching, and reading other kinds do without."""
+    path = tmp_path / "f"
+    path.write_bytes(gzip.compress(b"1"))
+    code = (
+        "import sys, pathlib, dshub.fetcher, dshub.archives\n"
+        "with dshub.archives.open_stream(pathlib.Path(sys.argv[1])) as stream:\n"
+        "    assert stream.read() == b'1'\n"
+        "assert 'zstandard' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
