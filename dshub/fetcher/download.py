@@ -122,17 +122,19 @@ class Download:
         """
         known = self.session.slow
         order = sorted(sources, key=lambda url: host(url) in known)
-        slow: list[tuple[float, str]] = []
+        others, slow, wrong = len(order) > 1, list[tuple[float, str]](), list[str]()
         for url in order:
-            floor = len(order) > 1 and not (host(url) in known and len(known) >= len(order))
+            floor = others and not (host(url) in known and len(known) >= len(order))
             try:
-                if self._tried(url, floor=floor):
+                if self._tried(url, floor=floor, hasty=others):
                     return self._published(url)
             except TooSlow as error:
                 slow.append((error.rate, url))
                 self._note_slow(url, error.rate)
-        for _, url in sorted(slow, reverse=True):
-            self.session.tell(f"no source is faster: back to {host(url)}")
+            if others and self._attempts and isinstance(self._attempts[-1], ChecksumError):
+                wrong.append(url)
+        for url in [url for _, url in sorted(slow, reverse=True)] + wrong:
+            self.session.tell(f"no other source is better: back to {host(url) or url}")
             if self._tried(url, floor=False):
                 return self._published(url)
         raise AllFailed(self._attempts)
@@ -147,11 +149,11 @@ class Download:
         path = self.session.store.publish(self.partial)
         return Delivered(path, url, tuple(self._attempts))
 
-    def _tried(self, url: str, *, floor: bool) -> bool:
-        """Whether a source delivered the file."""
+    def _tried(self, url: str, *, floor: bool, hasty: bool = False) -> bool:
+        """Whether a source delivered the file; a hasty try leaves one with wrong bytes at once."""
         try:
             with self._asking(url):
-                self._from_source(url, floor=floor)
+                self._from_source(url, floor=floor, hasty=hasty)
         except (TransportError, ChecksumError) as error:
             _log.info("%s", error)
             self._attempts.append(error)
@@ -169,7 +171,7 @@ class Download:
             self.session.active.discard(self)
             self.ranges = False
 
-    def _from_source(self, url: str, *, floor: bool) -> None:
+    def _from_source(self, url: str, *, floor: bool, hasty: bool) -> None:
         """Fill the partial from one source until its bytes are the published ones.
 
         Bytes of several answers may not belong together, a page that some network put in between
@@ -177,12 +179,13 @@ class Download:
         from its beginning before the source is blamed; or only its damaged chunks, where the
         manifest knows their checksums.
         """
-        for last in (False, True):
+        for last in (hasty and not self.partial.size, True):
             self._receive_all(url, floor=floor)
             if self._is_right():
                 return
+            too_long = self._is_long()
             fault = self._fault(url)
-            if last:
+            if last or too_long:
                 raise fault
             self.session.wait(_delay(1, None))
 
@@ -211,7 +214,8 @@ class Download:
         """Raise the error once trying again is no use."""
         most = TRIES_UNREACHABLE if error.unreachable else TRIES
         asked = error.retry_after or 0.0
-        if error.transient and fruitless < most and not late and asked <= LONGEST_WAIT:
+        spent = fruitless >= most or (late and fruitless > 1)
+        if error.transient and not spent and asked <= LONGEST_WAIT:
             return
         if error.unreachable:
             self.session.unreachable[host(error.url)] = error.reason
@@ -246,6 +250,7 @@ class Download:
                 span = self._agreed(url, span, answer)
                 self._begin(url, answer)
                 receive(self.session, partial, span, answer, pace=pace)
+                self._look_beyond(answer)
                 return self._ended(url, span, answer)
         finally:
             partial.release(span)
@@ -271,6 +276,12 @@ class Download:
         self.etag, self.ranges, self._total = answer.etag, answer.ranges, answer.total
         if self.streams == 1:
             self.growth.begin(self.partial.size)
+
+    def _look_beyond(self, answer: Answer) -> None:
+        """Where all bytes are there and wrong: whether the source goes on, as no file should."""
+        size = self.job.resource.size
+        if answer.total is None and self.partial.complete(size) and not self._is_right():
+            self._total = (size or 0) + answer.readinto(self.session.buffer()[:1])
 
     def _ended(self, url: str, span: Span, answer: Answer) -> bool:
         """Whether the source has no more; raises where it broke off."""
@@ -298,6 +309,11 @@ class Download:
         self.partial.replace(raw)
         self.session.count(self.partial.size)
 
+    def _is_long(self) -> bool:
+        """Whether the source has more bytes than were published."""
+        size = self.job.resource.size
+        return size is not None and self._total is not None and self._total > size
+
     def _is_right(self) -> bool:
         resource = self.job.resource
         whole = resource.size is None or self.partial.complete(resource.size)
@@ -322,6 +338,7 @@ class Download:
         told, hint = diagnose(partial.data, resource, length)
         if resource.size is not None and length != resource.size:
             expected, actual = f"{resource.size:,} bytes", f"{length:,} bytes"
+            actual = "more bytes than that" if length > resource.size else actual
         else:
             expected, actual = str(resource.digest), str(partial.actual)
         self.session.count(-partial.size)

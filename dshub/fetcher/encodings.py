@@ -30,7 +30,7 @@ def receive_encoded(session: Session, answer: Answer, target: Path, size: int | 
 
 
 def decode(url: str, source: Path, target: Path, encoding: str, size: int | None) -> None:
-    """Write the decoded bytes of a file to another, no more than they may be.
+    """Write the decoded bytes of a file to another: one too many, at most, which says enough.
 
     Raises:
         TransportError: the encoding is unknown, or the bytes are not in it.
@@ -38,7 +38,7 @@ def decode(url: str, source: Path, target: Path, encoding: str, size: int | None
     if encoding not in _BITS:
         reason = f"it was sent encoded as {encoding!r} although that was not asked for"
         raise TransportError(url=url, reason=reason)
-    decoder, left = zlib.decompressobj(_BITS[encoding]), size or _LARGEST
+    decoder, left = zlib.decompressobj(_BITS[encoding]), (size or _LARGEST) + 1
     with disk_faults(target, "write"), source.open("rb") as plain, target.open("wb") as file:
         pending = b""
         while left and not decoder.eof and (pending := pending or plain.read(1 << 16)):

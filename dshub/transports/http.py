@@ -12,6 +12,8 @@ import os
 import re
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -31,7 +33,7 @@ CONNECTIONS = 16  # kept alive to each of as many hosts
 REDIRECTS = 10
 SLOWEST = 1000  # bytes that must arrive within each time-out
 INTERIM = 20  # answers of the kind "103 Early Hints" before the answer itself
-TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524}
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
@@ -73,9 +75,15 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self._wire, 1 << 16)
 
     def begin(self) -> None:
+        with self._in_time():
+            super().begin()
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Everything that the block reads has to arrive within one time-out."""
         timeout = self._socket.gettimeout()
         self._wire.deadline = None if timeout is None else time.monotonic() + timeout
-        super().begin()
+        yield
         self._wire.deadline = None
         self._socket.settimeout(timeout)
 
@@ -92,7 +100,8 @@ class _Response(http.client.HTTPResponse):
         if self.fp is None:  # the end was reached
             return 0
         if self.chunked:
-            data = self.read1(len(buffer))
+            with self._in_time():  # the lines between chunks may drip as headers may
+                data = self.read1(len(buffer))
             buffer[: len(data)] = data
             return len(data)
         if self.length is not None:
@@ -304,7 +313,7 @@ def _refusal(url: str, response: requests.Response) -> TransportError:
     return TransportError(
         url=url,
         reason=f"{status} {response.reason or ''}".strip(),
-        transient=status in TRANSIENT,
+        transient=status in TRANSIENT or 200 < status < 300,
         retry_after=_retry_after(response.headers.get("Retry-After")),
     )
 
@@ -341,6 +350,7 @@ _FAULTS: list[tuple[type[Exception], str, bool, bool]] = [
     (http.client.HTTPException, "the connection ended early", True, False),
     (urllib3.exceptions.ProtocolError, "the connection was cut", True, False),
     (requests.exceptions.ConnectionError, "cannot connect", True, True),
+    (requests.exceptions.InvalidHeader, "its headers make no sense", True, False),
     (ValueError, "not a valid address", False, False),
     (ConnectionError, "the connection was cut", True, False),
 ]
