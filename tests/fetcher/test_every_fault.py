@@ -107,37 +107,6 @@ def held(cache: Path) -> int:
     return total
 
 
-def run() -> None:
-        try:
-            Fetcher(Store(cache), timeout=timeout).fetch(jobs(files, bases))
-        except BaseException as error:  # noqa: BLE001  # for the thread that asked
-            result.error = error
-        result.ended = True
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    end = time.monotonic() + LIMIT
-    while thread.is_alive() and time.monotonic() < end:
-        result.peak = max(result.peak, held(cache))
-        thread.join(0.01)
-    for path in cache.glob("blobs-v1/*/*"):
-        right = Digest.of_file(path).hex == path.name
-        result.arrived += right
-        result.wrong += [] if right else [path.name]
-    return result
-
-
-def held(cache: Path) -> int:
-    """Bytes of all files in a folder."""
-    total = 0
-    for path in cache.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # it was renamed meanwhile
-            continue
-    return total
-
-
 def run(
     scenario: Scenario, folder: Path, monkeypatch: pytest.MonkeyPatch, *, second: bool
 ) -> Result:
