@@ -14,7 +14,6 @@ round trip up to 4 MiB, and needs a round trip to connect.
 """
 
 import argparse
-import asyncio
 import hashlib
 import json
 import os
@@ -38,9 +37,7 @@ from dshub.mirror import serving
 
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 MIB = 1 << 20
-RATE = 10e6  # bytes a second and connection
-ROUND_TRIP = 0.05  # seconds
-FIRST_WINDOW, LAST_WINDOW = 14 << 10, 4 << 20  # bytes
+RELAY = Path(__file__).parent / "lines" / "relay.py"
 
 # Programs for a list of files; `files` holds dicts of name, url, sha256, md5 and size.
 FRAME = """
@@ -298,7 +295,7 @@ def relay(url: str, kind: str) -> Iterator[str]:
     """A slow line to a server, in a process of its own; yields its address."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, __file__, "--relay", kind, str(port), url.rpartition(":")[2]]
+        [sys.executable, str(RELAY), kind, str(port), url.rpartition(":")[2]]
     )
     try:
         wait_for(port)
@@ -326,67 +323,6 @@ def wait_for(port: int) -> None:
         else:
             return
     sys.exit(f"nobody listens on port {port}")
-
-
-async def relay_forever(kind: str, port: int, target: int) -> None:
-    """Take connections, and pass them on slowly."""
-    pour = {"rate": pour_at_a_rate, "far": pour_through_a_window}[kind]
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
-        if kind == "far":
-            await asyncio.sleep(ROUND_TRIP)  # to connect
-        delay = ROUND_TRIP if kind == "far" else 0.0  # requests carry the whole of it
-        await asyncio.gather(
-            pass_on(reader, far_writer, delay), pour(far_reader, writer), return_exceptions=True
-        )
-        writer.close()
-        far_writer.close()
-
-    async with await asyncio.start_server(connected, "127.0.0.1", port) as listening:
-        await listening.serve_forever()
-
-
-async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """Requests, each later by a delay."""
-    while data := await reader.read(1 << 16):
-        if delay:
-            await asyncio.sleep(delay)
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-
-
-async def pour_at_a_rate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers, at `RATE`: what is not used while idle is lost."""
-    due = 0.0
-    while data := await reader.read(1 << 16):
-        now = asyncio.get_running_loop().time()
-        due = max(due, now) + len(data) / RATE
-        await asyncio.sleep(due - now)
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-
-
-async def pour_through_a_window(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers, a window full in each round trip; the window doubles while it is used."""
-    loop = asyncio.get_running_loop()
-    window, left, begin = FIRST_WINDOW, FIRST_WINDOW, 0.0
-    while True:
-        data = await reader.read(min(left, 1 << 18))
-        if not data:
-            break
-        if loop.time() - begin > ROUND_TRIP:
-            begin, left = loop.time(), window
-        writer.write(data)
-        await writer.drain()
-        left -= len(data)
-        if left <= 0:
-            await asyncio.sleep(max(0.0, begin + ROUND_TRIP - loop.time()))
-            window = min(2 * window, LAST_WINDOW)
-            begin, left = loop.time(), window
-    writer.close()
 
 
 def compare(
@@ -474,12 +410,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="small files, one round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--relay", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.relay:
-        kind, port, target = options.relay
-        asyncio.run(relay_forever(kind, int(port), int(target)))
-        return
     os.environ.setdefault("KERAS_BACKEND", "torch")
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     programs = [name for name in ("nginx", "curl", "openssl", "aria2c") if not shutil.which(name)]
