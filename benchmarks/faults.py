@@ -239,7 +239,7 @@ SMALL = (
     "nothing odd",
     "reset in the body, three times",
     "always a flipped bit",
-    "always 404",
+    "a page, once",
     "103, then the answer",
 )
 
