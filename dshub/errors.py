@@ -25,6 +25,7 @@ attributes; the wording lives here. `hint` is the next step, shown on a line of 
 A plain `ValueError` or `TypeError` remains right for a caller's mistake in Python.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,6 +63,11 @@ class DshubError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors cross from worker processes as they are, whatever their arguments were."""
         return _again, (type(self), self.args, self.__dict__)
+
+
+def shown_url(url: str) -> str:
+    """An address for a person: without the user name and password that may be in it."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", url)
 
 
 def _again(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, Any]) -> DshubError:
@@ -155,7 +161,7 @@ class TransportError(DshubError):
         unreachable: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{url}: {reason}")
+        super().__init__(f"{shown_url(url)}: {reason}")
         self.url, self.reason = url, reason
         self.transient, self.unreachable, self.retry_after = transient, unreachable, retry_after
 
@@ -253,7 +259,7 @@ class ChecksumError(DshubError):
         hint: str = "",
     ) -> None:
         facts = [f"got {actual}, expected {expected}", told, f"kept as {kept}" if kept else ""]
-        super().__init__(f"{source}: {'; '.join(filter(None, facts))}", hint=hint)
+        super().__init__(f"{shown_url(source)}: {'; '.join(filter(None, facts))}", hint=hint)
         self.source, self.expected, self.actual = source, expected, actual
         self.told, self.kept = told, kept
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from dshub.cli import _screen
+from dshub.errors import shown_url
 from dshub.progress import size
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def _file(item: "Fetched") -> dict[str, Any]:
         "path": str(item.path),
         "size": item.job.resource.size,
         "digest": str(item.job.resource.digest),
-        "source": item.source,
+        "source": shown_url(item.source),
+        "attempts": [str(error) for error in item.attempts],
     }
 
 
@@ -126,6 +128,7 @@ def _done(
         rate = f", {size(int(total / seconds))}/s" if seconds > 0.05 else ""
         told = f"{size(total)} in {seconds:.1f} s{rate}"
         lines.append(f"fetched and verified {len(new)} files from {', '.join(hosts)}: {told}")
+    lines += _troubles(new)
     for name in hub.registry.expand(names):
         manifest = hub.info(name)
         splits = ", ".join(f"{key} {split.rows:,}" for key, split in manifest.splits.items())
@@ -140,6 +143,19 @@ def _done(
     return "\n".join(lines)
 
 
+def _troubles(items: "Sequence[Fetched]") -> list[str]:
+    """What went wrong on the way, a line for each host: the files came from elsewhere."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        for error in item.attempts:
+            address, _, reason = str(error).partition(": ")
+            found.setdefault(_origin(address), []).append(reason)
+    return [
+        f"  not from {where}: {reasons[0]}" + (f" ({len(reasons)} files)" if reasons[1:] else "")
+        for where, reasons in found.items()
+    ]
+
+
 def _origin(source: str) -> str:
     """The host of an address, or the folder of a file."""
-    return urlsplit(source).netloc or str(Path(source).parent)
+    return urlsplit(source).netloc.rpartition("@")[2] or str(Path(source).parent)

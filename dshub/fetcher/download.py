@@ -170,6 +170,7 @@ class Download:
         finally:
             self.session.active.discard(self)
             self.ranges = False
+            self.partial.revoke()  # whoever still waits for this source waits for nothing
 
     def _from_source(self, url: str, *, floor: bool, hasty: bool) -> None:
         """Fill the partial from one source until its bytes are the published ones.

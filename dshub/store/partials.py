@@ -246,8 +246,8 @@ class Partial:
         with self._changed:
             self._changed.wait(seconds)
 
-    def _end_spans(self) -> None:
-        """No byte is written any more when this returns."""
+    def revoke(self) -> None:
+        """Take back every span: no byte is written to one any more when this returns."""
         with self._changed:
             for span in self._spans:
                 span.live = False
@@ -267,7 +267,7 @@ class Partial:
         Args:
             *offsets: where such bytes begin and end, in turn.
         """
-        self._end_spans()
+        self.revoke()
         self._front.end()
         for start, stop in zip(offsets[::2], offsets[1::2], strict=True):
             self._extents.remove(start, stop)
@@ -296,7 +296,7 @@ class Partial:
 
     def publish(self, target: Path) -> None:
         """Move the bytes to `target`, whole and on the disk; the caller has checked them."""
-        self._end_spans()
+        self.revoke()
         with disk_faults(target, "write"):
             os.ftruncate(self._descriptor, self._extents.end)
             os.fsync(self._descriptor)
@@ -316,7 +316,7 @@ class Partial:
         self._swap(path, self.data, extents)
 
     def _swap(self, source: Path, target: Path, extents: Extents) -> None:
-        self._end_spans()
+        self.revoke()
         self._front.end()
         with disk_faults(target, "write"):
             os.close(self._descriptor)
@@ -345,7 +345,7 @@ class Partial:
     def _close(self) -> None:
         if self._file is None:
             return
-        self._end_spans()
+        self.revoke()
         self._front.end()
         if self._journal is not None:
             self._journal.close()

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,3 +134,23 @@ assert not found, found
         [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_went_wrong_on_the_way_is_told_in_words_and_as_data(
+    dshub: Run, own: Path, tmp_path: Path
+) -> None:
+    """A dead mirror costs nothing but a line, which names it; its password is never shown."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{held.getsockname()[1]}"
+        mirror = f"http://me:secret@{dead}"
+        done = dshub("fetch", "tiny", DSHUB_MIRROR=mirror)
+        again = dshub(
+            "fetch", "tiny", "--json", DSHUB_MIRROR=mirror, DSHUB_CACHE=str(tmp_path / "another")
+        )
+    assert done.returncode == again.returncode == 0
+    assert re.search(rf"^  not from {dead}: cannot connect", done.stdout, re.MULTILINE)
+    attempts = [told for item in json.loads(again.stdout)["files"] for told in item["attempts"]]
+    assert attempts
+    assert all(dead in told and "cannot connect" in told for told in attempts)
+    assert "secret" not in done.stdout + done.stderr + again.stdout + again.stderr
