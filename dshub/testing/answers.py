@@ -183,22 +183,23 @@ class Answer:
             if value:
                 yield name, value.format_map(self.words)
 
-    def payload(self) -> Iterator[tuple[bytes, int]]:
-        """The body as it is sent, and how many bytes of content each piece carries."""
+    def payload(self) -> Iterator[bytes]:
+        """The bytes of the body as it is framed."""
+        body = [self.data] if self.body is None else self.body
+        body = _limited(body, self.body_stop)
+        if self.framing in {"length", "close"}:
+            return _resized(body, repeat(PIECE))
+        return self._chunks(body)
+
+    def _chunks(self, body: Iterable[bytes]) -> Iterator[bytes]:
         odd = self.framing == "odd-chunks"
         sizes = cycle((1, 7, 4096, 65_537)) if odd else repeat(PIECE)
-        body = [self.data] if self.body is None else self.body
-        for piece in _resized(_limited(body, self.body_stop), sizes):
-            if self.framing in {"length", "close"}:
-                yield piece, len(piece)
-            else:
-                size = f"{len(piece):x}" if self.framing == "chunked" else f"{len(piece):06X}"
-                size = "banana" if self.framing == "bad-chunk" else size
-                extension = ';note="a;b"' if odd else ""
-                yield b"%s%s\r\n%s\r\n" % (size.encode(), extension.encode(), piece), len(piece)
-        if self.framing not in {"length", "close"} and self.body_stop is None:
-            trailer = "X-Checked: yes\r\nX-Note: a\r\n" if odd else ""
-            yield f"0\r\n{trailer}\r\n".encode(), 0
+        for piece in _resized(body, sizes):
+            size = f'{len(piece):06X};note="a;b"' if odd else f"{len(piece):x}"
+            size = "banana" if self.framing == "bad-chunk" else size
+            yield b"%s\r\n%s\r\n" % (size.encode(), piece)
+        if self.body_stop is None:
+            yield b"0\r\nX-Checked: yes\r\nX-Note: a\r\n\r\n" if odd else b"0\r\n\r\n"
 
 
 _KNOWN = {status.value for status in HTTPStatus}

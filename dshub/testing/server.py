@@ -29,7 +29,7 @@ class Request:
     """What a client asked for.
 
     Attributes:
-        sent: bytes of the body that went out, as far as the server can tell.
+        sent: bytes of the body, the sizes of chunks included, that were handed to the system.
         at: when it came, on the clock of `time.monotonic`.
     """
 
@@ -157,22 +157,20 @@ class _Handler(FolderHandler):
         for piece in head:
             self._write(piece, answer.head_rate)
         if answer.head_stop is None and self.command == "GET":
-            for piece, carried in answer.payload():
-                self._write(piece, answer.body_rate, carried)
+            for piece in answer.payload():
+                self._write(piece, answer.body_rate, body=True)
         self._end(answer.end)
 
-    def _write(self, data: bytes, rate: float, carried: int = 0) -> None:
-        """Send bytes, at most `rate` a second; `carried` of them count as sent."""
-        step = max(1, int(rate * TICK)) if rate else len(data)
-        self.request_seen.sent += carried  # beforehand: who has the bytes finds them counted
-        try:
-            for begin in range(0, len(data), max(1, step)):
-                if rate:
-                    self._pause(step / rate)
-                self.wfile.write(data[begin : begin + step])
-        except BaseException:
-            self.request_seen.sent -= carried
-            raise
+    def _write(self, data: bytes, rate: float, *, body: bool = False) -> None:
+        """Send bytes, at most `rate` a second; those of a body are counted."""
+        step = max(1, int(rate * TICK) if rate else len(data))
+        for begin in range(0, len(data), step):
+            if rate:
+                self._pause(step / rate)
+            piece = data[begin : begin + step]
+            if body:  # before they go out: a client may be done before this thread goes on
+                self.request_seen.sent += len(piece)
+            self.wfile.write(piece)
 
     def _pause(self, seconds: float) -> None:
         if self.server.closing.wait(seconds) or self._has_left():

@@ -100,10 +100,10 @@ def fetch(cache: Path, files: Mapping[str, bytes], bases: Sequence[str], timeout
 def held(cache: Path) -> int:
     """Bytes of all files in a folder."""
     total = 0
-    for parent, _, names in os.walk(cache):  # which passes over folders that have gone
+    for folder, _, names in os.walk(cache):  # which takes folders that vanish as empty
         for name in names:
             with suppress(OSError):  # it was renamed meanwhile
-                total += Path(parent, name).stat().st_size
+                total += Path(folder, name).stat().st_size
     return total
 
 

@@ -34,8 +34,8 @@ _BODY = (
     lasts("endless headers", Fault("flood"), "header|cut|ended|answer"),
     lasts(
         "endless interim answers",
-        Fault("early", status=100, after=1_000_000),
-        "answer|cut|too slow|timed out|ended",
+        Fault(("early", "hang-up"), status=100, after=1_000_000),
+        "answer|cut|too slow|timed out|ended|closed|heading|header",
     ),
 )
 
