@@ -95,7 +95,7 @@ class Crew:
             return
         for active in list(self._session.active):
             if free > 0 and active.may_grow:
-                count = min(free, active.streams)
+                count = min(free, 3 if active.streams == 1 else active.streams)
                 self._threads += [start_helper(active) for _ in range(count)]
                 free -= count
 

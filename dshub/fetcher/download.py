@@ -93,6 +93,7 @@ class Download:
         self.url, self.etag, self.ranges, self.streams = "", "", False, 1
         self.growth = Growth()
         self._total: int | None = None  # bytes, as the source says
+        self._whole = False  # its parts may not fit together: take the file in one go
         self._lock = threading.Lock()
         self._attempts: list[DshubError] = []
 
@@ -164,6 +165,7 @@ class Download:
     def _asking(self, url: str) -> Iterator[None]:
         """Others may help with this source while the block runs."""
         self.url, self.etag, self.ranges, self._total = url, "", False, None
+        self._whole = False
         self.session.active.add(self)
         try:
             yield
@@ -185,6 +187,7 @@ class Download:
             if self._is_right():
                 return
             too_long = self._is_long()
+            self._whole, self.ranges = True, False
             fault = self._fault(url)
             if last or too_long:
                 raise fault
@@ -274,7 +277,8 @@ class Download:
     def _begin(self, url: str, answer: Answer) -> None:
         if self.partial.origin != Origin(url, answer.etag):
             self.partial.note(Origin(url, answer.etag))
-        self.etag, self.ranges, self._total = answer.etag, answer.ranges, answer.total
+        self.etag, self._total = answer.etag, answer.total
+        self.ranges = answer.ranges and not self._whole
         if self.streams == 1:
             self.growth.begin(self.partial.size)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STREAMS = 8  # connections for one file, at most
 SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes asked for at a time by further streams
-OBSERVED = 0.2  # seconds after which a stream's rate is believed
+OBSERVED = 0.15  # seconds after which a stream's rate is believed
 WORTH = 0.5  # seconds that a download must still have before it, to be worth a connection more
 GAIN = 1.2  # by how much more connections must have raised the rate to be worth even more
 
@@ -101,7 +101,7 @@ def help_out(download: "Download") -> None:
     size = download.job.resource.size
     try:
         while size is not None and download.ranges and not session.stop.is_set():
-            part = (size - partial.size) // (4 * STREAMS)
+            part = (size - partial.size) // (2 * STREAMS)
             span = partial.claim(size, most=min(max(part, SMALLEST_PART), LARGEST_PART))
             if span is None:
                 return

@@ -26,8 +26,8 @@ from dshub.store.leftovers import arrived, remove
 from dshub.store.offsets import read_at, write_at
 
 JOURNALED = 1 << 20  # bytes from which the place that a download has reached is worth a journal
-LEAD = 2 << 20  # bytes that a stream keeps when others are handed what is left of its span
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
+LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -183,7 +183,8 @@ class Partial:
             return None
         span = self._spans[spans.index(max(spans))]
         stop = span.stop or 0
-        span.stop = span.reserved + min((stop - span.reserved) // 2, LEAD)
+        left = stop - span.reserved
+        span.stop = span.reserved + left // (8 if left > LARGE else 2)
         return span.stop, stop
 
     def _enter(self, span: Span) -> None:
