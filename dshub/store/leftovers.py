@@ -1,5 +1,6 @@
 """What unfinished downloads left on disk, and who may go on with it."""
 
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -42,7 +43,14 @@ def remains(resting: Path, *, orphans: bool) -> list[Path]:
 
 def beside(resting: Path) -> list[Path]:
     """The folders of processes that work, or have worked, on the same thing."""
-    return [path for path in resting.parent.glob(f"{resting.name}.*") if path.is_dir()]
+    prefix = f"{resting.name}."
+    try:
+        with os.scandir(resting.parent) as entries:  # a pattern would cost more than all the rest
+            return [
+                Path(item) for item in entries if item.name.startswith(prefix) and item.is_dir()
+            ]
+    except OSError:
+        return []
 
 
 def arrived(path: Path) -> int:

@@ -156,7 +156,25 @@ class _Adapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
-    """Leaves redirects to `Transport`: requests would read the body of each, however long."""
+    """Leaves redirects to `Transport`: requests would read the body of each, however long.
+
+    What the environment says of a host (proxy, certificates) is looked up once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._environment: dict[str, Any] = {}
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """How to reach the host of an address."""
+        parts = urlsplit(str(url))
+        key = f"{parts.scheme}://{parts.netloc}"
+        if key not in self._environment:
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            self._environment[key] = found
+        return dict(self._environment[key])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Nothing that requests should follow."""

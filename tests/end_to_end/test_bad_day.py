@@ -1,0 +1,103 @@
+"""Three datasets on a bad day: one mirror is dead, one crawls, and upstream has them all."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.store import blob_path
+from dshub.testing import Fault, faulty_server
+
+ROWS = 1_000_000
+NAMES = ("one", "two", "three")
+
+MANIFEST = """
+schema = 1
+name = "{name}"
+version = "1.0.0"
+title = "Labels"
+summary = "Many labels."
+task = "none"
+homepage = "https://data.example"
+
+[resources.labels]
+urls = ["{url}/{name}.idx"]
+sha256 = "{sha256}"
+size = {size}
+
+[features.label]
+kind = "label"
+names = ["a", "b", "c"]
+
+[splits.train]
+rows = {rows}
+reader = {{ format = "idx" }}
+files = {{ label = "labels" }}
+"""
+
+
+def write(upstream: Path, mirror: Path) -> dict[str, bytes]:
+    """The files of each dataset, under their upstream names and as a mirror has them."""
+    files = {}
+    for number, name in enumerate(NAMES):
+        labels = bytes([number]) * ROWS
+        files[name] = struct.pack(">2xBBI", 8, 1, ROWS) + labels
+        upstream.mkdir(exist_ok=True)
+        (upstream / f"{name}.idx").write_bytes(files[name])
+        blob = mirror / blob_path(Digest.of_bytes(files[name]))
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(files[name])
+    return files
+
+
+def fetch(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a process of its own."""
+    command = [sys.executable, "-m", "dshub", "fetch", *NAMES, *options]
+    return subprocess.run(
+        command, env={**os.environ, **environment}, check=False, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_it_ends_well_and_says_what_it_did(*, as_json: bool, tmp_path: Path) -> None:
+    """Every file is right, each mirror is named with its reason, in words and as data."""
+    files = write(tmp_path / "upstream", tmp_path / "mirror")
+    with (
+        socket.socket() as held,
+        faulty_server(tmp_path / "mirror", {"*": Fault("plain", rate=30_000)}) as slow,
+        faulty_server(tmp_path / "upstream") as good,
+    ):
+        held.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{held.getsockname()[1]}"
+        for name, data in files.items():
+            path = tmp_path / "registry" / name / "1.0.0.toml"
+            path.parent.mkdir(parents=True)
+            facts = {"sha256": Digest.of_bytes(data).hex, "size": len(data), "rows": ROWS}
+            path.write_text(MANIFEST.format(name=name, url=good.url, **facts))
+        environment = {
+            "DSHUB_REGISTRY": str(tmp_path / "registry"),
+            "DSHUB_MIRROR": f"http://{dead} {slow.url}",
+            "DSHUB_TIMEOUT": "2",
+        }
+        done = fetch(environment, *(["--json"] if as_json else []))
+        crawling = slow.url.removeprefix("http://")
+        upstream = good.url.removeprefix("http://")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    if as_json:
+        told = json.loads(done.stdout)["files"]
+        assert all(upstream in item["source"] for item in told)
+        attempts = [attempt for item in told for attempt in item["attempts"]]
+        assert any(dead in attempt and "cannot connect" in attempt for attempt in attempts)
+        assert any(crawling in attempt and "slow" in attempt for attempt in attempts)
+    else:
+        assert f"fetched and verified 3 files from {upstream}" in done.stdout
+        assert f"not from {dead}: cannot connect" in done.stdout
+        assert f"not from {crawling}: slow" in done.stdout
+        assert f"{crawling} is slow" in done.stderr
