@@ -223,7 +223,7 @@ class Download:
             return
         if error.unreachable:
             self.session.unreachable[host(error.url)] = error.reason
-            self.session.tell(f"{host(error.url)}: {error.reason}; asking other sources")
+            self.session.tell(f"{host(error.url)}: {error.reason}; not asked again")
         if asked > LONGEST_WAIT:
             reason = f"{error.reason}, it asks to wait {asked:,.0f} s"
             error = TransportError(url=error.url, reason=reason)
@@ -343,7 +343,7 @@ class Download:
         told, hint = diagnose(partial.data, resource, length)
         if resource.size is not None and length != resource.size:
             expected, actual = f"{resource.size:,} bytes", f"{length:,} bytes"
-            actual = "more bytes than that" if length > resource.size else actual
+            actual = "more bytes" if length > resource.size else actual
         else:
             expected, actual = str(resource.digest), str(partial.actual)
         self.session.count(-partial.size)
