@@ -192,12 +192,25 @@ class FetchError(DshubError):
         self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
         flat = [error for errors in attempts.values() for error in errors]
         wrong = [error for error in flat if isinstance(error, ChecksumError)]
-        first = wrong[0].hint if wrong else "check the connection"
+        first = _judged(wrong) if wrong else "check the connection"
         self.exit_code = 5 if wrong else 4
         self.hint = (
             f"{first}; or name a mirror in DSHUB_MIRROR; or download the files on a machine that "
             f"can, and `dshub import {dataset.split(maxsplit=1)[0]} FOLDER` here"
         )
+
+
+def _judged(wrong: Sequence["ChecksumError"]) -> str:
+    """What to do about wrong bytes, by whether the sources have the same ones."""
+    found = {error.source: error.actual for error in wrong}
+    if len(found) < 2:
+        return wrong[0].hint
+    if len(set(found.values())) == 1:
+        return (
+            f"{len(found)} sources have the same bytes, other than the published ones: upstream "
+            "has changed the file, and the dataset needs a new version of its manifest"
+        )
+    return f"{len(found)} sources differ from one another: each may be damaged in a way of its own"
 
 
 class OfflineError(FetchError):

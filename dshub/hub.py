@@ -144,13 +144,15 @@ class Hub:
         return self.fetcher().plan(self.jobs(names))
 
     def fetch(
-        self, *names: str, prepare: bool = True, source: str | None = None
+        self, *names: str, prepare: bool = True, source: str | None = None, besides: int = 0
     ) -> "list[Fetched]":
         """Get every file of some datasets or families, verified, and prepare their tables.
 
         Args:
             *names: datasets, `name@version`, or families.
             prepare: make the tables too, so that `load` is instant afterwards.
+            besides: bytes that will be written to the cache afterwards: there has to be space
+                for the files, the tables and these before the first byte is fetched.
             source: a mirror, or a folder with files under their upstream names, that replaces
                 every other source.
 
@@ -165,16 +167,30 @@ class Hub:
             ReadError, SchemaError: prepared rows do not fit the manifest.
         """
         wanted = self.jobs(names)
+        besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
         taken = {}
         if source is not None and Path(source).is_dir():
             taken = {item.job: str(item.source) for item in self._take(wanted, [Path(source)])}
         fetched = [
-            replace(item, source=taken.get(item.job, item.source)) for item in fetcher.fetch(wanted)
+            replace(item, source=taken.get(item.job, item.source))
+            for item in fetcher.fetch(wanted, besides=besides)
         ]
         if prepare:
             self.prepare(*names)
         return fetched
+
+    def unprepared_size(self, names: Sequence[str]) -> int:
+        """Bytes that the tables of some datasets will take that are not made yet."""
+        from dshub.preparation import find
+
+        return sum(
+            manifest.prepared_size((split,))
+            for name in self.registry.expand(names)
+            for manifest in [self.info(name)]
+            for split in manifest.splits
+            if find(manifest, split, self.store) is None
+        )
 
     def import_files(self, name: str, paths: Sequence[Path]) -> "list[Imported]":
         """Take files of a dataset or family from folders and files that are here already.

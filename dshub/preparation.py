@@ -87,7 +87,8 @@ def prepare(
     if found is not None:
         store.touch(found)
         return found
-    fetched = fetcher.fetch(jobs(manifest, [split]))
+    besides = manifest.prepared_size((split,))
+    fetched = fetcher.fetch(jobs(manifest, [split]), besides=besides)
     paths = {item.job.name: item.path for item in fetched}
     _check_space(manifest, split, store)
     target = store.root / table_path(manifest.name, made.key)

@@ -53,7 +53,8 @@ def command(
         _screen.answer(as_json, _planned(plan), lambda: _files(plan))
         return
     began = time.monotonic()
-    fetched = hub.fetch(*names, prepare=False, source=source)
+    besides = 0 if no_prepare else hub.unprepared_size(names)
+    fetched = hub.fetch(*names, prepare=False, source=source, besides=besides)
     seconds = time.monotonic() - began
     tables = [] if no_prepare else hub.prepare(*names)
     data = {

@@ -96,8 +96,13 @@ class Fetcher:
                 missing.setdefault(job.resource.digest, job)
         return Plan(tuple(cached), tuple(missing.values()))
 
-    def fetch(self, jobs: Sequence[Job]) -> list[Fetched]:
+    def fetch(self, jobs: Sequence[Job], *, besides: int = 0) -> list[Fetched]:
         """Get every file that is missing; returns all of them, in the order asked for.
+
+        Args:
+            jobs: the files.
+            besides: bytes that will be written to the cache afterwards; there has to be space
+                for them too.
 
         Raises:
             OfflineError: something is missing and going online is forbidden.
@@ -109,7 +114,7 @@ class Fetcher:
         plan = self.plan(jobs)
         brought: dict[Digest, Delivered] = {}
         if plan.missing:
-            self._check(plan)
+            self._check(plan, besides)
             try:
                 brought = self._run(plan)
             except FetchError as error:
@@ -126,7 +131,7 @@ class Fetcher:
             results.append(Fetched(job, path, found.source, found.attempts))
         return results
 
-    def _check(self, plan: Plan) -> None:
+    def _check(self, plan: Plan, besides: int) -> None:
         dataset = plan.missing[0].dataset
         reachable = [job for job in plan.missing if self._sources(job)]
         manual = {
@@ -140,8 +145,9 @@ class Fetcher:
             raise self._offline(plan)
         free = self.store.free()
         needed = plan.size - sum(self._kept(job) for job in plan.missing)
-        if free is not None and needed > free:
-            reason = f"{size(needed)} are to be fetched and {size(free)} are free"
+        if free is not None and needed + besides > free:
+            more = f", {size(besides)} are to be prepared" if besides else ""
+            reason = f"{size(needed)} are to be fetched{more} and {size(free)} are free"
             raise DiskFullError(path=str(self.store.root), reason=reason)
 
     def _kept(self, job: Job) -> int:

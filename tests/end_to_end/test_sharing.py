@@ -15,8 +15,10 @@ import pytest
 
 from dshub import Hub, Manifest, Registry, Resource, Settings
 from dshub.digest import Digest
+from dshub.errors import DiskFullError
 from dshub.manifest import LabelFeature, Split
 from dshub.progress import Silent
+from dshub.store import Store
 from dshub.testing import Fault, FaultyServer, faulty_server
 
 LABELS = np.arange(5_000_000, dtype=np.uint8) % 10
@@ -147,3 +149,19 @@ def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> 
             assert process.returncode == 0
         assert server.sent == len(IDX)
     assert hub_of("http://127.0.0.1:9", cache).plan(["digits"]).missing == ()
+
+
+@pytest.mark.parametrize("how", ["fetch", "load"])
+def test_there_is_space_for_files_and_tables_before_the_first_byte(
+    how: str, upstream: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for the file alone is not enough: nothing is fetched, and both sizes are told."""
+    monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
+    with faulty_server(upstream) as server:
+        hub = hub_of(server.url, cache)
+        with pytest.raises(
+            DiskFullError, match=r"5\.0 MB are to be fetched, 40\.0 MB are to be pre"
+        ):
+            hub.fetch("digits") if how == "fetch" else hub.load("digits", split="train")
+        assert server.requests == []
+        hub.fetch("digits", prepare=False)  # which has room

@@ -262,3 +262,20 @@ def test_a_source_that_asks_for_a_day_is_left_at_once(
         with pytest.raises(FetchError, match=r"503.*wait 86,400 s"):
             Fetcher(store).fetch([job(f"{server.url}/data.bin")])
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("places", "told"), [((5, 5), "2 sources have the same bytes"), ((5, 9), "differ from one")]
+)
+def test_sources_with_wrong_bytes_are_held_against_each_other(
+    places: tuple[int, int], told: str, upstream: Path, store: Store, job: MakeJob
+) -> None:
+    """The same wrong bytes everywhere mean that upstream has changed; others, that they do not."""
+    with (
+        faulty_server(upstream, {"*": Fault("flip", after=places[0])}) as one,
+        faulty_server(upstream, {"*": Fault("flip", after=places[1])}) as other,
+        pytest.raises(FetchError) as caught,
+    ):
+        Fetcher(store).fetch([job(f"{one.url}/data.bin", f"{other.url}/data.bin")])
+    assert told in caught.value.hint
+    assert ("new version of its manifest" in caught.value.hint) == (places[0] == places[1])

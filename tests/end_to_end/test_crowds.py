@@ -1,0 +1,197 @@
+"""Several processes and several people over one cache, disks that fill up, and owners that stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.errors import DiskFullError
+from dshub.fetcher import Fetcher, Job
+from dshub.manifest import Resource
+from dshub.store import Store, Waiting, blob_path
+from dshub.testing import Fault, FaultyServer, faulty_server
+
+CONTENT = os.urandom(6_000_000)
+DIGEST = Digest.of_bytes(CONTENT)
+
+CHILD = """
+import os, resource, sys
+from pathlib import Path
+# another user may not be able to read what is imported when it is needed
+import encodings.ascii, encodings.idna, encodings.latin_1
+import filelock, platformdirs, dshub.transports.http
+from dshub.errors import DshubError
+from dshub.fetcher import Fetcher, Job
+from dshub.manifest import Resource
+from dshub.progress import Lines
+from dshub.store import Store
+url, cache, sha256, size, patience = sys.argv[1:6]
+exec(sys.argv[6])
+job = Job("crowd", "data", Resource(urls=(url,), filename="data", sha256=sha256, size=int(size)))
+try:
+    store = Store(Path(cache), patience=float(patience))
+    print(Fetcher(store, progress=Lines(sys.stderr)).fetch([job])[0].source)
+except DshubError as error:
+    print(error, error.hint)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FaultyServer]:
+    """A server with the one file."""
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    (folder / "data").write_bytes(CONTENT)
+    with faulty_server(folder) as running:
+        yield running
+
+
+def start(
+    server: FaultyServer, cache: Path, *, patience: float = 60, before: str = ""
+) -> subprocess.Popen[str]:
+    """A process that fetches the file, after running some code."""
+    arguments = [f"{server.url}/data", cache, DIGEST.hex, len(CONTENT), patience, before]
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, *map(str, arguments)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait_for(cache: Path, count: int) -> None:
+    """Until a process has that much of the file."""
+    end = time.monotonic() + 30
+    while sum(path.stat().st_size for path in cache.glob("partial-v1/*/data")) < count:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def published(cache: Path) -> bytes:
+    return (cache / blob_path(DIGEST)).read_bytes()
+
+
+def test_who_waits_says_for_whom(server: FaultyServer, cache: Path) -> None:
+    """The process that is waited for is named, with what it has so far."""
+    server.faults["*"] = Fault("plain", rate=3_000_000)
+    first = start(server, cache)
+    wait_for(cache, 1_000_000)
+    second = start(server, cache)
+    _, told = second.communicate(timeout=60)
+    first.communicate(timeout=60)
+    assert first.returncode == second.returncode == 0
+    assert f"crowd: data is being fetched by process {first.pid}, which has" in told
+    assert server.sent <= 1.02 * len(CONTENT)
+    assert published(cache) == CONTENT
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
+def test_an_owner_that_was_stopped_is_passed_by(server: FaultyServer, cache: Path) -> None:
+    """What it had is not fetched again, and all is well when it goes on."""
+    server.faults["*"] = Fault("plain", rate=3_000_000)
+    owner = start(server, cache)
+    wait_for(cache, 3_000_000)
+    owner.send_signal(signal.SIGSTOP)
+    server.faults.clear()
+    try:
+        other = start(server, cache, patience=1)
+        answer, errors = other.communicate(timeout=60)
+        assert other.returncode == 0, answer + errors
+        assert published(cache) == CONTENT
+        assert server.sent <= 1.35 * len(CONTENT)
+    finally:
+        owner.send_signal(signal.SIGCONT)
+        owner.communicate(timeout=60)
+    assert owner.returncode == 0
+    assert published(cache) == CONTENT
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
+def test_two_people_share_the_cache_of_a_group(server: FaultyServer, tmp_path: Path) -> None:
+    """One goes on with what the other left, files stay the group's, and both read them."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be two people")
+    cache = tmp_path / "shared"
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    cache.mkdir()
+    os.chown(cache, 0, 54321)
+    cache.chmod(0o2775)
+    person = "os.setgroups([]); os.setgid(54321); os.setuid({}); os.umask(0o002)"
+    server.faults["*"] = Fault("stall", times=1, after=2_000_000)
+    first = start(server, cache, before=person.format(54321))
+    wait_for(cache, 2_000_000)
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    server.faults.clear()
+    second = start(server, cache, before=person.format(54322))
+    answer, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, answer + errors
+    assert server.sent == len(CONTENT)
+    path = cache / blob_path(DIGEST)
+    status = path.stat()
+    assert (status.st_gid, status.st_mode & 0o060) == (54321, 0o060)
+    third = start(server, cache, before=person.format(54321))
+    assert third.communicate(timeout=60)[0].strip() == "cache"
+
+
+def test_a_quota_on_file_size_is_an_error_and_loses_nothing(
+    server: FaultyServer, cache: Path
+) -> None:
+    """No signal ends the process: exit code 8, nothing under the final name; then it goes on."""
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
+    process = start(server, cache, before=limit)
+    answer, _ = process.communicate(timeout=60)
+    assert process.returncode == DiskFullError.exit_code
+    assert "largest size allowed" in answer
+    assert not (cache / blob_path(DIGEST)).exists()
+    again = start(server, cache)
+    assert again.communicate(timeout=60)[0]
+    assert again.returncode == 0
+    assert published(cache) == CONTENT
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MB that can be made larger."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_keeps_what_it_has(
+    server: FaultyServer, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No space is an error of its own; once there is some, the download goes on."""
+    monkeypatch.setattr(Store, "free", lambda _: None)  # somebody else fills it meanwhile
+    resource = Resource(
+        urls=(f"{server.url}/data",), filename="data", sha256=DIGEST.hex, size=len(CONTENT)
+    )
+    job = Job("crowd", "data", resource)
+    with pytest.raises(DiskFullError, match="no space left"):
+        Fetcher(Store(small_disk)).fetch([job])
+    assert not list(small_disk.glob("blobs-v1/*/*"))
+    command = ["mount", "-o", "remount,size=20m", str(small_disk)]
+    subprocess.run(command, check=True)
+    server.requests.clear()
+    [fetched] = Fetcher(Store(small_disk)).fetch([job])
+    assert fetched.path.read_bytes() == CONTENT
+    assert server.requests[0].headers["Range"] > "bytes=2"
+    assert server.sent < len(CONTENT)
+
+
+def test_a_waiting_process_is_named_with_its_machine() -> None:
+    """On a shared disk the other may be elsewhere."""
+    assert str(Waiting("node_7", 42, 0)) == "process 42 on node_7"
+    assert str(Waiting("", 42, 0)) == "process 42"
