@@ -94,7 +94,7 @@ class Crew:
             self._start(min(free, max(len(self._threads), 1)))
             return
         for active in list(self._session.active):
-            if free > 0 and active.may_grow:
+            if free > 0 and active.wants_more():
                 count = min(free, 3 if active.streams == 1 else active.streams)
                 self._threads += [start_helper(active) for _ in range(count)]
                 free -= count

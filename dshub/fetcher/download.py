@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dshub.errors import ChecksumError, DshubError, TransportError
+from dshub.errors import ChecksumError, DshubError, TransportError, shown_url
 from dshub.fetcher.chunks import damaged
 from dshub.fetcher.diagnosis import diagnose
 from dshub.fetcher.encodings import decode, receive_encoded
@@ -107,9 +107,8 @@ class Download:
         with self._lock:
             self.streams -= 1
 
-    @property
-    def may_grow(self) -> bool:
-        """Whether more connections would speed it up."""
+    def wants_more(self) -> bool:
+        """Whether to start more connections now: asked from time to time, it looks how it went."""
         size = self.job.resource.size
         if size is None or not self.ranges:
             return False
@@ -135,7 +134,7 @@ class Download:
             if others and self._attempts and isinstance(self._attempts[-1], ChecksumError):
                 wrong.append(url)
         for url in [url for _, url in sorted(slow, reverse=True)] + wrong:
-            self.session.tell(f"no other source is better: back to {host(url) or url}")
+            self.session.tell(f"no other source is better: back to {host(url)}")
             if self._tried(url, floor=False):
                 return self._published(url)
         raise AllFailed(self._attempts)
@@ -244,7 +243,7 @@ class Download:
             partial.wait(0.1)
             return False
         try:
-            etag = partial.origin.etag if partial.origin.url == url else ""
+            etag = partial.origin.etag if partial.origin.url == shown_url(url) else ""
             stop = None if span.stop == size else span.stop
             transport = self.session.transport(url)
             with transport.open(url, start=span.start, stop=stop, etag=etag) as answer:
@@ -275,8 +274,9 @@ class Download:
         return whole
 
     def _begin(self, url: str, answer: Answer) -> None:
-        if self.partial.origin != Origin(url, answer.etag):
-            self.partial.note(Origin(url, answer.etag))
+        origin = Origin(shown_url(url), answer.etag)  # a journal holds no password
+        if self.partial.origin != origin:
+            self.partial.note(origin)
         self.etag, self._total = answer.etag, answer.total
         self.ranges = answer.ranges and not self._whole
         if self.streams == 1:

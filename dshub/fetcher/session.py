@@ -80,5 +80,5 @@ class Session:
 
 
 def host(url: str) -> str:
-    """Host and port of an address; empty for a path."""
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    """Host and port of an address; a path as it is."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2] or url

@@ -17,6 +17,7 @@ STREAMS = 8  # connections for one file, at most
 SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes asked for at a time by further streams
 OBSERVED = 0.15  # seconds after which a stream's rate is believed
 WORTH = 0.5  # seconds that a download must still have before it, to be worth a connection more
+REST = 10.0  # seconds without a further connection after one has failed
 GAIN = 1.2  # by how much more connections must have raised the rate to be worth even more
 
 FLOOR = 100_000  # bytes a second below which a source is left while there are others
@@ -62,8 +63,7 @@ def receive(
         count = answer.readinto(buffer[: span.room(len(buffer))])
         if not count:
             return
-        partial.write(span, buffer[:count])
-        session.count(count)
+        session.count(partial.write(span, buffer[:count]))
         if pace is not None:
             pace.check()
 
@@ -78,9 +78,15 @@ class Growth:
         """Begin to measure: so many bytes are there."""
         self._since, self._base = time.monotonic(), size
 
+    def rest(self) -> None:
+        """Wait before any more are added: the source may want no more, or be in trouble."""
+        self._since, self._before = time.monotonic() + REST, 0.0
+
     def wanted(self, size: int, total: int, streams: int) -> bool:
         """Whether to add connections now; believes what it has seen since the last time."""
         seconds = time.monotonic() - self._since
+        if seconds < 0:
+            self._base = size
         rate = (size - self._base) / max(seconds, 1e-6)
         if seconds < OBSERVED or streams >= STREAMS or total - size < rate * WORTH:
             return False
@@ -94,8 +100,8 @@ class Growth:
 def help_out(download: "Download") -> None:
     """Fetch parts of a file beside the stream that leads, until there is no part left.
 
-    Whatever goes wrong is not tried again: the file then has no further help, and the stream that
-    leads goes on with what is missing.
+    Whatever goes wrong is not tried again here: the stream that leads, and those that still help,
+    go on with what is missing.
     """
     session, partial = download.session, download.partial
     size = download.job.resource.size
@@ -112,8 +118,8 @@ def help_out(download: "Download") -> None:
     except Stopped:
         pass
     except (DshubError, OSError, ValueError) as error:  # the leading stream meets it, if it lasts
-        _log.info("no further connection: %s", error)
-        download.ranges = False
+        _log.info("a connection less: %s", error)
+        download.growth.rest()
     finally:
         download.leave()
 
@@ -123,6 +129,7 @@ def _part(download: "Download", span: Span, size: int) -> None:
     transport = download.session.transport(url)
     with transport.open(url, start=span.start, stop=span.stop, etag=etag) as answer:
         if answer.start != span.start or answer.total not in {None, size} or answer.encoding:
+            download.ranges = False
             raise TransportError(url=url, reason="it does not give parts of the file")
         receive(download.session, download.partial, span, answer)
     if span.position == span.start and not span.full:

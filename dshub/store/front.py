@@ -51,15 +51,15 @@ class Front:
         """
         with self._changed:
             self._reached = max(self._reached, reached)
+            if self._thread is None and reached >= LARGE and not self._ended:
+                self._thread = threading.Thread(target=self._follow, daemon=True, name="dshub-hash")
+                self._thread.start()
             self._changed.notify_all()
         if self._error is not None:
             raise self._error
-        if self._thread is not None:
-            return
-        if reached >= LARGE:
-            self._thread = threading.Thread(target=self._follow, daemon=True, name="dshub-hash")
-            self._thread.start()
-        elif self._busy.acquire(blocking=False):  # whoever is at it goes on until all is hashed
+        if self._thread is None and self._busy.acquire(
+            blocking=False
+        ):  # whoever is at it goes on until all is hashed
             try:
                 if at == self._hashed:
                     self._hasher.update(arrived)

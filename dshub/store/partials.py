@@ -81,6 +81,7 @@ class Partial:
         self._extents = Extents()
         self._spans: list[Span] = []
         self._changed = threading.Condition()
+        self._open = False  # whether spans are handed out
         self._file: int | None = None
         self._journal: Journal | None = None
 
@@ -152,6 +153,8 @@ class Partial:
             A span to `write` to and to `release`, or None if there is nothing to hand out.
         """
         with self._changed:
+            if not self._open:
+                return None
             found = self._free(size)
             if found is None and most is not None and size is not None:
                 found = self._cut()
@@ -198,8 +201,11 @@ class Partial:
         self._journal = Journal(self.path / "journal", self.origin, self._extents)
         return self._journal
 
-    def write(self, span: Span, piece: memoryview) -> None:
-        """Put the next bytes of a span at their place; what is beyond its end is ignored."""
+    def write(self, span: Span, piece: memoryview) -> int:
+        """Put the next bytes of a span at their place.
+
+        What is beyond its end, or was wanted no more, is ignored; returns how many bytes count.
+        """
         with self._changed:
             piece = piece[: span.room(len(piece))]
             span.reserved = span.position + len(piece)
@@ -211,14 +217,14 @@ class Partial:
                 span.reserved = span.position
                 self._changed.notify_all()
             raise
-        self._arrived(span, piece)
+        return self._arrived(span, piece)
 
     def _put(self, piece: memoryview, offset: int) -> None:
         done = 0
         while done < len(piece):
             done += write_at(self._descriptor, piece[done:], offset + done)
 
-    def _arrived(self, span: Span, piece: memoryview) -> None:
+    def _arrived(self, span: Span, piece: memoryview) -> int:
         with self._changed:
             at, span.position = span.position, span.reserved
             if span.live:
@@ -229,6 +235,7 @@ class Partial:
         if live and front > at:
             with disk_faults(self.data, "read"):
                 self._front.advance(front, piece, at)
+        return len(piece) if live else 0
 
     def _record(self, span: Span) -> None:
         if self._journal is not None and span.line is not None:
@@ -256,11 +263,22 @@ class Partial:
                 self._changed.wait()
             self._spans.clear()
 
+    def _halt(self) -> None:
+        """Hand nothing out until `_begin`: the file, or what counts of it, is about to change.
+
+        A byte that were written meanwhile could be hashed, and then be lost with the old file.
+        """
+        with self._changed:
+            self._open = False
+        self.revoke()
+        self._front.end()
+
     def restart(self) -> None:
         """Forget every byte and begin anew."""
-        self.forget(0, self._extents.end)
+        self._halt()
         with disk_faults(self.path, "write"):
             os.ftruncate(self._descriptor, 0)
+        self._begin(Extents())
 
     def forget(self, *offsets: int) -> None:
         """Some bytes are not the right ones: they count as missing from now on.
@@ -268,8 +286,7 @@ class Partial:
         Args:
             *offsets: where such bytes begin and end, in turn.
         """
-        self.revoke()
-        self._front.end()
+        self._halt()
         for start, stop in zip(offsets[::2], offsets[1::2], strict=True):
             self._extents.remove(start, stop)
         self._begin(self._extents)
@@ -283,11 +300,17 @@ class Partial:
                 self._start_journal()
             if extents.front:
                 self._front.advance(extents.front, memoryview(b""), 0)
+        with self._changed:
+            self._open = True
 
     def read(self, start: int, stop: int) -> bytes:
         """Bytes that have arrived."""
+        buffer = memoryview(bytearray(stop - start))
         with disk_faults(self.data, "read"):
-            return os.pread(self._descriptor, stop - start, start)
+            done = 0
+            while done < len(buffer) and (got := self._read(buffer[done:], start + done)):
+                done += got
+        return bytes(buffer[:done])
 
     @property
     def actual(self) -> Digest:
@@ -297,7 +320,7 @@ class Partial:
 
     def publish(self, target: Path) -> None:
         """Move the bytes to `target`, whole and on the disk; the caller has checked them."""
-        self.revoke()
+        self._halt()
         with disk_faults(target, "write"):
             os.ftruncate(self._descriptor, self._extents.end)
             os.fsync(self._descriptor)
@@ -317,8 +340,7 @@ class Partial:
         self._swap(path, self.data, extents)
 
     def _swap(self, source: Path, target: Path, extents: Extents) -> None:
-        self.revoke()
-        self._front.end()
+        self._halt()
         with disk_faults(target, "write"):
             os.close(self._descriptor)
             self._file = None
@@ -346,8 +368,7 @@ class Partial:
     def _close(self) -> None:
         if self._file is None:
             return
-        self.revoke()
-        self._front.end()
+        self._halt()
         if self._journal is not None:
             self._journal.close()
             self._journal = None

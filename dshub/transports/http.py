@@ -290,8 +290,11 @@ class Transport:
                     return response
                 with response:
                     address = self._session.location(response)
-            except _FAILURES as error:
-                raise _fault(address, error) from error
+            except (
+                _FAILURES
+            ) as error:  # what follows a ? may be a signature: only the user's is shown
+                shown = url if address == url else address.partition("?")[0]
+                raise _fault(shown, error) from error
         raise TransportError(url=url, reason=f"more than {REDIRECTS} redirects")
 
     def close(self) -> None:

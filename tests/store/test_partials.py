@@ -1,0 +1,96 @@
+"""A download whose bytes arrive in any order, from several streams at once."""
+
+import random
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.errors import FetchError
+from dshub.fetcher import Fetcher, Job
+from dshub.manifest import Resource
+from dshub.store import Partial, Store
+from dshub.testing import Fault, faulty_server
+
+CONTENT = random.Random(1).randbytes(48 << 20)  # large enough for a thread that hashes
+DIGEST = Digest.of_bytes(CONTENT)
+
+
+def fill(partial: Partial, seed: int, most: int | None, limit: int) -> None:
+    """What a stream does: claim, write pieces of odd sizes, and stop at a limit."""
+    chance = random.Random(seed)
+    while (span := partial.claim(len(CONTENT), most=most)) is not None:
+        while not span.full and partial.size < limit:
+            size = span.room(chance.choice([1, 4097, 300_000, 1 << 20]))
+            partial.write(span, memoryview(CONTENT)[span.position : span.position + size])
+        partial.release(span)
+        if partial.size >= limit:
+            return
+
+
+def crowd(partial: Partial, limit: int) -> None:
+    """One stream that takes all it can get, and five that take parts."""
+    streams = [
+        threading.Thread(target=fill, args=(partial, i, None if i == 0 else 2 << 20, limit))
+        for i in range(6)
+    ]
+    for stream in streams:
+        stream.start()
+    for stream in streams:
+        stream.join()
+
+
+@pytest.mark.parametrize("stop", [0.1, 0.5, 0.97])
+def test_whatever_the_order_the_file_is_the_right_one(cache: Path, stop: float) -> None:
+    """Six streams side by side, killed on the way: the next process goes on with all they had."""
+    store, killed = Store(cache), cache / "partial-v1" / DIGEST.hex
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        crowd(partial, int(stop * len(CONTENT)))
+        had = partial.size
+        shutil.copytree(partial.path, cache / "as-it-was")  # what a kill would leave
+    shutil.rmtree(killed)
+    (cache / "as-it-was").rename(killed)
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        assert partial.size == had
+        crowd(partial, len(CONTENT))
+        assert partial.complete(len(CONTENT))
+        assert partial.actual == DIGEST
+        path = store.publish(partial)
+    assert path.read_bytes() == CONTENT
+    assert list((cache / "partial-v1").iterdir()) == []
+
+
+def test_a_stream_that_is_late_changes_nothing(cache: Path) -> None:
+    """After a new beginning, bytes for the old one are ignored; after the end, none are wanted."""
+    store = Store(cache)
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        late = partial.claim(len(CONTENT))
+        assert late is not None
+        partial.write(late, memoryview(bytes(1000)))
+        partial.restart()
+        assert partial.write(late, memoryview(bytes(1000))) == 0
+        assert partial.size == 0
+        crowd(partial, len(CONTENT))
+        assert partial.actual == DIGEST
+        path = store.publish(partial)
+        assert partial.claim(2 * len(CONTENT), most=1 << 20) is None
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_journal_holds_no_password(cache: Path, tmp_path: Path) -> None:
+    """The address of a mirror may have one; a group may read its cache."""
+    upstream = tmp_path / "upstream"
+    upstream.mkdir()
+    (upstream / "data").write_bytes(CONTENT)
+    with faulty_server(upstream, {"*": Fault("stall", after=5_000_000)}) as server:
+        url = server.url.replace("//", "//me:secret@") + "/data"
+        resource = Resource(urls=(url,), filename="d", sha256=DIGEST.hex, size=len(CONTENT))
+        fetcher = Fetcher(Store(cache), timeout=0.5)
+        with pytest.raises(FetchError) as caught:
+            fetcher.fetch([Job("set", "data", resource)])
+    journal = cache / "partial-v1" / DIGEST.hex / "journal"
+    assert server.url.encode() in journal.read_bytes()
+    assert b"secret" not in journal.read_bytes()
+    assert "secret" not in str(caught.value)
