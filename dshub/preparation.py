@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from dshub import archives, readers
-from dshub.errors import DiskFullError, SchemaError
+from dshub import archives, readers, steps
+from dshub.errors import DiskFullError, ReadError, SchemaError
 from dshub.fetcher import Fetcher, Job
-from dshub.manifest import Manifest
+from dshub.manifest import Join, Manifest, Match, Split
 from dshub.progress import Progress, Silent, Task, size
 from dshub.readers import Reader
 from dshub.schema import conform
@@ -42,21 +42,30 @@ def recipe(manifest: Manifest, split: str) -> Recipe:
     Raises:
         UnknownNameError, ManifestError: its reader is unknown or refuses its options.
     """
-    reader = _reader(manifest, split)
-    files = {}
-    for part, reference in manifest.splits[split].files.items():
-        resource, _, member = reference.partition(":")
-        files[part] = [str(manifest.resources[resource].digest), member]
-    content = {
+    reader, facts = _reader(manifest, split), manifest.splits[split]
+    content: dict[str, Any] = {
         "format": FORMAT,
         "split": split,
-        "files": files,
+        "files": {part: _identity(manifest, facts, part) for part in facts.files},
         "features": dict(manifest.split_features(split)),
-        "reader": manifest.splits[split].reader,
+        "reader": facts.reader,
         "revision": reader.revision,
     }
+    if facts.steps:
+        asked = [step for step in facts.steps if isinstance(step, Match | Join)]
+        others = [readers.create(step.reader, place=f"{split}.steps").revision for step in asked]
+        content |= {"steps": facts.steps, "step-revisions": others}
     data = msgspec.json.encode(content, order="sorted")
     return Recipe(msgspec.json.decode(data), hashlib.sha256(data).hexdigest()[:16])
+
+
+def _identity(manifest: Manifest, facts: Split, part: str) -> list[Any]:
+    """Which bytes a part's references mean: for one, checksum and member; a list of several."""
+    found = []
+    for reference in facts.references(part):
+        resource, _, member = reference.partition(":")
+        found.append([str(manifest.resources[resource].digest), member])
+    return found[0] if isinstance(facts.files[part], str) else found
 
 
 def jobs(manifest: Manifest, splits: Sequence[str] | None = None) -> list[Job]:
@@ -141,29 +150,52 @@ def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterat
     features, row = manifest.split_features(split), 0
     where = f"{manifest.name}, split {split}"
     with ExitStack() as stack:
-        files = _open(manifest, split, paths, stack)
-        for batch in _reader(manifest, split).read(files):
-            yield conform(batch, features, where=where, first_row=row)
-            row += batch.num_rows
+        facts = manifest.splits[split]
+        parts = _Parts(manifest, split, paths, stack)
+        files = {part: parts.files(part) for part in facts.reader_parts}
+        for batch in steps.apply(_reader(manifest, split).read(files), facts.steps, parts):
+            if batch.num_rows:
+                yield conform(batch, features, where=where, first_row=row)
+                row += batch.num_rows
 
 
-def _open(
-    manifest: Manifest, split: str, paths: Mapping[str, Path], stack: ExitStack
-) -> dict[str, list[archives.ArchiveFile]]:
-    """The files of each part; a resource that several parts share is opened once."""
-    opened: dict[str, archives.Archive] = {}
-    files = {}
-    for part, reference in manifest.splits[split].files.items():
-        name, _, member = reference.partition(":")
-        if name not in opened:
-            resource = manifest.resources[name]
-            opened[name] = stack.enter_context(
+class _Parts:
+    """The files of a split; a resource that several parts share is opened once."""
+
+    def __init__(
+        self, manifest: Manifest, split: str, paths: Mapping[str, Path], stack: ExitStack
+    ) -> None:
+        self._manifest, self._facts = manifest, manifest.splits[split]
+        self._paths, self._stack = paths, stack
+        self._opened: dict[str, archives.Archive] = {}
+        self._members: dict[str, dict[str, archives.ArchiveFile]] = {}
+
+    def files(self, part: str) -> list[archives.ArchiveFile]:
+        """All files of a part, in the order of its references."""
+        found: list[archives.ArchiveFile] = []
+        for reference in self._facts.references(part):
+            name, _, member = reference.partition(":")
+            found += self._archive(name).files(member)
+        return found
+
+    def member(self, part: str, name: str) -> archives.ArchiveFile:
+        """One file of a part, by its name in the archive."""
+        if part not in self._members:
+            self._members[part] = {file.member: file for file in self.files(part)}
+        if name not in self._members[part]:
+            title = ", ".join(map(str, self._facts.references(part)))
+            raise ReadError(file=title, reason=f"a row is for {name!r}, which is not in it")
+        return self._members[part][name]
+
+    def _archive(self, name: str) -> archives.Archive:
+        if name not in self._opened:
+            resource = self._manifest.resources[name]
+            self._opened[name] = self._stack.enter_context(
                 archives.open_archive(
-                    paths[name], title=resource.name or name, limits=resource.limits
+                    self._paths[name], title=resource.name or name, limits=resource.limits
                 )
             )
-        files[part] = opened[name].files(member)
-    return files
+        return self._opened[name]
 
 
 def _reader(manifest: Manifest, split: str) -> Reader:

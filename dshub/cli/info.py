@@ -81,8 +81,8 @@ def _license(manifest: Manifest) -> str:
 def _splits(manifest: Manifest) -> str:
     rows = []
     for name, split in manifest.splits.items():
-        hidden = "labels are hidden" if split.labels == "hidden" else ""
-        rows.append([f"  {name}", f"{split.rows:,} rows", hidden])
+        without = ", ".join(split.without)
+        rows.append([f"  {name}", f"{split.rows:,} rows", f"without {without}" if without else ""])
     return _screen.bold("Splits") + "\n" + _screen.columns(rows, right=(1,))
 
 

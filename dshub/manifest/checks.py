@@ -6,23 +6,14 @@ imported: by preparation, and by `dshub check`.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TypeVar, assert_never
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from dshub import plugins
 from dshub.digest import is_hex
 from dshub.manifest.faults import BROKEN, Fault
-from dshub.manifest.model import (
-    CHUNK,
-    Feature,
-    ImageFeature,
-    LabelFeature,
-    Manifest,
-    NumberFeature,
-    Resource,
-    Split,
-    TextFeature,
-)
+from dshub.manifest.feature_checks import check_feature
+from dshub.manifest.model import CHUNK, Manifest, Resource
+from dshub.manifest.split_checks import check_split
 
 NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
 VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:\+[0-9a-z.-]+)?")
@@ -39,9 +30,9 @@ def check(manifest: Manifest) -> Iterator[Fault]:
     for name, resource in _sound(manifest.resources):
         yield from _check_resource(f"resources.{name}", resource)
     for name, feature in _sound(manifest.features):
-        yield from _check_feature(f"features.{name}", feature)
+        yield from check_feature(f"features.{name}", feature)
     for name, split in _sound(manifest.splits):
-        yield from _check_split(f"splits.{name}", split, manifest)
+        yield from check_split(f"splits.{name}", split, manifest)
     pair = None if BROKEN in (manifest.features, manifest.supervised) else manifest.supervised
     for column in pair or ():
         if column not in manifest.features:
@@ -140,85 +131,3 @@ def _check_chunks(place: str, resource: Resource) -> Iterator[Fault]:
     if wanted != len(resource.chunks):
         told = "the size is not known" if wanted is None else f"{wanted} chunks have to be there"
         yield Fault(f"{place}.chunks", f"are checksums of 16 MiB each: {told}")
-
-
-def _check_feature(place: str, feature: Feature) -> Iterator[Fault]:
-    match feature:
-        case ImageFeature():
-            yield from _check_image(place, feature)
-        case LabelFeature():
-            yield from _check_label(place, feature)
-        case NumberFeature():
-            if any(length < 1 for length in feature.shape):
-                yield Fault(f"{place}.shape", "must hold lengths of at least 1")
-        case TextFeature():
-            pass
-        case _:
-            assert_never(feature)
-
-
-def _check_image(place: str, feature: ImageFeature) -> Iterator[Fault]:
-    if len(feature.shape) != 3 or any(length < 1 for length in feature.shape):
-        yield Fault(f"{place}.shape", "must be height, width and channels, each at least 1")
-
-
-def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:
-    if not feature.names:
-        yield Fault(f"{place}.names", "must not be empty")
-    if len(set(feature.names)) != len(feature.names):
-        yield Fault(f"{place}.names", "holds a name twice")
-
-
-def _check_split(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
-    if split.rows < 1:
-        yield Fault(f"{place}.rows", "must be at least 1")
-    if split.rows >= 2**53:
-        yield Fault(f"{place}.rows", "must be below 2**53")
-    form = split.reader.get("format")
-    if form not in plugins.built_in("readers") and form not in plugins.names("readers"):
-        known = ", ".join(plugins.names("readers"))
-        problem = "is missing" if form is None else f"{form!r} is not a reader"
-        yield Fault(f"{place}.reader.format", f"{problem}; known: {known}")
-    if not split.files:
-        yield Fault(f"{place}.files", "must not be empty")
-    for part, reference in split.files.items():
-        yield from _check_reference(f"{place}.files.{part}", reference, manifest)
-    for figure, value in split.figures.items():
-        yield from _check_figure(f"{place}.figures.{figure}", figure, value, split, manifest)
-
-
-def _check_reference(place: str, reference: str, manifest: Manifest) -> Iterator[Fault]:
-    resource, _, member = reference.partition(":")
-    if manifest.resources is not BROKEN and resource not in manifest.resources:
-        yield Fault(place, f"{resource!r} is not among the resources")
-    if member.startswith("/") or "\\" in member or ".." in member.split("/"):
-        yield Fault(place, f"member {member!r} leads out of the archive")
-
-
-def _check_figure(
-    place: str, figure: str, value: int | tuple[int, ...], split: Split, manifest: Manifest
-) -> Iterator[Fault]:
-    column, _, what = figure.rpartition("-")
-    if manifest.features is BROKEN or manifest.features.get(column) is BROKEN:
-        return
-    feature = manifest.features.get(column)
-    hidden = split.labels == "hidden" and isinstance(feature, LabelFeature)
-    if feature is None or hidden or what not in {"counts", "sum"}:
-        yield Fault(place, "must be <column>-counts or <column>-sum of a column of the split")
-    elif what == "counts":
-        yield from _check_counts(place, feature, value, split)
-    elif isinstance(feature, TextFeature) or not isinstance(value, int):
-        yield Fault(place, "a sum is one whole number, of a column of numbers")
-
-
-def _check_counts(
-    place: str, feature: Feature, value: int | tuple[int, ...], split: Split
-) -> Iterator[Fault]:
-    if not isinstance(feature, LabelFeature) or not isinstance(value, tuple):
-        yield Fault(place, "counts are a list, one for each class of a label")
-    elif len(value) != len(feature.names):
-        yield Fault(place, f"has {len(value)} counts for {len(feature.names)} classes")
-    elif min(value, default=0) < 0:
-        yield Fault(place, "holds a number below 0")
-    elif sum(value) != split.rows:
-        yield Fault(place, f"adds up to {sum(value)}, not to {split.rows} rows")

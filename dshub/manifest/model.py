@@ -1,22 +1,17 @@
 """The values a manifest is made of. Field by field this is the schema, version 1."""
 
-import builtins
 import hashlib
-import re
 from collections.abc import Mapping
-from math import prod
-from typing import Any, Literal, assert_never, get_args
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from dshub.digest import Digest
+from dshub.manifest.features import Feature, is_encoded, row_bytes
+from dshub.manifest.steps import Step
 
 CHUNK = 16 << 20  # bytes of a resource for which `chunks` holds one checksum; the last may be less
-
-Dtype = Literal[
-    "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
-]
 
 
 class License(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,83 +111,39 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2])
 
 
-class ImageFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
-):
-    """A picture: height, width, channels.
-
-    Attributes:
-        shape: (height, width, channels).
-        dtype: of one value.
-        encoding: `raw` for plain pixels.
-    """
-
-    shape: tuple[int, ...]
-    dtype: Dtype = "uint8"
-    encoding: Literal["raw"] = "raw"
-
-
-class LabelFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
-):
-    """A class number; rows hold int64 from 0 to len(names) - 1.
-
-    Attributes:
-        names: the classes in order: row value i means `names[i]`.
-        first: the number that upstream writes for the first class.
-    """
-
-    names: tuple[str, ...]
-    first: int = 0
-
-    def int(self, name: builtins.str) -> builtins.int:
-        """The number of a class: `features["label"].int("cat")`; ValueError if there is none."""
-        return self.names.index(name)
-
-    def str(self, number: builtins.int) -> builtins.str:
-        """The name of a class: `features["label"].str(3)`; IndexError if there is none."""
-        if not 0 <= number < len(self.names):
-            raise IndexError(f"there are classes 0 to {len(self.names) - 1}, not {number}")
-        return self.names[number]
-
-
-class NumberFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
-):
-    """A number, or an array of them where `shape` is not empty."""
-
-    dtype: Dtype
-    shape: tuple[int, ...] = ()
-
-
-class TextFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
-):
-    """A string."""
-
-
-Feature = ImageFeature | LabelFeature | NumberFeature | TextFeature
-"""A column: a closed set, so that a type checker sees a case that was forgotten."""
-
-
 class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rows that belong together, such as `train`.
 
     Attributes:
         rows: how many there are; preparing fails on any other number.
         reader: `{ format = "idx" }` and the options of that reader.
-        files: for each part the reader asks for, `resource`, or `resource:member` in an archive.
+        files: for each part that the reader or a step asks for, a reference or several in order:
+            `resource`, `resource:member` in an archive, `resource:archive:member` in an archive
+            in it. A member may be a pattern (`*`, `?`, `[…]`, which also stand for `/`).
+        steps: what is done to the rows that the reader gives.
+        without: columns that this split does not have, such as labels that upstream keeps to
+            itself.
         figures: published or recomputed numbers that `dshub verify` compares:
             `<column>-counts` (rows of each class), `<column>-sum`.
-        labels: `hidden` where upstream keeps the labels to itself: the split then has no label
-            column.
     """
 
     rows: int
     reader: dict[str, Any]  # a reader's options are the reader's business
-    files: dict[str, str]
+    files: dict[str, str | tuple[str, ...]]
+    steps: tuple[Step, ...] = ()
+    without: tuple[str, ...] = ()
     figures: dict[str, int | tuple[int, ...]] = {}
-    labels: Literal["public", "hidden"] = "public"
+
+    def references(self, part: str) -> tuple[str, ...]:
+        """The references of a part, in order."""
+        found = self.files[part]
+        return (found,) if isinstance(found, str) else found
+
+    @property
+    def reader_parts(self) -> list[str]:
+        """The parts that are the reader's: those of which no step speaks."""
+        of_steps = {getattr(step, "part", None) for step in self.steps}
+        return [part for part in self.files if part not in of_steps]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -256,44 +207,30 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()
 
     def prepared_size(self, splits: tuple[str, ...] | None = None) -> int:
-        """Bytes that the tables of some splits will take (all where None), without text."""
+        """Bytes that the tables of some splits will take (all where None), without text.
+
+        Encoded pictures and recordings are taken to be as large as the files they come in.
+        """
         total = 0
         for split in self.splits if splits is None else splits:
-            for feature in self.split_features(split).values():
-                total += self.splits[split].rows * _row_bytes(feature)
+            features = self.split_features(split).values()
+            total += self.splits[split].rows * sum(map(row_bytes, features))
+            if any(map(is_encoded, features)):
+                total += sum(item.size or 0 for item in self.split_resources((split,)).values())
         return total
 
     def split_features(self, split: str) -> Mapping[str, Feature]:
-        """The columns of a split: all features, without the label where it is hidden."""
-        if self.splits[split].labels == "public":
-            return self.features
-        return {
-            name: feature
-            for name, feature in self.features.items()
-            if not isinstance(feature, LabelFeature)
-        }
+        """The columns of a split: all features but those that it is without."""
+        without = self.splits[split].without
+        return {name: item for name, item in self.features.items() if name not in without}
 
     def split_resources(self, splits: tuple[str, ...] | None = None) -> dict[str, Resource]:
         """The resources that some splits need (all splits where None), in manifest order."""
+        chosen = self.splits.values() if splits is None else [self.splits[name] for name in splits]
         wanted = {
             reference.partition(":")[0]
-            for split in (self.splits if splits is None else splits)
-            for reference in self.splits[split].files.values()
+            for split in chosen
+            for part in split.files
+            for reference in split.references(part)
         }
         return {name: item for name, item in self.resources.items() if name in wanted}
-
-
-_BYTES = {name: int(re.sub(r"\D", "", name)) // 8 for name in get_args(Dtype)}
-
-
-def _row_bytes(feature: Feature) -> int:
-    """Bytes of one row of a column; 0 for text, whose length is not known beforehand."""
-    match feature:
-        case ImageFeature() | NumberFeature():
-            return prod(feature.shape) * _BYTES[feature.dtype]
-        case LabelFeature():
-            return 8
-        case TextFeature():
-            return 0
-        case _:
-            assert_never(feature)

@@ -81,7 +81,7 @@ def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
     if get_origin(kind) is dict and isinstance(value, dict):
         inner = get_args(kind)[1]
         return {key: _decode(inner, item, f"{place}.{key}", faults) for key, item in value.items()}
-    if _is_struct_list(kind) and isinstance(value, list):
+    if _is_list_of_structs(kind) and isinstance(value, list):
         inner = get_args(kind)[0]
         return tuple(_decode(inner, item, f"{place}[{i}]", faults) for i, item in enumerate(value))
     try:
@@ -132,15 +132,16 @@ def _decode_fields(
 
 def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
     known = {option.__struct_config__.tag: option for option in get_args(kind)}
+    field = get_args(kind)[0].__struct_config__.tag_field
     if not isinstance(value, dict):
         faults.append(Fault(place, f"expected a table, got {value!r}"))
         return BROKEN
-    tag = value.get("kind")
+    tag = value.get(field)
     if not isinstance(tag, str) or tag not in known:
         problem = "is missing" if tag is None else f"{tag!r} is unknown"
-        faults.append(Fault(f"{place}.kind", f"{problem}; known: {', '.join(sorted(known))}"))
+        faults.append(Fault(f"{place}.{field}", f"{problem}; known: {', '.join(sorted(known))}"))
         return BROKEN
-    return _decode_struct(known[tag], value, place, faults, tag="kind")
+    return _decode_struct(known[tag], value, place, faults, tag=field)
 
 
 def _is_tagged_union(kind: Any) -> bool:
@@ -150,6 +151,8 @@ def _is_tagged_union(kind: Any) -> bool:
     )
 
 
-def _is_struct_list(kind: Any) -> bool:
+def _is_list_of_structs(kind: Any) -> bool:
     inner = get_args(kind)[0] if get_origin(kind) is tuple else None
-    return isinstance(inner, type) and issubclass(inner, msgspec.Struct)
+    return _is_tagged_union(inner) or (
+        isinstance(inner, type) and issubclass(inner, msgspec.Struct)
+    )

@@ -8,6 +8,14 @@ columns fit them is done afterwards, in one place for all formats.
 Every reader can also write its format, from the same batches. That is how stand-ins are made,
 and how each reader is tested round trip.
 
+What a column holds, as readers give it and as `dshub.schema.conform` takes it:
+
+* numbers, in their own type; fixed-size lists of them for arrays; or the text that stands there;
+* a class as a whole number, or as the text that upstream writes for it;
+* text as `string`;
+* a picture or a recording that is kept as a file as `binary`;
+* lists of text or of numbers as `list`.
+
 A new format is a new file here that defines `Reader`.
 """
 
@@ -24,12 +32,33 @@ from dshub.manifest import Fault
 
 
 class File(Protocol):
-    """Something to read: what it is called, and its plain bytes."""
+    """Something to read: what it is called, and its plain bytes.
+
+    Attributes:
+        name: for messages.
+        member: its name in the archive, such as `train/cat/1.jpg`; empty for a file in none.
+    """
 
     @property
     def name(self) -> str: ...
+    @property
+    def member(self) -> str: ...
     def open(self) -> AbstractContextManager[BinaryIO]:
         """The bytes from the beginning. Raises ReadError, also while they are read."""
+
+
+class Output(Protocol):
+    """Where the files of one part are written.
+
+    Attributes:
+        members: what the manifest says of them, in order: `""` for a file in no archive, a
+            member's name, or one pattern for as many members as there are.
+    """
+
+    @property
+    def members(self) -> Sequence[str]: ...
+    def create(self, member: str) -> AbstractContextManager[BinaryIO]:
+        """A new file: one of `members`, or a name that the pattern fits."""
 
 
 @runtime_checkable
@@ -39,9 +68,12 @@ class Reader(Protocol):
     Attributes:
         revision: raised by hand whenever the same files would yield other rows, or the same rows
             in another form; tables prepared by an older revision are then prepared anew.
+        text_labels: whether `write` wants classes as text (codes or names), because such files
+            hold text, or as the numbers that upstream gives them.
     """
 
     revision: ClassVar[int]
+    text_labels: ClassVar[bool]
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         """The rows, in the order of the files.
@@ -53,8 +85,18 @@ class Reader(Protocol):
             ReadError: a file is not what its format promises; says where.
         """
 
-    def write(self, rows: pa.RecordBatch, parts: Mapping[str, BinaryIO]) -> None:
-        """Write rows so that `read` of the parts gives them again."""
+    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """Rows with the columns that such files have besides, for `write`.
+
+        What the options name and `rows` lack is made up, so that no two rows have the same.
+
+        Args:
+            first: a number that differs for every row that is written: those of these rows are
+                `first`, `first + 1` and so on.
+        """
+
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
+        """Write rows, completed ones, so that `read` of the parts gives them again."""
 
 
 def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
@@ -63,6 +105,7 @@ def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
     Raises:
         ManifestError: an option is unknown or of the wrong type; `place` says where.
         UnknownNameError: there is no such format.
+        MissingExtraError: the format needs a package that is not installed.
     """
     options = dict(options)
     name = options.pop("format")

@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from dshub.errors import ReadError, SchemaError
+from dshub.readers._arrays import flat, nested, with_numbers
 
 if TYPE_CHECKING:
-    from dshub.readers import File
+    from dshub.readers import File, Output
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 BATCH_BYTES = 8 << 20  # of all parts together
@@ -38,6 +39,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     revision: ClassVar[int] = 1
+    text_labels: ClassVar[bool] = False
 
     transpose: tuple[str, ...] = ()
     columns: dict[str, tuple[str, ...]] = {}
@@ -74,10 +76,10 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         columns: dict[str, pa.Array] = {}
         for name, array in arrays.items():
             if name in self.transpose:
-                columns[name] = _to_arrow(array.swapaxes(1, 2) if array.ndim > 2 else array)
+                columns[name] = nested(array.swapaxes(1, 2) if array.ndim > 2 else array)
                 continue
             if name not in self.columns:
-                columns[name] = _to_arrow(array)
+                columns[name] = nested(array)
                 continue
             names = self.columns[name]
             if array.ndim != 2 or array.shape[1] != len(names):
@@ -88,22 +90,25 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 columns[column] = pa.array(np.ascontiguousarray(array[:, i]))
         return columns
 
-    def write(self, rows: pa.RecordBatch, parts: Mapping[str, BinaryIO]) -> None:
-        for name, sink in parts.items():
+    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """Columns of a two-dimensional part that no feature asks for hold the row's number."""
+        return with_numbers(
+            rows, [name for names in self.columns.values() for name in names], first
+        )
+
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, "Output"]) -> None:
+        for name, output in parts.items():
             if name in self.columns:
-                zeros = np.zeros(rows.num_rows, np.int32)
-                known = rows.schema.names
-                found = [
-                    _from_arrow(rows, column) if column in known else zeros
-                    for column in self.columns[name]
-                ]
+                where = f"IDX part {name}"
+                found = [flat(rows, column, where=where) for column in self.columns[name]]
                 array = np.stack(found, axis=1)
             else:
-                array = _from_arrow(rows, name)
+                array = flat(rows, name, where=f"IDX part {name}")
                 array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
             if name in self.transpose and array.ndim > 2:
                 array = array.swapaxes(1, 2)
-            write_idx(sink, array)
+            with output.create(output.members[0]) as sink:
+                write_idx(sink, array)
 
 
 class _Part:
@@ -185,25 +190,3 @@ def _same_rows(parts: Mapping[str, _Part]) -> int:
         raise ReadError(file=next(iter(counts)), reason=f"its files differ in rows: {told}")
     rows: int = next(iter(counts.values()))
     return rows
-
-
-def _to_arrow(array: np.ndarray) -> pa.Array:
-    """(rows, *shape) as nested fixed-size lists, without a copy where it is contiguous."""
-    column = pa.array(np.ascontiguousarray(array).reshape(-1))
-    for length in reversed(array.shape[1:]):
-        column = pa.FixedSizeListArray.from_arrays(column, length)
-    return column
-
-
-def _from_arrow(rows: pa.RecordBatch, name: str) -> np.ndarray:
-    if name not in rows.schema.names:
-        found = ", ".join(rows.schema.names)
-        raise SchemaError(where=f"IDX part {name}", expected="that column", got=f"only {found}")
-    column = rows.column(name)
-    shape = [len(column)]
-    while pa.types.is_fixed_size_list(column.type):
-        shape.append(column.type.list_size)
-        column = column.flatten()
-    if not pa.types.is_primitive(column.type):
-        raise SchemaError(where=f"IDX part {name}", expected="numbers", got=str(column.type))
-    return cast("np.ndarray", column.to_numpy()).reshape(shape)

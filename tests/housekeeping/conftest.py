@@ -51,7 +51,7 @@ class World:
         self, name: str, resources: dict[str, Resource], version: str = "1.0.0"
     ) -> Manifest:
         """A dataset with one column for each resource."""
-        files = {"label": "labels"}
+        files: dict[str, str | tuple[str, ...]] = {"label": "labels"}
         features: dict[str, Feature] = {"label": LabelFeature(names=("a", "b", "c"))}
         if "images" in resources:
             files["image"], features["image"] = "images", ImageFeature(shape=(2, 2, 1))

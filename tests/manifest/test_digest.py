@@ -68,7 +68,7 @@ assert isinstance(LABEL, LabelFeature)
         with_entry("splits", "train", rows=1),
         with_entry("splits", "train", files=MANIFEST.splits["test"].files),
         with_entry("splits", "train", reader={"format": "idx", "transpose": ["image"]}),
-        with_entry("splits", "train", labels="hidden"),
+        with_entry("splits", "train", without=("label",)),
     ],
 )
 def test_what_decides_rows_may_not(changed: Manifest) -> None:

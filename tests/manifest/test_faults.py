@@ -68,7 +68,7 @@ def test_faults_of_all_kinds_come_together() -> None:
         ("files = {", 'files = { "x." = 3, '),
         ("files = {", 'files = { "x[0]." = 3, '),
         ("label-counts = [6000, 6000", "label-counts = [-1, 12001"),
-        ("rows = 60000", 'labels = "hidden"\nrows = 60000'),
+        ("rows = 60000", 'without = ["label"]\nrows = 60000'),
         (ADDRESS, "http://[::1"),
         (ADDRESS, "https://data.example:port/file.gz"),
         (ADDRESS, "https:///file.gz"),

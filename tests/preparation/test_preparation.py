@@ -312,7 +312,7 @@ CHANGES: dict[str, tuple[bool, Callable[[Manifest], Manifest]]] = {
         False,
         lambda m: with_split(m, files={"image": "train-image:m", "label": "train-label"}),
     ),
-    "labels": (False, lambda m: with_split(m, labels="hidden")),
+    "labels": (False, lambda m: with_split(m, without=("label",))),
 }
 
 
@@ -347,7 +347,7 @@ def test_a_newer_reader_prepares_anew(upstream: Upstream, monkeypatch: pytest.Mo
 
 def test_hidden_labels_are_no_column(upstream: Upstream) -> None:
     """A split whose labels upstream keeps to itself has none, rather than a column of -1."""
-    manifest = with_split(upstream.manifest(), labels="hidden", files={"image": "train-image"})
+    manifest = with_split(upstream.manifest(), without=("label",), files={"image": "train-image"})
     table = Table(prepare(manifest, "train", upstream.fetcher))
     assert list(table.features) == ["image"]
     np.testing.assert_array_equal(table.span("image", 0, 9), pictures("train")[..., None])

@@ -84,7 +84,8 @@ def test_a_journal_holds_no_password(cache: Path, tmp_path: Path) -> None:
     upstream = tmp_path / "upstream"
     upstream.mkdir()
     (upstream / "data").write_bytes(CONTENT)
-    with faulty_server(upstream, {"*": Fault("stall", after=5_000_000)}) as server:
+    faults = [Fault("cut", after=5_000_000, times=1), Fault("status", status=404)]
+    with faulty_server(upstream, {"*": faults}) as server:
         url = server.url.replace("//", "//me:secret@") + "/data"
         resource = Resource(urls=(url,), filename="d", sha256=DIGEST.hex, size=len(CONTENT))
         fetcher = Fetcher(Store(cache), timeout=0.5)
