@@ -42,7 +42,7 @@ files = { image = "archive:jpg/*.jpg", list = "labels" }
 [[splits.train.steps]]
 step = "join"
 part = "list"
-reader = { format = "delimited", columns = ["label"] }
+reader = { format = "delimited", columns = ["label"], quoting = false }
 on = ["id"]
 number = "id"
 columns = ["label"]
