@@ -6,7 +6,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 
 from dshub import Registry
 from dshub.errors import ReadError, SchemaError
@@ -238,3 +240,89 @@ def test_words_and_noise(tmp_path: Path) -> None:
     rows = read(tmp_path, "speech-commands/v0.02", "validation", validation=archive)
     names = [classes("speech-commands/v0.02").str(row["label"]) for row in rows]
     assert names == ["yes", "_silence_"]
+
+
+def test_flowers_are_numbered_in_matlab_files(tmp_path: Path) -> None:
+    """One file says the kind of every picture by its place, another which are for what."""
+    sets = io.BytesIO()
+    savemat(
+        sets,
+        {
+            "trnid": np.array([[3, 1]], np.uint16),
+            "valid": np.array([[4]], np.uint16),
+            "tstid": np.array([[2, 5]], np.uint16),
+        },
+    )
+    labels = io.BytesIO()
+    savemat(labels, {"labels": np.array([[77, 1, 102, 5, 5]], np.uint8)})
+    files = pictures(*[f"jpg/image_{number:05d}.jpg" for number in range(1, 6)])
+    resources = {
+        "images": tar(files, "w:gz"),
+        "labels": labels.getvalue(),
+        "sets": sets.getvalue(),
+    }
+    wanted = {"train": [(3, 101), (1, 76)], "val": [(4, 4)], "test": [(2, 0), (5, 4)]}
+    for split, rows in wanted.items():
+        found = read(tmp_path, "flowers-102", split, **resources)
+        assert [(row["image"], row["label"]) for row in found] == [
+            (files[f"jpg/image_{number:05d}.jpg"], label) for number, label in rows
+        ]
+
+
+def test_dogs_are_listed_in_cells(tmp_path: Path) -> None:
+    """A MATLAB list of paths says which pictures are for training."""
+    names = ["n02085620-Chihuahua/n02085620_5927.jpg", "n02116738-African_hunting_dog/n_1.jpg"]
+    listed = io.BytesIO()
+    cells = np.empty((1, 1), object)
+    cells[0, 0] = names[1]
+    savemat(listed, {"file_list": cells, "labels": np.array([[120.0]])})
+    images = tar(pictures(*[f"Images/{name}" for name in names]))
+    lists = tar({"test_list.mat": listed.getvalue()})
+    (row,) = read(tmp_path, "stanford-dogs", "test", images=images, lists=lists)
+    assert classes("stanford-dogs").str(row["label"]) == "African_hunting_dog"
+
+
+def test_cars_of_both_sets_have_the_same_names(tmp_path: Path) -> None:
+    """Each list speaks of the pictures of its own archive, and counts classes from 1."""
+    resources = {}
+    for split, label in (("train", 14), ("test", 196)):
+        kinds = [("bbox_x1", "O"), ("class", "O"), ("fname", "O")]
+        annotations = np.array([[(np.uint8(39), np.uint8(label), "00001.jpg")]], kinds)
+        sink = io.BytesIO()
+        savemat(sink, {"annotations": annotations})
+        resources[f"{split}_images"] = tar(pictures(f"cars_{split}/00001.jpg"), "w:gz")
+        resources[f"{split}_list"] = sink.getvalue()
+    files = {
+        "train-images": resources["train_images"],
+        "test-images": resources["test_images"],
+        "test-list": resources["test_list"],
+        "devkit": tar({"devkit/cars_train_annos.mat": resources["train_list"]}, "w:gz"),
+    }
+    for split, label in (("train", 13), ("test", 195)):
+        (row,) = read(tmp_path, "stanford-cars", split, **files)
+        assert row == {"image": JPEG + f"cars_{split}/00001.jpg".encode(), "label": label}
+
+
+def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
+    """The background is no class, and what lies beside the pictures none of them."""
+    top = "101_ObjectCategories"
+    inner = tar(
+        pictures(
+            f"{top}/BACKGROUND_Google/image_0001.jpg",
+            f"{top}/BACKGROUND_Google/tmp",
+            f"{top}/yin_yang/image_0060.jpg",
+            f"{top}/Faces/image_0001.jpg",
+        ),
+        "w:gz",
+    )
+    archive = zipped({"caltech-101/101_ObjectCategories.tar.gz": inner, "caltech-101/a": b""})
+    rows = read(tmp_path, "caltech-101", "all", archive=archive)
+    names = [classes("caltech-101").str(row["label"]) for row in rows]
+    assert names == ["yin_yang", "Faces"]
+
+
+def test_imagenet_is_a_tar_of_tars(tmp_path: Path) -> None:
+    """The class is the name of the inner archive."""
+    inner = {f"{code}.tar": tar(pictures(f"{code}_1.JPEG")) for code in ("n01498041", "n15075141")}
+    rows = read(tmp_path, "imagenet-1k", "train", train=tar(inner))
+    assert [row["label"] for row in rows] == [6, 999]
