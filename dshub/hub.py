@@ -360,7 +360,7 @@ class Hub:
             self._tables(splits.manifest, ["train", "test"])
 
         def arrays(split: str) -> "Arrays":
-            found = splits[split]
+            found = self.load(name, split, synthetic=synthetic)
             if found.supervised is None:
                 raise ValueError(f"{name} does not say which columns (x, y) means")
             try:
