@@ -88,12 +88,15 @@ class TableWriter:
     def _close_shard(self) -> None:
         if self._shard is None:
             return
-        columns = [spool.finish() for spool in self._spools]
-        direct = columns[self._largest].buffers()[-1] if self._largest is not None else None
-        self._shard.finish(pa.RecordBatch.from_arrays(columns, schema=self._schema), direct)
+        self._finish(self._shard)  # nothing is mapped any longer: Windows removes no file that is
         self._shards.append((self._shard.path, self._waiting))
         self._shard = None
         self._drop()
+
+    def _finish(self, shard: ShardFile) -> None:
+        columns = [spool.finish() for spool in self._spools]
+        direct = columns[self._largest].buffers()[-1] if self._largest is not None else None
+        shard.finish(pa.RecordBatch.from_arrays(columns, schema=self._schema), direct)
 
     def _drop(self) -> None:
         for spool in self._spools:
