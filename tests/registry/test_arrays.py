@@ -12,6 +12,8 @@ import scipy.io
 from dshub import Registry
 from dshub.manifest import LabelFeature, Manifest
 from dshub.preparation import rows_of
+from dshub.store import Store
+from dshub.synthetic import stand_in
 
 
 def rows(name: str, split: str, tmp_path: Path, **resources: bytes) -> pa.Table:
@@ -111,3 +113,15 @@ def test_resized_imagenet_has_an_order_of_its_own(tmp_path: Path) -> None:
     ]
     planes = data.reshape(2, 3, 8, 8)
     assert found.column("image").to_pylist() == planes.transpose(0, 2, 3, 1).tolist()
+
+
+def test_a_stand_in_of_svhn_is_written_like_upstream(tmp_path: Path) -> None:
+    """SciPy finds X with pictures along its last axis, and 10, as a number, for the digit 0."""
+    store = Store(tmp_path)
+    made = stand_in(Registry(()).manifest("svhn"), store, rows=30)
+    path = store.blob(made.resources["train"].digest)
+    assert path is not None
+    found = scipy.io.loadmat(path)
+    assert found["X"].shape == (32, 32, 3, 30)
+    assert found["X"].dtype == found["y"].dtype == np.uint8
+    assert set(found["y"].reshape(-1).tolist()) == set(range(1, 11))
