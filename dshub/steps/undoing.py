@@ -19,11 +19,17 @@ from dshub.steps.applying import column, mapped, paths, renamed, spoken_of, text
 
 @dataclass(frozen=True)
 class Aside:
-    """Rows of a list that a step reads: another part, with a reader of its own."""
+    """Rows of a list that a step reads: another part, with a reader of its own.
+
+    Attributes:
+        number: the column that says at which place of the list, from 1, a row stands; empty
+            where that is all the same.
+    """
 
     part: str
     reader: dict[str, Any]
     rows: pa.RecordBatch
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Undone:
                 case Join():
                     beside = _beside(_keys(rows, step.on), self.saved[i])
                     beside = readers.create(step.reader).complete(beside, first)
-                    yield Aside(step.part, step.reader, beside)
+                    yield Aside(step.part, step.reader, beside, step.number)
                     for name in step.columns:
                         rows = with_column(rows, name, column(beside, name))
                 case Attach():
@@ -114,10 +120,13 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
 
 
 def _unmap(rows: pa.RecordBatch, step: Map) -> pa.RecordBatch:
+    """Upstream's values; whole numbers where upstream writes whole numbers."""
     theirs = {ours: name for name, ours in reversed(step.values.items())}
-    values = texts(column(rows, step.column)).to_pylist()
-    found = pa.array([theirs.get(value, value) for value in values], pa.string())
-    return with_column(rows, step.column, found)
+    values = column(rows, step.column)
+    found = [theirs.get(value, value) for value in texts(values).to_pylist()]
+    if pa.types.is_integer(values.type) and all(value.isdecimal() for value in found):
+        return with_column(rows, step.column, pa.array(map(int, found), values.type))
+    return with_column(rows, step.column, pa.array(found, pa.string()))
 
 
 def _without(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:

@@ -4,6 +4,7 @@ The rows of a split are made, its steps undone, and what is left is written by i
 whose readers share files (one list for all, told apart by a step) are written together.
 """
 
+import fnmatch
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from dshub import archives, readers, steps
@@ -93,7 +95,7 @@ class _Shared:
 
     def add(self, aside: steps.Aside, references: tuple[str, ...]) -> None:
         """Rows of a list."""
-        key = msgspec.json.encode([aside.reader, references], order="sorted")
+        key = msgspec.json.encode([aside.reader, references, aside.number], order="sorted")
         self._found.setdefault(key, []).append(aside)
         self._references[key] = references
 
@@ -101,7 +103,8 @@ class _Shared:
         """Write all of them."""
         for key, found in self._found.items():
             reader = readers.create(found[0].reader)
-            rows = reader.complete(_together([aside.rows for aside in found]), first)
+            listed = _together([aside.rows for aside in found])
+            rows = reader.complete(_placed(listed, found[0].number), first)
             parts = {found[0].part: self._references[key]}
             reader.write(rows, self._files.outputs(parts))
 
@@ -119,10 +122,18 @@ class _Output:
 
     @contextmanager
     def create(self, member: str) -> Iterator[BinaryIO]:
-        places = dict(zip(self.members, self.references, strict=True))
-        resource = places.get(member, self.references[0]).partition(":")[0]
-        with self.files.create(resource, member) as sink:
+        with self.files.create(self._resource(member), member) as sink:
             yield sink
+
+    def _resource(self, member: str) -> str:
+        """The first resource that takes such a member and has none of that name yet."""
+        fitting = [
+            resource
+            for resource, _, pattern in (reference.partition(":") for reference in self.references)
+            if member == pattern or fnmatch.fnmatchcase(member, pattern)
+        ]
+        free = (resource for resource in fitting if not self.files.has(resource, member))
+        return next(free, fitting[0] if fitting else self.references[0].partition(":")[0])
 
 
 class _Files:
@@ -134,6 +145,10 @@ class _Files:
 
     def outputs(self, parts: Mapping[str, tuple[str, ...]]) -> dict[str, _Output]:
         return {part: _Output(self, references) for part, references in parts.items()}
+
+    def has(self, resource: str, member: str) -> bool:
+        """Whether a file was written."""
+        return (resource, member) in self._pieces
 
     def attach(self, reference: str, member: str, data: bytes) -> None:
         with self.create(reference.partition(":")[0], member) as sink:
@@ -194,3 +209,14 @@ def _together(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
     return table.to_batches()[0] if table.num_rows else batches[0]
+
+
+def _placed(rows: pa.RecordBatch, number: str) -> pa.RecordBatch:
+    """Rows at the places of which one of their columns speaks, from 1; any row fills a gap."""
+    if not number:
+        return rows
+    places = rows.column(number).cast(pa.int64()).to_numpy() - 1
+    order = np.zeros(max(places, default=-1) + 1, np.int64)
+    order[places] = np.arange(len(places))
+    kept = [name for name in rows.schema.names if name != number]
+    return rows.select(kept).take(pa.array(order))
