@@ -32,6 +32,8 @@ class Source(Protocol):
 
     def gather(self, name: str, rows: np.ndarray) -> Values: ...
     def span(self, name: str, start: int, stop: int) -> Values: ...
+    def whole(self, name: str) -> np.ndarray | None:
+        """A column of arrays in one piece of memory, or None where it lies in several."""
 
 
 class TableSource:
@@ -95,6 +97,12 @@ class TableSource:
         ]
         return joined(pieces, self.features[name])
 
+    def whole(self, name: str) -> np.ndarray | None:
+        if len(self._tables) != 1 or len(self._tables[0].record.shards) != 1:
+            return None
+        found = self.span(name, 0, self.rows)
+        return found if isinstance(found, np.ndarray) else None
+
 
 class ArraySource:
     """Rows of arrays that are in memory already; they are used as they are, not copied."""
@@ -128,6 +136,12 @@ class ArraySource:
 
     def span(self, name: str, start: int, stop: int) -> Values:
         return self._columns[name][start:stop]
+
+    def whole(self, name: str) -> np.ndarray | None:
+        column = self._columns[name]
+        if isinstance(column, np.ndarray) and column.flags.c_contiguous:
+            return column
+        return None
 
 
 def from_arrays(
