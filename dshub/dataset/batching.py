@@ -66,7 +66,7 @@ def _order(length: int, shuffle: Any, seed: int, weights: Any) -> Order:
     if shuffle == "blocks":
         return Blocks(length, seed)
     if not isinstance(shuffle, bool | np.bool_):
-        raise ValueError(f"shuffle is True, False or 'blocks', not {shuffle!r}")
+        raise ValueError(f"shuffle is True, False or 'blocks', not {shuffle!r}")  # noqa: TRY004
     return Shuffled(length, seed) if shuffle else InOrder(length)
 
 

@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 
 from dshub import plugins
+from dshub.dataset.batching import plan_of
 from dshub.dataset.selection import Selection, Shuffled, Span, describe, picked, rows_at, sliced
 from dshub.dataset.sources import Source, TableSource, from_arrays, from_arrow
 from dshub.errors import UnknownNameError
-from dshub.dataset.batching import plan_of
 from dshub.loader import Batch, Layout, Loader, Shuffle
 from dshub.manifest import Feature, ImageFeature, Manifest
 from dshub.order import Uneven

@@ -4,41 +4,41 @@ Threads, not processes: gathering and scaling let other threads run, and nothing
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+A = TypeVar("A")
 T = TypeVar("T")
 AHEAD = 2  # batches for each thread, where that is within the bound
 
 
 def ahead(
-    make: Callable[[int], T],
-    positions: Sequence[int],
+    make: Callable[[A], T],
+    asked: Iterable[A],
     *,
     threads: int,
     most: int,
     size: Callable[[T], int],
 ) -> Iterator[T]:
-    """`make` of every position, in their order, some of them before they are asked for.
+    """`make` of everything asked, in its order, some of it before it is wanted.
 
     Args:
-        make: makes the batch at a position; what it raises is raised where its batch would come.
-        positions: where batches begin.
+        make: makes one batch; what it raises is raised where the batch would come.
+        asked: what the batches are made of.
         threads: how many make them; 0 makes each when it is asked for.
         most: bytes that may wait; one batch always may.
         size: bytes of a batch.
     """
     if not threads:
-        yield from map(make, positions)
+        yield from map(make, asked)
         return
     waiting: deque[Future[T]] = deque()
-    left = iter(positions)
     allowed = 1
     workers = ThreadPoolExecutor(threads, thread_name_prefix="dshub-loader")
     try:
-        for position in left:
-            waiting.append(workers.submit(make, position))
+        for one in asked:
+            waiting.append(workers.submit(make, one))
             if len(waiting) < allowed:
                 continue
             found = waiting.popleft().result()

@@ -58,7 +58,7 @@ class Gatherer:
         """A column of pictures after the fused transforms."""
         del name
         layout = self.plan.layout if self.fused.taken == self.own else "hwc"
-        shape = self.fused.shape(*pixels.shape[1:], layout)
+        shape = self.fused.shape(pixels.shape, layout)
         out = self.pool.empty((len(rows), *shape), self.fused.dtype)
         self.fused.run(pixels, self._all.numbers(rows), context, out, layout)
         return out
@@ -88,5 +88,3 @@ def planes(pictures: Any) -> Any:
     if isinstance(pictures, list):
         return [np.ascontiguousarray(np.moveaxis(picture, -1, 0)) for picture in pictures]
     return np.ascontiguousarray(np.moveaxis(pictures, -1, 1))
-
-

@@ -1,7 +1,7 @@
 """Batches, epoch after epoch."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +13,10 @@ from dshub.errors import StateError
 from dshub.loader.ahead import ahead, batch_bytes
 from dshub.loader.buckets import bucketed
 from dshub.loader.gathering import Gatherer
-from dshub.loader.plan import Batch, Plan, Rows
+from dshub.loader.plan import Plan, Rows
 from dshub.order import ORDER_VERSION, Share
 
-_SAME = ("order", "seed", "rows")  # what a state and a loader must agree about
+CHUNK = 1 << 14  # rows whose order is computed at a time
 
 
 class Loader:
@@ -68,8 +68,8 @@ class Loader:
         positions, epoch = self.positions(), self.epoch
         self._resume = 0
         batches = ahead(
-            lambda position: gatherer.batch(self.rows_at(position, epoch), epoch),
-            positions,
+            lambda rows: gatherer.batch(rows, epoch),
+            self._rows_of(positions, epoch),
             threads=self.plan.threads,
             most=self.plan.prefetch,
             size=batch_bytes,
@@ -106,6 +106,20 @@ class Loader:
         if plan.bucket is not None:
             return bucketed(self.rows, plan, share, position, epoch)[:count]
         return plan.order.rows(share.positions(position, count), epoch)
+
+    def _rows_of(self, positions: range, epoch: int) -> Iterator[np.ndarray]:
+        """The rows of some batches, computed many at a time: the arithmetic likes long arrays."""
+        share, plan = self.share, self.plan
+        if plan.bucket is not None:
+            yield from (self.rows_at(position, epoch) for position in positions)
+            return
+        many = max(1, CHUNK // plan.size)
+        for first in range(0, len(positions), many):
+            some = positions[first : first + many]
+            count = min(len(some) * plan.size, share.count(some[0]))
+            rows = plan.order.rows(share.positions(some[0], count), epoch)
+            for start in range(0, count, plan.size):
+                yield rows[start : start + plan.size]
 
     def batch(self, position: int, epoch: int) -> Any:
         """The batch that begins at a position of an epoch."""
@@ -155,8 +169,9 @@ class Loader:
                 raise StateError(
                     f"this state has {name} {state.get(name)}, but the loader has {own[name]}"
                 )
-        epoch, position, most = state.get("epoch"), state.get("position"), self.share.total
-        if not _is_count(epoch) or not _is_count(position) or position > max(most, 0):
+        epoch, position = state.get("epoch", -1), state.get("position", -1)
+        most = self.share.total
+        if not (_is_count(epoch) and _is_count(position) and position <= most):
             raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
         self.epoch = epoch
         self._position = self._resume = position

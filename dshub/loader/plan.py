@@ -1,14 +1,14 @@
 """How a loader walks: what `Dataset.batches` was given."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
 
 from dshub.manifest import Feature
 from dshub.order import Order, Uneven
-from dshub.transforms import Batch
+from dshub.transforms import Batch as Batch  # noqa: PLC0414  # what a loader hands out
 from dshub.transforms.transform import AnyTransform
 
 Layout = Literal["hwc", "chw"]
@@ -84,6 +84,3 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     prefetch: int = 256 << 20
     bucket: str | None = None
-
-
-Finish = Callable[[Batch], Any]

@@ -112,12 +112,15 @@ class Weighted:
 
     @cached_property
     def _ends(self) -> np.ndarray:
-        ends = np.cumsum(self.weights, dtype=np.float64)
-        return ends / ends[-1]
+        ends: np.ndarray = np.cumsum(self.weights, dtype=np.float64)
+        shares: np.ndarray = ends / ends[-1]
+        return shares
 
     def rows(self, positions: np.ndarray, epoch: int) -> np.ndarray:
         drawn = Draws.of(positions, self.seed, epoch).uniform()
-        return np.searchsorted(self._ends, drawn, side="right").astype(np.int64)
+        found: np.ndarray = np.searchsorted(self._ends, drawn, side="right").astype(np.int64)
+        rows: np.ndarray = np.minimum(found, len(self.weights) - 1)
+        return rows
 
     def describe(self) -> dict[str, int | str]:
         import hashlib
@@ -185,5 +188,7 @@ class Mixed:
         return rows
 
     def describe(self) -> dict[str, int | str]:
-        shares = ",".join(f"{length}:{count}" for length, count in zip(self.lengths, self._counts, strict=True))
+        shares = ",".join(
+            f"{length}:{count}" for length, count in zip(self.lengths, self._counts, strict=True)
+        )
         return {"shuffle": 4, "mix": shares}

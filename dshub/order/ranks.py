@@ -63,8 +63,9 @@ class Share:
 def this_rank(environment: Mapping[str, str] | None = None) -> tuple[int, int]:
     """Rank and world of this process: of `torch.distributed` where it runs, or the environment."""
     torch = sys.modules.get("torch.distributed")
-    if environment is None and torch is not None and torch.is_available():
-        if torch.is_initialized():
+    if environment is None and torch is not None:
+        running = torch.is_available() and torch.is_initialized()
+        if running:
             return torch.get_rank(), torch.get_world_size()
     found = os.environ if environment is None else environment
     for rank, world in _VARIABLES:

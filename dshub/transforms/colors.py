@@ -22,7 +22,9 @@ class Normalize:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or min(self.std, default=0) <= 0:
-            raise ValueError("mean and std need one number a channel, and std none that is not above 0")
+            raise ValueError(
+                "mean and std need one number a channel, and std none that is not above 0"
+            )
 
     def scale_and_bias(self, channels: int) -> tuple[np.ndarray, np.ndarray]:
         """float32 (channels,) each."""
@@ -63,6 +65,6 @@ def _scaled(
 ) -> np.ndarray | list[np.ndarray]:
     if isinstance(pictures, list):
         return [picture * scale + bias for picture in pictures]
-    found = np.multiply(pictures, scale, dtype=np.float32)
+    found: np.ndarray = np.multiply(pictures, scale, dtype=np.float32)
     found += bias
     return found

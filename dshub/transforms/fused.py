@@ -49,20 +49,22 @@ class Fused:
     def beginning(cls, transforms: Sequence[AnyTransform]) -> "Fused":
         """As much of the beginning of a list as one pass can do."""
         found: list[Any] = [None, None, None]
-        kinds = (RandomCrop, RandomHorizontalFlip, (Normalize, ToFloat))
+        kinds: list[Any] = [RandomCrop, RandomHorizontalFlip, Normalize | ToFloat]
         taken = 0
         for place, kind in enumerate(kinds):
             if taken < len(transforms) and isinstance(transforms[taken], kind):
                 found[place], taken = transforms[taken], taken + 1
-        return cls(*found, taken)
+        crop, flip, scale = found
+        return cls(crop, flip, scale, taken)
 
     @property
     def moves(self) -> bool:
         """Whether pixels change their places."""
         return self.crop is not None or self.flip is not None
 
-    def shape(self, height: int, width: int, channels: int, layout: Layout) -> tuple[int, ...]:
-        """The shape of a picture afterwards."""
+    def shape(self, pictures: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+        """The shape of a picture afterwards, where they are (…, height, width, channels)."""
+        height, width, channels = pictures[-3:]
         if self.crop is not None:
             height, width = self.crop.target(height, width)
         return (channels, height, width) if layout == "chw" else (height, width, channels)
@@ -73,7 +75,12 @@ class Fused:
         return np.uint8 if self.scale is None else np.float32
 
     def run(
-        self, pictures: np.ndarray, rows: np.ndarray, context: Context, out: np.ndarray, layout: Layout
+        self,
+        pictures: np.ndarray,
+        rows: np.ndarray,
+        context: Context,
+        out: np.ndarray,
+        layout: Layout,
     ) -> None:
         """Fill `out` with the rows of those numbers.
 
@@ -84,14 +91,14 @@ class Fused:
             out: (rows, *shape), of `dtype`, contiguous.
             layout: of `out`.
         """
-        _, height, width, channels = pictures.shape
-        place = self._places(context, height, width, len(rows))
-        scale, bias = self._scale(channels)
+        height, width, channels = pictures.shape[1:]
+        place = self._places(context, height, width, len(rows)) if self.moves else None
+        scaling = self._scale(channels)
         compiled = kernels()
         if compiled is not None and self.scale is not None:
-            compiled.run(pictures, rows, place, scale, bias, out, layout == "chw")
+            compiled.run(pictures, rows, place, scaling, out, planes=layout == "chw")
         else:
-            _by_numpy(pictures, rows, place if self.moves else None, (scale, bias), out, layout)
+            _by_numpy(pictures, rows, place, scaling, out, layout)
 
     def _places(self, context: Context, height: int, width: int, rows: int) -> np.ndarray:
         """int64 (rows, 3): where each picture's part begins, and whether it is turned."""
@@ -150,7 +157,7 @@ def _scratch(
     out: np.ndarray | None,
 ) -> np.ndarray:
     """uint8 (rows, *size, channels): gathered, and cut and turned where they move."""
-    _, height, width, channels = pictures.shape
+    channels = pictures.shape[3]
     found = np.empty((len(rows), *size, channels), np.uint8) if out is None else out
     if place is None:
         flat = pictures.reshape(len(pictures), -1)

@@ -51,7 +51,9 @@ class RandomCrop:
             around = ((0, 0), (self.padding,) * 2, (self.padding,) * 2, (0, 0))
             padded = np.pad(pictures, around)
             found = np.empty((len(pictures), down, right, pictures.shape[3]), pictures.dtype)
-            for i, (y, x) in enumerate(zip(rows + self.padding, columns + self.padding, strict=True)):
+            for i, (y, x) in enumerate(
+                zip(rows + self.padding, columns + self.padding, strict=True)
+            ):
                 found[i] = padded[i, y : y + down, x : x + right]
             batch[name] = found
         return batch
@@ -64,7 +66,7 @@ class RandomHorizontalFlip:
     probability: float = 0.5
 
     def flipped(self, context: Context) -> np.ndarray:
-        """bool (rows,): which."""
+        """Bool (rows,): which."""
         return context.draws.uniform() < self.probability
 
     def apply(self, batch: Batch, context: Context) -> Batch:

@@ -1,88 +1,98 @@
-"""The fused pass, compiled by numba."""
+"""The fused pass, compiled by numba: gather, perhaps cut and turn, then multiply and add.
+
+Pixels are uint8 (…, height, width, channels); `scale` and `bias` float32 (channels,); `place`
+int64 (rows, 3): row and column of the part's corner, and whether it is turned left to right.
+What lies outside of a picture is 0.
+"""
+
+from typing import Any
 
 import numba
 import numpy as np
 
-
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _to_rows(pictures, rows, place, scale, bias, out):  # type: ignore[no-untyped-def]
-    """(…, height, width, channels) to the same layout."""
-    _, height, width, channels = pictures.shape
-    _, down, right, _ = out.shape
-    for i in range(len(rows)):
-        picture = pictures[rows[i]]
-        top, left, turned = place[i]
-        for y in range(down):
-            source = y + top
-            for x in range(right):
-                column = (right - 1 - x if turned else x) + left
-                inside = 0 <= source < height and 0 <= column < width
-                for c in range(channels):
-                    value = picture[source, column, c] if inside else np.uint8(0)
-                    out[i, y, x, c] = np.float32(value) * scale[c] + bias[c]
+_compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _to_planes(pictures, rows, place, scale, bias, out):  # type: ignore[no-untyped-def]
-    """(…, height, width, channels) to channels first."""
-    _, height, width, channels = pictures.shape
-    _, _, down, right = out.shape
-    for i in range(len(rows)):
-        picture = pictures[rows[i]]
-        top, left, turned = place[i]
+@_compiled
+def _line(source, first, turned, scale, bias, line):
+    """One line of a part, of one channel, which begins at a column of `source` (width,)."""
+    low, high = max(0, -first), min(len(line), len(source) - first)
+    line[:low] = bias
+    line[high:] = bias
+    for x in range(low, high):
+        line[x] = np.float32(source[x + first]) * scale + bias
+    if turned:
+        last = len(line) - 1
+        for x in range(len(line) // 2):
+            line[x], line[last - x] = line[last - x], line[x]
+
+
+@_compiled
+def _part(picture, place, scale, bias, out):
+    """A part of one picture; `out` is (channels, height, width), with any strides."""
+    height = len(picture)
+    channels, down, _ = out.shape
+    for y in range(down):
+        source = y + place[0]
         for c in range(channels):
-            for y in range(down):
-                source = y + top
-                for x in range(right):
-                    column = (right - 1 - x if turned else x) + left
-                    inside = 0 <= source < height and 0 <= column < width
-                    value = picture[source, column, c] if inside else np.uint8(0)
-                    out[i, c, y, x] = np.float32(value) * scale[c] + bias[c]
+            if 0 <= source < height:
+                _line(picture[source, :, c], place[1], place[2], scale[c], bias[c], out[c, y])
+            else:
+                out[c, y] = bias[c]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _unmoved_rows(pictures, rows, scale, bias, out):  # type: ignore[no-untyped-def]
-    """The same without moving: flat rows, `scale` and `bias` as long as one."""
+@_compiled
+def _moved(pictures, rows, place, scale, bias, out):
+    """Parts of pictures; `out` is (rows, channels, height, width), with any strides."""
+    for i in range(len(rows)):
+        _part(pictures[rows[i]], place[i], scale, bias, out[i])
+
+
+@_compiled
+def _rows(pictures, rows, scale, bias, out):
+    """(…, values) to (rows, values); `scale` and `bias` as long as a row."""
+    for i in range(len(rows)):
+        source, target = pictures[rows[i]], out[i]
+        for j in range(len(source)):
+            target[j] = np.float32(source[j]) * scale[j] + bias[j]
+
+
+@_compiled
+def _three_planes(pictures, rows, scale, bias, out):
+    """(…, pixels * 3) to (rows, 3, pixels)."""
+    pixels = out.shape[2]
     for i in range(len(rows)):
         source = pictures[rows[i]]
-        for j in range(source.shape[0]):
-            out[i, j] = np.float32(source[j]) * scale[j] + bias[j]
+        red, green, blue = out[i, 0], out[i, 1], out[i, 2]
+        for j in range(pixels):
+            red[j] = np.float32(source[3 * j]) * scale[0] + bias[0]
+            green[j] = np.float32(source[3 * j + 1]) * scale[1] + bias[1]
+            blue[j] = np.float32(source[3 * j + 2]) * scale[2] + bias[2]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _unmoved_planes(pictures, rows, scale, bias, out):  # type: ignore[no-untyped-def]
-    """(…, pixels, channels) to (…, channels, pixels)."""
-    _, pixels, channels = pictures.shape
-    for i in range(len(rows)):
-        source = pictures[rows[i]]
-        for c in range(channels):
-            for j in range(pixels):
-                out[i, c, j] = np.float32(source[j, c]) * scale[c] + bias[c]
-
-
-def run(  # noqa: PLR0913
+def run(  # one value for each thing that the pass reads
     pictures: np.ndarray,
     rows: np.ndarray,
-    place: np.ndarray,
-    scale: np.ndarray,
-    bias: np.ndarray,
+    place: np.ndarray | None,
+    scaling: tuple[np.ndarray, np.ndarray],
     out: np.ndarray,
+    *,
     planes: bool,
 ) -> None:
-    """See `dshub.transforms.fused.Fused.run`; `place` is int64 (rows, 3)."""
-    count, channels = len(pictures), pictures.shape[3]
-    same = out.size == len(rows) * pictures[0].size if count else False
-    if same and not place.any():
-        pixels = pictures.shape[1] * pictures.shape[2]
-        if planes:
-            shaped = pictures.reshape(count, pixels, channels)
-            _unmoved_planes(shaped, rows, scale, bias, out.reshape(len(rows), channels, pixels))
-        else:
-            wide = np.tile(scale, pixels), np.tile(bias, pixels)
-            _unmoved_rows(
-                pictures.reshape(count, -1), rows, *wide, out.reshape(len(rows), -1)
-            )
-    elif planes:
-        _to_planes(pictures, rows, place, scale, bias, out)
+    """Fill `out`, (rows, height, width, channels), or with channels first where `planes`.
+
+    Args:
+        place: None where nothing moves.
+        scaling: scale and bias.
+    """
+    _, height, width, channels = pictures.shape
+    pixels, count, many = height * width, len(rows), len(pictures)
+    flat = pictures.reshape(many, -1)
+    if place is None and (not planes or channels == 1):
+        wide = [np.tile(values, pixels) for values in scaling]
+        _rows(flat, rows, *wide, out.reshape(count, -1))
+    elif place is None and channels == 3:
+        _three_planes(flat, rows, *scaling, out.reshape(count, 3, pixels))
     else:
-        _to_rows(pictures, rows, place, scale, bias, out)
+        still = np.zeros((count, 3), np.int64) if place is None else place
+        _moved(pictures, rows, still, *scaling, out if planes else np.moveaxis(out, 3, 1))
