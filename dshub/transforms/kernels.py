@@ -16,36 +16,84 @@ _compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
 @_compiled
 def _line(source, first, turned, scale, bias, line):
     """One line of a part, of one channel, which begins at a column of `source` (width,)."""
-    low, high = max(0, -first), min(len(line), len(source) - first)
-    line[:low] = bias
-    line[high:] = bias
-    for x in range(low, high):
-        line[x] = np.float32(source[x + first]) * scale + bias
+    width = len(line)
+    low, high = max(0, -first), min(width, len(source) - first)
+    if low > 0 or high < width:
+        line[:] = bias
     if turned:
-        last = len(line) - 1
-        for x in range(len(line) // 2):
-            line[x], line[last - x] = line[last - x], line[x]
+        for x in range(low, high):
+            line[width - 1 - x] = np.float32(source[x + first]) * scale + bias
+    else:
+        for x in range(low, high):
+            line[x] = np.float32(source[x + first]) * scale + bias
 
 
 @_compiled
-def _part(picture, place, scale, bias, out):
-    """A part of one picture; `out` is (channels, height, width), with any strides."""
-    height = len(picture)
-    channels, down, _ = out.shape
-    for y in range(down):
+def _plane(plane, place, scale, bias, out):
+    """A part of one channel of a picture, (height, width) each, with any strides."""
+    height = len(plane)
+    for y in range(len(out)):
         source = y + place[0]
-        for c in range(channels):
-            if 0 <= source < height:
-                _line(picture[source, :, c], place[1], place[2], scale[c], bias[c], out[c, y])
-            else:
-                out[c, y] = bias[c]
+        if 0 <= source < height:
+            _line(plane[source], place[1], place[2], scale, bias, out[y])
+        else:
+            out[y] = bias
 
 
 @_compiled
 def _moved(pictures, rows, place, scale, bias, out):
     """Parts of pictures; `out` is (rows, channels, height, width), with any strides."""
     for i in range(len(rows)):
-        _part(pictures[rows[i]], place[i], scale, bias, out[i])
+        picture = pictures[rows[i]]
+        for c in range(len(scale)):
+            _plane(picture[:, :, c], place[i], scale[c], bias[c], out[i, c])
+
+
+@_compiled
+def _three_lines(source, target, span, scale, bias):
+    """One line of a part, its three channels into their planes.
+
+    Slices cost more than what is done with them here, so whole rows come with places in them:
+    `span` is where the line begins in `source`, where in `target`, how long it is, and how many
+    values a plane has.
+    """
+    at, to, length, plane = span
+    for x in range(length):
+        target[to + x] = np.float32(source[at + 3 * x]) * scale[0] + bias[0]
+        target[to + plane + x] = np.float32(source[at + 3 * x + 1]) * scale[1] + bias[1]
+        target[to + 2 * plane + x] = np.float32(source[at + 3 * x + 2]) * scale[2] + bias[2]
+
+
+@_compiled
+def _three_turned(source, target, span, scale, bias):
+    """The same from right to left; the line ends where `span` says that it begins."""
+    at, to, length, plane = span
+    for x in range(length):
+        target[to - x] = np.float32(source[at + 3 * x]) * scale[0] + bias[0]
+        target[to + plane - x] = np.float32(source[at + 3 * x + 1]) * scale[1] + bias[1]
+        target[to + 2 * plane - x] = np.float32(source[at + 3 * x + 2]) * scale[2] + bias[2]
+
+
+@_compiled
+def _three_moved(pictures, rows, place, scaling, sizes, out):
+    """Parts of pictures (…, height * width * 3), to (rows, 3 * down * right)."""
+    scale, bias = scaling
+    height, width, down, right = sizes
+    plane = down * right
+    for i in range(len(rows)):
+        top, left, turned = place[i, 0], place[i, 1], place[i, 2]
+        low, high = max(0, -left), min(right, width - left)
+        if low > 0 or high < right or top < 0 or top + down > height:
+            for c in range(3):
+                out[i, c * plane : (c + 1) * plane] = bias[c]
+        source, target = pictures[rows[i]], out[i]
+        for y in range(max(0, -top), min(down, height - top)):
+            at = ((y + top) * width + low + left) * 3
+            if turned:
+                to = y * right + right - 1 - low
+                _three_turned(source, target, (at, to, high - low, plane), scale, bias)
+            else:
+                _three_lines(source, target, (at, y * right + low, high - low, plane), scale, bias)
 
 
 @_compiled
@@ -93,6 +141,9 @@ def run(  # one value for each thing that the pass reads
         _rows(flat, rows, *wide, out.reshape(count, -1))
     elif place is None and channels == 3:
         _three_planes(flat, rows, *scaling, out.reshape(count, 3, pixels))
+    elif planes and channels == 3:
+        sizes = height, width, out.shape[2], out.shape[3]
+        _three_moved(flat, rows, place, scaling, sizes, out.reshape(count, -1))
     else:
         still = np.zeros((count, 3), np.int64) if place is None else place
         _moved(pictures, rows, still, *scaling, out if planes else np.moveaxis(out, 3, 1))
