@@ -46,7 +46,9 @@ def dataset() -> Dataset:
     )
 
 
-def by_row(dataset: Dataset, transform: Any, size: int = 8, **options: Any) -> dict[int, Any]:
+def by_row(
+    dataset: Dataset, transform: Any, size: int = 8, **options: Any
+) -> dict[tuple[int, int], np.ndarray]:
     """What comes out of each row, over two epochs, by epoch and row."""
     loader = dataset.batches(size, transform=transform, **options)
     return {
