@@ -95,8 +95,8 @@ class HuggingFaceSource:
     def gather(self, name: str, rows: np.ndarray) -> Values:
         return self._columns[name][1].gather(rows)
 
-    def whole(self, name: str) -> np.ndarray | None:
-        del name  # never in one piece
+    def whole(self, name: str) -> None:
+        """Never in one piece."""
 
     def span(self, name: str, start: int, stop: int) -> Values:
         return self._columns[name][1].span(start, stop)
