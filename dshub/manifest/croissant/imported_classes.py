@@ -54,7 +54,7 @@ class Enumerations(Container[str]):
         if not rows or key not in columns:
             self._note(field, f"its classes are not within the document: {place(node)}")
             return None
-        numbers: list[int] = next((found for found in columns.values() if _numbers(found)), [])
+        numbers: list[Any] = next((found for found in columns.values() if _numbers(found)), [])
         if numbers:
             order = sorted(range(len(rows)), key=numbers.__getitem__)
             columns = {name: [found[i] for i in order] for name, found in columns.items()}

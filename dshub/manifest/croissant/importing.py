@@ -111,7 +111,8 @@ def _dataset(node: Node, notes: list[Note]) -> dict[str, Any]:
 def _own(node: Node) -> dict[str, Any]:
     """What a document of ours says of the dataset besides."""
     own = node.get(DATASET)
-    return own if isinstance(own, dict) else {}
+    kept = ("title", "task", "supervised", "license", "citations")
+    return {key: own[key] for key in kept if key in own} if isinstance(own, dict) else {}
 
 
 def _name(title: str) -> str:

@@ -7,8 +7,8 @@ from dshub.errors import MissingExtraError
 from dshub.manifest.croissant.importing import Imported
 
 _REQUIRED = ("name", "version", "title", "summary", "task", "homepage")
-_INLINE = {"files", "reader", "steps", "limits", "figures"}
-_WIDTH = 80  # characters from which a list has a line for each item
+_TABLES = ("license", "resources", "features", "splits", "citations")
+_WIDTH = 80  # characters of a list from which it has several lines, and of each of those
 
 
 def to_toml(imported: Imported) -> str:
@@ -22,22 +22,25 @@ def to_toml(imported: Imported) -> str:
     except ImportError as error:
         raise MissingExtraError(package="tomlkit", extra="author") from error
     document = tomlkit.document()
-    plain = {key: item for key, item in imported.content.items() if not _is_table(item)}
-    for key, value in plain.items():
-        document.add(key, _value(tomlkit, value))
-    for key in _REQUIRED:
-        if key not in plain:
-            document.add(tomlkit.comment(f"{key} is missing"))
     for key, value in imported.content.items():
-        if key not in plain:
-            document.add(key, _tables(tomlkit, key, value))
+        if key not in _TABLES:
+            document.add(key, _value(tomlkit, value))
+    for key in _REQUIRED:
+        if key not in imported.content:
+            document.add(tomlkit.comment(f"{key} is missing"))
+    for key in _TABLES:
+        value = imported.content.get(key)
+        if value:
+            shown = _tables(tomlkit, key, value) if _is_table(value) else _value(tomlkit, value)
+            document.add(key, shown)
     return str(tomlkit.dumps(document))
 
 
 def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping) or (
-        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
-    )
+    """Whether a value is a table, or a list of tables, and no plain value in their place."""
+    if isinstance(value, list):
+        return all(isinstance(item, Mapping) for item in value)
+    return isinstance(value, Mapping)
 
 
 def _tables(tomlkit: Any, key: str, value: Any) -> Any:
@@ -47,7 +50,7 @@ def _tables(tomlkit: Any, key: str, value: Any) -> Any:
         for item in value:
             several.append(_table(tomlkit, item))
         return several
-    if key == "license":
+    if key == "license" or not all(isinstance(item, Mapping) for item in value.values()):
         return _table(tomlkit, value)
     outer = tomlkit.table(is_super_table=bool(value))
     for name, item in value.items():
@@ -78,7 +81,25 @@ def _value(tomlkit: Any, value: Any) -> Any:
         return inline
     if isinstance(value, list | tuple):
         items = [_value(tomlkit, item) for item in value if item is not None]
-        array = tomlkit.array()
-        array.extend(items)
-        return array.multiline(sum(len(str(item)) + 4 for item in value) > _WIDTH)
+        return _array(tomlkit, items)
     return tomlkit.item(value)
+
+
+def _array(tomlkit: Any, items: list[Any]) -> Any:
+    """A list on one line, or on several that are full."""
+    array = tomlkit.array()
+    widths = [len(item.as_string()) + 2 for item in items]
+    if sum(widths) <= _WIDTH:
+        array.extend(items)
+        return array
+    line: list[Any] = []
+    used = 0
+    for item, width in zip(items, widths, strict=True):
+        if line and used + width > _WIDTH:
+            array.add_line(*line)
+            line, used = [], 0
+        line.append(item)
+        used += width
+    array.add_line(*line)
+    array.add_line(indent="")
+    return array
