@@ -50,8 +50,8 @@ def _citation(kind: str, key: str, fields: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "type": kind if kind in _TYPES else "misc",
         "key": key,
-        "title": fields["title"],
-        "author": re.split(r"\s+and\s+", fields["author"]),
+        "title": _plain(fields["title"]),
+        "author": [_plain(name) for name in _names(fields["author"])],
     }
     if re.fullmatch(r"[0-9]{4}", fields.get("year", "")):
         found["year"] = int(fields["year"])
@@ -59,7 +59,24 @@ def _citation(kind: str, key: str, fields: Mapping[str, str]) -> dict[str, Any]:
     other = {"venue": venue, "doi": fields.get("doi"), "url": fields.get("url")}
     if "arxiv" in (fields.get("eprinttype", "") + fields.get("archiveprefix", "")).lower():
         other["arxiv"] = fields.get("eprint")
-    return found | {name: value for name, value in other.items() if value}
+    return found | {name: _plain(value) for name, value in other.items() if value}
+
+
+def _names(authors: str) -> list[str]:
+    """Names that stand between "and"; one in braces is one name."""
+    names, depth = [""], 0
+    for word in re.split(r"(\s+)", authors.strip()):
+        if word == "and" and depth == 0:
+            names.append("")
+        else:
+            names[-1] += word
+        depth += word.count("{") - word.count("}")
+    return [name for name in names if name.strip()]
+
+
+def _plain(text: str) -> str:
+    """A text without braces, on one line."""
+    return " ".join(text.replace("{", "").replace("}", "").split())
 
 
 def _fields(text: str, at: int) -> Iterator[tuple[str, str]]:
@@ -67,7 +84,7 @@ def _fields(text: str, at: int) -> Iterator[tuple[str, str]]:
     while match := _FIELD.match(text, at):
         value, at = _value(text, match.end())
         if value:
-            yield match[1].lower(), " ".join(value.replace("{", "").replace("}", "").split())
+            yield match[1].lower(), value
 
 
 def _value(text: str, at: int) -> tuple[str, int]:

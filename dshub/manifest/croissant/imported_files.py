@@ -103,6 +103,8 @@ class ImportedFiles:
         if identifier in self._keys:
             return [self._keys[identifier]]
         node = self.node(identifier)
+        if not many(node, "containedIn"):
+            return []
         members = texts(node, "includes") or texts(node, "contentUrl")
         if depth > _DEEPEST or not members or not self._understood(node):
             return []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dshub.errors import ManifestError
+from dshub.manifest.checks import NAME
 from dshub.manifest.croissant.bibtex import citations
 from dshub.manifest.croissant.imported_files import ImportedFiles
 from dshub.manifest.croissant.imported_rows import ImportedRows
@@ -66,7 +67,10 @@ def from_croissant(document: Any, *, source: str) -> Imported:
     Raises:
         ManifestError: it describes no dataset.
     """
-    node = normalised(document)
+    try:
+        node = normalised(document)
+    except RecursionError:
+        raise _no_croissant(source, "it is nested too deeply") from None
     if not isinstance(node, dict) or "Dataset" not in texts(node, "@type"):
         raise _no_croissant(source, "its @type is not that of a dataset, sc:Dataset")
     notes: list[Note] = []
@@ -117,6 +121,8 @@ def _own(node: Node) -> dict[str, Any]:
 
 def _name(title: str) -> str:
     """`family/member`, or one name."""
+    if NAME.fullmatch(title):
+        return title
     family, slash, member = title.rpartition("/")
     if slash and family and member:
         return f"{key_of(family)}/{key_of(member)}"
