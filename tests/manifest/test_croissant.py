@@ -22,7 +22,7 @@ from dshub.manifest.croissant.writing import to_toml
 NAMES = Registry().names()
 SHA = "00" * 32
 
-UNUSUAL = {
+UNUSUAL: dict[str, Any] = {
     "schema": 1,
     "name": "family/un.usual",
     "version": "2.0.1",
@@ -248,7 +248,7 @@ def test_nothing_is_told_that_the_manifest_does_not_know() -> None:
 def test_a_mangled_document_is_an_error_or_notes(seed: int) -> None:
     """Whatever stands in place of anything: no other exception, and TOML that can be read."""
     chance = random.Random(seed)
-    junk = [None, True, -1, 0.5, "", "\ud800", "\x00\n", [], {}, [[]], {"@id": 3}, {"": ""}]
+    junk: list[Any] = [None, True, -1, 0.5, "", "\ud800", "\x00\n", [], {}, [[]], {"@id": 3}, {"": ""}]
     junk += [{"a\nb": [1, None]}, "http://[", 10**30, "sc:Enumeration", {"format": "folder"}]
     for document in [document for _ in range(5) for document in documents(unusual())]:
         mangled = without_own_terms(document) if chance.random() < 0.5 else document

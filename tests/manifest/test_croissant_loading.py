@@ -192,12 +192,12 @@ def test_another_program_loads_json(judged: Judge, folder: Path, url: str) -> No
     lines.write_text("\n".join(json.dumps({"Said": row["said"], **row}) for row in ROWS))
     types = {"count": "integer", "score": "number", "verdict": "integer"}
     paths = {name: name for name in FEATURES} | {"said": "Said"}
-    reader = {"format": "json", "columns": paths, "types": types}
+    reader: dict[str, Any] = {"format": "json", "columns": paths, "types": types}
     assert read_by_another(judged, described(lines, url, FEATURES, reader)) == ROWS
     document = folder / "rows.json"
     document.write_text(json.dumps({"data": ROWS, "version": 3}))
     paths = {name: f"data[].{name}" for name in FEATURES}
-    reader = {"format": "json", "columns": paths, "types": types, "lines": False, "rows": "data[]"}
+    reader |= {"columns": paths, "lines": False, "rows": "data[]"}
     assert read_by_another(judged, described(document, url, FEATURES, reader)) == ROWS
 
 
