@@ -26,8 +26,8 @@ def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
     wrong = list(_pin(content["resources"], names, paths))
     for note in wrong:
         files.pop(note.id)
-    notes = [note for note in imported.notes if not _settled(note, content)]
-    return Imported(content, (*notes, *wrong, *_count(replace(imported, content=content), files)))
+    counted = _count(replace(imported, content=content), files)
+    return Imported(content, (*imported.notes, *wrong, *counted))
 
 
 def _pin(
@@ -50,12 +50,6 @@ def _pin(
         resource |= {"sha256": facts.sha256, "size": facts.size}
         if facts.chunks:
             resource["chunks"] = list(facts.chunks)
-
-
-def _settled(note: Note, content: dict[str, Any]) -> bool:
-    """Whether a note is about a checksum that is there by now; rows are told of anew."""
-    missing = "no checksum" in note.message or "number of rows" in note.message
-    return missing and (note.id in content["splits"] or "sha256" in content["resources"][note.id])
 
 
 def _count(imported: Imported, files: dict[str, Path]) -> Iterator[Note]:
@@ -89,8 +83,18 @@ def _provisional(imported: Imported) -> Manifest:
     content = copy.deepcopy(imported.content)
     for split in content["splits"].values():
         split.setdefault("rows", 1)
+    used = {reference.partition(":")[0] for reference in _references(content)}
+    resources = content["resources"]
+    nothing = {"sha256": "0" * 64}  # for the check; such a file is not here, and is not read
+    content["resources"] = {key: nothing | resources[key] for key in resources if key in used}
     required = {"name": "x", "version": "0.0.0", "title": "", "summary": "", "homepage": ""}
     return parse(to_toml(replace(imported, content=required | content)), source="the manifest")
+
+
+def _references(content: dict[str, Any]) -> Iterator[str]:
+    for split in content["splits"].values():
+        for item in split.get("files", {}).values():
+            yield from [item] if isinstance(item, str) else item
 
 
 def _rows(manifest: Manifest, split: str, files: dict[str, Path]) -> int:

@@ -97,8 +97,12 @@ def _import(document: Path, paths: list[Path], output: Path | None, *, as_json: 
 
         imported = completed(imported, paths)
     text = to_toml(imported)
-    notes = [{"id": note.id, "message": note.message} for note in imported.notes]
-    _answer(text, output, {"manifest": text, "notes": notes}, as_json=as_json)
+    told = {"notes": imported.notes, "missing": imported.missing}
+    listed = {
+        key: [{"id": note.id, "message": note.message} for note in found]
+        for key, found in told.items()
+    }
+    _answer(text, output, {"manifest": text, **listed}, as_json=as_json)
     if not as_json:
         _tell(imported, output)
 
@@ -120,5 +124,7 @@ def _answer(text: str, output: Path | None, data: dict[str, Any], *, as_json: bo
 def _tell(imported: "Imported", output: Path | None) -> None:
     for note in imported.notes:
         _screen.note(f"note: {note}")
+    for note in imported.missing:
+        _screen.note(f"missing: {note}")
     shown = output or "FILE"
     _screen.note(f"look it through, then `dshub check {shown}` tells what it still lacks")

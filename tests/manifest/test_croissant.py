@@ -120,7 +120,7 @@ def test_a_manifest_comes_back_as_it_was(name: str) -> None:
     manifest = Registry().manifest(name)
     for document in documents(manifest):
         imported = from_croissant(document, source="test")
-        assert imported.notes == ()
+        assert imported.notes + imported.missing == ()
         assert parse(to_toml(imported), source="test") == manifest
 
 
@@ -128,7 +128,7 @@ def test_every_kind_of_feature_and_place_comes_back() -> None:
     """Pictures, sounds, lists, codes; archives in archives, several files, files by hand."""
     for document in documents(unusual()):
         imported = from_croissant(document, source="test")
-        assert imported.notes == ()
+        assert imported.notes + imported.missing == ()
         assert msgspec.convert(imported.content, Manifest) == unusual()
         assert msgspec.convert(tomllib.loads(to_toml(imported)), Manifest) == unusual()
 
@@ -180,7 +180,7 @@ def test_croissant_itself_says_files_features_and_splits(name: str) -> None:
         found = content["resources"][key]
         assert found.get("sha256") == resource.sha256
         assert found.get("size") == resource.size
-        assert tuple(found["urls"]) == resource.urls[:1]
+        assert tuple(found.get("urls", ())) == resource.urls[:1]
     for key, feature in manifest.features.items():
         found = content["features"][key]
         if not isinstance(feature, ImageFeature) and found["kind"] == "label":
@@ -244,11 +244,24 @@ def test_nothing_is_told_that_the_manifest_does_not_know() -> None:
     assert not {"license", "creator", "datePublished", "dateCreated"} & document.keys()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(16))
 def test_a_mangled_document_is_an_error_or_notes(seed: int) -> None:
     """Whatever stands in place of anything: no other exception, and TOML that can be read."""
     chance = random.Random(seed)
-    junk: list[Any] = [None, True, -1, 0.5, "", "\ud800", "\x00\n", [], {}, [[]], {"@id": 3}, {"": ""}]
+    junk: list[Any] = [
+        None,
+        True,
+        -1,
+        0.5,
+        "",
+        "\ud800",
+        "\x00\n",
+        [],
+        {},
+        [[]],
+        {"@id": 3},
+        {"": ""},
+    ]
     junk += [{"a\nb": [1, None]}, "http://[", 10**30, "sc:Enumeration", {"format": "folder"}]
     for document in [document for _ in range(5) for document in documents(unusual())]:
         mangled = without_own_terms(document) if chance.random() < 0.5 else document

@@ -39,7 +39,7 @@ def read(files: list[Any], *fields: Any, **more: Any) -> Imported:
 def told(imported: Imported) -> dict[str, str]:
     """All that is told of each `@id`."""
     found: dict[str, str] = {}
-    for note in imported.notes:
+    for note in imported.notes + imported.missing:
         found[note.id] = f"{found.get(note.id, '')}\n{note.message}"
     return found
 
@@ -143,7 +143,7 @@ def test_only_a_checksum_is_a_checksum(form: str, expected: str | None) -> None:
     files = [file("rows.csv", "text/csv", sha256=form)]
     found = read(files, field("a", "sc:Text", "rows.csv", column="a"))
     assert found.content["resources"]["rows-csv"].get("sha256") == expected
-    missing = [note for note in found.notes if "dshub pin" in note.message]
+    missing = [note for note in found.missing if "dshub pin" in note.message]
     assert bool(missing) == (expected is None)
     assert ("is no checksum" in told(found).get("rows.csv", "")) == (expected is None)
 
@@ -170,7 +170,7 @@ def test_a_field_that_is_not_understood_is_told_and_left_out(
     found = read(files, *good, field("b", "sc:Text", "rows.csv", column="b") | change)
     assert list(found.content["features"]) == ["a", "c"]
     assert words in told(found)[place]
-    assert "other.csv" not in str(found.content)
+    assert "other-csv" not in str(found.content["splits"])
 
 
 def test_files_that_are_not_understood_are_told() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,16 @@ class Imported:
 
     Attributes:
         content: as a manifest has it; what the document does not say is not there.
-        notes: what was not understood, or is not said.
+        notes: what was not understood.
     """
 
     content: dict[str, Any]
     notes: tuple[Note, ...]
+
+    @property
+    def missing(self) -> tuple[Note, ...]:
+        """What a manifest must say and the content does not."""
+        return tuple(_missing(self.content))
 
 
 def read_croissant(path: Path) -> Imported:
@@ -77,15 +83,11 @@ def from_croissant(document: Any, *, source: str) -> Imported:
     files = ImportedFiles(node, notes)
     rows = ImportedRows(node, files, notes)
     content: dict[str, Any] = {"schema": 1, **_dataset(node, notes)}
-    used = rows.used()
-    content["resources"] = {key: item for key, item in files.resources.items() if key in used}
+    content["resources"] = files.resources
     content["features"], content["splits"] = rows.features, rows.splits
-    notes += [
-        Note(key, "a file that no record set is read from is left out")
-        for key in files.resources
-        if key not in used
-    ]
-    return Imported(content | _own(node), (*notes, *_missing(content)))
+    told = "no split reads this file: take it out, or say what it is for"
+    notes += [Note(key, told) for key in files.resources if key not in rows.used()]
+    return Imported(content | _own(node), tuple(notes))
 
 
 def _dataset(node: Node, notes: list[Note]) -> dict[str, Any]:
@@ -147,21 +149,16 @@ def _license(url: str) -> dict[str, Any]:
     return {"note": f"The Croissant document names the licence {url}"}
 
 
-def _missing(content: dict[str, Any]) -> list[Note]:
-    """What a manifest must say and the document did not."""
-    notes = [
-        Note("", f"the document does not say it: {key}")
-        for key in ("name", "version", "title", "summary", "homepage")
-        if key not in content
-    ]
+def _missing(content: dict[str, Any]) -> Iterator[Note]:
+    for key in ("name", "version", "title", "summary", "homepage"):
+        if key not in content:
+            yield Note("", f"the document does not say it: {key}")
     for key, resource in content["resources"].items():
         if not resource.get("sha256") and not resource.get("md5"):
-            notes.append(Note(key, "no checksum; `dshub pin` writes that of a file you have"))
+            yield Note(key, "no checksum; `dshub pin` writes that of a file you have")
     for key, split in content["splits"].items():
         if "rows" not in split:
-            told = "its number of rows is not told, and must be counted in the files"
-            notes.append(Note(key, told))
-    return notes
+            yield Note(key, "its number of rows is not told, and must be counted in the files")
 
 
 def _no_croissant(source: str, problem: str) -> ManifestError:
