@@ -25,7 +25,7 @@ from dshub.transports._connections import Pool, Response, TlsPool
 CONNECTIONS = 16  # kept alive to each of as many hosts
 REDIRECTS = 10
 SLOWEST = 1000  # bytes that must arrive within each time-out
-GONE = {404, 410, 429}  # answers after which a HEAD is not tried again as a GET
+FINAL = {404, 410, 429, 503}  # answers to HEAD that are meant, and not for the method
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -173,7 +173,7 @@ class Transport:
         """Asks with HEAD, and for the first byte where that is refused or tells no size."""
         with self._ask("HEAD", url, {}) as response:
             found = Head(response.status_code, _told_length(response), response.url)
-        if (found.status == 200 and found.total is not None) or found.status in GONE:
+        if (found.status == 200 and found.total is not None) or found.status in FINAL:
             return found
         with self._ask("GET", url, _asked(0, 1, "")) as response:
             total = _total(response, 0) if response.status_code in {200, 206} else None
