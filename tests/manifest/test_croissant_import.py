@@ -128,6 +128,17 @@ def test_pictures_in_an_archive_are_read_with_what_their_paths_say() -> None:
     assert "choose a reader" in told(found)["rows"]
 
 
+def test_pictures_within_parquet_are_fields_of_a_struct() -> None:
+    """A column and a path in it, as Hugging Face describes them."""
+    picture = field("picture", "sc:ImageObject", "rows.parquet", column="image")
+    picture["source"]["transform"] = {"jsonPath": "bytes"}
+    label = field("label", "sc:Integer", "rows.parquet", column="fine label")
+    found = read([file("rows.parquet", "application/x-parquet")], picture, label)
+    assert found.content["features"]["picture"] == {"kind": "image", "encoding": "any"}
+    columns = {"picture": "image.bytes", "label": "fine label"}
+    assert found.content["splits"]["rows"]["reader"] == {"format": "parquet", "columns": columns}
+
+
 @pytest.mark.parametrize(
     ("form", "expected"),
     [
@@ -323,4 +334,5 @@ def test_a_document_of_a_hub_is_told_to_have_no_files_of_its_own() -> None:
     assert "splits" in notes["rows/split"]
     assert found.content["resources"] == {}
     assert found.content["features"] == {"title": {"kind": "text"}}
-    assert found.content["splits"]["plain_text"] == {"reader": {"format": "parquet"}}
+    reader = {"format": "parquet", "columns": {"title": "title"}}
+    assert found.content["splits"]["plain_text"] == {"reader": reader}

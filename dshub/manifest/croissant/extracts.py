@@ -26,7 +26,9 @@ from dshub.manifest.steps import Rename
 
 Extract = Mapping[str, Any]
 
-_NUMBERED = {"cifar", "cifar_python", "idx", "libsvm", "mat", "npz", "stl10"}
+_NUMBERED = {
+    *("arrow", "cifar", "cifar_python", "idx", "libsvm", "mat", "npz", "parquet", "stl10"),
+}
 
 
 def extract(split: Split, column: str) -> Extract | None:
@@ -83,8 +85,12 @@ def _of_folder(manifest: Manifest) -> Sequence[str]:
     return [TEXT]
 
 
-def _table(options: Mapping[str, Any], column: str) -> Extract | None:
-    return {"extract": {"column": column}} if options.keys() <= {"columns"} else None
+def _parquet(options: Mapping[str, Any], column: str) -> Extract | None:
+    """A column, or a field of a struct."""
+    path = options.get("columns", {}).get(column, column)
+    title, dot, inner = path.partition(".")
+    found: dict[str, Any] = {"extract": {"column": title}}
+    return found | {"transform": {"jsonPath": inner}} if dot else found
 
 
 def _delimited(options: Mapping[str, Any], column: str) -> Extract | None:
@@ -157,7 +163,7 @@ _WAYS: dict[str, Callable[[Mapping[str, Any], str], Extract | None]] = {
     "delimited": _delimited,
     "json": _json,
     "lines": _lines,
-    "parquet": _table,
+    "parquet": _parquet,
 }
 _TYPES = {
     "conll": [TEXT],

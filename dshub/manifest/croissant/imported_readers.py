@@ -77,17 +77,28 @@ def _table(
 ) -> Reading | None:
     del members
     names = _extracted(columns, "column")
+    if PARQUET in encodings or "application/vnd.apache.parquet" in encodings:
+        return _parquet(columns)
     if names is None:
         return None
     titles = list(dict.fromkeys(names.values()))
-    if PARQUET in encodings or "application/vnd.apache.parquet" in encodings:
-        return Reading({"format": "parquet"}, "rows", names)
     if CSV in encodings:
         return Reading({"format": "delimited", "header": True, "columns": titles}, "rows", names)
     if TSV in encodings or "text/tsv" in encodings:
         reader = {"format": "delimited", "header": True, "delimiter": "\t", "columns": titles}
         return Reading(reader, "rows", names)
     return None
+
+
+def _parquet(columns: Sequence[Column]) -> Reading | None:
+    """Columns, or fields of structs where a path leads to one (`image`, then `bytes`)."""
+    paths = {}
+    for column in columns:
+        path = [text(column.extract, "column"), *(text(t, "jsonPath") for t in column.transforms)]
+        if len(path) > 2 or not all(re.fullmatch(r"\$?\.?[^.$\[\]*]+", item) for item in path):
+            return None
+        paths[column.key] = ".".join(item.lstrip("$.") for item in path)
+    return Reading({"format": "parquet", "columns": paths}, "rows", {key: key for key in paths})
 
 
 def _json_lines(
