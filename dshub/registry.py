@@ -78,6 +78,14 @@ class Registry:
             return entry
         return _checked_place(read(entry), name, version, entry)
 
+    def file(self, name: str) -> Path | None:
+        """Where the manifest of a name comes from; None where it is in no file."""
+        if name.endswith(".toml"):
+            return Path(name)
+        name, _, version = name.partition("@")
+        entry = self._found[name][version or self.versions(name)[0]]
+        return entry if isinstance(entry, Path) else None
+
     def manifests(self) -> Iterator[Manifest]:
         """The newest manifest of every dataset, in the order of `names`.
 

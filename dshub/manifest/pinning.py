@@ -49,13 +49,14 @@ def file_names(manifest: Path) -> dict[str, str]:
     Raises:
         ManifestError: it is no TOML, or its resources are no tables.
     """
-    names = {}
-    for name, table in _resources(_loaded(manifest), manifest).items():
-        urls = table.get("urls") or [""]
-        names[name] = str(
-            table.get("filename") or unquote(urlsplit(str(urls[0])).path).split("/")[-1]
-        )
-    return names
+    tables = _resources(_loaded(manifest), manifest)
+    return {name: file_name(table) for name, table in tables.items()}
+
+
+def file_name(resource: Mapping[str, Any]) -> str:
+    """The upstream file name of a resource as it stands in TOML; empty where it has none."""
+    urls = resource.get("urls") or [""]
+    return str(resource.get("filename") or unquote(urlsplit(str(urls[0])).path).split("/")[-1])
 
 
 def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
