@@ -1,0 +1,24 @@
+"""Lines of text by splitting."""
+
+from typing import Any
+
+
+def read(
+    files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]
+) -> dict[str, list[Any]]:
+    """One column, named after the part."""
+    ((name, found),) = files.items()
+    rows = []
+    for _, data in found:
+        text = data.decode(options.get("encoding", "utf-8"))
+        if options.get("row") == "file":
+            rows.append(text)
+            continue
+        split = text.split("\n")
+        rows += split if split[-1] else split[:-1]
+    if options.get("row") == "file":
+        return {name: rows}
+    rows = [row.removesuffix("\r") for row in rows]
+    if options.get("blank") == "drop":
+        rows = [row for row in rows if row.replace(" ", "").replace("\t", "")]
+    return {name: rows}
