@@ -17,6 +17,8 @@ from dshub.errors import DshubError, StoreError
 from dshub.readers import File
 
 HEAD = 1 << 16  # bytes of a file by which it is recognised
+PICTURES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
+RECORDINGS = {".wav", ".flac"}
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
@@ -115,7 +117,8 @@ def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
         inner = f"{top.name}/" if len(paths) > 1 and top.is_dir() else ""
         for name, path in _walk(top, left):
             shown = inner + name
-            if path.stat().st_size and archives.holds_members(path):
+            plain = path.suffix.lower() in PICTURES | RECORDINGS
+            if not plain and path.stat().st_size and archives.holds_members(path):
                 folder = "" if len(paths) == 1 and path == top else f"{_without_kind(shown)}/"
                 _add_members(path, folder, found, left, stack)
             else:

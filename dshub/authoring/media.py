@@ -1,0 +1,69 @@
+"""What the beginning of a picture or of a recording says of it."""
+
+import io
+import struct
+from dataclasses import dataclass
+
+from dshub.authoring.survey import Entry, LooseFile
+from dshub.errors import ReadError
+
+_ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height change places
+_TURNED = range(5, 9)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: `encoding` is a feature's, `shape` height, width and channels, 1 or 3."""
+
+    encoding: str
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording: samples a second, and channels."""
+
+    encoding: str
+    rate: int
+    channels: int
+
+
+def picture(entry: Entry) -> Picture:
+    """What a picture's header says; raises ReadError where it is no picture that can be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    source = LooseFile(entry.path, "") if not entry.file.member else entry.file
+    with source.open() as stream:
+        seekable = stream if isinstance(source, LooseFile) else io.BytesIO(stream.read())
+        try:
+            with Image.open(seekable) as found:
+                turned = found.getexif().get(_ORIENTATION) in _TURNED
+                width, height = reversed(found.size) if turned else found.size
+                channels = 1 if found.mode in {"1", "L", "I", "I;16", "F"} else 3
+                form = (found.format or "").lower()
+        except UnidentifiedImageError:
+            raise ReadError(file=entry.file.name, reason="it is no picture") from None
+        except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+            reason = f"it is no picture that can be read: {error}"
+            raise ReadError(file=entry.file.name, reason=reason) from None
+    return Picture(form if form in {"jpeg", "png"} else "any", (height, width, channels))
+
+
+def recording(entry: Entry) -> Recording:
+    """What a recording's header says: of WAV its `fmt ` chunk, of FLAC its STREAMINFO (RFC 9639).
+
+    Raises:
+        ReadError: it is neither.
+    """
+    head = entry.head()
+    if head[:4] == b"fLaC" and len(head) >= 21:
+        packed = int.from_bytes(head[18:21], "big")
+        return Recording("flac", packed >> 4, (packed >> 1 & 7) + 1)
+    place = 12
+    while head[:4] == b"RIFF" and head[8:12] == b"WAVE" and place + 16 <= len(head):
+        name, length = struct.unpack_from("<4sI", head, place)
+        if name == b"fmt ":
+            _, channels, rate = struct.unpack_from("<HHI", head, place + 8)
+            return Recording("wav", rate, channels)
+        place += 8 + length + length % 2
+    raise ReadError(file=entry.file.name, reason="it is neither WAV nor FLAC")
