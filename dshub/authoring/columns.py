@@ -9,6 +9,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dshub.authoring.names import class_order
 from dshub.errors import DshubError
 from dshub.manifest import (
     Dtype,
@@ -20,7 +21,7 @@ from dshub.manifest import (
     NumberFeature,
     TextFeature,
 )
-from dshub.authoring.names import class_order
+from dshub.schema.signatures import SIGNATURES
 
 DISTINCT = 1000  # values that are told apart; a column with more is no column of classes
 FEW = 20  # distinct values that make classes of a column whatever its name is
@@ -71,6 +72,7 @@ class Column:
     decimal: bool = True  # every text is that of a number
     padded: bool = False  # such as 007: a name, not a number
     missing: set[str] = field(default_factory=set)
+    begins: set[bytes] = field(default_factory=set)  # of files
     limits: list[int] = field(default_factory=list)  # of whole numbers: lowest, highest
     example: str = ""
 
@@ -90,6 +92,8 @@ class Column:
             found = pc.min_max(values).as_py()
             known = [*self.limits, found["min"], found["max"]]
             self.limits = [min(known), max(known)]
+        if is_file(values.type):
+            self.begins.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
         self._count(split, values)
 
     def _see_text(self, values: pa.Array) -> None:
@@ -122,9 +126,11 @@ class Column:
                 f"column {self.name!r} is {one} in {here} and {other} in {there}",
                 hint="make them the same, or name files that belong together",
             )
-        return max(self.types, key=lambda kind: (pa.types.is_floating(kind), kind.bit_width)) if (
-            len(self.types) > 1
-        ) else next(iter(self.types))
+        return (
+            max(self.types, key=lambda kind: (pa.types.is_floating(kind), kind.bit_width))
+            if (len(self.types) > 1)
+            else next(iter(self.types))
+        )
 
     @property
     def values(self) -> list[str]:
@@ -135,6 +141,11 @@ class Column:
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column holds text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def is_file(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -206,9 +217,7 @@ def _of_text(column: Column, wishes: Wishes) -> tuple[Feature, list[str]]:
     return TextFeature(), []
 
 
-def _of_numbers(
-    column: Column, kind: pa.DataType, wishes: Wishes
-) -> tuple[Feature, list[str]]:
+def _of_numbers(column: Column, kind: pa.DataType, wishes: Wishes) -> tuple[Feature, list[str]]:
     is_class = column.name in LABELS and column.name not in wishes.number
     if is_class and column.limits and column.limits[1] - column.limits[0] < DISTINCT:
         return label(column), [_doubt(column, "numbers taken for classes", "number")]
@@ -216,7 +225,9 @@ def _of_numbers(
 
 
 def _of_many(column: Column, kind: pa.DataType) -> tuple[Feature | None, list[str]]:
-    """A column of arrays, or of lists."""
+    """A column of files, of arrays, or of lists."""
+    if is_file(kind):
+        return _of_files(column)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         item: Item | None = None
         if is_text(kind.value_type):
@@ -233,6 +244,15 @@ def _of_many(column: Column, kind: pa.DataType) -> tuple[Feature | None, list[st
     if shape and is_number(inner):
         return _array(tuple(shape), _dtype(inner)), []
     return None, [f"column {column.name!r} is left out: a manifest has no feature for {kind}"]
+
+
+def _of_files(column: Column) -> tuple[Feature | None, list[str]]:
+    """Pictures of whatever size; recordings say their rate only inside."""
+    for encoding in ("jpeg", "png", "any"):
+        known = tuple(begin[:4] for begin in SIGNATURES[encoding])
+        if all(begin.startswith(known) for begin in column.begins):
+            return ImageFeature(encoding=cast("Any", encoding)), []
+    return None, [f"column {column.name!r} is left out: its bytes are no pictures"]
 
 
 def _array(shape: tuple[int, ...], dtype: Dtype) -> Feature:

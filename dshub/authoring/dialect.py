@@ -4,7 +4,8 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from dshub.authoring.columns import LABELS, MISSING
 from dshub.errors import DshubError
@@ -26,7 +27,7 @@ class Dialect:
     quoting: bool
     header: bool
     columns: tuple[str, ...]
-    sure: bool = True
+    sure: bool = field(default=True, compare=False)
 
 
 def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
@@ -71,7 +72,7 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
 def _table(text: str, delimiter: str, *, quoting: bool) -> list[list[str]]:
     """The first rows, where all have the same number of fields; otherwise none."""
     whole = len(text) < 1 << 15  # characters: a text that was not cut
-    quotes = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+    quotes: Any = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE  # one of the constants
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quotes)
     rows: list[list[str]] = []
     try:

@@ -76,7 +76,7 @@ def _form_of_text(entry: Entry, head: bytes) -> str:
 
 
 def _looks_like_json(text: str) -> bool:
-    return text.lstrip()[:2] in {'{"', "{}", '[{'} or text.lstrip()[:1] == "{"
+    return text.lstrip()[:2] in {'{"', "{}", "[{"} or text.lstrip()[:1] == "{"
 
 
 def decoded(head: bytes) -> str | None:

@@ -43,7 +43,13 @@ def picture(entry: Entry) -> Picture:
                 form = (found.format or "").lower()
         except UnidentifiedImageError:
             raise ReadError(file=entry.file.name, reason="it is no picture") from None
-        except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            struct.error,
+            Image.DecompressionBombError,
+        ) as error:
             reason = f"it is no picture that can be read: {error}"
             raise ReadError(file=entry.file.name, reason=reason) from None
     return Picture(form if form in {"jpeg", "png"} else "any", (height, width, channels))

@@ -55,6 +55,7 @@ def outline(
     places = _places(entries, given)
     feature, example = _feature(entries, kind, progress)
     found = Outline(kind=WORDS[kind], splits={})
+    places = _without_lone_classes(places)
     classes = class_order(place.label for place in places.values() if place.label is not None)
     found.features = {kind: feature}
     found.examples = {kind: example}
@@ -84,7 +85,7 @@ def _places(entries: Sequence[Entry], given: Mapping[str, str]) -> dict[str, _Pl
             hint="name the folders of the splits alone: dshub new DATA/train DATA/test; or "
             "--split NAME=PATH",
         )
-    rests = {}
+    rests: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {}
     for entry in entries:
         _, depth = _split_of(entry)
         rests.setdefault(splits[entry.name] or "train", {})[entry.name] = (entry.folders, depth)
@@ -130,6 +131,26 @@ def _places_in_split(
     }
 
 
+def _without_lone_classes(places: dict[str, _Place]) -> dict[str, _Place]:
+    """A folder that is the only one of its split, and a class in no other, is none: `test/images`."""
+    labels: dict[str, set[str]] = {}
+    for place in places.values():
+        if place.label is not None:
+            labels.setdefault(place.split, set()).add(place.label)
+    lone = {
+        split
+        for split, own in labels.items()
+        for others in [[other for name, other in labels.items() if name != split]]
+        if len(own) == 1 and any(len(o) > 1 for o in others) and not any(own & o for o in others)
+    }
+    return {
+        name: _Place(place.split, (*place.begin, place.label), None)
+        if place.split in lone and place.label is not None
+        else place
+        for name, place in places.items()
+    }
+
+
 def _shared(inner: Sequence[tuple[str, ...]]) -> int:
     """How many folders all have in common, leaving each one for its class."""
     most = max(min(map(len, inner)) - 1, 0)
@@ -145,10 +166,7 @@ def _split(
     place = places[entries[0].name]
     kind = next(iter(found.features))
     label = found.features.get("label")
-    # a member's name is not that below what was named: an archive has no folder of its own
-    outer = len(entries[0].folders) - len((entries[0].file.member or entries[0].name).split("/")) + 1
-    folders = place.begin[max(outer, 0) :]
-    begin = "".join(f"{folder}/" for folder in folders)
+    begin = "".join(f"{folder}/" for folder in _in_archive(entries[0], place))
     written = begin.replace("{", "{{").replace("}", "}}")
     labelled = isinstance(label, LabelFeature) and place.label is not None
     path = f"{written}{{label}}/{{name:path}}" if labelled else f"{written}{{name:path}}"
@@ -163,6 +181,21 @@ def _split(
     elif label is not None:
         split.without.append("label")
     return split
+
+
+def _in_archive(entry: Entry, place: _Place) -> tuple[str, ...]:
+    """The folders before the class as the archive has them.
+
+    An archive that lies in folders, or is named beside others, has none of those inside.
+    """
+    inside = (entry.file.member or entry.name).count("/")
+    outer = len(entry.folders) - inside
+    if outer > len(place.begin) and place.label is not None:
+        raise DshubError(
+            f"{entry.path} seems to hold one class alone, {place.label!r}",
+            hint="put all classes of a split into one folder or archive",
+        )
+    return place.begin[outer:]
 
 
 def _references(
@@ -222,7 +255,10 @@ def _image(entries: Sequence[Entry], task: Task) -> tuple[Feature, str]:
         shape=(height, width, channels) if same else (),
         encoding=_encoding(encodings),
     )
-    return feature, f"{entries[0].base}, {next(iter(found)).shape[1]} x {next(iter(found)).shape[0]}"
+    return (
+        feature,
+        f"{entries[0].base}, {next(iter(found)).shape[1]} x {next(iter(found)).shape[0]}",
+    )
 
 
 def _encoding(found: set[str]) -> Any:  # one of ImageFeature's
