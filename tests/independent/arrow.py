@@ -1,0 +1,18 @@
+"""Arrow IPC, all of it at once."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from independent.parquet import Files, columns_of
+
+
+def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
+    """The columns, or those that are named."""
+    ((_, found),) = files.items()
+    rows = []
+    for _, data in found:
+        opened = pa.ipc.open_file if data.startswith(b"ARROW1") else pa.ipc.open_stream
+        rows += opened(pa.BufferReader(data)).read_all().to_pylist()
+    columns: dict[str, list[Any]] = columns_of(rows, options)
+    return columns
