@@ -13,8 +13,29 @@ it is first asked for.
      "shards": [{"file": …, "rows": …, "size": …, "sha256": …}, …], "manifest": {…}}
 """
 
+from dshub.table.columns import (
+    ArrayColumn,
+    BytesColumn,
+    ChunkedColumn,
+    Column,
+    ListColumn,
+    Values,
+    column_of,
+)
 from dshub.table.record import Shard, TableRecord
-from dshub.table.table import Column, Table, Values
+from dshub.table.table import Table
 from dshub.table.writer import TableWriter
 
-__all__ = ["Column", "Shard", "Table", "TableRecord", "TableWriter", "Values"]
+__all__ = [
+    "ArrayColumn",
+    "BytesColumn",
+    "ChunkedColumn",
+    "Column",
+    "ListColumn",
+    "Shard",
+    "Table",
+    "TableRecord",
+    "TableWriter",
+    "Values",
+    "column_of",
+]

@@ -2,7 +2,8 @@
 
 Each buffer of an Arrow array goes to a file of its own while batches arrive; at the end the
 files are mapped and become one array over all of it. Only the types that `dshub.schema` makes
-are known here.
+are known here: numbers in nested fixed-size lists; `string` and `binary`, which have offsets into
+their bytes; and `list`, which has offsets into a column of its own.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-OFFSET_LIMIT = 2**31 - 1  # bytes of text that 32-bit offsets can address
+OFFSET_LIMIT = 2**31 - 1  # bytes, or values of lists, that 32-bit offsets can address
 
 
 class Spool:
@@ -23,51 +24,56 @@ class Spool:
     """
 
     def __init__(self, kind: pa.DataType, path: Path) -> None:
-        self._kind, self._path = kind, path
-        self._rows = 0
-        self.size = 0
-        self._inner = _inner_type(kind)
+        self._kind = kind
+        self._rows = self._end = self._written = 0
+        is_list = pa.types.is_list(kind)
+        self._has_offsets = is_list or pa.types.is_string(kind) or pa.types.is_binary(kind)
+        self._item = (
+            Spool(kind.value_type, path.with_name(f"{path.name}.item")) if is_list else None
+        )
+        count = 2 if self._has_offsets and not is_list else 1
         self._files: list[BinaryIO] = [
-            path.with_name(f"{path.name}.{i}").open("wb+") for i in range(2 if self._is_text else 1)
+            path.with_name(f"{path.name}.{i}").open("wb+") for i in range(count)
         ]
-        if self._is_text:
-            self._write(0, np.zeros(1, np.int32))
+        if self._has_offsets:
+            self._write(self._files[0], np.zeros(1, np.int32))
 
     @property
-    def _is_text(self) -> bool:
-        return bool(pa.types.is_string(self._kind))
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._written + (self._item.size if self._item else 0)
 
     @property
-    def text_size(self) -> int:
-        """Bytes of text so far; at most `OFFSET_LIMIT` fit into a shard."""
-        return self.size if self._is_text else 0
+    def addressed(self) -> int:
+        """The largest offset so far; at most `OFFSET_LIMIT` fits into a shard."""
+        return max(self._end, self._item.addressed if self._item else 0)
 
     def append(self, column: pa.Array) -> None:
         """Add the rows of an array without nulls."""
         self._rows += len(column)
-        if self._is_text:
-            self._append_text(column)
-        else:
+        if not self._has_offsets:
             while pa.types.is_fixed_size_list(column.type):
                 column = column.flatten()
-            self._write(0, column.to_numpy())
+            self._write(self._files[0], column.to_numpy())
+        elif len(column):
+            self._append_rows(column)
 
-    def _append_text(self, column: pa.Array) -> None:
-        _, offsets, data = column.buffers()
-        if not len(column):
-            return
+    def _append_rows(self, column: pa.Array) -> None:
+        """Add rows that have offsets: where each ends now, and what lies in between."""
+        offsets, data = column.buffers()[1:3]
         starts = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
         begin, end = int(starts[0]), int(starts[-1])
-        self._write(0, starts[1:] - np.int32(begin) + np.int32(self.size))
-        self.size += end - begin
-        if data is not None:
-            self._files[1].write(memoryview(data)[begin:end])
+        self._write(self._files[0], starts[1:] - np.int32(begin) + np.int32(self._end))
+        self._end += end - begin
+        if self._item is not None:
+            self._item.append(column.values[begin:end])
+        elif data is not None:
+            self._write(self._files[1], np.frombuffer(data, np.uint8)[begin:end])
 
-    def _write(self, index: int, values: np.ndarray) -> None:
+    def _write(self, file: BinaryIO, values: np.ndarray) -> None:
         contiguous: Any = np.ascontiguousarray(values)
-        self._files[index].write(memoryview(contiguous).cast("B") if contiguous.size else b"")
-        if not self._is_text:
-            self.size += contiguous.nbytes
+        file.write(memoryview(contiguous).cast("B") if contiguous.size else b"")
+        self._written += contiguous.nbytes
 
     def finish(self) -> pa.Array:
         """All rows as one array over the mapped files."""
@@ -76,14 +82,19 @@ class Spool:
             file.flush()
             buffers.append(_mapped(Path(file.name)))
             file.close()
-        if self._is_text:
-            return pa.Array.from_buffers(self._kind, self._rows, [None, *buffers])
-        values = buffers[0].size // np.dtype(self._inner.to_pandas_dtype()).itemsize
-        column = pa.Array.from_buffers(self._inner, values, [None, buffers[0]])
+        if self._has_offsets:
+            items = [self._item.finish()] if self._item else []
+            found = [None, *buffers]
+            return pa.Array.from_buffers(self._kind, self._rows, found, children=items)
+        inner = _inner_type(self._kind)
+        values = buffers[0].size // np.dtype(inner.to_pandas_dtype()).itemsize
+        column = pa.Array.from_buffers(inner, values, [None, buffers[0]])
         return _nested(column, self._kind)
 
     def drop(self) -> None:
         """Remove its files."""
+        if self._item is not None:
+            self._item.drop()
         for file in self._files:
             file.close()
             Path(file.name).unlink(missing_ok=True)

@@ -73,8 +73,8 @@ class TableWriter:
 
     def _is_full(self, batch: pa.RecordBatch) -> bool:
         size = sum(spool.size for spool in self._spools)
-        text = max((spool.text_size for spool in self._spools), default=0)
-        return bool(self._spools) and (size >= self._limit or text + batch.nbytes > OFFSET_LIMIT)
+        far = max((spool.addressed for spool in self._spools), default=0)
+        return bool(self._spools) and (size >= self._limit or far + batch.nbytes > OFFSET_LIMIT)
 
     def _close_shard(self) -> None:
         if not self._spools:

@@ -18,13 +18,14 @@ from dshub.manifest import (
     Feature,
     ImageFeature,
     LabelFeature,
+    ListFeature,
     Manifest,
     NumberFeature,
     Resource,
     Split,
     TextFeature,
 )
-from dshub.schema import conform
+from dshub.schema import conform, row_dtype
 from dshub.table import Table, TableRecord, TableWriter
 
 FEATURES: dict[str, Feature] = {
@@ -32,7 +33,13 @@ FEATURES: dict[str, Feature] = {
     "label": LabelFeature(names=("a", "b", "c")),
     "vector": NumberFeature(dtype="float64", shape=(2,)),
     "text": TextFeature(),
+    "photo": ImageFeature(encoding="any"),
+    "words": ListFeature(of=TextFeature()),
+    "kinds": ListFeature(of=LabelFeature(names=("a", "b", "c"))),
+    "boxes": ListFeature(of=NumberFeature(dtype="float32", shape=(4,))),
 }
+SINGLE = [name for name, feature in FEATURES.items() if row_dtype(feature) is not None]
+LISTS = {name: list if name == "words" else np.ndarray for name in FEATURES}
 TEXTS = ["", "plain", "ein Wörtchen", "日本語 😀", "\0 and \n", "x" * 300, ""]
 
 
@@ -61,6 +68,10 @@ def expected(rows: int) -> dict[str, list[Any]]:
         "label": [i % 3 for i in range(rows)],
         "vector": [[i / 4, -i] for i in range(rows)],
         "text": [TEXTS[i % 7] + str(i) * (i % 2) for i in range(rows)],
+        "photo": [b"BM" + bytes(range(i)) for i in range(rows)],
+        "words": [TEXTS[i % 7 : i % 7 + i % 4] for i in range(rows)],
+        "kinds": [[(i + j) % 3 for j in range(i * 7 % 5)] for i in range(rows)],
+        "boxes": [[[i, j, i / 2, -j] for j in range(i % 3)] for i in range(rows)],
     }
 
 
@@ -73,7 +84,9 @@ def write(folder: Path, rows: int, *, batch: int, shard_bytes: int) -> TableReco
         image = pa.FixedSizeListArray.from_arrays(image, length)
     vector = pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(columns["vector"])), 2)
     found = {"image": image, "label": pa.array(columns["label"]), "vector": vector}
-    whole = pa.RecordBatch.from_pydict(found | {"text": pa.array(columns["text"])})
+    found |= {name: pa.array(columns[name]) for name in ("text", "photo", "words", "kinds")}
+    boxes = pa.list_(pa.list_(pa.float32(), 4))
+    whole = pa.RecordBatch.from_pydict(found | {"boxes": pa.array(columns["boxes"], boxes)})
     with TableWriter(folder, manifest(rows), "train", shard_bytes=shard_bytes) as writer:
         for start in range(0, rows, batch):
             piece = whole.slice(start, batch)
@@ -83,10 +96,11 @@ def write(folder: Path, rows: int, *, batch: int, shard_bytes: int) -> TableReco
 
 def plain(values: object) -> list[Any]:
     """An array or a list as plain Python values."""
-    found: list[Any] = np.asarray(
-        values, None if isinstance(values, np.ndarray) else object
-    ).tolist()
-    return found
+    if isinstance(values, np.ndarray):
+        found: list[Any] = values.tolist()
+        return found
+    assert isinstance(values, list)
+    return [value if isinstance(value, str | bytes) else plain(value) for value in values]
 
 
 @pytest.fixture(scope="module", params=[1, 700, 1 << 30], ids=["tiny", "small", "one"])
@@ -159,9 +173,8 @@ def test_what_lies_in_the_folder(tmp_path: Path) -> None:
             (batch,) = pa.ipc.open_stream(file)
         assert batch.num_rows == shard.rows
     data = b"".join((tmp_path / "t" / name).read_bytes() for name in names)
-    assert data.count(("x" * 300).encode()) == sum(
-        "x" * 300 in text for text in expected(53)["text"]
-    )
+    texts = [*expected(53)["text"], *(word for row in expected(53)["words"] for word in row)]
+    assert data.count(("x" * 300).encode()) == sum("x" * 300 in text for text in texts)
     assert TableRecord.read(tmp_path / "t") == record
     stored = json.loads((tmp_path / "t" / "table.json").read_text())
     assert (stored["schema"], stored["name"], stored["rows"]) == (1, "ds", 53)
@@ -205,6 +218,50 @@ def _no_batch(path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["text", "photo", "words", "kinds", "boxes"])
+@pytest.mark.parametrize("offset", [-1, 10**6, 2**31 - 1])
+def test_a_damaged_offset(tmp_path: Path, name: str, offset: int) -> None:
+    """A row that would lie outside of its column is an error that names the file."""
+    record = write(tmp_path / "t", 5, batch=5, shard_bytes=1 << 30)
+    path = tmp_path / "t" / record.shards[0].file
+    data = bytearray(path.read_bytes())
+    whole = pa.py_buffer(bytes(data))
+    array = pa.ipc.open_stream(whole).read_next_batch().column(name)
+    place = array.buffers()[1].address - whole.address
+    data[place + 8 : place + 12] = offset.to_bytes(4, "little", signed=True)
+    path.write_bytes(data)
+    table = Table(tmp_path / "t")
+    with pytest.raises(StoreError, match=path.name) as caught:
+        table.span(name, 0, 5)
+    assert "dshub prepare" in caught.value.hint
+    with pytest.raises(StoreError, match=path.name):
+        table.gather(name, np.array([2, 1]))
+
+
+def test_spans_of_lists_are_views_of_the_file(tmp_path: Path) -> None:
+    """The values of a row lie where they were mapped, read-only; gathered ones are new."""
+    write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
+    table = Table(tmp_path / "t")
+    one, two = table.span("boxes", 5, 6)[0], table.span("boxes", 4, 9)[1]
+    assert np.shares_memory(one, two)
+    assert not one.flags.writeable
+    new = table.gather("boxes", np.array([5, 5]))
+    assert new[0].shape == (2, 4)
+    new[0][:] = 9
+    assert plain(new[1]) == plain(one) == expected(20)["boxes"][5]
+
+
+def test_shards_end_before_their_offsets_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files, texts and values of lists beyond what 32 bits can address begin another shard."""
+    monkeypatch.setattr("dshub.table.writer.OFFSET_LIMIT", 2000)
+    record = write(tmp_path / "t", 53, batch=3, shard_bytes=1 << 30)
+    assert len(record.shards) > 1
+    table = Table(tmp_path / "t")
+    assert {name: plain(table.span(name, 0, 53)) for name in FEATURES} == expected(53)
+
+
 @pytest.mark.parametrize("damage", [_gone, _short, _page, _empty, _other, _no_batch])
 @pytest.mark.parametrize("file", ["table.json", "train-00000-of-00001.arrow"])
 def test_a_damaged_table(tmp_path: Path, file: str, damage: Any) -> None:
@@ -232,15 +289,17 @@ def test_a_changed_byte_never_crashes(
     path.write_bytes(data)
     table = Table(folder)
     for name in FEATURES:
-        found: object
+        told, found = path.name, []
         try:
-            found = [np.shape(table.span(name, 0, 5)), np.shape(table.gather(name, np.arange(5)))]
+            found = [table.span(name, 0, 5), table.gather(name, np.arange(5))]
         except StoreError as error:
-            found = str(error)
-        if isinstance(found, str):
-            assert path.name in found
-        else:
-            assert found == [np.shape(expected(5)[name])] * 2
+            told = str(error)
+        assert path.name in told
+        wanted = expected(5)[name]
+        for values in found:
+            assert len(values) == 5
+            assert name not in SINGLE or np.shape(values) == np.shape(wanted)
+            assert name in SINGLE or {type(value) for value in values} <= {str, bytes, LISTS[name]}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -251,7 +310,7 @@ import re, sys
 from pathlib import Path
 import numpy as np, pyarrow as pa
 from dshub.manifest import ImageFeature, Manifest, Resource, Split
-from dshub.schema import conform
+from dshub.schema import conform, row_dtype
 from dshub.table import TableWriter
 
 def private():
