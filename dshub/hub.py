@@ -181,16 +181,15 @@ class Hub:
         return fetched
 
     def unprepared_size(self, names: Sequence[str]) -> int:
-        """Bytes that the tables of some datasets will take that are not made yet."""
-        from dshub.preparation import find
+        """Bytes that making the tables of some datasets takes that are not made yet."""
+        from dshub.preparation import find, unpacked_size
 
-        return sum(
-            manifest.prepared_size((split,))
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for split in manifest.splits
-            if find(manifest, split, self.store) is None
-        )
+        tables = unpacked = 0
+        for manifest in map(self.info, self.registry.expand(names)):
+            missing = [name for name in manifest.splits if not find(manifest, name, self.store)]
+            tables += manifest.prepared_size(tuple(missing))
+            unpacked = max(unpacked, unpacked_size(manifest, missing))  # one dataset after another
+        return tables + unpacked
 
     def import_files(self, name: str, paths: Sequence[Path]) -> "list[Imported]":
         """Take files of a dataset or family from folders and files that are here already.
@@ -207,13 +206,11 @@ class Hub:
 
     def prepare(self, *names: str) -> list[Path]:
         """Make the tables of some datasets or families; returns the folder of each split."""
-        from dshub.preparation import prepare
-
         return [
-            prepare(manifest, split, self.fetcher(), progress=self.progress)
+            folder
             for name in self.registry.expand(names)
             for manifest in [self.info(name)]
-            for split in manifest.splits
+            for folder in self._tables(manifest, [*manifest.splits])
         ]
 
     def verify(self, name: str) -> "Iterator[Finding]":
@@ -288,7 +285,8 @@ class Hub:
         for part in parts:
             if part.split not in manifest.splits:
                 raise _unknown_split(manifest, part.split)
-        folders = {part.split: self._table(manifest, part.split) for part in parts}
+        wanted = list(dict.fromkeys(part.split for part in parts))
+        folders = dict(zip(wanted, self._tables(manifest, wanted), strict=True))
         if len(parts) == 1:
             whole = Dataset.from_tables(list(folders.values()))
             rows = parts[0].rows(len(whole))
@@ -297,10 +295,10 @@ class Hub:
             found = _together(manifest, parts, folders)
         return found if columns is None else found.columns(columns)
 
-    def _table(self, manifest: Manifest, split: str) -> Path:
-        from dshub.preparation import prepare
+    def _tables(self, manifest: Manifest, splits: Sequence[str]) -> list[Path]:
+        from dshub.preparation import prepare_splits
 
-        return prepare(manifest, split, self.fetcher(), progress=self.progress)
+        return prepare_splits(manifest, splits, self.fetcher(), progress=self.progress)
 
     def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
         """`(x_train, y_train), (x_test, y_test)`, the convention of Keras.
@@ -314,8 +312,14 @@ class Hub:
         """
         import numpy as np
 
+        splits = self.load(name, synthetic=synthetic)
+        for split in ("train", "test"):
+            if split not in splits:
+                raise _unknown_split(splits.manifest, split)
+        self._tables(splits.manifest, ["train", "test"])
+
         def arrays(split: str) -> "Arrays":
-            found = self.load(name, split, synthetic=synthetic)
+            found = splits[split]
             if found.supervised is None:
                 raise ValueError(f"{name} does not say which columns (x, y) means")
             x, y = (np.array(found[column]) for column in found.supervised)

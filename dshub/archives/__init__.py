@@ -6,8 +6,12 @@ Two kinds, one module each:
 * a *container* holds members under names (`tar`, `zip`).
 
 What a file is, is told by its content, not by its name: many a `.tar.gz` of the field is a plain
-tar. Streams may lie around a container (a tar in gzip) and around its members (EMNIST is gzip in
-zip); every layer is peeled off.
+tar. Streams may lie around a container (a tar in gzip) and around its members (EMNIST is
+gzip in zip); every layer is peeled off. Containers may lie in containers: `inner.tar:a/b.jpg` is a
+member of a member.
+
+A container that is compressed as a whole is unpacked once, into a scratch file without a name that
+goes with the process; its members are then found by their place, like those of any other.
 
 Before the first byte of a member is handed out, the whole archive has been checked: names, links,
 sizes, and what its own parts say of each other (`_members`). A resource's limits hold for what it
@@ -25,18 +29,21 @@ from typing import BinaryIO, ClassVar, Protocol, cast
 from dshub.archives import _kinds
 from dshub.archives._decoding import Damage
 from dshub.archives._members import Entry
-from dshub.archives._opened import Archive, ArchiveFile
-from dshub.archives._sources import Source
+from dshub.archives._opened import Archive, ArchiveFile, resource
+from dshub.archives._sources import Cursor, Region, Scratch, Source
 from dshub.manifest import Limits
 
 __all__ = [
     "Archive",
     "ArchiveFile",
     "Container",
+    "Cursor",
     "Damage",
     "Entry",
     "OpenContainer",
     "Packing",
+    "Region",
+    "Scratch",
     "Source",
     "Stream",
     "container_for",
@@ -91,8 +98,8 @@ class OpenContainer(Protocol):
     def open(self, entry: Entry) -> BinaryIO:
         """The bytes of an entry. Several may be open at the same time, also in several threads."""
 
-    def close(self) -> None:
-        """Close it."""
+    def region(self, entry: Entry) -> "Region | None":
+        """Where the bytes of an entry lie as they are; None where they have to be unpacked."""
 
 
 class Container(Protocol):
@@ -101,13 +108,11 @@ class Container(Protocol):
     Attributes:
         suffix: the ending of its files' names.
         errors: what reading may raise where the bytes are damaged.
-        streamed: whether it can be read forward only, and so out of a compression.
         by_name: whether readers get its members sorted by name, not in the archive's order.
     """
 
     suffix: ClassVar[str]
     errors: ClassVar[tuple[type[Exception], ...]]
-    streamed: ClassVar[bool]
     by_name: ClassVar[bool]
 
     def matches(self, head: bytes, tail: bytes) -> bool:
@@ -119,7 +124,7 @@ class Container(Protocol):
         """
 
     def open(self, source: Source) -> OpenContainer:
-        """An archive that is opened once for all its members."""
+        """An archive that is opened once for all its members; `source` stays open as long."""
 
     def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
         """Make an archive of named files: of the same files, always the same bytes."""
@@ -142,24 +147,32 @@ class Packing:
 
 
 @contextmanager
-def open_archive(path: Path, *, title: str, limits: Limits | None = None) -> Iterator[Archive]:
+def open_archive(
+    path: Path, *, title: str, limits: Limits | None = None, scratch: Path | None = None
+) -> Iterator[Archive]:
     """A resource whose files are read, for as long as the context is entered.
 
     Args:
         path: the resource on disk.
         title: what to call it in errors.
         limits: what it may unpack to.
+        scratch: a folder with space for what is unpacked; the system's own where not given.
     """
     with ExitStack() as stack:
-        yield Archive(path, title, limits or Limits(), stack)
+        yield resource(path, title, limits=limits or Limits(), scratch=scratch, stack=stack)
 
 
 @contextmanager
 def open_files(
-    path: Path, *, title: str, member: str = "", limits: Limits | None = None
+    path: Path,
+    *,
+    title: str,
+    member: str = "",
+    limits: Limits | None = None,
+    scratch: Path | None = None,
 ) -> Iterator[list[ArchiveFile]]:
-    """The files that one reference, `resource:member`, means; see `Archive.files`."""
-    with open_archive(path, title=title, limits=limits) as archive:
+    """The files that one reference means; see `Archive.files`."""
+    with open_archive(path, title=title, limits=limits, scratch=scratch) as archive:
         yield archive.files(member)
 
 

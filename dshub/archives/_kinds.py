@@ -50,7 +50,7 @@ def container_named(name: str) -> "tuple[Container, Stream | None] | None":
     for container in containers():
         if name.endswith(container.suffix):
             return container, None
-        for stream in streams() if container.streamed else ():
+        for stream in streams():
             short = stream.tar_suffixes if container.suffix == ".tar" else ()
             if name.endswith((container.suffix + stream.suffix, *short)):
                 return container, stream

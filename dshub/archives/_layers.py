@@ -57,6 +57,27 @@ class Budget:
         )
 
 
+class SharedBudget:
+    """What one member takes of a budget for many: of it, what is read again counts once.
+
+    Args:
+        total: the budget.
+        counted: what was taken of it so far, by the names of members.
+        member: the name of this one.
+    """
+
+    def __init__(self, total: Budget, counted: dict[str, int], member: str) -> None:
+        self._total, self._counted, self._member, self._spent = total, counted, member, 0
+
+    def spend(self, count: int) -> None:
+        """See `Budget.spend`."""
+        self._spent += count
+        new = self._spent - self._counted.get(self._member, 0)
+        if new > 0:
+            self._counted[self._member] = self._spent
+            self._total.spend(new)
+
+
 class Layer(io.RawIOBase):
     """A stream of some kind: its damage is a ReadError, and what comes out is on a budget.
 
@@ -69,7 +90,7 @@ class Layer(io.RawIOBase):
         name: str,
         errors: tuple[type[Exception], ...],
         *,
-        budgets: tuple[Budget, ...] = (),
+        budgets: tuple[Budget | SharedBudget, ...] = (),
         beneath: BinaryIO | None = None,
     ) -> None:
         self._stream, self._name, self._errors = stream, name, errors
@@ -108,7 +129,7 @@ class Layer(io.RawIOBase):
 class Peeled:
     """A stream with every compression around it removed, and the kinds of those."""
 
-    def __init__(self, stream: BinaryIO, name: str, *budgets: Budget) -> None:
+    def __init__(self, stream: BinaryIO, name: str, *budgets: Budget | SharedBudget) -> None:
         """Peel.
 
         Args:
@@ -139,13 +160,15 @@ class Peeled:
         """The first bytes inside."""
         return self.stream.peek(_kinds.HEAD)[: _kinds.HEAD]
 
-    def _peel(self, name: str, budgets: tuple[Budget, ...]) -> None:
+    def _peel(self, name: str, budgets: tuple[Budget | SharedBudget, ...]) -> None:
         while kind := _kinds.stream_of(self.head):
             if len(self.kinds) == LAYERS:
                 raise ReadError(file=name, reason=f"it is compressed more than {LAYERS} times")
             self._remove(kind, name, budgets)
 
-    def _remove(self, kind: "Stream", name: str, budgets: tuple[Budget, ...]) -> None:
+    def _remove(
+        self, kind: "Stream", name: str, budgets: tuple[Budget | SharedBudget, ...]
+    ) -> None:
         with translated(name, kind.errors):
             inside = kind.open(cast("BinaryIO", self.stream))
         layer = Layer(

@@ -11,6 +11,7 @@ some; one that is asked for is refused, and so is an archive with a member below
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from dshub.archives._layers import RAISE_LIMITS, RATIO_FROM, Budget
@@ -42,26 +43,50 @@ class Entry(NamedTuple):
     note: str = ""
 
 
-def checked(entries: Iterable[Entry], *, archive: str, packed: int, limits: Limits) -> list[Entry]:
+class Counter:
+    """How many entries there are in a resource: in all of its archives, however they lie."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What an archive may hold.
+
+    Attributes:
+        archive: what to call it in errors.
+        packed: its size in bytes.
+        limits: of the resource that it is or lies in.
+        count: of the entries of that resource.
+    """
+
+    archive: str
+    packed: int
+    limits: Limits
+    count: Counter
+
+
+def checked(entries: Iterable[Entry], allowance: Allowance) -> list[Entry]:
     """The entries that are no folders, under plain names, in the order of the archive.
 
     Args:
         entries: every entry, in the order of the archive.
-        archive: what to call it in errors.
-        packed: its size in bytes.
-        limits: what it may hold.
+        allowance: what it may hold.
 
     Raises:
         UnsafeArchiveError: an entry has a name that leads elsewhere or is there twice (also in
             other case, or composed of other Unicode characters: elsewhere they would be one file),
             lies below a link, cannot be trusted, or is larger or one more than the limits allow.
     """
+    archive, limits, count = allowance.archive, allowance.limits, allowance.count
     found: list[Entry] = []
     seen: set[str] = set()
-    total = Budget(limits, packed, archive, None)
-    for count, entry in enumerate(entries, 1):
+    total = Budget(limits, allowance.packed, archive, None)
+    for entry in entries:
         total.member, name = entry.name, plain(entry.name)
-        if count > limits.members:
+        count.entries += 1
+        if count.entries > limits.members:
             reason = f"is one more than the {limits.members:,} that are allowed"
             raise UnsafeArchiveError(
                 archive=archive, member=entry.name, reason=reason, hint=RAISE_LIMITS

@@ -1,21 +1,27 @@
-"""A resource that is open, and the files in it."""
+"""A resource that is open, the files in it, and the archives in it."""
 
 import fnmatch
+import io
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from dshub.archives._layers import Budget, Layer, Peeled, translated
-from dshub.archives._members import Entry, checked, plain
-from dshub.archives._sources import Source, peeled_file
+from dshub.archives import _kinds
+from dshub.archives._decoding import Damage
+from dshub.archives._layers import Budget, Layer, Peeled, SharedBudget, translated
+from dshub.archives._members import Allowance, Counter, Entry, checked, plain
+from dshub.archives._sources import Origin, Region, Scratch, Source, file_region
 from dshub.errors import ReadError, UnsafeArchiveError
 from dshub.manifest import Limits
 
 if TYPE_CHECKING:
     from dshub.archives import OpenContainer
+
+_SMALL = 1 << 20  # bytes of a member that is read at once: for a thousand pictures that is quicker
+_WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,112 +38,174 @@ class ArchiveFile:
     @property
     def name(self) -> str:
         """For messages: `cifar-10.tar.gz:cifar-10-batches/data_batch_1`."""
-        return f"{self.archive.title}:{self.member}" if self.entry else self.archive.title
+        return f"{self.archive.title}:{self.entry.name}" if self.entry else self.archive.title
 
     @property
     def member(self) -> str:
-        """Its name in the archive; empty for a file that is in none."""
-        return self.entry.name if self.entry else ""
+        """Its name in the archive, `inner.tar:a.jpg` in one that lies in another; else empty."""
+        return self.archive.prefix + self.entry.name if self.entry else ""
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The plain bytes, to be read once from the beginning.
 
         Raises:
-            ReadError: the file is damaged; raised by the read that meets the damage.
+            ReadError: the file is damaged; raised here or by the read that meets the damage.
             UnsafeArchiveError: it grows beyond its limits; raised by the read that would.
         """
-        with self.archive.peeled(self.entry) as found:
-            yield cast("BinaryIO", found.stream)
+        with self.archive.stream(self.entry) as stream:
+            yield stream
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What a resource and the archives in it have in common.
+
+    Attributes:
+        total: for whatever is unpacked inside of it.
+        count: of the members of all its archives.
+    """
+
+    limits: Limits
+    scratch: Scratch
+    total: Budget
+    count: Counter
 
 
 @dataclass(frozen=True)
 class _Directory:
-    """What a container holds."""
+    """What a container holds: entries in the order in which readers get them, and by name."""
 
     container: "OpenContainer"
-    entries: list[Entry]
+    entries: Mapping[str, Entry]
     errors: tuple[type[Exception], ...]
-    total: Budget  # for compressions inside members
 
 
 class Archive:
-    """A resource that is open: one file, or many where it is a container.
+    """A resource that is open, or an archive in it: one file, or many where it is a container.
 
     The directory of a container is read and checked once, when a member is asked for.
+
+    Attributes:
+        title: what to call it in errors.
+        prefix: what the names of its members begin with where it lies in another archive.
     """
 
-    def __init__(self, path: Path, title: str, limits: Limits, stack: ExitStack) -> None:
-        self.title = title
-        self._path, self._limits, self._stack = path, limits, stack
+    def __init__(self, origin: Origin, shared: _Shared, title: str, prefix: str = "") -> None:
+        self.title, self.prefix = title, prefix
+        self._origin, self._shared = origin, shared
         self._known: _Directory | None = None
-        self._counted: set[str] = set()  # members whose compressed content is in the total
+        self._inner: dict[str, Archive] = {}
+        self._counted: dict[str, int] = {}  # bytes of compressed members that are in the total
 
     def files(self, member: str = "") -> list[ArchiveFile]:
         """The files that `resource:member` means.
 
         Args:
-            member: name or pattern (`*`, `?`, `[…]`; also across `/`) of members.
+            member: name or pattern (`*`, `?`, `[…]`; also across `/`) of members; or one of
+                archives in it, a colon, and the same for these.
 
         Returns:
             One file without `member`; otherwise every member that fits: those of a zip sorted by
-            name, those of a tar in the order of the archive.
+            name, those of a tar in the order of the archive; those of inner archives one archive
+            after the other.
 
         Raises:
             ReadError: it is no container, is damaged, or holds no such member that we can read.
             UnsafeArchiveError: the archive must not be touched, or such a member is a link.
+            StoreError: there is no space to unpack it.
         """
         if not member:
             return [ArchiveFile(self, None)]
-        directory, wanted = self._directory(member), plain(member)
-        fits = re.compile(fnmatch.translate(wanted)).match
-        found = [entry for entry in directory.entries if entry.name == wanted or fits(entry.name)]
+        found = self.matching(member)
         if not found:
             raise ReadError(file=self.title, reason=f"it holds no member {member!r}")
+        return found
+
+    def stream(self, entry: Entry | None) -> AbstractContextManager[BinaryIO]:
+        """The bytes of the resource itself, or of a member, with all compressions removed."""
+        if entry is None:
+            return closing(cast("BinaryIO", self._origin.peel().stream))
+        if entry.size > _SMALL:
+            return closing(cast("BinaryIO", self.peel(entry).stream))
+        raw = self._raw(entry)
+        with closing(raw):
+            data = raw.read()
+        if _kinds.stream_of(data[: _kinds.HEAD]) is None:
+            return io.BytesIO(data)
+        peeled = self._peeled(cast("BinaryIO", io.BytesIO(data)), entry)
+        return closing(cast("BinaryIO", peeled.stream))
+
+    def peel(self, entry: Entry) -> Peeled:
+        """The bytes of a member with all compressions removed."""
+        return self._peeled(self._raw(entry), entry)
+
+    def region(self, entry: Entry) -> Region | None:
+        """Where the bytes of a member lie as they are; None where they have to be unpacked."""
+        return self._directory().container.region(entry)
+
+    def matching(self, member: str) -> list[ArchiveFile]:
+        """As `files`, but none where there is none of that name."""
+        name, colon, rest = member.partition(":")
+        entries = self._entries(name, member)
+        if not colon:
+            return [ArchiveFile(self, entry) for entry in entries]
+        if len(entries) == 1:  # which then names the archive that lacks something
+            return self._archive(entries[0]).files(rest)
+        return [file for entry in entries for file in self._archive(entry).matching(rest)]
+
+    def _entries(self, name: str, member: str) -> list[Entry]:
+        """The members that a name or a pattern means, each of which can be read."""
+        known, wanted = self._directory(member).entries, plain(name)
+        if _WILD.search(wanted):
+            fits = re.compile(fnmatch.translate(wanted)).match
+            found = [entry for key, entry in known.items() if key == wanted or fits(key)]
+        else:
+            found = [known[wanted]] if wanted in known else []
         for entry in found:
             self._check(entry)
-        return [ArchiveFile(self, entry) for entry in found]
+        return found
 
-    def peeled(self, entry: Entry | None) -> Peeled:
-        """The bytes of the resource itself, or of a member, with all compressions removed."""
-        if entry is None or self._known is None:
-            return peeled_file(self._path, self.title, self._limits)
-        name, known = f"{self.title}:{entry.name}", self._known
-        budgets = [Budget(self._limits, entry.packed, self.title, entry.name)]
-        if entry.name not in self._counted:  # one that is read again is no larger
-            budgets.append(known.total)
+    def _archive(self, entry: Entry) -> "Archive":
+        """A member that is an archive itself."""
+        if entry.name not in self._inner:
+            title, prefix = f"{self.title}:{entry.name}", f"{self.prefix}{entry.name}:"
+            inner = Archive(_Member(self, entry), self._shared, title, prefix)
+            self._inner[entry.name] = inner
+        return self._inner[entry.name]
+
+    def _raw(self, entry: Entry) -> BinaryIO:
+        known, name = self._directory(), f"{self.title}:{entry.name}"
         with translated(name, known.errors):
             raw = known.container.open(entry)
-        layer = cast("BinaryIO", Layer(raw, name, known.errors))
-        peeled = Peeled(layer, name, *budgets)
-        if peeled.kinds:
-            self._counted.add(entry.name)
-        return peeled
+        return cast("BinaryIO", Layer(raw, name, known.errors))
 
-    def _directory(self, member: str) -> _Directory:
-        if self._known is not None:
-            return self._known
-        source = Source(self._path, self.title, self._limits)
+    def _peeled(self, raw: BinaryIO, entry: Entry) -> Peeled:
+        own = Budget(self._shared.limits, entry.packed, self.title, entry.name)
+        of_all = SharedBudget(self._shared.total, self._counted, entry.name)
+        return Peeled(raw, f"{self.title}:{entry.name}", own, of_all)
+
+    def _directory(self, member: str = "") -> _Directory:
+        """What it holds, read and checked when a member is first asked for."""
+        if self._known is None:
+            self._known = self._read_directory(member)
+        return self._known
+
+    def _read_directory(self, member: str) -> _Directory:
+        shared, packed = self._shared, self._origin.packed
+        source = Source(self._origin, shared.scratch, most=shared.limits.members)
         kind = source.container
         if kind is None:
             reason = f"it is no archive that could hold {member!r}"
             raise ReadError(file=self.title, reason=reason)
-        if source.streamed and not kind.streamed:
-            reason = f"it is a {kind.suffix} within a compression, which cannot be read in place"
-            raise ReadError(file=self.title, reason=reason)
         errors = (*kind.errors, OSError)
         with translated(self.title, errors):
             container = kind.open(source)
-            self._stack.callback(container.close)
             with closing(container.entries()) as found:
-                entries = checked(
-                    found, archive=self.title, packed=source.packed, limits=self._limits
-                )
+                entries = checked(found, Allowance(self.title, packed, shared.limits, shared.count))
         if kind.by_name:
             entries.sort(key=lambda entry: entry.name)
-        total = Budget(self._limits, source.packed, self.title, None)
-        self._known = _Directory(container, entries, errors, total)
-        return self._known
+        return _Directory(container, {entry.name: entry for entry in entries}, errors)
 
     def _check(self, entry: Entry) -> None:
         """Whether a member that is wanted may and can be read."""
@@ -146,3 +214,51 @@ class Archive:
         if entry.kind != "file":
             reason = f"it {entry.note}, and that cannot be read"
             raise ReadError(file=f"{self.title}:{entry.name}", reason=reason)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A member that may be an archive itself; see `Origin`."""
+
+    archive: Archive
+    entry: Entry
+
+    @property
+    def packed(self) -> int:
+        return self.entry.packed
+
+    @property
+    def region(self) -> Region | None:
+        return self.archive.region(self.entry)
+
+    def peel(self) -> Peeled:
+        return self.archive.peel(self.entry)
+
+
+class _File:
+    """A file on disk; see `Origin`."""
+
+    def __init__(self, path: Path, title: str, limits: Limits, stack: ExitStack) -> None:
+        self._title, self._limits = title, limits
+        with translated(title, (OSError,)):
+            self.region = file_region(path, stack)
+        self.packed = self.region.size
+
+    def peel(self) -> Peeled:
+        raw = self.region.piece(0, self.packed)
+        layer = cast("BinaryIO", Layer(raw, self._title, (Damage, OSError)))
+        return Peeled(layer, self._title, Budget(self._limits, self.packed, self._title, None))
+
+
+def resource(
+    path: Path, title: str, *, limits: Limits, scratch: Path | None, stack: ExitStack
+) -> Archive:
+    """A resource whose files are read, for as long as the stack is open.
+
+    Raises:
+        ReadError: there is no such file, or it may not be read.
+    """
+    origin, room = _File(path, title, limits, stack), Scratch(scratch)
+    stack.callback(room.close)
+    total = Budget(limits, origin.packed, title, None)
+    return Archive(origin, _Shared(limits, room, total, Counter()), title)

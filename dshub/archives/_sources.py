@@ -1,79 +1,40 @@
-"""Where the bytes of a container come from: a file as it is, or what is inside a compression.
-
-Both give pieces of it: of a file any piece at any time, of a stream one after the other.
-"""
+"""Where the bytes of a container lie: in place, or in a scratch file once they were unpacked."""
 
 import io
+import os
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from dshub.archives import _kinds
 from dshub.archives._decoding import Damage
-from dshub.archives._layers import Budget, Layer, Peeled, translated
-from dshub.manifest import Limits
+from dshub.archives._layers import Peeled
+from dshub.prefetch import prefetched
+from dshub.store.faults import disk_faults
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_PIECE = 1 << 18  # bytes read at a time where they are passed over
-
-
-class Source:
-    """A file on disk, which can be opened from its beginning as often as is needed.
-
-    Attributes:
-        path: the file.
-        title: what to call it in errors.
-        limits: what it may unpack to.
-        packed: its size in bytes.
-        streamed: whether it is compressed, and therefore can only be read forward.
-        container: what is inside, where that is an archive with members.
-    """
-
-    def __init__(self, path: Path, title: str, limits: Limits) -> None:
-        self.path, self.title, self.limits = path, title, limits
-        with peeled_file(path, title, limits) as peeled:
-            self.streamed, head = bool(peeled.kinds), peeled.head
-        with translated(title, (OSError,)):
-            self.packed = path.stat().st_size
-            self.container = _kinds.container_of(head, b"" if self.streamed else self.tail())
-
-    def open(self) -> BinaryIO:
-        """The bytes inside, from the beginning.
-
-        Raises:
-            ReadError: it is damaged; raised by the read that meets the damage.
-            UnsafeArchiveError: it grows beyond its limits; raised by the read that would.
-        """
-        return cast("BinaryIO", peeled_file(self.path, self.title, self.limits).stream)
-
-    def tail(self) -> bytes:
-        """The last bytes of the file itself, as many as the end of a zip may take."""
-        with self.path.open("rb") as file:
-            file.seek(max(0, self.packed - _kinds.TAIL))
-            return file.read()
-
-
-def peeled_file(path: Path, title: str, limits: Limits) -> Peeled:
-    """A file on disk with its compressions removed; raises as `Source.open`."""
-    with translated(title, (OSError,)):
-        packed = path.stat().st_size
-        file = cast("BinaryIO", path.open("rb", buffering=0))
-    layer = cast("BinaryIO", Layer(file, title, (OSError,)))
-    return Peeled(layer, title, Budget(limits, packed, title, None))
+_PIECE = 1 << 20  # bytes unpacked at a time
+_AHEAD = 4  # pieces unpacked before they are looked at
 
 
 class SharedFile:
-    """One open file, of which several pieces may be read at the same time, also by threads."""
+    """One open file, of which several pieces may be read at the same time, also by threads.
 
-    def __init__(self, path: Path) -> None:
-        self._file, self._lock = path.open("rb", buffering=0), threading.Lock()
+    Args:
+        file: unbuffered; closed with this.
+    """
 
-    def read_at(self, place: int, view: "Buffer") -> int:
+    def __init__(self, file: io.FileIO) -> None:
+        self._file, self._lock = file, threading.Lock()
+        self.size = os.fstat(file.fileno()).st_size
+
+    def read_at(self, place: int, view: memoryview) -> int:
         """Fill `view` from a place on; the number of bytes is smaller only at the end."""
-        view = memoryview(view)
         filled = 0
         with self._lock:
             self._file.seek(place)
@@ -84,158 +45,274 @@ class SharedFile:
                 filled += count
         return filled
 
-    def piece(self, place: int, size: int) -> BinaryIO:
-        """The bytes from a place on."""
-        return cast("BinaryIO", _Piece(_At(self, place).readinto, size))
+    def append(self, data: bytes) -> None:
+        """Write at the end."""
+        view = memoryview(data)
+        with self._lock:
+            self._file.seek(self.size)
+            while view:
+                count = self._file.write(view)
+                view = view[count:]
+                self.size += count
+
+    def cut(self, size: int) -> None:
+        """Drop what lies behind so many bytes."""
+        with self._lock:
+            self._file.truncate(size)
+            self.size = size
 
     def close(self) -> None:
-        """Close it; its pieces can be read no further."""
+        """Close it; its regions can be read no further."""
         self._file.close()
 
 
-class Cursor:
-    """A place in a stream, which only moves forward.
+class Region:
+    """Bytes of an open file, from one place to another: a whole file, or a member of a tar.
+
+    Attributes:
+        size: how many they are.
+    """
+
+    def __init__(self, file: SharedFile, start: int, size: int) -> None:
+        self._file, self._start, self.size = file, start, size
+
+    def read_at(self, place: int, view: "Buffer") -> int:
+        """Fill `view` from a place in it on; the number of bytes is smaller only at the end."""
+        wanted = memoryview(view).cast("B")[: max(0, self.size - place)]
+        return self._file.read_at(self._start + place, wanted)
+
+    def piece(self, place: int, size: int) -> BinaryIO:
+        """A stream of the bytes from a place on: so many, or Damage where the file has fewer."""
+        return cast("BinaryIO", _Piece(self, place, size))
+
+    def part(self, place: int, size: int) -> "Region":
+        """Some of it."""
+        return Region(self._file, self._start + place, size)
+
+
+class Scratch:
+    """Room on disk for what is unpacked, in one file without a name.
+
+    The system frees it with the process, however that ends.
+
+    Args:
+        folder: where the file lies; the system's own for such files where None.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._file: SharedFile | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def filling(self) -> Iterator["Filling"]:
+        """Add something; what was written goes again where the block fails."""
+        with self._lock:
+            with disk_faults(self._place, "write"):
+                file = self._opened()
+            found = Filling(file, self._place)
+            try:
+                yield found
+            except BaseException:
+                file.cut(found.start)
+                raise
+
+    @property
+    def _place(self) -> Path:
+        return self._folder or Path(tempfile.gettempdir())
+
+    def _opened(self) -> SharedFile:
+        if self._file is None:
+            raw = tempfile.TemporaryFile(buffering=0, dir=self._folder, prefix="scratch.")  # noqa: SIM115  # closed with this
+            self._file = SharedFile(raw)
+        return self._file
+
+    def close(self) -> None:
+        """Free it."""
+        if self._file is not None:
+            self._file.close()
+
+
+class Filling:
+    """What is added to a scratch file."""
+
+    def __init__(self, file: SharedFile, folder: Path) -> None:
+        self._file, self.start, self._folder = file, file.size, folder
+
+    def append(self, data: bytes) -> None:
+        """Write on; raises StoreError where the disk is full or refuses."""
+        with disk_faults(self._folder, "write"):
+            self._file.append(data)
+
+    @property
+    def region(self) -> Region:
+        """What was written so far."""
+        return Region(self._file, self.start, self._file.size - self.start)
+
+
+class Origin(Protocol):
+    """A file, or a member of an archive, that may be a container.
+
+    Attributes:
+        packed: its size in bytes, as it is stored.
+        region: where it lies as it is stored; None where it does not lie in a file as it is.
+    """
+
+    @property
+    def packed(self) -> int: ...
+    @property
+    def region(self) -> Region | None: ...
+    def peel(self) -> Peeled:
+        """Its bytes with all compressions removed."""
+
+
+class Source:
+    """The plain bytes of a container: what a kind of container opens.
+
+    Those that are compressed are unpacked once, when they are first read.
+
+    Attributes:
+        container: the kind; None where it is no archive with members.
+        most: entries that it may have; nobody wants to know of more than one more.
+    """
+
+    def __init__(self, origin: Origin, scratch: Scratch, *, most: int) -> None:
+        self._origin, self._scratch, self.most = origin, scratch, most
+        with origin.peel() as peeled:
+            in_place, head = not peeled.kinds, peeled.head
+        self._region = origin.region if in_place else None
+        tail = b"" if self._region is None else self.tail()
+        self.container = _kinds.container_of(head, tail)
+
+    @contextmanager
+    def forward(self) -> Iterator["Cursor"]:
+        """A cursor at the beginning, to be moved to the very end.
+
+        Raises:
+            ReadError, UnsafeArchiveError: it is damaged, or grows beyond its limits; raised by
+                the move that meets it.
+            StoreError: there is no space to unpack it.
+        """
+        if self._region is not None:
+            yield _InPlace(self._region)
+            return
+        with (
+            self._scratch.filling() as filling,
+            prefetched(_pieces(self._origin), most=_AHEAD) as pieces,
+        ):
+            cursor = _Incoming(pieces, filling.append)
+            yield cursor
+            while cursor.skip(_PIECE):
+                pass
+            self._region = filling.region
+
+    @property
+    def region(self) -> Region:
+        """Where they lie; raises as `forward`."""
+        if self._region is None:
+            with self.forward():
+                pass
+        return cast("Region", self._region)
+
+    def tail(self) -> bytes:
+        """The last bytes, as many as the end of a zip may take."""
+        begin = max(0, self.region.size - _kinds.TAIL)
+        with self.region.piece(begin, self.region.size - begin) as stream:
+            return stream.read()
+
+
+def _pieces(origin: Origin) -> Generator[bytes, None, None]:
+    with origin.peel() as peeled:
+        while piece := peeled.stream.read(_PIECE):
+            yield piece
+
+
+class Cursor(Protocol):
+    """A place in a container, which only moves forward.
 
     Attributes:
         place: bytes from the beginning.
-        lost: whether a read failed, after which nobody knows where the stream stands.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.place, self.lost = stream, 0, False
-
-    def readinto(self, view: "Buffer") -> int:
-        """Read on into `view`; the number of bytes."""
-        self.lost = True
-        count: int = self._stream.readinto(view)  # type: ignore[attr-defined]
-        self.place, self.lost = self.place + count, False
-        return count
+    place: int
 
     def read(self, size: int) -> bytes:
         """Read on; fewer bytes only at the end."""
-        self.lost = True
-        data = self._stream.read(size)
-        self.place, self.lost = self.place + len(data), False
-        return data
 
     def skip(self, size: int) -> int:
-        """Read on without looking; the number of bytes that were there."""
-        before, end = self.place, self.place + size
-        while self.place < end and self.read(min(_PIECE, end - self.place)):
-            pass
-        return self.place - before
-
-    def go_to(self, place: int) -> None:
-        """Skip to a place; raises Damage where there is none."""
-        self.skip(place - self.place)
-        if self.place != place:
-            raise Damage("it is shorter than it was")
-
-    def close(self) -> None:
-        """Close the stream."""
-        self._stream.close()
+        """Pass over bytes; the number of those that were there."""
 
 
-class FileCursor(Cursor):
-    """A place in a file, which passes over bytes without reading them."""
+class _InPlace:
+    """A place in a region, which passes over bytes without reading them."""
 
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        super().__init__(stream)
-        self._size = size
+    def __init__(self, region: Region) -> None:
+        self._region, self.place = region, 0
+
+    def read(self, size: int) -> bytes:
+        buffer = bytearray(size)
+        count = self._region.read_at(self.place, buffer)
+        self.place += count
+        return bytes(buffer[:count])
 
     def skip(self, size: int) -> int:
         before = self.place
-        self.place = self._stream.seek(min(self.place + size, self._size))
+        self.place = min(self.place + size, self._region.size)
         return self.place - before
 
 
-class Cursors:
-    """Some places in one stream, each of which moves forward.
+class _Incoming:
+    """A place in pieces that arrive; each is kept."""
 
-    Whoever reads pieces in their order is served by one that goes through the stream once; two
-    who do so in turns, by one each. A piece that lies behind all of them costs another opening.
-    """
+    def __init__(self, pieces: Iterator[bytes], keep: Callable[[bytes], None]) -> None:
+        self._pieces, self._keep = pieces, keep
+        self._rest, self.place = memoryview(b""), 0
 
-    IDLE = 4  # kept open for the next piece; each may hold a decompressor's window
+    def read(self, size: int) -> bytes:
+        found = []
+        while size and (piece := self._some(size)):
+            found.append(piece)
+            size -= len(piece)
+        return b"".join(found)
 
-    def __init__(self, source: Source) -> None:
-        self._source, self._lock, self._closed = source, threading.Lock(), False
-        self._idle: list[Cursor] = []  # the one used last at the end
+    def skip(self, size: int) -> int:
+        before, end = self.place, self.place + size
+        while self.place < end and self._some(end - self.place):
+            pass
+        return self.place - before
 
-    def piece(self, place: int, size: int) -> BinaryIO:
-        """The bytes from a place on."""
-        cursor = self._nearest(place)
-        try:
-            cursor.go_to(place)
-        except BaseException:
-            cursor.close()
-            raise
-        return cast("BinaryIO", _Piece(cursor.readinto, size, lambda: self._give_back(cursor)))
-
-    def close(self) -> None:
-        """Close those that are not in use; the others are closed with their pieces."""
-        with self._lock:
-            self._closed, idle = True, self._idle
-            self._idle = []
-        for cursor in idle:
-            cursor.close()
-
-    def _nearest(self, place: int) -> Cursor:
-        with self._lock:
-            before = [cursor for cursor in self._idle if cursor.place <= place]
-            if before:
-                nearest = max(before, key=lambda cursor: cursor.place)
-                self._idle.remove(nearest)
-                return nearest
-        return Cursor(self._source.open())
-
-    def _give_back(self, cursor: Cursor) -> None:
-        surplus: Cursor | None = cursor
-        with self._lock:
-            if not (cursor.lost or self._closed):
-                self._idle.append(cursor)
-                surplus = self._idle.pop(0) if len(self._idle) > self.IDLE else None
-        if surplus is not None:
-            surplus.close()
-
-
-class _At:
-    """A place in a shared file."""
-
-    def __init__(self, file: SharedFile, place: int) -> None:
-        self._file, self._place = file, place
-
-    def readinto(self, view: "Buffer") -> int:
-        count = self._file.read_at(self._place, view)
-        self._place += count
-        return count
+    def _some(self, size: int) -> memoryview:
+        """The next bytes, at most so many; none at the end."""
+        if not self._rest and (piece := next(self._pieces, b"")):
+            self._keep(piece)
+            self._rest = memoryview(piece)
+        found, self._rest = self._rest[:size], self._rest[size:]
+        self.place += len(found)
+        return found
 
 
 class _Piece(io.RawIOBase):
     """So many bytes, not one less."""
 
-    def __init__(
-        self,
-        readinto: "Callable[[Buffer], int]",
-        size: int,
-        release: Callable[[], None] | None = None,
-    ) -> None:
-        self._readinto, self._left, self._release = readinto, size, release
+    def __init__(self, region: Region, place: int, size: int) -> None:
+        self._region, self._place, self._end = region, place, place + size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "Buffer") -> int:
-        view = memoryview(buffer).cast("B")[: self._left]
+        view = memoryview(buffer).cast("B")[: self._end - self._place]
         if not view:
             return 0
-        count = self._readinto(view)
+        count = self._region.read_at(self._place, view)
         if not count:
             raise Damage("it ends within this member")
-        self._left -= count
+        self._place += count
         return count
 
-    def close(self) -> None:
-        if not self.closed and self._release is not None:
-            self._release()
-        super().close()
+
+def file_region(path: Path, stack: ExitStack) -> Region:
+    """A whole file on disk, open until the stack is; raises OSError."""
+    file = SharedFile(path.open("rb", buffering=0))
+    stack.callback(file.close)
+    return Region(file, 0, file.size)

@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 
 from dshub.archives._decoding import Damage
 from dshub.archives._members import Entry, Kind
-from dshub.archives._sources import SharedFile
+from dshub.archives._sources import Region
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -62,14 +62,11 @@ def has_end(tail: bytes) -> bool:
     return bool(_ends(tail))
 
 
-def read_entries(
-    file: SharedFile, *, size: int, tail: bytes, most: int
-) -> Generator[Entry, None, None]:
+def read_entries(file: Region, *, tail: bytes, most: int) -> Generator[Entry, None, None]:
     """Every entry, in the order of the directory.
 
     Args:
         file: the zip.
-        size: of the zip, in bytes.
         tail: its last bytes, as many as its end may take.
         most: how many entries are wanted; another one is read to tell that there are more.
 
@@ -79,7 +76,7 @@ def read_entries(
     Raises:
         Damage: the directory cannot be read, or points to where no member is.
     """
-    directory = _find(file, size, tail)
+    directory = _find(file, tail)
     items = list(islice(_items(file, directory), most + 1))
     places = sorted(item.place for item in items)
     ends: dict[int, int] = {}
@@ -101,13 +98,13 @@ def _ends(tail: bytes) -> list[int]:
     return found
 
 
-def _find(file: SharedFile, size: int, tail: bytes) -> _Directory:
+def _find(file: Region, tail: bytes) -> _Directory:
     ends = _ends(tail)
     if not ends:
         raise Damage("it is cut short: its directory is missing")
     if len(ends) > 1:
         raise Damage("it has two directories, and either could be meant")
-    at = size - len(tail) + ends[0]
+    at = file.size - len(tail) + ends[0]
     numbers = _END.unpack_from(tail, ends[0])
     disks, count, length, start = numbers[1:3], numbers[4], numbers[5], numbers[6]
     end, zip64 = at, _zip64(file, at)
@@ -124,7 +121,7 @@ def _find(file: SharedFile, size: int, tail: bytes) -> _Directory:
     return _Directory(end - length, length, count, shift, zip64 is not None)
 
 
-def _zip64(file: SharedFile, end: int) -> tuple[int, tuple[int, int], int, int, int] | None:
+def _zip64(file: Region, end: int) -> tuple[int, tuple[int, int], int, int, int] | None:
     """Place of the second end, disks, members, and size and place of the directory; or None."""
     locator = _read(file, end - _LOCATOR64.size, _LOCATOR64.size)
     if not locator.startswith(b"PK\x06\x07"):
@@ -140,7 +137,7 @@ def _zip64(file: SharedFile, end: int) -> tuple[int, tuple[int, int], int, int, 
     raise Damage("its second end (zip64) is missing")
 
 
-def _items(file: SharedFile, directory: _Directory) -> Iterator[_Item]:
+def _items(file: Region, directory: _Directory) -> Iterator[_Item]:
     window = _Window(file, directory.place, directory.size)
     count = 0
     while window.left:
@@ -197,7 +194,7 @@ def _text(raw: bytes, flags: int, unicode_path: bytes) -> str:
     return raw.decode("cp437")
 
 
-def _entry(file: SharedFile, item: _Item, end: int) -> Entry:
+def _entry(file: Region, item: _Item, end: int) -> Entry:
     """An entry, checked against its local header; `end` is where something else begins."""
     head = _read(file, item.place, _LOCAL.size + len(item.raw_name))
     if len(head) < _LOCAL.size or not head.startswith(b"PK\x03\x04"):
@@ -234,7 +231,7 @@ def _kind(item: _Item) -> tuple[Kind, str]:
     return "file", ""
 
 
-def _read(file: SharedFile, place: int, size: int) -> bytes:
+def _read(file: Region, place: int, size: int) -> bytes:
     """Bytes at a place; fewer, or none, where the file has no more."""
     if place < 0:
         return b""
@@ -245,7 +242,7 @@ def _read(file: SharedFile, place: int, size: int) -> bytes:
 class _Window:
     """The directory, read forward."""
 
-    def __init__(self, file: SharedFile, place: int, size: int) -> None:
+    def __init__(self, file: Region, place: int, size: int) -> None:
         raw = cast("io.RawIOBase", file.piece(place, size))
         self._stream, self.left = io.BufferedReader(raw, 1 << 18), size
 

@@ -1,7 +1,7 @@
 """tar, plain or within a compression; see `_tar_headers` for the formats that are read.
 
-All headers are read before the first member is: of a compressed tar that takes one pass over all
-of it, and reading its members another. Members are handed out in the order of the archive.
+All headers are read before the first member is; of a compressed tar that is the pass that unpacks
+it. Members are handed out in the order of the archive, from their place.
 """
 
 import tarfile
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from dshub.archives._decoding import Damage
 from dshub.archives._members import Entry
-from dshub.archives._sources import Cursor, Cursors, FileCursor, SharedFile
 from dshub.archives._tar_headers import is_header, read_entries
 
 if TYPE_CHECKING:
-    from dshub.archives._sources import Source
+    from dshub.archives._sources import Region, Source
 
 
 class Tar:
@@ -23,7 +22,6 @@ class Tar:
 
     suffix: ClassVar[str] = ".tar"
     errors: ClassVar[tuple[type[Exception], ...]] = (Damage,)
-    streamed: ClassVar[bool] = True
     by_name: ClassVar[bool] = False
 
     def matches(self, head: bytes, tail: bytes) -> bool:  # noqa: ARG002  # its end says nothing
@@ -46,21 +44,16 @@ class OpenTar:
 
     def __init__(self, source: "Source") -> None:
         self._source = source
-        self._bytes = Cursors(source) if source.streamed else SharedFile(source.path)
 
     def entries(self) -> Generator[Entry, None, None]:
-        if self._source.streamed:
-            with self._source.open() as stream:
-                yield from read_entries(Cursor(stream))
-        else:
-            with self._source.path.open("rb") as file:
-                yield from read_entries(FileCursor(file, self._source.packed))
+        with self._source.forward() as cursor:
+            yield from read_entries(cursor)
 
     def open(self, entry: Entry) -> BinaryIO:
-        return self._bytes.piece(entry.place[0], entry.size)
+        return self._source.region.piece(entry.place[0], entry.size)
 
-    def close(self) -> None:
-        self._bytes.close()
+    def region(self, entry: Entry) -> "Region":
+        return self._source.region.part(entry.place[0], entry.size)
 
 
 archive = Tar()

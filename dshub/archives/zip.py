@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
 
 from dshub.archives._decoding import Damage, Decoded, Inflate
 from dshub.archives._members import Entry
-from dshub.archives._sources import SharedFile
 from dshub.archives._zip_directory import has_end, read_entries
 from dshub.archives._zstd import Frames
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from dshub.archives._sources import Source
+    from dshub.archives._sources import Region, Source
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same members, same bytes
 _MEMORY = 512 << 20  # bytes a member may make us keep
@@ -42,7 +41,6 @@ class Zip:
         struct.error,
         zlib.error,
     )
-    streamed: ClassVar[bool] = False
     by_name: ClassVar[bool] = True
 
     def matches(self, head: bytes, tail: bytes) -> bool:
@@ -64,20 +62,18 @@ class OpenZip:
     """An open zip."""
 
     def __init__(self, source: "Source") -> None:
-        self._source, self._file = source, SharedFile(source.path)
+        self._source, self._file = source, source.region
 
     def entries(self) -> Generator[Entry, None, None]:
-        source = self._source
-        most = source.limits.members
-        return read_entries(self._file, size=source.packed, tail=source.tail(), most=most)
+        return read_entries(self._file, tail=self._source.tail(), most=self._source.most)
 
     def open(self, entry: Entry) -> BinaryIO:
         place, method, crc = entry.place
         packed = self._file.piece(place, entry.packed)
         return cast("BinaryIO", _Checked(_unpacked(packed, method), entry.size, crc))
 
-    def close(self) -> None:
-        self._file.close()
+    def region(self, entry: Entry) -> "Region | None":  # noqa: ARG002
+        return None  # even where it is stored plain: its checksum has to be looked at
 
 
 def _unpacked(packed: BinaryIO, method: int) -> BinaryIO:

@@ -165,6 +165,12 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def scratch_folder(self) -> Path:
+        """A folder on the cache's file system, for files that have no name in it."""
+        folder = self.root / layout.PARTIAL
+        self._make(folder)
+        return folder
+
     @contextmanager
     def new_table(self, name: str, key: str, *, orphans: bool = False) -> Iterator[Path]:
         """An empty folder that becomes the table when the block ends well, and goes otherwise.

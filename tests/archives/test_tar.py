@@ -277,35 +277,29 @@ def test_damage(read: Read, kind: str, around: Callable[[bytes], bytes]) -> None
         read(around(data), "*")
 
 
-@pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_files_cut_or_changed_after_they_were_opened(
-    tmp_path: Path, around: Callable[[bytes], bytes]
-) -> None:
+def test_files_cut_or_changed_after_they_were_opened(tmp_path: Path) -> None:
     """A file that shrinks under the reader gives an error that names the member."""
     path = tmp_path / "f"
-    path.write_bytes(around(PAIR + END))
+    path.write_bytes(PAIR + END)
     with open_files(path, title="data", member="*") as files:
         path.write_bytes(path.read_bytes()[:40])
         with pytest.raises(ReadError, match=r"^data:d/a: it is damaged"), files[0].open() as stream:
             stream.read()
 
 
-def test_damaged_data_of_a_member_name_it(tmp_path: Path, read: Read) -> None:
-    """Behind an intact first member, a changed byte of the second is its fault."""
-    files = {"a": bytes(range(256)) * 1000, "b": bytes(range(255, -1, -1)) * 1000}
-    data = bytearray(gzip.compress(tarred(files), 0))
+def test_a_compressed_tar_is_read_once(tmp_path: Path) -> None:
+    """Once its members are known, nothing that happens to the file changes what they hold."""
     path = tmp_path / "f"
-    path.write_bytes(data)
-    with open_files(path, title="data", member="*") as (first, second):
-        data[400_000] ^= 1
-        data[-100_000:] = bytes(100_000)
-        path.write_bytes(data)
-        with first.open() as stream:
-            assert stream.read() == files["a"]
-        with pytest.raises(ReadError, match=r"^data:b: it is damaged"), second.open() as stream:
-            stream.read()
-        with first.open() as stream:  # whoever failed leaves the others alone
-            assert stream.read() == files["a"]
+    path.write_bytes(gzip.compress(PAIR + END))
+    with open_archive(path, title="data") as archive:
+        archive.files("b")
+        path.write_bytes(b"something else")
+        for _ in range(2):
+            found = {}
+            for file in archive.files("*"):
+                with file.open() as stream:
+                    found[file.member] = stream.read()
+            assert found == TWO
 
 
 @pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])

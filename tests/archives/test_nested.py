@@ -1,0 +1,200 @@
+"""Archives in archives: `resource:inner.tar:member`."""
+
+import bz2
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from dshub.archives import open_archive, open_files
+from dshub.errors import ReadError, UnsafeArchiveError
+from dshub.manifest import Limits
+
+Read = Callable[..., dict[str, bytes]]
+Pack = Callable[[Mapping[str, bytes]], bytes]
+
+
+def tarred(files: Mapping[str, bytes]) -> bytes:
+    """A tar."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as file:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return sink.getvalue()
+
+
+PACKS: dict[str, Pack] = {
+    "tar": tarred,
+    "tar.gz": lambda files: gzip.compress(tarred(files)),
+    "zip": zipped,
+    "deflated zip": lambda files: zipped(files, zipfile.ZIP_DEFLATED),
+    "zip.bz2": lambda files: bz2.compress(zipped(files)),
+}
+FILES = {"d/b.jpg": b"b" * 3000, "d/a.jpg": b"a" * 700, "d/e/c.jpg": b"", "list.txt": b"words"}
+
+
+@pytest.fixture(params=PACKS)
+def outer(request: pytest.FixtureRequest) -> Pack:
+    """How to make the archive around."""
+    return PACKS[request.param]
+
+
+@pytest.fixture(params=PACKS)
+def inner(request: pytest.FixtureRequest) -> Pack:
+    """How to make an archive within."""
+    return PACKS[request.param]
+
+
+def test_members_of_members(read: Read, outer: Pack, inner: Pack) -> None:
+    """Every kind of archive lies in every kind, and its members come out as they went in."""
+    data = outer({"readme": b"words", "in": inner(FILES)})
+    wanted = {f"in:{name}": content for name, content in FILES.items()}
+    assert read(data, "in:*") == wanted
+    assert read(data, "in:d/b.jpg") == {"in:d/b.jpg": FILES["d/b.jpg"]}
+    assert read(data, "readme") == {"readme": b"words"}
+
+
+def test_the_order_of_members_of_several_archives(read: Read) -> None:
+    """One inner archive after the other, as the outer has them; in each, as it has them."""
+    data = tarred({f"{name}.tar": tarred({"2": b"", "1": b"", "0.txt": b""}) for name in "nab"})
+    found = list(read(data, "*.tar:[12]"))
+    assert found == ["n.tar:2", "n.tar:1", "a.tar:2", "a.tar:1", "b.tar:2", "b.tar:1"]
+    data = tarred({"n.zip": zipped({"2": b"", "1": b""}), "a.tar": tarred({"3": b"", "2": b""})})
+    assert list(read(data, "*:*")) == ["n.zip:1", "n.zip:2", "a.tar:3", "a.tar:2"]
+
+
+def test_archives_three_deep(read: Read) -> None:
+    """Each level has its colon."""
+    data = zipped({"a.tar.gz": gzip.compress(tarred({"b.zip": zipped({"c": b"1"})}))})
+    assert read(data, "a.tar.gz:b.zip:c") == {"a.tar.gz:b.zip:c": b"1"}
+
+
+def test_compressed_members_of_members(read: Read) -> None:
+    """They come out plain, as elsewhere."""
+    data = tarred({"a.zip": zipped({"b.gz": gzip.compress(b"words")})})
+    assert read(data, "a.zip:b.gz") == {"a.zip:b.gz": b"words"}
+
+
+@pytest.mark.parametrize("kind", ["tar", "deflated zip", "zip"])
+def test_tars_in_a_tar_are_read_where_they_lie(tmp_path: Path, kind: str) -> None:
+    """No copy of them is made: not a byte is written anywhere."""
+    path, scratch = tmp_path / "f", tmp_path / "is not there"
+    path.write_bytes(tarred({"1.x": PACKS[kind](FILES), "2.x": PACKS[kind](FILES)}))
+    with open_archive(path, title="data", scratch=scratch) as archive:
+        assert len(archive.files("*.x:*")) == 8
+
+
+@pytest.mark.parametrize(
+    ("member", "told"),
+    [
+        ("in.tar:nothing", "^data:in.tar: it holds no member 'nothing'"),
+        ("in.tar:*.png", r"^data:in.tar: it holds no member '\*.png'"),
+        ("*.tar:*.png", r"^data: it holds no member '\*.tar:\*.png'"),
+        ("none.tar:a", "^data: it holds no member 'none.tar:a'"),
+        ("readme:a", "^data:readme: it is no archive that could hold 'a'"),
+        ("in.tar:d/a.jpg:b", "^data:in.tar:d/a.jpg: it is no archive that could hold 'b'"),
+    ],
+)
+def test_what_is_not_there(read: Read, member: str, told: str) -> None:
+    """The error names the archive that lacks it."""
+    data = tarred({"readme": b"words", "in.tar": tarred(FILES), "2.tar": tarred(FILES)})
+    with pytest.raises(ReadError, match=told):
+        read(data, member)
+
+
+def test_damage_within(read: Read, inner: Pack) -> None:
+    """It is told with the names of both archives."""
+    whole = inner(FILES)
+    with pytest.raises(ReadError, match=r"^data:in(:.*)?: it is damaged"):
+        read(tarred({"in": whole[: len(whole) // 2]}), "in:*")
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "C:/evil", "d\\evil"])
+def test_hostile_members_of_members(read: Read, outer: Pack, name: str) -> None:
+    """An inner archive is condemned as a whole, like an outer one."""
+    data = outer({"in": tarred({"good": b"1", name: b"2"})})
+    with pytest.raises(UnsafeArchiveError, match=r"^data:in: ") as caught:
+        read(data, "in:good")
+    assert (caught.value.archive, caught.value.member) == ("data:in", name)
+
+
+def test_links_within(read: Read) -> None:
+    """A link is not followed, neither to an archive nor in one."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as file:
+        info = tarfile.TarInfo("link")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        file.addfile(info)
+    with pytest.raises(UnsafeArchiveError, match=r"^data: .*link"):
+        read(sink.getvalue(), "link:a")
+    with pytest.raises(UnsafeArchiveError, match=r"^data:in: .*link"):
+        read(zipped({"in": sink.getvalue()}), "in:link")
+
+
+def test_members_of_all_archives_are_counted(read: Read) -> None:
+    """A thousand small archives are no way around the limit."""
+    data = tarred({f"{i}.tar": tarred({"a": b"", "b": b"", "c": b""}) for i in range(10)})
+    assert len(read(data, "*.tar:*", Limits(members=40))) == 30
+    with pytest.raises(UnsafeArchiveError, match=r"^data:9.tar: .*one more than the 39 that"):
+        read(data, "*.tar:*", Limits(members=39))
+
+
+@pytest.mark.parametrize("pack", [tarred, zipped])
+def test_bombs_within(read: Read, pack: Pack) -> None:
+    """What inner archives unpack to is measured one by one, and all together."""
+    bomb = gzip.compress(tarred({"zeros": bytes(1_000_000)}))
+    data = pack({f"{i}": bomb for i in range(5)})
+    assert len(read(data, "0:*", Limits(unpacked=1_100_000))) == 1
+    with pytest.raises(UnsafeArchiveError, match=r"^data.*unpacks to more than 900\.0 kB"):
+        read(data, "0:*", Limits(unpacked=900_000))
+    with pytest.raises(UnsafeArchiveError, match=r"^data.*unpacks to more than 3\.0 MB"):
+        read(data, "*:*", Limits(unpacked=3_000_000))
+
+
+def test_an_archive_that_holds_itself_in_size_only(read: Read) -> None:
+    """An inner archive that promises more than it has is damage, however its parent looks."""
+    header = bytearray(tarred({"a": b""})[:512])
+    header[124:136] = b"77777777777\0"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    data = tarred({"in.tar": bytes(header) + bytes(1024), "secret": b"not for in.tar"})
+    with pytest.raises(ReadError, match=r"^data:in\.tar: .*ends within its member 'a'"):
+        read(data, "in.tar:a")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file without a name has one there while it is open")
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_unpacked_has_no_name(tmp_path: Path, fails: bool) -> None:
+    """The folder for it is empty while it is used, after it, and after an error."""
+    path, scratch = tmp_path / "f", tmp_path / "scratch"
+    scratch.mkdir()
+    names = ["a", "../b" if fails else "b"]
+    path.write_bytes(gzip.compress(tarred(dict.fromkeys(names, os.urandom(5000)))))
+    if fails:
+        with (
+            pytest.raises(UnsafeArchiveError),
+            open_files(path, title="data", member="*", scratch=scratch),
+        ):
+            pass
+    else:
+        with open_files(path, title="data", member="*", scratch=scratch) as files:
+            with files[0].open() as stream:
+                assert len(stream.read()) == 5000
+            assert list(scratch.iterdir()) == []
+    assert list(scratch.iterdir()) == []
