@@ -47,7 +47,6 @@ __all__ = [
     "Source",
     "Stream",
     "container_for",
-    "holds_members",
     "open_archive",
     "open_files",
     "open_stream",
@@ -181,15 +180,6 @@ def open_stream(path: Path, *, limits: Limits | None = None) -> Iterator[BinaryI
     """The bytes of a file, or those inside it where it is a compressed stream."""
     with open_files(path, title=path.name, limits=limits) as (file,), file.open() as stream:
         yield stream
-
-
-def holds_members(path: Path) -> bool:
-    """Whether a file is an archive with members, perhaps within a compression.
-
-    Raises:
-        ReadError: it cannot be read, or its compression is damaged.
-    """
-    return Source(path, str(path), Limits()).container is not None
 
 
 def stream_suffixes() -> list[str]:

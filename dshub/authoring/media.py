@@ -2,9 +2,11 @@
 
 import io
 import struct
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from dshub.authoring.survey import Entry, LooseFile
+from dshub.authoring.survey import Entry
 from dshub.errors import ReadError
 
 _ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height change places
@@ -32,11 +34,13 @@ def picture(entry: Entry) -> Picture:
     """What a picture's header says; raises ReadError where it is no picture that can be read."""
     from PIL import Image, UnidentifiedImageError
 
-    source = LooseFile(entry.path, "") if not entry.file.member else entry.file
-    with source.open() as stream:
-        seekable = stream if isinstance(source, LooseFile) else io.BytesIO(stream.read())
+    with ExitStack() as stack:
+        if entry.file.member:
+            stream: BinaryIO = io.BytesIO(stack.enter_context(entry.file.open()).read())
+        else:  # its header alone is read
+            stream = stack.enter_context(entry.path.open("rb"))
         try:
-            with Image.open(seekable) as found:
+            with Image.open(stream) as found:
                 turned = found.getexif().get(_ORIENTATION) in _TURNED
                 width, height = reversed(found.size) if turned else found.size
                 channels = 1 if found.mode in {"1", "L", "I", "I;16", "F"} else 3

@@ -79,23 +79,27 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class LooseFile:
-    """A file on disk that a reader reads as the member that it will be.
-
-    It is no part of an archive yet, and no compression is removed from it.
-    """
+    """A file on disk, which is open only while it is read: there may be many thousands."""
 
     path: Path
-    member: str
 
     @property
     def name(self) -> str:
         """For messages."""
         return str(self.path)
 
+    @property
+    def member(self) -> str:
+        """Of no archive."""
+        return ""
+
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The bytes from the beginning; raises StoreError where it cannot be read."""
-        with _readable(self.path), self.path.open("rb") as stream:
+        """The bytes from the beginning, with compressions removed; raises ReadError."""
+        with (
+            archives.open_archive(self.path, title=self.name) as archive,
+            archive.files()[0].open() as stream,
+        ):
             yield stream
 
 
@@ -117,12 +121,11 @@ def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
         inner = f"{top.name}/" if len(paths) > 1 and top.is_dir() else ""
         for name, path in _walk(top, left):
             shown = inner + name
-            plain = path.suffix.lower() in PICTURES | RECORDINGS
-            if not plain and path.stat().st_size and archives.holds_members(path):
+            if _is_archive(path):
                 folder = "" if len(paths) == 1 and path == top else f"{_without_kind(shown)}/"
                 _add_members(path, folder, found, left, stack)
             else:
-                found.entries.append(Entry(shown, path, _file(path, stack)))
+                found.entries.append(Entry(shown, path, LooseFile(path)))
     found.notes += left.told()
     return found
 
@@ -134,11 +137,13 @@ def _check_named_once(top: Path, paths: Sequence[Path]) -> None:
         raise DshubError(f"{top} is named twice", hint="name a folder, or the files in it")
 
 
-def _file(path: Path, stack: ExitStack) -> File:
+def _is_archive(path: Path) -> bool:
     with _readable(path), path.open("rb"):
         pass
-    opened = stack.enter_context(archives.open_archive(path, title=str(path)))
-    return opened.files()[0]
+    if path.suffix.lower() in PICTURES | RECORDINGS:
+        return False
+    with archives.open_archive(path, title=str(path)) as opened:
+        return opened.is_container
 
 
 def _add_members(path: Path, folder: str, found: Survey, left: "_Left", stack: ExitStack) -> None:
