@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dshub import readers
-from dshub.authoring.columns import LABELS
+from dshub.authoring.columns import LABELS, shaped
 from dshub.authoring.names import key, split_in, stem
 from dshub.authoring.outline import Outline, SplitOutline, part
 from dshub.authoring.survey import Entry
@@ -39,8 +39,10 @@ def outline(
     found = Outline(kind=WORDS[form], splits={})
     for split, entries in files.items():
         parts: dict[str, Entry] = {}
+        axes: dict[str, list[int]] = {}
         for entry in entries:
-            name = _column(form, entry, suffixes)
+            kind = _row_type(form, entry)
+            name = _column(kind, entry, suffixes)
             if name in parts:
                 raise DshubError(
                     f"{parts[name].name} and {entry.name} would both be column {name!r} of "
@@ -48,23 +50,36 @@ def outline(
                     hint="name the files that belong together",
                 )
             parts[name] = entry
+            if form == "npz" and name == "image" and _is_planar(kind):
+                axes[name] = [1, 2, 0]
+                found.doubts.append(f"column {name!r} has its channels first; they are moved last")
+        reader = {"format": form} | ({"axes": axes} if axes else {})
         found.splits[split] = SplitOutline(
-            {"format": form}, {name: part([entry], members) for name, entry in parts.items()}
+            reader, {name: part([entry], members) for name, entry in parts.items()}
         )
+    found.doubts = list(dict.fromkeys(found.doubts))
     return found
 
 
-def _column(form: str, entry: Entry, suffixes: Sequence[str]) -> str:
-    """The column that a file is, by its name without its split, and by what it holds."""
-    _, rest = split_in(stem(entry.base, suffixes))
-    rest = _IDX_NAME.sub("", rest).strip("-_. ")
-    name = key(rest, instead="data")
+def _row_type(form: str, entry: Entry) -> tuple[pa.DataType, tuple[int, ...]]:
+    """The type and shape of the rows of a file."""
     batch = next(iter(readers.create({"format": form}).read({"rows": [entry.file]})), None)
     if batch is None:
         raise DshubError(f"{entry.name} holds no rows", hint="an empty array is no column")
-    kind, depth = batch.column(0).type, 0
-    while pa.types.is_fixed_size_list(kind):
-        kind, depth = kind.value_type, depth + 1
-    if name in _PICTURES and depth >= 2 and kind == pa.uint8():
+    return shaped(batch.column(0).type)
+
+
+def _column(row: tuple[pa.DataType, tuple[int, ...]], entry: Entry, suffixes: Sequence[str]) -> str:
+    """The column that a file is, by its name without its split, and by what it holds."""
+    kind, shape = row
+    _, rest = split_in(stem(entry.base, suffixes))
+    name = key(_IDX_NAME.sub("", rest).strip("-_. "), instead="data")
+    if name in _PICTURES and len(shape) >= 2 and kind == pa.uint8():
         return "image"
-    return "label" if name in LABELS and not depth else name
+    return "label" if name in LABELS and not shape else name
+
+
+def _is_planar(row: tuple[pa.DataType, tuple[int, ...]]) -> bool:
+    """Whether rows are pictures channel by channel: (channels, height, width)."""
+    _, shape = row
+    return len(shape) == 3 and shape[0] in {1, 3} and shape[2] not in {1, 3, 4}

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, cast
+from typing import Any, assert_never, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from dshub.authoring.names import class_order
 from dshub.errors import DshubError
 from dshub.manifest import (
+    AudioFeature,
     Dtype,
     Feature,
     ImageFeature,
@@ -27,6 +28,8 @@ DISTINCT = 1000  # values that are told apart; a column with more is no column o
 FEW = 20  # distinct values that make classes of a column whatever its name is
 LONGEST = 60  # characters of a class
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+_NUMBERED = "its classes are numbers; write their names into the manifest, in that order"
+TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
 
 
@@ -158,6 +161,15 @@ def is_single(kind: pa.DataType) -> bool:
     return is_text(kind) or bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
+def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
+    """The type and the shape of the values of nested fixed-size lists."""
+    shape: list[int] = []
+    while pa.types.is_fixed_size_list(kind):
+        shape.append(kind.list_size)
+        kind = kind.value_type
+    return kind, tuple(shape)
+
+
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     try:
         values.cast(kind)
@@ -168,12 +180,9 @@ def _casts(values: pa.Array, kind: pa.DataType) -> bool:
 
 def _shown(values: pa.Array) -> str:
     """The first value as a person reads it."""
-    kind, shape = values.type, []
-    while pa.types.is_fixed_size_list(kind):
-        shape.append(str(kind.list_size))
-        kind = kind.value_type
+    kind, shape = shaped(values.type)
     if shape:
-        return f"{' x '.join(shape)} {kind}"
+        return f"{' x '.join(map(str, shape))} {kind}"
     value = values[0].as_py()
     return f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
 
@@ -184,25 +193,23 @@ def guess(column: Column, wishes: Wishes) -> tuple[Feature | None, list[str]]:
     if column.holes:
         told = f"{column.holes:,} of {column.rows.total():,} rows have no value"
         return None, [f"column {column.name!r} is left out: {told}"]
-    if column.name in wishes.label:
+    if column.name in wishes.label or pa.types.is_boolean(kind):
         return label(column), []
-    if column.name in wishes.text and is_text(kind):
-        return TextFeature(), []
     if is_text(kind):
         return _of_text(column, wishes)
-    if pa.types.is_boolean(kind):
-        return LabelFeature(names=("false", "true")), []
     if is_number(kind):
         return _of_numbers(column, kind, wishes)
     return _of_many(column, kind)
 
 
 def _of_text(column: Column, wishes: Wishes) -> tuple[Feature, list[str]]:
+    if column.name in wishes.text:
+        return TextFeature(), []
     named, wished = column.name in LABELS, column.name in wishes.number
     numbers = column.decimal and not column.padded and len(column.values) > len(column.missing)
     numbers = numbers or (column.decimal and column.counts is None and not column.padded)
     if numbers and column.whole and named and not wished and _few(column, DISTINCT):
-        return label(column), [_doubt(column, "numbers taken for classes", "number")]
+        return label(column), [_doubt(column, _NUMBERED, "number")]
     if wished or numbers:
         dtype: Dtype = "int64" if column.whole and not column.missing else "float64"
         missing = tuple(sorted(column.missing - {"NaN", "nan"}))
@@ -212,7 +219,8 @@ def _of_text(column: Column, wishes: Wishes) -> tuple[Feature, list[str]]:
         )
     if named and _few(column, DISTINCT):
         return label(column), []
-    if _few(column, FEW) and 10 * len(column.values) <= column.rows.total():
+    few = column.name not in TEXTS and _few(column, FEW)
+    if few and 10 * len(column.values) <= column.rows.total():
         return label(column), [_doubt(column, "few distinct texts taken for classes", "text")]
     return TextFeature(), []
 
@@ -220,7 +228,7 @@ def _of_text(column: Column, wishes: Wishes) -> tuple[Feature, list[str]]:
 def _of_numbers(column: Column, kind: pa.DataType, wishes: Wishes) -> tuple[Feature, list[str]]:
     is_class = column.name in LABELS and column.name not in wishes.number
     if is_class and column.limits and column.limits[1] - column.limits[0] < DISTINCT:
-        return label(column), [_doubt(column, "numbers taken for classes", "number")]
+        return label(column), [_doubt(column, _NUMBERED, "number")]
     return NumberFeature(dtype=_dtype(kind)), []
 
 
@@ -236,13 +244,9 @@ def _of_many(column: Column, kind: pa.DataType) -> tuple[Feature | None, list[st
             item = NumberFeature(dtype=_dtype(kind.value_type))
         if item is not None:
             return ListFeature(of=item), []
-    shape: list[int] = []
-    inner = kind
-    while pa.types.is_fixed_size_list(inner):
-        shape.append(inner.list_size)
-        inner = inner.value_type
+    inner, shape = shaped(kind)
     if shape and is_number(inner):
-        return _array(tuple(shape), _dtype(inner)), []
+        return _array(shape, _dtype(inner)), []
     return None, [f"column {column.name!r} is left out: a manifest has no feature for {kind}"]
 
 
@@ -293,7 +297,9 @@ def label(column: Column) -> LabelFeature:
         if high - low < DISTINCT:
             return LabelFeature(names=tuple(str(i) for i in range(low, high + 1)), first=low)
     elif is_text(kind) and column.counts is not None:
-        return LabelFeature(names=tuple(column.values))
+        names = tuple(column.values)
+        numbers = all(name.lstrip("-").isdigit() for name in names)
+        return LabelFeature(names=names, codes=names if numbers else ())  # names can be mended
     raise DshubError(
         f"column {column.name!r} cannot hold classes: it is {kind}, of more than {DISTINCT:,}",
         hint="a class is a text or a whole number; take it for --text or --number",
@@ -310,19 +316,21 @@ def described(feature: Feature) -> str:
     """A feature in a few words."""
     match feature:
         case LabelFeature():
-            return f"label, {len(feature.names):,} classes"
+            told = f"label, {len(feature.names):,} classes"
         case ListFeature():
-            return f"list of {described(feature.of)}"
+            told = f"list of {described(feature.of)}"
         case TextFeature():
-            return "text"
+            told = "text"
         case NumberFeature():
-            return _joined("number", feature.shape, feature.dtype)
-        case ImageFeature() if feature.encoding == "raw":
-            return _joined("image", feature.shape, feature.dtype)
+            told = _joined("number", feature.shape, feature.dtype)
         case ImageFeature():
-            return _joined(f"image, {feature.encoding}", feature.shape, "")
+            raw = feature.encoding == "raw"
+            told = _joined("image", feature.shape, feature.dtype if raw else feature.encoding)
+        case AudioFeature():
+            told = f"audio, {feature.rate:,} Hz, {feature.encoding}"
         case _:
-            return f"audio, {feature.encoding}, {feature.rate:,} Hz"
+            assert_never(feature)
+    return told
 
 
 def _joined(kind: str, shape: Sequence[int], dtype: str) -> str:

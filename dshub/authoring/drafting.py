@@ -67,7 +67,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     entries = [entry for entry in survey.entries if kinds[entry.name] == chosen]
     given = _given(request, entries)
     left = [entry.name for entry in survey.entries if kinds[entry.name] != chosen]
-    notes = survey.notes + ([f"left out: {some(left)}: not {chosen}"] if left else [])
+    notes = survey.notes + _beside(left, chosen)
     if chosen in _TREES or _is_text_tree(chosen, entries):
         kind = _TREES.get(chosen, "text")
         found = trees.outline(survey, entries, kind, given=given, progress=progress)
@@ -77,6 +77,12 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         scan(found, request.wishes, progress)
     found.doubts = [*notes, *found.doubts]
     return found
+
+
+def _beside(names: Sequence[str], chosen: str) -> list[str]:
+    words = {"picture": "the pictures", "recording": "the recordings", **tables.WORDS}
+    told = words.get(chosen, arrays.WORDS.get(chosen, chosen))
+    return [f"left out beside {told}: {some(names)}"] if names else []
 
 
 def _choose(entries: Sequence[Entry], kinds: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ _BEGINNINGS = {
     b"\x93NUMPY": "npz",
     b"PAR1": "parquet",
     b"ARROW1\0\0": "arrow",
-    b"FEA1": "feather 1",
+    b"\xff\xff\xff\xff": "arrow",  # a stream: the mark of a message, in front of its schema
 }
 _REFUSED = {
     ".xlsx": "a spreadsheet; save each sheet as CSV",
@@ -35,20 +35,16 @@ def form(entry: Entry) -> str:
     Raises:
         ReadError: it cannot be read.
     """
-    if entry.suffix in PICTURES:
-        return "picture"
-    if entry.suffix in RECORDINGS:
-        return "recording"
+    if entry.suffix in PICTURES | RECORDINGS:
+        return "picture" if entry.suffix in PICTURES else "recording"
     head = entry.head()
-    for begin, found in _BEGINNINGS.items():
-        if head.startswith(begin):
-            return found
+    known = next((found for begin, found in _BEGINNINGS.items() if head.startswith(begin)), None)
+    if known is not None:
+        return known
     if head[:2] == b"\0\0" and len(head) > 4 and head[2] in _IDX_TYPES and 0 < head[3] <= 32:
         return "idx"
     if head[:4] == b"RIFF":
         return "recording" if head[8:12] == b"WAVE" else "picture"
-    if head[:4] == b"\xff\xff\xff\xff":
-        return "arrow"  # a stream: the mark of a message, in front of its schema
     return _form_of_text(entry, head)
 
 
@@ -80,7 +76,7 @@ def _looks_like_json(text: str) -> bool:
 
 
 def decoded(head: bytes) -> str | None:
-    """The text that a file begins with; None where it is none. A character may be cut at its end."""
+    """The text that a file begins with, perhaps cut within a character; None where it is none."""
     if b"\0" in head:
         return None
     try:

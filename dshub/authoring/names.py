@@ -75,7 +75,7 @@ def class_order(names: Iterable[str]) -> list[str]:
 
 
 def stem(name: str, suffixes: Sequence[str]) -> str:
-    """A file's name without the ending of its compression and its own: `train` for `train.csv.gz`."""
+    """A file's name without its endings, also of a compression: `train` for `train.csv.gz`."""
     lower = name.lower()
     for suffix in suffixes:
         if lower.endswith(suffix):

@@ -1,4 +1,4 @@
-"""Reading every row of an outline once: its columns, how many rows there are, and of which class."""
+"""Reading every row of an outline once: its columns, and how many rows there are of which class."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,8 +24,7 @@ def scan(outline: Outline, wishes: Wishes, progress: Progress) -> None:
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
             for batch in _batches(split):
-                for column, values in zip(batch.schema.names, batch.columns, strict=True):
-                    columns.setdefault(column, Column(column)).add(name, values)
+                _see(batch, name, columns)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
             _check_rows(name, split)
@@ -37,6 +36,11 @@ def scan(outline: Outline, wishes: Wishes, progress: Progress) -> None:
             outline.features[column.name] = feature
             outline.examples[column.name] = column.example
     _compare(outline, columns)
+
+
+def _see(batch: pa.RecordBatch, split: str, columns: dict[str, Column]) -> None:
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        columns.setdefault(name, Column(name)).add(split, values)
 
 
 def _batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:

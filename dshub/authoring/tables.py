@@ -1,12 +1,16 @@
 """Files that are tables: delimited text, JSON, parquet, Arrow, lines of text."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from dshub import readers
 from dshub.authoring.dialect import Dialect, sniff
 from dshub.authoring.forms import decoded
-from dshub.authoring.outline import Outline, Part, SplitOutline, part
+from dshub.authoring.names import key
+from dshub.authoring.outline import Outline, SplitOutline, part
 from dshub.authoring.records import Records, records
 from dshub.authoring.survey import Entry
 from dshub.errors import DshubError
@@ -40,13 +44,13 @@ def outline(
     make: dict[str, Callable[[Sequence[Entry], list[str]], SplitOutline]] = {
         "delimited": lambda entries, doubts: _delimited(entries, doubts, header),
         "json": _json,
+        "parquet": lambda entries, _doubts: _arrow("parquet", entries),
+        "arrow": lambda entries, _doubts: _arrow("arrow", entries),
         "lines": lambda _entries, _doubts: SplitOutline({"format": "lines", "blank": "drop"}, {}),
     }
-    plain = SplitOutline({"format": form}, {})
     for split, entries in files.items():
-        own = make[form](entries, found.doubts) if form in make else plain
-        parts: dict[str, Part] = {"text" if form == "lines" else "rows": part(entries, members)}
-        found.splits[split] = SplitOutline(dict(own.reader), parts)
+        found.splits[split] = own = make[form](entries, found.doubts)
+        own.parts = {"text" if form == "lines" else "rows": part(entries, members)}
     found.doubts = list(dict.fromkeys(found.doubts))
     return found
 
@@ -84,6 +88,36 @@ def _dialect(entry: Entry, header: bool | None) -> Dialect:  # noqa: FBT001  # s
 
 def _told(dialect: Dialect) -> str:
     return f"{len(dialect.columns)} columns {', '.join(dialect.columns[:8])}"
+
+
+def _arrow(form: str, entries: Sequence[Entry]) -> SplitOutline:
+    """Columns as they are; those within structures under names of their own.
+
+    Hugging Face keeps a picture as a structure of its bytes and its path: the bytes are the column.
+    """
+    found = readers.create({"format": form}).read({"rows": [entries[0].file]})
+    batch = next(iter(found), None)
+    paths = {} if batch is None else dict(_paths(batch.schema))
+    reader: dict[str, Any] = {"format": form}
+    if any("." in path for path in paths):
+        columns: dict[str, str] = {}
+        for path, name in paths.items():
+            columns[key(name, columns)] = path
+        reader["columns"] = columns
+    return SplitOutline(reader, {})
+
+
+def _paths(fields: Iterable[pa.Field], before: str = "") -> Iterator[tuple[str, str]]:
+    """The path of each column, and what it is to be called."""
+    for field in fields:
+        path = f"{before}{field.name}"
+        inner = [one.name for one in field.type] if pa.types.is_struct(field.type) else []
+        if "bytes" in inner:
+            yield f"{path}.bytes", path
+        elif inner:
+            yield from _paths(field.type, f"{path}.")
+        else:
+            yield path, path
 
 
 def _json(entries: Sequence[Entry], doubts: list[str]) -> SplitOutline:

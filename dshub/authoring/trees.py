@@ -132,7 +132,7 @@ def _places_in_split(
 
 
 def _without_lone_classes(places: dict[str, _Place]) -> dict[str, _Place]:
-    """A folder that is the only one of its split, and a class in no other, is none: `test/images`."""
+    """The only folder of a split is no class where others have several, not it: `test/images`."""
     labels: dict[str, set[str]] = {}
     for place in places.values():
         if place.label is not None:

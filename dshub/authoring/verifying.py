@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from dshub.errors import SchemaError
 from dshub.manifest import Manifest
@@ -23,36 +24,31 @@ def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) ->
         ReadError, SchemaError: the files are not what the manifest says.
     """
     for name, split in manifest.splits.items():
-        counts = {
-            figure.removesuffix("-counts"): np.zeros(len(value), np.int64)
-            for figure, value in split.figures.items()
-            if isinstance(value, tuple)
+        wanted = {
+            figure: value for figure, value in split.figures.items() if isinstance(value, tuple)
         }
+        counts = {figure: np.zeros(len(value), np.int64) for figure, value in wanted.items()}
         rows = 0
         with Task(progress, f"checking {name}", split.rows, unit="rows") as task:
             for batch in rows_of(manifest, name, paths):
                 rows += batch.num_rows
+                counts = {figure: _counted(batch, figure, old) for figure, old in counts.items()}
                 task.advance(batch.num_rows)
-                for column, count in counts.items():
-                    found = batch.column(column).to_numpy()
-                    count += np.bincount(found, minlength=len(count))
-        compare(manifest, name, rows, counts)
+        _compare(manifest, name, rows, counts)
 
 
-def compare(manifest: Manifest, split: str, rows: int, counts: Mapping[str, np.ndarray]) -> None:
-    """Compare what was read of a split with what the manifest says; raises SchemaError.
+def _counted(batch: pa.RecordBatch, figure: str, before: np.ndarray) -> np.ndarray:
+    """Rows of each class, (classes,), with those of a batch added."""
+    found = batch.column(figure.removesuffix("-counts")).to_numpy()
+    return before + np.bincount(found, minlength=len(before))
 
-    Args:
-        manifest: what is said.
-        split: which split.
-        rows: how many were read.
-        counts: int64 (classes,), rows of each class, by column.
-    """
+
+def _compare(manifest: Manifest, split: str, rows: int, counts: Mapping[str, np.ndarray]) -> None:
     where, facts = f"{manifest.name}, split {split}", manifest.splits[split]
     if rows != facts.rows:
         raise SchemaError(where=where, expected=f"{facts.rows:,} rows", got=f"{rows:,} rows")
-    for column, count in counts.items():
-        expected = facts.figures[f"{column}-counts"]
+    for figure, count in counts.items():
+        expected = facts.figures[figure]
         if expected != tuple(count.tolist()):
-            told = f"rows of each class {list(count)}"
-            raise SchemaError(where=f"{where}, column {column}", expected=f"{expected}", got=told)
+            got = str(tuple(count.tolist()))
+            raise SchemaError(where=f"{where}, {figure}", expected=str(expected), got=got)

@@ -51,12 +51,10 @@ def resource_keys(outline: Outline, name: str) -> dict[Path, str]:
     from dshub.archives import stream_suffixes
 
     keys: dict[Path, str] = {}
-    for split in outline.splits.values():
-        for part in split.parts.values():
-            for path, _ in part.references:
-                if path not in keys:
-                    own = name.rpartition("/")[2] if path == PACKED else path.name
-                    keys[path] = key(stem(own, stream_suffixes()), keys.values())
+    parts = [part for split in outline.splits.values() for part in split.parts.values()]
+    for path in dict.fromkeys(path for part in parts for path, _ in part.references):
+        own = name.rpartition("/")[2] if path == PACKED else path.name
+        keys[path] = key(stem(own, stream_suffixes()), keys.values())
     return keys
 
 
@@ -109,16 +107,15 @@ def supervised(features: Mapping[str, Feature]) -> tuple[str, str] | None:
 
 def task(features: Mapping[str, Feature]) -> str:
     """The usual use of such columns, a guess."""
-    kinds: dict[type, str] = {
-        ImageFeature: "image",
-        AudioFeature: "audio",
-        TextFeature: "text",
-        ListFeature: "text",
-        NumberFeature: "tabular",
-    }
-    found = {type(item) for item in features.values()}
-    what = next((word for kind, word in kinds.items() if kind in found), "tabular")
-    return f"{what}-classification" if LabelFeature in found else "unknown"
+    kinds = [type(item) for item in features.values()]
+    if LabelFeature not in kinds:
+        return "unknown"
+    for kind, what in ((ImageFeature, "image"), (AudioFeature, "audio")):
+        if kind in kinds:
+            return f"{what}-classification"
+    texts = kinds.count(TextFeature) + kinds.count(ListFeature)
+    text = texts and texts >= kinds.count(NumberFeature) + kinds.count(LabelFeature) - 1
+    return "text-classification" if text else "tabular-classification"
 
 
 def _resource(name: str, found: tuple[str, Measured]) -> str:

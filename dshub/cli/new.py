@@ -247,10 +247,8 @@ class _Work:
         target = self._target
         files = [str(path) for path in self._request.tops]
         sources = [str(self._staged.archive)] if packed else files
-        steps = [
-            f"open {target.manifest}: say what the dataset is, its licence and how to cite it; "
-            f"then `dshub check {target.manifest}`"
-        ]
+        words = "say what the dataset is, its licence and how to cite it"
+        steps = [f"open {target.manifest}: {words}; then `dshub check {target.manifest}`"]
         if taken:
             steps.append(f'load it: dshub.load("{target.manifest}")')
         else:
@@ -258,7 +256,7 @@ class _Work:
         if target.root is not None:
             root = os.path.relpath(target.root)
             steps.append(f"load it by name: set DSHUB_REGISTRY={root}, then {target.name}")
-        what = str(self._staged.archive) if packed else "the files"
+        what = ", ".join(sources)
         steps.append(
             f"share it: upload {what}, and write `urls` into the manifest; "
             "`dshub fetch --from FOLDER` takes files from a folder"
