@@ -218,14 +218,17 @@ class OfflineError(FetchError):
 
     exit_code = 6
 
-    def __init__(self, *, dataset: str, files: Sequence[str], looked_in: Sequence[str]) -> None:
+    def __init__(
+        self, *, dataset: str, files: Sequence[str], looked_in: Sequence[str], hint: str = ""
+    ) -> None:
         listing = "".join(f"\n  {file}" for file in files)
         places = ", ".join(looked_in)
         DshubError.__init__(
             self,
             f"{dataset} is not complete in the cache ({places}), and DSHUB_OFFLINE forbids to "
             f"fetch:{listing}",
-            hint=f"run `dshub fetch {dataset}` on a connected machine and bring its cache, or "
+            hint=hint
+            or f"run `dshub fetch {dataset}` on a connected machine and bring its cache, or "
             f"download the files there and `dshub import {dataset} FOLDER` here",
         )
         self.dataset, self.files, self.looked_in = dataset, tuple(files), tuple(looked_in)
@@ -320,8 +323,8 @@ class ReadError(DshubError):
     exit_code = 9
     hint = "the file is damaged or of another format than its manifest says"
 
-    def __init__(self, *, file: str, reason: str) -> None:
-        super().__init__(f"{file}: {reason}")
+    def __init__(self, *, file: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"{file}: {reason}", hint=hint)
         self.file, self.reason = file, reason
 
 
@@ -331,8 +334,8 @@ class SchemaError(DshubError):
     exit_code = 9
     hint = "the data and their manifest disagree; nothing was kept"
 
-    def __init__(self, *, where: str, expected: str, got: str) -> None:
-        super().__init__(f"{where}: got {got}, expected {expected}")
+    def __init__(self, *, where: str, expected: str, got: str, hint: str = "") -> None:
+        super().__init__(f"{where}: got {got}, expected {expected}", hint=hint)
         self.where, self.expected, self.got = where, expected, got
 
 

@@ -7,11 +7,11 @@ load neither NumPy nor Arrow.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from dshub.errors import UnknownNameError
+from dshub.errors import DshubError, UnknownNameError
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
@@ -30,33 +30,44 @@ if TYPE_CHECKING:
 
 
 class Splits(Mapping[str, "Dataset"]):
-    """The splits of a dataset by name; each is prepared when it is first looked up."""
+    """The splits of a dataset by name; each is prepared when it is first looked up.
 
-    def __init__(self, manifest: Manifest, open_split: "Callable[[str], Dataset]") -> None:
-        self.manifest, self._open_split = manifest, open_split
+    Attributes:
+        title: name and version.
+        manifest: of the dataset; None for one of Hugging Face's hub.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        rows: Mapping[str, int],
+        open_split: "Callable[[str], Dataset]",
+        manifest: Manifest | None = None,
+    ) -> None:
+        self.title, self.manifest = title, manifest
+        self._rows, self._open_split = dict(rows), open_split
         self._opened: dict[str, Dataset] = {}
 
     def __getitem__(self, split: str) -> "Dataset":
-        if split not in self.manifest.splits:
-            raise _unknown_split(self.manifest, split)
+        if split not in self._rows:
+            kind = f"split of {self.manifest.name if self.manifest else self.title}"
+            raise UnknownNameError(kind=kind, name=split, known=list(self._rows))
         if split not in self._opened:
             self._opened[split] = self._open_split(split)
         return self._opened[split]
 
     def __contains__(self, split: object) -> bool:
-        return split in self.manifest.splits
+        return split in self._rows
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.manifest.splits)
+        return iter(self._rows)
 
     def __len__(self) -> int:
-        return len(self.manifest.splits)
+        return len(self._rows)
 
     def __repr__(self) -> str:
-        rows = ", ".join(
-            f"{name}: {item.rows:,} rows" for name, item in self.manifest.splits.items()
-        )
-        return f"<Splits {self.manifest.identifier}: {rows}>"
+        rows = ", ".join(f"{name}: {rows:,} rows" for name, rows in self._rows.items())
+        return f"<Splits {self.title}: {rows}>"
 
 
 class Hub:
@@ -250,7 +261,9 @@ class Hub:
         A prepared split opens in milliseconds, through the memory map, with no connection made.
 
         Args:
-            name: `mnist`, `mnist@1.0.0`, or the path of a manifest file.
+            name: `mnist`, `mnist@1.0.0`, or the path of a manifest file; or `hf:owner/name` or
+                `hf:owner/name/config` for one of Hugging Face's hub, which is fetched and
+                prepared by the package `datasets` in its own cache.
             split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None gives all splits
                 as a read-only mapping, each opened when it is looked up.
             columns: only these.
@@ -266,6 +279,8 @@ class Hub:
         if synthetic is not None and (isinstance(synthetic, bool) or synthetic < 0):
             raise ValueError(f"synthetic is a number of rows, not {synthetic!r}")
         wanted = self.settings.synthetic if synthetic is None else synthetic
+        if name.startswith("hf:"):
+            return self._load_from_hub(name, split, columns, synthetic=wanted or None)
         manifest = self._manifest(name, wanted or None)
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
@@ -273,8 +288,33 @@ class Hub:
                 known = list(manifest.features)
                 raise UnknownNameError(kind="column", name=column, known=known)
         if split is None:
-            return Splits(manifest, lambda name: self._open(manifest, name, columns))
+            rows = {name: item.rows for name, item in manifest.splits.items()}
+            opened = partial(self._open, manifest, columns=columns)
+            return Splits(manifest.identifier, rows, opened, manifest)
         return self._open(manifest, split, columns)
+
+    def _load_from_hub(
+        self,
+        name: str,
+        split: str | None,
+        columns: Sequence[str] | None,
+        *,
+        synthetic: int | None,
+    ) -> "Dataset | Splits":
+        if synthetic:
+            raise DshubError(
+                f"no stand-in can be made for {name}",
+                hint="stand-ins are made from manifests; synthetic=0 asks for the data",
+            )
+        from dshub.dataset.hub_names import HubSplits
+
+        splits = HubSplits(name, offline=self.settings.offline)
+
+        def opened(expression: str) -> "Dataset":
+            found = splits.open(expression)
+            return found if columns is None else found.columns(columns)
+
+        return Splits(name, splits.rows, opened) if split is None else opened(split)
 
     def _open(
         self, manifest: Manifest, expression: str, columns: Sequence[str] | None
@@ -322,7 +362,10 @@ class Hub:
             found = splits[split]
             if found.supervised is None:
                 raise ValueError(f"{name} does not say which columns (x, y) means")
-            x, y = (np.array(found[column]) for column in found.supervised)
+            try:
+                x, y = (np.array(found[column]) for column in found.supervised)
+            except ValueError as error:  # rows of several shapes
+                raise ValueError(f"{name}: {error}; use `load` and `batches`") from None
             return x, y
 
         return arrays("train"), arrays("test")

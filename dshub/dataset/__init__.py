@@ -6,6 +6,7 @@ for, from the memory map.
 """
 
 from dshub.dataset.dataset import Dataset
+from dshub.dataset.decoding import LazyColumn
 from dshub.dataset.splits import Part, parse_split
 
-__all__ = ["Dataset", "Part", "parse_split"]
+__all__ = ["Dataset", "LazyColumn", "Part", "parse_split"]

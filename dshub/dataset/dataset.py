@@ -12,15 +12,21 @@ import msgspec
 import numpy as np
 
 from dshub import plugins
+from dshub.dataset.alignment import AlignedSource, chosen_column
+from dshub.dataset.decoding import Encoded, LazyColumn, decode_all
+from dshub.dataset.folders import from_folder
+from dshub.dataset.hugging_face import from_hf
+from dshub.dataset.own_data import from_arrays, from_arrow
 from dshub.dataset.selection import Selection, Shuffled, Span, describe, picked, rows_at, sliced
-from dshub.dataset.sources import Source, TableSource, from_arrays, from_arrow
+from dshub.dataset.sources import Source, TableSource
 from dshub.errors import UnknownNameError
 from dshub.loader import Batch, Loader
 from dshub.loader.loader import Layout, Plan
-from dshub.manifest import Feature, ImageFeature, Manifest
+from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
 from dshub.table import Values
 
 BLOCK = 1024  # rows read at a time when a dataset is iterated or filtered
+DECODED_BLOCK = 16  # where they are decoded: photographs take some MB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +40,22 @@ class Dataset:
         ds[[1, 5]]       columns of the rows 1 and 5
         ds["label"]      a whole column: int64 (rows,), a view of the memory map where it can be
 
-    Pictures are RGB or grey, (height, width, channels), uint8; labels int64; text `str`.
+    Pictures are RGB or grey, (height, width, channels), uint8; recordings int16 (samples,) or
+    (samples, channels); labels int64; text `str`; lists an array (values, …), or a list of `str`.
+    Several rows are one array where all rows have one shape, and a list where they may not. What
+    is kept as files is decoded when a row is read; a whole column of it is a sequence that does
+    so row by row.
+
     Arrays that are views are read-only. It pickles to a few hundred bytes, for worker processes.
 
-    Get one from `dshub.load`, or from your own data with `from_arrays` and `from_arrow`.
+    Get one from `dshub.load`, or from your own data with the methods `from_…`.
     """
 
     _source: Source
     _selection: Selection
     _names: tuple[str, ...]
     _supervised: tuple[str, str] | None = None
+    _decoded: bool = True
 
     # Making one
 
@@ -55,16 +67,20 @@ class Dataset:
     @classmethod
     def from_arrays(
         cls,
-        columns: Mapping[str, np.ndarray | Sequence[str]],
+        columns: Mapping[str, np.ndarray | Sequence[Any]],
         *,
         features: Mapping[str, Feature] | None = None,
         supervised: tuple[str, str] | None = None,
     ) -> Self:
-        """Your own arrays, (rows, …), or lists of `str`; they are not copied.
+        """Your own arrays, (rows, …), which are not copied, or lists.
+
+        A list holds `str`; or `bytes`, the files of pictures or recordings; or for each row an
+        array or a list of as many values as it has.
 
         Args:
+            columns: by name, all of one length.
             features: what columns hold, such as class names; guessed from dtype and shape
-                where not given.
+                where not given. Files need one.
             supervised: the columns that `(x, y)` means.
 
         Raises:
@@ -74,19 +90,85 @@ class Dataset:
         return cls._of(from_arrays(columns, features), supervised)
 
     @classmethod
-    def from_arrow(cls, table: Any, *, supervised: tuple[str, str] | None = None) -> Self:
-        """A `pyarrow.Table` of numbers, fixed-size lists of them, and text."""
-        return cls._of(from_arrow(table), supervised)
+    def from_arrow(
+        cls,
+        table: Any,
+        *,
+        features: Mapping[str, Feature] | None = None,
+        supervised: tuple[str, str] | None = None,
+    ) -> Self:
+        """A `pyarrow.Table` of numbers, text, lists and files, which is not copied.
+
+        Args:
+            table: without missing values.
+            features: what columns hold, which are made to fit where they can: text becomes
+                classes or numbers. Told by the type where not given; `binary` needs one.
+            supervised: the columns that `(x, y)` means.
+
+        Raises:
+            SchemaError: a column cannot hold its feature, or lacks a value.
+            UnknownNameError: `supervised` names another column.
+        """
+        return cls._of(from_arrow(table, features), supervised)
 
     @classmethod
-    def _of(cls, source: Source, supervised: tuple[str, str] | None = None) -> Self:
+    def from_folder(cls, path: str | Path, split: str | None = None) -> Self:
+        """Pictures or recordings in a folder for each class, ``cat/1.jpg``, ``dog/7.jpg``.
+
+        Rows come in the order of classes and names, with columns `image` (or `audio`) and
+        `label`; files that lie in no folder make rows without a label. Folders such as `train`,
+        `val` and `test` are splits, all with the same classes. Files are read when their rows
+        are. A fingerprint goes by names, sizes and times of change.
+
+        Args:
+            path: the folder.
+            split: `train`, `train[:10%]`, `train+val`; the folder itself holds the classes
+                where not given.
+
+        Raises:
+            ReadError: there is no such folder, or nothing in it; or, later, a file is damaged.
+            UnknownNameError, SplitError: it has splits and `split` says none of them.
+            SchemaError: it holds both pictures and recordings, or recordings of several kinds.
+        """
+        return cls._of(*from_folder(Path(path), split))
+
+    @classmethod
+    def from_hf(
+        cls,
+        dataset: Any,
+        *,
+        features: Mapping[str, Feature] | None = None,
+        title: str = "the dataset",
+    ) -> Self:
+        """A `datasets.Dataset` of Hugging Face, over the same Arrow data.
+
+        Class names, pictures, recordings, lists and arrays keep their meaning. A column of
+        classes that are all hidden (-1) is left out.
+
+        Args:
+            dataset: one split.
+            features: what columns hold that `datasets` calls `binary`.
+            title: what errors call it.
+
+        Raises:
+            SchemaError: a column holds what no feature does, or lacks a value.
+        """
+        return cls._of(*from_hf(dataset, features, title))
+
+    @classmethod
+    def _of(
+        cls,
+        source: Source,
+        supervised: tuple[str, str] | None = None,
+        selection: Selection | None = None,
+    ) -> Self:
         names = tuple(source.features)
         for name in supervised or ():
             if name not in names:
                 raise UnknownNameError(kind="column", name=name, known=names)
         if supervised is None and source.manifest is not None:
             supervised = source.manifest.supervised  # of a split that may hide its labels
-        return cls(source, Span(0, source.rows), names, supervised)
+        return cls(source, selection or Span(0, source.rows), names, supervised)
 
     def __getstate__(self) -> dict[str, Any]:
         """What it is, without what was worked out from that."""
@@ -115,8 +197,12 @@ class Dataset:
 
     @property
     def pictures(self) -> list[str]:
-        """The columns that hold pictures."""
-        return [name for name, kind in self.features.items() if isinstance(kind, ImageFeature)]
+        """The columns whose rows are pictures, rather than files of them."""
+        return [
+            name
+            for name, kind in self.features.items()
+            if isinstance(kind, ImageFeature) and (self._decoded or not is_encoded(kind))
+        ]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -126,6 +212,7 @@ class Dataset:
         ones, such as ``ds[:3]``'s rows as ``ds.take(3)`` and as ``ds.select([0, 1, 2])``.
         """
         parts = [self._source.identity, describe(self._selection), list(self._names)]
+        parts += [] if self._decoded else [["files"]]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
     def __repr__(self) -> str:
@@ -139,7 +226,7 @@ class Dataset:
     @overload
     def __getitem__(self, key: int) -> dict[str, Any]: ...
     @overload
-    def __getitem__(self, key: str) -> Values: ...
+    def __getitem__(self, key: str) -> np.ndarray | Sequence[Any]: ...
     @overload
     def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Batch: ...
     def __getitem__(self, key: Any) -> Any:
@@ -160,9 +247,9 @@ class Dataset:
         return {name: _plain(values[0]) for name, values in row.items()}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(self), BLOCK):
-            columns = self[start : start + BLOCK]
-            for i in range(min(BLOCK, len(self) - start)):
+        for start in range(0, len(self), self._block):
+            columns = self[start : start + self._block]
+            for i in range(min(self._block, len(self) - start)):
                 yield {name: _plain(values[i]) for name, values in columns.items()}
 
     def gather(self, rows: np.ndarray) -> Batch:
@@ -172,20 +259,47 @@ class Dataset:
             rows: int64, each from 0 to len - 1; not checked.
         """
         chosen = rows_at(self._selection, rows)
-        return {name: self._source.gather(name, chosen) for name in self._names}
+        return {
+            name: self._decode(name, self._source.gather(name, chosen), chosen)
+            for name in self._names
+        }
 
-    def _column(self, name: str) -> Values:
+    def _column(self, name: str) -> np.ndarray | Sequence[Any]:
         if name not in self._names:
             raise UnknownNameError(kind="column", name=name, known=self._names)
-        return cast("Values", self.columns([name])._span()[name])
+        view = self.columns([name])
+        return (
+            LazyColumn(view, name) if name in self.encoded else cast("Values", view._span()[name])
+        )
 
     def _span(self) -> Batch:
         """All rows, as views where they lie side by side."""
         chosen = self._selection
         if isinstance(chosen, Span) and chosen.step == 1:
-            stop = chosen.start + chosen.length
-            return {name: self._source.span(name, chosen.start, stop) for name in self._names}
+            rows = range(chosen.start, chosen.start + chosen.length)
+            return {
+                name: self._decode(name, self._source.span(name, rows.start, rows.stop), rows)
+                for name in self._names
+            }
         return self.gather(np.arange(len(self), dtype=np.int64))
+
+    def _decode(self, name: str, values: Values, rows: Sequence[int] | np.ndarray) -> Values:
+        """Values of some rows of the source, as they are handed out."""
+        feature = self._source.features[name]
+        if not (self._decoded and isinstance(feature, Encoded) and is_encoded(feature)):
+            return values
+        where = self._source.where
+        return decode_all(list(values), feature, lambda i: f"{where(int(rows[i]))}, column {name}")
+
+    @property
+    def encoded(self) -> list[str]:
+        """The columns that are decoded as their rows are read."""
+        return [name for name in self._names if self._decoded and is_encoded(self.features[name])]
+
+    @property
+    def _block(self) -> int:
+        """Rows that are read at a time by what walks over all of them."""
+        return DECODED_BLOCK if self.encoded else BLOCK
 
     def _positions(self, key: Any) -> np.ndarray:
         wanted = np.asarray(key)
@@ -213,6 +327,28 @@ class Dataset:
             if name not in self._names:
                 raise UnknownNameError(kind="column", name=name, known=self._names)
         return replace(self, _names=tuple(names))
+
+    def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
+        """Pictures and recordings decoded, as they are at first; or as `bytes`, their files."""
+        return replace(self, _decoded=on)
+
+    def align_labels(self, names: Sequence[str], column: str | None = None) -> Self:
+        """The same rows, with classes numbered in the order of `names`, as a model's outputs are.
+
+        ``ds.align_labels(model_classes)["label"]``
+
+        Args:
+            names: for each class of the column its name or its code, and any others.
+            column: of classes, or of lists of them; the only one, or `y`, where not given.
+
+        Raises:
+            SchemaError: lists the classes that are not among the names, or twice.
+            UnknownNameError: there is no such column, or several that may be meant.
+        """
+        if isinstance(names, str):
+            raise TypeError("names are a list, not one text")
+        chosen = chosen_column(self.features, column, self.supervised)
+        return replace(self, _source=AlignedSource(self._source, chosen, names))
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Self:
         """The rows of those numbers (or where a mask is true), in that order."""
@@ -266,15 +402,16 @@ class Dataset:
         ``ds.filter(lambda batch: batch["label"] < 5, columns=["label"])``
 
         Args:
-            keep: called with columns of up to 1,024 rows; returns one bool for each.
+            keep: called with columns of up to 1,024 rows (fewer where pictures are decoded);
+                returns one bool for each.
             columns: the columns it needs; fewer are faster. None means all.
         """
         view = self if columns is None else self.columns(columns)
         masks = [np.zeros(0, bool)]
-        for start in range(0, len(self), BLOCK):
-            batch = view[start : start + BLOCK]
+        for start in range(0, len(self), view._block):
+            batch = view[start : start + view._block]
             mask = np.asarray(keep(batch))
-            rows = min(BLOCK, len(self) - start)
+            rows = min(view._block, len(self) - start)
             if mask.shape != (rows,) or mask.dtype != bool:
                 raise TypeError(
                     f"the filter must return {rows} bools, not {mask.dtype} {mask.shape}"
@@ -329,8 +466,10 @@ class Dataset:
         return Loader(self, plan)
 
     def numpy(self) -> Batch:
-        """Whole columns as arrays: views of the memory map where the rows lie side by side."""
-        return self._span()
+        """Whole columns, as `ds["label"]` is one: views of the memory map where they can be."""
+        lazy = {name: self._column(name) for name in self.encoded}
+        rest = self.columns([name for name in self._names if name not in lazy])._span()
+        return {name: lazy[name] if name in lazy else rest[name] for name in self._names}
 
     def torch(self) -> Any:
         """A map-style `torch.utils.data.Dataset`; see `dshub.adapters.torch`."""

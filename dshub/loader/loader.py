@@ -11,7 +11,7 @@ from dshub.errors import StateError
 from dshub.loader.order import ORDER_VERSION, key_of, permute
 
 Batch = dict[str, Any]
-"""Column name to an array (rows, …), or to a list of `str` for text."""
+"""Column name to an array (rows, …), or to a list where rows are no arrays of one shape."""
 
 Layout = Literal["hwc", "chw"]
 
@@ -100,7 +100,7 @@ class Loader:
         batch = self.rows.gather(where)
         if self.plan.layout == "chw":
             for name in self.rows.pictures:
-                batch[name] = np.ascontiguousarray(np.moveaxis(batch[name], -1, 1))
+                batch[name] = _channels_first(batch[name])
         if self.plan.transform is not None:
             batch = self.plan.transform(batch)
         return self._paired(batch)
@@ -169,3 +169,10 @@ class Loader:
             MissingExtraError: the framework is not installed.
         """
         return plugins.module("adapters", framework).batches(self)
+
+
+def _channels_first(pictures: Any) -> Any:
+    """(…, height, width, channels) to (…, channels, height, width), one array or a list."""
+    if isinstance(pictures, list):
+        return [_channels_first(picture) for picture in pictures]
+    return np.ascontiguousarray(np.moveaxis(pictures, -1, -3))

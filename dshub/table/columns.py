@@ -213,4 +213,6 @@ def _offsets(array: pa.Array) -> np.ndarray:
 def _viewed(data: pa.Buffer, dtype: np.dtype, first: int, count: int) -> np.ndarray:
     if not count:
         return np.empty(0, dtype)
-    return np.frombuffer(data, dtype, count, first * dtype.itemsize)
+    values = np.frombuffer(data, dtype, count, first * dtype.itemsize)
+    values.flags.writeable = False  # what Arrow made in memory would let itself be written to
+    return values

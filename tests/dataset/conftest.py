@@ -1,14 +1,23 @@
 """A table with every kind of column, in several shards, and its rows as plain values."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from dshub import Dataset, Feature, Manifest, Resource, Split
-from dshub.manifest import ImageFeature, LabelFeature, NumberFeature, TextFeature
+from dshub.manifest import (
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
 from dshub.schema import conform
 from dshub.table import TableWriter
 
@@ -18,6 +27,9 @@ FEATURES: dict[str, Feature] = {
     "label": LabelFeature(names=("cat", "dog", "owl")),
     "size": NumberFeature(dtype="float32", shape=(2,)),
     "text": TextFeature(),
+    "photo": ImageFeature(encoding="png"),
+    "tokens": ListFeature(of=NumberFeature(dtype="int32")),
+    "words": ListFeature(of=TextFeature()),
 }
 
 
@@ -40,9 +52,18 @@ def made(split: str, count: int) -> list[dict[str, Any]]:
             "label": n % 3,
             "size": [n / 4, -float(n)],
             "text": f"{split} {n}: pâté" * (n % 4),
+            "photo": [[[n, y, 7]] * 2 for y in range(1 + n % 3)],
+            "tokens": list(range(n, n + n % 5)),
+            "words": ["le", "pâté", str(n)][: n % 4],
         }
         for n in range(first, first + count)
     ]
+
+
+def png(pixels: list[Any]) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(np.array(pixels, np.uint8)).save(sink, "PNG")
+    return sink.getvalue()
 
 
 def manifest() -> Manifest:
@@ -75,6 +96,9 @@ def write(folder: Path, split: str, rows: list[dict[str, Any]], *, shard_bytes: 
                 "label": [row["label"] for row in some],
                 "size": pa.array([row["size"] for row in some], pa.list_(pa.float32(), 2)),
                 "text": [row["text"] for row in some],
+                "photo": [png(row["photo"]) for row in some],
+                "tokens": pa.array([row["tokens"] for row in some], pa.list_(pa.int32())),
+                "words": pa.array([row["words"] for row in some], pa.list_(pa.string())),
             }
         )
         writer.write(conform(found, FEATURES, where=split, first_row=start))

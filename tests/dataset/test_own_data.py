@@ -7,7 +7,14 @@ import pytest
 
 from dshub import Dataset
 from dshub.errors import SchemaError, UnknownNameError
-from dshub.manifest import Feature, ImageFeature, LabelFeature, NumberFeature, TextFeature
+from dshub.manifest import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
 
 
 def test_features_are_guessed() -> None:
@@ -177,8 +184,10 @@ def test_empty_arrow_tables() -> None:
         pa.array(["a", None]),
         pa.array([[1, 2], None], pa.list_(pa.int64(), 2)),
         pa.array([[1, None]], pa.list_(pa.int64(), 2)),
-        pa.array([[1], [1, 2]]),
+        pa.array([[1], [1, None]]),
+        pa.array([[[1]], [[1], [2]]]),
         pa.array([{"a": 1}]),
+        pa.array([b"a file of some kind"]),
     ],
     ids=str,
 )
@@ -186,3 +195,123 @@ def test_arrow_columns_that_no_feature_holds(column: pa.Array) -> None:
     """Missing values and other types are an error that names the column."""
     with pytest.raises(SchemaError, match="column x"):
         Dataset.from_arrow(pa.table({"x": column}))
+
+
+def values_of(column: Any) -> list[Any]:
+    return [value.tolist() if isinstance(value, np.ndarray) else value for value in column]
+
+
+LISTS: list[tuple[Any, Any]] = [
+    ([[1, 2], [], [3]], NumberFeature(dtype="int64")),
+    ([np.zeros(2, np.float32), np.ones(3, np.float32)], NumberFeature(dtype="float32")),
+    ([np.zeros((2, 4)), np.ones((0, 4))], NumberFeature(dtype="float64", shape=(4,))),
+    ([["le", "pâté"], [], ["chat"]], TextFeature()),
+    ([["a", "b"], ["c", "d"]], TextFeature()),
+]
+
+
+@pytest.mark.parametrize(("rows", "item"), LISTS, ids=str)
+def test_rows_of_several_lengths_are_lists(rows: Any, item: Any) -> None:
+    """Arrays, lists of numbers and lists of words come back as they were."""
+    dataset = Dataset.from_arrays({"x": rows})
+    assert dataset.features == {"x": ListFeature(of=item)}
+    assert values_of(dataset["x"]) == values_of(rows)
+    assert values_of(dataset[[1, 0]]["x"]) == values_of([rows[1], rows[0]])
+    if not isinstance(item, TextFeature):
+        assert {value.dtype.name for value in dataset["x"]} == {item.dtype}
+
+
+def test_a_feature_makes_lists_of_equal_rows() -> None:
+    """Lists that happen to be of one length are lists where that is said; classes are checked."""
+    label = LabelFeature(names=("cat", "dog"))
+    features: dict[str, Feature] = {
+        "x": ListFeature(of=NumberFeature(dtype="int16")),
+        "label": ListFeature(of=label),
+        "none": ListFeature(of=label),
+    }
+    columns: dict[str, Any] = {"x": [[1, 2], [3, 4]], "label": [[0], [1]], "none": [[], []]}
+    dataset = Dataset.from_arrays(columns, features=features)
+    assert dataset.features == features
+    assert (values_of(dataset["x"]), dataset[1]["x"].dtype.name) == ([[1, 2], [3, 4]], "int16")
+    assert dataset[0]["none"].dtype == np.int64
+    with pytest.raises(SchemaError, match=r"column label: got lists of .* from 0 to 2"):
+        Dataset.from_arrays(columns | {"label": [[0], [2]]}, features=features)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [np.zeros(1, np.int8), np.zeros(2, np.int16)],
+        [np.zeros((1, 2)), np.zeros((1, 3))],
+        [["a"], [1, 2]],
+        [1, [2, 3]],
+        [[1], [[2], [3]]],
+    ],
+    ids=str,
+)
+def test_lists_of_several_kinds_of_rows(rows: Any) -> None:
+    """They are refused, with the name of the column."""
+    with pytest.raises(SchemaError, match="column x"):
+        Dataset.from_arrays({"x": rows})
+
+
+def test_changing_what_was_gathered_changes_nothing_else() -> None:
+    """Values that are handed out by number are new."""
+    dataset = Dataset.from_arrays({"x": [[1, 2], [3]]})
+    dataset[0]["x"][:] = 9
+    dataset[[0, 1]]["x"][1][:] = 9
+    assert values_of(dataset["x"]) == [[1, 2], [3]]
+
+
+def test_files_need_a_feature_that_says_what_they_are() -> None:
+    """Bytes alone could be anything."""
+    with pytest.raises(SchemaError, match=r"column x: got bytes, .*features="):
+        Dataset.from_arrays({"x": [b"abc"]})
+    image = ImageFeature(encoding="any")
+    with pytest.raises(SchemaError, match="column x: got text, expected bytes"):
+        Dataset.from_arrays({"x": ["abc"]}, features={"x": image})
+    dataset = Dataset.from_arrays({"x": [b"abc", b"d"]}, features={"x": image})
+    assert dataset.decode(False)["x"] == [b"abc", b"d"]
+
+
+def test_arrow_lists_and_files() -> None:
+    """Lists are told by their types, in several chunks, sliced and large; files by a feature."""
+    rows = [[1], [], [2, 3], [4], [5, 6, 7]]
+    words = [["a"], ["b", ""], [], ["pâté"], ["c"]]
+    table = pa.table(
+        {
+            "n": pa.chunked_array([rows[:2], [], rows[2:]], pa.list_(pa.int16())),
+            "large": pa.array(rows, pa.large_list(pa.float32())),
+            "words": pa.array(words, pa.list_(pa.large_string())),
+            "pairs": pa.array([[[n, n]] * n for n in range(5)], pa.list_(pa.list_(pa.int8(), 2))),
+            "photo": pa.array([b"BM%d" % n for n in range(5)], pa.large_binary()),
+            "kind": ["dog", "cat", "cat", "dog", "cat"],
+        }
+    ).slice(1, 4)
+    features: dict[str, Feature] = {
+        "photo": ImageFeature(encoding="any"),
+        "kind": LabelFeature(names=("cat", "dog")),
+    }
+    dataset = Dataset.from_arrow(table, features=features).decode(False)
+    assert dataset.features["n"] == ListFeature(of=NumberFeature(dtype="int16"))
+    assert dataset.features["pairs"] == ListFeature(of=NumberFeature(dtype="int8", shape=(2,)))
+    assert dataset.features["words"] == ListFeature(of=TextFeature())
+    for name in ("n", "large", "words", "pairs", "photo"):
+        assert values_of(dataset[name]) == table.column(name).to_pylist()
+        assert values_of(dataset[[3, 0]][name]) == table.column(name).take([3, 0]).to_pylist()
+    assert values_of(dataset["kind"]) == [0, 0, 1, 0]
+
+
+def test_lists_of_arrow_are_not_copied() -> None:
+    """A row is a view of the buffer it came in."""
+    array = pa.array([[1, 2], [3]], pa.list_(pa.int64()))
+    row = Dataset.from_arrow(pa.table({"x": array}))["x"][1]
+    assert row.ctypes.data == array.values.buffers()[1].address + 16
+    assert not row.flags.writeable
+
+
+def test_where_a_value_is_missing() -> None:
+    """The row is named, in whichever chunk it lies."""
+    chunks = pa.chunked_array([[[1], [2]], [[3], [4, None], [5]]], pa.list_(pa.int64()))
+    with pytest.raises(SchemaError, match="column x, row 3: got none"):
+        Dataset.from_arrow(pa.table({"x": chunks}))

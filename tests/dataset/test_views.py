@@ -25,7 +25,10 @@ def plain(row: Row) -> Row:
 def rows_of(batch: dict[str, Any]) -> list[Row]:
     """The rows that some columns hold."""
     columns = [
-        values.tolist() if isinstance(values, np.ndarray) else values for values in batch.values()
+        values.tolist()
+        if isinstance(values, np.ndarray)
+        else [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+        for values in batch.values()
     ]
     return [dict(zip(batch, values, strict=True)) for values in zip(*columns, strict=True)]
 
@@ -105,10 +108,13 @@ def test_chains_of_views_are_chains_of_lists(prepared: Any, splits: tuple[str, .
 def test_rows_have_the_promised_types(prepared: Any) -> None:
     """Pictures (height, width, channels) uint8, labels Python's own numbers, text `str`."""
     row = prepared.dataset()[3]
-    assert list(row) == ["image", "label", "size", "text"]
+    assert list(row) == ["image", "label", "size", "text", "photo", "tokens", "words"]
     assert (row["image"].dtype, row["image"].shape) == (np.uint8, (2, 3, 1))
     assert (row["size"].dtype, row["size"].shape) == (np.float32, (2,))
     assert (type(row["label"]), type(row["text"])) == (int, str)
+    assert (row["photo"].dtype, row["photo"].shape) == (np.uint8, (1, 2, 3))
+    assert (row["tokens"].dtype, row["tokens"].shape) == (np.int32, (3,))
+    assert row["words"] == ["le", "pâté", "3"]
 
 
 @pytest.mark.parametrize("take", [0, 1, 40])
@@ -123,6 +129,8 @@ def test_columns_have_the_promised_types(prepared: Any, take: int) -> None:
         assert (columns[name].dtype, columns[name].shape) == (dtype, (take, *shape))
     assert type(columns["text"]) is list
     assert len(columns["text"]) == take
+    for name in ("photo", "tokens", "words"):
+        assert len(columns[name]) == take
 
 
 @pytest.mark.parametrize("row", [40, -41, 10**9, 2**63 - 1])
@@ -183,7 +191,7 @@ def test_an_unknown_column_is_an_error_that_names_those_there_are(prepared: Any)
     for get in (dataset.__getitem__, lambda name: dataset.columns(["label", name])):
         with pytest.raises(UnknownNameError, match="no column named 'lable'") as caught:
             get("lable")
-        assert caught.value.hint == "known: image, label, size, text"
+        assert caught.value.hint == "known: image, label, size, text, photo, tokens, words"
     with pytest.raises(UnknownNameError) as caught:
         dataset.columns(["text"])["label"]
     assert caught.value.known == ("text",)
@@ -245,7 +253,7 @@ def test_shares_that_cannot_be_are_refused(prepared: Any, shares: tuple[float, .
 def test_a_filter_must_answer_for_each_row(prepared: Any, answer: Any) -> None:
     """With one bool for each."""
     with pytest.raises(TypeError, match="must return 40 bools"):
-        prepared.dataset().filter(lambda _: answer)
+        prepared.dataset().filter(lambda _: answer, columns=["label"])
 
 
 def test_filters_of_long_datasets() -> None:

@@ -74,6 +74,7 @@ def test_without_a_split_all_of_them(shared: Hub) -> None:
     assert "train" in splits
     assert "valid" not in splits
     assert splits.get("valid") is None
+    assert splits.manifest is not None
     assert splits.manifest.name == "mnist"
     for name, dataset in splits.items():
         assert rows(dataset) == rows(shared.load("mnist", name))
