@@ -353,10 +353,11 @@ class Hub:
         import numpy as np
 
         splits = self.load(name, synthetic=synthetic)
-        for split in ("train", "test"):
-            if split not in splits:
-                raise _unknown_split(splits.manifest, split)
-        self._tables(splits.manifest, ["train", "test"])
+        if splits.manifest is not None:  # prepared together where they share files
+            for split in ("train", "test"):
+                if split not in splits:
+                    raise _unknown_split(splits.manifest, split)
+            self._tables(splits.manifest, ["train", "test"])
 
         def arrays(split: str) -> "Arrays":
             found = splits[split]
