@@ -61,6 +61,8 @@ def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:
         yield from _check_reader(f"{place}.reader", step.reader)
         if not step.on:
             yield Fault(f"{place}.on", "must not be empty")
+    if isinstance(step, Join) and step.number and step.number not in step.on:
+        yield Fault(f"{place}.number", f"{step.number!r} is not among `on`")
     if isinstance(step, Attach):
         yield from _check_path(f"{place}.path", step.path)
 

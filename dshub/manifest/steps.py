@@ -77,7 +77,9 @@ class Match(
     keep: bool = True
 
 
-class Join(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="join"):
+class Join(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="join"
+):
     """Further columns come from another file; each row must have exactly one partner in it.
 
     Attributes:
@@ -85,12 +87,15 @@ class Join(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="joi
         reader: how to read it.
         on: the columns that together name a row, in both; compared as text.
         columns: what the file adds.
+        number: one of `on` that the file lacks, because its rows are numbered, from 1, by where
+            they stand.
     """
 
     part: str
     reader: dict[str, Any]  # as in a split
     on: tuple[str, ...]
     columns: tuple[str, ...]
+    number: str = ""
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="attach"):

@@ -68,17 +68,12 @@ class Reader(Protocol):
     Attributes:
         revision: raised by hand whenever the same files would yield other rows, or the same rows
             in another form; tables prepared by an older revision are then prepared anew.
+        text_labels: whether `write` wants classes as text (codes or names), because such files
+            hold text, or as the numbers that upstream gives them.
     """
 
     revision: ClassVar[int]
-
-    @property
-    def text_labels(self) -> bool:
-        """Whether `write` wants classes as text (codes or names), because such files hold text.
-
-        Otherwise it wants the numbers that upstream gives them. Most readers know it as a class;
-        where it depends on their options, it is a property.
-        """
+    text_labels: ClassVar[bool]
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         """The rows, in the order of the files.

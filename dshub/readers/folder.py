@@ -37,6 +37,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     revision: ClassVar[int] = 1
+    text_labels: ClassVar[bool] = True
 
     path: str
     skip: tuple[str, ...] = ()
@@ -48,11 +49,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def _name(self) -> MemberName:
         return MemberName(self.path)
-
-    @property
-    def text_labels(self) -> bool:
-        """Not where the path has a column of numbers."""
-        return all(field.width is None for field in self._name.fields)
 
     def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
         part = self._part(files, next((f.name for found in files.values() for f in found), ""))

@@ -54,7 +54,7 @@ def _step(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C90
                 for batch in batches
             )
         case Number():
-            return _number(batches, step)
+            return _number(batches, step.column, step.first)
         case Match():
             return _match(batches, step, lookup)
         case Join():
@@ -94,10 +94,9 @@ def renamed(batch: pa.RecordBatch, columns: Mapping[str, str]) -> pa.RecordBatch
 def mapped(batch: pa.RecordBatch, step: Map) -> pa.RecordBatch:
     """The batch with other values; see `Map`."""
     values = texts(column(batch, step.column))
-    for theirs, ours in step.values.items():
-        hit = pc.equal(texts(column(batch, step.column)), theirs)
-        values = pc.if_else(hit, pa.scalar(ours), values)
-    return with_column(batch, step.column, values)
+    places = pc.index_in(values, value_set=pa.array(step.values.keys(), pa.string()))
+    ours = pa.array(step.values.values(), pa.string()).take(places)
+    return with_column(batch, step.column, pc.coalesce(ours, values))
 
 
 def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
@@ -110,11 +109,10 @@ def _among(batch: pa.RecordBatch, name: str, values: Sequence[str]) -> pa.Array:
     return pc.is_in(texts(column(batch, name)), value_set=pa.array(values, pa.string()))
 
 
-def _number(batches: Batches, step: Number) -> Batches:
-    first = step.first
+def _number(batches: Batches, name: str, first: int) -> Batches:
     for batch in batches:
         numbers = pa.array(np.arange(first, first + batch.num_rows, dtype=np.int64))
-        yield with_column(batch, step.column, numbers)
+        yield with_column(batch, name, numbers)
         first += batch.num_rows
 
 
@@ -132,7 +130,8 @@ def _match(batches: Batches, step: Match, lookup: Lookup) -> Batches:
 
 
 def _join(batches: Batches, step: Join, lookup: Lookup) -> Batches:
-    found_batches = list(_table(step, lookup))
+    beside = _table(step, lookup)
+    found_batches = list(_number(beside, step.number, 1) if step.number else beside)
     if not found_batches:
         raise ReadError(file=_names(step.part, lookup), reason="it holds no rows")
     table = pa.Table.from_batches(found_batches)

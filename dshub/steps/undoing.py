@@ -19,11 +19,17 @@ from dshub.steps.applying import column, mapped, paths, renamed, spoken_of, text
 
 @dataclass(frozen=True)
 class Aside:
-    """Rows of a list that a step reads: another part, with a reader of its own."""
+    """Rows of a list that a step reads: another part, with a reader of its own.
+
+    Attributes:
+        number: the column that says at which place of the list, from 1, a row stands; empty
+            where that is all the same.
+    """
 
     part: str
     reader: dict[str, Any]
     rows: pa.RecordBatch
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Undone:
                 case Join():
                     beside = _beside(_keys(rows, step.on), self.saved[i])
                     beside = readers.create(step.reader).complete(beside, first)
-                    yield Aside(step.part, step.reader, beside)
+                    yield Aside(step.part, step.reader, beside, step.number)
                     for name in step.columns:
                         rows = with_column(rows, name, column(beside, name))
                 case Attach():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from dshub import archives, readers, steps
@@ -93,7 +94,7 @@ class _Shared:
 
     def add(self, aside: steps.Aside, references: tuple[str, ...]) -> None:
         """Rows of a list."""
-        key = msgspec.json.encode([aside.reader, references], order="sorted")
+        key = msgspec.json.encode([aside.reader, references, aside.number], order="sorted")
         self._found.setdefault(key, []).append(aside)
         self._references[key] = references
 
@@ -101,7 +102,8 @@ class _Shared:
         """Write all of them."""
         for key, found in self._found.items():
             reader = readers.create(found[0].reader)
-            rows = reader.complete(_together([aside.rows for aside in found]), first)
+            listed = _together([aside.rows for aside in found])
+            rows = reader.complete(_placed(listed, found[0].number), first)
             parts = {found[0].part: self._references[key]}
             reader.write(rows, self._files.outputs(parts))
 
@@ -194,3 +196,14 @@ def _together(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
     return table.to_batches()[0] if table.num_rows else batches[0]
+
+
+def _placed(rows: pa.RecordBatch, number: str) -> pa.RecordBatch:
+    """Rows at the places of which one of their columns speaks, from 1; any row fills a gap."""
+    if not number:
+        return rows
+    places = rows.column(number).cast(pa.int64()).to_numpy() - 1
+    order = np.zeros(max(places, default=-1) + 1, np.int64)
+    order[places] = np.arange(len(places))
+    kept = [name for name in rows.schema.names if name != number]
+    return rows.select(kept).take(pa.array(order))

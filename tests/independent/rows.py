@@ -134,6 +134,8 @@ def _stepped(  # noqa: C901, PLR0912  # a case for each step
             yield from (row for row in rows if (_key(row, step.on) in listed) == step.keep)
         case Join():
             beside = _read(step.reader, {step.part: files[step.part]})
+            if step.number:
+                beside = [row | {step.number: i} for i, row in enumerate(beside, 1)]
             partners = {_key(row, step.on): row for row in beside}
             for row in rows:
                 partner = partners[_key(row, step.on)]

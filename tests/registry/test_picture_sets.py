@@ -1,0 +1,328 @@
+"""What is odd about sets of pictures, on hand-made files laid out as upstream's."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from dshub import Registry
+from dshub.errors import ReadError, SchemaError
+from dshub.manifest import LabelFeature
+from dshub.preparation import rows_of
+
+JPEG = b"\xff\xd8\xff"
+PNG = b"\x89PNG"
+
+
+def tar(files: dict[str, bytes], mode: str = "w") -> bytes:
+    """A tar, or with mode `w:gz` a compressed one, of some files in their order."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return sink.getvalue()
+
+
+def pictures(*names: str) -> dict[str, bytes]:
+    """A different picture under each name."""
+    return {name: JPEG + name.encode() for name in names}
+
+
+def read(folder: Path, name: str, split: str, **resources: bytes) -> list[dict[str, Any]]:
+    """The rows of a split of a dataset of the registry."""
+    paths = {}
+    for resource, data in resources.items():
+        paths[resource] = folder / resource
+        paths[resource].write_bytes(data)
+    manifest = Registry(()).manifest(name)
+    return [row for batch in rows_of(manifest, split, paths) for row in batch.to_pylist()]
+
+
+def classes(name: str) -> LabelFeature:
+    feature = Registry(()).manifest(name).features["label"]
+    assert isinstance(feature, LabelFeature)
+    return feature
+
+
+def test_folder_10_of_imagenet_v2_is_class_10(tmp_path: Path) -> None:
+    """In a plain tar that is named .tar.gz; sorted as text, 10 would be the third class."""
+    top = "imagenetv2-matched-frequency-format-val"
+    archive = tar(pictures(*[f"{top}/{number}/x.jpeg" for number in (0, 10, 100, 2, 999)]))
+    rows = read(tmp_path, "imagenet-v2/matched-frequency", "test", archive=archive)
+    assert [row["label"] for row in rows] == [0, 10, 100, 2, 999]
+    assert classes("imagenet-v2/matched-frequency").code(10) == "n01530575"
+
+
+@pytest.mark.parametrize("folder", ["1000", "010", "-1", "x"])
+def test_a_folder_of_imagenet_v2_that_is_no_class(tmp_path: Path, folder: str) -> None:
+    """It is an error, never a row."""
+    archive = tar(pictures(f"imagenetv2-top-images-format-val/{folder}/x.jpeg"))
+    with pytest.raises(SchemaError, match=rf"got '{folder}'"):
+        read(tmp_path, "imagenet-v2/topimages", "test", archive=archive)
+
+
+@pytest.mark.parametrize("name", ["imagenet-a", "imagenet-r"])
+def test_classes_are_those_of_imagenet_though_few_occur(tmp_path: Path, name: str) -> None:
+    """Numbers mean what a classifier of 1,000 classes means; other files are no pictures."""
+    files = pictures(f"{name}/n15075141/a.jpg", f"{name}/n01498041/a.jpg")
+    archive = tar({f"{name}/README.txt": b"Thank you"} | files)
+    rows = read(tmp_path, name, "test", archive=archive)
+    assert [row["label"] for row in rows] == [999, 6]
+    assert [row["image"] for row in rows] == list(files.values())
+
+
+def test_names_of_imagenet_classes_are_unique() -> None:
+    """The two cranes and the two maillots are told apart, by name and by code."""
+    feature = classes("imagenet-a")
+    assert len(feature.names) == len(feature.codes) == 1000
+    assert feature.codes == tuple(sorted(feature.codes))
+    assert feature.int("n02012849") == feature.int("crane") == 134
+    assert feature.int("n03126707") == feature.int("crane2") == 517
+
+
+def test_tiny_imagenet_lists_the_classes_of_its_validation_set(tmp_path: Path) -> None:
+    """Pictures lie in one folder; the class is in a list with the box, in an order of its own."""
+    top = "tiny-imagenet-200"
+    listed = b"val_1.JPEG\tn03444034\t0\t32\t44\t62\nval_0.JPEG\tn01443537\t52\t55\t57\t59\n"
+    files = pictures(f"{top}/val/images/val_0.JPEG", f"{top}/val/images/val_1.JPEG")
+    archive = zipped(files | {f"{top}/val/val_annotations.txt": listed})
+    rows = read(tmp_path, "tiny-imagenet", "val", archive=archive)
+    feature = classes("tiny-imagenet")
+    assert [feature.code(row["label"]) for row in rows] == ["n01443537", "n03444034"]
+    assert [row["image"] for row in rows] == list(files.values())
+    assert feature.codes == tuple(sorted(feature.codes))
+
+
+def test_tiny_imagenet_has_a_folder_more_for_training(tmp_path: Path) -> None:
+    """Lists of boxes stand beside the pictures; the test set has no labels."""
+    top = "tiny-imagenet-200"
+    files = pictures(f"{top}/train/n01443537/images/n01443537_0.JPEG", f"{top}/test/images/t.JPEG")
+    archive = zipped(files | {f"{top}/train/n01443537/n01443537_boxes.txt": b"0\t1\t2\t3"})
+    (row,) = read(tmp_path, "tiny-imagenet", "train", archive=archive)
+    assert classes("tiny-imagenet").code(row["label"]) == "n01443537"
+    assert list(read(tmp_path, "tiny-imagenet", "test", archive=archive)[0]) == ["image"]
+
+
+def test_caltech_256_has_stray_entries(tmp_path: Path) -> None:
+    """A note among the spiders and a folder among the dogs are no pictures."""
+    top = "256_ObjectCategories"
+    files = pictures(
+        f"{top}/056.dog/056_0001.jpg",
+        f"{top}/056.dog/greg/vision309/056_0002.jpg",
+        f"{top}/198.spider/198_0001.jpg",
+        f"{top}/257.clutter/257_0001.jpg",
+    )
+    archive = tar(files | {f"{top}/198.spider/RENAME2": b"mv a b"})
+    rows = read(tmp_path, "caltech-256", "all", archive=archive)
+    names = [classes("caltech-256").str(row["label"]) for row in rows]
+    assert names == ["dog", "spider", "clutter"]
+
+
+def test_pets_are_listed(tmp_path: Path) -> None:
+    """Breed and species come from the list, counted from 1, and some pictures are PNG."""
+    listed = b"Abyssinian_100 1 1 1\nyorkshire_terrier_5 37 2 25\n"
+    annotations = {
+        "annotations/trainval.txt": listed,
+        "annotations/trimaps/._Abyssinian_100.png": b"",
+    }
+    images = {
+        "images/yorkshire_terrier_5.jpg": PNG,
+        "images/Abyssinian_100.jpg": JPEG,
+        "images/Abyssinian_100.mat": b"MATLAB",
+    }
+    rows = read(
+        tmp_path,
+        "oxford-iiit-pet",
+        "trainval",
+        annotations=tar(annotations, "w:gz"),
+        images=tar(images, "w:gz"),
+    )
+    assert rows == [
+        {"image": JPEG, "label": 0, "species": 0},
+        {"image": PNG, "label": 36, "species": 1},
+    ]
+    assert classes("oxford-iiit-pet").str(0) == "Abyssinian"
+
+
+def test_food_is_divided_by_lists_without_endings(tmp_path: Path) -> None:
+    """A picture is in the split that lists it; one that is listed and not there is an error."""
+    top = "food-101"
+    files = pictures(f"{top}/images/waffles/1.jpg", f"{top}/images/apple_pie/2.jpg")
+    lists = {f"{top}/meta/train.txt": b"waffles/1\n", f"{top}/meta/test.txt": b"apple_pie/2\n"}
+    archive = tar(lists | files, "w:gz")
+    assert [row["label"] for row in read(tmp_path, "food-101", "train", archive=archive)] == [100]
+    assert [row["label"] for row in read(tmp_path, "food-101", "test", archive=archive)] == [0]
+    lists[f"{top}/meta/train.txt"] += b"waffles/3\n"
+    with pytest.raises(ReadError, match=r"lists 1 rows that are not there, such as 'waffles/3'"):
+        read(tmp_path, "food-101", "train", archive=tar(lists | files))
+
+
+def test_textures_have_a_stray_file(tmp_path: Path) -> None:
+    """Lists name pictures with their ending; what is hidden among them is left alone."""
+    files = pictures("dtd/images/waffled/waffled_0001.jpg", "dtd/images/banded/banded_0002.jpg")
+    lists = {"dtd/labels/test1.txt": b"banded/banded_0002.jpg\n"}
+    archive = tar(files | lists | {"dtd/images/waffled/.directory": b"[Dolphin]"})
+    (row,) = read(tmp_path, "dtd", "test", archive=archive)
+    assert row == {"image": files["dtd/images/banded/banded_0002.jpg"], "label": 0}
+
+
+def test_scenes_lie_one_or_two_folders_deep(tmp_path: Path) -> None:
+    """The class is the path from the letter on."""
+    files = pictures("SUN397/a/abbey/sun_a.jpg", "SUN397/c/church/outdoor/sun_b.jpg")
+    archive = tar(files | {"SUN397/ClassName.txt": b"/a/abbey"})
+    rows = read(tmp_path, "sun397", "all", archive=archive)
+    assert [classes("sun397").str(row["label"]) for row in rows] == ["abbey", "church/outdoor"]
+
+
+def test_places_are_numbered_in_the_list_of_the_validation_set(tmp_path: Path) -> None:
+    """The same class, whether by its folder or by its number."""
+    names = classes("places365/small").names
+    number = next(i for i, name in enumerate(names) if "/" in name)
+    folder = f"data_256/{names[number][0]}/{names[number]}"
+    train = tar(pictures(f"{folder}/00000001.jpg"))
+    val = tar(pictures("val_256/Places365_val_00000001.jpg"))
+    lists = tar({"places365_val.txt": f"Places365_val_00000001.jpg {number}\n".encode()})
+    files = {"train": train, "val": val, "lists": lists}
+    for split in ("train", "val"):
+        (row,) = read(tmp_path, "places365/small", split, **files)
+        assert row["label"] == number
+
+
+def test_birds_are_divided_and_boxed_by_lists(tmp_path: Path) -> None:
+    """One list names the pictures, two others speak of them by number."""
+    top = "CUB_200_2011"
+    first, second = "001.Black_footed_Albatross/a.jpg", "200.Common_Yellowthroat/b.jpg"
+    lists = {
+        "images.txt": f"1 {first}\n2 {second}\n",
+        "train_test_split.txt": "1 0\n2 1\n",
+        "bounding_boxes.txt": "1 60.0 27.0 325.0 304.0\n2 1.5 2.0 3.0 4.0\n",
+    }
+    archive = tar(
+        pictures(f"{top}/images/{second}", f"{top}/images/{first}")
+        | {f"{top}/{name}": text.encode() for name, text in lists.items()},
+        "w:gz",
+    )
+    (train,) = read(tmp_path, "cub-200-2011", "train", archive=archive)
+    (test,) = read(tmp_path, "cub-200-2011", "test", archive=archive)
+    assert (train["label"], train["x"], train["height"]) == (199, 1.5, 4.0)
+    assert (test["label"], test["x"], test["height"]) == (0, 60.0, 304.0)
+
+
+def test_the_validation_set_of_imagenet_is_numbered_as_its_devkit_does(tmp_path: Path) -> None:
+    """Line n is for picture n; class 1 of the devkit is the kit fox, 278 everywhere else."""
+    name = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
+    val = tar(pictures("ILSVRC2012_val_00000002.JPEG", "ILSVRC2012_val_00000001.JPEG"))
+    devkit = tar({name: b"490\n1\n"}, "w:gz")
+    rows = read(tmp_path, "imagenet-1k", "val", val=val, devkit=devkit)
+    assert [classes("imagenet-1k").code(row["label"]) for row in rows] == ["n02119789", "n01751748"]
+    assert rows[0]["label"] == 278
+
+
+def test_words_and_noise(tmp_path: Path) -> None:
+    """A word's folder is its class; noise is one more."""
+    wav = b"RIFF"
+    archive = tar({"yes/0a_nohash_0.wav": wav, "_silence_/running_tap.wav": wav}, "w:gz")
+    rows = read(tmp_path, "speech-commands/v0.02", "validation", validation=archive)
+    names = [classes("speech-commands/v0.02").str(row["label"]) for row in rows]
+    assert names == ["yes", "_silence_"]
+
+
+def test_flowers_are_numbered_in_matlab_files(tmp_path: Path) -> None:
+    """One file says the kind of every picture by its place, another which are for what."""
+    sets = io.BytesIO()
+    savemat(
+        sets,
+        {
+            "trnid": np.array([[3, 1]], np.uint16),
+            "valid": np.array([[4]], np.uint16),
+            "tstid": np.array([[2, 5]], np.uint16),
+        },
+    )
+    labels = io.BytesIO()
+    savemat(labels, {"labels": np.array([[77, 1, 102, 5, 5]], np.uint8)})
+    files = pictures(*[f"jpg/image_{number:05d}.jpg" for number in range(1, 6)])
+    resources = {
+        "images": tar(files, "w:gz"),
+        "labels": labels.getvalue(),
+        "sets": sets.getvalue(),
+    }
+    wanted = {"train": [(3, 101), (1, 76)], "val": [(4, 4)], "test": [(2, 0), (5, 4)]}
+    for split, rows in wanted.items():
+        found = read(tmp_path, "flowers-102", split, **resources)
+        assert [(row["image"], row["label"]) for row in found] == [
+            (files[f"jpg/image_{number:05d}.jpg"], label) for number, label in rows
+        ]
+
+
+def test_dogs_are_listed_in_cells(tmp_path: Path) -> None:
+    """A MATLAB list of paths says which pictures are for training."""
+    names = ["n02085620-Chihuahua/n02085620_5927.jpg", "n02116738-African_hunting_dog/n_1.jpg"]
+    listed = io.BytesIO()
+    cells = np.empty((1, 1), object)
+    cells[0, 0] = names[1]
+    savemat(listed, {"file_list": cells, "labels": np.array([[120.0]])})
+    images = tar(pictures(*[f"Images/{name}" for name in names]))
+    lists = tar({"test_list.mat": listed.getvalue()})
+    (row,) = read(tmp_path, "stanford-dogs", "test", images=images, lists=lists)
+    assert classes("stanford-dogs").str(row["label"]) == "African_hunting_dog"
+
+
+def test_cars_of_both_sets_have_the_same_names(tmp_path: Path) -> None:
+    """Each list speaks of the pictures of its own archive, and counts classes from 1."""
+    resources = {}
+    for split, label in (("train", 14), ("test", 196)):
+        kinds = [("bbox_x1", "O"), ("class", "O"), ("fname", "O")]
+        annotations = np.array([[(np.uint8(39), np.uint8(label), "00001.jpg")]], kinds)
+        sink = io.BytesIO()
+        savemat(sink, {"annotations": annotations})
+        resources[f"{split}_images"] = tar(pictures(f"cars_{split}/00001.jpg"), "w:gz")
+        resources[f"{split}_list"] = sink.getvalue()
+    files = {
+        "train-images": resources["train_images"],
+        "test-images": resources["test_images"],
+        "test-list": resources["test_list"],
+        "devkit": tar({"devkit/cars_train_annos.mat": resources["train_list"]}, "w:gz"),
+    }
+    for split, label in (("train", 13), ("test", 195)):
+        (row,) = read(tmp_path, "stanford-cars", split, **files)
+        assert row == {"image": JPEG + f"cars_{split}/00001.jpg".encode(), "label": label}
+
+
+def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
+    """The background is no class, and what lies beside the pictures none of them."""
+    top = "101_ObjectCategories"
+    inner = tar(
+        pictures(
+            f"{top}/BACKGROUND_Google/image_0001.jpg",
+            f"{top}/BACKGROUND_Google/tmp",
+            f"{top}/yin_yang/image_0060.jpg",
+            f"{top}/Faces/image_0001.jpg",
+        ),
+        "w:gz",
+    )
+    archive = zipped({"caltech-101/101_ObjectCategories.tar.gz": inner, "caltech-101/a": b""})
+    rows = read(tmp_path, "caltech-101", "all", archive=archive)
+    names = [classes("caltech-101").str(row["label"]) for row in rows]
+    assert names == ["yin_yang", "Faces"]
+
+
+def test_imagenet_is_a_tar_of_tars(tmp_path: Path) -> None:
+    """The class is the name of the inner archive."""
+    inner = {f"{code}.tar": tar(pictures(f"{code}_1.JPEG")) for code in ("n01498041", "n15075141")}
+    rows = read(tmp_path, "imagenet-1k", "train", train=tar(inner))
+    assert [row["label"] for row in rows] == [6, 999]
