@@ -120,10 +120,13 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
 
 
 def _unmap(rows: pa.RecordBatch, step: Map) -> pa.RecordBatch:
+    """Upstream's values; whole numbers where upstream writes whole numbers."""
     theirs = {ours: name for name, ours in reversed(step.values.items())}
-    values = texts(column(rows, step.column)).to_pylist()
-    found = pa.array([theirs.get(value, value) for value in values], pa.string())
-    return with_column(rows, step.column, found)
+    values = column(rows, step.column)
+    found = [theirs.get(value, value) for value in texts(values).to_pylist()]
+    if pa.types.is_integer(values.type) and all(value.isdecimal() for value in found):
+        return with_column(rows, step.column, pa.array(map(int, found), values.type))
+    return with_column(rows, step.column, pa.array(found, pa.string()))
 
 
 def _without(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:

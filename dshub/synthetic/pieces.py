@@ -4,6 +4,7 @@ The rows of a split are made, its steps undone, and what is left is written by i
 whose readers share files (one list for all, told apart by a step) are written together.
 """
 
+import fnmatch
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -121,10 +122,18 @@ class _Output:
 
     @contextmanager
     def create(self, member: str) -> Iterator[BinaryIO]:
-        places = dict(zip(self.members, self.references, strict=True))
-        resource = places.get(member, self.references[0]).partition(":")[0]
-        with self.files.create(resource, member) as sink:
+        with self.files.create(self._resource(member), member) as sink:
             yield sink
+
+    def _resource(self, member: str) -> str:
+        """The first resource that takes such a member and has none of that name yet."""
+        fitting = [
+            resource
+            for resource, _, pattern in (reference.partition(":") for reference in self.references)
+            if member == pattern or fnmatch.fnmatchcase(member, pattern)
+        ]
+        free = (resource for resource in fitting if not self.files.has(resource, member))
+        return next(free, fitting[0] if fitting else self.references[0].partition(":")[0])
 
 
 class _Files:
@@ -136,6 +145,10 @@ class _Files:
 
     def outputs(self, parts: Mapping[str, tuple[str, ...]]) -> dict[str, _Output]:
         return {part: _Output(self, references) for part, references in parts.items()}
+
+    def has(self, resource: str, member: str) -> bool:
+        """Whether a file was written."""
+        return (resource, member) in self._pieces
 
     def attach(self, reference: str, member: str, data: bytes) -> None:
         with self.create(reference.partition(":")[0], member) as sink:

@@ -25,7 +25,7 @@ def test_a_family_is_not_one_dataset(hub: Hub) -> None:
     assert "emnist/letters" in caught.value.hint
 
 
-@pytest.mark.parametrize("typed", ["cifar-10-typo", "quite unknown", "", "@1.0.0"])
+@pytest.mark.parametrize("typed", ["no-such-thing", "quite unknown", "", "@1.0.0"])
 def test_a_name_like_no_other_still_says_where_to_look(typed: str) -> None:
     """No wrong guess, and a next step."""
     with pytest.raises(UnknownNameError) as caught:
