@@ -99,6 +99,8 @@ def decoded(data: bytes, file: "File", *, place: str = "", encoding: Encoding = 
 def line_texts(file: "File", encoding: Encoding = "utf-8") -> Iterator[tuple[int, str]]:
     r"""The number of each line, from 1, and its text without the `\n` or `\r\n` that ends it.
 
+    A file that was cut within its last `\r\n` has the same lines.
+
     Raises:
         ReadError: as in `numbered_lines` and `decoded`.
     """

@@ -13,7 +13,7 @@ def read(
     columns: dict[str, list[Any]] = {name: [] for name in names}
     ((_, found),) = files.items()
     for _, data in found:
-        text = data.decode().replace("\r\n", "\n")
+        text = re.sub(r"\r(?=\n|\Z)", "", data.decode())
         if marker:
             text = re.sub(
                 rf"^{re.escape(marker)}({re.escape(separator)}.*)?$", "", text, flags=re.MULTILINE

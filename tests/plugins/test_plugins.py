@@ -12,7 +12,7 @@ from dshub.registry import built_in_root
 
 POINTS = """
 [dshub.readers]
-lines = outside.lines
+words = outside.words
 
 [dshub.cli]
 hello = outside.hello
@@ -38,7 +38,7 @@ def outside(tmp_path: Path) -> Path:
     (info / "entry_points.txt").write_text(POINTS)
     (root / "outside").mkdir()
     (root / "outside" / "__init__.py").touch()
-    (root / "outside" / "lines.py").write_text("Reader = 'the reader of outside'\n")
+    (root / "outside" / "words.py").write_text("Reader = 'the reader of outside'\n")
     (root / "outside" / "hello.py").write_text(HELLO)
     return root
 
@@ -76,8 +76,8 @@ def test_other_packages_bring_plugins(outside: Path, monkeypatch: pytest.MonkeyP
     """What an installed package announces is found like our own: readers, and commands too."""
     monkeypatch.setenv("PYTHONPATH", str(outside))
     code = (
-        "from dshub import plugins; assert plugins.names('readers').index('lines') > 0;"
-        "print(plugins.module('readers', 'lines').Reader)"
+        "from dshub import plugins; assert plugins.names('readers').index('words') > 0;"
+        "print(plugins.module('readers', 'words').Reader)"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
