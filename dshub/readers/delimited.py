@@ -5,6 +5,8 @@ delimiters, line breaks, and quotes that are doubled. A backslash is a backslash
 quote is a character as any other, and no field holds a line break: the TSV of GLUE and its
 relatives, in whose sentences lone quotes stand.
 
+A field of CSV holds 131,072 characters at most, the limit of Python's csv module.
+
 A line ends with LF, or CR and LF. Empty lines are no rows. All columns are text: what is a number
 or a class is said by the features.
 """
@@ -79,7 +81,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _rows(self, file: "File") -> Iterator[list[str]]:
         """The rows after the header, each as long as it must be."""
         lines = self._lines(file)
-        if len(list(islice(lines, self.skip))) < self.skip:
+        if sum(1 for _ in islice(lines, self.skip)) < self.skip:
             reason = f"it has no {self.skip} lines, which were to be skipped"
             raise ReadError(file=file.name, reason=reason)
         rows = self._quoted(file, lines) if self.quoting else self._plain(lines)

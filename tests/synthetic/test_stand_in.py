@@ -21,6 +21,11 @@ from dshub.synthetic import stand_in
 from dshub.table import Table
 
 NAMES = Registry(()).names()
+IDX = [  # every other format is held against an independent reading in tests/registry
+    name
+    for name in NAMES
+    if all(split.reader["format"] == "idx" for split in Registry(()).manifest(name).splits.values())
+]
 CODES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 
 
@@ -77,7 +82,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
 
 
 @pytest.mark.parametrize("rows", [1, 40])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", IDX)
 def test_every_dataset_goes_round(shared: Hub, name: str, rows: int) -> None:
     """Rows are those of the raw files; columns, shapes, dtypes and classes the manifest's."""
     real = shared.info(name)
@@ -191,7 +196,7 @@ def test_a_damaged_description_is_made_again(hub: Hub, content: bytes) -> None:
     assert stand_in(hub.info("mnist"), hub.store, rows=10) == made
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", IDX)
 def test_there_is_something_to_learn(shared: Hub, name: str) -> None:
     """The nearest mean of the first half's classes tells the second half far above chance."""
     real = shared.info(name)
