@@ -76,7 +76,7 @@ def _column(row: tuple[pa.DataType, tuple[int, ...]], entry: Entry, suffixes: Se
     name = key(_IDX_NAME.sub("", rest).strip("-_. "), instead="data")
     if name in _PICTURES and len(shape) >= 2 and kind == pa.uint8():
         return "image"
-    return "label" if name in LABELS and not shape else name
+    return "label" if name in LABELS and not shape and pa.types.is_integer(kind) else name
 
 
 def _is_planar(row: tuple[pa.DataType, tuple[int, ...]]) -> bool:

@@ -46,15 +46,16 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
         for delimiter in _DELIMITERS
         for quoting in (True, False)
         if (rows := _table(text, delimiter, quoting=quoting))
+        and (len(rows[0]) > 1 or (delimiter, quoting) == (",", True))
     ]
-    single = all(len(rows[0]) == 1 for rows, _, _ in found)
     if not found:
         raise DshubError(
             f"{name} is no table: its lines have different numbers of fields",
             hint="fields may be apart by a comma, a tab or a semicolon",
         )
-    # more columns are better; with quotes, where that makes no difference
-    rows, delimiter, quoting = max(found, key=lambda item: (len(item[0][0]), item[2]))
+    rows, delimiter, _ = max(found, key=lambda item: len(item[0][0]))
+    both = [own for own, other, _ in found if other == delimiter and len(own[0]) == len(rows[0])]
+    quoting = _is_quoted(both, delimiter, found)
     told = _has_header(rows)
     has = (told is not False) if header is None else header
     columns = tuple(rows[0]) if has else tuple(f"column_{i + 1}" for i in range(len(rows[0])))
@@ -66,7 +67,22 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
             f"{name}: its header has two columns {twice!r}",
             hint="give one of them another name; or --no-header, where this is a row",
         )
-    return Dialect("," if single else delimiter, quoting, has, columns, told is not None)
+    return Dialect(delimiter, quoting, has, columns, told is not None)
+
+
+def _is_quoted(
+    tables: Sequence[list[list[str]]], delimiter: str, found: Sequence[tuple[Any, str, bool]]
+) -> bool:
+    """Whether quotes are those of CSV, where a text can be read with them, or without, or both.
+
+    Between commas they are. Between tabs a quote is mostly a character (so the TSV of GLUE), unless
+    a field has one that is doubled, or the rows make no table otherwise.
+    """
+    if len(tables) < 2:
+        return next(quoting for _, other, quoting in found if other == delimiter)
+    with_quotes, without = tables
+    doubled = any('""' in cell for row in without for cell in row)
+    return delimiter != "\t" or (with_quotes != without and doubled)
 
 
 def _table(text: str, delimiter: str, *, quoting: bool) -> list[list[str]]:

@@ -76,15 +76,18 @@ def _compare(outline: Outline, columns: dict[str, Column]) -> None:
     if not outline.features:
         raise DshubError("no column is left", hint="; ".join(outline.doubts))
     for name, split in outline.splits.items():
-        split.without = [column for column in outline.features if name not in columns[column].rows]
-        if len(split.without) == len(outline.features):
+        own = [column for column in outline.features if name in columns[column].rows]
+        others = {other for other in outline.splits if other != name}
+        if others and not any(columns[column].rows.keys() & others for column in own):
             raise DshubError(
-                f"split {name} has no column in common with the others",
+                f"split {name} has no column in common with {', '.join(sorted(others))}",
                 hint="name files that belong together",
             )
+        split.without = [column for column in outline.features if column not in own]
         if split.without:
             outline.doubts.append(f"split {name} has no column {', '.join(split.without)}")
-        for column, feature in outline.features.items():
-            if isinstance(feature, LabelFeature) and column not in split.without:
+        for column in own:
+            feature = outline.features[column]
+            if isinstance(feature, LabelFeature):
                 counts = class_counts(columns[column], feature, name)
                 split.figures[f"{column}-counts"] = counts

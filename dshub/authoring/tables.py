@@ -51,8 +51,21 @@ def outline(
     for split, entries in files.items():
         found.splits[split] = own = make[form](entries, found.doubts)
         own.parts = {"text" if form == "lines" else "rows": part(entries, members)}
+    _agree_on_quotes(list(found.splits.values()))
     found.doubts = list(dict.fromkeys(found.doubts))
     return found
+
+
+def _agree_on_quotes(splits: Sequence[SplitOutline]) -> None:
+    """What one split proves of quotes holds for all: in the others they may just not occur."""
+    for delimiter in ("\t", ",", ";"):
+        own = [s.reader for s in splits if s.reader.get("delimiter", ",") == delimiter]
+        plain = [reader for reader in own if "quoting" in reader]
+        if 0 < len(plain) < len(own):
+            for reader in own:
+                reader.pop("quoting", None)
+                if delimiter != "\t":  # there, only quotes that are characters can be proved
+                    reader["quoting"] = False
 
 
 def _delimited(
