@@ -353,14 +353,14 @@ class Hub:
         import numpy as np
 
         splits = self.load(name, synthetic=synthetic)
-        if splits.manifest is not None:  # prepared together where they share files
+        if splits.manifest is not None:  # what comes from Hugging Face has none, and is there
             for split in ("train", "test"):
                 if split not in splits:
                     raise _unknown_split(splits.manifest, split)
             self._tables(splits.manifest, ["train", "test"])
 
         def arrays(split: str) -> "Arrays":
-            found = splits[split]
+            found = self.load(name, split, synthetic=synthetic)
             if found.supervised is None:
                 raise ValueError(f"{name} does not say which columns (x, y) means")
             try:

@@ -39,7 +39,6 @@ class Zip:
         ValueError,  # the same
         lzma.LZMAError,
         struct.error,
-        zlib.error,
     )
     by_name: ClassVar[bool] = True
 

@@ -56,7 +56,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name, some in runs(rows, output):
             pictures = flat(some, "image", where="a CIFAR file")
             labels = [flat(some, label, where="a CIFAR file") for label in self.labels]
-            planes = pictures.transpose(0, 3, 1, 2).reshape(len(pictures), -1)
+            planes = pictures.transpose(0, 3, 1, 2).reshape(len(pictures), PIXELS)
             found = np.concatenate([*(label[:, None] for label in labels), planes], axis=1)
             with output.create(name) as sink:
                 sink.write(found.astype(np.uint8).tobytes())

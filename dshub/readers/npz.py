@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 import msgspec
@@ -168,7 +169,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             axes = np.argsort(self.axes[column])
             values = values.transpose(0, *(int(axis) + 1 for axis in axes))
         if column in self.shape:
-            values = values.reshape(len(values), -1)
+            values = values.reshape(len(values), prod(self.shape[column]))
         return np.ascontiguousarray(np.moveaxis(values, 0, self.row_axis.get(column, 0)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from dshub.archives import _decoding
 from dshub.errors import ReadError
 from dshub.testing import ArchiveTests
 
@@ -22,6 +23,14 @@ class TestGzip(ArchiveTests):
 
     def unpack(self, data: bytes) -> dict[str, bytes]:
         return {"": gzip.decompress(data)}
+
+
+class TestGzipWithoutIsal(TestGzip):
+    """The same with Python's own zlib, where the extra `fast` is not installed."""
+
+    @pytest.fixture(autouse=True)
+    def without_isal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_decoding, "_inflating", zlib)
 
 
 def member(flags: int, extra: bytes) -> bytes:

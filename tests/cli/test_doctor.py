@@ -54,7 +54,7 @@ def test_a_mirror_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
     from dshub import Registry
     from dshub.store import blob_path
 
-    manifest = Registry([own]).manifest("tiny/one")
+    manifest = next(iter(Registry([own]).manifests()))  # only some of many are asked for
     folder = tmp_path / "mirror"
     for resource in manifest.resources.values():
         blob = folder / blob_path(resource.digest)

@@ -56,7 +56,7 @@ def test_rows_are_what_an_independent_reading_gives(
 def compare(found: Dataset, column: str, feature: Feature, wanted: list[Any]) -> None:
     """Every value of a column, as it is stored and as a row hands it out."""
     if is_encoded(feature):
-        assert list(found.decode(False)[column]) == wanted  # noqa: FBT003
+        assert list(found.decode(False)[column]) == wanted
         for row in (0, len(found) - 1):
             np.testing.assert_array_equal(found[row][column], decoded(wanted[row], feature))
         return
