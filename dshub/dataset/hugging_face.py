@@ -25,7 +25,7 @@ from dshub.dataset.decoding import recording_feature
 from dshub.dataset.own_data import check_holes, chunked, conformed, damaged, told_by
 from dshub.dataset.selection import Picked, Selection
 from dshub.errors import MissingExtraError, ReadError, SchemaError
-from dshub.manifest import Feature, ImageFeature, LabelFeature, ListFeature, Manifest
+from dshub.manifest import AudioFeature, Feature, ImageFeature, LabelFeature, ListFeature, Manifest
 from dshub.table import ChunkedColumn, Column, Values, column_of
 
 _HINT = "leave the column out with dataset.remove_columns, or cast it with dataset.cast_column"
@@ -67,7 +67,7 @@ class HuggingFaceSource:
     def _columns(self) -> dict[str, tuple[Feature, Column]]:
         found: dict[str, tuple[Feature, Column]] = {}
         for name, kind in self._dataset.features.items():
-            chunks = self._dataset.data.column(name).chunks
+            chunks = _chunks(self._dataset.data.column(name))
             where = f"{self._title}, column {name}"
             if name in self._given:
                 feature = self._given[name]
@@ -118,6 +118,16 @@ def from_hf(
     return source, None, Picked(chosen.column(0).to_numpy().astype(np.int64))
 
 
+def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:
+    """The pieces of a column; one without rows where there are none."""
+    kind = column.type
+    if column.num_chunks:
+        return list(column.chunks)
+    if isinstance(kind, pa.ExtensionType):
+        return [pa.ExtensionArray.from_storage(kind, pa.array([], kind.storage_type))]
+    return [pa.array([], kind)]
+
+
 def _is_hidden(kind: Any, chunks: Sequence[pa.Array]) -> bool:
     """Whether a column of classes has none: published test splits hold -1 in their place."""
     if not isinstance(kind, library().ClassLabel) or not any(map(len, chunks)):
@@ -132,13 +142,14 @@ def _column(where: str, kind: Any, chunks: Sequence[pa.Array]) -> tuple[Feature,
         return ImageFeature(encoding="any"), _files(where, chunks)
     if isinstance(kind, datasets.Audio):
         files = _files(where, chunks)
-        first = files.span(0, 1)
-        if not first:
-            raise _unmapped(where, "a recording, but no row to tell its rate from")
-        return recording_feature(first[0], f"{where}, row 0"), files
+        if any(map(len, chunks)):
+            return recording_feature(files.span(0, 1)[0], f"{where}, row 0"), files
+        if kind.sampling_rate is None:
+            raise _unmapped(where, "recordings, but no row to tell their rate by")
+        return AudioFeature(rate=kind.sampling_rate), files
     made = [_plain(where, kind, chunk) for chunk in chunks]
     check_holes(where, made)
-    feature = _feature(where, kind, made[0].type if made else pa.null())
+    feature = _feature(where, kind, made[0].type)
     classes = feature.of if isinstance(feature, ListFeature) else feature
     if isinstance(classes, LabelFeature):
         _check_classes(where, classes, made)

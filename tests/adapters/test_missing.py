@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from dshub import Dataset, DshubError
+from dshub import Dataset, DshubError, Hub
 from dshub.errors import MissingExtraError, UnknownNameError
 
 DATASET = Dataset.from_arrays({"n": np.arange(5)})
@@ -35,3 +35,13 @@ def test_an_adapter_that_does_not_exist() -> None:
     with pytest.raises(UnknownNameError) as caught:
         DATASET.batches(2).to("paddle")
     assert {"numpy", "torch", "tf"} <= set(caught.value.known)
+
+
+def test_datasets_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
+    """What needs it says which extra to install."""
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingExtraError, match="datasets is not installed") as caught:
+        Dataset.from_hf(object())
+    assert caught.value.hint == "pip install 'dshub[hf]'"
+    with pytest.raises(MissingExtraError, match="datasets is not installed"):
+        hub.load("hf:owner/name", "train")
