@@ -11,6 +11,7 @@ from dshub.digest import Digest
 from dshub.manifest import Manifest
 from dshub.schema import arrow_schema
 from dshub.store.faults import disk_faults
+from dshub.table.hashed import HashedFile
 from dshub.table.record import Shard, TableRecord
 from dshub.table.spool import OFFSET_LIMIT, Spool
 
@@ -38,7 +39,7 @@ class TableWriter:
         self._limit = shard_bytes
         self._spools: list[Spool] = []
         self._waiting = 0
-        self._shards: list[tuple[Path, int]] = []
+        self._shards: list[tuple[Path, int, Digest]] = []
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -82,11 +83,13 @@ class TableWriter:
         path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
         columns = [spool.finish() for spool in self._spools]
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, self._schema) as writer:
-            writer.write_batch(batch)
+        with HashedFile(path) as sink:
+            with pa.ipc.new_stream(sink, self._schema) as writer:
+                writer.write_batch(batch)
+            digest = sink.digest
         for spool in self._spools:
             spool.drop()
-        self._shards.append((path, self._waiting))
+        self._shards.append((path, self._waiting, digest))
         self._spools, self._waiting = [], 0
 
     def close(self, recipe: dict[str, Any]) -> TableRecord:
@@ -94,12 +97,12 @@ class TableWriter:
         with disk_faults(self._folder, "write"):
             self._close_shard()
             shards = []
-            for i, (written, rows) in enumerate(self._shards):
+            for i, (written, rows, digest) in enumerate(self._shards):
                 name = f"{self._split}-{i:05d}-of-{len(self._shards):05d}.arrow"
                 path = written.rename(self._folder / name)
                 _to_disk(path)
-                size, sha256 = path.stat().st_size, Digest.of_file(path).hex
-                shards.append(Shard(file=name, rows=rows, size=size, sha256=sha256))
+                size = path.stat().st_size
+                shards.append(Shard(file=name, rows=rows, size=size, sha256=digest.hex))
             record = TableRecord(
                 name=self._manifest.name,
                 version=self._manifest.version,
