@@ -2,9 +2,10 @@
 
 import io
 import struct
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from dshub.authoring.survey import Entry
 from dshub.errors import ReadError
@@ -39,24 +40,26 @@ def picture(entry: Entry) -> Picture:
             stream: BinaryIO = io.BytesIO(stack.enter_context(entry.file.open()).read())
         else:  # its header alone is read
             stream = stack.enter_context(entry.path.open("rb"))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large ones are welcome
         try:
-            with Image.open(stream) as found:
-                turned = found.getexif().get(_ORIENTATION) in _TURNED
-                width, height = reversed(found.size) if turned else found.size
-                channels = 1 if found.mode in {"1", "L", "I", "I;16", "F"} else 3
-                form = (found.format or "").lower()
+            found = stack.enter_context(Image.open(stream))
+            width, height = reversed(found.size) if _is_turned(found) else found.size
         except UnidentifiedImageError:
             raise ReadError(file=entry.file.name, reason="it is no picture") from None
-        except (
-            OSError,
-            SyntaxError,
-            ValueError,
-            struct.error,
-            Image.DecompressionBombError,
-        ) as error:
-            reason = f"it is no picture that can be read: {error}"
-            raise ReadError(file=entry.file.name, reason=reason) from None
+        except Exception as error:  # on damaged bytes, Pillow raises whatever it meets
+            reason = f"it is no picture that can be read: {str(error) or type(error).__name__}"
+            raise ReadError(file=entry.file.name, reason=reason) from error
+        channels = 1 if found.mode in {"1", "L", "I", "I;16", "F"} else 3
+        form = (found.format or "").lower()
     return Picture(form if form in {"jpeg", "png"} else "any", (height, width, channels))
+
+
+def _is_turned(found: Any) -> bool:  # an open picture
+    try:
+        return found.getexif().get(_ORIENTATION) in _TURNED
+    except Exception:  # noqa: BLE001  # the pixels are there whatever the notes beside them say
+        return False
 
 
 def recording(entry: Entry) -> Recording:

@@ -60,12 +60,13 @@ def _agree_on_quotes(splits: Sequence[SplitOutline]) -> None:
     """What one split proves of quotes holds for all: in the others they may just not occur."""
     for delimiter in ("\t", ",", ";"):
         own = [s.reader for s in splits if s.reader.get("delimiter", ",") == delimiter]
-        plain = [reader for reader in own if "quoting" in reader]
-        if 0 < len(plain) < len(own):
-            for reader in own:
-                reader.pop("quoting", None)
-                if delimiter != "\t":  # there, only quotes that are characters can be proved
-                    reader["quoting"] = False
+        if len({"quoting" in reader for reader in own}) < 2:
+            continue
+        # between tabs only quotes of CSV can be proved, between others only plain ones
+        proved = {} if delimiter == "\t" else {"quoting": False}
+        for reader in own:
+            reader.pop("quoting", None)
+            reader.update(proved)
 
 
 def _delimited(

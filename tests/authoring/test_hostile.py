@@ -5,13 +5,16 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from independent.own_files import picture, text
 
+from dshub.authoring import Request, draft
 from dshub.errors import DshubError, ReadError, StoreError, UnsafeArchiveError
+from dshub.progress import Silent
 
 Made = Callable[..., Any]
 
@@ -48,15 +51,28 @@ def test_what_is_no_file_is_never_opened(made: Made, data: Path) -> None:
     assert result.doubts("neither a file nor a folder")
 
 
-@posix
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read all")
-def test_a_file_that_may_not_be_read_is_named(made: Made, data: Path) -> None:
-    """A dataset that silently lacks it would be another one."""
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+@pytest.mark.parametrize("forbidden", ["test.csv", "below"])
+def test_what_may_not_be_read_is_named(data: Path, tmp_path: Path, forbidden: str) -> None:
+    """A dataset that silently lacks a file, or a folder, would be another one."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
     text(data / "train.csv", "a,b\n1,2\n")
     text(data / "test.csv", "a,b\n1,2\n")
-    (data / "test.csv").chmod(0)
-    with pytest.raises(StoreError, match=r"test\.csv: Permission denied"):
-        made(data)
+    text(data / "below" / "more.csv", "a,b\n1,2\n")
+    (data / forbidden).chmod(0)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            with pytest.raises(StoreError, match=f"{forbidden}: Permission denied"):
+                draft(Request((data,)), ExitStack(), Silent())
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    (data / forbidden).chmod(0o755)
 
 
 def test_archives_that_must_not_be_touched_are_refused(made: Made, data: Path) -> None:

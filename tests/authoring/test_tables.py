@@ -66,6 +66,22 @@ def test_tabs_and_lone_quotes_and_no_header(made: Made, data: Path) -> None:
     assert result["validation"][0] == {"column_1": 'never" ending', "column_2": 0}
 
 
+def test_what_one_split_proves_of_quotes_holds_for_all(made: Made, data: Path) -> None:
+    """A quote far down in a file is what it is in the others."""
+    text(data / "train.tsv", 'text\tn\n"a ""quoted"" tab\tin it"\t1\nb\t2\n')
+    text(data / "test.tsv", "text\tn\nplain\t3\n")
+    result = made(data)
+    assert all("quoting" not in split.reader for split in result.manifest.splits.values())
+    assert result["train"][0] == {"text": 'a "quoted" tab\tin it', "n": 1}
+    text(data / "train.csv", 'text,n\n"a,1\nb,2\n')
+    text(data / "test.csv", "text,n\nplain,3\n")
+    for name in ("train.tsv", "test.tsv"):
+        (data / name).unlink()
+    result = made(data, "--force")
+    assert {split.reader["quoting"] for split in result.manifest.splits.values()} == {False}
+    assert list(result["train"]["text"][:]) == ['"a', "b"]
+
+
 def test_what_a_person_says_of_a_column_counts(made: Made, data: Path) -> None:
     """`--label`, `--text`, `--number`, `--header` and `--split` each override what was guessed."""
     text(data / "a.csv", "x,y,z\n1,2,10\n3,4,20\n")
