@@ -26,11 +26,17 @@ _PATH = click.Path(exists=True, path_type=Path)
 def _given_splits(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, tuple[Path, ...]]:
+    from dshub.authoring.names import key
+
     found: dict[str, tuple[Path, ...]] = {}
     for value in values:
         name, equals, path = value.partition("=")
         if not (name and equals and path):
             raise click.BadParameter(f"{value!r} is not NAME=PATH, such as train=a.csv")
+        if key(name) != name:
+            raise click.BadParameter(
+                f"a split is named in a-z 0-9 with _ or - between, not {name!r}"
+            )
         found[name] = (*found.get(name, ()), _PATH.convert(path, param, ctx))
     return found
 

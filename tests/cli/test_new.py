@@ -122,6 +122,7 @@ def test_a_dry_run_shows_and_writes_nothing(
         (("{data}", "-o", "x.json"), 2, "ends in .toml"),
         (("{data}", "-o", "{data}/1.0.0.toml"), 1, "would lie among the data"),
         (("{data}", "--split", "train"), 2, "is not NAME=PATH"),
+        (("--split", "My Train={data}"), 2, "a split is named in a-z"),
         (("{data}/nothing.csv",), 2, "does not exist"),
     ],
 )
