@@ -119,7 +119,7 @@ HOSTILE = {
     "a command": b"cos\nsystem\n(S'echo >{path}'\ntR.",
     "a command, protocol 2": b"\x80\x02cposix\nsystem\nU\x10touch {path}\x85R.",
     "a command within the dictionary": b"\x80\x02}(U\x04datacos\nsystem\nU\x10touch {path}\x85Ru.",
-    "builtins": b"cbuiltins\nexec\n(S'open(\"{path}\", \"w\")'\ntR.",
+    "builtins": b'cbuiltins\nexec\n(S\'open("{path}", "w")\'\ntR.',
     "a name that looks like NumPy's": b"cnumpy.core.multiarray\nfromfile\n(S'{path}'\ntR.",
     "NumPy's own functions": b"cnumpy\nload\n(S'{path}'\ntR.",
     "an attribute of NumPy's": b"cnumpy\nos.system\n(S'{path}'\ntR.",
@@ -129,7 +129,7 @@ HOSTILE = {
     "a stack global": b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.",
     "an extension": b"\x80\x02\x82\x01.",
     "a persistent object": b"Pid\n.",
-    "an array whose state is an object": b"\x80\x02cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R(K\x03U\x01|tb.",
+    "an array of objects": b"\x80\x02cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R(K\x03U\x01|tb.",
 }
 
 
@@ -209,7 +209,7 @@ def test_other_pickles_are_told_apart(data: bytes, told: str) -> None:
 def test_names_that_are_no_text() -> None:
     """A file name that is not UTF-8 is an error, not a wrong name."""
     data = python_2(1).replace(b"K\x00e", string(b"\xff") + b"e")
-    with pytest.raises(ReadError, match="some-file: its list 'labels': .*utf-8"):
+    with pytest.raises(ReadError, match=r"some-file: its list 'labels': .*utf-8"):
         read(data)
 
 

@@ -310,7 +310,7 @@ def test_an_option_for_no_column(option: str) -> None:
 def test_parts_with_different_numbers_of_files() -> None:
     """Files of pictures and files of labels belong together one by one."""
     one = MemoryFile("one", npy(np.arange(2)))
-    with pytest.raises(ReadError, match="one, one, one: the parts differ in .*: x 2, y 1"):
+    with pytest.raises(ReadError, match=r"one, one, one: the parts differ in .*: x 2, y 1"):
         list(readers.create(NPY).read({"x": [one, one], "y": [one]}))
 
 
