@@ -1,8 +1,10 @@
 """PyTorch: a map-style dataset of rows, and an iterable of whole batches.
 
 Arrays become tensors of the same shape and dtype, numbers stay Python numbers in a row and
-become tensors in a batch, text stays `str`. Pictures keep (height, width, channels) unless the
-batches were asked for with `layout="chw"`.
+become tensors in a batch, text stays `str` and files `bytes`. Pictures keep (height, width,
+channels) unless the batches were asked for with `layout="chw"`. Where rows differ in shape, a batch
+is a list of tensors; the default collate function of a `DataLoader` stacks them where they happen
+to have one shape, and is an error where they do not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dshub.dataset import Dataset
-from dshub.errors import MissingExtraError
+from dshub.dataset import Dataset, LazyColumn
+from dshub.errors import DshubError, MissingExtraError
 from dshub.loader import Batch, Loader
 
 try:
@@ -82,6 +84,10 @@ def batches(loader: Loader) -> TorchBatches:
 
 
 def _tensor(value: Any) -> Any:
+    if isinstance(value, LazyColumn):
+        return value.mapped(_tensor)
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        return [_tensor(row) for row in value]
     if not isinstance(value, np.ndarray):
         return value
     return torch.from_numpy(value if value.flags.writeable else value.copy())
@@ -121,8 +127,22 @@ class _Row(dict[str, Any]):
 def _collate(rows: Any, *, collate_fn_map: Any = None) -> Any:
     del collate_fn_map  # torch hands it on to nested types; there are none here
     if isinstance(rows, _Fetched):
-        return rows.columns
+        return {name: _stacked(name, values) for name, values in rows.columns.items()}
     return default_collate([dict(row) for row in rows])
+
+
+def _stacked(name: str, values: Any) -> Any:
+    """A batch of a column as the default collate function makes it."""
+    if not (isinstance(values, list) and values and isinstance(values[0], torch.Tensor)):
+        return values
+    shapes = {tuple(value.shape) for value in values}
+    if len(shapes) > 1:
+        told = " and ".join(map(str, sorted(shapes)[:2]))
+        raise DshubError(
+            f"rows of column {name} differ in shape, {told}: they cannot be stacked",
+            hint="give the DataLoader a collate_fn; or take ds.batches(…, transform=…).torch()",
+        )
+    return torch.stack(values)
 
 
 def _single(value: Any) -> Any:

@@ -291,7 +291,7 @@ class Dataset:
         where = self._source.where
         return decode_all(list(values), feature, lambda i: f"{where(int(rows[i]))}, column {name}")
 
-    @property
+    @cached_property
     def encoded(self) -> list[str]:
         """The columns that are decoded as their rows are read."""
         return [name for name in self._names if self._decoded and is_encoded(self.features[name])]

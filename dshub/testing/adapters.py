@@ -1,15 +1,20 @@
 """What every adapter must do: the same rows, in the same order, with the same pixels."""
 
+import io
+import wave
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dshub import plugins
 from dshub.dataset import Dataset
+from dshub.errors import DshubError
 from dshub.loader import Batch
-from dshub.manifest import ImageFeature, LabelFeature
+from dshub.loader.loader import Layout
+from dshub.manifest import AudioFeature, ImageFeature, LabelFeature
 
 ROWS = 53  # a prime: no batch size divides it
 
@@ -32,17 +37,56 @@ def example() -> Dataset:
     )
 
 
+def varied() -> Dataset:
+    """A dataset whose rows differ: pictures and recordings in files, lists, words."""
+    rows = range(ROWS)
+    sizes = [(1 + i % 3, 2 + i % 2) for i in rows]
+    return Dataset.from_arrays(
+        {
+            "photo": [_png(i, size) for i, size in zip(rows, sizes, strict=True)],
+            "thumb": [_png(i, (2, 2)) for i in rows],
+            "sound": [_wav(i) for i in rows],
+            "tokens": [np.arange(i % 5) for i in rows],
+            "boxes": [np.full((i % 3, 4), i, np.float32) for i in rows],
+            "words": [["pâté", str(i)] * (i % 3) for i in rows],
+        },
+        features={
+            "photo": ImageFeature(encoding="png"),
+            "thumb": ImageFeature(encoding="png", shape=(2, 2, 3)),
+            "sound": AudioFeature(rate=8000, channels=2),
+        },
+    )
+
+
+def _png(value: int, size: tuple[int, int]) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(np.full((*size, 3), value, np.uint8)).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def _wav(samples: int) -> bytes:
+    sink = io.BytesIO()
+    with wave.open(sink, "wb") as file:
+        file.setparams((2, 2, 8000, samples, "NONE", ""))
+        file.writeframes(np.arange(2 * samples, dtype="<i2").tobytes())
+    return sink.getvalue()
+
+
 def assert_same(expected: Any, actual: Any) -> None:
     """Two columns, or pairs of them, hold the same values, dtypes and shapes."""
-    if isinstance(expected, tuple):
+    if isinstance(expected, tuple | list):
         assert len(expected) == len(actual)
         for one, other in zip(expected, actual, strict=True):
             assert_same(one, other)
-    elif isinstance(expected, list):
-        assert expected == list(actual)
+    elif isinstance(expected, str | bytes):
+        assert expected == actual
     else:
         assert expected.dtype == actual.dtype
         np.testing.assert_array_equal(expected, actual)
+
+
+def _numbers() -> np.ndarray:
+    return np.arange(ROWS, dtype=np.uint8)
 
 
 class AdapterTests(ABC):
@@ -50,13 +94,19 @@ class AdapterTests(ABC):
 
     Attributes:
         name: of the adapter.
+        refused: columns of `varied` of which the framework has no batches; asking for them is a
+            DshubError whose hint says what to do.
     """
 
     name: str
+    refused: tuple[str, ...] = ()
 
     @abstractmethod
     def to_numpy(self, value: Any) -> Any:
-        """A tensor of the framework as an array; a batch of text as a list of `str`."""
+        """A tensor of the framework as an array; text as `str`, files as `bytes`.
+
+        A batch of text, of files, and of rows of several shapes is a list of its rows.
+        """
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
         """Every row that the adapter's `rows` gives, in order, each value through NumPy."""
@@ -113,6 +163,49 @@ class AdapterTests(ABC):
             assert list(one) == list(other)
             for key, values in one.items():
                 assert_same(values, other[key])
+
+    @pytest.mark.parametrize("decoded", [True, False])
+    def test_rows_that_vary_are_those_of_the_dataset(self, decoded: bool) -> None:  # noqa: FBT001
+        """Pictures and recordings of several sizes, or their files, and lists."""
+        dataset = varied().shuffle(seed=3).decode(decoded)
+        found = self.rows_of(dataset)
+        assert len(found) == ROWS
+        for expected, actual in zip(dataset, found, strict=True):
+            assert list(expected) == list(actual)
+            assert_same(list(expected.values()), list(actual.values()))
+
+    @pytest.mark.parametrize("column", ["photo", "thumb", "sound", "tokens", "boxes", "words"])
+    @pytest.mark.parametrize("layout", ["hwc", "chw"])
+    def test_batches_that_vary_are_those_of_the_loader(self, column: str, layout: Layout) -> None:
+        """Rows of several shapes are batches too, or an error that says what to do."""
+        dataset = varied().columns([column])
+        options: dict[str, Any] = {"size": 8, "shuffle": True, "layout": layout}
+        if column in self.refused:
+            with pytest.raises(DshubError, match=column) as caught:
+                self.batches_of(dataset, **options)
+            assert "transform" in caught.value.hint
+            return
+        loader = dataset.batches(**options)
+        expected = [batch[column] for _ in range(2) for batch in loader]
+        assert_same(expected, [batch[column] for batch in self.batches_of(dataset, **options)])
+
+    def test_batches_of_files_are_bytes(self) -> None:
+        """As they are kept, where nothing is decoded."""
+        dataset = varied().columns(["photo"]).decode(on=False)
+        found = self.batches_of(dataset, size=8)
+        assert_same(
+            [batch["photo"] for batch in dataset.batches(8)] * 2, [b["photo"] for b in found]
+        )
+
+    def test_a_transform_makes_one_array_of_pictures(self) -> None:
+        """Of several sizes, cut to one."""
+
+        def cut(batch: Batch) -> Batch:
+            return {"photo": np.stack([picture[:1, :2] for picture in batch["photo"]])}
+
+        dataset = varied().columns(["photo"])
+        found = self.batches_of(dataset, size=8, transform=cut)
+        assert_same(np.concatenate([b["photo"] for b in found])[:ROWS, 0, 0, 0], _numbers())
 
     def test_a_transform_is_applied(self) -> None:
         """What a transform returns is what arrives, with its dtype."""

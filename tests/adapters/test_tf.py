@@ -3,21 +3,31 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dshub import Dataset, Hub
+from dshub import Dataset, DshubError, Hub
 from dshub.testing import AdapterTests
-from dshub.testing.adapters import example
+from dshub.testing.adapters import example, varied
 
 tf = pytest.importorskip("tensorflow")
 
 
 def to_numpy(value: Any) -> Any:
-    if value.dtype == tf.string and value.ndim:
-        return [text.decode() for text in value.numpy().tolist()]
-    return value.numpy().decode() if value.dtype == tf.string else value.numpy()
+    if isinstance(value, tf.RaggedTensor):
+        return [to_numpy(row) for row in value]
+    if value.dtype != tf.string:
+        return value.numpy()
+    if value.ndim:
+        return [text_of(data) for data in value.numpy().tolist()]
+    return text_of(value.numpy())
+
+
+def text_of(data: bytes) -> str | bytes:
+    """Text or the bytes of a file, which TensorFlow does not tell apart."""
+    return data if data[:4] in {b"\x89PNG", b"RIFF"} else data.decode()
 
 
 class TestTensorFlow(AdapterTests):
     name = "tf"
+    refused = ("photo",)
 
     def to_numpy(self, value: Any) -> Any:
         return to_numpy(value)
@@ -40,6 +50,45 @@ def test_rows_have_static_shapes_and_a_known_number() -> None:
         "text": spec(dtype="string"),
     }
     assert int(found.cardinality()) == 53
+
+
+def test_lengths_that_vary_are_none() -> None:
+    """In rows; files that are not decoded are strings."""
+    found = varied().tf()
+    assert found.element_spec == {
+        "photo": spec(None, None, 3, dtype="uint8"),
+        "thumb": spec(2, 2, 3, dtype="uint8"),
+        "sound": spec(None, 2, dtype="int16"),
+        "tokens": spec(None, dtype="int64"),
+        "boxes": spec(None, 4, dtype="float32"),
+        "words": spec(None, dtype="string"),
+    }
+    assert int(found.cardinality()) == 53
+    assert varied().decode(False).tf().element_spec["photo"] == spec(dtype="string")
+
+
+def test_pictures_of_several_sizes_can_be_resized_and_batched() -> None:
+    """As the error proposes that a batch of them is."""
+    rows = varied().columns(["photo"])
+    found = rows.tf().map(lambda row: tf.image.resize(row["photo"], (4, 4))).batch(8)
+    assert sum(int(batch.shape[0]) for batch in found) == 53
+    with pytest.raises(DshubError, match="column photo may differ in size") as caught:
+        rows.batches(8).tf()
+    assert "map ds.tf()" in caught.value.hint
+
+
+def test_batches_of_lists_are_ragged() -> None:
+    """With the lengths that do not vary in their specification."""
+    found = varied().columns(["tokens", "boxes", "words", "sound"]).batches(8).tf()
+    kinds = {name: (kind.shape.as_list(), kind.dtype) for name, kind in found.element_spec.items()}
+    assert kinds == {
+        "tokens": ([None, None], tf.int64),
+        "boxes": ([None, None, 4], tf.float32),
+        "words": ([None, None], tf.string),
+        "sound": ([None, None, 2], tf.int16),
+    }
+    first = next(iter(found))
+    assert first["tokens"].to_list() == [list(range(i % 5)) for i in range(8)]
 
 
 def test_rows_beyond_the_first_block() -> None:

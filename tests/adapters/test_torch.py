@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dshub import Dataset, Hub
+from dshub import Dataset, DshubError, Hub
 from dshub.testing import AdapterTests
-from dshub.testing.adapters import assert_same, example
+from dshub.testing.adapters import assert_same, example, varied
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
@@ -16,6 +16,8 @@ workers = pytest.mark.parametrize("count", [0, 2])
 
 
 def to_numpy(value: Any) -> Any:
+    if isinstance(value, list):
+        return [to_numpy(row) for row in value]
     return value.numpy() if isinstance(value, torch.Tensor) else value
 
 
@@ -147,6 +149,78 @@ def test_other_datasets_of_torch_may_wrap_the_rows(dataset: Dataset) -> None:
     assert_batches([last], [dataset[[5, 3, 50]]])
     parts = data.random_split(rows, [50, 3])
     assert sorted(i for part in parts for i in part.indices) == list(range(53))
+
+
+# Rows of several shapes
+
+
+def test_whole_columns_of_pictures_are_decoded_row_by_row() -> None:
+    """A sequence of tensors, of which each is made when it is asked for."""
+    rows = varied().torch()
+    for name in ("photo", "sound"):
+        column = rows[name]
+        assert len(column) == 53
+        assert torch.equal(column[7], torch.tensor(varied()[7][name]))
+        assert [type(value) for value in column[:3]] == [torch.Tensor] * 3
+
+
+@workers
+def test_a_data_loader_without_batches(count: int) -> None:
+    """Row by row, as they are."""
+    loader = data.DataLoader(varied().torch(), batch_size=None, num_workers=count)
+    for row, wanted in zip(loader, varied(), strict=True):
+        assert list(row) == list(wanted)
+        for name, value in wanted.items():
+            assert_same(value, to_numpy(row[name]))
+
+
+def as_lists(rows: Any) -> dict[str, list[Any]]:
+    """A collate function for rows that cannot be stacked."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+@workers
+def test_a_data_loader_with_a_function_of_ones_own(count: int) -> None:
+    """It gets rows of several shapes, and makes of them what it likes."""
+    loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=as_lists)
+    for batch, wanted in zip(loader, varied().batches(8), strict=True):
+        for name, values in wanted.items():
+            assert_same(list(values), to_numpy(batch[name]))
+
+
+@workers
+def test_the_default_function_stacks_rows_of_one_shape(count: int) -> None:
+    """Pictures of one size whose feature has none, and lists of one length."""
+    rows = varied().select([1, 31]).columns(["photo", "thumb", "tokens", "words"])
+    loader = data.DataLoader(rows.torch(), batch_size=2, num_workers=count)
+    (batch,) = loader
+    wanted = rows[:]
+    for name in ("photo", "thumb", "tokens"):
+        assert_same(np.stack(wanted[name]), to_numpy(batch[name]))
+    assert batch["words"] == wanted["words"]
+
+
+@workers
+def test_the_default_function_refuses_rows_of_several_shapes(count: int) -> None:
+    """The error names the column and two shapes, and says what to do."""
+    rows = varied().columns(["photo"]).torch()
+    loader = data.DataLoader(rows, batch_size=8, num_workers=count)
+    with pytest.raises(DshubError, match=r"column photo differ in shape, \(1, 2, 3\) and"):
+        list(loader)
+    with pytest.raises(DshubError) as caught:
+        list(data.DataLoader(rows, batch_size=8))
+    assert "collate_fn" in caught.value.hint
+
+
+@workers
+def test_a_data_loader_of_batches_of_several_shapes(count: int) -> None:
+    """Lists of tensors, the same for any number of workers."""
+    loader = data.DataLoader(
+        varied().batches(8, shuffle=True).torch(), batch_size=None, num_workers=count
+    )
+    for batch, wanted in zip(loader, varied().batches(8, shuffle=True), strict=True):
+        for name, values in wanted.items():
+            assert_same(values, to_numpy(batch[name]))
 
 
 # Batches

@@ -303,20 +303,23 @@ def test_a_changed_byte_never_crashes(
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_memory_stays_flat_while_writing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["pixels", "files", "lists"])
+def test_memory_stays_flat_while_writing(tmp_path: Path, kind: str) -> None:
     """300 MB of rows take far less than that of private memory: rows wait in files."""
     script = """
 import re, sys
 from pathlib import Path
 import numpy as np, pyarrow as pa
-from dshub.manifest import ImageFeature, Manifest, Resource, Split
-from dshub.schema import conform, row_dtype
+from dshub.manifest import ImageFeature, ListFeature, Manifest, NumberFeature, Resource, Split
+from dshub.schema import conform
 from dshub.table import TableWriter
 
 def private():
     return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10
 
-features = {"image": ImageFeature(shape=(1000, 1000, 1))}
+kinds = {"pixels": ImageFeature(shape=(1000, 1000, 1)), "files": ImageFeature(encoding="any"),
+    "lists": ListFeature(of=NumberFeature(dtype="uint8"))}
+features = {"image": kinds[sys.argv[2]]}
 manifest = Manifest(schema=1, name="ds", version="1.0.0", title="", summary="", task="",
     homepage="", resources={"r": Resource(filename="r", sha256="0" * 64)}, features=features,
     splits={"train": Split(rows=300, reader={"format": "idx"}, files={"image": "r"})})
@@ -324,15 +327,21 @@ start = most = private()
 writer = TableWriter(Path(sys.argv[1]), manifest, "train")
 for i in range(60):
     column = pa.array(np.full(5_000_000, i, np.uint8))
-    for length in (1, 1000, 1000):
-        column = pa.FixedSizeListArray.from_arrays(column, length)
+    if sys.argv[2] == "files":
+        column = pa.array([b"BM" + bytes(999_998)] * 5)
+    elif sys.argv[2] == "lists":
+        ends = pa.array(range(0, 5_000_001, 1_000_000), pa.int32())
+        column = pa.ListArray.from_arrays(ends, column)
+    else:
+        for length in (1, 1000, 1000):
+            column = pa.FixedSizeListArray.from_arrays(column, length)
     batch = pa.RecordBatch.from_pydict({"image": column})
     writer.write(conform(batch, features, where="ds", first_row=0))
     most = max(most, private())
 writer.close({})
 print(max(most, private()) - start)
 """
-    command = [sys.executable, "-c", script, str(tmp_path)]
+    command = [sys.executable, "-c", script, str(tmp_path), kind]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) > 300_000_000
     assert int(done.stdout) < 200
