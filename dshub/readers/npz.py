@@ -148,19 +148,20 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return with_numbers(rows, self.columns, first)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, "Output"]) -> None:
+        for part, output in parts.items():
+            for name, some in runs(rows, output):
+                with output.create(name) as sink:
+                    self._write_file(sink, some, part)
+
+    def _write_file(self, sink: BinaryIO, rows: pa.RecordBatch, part: str) -> None:
         if not self.columns:
-            for part, output in parts.items():
-                for name, some in runs(rows, output):
-                    with output.create(name) as sink:
-                        np.lib.format.write_array(sink, self._stored(some, part))
+            np.lib.format.write_array(sink, self._stored(rows, part))
             return
-        (output,) = parts.values()
-        for name, some in runs(rows, output):
-            with output.create(name) as sink, zipfile.ZipFile(sink, "w") as archive:
-                for column, array in self.columns.items():
-                    info = zipfile.ZipInfo(f"{array}.npy", _EPOCH)
-                    with archive.open(info, "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, self._stored(some, column))
+        with zipfile.ZipFile(sink, "w") as archive:
+            for column, array in self.columns.items():
+                info = zipfile.ZipInfo(f"{array}.npy", _EPOCH)
+                with archive.open(info, "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, self._stored(rows, column))
 
     def _stored(self, rows: pa.RecordBatch, column: str) -> np.ndarray:
         """A column as the file holds it."""

@@ -6,6 +6,7 @@ import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from independent import npz
 
 from dshub import readers
-from dshub.errors import ReadError
+from dshub.errors import ReadError, StoreError
 from dshub.testing import ReaderTests
 from dshub.testing.readers import MemoryFile
 
@@ -149,7 +150,7 @@ def test_a_large_array_is_never_in_memory() -> None:
         tracemalloc.stop()
 
 
-def test_no_copy_is_left_behind(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_copy_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An npz is copied to the folder for temporary files, and is gone from it afterwards."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     rows = readers.create(NPZ).read(
@@ -158,6 +159,15 @@ def test_no_copy_is_left_behind(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) 
     next(rows)
     del rows
     assert not list(tmp_path.iterdir())
+
+
+def test_no_place_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the folder, and how to choose another one."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    content = saved(data=np.zeros((3, 2)), labels=np.arange(3))
+    with pytest.raises(StoreError, match=r"cannot write .*gone") as caught:
+        read(NPZ, arrays=content)
+    assert "TMPDIR" in caught.value.hint
 
 
 def with_header(text: str, values: bytes = b"", version: int = 1) -> bytes:
