@@ -276,9 +276,9 @@ def pictures(place: Path, *, small: bool) -> Case:
 def jpeg(draw: np.random.Generator) -> bytes:
     """A picture of 500x375 with as much noise as gives about 115 kB."""
     smooth = np.linspace(40, 215, 500)[None, :, None] + np.zeros((375, 1, 3))
-    values = (smooth + draw.normal(0, 28, smooth.shape)).clip(0, 255).astype(np.uint8)
+    values = (smooth + draw.normal(0, 40, smooth.shape)).clip(0, 255).astype(np.uint8)
     sink = io.BytesIO()
-    Image.fromarray(values).save(sink, "JPEG", quality=82)
+    Image.fromarray(values).save(sink, "JPEG", quality=87)
     return sink.getvalue()
 
 
