@@ -136,7 +136,7 @@ def test_arrays_as_scipy_ships_them(hub: Hub, tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(ours[name]), values)
 
 
-ODD = ("early-eof", "incomplete", "extra", "rf64", "law")  # files that are broken on purpose, or no WAV
+ODD = ("early-eof", "incomplete", "extra", "rf64")  # files that are broken on purpose, or no WAV
 
 
 @pytest.mark.filterwarnings("ignore:Chunk")
@@ -154,7 +154,10 @@ def test_recordings_as_scipy_ships_them(tmp_path: Path) -> None:
             or "rf64" in path.name
         ):
             continue
-        rate, theirs = wavfile.read(path)
+        try:
+            rate, theirs = wavfile.read(path)
+        except ValueError:  # of a kind that it does not read
+            continue
         if theirs.dtype not in (np.uint8, np.int16, np.int32):
             continue
         own = tmp_path / path.stem / "all"
