@@ -1,8 +1,9 @@
 """Finding manifests: folders of `<name>/<version>.toml`, and nothing else.
 
 The built-in registry travels inside the wheel (and lies beside the package in a checkout). More
-folders come from `DSHUB_REGISTRY`. A family is a folder of datasets: `glue` means every dataset
-whose name begins with `glue/`.
+folders come from `DSHUB_REGISTRY`, and from installed packages that announce one (see
+`dshub.plugins.registries`). A family is a folder of datasets: `glue` means every dataset whose
+name begins with `glue/`.
 """
 
 import os
@@ -11,8 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from dshub import plugins
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 from dshub.manifest import Fault, Manifest, read
+
+_Entries = dict[str, dict[str, Path | Manifest]]  # by name and version
 
 
 class Registry:
@@ -21,9 +25,11 @@ class Registry:
     Args:
         roots: folders of manifests besides the built-in ones.
         manifests: manifests that are not in any folder, such as synthetic stand-ins.
-        built_in: whether dshub's own manifests belong to it.
+        built_in: whether dshub's own manifests belong to it, and those of installed packages.
 
-    Listing names walks the folders once; a manifest is read when it is asked for.
+    Listing names walks the folders once; a manifest is read when it is asked for. Installed
+    packages are looked at only to list, or for a name that nobody else has, for that takes 50 ms;
+    a dataset that is known without them is not theirs.
     """
 
     def __init__(
@@ -34,20 +40,28 @@ class Registry:
         built_in: bool = True,
     ) -> None:
         self._roots = [*roots, *([built_in_root()] if built_in else [])]
+        self._built_in = built_in
         self._given = {(item.name, item.version): item for item in manifests}
 
     @cached_property
-    def _found(self) -> dict[str, dict[str, Path | Manifest]]:
-        found: dict[str, dict[str, Path | Manifest]] = {}
-        for root in reversed(self._roots):
-            for name, version, path in _walk(root):
-                other = found.setdefault(name, {}).get(version)
-                if isinstance(other, Path) and other.read_bytes() != path.read_bytes():
-                    raise _conflict(name, version, [path, other])
-                found[name][version] = path
+    def _near(self) -> _Entries:
+        """What is found without looking at installed packages."""
+        found = _walk_all(self._roots)
         for (name, version), manifest in self._given.items():
             found.setdefault(name, {})[version] = manifest
-        return dict(sorted(found.items()))
+        return found
+
+    @cached_property
+    def _found(self) -> _Entries:
+        far = _walk_all(plugins.registries()) if self._built_in else {}
+        return dict(sorted((far | self._near).items()))
+
+    def _entries(self, name: str) -> Mapping[str, Path | Manifest]:
+        """The versions of a dataset; raises UnknownNameError."""
+        found = self._near.get(name) or self._found.get(name)
+        if found is None:
+            raise self._unknown(name)
+        return found
 
     def names(self) -> list[str]:
         """Every dataset, sorted: `["emnist/balanced", …, "mnist"]`."""
@@ -55,9 +69,7 @@ class Registry:
 
     def versions(self, name: str) -> list[str]:
         """The versions of a dataset, newest first; raises UnknownNameError."""
-        if name not in self._found:
-            raise self._unknown(name)
-        return sorted(self._found[name], key=_version_key, reverse=True)
+        return sorted(self._entries(name), key=_version_key, reverse=True)
 
     def manifest(self, name: str) -> Manifest:
         """The manifest of `name`, `name@version`, or of a file whose name ends in `.toml`.
@@ -73,10 +85,18 @@ class Registry:
         version = version or versions[0]
         if version not in versions:
             raise UnknownNameError(kind=f"version of {name}", name=version, known=versions)
-        entry = self._found[name][version]
+        entry = self._entries(name)[version]
         if isinstance(entry, Manifest):
             return entry
         return _checked_place(read(entry), name, version, entry)
+
+    def file(self, name: str) -> Path | None:
+        """Where the manifest of a name comes from; None where it is in no file."""
+        if name.endswith(".toml"):
+            return Path(name)
+        name, _, version = name.partition("@")
+        entry = self._found[name][version or self.versions(name)[0]]
+        return entry if isinstance(entry, Path) else None
 
     def manifests(self) -> Iterator[Manifest]:
         """The newest manifest of every dataset, in the order of `names`.
@@ -95,12 +115,17 @@ class Registry:
         """The same names with each family replaced by its members, each name once."""
         expanded: dict[str, None] = {}
         for name in names:
-            members = [other for other in self.names() if other.startswith(f"{name}/")]
-            known = name.partition("@")[0] in self._found or name.endswith(".toml")
-            if not known and not members:
-                raise self._unknown(name)
-            expanded.update(dict.fromkeys([name] if known else members))
+            expanded.update(dict.fromkeys(self._meant(name)))
         return list(expanded)
+
+    def _meant(self, name: str) -> list[str]:
+        plain = name.partition("@")[0]
+        if name.endswith(".toml") or plain in self._near or plain in self._found:
+            return [name]
+        members = [other for other in self.names() if other.startswith(f"{name}/")]
+        if not members:
+            raise self._unknown(name)
+        return members
 
     def search(self, words: Sequence[str]) -> list[Manifest]:
         """Manifests in which every word occurs, in name, title, summary, task, tag or class."""
@@ -147,22 +172,38 @@ def built_in_root() -> Path:
     return inside if inside.is_dir() else package.parent / "registry"
 
 
+def _walk_all(roots: Sequence[Path]) -> _Entries:
+    """Every manifest below some folders, by name and version.
+
+    Raises:
+        DshubError: two folders have different manifests for one version.
+    """
+    found: _Entries = {}
+    for root in reversed(roots):
+        for name, version, path in _walk(root):
+            other = found.setdefault(name, {}).get(version)
+            if isinstance(other, Path) and other.read_bytes() != path.read_bytes():
+                raise _conflict(name, version, [path, other])
+            found[name][version] = path
+    return found
+
+
 def _walk(root: Path) -> Iterator[tuple[str, str, Path]]:
     """Name, version and path of every manifest below a folder."""
-    for entry in _entries(root):
+    for entry in _listed(root):
         if entry.is_dir():
             yield from _walk_names(Path(entry.path), entry.name, depth=0)
 
 
 def _walk_names(folder: Path, name: str, depth: int) -> Iterator[tuple[str, str, Path]]:
-    for entry in _entries(folder):
+    for entry in _listed(folder):
         if entry.name.endswith(".toml"):
             yield name, entry.name.removesuffix(".toml"), Path(entry.path)
         elif depth == 0 and entry.is_dir():
             yield from _walk_names(Path(entry.path), f"{name}/{entry.name}", depth=1)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, sorted; one that is not there holds nothing, and others still do."""
     try:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)

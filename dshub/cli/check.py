@@ -1,58 +1,103 @@
-"""`dshub check`: every fault of a manifest."""
+"""`dshub check`: every fault of a manifest, and with `--links` whether its addresses work."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dshub.cli import _screen
-from dshub.errors import DshubError, ManifestError, UnknownNameError
+from dshub.errors import DshubError, ManifestError, TransportError, UnknownNameError
 from dshub.manifest import Manifest
+from dshub.manifest.faults import with_lines
+
+if TYPE_CHECKING:
+    from dshub.hub import Hub
+    from dshub.registry import Registry
+
+Result = tuple[str, list[str], Manifest | None]
+"""A name, its faults, and its manifest where there is one."""
 
 
 @click.command(short_help="Every fault of some manifests.")
 @click.argument("manifests", nargs=-1, metavar="[FILE-OR-NAME]...", type=_screen.DatasetName())
+@click.option("--links", is_flag=True, help="Ask whether every address works, too.")
 @_screen.json_option
 @click.pass_context
-def command(ctx: click.Context, manifests: tuple[str, ...], as_json: bool) -> None:
+def command(ctx: click.Context, manifests: tuple[str, ...], links: bool, as_json: bool) -> None:
     """Check manifests, offline: every fault with its line. Without names, the whole registry.
 
     \b
       dshub check my-data/1.0.0.toml
       dshub check
+      dshub check mnist --links
+
+    With --links each address is asked for its file's size, without fetching it; exit code 4 where
+    a file has no address that works.
     """
     from dshub.hub import Hub
 
-    registry = Hub().registry
-    names = list(manifests) or registry.names()
-    results = [(name, _faults(registry.manifest, name)) for name in names]
-    bad = sum(1 for _, faults in results if faults)
-    data = {"manifests": [{"name": name, "faults": faults} for name, faults in results]}
-    _screen.answer(as_json, data, lambda: _text(results))
+    hub = Hub()
+    names = hub.registry.expand(manifests) or hub.registry.names()
+    results = [_result(hub.registry, name) for name in names]
+    bad = sum(1 for _, faults, _ in results if faults)
+    data: dict[str, Any] = {
+        "manifests": [{"name": name, "faults": faults} for name, faults, _ in results]
+    }
+    text, dead = _text(results), 0
+    if links:
+        more, dead = _asked(hub, results, data["manifests"])
+        text = "\n".join(part for part in (text, more) if part)
+    _screen.answer(as_json, data, lambda: text)
     if not as_json:
-        _screen.note(f"{len(results)} checked, {bad} with faults")
-    ctx.exit(1 if bad else 0)
+        lost = f", {dead} files without an address that works" if links else ""
+        _screen.note(f"{len(results)} checked, {bad} with faults{lost}")
+    ctx.exit(TransportError.exit_code if dead else 1 if bad else 0)
 
 
-def _faults(find: Callable[[str], Manifest], name: str) -> list[str]:
-    from dshub.preparation import recipe
+def _result(registry: "Registry", name: str) -> Result:
+    from dshub.cli._readers import reader_faults
 
     try:
-        manifest = find(name)
-        for split in manifest.splits:
-            recipe(manifest, split)  # its reader must take the options
+        manifest = registry.manifest(name)
+        faults = list(reader_faults(manifest))
     except UnknownNameError:
         raise
     except ManifestError as error:
-        return [str(fault) for fault in error.faults]
+        return name, [str(fault) for fault in error.faults], None
     except DshubError as error:
-        return [str(error)]
-    return []
+        return name, [str(error)], None
+    path = registry.file(name)
+    if faults and path is not None:
+        faults = with_lines(faults, path.read_text(encoding="utf-8"))
+    return name, [str(fault) for fault in faults], manifest
 
 
-def _text(results: list[tuple[str, list[str]]]) -> str:
+def _text(results: list[Result]) -> str:
     lines = []
-    for name, faults in results:
+    for name, faults, _ in results:
         if faults:
             lines.append(_screen.bold(name))
             lines += [f"  {fault}" for fault in faults]
     return "\n".join(lines)
+
+
+def _asked(hub: "Hub", results: list[Result], data: list[dict[str, Any]]) -> tuple[str, int]:
+    """What the addresses answered, for a person, and how many files have none that works.
+
+    It is added to `data` for programs.
+    """
+    from dshub.cli import _links
+
+    found = [(item, place) for item, place in zip(results, data, strict=True) if item[2]]
+    manifests = [item[2] for item, _ in found if item[2] is not None]
+    lines, total = [], 0
+    answers = _links.sources(manifests, hub.settings)
+    for manifest, (_, place), sources in zip(manifests, found, answers, strict=True):
+        dead = _links.dead(manifest, sources)
+        place["links"] = [source.plain() for source in sources]
+        place["dead"] = dead
+        total += len(dead)
+        lines.append(_screen.bold(place["name"]))
+        if sources:
+            lines.append(_screen.columns([source.row() for source in sources]))
+        lines += [f"  {name}: no address works" for name in dead]
+    return "\n".join(lines), total

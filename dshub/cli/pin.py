@@ -1,12 +1,11 @@
 """`dshub pin`: checksums and sizes of real files, into a manifest."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dshub.cli import _screen
+from dshub.cli import _local, _screen
 from dshub.errors import DshubError, StoreError
 from dshub.progress import size
 
@@ -35,7 +34,7 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool, as_json: boo
     from dshub.manifest.pinning import file_names, pin
 
     names = file_names(manifest)
-    measured = dict(_measured(names, paths))
+    measured = dict(_local.measured(names, paths))
     if not measured:
         wanted = ", ".join(sorted(set(names.values())))
         hint = "files are found by the names that the manifest gives them"
@@ -62,25 +61,3 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool, as_json: boo
     _screen.answer(as_json, data, lambda: _screen.columns(rows, right=(1,)))
     if missing and not as_json:
         _screen.note(f"left as they are, for no file was found: {', '.join(missing)}")
-
-
-def _measured(names: dict[str, str], paths: tuple[Path, ...]) -> Iterator[tuple[str, Any]]:
-    """What each resource's file is, for those that are among the paths."""
-    from dshub.manifest.pinning import measure
-
-    for name, file_name in names.items():
-        path = next((found for top in paths for found in _named(top, file_name)), None)
-        if path is None:
-            continue
-        try:
-            yield name, measure(path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreError(path=str(path), action="read", reason=reason) from error
-
-
-def _named(top: Path, name: str) -> Iterator[Path]:
-    if top.is_file():
-        yield from [top] * (top.name == name)
-    else:
-        yield from (path for path in sorted(top.rglob("*")) if path.name == name and path.is_file())

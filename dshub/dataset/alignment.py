@@ -55,6 +55,9 @@ class AlignedSource:
     def span(self, name: str, start: int, stop: int) -> Values:
         return self._aligned(name, self._source.span(name, start, stop))
 
+    def whole(self, name: str) -> np.ndarray | None:
+        return None if name == self._column else self._source.whole(name)
+
     def _aligned(self, name: str, values: Values) -> Values:
         if name != self._column:
             return values

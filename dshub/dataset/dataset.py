@@ -13,6 +13,7 @@ import numpy as np
 
 from dshub import plugins
 from dshub.dataset.alignment import AlignedSource, chosen_column
+from dshub.dataset.batching import plan_of
 from dshub.dataset.decoding import Encoded, LazyColumn, decode_all
 from dshub.dataset.folders import from_folder
 from dshub.dataset.hugging_face import from_hf
@@ -20,10 +21,11 @@ from dshub.dataset.own_data import from_arrays, from_arrow
 from dshub.dataset.selection import Selection, Shuffled, Span, describe, picked, rows_at, sliced
 from dshub.dataset.sources import Source, TableSource
 from dshub.errors import UnknownNameError
-from dshub.loader import Batch, Loader
-from dshub.loader.loader import Layout, Plan
+from dshub.loader import Batch, Layout, Loader, Shuffle
 from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
+from dshub.order import Uneven
 from dshub.table import Values
+from dshub.transforms.transform import AnyTransform
 
 BLOCK = 1024  # rows read at a time when a dataset is iterated or filtered
 DECODED_BLOCK = 16  # where they are decoded: photographs take some MB each
@@ -264,6 +266,26 @@ class Dataset:
             for name in self._names
         }
 
+    def without(self, names: Sequence[str]) -> Self:
+        """The same rows without some columns."""
+        return replace(self, _names=tuple(name for name in self._names if name not in names))
+
+    def pixels(self, name: str) -> np.ndarray | None:
+        """A column of raw pictures of all rows of the source as one array, where it is one."""
+        feature = self.features[name]
+        if not isinstance(feature, ImageFeature) or feature.encoding != "raw":
+            return None
+        return self._source.whole(name)
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Where rows stand in the source, int64."""
+        return rows_at(self._selection, rows)
+
+    def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """How long the text (in characters) or list (in values) of some rows is, int64."""
+        values = self._source.gather(name, rows_at(self._selection, rows))
+        return np.fromiter(map(len, values), np.int64, len(rows))
+
     def _column(self, name: str) -> np.ndarray | Sequence[Any]:
         if name not in self._names:
             raise UnknownNameError(kind="column", name=name, known=self._names)
@@ -425,45 +447,69 @@ class Dataset:
         self,
         size: int,
         *,
-        shuffle: bool = False,
+        shuffle: Shuffle = False,
         seed: int = 0,
         drop_last: bool = False,
-        transform: Callable[[Batch], Batch] | None = None,
+        transform: AnyTransform | Sequence[AnyTransform] | None = None,
         layout: Layout = "hwc",
         supervised: bool = False,
+        weights: Sequence[float] | np.ndarray | None = None,
+        bucket: str | None = None,
+        rank: int | None = None,
+        world: int | None = None,
+        uneven: Uneven = "pad",
+        threads: int = 1,
+        prefetch: int = 256 << 20,
     ) -> Loader:
         """Batches of `size` rows, epoch after epoch.
 
         Args:
             size: rows in a batch; the last one of an epoch may hold fewer.
-            shuffle: a new order each epoch, a pure function of seed and epoch.
-            seed: of the order.
+            shuffle: `True` for a new order of all rows each epoch, a pure function of seed and
+                epoch; `"blocks"` for data larger than memory: `dshub.order.Blocks` says how.
+            seed: of the order, and of what transforms draw.
             drop_last: leave out a last batch with fewer rows.
-            transform: called with each batch (a dict of arrays that it may change), returns one.
-            layout: `hwc`, or `chw` for pictures with channels first.
+            transform: one or several of `dshub.transforms`, or callables, which are called with
+                each batch (a dict of arrays that it may change), and return one; with
+                `generator`, a `numpy.random.Generator`, where they have such a parameter.
+            layout: `hwc`, or `chw` for pictures with channels first. dshub's own transforms take
+                channels last, and stand before callables; those get what was asked for.
             supervised: batches are `(x, y)` instead of dicts.
+            weights: draw rows with replacement, each as often, on average, as its weight says.
+            bucket: a column of text or lists; the rows of a batch are about as long as each
+                other in it.
+            rank, world: which of how many processes this is; of `torch.distributed`, or the
+                environment of torchrun, MPI or Slurm, where not given.
+            uneven: where `world` does not divide the rows: `pad`, `drop` or `exact`; see
+                `dshub.order.Share`. `loader.share.counts` are the rows of each rank.
+            threads: that make batches ahead of their use; 0 makes each when it is asked for.
+            prefetch: bytes of batches that may wait.
 
         Raises:
             ValueError: an option that cannot be.
             TypeError: `size` or `seed` is no whole number.
+            UnknownNameError: `bucket` is no column.
         """
-        size, seed = operator.index(size), operator.index(seed)
-        if size < 1:
-            raise ValueError(f"a batch holds at least 1 row, not {size}")
-        if layout not in {"hwc", "chw"}:
-            raise ValueError(f"layout is 'hwc' or 'chw', not {layout!r}")
-        if supervised and self.supervised is None:
-            raise ValueError("these rows do not say which columns (x, y) means")
-        plan = Plan(
-            size=size,
-            shuffle=shuffle,
-            seed=seed,
-            drop_last=drop_last,
-            transform=transform,
-            layout=layout,
-            supervised=supervised,
+        return Loader(
+            self,
+            plan_of(
+                self,
+                size,
+                shuffle=shuffle,
+                seed=seed,
+                drop_last=drop_last,
+                transform=transform,
+                layout=layout,
+                supervised=supervised,
+                weights=weights,
+                bucket=bucket,
+                rank=rank,
+                world=world,
+                uneven=uneven,
+                threads=threads,
+                prefetch=prefetch,
+            ),
         )
-        return Loader(self, plan)
 
     def numpy(self) -> Batch:
         """Whole columns, as `ds["label"]` is one: views of the memory map where they can be."""

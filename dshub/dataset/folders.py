@@ -79,6 +79,9 @@ class FolderSource:
             return chosen
         return [_content(self._path(row)) for row in rows.tolist()]
 
+    def whole(self, name: str) -> None:
+        """Never in one piece."""
+
     def span(self, name: str, start: int, stop: int) -> Values:
         return self.gather(name, np.arange(start, stop))
 

@@ -95,6 +95,9 @@ class HuggingFaceSource:
     def gather(self, name: str, rows: np.ndarray) -> Values:
         return self._columns[name][1].gather(rows)
 
+    def whole(self, name: str) -> None:
+        """Never in one piece."""
+
     def span(self, name: str, start: int, stop: int) -> Values:
         return self._columns[name][1].span(start, stop)
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import numpy as np
 
-from dshub.loader import key_of, permute
+from dshub.order import key_of, permute
 
 
 @dataclass(frozen=True)

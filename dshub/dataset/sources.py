@@ -33,6 +33,8 @@ class Source(Protocol):
 
     def gather(self, name: str, rows: np.ndarray) -> Values: ...
     def span(self, name: str, start: int, stop: int) -> Values: ...
+    def whole(self, name: str) -> np.ndarray | None:
+        """A column of arrays in one piece of memory, or None where it lies in several."""
 
 
 class TableSource:
@@ -92,6 +94,12 @@ class TableSource:
             self._starts, lambda number: tables[number].whole(name), self.features[name]
         )
 
+    def whole(self, name: str) -> np.ndarray | None:
+        if len(self._tables) != 1 or len(self._tables[0].record.shards) != 1:
+            return None
+        found = self.span(name, 0, self.rows)
+        return found if isinstance(found, np.ndarray) else None
+
 
 class ColumnSource:
     """Rows of columns that are in memory, or mapped, already; used as they are, not copied."""
@@ -121,6 +129,12 @@ class ColumnSource:
 
     def span(self, name: str, start: int, stop: int) -> Values:
         return self._columns[name].span(start, stop)
+
+    def whole(self, name: str) -> np.ndarray | None:
+        column = self._columns[name]
+        if isinstance(column, np.ndarray) and column.flags.c_contiguous:
+            return column
+        return None
 
 
 def _pieces(values: Any) -> Iterable[bytes]:

@@ -1,10 +1,11 @@
-"""Order, batches and the place in an epoch, over anything with a length and a gather.
+"""Batches and the place in an epoch, over anything with a length and a gather.
 
-`Order` says which row comes at which position, as a pure function of (seed, epoch, position).
-`Loader` walks it in batches. Neither knows where rows come from.
+`Loader` walks an order of `dshub.order` in batches; a `Gatherer` makes each. Neither knows where
+rows come from.
 """
 
-from dshub.loader.loader import Batch, Loader, Rows
-from dshub.loader.order import ORDER_VERSION, key_of, permute
+from dshub.loader.gathering import Gatherer
+from dshub.loader.loader import Loader
+from dshub.loader.plan import Batch, Layout, Plan, Rows, Shuffle
 
-__all__ = ["ORDER_VERSION", "Batch", "Loader", "Rows", "key_of", "permute"]
+__all__ = ["Batch", "Gatherer", "Layout", "Loader", "Plan", "Rows", "Shuffle"]

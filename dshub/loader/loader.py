@@ -1,47 +1,22 @@
 """Batches, epoch after epoch."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from dshub import plugins
 from dshub.errors import StateError
-from dshub.loader.order import ORDER_VERSION, key_of, permute
+from dshub.loader.ahead import ahead, batch_bytes
+from dshub.loader.buckets import bucketed
+from dshub.loader.gathering import Gatherer
+from dshub.loader.plan import Plan, Rows
+from dshub.order import ORDER_VERSION, Share
 
-Batch = dict[str, Any]
-"""Column name to an array (rows, …), or to a list where rows are no arrays of one shape."""
-
-Layout = Literal["hwc", "chw"]
-
-
-class Rows(Protocol):
-    """What a loader walks over."""
-
-    def __len__(self) -> int: ...
-    def gather(self, rows: np.ndarray) -> Batch:
-        """The rows of those numbers, int64, in that order; arrays that nobody else holds."""
-
-    @property
-    def supervised(self) -> tuple[str, str] | None:
-        """The columns that `(x, y)` means."""
-
-    @property
-    def pictures(self) -> Sequence[str]:
-        """The columns that hold pictures, (height, width, channels)."""
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How a loader walks: what `Dataset.batches` was given."""
-
-    size: int
-    shuffle: bool = False
-    seed: int = 0
-    drop_last: bool = False
-    transform: Callable[[Batch], Batch] | None = None
-    layout: Layout = "hwc"
-    supervised: bool = False
+CHUNK = 1 << 14  # rows whose order is computed at a time
 
 
 class Loader:
@@ -50,9 +25,10 @@ class Loader:
     Which rows a batch holds is a pure function of (seed, epoch, position): running twice gives
     the same batches, and each epoch has an order of its own. `state_dict()` says where the walk
     is, in a few numbers; a loader that is given them goes on there, also with another batch
-    size.
+    size, another number of ranks, or of threads.
 
     Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` those of a framework.
+    Their memory is used again once nobody holds a batch, or a part of it, any more.
     """
 
     def __init__(self, rows: Rows, plan: Plan) -> None:
@@ -61,10 +37,19 @@ class Loader:
         self._position = 0
         self._resume = 0
 
+    @property
+    def share(self) -> Share:
+        """What this rank gets of an epoch; `share.counts` are the rows of each rank."""
+        plan = self.plan
+        return Share(plan.order.length, plan.rank, plan.world, plan.uneven)
+
+    @cached_property
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(self.rows, self.plan)
+
     def __len__(self) -> int:
         """Batches in an epoch."""
-        full, rest = divmod(len(self.rows), self.plan.size)
-        return full + bool(rest and not self.plan.drop_last)
+        return len(self._positions(0))
 
     def __iter__(self) -> Iterator[Any]:
         """The batches of one epoch: a dict, or `(x, y)` where `supervised` was asked for.
@@ -72,66 +57,106 @@ class Loader:
         The next iteration is the next epoch. Leaving early keeps the place in `state_dict`, but
         a new iteration begins its epoch anew unless the state is loaded again.
         """
-        position, epoch = self._resume, self.epoch
+        return self.walk(self._gatherer)
+
+    def walk(self, gatherer: Any) -> Iterator[Any]:
+        """The same with batches made by another gatherer, as an adapter may have one.
+
+        Args:
+            gatherer: has a method `batch(rows, epoch)`, called in threads.
+        """
+        positions, epoch = self.positions(), self.epoch
         self._resume = 0
-        while (count := self._count(position)) > 0:
-            batch = self.batch(position, epoch)
-            position += count
-            self.epoch, self._position = epoch, position
+        batches = ahead(
+            lambda rows: gatherer.batch(rows, epoch),
+            self._rows_of(positions, epoch),
+            threads=self.plan.threads,
+            most=self.plan.prefetch,
+            size=batch_bytes,
+        )
+        for position, batch in zip(positions, batches, strict=True):
+            self.epoch = epoch
+            self._position = self._end(position)
             yield batch
+            del batch  # so that its memory is free while the next one is made
         self.epoch, self._position = epoch + 1, 0
 
     def positions(self) -> range:
         """Where the batches begin that the next iteration gives."""
-        missing = self.plan.size - 1 if self.plan.drop_last else 0
-        stop = max(len(self.rows) - missing, self._resume)
-        return range(self._resume, stop, self.plan.size)
+        return self._positions(self._resume)
+
+    def _positions(self, start: int) -> range:
+        """A batch takes `size` positions of every rank."""
+        step, share = self.plan.size * self.plan.world, self.share
+        rows = share.count(start)
+        batches = rows // self.plan.size if self.plan.drop_last else -(-rows // self.plan.size)
+        return range(start, start + batches * step, step)
+
+    def _end(self, position: int) -> int:
+        return min(position + self.plan.size * self.plan.world, self.share.total)
 
     def advance(self) -> None:
         """Count an epoch whose batches were taken with `positions` and `batch`."""
         self.epoch, self._position, self._resume = self.epoch + 1, 0, 0
 
+    def rows_at(self, position: int, epoch: int) -> np.ndarray:
+        """The rows of the batch that begins at a position, int64."""
+        share, plan = self.share, self.plan
+        count = min(plan.size, share.count(position))
+        if plan.bucket is not None:
+            return bucketed(self.rows, plan, share, position, epoch)[:count]
+        return plan.order.rows(share.positions(position, count), epoch)
+
+    def _rows_of(self, positions: range, epoch: int) -> Iterator[np.ndarray]:
+        """The rows of some batches, computed many at a time: the arithmetic likes long arrays."""
+        share, plan = self.share, self.plan
+        if plan.bucket is not None:
+            yield from (self.rows_at(position, epoch) for position in positions)
+            return
+        many = max(1, CHUNK // plan.size)
+        for first in range(0, len(positions), many):
+            some = positions[first : first + many]
+            count = min(len(some) * plan.size, share.count(some[0]))
+            rows = plan.order.rows(share.positions(some[0], count), epoch)
+            for start in range(0, count, plan.size):
+                yield rows[start : start + plan.size]
+
     def batch(self, position: int, epoch: int) -> Any:
         """The batch that begins at a position of an epoch."""
-        stop = position + self._count(position)
-        where = np.arange(position, stop, dtype=np.int64)
-        if self.plan.shuffle:
-            where = permute(where, len(self.rows), key_of(self.plan.seed, epoch))
-        batch = self.rows.gather(where)
-        if self.plan.layout == "chw":
-            for name in self.rows.pictures:
-                batch[name] = _channels_first(batch[name])
-        if self.plan.transform is not None:
-            batch = self.plan.transform(batch)
-        return self._paired(batch)
+        return self._gatherer.batch(self.rows_at(position, epoch), epoch)
 
-    def _count(self, position: int) -> int:
-        left = len(self.rows) - position
-        if left < self.plan.size and self.plan.drop_last:
-            return 0
-        return min(left, self.plan.size)
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what decides the batches, to log beside a result.
 
-    def _paired(self, batch: Batch) -> Any:
-        pair = self.rows.supervised
-        if not self.plan.supervised or pair is None:
-            return batch
-        return batch[pair[0]], batch[pair[1]]
+        Transforms count by their `repr`, which says all of dshub's own.
+        """
+        plan = self.plan
+        parts = [
+            self.rows.fingerprint,
+            plan.order.describe(),
+            [ORDER_VERSION, plan.seed, plan.size, plan.drop_last, plan.layout, plan.supervised],
+            [plan.rank, plan.world, plan.uneven, plan.bucket],
+            [repr(transform) for transform in plan.transforms],
+        ]
+        return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, int | str]:
         """Where the walk is: `{"order": 1, "seed": 0, …, "epoch": 3, "position": 512}`.
 
-        `position` counts the rows of the epoch that were handed out.
+        `position` counts the rows of the epoch that were handed out, by all ranks together.
         """
-        return {
+        state: dict[str, int | str] = {
             "order": ORDER_VERSION,
             "seed": self.plan.seed,
-            "shuffle": int(self.plan.shuffle),
             "rows": len(self.rows),
-            "epoch": self.epoch,
-            "position": self._position,
+            **self.plan.order.describe(),
         }
+        if self.plan.bucket is not None:
+            state |= {"bucket": self.plan.bucket, "size": self.plan.size * self.plan.world}
+        return state | {"epoch": self.epoch, "position": self._position}
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken, with the next iteration.
 
         Raises:
@@ -139,40 +164,42 @@ class Loader:
                 or is no state of a loader.
         """
         own = self.state_dict()
-        for name in ("order", "seed", "shuffle", "rows"):
+        for name in own.keys() - {"epoch", "position"}:
             if state.get(name) != own[name]:
                 raise StateError(
                     f"this state has {name} {state.get(name)}, but the loader has {own[name]}"
                 )
-        if state.get("epoch", -1) < 0 or not 0 <= state.get("position", -1) <= own["rows"]:
-            raise StateError(f"{dict(state)} says no place in an epoch of {own['rows']:,} rows")
-        self.epoch = state["epoch"]
-        self._position = self._resume = state["position"]
+        epoch, position = state.get("epoch", -1), state.get("position", -1)
+        most = self.share.total
+        if not (_is_count(epoch) and _is_count(position) and position <= most):
+            raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
+        self.epoch = epoch
+        self._position = self._resume = position
 
     def numpy(self) -> "Loader":
         """NumPy batches, which is what iterating a loader gives; here for symmetry."""
         return self
 
-    def torch(self) -> Any:
+    def torch(self, **options: Any) -> Any:
         """An iterable of batches of torch tensors; see `dshub.adapters.torch`."""
-        return self.to("torch")
+        return self.to("torch", **options)
 
     def tf(self) -> Any:
         """A `tf.data.Dataset` of batches; see `dshub.adapters.tf`."""
         return self.to("tf")
 
-    def to(self, framework: str) -> Any:
+    def to(self, framework: str, **options: Any) -> Any:
         """Batches for a framework, by the name of its adapter.
+
+        Args:
+            **options: of that adapter, such as `device="cuda"` of torch's.
 
         Raises:
             UnknownNameError: there is no such adapter.
             MissingExtraError: the framework is not installed.
         """
-        return plugins.module("adapters", framework).batches(self)
+        return plugins.module("adapters", framework).batches(self, **options)
 
 
-def _channels_first(pictures: Any) -> Any:
-    """(…, height, width, channels) to (…, channels, height, width), one array or a list."""
-    if isinstance(pictures, list):
-        return [_channels_first(picture) for picture in pictures]
-    return np.ascontiguousarray(np.moveaxis(pictures, -1, -3))
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,19 @@ class Measured:
     chunks: tuple[str, ...] = ()
 
 
-def measure(path: Path) -> Measured:
-    """Read a file once; raises OSError where it cannot be read."""
+def measure(path: Path, *, advance: Callable[[int], object] = int) -> Measured:
+    """Read a file once; raises OSError where it cannot be read.
+
+    Args:
+        path: the file.
+        advance: is told the bytes as they are read.
+    """
     whole, size, chunks = hashlib.sha256(), 0, []
     with path.open("rb") as file:
         while piece := file.read(CHUNK):
             whole.update(piece)
             size += len(piece)
+            advance(len(piece))
             chunks.append(hashlib.sha256(piece).hexdigest())
     return Measured(whole.hexdigest(), size, tuple(chunks) if size >= CHUNKED else ())
 
@@ -49,13 +55,14 @@ def file_names(manifest: Path) -> dict[str, str]:
     Raises:
         ManifestError: it is no TOML, or its resources are no tables.
     """
-    names = {}
-    for name, table in _resources(_loaded(manifest), manifest).items():
-        urls = table.get("urls") or [""]
-        names[name] = str(
-            table.get("filename") or unquote(urlsplit(str(urls[0])).path).split("/")[-1]
-        )
-    return names
+    tables = _resources(_loaded(manifest), manifest)
+    return {name: file_name(table) for name, table in tables.items()}
+
+
+def file_name(resource: Mapping[str, Any]) -> str:
+    """The upstream file name of a resource as it stands in TOML; empty where it has none."""
+    urls = resource.get("urls") or [""]
+    return str(resource.get("filename") or unquote(urlsplit(str(urls[0])).path).split("/")[-1])
 
 
 def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:

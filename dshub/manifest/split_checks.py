@@ -65,6 +65,11 @@ def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:
         yield Fault(f"{place}.number", f"{step.number!r} is not among `on`")
     if isinstance(step, Attach):
         yield from _check_path(f"{place}.path", step.path)
+        known = split.references(step.part) if step.part in split.files else ()
+        members = [reference.partition(":")[2] for reference in known]
+        if members and not any(member and _may_fit(step.path, member) for member in members):
+            told = f"{step.path!r} names no file of {step.part!r}: {', '.join(known)}"
+            yield Fault(f"{place}.path", told)
 
 
 def _check_path(place: str, path: str) -> Iterator[Fault]:
@@ -81,12 +86,30 @@ def _check_path(place: str, path: str) -> Iterator[Fault]:
         yield Fault(place, f"{path!r} must hold columns in braces: {{file}}, {{id:05d}}")
 
 
+def _may_fit(path: str, pattern: str) -> bool:
+    """Whether a path with columns in braces can be a name that a pattern fits.
+
+    Only what stands before the first column and behind the last is looked at.
+    """
+    begin, end = path.partition("{")[0], path.rpartition("}")[2]
+    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0], re.split(r"[*?\]]", pattern)[-1]
+    begins = begin.startswith(fixed[0]) or fixed[0].startswith(begin)
+    return begins and (end.endswith(fixed[1]) or fixed[1].endswith(end))
+
+
 def _check_reference(place: str, reference: str, manifest: Manifest) -> Iterator[Fault]:
     resource, _, member = reference.partition(":")
     if manifest.resources is not BROKEN and resource not in manifest.resources:
         yield Fault(place, f"{resource!r} is not among the resources")
     if member.startswith("/") or "\\" in member or ".." in member.split("/"):
         yield Fault(place, f"member {member!r} leads out of the archive")
+    elif ":" in reference and any(_names_nothing(name) for name in member.split(":")):
+        yield Fault(place, f"{reference!r} names no member behind a colon")
+
+
+def _names_nothing(member: str) -> bool:
+    """Whether a name is empty, as archives have it: `./` and slashes that are too many go."""
+    return all(part in {"", "."} for part in member.split("/"))
 
 
 def _check_figure(

@@ -63,6 +63,13 @@ class TransportTests(ABC):
         start, _, data = self.everything(self.url(tmp_path / "file"), start=len(CONTENT) + 5)
         assert (start, data) == (0, CONTENT)
 
+    def test_says_how_large_a_file_is_without_sending_it(self, tmp_path: Path) -> None:
+        """Whether an address works can be asked for less than the file."""
+        (tmp_path / "file").write_bytes(CONTENT)
+        with closing(self.transport()) as transport:
+            found = transport.head(self.url(tmp_path / "file"))
+        assert (found.status, found.total) == (200, len(CONTENT))
+
     def test_a_missing_file_is_a_lasting_error_that_names_it(self, tmp_path: Path) -> None:
         """Trying again would not help, and the error says so."""
         url = self.url(tmp_path / "missing")

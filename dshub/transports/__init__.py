@@ -8,6 +8,7 @@ A new scheme is a new file here that defines `Transport`.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 from dshub import plugins
@@ -45,6 +46,21 @@ class Answer(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
 
+@dataclass(frozen=True)
+class Head:
+    """What a source says of a file without sending it.
+
+    Attributes:
+        status: of HTTP, after all redirects; 200 where a scheme has none and the file is there.
+        total: bytes of the whole file, or None where the source does not tell.
+        url: the address that answered, where redirects led.
+    """
+
+    status: int
+    total: int | None
+    url: str
+
+
 class Transport(Protocol):
     """Opens addresses of some schemes. One instance may serve several threads."""
 
@@ -62,6 +78,13 @@ class Transport(Protocol):
 
         Raises:
             TransportError: the source did not answer, or not with the file.
+        """
+
+    def head(self, url: str) -> Head:
+        """Whether a file is there, and how large it is; its bytes are not asked for.
+
+        Raises:
+            TransportError: nobody answered. A refusal is an answer, told by its status.
         """
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from dshub.errors import TransportError
+from dshub.transports import Head
 
 
 class FileAnswer:
@@ -53,6 +54,11 @@ class Transport:
         except (OSError, ValueError) as error:  # ValueError: no path can be like that
             raise _fault(url, error) from error
         return FileAnswer(url, file, start=start, total=total)
+
+    def head(self, url: str) -> Head:
+        """A file that is not there is no answer."""
+        with self.open(url) as answer:
+            return Head(200, answer.total, url)
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -7,138 +7,29 @@ the published bytes.
 
 import email.utils
 import http.client
-import io
 import os
 import re
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from dshub import __version__
 from dshub.errors import TransportError
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from dshub.transports import Head
+from dshub.transports._connections import Pool, Response, TlsPool
 
 CONNECTIONS = 16  # kept alive to each of as many hosts
 REDIRECTS = 10
 SLOWEST = 1000  # bytes that must arrive within each time-out
-INTERIM = 20  # answers of the kind "103 Early Hints" before the answer itself
+FINAL = {404, 410, 429, 503}  # answers to HEAD that are meant, and not for the method
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
-
-
-class _Wire(io.RawIOBase):
-    """What a socket delivers; while there is a deadline, its pieces must be there by then."""
-
-    def __init__(self, stream: io.RawIOBase, connection: socket.socket) -> None:
-        self._stream, self._socket = stream, connection
-        self.deadline: float | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "Buffer") -> int | None:
-        if self.deadline is not None:
-            self._socket.settimeout(max(self.deadline - time.monotonic(), 0.001))
-        count: int | None = self._stream.readinto(buffer)
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    """Bounds the time of all headers together, and passes over early hints.
-
-    Python's own takes each time-out for one piece of a header, so a byte a second holds it for
-    ever; and any interim answer but "100 Continue" for the answer itself.
-    """
-
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self._wire = _Wire(self.fp.detach(), sock)
-        self._socket = sock
-        self.fp = io.BufferedReader(self._wire, 1 << 16)
-
-    def begin(self) -> None:
-        with self._in_time():
-            super().begin()
-
-    @contextmanager
-    def _in_time(self) -> Iterator[None]:
-        """Everything that the block reads has to arrive within one time-out."""
-        timeout = self._socket.gettimeout()
-        self._wire.deadline = None if timeout is None else time.monotonic() + timeout
-        yield
-        self._wire.deadline = None
-        self._socket.settimeout(timeout)
-
-    def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(INTERIM):
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if status == 101 or not 101 < status < 200:
-                return version, status, reason
-            http.client.parse_headers(self.fp)
-        raise http.client.BadStatusLine(f"more than {INTERIM} interim answers")
-
-    def receive(self, buffer: memoryview) -> int:
-        """Put bytes of the body into a buffer as they come; 0 at the end."""
-        if self.fp is None:  # the end was reached
-            return 0
-        if self.chunked:
-            with self._in_time():  # the lines between chunks may drip as headers may
-                data = self.read1(len(buffer))
-            buffer[: len(data)] = data
-            return len(data)
-        if self.length is not None:
-            buffer = buffer[: self.length]
-        count = self.fp.readinto1(buffer) if buffer else 0
-        if self.length is not None:
-            if buffer and not count:
-                raise http.client.IncompleteRead(b"", self.length)
-            self.length -= count
-        if not count or self.length == 0:
-            self._close_conn()  # type: ignore[attr-defined]
-        return count
-
-
-class _Connection(HTTPConnection):
-    """Hands out our responses inside urllib3's."""
-
-    def response_class(self, *args: Any, **options: Any) -> _Response:  # type: ignore[override]
-        self.body = _Response(*args, **options)
-        return self.body
-
-    def getresponse(self) -> Any:
-        response = super().getresponse()
-        response.body = self.body  # type: ignore[attr-defined]
-        return response
-
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    """The same, encrypted."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
 
 
 class _Adapter(HTTPAdapter):
@@ -146,12 +37,12 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
         return manager
 
 
@@ -204,7 +95,7 @@ class HttpAnswer:
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         self.encoding = "" if encoding == "identity" else encoding
         self._url, self._response, self._timeout = url, response, timeout
-        self._body: _Response | None = getattr(response.raw, "body", None)
+        self._body: Response | None = getattr(response.raw, "body", None)
         self._seconds, self._arrived = 0.0, 0
 
     def readinto(self, buffer: memoryview) -> int:
@@ -278,13 +169,26 @@ class Transport:
             raise _refusal(url, response)
         return HttpAnswer(url, response, start=0, timeout=self._timeout)
 
+    def head(self, url: str) -> Head:
+        """Asks with HEAD, and for the first byte where that is refused or tells no size."""
+        with self._ask("HEAD", url, {}) as response:
+            found = Head(response.status_code, _told_length(response), response.url)
+        if (found.status == 200 and found.total is not None) or found.status in FINAL:
+            return found
+        with self._ask("GET", url, _asked(0, 1, "")) as response:
+            total = _total(response, 0) if response.status_code in {200, 206} else None
+            return Head(response.status_code, total, response.url)
+
     def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
+        return self._ask("GET", url, headers)
+
+    def _ask(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
         """The first answer that is no redirect."""
         address = url
         for _ in range(REDIRECTS + 1):
             try:
-                response = self._session.get(
-                    address, headers=headers, stream=True, timeout=self._timeout
+                response = self._session.request(
+                    method, address, headers=headers, stream=True, timeout=self._timeout
                 )
                 if not response.is_redirect:
                     return response
@@ -327,6 +231,13 @@ def _total(response: requests.Response, start: int) -> int | None:
         return None if match[3] == "*" else int(match[3])
     length: int | None = response.raw.length_remaining
     return None if length is None else start + length
+
+
+def _told_length(response: requests.Response) -> int | None:
+    """What the answer to HEAD says of the file's size; nothing where the way changes it."""
+    length = response.headers.get("Content-Length", "")
+    encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+    return None if encoded or not re.fullmatch("[0-9]{1,18}", length) else int(length)
 
 
 def _refusal(url: str, response: requests.Response) -> TransportError:

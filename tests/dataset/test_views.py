@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dshub import Dataset
 from dshub.errors import UnknownNameError
-from dshub.loader import key_of, permute
+from dshub.order import key_of, permute
 
 Row = dict[str, Any]
 Step = tuple[Callable[[Dataset], Dataset], Callable[[list[Row]], list[Row]]]

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from dshub import Dataset
 from dshub.errors import StateError
-from dshub.loader import Batch, Loader
-from dshub.loader.loader import Plan
-from dshub.manifest import ImageFeature
+from dshub.loader import Batch, Loader, Plan
+from dshub.manifest import Feature, ImageFeature, NumberFeature
+from dshub.order import InOrder
 
 ROWS = 23
 IMAGES = np.arange(ROWS * 2 * 3 * 3, dtype=np.uint16).astype(np.uint8).reshape(ROWS, 2, 3, 3)
@@ -265,6 +265,8 @@ class Squares:
 
     supervised = None
     pictures = ()
+    fingerprint = "squares"
+    features: ClassVar[dict[str, Feature]] = {"square": NumberFeature(dtype="int64")}
 
     def __len__(self) -> int:
         return 10
@@ -272,8 +274,22 @@ class Squares:
     def gather(self, rows: np.ndarray) -> Batch:
         return {"square": rows**2}
 
+    def without(self, names: Sequence[str]) -> "Squares":
+        assert not names
+        return self
+
+    def pixels(self, name: str) -> None:
+        del name
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        return rows
+
+    def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
+        del name
+        return rows
+
 
 def test_anything_with_a_length_and_a_gather_can_be_walked() -> None:
     """A loader needs no dataset."""
-    loader = Loader(Squares(), Plan(size=4))
+    loader = Loader(Squares(), Plan(size=4, order=InOrder(10)))
     assert [b["square"].tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]

@@ -21,6 +21,7 @@ ones the low half, which has the odd bit where the halves cannot be equal.
 """
 
 import operator
+from functools import lru_cache
 
 import numpy as np
 
@@ -74,6 +75,7 @@ def permute(positions: np.ndarray, length: int, key: int) -> np.ndarray:
     return rows.astype(np.int64)
 
 
+@lru_cache(maxsize=16)
 def _sorted_order(length: int, key: int) -> np.ndarray:
     salted = np.arange(length, dtype=np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
     order: np.ndarray = np.argsort(mix(salted), kind="stable")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dshub.loader import key_of, permute
+from dshub.order import key_of, permute
 
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15

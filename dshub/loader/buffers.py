@@ -1,0 +1,53 @@
+"""Memory for batches, used again once nobody holds it.
+
+A fresh array of some megabytes costs as much as filling it, because the system has to hand over
+and clear its pages. So a pool keeps the arrays that it gave out, and gives one again when it is
+the only one that still refers to it: views and tensors refer to the array whose memory they
+show, so nothing that anybody can still see is ever overwritten.
+"""
+
+import mmap
+import sys
+import threading
+from math import prod
+
+import numpy as np
+
+_OWN = 3  # references to memory that nobody else has: the list, a local name, the call's own
+LARGE = 1 << 16  # bytes below which a fresh array is as good
+
+
+class Pool:
+    """The memory of the last batches.
+
+    Args:
+        most: arrays of one size that are kept; a batch that is held longer gets fresh memory.
+    """
+
+    def __init__(self, most: int = 16) -> None:
+        self._most = most
+        self._kept: dict[int, list[np.ndarray]] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type["Pool"], tuple[int]]:
+        return Pool, (self._most,)  # memory stays in its process
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+        """An array that nobody else holds, with anything in it; page-aligned where large."""
+        dtype = np.dtype(dtype)
+        size = prod(shape) * dtype.itemsize
+        if size < LARGE:
+            return np.empty(shape, dtype)
+        return self._memory(size).view(dtype).reshape(shape)
+
+    def _memory(self, size: int) -> np.ndarray:
+        """uint8 (size,), the array to which every view of it refers (NumPy's `base`)."""
+        with self._lock:
+            kept = self._kept.setdefault(size, [])
+            for memory in kept:
+                if sys.getrefcount(memory) <= _OWN:
+                    return memory
+            fresh = np.frombuffer(mmap.mmap(-1, size), np.uint8)
+            if len(kept) < self._most:
+                kept.append(fresh)
+            return fresh

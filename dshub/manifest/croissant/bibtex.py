@@ -1,0 +1,117 @@
+"""Citations as BibTeX, and back. Format: the manual "BibTeXing" of BibTeX 0.99."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+import msgspec
+
+from dshub.manifest.model import Citation
+
+_TYPES = get_args(msgspec.structs.fields(Citation)[0].type)
+_VENUES = {"article": "journal", "inproceedings": "booktitle", "incollection": "booktitle"}
+_VENUE_FIELDS = ("journal", "booktitle", "howpublished", "institution", "publisher")
+_FIELDS = ("title", "author", "year", "doi", "eprint", "url", *_VENUE_FIELDS)
+_ENTRY = re.compile(r"@\s*(\w+)\s*\{\s*([^\s,{}]+)\s*,")
+_FIELD = re.compile(r"\s*,?\s*(\w+)\s*=\s*")
+_BARE = re.compile(r"[^\s,{}]+")
+
+
+def bibtex(citation: Citation) -> str:
+    """A citation as one entry."""
+    venue = _VENUES.get(citation.type, "howpublished")
+    fields = {
+        "title": citation.title,
+        "author": " and ".join(map(_author, citation.author)),
+        "year": str(citation.year) if citation.year else None,
+        venue: citation.venue,
+        "doi": citation.doi,
+        "eprint": citation.arxiv,
+        "eprinttype": "arxiv" if citation.arxiv else None,
+        "url": citation.url,
+    }
+    lines = [f"  {name} = {{{_balanced(text)}}}" for name, text in fields.items() if text]
+    return f"@{citation.type}{{{citation.key},\n" + ",\n".join(lines) + "\n}"
+
+
+def citations(text: str) -> Iterator[dict[str, Any]]:
+    """The entries in a text, each as the fields of a `Citation`.
+
+    What cannot be read is passed over. Braces that only keep capitals are taken out. An entry of
+    another type becomes `misc`.
+    """
+    for match in _ENTRY.finditer(text):
+        fields = dict(_fields(text, match.end()))
+        if "title" in fields and "author" in fields:
+            yield _citation(match[1].lower(), match[2], fields)
+
+
+def _citation(kind: str, key: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": kind if kind in _TYPES else "misc",
+        "key": key,
+        "title": _plain(fields["title"]),
+        "author": [_plain(name) for name in _names(fields["author"])],
+    }
+    if re.fullmatch(r"[0-9]{4}", fields.get("year", "")):
+        found["year"] = int(fields["year"])
+    venue = next((fields[name] for name in _VENUE_FIELDS if name in fields), None)
+    other = {"venue": venue, "doi": fields.get("doi"), "url": fields.get("url")}
+    if "arxiv" in (fields.get("eprinttype", "") + fields.get("archiveprefix", "")).lower():
+        other["arxiv"] = fields.get("eprint")
+    return found | {name: _plain(value) for name, value in other.items() if value}
+
+
+def _names(authors: str) -> list[str]:
+    """Names that stand between "and"; one in braces is one name."""
+    names, depth = [""], 0
+    for word in re.split(r"(\s+)", authors.strip()):
+        if word == "and" and depth == 0:
+            names.append("")
+        else:
+            names[-1] += word
+        depth += word.count("{") - word.count("}")
+    return [name for name in names if name.strip()]
+
+
+def _plain(text: str) -> str:
+    """A text without braces, on one line."""
+    return " ".join(text.replace("{", "").replace("}", "").split())
+
+
+def _fields(text: str, at: int) -> Iterator[tuple[str, str]]:
+    """The fields of an entry: what stands in braces, in quotes, or bare."""
+    while match := _FIELD.match(text, at):
+        value, at = _value(text, match.end())
+        if value:
+            yield match[1].lower(), value
+
+
+def _value(text: str, at: int) -> tuple[str, int]:
+    """A value and where it ends."""
+    opening = text[at : at + 1]
+    if opening not in {"{", '"'}:
+        bare = _BARE.match(text, at)
+        return (bare[0], bare.end()) if bare else ("", at)
+    depth = 0
+    for i in range(at, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[i], 0)
+        closed = depth == 0 and (opening == "{" or (text[i] == '"' and i > at))
+        if closed:
+            return text[at + 1 : i], i + 1
+    return "", len(text)
+
+
+def _author(name: str) -> str:
+    """One name; in braces where BibTeX would take it for two."""
+    return f"{{{_balanced(name)}}}" if re.search(r"\sand\s", name) else name
+
+
+def _balanced(text: str) -> str:
+    """A text without the braces that would end the entry early."""
+    depth = 0
+    for sign in text:
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if depth < 0:
+            break
+    return text if depth == 0 else text.replace("{", "").replace("}", "")

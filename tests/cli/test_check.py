@@ -1,0 +1,251 @@
+"""Faults of manifests, and whether their addresses work."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dshub.testing import Fault, FaultyServer, faulty_server
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+HEAD = """
+schema = 1
+name = "own"
+version = "1.0.0"
+title = "Own"
+summary = "Rows."
+task = "none"
+homepage = "https://data.example"
+
+[features.text]
+kind = "text"
+"""
+CONTENT = b"some bytes\n" * 1000
+
+
+def split(name: str, reader: str, files: str, steps: str = "") -> str:
+    """A split as TOML."""
+    return f"[splits.{name}]\nrows = 1\nreader = {reader}\nfiles = {files}\n{steps}\n"
+
+
+def resource(name: str, *urls: str, more: str = "") -> str:
+    """A file as TOML."""
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    return f'[resources.{name}]\nurls = {json.dumps(urls)}\nsha256 = "{sha256}"\n{more}\n'
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """Where a test writes its manifest."""
+    return tmp_path / "own.toml"
+
+
+def test_every_reader_is_asked_what_it_refuses(dshub: Run, manifest: Path) -> None:
+    """Unknown options, impossible ones, parts it does not read, also in steps: each with a line."""
+    text = HEAD + resource("file", "https://data.example/file")
+    text += split("a", '{ format = "lines", speed = 3 }', '{ text = "file" }')
+    text += split("b", '{ format = "delimited", columns = ["x", "x"] }', '{ text = "file" }')
+    text += split("c", '{ format = "idx", transpose = ["imag"] }', '{ text = "file" }')
+    text += split("d", '{ format = "lines" }', '{ text = "file", other = "file" }')
+    step = '[[splits.e.steps]]\nstep = "match"\npart = "list"\non = ["x"]\n'
+    step += 'reader = { format = "json" }\n'
+    text += split("e", '{ format = "lines" }', '{ text = "file", list = "file:a" }', step)
+    manifest.write_text(text)
+    done = dshub("check", str(manifest), "--json")
+    assert done.returncode == 1
+    (found,) = json.loads(done.stdout)["manifests"]
+    lines = text.splitlines()
+    expected = {
+        "splits.a.reader": "speed",
+        "splits.b.reader": "twice",
+        "splits.c.reader": "imag",
+        "splits.d.reader": "one part",
+        "splits.e.steps[0].reader": "columns",
+    }
+    assert len(found["faults"]) == len(expected)
+    for fault, (place, word) in zip(found["faults"], expected.items(), strict=True):
+        where, _, message = fault.partition(": ")
+        number, _, told = where.partition(", ")
+        assert told == place
+        assert word in message
+        assert lines[int(number.removeprefix("line ")) - 1].startswith("reader = ")
+
+
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ('{ text = "file:" }', "splits.a.files.text"),
+        ('{ text = "file:./" }', "splits.a.files.text"),
+        ('{ text = "file:inner.tar:" }', "splits.a.files.text"),
+        ('{ text = ["file:a", "file::b"] }', "splits.a.files.text"),
+        ('{ text = "file", pictures = "file:jpg/*.png" }', "splits.a.steps[0].path"),
+        ('{ text = "file", pictures = "file:png/*.jpg" }', "splits.a.steps[0].path"),
+        ('{ text = "file", pictures = "file" }', "splits.a.steps[0].path"),
+    ],
+)
+def test_members_that_cannot_be_are_told(
+    dshub: Run, manifest: Path, files: str, place: str
+) -> None:
+    """A name that is empty, and a step that looks for files where the pattern has none."""
+    step = '[[splits.a.steps]]\nstep = "attach"\npart = "pictures"\ncolumn = "x"\n'
+    step += 'path = "jpg/{text}.jpg"\n'
+    text = HEAD + resource("file", "https://data.example/file")
+    manifest.write_text(
+        text + split("a", '{ format = "lines" }', files, step if "pictures" in files else "")
+    )
+    done = dshub("check", str(manifest))
+    assert done.returncode == 1
+    assert f", {place}: " in done.stdout
+
+
+@pytest.mark.parametrize("member", ["jpg/*.jpg", "*", "jpg/1.jpg", "jpg/*/*.jpg", "jpg/[ab]*"])
+def test_members_that_can_be_are_no_fault(dshub: Run, manifest: Path, member: str) -> None:
+    """A pattern, or one name of several."""
+    step = '[[splits.a.steps]]\nstep = "attach"\npart = "pictures"\ncolumn = "x"\n'
+    step += 'path = "jpg/{text}.jpg"\n'
+    files = f'{{ text = "file", pictures = "file:{member}" }}'
+    text = HEAD + resource("file", "https://data.example/file")
+    manifest.write_text(text + split("a", '{ format = "lines" }', files, step))
+    assert dshub("check", str(manifest)).returncode == 0
+
+
+def test_a_family_is_checked_as_a_whole(dshub: Run) -> None:
+    """Its name means all its members."""
+    names = [
+        item["name"] for item in json.loads(dshub("check", "emnist", "--json").stdout)["manifests"]
+    ]
+    assert len(names) == 6
+    assert all(name.startswith("emnist/") for name in names)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FaultyServer]:
+    """A server that has some files."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    for name in ("a", "b", "c", "d", "short"):
+        (folder / name).write_bytes(CONTENT[: 5 if name == "short" else None])
+    with faulty_server(folder) as running:
+        yield running
+
+
+def asked(dshub: Run, manifest: Path, resources: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Check links: exit code, the answer, and what is told of each address."""
+    names = [line[11:-1] for line in resources.splitlines() if line.startswith("[resources.")]
+    files = "{ text = [" + ", ".join(f'"{name}"' for name in names) + "] }"
+    manifest.write_text(HEAD + resources + split("a", '{ format = "lines" }', files))
+    done = dshub("check", str(manifest), "--links", "--json", DSHUB_TIMEOUT="2")
+    (found,) = json.loads(done.stdout)["manifests"]
+    assert found["faults"] == []
+    return done.returncode, found, {link["url"]: link for link in found["links"]}
+
+
+def test_every_address_is_told(
+    dshub: Run, manifest: Path, server: FaultyServer, tmp_path: Path
+) -> None:
+    """There and as large as it must be; gone; of another size; elsewhere; no server at all."""
+    url, size = server.url, f"size = {len(CONTENT)}"
+    with faulty_server(tmp_path / "served") as other:
+        server.faults["/b"] = Fault("status", status=302, headers=(("Location", f"{other.url}/b"),))
+        text = resource("one", f"{url}/a", f"{url}/gone", more=size)
+        text += resource("two", f"{url}/b", more=size)
+        text += resource("three", f"{url}/short", "http://127.0.0.1:1/x", more=size)
+        text += resource("four", f"{url}/short")
+        code, found, links = asked(dshub, manifest, text)
+        moved = other.url.partition("://")[2]
+    assert code == 4
+    assert found["dead"] == ["three"]
+    facts = {
+        address.rpartition("/")[2]: (link["reachable"], link["status"], link["redirected_to"])
+        for address, link in links.items()
+    }
+    assert facts == {
+        "a": (True, 200, None),
+        "gone": (False, 404, None),
+        "b": (True, 200, moved),
+        "short": (True, 200, None),
+        "x": (False, None, None),
+    }
+    assert links[f"{url}/a"]["same_size"] is True
+    assert [link["same_size"] for link in found["links"] if "short" in link["url"]] == [False, None]
+    assert "cannot connect" in links["http://127.0.0.1:1/x"]["reason"]
+    assert server.sent == 0
+
+
+def test_a_person_sees_what_does_not_work(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+    """A line for each address, and the files that cannot be had."""
+    text = HEAD + resource("one", f"{server.url}/a") + resource("two", f"{server.url}/gone")
+    manifest.write_text(text + split("a", '{ format = "lines" }', '{ text = ["one", "two"] }'))
+    done = dshub("check", str(manifest), "--links")
+    assert done.returncode == 4
+    lines = {line.split()[2]: line.split() for line in done.stdout.splitlines() if "http" in line}
+    assert lines[f"{server.url}/a"][0] == "ok"
+    assert lines[f"{server.url}/gone"][0] == "bad"
+    assert "404" in lines[f"{server.url}/gone"]
+    assert "two: no address works" in done.stdout
+    assert "1 files without an address that works" in done.stderr
+
+
+def test_a_server_without_head_is_asked_for_a_byte(
+    dshub: Run, manifest: Path, server: FaultyServer
+) -> None:
+    """Refused, or without a size: the size comes with the first byte, and no more is sent."""
+    server.faults["/a"] = Fault("status", status=405, only="HEAD")
+    server.faults["/b"] = Fault("plain", headers=(("Content-Length", ""),), only="HEAD")
+    size = f"size = {len(CONTENT)}"
+    text = resource("one", f"{server.url}/a", more=size)
+    code, _, links = asked(dshub, manifest, text + resource("two", f"{server.url}/b", more=size))
+    assert code == 0
+    assert all(link["same_size"] for link in links.values())
+    assert server.sent == 2
+
+
+def test_a_server_that_is_busy_is_asked_again(
+    dshub: Run, manifest: Path, server: FaultyServer
+) -> None:
+    """After its other addresses, and once."""
+    server.faults["/a"] = Fault("status", status=503, times=1)
+    server.faults["/b"] = Fault("status", status=503)
+    text = "".join(resource(name, f"{server.url}/{name}") for name in "abc")
+    code, found, _ = asked(dshub, manifest, text)
+    assert (code, found["dead"]) == (4, ["b"])
+    assert [request.path for request in server.requests] == ["/a", "/b", "/c", "/a", "/b"]
+
+
+def test_a_host_is_asked_one_thing_at_a_time(
+    dshub: Run, manifest: Path, server: FaultyServer
+) -> None:
+    """No server sees two questions at once, however many addresses it has; each comes once."""
+    slowly = Fault(("drip-head", "crowded"), rate=4000, after=1, status=500)
+    server.faults = dict.fromkeys(("/a", "/b", "/c", "/d"), slowly)
+    text = "".join(resource(name, f"{server.url}/{name}") for name in "abcd")
+    code, found, _ = asked(dshub, manifest, text + resource("again", f"{server.url}/a"))
+    assert (code, found["dead"]) == (0, [])
+    assert len(server.requests) == 4
+
+
+def test_a_file_that_a_person_must_get_needs_no_address(
+    dshub: Run, manifest: Path, server: FaultyServer
+) -> None:
+    """It counts as lost only where it names one."""
+    by_hand = 'access = "manual"\ninstructions = "ask"\nfilename = "f"'
+    text = resource("one", more=by_hand) + resource("two", f"{server.url}/a")
+    assert asked(dshub, manifest, text)[0] == 0
+    text = resource("one", f"{server.url}/gone", more=by_hand)
+    assert asked(dshub, manifest, text)[0] == 4
+
+
+def test_nobody_is_asked_offline(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+    """With DSHUB_OFFLINE it is an error; without --links nothing is asked anyway."""
+    text = HEAD + resource("one", f"{server.url}/a")
+    manifest.write_text(text + split("a", '{ format = "lines" }', '{ text = "one" }'))
+    done = dshub("check", str(manifest), "--links", DSHUB_OFFLINE="1")
+    assert done.returncode == 6
+    assert "DSHUB_OFFLINE" in done.stderr
+    assert dshub("check", str(manifest), DSHUB_OFFLINE="1").returncode == 0
+    assert server.requests == []

@@ -1,0 +1,151 @@
+"""Croissant from the command line: a dataset as a document, and a document as a manifest."""
+
+import hashlib
+import json
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dshub import Registry
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+pytest.importorskip("tomlkit")
+
+
+def test_a_dataset_is_described_and_read_again(dshub: Run, tmp_path: Path) -> None:
+    """To standard output or into a file; the manifest made of it is the dataset's own."""
+    shown = dshub("croissant", "mnist", "--version", "1.0")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    document = json.loads(shown.stdout)
+    assert document["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    path, manifest = tmp_path / "croissant.json", tmp_path / "new" / "1.0.0.toml"
+    assert dshub("croissant", "mnist", "-o", str(path)).returncode == 0
+    done = dshub("croissant", "--import", str(path), "-o", str(manifest))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert dshub("check", str(manifest)).returncode == 0
+    assert Registry().manifest(str(manifest)) == Registry().manifest("mnist")
+
+
+def test_files_on_a_mirror_are_named_by_their_checksum(dshub: Run) -> None:
+    """As any mirror has them, whether the checksum is a SHA-256 or an MD5."""
+    done = dshub("croissant", "mnist", "--mirror", "https://mirror.example/", "--json")
+    files = json.loads(done.stdout)["croissant"]["distribution"]
+    sha256 = files[0]["sha256"]
+    assert files[0]["contentUrl"] == f"https://mirror.example/blobs-v1/{sha256[:2]}/{sha256}"
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """A document of somebody else: two tables, the second without a checksum or a size."""
+
+    def file(name: str, **facts: str) -> dict[str, Any]:
+        node = {"@type": "cr:FileObject", "@id": name, "encodingFormat": "text/csv"}
+        return node | {"contentUrl": f"https://data.example/{name}", **facts}
+
+    def rows(name: str) -> dict[str, Any]:
+        fields = [
+            {
+                "@type": "cr:Field",
+                "@id": f"{name}/{column}",
+                "dataType": kind,
+                "source": {"fileObject": {"@id": f"{name}.csv"}, "extract": {"column": column}},
+            }
+            for column, kind in {"said": "sc:Text", "count": "sc:Integer"}.items()
+        ]
+        return {"@type": "cr:RecordSet", "@id": name, "field": fields}
+
+    content = {
+        "@type": "sc:Dataset",
+        "name": "Own",
+        "version": "1.0.0",
+        "description": "Words.",
+        "url": "https://data.example",
+        "distribution": [
+            file("train.csv", sha256=hashlib.sha256(TRAIN).hexdigest()),
+            file("test.csv", sha256="a placeholder"),
+        ],
+        "recordSet": [rows("train"), rows("test")],
+    }
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+TRAIN, TEST = b"said,count\na,1\nb,2\n", b"said,count\nc,3\n"
+
+
+def test_what_a_document_does_not_say_stays_out_and_is_told(dshub: Run, document: Path) -> None:
+    """No checksum and no number of rows is made up; each thing is told with its @id."""
+    done = dshub("croissant", "--import", str(document))
+    assert done.returncode == 0
+    found = tomllib.loads(done.stdout)
+    assert "sha256" not in found["resources"]["test-csv"]
+    assert "rows" not in found["splits"]["train"]
+    assert "note: test.csv: its sha256 is no checksum" in done.stderr
+    assert "missing: train: its number of rows is not told" in done.stderr
+    answer = json.loads(dshub("croissant", "--import", str(document), "--json").stdout)
+    assert "test.csv" in {note["id"] for note in answer["notes"]}
+    assert {note["id"] for note in answer["missing"]} == {"train", "test", "test-csv"}
+
+
+def test_files_that_are_here_complete_the_manifest(
+    dshub: Run, document: Path, tmp_path: Path
+) -> None:
+    """Checksums and sizes are theirs, rows are counted by reading them; the result is sound."""
+    folder = tmp_path / "files" / "below"
+    folder.mkdir(parents=True)
+    (folder / "train.csv").write_bytes(TRAIN)
+    partly = json.loads(
+        dshub("croissant", "--import", str(document), str(tmp_path / "files"), "--json").stdout
+    )
+    assert any("test.csv" in note["message"] for note in partly["notes"] if note["id"] == "test")
+    (folder / "test.csv").write_bytes(TEST)
+    manifest = tmp_path / "1.0.0.toml"
+    done = dshub("croissant", "--import", str(document), str(folder), "-o", str(manifest))
+    assert done.returncode == 0
+    assert "number of rows" not in done.stderr
+    assert dshub("check", str(manifest)).returncode == 0
+    found = Registry().manifest(str(manifest))
+    assert {name: split.rows for name, split in found.splits.items()} == {"train": 2, "test": 1}
+    assert found.resources["test-csv"].sha256 == hashlib.sha256(TEST).hexdigest()
+    assert found.resources["train-csv"].size == len(TRAIN)
+
+
+def test_a_file_that_is_not_the_described_one_is_not_used(
+    dshub: Run, document: Path, tmp_path: Path
+) -> None:
+    """Its checksum stays as the document tells it, and its rows are not counted."""
+    (tmp_path / "train.csv").write_bytes(TRAIN + b"d,4\n")
+    done = dshub("croissant", "--import", str(document), str(tmp_path / "train.csv"))
+    found = tomllib.loads(done.stdout)
+    assert found["resources"]["train-csv"]["sha256"] == hashlib.sha256(TRAIN).hexdigest()
+    assert "rows" not in found["splits"]["train"]
+    assert "is another file" in done.stderr
+
+
+def test_rows_that_are_not_as_described_are_not_counted(
+    dshub: Run, document: Path, tmp_path: Path
+) -> None:
+    """The reader's own error is told."""
+    (tmp_path / "test.csv").write_bytes(b"said,number\nc,3\n")
+    done = dshub("croissant", "--import", str(document), str(tmp_path / "test.csv"))
+    assert "rows" not in tomllib.loads(done.stdout)["splits"]["test"]
+    assert "note: test: its rows could not be counted" in done.stderr
+
+
+def test_a_wrong_call_is_told(dshub: Run, document: Path, tmp_path: Path) -> None:
+    """Two datasets, none, an option of the other direction, a manifest that is there already."""
+    for wrong in (["mnist", "kmnist"], [], ["--import", str(document), "--mirror", "x"]):
+        assert dshub("croissant", *wrong).returncode == 2
+    assert dshub("croissant", "mnits").returncode == 3
+    path = tmp_path / "1.0.0.toml"
+    path.write_text("mine")
+    done = dshub("croissant", "--import", str(document), "-o", str(path))
+    assert (done.returncode, path.read_text()) == (8, "mine")
+    path.write_text("{")
+    assert dshub("croissant", "--import", str(path)).returncode == 1

@@ -1,0 +1,265 @@
+"""Ranks, threads, memory and buckets: what stays the same whatever they are."""
+
+import json
+import pickle
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dshub import Dataset
+from dshub.errors import StateError, UnknownNameError
+from dshub.loader import Batch, Loader
+from dshub.manifest import ImageFeature
+from dshub.order import InOrder
+
+ROWS = 101
+
+
+def example(rows: int = ROWS) -> Dataset:
+    """Rows that carry their own number, with pictures large enough for memory to be reused."""
+    pictures = np.arange(rows, dtype=np.uint8).repeat(64 * 64 * 3).reshape(rows, 64, 64, 3)
+    return Dataset.from_arrays(
+        {
+            "image": pictures,
+            "id": np.arange(rows),
+            "text": ["x" * (i * 37 % 50) for i in range(rows)],
+        },
+        features={"image": ImageFeature(shape=(64, 64, 3))},
+    )
+
+
+DATASET = example()
+
+
+def take(loader: Loader, steps: int) -> list[list[int]]:
+    """The ids of the next batches, over epochs."""
+    found: list[list[int]] = []
+    while len(found) < steps:
+        for batch in loader:
+            found.append(batch["id"].tolist())
+            if len(found) == steps:
+                break
+    return found
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    worlds=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    steps=st.integers(1, 3),
+    shuffle=st.sampled_from([True, False, "blocks"]),
+    threads=st.integers(0, 2),
+)
+def test_ranks_and_batch_size_may_change_in_the_middle(
+    worlds: tuple[int, int], sizes: tuple[int, int], steps: int, shuffle: Any, threads: int
+) -> None:
+    """All ranks together go through one order; a state of any of them is good for all others."""
+    options = {"shuffle": shuffle, "seed": 3, "uneven": "exact", "threads": threads}
+    data = DATASET.columns(["id"])
+    whole = [i for batch in data.batches(1, **(options | {"uneven": "exact"})) for i in batch["id"]]
+    before = [data.batches(sizes[0], rank=r, world=worlds[0], **options) for r in range(worlds[0])]
+    taken = [take(loader, steps) for loader in before]
+    state = json.loads(json.dumps(before[0].state_dict()))
+    seen: list[int] = []
+    for step in range(steps):  # in the order of positions: rank 0, rank 1, …, rank 0, …
+        rows = [part[step] for part in taken]
+        seen += [rows[i % worlds[0]][i // worlds[0]] for i in range(sum(map(len, rows)))]
+    after = [data.batches(sizes[1], rank=r, world=worlds[1], **options) for r in range(worlds[1])]
+    rest: list[list[int]] = []
+    for loader in after:
+        loader.load_state_dict(state)
+        rest.append([i for batch in loader for i in batch["id"].tolist()])
+    together = [rest[i % worlds[1]][i // worlds[1]] for i in range(sum(map(len, rest)))]
+    assert seen + together == whole
+
+
+def test_every_rank_has_as_many_batches() -> None:
+    """Padded or cut, ranks stay in step; the counts say what each gets."""
+    for uneven, rows in (("pad", 104), ("drop", 100)):
+        loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[arg-type]
+        assert len({len(loader) for loader in loaders}) == 1
+        assert loaders[0].share.counts == [rows // 4] * 4
+        found = Counter(i for loader in loaders for batch in loader for i in batch["id"].tolist())
+        assert sum(found.values()) == rows
+
+
+def test_the_rank_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the launcher, where it is not given."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert take(DATASET.batches(3), 1) == [[1, 3, 5]]
+    assert take(DATASET.batches(3, rank=0, world=1), 1) == [[0, 1, 2]]
+
+
+def test_batches_that_are_held_keep_their_pixels() -> None:
+    """Memory is used again only when nobody sees it any more: not even through a view."""
+    held = list(DATASET.batches(10, shuffle=True, threads=2))
+    views = [batch["image"][-1, :2] for batch in DATASET.batches(10, shuffle=True)]
+    for batch, view in zip(held, views, strict=True):
+        assert np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
+        assert (view == batch["id"][-1]).all()
+
+
+def test_memory_is_used_again() -> None:
+    """A loop that lets go of each batch gets few different ones."""
+    places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
+    assert len(places) < 8
+
+
+def test_a_batch_may_be_written_to() -> None:
+    """It is the caller's until let go, and the dataset stays as it was."""
+    for batch in DATASET.batches(10):
+        batch["image"] += 1
+        batch["id"] *= 2
+    assert list(DATASET["id"]) == list(range(ROWS))
+    assert DATASET[5]["image"].max() == 5
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_an_error_in_a_transform_comes_where_its_batch_would(threads: int) -> None:
+    """Batches before it arrive; the error is the transform's own."""
+
+    def fail(batch: Batch) -> Batch:
+        if 50 in batch["id"]:
+            raise RuntimeError("no fifty")
+        return batch
+
+    seen = []
+    with pytest.raises(RuntimeError, match="no fifty"):
+        for batch in DATASET.batches(10, transform=fail, threads=threads):
+            seen.append(int(batch["id"][0]))  # noqa: PERF401  # the error comes in the middle
+    assert seen == [0, 10, 20, 30, 40]
+
+
+def test_leaving_a_walk_ends_its_threads() -> None:
+    """A `break` leaves none behind."""
+    before = threading.active_count()
+    for _ in range(5):
+        for _ in DATASET.batches(10, threads=3):
+            break
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_few_batches_wait() -> None:
+    """However slow the caller is, no more than the bound are made ahead."""
+    made = []
+
+    def note(batch: Batch) -> Batch:
+        made.append(1)
+        return batch
+
+    size = 10 * 64 * 64 * 3
+    walk = iter(DATASET.batches(10, transform=note, threads=4, prefetch=2 * size))
+    next(walk)
+    next(walk)
+    time.sleep(0.3)
+    assert len(made) <= 5
+
+
+def test_a_loader_can_be_sent_to_another_process() -> None:
+    """With its place, and without its memory."""
+    loader = DATASET.columns(["id"]).batches(10, shuffle=True)
+    take(loader, 3)
+    copy = pickle.loads(pickle.dumps(loader))
+    assert copy.state_dict() == loader.state_dict()
+
+
+def test_rows_of_a_batch_are_about_as_long() -> None:
+    """Sorted within a stretch, each row once, batches in mixed order; an epoch apart."""
+    data = DATASET.columns(["id", "text"])
+    loader = data.batches(8, shuffle=True, bucket="text")
+    epochs = []
+    for _ in range(2):
+        batches = list(loader)
+        assert sorted(i for batch in batches for i in batch["id"].tolist()) == list(range(ROWS))
+        spread = [max(map(len, b["text"])) - min(map(len, b["text"])) for b in batches]
+        plain = [max(map(len, b["text"])) - min(map(len, b["text"])) for b in data.batches(8)]
+        assert np.mean(spread) < np.mean(plain) / 3
+        epochs.append([batch["id"].tolist() for batch in batches])
+    assert epochs[0] != epochs[1]
+
+
+def test_a_bucketed_walk_resumes_in_its_own_size_only() -> None:
+    """How rows fall into batches depends on the size, so another one is refused."""
+    data = DATASET.columns(["id", "text"])
+    first = data.batches(8, shuffle=True, bucket="text")
+    before = take(first, 4)
+    second = data.batches(8, shuffle=True, bucket="text")
+    second.load_state_dict(first.state_dict())
+    whole = take(data.batches(8, shuffle=True, bucket="text"), len(first))
+    assert before + [batch["id"].tolist() for batch in second] == whole
+    with pytest.raises(StateError, match="size 8, but the loader has 9"):
+        data.batches(9, shuffle=True, bucket="text").load_state_dict(first.state_dict())
+
+
+def test_weights_draw_rows_again_and_again() -> None:
+    """An epoch is as long as the dataset, each row as often as it weighs."""
+    weights = np.zeros(ROWS)
+    weights[[3, 7]] = 1, 3
+    counts = Counter(
+        i for batch in DATASET.batches(10, weights=weights) for i in batch["id"].tolist()
+    )
+    assert set(counts) == {3, 7}
+    assert sum(counts.values()) == ROWS
+    assert counts[7] > counts[3]
+
+
+def test_fingerprints_tell_walks_apart() -> None:
+    """The same for the same options, another for each that changes a batch."""
+    base: dict[str, Any] = {"size": 8, "shuffle": True}
+    same = {DATASET.batches(**base).fingerprint for _ in range(2)}
+    assert len(same) == 1
+    changes: list[dict[str, Any]] = [
+        {"size": 9},
+        {"shuffle": False},
+        {"shuffle": "blocks"},
+        {"seed": 1},
+        {"drop_last": True},
+        {"layout": "chw"},
+        {"rank": 0, "world": 2},
+        {"bucket": "text"},
+    ]
+    prints = {DATASET.batches(**(base | change)).fingerprint for change in changes}
+    assert len(prints | same) == len(changes) + 1
+    assert DATASET.batches(8, shuffle=True, threads=0).fingerprint in same
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"shuffle": "random"}, "shuffle is"),
+        ({"uneven": "even"}, "uneven is"),
+        ({"rank": 1}, "given together"),
+        ({"rank": 4, "world": 4}, "run from 0 to 3"),
+        ({"threads": -1}, "at least 0"),
+        ({"weights": [1.0]}, "weights for 101 rows"),
+        ({"weights": [-1.0] * ROWS}, "at least 0"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
+    """Are refused when the loader is made."""
+    with pytest.raises(ValueError, match=told):
+        DATASET.batches(8, **options)
+    with pytest.raises(TypeError, match="cannot be"):
+        DATASET.batches(8, transform="normalize")  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError):
+        DATASET.batches(8, bucket="txet")
+
+
+def test_a_billion_rows_cost_nothing_to_begin() -> None:
+    """No list of rows is ever made."""
+    from dshub.order import Blocks, Shuffled
+
+    for order in (Shuffled(10**9, 0), Blocks(10**9, 0), InOrder(10**9)):
+        rows = order.rows(np.arange(10**9 - 512, 10**9), 3)
+        assert len(np.unique(rows)) == 512
+        assert 0 <= rows.min() <= rows.max() < 10**9
