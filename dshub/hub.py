@@ -78,8 +78,17 @@ class Hub:
         progress: Progress | None = None,
     ) -> None:
         self.settings = settings or Settings.read()
-        self.registry = registry or Registry(self.settings.registry)
         self.progress = progress or choose(self.settings.progress)
+        self.registry = registry or self._known()
+
+    def _known(self) -> Registry:
+        """The datasets of folders, and of mirrors where settings name some."""
+        if not self.settings.mirrors:
+            return Registry(self.settings.registry)
+        from dshub.index import MirrorRegistry, Mirrors
+
+        mirrors = Mirrors(self.settings, self.store, progress=self.progress)
+        return MirrorRegistry(self.settings.registry, mirrors=mirrors, prefer=self.settings.prefer)
 
     @cached_property
     def store(self) -> Store:
@@ -91,7 +100,7 @@ class Hub:
         """What the store keeps: whose it is, and removing it; see `dshub.housekeeping`."""
         from dshub.housekeeping import Cache
 
-        return Cache(self.store, self.registry, progress=self.progress)
+        return Cache(self.store, self.registry.at_hand(), progress=self.progress)
 
     def fetcher(self, *, source: str | None = None) -> "Fetcher":
         """A fetcher with the hub's settings; `source` replaces every other source."""
@@ -169,6 +178,9 @@ class Hub:
         wanted = self.jobs(names)
         besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
+        if fetcher.plan(wanted).missing:
+            for name in self.registry.expand(names):
+                self.registry.confirm(self.info(name))
         taken = {}
         if source is not None and Path(source).is_dir():
             taken = {item.job: str(item.source) for item in self._take(wanted, [Path(source)])}
@@ -207,10 +219,8 @@ class Hub:
 
     def prepare(self, *names: str) -> list[Path]:
         """Make the tables of some datasets or families; returns the folder of each split."""
-        from dshub.preparation import prepare
-
         return [
-            prepare(manifest, split, self.fetcher(), progress=self.progress)
+            self._table(manifest, split)
             for name in self.registry.expand(names)
             for manifest in [self.info(name)]
             for split in manifest.splits
@@ -300,7 +310,17 @@ class Hub:
     def _table(self, manifest: Manifest, split: str) -> Path:
         from dshub.preparation import prepare
 
+        self._look_for_table(manifest, split)
         return prepare(manifest, split, self.fetcher(), progress=self.progress)
+
+    def _look_for_table(self, manifest: Manifest, split: str) -> None:
+        """Take the table of a split from a mirror, where it is not here and one has it."""
+        from dshub.preparation import find, recipe
+
+        if find(manifest, split, self.store) is None:
+            self.registry.confirm(manifest)
+            made = recipe(manifest, split)
+            self.registry.take_table(manifest, split, made.key, made.content)
 
     def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
         """`(x_train, y_train), (x_test, y_test)`, the convention of Keras.

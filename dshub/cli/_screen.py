@@ -89,7 +89,7 @@ class DatasetName(click.ParamType):
         from dshub.hub import Hub
 
         try:
-            names = Hub().names()
+            names = Hub().registry.at_hand().names()
         except DshubError:
             return []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]

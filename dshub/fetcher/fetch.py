@@ -10,7 +10,7 @@ from dshub.digest import Digest
 from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError
 from dshub.fetcher.crew import Crew, Outcome
 from dshub.fetcher.download import AllFailed, Delivered
-from dshub.fetcher.session import Session, Stopped
+from dshub.fetcher.session import Limiter, Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
 from dshub.store import Store
@@ -61,6 +61,7 @@ class Fetcher:
         jobs: connections at once, over all files.
         timeout: seconds after which a silent source counts as failed.
         progress: what is told how far the work has come.
+        limit: bytes a second of everything together, at most.
     """
 
     def __init__(  # noqa: PLR0913  # a session: these are its settings, all by keyword
@@ -73,7 +74,9 @@ class Fetcher:
         jobs: int = 16,
         timeout: float = 30.0,
         progress: Progress | None = None,
+        limit: int | None = None,
     ) -> None:
+        self.limiter = Limiter(limit) if limit else None
         self.store, self.mirrors, self.only = store, tuple(mirrors), only
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
@@ -181,6 +184,7 @@ class Fetcher:
                 timeout=self.timeout,
                 wait=lambda seconds: _wait(stop, seconds),
                 stop=stop,
+                limiter=self.limiter,
             )
             outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
         return _settle(outcomes)

@@ -5,7 +5,7 @@ from pathlib import PurePath, PurePosixPath
 from dshub.digest import Algorithm, Digest, is_hex
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
-PINS = "pins-v1"
+PINS, MIRRORS = "pins-v1", "mirrors-v1"
 
 TABLE_FILE = "table.json"  # a folder that has it is a table
 PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
@@ -48,3 +48,8 @@ def synthetic_path(name: str, key: str) -> PurePosixPath:
 def pin_path(name: str) -> PurePosixPath:
     """Where it says that a dataset is to stay: `pins-v1/emnist/letters.pin`."""
     return PurePosixPath(PINS, f"{name}{PIN_SUFFIX}")
+
+
+def mirror_path(key: str) -> PurePosixPath:
+    """Where the index of a mirror is kept, for when it cannot be reached."""
+    return PurePosixPath(MIRRORS, f"{key}.json")
