@@ -15,7 +15,7 @@ order. It is written last, by rename. Manifests are read by their checksum, neve
 that an old index and a new one are both whole while a mirror changes.
 """
 
-from dshub.index.mirrors import Listed, Mirrors
+from dshub.index.mirrors import Listed, Mirrors, is_folder, to_folder
 from dshub.index.model import BlobFacts, Entry, Index, TableFacts, entry_of, table_facts
 from dshub.index.registry import MirrorRegistry, Prefer
 from dshub.index.signing import Signer, check_signature
@@ -32,5 +32,7 @@ __all__ = [
     "TableFacts",
     "check_signature",
     "entry_of",
+    "is_folder",
     "table_facts",
+    "to_folder",
 ]

@@ -147,7 +147,8 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
                 expected=f"sha256:{found.sha256}",
                 actual=f"sha256:{actual}",
                 told="its bytes are not those that were written",
-                hint="write it anew with `dshub mirror`, or use another mirror",
+                hint="remove it and run `dshub mirror` with all that the mirror is to list, or use "
+                "another mirror: its files are verified one by one, and of use all the same",
             )
         try:
             entries = msgspec.json.decode(body, type=tuple[Entry, ...])

@@ -10,6 +10,7 @@ PINS, MIRRORS = "pins-v1", "mirrors-v1"
 TABLE_FILE = "table.json"  # a folder that has it is a table
 PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
 
+CACHEDIR_FILE = "CACHEDIR.TAG"
 CACHEDIR_TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of dshub; `dshub cache ls` lists what is in it.\n"

@@ -251,7 +251,7 @@ class Store:
         with disk_faults(folder, "write"):
             if not self.root.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)
-            tag = self.root / "CACHEDIR.TAG"
+            tag = self.root / layout.CACHEDIR_FILE
             if self._tagged and not tag.exists():
                 tag.write_text(layout.CACHEDIR_TAG, encoding="ascii")
             folder.mkdir(parents=True, exist_ok=True)
