@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from dshub.errors import UnknownNameError
+from dshub.errors import DshubError, UnknownNameError
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
@@ -279,7 +279,8 @@ class Hub:
         if synthetic is not None and (isinstance(synthetic, bool) or synthetic < 0):
             raise ValueError(f"synthetic is a number of rows, not {synthetic!r}")
         wanted = self.settings.synthetic if synthetic is None else synthetic
-        manifest = self._manifest(name, wanted or None)
+        ready = None if wanted else self._ready(name, split)
+        manifest = ready or self._manifest(name, wanted or None)
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
             if column not in manifest.features:
@@ -288,6 +289,22 @@ class Hub:
         if split is None:
             return Splits(manifest, lambda name: self._open(manifest, name, columns))
         return self._open(manifest, split, columns)
+
+    def _ready(self, name: str, split: str | None) -> Manifest | None:
+        """The manifest of a mirror's dataset whose tables are here: then no mirror is asked."""
+        registry = self.registry.at_hand()
+        if registry is self.registry:
+            return None
+        from dshub.dataset import parse_split
+        from dshub.preparation import find
+
+        try:
+            manifest = registry.manifest(name)
+            parts = [part.split for part in parse_split(split)] if split else manifest.splits
+        except DshubError:  # said below, in full
+            return None
+        there = [part in manifest.splits and find(manifest, part, self.store) for part in parts]
+        return manifest if all(there) else None
 
     def _open(
         self, manifest: Manifest, expression: str, columns: Sequence[str] | None

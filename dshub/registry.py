@@ -7,7 +7,7 @@ whose name begins with `glue/`.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -160,23 +160,27 @@ class Registry:
         )
 
     def _unknown(self, name: str) -> UnknownNameError:
-        """An error with the names closest to what was written: whole names, then their ends."""
-        import difflib
+        return unknown(name, self._found)
 
-        members = [known for known in self._found if known.startswith(f"{name}/")]
-        if members:
-            return UnknownNameError(kind="single dataset", name=name, known=members)
-        families = {known.partition("/")[0] for known in self._found if "/" in known}
-        by_plain: dict[str, str] = {}
-        for known in [*self._found, *sorted(families)]:
-            by_plain.setdefault(_plain(known), known)
-        for known in self._found:
-            by_plain.setdefault(_plain(known.rpartition("/")[2]), known)
-        plain = _plain(name.partition("@")[0])
-        matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
-        matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
-        close = list(dict.fromkeys(by_plain[match] for match in matches))
-        return UnknownNameError(kind="dataset", name=name, close=close[:1])
+
+def unknown(name: str, known: Collection[str]) -> UnknownNameError:
+    """An error with the names closest to what was written: whole names, then their ends."""
+    import difflib
+
+    members = [other for other in known if other.startswith(f"{name}/")]
+    if members:
+        return UnknownNameError(kind="single dataset", name=name, known=members)
+    families = {other.partition("/")[0] for other in known if "/" in other}
+    by_plain: dict[str, str] = {}
+    for other in [*known, *sorted(families)]:
+        by_plain.setdefault(_plain(other), other)
+    for other in known:
+        by_plain.setdefault(_plain(other.rpartition("/")[2]), other)
+    plain = _plain(name.partition("@")[0])
+    matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
+    matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
+    close = list(dict.fromkeys(by_plain[match] for match in matches))
+    return UnknownNameError(kind="dataset", name=name, close=close[:1])
 
 
 def built_in_root() -> Path:

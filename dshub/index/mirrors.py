@@ -27,6 +27,7 @@ from dshub.store import Store, mirror_path, table_path
 from dshub.store.layout import TABLE_FILE
 from dshub.transports import Transports
 
+LONGEST = 10.0  # seconds to wait for an index: fetching does not depend on it
 PIECE = 1 << 20  # bytes read at a time
 
 _log = logging.getLogger("dshub")
@@ -119,7 +120,7 @@ class Mirrors:
             return self._kept_index(address)
         url = f"{address.rstrip('/')}/{NAME}"
         kept = self._kept(address)
-        with closing(Transports(timeout=self.settings.timeout)) as transports:
+        with closing(Transports(timeout=min(self.settings.timeout, LONGEST))) as transports:
             try:
                 found = _get(transports, url, kept.etag if kept else "")
             except TransportError as error:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from dshub.errors import DshubError, ManifestError, UnknownNameError, shown_url
 from dshub.index.mirrors import Listed, Mirrors
 from dshub.manifest import Fault, Manifest, parse
-from dshub.registry import Registry, Summary, found_by, version_key
+from dshub.registry import Registry, Summary, found_by, unknown, version_key
 
 Prefer = Literal["local", "mirror"]
 
@@ -50,11 +50,13 @@ class MirrorRegistry(Registry):
 
     def names(self) -> list[str]:
         """Every dataset, sorted; mirrors that cannot be asked are warned of."""
-        listed = self._listed()
-        for address, trouble in self._mirrors.troubles.items():
-            told = f"{trouble}; what it lists is not shown" if self._ask else str(trouble)
-            _warn_once(f"mirror {shown_url(address)}: {told}")
-        return sorted({*super().names(), *(item.entry.name for item in listed)})
+        found = self._every_name()
+        for trouble in self._mirrors.troubles.values():
+            _warn_once(f"a mirror could not be asked what it has now: {trouble}")
+        return found
+
+    def _every_name(self) -> list[str]:
+        return sorted({*super().names(), *(item.entry.name for item in self._listed())})
 
     def versions(self, name: str) -> list[str]:
         """The versions of a dataset, newest first; raises UnknownNameError."""
@@ -200,13 +202,14 @@ class MirrorRegistry(Registry):
 
     def _listed(self, name: str | None = None) -> list[Listed]:
         found = self._mirrors.listed(ask=self._ask)
-        if not self._ask:
-            found = [item for item in found if self._mirrors.manifest_at_hand(item.entry)]
-        return [item for item in found if name in {None, item.entry.name}]
+        found = [item for item in found if name in {None, item.entry.name}]
+        if self._ask:
+            return found
+        return [item for item in found if self._mirrors.manifest_at_hand(item.entry)]
 
     def _not_found(self, name: str) -> DshubError:
         """An error for a name that neither folders nor mirrors know."""
-        error = self._unknown(name)
+        error = unknown(name, self._every_name())
         for address, trouble in self._mirrors.troubles.items():
             if trouble.exit_code != 4:  # bytes that are not to be believed
                 return trouble
