@@ -39,6 +39,7 @@ class MirrorRegistry(Registry):
         built_in: bool = True,
     ) -> None:
         super().__init__(roots, manifests=manifests, built_in=built_in)
+        self._folders = Registry(roots, manifests=manifests, built_in=built_in)
         self._mirrors, self._prefer, self._ask = mirrors, prefer, True
         self._read_here: dict[str, Manifest] = {}  # from a mirror, by identifier
 
@@ -56,7 +57,7 @@ class MirrorRegistry(Registry):
         return found
 
     def _every_name(self) -> list[str]:
-        return sorted({*super().names(), *(item.entry.name for item in self._listed())})
+        return sorted({*self._folders.names(), *(item.entry.name for item in self._listed())})
 
     def versions(self, name: str) -> list[str]:
         """The versions of a dataset, newest first; raises UnknownNameError."""
@@ -76,14 +77,17 @@ class MirrorRegistry(Registry):
             FetchError: it is on a mirror, and no mirror gives it.
         """
         plain, _, version = name.partition("@")
-        local = [] if name.endswith(".toml") else self._local(plain)
-        if name.endswith(".toml") or self._is_local(plain, version or (local or [""])[0]):
-            found = super().manifest(name)
-            self._compare(found, self._mirrors.listed(ask=False) if local else [])
+        local = self._local(plain)
+        if name.endswith(".toml"):
+            return self._folders.manifest(name)
+        meant = version or (local or [""])[0]
+        if self._is_local(plain, meant):
+            found = self._folders.manifest(f"{plain}@{meant}")
+            self._compare(found, self._mirrors.listed(ask=False))
             return found
         item = self._chosen(plain, version)
         if item is None:
-            return super().manifest(name)
+            return self._folders.manifest(name)
         return self._read(item)
 
     def _is_local(self, name: str, version: str) -> bool:
@@ -148,9 +152,9 @@ class MirrorRegistry(Registry):
         if self._ask:
             yield from super().manifests()
             return
-        for name in super().names():
+        for name in self._folders.names():
             yield from self._sound(name)
-        for name in sorted({item.entry.name for item in self._listed()} - {*super().names()}):
+        for name in sorted({item.entry.name for item in self._listed()} - {*self._folders.names()}):
             yield from self._sound(name)
 
     def _sound(self, name: str) -> Iterator[Manifest]:
@@ -175,8 +179,8 @@ class MirrorRegistry(Registry):
 
     def listing(self, words: Sequence[str] = ()) -> list[Summary]:
         """A line for each dataset; no manifest is read for those of mirrors."""
-        known = {item.name: item for item in super().listing(words)}
-        here = set(super().names())
+        known = {item.name: item for item in self._folders.listing(words)}
+        here = set(self._folders.names())
         self.names()  # which warns
         for item in self._listed():
             entry, other = item.entry, known.get(item.entry.name)
@@ -189,14 +193,18 @@ class MirrorRegistry(Registry):
         """The bytes of a manifest's file; see `Registry.text`."""
         manifest = self.manifest(name)
         if name.endswith(".toml") or self._from_folder(manifest):
-            return super().text(name)
+            return self._folders.text(name)
         item = self._chosen(manifest.name, manifest.version)
-        return super().text(name) if item is None else self._mirrors.manifest(item.entry)
+        return self._folders.text(name) if item is None else self._mirrors.manifest(item.entry)
+
+    def files(self) -> list[Path]:
+        """Every manifest file of the folders, sorted."""
+        return self._folders.files()
 
     def _local(self, name: str) -> list[str]:
         """The versions that folders have, newest first."""
         try:
-            return super().versions(name)
+            return self._folders.versions(name)
         except UnknownNameError:
             return []
 

@@ -10,9 +10,7 @@ def test_all_connections_together_stay_below_the_rate() -> None:
     """Whoever takes bytes is told to wait until their turn, in whichever thread it is."""
     began, waits = time.monotonic(), list[float]()
     limiter = Limiter(1000)
-    threads = [
-        threading.Thread(target=lambda: waits.append(limiter.take(500))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: waits.append(limiter.take(500))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -5,15 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import tomlkit
 
-from dshub import Hub, Registry, Settings
+from dshub import Registry
 from dshub.mirror import serving
-from dshub.progress import Silent
 from dshub.registry import built_in_root
 from dshub.store import Store
 from dshub.synthetic import stand_in
@@ -51,11 +49,11 @@ class Lab:
             assert found is not None
             shutil.copyfile(found, target)
             facts = {"urls": [f"UPSTREAM/{relative}"], "sha256": resource.sha256}
-            document["resources"][key] = facts | {"size": resource.size}  # type: ignore[index]
+            document["resources"][key] = facts | {"size": resource.size}
         for split in made.splits:
-            table = document["splits"][split]  # type: ignore[index]
-            table["rows"] = made.splits[split].rows  # type: ignore[index]
-            table.pop("figures", None)  # type: ignore[union-attr]
+            table = document["splits"][split]
+            table["rows"] = made.splits[split].rows
+            table.pop("figures", None)
         path = self.registry / name / "1.0.0.toml"
         path.parent.mkdir(parents=True)
         path.write_text(tomlkit.dumps(document), encoding="utf-8")
@@ -108,10 +106,3 @@ def dshub(tmp_path: Path) -> Run:
         return done
 
     return run
-
-
-@contextmanager
-def client(cache: Path, mirror: str, **settings: object) -> Iterator[Hub]:
-    """A user who has nothing but a mirror."""
-    chosen = Settings.read(environment={}, cache=cache, mirrors=[mirror], **settings)
-    yield Hub(settings=chosen, progress=Silent())

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
@@ -17,7 +16,7 @@ from dshub.progress import Silent
 from dshub.testing import faulty_server
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from tests.mirror.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -33,7 +32,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def hub(cache: Path, mirror: str, **settings: object) -> Hub:
+def hub(cache: Path, mirror: str, **settings: Any) -> Hub:
     """A user who has nothing but a mirror."""
     chosen = Settings.read(environment={}, cache=cache, mirrors=[mirror], **settings)
     return Hub(settings=chosen, progress=Silent())
@@ -104,7 +103,7 @@ def test_what_the_cache_has_is_not_fetched(dshub: Run, lab: "Lab", tmp_path: Pat
     if answer["taken"] == {"hard link": 4}:
         assert answer["writes"] == 0
         [name] = {piece["path"] for piece in answer["cached"] if piece["name"] == "train-images"}
-        assert os.path.samefile(tmp_path / "cache" / name, tmp_path / "m" / name)
+        assert (tmp_path / "m" / name).samefile(tmp_path / "cache" / name)
 
 
 def test_damage_in_the_cache_does_not_spread(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
@@ -202,7 +201,7 @@ def test_files_that_a_person_must_obtain(dshub: Run, lab: "Lab", tmp_path: Path)
     """Named, such a dataset is an error with its instructions; once imported it is mirrored."""
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     document = tomlkit.parse(path.read_text())
-    for resource in document["resources"].values():  # type: ignore[union-attr]
+    for resource in document["resources"].values():
         resource["filename"] = resource.pop("urls")[0].rpartition("/")[2]
         resource.update({"access": "manual", "instructions": "Sign the form."})
     path.write_text(tomlkit.dumps(document))
