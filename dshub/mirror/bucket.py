@@ -72,8 +72,8 @@ class Bucket:
         return self._sizes.get(name)
 
     def names(self) -> Iterator[str]:
-        """Every object of the mirror, sorted."""
-        yield from sorted(self._sizes)
+        """Every object below `BUCKETS`, sorted."""
+        yield from sorted(name for name in self._sizes if name.startswith(BUCKETS))
 
     def open(self, name: str) -> BinaryIO:
         """An object, to be read."""
