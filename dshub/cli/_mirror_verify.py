@@ -11,11 +11,12 @@ DAMAGED = 5  # exit code: bytes changed, or are gone
 
 def run(dest: str, *, as_json: bool) -> int:
     """Verify a mirror and tell what is wrong; returns the exit code."""
-    from dshub.mirror import open_place, verify
+    from dshub.mirror.checking import verify
+    from dshub.mirror.opening import open_destination
     from dshub.progress import Task, choose
     from dshub.settings import Settings
 
-    settings, place = Settings.read(), open_place(dest)
+    settings, place = Settings.read(), open_destination(dest)
     with Task(choose(settings.progress), f"reading {place.title}", None) as task:
         found = list(verify(place, keys=settings.mirror_keys, advance=task.advance))
     wrong = [item for item in found if item.state != "ok"]

@@ -12,7 +12,9 @@ from dshub.progress import size
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
-    from dshub.mirror import LeftOut, Place, Plan, Report
+    from dshub.mirror.destinations import Destination
+    from dshub.mirror.selection import LeftOut
+    from dshub.mirror.writing import Plan, Report
 
 
 class Rate(_amounts.Size):
@@ -80,9 +82,11 @@ def command(
         ctx.exit(_mirror_verify.run(dest, as_json=as_json))
     from dshub.hub import Hub
     from dshub.index import Signer
-    from dshub.mirror import Mirroring, Options, choose, open_place
+    from dshub.mirror.opening import open_destination
+    from dshub.mirror.selection import choose
+    from dshub.mirror.writing import Mirroring, Options
 
-    hub, place = Hub(), open_place(dest)
+    hub, place = Hub(), open_destination(dest)
     signer = Signer(sign) if sign else None
     options = Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
     wanted = hub.registry.names() if everything else names
@@ -109,7 +113,7 @@ def _check(ctx: click.Context, names: Sequence[str], *, everything: bool, verify
         ctx.fail("name datasets or families, or give --all")
 
 
-def _announce(place: "Place", plan: "Plan", left: "Sequence[LeftOut]") -> None:
+def _announce(place: "Destination", plan: "Plan", left: "Sequence[LeftOut]") -> None:
     """What will be done and how large it is, before anything is."""
     for item in left:
         _screen.note(f"left out: {item.name}, for {item.reason}")
@@ -175,7 +179,7 @@ def _reported(report: "Report") -> dict[str, Any]:
     }
 
 
-def _done(place: "Place", hub: "Hub", report: "Report") -> str:
+def _done(place: "Destination", hub: "Hub", report: "Report") -> str:
     """What happened, and how to use it."""
     ways = [f"{count} by {how}" for how, count in report.taken.items()]
     if report.fetched:

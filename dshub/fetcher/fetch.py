@@ -59,9 +59,9 @@ class Fetcher:
         only: a mirror or folder that replaces every other source.
         offline: never open a connection; folders may still be read.
         jobs: connections at once, over all files.
+        limit: bytes a second of everything together, at most.
         timeout: seconds after which a silent source counts as failed.
         progress: what is told how far the work has come.
-        limit: bytes a second of everything together, at most.
     """
 
     def __init__(  # noqa: PLR0913  # a session: these are its settings, all by keyword
@@ -72,14 +72,14 @@ class Fetcher:
         only: str | None = None,
         offline: bool = False,
         jobs: int = 16,
+        limit: int | None = None,
         timeout: float = 30.0,
         progress: Progress | None = None,
-        limit: int | None = None,
     ) -> None:
-        self.limiter = Limiter(limit) if limit else None
         self.store, self.mirrors, self.only = store, tuple(mirrors), only
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
+        self.limiter = Limiter(limit) if limit else None
 
     def path(self, job: Job) -> Path | None:
         """Where the store has a file, or the bytes inside it; None where it has neither."""
@@ -180,11 +180,11 @@ class Fetcher:
             session = Session(
                 store=self.store,
                 transports=transports,
+                limiter=self.limiter,
                 progress=self.progress,
                 timeout=self.timeout,
                 wait=lambda seconds: _wait(stop, seconds),
                 stop=stop,
-                limiter=self.limiter,
             )
             outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
         return _settle(outcomes)

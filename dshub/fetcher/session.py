@@ -55,13 +55,13 @@ class Session:
         progress: what is told how far the work has come.
         timeout: seconds after which a silent source counts as failed.
         wait: sleeps for some seconds, or raises `Stopped`.
+        limiter: holds back what arrives; None where nothing does.
         unreachable: hosts that gave no connection, and what was said of each: no other file
             waits for them again.
         slow: hosts that were left for being slow, with their bytes a second: other files ask
             them last.
         active: downloads that further connections could help.
         stop: set when the fetch is interrupted.
-        limiter: holds back what arrives; None where nothing does.
     """
 
     store: Store
@@ -69,11 +69,11 @@ class Session:
     progress: Progress
     timeout: float
     wait: Callable[[float], None]
+    limiter: Limiter | None = None
     unreachable: dict[str, str] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     active: "set[Download]" = field(default_factory=set)
     stop: threading.Event = field(default_factory=threading.Event)
-    limiter: Limiter | None = None
     _told: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _local: threading.local = field(default_factory=threading.local)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from dshub.errors import DshubError, MissingExtraError, StoreError
-from dshub.mirror.places import BUCKETS, How
+from dshub.mirror.destinations import BUCKETS, How
 from dshub.store import Store
 
 HINT = "check the address, and the rights that your credentials give there"
 
 
-class Bucket:
+class BucketDestination:
     """A mirror in an object store, where an object appears whole or not at all.
 
     Args:

@@ -10,7 +10,7 @@ from dshub.digest import CHUNK, Digest
 from dshub.errors import ChecksumError, ReadError, StoreError
 from dshub.index import BlobFacts, Index, check_signature
 from dshub.index.model import NAME
-from dshub.mirror.places import Place
+from dshub.mirror.destinations import Destination
 from dshub.store import blob_path, table_path
 from dshub.store.layout import BLOBS, blob_digest
 
@@ -35,7 +35,7 @@ class Checked:
     of: str = ""
 
 
-def read_index(place: Place) -> Index | None:
+def read_index(place: Destination) -> Index | None:
     """The index of a mirror; None where it has none.
 
     Raises:
@@ -65,7 +65,7 @@ def needed(index: Index) -> dict[str, tuple[BlobFacts, str]]:
 
 
 def verify(
-    place: Place, *, keys: Sequence[Path] = (), advance: Callable[[int], object] = int
+    place: Destination, *, keys: Sequence[Path] = (), advance: Callable[[int], object] = int
 ) -> Iterator[Checked]:
     """Read everything in a mirror again, and compare it with its checksum.
 
@@ -100,7 +100,7 @@ def verify(
 
 
 def _check(
-    place: Place, name: str, facts: BlobFacts, dataset: str, advance: Callable[[int], object]
+    place: Destination, name: str, facts: BlobFacts, dataset: str, advance: Callable[[int], object]
 ) -> Checked:
     try:
         actual = _read(place, name, facts.checksum, advance)
@@ -115,7 +115,9 @@ def _check(
     return Checked(name, "damaged", f"got {actual.short}; {told}", dataset)
 
 
-def _read(place: Place, name: str, expected: Digest, advance: Callable[[int], object]) -> Digest:
+def _read(
+    place: Destination, name: str, expected: Digest, advance: Callable[[int], object]
+) -> Digest:
     hasher = hashlib.new(expected.algorithm)
     with place.open(name) as file:
         try:

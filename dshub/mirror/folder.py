@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dshub.errors import StoreError
-from dshub.mirror.places import BUCKETS, How
+from dshub.mirror.destinations import BUCKETS, How
 from dshub.store import Store
 from dshub.store.faults import disk_faults
 from dshub.store.layout import PARTIAL
@@ -21,7 +21,7 @@ FICLONE = 0x40049409  # of Linux: the new file shares the blocks of the old one 
 PATIENCE = 60.0  # seconds for another process to finish its index
 
 
-class Folder:
+class FolderDestination:
     """A mirror on a file system.
 
     What is being written lies in `partial-v1`, and moves to its name when it is complete.

@@ -2,12 +2,12 @@
 
 from dshub.errors import StoreError
 from dshub.index import is_folder, to_folder
-from dshub.mirror.bucket import Bucket
-from dshub.mirror.folder import Folder
-from dshub.mirror.places import Place
+from dshub.mirror.bucket import BucketDestination
+from dshub.mirror.destinations import Destination
+from dshub.mirror.folder import FolderDestination
 
 
-def open_place(dest: str) -> Place:
+def open_destination(dest: str) -> Destination:
     """The place that a path, or an address such as `s3://bucket/mirror`, means.
 
     Raises:
@@ -15,7 +15,7 @@ def open_place(dest: str) -> Place:
         StoreError: nothing can be written there.
     """
     if is_folder(dest):
-        return Folder(to_folder(dest))
+        return FolderDestination(to_folder(dest))
     if dest.startswith(("http:", "https:")):
         raise StoreError(
             path=dest,
@@ -23,4 +23,4 @@ def open_place(dest: str) -> Place:
             reason="a web server only gives what it has",
             hint="name the folder that it serves, or a bucket (s3://…, gs://…)",
         )
-    return Bucket(dest)
+    return BucketDestination(dest)

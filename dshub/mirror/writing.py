@@ -18,7 +18,7 @@ from dshub.fetcher import Fetcher, Job
 from dshub.index import BlobFacts, Entry, Index, Signer, TableFacts, entry_of, table_facts
 from dshub.index.model import NAME
 from dshub.mirror.checking import needed, read_index
-from dshub.mirror.places import How, Place
+from dshub.mirror.destinations import Destination, How
 from dshub.mirror.selection import Chosen
 from dshub.progress import Task, size
 from dshub.store import blob_path, table_path
@@ -123,7 +123,7 @@ class Mirroring:
         options: how.
     """
 
-    def __init__(self, place: Place, hub: "Hub", options: Options) -> None:
+    def __init__(self, place: Destination, hub: "Hub", options: Options) -> None:
         self._place, self._hub, self._options = place, hub, options
 
     def plan(self, chosen: Sequence[Chosen]) -> Plan:
@@ -350,7 +350,7 @@ def _with_tables(entry: Entry, old: Entry | None) -> Entry:
     return msgspec.structs.replace(entry, tables=old.tables)
 
 
-def prune(place: Place, index: Index) -> list[str]:
+def prune(place: Destination, index: Index) -> list[str]:
     """Remove from a mirror what its index does not need; returns the names.
 
     Raises:

@@ -16,7 +16,7 @@ How = Literal["reflink", "hard link", "copy", "upload"]
 BUCKETS = ("blobs-v1/", "registry/", "tables-v1/")  # below which everything is the mirror's own
 
 
-class Place(Protocol):
+class Destination(Protocol):
     """A folder or a bucket that is a mirror, or becomes one.
 
     Attributes:

@@ -16,7 +16,7 @@ from dshub.progress import Silent
 from dshub.testing import faulty_server
 
 if TYPE_CHECKING:
-    from tests.mirror.conftest import Lab
+    from tests.mirror.writing.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -223,14 +223,16 @@ def test_no_space_is_noticed_before_the_first_byte(
 ) -> None:
     """Both sizes are told, and nothing was asked of upstream."""
     from dshub.errors import DiskFullError
-    from dshub.mirror import Mirroring, Options, choose, open_place
+    from dshub.mirror.opening import open_destination
+    from dshub.mirror.selection import choose
+    from dshub.mirror.writing import Mirroring, Options
     from dshub.store import Store
 
     mine = Hub(progress=Silent())
     chosen, _ = choose(mine.registry, ["lab"])
     monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(lab.upstream) as server:
-        update = Mirroring(open_place(str(tmp_path / "m")), mine, Options())
+        update = Mirroring(open_destination(str(tmp_path / "m")), mine, Options())
         with pytest.raises(DiskFullError, match=r"are to be written and 1\.0 kB are free"):
             update.run(update.plan(chosen))
         assert server.requests == []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.mirror.conftest import Lab
+    from tests.mirror.writing.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,7 +21,7 @@ ROUNDS = 25
 KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import filelock, requests, dshub.transports.http, dshub.fetcher, dshub.mirror
+import filelock, requests, dshub.transports.http, dshub.fetcher, dshub.mirror.writing
 from dshub.cli import group, mirror as _
 
 start, place, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -18,7 +18,7 @@ from dshub.mirror import serving
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
-    from tests.mirror.conftest import Lab
+    from tests.mirror.writing.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -14,7 +14,7 @@ from dshub import Hub, Settings
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
-    from tests.mirror.conftest import Lab
+    from tests.mirror.writing.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

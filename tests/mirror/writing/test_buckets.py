@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dshub import Hub
-from dshub.mirror import Mirroring, Options, choose, open_place, prune, read_index, verify
+from dshub.mirror.checking import read_index, verify
+from dshub.mirror.opening import open_destination
+from dshub.mirror.selection import choose
+from dshub.mirror.writing import Mirroring, Options, prune
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
-    from tests.mirror.conftest import Lab
+    from tests.mirror.writing.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -26,7 +29,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def update(address: str, *names: str, pruned: bool = False) -> list[str]:
     """Bring a mirror up to date, in this process; returns what it lists."""
     hub = Hub(progress=Silent())
-    mirroring = Mirroring(open_place(address), hub, Options(prune=pruned))
+    mirroring = Mirroring(open_destination(address), hub, Options(prune=pruned))
     return mirroring.run(mirroring.plan(choose(hub.registry, names)[0])).listed
 
 
@@ -45,18 +48,18 @@ def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub
         for path in folder.rglob("*")
         if path.is_file() and "partial-v1" not in path.parts
     }
-    place = open_place(address)
+    place = open_destination(address)
     assert {item.state for item in verify(place)} == {"ok"}
     victim = max((path for path in memory.find("/hub/m/blobs-v1")), key=memory.size)
     memory.pipe(victim, memory.cat(victim)[:-1] + b"?")
-    wrong = [item for item in verify(open_place(address)) if item.state == "damaged"]
+    wrong = [item for item in verify(open_destination(address)) if item.state == "damaged"]
     assert [item.name for item in wrong] == [victim.removeprefix("/hub/m/")]
     update(address, "lab")
-    assert {item.state for item in verify(open_place(address))} == {"ok"}
+    assert {item.state for item in verify(open_destination(address))} == {"ok"}
     assert update(address, "lab/mnist", pruned=True) == ["lab/mnist@1.0.0"]
-    index = read_index(open_place(address))
+    index = read_index(open_destination(address))
     assert index is not None
-    assert prune(open_place(address), index) == []
+    assert prune(open_destination(address), index) == []
 
 
 @pytest.fixture
