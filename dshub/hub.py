@@ -178,7 +178,7 @@ class Hub:
         wanted = self.jobs(names)
         besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
-        if fetcher.plan(wanted).missing:
+        if source is None and fetcher.plan(wanted).missing:
             for name in self.registry.expand(names):
                 self.registry.confirm(self.info(name))
         taken = {}

@@ -162,7 +162,7 @@ def _without_user(url: str) -> str:
 
 def _mirrors(hub: "Hub") -> Iterator[Finding]:
     for mirror in hub.settings.mirrors:
-        remote = mirror.startswith(("http:", "https:"))
+        remote = "://" in mirror and not mirror.startswith("file:")
         if remote and hub.settings.offline:
             continue
         if "://" not in mirror and not Path(mirror).is_dir():

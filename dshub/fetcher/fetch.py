@@ -76,10 +76,10 @@ class Fetcher:
         timeout: float = 30.0,
         progress: Progress | None = None,
     ) -> None:
+        self.limiter = Limiter(limit) if limit else None
         self.store, self.mirrors, self.only = store, tuple(mirrors), only
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
-        self.limiter = Limiter(limit) if limit else None
 
     def path(self, job: Job) -> Path | None:
         """Where the store has a file, or the bytes inside it; None where it has neither."""
@@ -167,7 +167,7 @@ class Fetcher:
     def _sources(self, job: Job) -> list[str]:
         found = sources(job, self.mirrors, self.only)
         if self.offline:
-            return [url for url in found if not url.startswith(("http:", "https:"))]
+            return [url for url in found if "://" not in url or url.startswith("file:")]
         return found
 
     def _run(self, plan: Plan) -> dict[Digest, Delivered]:

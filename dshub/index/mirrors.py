@@ -23,7 +23,7 @@ from dshub.index.signing import check_signature
 from dshub.manifest import Resource
 from dshub.progress import Progress, Silent
 from dshub.settings import Settings
-from dshub.store import Store, mirror_path, table_path
+from dshub.store import Store, manifest_path, mirror_path, remove, table_path
 from dshub.store.layout import TABLE_FILE
 from dshub.transports import Transports
 
@@ -160,13 +160,14 @@ class Mirrors:
     def manifest_at_hand(self, entry: Entry) -> bytes | None:
         """The bytes of a manifest where they need no connection."""
         digest, size = entry.manifest.checksum, entry.manifest.size
-        path = self.store.blob(digest, size)
-        for address in self.settings.mirrors:
-            if path is None and is_folder(address):
-                path = Store(to_folder(address)).blob(digest, size)
-        with suppress(OSError):
-            data = path.read_bytes() if path else b""
-            return data if Digest.of_bytes(data) == digest else None
+        folders = [to_folder(item) for item in self.settings.mirrors if is_folder(item)]
+        found = [self.store.find(manifest_path(digest))]
+        found += [Store(folder).blob(digest, size) for folder in folders]
+        for path in filter(None, found):
+            with suppress(OSError):
+                data = path.read_bytes()
+                if Digest.of_bytes(data) == digest:
+                    return data
         return None
 
     def manifest(self, entry: Entry) -> bytes:
@@ -180,14 +181,15 @@ class Mirrors:
         if found is not None:
             return found
         checksum = entry.manifest.checksum
-        damaged = self.store.blob(checksum, entry.manifest.size)
-        if damaged is not None and damaged.is_relative_to(self.store.root):
-            self.store.set_aside(damaged)
         resource = Resource(
             filename=f"{entry.version}.toml", sha256=checksum.hex, size=entry.manifest.size
         )
         [fetched] = self._fetcher().fetch([Job(entry.name, "manifest", resource)])
-        return fetched.path.read_bytes()
+        data = fetched.path.read_bytes()
+        if fetched.path.is_relative_to(self.store.root):  # apart, so that no upkeep takes it
+            self.store.write_text(manifest_path(checksum), data)
+            remove(self.store.root, fetched.path)
+        return data
 
     def take_table(self, entry: Entry, split: str, key: str, recipe: Any) -> bool:
         """Whether the table of a split could be taken from the mirrors, as its entry says.

@@ -54,3 +54,8 @@ def pin_path(name: str) -> PurePosixPath:
 def mirror_path(key: str) -> PurePosixPath:
     """Where the index of a mirror is kept, for when it cannot be reached."""
     return PurePosixPath(MIRRORS, f"{key}.json")
+
+
+def manifest_path(digest: Digest) -> PurePosixPath:
+    """Where a manifest of a mirror is kept: by its checksum, but apart from the data."""
+    return PurePosixPath(MIRRORS, f"{digest.hex}.toml")

@@ -177,3 +177,17 @@ def test_a_manifest_says_what_the_index_says(publish: Publish, tmp_path: Path, c
     (tmp_path / "m" / "index.json").write_bytes(Index.of([entry]).encode())
     with pytest.raises(DshubError, match=r"says team/a@1\.0\.0, but the index says team/b@1\.0\.0"):
         hub(cache, mirror).info("team/b")
+
+
+def test_upkeep_of_the_cache_asks_no_mirror_and_keeps_manifests(
+    publish: Publish, cache: Path
+) -> None:
+    """What came from a mirror is named there, and can be loaded offline after a prune."""
+    from dshub.mirror import serving
+
+    with serving(Path(publish("m", own("team/a")))) as url:
+        hub(cache, url).info("team/a")
+    away = hub(cache, url, offline=True)
+    away.cache.prune(max_size=0)
+    assert away.info("team/a").name == "team/a"
+    assert not [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
