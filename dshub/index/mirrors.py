@@ -218,17 +218,16 @@ class Mirrors:
         except DshubError as error:  # no harm: it is prepared from its files
             self.progress.say(f"{entry.name} {split}: no table from a mirror ({error})")
             return False
+        paths = {item.job.name: item.path for item in fetched}
+        label = TableLabel.read(paths[TABLE_FILE])
+        if (label.name, label.split, label.recipe) != (entry.name, split, recipe):
+            self.progress.say(f"{entry.name} {split}: the table of a mirror is of other rows")
+            for path in paths.values():
+                remove(self.store.root, path)
+            return False
         with self.store.new_table(entry.name, key) as folder:
-            for item in fetched:
-                item.path.replace(folder / item.job.name)
-            label = TableLabel.read(folder / TABLE_FILE)
-            if (label.name, label.split, label.recipe) != (entry.name, split, recipe):
-                raise StoreError(
-                    path=f"the table of {entry.name} {split}",
-                    action="use",
-                    reason="it was made by another recipe than the index says",
-                    hint="the mirror is wrong about it; take it out of DSHUB_MIRROR",
-                )
+            for name, path in paths.items():
+                path.replace(folder / name)
         return True
 
     def _table_resource(self, entry: Entry, facts: TableFacts, name: str) -> Resource:

@@ -41,6 +41,7 @@ class MirrorRegistry(Registry):
         super().__init__(roots, manifests=manifests, built_in=built_in)
         self._folders = Registry(roots, manifests=manifests, built_in=built_in)
         self._mirrors, self._prefer, self._ask = mirrors, prefer, True
+        self._warned: set[str] = set()
         self._read_here: dict[str, Manifest] = {}  # from a mirror, by identifier
 
     def at_hand(self) -> Self:
@@ -53,7 +54,7 @@ class MirrorRegistry(Registry):
         """Every dataset, sorted; mirrors that cannot be asked are warned of."""
         found = self._every_name()
         for trouble in self._mirrors.troubles.values():
-            _warn_once(f"a mirror could not be asked what it has now: {trouble}")
+            self._warn(f"a mirror could not be asked what it has now: {trouble}")
         return found
 
     def _every_name(self) -> list[str]:
@@ -157,11 +158,17 @@ class MirrorRegistry(Registry):
         for name in sorted({item.entry.name for item in self._listed()} - {*self._folders.names()}):
             yield from self._sound(name)
 
+    def _warn(self, text: str) -> None:
+        """Say something once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            logging.getLogger("dshub").warning("%s", text)
+
     def _sound(self, name: str) -> Iterator[Manifest]:
         try:
             yield self.manifest(name)
         except ManifestError as error:
-            _warn_once(f"{error}; left out")
+            self._warn(f"{error}; left out")
 
     def expand(self, names: Sequence[str]) -> list[str]:
         """The same names with each family replaced by its members, each name once."""
@@ -262,12 +269,3 @@ def _conflict(identifier: str, places: str) -> DshubError:
         hint="DSHUB_PREFER=local chooses the one of this machine, DSHUB_PREFER=mirror that of the "
         "first mirror which has it; whoever publishes the other should give it another name",
     )
-
-
-_warned: set[str] = set()
-
-
-def _warn_once(text: str) -> None:
-    if text not in _warned:
-        _warned.add(text)
-        logging.getLogger("dshub").warning("%s", text)

@@ -88,13 +88,18 @@ def _fits(index: Index, key: "Ed25519PublicKey") -> bool:
 
 def _private_key(path: Path) -> "Ed25519PrivateKey":
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError as error:
         raise MissingExtraError(package="cryptography", extra="sign") from error
     try:
         key = load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError) as error:  # TypeError: it has a pass phrase
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+    ) as error:  # TypeError: it has a pass phrase
         raise _no_key(path, "private") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise _no_key(path, "private")
@@ -103,13 +108,14 @@ def _private_key(path: Path) -> "Ed25519PrivateKey":
 
 def _public_key(path: Path) -> "Ed25519PublicKey":
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
     except ImportError as error:
         raise MissingExtraError(package="cryptography", extra="sign") from error
     try:
         key = load_pem_public_key(_read(path))
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise _no_key(path, "public") from error
     if not isinstance(key, Ed25519PublicKey):
         raise _no_key(path, "public")

@@ -90,7 +90,7 @@ def test_a_mirror_cannot_replace_a_manifest_in_silence(publish: Publish, cache: 
     assert "DSHUB_PREFER=mirror" in e.value.hint
     assert hub(cache, mirror, prefer="local").info("mnist").splits["train"].rows == 60000
     assert hub(cache, mirror, prefer="mirror").info("mnist").splits["train"].rows == 50000
-    assert hub(cache, mirror).info("kmnist").name == "kmnist"  # what is not at issue works
+    assert hub(cache, mirror).info("kmnist").name == "kmnist"  # what nobody contests works
 
 
 def test_a_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:

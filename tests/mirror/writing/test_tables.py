@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -103,3 +104,20 @@ def test_tables_stay_when_files_are_updated(mirror: Path, dshub: Run, lab: "Lab"
     index = json.loads((mirror / "index.json").read_text())
     assert bool(after) == bool(index["datasets"][0]["tables"])
     assert after == before
+
+
+def test_a_table_of_other_rows_is_not_used(mirror: Path, tmp_path: Path) -> None:
+    """An index that names the table of another split as this one's is not believed."""
+    from dshub.index import Index
+
+    sound = load(tmp_path / "c1", mirror)
+    index = Index.read((mirror / "index.json").read_bytes(), source="m")
+    [entry] = index.datasets
+    train, test = entry.tables["train"], entry.tables["test"]
+    folder = mirror / "tables-v1" / "lab" / "mnist"
+    shutil.copytree(folder / test.key, folder / train.key, dirs_exist_ok=True)
+    swapped = msgspec.structs.replace(test, key=train.key)
+    forged = msgspec.structs.replace(entry, tables={"train": swapped})
+    (mirror / "index.json").write_bytes(Index.of([forged]).encode())
+    assert np.array_equal(load(tmp_path / "c2", mirror), sound)
+    assert not [path for path in (tmp_path / "c2").rglob("*test*") if path.is_file()]
