@@ -8,9 +8,12 @@ name begins with `glue/`.
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
+
+import msgspec
 
 from dshub import plugins
 from dshub.errors import DshubError, ManifestError, UnknownNameError
@@ -69,7 +72,7 @@ class Registry:
 
     def versions(self, name: str) -> list[str]:
         """The versions of a dataset, newest first; raises UnknownNameError."""
-        return sorted(self._entries(name), key=_version_key, reverse=True)
+        return sorted(self._entries(name), key=version_key, reverse=True)
 
     def manifest(self, name: str) -> Manifest:
         """The manifest of `name`, `name@version`, or of a file whose name ends in `.toml`.
@@ -129,12 +132,48 @@ class Registry:
 
     def search(self, words: Sequence[str]) -> list[Manifest]:
         """Manifests in which every word occurs, in name, title, summary, task, tag or class."""
-        wanted = [word.casefold() for word in words]
-        return [
-            manifest
-            for manifest in self.manifests()
-            if all(word in _searchable(manifest) for word in wanted)
-        ]
+        return [item for item in self.manifests() if found_by(words, item, classes(item))]
+
+    def listing(self, words: Sequence[str] = ()) -> list["Summary"]:
+        """A line for each dataset in which every word occurs, in the order of `names`."""
+        return [Summary.of(item) for item in self.search(words)]
+
+    def text(self, name: str) -> bytes:
+        """The bytes of the file that a manifest was read from.
+
+        Raises:
+            UnknownNameError, ManifestError: see `manifest`.
+            DshubError: it is in no file, as that of a stand-in.
+        """
+        manifest = self.manifest(name)
+        relative = Path(manifest.name, f"{manifest.version}.toml")
+        places = [Path(name)] if name.endswith(".toml") else self.files()
+        for path in places:
+            if name.endswith(".toml") or path.parts[-len(relative.parts) :] == relative.parts:
+                return path.read_bytes()
+        raise DshubError(
+            f"the manifest of {manifest.identifier} is in no file",
+            hint="write it to a file, and name that",
+        )
+
+    def at_hand(self) -> Self:
+        """The same, as far as it is on this machine: here, all of it."""
+        return self
+
+    def confirm(self, manifest: Manifest) -> None:
+        """Make sure that a manifest is the only one of its name and version: here, it is."""
+
+    def take_table(self, manifest: Manifest, split: str, key: str, recipe: Any) -> bool:
+        """Whether the table of a split could be had ready-made: here, none can.
+
+        Args:
+            manifest: of the dataset.
+            split: one of its splits, whose table is not there.
+            key: of the table's recipe.
+            recipe: what its `table.json` has to say of how it was made.
+        """
+        del manifest, split, key, recipe
+        return False
 
     def files(self) -> list[Path]:
         """Every manifest file of the registry, sorted."""
@@ -146,23 +185,27 @@ class Registry:
         )
 
     def _unknown(self, name: str) -> UnknownNameError:
-        """An error with the names closest to what was written: whole names, then their ends."""
-        import difflib
+        return unknown(name, self._found)
 
-        members = [known for known in self._found if known.startswith(f"{name}/")]
-        if members:
-            return UnknownNameError(kind="single dataset", name=name, known=members)
-        families = {known.partition("/")[0] for known in self._found if "/" in known}
-        by_plain: dict[str, str] = {}
-        for known in [*self._found, *sorted(families)]:
-            by_plain.setdefault(_plain(known), known)
-        for known in self._found:
-            by_plain.setdefault(_plain(known.rpartition("/")[2]), known)
-        plain = _plain(name.partition("@")[0])
-        matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
-        matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
-        close = list(dict.fromkeys(by_plain[match] for match in matches))
-        return UnknownNameError(kind="dataset", name=name, close=close[:1])
+
+def unknown(name: str, known: Collection[str]) -> UnknownNameError:
+    """An error with the names closest to what was written: whole names, then their ends."""
+    import difflib
+
+    members = [other for other in known if other.startswith(f"{name}/")]
+    if members:
+        return UnknownNameError(kind="single dataset", name=name, known=members)
+    families = {other.partition("/")[0] for other in known if "/" in other}
+    by_plain: dict[str, str] = {}
+    for other in [*known, *sorted(families)]:
+        by_plain.setdefault(_plain(other), other)
+    for other in known:
+        by_plain.setdefault(_plain(other.rpartition("/")[2]), other)
+    plain = _plain(name.partition("@")[0])
+    matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
+    matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
+    close = list(dict.fromkeys(by_plain[match] for match in matches))
+    return UnknownNameError(kind="dataset", name=name, close=close[:1])
 
 
 def built_in_root() -> Path:
@@ -226,7 +269,8 @@ def _conflict(name: str, version: str, paths: Sequence[Path]) -> DshubError:
     )
 
 
-def _version_key(version: str) -> tuple[int, ...]:
+def version_key(version: str) -> tuple[int, ...]:
+    """What versions are ordered by: their numbers."""
     numbers = version.partition("+")[0].split(".")
     return tuple(int(number) if number.isdigit() else -1 for number in numbers)
 
@@ -235,27 +279,54 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9/]", "", name.casefold())
 
 
-def _searchable(manifest: Manifest) -> str:
-    classes = [
-        " ".join(feature.names)
-        for feature in manifest.features.values()
-        if hasattr(feature, "names")
+def classes(manifest: Manifest) -> list[str]:
+    """The names of a dataset's classes."""
+    return [
+        name for feature in manifest.features.values() for name in getattr(feature, "names", ())
     ]
-    words = [manifest.name, manifest.title, manifest.summary, manifest.task]
-    return " ".join([*words, *manifest.tags, *classes]).casefold()
 
 
-def summary(manifest: Manifest) -> Mapping[str, object]:
-    """One line of a listing: name, version, title, task, rows, bytes, licence."""
-    return {
-        "name": manifest.name,
-        "version": manifest.version,
-        "title": manifest.title,
-        "summary": manifest.summary,
-        "task": manifest.task,
-        "tags": list(manifest.tags),
-        "rows": {name: split.rows for name, split in manifest.splits.items()},
-        "size": manifest.size,
-        "license": manifest.license.spdx,
-        "synthetic": manifest.synthetic,
-    }
+def found_by(
+    words: Sequence[str], item: "Manifest | Summary", names_of_classes: Sequence[str]
+) -> bool:
+    """Whether every word occurs in name, title, summary, task, a tag or a class."""
+    texts = [item.name, item.title, item.summary, item.task, *item.tags, *names_of_classes]
+    text = " ".join(texts).casefold()
+    return all(word.casefold() in text for word in words)
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a listing.
+
+    Attributes:
+        rows: of each split.
+        size: bytes to download; None where one file's is unknown.
+        license: SPDX identifier; None where no source states one.
+    """
+
+    name: str
+    version: str
+    title: str
+    summary: str
+    task: str
+    tags: tuple[str, ...]
+    rows: dict[str, int]
+    size: int | None
+    license: str | None
+    synthetic: bool
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Summary":
+        """The summary of a manifest."""
+        return Summary(
+            name=manifest.name,
+            version=manifest.version,
+            title=manifest.title,
+            summary=manifest.summary,
+            task=manifest.task,
+            tags=manifest.tags,
+            rows={name: split.rows for name, split in manifest.splits.items()},
+            size=manifest.size,
+            license=manifest.license.spdx,
+            synthetic=manifest.synthetic,
+        )

@@ -10,7 +10,7 @@ from dshub.digest import Digest
 from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError
 from dshub.fetcher.crew import Crew, Outcome
 from dshub.fetcher.download import AllFailed, Delivered
-from dshub.fetcher.session import Session, Stopped
+from dshub.fetcher.session import Limiter, Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
 from dshub.store import Store
@@ -59,6 +59,7 @@ class Fetcher:
         only: a mirror or folder that replaces every other source.
         offline: never open a connection; folders may still be read.
         jobs: connections at once, over all files.
+        limit: bytes a second of everything together, at most.
         timeout: seconds after which a silent source counts as failed.
         progress: what is told how far the work has come.
     """
@@ -71,9 +72,11 @@ class Fetcher:
         only: str | None = None,
         offline: bool = False,
         jobs: int = 16,
+        limit: int | None = None,
         timeout: float = 30.0,
         progress: Progress | None = None,
     ) -> None:
+        self.limiter = Limiter(limit) if limit else None
         self.store, self.mirrors, self.only = store, tuple(mirrors), only
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
@@ -164,7 +167,7 @@ class Fetcher:
     def _sources(self, job: Job) -> list[str]:
         found = sources(job, self.mirrors, self.only)
         if self.offline:
-            return [url for url in found if not url.startswith(("http:", "https:"))]
+            return [url for url in found if "://" not in url or url.startswith("file:")]
         return found
 
     def _run(self, plan: Plan) -> dict[Digest, Delivered]:
@@ -177,6 +180,7 @@ class Fetcher:
             session = Session(
                 store=self.store,
                 transports=transports,
+                limiter=self.limiter,
                 progress=self.progress,
                 timeout=self.timeout,
                 wait=lambda seconds: _wait(stop, seconds),
