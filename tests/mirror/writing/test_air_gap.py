@@ -145,7 +145,7 @@ def test_a_mirror_is_all_that_is_needed(
     listed = [item["name"] for item in json.loads(found["list"]["out"])["datasets"]]
     assert set(NAMES) <= set(listed)
     searched = {item["name"] for item in json.loads(found["search"]["out"])["datasets"]}
-    assert searched == {"kmnist", "lab/kmnist"}
+    assert {"kmnist", "lab/kmnist"} <= searched
     assert json.loads(found["info"]["out"])["manifest"]["name"] == NAMES[0]
     assert json.loads(found["labels"]["out"]) == labels
     files = json.loads(found["fetch"]["out"])["files"]
