@@ -7,9 +7,21 @@ while a block of a program runs. With a `Puller` it fetches what it does not hav
 
 from dshub.mirror.connections import Served
 from dshub.mirror.lines import Limits
+from dshub.mirror.machine import room_for_clients, urls
 from dshub.mirror.places import Folder, of_mirror
 from dshub.mirror.pulling import Puller
 from dshub.mirror.server import Server, listen
 from dshub.mirror.serving import serving
 
-__all__ = ["Folder", "Limits", "Puller", "Served", "Server", "listen", "of_mirror", "serving"]
+__all__ = [
+    "Folder",
+    "Limits",
+    "Puller",
+    "Served",
+    "Server",
+    "listen",
+    "of_mirror",
+    "room_for_clients",
+    "serving",
+    "urls",
+]

@@ -130,9 +130,10 @@ class Connection:
         if found.version.known(request):
             await self._begin(HTTPStatus.NOT_MODIFIED, headers, served)
             return
-        span = wanted(request, found.size, found.version)
-        await self._begin(*_about(span, found.size, headers), served)
+        part = wanted(request, found.size, found.version)
+        await self._begin(*_about(part, found.size, headers), served)
         if request.method == "GET":
+            span = part or range(found.size)
             await self.line.send_file(found.file, span.start, span.stop)
 
     def _pull(self, parts: tuple[str, ...]) -> Pull | None:
@@ -150,10 +151,10 @@ class Connection:
         status that says so. Parts are not offered: they would have to wait for the whole.
         """
         size, version = pull.job.resource.size, Version(f'"{pull.job.resource.digest.hex}"')
-        span = None if size is None else wanted(request, size, version)
-        start = span.start if span else 0
+        part = None if size is None else wanted(request, size, version)
+        start = part.start if part else 0
         self.line.deadline = NEVER  # the fetcher has time-outs of its own
-        whole = span is None and not request.version  # HTTP/1.0 knows no chunks
+        whole = size is None and not request.version  # HTTP/1.0 knows no chunks
         while not pull.settled and (whole or not pull.peek(start, 1)[1]):
             await pull.news()
         if pull.error is not None:
@@ -161,20 +162,21 @@ class Connection:
         if pull.path is not None:
             return self._folder.find(parts)
         headers = {"Content-Type": OTHER, "Cache-Control": LASTING} | version.headers
-        if span is None or size is None:
-            chunked = headers | {"Transfer-Encoding": "chunked"}
-            await self._begin(HTTPStatus.OK, chunked, served)
+        if size is None:
+            await self._begin(HTTPStatus.OK, headers | {"Transfer-Encoding": "chunked"}, served)
         else:
-            await self._begin(*_about(span, size, headers), served)
+            await self._begin(*_about(part, size, headers), served)
         if request.method == "GET":
-            await send_arriving(self.line, pull, span)
+            await send_arriving(self.line, pull, part or (None if size is None else range(size)))
         return None
 
 
-def _about(span: range, size: int, headers: Mapping[str, str]) -> tuple[HTTPStatus, dict[str, str]]:
+def _about(
+    part: range | None, size: int, headers: Mapping[str, str]
+) -> tuple[HTTPStatus, dict[str, str]]:
     """Status and headers of a part of a file, or of all of it."""
-    found = {**headers, "Content-Length": str(len(span))}
-    if len(span) == size:
-        return HTTPStatus.OK, found
-    found["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
+    if part is None:
+        return HTTPStatus.OK, {**headers, "Content-Length": str(size)}
+    told = f"bytes {part.start}-{part.stop - 1}/{size}"
+    found = {**headers, "Content-Length": str(len(part)), "Content-Range": told}
     return HTTPStatus.PARTIAL_CONTENT, found

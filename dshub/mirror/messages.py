@@ -12,8 +12,9 @@ from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 
 MOST_HEAD = 16 << 10  # bytes of a request's head
+MOST_LINE = 8 << 10  # bytes of its first line
 
-_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]{1,8000}) HTTP/([0-9])\.([0-9])")
+_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*?)[ \t]*")
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
@@ -68,10 +69,12 @@ def parse(head: bytes) -> Request:
     Raises:
         Refusal: it is no request that this server answers.
     """
+    if len(head) > MOST_HEAD and len(head.partition(b"\r\n")[0]) <= MOST_LINE:
+        raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
     first, *lines = head.decode("latin-1").split("\r\n")
     match = _LINE.fullmatch(first)
-    if match is None:
-        long = len(first) > 8000
+    if match is None or len(first) > MOST_LINE:
+        long = len(first) > MOST_LINE
         raise Refusal(HTTPStatus.REQUEST_URI_TOO_LONG if long else HTTPStatus.BAD_REQUEST)
     method, target, major, minor = match.groups()
     if major != "1":
@@ -157,8 +160,8 @@ def _seconds(date: str) -> float | None:
         return None
 
 
-def wanted(request: Request, size: int, version: Version) -> range:
-    """The bytes of a file that are asked for: all, where no single part is.
+def wanted(request: Request, size: int, version: Version) -> range | None:
+    """The part of a file that is asked for; None where no single part is.
 
     Several parts at once are answered with the whole file, as RFC 9110 allows.
 
@@ -167,16 +170,16 @@ def wanted(request: Request, size: int, version: Version) -> range:
     """
     match = _RANGE.fullmatch(request.headers.get("range", ""))
     if match is None or request.method != "GET" or not version.same(request):
-        return range(size)
+        return None
     first, last = match.groups()
     if not first and not last:
-        return range(size)
+        return None
+    if first and last and int(last) < int(first):  # no range at all
+        return None
     if not first:
         start, stop = max(0, size - int(last)), size
     else:
         start, stop = int(first), min(int(last) + 1, size) if last else size
-    if first and last and int(last) < int(first):  # no range at all
-        return range(size)
     if start >= stop:
         told = {"Content-Range": f"bytes */{size}"}
         raise Refusal(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=told)

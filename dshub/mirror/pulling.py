@@ -9,16 +9,19 @@ a file is held back until the checksum is right, and an answer some of whose byt
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
+import msgspec
+
 from dshub.digest import Digest
 from dshub.errors import DshubError, FetchError, StoreError, TransportError
 from dshub.fetcher import Fetcher, Job
-from dshub.manifest import Manifest, Resource
-from dshub.store import Partial, Store
+from dshub.hub import Hub
+from dshub.manifest import Resource
+from dshub.store import Partial
 
 MOST = 8  # files fetched at once; further ones wait for their turn
 FORGET = 10.0  # seconds for which a failure is remembered, before the sources are asked again
@@ -113,28 +116,23 @@ class Pull:
 class Puller:
     """Fetches what a folder does not have, each file once at a time.
 
+    Files are known from the hub's registry as it is now. A mirror is also asked for those that no
+    manifest speaks of.
+
     Args:
-        store: the folder that is served, into which files go.
-        mirrors: asked first, in order.
-        manifests: say which files there are, how large, and where else; None leaves files alone
-            that no mirror has.
-        timeout: seconds after which a silent source counts as failed.
-        tell: told, for a person, which file was fetched or was not.
+        hub: its cache is the folder that is served, into which files go; its settings say which
+            mirrors are asked first, and how.
+        sources: whether the addresses in manifests are asked too.
+        tell: told, for a person, which file was fetched or was not; from several threads.
     """
 
     def __init__(
-        self,
-        store: Store,
-        mirrors: Sequence[str],
-        manifests: Iterable[Manifest] | None = None,
-        *,
-        timeout: float = 30.0,
-        tell: Callable[[str], None] = lambda _: None,
+        self, hub: Hub, *, sources: bool = True, tell: Callable[[str], None] = lambda _: None
     ) -> None:
-        self._store, self._mirrors, self._timeout, self._tell = store, mirrors, timeout, tell
+        self._store, self._settings, self._tell = hub.store, hub.settings, tell
         self._jobs = {
-            resource.digest: Job(manifest.name, name, resource)
-            for manifest in manifests or ()
+            resource.digest: Job(manifest.name, name, resource if sources else _bare(resource))
+            for manifest in hub.registry.manifests()
             for name, resource in manifest.resources.items()
         }
         self._pulls: dict[Digest, Pull] = {}
@@ -162,7 +160,7 @@ class Puller:
     def _job(self, digest: Digest) -> Job | None:
         """What to fetch: a mirror may have a file that no manifest here speaks of."""
         job = self._jobs.get(digest)
-        if job is None and self._mirrors:
+        if job is None and self._settings.mirrors:
             sha256 = digest.hex if digest.algorithm == "sha256" else None
             md5 = digest.hex if sha256 is None else None
             resource = Resource(filename=digest.hex, sha256=sha256, md5=md5)
@@ -191,10 +189,13 @@ class Puller:
         pull.settle(path, error)
 
     def _fetcher(self, pull: Pull) -> Fetcher:
+        settings = self._settings
         return Fetcher(
             self._store,
-            mirrors=self._mirrors,
-            timeout=self._timeout,
+            mirrors=settings.mirrors,
+            offline=settings.offline,
+            jobs=settings.jobs,
+            timeout=settings.timeout,
             progress=pull,
             follow=pull.follow,
             stop=self._stop,
@@ -207,6 +208,11 @@ class Puller:
             await asyncio.wait(self._tasks, timeout=LAST_WAIT)
         for task in list(self._tasks):
             task.cancel()
+
+
+def _bare(resource: Resource) -> Resource:
+    """The same file, from mirrors alone."""
+    return msgspec.structs.replace(resource, urls=(), filename=resource.name)
 
 
 def _attempts(error: FetchError) -> list[DshubError]:

@@ -71,7 +71,7 @@ class Server:
         self._tasks: dict[asyncio.Task[None], Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may come while it is held
         self._stopped = False
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dshub.mirror.lines import Limits
+from dshub.mirror.machine import urls
 from dshub.mirror.places import Folder, Public, everything
 from dshub.mirror.pulling import Puller
 from dshub.mirror.server import Server, listen
@@ -35,8 +36,8 @@ def serving(
         DshubError: it cannot listen there.
     """
     listening = listen(host, port)
-    url = f"http://{host}:{listening.getsockname()[1]}"
     server = Server(listening, Folder(folder, public), puller=puller, limits=limits)
+    [url, *_] = urls(listening)
     thread = threading.Thread(target=server.run, daemon=True, name="dshub-serve")
     thread.start()
     try:
