@@ -20,7 +20,7 @@ async def send_arriving(line: Line, pull: Pull, span: range | None) -> None:
         Broken: the file did not come, or what was sent of it was taken back.
     """
     size = pull.job.resource.size
-    at, stop = (span.start, span.stop) if span else (0, None)
+    at, stop = (0, None) if span is None else (span.start, span.stop)
     # whoever has the last byte has a file that was checked; chunks need not be held back
     limit = stop if stop is None or stop != size else stop - 1
     begun = None  # version of the file of which bytes were sent
@@ -35,7 +35,7 @@ async def send_arriving(line: Line, pull: Pull, span: range | None) -> None:
             return
         if piece:
             begun, at = version, at + len(piece)
-            await line.send(piece if span else _chunk(piece), body=len(piece))
+            await line.send(_chunk(piece) if span is None else piece, body=len(piece))
         else:
             line.deadline = NEVER
             await pull.news()
