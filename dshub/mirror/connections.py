@@ -71,13 +71,10 @@ class Connection:
         self.last = False
 
     async def run(self) -> None:
-        """Answer until either side has enough; the line is closed afterwards."""
-        try:
-            with suppress(OSError, Broken):
-                while not self.last:
-                    await self._one(await self.line.receive())
-        finally:
-            self.line.close()
+        """Answer until either side has enough."""
+        with suppress(OSError, Broken):
+            while not self.last:
+                await self._one(await self.line.receive())
 
     async def _one(self, data: bytes) -> None:
         """Answer a request, and log it, however it ends."""

@@ -10,7 +10,7 @@ from io import FileIO
 
 from dshub.mirror.messages import MOST_HEAD
 
-PIECE = 1 << 20  # bytes of a file that the system is told to send at a time
+PIECE = 2 << 20  # bytes of a file that the system is told to send at a time
 COPIED = 1 << 17  # bytes copied at a time, where it cannot send them from a file itself
 DRAINED = 1 << 16  # bytes read of what a refused client still sends
 PATIENCE = 2.0  # seconds for that
@@ -59,7 +59,6 @@ class Line:
         self._socket, self._limits = client, limits
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
-        self._copies = not hasattr(os, "sendfile")
         self.idle, self.sent = True, 0
         self.wait(limits.idle)
 
@@ -77,6 +76,7 @@ class Line:
         """
         self.idle = True
         self.wait(self._limits.idle)
+        await asyncio.sleep(0)  # others get their turn, however much this client asks for
         while True:
             if self.idle:  # empty lines between requests are passed over: RFC 9112, 2.2
                 self._buffer = self._buffer.lstrip(b"\r\n")
@@ -99,48 +99,53 @@ class Line:
         self.sent += body
 
     async def send_file(self, file: FileIO, start: int, stop: int) -> None:
-        """Send a part of a file.
+        """Send a part of a file, as the system does it best.
 
         Raises:
             Broken: the file has become shorter.
         """
-        while start < stop:
-            self.wait(self._limits.stall)
-            count = await self._send_some(file, start, stop)
-            if not count:
-                raise Broken
-            start += count
-            self.sent += count
-
-    async def _send_some(self, file: FileIO, start: int, stop: int) -> int:
-        """Send at least a byte, as the system does it best; 0 where the file has no more."""
-        while not self._copies:
-            try:
-                count = os.sendfile(
-                    self._socket.fileno(), file.fileno(), start, min(PIECE, stop - start)
-                )
-            except BlockingIOError:
-                await self._writable()
-            except OSError as error:
-                if error.errno not in _UNABLE:
-                    raise
-                self._copies = True
-            else:
-                await asyncio.sleep(0)  # others get their turn, however fast this client is
-                return count
+        if start < stop and hasattr(os, "sendfile"):
+            start = await self._send_within(file, start, stop)
         file.seek(start)
-        piece = file.read(min(COPIED, stop - start))
-        await self._loop.sock_sendall(self._socket, piece)
-        return len(piece)
+        while start < stop:
+            piece = file.read(min(COPIED, stop - start))
+            if not piece:
+                raise Broken
+            await self.send(piece, body=len(piece))
+            start += len(piece)
 
-    async def _writable(self) -> None:
-        """Until the system takes more bytes for this client."""
-        ready: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_writer(self._socket, _settle, ready)
+    async def _send_within(self, file: FileIO, start: int, stop: int) -> int:
+        """Have the system send from the file; returns how far it could.
+
+        Each time the socket takes more, one call of the system fills it, without a turn of the
+        task that waits for the end.
+        """
+        done: asyncio.Future[int] = self._loop.create_future()
+        at, into, out = start, self._socket.fileno(), file.fileno()
+
+        def fill() -> None:
+            nonlocal at
+            try:
+                count = os.sendfile(into, out, at, min(PIECE, stop - at))
+            except BlockingIOError:
+                return
+            except OSError as error:
+                _settle(done, at if error.errno in _UNABLE else error)
+                return
+            self.wait(self._limits.stall)
+            self.sent += count
+            at += count
+            if at == stop or not count:
+                _settle(done, at if count else Broken())
+
+        self.wait(self._limits.stall)
+        fill()
+        if not done.done():
+            self._loop.add_writer(into, fill)
         try:
-            await ready
+            return await done
         finally:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(into)
 
     async def drain(self) -> None:
         """Say that no more comes, and read a little of what the client still sends.
@@ -158,6 +163,10 @@ class Line:
         self._socket.close()
 
 
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+def _settle(future: "asyncio.Future[int]", outcome: int | Exception) -> None:
+    if future.done():  # the task was cancelled, and takes the writer away soon
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 
 MOST_HEAD = 16 << 10  # bytes of a request's head
@@ -131,7 +132,7 @@ class Version:
         """ETag and Last-Modified."""
         headers = {"ETag": self.etag}
         if self.modified is not None:
-            headers["Last-Modified"] = formatdate(self.modified, usegmt=True)
+            headers["Last-Modified"] = _date(int(self.modified))
         return headers
 
     def known(self, request: Request) -> bool:
@@ -150,6 +151,12 @@ class Version:
             return True
         date = self.headers.get("Last-Modified")
         return date is not None and told == date
+
+
+@lru_cache(maxsize=1024)
+def _date(seconds: int) -> str:
+    """A moment as HTTP writes it; the same few are asked for again and again."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _seconds(date: str) -> float | None:
@@ -189,7 +196,7 @@ def wanted(request: Request, size: int, version: Version) -> range | None:
 def head(status: HTTPStatus, headers: Mapping[str, str], *, keep: bool) -> bytes:
     """The bytes before the body of an answer."""
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", "Server: dshub"]
-    lines.append(f"Date: {formatdate(time.time(), usegmt=True)}")
+    lines.append(f"Date: {_date(int(time.time()))}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines.append(f"Connection: {'keep-alive' if keep else 'close'}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -9,9 +9,9 @@ from io import FileIO
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
-from dshub.digest import Digest
+from dshub.digest import Algorithm, Digest, is_hex
 from dshub.mirror.messages import Version
-from dshub.store.layout import BLOBS, TABLES, blob_digest, blob_path
+from dshub.store.layout import BLOBS, TABLES
 
 LASTING = "public, max-age=31536000, immutable"  # a name that follows from the content
 CHANGING = "no-cache"  # may be kept, and is to be asked for again
@@ -93,10 +93,17 @@ def of_mirror(folder: Path, parts: tuple[str, ...]) -> bool:
 
 
 def digest_of(parts: tuple[str, ...]) -> Digest | None:
-    """The checksum that a path names a file by: `("blobs-v1", "3a", "3aede38d…")`."""
-    path = PurePosixPath(*parts)
-    digest = blob_digest(path)
-    return digest if digest is not None and blob_path(digest) == path else None
+    """The checksum that a path names a file by: `("blobs-v1", "3a", "3aede38d…")`.
+
+    None for any other place: see `dshub.store.layout.blob_path`.
+    """
+    if len(parts) != 3 or parts[0] != BLOBS:
+        return None
+    _, folder, name = parts
+    algorithm: Algorithm = "md5" if folder.startswith("md5-") else "sha256"
+    if folder.removeprefix("md5-") != name[:2] or not is_hex(algorithm, name):
+        return None
+    return Digest(algorithm, name)
 
 
 _SERVED: dict[str, Callable[[tuple[str, ...]], bool]] = {
@@ -153,14 +160,26 @@ class Folder:
         if not self.serves(parts):
             return None
         try:
-            real = os.path.realpath(os.path.join(self._root, *parts))  # noqa: PTH118  # 5 x faster
-            inside = os.path.commonpath([real, self._root]) == self._root
-            if not inside or not stat.S_ISREG(os.stat(real).st_mode):  # noqa: PTH116  # the same
-                return None
-            file = FileIO(real)
+            real = self._inside(parts)
+            file = FileIO(real) if real else None
         except (OSError, ValueError):  # not there, not for us, a link to itself, no name at all
             return None
-        return _found(file, parts)
+        return _found(file, parts) if file else None
+
+    def _inside(self, parts: tuple[str, ...]) -> str | None:
+        """The path of a regular file inside, each name of it looked at; None where it is none."""
+        path, status = self._root, None
+        for part in parts:
+            path = f"{path}{os.sep}{part}"
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                return self._linked(parts)
+        return path if status is not None and stat.S_ISREG(status.st_mode) else None
+
+    def _linked(self, parts: tuple[str, ...]) -> str | None:
+        real = os.path.realpath(os.path.join(self._root, *parts))  # noqa: PTH118  # for realpath
+        inside = os.path.commonpath([real, self._root]) == self._root
+        return real if inside and stat.S_ISREG(os.lstat(real).st_mode) else None
 
 
 def _found(file: FileIO, parts: tuple[str, ...]) -> Found:

@@ -124,7 +124,11 @@ class Server:
         connection = Connection(line, self._folder, self._puller, log=self._log, client=name)
         task = asyncio.create_task(connection.run())
         self._tasks[task] = connection
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        """A connection has ended, or was ended before its first turn."""
+        self._tasks.pop(task).line.close()
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle the longest; False where none is idle."""
@@ -133,7 +137,11 @@ class Server:
         return task is not None and task.cancel()
 
     def _idle(self) -> Iterator[tuple[asyncio.Task[None], Connection]]:
-        return ((task, item) for task, item in self._tasks.items() if item.line.idle)
+        return (
+            (task, item)
+            for task, item in self._tasks.items()
+            if item.line.idle and not task.cancelling()
+        )
 
     async def _sweep(self) -> None:
         """Close what is past its deadline."""
