@@ -80,6 +80,10 @@ def command(
 
 def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
     """A folder that was named has to be there, unless it is about to be filled."""
+    for url in upstream:
+        if url != SOURCES and "://" not in url and not Path(url).is_dir():
+            hint = f"name the URL or the folder of a mirror, or the word '{SOURCES}'"
+            raise DshubError(f"there is no folder {url} to take files from", hint=hint)
     if folder is not None and not folder.is_dir() and not upstream:
         hint = "make it with `dshub mirror`, or fill it with `--upstream`"
         raise DshubError(f"there is no folder {folder}", hint=hint)

@@ -112,6 +112,8 @@ class Connection:
         if pull is not None:
             found = await self._arrival(request, parts, pull, served)
         if found is not None:
+            if self._puller is not None and digest_of(parts) is not None:
+                self._puller.note_use(parts)
             with found.file:
                 await self._file(request, found, served)
         elif pull is None:

@@ -157,6 +157,10 @@ class Puller:
         task.add_done_callback(self._tasks.discard)
         return pull
 
+    def note_use(self, parts: tuple[str, ...]) -> None:
+        """Such a file of the folder is asked for: `dshub cache prune` is to take others first."""
+        self._store.touch(self._store.root.joinpath(*parts))
+
     def _job(self, digest: Digest) -> Job | None:
         """What to fetch: a mirror may have a file that no manifest here speaks of."""
         job = self._jobs.get(digest)

@@ -209,10 +209,13 @@ def test_what_is_under_way_is_finished(serve: Serve, cache: Path) -> None:
 
 
 def test_what_cannot_be_served(dshub: Run, tmp_path: Path) -> None:
-    """A folder that is not there, a port that is taken, a host that is not ours: each is told."""
+    """A folder that is not there, a port that is taken, a host that is not ours: all are told."""
     done = dshub("serve", str(tmp_path / "nowhere"))
     assert (done.returncode, done.stdout) == (1, "")
     assert "nowhere" in done.stderr
+    done = dshub("serve", "--upstream", "source")
+    assert done.returncode == 1
+    assert "'sources'" in done.stderr
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = dshub("serve", "--port", str(port))

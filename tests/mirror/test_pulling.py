@@ -1,6 +1,7 @@
 """A server that fetches what it does not have."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from dshub import Hub, Registry, Settings
 from dshub.fetcher import Fetcher, Job
 from dshub.manifest import Manifest, Resource, read
 from dshub.mirror import Puller, of_mirror, serving
-from dshub.store import Store
+from dshub.store import Store, usage
 from dshub.testing import SCENARIOS, Fault, Scenario, faulty_server, play, write_files
 
 MANIFEST = """
@@ -312,6 +313,20 @@ def test_a_file_that_another_process_brings_meanwhile(
             other.start()
             assert ask(url, path_of(data)).body == data
             other.join()
+
+
+def test_what_is_asked_for_is_in_use(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """Pruning by age takes files first that nobody asks for."""
+    with faulty_server(upstream) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url:
+            ask(url, path_of(data))
+            [path] = kept(tmp_path)
+            os.utime(path, (1e9, 1e9))
+            ask(url, path_of(data))
+            [found] = usage(tmp_path / "served")
+            assert found.used > 1.5e9
+            assert path.stat().st_mtime == 1e9
 
 
 def test_the_fetcher_takes_files_from_it(tmp_path: Path, upstream: Path, data: bytes) -> None:
