@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -55,6 +55,30 @@ threads = [threading.Thread(target=fetch) for _ in range(count)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(json.dumps([time.perf_counter() - began, found]))
+"""
+
+MANIFEST = """
+schema = 1
+name = "big"
+version = "1.0.0"
+title = "Big"
+summary = "One file."
+task = "none"
+homepage = "https://data.example"
+
+[resources.data]
+urls = ["{url}"]
+sha256 = "{sha256}"
+size = {size}
+
+[features.label]
+kind = "label"
+names = ["a"]
+
+[splits.train]
+rows = 1
+reader = {{ format = "idx" }}
+files = {{ label = "data" }}
 """
 
 
@@ -272,8 +296,10 @@ def crowd(folder: Path, path: str, size: int) -> None:
             counted(folder) as (origin, served),
             relay(origin) as slow,
             tempfile.TemporaryDirectory(dir=folder) as cache,
-            ours(Path(cache), "--upstream", f"http://127.0.0.1:{slow}") as running,
+            ExitStack() as stack,
         ):
+            name(Path(cache), f"http://127.0.0.1:{slow}{path}", size)
+            running = stack.enter_context(ours(Path(cache), "--upstream", "sources"))
             arguments = ["127.0.0.1", str(running.port), path, str(count)]
             command = [sys.executable, "-c", CROWD, *arguments]
             seconds, sums = json.loads(subprocess.check_output(command))
@@ -285,6 +311,14 @@ def crowd(folder: Path, path: str, size: int) -> None:
             f"{peak:10.1f}",
             flush=True,
         )
+
+
+def name(folder: Path, url: str, size: int) -> None:
+    """Write a manifest into the registry of a folder, which says where its file comes from."""
+    manifest = folder / "registry" / "big" / "1.0.0.toml"
+    manifest.parent.mkdir(parents=True)
+    sha256 = url.rpartition("/")[2]
+    manifest.write_text(MANIFEST.format(url=url, sha256=sha256, size=size))
 
 
 def measure(place: Path, *, small: bool, rounds: int) -> None:
