@@ -125,6 +125,8 @@ class Line:
 
         def fill() -> None:
             nonlocal at
+            if done.done():  # once more before the task takes the writer away
+                return
             try:
                 count = os.sendfile(into, out, at, min(PIECE, stop - at))
             except BlockingIOError:
@@ -164,8 +166,6 @@ class Line:
 
 
 def _settle(future: "asyncio.Future[int]", outcome: int | Exception) -> None:
-    if future.done():  # the task was cancelled, and takes the writer away soon
-        return
     if isinstance(outcome, Exception):
         future.set_exception(outcome)
     else:

@@ -52,11 +52,6 @@ class Pull:
         """Whether it has come or failed."""
         return self.path is not None or self.error is not None
 
-    @property
-    def version(self) -> int:
-        """Raised when bytes that had arrived are taken back."""
-        return self._partial.version if self._partial else 0
-
     def peek(self, start: int, most: int) -> tuple[int, bytes]:
         """What has arrived from `start` on; see `Partial.peek`."""
         return self._partial.peek(start, most) if self._partial else (0, b"")
