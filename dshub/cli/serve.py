@@ -90,15 +90,20 @@ def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
 
 
 def _puller(settings: "Settings", upstream: tuple[str, ...]) -> "Puller":
-    from dshub.hub import Hub
     from dshub.mirror import Puller
+    from dshub.registry import Registry
     from dshub.settings import Settings
+    from dshub.store import Store
 
     # DSHUB_MIRROR is for clients, and may well name this server
     mirrors = Settings.read(mirrors=[url for url in upstream if url != SOURCES]).mirrors
-    registry = (*settings.registry, settings.cache / "registry")
-    hub = Hub(settings=replace(settings, mirrors=mirrors, registry=registry))
-    return Puller(hub, sources=SOURCES in upstream, tell=_screen.note)
+    return Puller(
+        Store(settings.cache),
+        Registry((*settings.registry, settings.cache / "registry")),
+        replace(settings, mirrors=mirrors),
+        sources=SOURCES in upstream,
+        tell=_screen.note,
+    )
 
 
 def _announce(folder: Path, addresses: list[str], *, as_json: bool) -> None:

@@ -19,9 +19,10 @@ import msgspec
 from dshub.digest import Digest
 from dshub.errors import DshubError, FetchError, StoreError, TransportError
 from dshub.fetcher import Fetcher, Job
-from dshub.hub import Hub
 from dshub.manifest import Resource
-from dshub.store import Partial
+from dshub.registry import Registry
+from dshub.settings import Settings
+from dshub.store import Partial, Store
 
 MOST = 8  # files fetched at once; further ones wait for their turn
 FORGET = 10.0  # seconds for which a failure is remembered, before the sources are asked again
@@ -111,23 +112,30 @@ class Pull:
 class Puller:
     """Fetches what a folder does not have, each file once at a time.
 
-    Files are known from the hub's registry as it is now. A mirror is also asked for those that no
+    Files are known from the registry as it is now. A mirror is also asked for those that no
     manifest speaks of.
 
     Args:
-        hub: its cache is the folder that is served, into which files go; its settings say which
-            mirrors are asked first, and how.
+        store: of the folder that is served; files go there.
+        registry: says which files there are.
+        settings: which mirrors are asked first, and how.
         sources: whether the addresses in manifests are asked too.
         tell: told, for a person, which file was fetched or was not; from several threads.
     """
 
     def __init__(
-        self, hub: Hub, *, sources: bool = True, tell: Callable[[str], None] = lambda _: None
+        self,
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        *,
+        sources: bool = True,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._store, self._settings, self._tell = hub.store, hub.settings, tell
+        self._store, self._settings, self._tell = store, settings, tell
         self._jobs = {
             resource.digest: Job(manifest.name, name, resource if sources else _bare(resource))
-            for manifest in hub.registry.manifests()
+            for manifest in registry.manifests()
             for name, resource in manifest.resources.items()
         }
         self._pulls: dict[Digest, Pull] = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from independent.wire import Reply, ask, connect, parse, request, rest, say
 
-from dshub import Hub, Registry, Settings
+from dshub import Registry, Settings
 from dshub.fetcher import Fetcher, Job
 from dshub.manifest import Manifest, Resource, read
 from dshub.mirror import Puller, of_mirror, serving
@@ -85,8 +85,7 @@ def pulling(
     """A server over an empty cache; yields its address."""
     settings = Settings(cache=place / "served", mirrors=tuple(mirrors), timeout=timeout)
     registry = Registry(manifests=manifests, built_in=False)
-    hub = Hub(settings=settings, registry=registry)
-    puller = Puller(hub, tell=tell)
+    puller = Puller(Store(settings.cache), registry, settings, tell=tell)
     with serving(settings.cache, public=of_mirror, puller=puller) as url:
         yield url
 
