@@ -74,6 +74,7 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> Delivered:
             return Delivered(found, "cache")
         if resource.size is not None and partial.end > resource.size:
             partial.forget(resource.size, partial.end)
+        session.follow(job, partial)
         session.count(partial.size)
         return Download(session, job, partial).run(sources)
 

@@ -1,7 +1,7 @@
 """Many files at once: what is missing, is there space, and who brings what."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from dshub.fetcher.download import AllFailed, Delivered
 from dshub.fetcher.session import Limiter, Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
-from dshub.store import Store
+from dshub.store import Partial, Store
 from dshub.transports import Transports
 
 
@@ -62,6 +62,9 @@ class Fetcher:
         limit: bytes a second of everything together, at most.
         timeout: seconds after which a silent source counts as failed.
         progress: what is told how far the work has come.
+        follow: called when a file begins to be written, with what holds its bytes: whoever wants
+            to look at them while they arrive; in a thread of the fetcher's.
+        stop: ends a fetch early when it is set, with `Stopped`; what has arrived is kept.
     """
 
     def __init__(  # noqa: PLR0913  # a session: these are its settings, all by keyword
@@ -75,11 +78,14 @@ class Fetcher:
         limit: int | None = None,
         timeout: float = 30.0,
         progress: Progress | None = None,
+        follow: Callable[[Job, Partial], None] = lambda _, __: None,
+        stop: threading.Event | None = None,
     ) -> None:
         self.limiter = Limiter(limit) if limit else None
         self.store, self.mirrors, self.only = store, tuple(mirrors), only
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
+        self._follow, self._stop = follow, stop
 
     def path(self, job: Job) -> Path | None:
         """Where the store has a file, or the bytes inside it; None where it has neither."""
@@ -176,7 +182,7 @@ class Fetcher:
             closing(Transports(timeout=self.timeout)) as transports,
             Task(self.progress, "fetching", plan.size or None),
         ):
-            stop = threading.Event()
+            stop = self._stop or threading.Event()
             session = Session(
                 store=self.store,
                 transports=transports,
@@ -185,6 +191,7 @@ class Fetcher:
                 timeout=self.timeout,
                 wait=lambda seconds: _wait(stop, seconds),
                 stop=stop,
+                follow=self._follow,
             )
             outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
         return _settle(outcomes)

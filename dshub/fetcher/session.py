@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dshub.errors import TransportError, UnknownNameError
+from dshub.fetcher.sources import Job
 from dshub.progress import Progress
-from dshub.store import Store
+from dshub.store import Partial, Store
 from dshub.transports import Transport, Transports
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Session:
             them last.
         active: downloads that further connections could help.
         stop: set when the fetch is interrupted.
+        follow: told of each file that begins to be written, and what holds its bytes.
     """
 
     store: Store
@@ -74,6 +76,7 @@ class Session:
     slow: dict[str, float] = field(default_factory=dict)
     active: "set[Download]" = field(default_factory=set)
     stop: threading.Event = field(default_factory=threading.Event)
+    follow: Callable[[Job, Partial], None] = lambda _, __: None
     _told: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _local: threading.local = field(default_factory=threading.local)
