@@ -31,9 +31,7 @@ def command(folder: Path, names: tuple[str, ...], title: str, as_json: bool) -> 
     from dshub.web import build
 
     hub = Hub()
-    built = build(
-        hub.registry, hub.store, folder, names=names, title=title, progress=hub.progress
-    )
+    built = build(hub.registry, hub.store, folder, names=names, title=title, progress=hub.progress)
     for line in built.notes:
         _screen.note(f"note: {line}")
     data = {

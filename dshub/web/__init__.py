@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from dshub.web.samples import Sample, sample
 
 if TYPE_CHECKING:
-    from dshub.web.site import Built, build
+    from dshub.web.site import Built, build, page_of
 
-__all__ = ["Built", "Sample", "build", "sample"]
+__all__ = ["Built", "Sample", "build", "page_of", "sample"]
 
 
 def __getattr__(name: str) -> Any:

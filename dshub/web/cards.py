@@ -10,7 +10,7 @@ from dshub.web.shown import Shown
 
 PICTURE = "card.webp"  # beside the dataset's page
 
-_SIDE = 56  # pixels of a picture on a card
+_SIDE = 64  # pixels of a picture on a card
 _POINTS = 48  # of a waveform
 _QUOTE = 110  # characters of a text
 _NOT_STATED = "not stated"
@@ -99,4 +99,3 @@ def _look(manifest: Manifest, first: Shown | None) -> tuple[str, str]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _QUOTE else f"{text[: _QUOTE - 1].rstrip()}…"
-

@@ -89,4 +89,3 @@ def waveform(samples: np.ndarray, *, points: int) -> str:
 def address(data: bytes, kind: str) -> str:
     """Bytes as a `data:` address (RFC 2397)."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
-

@@ -15,6 +15,7 @@ from dshub.store.owners import is_orphan, own_name
 BELOW = PurePosixPath("catalogue")
 PAGE = "index.html"
 
+_WRITING = "writing-"
 _BEGINNING = 400  # bytes of a page in which its generator stands
 
 
@@ -56,9 +57,6 @@ class Publisher:
                 self.kept += 1
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
-            for left in path.parent.glob(f"{_stem(path)}.*"):
-                if is_orphan(left):  # of a run that was killed
-                    left.unlink(missing_ok=True)
             temporary = path.parent / own_name(_stem(path))
             try:
                 temporary.write_bytes(data)
@@ -70,12 +68,17 @@ class Publisher:
     def sweep(self, wanted: Iterable[PurePosixPath]) -> list[PurePosixPath]:
         """Remove pages of ours, with the cards beside them, that are not among those wanted.
 
+        So does what runs left that were killed.
+
         Returns:
             What was removed, sorted.
         """
-        keep = {self._target / name for name in wanted}
+        keep, below = {self._target / name for name in wanted}, self._target / BELOW
         removed = []
-        for page in sorted((self._target / BELOW).rglob(PAGE)):
+        for left in [*self._target.glob(f"{_WRITING}*"), *below.rglob(f"{_WRITING}*")]:
+            if is_orphan(left):
+                left.unlink(missing_ok=True)
+        for page in sorted(below.rglob(PAGE)):
             if page in keep or not self._is_ours(page):
                 continue
             removed += list(self._removed(page, keep))
@@ -98,4 +101,4 @@ class Publisher:
 
 def _stem(path: Path) -> str:
     """A name for what is being written, without the dots that end a stem."""
-    return f"writing-{path.name.replace('.', '-')}"
+    return f"{_WRITING}{path.name.replace('.', '-')}"

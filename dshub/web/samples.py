@@ -78,7 +78,14 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = STAND_IN
     return Sample(made, split, Dataset.from_tables(folders))
 
 
-def class_counts(sample: Sample, column: str) -> np.ndarray:
-    """How many rows each class has, int64 (classes,), counted in the table."""
-    classes = len(getattr(sample.dataset.features[column], "names", ()))
-    return np.bincount(np.asarray(sample.dataset[column]), minlength=classes)
+def class_counts(taken: Sample, column: str) -> list[int]:
+    """How many rows each class has, counted in the table."""
+    classes = len(getattr(taken.dataset.features[column], "names", ()))
+    counted = np.bincount(np.asarray(taken.dataset[column]), minlength=classes)
+    return [int(count) for count in counted]
+
+
+def told_counts(manifest: Manifest, split: str, column: str) -> list[int]:
+    """How many rows each class has, where the manifest tells; empty where it does not."""
+    told = manifest.splits[split].figures.get(f"{column}-counts", ())
+    return list(told) if isinstance(told, tuple) else []

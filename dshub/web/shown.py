@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dshub.manifest import AudioFeature, Feature, ImageFeature, LabelFeature, Manifest, NumberFeature
+from dshub.manifest import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    Manifest,
+    NumberFeature,
+)
 from dshub.store import Store
 from dshub.web.cells import Cell, row_cells
 from dshub.web.samples import Sample, class_counts, sample
@@ -83,7 +90,7 @@ def show(manifest: Manifest, split: str, store: Store, *, is_first: bool) -> Sho
     )
 
 
-CARD_PICTURES = 6  # side by side on a card
+CARD_PICTURES = 4  # side by side on a card
 
 
 def _how_many(features: Mapping[str, Feature]) -> int:
@@ -108,7 +115,7 @@ def _counts(taken: Sample) -> dict[str, Sequence[int]]:
     if taken.synthetic:
         return {}
     return {
-        name: class_counts(taken, name).tolist()
+        name: class_counts(taken, name)
         for name, feature in taken.dataset.features.items()
         if isinstance(feature, LabelFeature)
     }

@@ -18,6 +18,7 @@ from dshub.web import cards, views
 from dshub.web.licences import terms
 from dshub.web.pages import GENERATOR, Pages
 from dshub.web.publishing import BELOW, PAGE, Publisher
+from dshub.web.samples import told_counts
 from dshub.web.shown import Shown, show
 from dshub.web.snippets import snippets
 
@@ -80,7 +81,7 @@ def build(
     with Task(progress or Silent(), "writing pages", len(chosen), unit="pages") as task:
         for manifest in chosen:
             shown = _shown(manifest, store, notes)
-            page = BELOW / manifest.name / PAGE
+            page = page_of(manifest)
             publisher.publish(page, _page(pages, manifest, shown, target))
             card, picture = cards.card(manifest, shown, str(page))
             if picture is not None:
@@ -95,6 +96,11 @@ def build(
     return Built(
         target / PAGE, tuple(publisher.written), publisher.kept, tuple(removed), tuple(notes)
     )
+
+
+def page_of(manifest: Manifest) -> PurePosixPath:
+    """Where a dataset's page lies in the target."""
+    return BELOW / manifest.name / PAGE
 
 
 def _manifests(registry: Registry, names: Sequence[str]) -> list[Manifest]:
@@ -144,15 +150,11 @@ def _histograms(manifest: Manifest, shown: Sequence[Shown]) -> Iterator[views.Hi
     for name, feature in manifest.features.items():
         inner = getattr(feature, "of", feature)
         if isinstance(inner, LabelFeature):
-            counted = {split: _figures(manifest, split, name) for split in manifest.splits}
+            counted: dict[str, Sequence[int]] = {
+                split: told_counts(manifest, split, name) for split in manifest.splits
+            }
             counted |= {item.split: item.counts[name] for item in shown if name in item.counts}
             yield views.histogram(name, inner, {k: v for k, v in counted.items() if v})
-
-
-def _figures(manifest: Manifest, split: str, column: str) -> Sequence[int]:
-    """The rows of each class that the manifest tells, where it does."""
-    told = manifest.splits[split].figures.get(f"{column}-counts", ())
-    return told if isinstance(told, tuple) else ()
 
 
 def _files(manifest: Manifest, target: Path, root: str) -> Iterator[dict[str, Any]]:

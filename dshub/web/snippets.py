@@ -52,18 +52,17 @@ def _numpy(manifest: Manifest) -> str:
 
 
 def _torch(manifest: Manifest) -> str:
-    split = _split(manifest)
-    layout = ', layout="chw"' if _pictures(manifest) else ""
-    lines = [f'    {_variable(name)} = batch["{name}"]' for name in _two(manifest)]
-    begun = f"for batch in {_variable(split)}.{_batches(manifest, layout)}.torch():"
-    return _program(manifest, begun, *lines)
+    return _in_framework(manifest, "torch", ', layout="chw"' if _pictures(manifest) else "")
 
 
 def _tf(manifest: Manifest) -> str:
-    split = _split(manifest)
+    return _in_framework(manifest, "tf", "")
+
+
+def _in_framework(manifest: Manifest, verb: str, options: str) -> str:
     lines = [f'    {_variable(name)} = batch["{name}"]' for name in _two(manifest)]
-    begun = f"for batch in {_variable(split)}.{_batches(manifest)}.tf():"
-    return _program(manifest, begun, *lines)
+    made = f"batches = {_variable(_split(manifest))}.{_batches(manifest, options)}"
+    return _program(manifest, made, f"for batch in batches.{verb}():", *lines)
 
 
 def _keras(manifest: Manifest) -> str:
@@ -85,8 +84,8 @@ def _keras(manifest: Manifest) -> str:
             ]
         )
     split = _split(manifest)
-    made = f"batches = {_variable(split)}.{_batches(manifest, ', supervised=True')}.tf()"
-    return _program(manifest, made, "", "# model.fit(batches, shuffle=False)")
+    made = f"batches = {_variable(split)}.{_batches(manifest, ', supervised=True')}"
+    return _program(manifest, made, "", "# model.fit(batches.tf(), shuffle=False)")
 
 
 def _shell(manifest: Manifest) -> str:
@@ -105,8 +104,9 @@ def _program(manifest: Manifest, *lines: str) -> str:
 
 
 def _batches(manifest: Manifest, options: str = "") -> str:
-    transform = ", transform=resize" if _vary(manifest) else ""
-    return f"batches({BATCH}, shuffle=True{transform}{options})"
+    if _vary(manifest):  # one option a line: more would not fit
+        return f"batches(\n    {BATCH}, shuffle=True, transform=resize{options}\n)"
+    return f"batches({BATCH}, shuffle=True{options})"
 
 
 def _split(manifest: Manifest) -> str:

@@ -1,4 +1,4 @@
-"""What the pages show of a manifest: words, sizes, classes and sources, ready to be put into HTML."""
+"""What the pages show of a manifest: columns, classes, what it is made of."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,13 @@ from dshub.manifest import (
 )
 
 MODALITIES = ("image", "text", "audio", "table")
+
+_ENCODINGS = {
+    "raw": "plain pixels",
+    "jpeg": "JPEG files",
+    "png": "PNG files",
+    "any": "files of several kinds",
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ def _dtype(feature: Feature) -> str:
 
 def _about(feature: Feature) -> Iterator[str]:
     if isinstance(feature, ImageFeature):
-        yield "raw pixels" if feature.encoding == "raw" else f"{feature.encoding} files"
+        yield _ENCODINGS[feature.encoding]
         if not feature.shape:
             yield "sizes vary"
     if isinstance(feature, AudioFeature):
