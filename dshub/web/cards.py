@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from dshub.manifest import Manifest
 from dshub.web import media, views
 from dshub.web.licences import terms
+from dshub.web.publishing import CARD
 from dshub.web.shown import Shown
-
-PICTURE = "card.webp"  # beside the dataset's page
 
 _SIDE = 64  # pixels of a picture on a card
 _POINTS = 48  # of a waveform
@@ -62,7 +61,7 @@ def card(manifest: Manifest, shown: Sequence[Shown], page: str) -> tuple[Card, b
     picture = media.strip(first.pictures, side=_SIDE) if first and first.pictures else None
     look, content = _look(manifest, first)
     if picture is not None:
-        content = page.rpartition("/")[0] + f"/{PICTURE}"
+        content = page.rpartition("/")[0] + f"/{CARD}"
     licence = terms(manifest.license)
     made = Card(
         name=manifest.name,

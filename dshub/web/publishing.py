@@ -14,6 +14,7 @@ from dshub.store.owners import is_orphan, own_name
 
 BELOW = PurePosixPath("catalogue")
 PAGE = "index.html"
+CARD = "card.webp"  # beside a dataset's page: what the first page shows of it
 
 _WRITING = "writing-"
 _BEGINNING = 400  # bytes of a page in which its generator stands
@@ -68,7 +69,7 @@ class Publisher:
     def sweep(self, wanted: Iterable[PurePosixPath]) -> list[PurePosixPath]:
         """Remove pages of ours, with the cards beside them, that are not among those wanted.
 
-        So does what runs left that were killed.
+        What was left by runs that were killed goes too.
 
         Returns:
             What was removed, sorted.
@@ -85,7 +86,7 @@ class Publisher:
         return removed
 
     def _removed(self, page: Path, keep: set[Path]) -> Iterator[PurePosixPath]:
-        for path in (page, page.with_name("card.webp")):
+        for path in (page, page.with_name(CARD)):
             if path.is_file() and path not in keep:
                 with disk_faults(path, "remove"):
                     path.unlink()

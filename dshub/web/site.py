@@ -17,7 +17,7 @@ from dshub.store import Store, blob_path
 from dshub.web import cards, views
 from dshub.web.licences import terms
 from dshub.web.pages import GENERATOR, Pages
-from dshub.web.publishing import BELOW, PAGE, Publisher
+from dshub.web.publishing import BELOW, CARD, PAGE, Publisher
 from dshub.web.samples import told_counts
 from dshub.web.shown import Shown, show
 from dshub.web.snippets import snippets
@@ -85,8 +85,8 @@ def build(
             publisher.publish(page, _page(pages, manifest, shown, target))
             card, picture = cards.card(manifest, shown, str(page))
             if picture is not None:
-                publisher.publish(page.with_name(cards.PICTURE), picture)
-                wanted.append(page.with_name(cards.PICTURE))
+                publisher.publish(page.with_name(CARD), picture)
+                wanted.append(page.with_name(CARD))
             listed.append(card)
             wanted.append(page)
             task.advance(1)
