@@ -75,7 +75,9 @@ def command(
         _write(taken, rows or PICTURES, png, as_json=as_json)
         return
     shown = _Shown(taken, rows or ROWS, _counts(manifest, taken))
-    _screen.answer(as_json, _data(shown), lambda: _text(shown, pictures))
+    if not as_json:
+        _draw(shown, pictures)
+    _screen.answer(as_json, _data(shown), lambda: _text(shown))
 
 
 def _taken(hub: "Hub", manifest: Manifest, split: str | None, rows: int) -> "Sample":
@@ -147,29 +149,30 @@ def _value(value: Any, feature: Feature) -> Any:
     return words(value, feature)
 
 
-def _text(shown: _Shown, pictures: Any) -> str:
+def _text(shown: _Shown) -> str:
     taken, rows = shown.taken, shown.rows
     manifest = taken.manifest
     total = f"{taken.split}: {min(rows, len(taken.dataset)):,} of {len(taken.dataset):,} rows"
     head = f"{_screen.bold(_plain(manifest.title))}  {_screen.dim(manifest.identifier)}\n{total}"
-    blocks = [head, _drawn(taken, rows, pictures), _table(taken, rows)]
+    blocks = [head, _table(taken, rows)]
     blocks += [_histogram(name, counts) for name, counts in shown.counts.items()]
-    return "\n\n".join(filter(None, blocks))
+    return "\n\n".join(blocks)
 
 
-def _drawn(taken: "Sample", rows: int, pictures: Any) -> str:
-    """The pictures of the rows, as the terminal can show them."""
+def _draw(shown: _Shown, pictures: Any) -> None:
+    """Show the pictures of the rows, as the terminal can."""
     from dshub.cli._sheets import sheet
     from dshub.cli._terminals import drawn, protocol
 
     how = protocol() if pictures == "auto" else pictures
-    found = _pictures(taken, rows)
-    if how == "none" or not found:
-        return ""
+    found = _pictures(shown.taken, shown.rows) if how != "none" else []
+    if not found:
+        return
     columns = min(len(found), 8)
     grid = sheet(found, side=96, columns=columns, gap=6)
-    width = min(_screen.terminal_width() - 1, columns * 11, 88)
-    return drawn(grid, how, width=max(width, 8))
+    width = min(_screen.terminal_width() - 1, columns * 11)
+    text = drawn(grid, how, width=max(width, 8))
+    click.echo(f"{text}\n", color=True)  # asked for, or the terminal can: not to be stripped
 
 
 def _pictures(taken: "Sample", rows: int) -> "list[Image.Image]":

@@ -96,7 +96,7 @@ def cards_of(first: Page) -> list[Element]:
 def name_of(first: Page, card: Element) -> str:
     """The name on a card."""
     (shown,) = first.below(card, "p", class_="name")
-    return shown.line.removesuffix("synthetic").strip()
+    return str(shown.line).removesuffix("synthetic").strip()
 
 
 def data(element: Element) -> bytes:

@@ -12,6 +12,7 @@ from dshub.registry import Registry
 from dshub.web.snippets import Snippet, snippets
 
 NAMES = ["mnist", "glue/sst2", "oxford-iiit-pet", "speech-commands/v0.02", "conll2003", "iris"]
+EVEN = {"mnist", "glue/sst2", "oxford-iiit-pet", "iris"}  # batches that are one array a column
 NEEDS = {"torch": "torch", "tf": "tensorflow", "keras": "tensorflow"}
 
 
@@ -32,15 +33,16 @@ def test_every_dataset_has_lines_for_every_framework(name: str) -> None:
             compile(item.code, key, "exec")
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("key", ["numpy", "torch", "tf", "keras"])
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [(key, name) for key in ("numpy", "torch") for name in NAMES]
+    + [(key, name) for key in ("tf", "keras") for name in sorted(EVEN)],
+)
 def test_the_lines_run(name: str, key: str, tmp_path: Path) -> None:
     """A page's lines load the dataset, here its stand-in, as they stand."""
     if key in NEEDS:
         pytest.importorskip(NEEDS[key])
     found = lines(name)
-    if key not in found:
-        return  # a dataset without (x, y)
     environment = os.environ | {"DSHUB_SYNTHETIC": "20", "DSHUB_PROGRESS": "off"}
     done = subprocess.run(
         [sys.executable, "-c", found[key].code],

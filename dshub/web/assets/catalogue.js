@@ -153,9 +153,9 @@
 
     form.addEventListener("input", update);
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(update));
     for (const button of all("[data-reset]")) button.addEventListener("click", () => {
       form.reset();
+      update();
       form.elements.q.focus();
     });
     const script = document.createElement("script");
