@@ -24,7 +24,7 @@ def to_rgb(picture: np.ndarray) -> Image.Image:
     if picture.dtype != np.uint8:
         values = np.nan_to_num(picture.astype(np.float64))
         low, high = (values.min(), values.max()) if values.size else (0.0, 0.0)
-        picture = ((values - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+        picture = np.rint((values - low) * (255 / ((high - low) or 1))).astype(np.uint8)
     if picture.shape[2] < 3:
         return Image.fromarray(np.ascontiguousarray(picture[:, :, 0]))
     return Image.fromarray(np.ascontiguousarray(picture[:, :, :3]))

@@ -73,7 +73,9 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = STAND_IN
     found = prepared(manifest, split, store)
     if found is not None:
         return found
-    made = stand_in(manifest, store, rows=max(rows, STAND_IN_ROWS))
+    made = manifest  # of a stand-in already, where settings ask for those
+    if not manifest.synthetic:
+        made = stand_in(manifest, store, rows=max(rows, STAND_IN_ROWS))
     folders = prepare_splits(made, [split], Fetcher(store, offline=True))
     return Sample(made, split, Dataset.from_tables(folders))
 

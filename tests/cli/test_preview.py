@@ -68,6 +68,14 @@ def test_preview_says_what_is_made_up(dshub: Run, own: Path) -> None:
     assert json.loads(dshub("preview", "tiny/one", "--json").stdout)["synthetic"] is True
 
 
+def test_preview_of_stand_ins_that_settings_ask_for(dshub: Run, own: Path) -> None:
+    """`DSHUB_SYNTHETIC` shows the rows that `load` would give, and asks for no other ones."""
+    done = dshub("preview", "tiny/one", "--json", DSHUB_SYNTHETIC="2")
+    told = json.loads(done.stdout)
+    assert (told["version"], told["rows"]) == ("1.0.0+synthetic.2.0", 2)
+    assert done.stderr == ""
+
+
 def test_preview_as_json(dshub: Run, own: Path) -> None:
     """The same rows and counts for a program; numbers are numbers."""
     dshub("fetch", "tiny/one")

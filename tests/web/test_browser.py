@@ -27,6 +27,11 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
 PAGES = ["index.html", "catalogue/fashion-mnist/index.html", "catalogue/glue/sst2/index.html"]
 PAGES += [f"catalogue/{name}/index.html" for name in ("conll2003", "iris", "imagenet-1k")]
 PAGES += ["catalogue/speech-commands/v0.02/index.html"]
+DURATION = """new Promise((done) => {
+    const player = document.querySelector("audio");
+    if (player.readyState) done(player.duration);
+    player.addEventListener("loadedmetadata", () => done(player.duration));
+})"""
 LARGEST = 300_000  # bytes of a first page of 200 datasets, with all that it loads at first
 
 
@@ -118,7 +123,7 @@ def test_searching_and_filtering(browser: Any, address: str) -> None:
         assert seen(page) == ["mnist"]
         assert page.get_by_role("status").first.inner_text() == f"1 of {len(everything)} datasets"
         page.get_by_role("searchbox").fill("trouser")
-        page.wait_for_function("document.querySelectorAll('#cards > li:not([hidden])').length == 1")
+        playwright.expect(page.locator("#cards > li:not([hidden])")).to_have_count(1)
         assert seen(page) == ["fashion-mnist"]
         page.get_by_role("button", name="Clear").click()
         assert seen(page) == everything
@@ -151,7 +156,7 @@ def test_a_search_can_be_shared_and_returned_to(browser: Any, address: str) -> N
         page.get_by_role("link", name="Fashion-MNIST").click()
         page.wait_for_url("**/fashion-mnist/index.html")
         page.go_back()
-        page.wait_for_function("document.querySelectorAll('#cards > li:not([hidden])').length < 5")
+        playwright.expect(page.locator("#cards > li:not([hidden])")).to_have_count(2)
         assert page.get_by_role("searchbox").input_value() == "mnist"
 
 
@@ -164,7 +169,7 @@ def test_opening_a_dataset_and_copying_its_lines(browser: Any, address: str) -> 
         page.wait_for_load_state()
         page.get_by_role("tab", name="PyTorch").click()
         page.get_by_role("button", name="Copy the lines for PyTorch").click()
-        page.wait_for_function("document.getElementById('said').textContent == 'Copied'")
+        playwright.expect(page.locator("#said")).to_have_text("Copied")
         wanted = next(
             s.code for s in snippets(Registry().manifest("fashion-mnist")) if s.key == "torch"
         )
@@ -184,7 +189,7 @@ def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> No
             page = visit.go("catalogue/mnist/index.html")
             assert page.evaluate("navigator.clipboard === undefined")
             page.get_by_role("button", name="Copy the name").click()
-            page.wait_for_function("document.getElementById('said').textContent == 'Copied'")
+            playwright.expect(page.locator("#said")).to_have_text("Copied")
             page.evaluate("document.body.append(document.createElement('textarea'))")
             page.locator("textarea").focus()
             page.keyboard.press("ControlOrMeta+V")
@@ -267,10 +272,9 @@ def test_pictures_and_recordings_are_decoded(browser: Any, address: str) -> None
         widths = (
             "[...document.images].filter((i) => i.loading != 'lazy').map((i) => i.naturalWidth)"
         )
-        page.wait_for_function("[...document.images].every((i) => i.complete || i.loading)")
         assert all(page.evaluate(widths))
         page = visit.go("catalogue/speech-commands/v0.02/index.html")
-        page.wait_for_function("document.querySelector('audio').duration > 0")
+        assert page.evaluate(DURATION) > 0
 
 
 def test_without_scripts_everything_is_there(browser: Any, address: str) -> None:

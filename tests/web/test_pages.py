@@ -4,8 +4,10 @@ import base64
 import hashlib
 import io
 import json
+import re
 import wave
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -31,6 +33,7 @@ from dshub.store import Store, blob_path
 from dshub.synthetic import stand_in
 from dshub.web import Built, build
 from dshub.web.licences import terms
+from dshub.web.media import to_rgb
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \u202e'
 
@@ -234,6 +237,40 @@ def test_a_thousand_classes_are_folded(site: Path) -> None:
     listed = [item for item in page.all("li") if item.within("ol", class_="chips")]
     assert len(listed) == 1000
     assert all(item.within("details") for item in listed)
+
+
+def test_many_classes_are_drawn_as_columns(tiny: Manifest, store: Store, target: Path) -> None:
+    """A column each, as high as the class is frequent, beside words and a table that say it."""
+    counts = tuple(range(1, 101))
+    label = LabelFeature(names=tuple(f"class {number}" for number in range(100)))
+    split = msgspec.structs.replace(tiny.splits["train"], figures={"label-counts": counts})
+    features = {**tiny.features, "label": label}
+    built(msgspec.structs.replace(tiny, features=features, splits={"train": split}), store, target)
+    page = read(target / "catalogue" / "tiny" / "index.html")
+    (drawn,) = page.all("svg", class_="columns")
+    words = "100 classes in train: from 1 rows (class 0) to 100 (class 99)."
+    assert drawn.attributes["aria-label"] == words
+    (path,) = page.below(drawn, "path")
+    heights = [
+        100 - float(top) for top in re.findall(r"M\d+ 100V([0-9.]+)h1", path.attributes["d"])
+    ]
+    assert heights == [*counts]
+    rows = [text for text in page.texts("tr") if text.startswith("class ")]
+    assert rows == [f"class {number} {number + 1}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (np.array([[[100], [300]]], np.uint16), [[0, 255]]),
+        (np.array([[[0.5, 9], [1.5, 9], [np.nan, 9]]], np.float32)[:, :, :1], [[85, 255, 0]]),
+        (np.arange(8, dtype=np.uint8).reshape(1, 4, 2), [[0, 2, 4, 6]]),
+        (np.arange(8, dtype=np.uint8).reshape(1, 2, 4), [[[0, 1, 2], [4, 5, 6]]]),
+    ],
+)
+def test_pictures_of_any_kind_can_be_seen(picture: np.ndarray, expected: list[Any]) -> None:
+    """Values beyond 8 bits are stretched to them; of many channels three are shown."""
+    assert np.asarray(to_rgb(picture)).tolist() == expected
 
 
 def test_a_recording_can_be_played(site: Path, shared_store: Store) -> None:

@@ -170,7 +170,7 @@
     copying();
     for (const list of all("[role=tablist]")) tabs(list);
     for (const place of all("[data-here]")) place.textContent = location.protocol === "file:"
-      ? decodeURI(new URL(".", location.href).pathname) : new URL(".", location.href).href;
+      ? decodeURI(new URL(".", location.href).pathname).replace(/^\/(?=[A-Za-z]:)/, "") : new URL(".", location.href).href;
     const form = document.getElementById("filters");
     if (form) catalogue(form);
   });
