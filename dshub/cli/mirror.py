@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dshub.cli import _amounts, _mirror_verify, _screen
+from dshub.cli import _amounts, _mirror_pages, _mirror_verify, _screen
 from dshub.errors import ManualStepError
 from dshub.progress import size
 
@@ -47,6 +47,7 @@ class Rate(_amounts.Size):
     metavar="KEY",
     help="Sign the index with this private key (Ed25519, PEM).",
 )
+@click.option("--no-pages", is_flag=True, help="Write no pages that show what is in it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--verify", is_flag=True, help="Read every byte of it again; no network.")
 @click.option("--prune", is_flag=True, help="Remove what the selection does not need.")
@@ -62,6 +63,7 @@ def command(
     restricted: bool,
     limit_rate: int | None,
     sign: Path | None,
+    no_pages: bool,
     dry_run: bool,
     verify: bool,
     prune: bool,
@@ -99,7 +101,8 @@ def command(
         _screen.answer(as_json, _planned(plan, left), lambda: _pieces(plan))
         return
     report = mirroring.run(plan)
-    data = {**_planned(plan, left), **_reported(report)}
+    pages = None if no_pages else _mirror_pages.write(hub, place, report)
+    data = {**_planned(plan, left), **_reported(report), "pages": pages}
     _screen.answer(as_json, data, lambda: _done(place, hub, report))
     _raise_first(report, everything=everything)
 
