@@ -10,6 +10,7 @@
       tables-v1/<name>/<recipe key>/    <split>-00000-of-00001.arrow …, table.json
       synthetic-v1/<name>/<key>.json    manifest of a synthetic stand-in
       pins-v1/<name>.pin                says that a dataset is to stay
+      terms-v1/<name>.accepted          says which of its terms were accepted
 
 A name under `blobs-v1`, `tables-v1` or `synthetic-v1` exists only when its content is complete
 and verified, and is never modified afterwards. Locks only save work. Reading never writes, so a
@@ -20,7 +21,7 @@ A mirror is a folder with the same `blobs-v1` tree, so a cache can be served as 
 
 from dshub.store.entries import Leftover, leftover
 from dshub.store.journal import Origin
-from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path
+from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path, terms_path
 from dshub.store.locks import Waiting
 from dshub.store.partials import Partial, Span
 from dshub.store.pins import pin, pinned, unpin
@@ -45,6 +46,7 @@ __all__ = [
     "remove",
     "synthetic_path",
     "table_path",
+    "terms_path",
     "unpin",
     "usage",
 ]
