@@ -76,8 +76,8 @@ def command(
 
 def _locked(hub: "Hub", names: tuple[str, ...]) -> tuple[str, ...]:
     """The same names, or all that are locked; raises LockError where the lock does not hold."""
-    from dshub.lockfile import read
-    from dshub.lockfile.making import drift, names_in
+    from dshub.lockfile import names_in, read
+    from dshub.lockfile.making import drift
 
     lock = hub.settings.lock
     if lock is None:

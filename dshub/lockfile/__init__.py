@@ -6,6 +6,6 @@ that a diff tells what has changed. `Lockfile` reads and writes it, and `dshub.l
 makes the entries, which needs Arrow.
 """
 
-from dshub.lockfile.model import NAME, Locked, LockedFile, LockedSplit, Lockfile, read
+from dshub.lockfile.model import NAME, Locked, LockedFile, LockedSplit, Lockfile, names_in, read
 
-__all__ = ["NAME", "Locked", "LockedFile", "LockedSplit", "Lockfile", "read"]
+__all__ = ["NAME", "Locked", "LockedFile", "LockedSplit", "Lockfile", "names_in", "read"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dshub.dataset import split_fingerprint
 from dshub.errors import LockError
-from dshub.lockfile.model import Locked, LockedSplit, Lockfile, files_of, read
+from dshub.lockfile.model import Locked, LockedSplit, Lockfile, files_of, names_in, read
 from dshub.manifest import Manifest
 from dshub.preparation import recipe
 from dshub.registry import Registry
@@ -39,11 +39,6 @@ def _split(manifest: Manifest, split: str) -> LockedSplit:
     rows, content = manifest.splits[split].rows, recipe(manifest, split).content
     fingerprint = split_fingerprint(content, rows, list(manifest.split_features(split)))
     return LockedSplit(rows=rows, fingerprint=fingerprint)
-
-
-def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
-    """What is pinned, as it is looked up: names, and paths of manifests."""
-    return [str(lock.parent / item.path) if item.path else item.name for item in lockfile.dataset]
 
 
 def drift(names: Sequence[str], registry: Registry, lock: Path) -> list[str]:

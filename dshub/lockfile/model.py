@@ -148,6 +148,11 @@ def read(path: Path) -> Lockfile:
     return _read(path, status.st_mtime_ns, status.st_size)
 
 
+def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
+    """What is pinned, as it is looked up: names, and paths of manifests."""
+    return [str(lock.parent / item.path) if item.path else item.name for item in lockfile.dataset]
+
+
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int, size: int) -> Lockfile:
     """Read it once, until it changes."""
