@@ -120,10 +120,10 @@ def _begin(work: Work, to: str, *, force: bool) -> None:
     """
     record = read(work.dest, to)
     known = record.splits.get(work.stem)
-    if known is not None and known.plan == work.plan.plan:
+    if known is not None and not work.is_lost(known):
         return
     if known is not None:
-        if not force:
+        if known.plan != work.plan.plan and not force:
             raise DshubError(
                 f"{work.dest} holds {work.stem} of another export: {_difference(known, work)}",
                 hint="name another folder, or replace it with --force",

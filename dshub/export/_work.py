@@ -77,10 +77,14 @@ class Work:
 
     def missing(self, record: Record) -> list[int]:
         """The shards that are not written, or whose files have changed."""
-        state = record.splits.get(self.stem, self.plan)
-        if self.folder is not None and not self.folder.is_dir() and not self.stage.is_dir():
-            return list(range(state.shards))
+        known = record.splits.get(self.stem)
+        state = self.plan if known is None or self.is_lost(known) else known
         return [shard for shard in range(state.shards) if not self._is_done(shard, state)]
+
+    def is_lost(self, known: SplitRecord) -> bool:
+        """Whether a record is of other work, or of a folder that is no longer there."""
+        gone = self.folder is not None and not (self.folder.is_dir() or self.stage.is_dir())
+        return known.plan != self.plan.plan or gone
 
     def _is_done(self, shard: int, state: SplitRecord) -> bool:
         files = state.done.get(str(shard))

@@ -20,6 +20,7 @@ from dshub import Dataset, DshubError, Feature
 from dshub.errors import StoreError, UnknownNameError
 from dshub.export import export
 from dshub.manifest import ImageFeature, LabelFeature
+from dshub.progress import Silent
 
 FORMATS = ["parquet", "arrow", "webdataset", "tfrecord", "recordio", "imagefolder", "jsonl", "npz"]
 
@@ -72,6 +73,34 @@ def test_a_shard_that_is_gone_or_cut_is_written_again(tmp_path: Path) -> None:
     done.files[2].write_bytes(b"cut")
     again = export({"train": labelled()}, "parquet", tmp_path, shard_size=300)["train"]
     assert again.kept == again.shards - 2
+    assert content(tmp_path) == before
+
+
+def test_a_folder_that_is_gone_is_written_again(tmp_path: Path) -> None:
+    """From its beginning, although the record says that all of it was done."""
+    export({"train": labelled()}, "imagefolder", tmp_path, shard_size=300)
+    before = content(tmp_path)
+    shutil.rmtree(tmp_path / "train")
+    again = export({"train": labelled()}, "imagefolder", tmp_path, shard_size=300)["train"]
+    record = json.loads((tmp_path / ".dshub-export.json").read_bytes())
+    assert (again.kept, len(record["splits"]["train"]["done"])) == (0, again.shards)
+    assert content(tmp_path) == before
+
+
+def test_killed_while_a_lost_folder_is_written_again(tmp_path: Path) -> None:
+    """What an older record says of a folder that was removed counts no more."""
+    export({"train": labelled()}, "imagefolder", tmp_path, shard_size=300)
+    before = content(tmp_path)
+    shutil.rmtree(tmp_path / "train")
+
+    class Stopped(Silent):
+        def advance(self, amount: int) -> None:
+            raise KeyboardInterrupt(amount)
+
+    with pytest.raises(KeyboardInterrupt):
+        export({"train": labelled()}, "imagefolder", tmp_path, shard_size=300, progress=Stopped())
+    assert not (tmp_path / "train").exists()
+    export({"train": labelled()}, "imagefolder", tmp_path, shard_size=300)
     assert content(tmp_path) == before
 
 
