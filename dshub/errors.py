@@ -151,6 +151,7 @@ class TransportError(DshubError):
         transient: whether trying the same source again may help.
         unreachable: whether the host itself could not be reached (name lookup, connection).
         retry_after: seconds the server asked us to wait, or None.
+        absent: whether the source answered that it has no such file.
     """
 
     exit_code = 4
@@ -164,9 +165,10 @@ class TransportError(DshubError):
         transient: bool = False,
         unreachable: bool = False,
         retry_after: float | None = None,
+        absent: bool = False,
     ) -> None:
         super().__init__(f"{shown_url(url)}: {reason}")
-        self.url, self.reason = url, reason
+        self.url, self.reason, self.absent = url, reason, absent
         self.transient, self.unreachable, self.retry_after = transient, unreachable, retry_after
 
 

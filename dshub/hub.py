@@ -48,8 +48,17 @@ class Hub:
         progress: Progress | None = None,
     ) -> None:
         self.settings = settings or Settings.read()
-        self.registry = registry or Registry(self.settings.registry)
         self.progress = progress or choose(self.settings.progress)
+        self.registry = registry or self._known()
+
+    def _known(self) -> Registry:
+        """The datasets of folders, and of mirrors where settings name some."""
+        if not self.settings.mirrors:
+            return Registry(self.settings.registry)
+        from dshub.index import MirrorRegistry, Mirrors
+
+        mirrors = Mirrors(self.settings, self.store, progress=self.progress)
+        return MirrorRegistry(self.settings.registry, mirrors=mirrors, prefer=self.settings.prefer)
 
     @cached_property
     def store(self) -> Store:
@@ -61,7 +70,7 @@ class Hub:
         """What the store keeps: whose it is, and removing it; see `dshub.housekeeping`."""
         from dshub.housekeeping import Cache
 
-        return Cache(self.store, self.registry, progress=self.progress)
+        return Cache(self.store, self.registry.at_hand(), progress=self.progress)
 
     def fetcher(self, *, source: str | None = None) -> "Fetcher":
         """A fetcher with the hub's settings; `source` replaces every other source."""
@@ -98,14 +107,14 @@ class Hub:
 
         return stand_in(manifest, self.store, rows=synthetic)
 
-    def _pinned(self, name: str) -> Manifest:
+    def _pinned(self, name: str, registry: Registry | None = None) -> Manifest:
         """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""
-        lock = self.settings.lock
+        registry, lock = registry or self.registry, self.settings.lock
         if lock is not None and lock.exists():
             from dshub.lockfile import read
 
-            return read(lock).manifest(name, self.registry, lock)
-        return self.registry.manifest(name)
+            return read(lock).manifest(name, registry, lock)
+        return registry.manifest(name)
 
     def unaccepted(self, manifests: Iterable[Manifest]) -> list[Manifest]:
         """Those datasets, with files to be fetched, whose terms nobody has accepted."""
@@ -155,6 +164,9 @@ class Hub:
         wanted = self.jobs(names)
         besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
+        if source is None and fetcher.plan(wanted).missing:
+            for name in self.registry.expand(names):
+                self.registry.confirm(self.info(name))
         taken = {}
         if source is not None and Path(source).is_dir():
             taken = {item.job: str(item.source) for item in self._take(wanted, [Path(source)])}
@@ -256,7 +268,8 @@ class Hub:
         wanted = self.settings.synthetic if synthetic is None else synthetic
         if name.startswith("hf:"):
             return self._load_from_hub(name, split, columns, synthetic=wanted or None)
-        manifest = self._manifest(name, wanted or None)
+        ready = None if wanted else self._ready(name, split)
+        manifest = ready or self._manifest(name, wanted or None)
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
             if column not in manifest.features:
@@ -294,6 +307,22 @@ class Hub:
 
         return Splits(name, splits.rows, opened) if split is None else opened(split)
 
+    def _ready(self, name: str, split: str | None) -> Manifest | None:
+        """The manifest of a mirror's dataset whose tables are here: then no mirror is asked."""
+        registry = self.registry.at_hand()
+        if registry is self.registry:
+            return None
+        from dshub.dataset import parse_split
+        from dshub.preparation import find
+
+        try:
+            manifest = self._pinned(name, registry)
+            parts = [part.split for part in parse_split(split)] if split else manifest.splits
+        except DshubError:  # said below, in full
+            return None
+        there = [part in manifest.splits and find(manifest, part, self.store) for part in parts]
+        return manifest if all(there) else None
+
     def _open(
         self, manifest: Manifest, expression: str, columns: Sequence[str] | None
     ) -> "Dataset":
@@ -318,7 +347,18 @@ class Hub:
 
         if manifest.license.terms and not all(find(manifest, name, self.store) for name in splits):
             _refuse(self.unaccepted([manifest]))
+        for split in splits:
+            self._look_for_table(manifest, split)
         return prepare_splits(manifest, splits, self.fetcher(), progress=self.progress)
+
+    def _look_for_table(self, manifest: Manifest, split: str) -> None:
+        """Take the table of a split from a mirror, where it is not here and one has it."""
+        from dshub.preparation import find, recipe
+
+        if find(manifest, split, self.store) is None:
+            self.registry.confirm(manifest)
+            made = recipe(manifest, split)
+            self.registry.take_table(manifest, split, made.key, made.content)
 
     def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
         """`(x_train, y_train), (x_test, y_test)`, the convention of Keras.

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from dshub.errors import SettingsError
 from dshub.progress import Style
@@ -29,6 +29,10 @@ class Settings:
             in `PATH`).
         mirrors: URLs or folders tried before the sources of a manifest (`DSHUB_MIRROR`,
             separated by blanks).
+        mirror_keys: public keys, one of which must have signed the index of a mirror for its
+            list of datasets to count (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
+        prefer: `local` or `mirror`: whose manifest is meant where both have different ones of
+            the same name and version; None makes that an error (`DSHUB_PREFER`).
         offline: never open a connection (`DSHUB_OFFLINE`).
         synthetic: rows per split of a stand-in that replaces every dataset, or None
             (`DSHUB_SYNTHETIC`).
@@ -49,6 +53,8 @@ class Settings:
     site_caches: tuple[Path, ...] = ()
     registry: tuple[Path, ...] = ()
     mirrors: tuple[str, ...] = ()
+    mirror_keys: tuple[Path, ...] = ()
+    prefer: Literal["local", "mirror"] | None = None
     offline: bool = False
     synthetic: int | None = None
     jobs: int = 16
@@ -173,6 +179,13 @@ def _sequence(value: object) -> list[object]:
     return list(value)
 
 
+def _preference(value: object) -> str | None:
+    text = str(value).strip().lower()
+    if text not in {"", "local", "mirror"}:
+        raise ValueError
+    return text or None
+
+
 def _flag(value: object) -> bool:
     text = str(value).strip().lower()
     if text not in _YES | _NO:
@@ -214,6 +227,8 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "site_caches": (_paths, f"folders separated by {os.pathsep!r}"),
     "registry": (_paths, f"folders separated by {os.pathsep!r}"),
     "mirrors": (_mirrors, "URLs or folders separated by blanks"),
+    "mirror_keys": (_paths, f"files separated by {os.pathsep!r}"),
+    "prefer": (_preference, "local or mirror"),
     "offline": (_flag, "1 or 0"),
     "synthetic": (_rows, "a number of rows of at least 1, or 0"),
     "jobs": (_count, "a whole number of at least 1"),

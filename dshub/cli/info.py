@@ -1,11 +1,21 @@
 """`dshub info`: everything that is known of a dataset."""
 
-from typing import Any
+from typing import Any, assert_never
 
 import click
 
 from dshub.cli import _screen
-from dshub.manifest import Feature, ImageFeature, LabelFeature, Limits, Manifest, NumberFeature
+from dshub.manifest import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    Limits,
+    ListFeature,
+    Manifest,
+    NumberFeature,
+    TextFeature,
+)
 from dshub.progress import size
 
 
@@ -95,14 +105,34 @@ def _features(manifest: Manifest) -> str:
 
 
 def _feature(feature: Feature) -> str:
-    if isinstance(feature, LabelFeature):
-        names = ", ".join(feature.names)
-        return f"label, {len(feature.names)} classes: {names}"
-    if isinstance(feature, ImageFeature | NumberFeature):
-        shape = " x ".join(str(length) for length in feature.shape)
-        kind = "image" if isinstance(feature, ImageFeature) else "number"
-        return ", ".join(part for part in (kind, shape, feature.dtype) if part)
-    return "text"
+    match feature:
+        case LabelFeature():
+            return f"label, {len(feature.names)} classes: {', '.join(feature.names)}"
+        case ImageFeature():
+            form = feature.dtype if feature.encoding == "raw" else _FORMS[feature.encoding]
+            return _words("image", _shape(feature.shape), form)
+        case AudioFeature():
+            channels = f"{feature.channels} channels" if feature.channels > 1 else ""
+            return _words("audio", f"{feature.rate:,} Hz", channels, feature.encoding.upper())
+        case NumberFeature():
+            return _words("number", _shape(feature.shape), feature.dtype)
+        case ListFeature():
+            return f"list of {_feature(feature.of)}"
+        case TextFeature():
+            return "text"
+        case _:
+            assert_never(feature)
+
+
+_FORMS = {"jpeg": "JPEG", "png": "PNG", "any": "files of several kinds"}
+
+
+def _shape(lengths: tuple[int, ...]) -> str:
+    return " x ".join(map(str, lengths))
+
+
+def _words(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:

@@ -1,7 +1,7 @@
 """Many files at once: what is missing, is there space, and who brings what."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,10 @@ from dshub.digest import Digest
 from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError
 from dshub.fetcher.crew import Crew, Outcome
 from dshub.fetcher.download import AllFailed, Delivered
-from dshub.fetcher.session import Session, Stopped
+from dshub.fetcher.session import Limiter, Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
-from dshub.store import Store
+from dshub.store import Partial, Store
 from dshub.transports import Transports
 
 
@@ -59,8 +59,12 @@ class Fetcher:
         only: a mirror or folder that replaces every other source.
         offline: never open a connection; folders may still be read.
         jobs: connections at once, over all files.
+        limit: bytes a second of everything together, at most.
         timeout: seconds after which a silent source counts as failed.
         progress: what is told how far the work has come.
+        follow: called when a file begins to be written, with what holds its bytes: whoever wants
+            to look at them while they arrive; in a thread of the fetcher's.
+        stop: ends a fetch early when it is set, with `Stopped`; what has arrived is kept.
     """
 
     def __init__(  # noqa: PLR0913  # a session: these are its settings, all by keyword
@@ -71,12 +75,17 @@ class Fetcher:
         only: str | None = None,
         offline: bool = False,
         jobs: int = 16,
+        limit: int | None = None,
         timeout: float = 30.0,
         progress: Progress | None = None,
+        follow: Callable[[Job, Partial], None] = lambda _, __: None,
+        stop: threading.Event | None = None,
     ) -> None:
+        self.limiter = Limiter(limit) if limit else None
         self.store, self.mirrors, self.only = store, tuple(mirrors), only
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
+        self._follow, self._stop = follow, stop
 
     def path(self, job: Job) -> Path | None:
         """Where the store has a file, or the bytes inside it; None where it has neither."""
@@ -164,7 +173,7 @@ class Fetcher:
     def _sources(self, job: Job) -> list[str]:
         found = sources(job, self.mirrors, self.only)
         if self.offline:
-            return [url for url in found if not url.startswith(("http:", "https:"))]
+            return [url for url in found if "://" not in url or url.startswith("file:")]
         return found
 
     def _run(self, plan: Plan) -> dict[Digest, Delivered]:
@@ -173,14 +182,16 @@ class Fetcher:
             closing(Transports(timeout=self.timeout)) as transports,
             Task(self.progress, "fetching", plan.size or None),
         ):
-            stop = threading.Event()
+            stop = self._stop or threading.Event()
             session = Session(
                 store=self.store,
                 transports=transports,
+                limiter=self.limiter,
                 progress=self.progress,
                 timeout=self.timeout,
                 wait=lambda seconds: _wait(stop, seconds),
                 stop=stop,
+                follow=self._follow,
             )
             outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
         return _settle(outcomes)

@@ -14,14 +14,13 @@ def denied(terms: License, words: Sequence[str]) -> str:
         words: SPDX identifiers (`CC-BY-NC-4.0`), parts of them (`nc`, `nd`, `gpl`), or `unknown`,
             for what no source states.
     """
-    unwanted = {word.casefold() for word in words}
     if terms.spdx is None:
-        return "no source states its licence" if "unknown" in unwanted else ""
-    for identifier in re.findall(r"[\w.+-]+", terms.spdx):
-        known = _parts(identifier.casefold()) & unwanted
-        if known:
-            return f"{min(known)} is denied, and its licence is {terms.spdx}"
-    return ""
+        unknown = "unknown" in map(str.casefold, words)
+        return "no source states its licence" if unknown else ""
+    identifiers = re.findall(r"[\w.+-]+", terms.spdx.casefold())
+    known = set().union(*map(_parts, identifiers))
+    unwanted = [word for word in words if word.casefold() in known]
+    return f"its licence is {terms.spdx}, and {unwanted[0]} is denied" if unwanted else ""
 
 
 def _parts(identifier: str) -> set[str]:

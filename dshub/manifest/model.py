@@ -214,13 +214,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         Encoded pictures and recordings are taken to be as large as the files they come in.
         """
-        total = 0
+        total, encoded = 0, []
         for split in self.splits if splits is None else splits:
             features = self.split_features(split).values()
             total += self.splits[split].rows * sum(map(row_bytes, features))
-            if any(map(is_encoded, features)):
-                total += sum(item.size or 0 for item in self.split_resources((split,)).values())
-        return total
+            encoded += [split] if any(map(is_encoded, features)) else []
+        files = self.split_resources(tuple(encoded)).values()
+        return total + sum(item.size or 0 for item in files)
 
     def split_features(self, split: str) -> Mapping[str, Feature]:
         """The columns of a split: all features but those that it is without."""

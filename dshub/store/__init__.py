@@ -11,6 +11,8 @@
       synthetic-v1/<name>/<key>.json    manifest of a synthetic stand-in
       pins-v1/<name>.pin                says that a dataset is to stay
       terms-v1/<name>.accepted          says which of its terms were accepted
+      mirrors-v1/<key>.json             the index of a mirror, for when it cannot be reached
+      mirrors-v1/<sha256>.toml          a manifest that came from a mirror
 
 A name under `blobs-v1`, `tables-v1` or `synthetic-v1` exists only when its content is complete
 and verified, and is never modified afterwards. Locks only save work. Reading never writes, so a
@@ -21,7 +23,15 @@ A mirror is a folder with the same `blobs-v1` tree, so a cache can be served as 
 
 from dshub.store.entries import Leftover, leftover
 from dshub.store.journal import Origin
-from dshub.store.layout import blob_path, partial_path, synthetic_path, table_path, terms_path
+from dshub.store.layout import (
+    blob_path,
+    manifest_path,
+    mirror_path,
+    partial_path,
+    synthetic_path,
+    table_path,
+    terms_path,
+)
 from dshub.store.locks import Waiting
 from dshub.store.partials import Partial, Span
 from dshub.store.pins import pin, pinned, unpin
@@ -40,6 +50,8 @@ __all__ = [
     "Waiting",
     "blob_path",
     "leftover",
+    "manifest_path",
+    "mirror_path",
     "partial_path",
     "pin",
     "pinned",

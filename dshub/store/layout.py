@@ -5,12 +5,12 @@ from pathlib import PurePath, PurePosixPath
 from dshub.digest import Algorithm, Digest, is_hex
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
-PINS = "pins-v1"
-TERMS = "terms-v1"
+PINS, MIRRORS, TERMS = "pins-v1", "mirrors-v1", "terms-v1"
 
 TABLE_FILE = "table.json"  # a folder that has it is a table
 PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
 
+CACHEDIR_FILE = "CACHEDIR.TAG"
 CACHEDIR_TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of dshub; `dshub cache ls` lists what is in it.\n"
@@ -54,3 +54,13 @@ def terms_path(name: str) -> PurePosixPath:
 def pin_path(name: str) -> PurePosixPath:
     """Where it says that a dataset is to stay: `pins-v1/emnist/letters.pin`."""
     return PurePosixPath(PINS, f"{name}{PIN_SUFFIX}")
+
+
+def mirror_path(key: str) -> PurePosixPath:
+    """Where the index of a mirror is kept, for when it cannot be reached."""
+    return PurePosixPath(MIRRORS, f"{key}.json")
+
+
+def manifest_path(digest: Digest) -> PurePosixPath:
+    """Where a manifest of a mirror is kept: by its checksum, but apart from the data."""
+    return PurePosixPath(MIRRORS, f"{digest.hex}.toml")

@@ -25,10 +25,19 @@ class Store:
         layers: read-only caches searched after it.
         patience: seconds without progress of another process that is writing the same thing,
             before the work is done a second time under a private name.
+        tagged: put a CACHEDIR.TAG into it, which tells backup programs to pass by.
     """
 
-    def __init__(self, root: Path, layers: Sequence[Path] = (), *, patience: float = 60.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        layers: Sequence[Path] = (),
+        *,
+        patience: float = 60.0,
+        tagged: bool = True,
+    ) -> None:
         self.root, self.layers, self.patience = root, tuple(layers), patience
+        self._tagged = tagged
 
     @property
     def places(self) -> list[Path]:
@@ -248,7 +257,7 @@ class Store:
         with disk_faults(folder, "write"):
             if not self.root.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)
-            tag = self.root / "CACHEDIR.TAG"
-            if not tag.exists():
+            tag = self.root / layout.CACHEDIR_FILE
+            if self._tagged and not tag.exists():
                 tag.write_text(layout.CACHEDIR_TAG, encoding="ascii")
             folder.mkdir(parents=True, exist_ok=True)
