@@ -5,13 +5,13 @@ environment. What is heavy is imported by the method that needs it, so that list
 load neither NumPy nor Arrow.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
-from dshub.errors import DshubError, UnknownNameError
+from dshub.errors import DshubError, TermsError, UnknownNameError
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
@@ -21,53 +21,12 @@ from dshub.store import Store
 if TYPE_CHECKING:
     import numpy as np
 
-    from dshub.dataset import Dataset
+    from dshub.dataset import Dataset, Splits
     from dshub.fetcher import Fetched, Fetcher, Imported, Job, Plan
     from dshub.housekeeping import Cache
     from dshub.verification import Finding
 
     Arrays = tuple[np.ndarray, np.ndarray]
-
-
-class Splits(Mapping[str, "Dataset"]):
-    """The splits of a dataset by name; each is prepared when it is first looked up.
-
-    Attributes:
-        title: name and version.
-        manifest: of the dataset; None for one of Hugging Face's hub.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        rows: Mapping[str, int],
-        open_split: "Callable[[str], Dataset]",
-        manifest: Manifest | None = None,
-    ) -> None:
-        self.title, self.manifest = title, manifest
-        self._rows, self._open_split = dict(rows), open_split
-        self._opened: dict[str, Dataset] = {}
-
-    def __getitem__(self, split: str) -> "Dataset":
-        if split not in self._rows:
-            kind = f"split of {self.manifest.name if self.manifest else self.title}"
-            raise UnknownNameError(kind=kind, name=split, known=list(self._rows))
-        if split not in self._opened:
-            self._opened[split] = self._open_split(split)
-        return self._opened[split]
-
-    def __contains__(self, split: object) -> bool:
-        return split in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        rows = ", ".join(f"{name}: {rows:,} rows" for name, rows in self._rows.items())
-        return f"<Splits {self.title}: {rows}>"
 
 
 class Hub:
@@ -141,23 +100,36 @@ class Hub:
         return self._manifest(name, self.settings.synthetic)
 
     def _manifest(self, name: str, synthetic: int | None) -> Manifest:
-        manifest = self.registry.manifest(name)
+        manifest = self._pinned(name)
         if synthetic is None or manifest.synthetic:
             return manifest
         from dshub.synthetic import stand_in
 
         return stand_in(manifest, self.store, rows=synthetic)
 
-    def jobs(self, names: Sequence[str]) -> "list[Job]":
-        """The files of some datasets and families, each manifest's in its own order."""
-        from dshub.fetcher import Job
+    def _pinned(self, name: str, registry: Registry | None = None) -> Manifest:
+        """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""
+        registry, lock = registry or self.registry, self.settings.lock
+        if lock is not None and lock.exists():
+            from dshub.lockfile import read
+
+            return read(lock).manifest(name, registry, lock)
+        return registry.manifest(name)
+
+    def unaccepted(self, manifests: Iterable[Manifest]) -> list[Manifest]:
+        """Those datasets, with files to be fetched, whose terms nobody has accepted."""
+        from dshub.terms import are_accepted
 
         return [
-            Job(manifest.name, key, resource)
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for key, resource in manifest.split_resources().items()
+            manifest
+            for manifest in manifests
+            if not are_accepted(manifest, self.store, self.settings.accept_terms)
+            and self.fetcher().plan(_jobs(manifest)).missing
         ]
+
+    def jobs(self, names: Sequence[str]) -> "list[Job]":
+        """The files of some datasets and families, each manifest's in its own order."""
+        return [job for name in self.registry.expand(names) for job in _jobs(self.info(name))]
 
     def plan(self, names: Sequence[str]) -> "Plan":
         """What fetching some datasets would do; touches no network."""
@@ -181,11 +153,14 @@ class Hub:
 
         Raises:
             UnknownNameError: a name is unknown; nothing was fetched.
+            LockError: `dshub.lock` pins something else.
+            TermsError: a dataset has terms that have to be accepted first.
             FetchError: some files have no working source (`OfflineError`, `ManualStepError` and
                 exit code 5 for wrong bytes are kinds of it); the others are kept.
             StoreError: the cache cannot be written, or is full.
             ReadError, SchemaError: prepared rows do not fit the manifest.
         """
+        _refuse(self.unaccepted(map(self.info, self.registry.expand(names))))
         wanted = self.jobs(names)
         besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
@@ -259,7 +234,7 @@ class Hub:
         *,
         columns: Sequence[str] | None = None,
         synthetic: int | None = None,
-    ) -> Splits: ...
+    ) -> "Splits": ...
     def load(
         self,
         name: str,
@@ -301,6 +276,8 @@ class Hub:
                 known = list(manifest.features)
                 raise UnknownNameError(kind="column", name=column, known=known)
         if split is None:
+            from dshub.dataset import Splits
+
             rows = {name: item.rows for name, item in manifest.splits.items()}
             opened = partial(self._open, manifest, columns=columns)
             return Splits(manifest.identifier, rows, opened, manifest)
@@ -319,6 +296,7 @@ class Hub:
                 f"no stand-in can be made for {name}",
                 hint="stand-ins are made from manifests; synthetic=0 asks for the data",
             )
+        from dshub.dataset import Splits
         from dshub.dataset.hub_names import HubSplits
 
         splits = HubSplits(name, offline=self.settings.offline)
@@ -338,7 +316,7 @@ class Hub:
         from dshub.preparation import find
 
         try:
-            manifest = registry.manifest(name)
+            manifest = self._pinned(name, registry)
             parts = [part.split for part in parse_split(split)] if split else manifest.splits
         except DshubError:  # said below, in full
             return None
@@ -348,12 +326,12 @@ class Hub:
     def _open(
         self, manifest: Manifest, expression: str, columns: Sequence[str] | None
     ) -> "Dataset":
-        from dshub.dataset import Dataset, parse_split
+        from dshub.dataset import Dataset, parse_split, together, unknown_split
 
         parts = parse_split(expression)
         for part in parts:
             if part.split not in manifest.splits:
-                raise _unknown_split(manifest, part.split)
+                raise unknown_split(manifest, part.split)
         wanted = list(dict.fromkeys(part.split for part in parts))
         folders = dict(zip(wanted, self._tables(manifest, wanted), strict=True))
         if len(parts) == 1:
@@ -361,12 +339,14 @@ class Hub:
             rows = parts[0].rows(len(whole))
             found = whole.skip(rows.start).take(len(rows))
         else:
-            found = _together(manifest, parts, folders)
+            found = together(manifest, parts, folders)
         return found if columns is None else found.columns(columns)
 
     def _tables(self, manifest: Manifest, splits: Sequence[str]) -> list[Path]:
-        from dshub.preparation import prepare_splits
+        from dshub.preparation import find, prepare_splits
 
+        if manifest.license.terms and not all(find(manifest, name, self.store) for name in splits):
+            _refuse(self.unaccepted([manifest]))
         for split in splits:
             self._look_for_table(manifest, split)
         return prepare_splits(manifest, splits, self.fetcher(), progress=self.progress)
@@ -392,11 +372,13 @@ class Hub:
         """
         import numpy as np
 
+        from dshub.dataset import unknown_split
+
         splits = self.load(name, synthetic=synthetic)
         if splits.manifest is not None:  # what comes from Hugging Face has none, and is there
             for split in ("train", "test"):
                 if split not in splits:
-                    raise _unknown_split(splits.manifest, split)
+                    raise unknown_split(splits.manifest, split)
             self._tables(splits.manifest, ["train", "test"])
 
         def arrays(split: str) -> "Arrays":
@@ -412,31 +394,17 @@ class Hub:
         return arrays("train"), arrays("test")
 
 
-def _unknown_split(manifest: Manifest, split: str) -> UnknownNameError:
-    known = list(manifest.splits)
-    return UnknownNameError(kind=f"split of {manifest.name}", name=split, known=known)
+def _jobs(manifest: Manifest) -> "list[Job]":
+    from dshub.fetcher import Job
+
+    resources = manifest.split_resources()
+    return [Job(manifest.name, key, resource) for key, resource in resources.items()]
 
 
-def _together(manifest: Manifest, parts: Sequence[Any], folders: Mapping[str, Path]) -> "Dataset":
-    """Several parts of splits, one behind the other."""
-    import numpy as np
-
-    from dshub.dataset import Dataset
-
-    names = list(folders)
-    counts = [manifest.splits[name].rows for name in names]
-    begins = dict(zip(names, np.cumsum([0, *counts]), strict=False))
-    whole = Dataset.from_tables(list(folders.values()))
-    chosen = [part.rows(manifest.splits[part.split].rows) for part in parts]
-    if len(parts) == len(names) and all(
-        len(rows) == count for rows, count in zip(chosen, counts, strict=True)
-    ):
-        return whole
-    rows = [
-        np.arange(rows.start, rows.stop) + begins[part.split]
-        for part, rows in zip(parts, chosen, strict=True)
-    ]
-    return whole.select(np.concatenate(rows))
+def _refuse(manifests: Sequence[Manifest]) -> None:
+    """Raise the error for terms that nobody has accepted, if there are any."""
+    if manifests:
+        raise TermsError(terms={item.name: item.license.terms or "" for item in manifests})
 
 
 @lru_cache(maxsize=1)
@@ -479,7 +447,7 @@ def load(
     *,
     columns: Sequence[str] | None = None,
     synthetic: int | None = None,
-) -> Splits: ...
+) -> "Splits": ...
 def load(
     name: str,
     split: str | None = None,

@@ -1,4 +1,4 @@
-"""The only import by name: readers, archives, transports, adapters and commands.
+"""The only import by name: readers, archives, transports, adapters, exports and commands.
 
 A plug-in of some kind is a module in the package of that kind, named as a manifest, a URL or a
 user names it. Third-party packages add theirs through entry points of the group `dshub.<kind>`
@@ -15,13 +15,14 @@ from typing import Literal
 
 from dshub.errors import UnknownNameError
 
-Kind = Literal["readers", "archives", "transports", "adapters", "cli"]
+Kind = Literal["readers", "archives", "transports", "adapters", "export", "cli"]
 
 _WORDS = {
     "readers": "reader",
     "archives": "archive kind",
     "transports": "transport",
     "adapters": "adapter",
+    "export": "export format",
     "cli": "command",
 }
 

@@ -1,6 +1,5 @@
 """`Dataset`: which rows, which columns, and how they are handed out."""
 
-import hashlib
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,17 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast, overload
 
-import msgspec
 import numpy as np
 
 from dshub import plugins
 from dshub.dataset.alignment import AlignedSource, chosen_column
 from dshub.dataset.batching import plan_of
 from dshub.dataset.decoding import Encoded, LazyColumn, decode_all
+from dshub.dataset.fingerprints import fingerprint
 from dshub.dataset.folders import from_folder
 from dshub.dataset.hugging_face import from_hf
 from dshub.dataset.own_data import from_arrays, from_arrow
-from dshub.dataset.selection import Selection, Shuffled, Span, describe, picked, rows_at, sliced
+from dshub.dataset.selection import Selection, Shuffled, Span, picked, rows_at, sliced
 from dshub.dataset.sources import Source, TableSource
 from dshub.errors import UnknownNameError
 from dshub.loader import Batch, Layout, Loader, Shuffle
@@ -213,9 +212,9 @@ class Dataset:
         Views made in the same way have the same. Views with the same rows may have different
         ones, such as ``ds[:3]``'s rows as ``ds.take(3)`` and as ``ds.select([0, 1, 2])``.
         """
-        parts = [self._source.identity, describe(self._selection), list(self._names)]
-        parts += [] if self._decoded else [["files"]]
-        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+        return fingerprint(
+            self._source.identity, self._selection, self._names, decoded=self._decoded
+        )
 
     def __repr__(self) -> str:
         manifest = self.manifest

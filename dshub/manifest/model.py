@@ -22,12 +22,15 @@ class License(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: URL of the page that says so.
         redistribution: whether the licence allows to pass the files on.
         note: what a reader must know besides, such as sources that disagree.
+        terms: what upstream wants a person to accept before the files are fetched, in words; None
+            where it asks nobody.
     """
 
     spdx: str | None = None
     source: str | None = None
     redistribution: Literal["yes", "no", "unknown"] = "unknown"
     note: str | None = None
+    terms: str | None = None
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,10 +1,10 @@
 """Which datasets a mirror is to hold, and which stay out for their licence."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dshub.manifest import License, Manifest
+from dshub.manifest import Manifest
+from dshub.manifest.licensing import denied
 from dshub.registry import Registry
 
 
@@ -39,7 +39,7 @@ def choose(
     Args:
         registry: where they are found.
         names: datasets, `name@version`, families, or paths of manifests.
-        deny: licences that stay out; see `denied`.
+        deny: licences that stay out; see `dshub.manifest.licensing`.
         restricted: take in what its licence forbids to pass on, too.
 
     Raises:
@@ -56,20 +56,3 @@ def choose(
         else:
             chosen.append(Chosen(name, manifest, registry.text(name)))
     return chosen, out
-
-
-def denied(terms: License, words: Sequence[str]) -> str:
-    """Why some terms are denied; empty where they are not.
-
-    Args:
-        terms: of a dataset.
-        words: SPDX identifiers (`CC-BY-NC-4.0`), parts of them (`nc`, `nd`, `gpl`), or `unknown`
-            for terms that no source states.
-    """
-    spdx = terms.spdx
-    if spdx is None:
-        return "no source states its licence" if "unknown" in map(str.lower, words) else ""
-    identifiers = [item.lower() for item in re.findall(r"[A-Za-z0-9.+-]+", spdx)]
-    parts = {part for item in identifiers for part in (item, *item.split("-"))}
-    found = [word for word in words if word.lower() in parts]
-    return f"its licence is {spdx}, and {found[0]} is denied" if found else ""

@@ -10,6 +10,7 @@
       tables-v1/<name>/<recipe key>/    <split>-00000-of-00001.arrow …, table.json
       synthetic-v1/<name>/<key>.json    manifest of a synthetic stand-in
       pins-v1/<name>.pin                says that a dataset is to stay
+      terms-v1/<name>.accepted          says which of its terms were accepted
       mirrors-v1/<key>.json             the index of a mirror, for when it cannot be reached
       mirrors-v1/<sha256>.toml          a manifest that came from a mirror
 
@@ -29,6 +30,7 @@ from dshub.store.layout import (
     partial_path,
     synthetic_path,
     table_path,
+    terms_path,
 )
 from dshub.store.locks import Waiting
 from dshub.store.partials import Partial, Span
@@ -56,6 +58,7 @@ __all__ = [
     "remove",
     "synthetic_path",
     "table_path",
+    "terms_path",
     "unpin",
     "usage",
 ]

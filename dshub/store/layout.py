@@ -5,7 +5,7 @@ from pathlib import PurePath, PurePosixPath
 from dshub.digest import Algorithm, Digest, is_hex
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
-PINS, MIRRORS = "pins-v1", "mirrors-v1"
+PINS, MIRRORS, TERMS = "pins-v1", "mirrors-v1", "terms-v1"
 
 TABLE_FILE = "table.json"  # a folder that has it is a table
 PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
@@ -44,6 +44,11 @@ def table_path(name: str, key: str) -> PurePosixPath:
 def synthetic_path(name: str, key: str) -> PurePosixPath:
     """Where the manifest of a stand-in lies."""
     return PurePosixPath(SYNTHETIC, name, f"{key}.json")
+
+
+def terms_path(name: str) -> PurePosixPath:
+    """Where it says which terms of a dataset were accepted: `terms-v1/imagenet-1k.accepted`."""
+    return PurePosixPath(TERMS, f"{name}.accepted")
 
 
 def pin_path(name: str) -> PurePosixPath:

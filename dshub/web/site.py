@@ -10,7 +10,7 @@ from typing import Any
 
 from dshub.errors import DshubError
 from dshub.manifest import LabelFeature, Manifest, Resource, Split
-from dshub.manifest.croissant.bibtex import bibtex
+from dshub.manifest.bibtex import bibtex
 from dshub.progress import Progress, Silent, Task
 from dshub.registry import Registry
 from dshub.store import Store, blob_path

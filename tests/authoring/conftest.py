@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dshub.cli.new import command
-from dshub.dataset import Dataset
-from dshub.hub import Hub, Splits
+from dshub.dataset import Dataset, Splits
+from dshub.hub import Hub
 from dshub.manifest import Manifest
 
 pytest.importorskip("tomlkit")

@@ -26,7 +26,7 @@ from dshub.manifest import (
     Split,
     TextFeature,
 )
-from dshub.manifest.croissant.bibtex import bibtex
+from dshub.manifest.bibtex import bibtex
 from dshub.preparation import find, prepare_splits
 from dshub.registry import Registry
 from dshub.store import Store, blob_path

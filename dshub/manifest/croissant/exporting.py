@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from dshub.manifest.croissant.bibtex import bibtex
+from dshub.manifest.bibtex import bibtex
 from dshub.manifest.croissant.files import Address, Files
 from dshub.manifest.croissant.rows import RecordSets
 from dshub.manifest.croissant.vocabulary import CONFORMS, DATASET, Version, context, free

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dshub.errors import ManifestError
+from dshub.manifest.bibtex import citations
 from dshub.manifest.checks import NAME
-from dshub.manifest.croissant.bibtex import citations
 from dshub.manifest.croissant.imported_files import ImportedFiles
 from dshub.manifest.croissant.imported_rows import ImportedRows
 from dshub.manifest.croissant.notes import Note
