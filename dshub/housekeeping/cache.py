@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHARED = "another dataset needs it too"
 
-KINDS: tuple[Kind, ...] = ("raw", "prepared", "partial", "synthetic")
+KINDS: tuple[Kind, ...] = ("raw", "prepared", "partial", "synthetic", "imported")
 
 
 class Cache:

@@ -6,8 +6,10 @@ from dshub.digest import Algorithm, Digest, is_hex
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
 PINS = "pins-v1"
+REFERENCES, IMPORTS = "references-v1", "imports-v1"
 
 TABLE_FILE = "table.json"  # a folder that has it is a table
+JOURNAL = "journal.json"  # a table under way that has it can be gone on with
 PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
 
 CACHEDIR_TAG = (
@@ -48,3 +50,14 @@ def synthetic_path(name: str, key: str) -> PurePosixPath:
 def pin_path(name: str) -> PurePosixPath:
     """Where it says that a dataset is to stay: `pins-v1/emnist/letters.pin`."""
     return PurePosixPath(PINS, f"{name}{PIN_SUFFIX}")
+
+
+def reference_path(digest: Digest) -> PurePosixPath:
+    """Where it says that a file with that checksum lies outside of the cache."""
+    relative = blob_path(digest).relative_to(BLOBS)
+    return PurePosixPath(REFERENCES, f"{relative}.json")
+
+
+def import_path(name: str, layout: str) -> PurePosixPath:
+    """Where it says that a dataset was imported in a layout: `imports-v1/set/folders.json`."""
+    return PurePosixPath(IMPORTS, name, f"{layout}.json")
