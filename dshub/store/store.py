@@ -159,13 +159,19 @@ class Store:
     def _rejected(self, digest: Digest) -> Path:
         return self.root / layout.PARTIAL / f"rejected-{digest.hex}"
 
+    def take(self, path: Path, digest: Digest) -> None:
+        """Move a file of the cache's file system, whose bytes were checked, under its checksum."""
+        target = self.root / layout.blob_path(digest)
+        self._make(target.parent)
+        if target.is_dir() and not target.is_symlink():
+            self.set_aside(target)
+        with disk_faults(target, "write"):
+            path.replace(target)
+
     def adopt(self, path: Path) -> Digest:
         """Move a finished file of ours, from the cache's own file system, under its checksum."""
         digest = Digest.of_file(path)
-        target = self.root / layout.blob_path(digest)
-        self._make(target.parent)
-        with disk_faults(target, "write"):
-            path.replace(target)
+        self.take(path, digest)
         return digest
 
     @contextmanager
