@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dshub.dataset import Dataset
-    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Plan
+    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Keep, Plan
     from dshub.housekeeping import Cache
+    from dshub.layouts import ImportReport
     from dshub.verification import Finding
 
     Arrays = tuple[np.ndarray, np.ndarray]
@@ -152,7 +153,29 @@ class Hub:
 
     def plan(self, names: Sequence[str]) -> "Plan":
         """What fetching some datasets would do; touches no network."""
-        return self.fetcher().plan(self.jobs(names))
+        return self.fetcher().plan(self._needed(names))
+
+    def _needed(self, names: Sequence[str]) -> "list[Job]":
+        """The files of some datasets, without those of splits that were imported otherwise."""
+        from dshub.fetcher import Job
+
+        return [
+            Job(manifest.name, key, resource)
+            for name in self.registry.expand(names)
+            for manifest in [self.info(name)]
+            for key, resource in manifest.split_resources(self._upstream(manifest)).items()
+        ]
+
+    def _upstream(self, manifest: Manifest) -> tuple[str, ...]:
+        """The splits that are made of upstream's files."""
+        from dshub.layouts import imports
+
+        if not manifest.layouts or not imports(self.store, manifest):
+            return tuple(manifest.splits)
+        from dshub.preparation import origin
+
+        chosen = {split: origin(manifest, split, self.store) for split in manifest.splits}
+        return tuple(split for split, item in chosen.items() if item.record is None)
 
     def fetch(
         self, *names: str, prepare: bool = True, source: str | None = None, besides: int = 0
@@ -177,7 +200,7 @@ class Hub:
             StoreError: the cache cannot be written, or is full.
             ReadError, SchemaError: prepared rows do not fit the manifest.
         """
-        wanted = self.jobs(names)
+        wanted = self._needed(names)
         besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
         taken = {}
@@ -202,12 +225,29 @@ class Hub:
             unpacked = max(unpacked, unpacked_size(manifest, missing))  # one dataset after another
         return tables + unpacked
 
-    def import_files(self, name: str, paths: Sequence[Path]) -> "list[Imported]":
-        """Take files of a dataset or family from folders and files that are here already.
+    def import_files(
+        self, name: str, paths: Sequence[Path], *, keep: "Keep" = "auto"
+    ) -> "list[ImportReport]":
+        """Take a dataset or family from folders and files that are here already.
 
-        Files are recognised by their checksums and copied; see `dshub.fetcher.import_files`.
+        Files are recognised by their checksums, other layouts by their structure; see
+        `dshub.layouts.import_dataset`. Yours are only read.
+
+        Args:
+            name: dataset or family.
+            paths: files, and folders to look through.
+            keep: `copy`, `link` or `reference`, or `auto` for what is safe and takes least space.
+
+        Returns:
+            What was found of each dataset, and what is missing.
         """
-        return self._take(self.jobs([name]), paths)
+        from dshub.layouts import import_dataset
+
+        manifests = [self.info(dataset) for dataset in self.registry.expand([name])]
+        return [
+            import_dataset(item, self.store, paths, keep=keep, progress=self.progress)
+            for item in manifests
+        ]
 
     def _take(self, jobs: "Sequence[Job]", paths: Sequence[Path]) -> "list[Imported]":
         from dshub.fetcher import import_files
@@ -215,13 +255,18 @@ class Hub:
         missing = [job for job in jobs if self.fetcher().path(job) is None]
         return import_files(self.store, missing, paths, progress=self.progress)
 
-    def prepare(self, *names: str) -> list[Path]:
-        """Make the tables of some datasets or families; returns the folder of each split."""
+    def prepare(self, *names: str, splits: Sequence[str] | None = None) -> list[Path]:
+        """Make the tables of some datasets or families; returns the folder of each split.
+
+        Args:
+            *names: datasets, `name@version`, or families.
+            splits: of each dataset these alone; all where None.
+        """
         return [
             folder
             for name in self.registry.expand(names)
             for manifest in [self.info(name)]
-            for folder in self._tables(manifest, [*manifest.splits])
+            for folder in self._tables(manifest, [*(manifest.splits if splits is None else splits)])
         ]
 
     def verify(self, name: str) -> "Iterator[Finding]":

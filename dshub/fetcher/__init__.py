@@ -11,4 +11,15 @@ from dshub.fetcher.importing import Imported, Unlike, import_files, look
 from dshub.fetcher.keeping import Keep
 from dshub.fetcher.sources import Job, sources
 
-__all__ = ["Fetched", "Fetcher", "Imported", "Job", "Keep", "Plan", "Unlike", "import_files", "look", "sources"]
+__all__ = [
+    "Fetched",
+    "Fetcher",
+    "Imported",
+    "Job",
+    "Keep",
+    "Plan",
+    "Unlike",
+    "import_files",
+    "look",
+    "sources",
+]

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.digest import Digest
-from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError, StoreError
+from dshub.errors import (
+    DiskFullError,
+    DshubError,
+    FetchError,
+    ManualStepError,
+    OfflineError,
+    StoreError,
+)
 from dshub.fetcher.crew import Crew, Outcome
 from dshub.fetcher.download import AllFailed, Delivered
 from dshub.fetcher.session import Session, Stopped

@@ -182,9 +182,7 @@ def _find(
     return next((Unlike(job, item.path, _reason(job, item)) for item in called), None)
 
 
-def _keep(
-    store: Store, item: _Candidate, digest: Digest, keep: Keep, say: Progress
-) -> Kept | None:
+def _keep(store: Store, item: _Candidate, digest: Digest, keep: Keep, say: Progress) -> Kept | None:
     if store.blob(digest) is not None:
         return "cached"
     return keep_file(store, item.path, digest, keep=keep, status=item.status, say=say)

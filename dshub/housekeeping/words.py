@@ -42,7 +42,9 @@ def _imported(item: Usage, owners: Sequence[Owner]) -> str:
     """What lies elsewhere, and where."""
     dataset, _, layout = item.name.rpartition("/")
     if dataset:
-        return f"{dataset}: imported as {layout}, {place_of(item.path) or 'from files with checksums'}"
+        return (
+            f"{dataset}: imported as {layout}, {place_of(item.path) or 'from files with checksums'}"
+        )
     return f"{_file(owners) or f'file {_short(item.name)}'}, {place_of(item.path)}"
 
 

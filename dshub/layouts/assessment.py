@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dshub.layouts.holding import Holding
 from dshub.layouts.places import UNREADABLE
-from dshub.manifest import Drop, Keep, LabelFeature, Layout, Manifest, Match, Split
+from dshub.manifest import Drop, Keep, LabelFeature, Layout, Manifest, Match
 from dshub.readers._member_names import MemberName
 
 SHOWN = 5  # classes or files that are named; of the others it is told how many they are
@@ -20,7 +20,7 @@ def assess(manifest: Manifest, holding: Holding) -> list[str]:
     split = manifest.splits[layout.split]
     found = [*_unusable(holding)]
     if layout.reader.get("format") == "folder" and not _chooses(layout):
-        names = [file.name for part in _rows(layout, split) for file in holding.found.get(part, ())]
+        names = [file.name for part in _rows(layout) for file in holding.found.get(part, ())]
         name, feature = _label(layout, manifest)
         if feature is not None:
             counts = Counter(_classes(layout, name, names))
@@ -46,12 +46,14 @@ def _chooses(layout: Layout) -> bool:
     return steps or bool(layout.reader.get("skip"))
 
 
-def _rows(layout: Layout, split: Split) -> list[str]:
+def _rows(layout: Layout) -> list[str]:
     """The members whose files are the rows."""
     of_steps = {getattr(step, "part", None) for step in layout.steps}
     parts = [part for part in layout.files if part not in of_steps]
     found = (layout.files[part] for part in parts)
-    references = [item for given in found for item in ([given] if isinstance(given, str) else given)]
+    references = [
+        item for given in found for item in ([given] if isinstance(given, str) else given)
+    ]
     return [reference.partition(":")[2] for reference in references]
 
 

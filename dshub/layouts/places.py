@@ -70,6 +70,17 @@ def open_place(path: Path) -> Iterator[Place]:
         )
 
 
+@contextmanager
+def readable(title: str) -> Iterator[None]:
+    """Turn an OSError inside the block into a ReadError of that file."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror or error}"
+        hint = "it is a file of yours: mend it, or its permissions, and try again"
+        raise ReadError(file=title, reason=reason, hint=hint) from error
+
+
 def is_archive(path: Path) -> bool:
     """Whether a file is an archive that may be such a place, by its name."""
     return path.name.endswith(ARCHIVES) and path.is_file()
@@ -89,13 +100,10 @@ class Folder:
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        try:
-            with (self.path / name).open("rb", buffering=0) as file:
-                yield file
-        except OSError as error:
-            reason = f"it cannot be read: {error.strerror or error}"
-            hint = "it is a file of yours; nothing of what was read so far is lost"
-            raise ReadError(file=self.title(name), reason=reason, hint=hint) from error
+        with readable(self.title(name)):
+            file = (self.path / name).open("rb", buffering=0)
+        with file:
+            yield file
 
 
 def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Listed]:

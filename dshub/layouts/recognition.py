@@ -83,9 +83,7 @@ def _members(path: Path) -> Iterator[tuple[Path, list[Listed]]]:
         return
 
 
-def _holdings(
-    name: str, layout: Layout, path: Path, listed: Iterable[Listed]
-) -> Iterator[Holding]:
+def _holdings(name: str, layout: Layout, path: Path, listed: Iterable[Listed]) -> Iterator[Holding]:
     """Every prefix under which all names and patterns of a layout have files."""
     listed = list(listed)
     by_prefix: dict[str, dict[str, list[Listed]]] = {}

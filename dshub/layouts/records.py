@@ -11,7 +11,7 @@ from dshub.errors import StoreError
 from dshub.layouts.holding import Holding, LocalFiles
 from dshub.layouts.places import open_place
 from dshub.layouts.recognition import hold
-from dshub.manifest import LOCAL, Manifest, Resource, laid_out
+from dshub.manifest import Manifest, Resource, laid_out
 from dshub.progress import size
 from dshub.store import Store, import_path, remove
 

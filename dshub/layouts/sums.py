@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dshub.errors import ReadError
+from dshub.layouts.places import readable
 from dshub.store.faults import disk_faults
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Summed(io.RawIOBase):
 
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")
-        count: int = self._stream.readinto(view)  # type: ignore[attr-defined]
+        with readable(self._title):
+            count: int = self._stream.readinto(view)  # type: ignore[attr-defined]
         self._hasher.update(view[:count])
         self._done += count
         if count == 0 and len(view):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from dshub.manifest.faults import BROKEN, Fault
-from dshub.manifest.model import LOCAL, Layout, Manifest, Resource
+from dshub.manifest.model import LOCAL, Layout, Manifest, Resource, Split
 from dshub.manifest.split_checks import check_reading
 
 
@@ -55,9 +55,11 @@ def check_layout(place: str, layout: Layout, manifest: Manifest) -> Iterator[Fau
     split = manifest.splits.get(layout.split)
     if split is None:
         yield Fault(f"{place}.split", f"{layout.split!r} is not among the splits")
-        return
-    if split is BROKEN:
-        return
+    elif split is not BROKEN:
+        yield from _check_files(place, layout, split, manifest)
+
+
+def _check_files(place: str, layout: Layout, split: Split, manifest: Manifest) -> Iterator[Fault]:
     for name in layout.resources:
         if name == LOCAL or name in manifest.resources:
             yield Fault(f"{place}.resources.{name}", "is the name of another file")

@@ -31,6 +31,12 @@ def blob_digest(path: PurePath) -> Digest | None:
     return Digest(algorithm, path.name) if is_hex(algorithm, path.name) else None
 
 
+def reference_digest(path: PurePath) -> Digest | None:
+    """The checksum of the file of which a note in `references-v1` speaks; None of any other."""
+    inside = REFERENCES in path.parts and path.suffix == ".json"
+    return blob_digest(path.with_suffix("")) if inside else None
+
+
 def partial_path(digest: Digest) -> PurePosixPath:
     """Where a file's download is kept until it is complete."""
     prefix = "" if digest.algorithm == "sha256" else f"{digest.algorithm}-"

@@ -160,9 +160,7 @@ class TableWriter:
             self._shard.drop()
         self._shard, self._spools, self._waiting = None, [], 0
 
-    def close(
-        self, recipe: dict[str, Any], provenance: Provenance | None = None
-    ) -> TableRecord:
+    def close(self, recipe: dict[str, Any], provenance: Provenance | None = None) -> TableRecord:
         """Close the last shard and write `table.json`; the folder is then complete."""
         with disk_faults(self._folder, "write"):
             self._close_shard()
