@@ -24,7 +24,10 @@ def assess(manifest: Manifest, holding: Holding) -> list[str]:
         name, feature = _label(layout, manifest)
         if feature is not None:
             counts = Counter(_classes(layout, name, names))
-            found += _by_class(counts, feature, split.figures.get(f"{name}-counts"))
+            found += _strange(counts, feature)
+            if len(names) != split.rows:  # else no picture is missing, and no class need be
+                found += _missing(counts, feature)
+            found += _unequal(counts, feature, split.figures.get(f"{name}-counts"))
         if len(names) != split.rows:
             found.append(f"{len(names):,} files instead of {split.rows:,}")
     return found
@@ -74,30 +77,38 @@ def _classes(layout: Layout, column: str, names: Sequence[str]) -> Iterator[str]
             yield str(columns[column])
 
 
-def _by_class(
-    counts: Mapping[str, int], feature: LabelFeature, expected: int | tuple[int, ...] | None
-) -> Iterator[str]:
-    known = feature.codes or feature.names
-    titles = dict(zip(known, feature.names, strict=True))
-    strange = sorted(counts.keys() - titles.keys())
+def _strange(counts: Mapping[str, int], feature: LabelFeature) -> Iterator[str]:
+    strange = sorted(counts.keys() - set(feature.codes or feature.names))
     if strange:
         yield f"{_count(strange, 'folder')} of no class: {_some(strange)}"
-    missing = [_title(name, titles) for name in known if name not in counts]
+
+
+def _missing(counts: Mapping[str, int], feature: LabelFeature) -> Iterator[str]:
+    missing = [title for code, title in _titles(feature) if code not in counts]
     if missing:
         yield f"{_count(missing, 'class')} missing: {_some(missing)}"
-    if isinstance(expected, tuple):
-        few = [
-            f"{_title(name, titles)} {counts[name]:,} of {wanted:,}"
-            for name, wanted in zip(known, expected, strict=True)
-            if name in counts and counts[name] != wanted
-        ]
-        if few:
-            yield f"{_count(few, 'class')} of another size: {_some(few)}"
 
 
-def _title(code: str, titles: Mapping[str, str]) -> str:
-    name = titles[code].partition(",")[0]
-    return code if name == code else f"{code} ({name})"
+def _unequal(
+    counts: Mapping[str, int], feature: LabelFeature, expected: int | tuple[int, ...] | None
+) -> Iterator[str]:
+    if not isinstance(expected, tuple):
+        return
+    unequal = [
+        f"{title} {counts[code]:,} of {wanted:,}"
+        for (code, title), wanted in zip(_titles(feature), expected, strict=True)
+        if code in counts and counts[code] != wanted
+    ]
+    if unequal:
+        yield f"{_count(unequal, 'class')} of another size: {_some(unequal)}"
+
+
+def _titles(feature: LabelFeature) -> list[tuple[str, str]]:
+    """What upstream writes for each class, and how it is shown."""
+    return [
+        (code, f"{code} ({name.partition(',')[0]})") if feature.codes else (code, code)
+        for code, name in zip(feature.codes or feature.names, feature.names, strict=True)
+    ]
 
 
 def _count(things: Sequence[str], thing: str) -> str:
