@@ -142,14 +142,9 @@ class Hub:
 
     def jobs(self, names: Sequence[str]) -> "list[Job]":
         """The files of some datasets and families, each manifest's in its own order."""
-        from dshub.fetcher import Job
+        from dshub.fetcher import jobs
 
-        return [
-            Job(manifest.name, key, resource)
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for key, resource in manifest.split_resources().items()
-        ]
+        return [job for name in self.registry.expand(names) for job in jobs(self.info(name))]
 
     def plan(self, names: Sequence[str]) -> "Plan":
         """What fetching some datasets would do; touches no network."""
@@ -157,14 +152,10 @@ class Hub:
 
     def _needed(self, names: Sequence[str]) -> "list[Job]":
         """The files of some datasets, without those of splits that were imported otherwise."""
-        from dshub.fetcher import Job
+        from dshub.fetcher import jobs
 
-        return [
-            Job(manifest.name, key, resource)
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for key, resource in manifest.split_resources(self._upstream(manifest)).items()
-        ]
+        manifests = map(self.info, self.registry.expand(names))
+        return [job for item in manifests for job in jobs(item, self._upstream(item))]
 
     def _upstream(self, manifest: Manifest) -> tuple[str, ...]:
         """The splits that are made of upstream's files."""
@@ -174,8 +165,9 @@ class Hub:
             return tuple(manifest.splits)
         from dshub.preparation import origin
 
-        chosen = {split: origin(manifest, split, self.store) for split in manifest.splits}
-        return tuple(split for split, item in chosen.items() if item.record is None)
+        return tuple(
+            split for split in manifest.splits if origin(manifest, split, self.store).record is None
+        )
 
     def fetch(
         self, *names: str, prepare: bool = True, source: str | None = None, besides: int = 0
@@ -243,10 +235,9 @@ class Hub:
         """
         from dshub.layouts import import_dataset
 
-        manifests = [self.info(dataset) for dataset in self.registry.expand([name])]
         return [
-            import_dataset(item, self.store, paths, keep=keep, progress=self.progress)
-            for item in manifests
+            import_dataset(self.info(item), self.store, paths, keep=keep, progress=self.progress)
+            for item in self.registry.expand([name])
         ]
 
     def _take(self, jobs: "Sequence[Job]", paths: Sequence[Path]) -> "list[Imported]":
@@ -262,12 +253,9 @@ class Hub:
             *names: datasets, `name@version`, or families.
             splits: of each dataset these alone; all where None.
         """
-        return [
-            folder
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for folder in self._tables(manifest, [*(manifest.splits if splits is None else splits)])
-        ]
+        manifests = map(self.info, self.registry.expand(names))
+        wanted = [(item, item.splits if splits is None else splits) for item in manifests]
+        return [folder for item, chosen in wanted for folder in self._tables(item, [*chosen])]
 
     def verify(self, name: str) -> "Iterator[Finding]":
         """Read every byte kept of a dataset again; see `dshub.verification`."""

@@ -9,7 +9,7 @@ only when its size and checksum are the published ones.
 from dshub.fetcher.fetch import Fetched, Fetcher, Plan
 from dshub.fetcher.importing import Imported, Unlike, import_files, look
 from dshub.fetcher.keeping import Keep
-from dshub.fetcher.sources import Job, sources
+from dshub.fetcher.sources import Job, jobs, sources
 
 __all__ = [
     "Fetched",
@@ -20,6 +20,7 @@ __all__ = [
     "Plan",
     "Unlike",
     "import_files",
+    "jobs",
     "look",
     "sources",
 ]

@@ -84,11 +84,11 @@ class Cache:
         if digest is not None:
             yield verify_reference(f"file {item.name}", digest, self.store)
             return
-        for name in item.datasets:
-            for manifest in inventory.known.registered.get(name, [])[:1]:
-                for record in imports(self.store, manifest):
-                    if record.path and record.layout == item.path.stem:
-                        yield verify_import(record, manifest)
+        known = inventory.known.registered
+        newest = [known[name][0] for name in item.datasets if known.get(name)]
+        for manifest, record in ((m, record) for m in newest for record in imports(self.store, m)):
+            if record.path and record.layout == item.path.stem:
+                yield verify_import(record, manifest)
 
     def gc(self, *, partial: bool = False, dry_run: bool = False) -> Removals:
         """Remove what is of no use any more; see `dshub.housekeeping.garbage`."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dshub.fetcher import Imported, Job, Keep, Unlike, look
+from dshub.fetcher import Imported, Job, Keep, Unlike, jobs, look
 from dshub.layouts.holding import Holding
 from dshub.layouts.recognition import recognise
 from dshub.layouts.records import keep as keep_record
-from dshub.manifest import LOCAL, Manifest, Resource, laid_out
+from dshub.manifest import Manifest, Resource, laid_out
 from dshub.progress import Progress
 from dshub.store import Store
 
@@ -79,7 +79,7 @@ def import_dataset(
             the cache cannot be written.
     """
     at_work = _Import(manifest, store, paths, keep, progress)
-    files = at_work.take(_jobs(manifest, [*manifest.splits]))
+    files = at_work.take(jobs(manifest, [*manifest.splits]))
     lacking = [split for split in manifest.splits if not _is_here(manifest, split, store)]
     layouts: list[Recognised] = []
     if lacking:
@@ -88,17 +88,13 @@ def import_dataset(
     found = {item.split for item in layouts if not item.faults}
     splits = {split: split not in lacking or split in found for split in manifest.splits}
     short = [split for split, here in splits.items() if not here]
-    missing = [job for job in _jobs(manifest, short) if not _has(job.resource, store)]
+    needed = jobs(manifest, short)
+    missing = [job for job in needed if not _has(job.resource, store)]
     return ImportReport(manifest.name, tuple(files), tuple(layouts), tuple(missing), splits)
 
 
-def _jobs(manifest: Manifest, splits: Sequence[str]) -> list[Job]:
-    wanted = manifest.split_resources(tuple(splits)) if splits else {}
-    return [Job(manifest.name, name, item) for name, item in wanted.items() if name != LOCAL]
-
-
 def _is_here(manifest: Manifest, split: str, store: Store) -> bool:
-    return all(_has(job.resource, store) for job in _jobs(manifest, [split]))
+    return all(_has(job.resource, store) for job in jobs(manifest, [split]))
 
 
 def _has(resource: Resource, store: Store) -> bool:
@@ -118,9 +114,9 @@ class _Import:
     keep: Keep
     progress: Progress | None
 
-    def take(self, jobs: Sequence[Job]) -> list[Imported | Unlike]:
-        """Take the files among some that are not here yet."""
-        wanted = [job for job in jobs if not _has(job.resource, self.store)]
+    def take(self, files: Sequence[Job]) -> list[Imported | Unlike]:
+        """Take those of some files that are not here yet."""
+        wanted = [job for job in files if not _has(job.resource, self.store)]
         if not wanted:
             return []
         return look(self.store, wanted, self.paths, keep=self.keep, progress=self.progress)
@@ -131,14 +127,14 @@ class _Import:
         """For each split the layout that was taken, or all that was found where none is whole."""
         manifest = self.manifest
         names = [name for name, item in manifest.layouts.items() if item.split in splits]
-        jobs = {
+        wanted = {
             job.resource.digest: job
             for name in names
-            for job in _jobs(laid_out(manifest, name, _ANY), [manifest.layouts[name].split])
+            for job in jobs(laid_out(manifest, name, _ANY), [manifest.layouts[name].split])
         }
         files = [
             item
-            for item in self.take(list(jobs.values()))
+            for item in self.take(list(wanted.values()))
             if isinstance(item, Imported) or item.job.name not in manifest.resources
         ]
         holdings = {item.layout: item for item in recognise(manifest, self.paths)}
@@ -155,11 +151,11 @@ class _Import:
     def _judge(self, name: str, holding: Holding | None) -> Iterator[Recognised]:
         """What was found of a layout, if anything was."""
         layout = self.manifest.layouts[name]
-        jobs = _jobs(laid_out(self.manifest, name, _ANY), [layout.split])
-        here = [job for job in jobs if _has(job.resource, self.store)]
+        wanted = jobs(laid_out(self.manifest, name, _ANY), [layout.split])
+        here = [job for job in wanted if _has(job.resource, self.store)]
         if holding is None and (layout.local_members or not here):
             return
-        faults = [f"{job.title} is missing" for job in jobs if job not in here]
+        faults = [f"{job.title} is missing" for job in wanted if job not in here]
         files, size = len(here), sum(job.resource.size or 0 for job in here)
         if holding is not None:
             from dshub.layouts.assessment import assess  # takes readers, and those Arrow

@@ -32,11 +32,16 @@ def recognise(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
     if not wanted:
         return []
     best: dict[str, Holding] = {}
-    for path, listed in _listings(paths):
-        for name, layout in wanted.items():
-            for holding in _holdings(name, layout, path, listed):
-                if name not in best or len(holding.files) > len(best[name].files):
-                    best[name] = holding
+    found = (
+        holding
+        for path, listed in _listings(paths)
+        for name, layout in wanted.items()
+        for holding in _holdings(name, layout, path, listed)
+    )
+    for holding in found:
+        name = holding.layout
+        if name not in best or len(holding.files) > len(best[name].files):
+            best[name] = holding
     return [best[name] for name in wanted if name in best]
 
 
@@ -99,7 +104,7 @@ def _holdings(name: str, layout: Layout, path: Path, listed: Iterable[Listed]) -
             yield _holding(name, layout, path, prefix, found)
 
 
-def _holding(  # its parts
+def _holding(
     name: str, layout: Layout, path: Path, prefix: str, found: Mapping[str, list[Listed]]
 ) -> Holding:
     ordered = {member: _ordered(layout, found[member]) for member in layout.local_members}

@@ -10,7 +10,7 @@ A split has an *origin*: upstream's files, or a layout in which it was imported.
 from dshub.preparation.making import prepare, prepare_splits, unpacked_size
 from dshub.preparation.origins import Origin, find, keys, origin
 from dshub.preparation.reading import Archives, rows_of
-from dshub.preparation.recipes import FORMAT, Recipe, jobs, recipe
+from dshub.preparation.recipes import FORMAT, Recipe, recipe
 
 __all__ = [
     "FORMAT",
@@ -18,7 +18,6 @@ __all__ = [
     "Origin",
     "Recipe",
     "find",
-    "jobs",
     "keys",
     "origin",
     "prepare",

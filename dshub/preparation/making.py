@@ -7,13 +7,13 @@ from pathlib import Path
 
 from dshub import archives
 from dshub.errors import DiskFullError, SchemaError
-from dshub.fetcher import Fetcher
+from dshub.fetcher import Fetcher, jobs
 from dshub.layouts import ImportRecord, LocalFiles, opened
 from dshub.manifest import Manifest
 from dshub.prefetch import prefetched
 from dshub.preparation.origins import Origin, origin
 from dshub.preparation.reading import Archives, rows, skips
-from dshub.preparation.recipes import Recipe, jobs, recipe
+from dshub.preparation.recipes import Recipe, recipe
 from dshub.progress import Progress, Silent, Task, size
 from dshub.store import Store, table_path
 from dshub.table import SUMS, Provenance, TableWriter

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dshub.fetcher import jobs
 from dshub.layouts import ImportRecord, imports
 from dshub.manifest import Manifest
-from dshub.preparation.recipes import jobs, recipe
+from dshub.preparation.recipes import recipe
 from dshub.store import Store
 
 

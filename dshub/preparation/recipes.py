@@ -1,15 +1,13 @@
-"""What decides a table's bytes, and the files that it takes."""
+"""What decides a table's bytes."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from dshub import readers
-from dshub.fetcher import Job
-from dshub.manifest import LOCAL, Join, Manifest, Match, Split
+from dshub.manifest import Join, Manifest, Match, Split
 from dshub.readers import Reader
 
 FORMAT = 1  # raised when the same rows would be written in another form
@@ -61,11 +59,3 @@ def _identity(manifest: Manifest, facts: Split, part: str) -> list[Any]:
         resource, _, member = reference.partition(":")
         found.append([str(manifest.resources[resource].digest), member])
     return found[0] if isinstance(facts.files[part], str) else found
-
-
-def jobs(manifest: Manifest, splits: Sequence[str] | None = None) -> list[Job]:
-    """The files with checksums that some splits need, all splits where None."""
-    wanted = manifest.split_resources(None if splits is None else tuple(splits))
-    return [
-        Job(manifest.name, name, resource) for name, resource in wanted.items() if name != LOCAL
-    ]

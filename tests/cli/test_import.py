@@ -109,6 +109,6 @@ def test_a_referenced_tar_that_changed_is_told(
     assert done.returncode == 8
     assert str(tar) in done.stderr
     assert tar.read_bytes() == data
-    assert dshub("cache", "rm", NAME, "--yes").returncode == 0
+    assert dshub("cache", "rm", NAME).returncode == 0
     assert tar.read_bytes() == data
     assert not list((cache / "references-v1").rglob("*.json"))

@@ -21,7 +21,6 @@ from dshub.manifest import LabelFeature
 from dshub.progress import Progress, Silent
 from dshub.registry import built_in_root
 
-
 NAME = "small-imagenet"
 
 
@@ -207,13 +206,13 @@ def with_facts(text: str, path: Path) -> str:
     data = path.read_bytes()
 
     def facts(block: re.Match[str]) -> str:
-        found = re.sub(r"^sha256 = .*$", f'sha256 = "{sha256(data)}"', block[0], flags=re.M)
-        found = re.sub(r"^md5 = .*\n", "", found, flags=re.M)
-        return re.sub(r"^size = .*$", f"size = {len(data)}", found, flags=re.M)
+        found = re.sub(r"^sha256 = .*$", f'sha256 = "{sha256(data)}"', block[0], flags=re.MULTILINE)
+        found = re.sub(r"^md5 = .*\n", "", found, flags=re.MULTILINE)
+        return re.sub(r"^size = .*$", f"size = {len(data)}", found, flags=re.MULTILINE)
 
     name = re.escape(path.name)
     block = rf'^filename = "{name}"\n(?:[a-z0-9_]+ = .*\n)+'
-    changed, count = re.subn(block, facts, text, flags=re.M)
+    changed, count = re.subn(block, facts, text, flags=re.MULTILINE)
     assert count, path.name
     return changed
 

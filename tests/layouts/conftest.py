@@ -19,4 +19,5 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def hub(world: World, cache: Path) -> Hub:
     """A hub that knows the small ImageNet and no network."""
-    return hub_of(world, cache)
+    made: Hub = hub_of(world, cache)
+    return made

@@ -26,8 +26,8 @@ def test_cifar_loads_from_the_archive_for_python(
     """Its rows are those of the file, and the binary archive is not asked for."""
     text = (built_in_root() / name / "1.0.0.toml").read_text("utf-8")
     text = text.replace(f'name = "{name}"', f'name = "small-{name}"')
-    text = re.sub(r"^rows = .*$", "rows = 30", text, flags=re.M)
-    text = re.sub(r"^figures = .*$", "", text, flags=re.M)
+    text = re.sub(r"^rows = .*$", "rows = 30", text, flags=re.MULTILINE)
+    text = re.sub(r"^figures = .*$", "", text, flags=re.MULTILINE)
     target = tmp_path / "registry" / f"small-{name}" / "1.0.0.toml"
     write(target, text.encode())
     made = _archive(target, tmp_path / archive)

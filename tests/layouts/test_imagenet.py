@@ -1,4 +1,4 @@
-"""ImageNet-1k in every form in which people have it: the same rows, and nothing of theirs changed."""
+"""ImageNet-1k in every form in which people have it: the same rows, and their files unchanged."""
 
 import hashlib
 import os
@@ -82,8 +82,7 @@ def test_a_thousand_classes(tmp_path: Path, cache: Path) -> None:
     }
     assert rows_of(hub, "train") == world.truth("train")
     assert rows_of(hub, "val") == world.truth("val")
-    label = hub.info(NAME).features["label"]
-    assert len({row[0] for row in rows_of(hub, "val")}) == len(label.names)  # type: ignore[union-attr]
+    assert len({label for label, _ in rows_of(hub, "val")}) == 1000
 
 
 def test_where_rows_come_from_is_part_of_their_fingerprint(
@@ -106,7 +105,7 @@ def test_what_was_read_is_on_record(hub: Hub, world: World, tmp_path: Path) -> N
     hub.import_files(NAME, [tree])
     (folder,) = hub.prepare(NAME, splits=["train"])
     lines = (folder / "files.sha256").read_text().splitlines()
-    found = dict(reversed(line.split("  ", 1)) for line in lines)
+    found = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     assert found == {
         f"train/{code}/{name}": hashlib.sha256(data).hexdigest() for code, name, data in world.train
     }
@@ -134,7 +133,7 @@ def test_what_changed_since_is_no_row(hub: Hub, world: World, tmp_path: Path) ->
     tree = world.folders(tmp_path / "tree")
     hub.import_files(NAME, [tree])
     next((tree / "train").rglob("*.JPEG")).unlink()
-    with pytest.raises(StoreError, match="19 files, .* where there were 20 files"):
+    with pytest.raises(StoreError, match=r"19 files, .* where there were 20 files"):
         hub.load(NAME, "train")
     shutil.rmtree(tree)
     with pytest.raises(StoreError, match="imported from there and is gone"):
@@ -187,7 +186,7 @@ def test_other_files_beside_are_no_matter(hub: Hub, world: World, tmp_path: Path
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_links_in_a_tree_are_followed(hub: Hub, world: World, tmp_path: Path) -> None:
-    """Classes on another disk, pictures that are links, a link to a folder above, one to nowhere."""
+    """Classes on another disk, pictures that are links, a link to a folder above, one to itself."""
     tree = world.folders(tmp_path / "tree")
     code, name, _ = world.train[0]
     (tree / "train" / code).rename(tmp_path / "elsewhere")
