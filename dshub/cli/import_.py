@@ -72,6 +72,8 @@ def command(
     rows = [row for report in reports for row in _rows(report)]
     _screen.answer(as_json, data, lambda: _screen.columns(rows) if rows else "")
     if not as_json:
+        for path in _unknown(paths, reports):
+            _screen.note(f"{path} is no file of {name}, by its checksum and by its name")
         _tell(name, reports, bool(tables))
     ctx.exit(0 if complete else 1)
 
@@ -81,6 +83,20 @@ def _prepared(hub: "Hub", name: str, reports: "Sequence[ImportReport]") -> Itera
     for dataset, report in zip(hub.registry.expand([name]), reports, strict=True):
         splits = [split for split, here in report.splits.items() if here]
         yield from (str(folder) for folder in hub.prepare(dataset, splits=splits))
+
+
+def _unknown(paths: Sequence[Path], reports: "Sequence[ImportReport]") -> list[Path]:
+    """The files that were named and turned out to be nothing."""
+    known = {item.source for report in reports for item in report.files}
+    places = {item.path for report in reports for item in report.layouts}
+    return [
+        path
+        for path in paths
+        if path.is_file()
+        and path not in known
+        and places.isdisjoint({path.absolute(), path.absolute().parent})
+        and any(report.files or report.missing for report in reports)
+    ]
 
 
 def _imported(report: "ImportReport") -> "list[Imported]":
