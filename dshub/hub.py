@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dshub.dataset import Dataset, Splits
-    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Plan
+    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Keep, Plan
     from dshub.housekeeping import Cache
+    from dshub.layouts import ImportReport
     from dshub.verification import Finding
 
     Arrays = tuple[np.ndarray, np.ndarray]
@@ -118,22 +119,44 @@ class Hub:
 
     def unaccepted(self, manifests: Iterable[Manifest]) -> list[Manifest]:
         """Those datasets, with files to be fetched, whose terms nobody has accepted."""
+        from dshub.fetcher import jobs
         from dshub.terms import are_accepted
 
         return [
             manifest
             for manifest in manifests
             if not are_accepted(manifest, self.store, self.settings.accept_terms)
-            and self.fetcher().plan(_jobs(manifest)).missing
+            and self.fetcher().plan(jobs(manifest)).missing
         ]
 
     def jobs(self, names: Sequence[str]) -> "list[Job]":
         """The files of some datasets and families, each manifest's in its own order."""
-        return [job for name in self.registry.expand(names) for job in _jobs(self.info(name))]
+        from dshub.fetcher import jobs
+
+        return [job for name in self.registry.expand(names) for job in jobs(self.info(name))]
 
     def plan(self, names: Sequence[str]) -> "Plan":
         """What fetching some datasets would do; touches no network."""
-        return self.fetcher().plan(self.jobs(names))
+        return self.fetcher().plan(self._needed(names))
+
+    def _needed(self, names: Sequence[str]) -> "list[Job]":
+        """The files of some datasets, without those of splits that were imported otherwise."""
+        from dshub.fetcher import jobs
+
+        manifests = map(self.info, self.registry.expand(names))
+        return [job for item in manifests for job in jobs(item, self._upstream(item))]
+
+    def _upstream(self, manifest: Manifest) -> tuple[str, ...]:
+        """The splits that are made of upstream's files."""
+        from dshub.layouts import imports
+
+        if not manifest.layouts or not imports(self.store, manifest):
+            return tuple(manifest.splits)
+        from dshub.preparation import origin
+
+        return tuple(
+            split for split in manifest.splits if origin(manifest, split, self.store).record is None
+        )
 
     def fetch(
         self, *names: str, prepare: bool = True, source: str | None = None, besides: int = 0
@@ -161,7 +184,7 @@ class Hub:
             ReadError, SchemaError: prepared rows do not fit the manifest.
         """
         _refuse(self.unaccepted(map(self.info, self.registry.expand(names))))
-        wanted = self.jobs(names)
+        wanted = self._needed(names)
         besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
         if source is None and fetcher.plan(wanted).missing:
@@ -189,12 +212,28 @@ class Hub:
             unpacked = max(unpacked, unpacked_size(manifest, missing))  # one dataset after another
         return tables + unpacked
 
-    def import_files(self, name: str, paths: Sequence[Path]) -> "list[Imported]":
-        """Take files of a dataset or family from folders and files that are here already.
+    def import_files(
+        self, name: str, paths: Sequence[Path], *, keep: "Keep" = "auto"
+    ) -> "list[ImportReport]":
+        """Take a dataset or family from folders and files that are here already.
 
-        Files are recognised by their checksums and copied; see `dshub.fetcher.import_files`.
+        Files are recognised by their checksums, other layouts by their structure; see
+        `dshub.layouts.import_dataset`. Yours are only read.
+
+        Args:
+            name: dataset or family.
+            paths: files, and folders to look through.
+            keep: `copy`, `link` or `reference`, or `auto` for what is safe and takes least space.
+
+        Returns:
+            What was found of each dataset, and what is missing.
         """
-        return self._take(self.jobs([name]), paths)
+        from dshub.layouts import import_dataset
+
+        return [
+            import_dataset(self.info(item), self.store, paths, keep=keep, progress=self.progress)
+            for item in self.registry.expand([name])
+        ]
 
     def _take(self, jobs: "Sequence[Job]", paths: Sequence[Path]) -> "list[Imported]":
         from dshub.fetcher import import_files
@@ -202,14 +241,16 @@ class Hub:
         missing = [job for job in jobs if self.fetcher().path(job) is None]
         return import_files(self.store, missing, paths, progress=self.progress)
 
-    def prepare(self, *names: str) -> list[Path]:
-        """Make the tables of some datasets or families; returns the folder of each split."""
-        return [
-            folder
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for folder in self._tables(manifest, [*manifest.splits])
-        ]
+    def prepare(self, *names: str, splits: Sequence[str] | None = None) -> list[Path]:
+        """Make the tables of some datasets or families; returns the folder of each split.
+
+        Args:
+            *names: datasets, `name@version`, or families.
+            splits: of each dataset these alone; all where None.
+        """
+        manifests = map(self.info, self.registry.expand(names))
+        wanted = [(item, item.splits if splits is None else splits) for item in manifests]
+        return [folder for item, chosen in wanted for folder in self._tables(item, [*chosen])]
 
     def verify(self, name: str) -> "Iterator[Finding]":
         """Read every byte kept of a dataset again; see `dshub.verification`."""
@@ -392,13 +433,6 @@ class Hub:
             return x, y
 
         return arrays("train"), arrays("test")
-
-
-def _jobs(manifest: Manifest) -> "list[Job]":
-    from dshub.fetcher import Job
-
-    resources = manifest.split_resources()
-    return [Job(manifest.name, key, resource) for key, resource in resources.items()]
 
 
 def _refuse(manifests: Sequence[Manifest]) -> None:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.digest import Digest
-from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError
+from dshub.errors import (
+    DiskFullError,
+    DshubError,
+    FetchError,
+    ManualStepError,
+    OfflineError,
+    StoreError,
+)
 from dshub.fetcher.crew import Crew, Outcome
 from dshub.fetcher.download import AllFailed, Delivered
 from dshub.fetcher.session import Limiter, Session, Stopped
@@ -148,6 +155,9 @@ class Fetcher:
             for job in plan.missing
             if job.resource.access == "manual" and job not in reachable
         }
+        for job in plan.missing:
+            if job.title in manual:
+                _check_reference(job, self.store)
         if manual:
             raise ManualStepError(dataset=dataset, files=manual)
         if self.offline and not any(self._sources(job) for job in plan.missing):
@@ -195,6 +205,18 @@ class Fetcher:
             )
             outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
         return _settle(outcomes)
+
+
+def _check_reference(job: Job, store: Store) -> None:
+    """Raise StoreError where a file that only a person can get was imported, and is gone."""
+    reference = store.reference(job.resource.digest)
+    if reference is not None and reference.fault:
+        raise StoreError(
+            path=reference.path,
+            action="use",
+            reason=reference.fault,
+            hint=f"bring it back, or `dshub import {job.dataset} FILE` from where it is now",
+        )
 
 
 def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Delivered]:

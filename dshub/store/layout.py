@@ -6,8 +6,10 @@ from dshub.digest import Algorithm, Digest, is_hex
 
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
 PINS, MIRRORS, TERMS = "pins-v1", "mirrors-v1", "terms-v1"
+REFERENCES, IMPORTS = "references-v1", "imports-v1"
 
 TABLE_FILE = "table.json"  # a folder that has it is a table
+JOURNAL = "journal.json"  # a table under way that has it can be gone on with
 PIN_SUFFIX = ".pin"  # so that a dataset may be pinned beside a family of its name
 
 CACHEDIR_FILE = "CACHEDIR.TAG"
@@ -28,6 +30,12 @@ def blob_digest(path: PurePath) -> Digest | None:
     """The checksum that a file in `blobs-v1` is named by; None where it is named otherwise."""
     algorithm: Algorithm = "md5" if path.parent.name.startswith("md5-") else "sha256"
     return Digest(algorithm, path.name) if is_hex(algorithm, path.name) else None
+
+
+def reference_digest(path: PurePath) -> Digest | None:
+    """The checksum of the file of which a note in `references-v1` speaks; None of any other."""
+    inside = REFERENCES in path.parts and path.suffix == ".json"
+    return blob_digest(path.with_suffix("")) if inside else None
 
 
 def partial_path(digest: Digest) -> PurePosixPath:
@@ -64,3 +72,14 @@ def mirror_path(key: str) -> PurePosixPath:
 def manifest_path(digest: Digest) -> PurePosixPath:
     """Where a manifest of a mirror is kept: by its checksum, but apart from the data."""
     return PurePosixPath(MIRRORS, f"{digest.hex}.toml")
+
+
+def reference_path(digest: Digest) -> PurePosixPath:
+    """Where it says that a file with that checksum lies outside of the cache."""
+    relative = blob_path(digest).relative_to(BLOBS)
+    return PurePosixPath(REFERENCES, f"{relative}.json")
+
+
+def import_path(name: str, layout: str) -> PurePosixPath:
+    """Where it says that a dataset was imported in a layout: `imports-v1/set/folders.json`."""
+    return PurePosixPath(IMPORTS, name, f"{layout}.json")

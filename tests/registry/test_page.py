@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dshub import plugins, readers
-from dshub.manifest import Feature, License, Manifest, Resource, Split, Step
+from dshub.manifest import Feature, Layout, License, Manifest, Resource, Split, Step
 from dshub.registry import built_in_root
 
 PAGE = (Path(__file__).parents[2] / "registry" / "README.md").read_text("utf-8")
@@ -49,7 +49,7 @@ def test_features_and_steps_that_are_shown_are_right() -> None:
 def test_every_field_of_a_manifest_is_explained() -> None:
     """A field that is not on the page is known to nobody."""
     fields = chain.from_iterable(
-        kind.__struct_fields__ for kind in (Manifest, Resource, Split, License)
+        kind.__struct_fields__ for kind in (Manifest, Resource, Split, License, Layout)
     )
     assert [name for name in fields if not re.search(rf"\b{name}\b", PAGE)] == []
 

@@ -119,7 +119,7 @@ def _dataset(node: Node, notes: list[Note]) -> dict[str, Any]:
 def _own(node: Node) -> dict[str, Any]:
     """What a document of ours says of the dataset besides."""
     own = node.get(DATASET)
-    kept = ("title", "task", "supervised", "license", "citations")
+    kept = ("title", "task", "supervised", "license", "citations", "layouts")
     return {key: own[key] for key in kept if key in own} if isinstance(own, dict) else {}
 
 
