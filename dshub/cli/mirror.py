@@ -12,6 +12,7 @@ from dshub.progress import size
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
+    from dshub.index import Signer
     from dshub.mirror.destinations import Destination
     from dshub.mirror.selection import LeftOut
     from dshub.mirror.writing import Plan, Report
@@ -83,20 +84,16 @@ def command(
     if verify:
         ctx.exit(_mirror_verify.run(dest, as_json=as_json))
     from dshub.hub import Hub
-    from dshub.index import Signer
     from dshub.mirror.opening import open_destination
     from dshub.mirror.selection import choose
     from dshub.mirror.writing import Mirroring, Options
 
     hub, place = Hub(), open_destination(dest)
-    signer = Signer(sign) if sign else None
-    options = Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
+    options = Options(prepared=prepared, limit=limit_rate, signer=_signer(sign), prune=prune)
     wanted = hub.registry.names() if everything else names
     chosen, left = choose(hub.registry, wanted, deny=deny, restricted=restricted)
-    mirroring = Mirroring(place, hub, options)
-    plan = mirroring.plan(chosen)
-    if not as_json:
-        _announce(place, plan, left)
+    plan = (mirroring := Mirroring(place, hub, options)).plan(chosen)
+    _announce(place, plan, left, quiet=as_json)
     if dry_run:
         _screen.answer(as_json, _planned(plan, left), lambda: _pieces(plan))
         return
@@ -116,8 +113,18 @@ def _check(ctx: click.Context, names: Sequence[str], *, everything: bool, verify
         ctx.fail("name datasets or families, or give --all")
 
 
-def _announce(place: "Destination", plan: "Plan", left: "Sequence[LeftOut]") -> None:
+def _signer(key: Path | None) -> "Signer | None":
+    from dshub.index import Signer
+
+    return Signer(key) if key else None
+
+
+def _announce(
+    place: "Destination", plan: "Plan", left: "Sequence[LeftOut]", *, quiet: bool
+) -> None:
     """What will be done and how large it is, before anything is."""
+    if quiet:
+        return
     for item in left:
         _screen.note(f"left out: {item.name}, for {item.reason}")
     count = len(plan.chosen)

@@ -1,13 +1,12 @@
 """`Hub`: settings, a registry and a store, and everything that can be asked of them.
 
-The functions of the package are one-liners over a default hub, made on first use from the
-environment. What is heavy is imported by the method that needs it, so that listing and fetching
-load neither NumPy nor Arrow.
+What is heavy is imported by the method that needs it, so that listing and fetching load neither
+NumPy nor Arrow.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -439,62 +438,3 @@ def _refuse(manifests: Sequence[Manifest]) -> None:
     """Raise the error for terms that nobody has accepted, if there are any."""
     if manifests:
         raise TermsError(terms={item.name: item.license.terms or "" for item in manifests})
-
-
-@lru_cache(maxsize=1)
-def _hub_of(settings: Settings) -> Hub:
-    return Hub(settings=settings)
-
-
-def _hub() -> Hub:
-    """The hub of this process's environment, made anew when that has changed."""
-    return _hub_of(Settings.read())
-
-
-def names() -> list[str]:
-    """Every dataset that can be named, sorted; see `Hub.names`."""
-    return _hub().names()
-
-
-def info(name: str) -> Manifest:
-    """The manifest of a dataset; see `Hub.info`."""
-    return _hub().info(name)
-
-
-def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
-    """Get datasets onto this machine, verified; see `Hub.fetch`."""
-    return _hub().fetch(*names, prepare=prepare)
-
-
-@overload
-def load(
-    name: str,
-    split: str,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
-) -> "Dataset": ...
-@overload
-def load(
-    name: str,
-    split: None = None,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
-) -> "Splits": ...
-def load(
-    name: str,
-    split: str | None = None,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
-) -> "Dataset | Splits":
-    """A split of a dataset, ready to use; see `Hub.load`."""
-    if split is None:
-        return _hub().load(name, columns=columns, synthetic=synthetic)
-    return _hub().load(name, split, columns=columns, synthetic=synthetic)
-
-
-def load_data(name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
-    """`(x_train, y_train), (x_test, y_test)`; see `Hub.load_data`."""
-    return _hub().load_data(name, synthetic=synthetic)
