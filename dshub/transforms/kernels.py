@@ -10,6 +10,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from dshub.transforms.colors import Scale, scales, scales_of_values
+
 _compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
 
 
@@ -97,6 +99,52 @@ def _three_moved(pictures, rows, place, scaling, sizes, out):
 
 
 @_compiled
+def _scaled(source, target, span, scale, bias):
+    """A run of values; `span` is where it begins in `source`, where in `target`, and its length."""
+    at, to, length = span
+    for j in range(length):
+        target[to + j] = np.float32(source[at + j]) * scale[j] + bias[j]
+
+
+@_compiled
+def _turned(source, first, pixels, channels, line):
+    """Fill `line` with pixels of `source` from right to left; `first` is its leftmost value."""
+    for x in range(pixels):
+        at = first + (pixels - 1 - x) * channels
+        for c in range(channels):
+            line[x * channels + c] = source[at + c]
+
+
+@_compiled
+def _lines_moved(pictures, rows, place, scaling, sizes, out):
+    """Parts of pictures (…, height * width * channels), to (rows, down * right * channels).
+
+    `scaling` is as long as a line. Turned lines are turned as bytes first, because the compiler
+    makes long steps of plain runs only.
+    """
+    scale, bias = scaling
+    height, width, down, right, channels = sizes
+    line = np.empty(right * channels, np.uint8)
+    for i in range(len(rows)):
+        top, left, turned = place[i, 0], place[i, 1], place[i, 2]
+        low, high = max(0, -left), min(right, width - left)
+        source, target = pictures[rows[i]], out[i]
+        if low > 0 or high < right or top < 0 or top + down > height:
+            for j in range(len(target)):
+                target[j] = bias[j % len(bias)]
+        length = (high - low) * channels
+        for y in range(max(0, -top), min(down, height - top)):
+            at = ((y + top) * width + low + left) * channels
+            if turned:
+                _turned(source, at, high - low, channels, line)
+                _scaled(
+                    line, target, (0, (y * right + right - high) * channels, length), scale, bias
+                )
+            else:
+                _scaled(source, target, (at, (y * right + low) * channels, length), scale, bias)
+
+
+@_compiled
 def _rows(pictures, rows, scale, bias, out):
     """(…, values) to (rows, values); `scale` and `bias` as long as a row."""
     for i in range(len(rows)):
@@ -122,7 +170,7 @@ def run(  # one value for each thing that the pass reads
     pictures: np.ndarray,
     rows: np.ndarray,
     place: np.ndarray | None,
-    scaling: tuple[np.ndarray, np.ndarray],
+    scale: Scale,
     out: np.ndarray,
     *,
     planes: bool,
@@ -131,19 +179,24 @@ def run(  # one value for each thing that the pass reads
 
     Args:
         place: None where nothing moves.
-        scaling: scale and bias.
+        scale: what is multiplied with and added.
     """
     _, height, width, channels = pictures.shape
     pixels, count, many = height * width, len(rows), len(pictures)
-    flat = pictures.reshape(many, -1)
-    if place is None and (not planes or channels == 1):
-        wide = [np.tile(values, pixels) for values in scaling]
-        _rows(flat, rows, *wide, out.reshape(count, -1))
+    flat, flat_out = pictures.reshape(many, -1), out.reshape(count, -1)
+    lines = not planes or channels == 1
+    down, right = out.shape[1:3] if not planes else out.shape[2:]
+    scaling = scales(scale, channels)
+    if place is None and lines:
+        _rows(flat, rows, *scales_of_values(scale, channels, pixels, planes=False), flat_out)
     elif place is None and channels == 3:
         _three_planes(flat, rows, *scaling, out.reshape(count, 3, pixels))
-    elif planes and channels == 3:
-        sizes = height, width, out.shape[2], out.shape[3]
-        _three_moved(flat, rows, place, scaling, sizes, out.reshape(count, -1))
+    elif place is not None and lines:
+        line = scales_of_values(scale, channels, right, planes=False)
+        sizes = height, width, down, right, channels
+        _lines_moved(flat, rows, place, line, sizes, flat_out)
+    elif place is not None and channels == 3:
+        _three_moved(flat, rows, place, scaling, (height, width, down, right), flat_out)
     else:
         still = np.zeros((count, 3), np.int64) if place is None else place
-        _moved(pictures, rows, still, *scaling, out if planes else np.moveaxis(out, 3, 1))
+        _moved(pictures, rows, still, *scaling, out)
