@@ -20,10 +20,11 @@ class Gatherer:
     Args:
         rows: where from.
         plan: how.
+        pool: the memory of pictures.
     """
 
-    def __init__(self, rows: Rows, plan: Plan) -> None:
-        self.plan, self.pool = plan, Pool()
+    def __init__(self, rows: Rows, plan: Plan, pool: Pool | None = None) -> None:
+        self.plan, self.pool = plan, pool or Pool()
         self.own = own_transforms(plan.transforms)
         self.fused = Fused.beginning(plan.transforms)
         self._all, self._features = rows, rows.features

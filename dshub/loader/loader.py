@@ -95,9 +95,10 @@ class Loader:
     def _end(self, position: int) -> int:
         return min(position + self.plan.size * self.plan.world, self.share.total)
 
-    def advance(self) -> None:
-        """Count an epoch whose batches were taken with `positions` and `batch`."""
-        self.epoch, self._position, self._resume = self.epoch + 1, 0, 0
+    def reach(self, epoch: int, position: int) -> None:
+        """Say where the walk is, where batches are taken with `positions` and `batch`."""
+        self.epoch, self._position = epoch, min(position, self.share.total)
+        self._resume = 0
 
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
         """The rows of the batch that begins at a position, int64."""
