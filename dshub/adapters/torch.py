@@ -23,7 +23,7 @@ from dshub.dataset import Dataset
 from dshub.errors import MissingExtraError
 from dshub.loader import Batch, Gatherer, Loader, Plan, Pool
 from dshub.order import InOrder
-from dshub.transforms import Context, Transform
+from dshub.transforms import Context, is_own
 from dshub.transforms.colors import scales_of_values
 from dshub.transforms.fused import kernels
 
@@ -167,7 +167,7 @@ class _Tensors:
 
     def __init__(self, loader: Loader, *, pinned: bool) -> None:
         plan = loader.plan
-        own = all(isinstance(transform, Transform) for transform in plan.transforms)
+        own = all(is_own(transform) for transform in plan.transforms)
         self._planes = list(loader.rows.pictures) if own and plan.layout == "chw" else []
         self._pair = loader.rows.supervised if plan.supervised else None
         plan = msgspec.structs.replace(plan, layout="hwc") if own else plan

@@ -9,7 +9,7 @@ from dshub.loader.buffers import Pool
 from dshub.loader.plan import Batch, Plan, Rows
 from dshub.manifest import Feature, ImageFeature, LabelFeature
 from dshub.order import Draws
-from dshub.transforms import Context, Transform, apply
+from dshub.transforms import Context, apply, is_own
 from dshub.transforms.fused import Fused
 from dshub.transforms.transform import AnyTransform
 
@@ -55,7 +55,8 @@ class Gatherer:
     def context(self, rows: np.ndarray, epoch: int) -> Context:
         """What transforms are told of some rows."""
         draws = Draws.of(rows, self.plan.seed, epoch)
-        return Context(draws, self._features, self._pictures, self._labels)
+        planes = self.plan.layout == "chw"
+        return Context(draws, self._features, self._pictures, self._labels, planes)
 
     def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
         """A column of pictures after the fused transforms.
@@ -95,7 +96,7 @@ def _is_array(feature: Feature) -> bool:
 
 def own_transforms(transforms: Sequence[AnyTransform]) -> int:
     """How many of the first transforms are dshub's own; those see channels last."""
-    found = [isinstance(transform, Transform) for transform in transforms]
+    found = [is_own(transform) for transform in transforms]
     return found.index(False) if False in found else len(found)
 
 
