@@ -107,10 +107,11 @@ class TorchBatches(IterableDataset[Any]):
     def __init__(self, loader: Loader, device: Any = None, *, pinned: bool = False) -> None:
         self.loader = loader
         self._device, self._pinned = device, pinned
-        # for each worker the epoch that it began with and the one that comes next: workers that
-        # end with their epoch leave it here for those that follow them
+        # for each worker the epoch that the loader had when it was copied there, and the epoch
+        # that comes next: workers that end with their epoch leave it for those that follow them
         self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()
-        self._began: int | None = None  # in a worker alone
+        self._copied: int | None = None  # the epoch of the copy, in a worker
+        self._loaded = False  # whether the next epoch of a worker is that of a state
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_gatherer"}
@@ -131,10 +132,13 @@ class TorchBatches(IterableDataset[Any]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on there with the next iteration. See `Loader.load_state_dict`."""
-        worker = get_worker_info()
-        self._next[slice(None) if worker is None else worker.id] = 0
-        self._began = None
+        copied = self.loader.epoch
         self.loader.load_state_dict(state)
+        if get_worker_info() is None:
+            self._next.zero_()
+            return
+        self._copied = copied if self._copied is None else self._copied
+        self._loaded = True
 
     @cached_property
     def _gatherer(self) -> "_Tensors":
@@ -144,22 +148,32 @@ class TorchBatches(IterableDataset[Any]):
         """Every `workers`-th batch; the position counts whole rounds of all workers."""
         if self._device is not None:
             raise ValueError("a worker makes no tensors on a device: leave `device` out")
-        loader, positions, epoch = self.loader, self.loader.positions(), self._epoch(workers)
-        for turn, position in enumerate(positions[worker::workers], 1):
+        positions, epoch = self.loader.positions(), self._epoch(workers)
+        self.loader.reach(epoch, positions.start)  # a state may be asked for before a batch is
+        return self._walk(positions, epoch, worker, workers)
+
+    def _walk(self, positions: range, epoch: int, worker: int, workers: int) -> Iterator[Any]:
+        loader, own = self.loader, positions[worker::workers]
+        done = torch.tensor([self._copied, epoch + 1])
+        if not own:
+            self._next[worker] = done
+        for turn, position in enumerate(own, 1):
             batch = self._gatherer.batch(loader.rows_at(position, epoch), epoch)
             loader.reach(epoch, positions.start + turn * workers * positions.step)
+            if position == own[-1]:  # nobody may ask for more
+                self._next[worker] = done
             yield batch
             del batch
         loader.reach(epoch + 1, 0)
-        self._next[worker] = torch.tensor([self._began, epoch + 1])
 
     def _epoch(self, workers: int) -> int:
-        """The first epoch that not all workers have walked to its end."""
-        if self._began is None:
-            self._began = self.loader.epoch
+        """The epoch of a state; or the first one that not all workers have walked to its end."""
+        if self._copied is None:
+            self._copied = self.loader.epoch
         known = self._next[:workers]
-        walked = torch.where(known[:, 0] == self._began, known[:, 1], 0)
-        return max(self._began, int(walked.min()))
+        walked = torch.where(known[:, 0] == self._copied, known[:, 1], 0)
+        loaded, self._loaded = self._loaded, False
+        return self.loader.epoch if loaded else max(self._copied, int(walked.min()))
 
 
 class _Tensors:
