@@ -473,6 +473,8 @@ class Dataset:
                 `generator`, a `numpy.random.Generator`, where they have such a parameter.
             layout: `hwc`, or `chw` for pictures with channels first. dshub's own transforms take
                 channels last, and stand before callables; those get what was asked for.
+                Transforms of torchvision get tensors, channels first, and albumentations'
+                arrays, channels last, whatever was asked for: a picture at a time.
             supervised: batches are `(x, y)` instead of dicts.
             weights: draw rows with replacement, each as often, on average, as its weight says.
             bucket: a column of text or lists; the rows of a batch are about as long as each
@@ -481,7 +483,8 @@ class Dataset:
                 environment of torchrun, MPI or Slurm, where not given.
             uneven: where `world` does not divide the rows: `pad`, `drop` or `exact`; see
                 `dshub.order.Share`. `loader.share.counts` are the rows of each rank.
-            threads: that make batches ahead of their use; 0 makes each when it is asked for.
+            threads: that make batches ahead of their use; 0 makes each when it is asked for, as
+                transforms of torchvision always need, which draw from torch's own generator.
             prefetch: bytes of batches that may wait.
 
         Raises:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dshub.dataset.fingerprints import table_identity
 from dshub.manifest import Feature, Manifest
-from dshub.table import ChunkedColumn, Column, Table, Values
+from dshub.table import ArrayColumn, ChunkedColumn, Column, Table, Values
 
 BLOCK = 1024  # rows hashed at a time
 
@@ -133,9 +133,8 @@ class ColumnSource:
 
     def whole(self, name: str) -> np.ndarray | None:
         column = self._columns[name]
-        if isinstance(column, np.ndarray) and column.flags.c_contiguous:
-            return column
-        return None
+        found = column.values if isinstance(column, ArrayColumn) else None
+        return found if found is not None and found.flags.c_contiguous else None
 
 
 def _pieces(values: Any) -> Iterable[bytes]:
