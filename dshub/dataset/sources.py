@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from dshub.manifest import Feature, Manifest
-from dshub.table import ChunkedColumn, Column, Table, Values
+from dshub.table import ArrayColumn, ChunkedColumn, Column, Table, Values
 
 BLOCK = 1024  # rows hashed at a time
 
@@ -35,6 +36,13 @@ class Source(Protocol):
     def span(self, name: str, start: int, stop: int) -> Values: ...
     def whole(self, name: str) -> np.ndarray | None:
         """A column of arrays in one piece of memory, or None where it lies in several."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The Arrow files of prepared tables that the rows lie in; none where they do not."""
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        """A column as Arrow keeps it, in its pieces; None where it does not."""
 
 
 class TableSource:
@@ -100,16 +108,30 @@ class TableSource:
         found = self.span(name, 0, self.rows)
         return found if isinstance(found, np.ndarray) else None
 
+    @property
+    def files(self) -> Sequence[Path]:
+        return [file for table in self._tables for file in table.files]
+
+    def arrow(self, name: str) -> Sequence[pa.Array]:
+        return [array for table in self._tables for array in table.arrow(name)]
+
 
 class ColumnSource:
     """Rows of columns that are in memory, or mapped, already; used as they are, not copied."""
 
     manifest: Manifest | None = None
+    files: Sequence[Path] = ()
 
     def __init__(
-        self, columns: Mapping[str, Column], features: Mapping[str, Feature], rows: int
+        self,
+        columns: Mapping[str, Column],
+        features: Mapping[str, Feature],
+        rows: int,
+        *,
+        arrow: Mapping[str, Sequence[pa.Array]] | None = None,
     ) -> None:
         self._columns, self.features, self.rows = dict(columns), dict(features), rows
+        self._arrow = arrow or {}
 
     @cached_property
     def identity(self) -> list[str]:
@@ -132,9 +154,11 @@ class ColumnSource:
 
     def whole(self, name: str) -> np.ndarray | None:
         column = self._columns[name]
-        if isinstance(column, np.ndarray) and column.flags.c_contiguous:
-            return column
-        return None
+        found = column.values if isinstance(column, ArrayColumn) else None
+        return found if found is not None and found.flags.c_contiguous else None
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return self._arrow.get(name)
 
 
 def _pieces(values: Any) -> Iterable[bytes]:

@@ -36,6 +36,7 @@ class Loader:
         self.epoch = 0
         self._position = 0
         self._resume = 0
+        self._began: tuple[int, int] | None = None
 
     @property
     def share(self) -> Share:
@@ -55,7 +56,7 @@ class Loader:
         """The batches of one epoch: a dict, or `(x, y)` where `supervised` was asked for.
 
         The next iteration is the next epoch. Leaving early keeps the place in `state_dict`, but
-        a new iteration begins its epoch anew unless the state is loaded again.
+        a new iteration begins where that one began unless the state is loaded again.
         """
         return self.walk(self._gatherer)
 
@@ -66,7 +67,7 @@ class Loader:
             gatherer: has a method `batch(rows, epoch)`, called in threads.
         """
         positions, epoch = self.positions(), self.epoch
-        self._resume = 0
+        self._began = epoch, self._resume
         batches = ahead(
             lambda rows: gatherer.batch(rows, epoch),
             self._rows_of(positions, epoch),
@@ -79,7 +80,7 @@ class Loader:
             self._position = self._end(position)
             yield batch
             del batch  # so that its memory is free while the next one is made
-        self.epoch, self._position = epoch + 1, 0
+        self.epoch, self._position, self._resume = epoch + 1, 0, 0
 
     def positions(self) -> range:
         """Where the batches begin that the next iteration gives."""
@@ -98,6 +99,7 @@ class Loader:
     def advance(self) -> None:
         """Count an epoch whose batches were taken with `positions` and `batch`."""
         self.epoch, self._position, self._resume = self.epoch + 1, 0, 0
+        self._began = None
 
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
         """The rows of the batch that begins at a position, int64."""
@@ -156,6 +158,18 @@ class Loader:
             state |= {"bucket": self.plan.bucket, "size": self.plan.size * self.plan.world}
         return state | {"epoch": self.epoch, "position": self._position}
 
+    def state_after(self, batches: int) -> dict[str, int | str]:
+        """The state once so many batches of the iteration that was begun last have been used.
+
+        For frameworks that take batches ahead of their use: `state_dict` tells how many were
+        taken, and this how many were used, by whoever counts them.
+        """
+        epoch, start = self._began or (self.epoch, self._resume)
+        position = start + batches * self.plan.size * self.plan.world
+        if position >= self.share.total:
+            epoch, position = epoch + 1, 0
+        return self.state_dict() | {"epoch": epoch, "position": position}
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken, with the next iteration.
 
@@ -175,6 +189,7 @@ class Loader:
             raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
         self.epoch = epoch
         self._position = self._resume = position
+        self._began = None
 
     def numpy(self) -> "Loader":
         """NumPy batches, which is what iterating a loader gives; here for symmetry."""
@@ -184,9 +199,9 @@ class Loader:
         """An iterable of batches of torch tensors; see `dshub.adapters.torch`."""
         return self.to("torch", **options)
 
-    def tf(self) -> Any:
+    def tf(self, **options: Any) -> Any:
         """A `tf.data.Dataset` of batches; see `dshub.adapters.tf`."""
-        return self.to("tf")
+        return self.to("tf", **options)
 
     def to(self, framework: str, **options: Any) -> Any:
         """Batches for a framework, by the name of its adapter.
@@ -196,9 +211,10 @@ class Loader:
 
         Raises:
             UnknownNameError: there is no such adapter.
+            DshubError: it has rows only.
             MissingExtraError: the framework is not installed.
         """
-        return plugins.module("adapters", framework).batches(self, **options)
+        return plugins.adapter(framework, "batches")(self, **options)
 
 
 def _is_count(value: object) -> bool:

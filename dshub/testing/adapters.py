@@ -12,8 +12,7 @@ from PIL import Image
 from dshub import plugins
 from dshub.dataset import Dataset
 from dshub.errors import DshubError
-from dshub.loader import Batch
-from dshub.loader.loader import Layout
+from dshub.loader import Batch, Layout
 from dshub.manifest import AudioFeature, ImageFeature, LabelFeature
 
 ROWS = 53  # a prime: no batch size divides it
