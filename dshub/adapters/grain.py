@@ -1,0 +1,88 @@
+"""Grain: a random-access source of rows, and a `MapDataset` of whole batches.
+
+Rows are dicts as a dataset gives them: arrays, numbers, `str`. Grain shuffles, maps and batches
+them as it does any source, reading a batch of them at a time.
+
+Batches come as the loader makes them, and Grain walks over them: ``.repeat()`` goes on with the
+loader's next epochs, each in an order of its own. Where it is, its own iterators say
+(`get_state`, `set_state`): the loader's state is where the first batch was to come from.
+"""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dshub.dataset import Dataset
+from dshub.errors import MissingExtraError
+from dshub.loader import Loader
+
+try:
+    import grain
+except ImportError as error:
+    raise MissingExtraError(package="grain", extra="grain") from error
+
+
+class GrainRows(grain.sources.RandomAccessDataSource):  # type: ignore[misc]  # Any to mypy
+    """The rows of a dataset under the numbers from 0."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, record_key: Any) -> dict[str, Any]:
+        return self.dataset[operator.index(record_key)]
+
+    def _getitems(self, record_keys: Sequence[int]) -> list[dict[str, Any]]:
+        """Several rows at once; the name is Grain's."""
+        columns = self.dataset[list(record_keys)]
+        return [
+            {name: _plain(values[i]) for name, values in columns.items()}
+            for i in range(len(record_keys))
+        ]
+
+    def __repr__(self) -> str:
+        """Grain keeps it with a state, and refuses that for other rows."""
+        return f"GrainRows({self.dataset.fingerprint})"
+
+
+class GrainBatches(grain.MapDataset):  # type: ignore[misc]  # Any to mypy
+    """The batches of a loader from its place on; those beyond an epoch are of the next ones."""
+
+    def __init__(self, loader: Loader) -> None:
+        super().__init__()
+        self.loader = loader
+        self._epoch, self._first = loader.epoch, loader.positions()
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self.slice(index)
+        beyond = operator.index(index) - len(self._first)
+        if beyond < 0:
+            return self.loader.batch(self._first[index], self._epoch)
+        epochs, number = divmod(beyond, len(self.loader))
+        step = self.loader.plan.size * self.loader.plan.world
+        return self.loader.batch(number * step, self._epoch + 1 + epochs)
+
+    def __repr__(self) -> str:
+        return f"GrainBatches({self.loader.fingerprint})"
+
+
+def rows(dataset: Dataset) -> GrainRows:
+    """A `grain.sources.RandomAccessDataSource`; `grain.MapDataset.source` takes it."""
+    return GrainRows(dataset)
+
+
+def batches(loader: Loader) -> GrainBatches:
+    """A `grain.MapDataset` of batches: dicts, or `(x, y)` where the loader is supervised."""
+    return GrainBatches(loader)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
