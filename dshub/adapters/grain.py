@@ -24,7 +24,7 @@ except ImportError as error:
     raise MissingExtraError(package="grain", extra="grain") from error
 
 
-class GrainRows(grain.sources.RandomAccessDataSource):  # type: ignore[misc]  # Any to mypy
+class GrainRows(grain.sources.RandomAccessDataSource):
     """The rows of a dataset under the numbers from 0."""
 
     def __init__(self, dataset: Dataset) -> None:
@@ -49,26 +49,23 @@ class GrainRows(grain.sources.RandomAccessDataSource):  # type: ignore[misc]  # 
         return f"GrainRows({self.dataset.fingerprint})"
 
 
-class GrainBatches(grain.MapDataset):  # type: ignore[misc]  # Any to mypy
+class GrainBatches(grain.MapDataset):
     """The batches of a loader from its place on; those beyond an epoch are of the next ones."""
 
     def __init__(self, loader: Loader) -> None:
         super().__init__()
         self.loader = loader
-        self._epoch, self._first = loader.epoch, loader.positions()
+        self._start = loader.place(0)
 
     def __len__(self) -> int:
-        return len(self._first)
+        """Batches in an epoch, also where the first of them are the rest of one."""
+        return len(self.loader)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self.slice(index)
-        beyond = operator.index(index) - len(self._first)
-        if beyond < 0:
-            return self.loader.batch(self._first[index], self._epoch)
-        epochs, number = divmod(beyond, len(self.loader))
-        step = self.loader.plan.size * self.loader.plan.world
-        return self.loader.batch(number * step, self._epoch + 1 + epochs)
+        epoch, position = self.loader.place(operator.index(index), self._start)
+        return self.loader.batch(position, epoch)
 
     def __repr__(self) -> str:
         return f"GrainBatches({self.loader.fingerprint})"

@@ -44,8 +44,8 @@ def _made(dataset: Dataset, table: Any, features: Any) -> Any:
     info = datasets.DatasetInfo(features=features)
     manifest = dataset.manifest
     if manifest is not None:
-        info.description, info.homepage = manifest.summary, manifest.homepage or ""
-        info.version, info.dataset_name = manifest.version, manifest.name
+        info.dataset_name, info.description = manifest.identifier, manifest.summary
+        info.homepage = manifest.homepage or ""
     return datasets.Dataset(table, info, fingerprint=dataset.fingerprint)
 
 

@@ -57,19 +57,25 @@ class JaxBatches:
 
 
 class _Sender:
-    """Makes batches and sends them, in the loader's threads."""
+    """Makes batches and sends them, in the loader's threads, with the settings of the caller's.
+
+    `with jax.enable_x64(True)` and `with jax.default_device(…)` hold for a thread alone.
+    """
 
     def __init__(self, loader: Loader, device: Any) -> None:
         self._gatherer = Gatherer(loader.rows, loader.plan)
-        self._pair, self._device = loader.rows.supervised or ("x", "y"), device
+        self._pair = loader.rows.supervised or ("x", "y")
+        self._device = jax.config.jax_default_device if device is None else device
+        self._wide = jax.config.jax_enable_x64
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         """The batch of some rows, on the device."""
         batch = self._gatherer.batch(rows, epoch)
-        if isinstance(batch, tuple):
-            named = zip(self._pair, batch, strict=True)
-            return tuple(_placed(values, name, self._device) for name, values in named)
-        return {name: _placed(values, name, self._device) for name, values in batch.items()}
+        with jax.enable_x64(self._wide):
+            if isinstance(batch, tuple):
+                named = zip(self._pair, batch, strict=True)
+                return tuple(_placed(values, name, self._device) for name, values in named)
+            return {name: _placed(values, name, self._device) for name, values in batch.items()}
 
 
 def _placed(values: Any, name: str, device: Any) -> Any:

@@ -2,9 +2,10 @@
 
 ``model.fit(ds.batches(128, shuffle=True, supervised=True).to("keras"), shuffle=False, epochs=5)``
 
-Each epoch of `fit` is the loader's next one. Batches are NumPy arrays, which Keras hands to its
-backend; text is an array of objects. `shuffle=False` because the loader has shuffled: without it
-Keras takes the same batches in an order of its own, which differs from run to run.
+Each epoch of `fit` is the loader's next one; where the loader goes on amid an epoch, as many
+batches from there. Batches are NumPy arrays, which Keras hands to its backend; text is an array of
+objects. `shuffle=False` because the loader has shuffled: without it Keras takes the same batches in
+an order of its own, which differs from run to run.
 
 Keras takes batches ahead of their use, so `loader.state_dict()` stays at the beginning of an epoch
 until `fit` has ended it. Within one, ask `loader.state_after(batch + 1)`, from
@@ -12,6 +13,7 @@ until `fit` has ended it. Within one, ask `loader.state_after(batch + 1)`, from
 """
 
 import inspect
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -25,43 +27,64 @@ except ImportError as error:
     raise MissingExtraError(package="keras", extra="keras") from error
 
 
-def batches(loader: Loader, *, workers: int = 1) -> "KerasBatches":
+def batches(loader: Loader) -> "KerasBatches":
     """Batches `(x, y)` where the loader is supervised, or dicts.
 
     Args:
-        loader: whose next epochs those of `fit` are.
-        workers: threads of Keras that take batches ahead; 1 takes each when it is asked for, but
-            that the TensorFlow backend takes some ahead all the same.
+        loader: whose next epochs those of `fit` are; as many batches as it has threads are made
+            ahead.
 
     Raises:
         DshubError: rows of a column differ in shape, and no transform makes one array of them.
     """
-    return KerasBatches(loader, workers)
+    return KerasBatches(loader)
 
 
-class KerasBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Any to mypy
+class KerasBatches(keras.utils.PyDataset):
     """The batches of an epoch under their numbers; `on_epoch_end` goes on to the next one."""
 
-    def __init__(self, loader: Loader, workers: int = 1) -> None:
-        super().__init__(workers=workers, max_queue_size=2 * workers)
+    def __init__(self, loader: Loader) -> None:
+        # workers of Keras's own hand out batches of an earlier pass after one that was broken off
+        super().__init__(workers=1)
         self.loader = loader
         self._taken = 0
-        self[0]  # what cannot be batched is said now, and not in the midst of Keras
-        self._taken = 0
+        threads = loader.plan.threads
+        self._maker = ThreadPoolExecutor(threads, "dshub-keras") if threads else None
+        self._made: dict[tuple[int, int], Future[Any]] = {}
+        self._batch(*loader.place(0))  # what cannot be batched is said now
 
     def __len__(self) -> int:
-        """Batches in an epoch; of one that the loader goes on with, those that are left."""
-        return len(self.loader.positions())
+        """Batches in an epoch, also where the first of them are the rest of one."""
+        return len(self.loader)
 
     def __getitem__(self, index: int) -> Any:
-        positions = self.loader.positions()
+        place = self.loader.place(index)
         self._taken = max(self._taken, index + 1)
-        start = positions[index] if len(positions) else 0
-        batch = self.loader.batch(start, self.loader.epoch)
-        pair = self.loader.rows.supervised
+        batch = self._made.pop(place, None)
+        if self._maker is not None:
+            self._make_ahead(self._maker, index)
+        return batch.result() if batch is not None else self._batch(*place)
+
+    def _make_ahead(self, maker: ThreadPoolExecutor, index: int) -> None:
+        """Begin with the batches after one, and drop what was made for another order."""
+        last = min(index + self.loader.plan.threads, len(self) - 1)
+        wanted = [self.loader.place(number) for number in range(index + 1, last + 1)]
+        for key in list(self._made):
+            if key not in wanted:
+                self._made.pop(key, None)
+        for key in wanted:
+            if key not in self._made:
+                self._made[key] = maker.submit(self._batch, *key)
+
+    def _batch(self, epoch: int, position: int) -> Any:
+        batch, pair = self.loader.batch(position, epoch), self.loader.rows.supervised
         if isinstance(batch, tuple) and pair is not None:
             return tuple(_array(values, name) for name, values in zip(pair, batch, strict=True))
         return {name: _array(values, name) for name, values in batch.items()}
+
+    def on_epoch_begin(self) -> None:
+        """Say to the loader from where `state_after` counts."""
+        self.loader.begin()
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch, where this one was walked through.
@@ -75,7 +98,7 @@ class KerasBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Any to mypy
             callers.append(frame.f_code.co_name)
             frame = frame.f_back
         if self._taken >= len(self) and "reset" not in callers:
-            self.loader.advance()
+            self.loader.load_state_dict(self.loader.state_after(len(self)))
         self._taken = 0
 
 

@@ -101,6 +101,25 @@ class Loader:
         self.epoch, self._position, self._resume = self.epoch + 1, 0, 0
         self._began = None
 
+    def begin(self) -> None:
+        """Count an iteration as begun whose batches are taken with `place` and `batch`."""
+        self._began = self.epoch, self._resume
+
+    def place(self, batches: int, start: tuple[int, int] | None = None) -> tuple[int, int]:
+        """Epoch and position of the batch that comes so many batches after the next one.
+
+        Args:
+            batches: more than are left of an epoch go on with the next ones.
+            start: epoch and position to count from; where the next iteration begins if not
+                given.
+        """
+        epoch, position = start or (self.epoch, self._resume)
+        beyond, step = batches - len(self._positions(position)), self.plan.size * self.plan.world
+        if beyond < 0:
+            return epoch, position + batches * step
+        epochs, rest = divmod(beyond, max(1, len(self)))
+        return epoch + 1 + epochs, rest * step
+
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
         """The rows of the batch that begins at a position, int64."""
         share, plan = self.share, self.plan
@@ -162,12 +181,10 @@ class Loader:
         """The state once so many batches of the iteration that was begun last have been used.
 
         For frameworks that take batches ahead of their use: `state_dict` tells how many were
-        taken, and this how many were used, by whoever counts them.
+        taken, and this how many were used, by whoever counts them. More than are in an epoch
+        are those of the next ones.
         """
-        epoch, start = self._began or (self.epoch, self._resume)
-        position = start + batches * self.plan.size * self.plan.world
-        if position >= self.share.total:
-            epoch, position = epoch + 1, 0
+        epoch, position = self.place(batches, self._began)
         return self.state_dict() | {"epoch": epoch, "position": position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -117,9 +117,9 @@ def test_duckdb_asks_the_table_by_its_name(hub: Hub) -> None:
     """In one line, over the same memory; an answer is a dataset again."""
     duckdb = pytest.importorskip("duckdb")
     dataset = hub.load("mnist", "train", synthetic=200)
-    table = dataset.to("arrow")  # noqa: F841  # duckdb finds it by its name
+    digits = dataset.to("arrow")  # noqa: F841  # duckdb finds it by its name
     answer = duckdb.sql(
-        "select label, count(*)::bigint as n from table group by label order by label"
+        "select label, count(*)::bigint as n from digits group by label order by label"
     )
     found = Dataset.from_arrow(answer.to_arrow_table())
     labels, counts = np.unique(np.asarray(dataset["label"]), return_counts=True)

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 
 from dshub import Dataset, DshubError
 from dshub.dataset import LazyColumn
+from dshub.loader import Loader
 from dshub.manifest import ImageFeature
 from dshub.testing import AdapterTests
 from dshub.testing.adapters import example
@@ -46,6 +47,10 @@ class TestJax(AdapterTests):
             {name: to_numpy(values[i]) for name, values in columns.items()}
             for i in range(len(dataset))
         ]
+
+    def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
+        with jax.enable_x64(True):
+            return super().steps_of(loader, count)
 
     def test_batches_are_on_the_device(self) -> None:
         """Of the one that was asked for; text stays a list."""
