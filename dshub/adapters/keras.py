@@ -93,7 +93,7 @@ class KerasBatches(keras.utils.PyDataset):
         epoch, and may have taken all of a short epoch ahead by then.
         """
         frame = inspect.currentframe()
-        callers = []
+        callers: list[str] = []
         while frame is not None and len(callers) < 3:
             callers.append(frame.f_code.co_name)
             frame = frame.f_back

@@ -41,7 +41,7 @@ class RaySource(Datasource):
         super().__init__()
         self._dataset = dataset
         sample = dataset.take(SAMPLE)
-        self._row_bytes = sample.arrow().nbytes // max(1, len(sample))
+        self._row_bytes: int = sample.arrow().nbytes // max(1, len(sample))
 
     def get_name(self) -> str:
         return "dshub"

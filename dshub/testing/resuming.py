@@ -19,7 +19,7 @@ import numpy as np
 from dshub.dataset import Dataset
 from dshub.loader import Loader
 from dshub.manifest import ImageFeature
-from dshub.transforms import Normalize, RandomHorizontalFlip
+from dshub.transforms import Normalize, RandomHorizontalFlip, Transform
 
 ROWS = 1000
 TIMEOUT = 600  # seconds; some frameworks take half a minute to import
@@ -39,7 +39,8 @@ def loader_of(**options: Any) -> Loader:
         {"image": values.astype(np.uint8).reshape(ROWS, 4, 4, 3), "id": np.arange(ROWS)},
         features={"image": ImageFeature(shape=(4, 4, 3))},
     )
-    transform = [RandomHorizontalFlip(), Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))]
+    normal = Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    transform: list[Transform] = [RandomHorizontalFlip(), normal]
     return dataset.batches(shuffle=True, seed=7, transform=transform, **options)
 
 

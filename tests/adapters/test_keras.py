@@ -27,7 +27,8 @@ class TestKeras(BatchesTests):
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
         """As Keras walks, where it does not take batches ahead."""
-        batches, taken, used = loader.to("keras"), [], 0
+        batches, state = loader.to("keras"), loader.state_dict()
+        taken: list[Any] = []
         while len(taken) < count:
             batches.on_epoch_begin()
             for number in range(min(batches.num_batches, count - len(taken))):

@@ -31,7 +31,7 @@ class TestRay(RowsTests):
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
         kinds = {"image": np.uint8, "size": np.float32, "tokens": np.int64, "boxes": np.float32}
-        rows = dataset.to("ray").take_all()
+        rows: list[dict[str, Any]] = dataset.to("ray").take_all()
         for row in rows:
             for name in row:
                 if name in kinds:

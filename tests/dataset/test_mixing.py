@@ -80,7 +80,7 @@ def test_options_of_batches_are_taken() -> None:
     assert together == taken(mixture.batches(8))
     for option in ("shuffle", "weights", "bucket"):
         with pytest.raises(TypeError, match=f"take no {option}"):
-            mixture.batches(8, **{option: None})
+            mixture.batches(8, **{option: None})  # type: ignore[arg-type]
 
 
 def test_a_walk_goes_on_with_another_batch_size() -> None:

@@ -21,7 +21,7 @@ def example(labels: list[int]) -> Dataset:
 
 
 def ids(dataset: Dataset) -> list[int]:
-    return np.asarray(dataset["id"]).tolist()
+    return list(map(int, np.asarray(dataset["id"])))
 
 
 @given(st.lists(st.integers(0, 7), min_size=2, max_size=60), st.data(), seeds, st.booleans())
