@@ -6,14 +6,15 @@ user names it. Third-party packages add theirs through entry points of the group
 `dshub.registry` name a package, or a folder in one, that holds manifests; it is never imported.
 """
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
-from dshub.errors import UnknownNameError
+from dshub.errors import DshubError, UnknownNameError
 
 Kind = Literal["readers", "archives", "transports", "adapters", "export", "cli"]
 
@@ -85,3 +86,21 @@ def module(kind: Kind, name: str) -> ModuleType:
     known = names(kind)
     close = difflib.get_close_matches(name, known, n=2)
     raise UnknownNameError(kind=_WORDS[kind], name=name, close=close, known=known)
+
+
+def adapter(framework: str, verb: Literal["rows", "batches"]) -> Callable[..., Any]:
+    """What an adapter does with a dataset (`rows`), or with a loader (`batches`).
+
+    Raises:
+        UnknownNameError: there is no such adapter.
+        DshubError: it has no such function.
+    """
+    found = getattr(module("adapters", framework), verb, None)
+    if found is None:
+        other = "ds.batches(…)" if verb == "rows" else "a dataset"
+        raise DshubError(
+            f"the adapter {framework} makes no {verb}",
+            hint=f"it takes {other}: {other.replace('a dataset', 'ds')}.to({framework!r})",
+        )
+    made: Callable[..., Any] = found
+    return made

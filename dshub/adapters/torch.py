@@ -1,14 +1,13 @@
 """PyTorch: a map-style dataset of rows, and an iterable of whole batches.
 
 Arrays become tensors of the same shape and dtype, numbers stay Python numbers in a row and
-become tensors in a batch, text stays `str` and files `bytes`. Where rows differ in shape, a batch is
-a list of tensors; the default collate function of a `DataLoader` stacks them where they happen to
-have one shape, and is an error where they do not.
+become tensors in a batch, text stays `str` and files `bytes`. Where rows differ in shape, a batch
+is a list of tensors; the default collate function of a `DataLoader` stacks them where they happen
+to have one shape, and is an error where they do not.
 
-Pictures keep (height, width, channels) unless the
-batches were asked for with `layout="chw"`: then they are (size, channels, height, width) in
-torch's `channels_last` memory format, in which pixels lie as they do on disk, and which
-convolutions take fastest. Where a callable of one's own stands among the transforms, it gets the
+Pictures keep (height, width, channels) unless the batches were asked for with `layout="chw"`: then
+they are (size, channels, height, width) in torch's `channels_last` memory format, in which pixels
+lie as they do on disk, and which convolutions take fastest. Where a callable of one's own stands among the transforms, it gets the
 layout that was asked for as contiguous arrays, and the tensors are as it returns them.
 
 A loader that begins with dshub's transforms fills its batches by numba where that is installed

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from dshub.dataset.sources import Source
 from dshub.errors import SchemaError, UnknownNameError
@@ -23,6 +25,8 @@ class AlignedSource:
     Raises:
         SchemaError: a class of the column is not among them, or twice.
     """
+
+    files: Sequence[Path] = ()  # those number classes in the old way
 
     def __init__(self, source: Source, column: str, names: Sequence[str]) -> None:
         self._source, self._column = source, column
@@ -57,6 +61,9 @@ class AlignedSource:
 
     def whole(self, name: str) -> np.ndarray | None:
         return None if name == self._column else self._source.whole(name)
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return None if name == self._column else self._source.arrow(name)
 
     def _aligned(self, name: str, values: Values) -> Values:
         if name != self._column:

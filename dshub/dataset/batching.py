@@ -15,26 +15,31 @@ from dshub.transforms.foreign import needs_caller
 
 def plan_of(rows: Rows, size: int, **options: Any) -> Plan:
     """The plan that the options of `Dataset.batches` describe; for errors see there."""
-    size, seed = operator.index(size), operator.index(options.pop("seed"))
-    if size < 1:
-        raise ValueError(f"a batch holds at least 1 row, not {size}")
-    if options["supervised"] and rows.supervised is None:
-        raise ValueError("these rows do not say which columns (x, y) means")
-    _check_choice("layout", options["layout"], ("hwc", "chw"))
-    _check_choice("uneven", options["uneven"], ("pad", "drop", "exact"))
-    if options["threads"] < 0 or options["prefetch"] < 0:
-        raise ValueError("threads and prefetch are at least 0")
-    bucket = options["bucket"]
-    if bucket is not None and bucket not in rows.features:
-        raise UnknownNameError(kind="column", name=bucket, known=tuple(rows.features))
-    transforms = _transforms(options.pop("transform"))
-    rank, world = _rank(options.pop("rank"), options.pop("world"))
+    size, seed = operator.index(size), operator.index(options.pop("seed", 0))
+    shuffle, weights = options.pop("shuffle", False), options.pop("weights", None)
+    transforms = _transforms(options.pop("transform", None))
+    rank, world = _rank(options.pop("rank", None), options.pop("world", None))
+    order = _order(len(rows), shuffle, seed, weights)
     if needs_caller(transforms):
         options["threads"] = 0
-    order = _order(len(rows), options.pop("shuffle"), seed, options.pop("weights"))
-    return Plan(
+    plan = Plan(
         size=size, order=order, seed=seed, transforms=transforms, rank=rank, world=world, **options
     )
+    _check(rows, plan)
+    return plan
+
+
+def _check(rows: Rows, plan: Plan) -> None:
+    if plan.size < 1:
+        raise ValueError(f"a batch holds at least 1 row, not {plan.size}")
+    if plan.supervised and rows.supervised is None:
+        raise ValueError("these rows do not say which columns (x, y) means")
+    _check_choice("layout", plan.layout, ("hwc", "chw"))
+    _check_choice("uneven", plan.uneven, ("pad", "drop", "exact"))
+    if plan.threads < 0 or plan.prefetch < 0:
+        raise ValueError("threads and prefetch are at least 0")
+    if plan.bucket is not None and plan.bucket not in rows.features:
+        raise UnknownNameError(kind="column", name=plan.bucket, known=tuple(rows.features))
 
 
 def _check_choice(name: str, value: object, known: Sequence[str]) -> None:

@@ -8,16 +8,29 @@ from pathlib import Path
 from typing import Any, Self, cast, overload
 
 import numpy as np
+import pyarrow as pa
 
 from dshub import plugins
 from dshub.dataset.alignment import AlignedSource, chosen_column
+from dshub.dataset.arrow import arrow_table
 from dshub.dataset.batching import plan_of
 from dshub.dataset.decoding import Encoded, LazyColumn, decode_all
 from dshub.dataset.fingerprints import fingerprint
 from dshub.dataset.folders import from_folder
 from dshub.dataset.hugging_face import from_hf
+from dshub.dataset.mixing import Mixture
 from dshub.dataset.own_data import from_arrays, from_arrow
-from dshub.dataset.selection import Selection, Shuffled, Span, picked, rows_at, sliced
+from dshub.dataset.partition import classes_of, dealt, kept_by, shared_out, stratified
+from dshub.dataset.selection import (
+    Selection,
+    Shuffled,
+    Span,
+    picked,
+    positions_of,
+    rows_at,
+    sliced,
+    stretch_of,
+)
 from dshub.dataset.sources import Source, TableSource
 from dshub.errors import UnknownNameError
 from dshub.loader import Batch, Layout, Loader, Shuffle
@@ -177,6 +190,16 @@ class Dataset:
 
     # What it is
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """The Arrow files of the prepared tables that its rows lie in; none for own data."""
+        return self._source.files
+
+    @property
+    def stretch(self) -> range | None:
+        """Which rows of those files these are, where they lie side by side in this order."""
+        return stretch_of(self._selection)
+
     def __len__(self) -> int:
         return self._selection.length
 
@@ -243,8 +266,8 @@ class Dataset:
             positions = range(*key.indices(len(self)))
             return self._with(sliced(self._selection, positions))._span()
         if np.ndim(key):
-            return self.gather(self._positions(key))
-        row = self.gather(self._positions([key]))
+            return self.gather(positions_of(key, len(self)))
+        row = self.gather(positions_of([key], len(self)))
         return {name: _plain(values[0]) for name, values in row.items()}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -295,9 +318,8 @@ class Dataset:
 
     def _span(self) -> Batch:
         """All rows, as views where they lie side by side."""
-        chosen = self._selection
-        if isinstance(chosen, Span) and chosen.step == 1:
-            rows = range(chosen.start, chosen.start + chosen.length)
+        rows = self.stretch
+        if rows is not None:
             return {
                 name: self._decode(name, self._source.span(name, rows.start, rows.stop), rows)
                 for name in self._names
@@ -321,20 +343,6 @@ class Dataset:
     def _block(self) -> int:
         """Rows that are read at a time by what walks over all of them."""
         return DECODED_BLOCK if self.encoded else BLOCK
-
-    def _positions(self, key: Any) -> np.ndarray:
-        wanted = np.asarray(key)
-        if wanted.dtype == bool and wanted.ndim == 1:
-            if len(wanted) != len(self):
-                raise IndexError(f"a mask for {len(wanted):,} rows does not fit {len(self):,}")
-            return np.flatnonzero(wanted)
-        if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
-            raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {key!r}")
-        wrong = np.flatnonzero((wanted < -len(self)) | (wanted >= len(self)))
-        if len(wrong):
-            raise IndexError(f"there is no row {wanted[wrong[0]]} among {len(self):,}")
-        positions = wanted.astype(np.int64)
-        return np.where(positions < 0, positions + len(self), positions)
 
     # Other views
 
@@ -373,7 +381,7 @@ class Dataset:
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Self:
         """The rows of those numbers (or where a mask is true), in that order."""
-        return self._with(picked(self._selection, self._positions(rows)))
+        return self._with(picked(self._selection, positions_of(rows, len(self))))
 
     def take(self, count: int) -> Self:
         """The first `count` rows, or all if there are fewer."""
@@ -393,27 +401,58 @@ class Dataset:
             raise ValueError(f"shard {index} of {count}: the index runs from 0 to {count - 1}")
         return self._with(sliced(self._selection, range(index, len(self), count)))
 
-    def split(self, *shares: float, seed: int | None = None) -> list[Self]:
+    def split(
+        self, *shares: float, seed: int | None = None, stratify: str | None = None
+    ) -> list[Self]:
         """Parts one behind the other, one for each share and one for what is left.
 
-        ``train, held_out = ds.split(0.9, seed=0)``
+        ``train, held_out = ds.split(0.9, seed=0, stratify="label")``
 
         Args:
             *shares: of the rows, each above 0, together at most 1.
             seed: shuffle with it first; None keeps the order.
+            stratify: a column whose values each part has in the same proportion, give or take
+                a row.
 
         Raises:
             ValueError: the shares are not that.
+            UnknownNameError, SchemaError: there is no such column, or it holds no single values.
         """
-        total = sum(shares)
-        if not shares or min(shares) <= 0 or total > 1 + 1e-9:
-            raise ValueError(f"shares {shares} must be above 0 and add up to at most 1")
+        if stratify is not None:
+            classes = classes_of(self, stratify)
+            return [self.select(part) for part in stratified(classes, shares, seed)]
         whole = self if seed is None else self.shuffle(seed)
-        ends = [round(len(self) * share) for share in np.cumsum(shares)]
-        ends += [] if abs(total - 1) < 1e-9 else [len(self)]
-        starts = [0, *ends[:-1]]
-        chosen = [range(a, b) for a, b in zip(starts, ends, strict=True)]
-        return [whole._with(sliced(whole._selection, part)) for part in chosen]
+        parts = shared_out(len(self), shares)
+        return [whole._with(sliced(whole._selection, part)) for part in parts]
+
+    def folds(
+        self, count: int, *, seed: int | None = None, stratify: str | None = None
+    ) -> list[tuple[Self, Self]]:
+        """For cross-validation: `count` pairs of the rows to train on and those held out.
+
+        Every row is held out once. Rows keep their order.
+
+        Args:
+            count: of folds, which differ by at most a row.
+            seed: of which rows are together; None holds out rows that lie together.
+            stratify: a column each of whose values has as many rows in each fold, give or take
+                one.
+
+        Raises:
+            ValueError: there are not as many rows.
+            UnknownNameError, SchemaError: there is no such column, or it holds no single values.
+        """
+        classes = None if stratify is None else classes_of(self, stratify)
+        pairs = dealt(len(self), count, seed, classes)
+        return [(self.select(rest), self.select(held)) for rest, held in pairs]
+
+    @staticmethod
+    def mix(datasets: Sequence["Dataset"], weights: Sequence[float] | None = None) -> Mixture:
+        """Several datasets with equal columns, for batches that hold rows of all of them.
+
+        ``Dataset.mix([news, books], weights=[0.3, 0.7]).batches(128, seed=0)``; see `Mixture`.
+        """
+        return Mixture(datasets, weights)
 
     def filter(
         self, keep: Callable[[Batch], np.ndarray], *, columns: Sequence[str] | None = None
@@ -428,17 +467,7 @@ class Dataset:
             columns: the columns it needs; fewer are faster. None means all.
         """
         view = self if columns is None else self.columns(columns)
-        masks = [np.zeros(0, bool)]
-        for start in range(0, len(self), view._block):
-            batch = view[start : start + view._block]
-            mask = np.asarray(keep(batch))
-            rows = min(view._block, len(self) - start)
-            if mask.shape != (rows,) or mask.dtype != bool:
-                raise TypeError(
-                    f"the filter must return {rows} bools, not {mask.dtype} {mask.shape}"
-                )
-            masks.append(mask)
-        return self.select(np.flatnonzero(np.concatenate(masks)))
+        return self.select(kept_by(view, keep, view._block))
 
     # Handing out
 
@@ -519,22 +548,36 @@ class Dataset:
         rest = self.columns([name for name in self._names if name not in lazy])._span()
         return {name: lazy[name] if name in lazy else rest[name] for name in self._names}
 
+    def arrow(self) -> pa.Table:
+        """A `pyarrow.Table`: pictures and recordings as their files, rows side by side not copied.
+
+        Of rows that lie apart, as after `shuffle`, it holds a copy.
+        """
+        rows = self.stretch
+        if rows is not None:
+            return arrow_table(self._source, self._names, rows)
+        return arrow_table(self._source, self._names, self.numbers(np.arange(len(self))))
+
     def torch(self) -> Any:
         """A map-style `torch.utils.data.Dataset`; see `dshub.adapters.torch`."""
         return self.to("torch")
 
-    def tf(self) -> Any:
+    def tf(self, **options: Any) -> Any:
         """A `tf.data.Dataset` of rows; see `dshub.adapters.tf`."""
-        return self.to("tf")
+        return self.to("tf", **options)
 
-    def to(self, framework: str) -> Any:
+    def to(self, framework: str, **options: Any) -> Any:
         """Rows for a framework, by the name of its adapter.
+
+        Args:
+            **options: of that adapter, such as `supervised=True` of tf's.
 
         Raises:
             UnknownNameError: there is no such adapter.
+            DshubError: it has batches only.
             MissingExtraError: the framework is not installed.
         """
-        return plugins.module("adapters", framework).rows(self)
+        return plugins.adapter(framework, "rows")(self, **options)
 
 
 def _plain(value: Any) -> Any:

@@ -43,6 +43,7 @@ class FolderSource:
     """
 
     manifest: Manifest | None = None
+    files: Sequence[Path] = ()
 
     def __init__(
         self,
@@ -81,6 +82,9 @@ class FolderSource:
 
     def whole(self, name: str) -> None:
         """Never in one piece."""
+
+    def arrow(self, name: str) -> None:
+        """Nothing of Arrow's."""
 
     def span(self, name: str, start: int, stop: int) -> Values:
         return self.gather(name, np.arange(start, stop))

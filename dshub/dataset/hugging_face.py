@@ -56,6 +56,7 @@ class HuggingFaceSource:
     """
 
     manifest: Manifest | None = None
+    files: Sequence[Path] = ()
 
     def __init__(self, dataset: Any, given: Mapping[str, Feature], title: str) -> None:
         self._dataset, self._given, self._title = dataset, dict(given), title
@@ -97,6 +98,9 @@ class HuggingFaceSource:
 
     def whole(self, name: str) -> None:
         """Never in one piece."""
+
+    def arrow(self, name: str) -> None:
+        """Not in the types of features."""
 
     def span(self, name: str, start: int, stop: int) -> Values:
         return self._columns[name][1].span(start, stop)

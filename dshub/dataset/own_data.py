@@ -211,6 +211,7 @@ def from_arrow(table: pa.Table, features: Mapping[str, Feature] | None) -> Colum
             expected = _words(feature)
             raise SchemaError(where=f"column {name}", expected=expected, got="no such column")
     columns: dict[str, Column] = {}
+    kept: dict[str, Sequence[pa.Array]] = {}
     for name in table.schema.names:
         chunks = table.column(name).chunks
         kind = table.schema.field(name).type
@@ -219,8 +220,9 @@ def from_arrow(table: pa.Table, features: Mapping[str, Feature] | None) -> Colum
         else:
             wanted[name] = told_by(f"column {name}", kind)
             check_holes(f"column {name}", chunks)
-        columns[name] = chunked(chunks, wanted[name])
-    return ColumnSource(columns, {name: wanted[name] for name in columns}, table.num_rows)
+        columns[name], kept[name] = chunked(chunks, wanted[name]), chunks
+    features = {name: wanted[name] for name in columns}
+    return ColumnSource(columns, features, table.num_rows, arrow=kept)
 
 
 def conformed(

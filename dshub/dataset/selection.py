@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -61,6 +61,34 @@ def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
             return rows_at(inner, permute(shuffled, inner.length, key))
         case _:
             assert_never(selection)
+
+
+def stretch_of(selection: Selection) -> range | None:
+    """The source rows of a selection, where they lie side by side in its order."""
+    if isinstance(selection, Span) and selection.step == 1:
+        return range(selection.start, selection.start + selection.length)
+    return None
+
+
+def positions_of(key: Any, length: int) -> np.ndarray:
+    """The positions that a list of whole numbers, or a mask, means among `length`, int64.
+
+    Raises:
+        IndexError: there is no such row, or the mask is of another length.
+        TypeError: it is neither.
+    """
+    wanted = np.asarray(key)
+    if wanted.dtype == bool and wanted.ndim == 1:
+        if len(wanted) != length:
+            raise IndexError(f"a mask for {len(wanted):,} rows does not fit {length:,}")
+        return np.flatnonzero(wanted)
+    if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
+        raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {key!r}")
+    wrong = np.flatnonzero((wanted < -length) | (wanted >= length))
+    if len(wrong):
+        raise IndexError(f"there is no row {wanted[wrong[0]]} among {length:,}")
+    positions = wanted.astype(np.int64)
+    return np.where(positions < 0, positions + length, positions)
 
 
 def sliced(selection: Selection, positions: range) -> Selection:

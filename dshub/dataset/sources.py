@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from dshub.dataset.fingerprints import table_identity
 from dshub.manifest import Feature, Manifest
@@ -36,6 +37,13 @@ class Source(Protocol):
     def span(self, name: str, start: int, stop: int) -> Values: ...
     def whole(self, name: str) -> np.ndarray | None:
         """A column of arrays in one piece of memory, or None where it lies in several."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The Arrow files of prepared tables that the rows lie in; none where they do not."""
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        """A column as Arrow keeps it, in its pieces; None where it does not."""
 
 
 class TableSource:
@@ -101,16 +109,30 @@ class TableSource:
         found = self.span(name, 0, self.rows)
         return found if isinstance(found, np.ndarray) else None
 
+    @property
+    def files(self) -> Sequence[Path]:
+        return [file for table in self._tables for file in table.files]
+
+    def arrow(self, name: str) -> Sequence[pa.Array]:
+        return [array for table in self._tables for array in table.arrow(name)]
+
 
 class ColumnSource:
     """Rows of columns that are in memory, or mapped, already; used as they are, not copied."""
 
     manifest: Manifest | None = None
+    files: Sequence[Path] = ()
 
     def __init__(
-        self, columns: Mapping[str, Column], features: Mapping[str, Feature], rows: int
+        self,
+        columns: Mapping[str, Column],
+        features: Mapping[str, Feature],
+        rows: int,
+        *,
+        arrow: Mapping[str, Sequence[pa.Array]] | None = None,
     ) -> None:
         self._columns, self.features, self.rows = dict(columns), dict(features), rows
+        self._arrow = arrow or {}
 
     @cached_property
     def identity(self) -> list[str]:
@@ -135,6 +157,9 @@ class ColumnSource:
         column = self._columns[name]
         found = column.values if isinstance(column, ArrayColumn) else None
         return found if found is not None and found.flags.c_contiguous else None
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return self._arrow.get(name)
 
 
 def _pieces(values: Any) -> Iterable[bytes]:

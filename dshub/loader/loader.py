@@ -36,6 +36,7 @@ class Loader:
         self.epoch = 0
         self._position = 0
         self._resume = 0
+        self._began: tuple[int, int] | None = None
 
     @property
     def share(self) -> Share:
@@ -55,8 +56,8 @@ class Loader:
         """The batches of one epoch: a dict, or `(x, y)` where `supervised` was asked for.
 
         The next iteration is the next epoch, which is reached with the last batch. Leaving early
-        keeps the place in `state_dict`, but a new iteration begins its epoch anew unless the
-        state is loaded again.
+        keeps the place in `state_dict`, but a new iteration begins where that one began unless
+        the state is loaded again.
         """
         return self.walk(self._gatherer)
 
@@ -67,7 +68,7 @@ class Loader:
             gatherer: has a method `batch(rows, epoch)`, called in threads.
         """
         positions, epoch = self.positions(), self.epoch
-        self._resume = 0
+        self._began = epoch, self._resume
         batches = ahead(
             lambda rows: gatherer.batch(rows, epoch),
             self._rows_of(positions, epoch),
@@ -80,7 +81,7 @@ class Loader:
         for position, batch in zip(positions, batches, strict=True):
             # whoever knows the number of batches asks for no more than these
             is_last = position == positions[-1]
-            self.epoch, self._position = (epoch + 1, 0) if is_last else (epoch, self._end(position))
+            self.reach(*((epoch + 1, 0) if is_last else (epoch, self._end(position))))
             yield batch
             del batch  # so that its memory is free while the next one is made
 
@@ -100,8 +101,28 @@ class Loader:
 
     def reach(self, epoch: int, position: int) -> None:
         """Say where the walk is, where batches are taken with `positions` and `batch`."""
+        if epoch != self.epoch:
+            self._resume = 0
         self.epoch, self._position = epoch, min(position, self.share.total)
-        self._resume = 0
+
+    def begin(self) -> None:
+        """Count an iteration as begun whose batches are taken with `place` and `batch`."""
+        self._began = self.epoch, self._resume
+
+    def place(self, batches: int, start: tuple[int, int] | None = None) -> tuple[int, int]:
+        """Epoch and position of the batch that comes so many batches after the next one.
+
+        Args:
+            batches: more than are left of an epoch go on with the next ones.
+            start: epoch and position to count from; where the next iteration begins if not
+                given.
+        """
+        epoch, position = start or (self.epoch, self._resume)
+        beyond, step = batches - len(self._positions(position)), self.plan.size * self.plan.world
+        if beyond < 0:
+            return epoch, position + batches * step
+        epochs, rest = divmod(beyond, max(1, len(self)))
+        return epoch + 1 + epochs, rest * step
 
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
         """The rows of the batch that begins at a position, int64."""
@@ -160,6 +181,16 @@ class Loader:
             state |= {"bucket": self.plan.bucket, "size": self.plan.size * self.plan.world}
         return state | {"epoch": self.epoch, "position": self._position}
 
+    def state_after(self, batches: int) -> dict[str, int | str]:
+        """The state once so many batches of the iteration that was begun last have been used.
+
+        For frameworks that take batches ahead of their use: `state_dict` tells how many were
+        taken, and this how many were used, by whoever counts them. More than are in an epoch
+        are those of the next ones.
+        """
+        epoch, position = self.place(batches, self._began)
+        return self.state_dict() | {"epoch": epoch, "position": position}
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken, with the next iteration.
 
@@ -179,6 +210,7 @@ class Loader:
             raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
         self.epoch = epoch
         self._position = self._resume = position
+        self._began = None
 
     def numpy(self) -> "Loader":
         """NumPy batches, which is what iterating a loader gives; here for symmetry."""
@@ -188,9 +220,9 @@ class Loader:
         """An iterable of batches of torch tensors; see `dshub.adapters.torch`."""
         return self.to("torch", **options)
 
-    def tf(self) -> Any:
+    def tf(self, **options: Any) -> Any:
         """A `tf.data.Dataset` of batches; see `dshub.adapters.tf`."""
-        return self.to("tf")
+        return self.to("tf", **options)
 
     def to(self, framework: str, **options: Any) -> Any:
         """Batches for a framework, by the name of its adapter.
@@ -200,9 +232,10 @@ class Loader:
 
         Raises:
             UnknownNameError: there is no such adapter.
+            DshubError: it has rows only.
             MissingExtraError: the framework is not installed.
         """
-        return plugins.module("adapters", framework).batches(self, **options)
+        return plugins.adapter(framework, "batches")(self, **options)
 
 
 def _is_count(value: object) -> bool:

@@ -137,7 +137,8 @@ class Mixed:
     """Rows of several datasets, one behind the other, in fixed shares.
 
     In every 1,024 positions each dataset has its share, rounded, at places that are shuffled.
-    The rows of one dataset come in its own shuffled order, once each before any comes again.
+    The rows of one dataset come in its own shuffled order, once each before any comes again, give
+    or take those 1,024 positions.
 
     Attributes:
         lengths: rows of each dataset.

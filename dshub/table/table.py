@@ -61,6 +61,15 @@ class Table:
             self._columns[key] = column_of(array, feature, partial(_damaged, path))
         return self._columns[key]
 
+    @property
+    def files(self) -> list[Path]:
+        """The shards, in order."""
+        return [self.folder / shard.file for shard in self.record.shards]
+
+    def arrow(self, name: str) -> list[pa.Array]:
+        """One column as Arrow keeps it, a piece for each shard; views of the memory map."""
+        return [self._batch(shard).column(name) for shard in range(len(self.record.shards))]
+
     def whole(self, name: str) -> ChunkedColumn:
         """One column over all shards."""
         chunk = partial(self.column, name=name)

@@ -6,14 +6,14 @@ runs against it. dshub's own plug-ins are tested in the same way.
 * `ReaderTests`: a file format.
 * `ArchiveTests`: an archive kind.
 * `TransportTests`: a URL scheme.
-* `AdapterTests`: a framework.
+* `AdapterTests`: a framework; `RowsTests` or `BatchesTests` one that gives rows, or batches, alone.
 * `faulty_server`: an HTTP server for a folder, with faults for chosen requests.
 * `SCENARIOS`, `play`: everything that can go wrong with a download, by name, for a downloader.
 
 This package needs pytest, and trustme for scenarios with TLS; both are in `dshub[test]`.
 """
 
-from dshub.testing.adapters import AdapterTests
+from dshub.testing.adapters import AdapterTests, BatchesTests, RowsTests
 from dshub.testing.answers import Fault
 from dshub.testing.archives import ArchiveTests
 from dshub.testing.catalogue import SCENARIOS
@@ -27,9 +27,11 @@ __all__ = [
     "SCENARIOS",
     "AdapterTests",
     "ArchiveTests",
+    "BatchesTests",
     "Fault",
     "FaultyServer",
     "ReaderTests",
+    "RowsTests",
     "Scenario",
     "Stage",
     "TransportTests",

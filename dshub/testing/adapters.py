@@ -3,6 +3,7 @@
 import io
 import wave
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from PIL import Image
 from dshub import plugins
 from dshub.dataset import Dataset
 from dshub.errors import DshubError
-from dshub.loader import Batch, Layout
+from dshub.loader import Batch, Layout, Loader
 from dshub.manifest import AudioFeature, ImageFeature, LabelFeature
+from dshub.testing.resuming import check_changing, check_resuming
 
 ROWS = 53  # a prime: no batch size divides it
 
@@ -88,17 +90,14 @@ def _numbers() -> np.ndarray:
     return np.arange(ROWS, dtype=np.uint8)
 
 
-class AdapterTests(ABC):
-    """Subclass it, and say how the framework's values become NumPy's.
+class Translated(ABC):
+    """What the suites below need to know of an adapter.
 
     Attributes:
         name: of the adapter.
-        refused: columns of `varied` of which the framework has no batches; asking for them is a
-            DshubError whose hint says what to do.
     """
 
     name: str
-    refused: tuple[str, ...] = ()
 
     @abstractmethod
     def to_numpy(self, value: Any) -> Any:
@@ -107,6 +106,17 @@ class AdapterTests(ABC):
         A batch of text, of files, and of rows of several shapes is a list of its rows.
         """
 
+
+class RowsTests(Translated):
+    """Subclass it for an adapter that gives rows.
+
+    Attributes:
+        files: pictures and recordings stay the files that they are kept as, whether the dataset
+            decodes them or not.
+    """
+
+    files: bool = False
+
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
         """Every row that the adapter's `rows` gives, in order, each value through NumPy."""
         found = plugins.module("adapters", self.name).rows(dataset)
@@ -114,16 +124,6 @@ class AdapterTests(ABC):
             {key: self.to_numpy(value) for key, value in found[i].items()}
             for i in range(len(dataset))
         ]
-
-    def batches_of(self, dataset: Dataset, **options: Any) -> list[Any]:
-        """The batches of two epochs."""
-        found = plugins.module("adapters", self.name).batches(dataset.batches(**options))
-        return [self._plain(batch) for _ in range(2) for batch in found]
-
-    def _plain(self, batch: Any) -> Any:
-        if isinstance(batch, tuple | list):
-            return tuple(self.to_numpy(value) for value in batch)
-        return {key: self.to_numpy(value) for key, value in batch.items()}
 
     def test_rows_are_those_of_the_dataset(self) -> None:
         """Every row, in order, value by value."""
@@ -134,6 +134,61 @@ class AdapterTests(ABC):
             assert list(expected) == list(actual)
             for key, value in expected.items():
                 assert np.array_equal(np.asarray(value), np.asarray(actual[key])), key
+
+    @pytest.mark.parametrize("decoded", [True, False])
+    def test_rows_that_vary_are_those_of_the_dataset(self, decoded: bool) -> None:  # noqa: FBT001
+        """Pictures and recordings of several sizes, or their files, and lists."""
+        dataset = varied().shuffle(seed=3).decode(decoded)
+        found = self.rows_of(dataset)
+        dataset = dataset.decode(decoded and not self.files)
+        assert len(found) == ROWS
+        for expected, actual in zip(dataset, found, strict=True):
+            assert list(expected) == list(actual)
+            assert_same(list(expected.values()), list(actual.values()))
+
+    def test_rows_of_a_view(self) -> None:
+        """Side by side, apart, twice, and of fewer columns."""
+        dataset = example()
+        for view in (dataset.take(0), dataset.skip(50), dataset.select([5, 3, 5])):
+            found = self.rows_of(view.columns(["label", "text"]))
+            expected = [{"label": row["label"], "text": row["text"]} for row in view]
+            assert found == expected
+
+
+class BatchesTests(Translated):
+    """Subclass it for an adapter that gives batches.
+
+    Attributes:
+        refused: columns of `varied` of which the framework has no batches; asking for them is a
+            DshubError whose hint says what to do.
+    """
+
+    refused: tuple[str, ...] = ()
+
+    def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
+        """The next batches of a loader, over epochs, and its state once they are used.
+
+        Batches go through NumPy. An adapter that does not iterate does it in its own way.
+        """
+        found = plugins.module("adapters", self.name).batches(loader)
+        taken: list[Any] = []
+        while len(taken) < count:
+            for batch in found:
+                taken.append(self.plain(batch))
+                if len(taken) == count:
+                    break
+        return taken, loader.state_dict()
+
+    def batches_of(self, dataset: Dataset, **options: Any) -> list[Any]:
+        """The batches of two epochs."""
+        loader = dataset.batches(**options)
+        return self.steps_of(loader, 2 * len(loader))[0]
+
+    def plain(self, batch: Any) -> Any:
+        """A batch with all its values through NumPy."""
+        if isinstance(batch, tuple | list):
+            return tuple(self.to_numpy(value) for value in batch)
+        return {key: self.to_numpy(value) for key, value in batch.items()}
 
     @pytest.mark.parametrize(
         "options",
@@ -162,16 +217,6 @@ class AdapterTests(ABC):
             assert list(one) == list(other)
             for key, values in one.items():
                 assert_same(values, other[key])
-
-    @pytest.mark.parametrize("decoded", [True, False])
-    def test_rows_that_vary_are_those_of_the_dataset(self, decoded: bool) -> None:  # noqa: FBT001
-        """Pictures and recordings of several sizes, or their files, and lists."""
-        dataset = varied().shuffle(seed=3).decode(decoded)
-        found = self.rows_of(dataset)
-        assert len(found) == ROWS
-        for expected, actual in zip(dataset, found, strict=True):
-            assert list(expected) == list(actual)
-            assert_same(list(expected.values()), list(actual.values()))
 
     @pytest.mark.parametrize("column", ["photo", "thumb", "sound", "tokens", "boxes", "words"])
     @pytest.mark.parametrize("layout", ["hwc", "chw"])
@@ -215,3 +260,15 @@ class AdapterTests(ABC):
         batch = self.batches_of(example().columns(["image"]), size=8, transform=scaled)[0]
         assert batch["image"].dtype == np.float32
         np.testing.assert_array_equal(batch["image"], example()[:8]["image"] / np.float32(255))
+
+    def test_it_goes_on_in_a_new_process(self) -> None:
+        """Some steps, a state, a new process and the rest are all steps, byte for byte."""
+        check_resuming(self)
+
+    def test_it_goes_on_with_another_batch_size_and_other_ranks(self) -> None:
+        """In a new process, from batches of 64 to 96, and from 4 ranks to 3: the same rows."""
+        check_changing(self)
+
+
+class AdapterTests(RowsTests, BatchesTests):
+    """Subclass it for an adapter that gives both, and say how its values become NumPy's."""

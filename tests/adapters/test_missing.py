@@ -9,7 +9,12 @@ from dshub.errors import MissingExtraError, UnknownNameError
 DATASET = Dataset.from_arrays({"n": np.arange(5)})
 
 
-@pytest.mark.parametrize(("name", "package"), [("torch", "torch"), ("tf", "tensorflow")])
+PACKAGES = {"tf": "tensorflow", "hf": "datasets"} | {
+    name: name for name in ("torch", "keras", "jax", "grain", "pandas", "polars", "ray")
+}
+
+
+@pytest.mark.parametrize(("name", "package"), PACKAGES.items())
 def test_a_framework_that_is_not_installed(
     monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
@@ -17,8 +22,8 @@ def test_a_framework_that_is_not_installed(
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"dshub.adapters.{name}", raising=False)
     for ask in (
-        getattr(DATASET, name),
-        getattr(DATASET.batches(2), name),
+        getattr(DATASET, name, lambda: DATASET.to(name)),
+        lambda: DATASET.batches(2).to(name),
         lambda: DATASET.to(name),
     ):
         with pytest.raises(MissingExtraError, match=f"{package} is not installed") as caught:

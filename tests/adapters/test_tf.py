@@ -154,6 +154,59 @@ def test_a_saved_walk_goes_on() -> None:
         assert [to_numpy(batch["text"]) for batch in found] == wanted
 
 
+def test_the_state_counts_what_was_handed_out() -> None:
+    """Batches that the loader's threads have made by then are not counted."""
+    loader = example().batches(8, shuffle=True, threads=2)
+    for number, _ in enumerate(loader.tf(), 1):
+        assert loader.state_after(number) == loader.state_dict()
+        if number < len(loader):
+            assert loader.state_dict()["position"] == 8 * number
+    assert (loader.epoch, loader.state_dict()["position"]) == (1, 0)
+
+
+def test_where_batches_are_taken_ahead_whoever_uses_them_counts() -> None:
+    """Behind `prefetch` the loader knows only what was taken; `state_after` says the rest."""
+    loader = example().batches(8, shuffle=True)
+    whole = [batch["text"] for _ in range(2) for batch in example().batches(8, shuffle=True)]
+    walk = iter(loader.tf().prefetch(4))
+    for _ in range(3):
+        next(walk)
+    again = example().batches(8, shuffle=True)
+    again.load_state_dict(loader.state_after(3))
+    assert [to_numpy(batch["text"]) for batch in again.tf()] == whole[3:7]
+
+
+def test_several_iterations_at_a_time() -> None:
+    """Each is one epoch; one that was left long ago, and goes on, is an error."""
+    batches = example().batches(8).tf()
+    for one, other in tf.data.Dataset.zip((batches, batches)):
+        assert np.array_equal(one["image"], other["image"])
+    left = iter(batches)
+    next(left)
+    for _ in range(9):
+        next(iter(batches))
+    with pytest.raises(tf.errors.OpError, match="this iteration was dropped"):
+        next(left)
+
+
+def test_ranks_have_static_shapes_of_their_own() -> None:
+    """Where each has as many rows as batches of one size hold."""
+    found = example().batches(9, rank=1, world=6, uneven="pad").tf()  # 54 rows, 9 of each rank
+    assert found.element_spec["label"] == spec(9, dtype="int64")
+    assert sum(batch["label"].shape[0] for batch in found) == 9
+
+
+def test_rows_may_be_pairs() -> None:
+    """As Keras and other libraries take them; or an error that says what to do."""
+    found = example().to("tf", supervised=True)
+    assert found.element_spec == (spec(5, 4, 3, dtype="uint8"), spec(dtype="int64"))
+    for (x, y), row in zip(found, example(), strict=True):
+        assert np.array_equal(x, row["image"])
+        assert int(y) == row["label"]
+    with pytest.raises(DshubError, match="do not say which columns"):
+        varied().tf(supervised=True)
+
+
 def test_a_model_of_keras_learns(hub: Hub) -> None:
     """`fit` takes the batches as they are, for several epochs, and knows their number."""
     tf.keras.utils.set_random_seed(0)

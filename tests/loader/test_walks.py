@@ -263,3 +263,27 @@ def test_a_billion_rows_cost_nothing_to_begin() -> None:
         rows = order.rows(np.arange(10**9 - 512, 10**9), 3)
         assert len(np.unique(rows)) == 512
         assert 0 <= rows.min() <= rows.max() < 10**9
+
+
+def test_what_was_used_may_be_less_than_what_was_taken() -> None:
+    """`state_after` says where a walk is for whoever takes batches ahead of their use."""
+    loader = DATASET.columns(["id"]).batches(10, shuffle=True)
+    whole = take(loader, 3 * len(loader))
+    for epoch in (0, 1):
+        other = DATASET.columns(["id"]).batches(10, shuffle=True)
+        other.epoch = epoch
+        list(other)  # all were taken, and the next epoch is counted
+        for used in (0, 4, len(other)):
+            again = DATASET.columns(["id"]).batches(10, shuffle=True)
+            again.load_state_dict(other.state_after(used))
+            assert take(again, 3) == whole[epoch * len(loader) + used :][:3]
+
+
+def test_leaving_a_resumed_walk_and_iterating_again_begins_where_it_began() -> None:
+    """A framework that takes a batch to look at it, as Keras does, costs none."""
+    loader = DATASET.columns(["id"]).batches(10, shuffle=True)
+    whole = take(loader, 2 * len(loader))
+    resumed = DATASET.columns(["id"]).batches(10, shuffle=True)
+    resumed.load_state_dict(resumed.state_after(4))
+    next(iter(resumed))
+    assert take(resumed, 10) == whole[4:14]

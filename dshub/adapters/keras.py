@@ -1,0 +1,113 @@
+"""Keras 3: a `keras.utils.PyDataset` of batches, for each of its backends.
+
+``model.fit(ds.batches(128, shuffle=True, supervised=True).to("keras"), shuffle=False, epochs=5)``
+
+Each epoch of `fit` is the loader's next one; where the loader goes on amid an epoch, as many
+batches from there. Batches are NumPy arrays, which Keras hands to its backend; text is an array of
+objects. `shuffle=False` because the loader has shuffled: without it Keras takes the same batches in
+an order of its own, which differs from run to run.
+
+Keras takes batches ahead of their use, so `loader.state_dict()` stays at the beginning of an epoch
+until `fit` has ended it. Within one, ask `loader.state_after(batch + 1)`, from
+`on_train_batch_end(batch, …)` of a callback; `shuffle=False` is then a must.
+"""
+
+import inspect
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from dshub.errors import DshubError, MissingExtraError
+from dshub.loader import Loader
+
+try:
+    import keras
+except ImportError as error:
+    raise MissingExtraError(package="keras", extra="keras") from error
+
+
+def batches(loader: Loader) -> "KerasBatches":
+    """Batches `(x, y)` where the loader is supervised, or dicts.
+
+    Args:
+        loader: whose next epochs those of `fit` are; as many batches as it has threads are made
+            ahead.
+
+    Raises:
+        DshubError: rows of a column differ in shape, and no transform makes one array of them.
+    """
+    return KerasBatches(loader)
+
+
+class KerasBatches(keras.utils.PyDataset):
+    """The batches of an epoch under their numbers; `on_epoch_end` goes on to the next one."""
+
+    def __init__(self, loader: Loader) -> None:
+        # workers of Keras's own hand out batches of an earlier pass after one that was broken off
+        super().__init__(workers=1)
+        self.loader = loader
+        self._taken = 0
+        threads = loader.plan.threads
+        self._maker = ThreadPoolExecutor(threads, "dshub-keras") if threads else None
+        self._made: dict[tuple[int, int], Future[Any]] = {}
+        self._batch(*loader.place(0))  # what cannot be batched is said now
+
+    def __len__(self) -> int:
+        """Batches in an epoch, also where the first of them are the rest of one."""
+        return len(self.loader)
+
+    def __getitem__(self, index: int) -> Any:
+        place = self.loader.place(index)
+        self._taken = max(self._taken, index + 1)
+        batch = self._made.pop(place, None)
+        if self._maker is not None:
+            self._make_ahead(self._maker, index)
+        return batch.result() if batch is not None else self._batch(*place)
+
+    def _make_ahead(self, maker: ThreadPoolExecutor, index: int) -> None:
+        """Begin with the batches after one, and drop what was made for another order."""
+        last = min(index + self.loader.plan.threads, len(self) - 1)
+        wanted = [self.loader.place(number) for number in range(index + 1, last + 1)]
+        for key in list(self._made):
+            if key not in wanted:
+                self._made.pop(key, None)
+        for key in wanted:
+            if key not in self._made:
+                self._made[key] = maker.submit(self._batch, *key)
+
+    def _batch(self, epoch: int, position: int) -> Any:
+        batch, pair = self.loader.batch(position, epoch), self.loader.rows.supervised
+        if isinstance(batch, tuple) and pair is not None:
+            return tuple(_array(values, name) for name, values in zip(pair, batch, strict=True))
+        return {name: _array(values, name) for name, values in batch.items()}
+
+    def on_epoch_begin(self) -> None:
+        """Say to the loader from where `state_after` counts."""
+        self.loader.begin()
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch, where this one was walked through.
+
+        Keras also calls this when it has looked at a batch to build a model by, before the first
+        epoch, and may have taken all of a short epoch ahead by then.
+        """
+        frame = inspect.currentframe()
+        callers: list[str] = []
+        while frame is not None and len(callers) < 3:
+            callers.append(frame.f_code.co_name)
+            frame = frame.f_back
+        if self._taken >= len(self) and "reset" not in callers:
+            self.loader.load_state_dict(self.loader.state_after(len(self)))
+        self._taken = 0
+
+
+def _array(values: Any, name: str) -> np.ndarray:
+    if isinstance(values, np.ndarray):
+        return values
+    if all(isinstance(value, str | bytes) for value in values):
+        return np.array(values, object)
+    raise DshubError(
+        f"rows of column {name} may differ in shape: Keras takes arrays",
+        hint="make one array of them in `batches(…, transform=…)`, or leave the column out",
+    )

@@ -1,0 +1,143 @@
+"""Several datasets as one stream of batches, each with a share of its own."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from textwrap import shorten
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+
+from dshub.dataset.batching import plan_of
+from dshub.errors import SchemaError
+from dshub.loader import Batch, Loader, Rows
+from dshub.manifest import Feature
+from dshub.order import Mixed
+from dshub.table import Values
+
+
+class Mixture:
+    """Rows of several datasets with equal columns, numbered one behind the other.
+
+    Get one from `Dataset.mix`. `batches` takes rows of each dataset in its share, at places that
+    are shuffled; the rows of one dataset come in an order of its own, about once each before any
+    comes again (`dshub.order.Mixed`). An epoch has as many rows as all datasets together; in the
+    next one each dataset goes on where it was.
+
+    Args:
+        parts: datasets whose features are equal.
+        weights: the share of each, of any sum; its number of rows where not given.
+
+    Raises:
+        SchemaError: a column holds something else in another dataset, or is not there.
+        ValueError: weights that cannot be, or a dataset without rows.
+    """
+
+    def __init__(self, parts: Sequence[Rows], weights: Sequence[float] | None = None) -> None:
+        self.parts = tuple(parts)
+        self.weights = tuple(map(float, weights or map(len, parts)))
+        _check(self.parts, self.weights)
+        self._starts = np.cumsum([0, *map(len, parts)]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __repr__(self) -> str:
+        return f"<Mixture of {len(self.parts)} datasets: {len(self):,} rows>"
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """The columns and what they hold."""
+        return self.parts[0].features
+
+    @property
+    def supervised(self) -> tuple[str, str] | None:
+        """The columns that `(x, y)` means, where all datasets agree."""
+        found = {part.supervised for part in self.parts}
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def pictures(self) -> Sequence[str]:
+        """The columns that hold pictures."""
+        return self.parts[0].pictures
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Which rows of which datasets, in which shares."""
+        parts = [[part.fingerprint for part in self.parts], self.weights]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+    def batches(self, size: int, *, seed: int = 0, **options: Any) -> Loader:
+        """Batches of `size` rows, epoch after epoch; options as of `Dataset.batches`.
+
+        Raises:
+            TypeError: `shuffle`, `weights` and `bucket` are of one dataset alone.
+        """
+        for name in ("shuffle", "weights", "bucket"):
+            if name in options:
+                raise TypeError(f"batches of a mixture take no {name}")
+        plan = plan_of(self, size, seed=seed, **options)
+        order = Mixed(tuple(map(len, self.parts)), self.weights, plan.seed, len(self))
+        return Loader(self, msgspec.structs.replace(plan, order=order))
+
+    def gather(self, rows: np.ndarray) -> Batch:
+        """Columns of the rows of those numbers, in their order; new arrays."""
+        which = np.searchsorted(self._starts, rows, side="right") - 1
+        pieces, places = [], []
+        for number in np.unique(which).tolist():
+            places.append(np.flatnonzero(which == number))
+            own = rows[places[-1]] - self._starts[number]
+            pieces.append(self.parts[number].gather(own))
+        if not pieces:
+            return self.parts[0].gather(rows)
+        back = np.argsort(np.concatenate(places), kind="stable")
+        return {name: _joined([piece[name] for piece in pieces], back) for name in self.features}
+
+    def without(self, names: Sequence[str]) -> Self:
+        """The same rows without some columns."""
+        return type(self)([part.without(names) for part in self.parts], self.weights)
+
+    def pixels(self, name: str) -> None:
+        """Never in one piece."""
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Where rows stand, int64: these are their numbers."""
+        return rows
+
+    def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """How long the text or list of some rows is, int64."""
+        return np.fromiter(map(len, self.gather(rows)[name]), np.int64, len(rows))
+
+
+def _joined(pieces: Sequence[Values], back: np.ndarray) -> Values:
+    arrays = [piece for piece in pieces if isinstance(piece, np.ndarray)]
+    if len(arrays) == len(pieces):
+        joined: np.ndarray = np.concatenate(arrays)[back]
+        return joined
+    values = [value for piece in pieces for value in piece]
+    return [values[place] for place in back.tolist()]
+
+
+def _check(parts: Sequence[Rows], weights: Sequence[float]) -> None:
+    if not parts or not all(map(len, parts)):
+        raise ValueError("datasets that are mixed have rows, and there is at least 1")
+    valid = all(np.isfinite(weight) and weight >= 0 for weight in weights)
+    if len(weights) != len(parts) or not valid or not sum(weights) > 0:
+        raise ValueError(f"{len(parts)} datasets need as many weights, at least 0, not {weights}")
+    first = parts[0].features
+    for number, part in enumerate(parts[1:], 1):
+        for name in {**first, **part.features}:
+            one, other = first.get(name), part.features.get(name)
+            if one != other:
+                raise SchemaError(
+                    where=f"column {name} of dataset {number}",
+                    expected=f"{_told(one)}, as in dataset 0",
+                    got=_told(other),
+                    hint="ds.columns([…]) leaves columns out, ds.align_labels(…) numbers classes "
+                    "in the same way",
+                )
+
+
+def _told(feature: Feature | None) -> str:
+    return "no such column" if feature is None else shorten(str(feature), 200, placeholder=" …")

@@ -1,0 +1,127 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dshub import Dataset, Hub
+from dshub.testing import RowsTests
+from dshub.testing.adapters import example, varied
+
+
+def to_numpy(value: Any) -> Any:
+    """A value of Arrow as the dataset gives it: its type says what it was."""
+    kind = value.type
+    if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+        return value.as_py()
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = kind
+        while pa.types.is_nested(inner):
+            inner = inner.value_type
+        found = np.array(value.as_py(), inner.to_pandas_dtype())
+        empty = pa.types.is_list(kind) and pa.types.is_fixed_size_list(kind.value_type)
+        return found.reshape(-1, 4) if empty else found
+    return value.as_py()
+
+
+class TestArrow(RowsTests):
+    name = "arrow"
+    files = True
+
+    def to_numpy(self, value: Any) -> Any:
+        return to_numpy(value)
+
+    def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
+        table = dataset.to("arrow")
+        return [
+            {name: to_numpy(table.column(name)[i]) for name in table.schema.names}
+            for i in range(table.num_rows)
+        ]
+
+
+def address(table: pa.Table, column: str) -> int:
+    """Where the values of a column of arrays begin in memory."""
+    flat = table.column(column).chunk(0)
+    while pa.types.is_fixed_size_list(flat.type):
+        flat = flat.flatten()
+    return int(flat.buffers()[1].address + flat.offset * flat.type.bit_width // 8)
+
+
+def test_rows_side_by_side_are_not_copied(hub: Hub) -> None:
+    """Arrow and NumPy see the same memory, of the map of the file."""
+    before = pa.total_allocated_bytes()
+    dataset = hub.load("mnist", "train", synthetic=400)
+    for view in (dataset, dataset.take(300).skip(17)):
+        table = view.to("arrow")
+        pictures = view.numpy()["image"]
+        assert isinstance(pictures, np.ndarray)
+        assert address(table, "image") == pictures.ctypes.data
+        assert table.column("label").to_pylist() == view["label"].tolist()  # type: ignore[union-attr]
+    assert pa.total_allocated_bytes() - before < 28 * 28 * 300
+
+
+def test_own_arrays_are_not_copied() -> None:
+    """Nor is a table that somebody brought."""
+    values = np.arange(12.0).reshape(6, 2)
+    table = Dataset.from_arrays({"x": values}).to("arrow")
+    assert address(table, "x") == values.ctypes.data
+    text = pa.table({"t": pa.array(["a", "bc", "d"]), "n": pa.array([[1], [], [2, 3]])})
+    view = Dataset.from_arrow(text)
+    assert view.to("arrow").column("t").chunk(0).buffers()[2].address == (
+        text.column("t").chunk(0).buffers()[2].address
+    )
+    assert view.select([2, 0, 2]).to("arrow").to_pydict() == {
+        "t": ["d", "a", "d"],
+        "n": [[2, 3], [1], [2, 3]],
+    }
+
+
+def test_rows_of_several_pieces_come_in_their_order() -> None:
+    """Of a table in chunks, of which each is asked once."""
+    chunks = [pa.table({"t": [f"{i}.{j}" for j in range(50)]}) for i in range(7)]
+    dataset = Dataset.from_arrow(pa.concat_tables(chunks))
+    shuffled = dataset.shuffle(seed=1)
+    assert shuffled.to("arrow").column("t").to_pylist() == shuffled["t"]
+    assert dataset.skip(120).take(70).to("arrow").column("t").to_pylist() == dataset["t"][120:190]
+
+
+def test_many_rows_of_files_are_several_pieces() -> None:
+    """Offsets have 32 bits, so that files of more than 2 GiB have to be."""
+    dataset = varied().select(np.arange(600) % 53).columns(["photo"])
+    column = dataset.to("arrow").column("photo")
+    assert column.num_chunks > 1
+    assert column.to_pylist() == dataset.decode(False)["photo"]
+
+
+def test_classes_that_were_numbered_anew() -> None:
+    """Are the new numbers; other columns stay as they are."""
+    dataset = example().align_labels(list("gfedcba"))
+    table = dataset.to("arrow")
+    assert table.column("label").to_pylist() == np.asarray(dataset["label"]).tolist()
+
+
+def test_a_folder_of_pictures(tmp_path: Path) -> None:
+    """Their files, and the numbers of their classes."""
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (2, 2)).save(tmp_path / name / "1.png")
+    table = Dataset.from_folder(tmp_path).to("arrow")
+    assert table.column("label").to_pylist() == [0, 1]
+    assert table.column("image")[1].as_py() == (tmp_path / "dog" / "1.png").read_bytes()
+
+
+def test_duckdb_asks_the_table_by_its_name(hub: Hub) -> None:
+    """In one line, over the same memory; an answer is a dataset again."""
+    duckdb = pytest.importorskip("duckdb")
+    dataset = hub.load("mnist", "train", synthetic=200)
+    digits = dataset.to("arrow")  # noqa: F841  # duckdb finds it by its name
+    answer = duckdb.sql(
+        "select label, count(*)::bigint as n from digits group by label order by label"
+    )
+    found = Dataset.from_arrow(answer.to_arrow_table())
+    labels, counts = np.unique(np.asarray(dataset["label"]), return_counts=True)
+    assert np.asarray(found["label"]).tolist() == labels.tolist()
+    assert np.asarray(found["n"]).tolist() == counts.tolist()

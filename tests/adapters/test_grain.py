@@ -1,0 +1,84 @@
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.loader import Loader
+from dshub.testing import AdapterTests
+from dshub.testing.adapters import assert_same, example, varied
+
+grain = pytest.importorskip("grain")
+
+
+class TestGrain(AdapterTests):
+    name = "grain"
+
+    def to_numpy(self, value: Any) -> Any:
+        return value
+
+    def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
+        walk = loader.to("grain").repeat()
+        return [walk[i] for i in range(count)], loader.state_after(count)
+
+
+def test_grain_shuffles_maps_and_batches_rows() -> None:
+    """Each row once, picture and label of a row together; in threads, and by hand."""
+    dataset = example()
+    rows = grain.MapDataset.source(dataset.to("grain")).shuffle(seed=1)
+    found = list(rows.to_iter_dataset())
+    assert sorted(row["text"] for row in found) == sorted(dataset["text"])
+    known = {row["text"]: row for row in dataset}
+    for row in found:
+        assert_same(row["image"], known[row["text"]]["image"])
+        assert row["label"] == known[row["text"]]["label"]
+    numbers = dataset.columns(["image", "label"]).to("grain")
+    batch = grain.MapDataset.source(numbers).batch(8)[1]
+    assert np.array_equal(batch["image"], dataset[8:16]["image"])
+
+
+def test_a_data_loader_of_grain_takes_the_rows() -> None:
+    """The older way, with a sampler."""
+    source = example().columns(["image", "label"]).to("grain")
+    sampler = grain.samplers.IndexSampler(
+        len(source), shuffle=True, seed=3, num_epochs=1, shard_options=grain.sharding.NoSharding()
+    )
+    loader = grain.DataLoader(data_source=source, sampler=sampler, worker_count=0)
+    assert sum(int(row["label"]) for row in loader) == sum(np.asarray(example()["label"]).tolist())
+
+
+def test_several_rows_are_read_at_once() -> None:
+    """Also those whose rows differ; what is read is the row itself."""
+    for dataset in (example(), varied()):
+        source = grain.MapDataset.source(dataset.to("grain"))
+        for one, other in zip(source._getitems([3, 50, 3]), [3, 50, 3], strict=True):
+            expected = dataset[other]
+            assert list(one) == list(expected)
+            for name, value in expected.items():
+                if isinstance(value, str | list | int):
+                    assert one[name] == value
+                else:
+                    assert_same(value, one[name])
+
+
+def test_grains_own_state_goes_on() -> None:
+    """Over epochs, from a state of its iterator."""
+    loader = example().batches(8, shuffle=True)
+    expected = [batch["text"] for _ in range(3) for batch in loader]
+    batches = example().batches(8, shuffle=True).to("grain").repeat(3).to_iter_dataset()
+    walk = iter(batches)
+    taken = [next(walk)["text"] for _ in range(9)]
+    state = pickle.loads(pickle.dumps(walk.get_state()))
+    again = iter(example().batches(8, shuffle=True).to("grain").repeat(3).to_iter_dataset())
+    again.set_state(state)
+    assert taken + [batch["text"] for batch in again] == expected
+
+
+def test_they_say_whose_rows_they_are() -> None:
+    """Grain keeps that with a state."""
+    assert example().fingerprint in repr(example().to("grain"))
+    assert example().batches(8).fingerprint in repr(example().batches(8).to("grain"))
+    with pytest.raises(IndexError):
+        Dataset.from_arrays({"n": np.arange(3)}).to("grain")[3]

@@ -1,0 +1,85 @@
+import io
+import pickle
+import wave
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, Hub
+from dshub.testing import RowsTests
+from dshub.testing.adapters import assert_same, example, varied
+
+datasets = pytest.importorskip("datasets")
+
+
+class TestHuggingFace(RowsTests):
+    name = "hf"
+
+    def to_numpy(self, value: Any) -> Any:
+        if isinstance(value, dict):  # a recording that is not decoded: that needs another package
+            with wave.open(io.BytesIO(value["bytes"])) as file:
+                samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+                return samples.reshape(-1, file.getnchannels())
+        return np.asarray(value) if hasattr(value, "getbbox") else value
+
+    def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
+        found = dataset.to("hf")
+        if "sound" in dataset.encoded:
+            found = found.cast_column("sound", datasets.Audio(decode=False))
+        dtypes = {"size": "float32", "tokens": "int64", "boxes": "float32", "image": "uint8"}
+        rows = [{name: self.to_numpy(value) for name, value in row.items()} for row in found]
+        for row in rows:
+            for name in row.keys() & dtypes:
+                row[name] = np.array(row[name], dtypes[name])
+            if "boxes" in row:
+                row["boxes"] = row["boxes"].reshape(-1, 4)
+        return rows
+
+
+def test_features_keep_their_meaning() -> None:
+    """Classes, pictures, recordings, lists, arrays."""
+    found = example().to("hf").features
+    assert found["label"] == datasets.ClassLabel(names=list("abcdefg"))
+    assert found["text"] == datasets.Value("string")
+    found = varied().to("hf").features
+    assert isinstance(found["photo"], datasets.Image)
+    assert found["sound"].sampling_rate == 8000
+    assert found["tokens"].feature == datasets.Value("int64")
+    assert varied().decode(False).to("hf").features["photo"] == datasets.Value("binary")
+
+
+def test_prepared_tables_are_mapped_and_not_copied(hub: Hub) -> None:
+    """It names our files, and pickles to a few kilobytes, however its rows were chosen."""
+    dataset = hub.load("mnist", "train", synthetic=2000)
+    for view in (dataset, dataset.take(1500).skip(20), dataset.select([5, 3, 1999])):
+        found = view.to("hf")
+        assert [entry["filename"] for entry in found.cache_files] == list(map(str, dataset.files))
+        assert len(pickle.dumps(found)) < 20_000
+        assert found["label"][:] == np.asarray(view["label"]).tolist()
+        row = pickle.loads(pickle.dumps(found)).with_format("numpy")[1]
+        assert np.array_equal(row["image"], view[1]["image"])
+    assert dataset.to("hf").info.homepage == dataset.manifest.homepage  # type: ignore[union-attr]
+
+
+def test_several_tables_and_fewer_columns(hub: Hub) -> None:
+    """Two splits one behind the other."""
+    dataset = hub.load("mnist", "train+test", synthetic=60, columns=["label"])
+    found = dataset.to("hf")
+    assert found.column_names == ["label"]
+    assert found["label"][:] == np.asarray(dataset["label"]).tolist()
+
+
+def test_there_and_back_again() -> None:
+    """What comes out is a dataset of ours again, with the same rows."""
+    dataset = varied().shuffle(seed=1)
+    again = Dataset.from_hf(dataset.columns(["photo", "tokens", "words"]).to("hf"))
+    for one, other in zip(dataset, again, strict=True):
+        assert_same([one["photo"], one["words"]], [other["photo"], other["words"]])
+        assert one["tokens"].tolist() == other["tokens"].tolist()
+
+
+def test_maps_and_filters_of_datasets_work() -> None:
+    """On the rows as on any."""
+    found = example().to("hf").filter(lambda row: row["label"] == 3, keep_in_memory=True)
+    assert found["text"][:] == [row["text"] for row in example() if row["label"] == 3]

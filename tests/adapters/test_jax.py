@@ -1,0 +1,118 @@
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, DshubError
+from dshub.dataset import LazyColumn
+from dshub.loader import Loader
+from dshub.manifest import ImageFeature
+from dshub.testing import AdapterTests
+from dshub.testing.adapters import example
+
+jax = pytest.importorskip("jax")
+
+
+def to_numpy(value: Any) -> Any:
+    if isinstance(value, list):
+        return [to_numpy(row) for row in value]
+    if isinstance(value, jax.Array):
+        found = np.asarray(value)
+        return found if found.ndim else found.item()
+    return value
+
+
+@pytest.fixture(autouse=True)
+def wide(request: pytest.FixtureRequest) -> Iterator[None]:
+    """64 bits, as the dataset has them, but where a test asks for what JAX does at first."""
+    with jax.enable_x64("narrow" not in request.fixturenames):
+        yield
+
+
+@pytest.fixture
+def narrow() -> None:
+    """JAX as it is at first."""
+
+
+class TestJax(AdapterTests):
+    name = "jax"
+
+    def to_numpy(self, value: Any) -> Any:
+        return to_numpy(value)
+
+    def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
+        columns = dataset.to("jax")
+        return [
+            {name: to_numpy(values[i]) for name, values in columns.items()}
+            for i in range(len(dataset))
+        ]
+
+    def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
+        with jax.enable_x64(True):
+            return super().steps_of(loader, count)
+
+    def test_batches_are_on_the_device(self) -> None:
+        """Of the one that was asked for; text stays a list."""
+        device = jax.devices()[0]
+        batch = next(iter(example().batches(8).to("jax", device=device)))
+        assert batch["image"].devices() == {device}
+        assert batch["text"] == example()[:8]["text"]
+        placed = jax.sharding.SingleDeviceSharding(device)
+        assert example().to("jax", device=placed)["image"].sharding == placed
+
+
+def test_whole_columns_of_files_are_decoded_row_by_row() -> None:
+    """As everywhere."""
+    from dshub.testing.adapters import varied
+
+    column = varied().to("jax")["photo"]
+    assert isinstance(column, LazyColumn)
+    assert np.array_equal(np.asarray(column[3]), varied()[3]["photo"])
+
+
+def test_batches_that_are_held_keep_their_pixels() -> None:
+    """Also where JAX uses the memory of the batch as it is."""
+    pictures = np.arange(200, dtype=np.uint8).repeat(64 * 64 * 3).reshape(200, 64, 64, 3)
+    dataset = Dataset.from_arrays(
+        {"image": pictures, "id": np.arange(200)},
+        features={"image": ImageFeature(shape=(64, 64, 3))},
+    )
+    held = list(dataset.batches(10, shuffle=True, threads=2).to("jax"))
+    for batch in held:
+        assert np.array_equal(batch["image"][:, 5, 5, 1], batch["id"])
+
+
+def test_numbers_that_do_not_fit_are_an_error(narrow: None) -> None:
+    """Rather than other numbers; those that do have 32 bits, as is JAX's way."""
+    small = Dataset.from_arrays({"id": np.arange(3)})
+    assert next(iter(small.batches(3).to("jax")))["id"].dtype == np.int32
+    large = Dataset.from_arrays({"id": np.arange(3) + 2**40})
+    for ask in (lambda: large.to("jax"), lambda: list(large.batches(3).to("jax"))):
+        with pytest.raises(DshubError, match=f"column id holds {2**40 + 2}, and JAX") as caught:
+            ask()
+        assert "jax_enable_x64" in caught.value.hint
+
+
+def test_a_model_learns() -> None:
+    """A step that is compiled takes the batches as they are, all of one shape."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 400)
+    points = (np.eye(4)[labels] + rng.normal(0, 0.2, (400, 4))).astype(np.float32)
+    dataset = Dataset.from_arrays({"x": points, "y": labels}, supervised=("x", "y"))
+
+    @jax.jit  # type: ignore[untyped-decorator]
+    def step(weights: Any, x: Any, y: Any) -> Any:
+        def loss(weights: Any) -> Any:
+            chosen = jax.nn.log_softmax(x @ weights)
+            return -chosen[jax.numpy.arange(len(y)), y].mean()
+
+        return weights - jax.grad(loss)(weights)
+
+    weights = jax.numpy.zeros((4, 4), np.float32)
+    batches = dataset.batches(40, shuffle=True, supervised=True).to("jax")
+    for _ in range(3):
+        for x, y in batches:
+            weights = step(weights, x, y)
+    assert (np.asarray(points @ weights).argmax(1) == labels).mean() > 0.9
+    assert len(batches) == 10

@@ -1,0 +1,170 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import DshubError
+from dshub.loader import Loader
+from dshub.testing import BatchesTests
+from dshub.testing.adapters import example, varied
+
+keras = pytest.importorskip("keras")
+
+backends = pytest.mark.parametrize("backend", ["torch", "tensorflow", "jax"])
+
+
+class TestKeras(BatchesTests):
+    name = "keras"
+    refused = ("photo", "sound", "tokens", "boxes", "words")
+
+    def to_numpy(self, value: Any) -> Any:
+        return value.tolist() if value.dtype == object else value
+
+    def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
+        """As Keras walks, where it does not take batches ahead."""
+        batches, state = loader.to("keras"), loader.state_dict()
+        taken: list[Any] = []
+        while len(taken) < count:
+            batches.on_epoch_begin()
+            for number in range(min(batches.num_batches, count - len(taken))):
+                taken.append(self.plain(batches[number]))
+                used = number + 1
+            state = loader.state_after(used)
+            if used == batches.num_batches:
+                batches.on_epoch_end()
+                state = loader.state_dict()
+        return taken, state
+
+
+PROGRAM = """
+import json, sys
+import numpy as np
+import keras
+from dshub import Dataset
+
+given = json.load(sys.stdin)
+rows, size = given["rows"], given["size"]
+dataset = Dataset.from_arrays(
+    {"x": np.arange(rows, dtype=np.float32)[:, None], "y": np.zeros((rows, 1), np.float32)},
+    supervised=("x", "y"),
+)
+loader = dataset.batches(size, shuffle=True, supervised=True, seed=3,
+                         threads=given["threads"])
+if given["state"]:
+    loader.load_state_dict(given["state"])
+
+
+class Heard(keras.metrics.Metric):
+    \"\"\"The sum and the number of what a step saw.\"\"\"
+    def __init__(self):
+        super().__init__(name="heard")
+        self.total = self.add_variable((), "zeros", name="total")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.total.assign(keras.ops.sum(y_pred))
+
+    def result(self):
+        return keras.ops.convert_to_tensor(self.total)
+
+    def reset_state(self):
+        pass
+
+
+class Log(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        steps.append(float(logs["heard"]))
+        states.append(loader.state_after(batch + 1))
+
+    def on_epoch_end(self, epoch, logs=None):
+        ends.append(loader.state_dict())
+
+
+steps, states, ends = [], [], []
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+model.trainable = False
+model.compile("sgd", "mse", metrics=[Heard()])
+batches = loader.to("keras")
+model.fit(batches, epochs=given["epochs"], shuffle=False, verbose=0, callbacks=[Log()])
+predicted = model.predict(dataset.batches(size, supervised=True).to("keras"), verbose=0)
+print()
+print(json.dumps({
+    "backend": keras.backend.backend(), "steps": steps, "states": states, "ends": ends,
+    "predicted": predicted[:, 0].tolist(),
+}))
+"""
+
+
+def run(backend: str, **given: Any) -> dict[str, Any]:
+    """What a model saw that `fit` was called on, in a process with that backend."""
+    document = {"rows": 60, "size": 8, "epochs": 3, "threads": 1, "state": None} | given
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(document).encode(),
+        env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert found["backend"] == backend
+    return found
+
+
+def expected(rows: int, size: int, epochs: int) -> list[float]:
+    """The sum of what each step of a plain walk sees."""
+    from dshub import Dataset
+
+    loader = Dataset.from_arrays({"x": np.arange(rows)}).batches(size, shuffle=True, seed=3)
+    return [float(batch["x"].sum()) for _ in range(epochs) for batch in loader]
+
+
+@backends
+@pytest.mark.parametrize(("rows", "threads"), [(60, 2), (8, 0)])
+def test_fit_sees_the_epochs_of_the_loader(backend: str, rows: int, threads: int) -> None:
+    """In its order, each epoch in another; also where an epoch is one batch; and goes on."""
+    whole = expected(rows, 8, 5)
+    found = run(backend, rows=rows, threads=threads)
+    steps = found["steps"]
+    assert steps == whole[: len(steps)]
+    assert len(steps) == 3 * -(-rows // 8)
+    ends = [(state["epoch"], state["position"]) for state in found["ends"]]
+    assert ends == [(1, 0), (2, 0), (3, 0)]
+    assert found["predicted"] == list(range(rows))
+    used = len(steps) // 2
+    state = found["states"][used - 1]
+    again = run(backend, rows=rows, threads=threads, state=state, epochs=2)
+    assert again["steps"] == whole[used : used + 2 * -(-rows // 8)]
+
+
+def test_a_whole_model_learns(hub: Any) -> None:
+    """In one line, with the loader's shuffling."""
+    keras.utils.set_random_seed(0)
+    dataset = hub.load("mnist", "train", synthetic=200)
+    layers = [
+        keras.Input((28, 28, 1)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10),
+    ]
+    model = keras.Sequential(layers)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    batches = dataset.batches(20, shuffle=True, supervised=True).to("keras")
+    held = dataset.batches(50, supervised=True).to("keras")
+    history = model.fit(batches, epochs=5, verbose=0, shuffle=False, validation_data=held)
+    assert history.history["val_accuracy"][-1] > 0.5
+
+
+def test_rows_that_differ_are_refused_before_keras_sees_them() -> None:
+    """By the name of their column, in pairs as well."""
+    with pytest.raises(DshubError, match="rows of column tokens may differ in shape") as caught:
+        varied().columns(["tokens"]).batches(8).to("keras")
+    assert "transform" in caught.value.hint
+    with pytest.raises(DshubError, match="the adapter keras makes no rows"):
+        example().to("keras")

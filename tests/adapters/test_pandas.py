@@ -1,0 +1,43 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, DshubError
+from dshub.testing import RowsTests
+from dshub.testing.adapters import example
+
+pd = pytest.importorskip("pandas")
+
+
+class TestPandas(RowsTests):
+    name = "pandas"
+    files = True
+
+    def to_numpy(self, value: Any) -> Any:
+        return value.item() if isinstance(value, np.generic) else value
+
+    def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
+        frame = dataset.to("pandas")
+        return [
+            {name: self.to_numpy(frame[name].iloc[i]) for name in frame.columns}
+            for i in range(len(frame))
+        ]
+
+
+def test_columns_are_of_pandas_own_types() -> None:
+    """Numbers of their dtype, text as text; so that grouping and searching work as always."""
+    frame = example().to("pandas")
+    assert frame["label"].dtype == np.int64
+    assert pd.api.types.is_string_dtype(frame["text"].dtype)
+    assert frame.groupby("label").size().tolist() == [8, 8, 8, 8, 7, 7, 7]
+    assert frame[frame["text"].str.contains("row 7:")].index.tolist() == [7]
+    frame.loc[0, "label"] = 5
+    assert example()[0]["label"] == 0
+
+
+def test_a_frame_makes_no_batches() -> None:
+    """The error says what does."""
+    with pytest.raises(DshubError, match="the adapter pandas makes no batches") as caught:
+        example().batches(8).to("pandas")
+    assert caught.value.hint == "it takes a dataset: ds.to('pandas')"

@@ -1,0 +1,58 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, Hub
+from dshub.testing import RowsTests
+from dshub.testing.adapters import example, varied
+
+pl = pytest.importorskip("polars")
+
+
+class TestPolars(RowsTests):
+    name = "polars"
+    files = True
+
+    def to_numpy(self, value: Any) -> Any:
+        return value.to_numpy() if isinstance(value, pl.Series) else value
+
+    def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
+        frame = dataset.to("polars")
+        return [
+            {name: self.value(frame.schema[name], frame[name][i]) for name in frame.columns}
+            for i in range(len(frame))
+        ]
+
+    def value(self, kind: Any, value: Any) -> Any:
+        """Lists of text are lists; arrays have the shape and the dtype of their column."""
+        if kind == pl.List(pl.String):
+            return value.to_list()
+        if not isinstance(kind, pl.List | pl.Array):
+            return value
+        item = kind
+        while isinstance(item, pl.List | pl.Array):
+            item = item.inner
+        dtype = {"UInt8": "uint8", "Int64": "int64", "Float32": "float32"}[str(item)]
+        inner = kind.inner.shape if isinstance(kind.inner, pl.Array) else ()
+        shape = (-1, *inner) if isinstance(kind, pl.List) else kind.shape
+        return np.array(value.to_list(), dtype).reshape(shape)
+
+
+def test_columns_are_of_polars_own_types() -> None:
+    """Arrays of fixed shape, lists, text, binary."""
+    schema = example().to("polars").schema
+    assert schema["image"] == pl.Array(pl.UInt8, (5, 4, 3))
+    assert schema["label"] == pl.Int64
+    assert schema["text"] == pl.String
+    schema = varied().to("polars").schema
+    assert schema["photo"] == pl.Binary
+    assert schema["tokens"] == pl.List(pl.Int64)
+
+
+def test_the_data_are_asked_as_polars_does(hub: Hub) -> None:
+    """Grouped, and filtered."""
+    dataset = hub.load("mnist", "train", synthetic=200)
+    frame = dataset.to("polars")
+    counts = frame.group_by("label").len().sort("label")["len"].to_list()
+    assert counts == np.unique(np.asarray(dataset["label"]), return_counts=True)[1].tolist()

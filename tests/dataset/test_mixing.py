@@ -1,0 +1,121 @@
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.errors import SchemaError
+from dshub.manifest import ImageFeature
+from dshub.transforms import Normalize
+
+
+def part(name: str, rows: int) -> Dataset:
+    """Rows that say whose they are, with a picture, text and a list."""
+    return Dataset.from_arrays(
+        {
+            "image": np.arange(rows, dtype=np.uint8).repeat(12).reshape(rows, 2, 2, 3),
+            "id": np.arange(rows),
+            "of": [name] * rows,
+            "tokens": [np.arange(i % 3) for i in range(rows)],
+        },
+        features={"image": ImageFeature(shape=(2, 2, 3))},
+        supervised=("image", "id"),
+    )
+
+
+A, B = part("a", 300), part("b", 1100)
+
+
+def taken(loader: Any, epochs: int = 1) -> list[tuple[str, int]]:
+    """Whose each row is, and its number there."""
+    return [
+        pair
+        for _ in range(epochs)
+        for batch in loader
+        for pair in zip(batch["of"], batch["id"].tolist(), strict=True)
+    ]
+
+
+def test_each_dataset_has_its_share() -> None:
+    """In an epoch of as many rows as all have together; each row of a dataset as often."""
+    parts = [part("a", 3000).columns(["id", "of"]), part("b", 11_000).columns(["id", "of"])]
+    found = taken(Dataset.mix(parts, weights=[0.75, 0.25]).batches(64, seed=1))
+    counts = Counter(name for name, _ in found)
+    assert len(found) == 14_000
+    assert abs(counts["a"] / 14_000 - 0.75) < 0.01
+    rows = [row for name, row in found if name == "a"]
+    often = Counter(rows).values()
+    assert len(often) == 3000
+    assert max(often) - min(often) <= 2
+    assert rows[:3000] != rows[3000:6000]
+
+
+def test_shares_follow_the_lengths_where_no_weights_are_given() -> None:
+    """So that each row comes about once in an epoch."""
+    counts = Counter(name for name, _ in taken(Dataset.mix([A, B]).batches(64)))
+    assert abs(counts["a"] - 300) < 15
+
+
+def test_batches_hold_the_rows_as_they_are() -> None:
+    """Each column of a row belongs to that row, whichever dataset it is of."""
+    for batch in Dataset.mix([A, B]).batches(50, seed=3):
+        for i, (name, row) in enumerate(zip(batch["of"], batch["id"].tolist(), strict=True)):
+            expected = (A if name == "a" else B)[row]
+            assert np.array_equal(batch["image"][i], expected["image"])
+            assert batch["tokens"][i].tolist() == expected["tokens"].tolist()
+
+
+def test_options_of_batches_are_taken() -> None:
+    """Transforms, pairs, channels first, ranks."""
+    mixture = Dataset.mix([A, B])
+    normal = Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    x, y = next(iter(mixture.batches(8, supervised=True, layout="chw", transform=normal)))
+    plain = next(iter(mixture.batches(8)))
+    expected = (plain["image"].transpose(0, 3, 1, 2) / np.float32(255) - 0.5) / 0.25
+    np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-5)
+    assert np.array_equal(y, plain["id"])
+    ranks = [taken(mixture.batches(8, rank=rank, world=2)) for rank in range(2)]
+    together = [row for pair in zip(*ranks, strict=True) for row in pair]
+    assert together == taken(mixture.batches(8))
+    for option in ("shuffle", "weights", "bucket"):
+        with pytest.raises(TypeError, match=f"take no {option}"):
+            mixture.batches(8, **{option: None})  # type: ignore[arg-type]
+
+
+def test_a_walk_goes_on_with_another_batch_size() -> None:
+    """Over epochs, from the state of another loader."""
+    first = Dataset.mix([A, B], weights=[1, 2]).batches(64, seed=1)
+    whole = taken(first, epochs=2)
+    walk = iter(first)
+    first.epoch = 0
+    walk = iter(first)
+    for _ in range(5):
+        next(walk)
+    second = Dataset.mix([A, B], weights=[1, 2]).batches(96, seed=1)
+    second.load_state_dict(first.state_dict())
+    assert taken(second, epochs=2) == whole[320:]
+    assert first.fingerprint != Dataset.mix([A, B]).batches(64, seed=1).fingerprint
+
+
+def test_columns_must_be_equal() -> None:
+    """The error names the column, the dataset and what helps."""
+    with pytest.raises(SchemaError, match="column of of dataset 1: got no such column") as caught:
+        Dataset.mix([A, B.columns(["image", "id", "tokens"])])
+    assert "ds.columns" in caught.value.hint
+    with pytest.raises(SchemaError, match="column id of dataset 1: got NumberFeature"):
+        Dataset.mix(
+            [
+                Dataset.from_arrays({"id": np.zeros(3)}),
+                Dataset.from_arrays({"id": np.arange(3)}),
+            ]
+        )
+
+
+@pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [-1.0, 2.0], [float("nan"), 1.0]])
+def test_weights_that_cannot_be(weights: list[float]) -> None:
+    """As many as datasets, none below nothing."""
+    with pytest.raises(ValueError, match="2 datasets need as many weights"):
+        Dataset.mix([A, B], weights=weights)
+    with pytest.raises(ValueError, match="have rows"):
+        Dataset.mix([A, B.take(0)])
