@@ -55,7 +55,7 @@ names = ["even", "odd"]
 rows = {rows}
 reader = {{ format = "idx" }}
 files = {{ label = "labels{member}" }}
-"""
+{more}"""
 
 
 @dataclass
@@ -73,6 +73,8 @@ class Scene:
         rows: what the manifest promises.
         variables: of the environment.
         first: a command that is run before, without being shown.
+        more: lines of the manifest behind all others.
+        edit: what is replaced in the manifest after that, and by what.
         damage: whether the file in the cache changes after that.
         dead: whether nobody answers at the source's address.
     """
@@ -87,6 +89,8 @@ class Scene:
     rows: int = 1000
     variables: dict[str, str] = field(default_factory=dict)
     first: str = ""
+    more: str = ""
+    edit: tuple[str, str] = ("", "")
     damage: bool = False
     dead: bool = False
 
@@ -120,6 +124,11 @@ SCENES = [
         source='filename = "labels.idx"\naccess = "manual"\n'
         'instructions = "Sign the form at https://data.example/terms, then download labels.idx."',
     ),
+    Scene(
+        "Terms that a person must accept",
+        more='[license]\nterms = "for research only; see https://data.example/terms"\n',
+    ),
+    Scene("What dshub.lock pins has changed", first="lock digits", edit=("= 1000", "= 1001")),
     Scene("The cache cannot be written", variables={"DSHUB_CACHE": "registry/digits/1.0.0.toml"}),
     Scene("A file in the cache has changed", "verify digits", first="fetch digits", damage=True),
     Scene(
@@ -164,10 +173,12 @@ def play(scene: Scene, folder: Path) -> str:
                 size=len(scene.content),
                 rows=scene.rows,
                 member=scene.member,
+                more=scene.more,
             )
         )
         if scene.first:
             run(scene, scene.first, folder)
+        manifest.write_text(manifest.read_text().replace(*scene.edit))
         if scene.damage:
             (folder / "cache" / blob_path(digest)).write_bytes(ANEW)
         done = run(scene, scene.command, folder)

@@ -11,8 +11,10 @@
     ├── FetchError             4   every source of a file failed (5 if bytes came, but wrong ones)
     │   ├── OfflineError       6   not in the cache, and going online is forbidden
     │   └── ManualStepError    7   a person must obtain the file
+    ├── TermsError             7   terms that a person must accept first
     ├── ChecksumError          5   bytes that are not the published ones
     ├── UnsafeArchiveError     5   an archive member that must not be touched
+    ├── LockError              5   what dshub.lock pins has changed
     ├── StoreError             8   the cache cannot be read or written
     │   └── DiskFullError      8   no space for what is about to be written
     ├── ReadError              9   a file that is not what its format promises
@@ -34,6 +36,7 @@ __all__ = [
     "DiskFullError",
     "DshubError",
     "FetchError",
+    "LockError",
     "ManifestError",
     "ManualStepError",
     "MissingExtraError",
@@ -44,6 +47,7 @@ __all__ = [
     "SplitError",
     "StateError",
     "StoreError",
+    "TermsError",
     "TransportError",
     "UnknownNameError",
     "UnsafeArchiveError",
@@ -147,6 +151,7 @@ class TransportError(DshubError):
         transient: whether trying the same source again may help.
         unreachable: whether the host itself could not be reached (name lookup, connection).
         retry_after: seconds the server asked us to wait, or None.
+        absent: whether the source answered that it has no such file.
     """
 
     exit_code = 4
@@ -160,9 +165,10 @@ class TransportError(DshubError):
         transient: bool = False,
         unreachable: bool = False,
         retry_after: float | None = None,
+        absent: bool = False,
     ) -> None:
         super().__init__(f"{shown_url(url)}: {reason}")
-        self.url, self.reason = url, reason
+        self.url, self.reason, self.absent = url, reason, absent
         self.transient, self.unreachable, self.retry_after = transient, unreachable, retry_after
 
 
@@ -295,6 +301,47 @@ class UnsafeArchiveError(DshubError):
         subject = "it" if member is None else f"member {member!r}"
         super().__init__(f"{archive}: {subject} {reason}", hint=hint)
         self.archive, self.member, self.reason = archive, member, reason
+
+
+class LockError(DshubError):
+    """`dshub.lock does not hold: mnist@1.0.0: file images was sha256:…, and is sha256:…`.
+
+    Attributes:
+        lock: the file.
+        names: the datasets that have changed.
+        changes: what has changed, a line each.
+    """
+
+    exit_code = 5
+
+    def __init__(self, *, lock: str, names: Sequence[str], changes: Sequence[str]) -> None:
+        listing = f" {changes[0]}" if len(changes) == 1 else "\n  ".join(["", *changes])
+        super().__init__(
+            f"{lock} does not hold:{listing}",
+            hint=f"`dshub lock {' '.join(names)}` pins what there is now; DSHUB_LOCK=off ignores "
+            "the lock",
+        )
+        self.lock, self.names, self.changes = lock, tuple(names), tuple(changes)
+
+
+class TermsError(DshubError):
+    """`imagenet-1k is given out under terms that have to be accepted first`, with the terms.
+
+    Attributes:
+        terms: the words of each dataset.
+    """
+
+    exit_code = 7
+
+    def __init__(self, *, terms: Mapping[str, str]) -> None:
+        listing = "".join(f"\n  {name}: {text}" for name, text in terms.items())
+        names = ", ".join(terms)
+        super().__init__(
+            f"terms have to be accepted before {names} can be fetched:{listing}",
+            hint=f"`dshub fetch {' '.join(terms)}` on a terminal asks; where nobody can answer, "
+            f"set DSHUB_ACCEPT_TERMS={','.join(terms)}",
+        )
+        self.terms = dict(terms)
 
 
 class StoreError(DshubError):

@@ -1,26 +1,29 @@
-"""The only import by name: readers, archives, transports, adapters and commands.
+"""The only import by name: readers, archives, transports, adapters, exports and commands.
 
 A plug-in of some kind is a module in the package of that kind, named as a manifest, a URL or a
 user names it. Third-party packages add theirs through entry points of the group `dshub.<kind>`
-(`dshub.readers`, …), each naming a module with the same contents.
+(`dshub.readers`, …), each naming a module with the same contents. Those of the group
+`dshub.registry` name a package, or a folder in one, that holds manifests; it is never imported.
 """
 
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from dshub.errors import DshubError, UnknownNameError
 
-Kind = Literal["readers", "archives", "transports", "adapters", "cli"]
+Kind = Literal["readers", "archives", "transports", "adapters", "export", "cli"]
 
 _WORDS = {
     "readers": "reader",
     "archives": "archive kind",
     "transports": "transport",
     "adapters": "adapter",
+    "export": "export format",
     "cli": "command",
 }
 
@@ -37,6 +40,29 @@ def _third_party(kind: Kind) -> dict[str, str]:
     from importlib.metadata import entry_points  # 50 ms: only when a name is not one of ours
 
     return {point.name: point.value for point in entry_points(group=f"dshub.{kind}")}
+
+
+@cache
+def registries() -> tuple[Path, ...]:
+    """The folders of manifests that installed packages announce, in the order of their names.
+
+    An entry point `anything = "package.folder"` of the group `dshub.registry` means the folder of
+    that package, which need hold no code. What is announced and not there is left out.
+    """
+    from importlib.metadata import entry_points  # 50 ms: the registry asks late
+
+    points = sorted(entry_points(group="dshub.registry"), key=lambda point: point.name)
+    return tuple(folder for point in points for folder in _folders(point.value))
+
+
+def _folders(value: str) -> list[Path]:
+    package, *inner = value.partition(":")[0].strip().split(".")
+    if not package.isidentifier():
+        return []
+    spec = find_spec(package)  # of a top-level name: this runs no code of the package
+    places = spec.submodule_search_locations if spec is not None else None
+    found = [Path(place).joinpath(*inner) for place in places or ()]
+    return [folder for folder in found if folder.is_dir()]
 
 
 def names(kind: Kind) -> tuple[str, ...]:

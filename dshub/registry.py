@@ -1,18 +1,25 @@
 """Finding manifests: folders of `<name>/<version>.toml`, and nothing else.
 
 The built-in registry travels inside the wheel (and lies beside the package in a checkout). More
-folders come from `DSHUB_REGISTRY`. A family is a folder of datasets: `glue` means every dataset
-whose name begins with `glue/`.
+folders come from `DSHUB_REGISTRY`, and from installed packages that announce one (see
+`dshub.plugins.registries`). A family is a folder of datasets: `glue` means every dataset whose
+name begins with `glue/`.
 """
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
+import msgspec
+
+from dshub import plugins
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 from dshub.manifest import Fault, Manifest, read
+
+_Entries = dict[str, dict[str, Path | Manifest]]  # by name and version
 
 
 class Registry:
@@ -21,9 +28,11 @@ class Registry:
     Args:
         roots: folders of manifests besides the built-in ones.
         manifests: manifests that are not in any folder, such as synthetic stand-ins.
-        built_in: whether dshub's own manifests belong to it.
+        built_in: whether dshub's own manifests belong to it, and those of installed packages.
 
-    Listing names walks the folders once; a manifest is read when it is asked for.
+    Listing names walks the folders once; a manifest is read when it is asked for. Installed
+    packages are looked at only to list, or for a name that nobody else has, for that takes 50 ms;
+    a dataset that is known without them is not theirs.
     """
 
     def __init__(
@@ -34,20 +43,28 @@ class Registry:
         built_in: bool = True,
     ) -> None:
         self._roots = [*roots, *([built_in_root()] if built_in else [])]
+        self._built_in = built_in
         self._given = {(item.name, item.version): item for item in manifests}
 
     @cached_property
-    def _found(self) -> dict[str, dict[str, Path | Manifest]]:
-        found: dict[str, dict[str, Path | Manifest]] = {}
-        for root in reversed(self._roots):
-            for name, version, path in _walk(root):
-                other = found.setdefault(name, {}).get(version)
-                if isinstance(other, Path) and other.read_bytes() != path.read_bytes():
-                    raise _conflict(name, version, [path, other])
-                found[name][version] = path
+    def _near(self) -> _Entries:
+        """What is found without looking at installed packages."""
+        found = _walk_all(self._roots)
         for (name, version), manifest in self._given.items():
             found.setdefault(name, {})[version] = manifest
-        return dict(sorted(found.items()))
+        return found
+
+    @cached_property
+    def _found(self) -> _Entries:
+        far = _walk_all(plugins.registries()) if self._built_in else {}
+        return dict(sorted((far | self._near).items()))
+
+    def _entries(self, name: str) -> Mapping[str, Path | Manifest]:
+        """The versions of a dataset; raises UnknownNameError."""
+        found = self._near.get(name) or self._found.get(name)
+        if found is None:
+            raise self._unknown(name)
+        return found
 
     def names(self) -> list[str]:
         """Every dataset, sorted: `["emnist/balanced", …, "mnist"]`."""
@@ -55,9 +72,7 @@ class Registry:
 
     def versions(self, name: str) -> list[str]:
         """The versions of a dataset, newest first; raises UnknownNameError."""
-        if name not in self._found:
-            raise self._unknown(name)
-        return sorted(self._found[name], key=_version_key, reverse=True)
+        return sorted(self._entries(name), key=version_key, reverse=True)
 
     def manifest(self, name: str) -> Manifest:
         """The manifest of `name`, `name@version`, or of a file whose name ends in `.toml`.
@@ -73,7 +88,7 @@ class Registry:
         version = version or versions[0]
         if version not in versions:
             raise UnknownNameError(kind=f"version of {name}", name=version, known=versions)
-        entry = self._found[name][version]
+        entry = self._entries(name)[version]
         if isinstance(entry, Manifest):
             return entry
         return _checked_place(read(entry), name, version, entry)
@@ -103,21 +118,62 @@ class Registry:
         """The same names with each family replaced by its members, each name once."""
         expanded: dict[str, None] = {}
         for name in names:
-            members = [other for other in self.names() if other.startswith(f"{name}/")]
-            known = name.partition("@")[0] in self._found or name.endswith(".toml")
-            if not known and not members:
-                raise self._unknown(name)
-            expanded.update(dict.fromkeys([name] if known else members))
+            expanded.update(dict.fromkeys(self._meant(name)))
         return list(expanded)
+
+    def _meant(self, name: str) -> list[str]:
+        plain = name.partition("@")[0]
+        if name.endswith(".toml") or plain in self._near or plain in self._found:
+            return [name]
+        members = [other for other in self.names() if other.startswith(f"{name}/")]
+        if not members:
+            raise self._unknown(name)
+        return members
 
     def search(self, words: Sequence[str]) -> list[Manifest]:
         """Manifests in which every word occurs, in name, title, summary, task, tag or class."""
-        wanted = [word.casefold() for word in words]
-        return [
-            manifest
-            for manifest in self.manifests()
-            if all(word in _searchable(manifest) for word in wanted)
-        ]
+        return [item for item in self.manifests() if found_by(words, item, classes(item))]
+
+    def listing(self, words: Sequence[str] = ()) -> list["Summary"]:
+        """A line for each dataset in which every word occurs, in the order of `names`."""
+        return [Summary.of(item) for item in self.search(words)]
+
+    def text(self, name: str) -> bytes:
+        """The bytes of the file that a manifest was read from.
+
+        Raises:
+            UnknownNameError, ManifestError: see `manifest`.
+            DshubError: it is in no file, as that of a stand-in.
+        """
+        manifest = self.manifest(name)
+        relative = Path(manifest.name, f"{manifest.version}.toml")
+        places = [Path(name)] if name.endswith(".toml") else self.files()
+        for path in places:
+            if name.endswith(".toml") or path.parts[-len(relative.parts) :] == relative.parts:
+                return path.read_bytes()
+        raise DshubError(
+            f"the manifest of {manifest.identifier} is in no file",
+            hint="write it to a file, and name that",
+        )
+
+    def at_hand(self) -> Self:
+        """The same, as far as it is on this machine: here, all of it."""
+        return self
+
+    def confirm(self, manifest: Manifest) -> None:
+        """Make sure that a manifest is the only one of its name and version: here, it is."""
+
+    def take_table(self, manifest: Manifest, split: str, key: str, recipe: Any) -> bool:
+        """Whether the table of a split could be had ready-made: here, none can.
+
+        Args:
+            manifest: of the dataset.
+            split: one of its splits, whose table is not there.
+            key: of the table's recipe.
+            recipe: what its `table.json` has to say of how it was made.
+        """
+        del manifest, split, key, recipe
+        return False
 
     def files(self) -> list[Path]:
         """Every manifest file of the registry, sorted."""
@@ -129,23 +185,27 @@ class Registry:
         )
 
     def _unknown(self, name: str) -> UnknownNameError:
-        """An error with the names closest to what was written: whole names, then their ends."""
-        import difflib
+        return unknown(name, self._found)
 
-        members = [known for known in self._found if known.startswith(f"{name}/")]
-        if members:
-            return UnknownNameError(kind="single dataset", name=name, known=members)
-        families = {known.partition("/")[0] for known in self._found if "/" in known}
-        by_plain: dict[str, str] = {}
-        for known in [*self._found, *sorted(families)]:
-            by_plain.setdefault(_plain(known), known)
-        for known in self._found:
-            by_plain.setdefault(_plain(known.rpartition("/")[2]), known)
-        plain = _plain(name.partition("@")[0])
-        matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
-        matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
-        close = list(dict.fromkeys(by_plain[match] for match in matches))
-        return UnknownNameError(kind="dataset", name=name, close=close[:1])
+
+def unknown(name: str, known: Collection[str]) -> UnknownNameError:
+    """An error with the names closest to what was written: whole names, then their ends."""
+    import difflib
+
+    members = [other for other in known if other.startswith(f"{name}/")]
+    if members:
+        return UnknownNameError(kind="single dataset", name=name, known=members)
+    families = {other.partition("/")[0] for other in known if "/" in other}
+    by_plain: dict[str, str] = {}
+    for other in [*known, *sorted(families)]:
+        by_plain.setdefault(_plain(other), other)
+    for other in known:
+        by_plain.setdefault(_plain(other.rpartition("/")[2]), other)
+    plain = _plain(name.partition("@")[0])
+    matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
+    matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
+    close = list(dict.fromkeys(by_plain[match] for match in matches))
+    return UnknownNameError(kind="dataset", name=name, close=close[:1])
 
 
 def built_in_root() -> Path:
@@ -155,22 +215,38 @@ def built_in_root() -> Path:
     return inside if inside.is_dir() else package.parent / "registry"
 
 
+def _walk_all(roots: Sequence[Path]) -> _Entries:
+    """Every manifest below some folders, by name and version.
+
+    Raises:
+        DshubError: two folders have different manifests for one version.
+    """
+    found: _Entries = {}
+    for root in reversed(roots):
+        for name, version, path in _walk(root):
+            other = found.setdefault(name, {}).get(version)
+            if isinstance(other, Path) and other.read_bytes() != path.read_bytes():
+                raise _conflict(name, version, [path, other])
+            found[name][version] = path
+    return found
+
+
 def _walk(root: Path) -> Iterator[tuple[str, str, Path]]:
     """Name, version and path of every manifest below a folder."""
-    for entry in _entries(root):
+    for entry in _listed(root):
         if entry.is_dir():
             yield from _walk_names(Path(entry.path), entry.name, depth=0)
 
 
 def _walk_names(folder: Path, name: str, depth: int) -> Iterator[tuple[str, str, Path]]:
-    for entry in _entries(folder):
+    for entry in _listed(folder):
         if entry.name.endswith(".toml"):
             yield name, entry.name.removesuffix(".toml"), Path(entry.path)
         elif depth == 0 and entry.is_dir():
             yield from _walk_names(Path(entry.path), f"{name}/{entry.name}", depth=1)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, sorted; one that is not there holds nothing, and others still do."""
     try:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -193,7 +269,8 @@ def _conflict(name: str, version: str, paths: Sequence[Path]) -> DshubError:
     )
 
 
-def _version_key(version: str) -> tuple[int, ...]:
+def version_key(version: str) -> tuple[int, ...]:
+    """What versions are ordered by: their numbers."""
     numbers = version.partition("+")[0].split(".")
     return tuple(int(number) if number.isdigit() else -1 for number in numbers)
 
@@ -202,27 +279,54 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9/]", "", name.casefold())
 
 
-def _searchable(manifest: Manifest) -> str:
-    classes = [
-        " ".join(feature.names)
-        for feature in manifest.features.values()
-        if hasattr(feature, "names")
+def classes(manifest: Manifest) -> list[str]:
+    """The names of a dataset's classes."""
+    return [
+        name for feature in manifest.features.values() for name in getattr(feature, "names", ())
     ]
-    words = [manifest.name, manifest.title, manifest.summary, manifest.task]
-    return " ".join([*words, *manifest.tags, *classes]).casefold()
 
 
-def summary(manifest: Manifest) -> Mapping[str, object]:
-    """One line of a listing: name, version, title, task, rows, bytes, licence."""
-    return {
-        "name": manifest.name,
-        "version": manifest.version,
-        "title": manifest.title,
-        "summary": manifest.summary,
-        "task": manifest.task,
-        "tags": list(manifest.tags),
-        "rows": {name: split.rows for name, split in manifest.splits.items()},
-        "size": manifest.size,
-        "license": manifest.license.spdx,
-        "synthetic": manifest.synthetic,
-    }
+def found_by(
+    words: Sequence[str], item: "Manifest | Summary", names_of_classes: Sequence[str]
+) -> bool:
+    """Whether every word occurs in name, title, summary, task, a tag or a class."""
+    texts = [item.name, item.title, item.summary, item.task, *item.tags, *names_of_classes]
+    text = " ".join(texts).casefold()
+    return all(word.casefold() in text for word in words)
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a listing.
+
+    Attributes:
+        rows: of each split.
+        size: bytes to download; None where one file's is unknown.
+        license: SPDX identifier; None where no source states one.
+    """
+
+    name: str
+    version: str
+    title: str
+    summary: str
+    task: str
+    tags: tuple[str, ...]
+    rows: dict[str, int]
+    size: int | None
+    license: str | None
+    synthetic: bool
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Summary":
+        """The summary of a manifest."""
+        return Summary(
+            name=manifest.name,
+            version=manifest.version,
+            title=manifest.title,
+            summary=manifest.summary,
+            task=manifest.task,
+            tags=manifest.tags,
+            rows={name: split.rows for name, split in manifest.splits.items()},
+            size=manifest.size,
+            license=manifest.license.spdx,
+            synthetic=manifest.synthetic,
+        )

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from dshub.errors import SettingsError
 from dshub.progress import Style
@@ -29,6 +29,10 @@ class Settings:
             in `PATH`).
         mirrors: URLs or folders tried before the sources of a manifest (`DSHUB_MIRROR`,
             separated by blanks).
+        mirror_keys: public keys, one of which must have signed the index of a mirror for its
+            list of datasets to count (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
+        prefer: `local` or `mirror`: whose manifest is meant where both have different ones of
+            the same name and version; None makes that an error (`DSHUB_PREFER`).
         offline: never open a connection (`DSHUB_OFFLINE`).
         synthetic: rows per split of a stand-in that replaces every dataset, or None
             (`DSHUB_SYNTHETIC`).
@@ -36,6 +40,12 @@ class Settings:
         timeout: seconds without an answer after which a source counts as silent
             (`DSHUB_TIMEOUT`).
         progress: `auto`, `bar`, `lines` or `off` (`DSHUB_PROGRESS`).
+        datasets: those that the project uses, for `dshub lock` and `dshub licenses`
+            (`DSHUB_DATASETS`, separated by commas or blanks).
+        lock: file that pins datasets, or None (`DSHUB_LOCK`; `off` for none). `dshub.lock` beside
+            `pyproject.toml`, or in the working folder where there is none.
+        accept_terms: datasets and families whose terms are accepted (`DSHUB_ACCEPT_TERMS`,
+            separated by commas or blanks).
         log: level of the logger `dshub` on the command line, or None (`DSHUB_LOG`).
     """
 
@@ -43,11 +53,16 @@ class Settings:
     site_caches: tuple[Path, ...] = ()
     registry: tuple[Path, ...] = ()
     mirrors: tuple[str, ...] = ()
+    mirror_keys: tuple[Path, ...] = ()
+    prefer: Literal["local", "mirror"] | None = None
     offline: bool = False
     synthetic: int | None = None
     jobs: int = 16
     timeout: float = 30.0
     progress: Style = "auto"
+    datasets: tuple[str, ...] = ()
+    lock: Path | None = None
+    accept_terms: tuple[str, ...] = ()
     log: str | None = None
 
     @classmethod
@@ -71,7 +86,8 @@ class Settings:
         environment = os.environ if environment is None else environment
         here = _working_folder()
         values: dict[str, Any] = {}
-        for source in (_user_config(), _project_config(folder or here)):
+        project = _project(folder or here)
+        for source in (_user_config(), _project_config(project)):
             values.update(source)
         for name in _PARSERS:
             variable = _variable(name)
@@ -82,6 +98,8 @@ class Settings:
             values[name] = _parse(name, name, value, here)
         if "cache" not in values:
             values["cache"] = _default_cache()
+        if "lock" not in values:
+            values["lock"] = (project.parent if project else folder or here) / "dshub.lock"
         return cls(**values)
 
 
@@ -112,7 +130,7 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
         return folder / parsed
     if isinstance(parsed, tuple):
         parsed = tuple(folder / item if isinstance(item, Path) else item for item in parsed)
-    return tuple(map(str, parsed)) if name == "mirrors" else parsed
+    return tuple(map(str, parsed)) if name in {"mirrors", "datasets"} else parsed
 
 
 def _path(value: object) -> Path:
@@ -134,10 +152,38 @@ def _mirrors(value: object) -> tuple[str | Path, ...]:
     return tuple(part if isinstance(part, str) and "://" in part else _path(part) for part in parts)
 
 
+def _words(value: object) -> tuple[str, ...]:
+    parts = value.replace(",", " ").split() if isinstance(value, str) else _sequence(value)
+    return tuple(_word(part) for part in parts)
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def _datasets(value: object) -> tuple[str | Path, ...]:
+    """Names, and paths of manifests."""
+    return tuple(_path(name) if name.endswith(".toml") else name for name in _words(value))
+
+
+def _lock(value: object) -> Path | None:
+    off = str(value).strip().lower() in _NO and not isinstance(value, Path)
+    return None if off else _path(value)
+
+
 def _sequence(value: object) -> list[object]:
     if not isinstance(value, list | tuple):
         raise TypeError
     return list(value)
+
+
+def _preference(value: object) -> str | None:
+    text = str(value).strip().lower()
+    if text not in {"", "local", "mirror"}:
+        raise ValueError
+    return text or None
 
 
 def _flag(value: object) -> bool:
@@ -181,11 +227,16 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "site_caches": (_paths, f"folders separated by {os.pathsep!r}"),
     "registry": (_paths, f"folders separated by {os.pathsep!r}"),
     "mirrors": (_mirrors, "URLs or folders separated by blanks"),
+    "mirror_keys": (_paths, f"files separated by {os.pathsep!r}"),
+    "prefer": (_preference, "local or mirror"),
     "offline": (_flag, "1 or 0"),
     "synthetic": (_rows, "a number of rows of at least 1, or 0"),
     "jobs": (_count, "a whole number of at least 1"),
     "timeout": (_seconds, "a number of seconds above 0"),
     "progress": (_style, "auto, bar, lines or off"),
+    "datasets": (_datasets, "names of datasets, separated by commas or blanks"),
+    "lock": (_lock, "a file, or off"),
+    "accept_terms": (_words, "names of datasets, separated by commas or blanks"),
     "log": (_level, "debug, info, warning or error"),
 }
 
@@ -203,12 +254,14 @@ def _user_config() -> dict[str, Any]:
     return _file_settings(path, ()) if path.is_file() else {}
 
 
-def _project_config(folder: Path) -> dict[str, Any]:
-    for parent in (folder, *folder.parents):
-        path = parent / "pyproject.toml"
-        if path.is_file():
-            return _file_settings(path, ("tool", "dshub"))
-    return {}
+def _project(folder: Path) -> Path | None:
+    """The nearest `pyproject.toml`, from a folder upwards."""
+    paths = (parent / "pyproject.toml" for parent in (folder, *folder.parents))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _project_config(path: Path | None) -> dict[str, Any]:
+    return {} if path is None else _file_settings(path, ("tool", "dshub"))
 
 
 def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:

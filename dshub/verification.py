@@ -12,12 +12,13 @@ from typing import Literal
 import numpy as np
 
 from dshub.digest import Algorithm, Digest, copy
-from dshub.errors import StoreError
-from dshub.fetcher import Job
+from dshub.errors import ReadError, StoreError, UnsafeArchiveError
+from dshub.fetcher import Job, jobs
+from dshub.layouts import ImportRecord, check
 from dshub.manifest import LabelFeature, Manifest
-from dshub.preparation import find, jobs
+from dshub.preparation import find, origin
 from dshub.store import Store
-from dshub.table import Table
+from dshub.table import SUMS, Provenance, Table
 
 Advance = Callable[[int], object]
 """What is told how many bytes more were read."""
@@ -48,8 +49,13 @@ def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
     Raises:
         StoreError: something may not be read.
     """
-    for job in jobs(manifest):
+    chosen = {split: origin(manifest, split, store) for split in manifest.splits}
+    wanted = [job for split, item in chosen.items() for job in jobs(item.manifest, [split])]
+    for job in dict.fromkeys(wanted):
         yield _file(job, store)
+    for item in chosen.values():
+        if item.record is not None and item.record.path:
+            yield verify_import(item.record, item.manifest)
     for split in manifest.splits:
         folder = find(manifest, split, store)
         if folder is None:
@@ -61,12 +67,33 @@ def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
             yield from _figures(manifest, split, Table(folder))
 
 
+def verify_import(record: ImportRecord, manifest: Manifest) -> Finding:
+    """Compare the files that were imported in another layout by their names and sizes.
+
+    They are a person's own: what they held is in the table, and beside it their checksums.
+
+    Args:
+        record: of the import.
+        manifest: one that has the layout.
+    """
+    thing = f"import {record.layout}"
+    try:
+        check(record, manifest)
+    except (StoreError, ReadError, UnsafeArchiveError) as error:
+        state: State = "damaged" if Path(record.path).exists() else "missing"
+        return Finding(thing, state, str(error))
+    return Finding(thing, "ok", f"{record.files:,} files at {record.path}, names and sizes")
+
+
 def _file(job: Job, store: Store) -> Finding:
     thing = f"file {job.name}"
     for digest in (job.resource.digest, job.resource.content_digest):
         path = store.blob(digest) if digest else None
         if path is not None and digest is not None:
             return verify_file(thing, path, digest, store)
+    reference = store.reference(job.resource.digest)
+    if reference is not None and reference.fault:
+        return Finding(thing, "missing", f"{reference.path}: {reference.fault}")
     return Finding(thing, "missing", "not in the cache")
 
 
@@ -91,6 +118,17 @@ def verify_file(
     return Finding(thing, "ok", str(digest.short))
 
 
+def verify_reference(thing: str, digest: Digest, store: Store) -> Finding:
+    """Read a file that was imported by reference; it is the person's, and stays as it is."""
+    reference = store.reference(digest)
+    if reference is None:
+        return Finding(thing, "missing", "removed meanwhile")
+    if reference.fault:
+        gone = not Path(reference.path).exists()
+        return Finding(thing, "missing" if gone else "damaged", reference.fault)
+    return verify_file(thing, Path(reference.path), digest, store)
+
+
 def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = int) -> Finding:
     """Compare the shards of a table with its record; see `verify_file`."""
     try:
@@ -110,7 +148,22 @@ def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = i
         if wrong:
             detail = f"{shard.file} has changed: {wrong}{_put_aside(folder, store)}"
             return Finding(thing, "damaged", detail)
+    made = record.provenance
+    if isinstance(made, Provenance):
+        return _verify_sums(thing, folder, record.rows, made)
     return Finding(thing, "ok", f"{record.rows:,} rows")
+
+
+def _verify_sums(thing: str, folder: Path, rows: int, made: Provenance) -> Finding:
+    """Compare the list of checksums that lies beside a table with the table's record."""
+    told = f"{rows:,} rows, of {made.files:,} files whose checksums are in {SUMS}"
+    try:
+        wrong = _wrong(folder / SUMS, "sha256", made.sums, int)
+    except FileNotFoundError:
+        wrong = "it is gone"
+    if wrong:  # the rows are right, so they stay
+        return Finding(thing, "unlike", f"{told}; but {SUMS} has changed: {wrong}")
+    return Finding(thing, "ok", told)
 
 
 def _wrong(path: Path, algorithm: Algorithm, expected: str, advance: Advance) -> str:
@@ -156,6 +209,8 @@ class _Counter:
 
 
 def _put_aside(path: Path, store: Store) -> str:
+    if not any(path.is_relative_to(place) for place in store.places):
+        return f"; it is {path}, imported by reference, and stays"
     if not path.is_relative_to(store.root):
         return f"; it lies in the read-only cache {path}"
     try:

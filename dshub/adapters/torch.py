@@ -1,20 +1,34 @@
 """PyTorch: a map-style dataset of rows, and an iterable of whole batches.
 
 Arrays become tensors of the same shape and dtype, numbers stay Python numbers in a row and
-become tensors in a batch, text stays `str` and files `bytes`. Pictures keep (height, width,
-channels) unless the batches were asked for with `layout="chw"`. Where rows differ in shape, a batch
+become tensors in a batch, text stays `str` and files `bytes`. Where rows differ in shape, a batch
 is a list of tensors; the default collate function of a `DataLoader` stacks them where they happen
 to have one shape, and is an error where they do not.
+
+Pictures keep (height, width, channels) unless the batches were asked for with `layout="chw"`: then
+they are (size, channels, height, width) in torch's `channels_last` memory format, in which pixels
+lie as they do on disk, and which convolutions take fastest. Where a callable of one's own stands among the transforms, it gets the
+layout that was asked for as contiguous arrays, and the tensors are as it returns them.
+
+A loader that begins with dshub's transforms fills its batches by numba where that is installed
+(extra `fast`), else by torch's operators.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from dshub.dataset import Dataset, LazyColumn
 from dshub.errors import DshubError, MissingExtraError
-from dshub.loader import Batch, Loader
+from dshub.loader import Batch, Gatherer, Loader, Plan, Pool
+from dshub.order import InOrder
+from dshub.transforms import Context, is_own
+from dshub.transforms.colors import scales_of_values
+from dshub.transforms.fused import kernels
 
 try:
     import torch
@@ -23,6 +37,32 @@ try:
     from torch.utils.data._utils.collate import default_collate, default_collate_fn_map
 except ImportError as error:
     raise MissingExtraError(package="torch", extra="torch") from error
+
+WORKERS = 512  # processes whose epochs are counted
+
+
+def rows(dataset: Dataset) -> "TorchRows":
+    """A map-style dataset; its rows are dicts."""
+    return TorchRows(dataset)
+
+
+def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "TorchBatches":
+    """Dicts of tensors (size, …), or `(x, y)` where the loader is supervised.
+
+    Args:
+        loader: whose batches.
+        device: where the tensors are to be, such as `"cuda"`; copied there while the device goes
+            on with other work, from pinned memory.
+        pin: gather pictures into pinned memory; None means where `device` is of CUDA.
+
+    Raises:
+        ValueError: memory cannot be pinned, because torch finds no CUDA device.
+    """
+    target = None if device is None else torch.device(device)
+    pinned = pin if pin is not None else target is not None and target.type == "cuda"
+    if pinned and not torch.cuda.is_available():
+        raise ValueError("memory is pinned for a CUDA device, and torch finds none")
+    return TorchBatches(loader, target, pinned=pinned)
 
 
 class TorchRows(TorchDataset[Any]):
@@ -34,6 +74,9 @@ class TorchRows(TorchDataset[Any]):
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"dataset": self.dataset}
+
     def __len__(self) -> int:
         return len(self.dataset)
 
@@ -44,43 +87,141 @@ class TorchRows(TorchDataset[Any]):
         return _tensor(found)
 
     def __getitems__(self, rows: list[int]) -> "_Fetched":
-        return _Fetched(self[rows])
+        numbers = np.asarray(rows, np.int64)
+        if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):
+            return _Fetched(self[rows])
+        return _Fetched(_tensors(self._gatherer.batch(numbers, 0)))
+
+    @cached_property
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(self.dataset, Plan(size=1, order=InOrder(len(self))))
 
 
 class TorchBatches(IterableDataset[Any]):
     """Batches of tensors; each iteration is the loader's next epoch.
 
     Iterate it as it is, or through ``DataLoader(batches, batch_size=None, num_workers=2)``,
-    which gives the same batches in the same order. Workers are copies: unless they persist, set
-    ``batches.loader.epoch`` before each epoch.
+    which gives the same batches in the same order, epoch after epoch, whether workers persist or
+    not. `state_dict` says where the walk is; where there are workers, only torchdata's
+    `StatefulDataLoader` knows, which asks each of them for its own. Setting `loader.epoch` goes
+    to another epoch.
     """
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, device: Any = None, *, pinned: bool = False) -> None:
         self.loader = loader
+        self._device, self._pinned = device, pinned
+        # for each worker the epoch that the loader had when it was copied there, and the epoch
+        # that comes next: workers that end with their epoch leave it for those that follow them
+        self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()
+        self._copied: int | None = None  # the epoch of the copy, in a worker
+        self._loaded = False  # whether the next epoch of a worker is that of a state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_gatherer"}
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
-        if worker is None:
-            for batch in self.loader:
-                yield _tensors(batch)
+        if worker is not None:
+            return self._share_of(worker.id, worker.num_workers)
+        found = self.loader.walk(self._gatherer)
+        return found if self._device is None else _moved(found, self._device)
+
+    def state_dict(self) -> dict[str, int | str]:
+        """Where the walk is; in a worker, of its own share. See `Loader.state_dict`."""
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on there with the next iteration. See `Loader.load_state_dict`."""
+        copied = self.loader.epoch
+        self.loader.load_state_dict(state)
+        if get_worker_info() is None:
+            self._next.zero_()
             return
-        epoch = self.loader.epoch
-        for position in self.loader.positions()[worker.id :: worker.num_workers]:
-            yield _tensors(self.loader.batch(position, epoch))
-        self.loader.advance()
+        self._copied = copied if self._copied is None else self._copied
+        self._loaded = True
+
+    @cached_property
+    def _gatherer(self) -> "_Tensors":
+        return _Tensors(self.loader, pinned=self._pinned)
+
+    def _share_of(self, worker: int, workers: int) -> Iterator[Any]:
+        """Every `workers`-th batch; the position counts whole rounds of all workers."""
+        if self._device is not None:
+            raise ValueError("a worker makes no tensors on a device: leave `device` out")
+        positions, epoch = self.loader.positions(), self._epoch(workers)
+        self.loader.reach(epoch, positions.start)  # a state may be asked for before a batch is
+        return self._walk(positions, epoch, worker, workers)
+
+    def _walk(self, positions: range, epoch: int, worker: int, workers: int) -> Iterator[Any]:
+        loader, own = self.loader, positions[worker::workers]
+        done = torch.tensor([self._copied, epoch + 1])
+        if not own:
+            self._next[worker] = done
+        for turn, position in enumerate(own, 1):
+            batch = self._gatherer.batch(loader.rows_at(position, epoch), epoch)
+            loader.reach(epoch, positions.start + turn * workers * positions.step)
+            if position == own[-1]:  # nobody may ask for more
+                self._next[worker] = done
+            yield batch
+            del batch
+        loader.reach(epoch + 1, 0)
+
+    def _epoch(self, workers: int) -> int:
+        """The epoch of a state; or the first one that not all workers have walked to its end."""
+        if self._copied is None:
+            self._copied = self.loader.epoch
+        known = self._next[:workers]
+        walked = torch.where(known[:, 0] == self._copied, known[:, 1], 0)
+        loaded, self._loaded = self._loaded, False
+        return self.loader.epoch if loaded else max(self._copied, int(walked.min()))
 
 
-def rows(dataset: Dataset) -> TorchRows:
-    """A map-style dataset; its rows are dicts."""
-    return TorchRows(dataset)
+class _Tensors:
+    """Makes batches of tensors; see `Loader.walk`."""
+
+    def __init__(self, loader: Loader, *, pinned: bool) -> None:
+        plan = loader.plan
+        own = all(is_own(transform) for transform in plan.transforms)
+        self._planes = list(loader.rows.pictures) if own and plan.layout == "chw" else []
+        self._pair = loader.rows.supervised if plan.supervised else None
+        plan = msgspec.structs.replace(plan, layout="hwc") if own else plan
+        pool = Pool(allocate=_pinned) if pinned else Pool()
+        self._gatherer = _ByOperators(loader.rows, plan, pool)
+
+    def batch(self, rows: np.ndarray, epoch: int) -> Any:
+        found = _tensors(self._gatherer.batch(rows, epoch))
+        if isinstance(found, tuple):
+            names = self._pair or ()
+            pairs = zip(names, found, strict=True)
+            return tuple(_channels_first(v) if n in self._planes else v for n, v in pairs)
+        for name in self._planes:
+            found[name] = _channels_first(found[name])
+        return found
 
 
-def batches(loader: Loader) -> TorchBatches:
-    """Dicts of tensors (size, …), or `(x, y)` where the loader is supervised."""
-    return TorchBatches(loader)
+class _ByOperators(Gatherer):
+    """Pictures scaled by torch's operators, unless numba is there, which is faster yet.
+
+    `copy_` and `addcmul(out=)` into memory that is used again are twice as fast as the one
+    `mul(uint8, float)` that they replace, which takes a slow way for the mixed dtypes.
+    """
+
+    def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
+        scale = self.fused.scale
+        if scale is None or kernels() is not None or self.plan.layout == "chw":
+            return super().picture(pixels, numbers, context)
+        shape = self.fused.shape(pixels.shape, "hwc")
+        gathered = self.pool.empty((len(numbers), *shape), np.uint8)
+        self.fused.gather(pixels, numbers, context, gathered)
+        out = self.pool.empty(gathered.shape, np.float32)
+        factors, biases = scales_of_values(scale, shape[2], shape[0] * shape[1], planes=False)
+        values = torch.from_numpy(out.reshape(len(out), -1))
+        values.copy_(torch.from_numpy(gathered.reshape(len(out), -1)))
+        torch.addcmul(torch.from_numpy(biases), values, torch.from_numpy(factors), out=values)
+        return out
 
 
 def _tensor(value: Any) -> Any:
@@ -97,6 +238,48 @@ def _tensors(batch: Any) -> Any:
     if isinstance(batch, tuple):
         return tuple(_tensor(values) for values in batch)
     return {name: _tensor(values) for name, values in batch.items()}
+
+
+def _channels_first(pictures: Any) -> Any:
+    """The same memory, seen as (…, channels, height, width)."""
+    if isinstance(pictures, torch.Tensor):
+        return pictures.movedim(-1, -3)
+    return [_channels_first(_tensor(picture)) for picture in pictures]
+
+
+def _on(value: Any, device: Any) -> Any:
+    """Tensors of a batch on a device; lists of text stay where they are."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device, non_blocking=device.type == "cuda")
+    if isinstance(value, dict):
+        return {name: _on(values, device) for name, values in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_on(values, device) for values in value)
+    return value
+
+
+def _moved(found: Iterator[Any], device: Any) -> Iterator[Any]:
+    """Batches on a device.
+
+    What is being copied is held until it has been: a gatherer fills memory that nobody holds.
+    """
+    waiting: deque[tuple[Any, Any]] = deque()
+    for batch in found:
+        moved = _on(batch, device)
+        if device.type == "cuda":
+            event = torch.cuda.Event()
+            event.record(torch.cuda.current_stream(device))
+            waiting.append((event, batch))
+            while waiting and waiting[0][0].query():
+                waiting.popleft()
+        del batch
+        yield moved
+        del moved
+
+
+def _pinned(size: int) -> np.ndarray:
+    found: np.ndarray = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
+    return found
 
 
 class _Fetched(Sequence[dict[str, Any]]):

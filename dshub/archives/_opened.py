@@ -98,6 +98,11 @@ class Archive:
         self._inner: dict[str, Archive] = {}
         self._counted: dict[str, int] = {}  # bytes of compressed members that are in the total
 
+    @property
+    def is_container(self) -> bool:
+        """Whether it holds members, perhaps within a compression; raises ReadError."""
+        return Source(self._origin, self._shared.scratch, most=1).container is not None
+
     def files(self, member: str = "") -> list[ArchiveFile]:
         """The files that `resource:member` means.
 

@@ -5,7 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
@@ -114,7 +114,8 @@ class Scratch:
             try:
                 yield found
             except BaseException:
-                file.cut(found.start)
+                with suppress(OSError):  # it is freed at the end in any case
+                    file.cut(found.start)
                 raise
 
     @property

@@ -41,18 +41,30 @@ def terminal_can_show() -> bool:
 
 
 def blocks(sheet: np.ndarray, width: int) -> str:
-    """A sheet as lines of half blocks: two pixels a character, in 24 steps of grey.
+    """A sheet as lines of half blocks, two pixels a character: in 24-bit colour, or in greys.
 
     Args:
-        sheet: uint8 (height, width, channels).
+        sheet: uint8 (height, width, channels), 1 or 3 channels.
         width: characters in a line.
     """
     height = max(1, round(sheet.shape[0] * width / sheet.shape[1] / 2)) * 2
-    grey = Image.fromarray(sheet.mean(axis=2).astype(np.uint8))
-    small = np.asarray(grey.resize((width, height), Image.Resampling.BOX)).astype(int)
-    steps = 232 + small * 23 // 255  # the greys of the 256-colour palette
+    image = to_png(sheet, scale=1).resize((width, height), Image.Resampling.BOX)
+    paint = _in_color if os.environ.get("COLORTERM") in {"truecolor", "24bit"} else _in_grey
+    rows = paint(image)
     lines = []
-    for upper, lower in zip(steps[::2], steps[1::2], strict=True):
-        cells = (f"\x1b[38;5;{a};48;5;{b}m▀" for a, b in zip(upper, lower, strict=True))
+    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+        cells = (f"\x1b[38;{a};48;{b}m▀" for a, b in zip(upper, lower, strict=True))
         lines.append("".join(cells) + "\x1b[0m")
     return "\n".join(lines)
+
+
+def _in_color(image: Image.Image) -> list[list[str]]:
+    """Each pixel as ISO 8613-6 names its colour: `2;red;green;blue`."""
+    pixels = np.asarray(image.convert("RGB")).tolist()
+    return [[f"2;{red};{green};{blue}" for red, green, blue in row] for row in pixels]
+
+
+def _in_grey(image: Image.Image) -> list[list[str]]:
+    """Each pixel as one of the 24 greys of the 256-colour palette."""
+    pixels = np.asarray(image.convert("L")).astype(int)
+    return [[f"5;{232 + value * 23 // 255}" for value in row] for row in pixels.tolist()]

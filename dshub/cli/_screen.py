@@ -77,7 +77,7 @@ def short_path(path: Path) -> str:
 
 
 class DatasetName(click.ParamType):
-    """A dataset, with completion from the registry."""
+    """A dataset, with completion from what is on this machine."""
 
     name = "name"
 
@@ -87,9 +87,10 @@ class DatasetName(click.ParamType):
         from click.shell_completion import CompletionItem
 
         from dshub.hub import Hub
+        from dshub.settings import Settings
 
         try:
-            names = Hub().names()
+            names = Hub(settings=Settings.read(offline=True)).names()
         except DshubError:
             return []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -162,7 +162,7 @@ def _without_user(url: str) -> str:
 
 def _mirrors(hub: "Hub") -> Iterator[Finding]:
     for mirror in hub.settings.mirrors:
-        remote = mirror.startswith(("http:", "https:"))
+        remote = "://" in mirror and not mirror.startswith("file:")
         if remote and hub.settings.offline:
             continue
         if "://" not in mirror and not Path(mirror).is_dir():
@@ -194,7 +194,7 @@ def _samples(hub: "Hub", mirror: str) -> list[str]:
     from dshub.fetcher import Job, sources
 
     found: dict[str, None] = {}
-    for manifest in hub.registry.manifests():
+    for manifest in hub.registry.at_hand().manifests():
         name, resource = max(manifest.resources.items(), key=lambda item: item[1].size or 0)
         found[sources(Job(manifest.name, name, resource), [mirror])[0]] = None
     return list(found)[:SAMPLES]

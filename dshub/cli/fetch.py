@@ -1,5 +1,6 @@
 """`dshub fetch`: get datasets, verified, and make them ready to load."""
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from dshub.cli import _screen
-from dshub.errors import shown_url
+from dshub.errors import LockError, shown_url
 from dshub.progress import size
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Get datasets, verified, and make them ready to load.")
-@click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
+@click.argument("names", nargs=-1, type=_screen.DatasetName())
 @click.option("--from", "source", metavar="DIR-or-URL", help="Take files only from there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
 @click.option("--jobs", type=int, metavar="N", help="Connections at once (default 16).")
+@click.option("--locked", is_flag=True, help="Fail where dshub.lock does not hold; it says what.")
 @click.option("--no-prepare", is_flag=True, help="Leave the tables for later.")
 @_screen.json_option
 def command(
@@ -29,6 +31,7 @@ def command(
     source: str | None,
     dry_run: bool,
     jobs: int | None,
+    locked: bool,
     no_prepare: bool,
     as_json: bool,
 ) -> None:
@@ -39,6 +42,7 @@ def command(
       dshub fetch mnist emnist --dry-run
       dshub fetch mnist --from /media/stick        a mirror, or plain files
       dshub fetch mnist --from https://mirror.example
+      dshub fetch --locked                         what dshub.lock pins, and nothing else
 
     Interrupt it at any time: the next run goes on where this one stopped.
     """
@@ -46,12 +50,16 @@ def command(
     from dshub.settings import Settings
 
     hub = Hub(settings=Settings.read(jobs=jobs))
+    names = _locked(hub, names) if locked else names
+    if not names:
+        raise click.UsageError("name datasets or families, or what is locked with --locked")
     plan = hub.plan(names)
     if not as_json:
         _announce(hub, names, plan, prepare=not no_prepare)
     if dry_run:
         _screen.answer(as_json, _planned(plan), lambda: _files(plan))
         return
+    _ask(hub, names)
     began = time.monotonic()
     besides = 0 if no_prepare else hub.unprepared_size(names)
     fetched = hub.fetch(*names, prepare=False, source=source, besides=besides)
@@ -64,6 +72,36 @@ def command(
         "seconds": round(seconds, 3),
     }
     _screen.answer(as_json, data, lambda: _done(hub, names, fetched, seconds, bool(tables)))
+
+
+def _locked(hub: "Hub", names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same names, or all that are locked; raises LockError where the lock does not hold."""
+    from dshub.lockfile import names_in, read
+    from dshub.lockfile.making import drift
+
+    lock = hub.settings.lock
+    if lock is None:
+        raise click.UsageError("--locked needs a lock, and DSHUB_LOCK is off")
+    names = tuple(hub.registry.expand(names))
+    found = drift(names, hub.registry, lock)
+    if found:
+        raise LockError(lock=str(lock), names=names, changes=found)
+    return names or tuple(names_in(read(lock), lock))
+
+
+def _ask(hub: "Hub", names: Sequence[str]) -> None:
+    """Show terms that have to be accepted, on a terminal, and remember a yes."""
+    manifests = hub.unaccepted(map(hub.info, hub.registry.expand(names)))
+    if not (manifests and sys.stdin.isatty() and sys.stderr.isatty()):
+        return  # the error says what to do without a terminal
+    from dshub.terms import accept
+
+    for manifest in manifests:
+        _screen.note(f"\n{_screen.bold(manifest.identifier)}: {manifest.license.terms}")
+        if manifest.license.source:
+            _screen.note(f"see {manifest.license.source}")
+        if click.confirm("Do you accept these terms?", err=True):
+            accept(manifest, hub.store)
 
 
 def _announce(hub: "Hub", names: Sequence[str], plan: "Plan", *, prepare: bool) -> None:

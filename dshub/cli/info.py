@@ -1,12 +1,25 @@
 """`dshub info`: everything that is known of a dataset."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
 from dshub.cli import _screen
-from dshub.manifest import Feature, ImageFeature, LabelFeature, Limits, Manifest, NumberFeature
+from dshub.manifest import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    Limits,
+    ListFeature,
+    Manifest,
+    NumberFeature,
+    TextFeature,
+)
 from dshub.progress import size
+
+if TYPE_CHECKING:
+    from dshub.hub import Hub
 
 
 @click.command(short_help="Everything that is known of a dataset.")
@@ -25,6 +38,7 @@ def command(name: str, as_json: bool) -> None:
     manifest = hub.info(name)
     fetcher = hub.fetcher()
     cached = {job.name: fetcher.path(job) is not None for job in hub.jobs([name])}
+    imported = _imported(hub, manifest)
     versions = [] if name.endswith(".toml") else hub.registry.versions(manifest.name)
     data = {
         "manifest": _plain(manifest),
@@ -33,8 +47,28 @@ def command(name: str, as_json: bool) -> None:
         "size": manifest.size,
         "prepared_size": manifest.prepared_size(),
         "cached": cached,
+        "imported": imported,
     }
-    _screen.answer(as_json, data, lambda: _text(manifest, cached))
+    _screen.answer(as_json, data, lambda: _text(manifest, cached, imported))
+
+
+def _imported(hub: "Hub", manifest: Manifest) -> list[dict[str, Any]]:
+    """What of it was imported in another layout, and what is known of the files."""
+    from dshub.layouts import imports
+
+    found: list[dict[str, Any]] = []
+    for record in imports(hub.store, manifest):
+        from dshub.preparation import find
+        from dshub.table import SUMS, Provenance, TableRecord
+
+        folder = find(manifest, record.split, hub.store)
+        made = TableRecord.read(folder).provenance if folder else None
+        sums = str(folder / SUMS) if folder and isinstance(made, Provenance) else None
+        title = manifest.layouts[record.layout].title
+        told = {"layout": record.layout, "split": record.split, "title": title}
+        where = {"path": record.path or None, "files": record.files, "size": record.size}
+        found.append({**told, **where, "sums": sums})
+    return found
 
 
 def _plain(manifest: Manifest) -> Any:
@@ -45,16 +79,36 @@ def _plain(manifest: Manifest) -> Any:
     return json.loads(to_json(manifest))
 
 
-def _text(manifest: Manifest, cached: dict[str, bool]) -> str:
+def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, Any]]) -> str:
     blocks = [
         f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n{manifest.summary}",
         _facts(manifest, cached),
         _splits(manifest),
         _features(manifest),
         _resources(manifest, cached),
+        _layouts(manifest, imported),
         _usage(manifest),
     ]
-    return "\n\n".join(blocks)
+    return "\n\n".join(filter(None, blocks))
+
+
+def _layouts(manifest: Manifest, imported: list[dict[str, Any]]) -> str:
+    """The forms that `dshub import` knows besides, and what was imported of them."""
+    if not manifest.layouts:
+        return ""
+    found = {item["layout"]: item for item in imported}
+    lines = []
+    for name, layout in manifest.layouts.items():
+        lines.append(f"  {layout.split}: {layout.title}  {_screen.dim(name)}")
+        if name in found:
+            item = found[name]
+            where = item["path"] or "files with checksums"
+            lines.append(
+                f"    imported from {where}, {item['files']:,} files, {size(item['size'])}"
+            )
+            if item["sums"]:
+                lines.append(f"    their checksums: {item['sums']}")
+    return _screen.bold("Other forms that can be imported") + "\n" + "\n".join(lines)
 
 
 def _facts(manifest: Manifest, cached: dict[str, bool]) -> str:
@@ -95,14 +149,34 @@ def _features(manifest: Manifest) -> str:
 
 
 def _feature(feature: Feature) -> str:
-    if isinstance(feature, LabelFeature):
-        names = ", ".join(feature.names)
-        return f"label, {len(feature.names)} classes: {names}"
-    if isinstance(feature, ImageFeature | NumberFeature):
-        shape = " x ".join(str(length) for length in feature.shape)
-        kind = "image" if isinstance(feature, ImageFeature) else "number"
-        return ", ".join(part for part in (kind, shape, feature.dtype) if part)
-    return "text"
+    match feature:
+        case LabelFeature():
+            return f"label, {len(feature.names)} classes: {', '.join(feature.names)}"
+        case ImageFeature():
+            form = feature.dtype if feature.encoding == "raw" else _FORMS[feature.encoding]
+            return _words("image", _shape(feature.shape), form)
+        case AudioFeature():
+            channels = f"{feature.channels} channels" if feature.channels > 1 else ""
+            return _words("audio", f"{feature.rate:,} Hz", channels, feature.encoding.upper())
+        case NumberFeature():
+            return _words("number", _shape(feature.shape), feature.dtype)
+        case ListFeature():
+            return f"list of {_feature(feature.of)}"
+        case TextFeature():
+            return "text"
+        case _:
+            assert_never(feature)
+
+
+_FORMS = {"jpeg": "JPEG", "png": "PNG", "any": "files of several kinds"}
+
+
+def _shape(lengths: tuple[int, ...]) -> str:
+    return " x ".join(map(str, lengths))
+
+
+def _words(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:

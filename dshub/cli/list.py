@@ -16,4 +16,4 @@ def command(as_json: bool) -> None:
     """
     from dshub.hub import Hub
 
-    _listing.show(list(Hub().registry.manifests()), as_json)
+    _listing.show(Hub().registry.listing(), as_json)

@@ -17,7 +17,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
     """
     from dshub.hub import Hub
 
-    found = Hub().registry.search(words)
+    found = Hub().registry.listing(words)
     if not found and not as_json:
         _screen.note(f"nothing mentions {' and '.join(words)}; `dshub list` shows everything")
     _listing.show(found, as_json)

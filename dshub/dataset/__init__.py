@@ -7,6 +7,17 @@ for, from the memory map.
 
 from dshub.dataset.dataset import Dataset
 from dshub.dataset.decoding import LazyColumn
+from dshub.dataset.fingerprints import split_fingerprint
 from dshub.dataset.splits import Part, parse_split
+from dshub.dataset.together import Splits, together, unknown_split
 
-__all__ = ["Dataset", "LazyColumn", "Part", "parse_split"]
+__all__ = [
+    "Dataset",
+    "LazyColumn",
+    "Part",
+    "Splits",
+    "parse_split",
+    "split_fingerprint",
+    "together",
+    "unknown_split",
+]

@@ -9,7 +9,8 @@ import numpy as np
 from dshub.errors import UnknownNameError
 from dshub.loader import Plan, Rows
 from dshub.order import Blocks, InOrder, Order, Shuffled, Weighted, this_rank
-from dshub.transforms import Transform
+from dshub.transforms import is_own
+from dshub.transforms.foreign import needs_caller
 
 
 def plan_of(rows: Rows, size: int, **options: Any) -> Plan:
@@ -19,6 +20,8 @@ def plan_of(rows: Rows, size: int, **options: Any) -> Plan:
     transforms = _transforms(options.pop("transform", None))
     rank, world = _rank(options.pop("rank", None), options.pop("world", None))
     order = _order(len(rows), shuffle, seed, weights)
+    if needs_caller(transforms):
+        options["threads"] = 0
     plan = Plan(
         size=size, order=order, seed=seed, transforms=transforms, rank=rank, world=world, **options
     )
@@ -47,9 +50,9 @@ def _check_choice(name: str, value: object, known: Sequence[str]) -> None:
 def _transforms(given: Any) -> tuple[Any, ...]:
     found = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
     for transform in found:
-        if not callable(transform) and not isinstance(transform, Transform):
+        if not callable(transform) and not is_own(transform):
             raise TypeError(f"a transform is called with a batch, and {transform!r} cannot be")
-    own = [isinstance(transform, Transform) for transform in found]
+    own = [is_own(transform) for transform in found]
     if own != sorted(own, reverse=True):
         raise ValueError("transforms of dshub.transforms stand before your own callables")
     return found

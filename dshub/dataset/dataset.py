@@ -1,6 +1,5 @@
 """`Dataset`: which rows, which columns, and how they are handed out."""
 
-import hashlib
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast, overload
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -17,6 +15,7 @@ from dshub.dataset.alignment import AlignedSource, chosen_column
 from dshub.dataset.arrow import arrow_table
 from dshub.dataset.batching import plan_of
 from dshub.dataset.decoding import Encoded, LazyColumn, decode_all
+from dshub.dataset.fingerprints import fingerprint
 from dshub.dataset.folders import from_folder
 from dshub.dataset.hugging_face import from_hf
 from dshub.dataset.mixing import Mixture
@@ -26,7 +25,6 @@ from dshub.dataset.selection import (
     Selection,
     Shuffled,
     Span,
-    describe,
     picked,
     positions_of,
     rows_at,
@@ -237,9 +235,9 @@ class Dataset:
         Views made in the same way have the same. Views with the same rows may have different
         ones, such as ``ds[:3]``'s rows as ``ds.take(3)`` and as ``ds.select([0, 1, 2])``.
         """
-        parts = [self._source.identity, describe(self._selection), list(self._names)]
-        parts += [] if self._decoded else [["files"]]
-        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+        return fingerprint(
+            self._source.identity, self._selection, self._names, decoded=self._decoded
+        )
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -504,6 +502,8 @@ class Dataset:
                 `generator`, a `numpy.random.Generator`, where they have such a parameter.
             layout: `hwc`, or `chw` for pictures with channels first. dshub's own transforms take
                 channels last, and stand before callables; those get what was asked for.
+                Transforms of torchvision get tensors, channels first, and albumentations'
+                arrays, channels last, whatever was asked for: a picture at a time.
             supervised: batches are `(x, y)` instead of dicts.
             weights: draw rows with replacement, each as often, on average, as its weight says.
             bucket: a column of text or lists; the rows of a batch are about as long as each
@@ -512,7 +512,8 @@ class Dataset:
                 environment of torchrun, MPI or Slurm, where not given.
             uneven: where `world` does not divide the rows: `pad`, `drop` or `exact`; see
                 `dshub.order.Share`. `loader.share.counts` are the rows of each rank.
-            threads: that make batches ahead of their use; 0 makes each when it is asked for.
+            threads: that make batches ahead of their use; 0 makes each when it is asked for, as
+                transforms of torchvision always need, which draw from torch's own generator.
             prefetch: bytes of batches that may wait.
 
         Raises:

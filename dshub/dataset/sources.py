@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from dshub.dataset.fingerprints import table_identity
 from dshub.manifest import Feature, Manifest
 from dshub.table import ArrayColumn, ChunkedColumn, Column, Table, Values
 
@@ -82,7 +83,7 @@ class TableSource:
     @property
     def identity(self) -> list[str]:
         recipes = [table.record.recipe for table in self._tables]
-        return [msgspec.json.encode(recipe, order="sorted").decode() for recipe in recipes]
+        return list(map(table_identity, recipes))
 
     def where(self, row: int) -> str:
         number = int(np.searchsorted(self._starts, row, side="right")) - 1

@@ -7,7 +7,20 @@ only when its size and checksum are the published ones.
 """
 
 from dshub.fetcher.fetch import Fetched, Fetcher, Plan
-from dshub.fetcher.importing import Imported, import_files
-from dshub.fetcher.sources import Job, sources
+from dshub.fetcher.importing import Imported, Unlike, import_files, look
+from dshub.fetcher.keeping import Keep
+from dshub.fetcher.sources import Job, jobs, sources
 
-__all__ = ["Fetched", "Fetcher", "Imported", "Job", "Plan", "import_files", "sources"]
+__all__ = [
+    "Fetched",
+    "Fetcher",
+    "Imported",
+    "Job",
+    "Keep",
+    "Plan",
+    "Unlike",
+    "import_files",
+    "jobs",
+    "look",
+    "sources",
+]

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dshub.fetcher.download import Delivered, download
-from dshub.fetcher.session import Session
+from dshub.fetcher.session import Session, Stopped
 from dshub.fetcher.sources import Job
 from dshub.fetcher.streams import start_helper
 
@@ -79,7 +79,13 @@ class Crew:
             thread.start()
 
     def _grow(self) -> None:
-        """More connections, if this process has been waiting for those it has."""
+        """More connections, if this process has been waiting for those it has.
+
+        Raises:
+            Stopped: somebody else wants the fetch to end.
+        """
+        if self._session.stop.is_set():
+            raise Stopped
         wall, used = time.monotonic(), time.process_time()
         seconds = wall - self._clock[0]
         if seconds < TICK:

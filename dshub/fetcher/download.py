@@ -74,6 +74,7 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> Delivered:
             return Delivered(found, "cache")
         if resource.size is not None and partial.end > resource.size:
             partial.forget(resource.size, partial.end)
+        session.follow(job, partial)
         session.count(partial.size)
         return Download(session, job, partial).run(sources)
 
@@ -110,7 +111,7 @@ class Download:
     def wants_more(self) -> bool:
         """Whether to start more connections now: asked from time to time, it looks how it went."""
         size = self.job.resource.size
-        if size is None or not self.ranges:
+        if size is None or not self.ranges or self.session.limiter is not None:
             return False
         return self.growth.wanted(self.partial.size, size, self.streams)
 
@@ -198,7 +199,8 @@ class Download:
         fruitless, progress = 0, time.monotonic()
         while not self.partial.complete(self.job.resource.size):
             before = self.partial.size
-            pace = Pace(self.partial, window) if floor else None
+            limited = self.session.limiter is not None  # by us: no source is slow then
+            pace = Pace(self.partial, window) if floor and not limited else None
             try:
                 self._check_reachable(url)
                 if self._receive(url, pace):

@@ -1,19 +1,26 @@
 """Many files at once: what is missing, is there space, and who brings what."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.digest import Digest
-from dshub.errors import DiskFullError, DshubError, FetchError, ManualStepError, OfflineError
+from dshub.errors import (
+    DiskFullError,
+    DshubError,
+    FetchError,
+    ManualStepError,
+    OfflineError,
+    StoreError,
+)
 from dshub.fetcher.crew import Crew, Outcome
 from dshub.fetcher.download import AllFailed, Delivered
-from dshub.fetcher.session import Session, Stopped
+from dshub.fetcher.session import Limiter, Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
-from dshub.store import Store
+from dshub.store import Partial, Store
 from dshub.transports import Transports
 
 
@@ -59,8 +66,12 @@ class Fetcher:
         only: a mirror or folder that replaces every other source.
         offline: never open a connection; folders may still be read.
         jobs: connections at once, over all files.
+        limit: bytes a second of everything together, at most.
         timeout: seconds after which a silent source counts as failed.
         progress: what is told how far the work has come.
+        follow: called when a file begins to be written, with what holds its bytes: whoever wants
+            to look at them while they arrive; in a thread of the fetcher's.
+        stop: ends a fetch early when it is set, with `Stopped`; what has arrived is kept.
     """
 
     def __init__(  # noqa: PLR0913  # a session: these are its settings, all by keyword
@@ -71,12 +82,17 @@ class Fetcher:
         only: str | None = None,
         offline: bool = False,
         jobs: int = 16,
+        limit: int | None = None,
         timeout: float = 30.0,
         progress: Progress | None = None,
+        follow: Callable[[Job, Partial], None] = lambda _, __: None,
+        stop: threading.Event | None = None,
     ) -> None:
+        self.limiter = Limiter(limit) if limit else None
         self.store, self.mirrors, self.only = store, tuple(mirrors), only
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
+        self._follow, self._stop = follow, stop
 
     def path(self, job: Job) -> Path | None:
         """Where the store has a file, or the bytes inside it; None where it has neither."""
@@ -139,6 +155,9 @@ class Fetcher:
             for job in plan.missing
             if job.resource.access == "manual" and job not in reachable
         }
+        for job in plan.missing:
+            if job.title in manual:
+                _check_reference(job, self.store)
         if manual:
             raise ManualStepError(dataset=dataset, files=manual)
         if self.offline and not any(self._sources(job) for job in plan.missing):
@@ -164,7 +183,7 @@ class Fetcher:
     def _sources(self, job: Job) -> list[str]:
         found = sources(job, self.mirrors, self.only)
         if self.offline:
-            return [url for url in found if not url.startswith(("http:", "https:"))]
+            return [url for url in found if "://" not in url or url.startswith("file:")]
         return found
 
     def _run(self, plan: Plan) -> dict[Digest, Delivered]:
@@ -173,17 +192,31 @@ class Fetcher:
             closing(Transports(timeout=self.timeout)) as transports,
             Task(self.progress, "fetching", plan.size or None),
         ):
-            stop = threading.Event()
+            stop = self._stop or threading.Event()
             session = Session(
                 store=self.store,
                 transports=transports,
+                limiter=self.limiter,
                 progress=self.progress,
                 timeout=self.timeout,
                 wait=lambda seconds: _wait(stop, seconds),
                 stop=stop,
+                follow=self._follow,
             )
             outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
         return _settle(outcomes)
+
+
+def _check_reference(job: Job, store: Store) -> None:
+    """Raise StoreError where a file that only a person can get was imported, and is gone."""
+    reference = store.reference(job.resource.digest)
+    if reference is not None and reference.fault:
+        raise StoreError(
+            path=reference.path,
+            action="use",
+            reason=reference.fault,
+            hint=f"bring it back, or `dshub import {job.dataset} FILE` from where it is now",
+        )
 
 
 def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Delivered]:

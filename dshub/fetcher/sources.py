@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from dshub.manifest import Resource
+from dshub.manifest import LOCAL, Manifest, Resource
 from dshub.progress import size
 from dshub.store import blob_path
 
@@ -27,6 +27,14 @@ class Job:
     def title(self) -> str:
         """For messages: `train-images (9.9 MB)`."""
         return f"{self.name} ({size(self.resource.size)})"
+
+
+def jobs(manifest: Manifest, splits: Sequence[str] | None = None) -> list[Job]:
+    """The files with checksums that some splits need, all splits where None, each once."""
+    wanted = manifest.split_resources(None if splits is None else tuple(splits))
+    return [
+        Job(manifest.name, name, resource) for name, resource in wanted.items() if name != LOCAL
+    ]
 
 
 def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[str]:

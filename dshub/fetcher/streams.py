@@ -56,7 +56,9 @@ def receive(
     session: Session, partial: Partial, span: Span, answer: Answer, *, pace: Pace | None = None
 ) -> None:
     """Fill a span from an answer, until it is full or the answer ends."""
-    buffer = session.buffer()
+    buffer, limiter = session.buffer(), session.limiter
+    if limiter is not None:
+        buffer = buffer[: limiter.piece]
     while not span.full:
         if session.stop.is_set():
             raise Stopped
@@ -64,6 +66,8 @@ def receive(
         if not count:
             return
         session.count(partial.write(span, buffer[:count]))
+        if limiter is not None:
+            session.wait(limiter.take(count))
         if pace is not None:
             pace.check()
 

@@ -13,14 +13,14 @@ from dshub.housekeeping.shares import Share, shares
 from dshub.progress import Progress, Silent, Task
 from dshub.registry import Registry
 from dshub.store import Kind, Store, pin, unpin
-from dshub.store.layout import blob_digest
+from dshub.store.layout import blob_digest, reference_digest
 
 if TYPE_CHECKING:
     from dshub.verification import Finding
 
 SHARED = "another dataset needs it too"
 
-KINDS: tuple[Kind, ...] = ("raw", "prepared", "partial", "synthetic")
+KINDS: tuple[Kind, ...] = ("raw", "prepared", "partial", "synthetic", "imported")
 
 
 class Cache:
@@ -60,7 +60,8 @@ class Cache:
         """Read every file and every table again; what is damaged is put aside."""
         from dshub.verification import verify_file, verify_table
 
-        items = [item for item in self.inventory().items if item.kind in {"raw", "prepared"}]
+        inventory = self.inventory()
+        items = [item for item in inventory.items if item.kind in {"raw", "prepared"}]
         with Task(self.progress, "verifying", sum(item.size for item in items)) as task:
             for item in items:
                 digest = blob_digest(item.path)
@@ -70,6 +71,24 @@ class Cache:
                 elif digest is not None:
                     thing = f"file {item.name}"
                     yield verify_file(thing, item.path, digest, self.store, advance=task.advance)
+        for item in inventory.items:
+            if item.kind == "imported":
+                yield from self._verify_imported(item, inventory)
+
+    def _verify_imported(self, item: Item, inventory: Inventory) -> "Iterator[Finding]":
+        """Look again at what lies elsewhere."""
+        from dshub.layouts import imports
+        from dshub.verification import verify_import, verify_reference
+
+        digest = reference_digest(item.path)
+        if digest is not None:
+            yield verify_reference(f"file {item.name}", digest, self.store)
+            return
+        known = inventory.known.registered
+        newest = [known[name][0] for name in item.datasets if known.get(name)]
+        for manifest, record in ((m, record) for m in newest for record in imports(self.store, m)):
+            if record.path and record.layout == item.path.stem:
+                yield verify_import(record, manifest)
 
     def gc(self, *, partial: bool = False, dry_run: bool = False) -> Removals:
         """Remove what is of no use any more; see `dshub.housekeeping.garbage`."""

@@ -18,7 +18,7 @@ class Item:
 
     Attributes:
         kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest.
+            stand-in manifest, or note of what was `imported` and lies elsewhere.
         name: what it is, in words: `fashion-mnist: train-images`.
         datasets: those that need it; empty where nobody is known to. Of the datasets that share
             a file only those that are here count, where there are any.
@@ -117,7 +117,7 @@ class Inventory:
         return [item for item in self.of(datasets) if others.isdisjoint(item.datasets)]
 
     def _look(self, item: Usage) -> _Seen:
-        if item.kind == "raw":
+        if item.kind in {"raw", "imported"}:
             return _Seen(item, None, self.known.owners.get(item.name, ()))
         if item.kind != "partial":
             return _Seen(item, None, ())
@@ -147,7 +147,9 @@ class Inventory:
                 yield seen.usage.name
             case "synthetic":
                 yield seen.usage.name.rpartition("/")[0]
-            case "raw" | "partial":
+            case "imported" if "/" in seen.usage.name:
+                yield seen.usage.name.rpartition("/")[0]
+            case "raw" | "partial" | "imported":
                 yield from (owner.manifest.name for owner in owners)
                 yield from self._of_damaged_table(seen.left)
 
@@ -164,6 +166,8 @@ def _told_by(seen: _Seen) -> set[str]:
     """The dataset that a thing tells to be here, if it tells one."""
     if seen.usage.kind == "prepared":
         return {seen.usage.name}
+    if seen.usage.kind == "imported" and "/" in seen.usage.name:
+        return {seen.usage.name.rpartition("/")[0]}
     if seen.left is not None and seen.left.sort != "download":
         return set()
     owners = {owner.manifest.name for owner in seen.owners}

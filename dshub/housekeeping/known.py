@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dshub.errors import ManifestError
-from dshub.manifest import Manifest, Resource, from_json
+from dshub.manifest import Manifest, Resource, from_json, laid_out
 from dshub.registry import Registry
 from dshub.store import Usage
 from dshub.store.layout import TABLE_FILE
@@ -56,9 +56,15 @@ class Known:
         self.labels = {item.path: _label(item.path) for item in kept if item.kind == "prepared"}
         self.owners: dict[str, list[Owner]] = {}
         for manifest in self._every(given):
-            for name, resource in manifest.resources.items():
-                for key in _keys(resource):
-                    self.owners.setdefault(key, []).append(Owner(manifest, name))
+            self._own(manifest)
+            for layout in manifest.layouts:
+                if manifest.layouts[layout].resources:
+                    self._own(laid_out(manifest, layout))
+
+    def _own(self, manifest: Manifest) -> None:
+        for name, resource in manifest.resources.items():
+            for key in _keys(resource):
+                self.owners.setdefault(key, []).append(Owner(manifest, name))
 
     def _versions(self, registry: Registry, name: str) -> list[Manifest]:
         found = []

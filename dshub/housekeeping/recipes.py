@@ -28,7 +28,7 @@ def superseded(known: Known, tables: Iterable[tuple[str, Path]], store: Store) -
     for name, folders in found.items():
         kept = [item for item in known.stand_ins.values() if item.name == name]
         usable = [item for item in kept if has_files(item, store)]
-        keys = _keys([*known.registered[name], *usable])
+        keys = _keys([*known.registered[name], *usable], store)
         gone |= {folder for folder in folders if keys is not None and folder.name not in keys}
     return gone
 
@@ -41,15 +41,21 @@ def has_files(manifest: Manifest, store: Store) -> bool:
 
 def is_prepared(manifest: Manifest, store: Store) -> bool:
     """Whether every split has its table."""
-    keys = _keys([manifest])
-    return keys is not None and all(store.table(manifest.name, key) is not None for key in keys)
-
-
-def _keys(manifests: Iterable[Manifest]) -> set[str] | None:
-    """The keys of all their tables; None where one has a reader that is not at hand."""
-    from dshub.preparation import recipe
+    from dshub.preparation import find
 
     try:
-        return {recipe(item, split).key for item in manifests for split in item.splits}
+        return all(find(manifest, split, store) is not None for split in manifest.splits)
+    except DshubError:  # a reader is not at hand
+        return False
+
+
+def _keys(manifests: Iterable[Manifest], store: Store) -> set[str] | None:
+    """The keys of all their tables; None where one has a reader that is not at hand."""
+    from dshub.preparation import keys
+
+    try:
+        return {
+            key for item in manifests for split in item.splits for key in keys(item, split, store)
+        }
     except DshubError:
         return None

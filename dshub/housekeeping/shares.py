@@ -12,7 +12,7 @@ class Share:
 
     Attributes:
         datasets: one; several for the files that they share; empty for what is nobody's.
-        raw: bytes of upstream files (and of the small manifests of stand-ins).
+        raw: bytes of upstream files (and of small notes: manifests of stand-ins, imports).
         prepared: bytes of tables.
         partial: bytes of unfinished downloads and leftovers.
         used: seconds since the epoch at which some of it was last used.
@@ -44,7 +44,7 @@ def shares(items: Iterable[Item]) -> list[Share]:
 def _share(datasets: tuple[str, ...], group: list[Item]) -> Share:
     sizes = {"raw": 0, "prepared": 0, "partial": 0}
     for item in group:
-        sizes["raw" if item.kind == "synthetic" else item.kind] += item.size
+        sizes["raw" if item.kind in {"synthetic", "imported"} else item.kind] += item.size
     return Share(
         datasets=datasets,
         raw=sizes["raw"],

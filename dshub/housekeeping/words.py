@@ -1,6 +1,8 @@
 """What the things in a cache are called when a person reads of them."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import assert_never
 
 from dshub.housekeeping.known import Label, Owner
@@ -28,10 +30,31 @@ def words(item: Usage, left: Leftover | None, owners: Sequence[Owner], label: La
         case "raw":
             unknown = "of no dataset known here" if blob_digest(item.path) else "not made by dshub"
             return _file(owners) or f"file {_short(item.name)}, {unknown}"
+        case "imported":
+            return _imported(item, owners)
         case "partial":
             return _partial(item, left, owners) if left else item.name
         case _:
             assert_never(item.kind)
+
+
+def _imported(item: Usage, owners: Sequence[Owner]) -> str:
+    """What lies elsewhere, and where."""
+    dataset, _, layout = item.name.rpartition("/")
+    if dataset:
+        return (
+            f"{dataset}: imported as {layout}, {place_of(item.path) or 'from files with checksums'}"
+        )
+    return f"{_file(owners) or f'file {_short(item.name)}'}, {place_of(item.path)}"
+
+
+def place_of(path: Path) -> str:
+    """Where something lies that a note in the cache speaks of: `at /data/train.tar`."""
+    try:
+        told = json.loads(path.read_bytes())
+        return f"at {told['path']}" if told["path"] else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return "of which the note cannot be read"
 
 
 _UNDER_WAY: dict[Sort, str] = {

@@ -4,8 +4,9 @@
 rows come from.
 """
 
+from dshub.loader.buffers import Pool
 from dshub.loader.gathering import Gatherer
 from dshub.loader.loader import Loader
 from dshub.loader.plan import Batch, Layout, Plan, Rows, Shuffle
 
-__all__ = ["Batch", "Gatherer", "Layout", "Loader", "Plan", "Rows", "Shuffle"]
+__all__ = ["Batch", "Gatherer", "Layout", "Loader", "Plan", "Pool", "Rows", "Shuffle"]

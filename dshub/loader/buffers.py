@@ -9,6 +9,7 @@ show, so nothing that anybody can still see is ever overwritten.
 import mmap
 import sys
 import threading
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -17,20 +18,26 @@ _OWN = 3  # references to memory that nobody else has: the list, a local name, t
 LARGE = 1 << 16  # bytes below which a fresh array is as good
 
 
+def mapped(size: int) -> np.ndarray:
+    """Fresh memory that begins at a page, uint8 (size,)."""
+    return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+
+
 class Pool:
     """The memory of the last batches.
 
     Args:
         most: arrays of one size that are kept; a batch that is held longer gets fresh memory.
+        allocate: makes memory of so many bytes, uint8 (size,).
     """
 
-    def __init__(self, most: int = 16) -> None:
-        self._most = most
+    def __init__(self, most: int = 16, allocate: Callable[[int], np.ndarray] = mapped) -> None:
+        self._most, self._allocate = most, allocate
         self._kept: dict[int, list[np.ndarray]] = {}
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type["Pool"], tuple[int]]:
-        return Pool, (self._most,)  # memory stays in its process
+    def __reduce__(self) -> tuple[type["Pool"], tuple[int, Callable[[int], np.ndarray]]]:
+        return Pool, (self._most, self._allocate)  # memory stays in its process
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
         """An array that nobody else holds, with anything in it; page-aligned where large."""
@@ -47,7 +54,7 @@ class Pool:
             for memory in kept:
                 if sys.getrefcount(memory) <= _OWN:
                     return memory
-            fresh = np.frombuffer(mmap.mmap(-1, size), np.uint8)
+            fresh = self._allocate(size)
             if len(kept) < self._most:
                 kept.append(fresh)
             return fresh

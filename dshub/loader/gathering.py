@@ -7,9 +7,9 @@ import numpy as np
 
 from dshub.loader.buffers import Pool
 from dshub.loader.plan import Batch, Plan, Rows
-from dshub.manifest import LabelFeature
+from dshub.manifest import Feature, ImageFeature, LabelFeature
 from dshub.order import Draws
-from dshub.transforms import Context, Transform, apply
+from dshub.transforms import Context, apply, is_own
 from dshub.transforms.fused import Fused
 from dshub.transforms.transform import AnyTransform
 
@@ -20,56 +20,66 @@ class Gatherer:
     Args:
         rows: where from.
         plan: how.
+        pool: the memory of pictures.
     """
 
-    def __init__(self, rows: Rows, plan: Plan) -> None:
-        self.plan, self.pool = plan, Pool()
+    def __init__(self, rows: Rows, plan: Plan, pool: Pool | None = None) -> None:
+        self.plan, self.pool = plan, pool or Pool()
+        self.own = own_transforms(plan.transforms)
         self.fused = Fused.beginning(plan.transforms)
-        self._all = rows
+        self._all, self._features = rows, rows.features
+        self._pictures = list(rows.pictures)
+        self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
+        if not all(_is_array(self._features[name]) for name in self._pictures):
+            self.fused = Fused(None, None, None, 0)  # the list is taken as it is
         self._pixels = {
             name: pixels
-            for name in rows.pictures
-            if (pixels := rows.pixels(name)) is not None and pixels.dtype == np.uint8
+            for name in self._pictures
+            if _is_array(self._features[name]) and (pixels := rows.pixels(name)) is not None
         }
-        self._others = rows.without(list(self._pixels))
-        if len(self._pixels) < len(rows.pictures):  # some cannot: then the list is taken as it is
-            self.fused, self._pixels, self._others = Fused(None, None, None, 0), {}, rows
-        self.own = own_transforms(plan.transforms)
+        self._others = rows.without(list(self._pixels)) if self._pixels else rows
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         """The batch of some rows, with the randomness of an epoch."""
-        batch = self._others.gather(rows)
+        gathered = self._others.gather(rows)
         context = self.context(rows, epoch)
-        for name, pixels in self._pixels.items():
-            batch[name] = self.picture(name, pixels, rows, context)
-        batch = {name: batch[name] for name in self._all.features}
-        return self.finish(batch, context)
+        numbers = self._all.numbers(rows) if self._pixels else rows
+        for name in self._pictures:
+            if name in self._pixels:
+                gathered[name] = self.picture(self._pixels[name], numbers, context)
+            elif self.fused.taken:  # they lie in several pieces, or in files: one pass more
+                own = np.arange(len(rows), dtype=np.int64)
+                gathered[name] = self.picture(gathered[name], own, context)
+        return self.finish({name: gathered[name] for name in self._features}, context)
 
     def context(self, rows: np.ndarray, epoch: int) -> Context:
         """What transforms are told of some rows."""
-        features = self._all.features
-        labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
         draws = Draws.of(rows, self.plan.seed, epoch)
-        return Context(draws, features, self._all.pictures, labels)
+        planes = self.plan.layout == "chw"
+        return Context(draws, self._features, self._pictures, self._labels, planes)
 
-    def picture(
-        self, name: str, pixels: np.ndarray, rows: np.ndarray, context: Context
-    ) -> np.ndarray:
-        """A column of pictures after the fused transforms."""
-        del name
+    def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
+        """A column of pictures after the fused transforms.
+
+        Args:
+            pixels: uint8 (…, height, width, channels).
+            numbers: int64 (rows,), which of them.
+            context: of the batch.
+        """
         layout = self.plan.layout if self.fused.taken == self.own else "hwc"
         shape = self.fused.shape(pixels.shape, layout)
-        out = self.pool.empty((len(rows), *shape), self.fused.dtype)
-        self.fused.run(pixels, self._all.numbers(rows), context, out, layout)
+        out = self.pool.empty((len(numbers), *shape), self.fused.dtype)
+        self.fused.run(pixels, numbers, context, out, layout)
         return out
 
     def finish(self, batch: Batch, context: Context) -> Any:
         """The batch after the rest of the transforms, in its layout."""
         taken, transforms = self.fused.taken, self.plan.transforms
         batch = apply(transforms[taken : self.own], batch, context, first=taken)
-        if self.plan.layout == "chw" and (self.own > taken or not self._pixels):
+        if self.plan.layout == "chw":
             for name in context.pictures:
-                batch[name] = planes(batch[name])
+                if self.own > taken or not (taken or name in self._pixels):
+                    batch[name] = planes(batch[name])
         batch = apply(transforms[self.own :], batch, context, first=self.own)
         pair = self._all.supervised
         if not self.plan.supervised or pair is None:
@@ -77,9 +87,16 @@ class Gatherer:
         return batch[pair[0]], batch[pair[1]]
 
 
+def _is_array(feature: Feature) -> bool:
+    """Whether pictures of several rows are one uint8 array."""
+    if not isinstance(feature, ImageFeature):
+        return False
+    return feature.dtype == "uint8" and len(feature.shape) == 3
+
+
 def own_transforms(transforms: Sequence[AnyTransform]) -> int:
     """How many of the first transforms are dshub's own; those see channels last."""
-    found = [isinstance(transform, Transform) for transform in transforms]
+    found = [is_own(transform) for transform in transforms]
     return found.index(False) if False in found else len(found)
 
 

@@ -55,8 +55,9 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         """The batches of one epoch: a dict, or `(x, y)` where `supervised` was asked for.
 
-        The next iteration is the next epoch. Leaving early keeps the place in `state_dict`, but
-        a new iteration begins where that one began unless the state is loaded again.
+        The next iteration is the next epoch, which is reached with the last batch. Leaving early
+        keeps the place in `state_dict`, but a new iteration begins where that one began unless
+        the state is loaded again.
         """
         return self.walk(self._gatherer)
 
@@ -75,12 +76,14 @@ class Loader:
             most=self.plan.prefetch,
             size=batch_bytes,
         )
+        if not positions:
+            self.reach(epoch + 1, 0)
         for position, batch in zip(positions, batches, strict=True):
-            self.epoch = epoch
-            self._position = self._end(position)
+            # whoever knows the number of batches asks for no more than these
+            is_last = position == positions[-1]
+            self.reach(*((epoch + 1, 0) if is_last else (epoch, self._end(position))))
             yield batch
             del batch  # so that its memory is free while the next one is made
-        self.epoch, self._position, self._resume = epoch + 1, 0, 0
 
     def positions(self) -> range:
         """Where the batches begin that the next iteration gives."""
@@ -96,10 +99,11 @@ class Loader:
     def _end(self, position: int) -> int:
         return min(position + self.plan.size * self.plan.world, self.share.total)
 
-    def advance(self) -> None:
-        """Count an epoch whose batches were taken with `positions` and `batch`."""
-        self.epoch, self._position, self._resume = self.epoch + 1, 0, 0
-        self._began = None
+    def reach(self, epoch: int, position: int) -> None:
+        """Say where the walk is, where batches are taken with `positions` and `batch`."""
+        if epoch != self.epoch:
+            self._resume = 0
+        self.epoch, self._position = epoch, min(position, self.share.total)
 
     def begin(self) -> None:
         """Count an iteration as begun whose batches are taken with `place` and `batch`."""

@@ -22,9 +22,12 @@ from dshub.manifest.features import (
     TextFeature,
     is_encoded,
 )
+from dshub.manifest.layouts import laid_out
 from dshub.manifest.model import (
     CHUNK,
+    LOCAL,
     Citation,
+    Layout,
     License,
     Limits,
     Manifest,
@@ -32,13 +35,15 @@ from dshub.manifest.model import (
     Split,
 )
 from dshub.manifest.parse import from_json, parse, read, to_json
-from dshub.manifest.steps import Attach, Drop, Join, Keep, Map, Match, Number, Rename, Step
+from dshub.manifest.steps import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
 
 __all__ = [
     "CHUNK",
+    "LOCAL",
     "Attach",
     "AudioFeature",
     "Citation",
+    "Cut",
     "Drop",
     "Dtype",
     "Fault",
@@ -48,6 +53,7 @@ __all__ = [
     "Join",
     "Keep",
     "LabelFeature",
+    "Layout",
     "License",
     "Limits",
     "ListFeature",
@@ -64,6 +70,7 @@ __all__ = [
     "check",
     "from_json",
     "is_encoded",
+    "laid_out",
     "parse",
     "read",
     "to_json",

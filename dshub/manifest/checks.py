@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from dshub.digest import is_hex
 from dshub.manifest.faults import BROKEN, Fault
 from dshub.manifest.feature_checks import check_feature
-from dshub.manifest.model import CHUNK, Manifest, Resource
+from dshub.manifest.layouts import check_layout
+from dshub.manifest.model import CHUNK, LOCAL, Manifest, Resource
 from dshub.manifest.split_checks import check_split
 
 NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
@@ -33,6 +34,10 @@ def check(manifest: Manifest) -> Iterator[Fault]:
         yield from check_feature(f"features.{name}", feature)
     for name, split in _sound(manifest.splits):
         yield from check_split(f"splits.{name}", split, manifest)
+    for name, layout in _sound(manifest.layouts):
+        for key, resource in _sound(layout.resources):
+            yield from _check_resource(f"layouts.{name}.resources.{key}", resource)
+        yield from check_layout(f"layouts.{name}", layout, manifest)
     pair = None if BROKEN in (manifest.features, manifest.supervised) else manifest.supervised
     for column in pair or ():
         if column not in manifest.features:
@@ -57,9 +62,12 @@ def _check_keys(manifest: Manifest) -> Iterator[Fault]:
         "resources": manifest.resources,
         "features": manifest.features,
         "splits": manifest.splits,
+        "layouts": manifest.layouts,
     }
+    if manifest.resources is not BROKEN and LOCAL in manifest.resources:
+        yield Fault(f"resources.{LOCAL}", "means what a person has; it is no name of a file")
     for table, entries in tables.items():
-        if not entries:
+        if not entries and table != "layouts":
             yield Fault(table, "must not be empty")
         for key in () if entries is BROKEN else entries:
             if not _KEY.fullmatch(key):

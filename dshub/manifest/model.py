@@ -11,6 +11,7 @@ from dshub.digest import Digest
 from dshub.manifest.features import Feature, is_encoded, row_bytes
 from dshub.manifest.steps import Step
 
+LOCAL = "local"  # the resource of a layout that a person has under no checksum
 CHUNK = 16 << 20  # bytes of a resource for which `chunks` holds one checksum; the last may be less
 
 
@@ -22,12 +23,15 @@ class License(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: URL of the page that says so.
         redistribution: whether the licence allows to pass the files on.
         note: what a reader must know besides, such as sources that disagree.
+        terms: what upstream wants a person to accept before the files are fetched, in words; None
+            where it asks nobody.
     """
 
     spdx: str | None = None
     source: str | None = None
     redistribution: Literal["yes", "no", "unknown"] = "unknown"
     note: str | None = None
+    terms: str | None = None
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -125,6 +129,8 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             itself.
         figures: published or recomputed numbers that `dshub verify` compares:
             `<column>-counts` (rows of each class), `<column>-sum`.
+        layout: the layout it is read in, where that is not the manifest's own; `laid_out` says
+            so, no manifest does.
     """
 
     rows: int
@@ -133,17 +139,54 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[Step, ...] = ()
     without: tuple[str, ...] = ()
     figures: dict[str, int | tuple[int, ...]] = {}
+    layout: str = ""
 
     def references(self, part: str) -> tuple[str, ...]:
         """The references of a part, in order."""
-        found = self.files[part]
-        return (found,) if isinstance(found, str) else found
+        return _tuple(self.files[part])
 
     @property
     def reader_parts(self) -> list[str]:
         """The parts that are the reader's: those of which no step speaks."""
         of_steps = {getattr(step, "part", None) for step in self.steps}
         return [part for part in self.files if part not in of_steps]
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another form in which people have the rows of a split, such as one folder for each class.
+
+    `dshub import` recognises it, and the split is then prepared from it. The rows are the same;
+    their order need not be, so a table's recipe says which layout it was made from.
+
+    Attributes:
+        split: whose rows these are.
+        title: what it is called when a person reads of it.
+        reader, files, steps: as in a split. Files are of `resources`, of the manifest's own, or
+            of `local`: a folder or an archive that a person names, known by its structure, where
+            `*` and `?` do not stand for `/`.
+        resources: files with checksums that only this layout has.
+        order: in which a pattern's files in `local` are read: by their `path`, or by their `name`
+            in whatever folder they lie.
+    """
+
+    split: str
+    title: str
+    reader: dict[str, Any]  # as in a split
+    files: dict[str, str | tuple[str, ...]]
+    steps: tuple[Step, ...] = ()
+    resources: dict[str, Resource] = {}
+    order: Literal["path", "name"] = "path"
+
+    @property
+    def local_members(self) -> list[str]:
+        """What it wants of `local`: names and patterns, each once, in order."""
+        given = (item for files in self.files.values() for item in _tuple(files))
+        found = (reference.partition(":") for reference in given)
+        return list(dict.fromkeys(member for name, _, member in found if name == LOCAL))
+
+
+def _tuple(references: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (references,) if isinstance(references, str) else references
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -154,6 +197,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         version: `MAJOR.MINOR.PATCH`: rows changed, rows added, same rows in other packing.
         task: what the data are usually used for.
         supervised: the columns that `(x, y)` means.
+        layouts: other forms in which people have the rows of a split.
     """
 
     schema: Literal[1]
@@ -170,6 +214,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     supervised: tuple[str, str] | None = None
     license: License = License()
     citations: tuple[Citation, ...] = ()
+    layouts: dict[str, Layout] = {}
 
     @property
     def identifier(self) -> str:
@@ -191,7 +236,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def digest(self) -> str:
         """SHA-256 of everything that decides rows: what no release may change.
 
-        Left out are addresses, words, limits and the licence, which may be mended in place.
+        Left out are addresses, words, limits and the licence, which may be mended in place, and
+        layouts, which are other ways to the same rows.
         """
         kept = {
             "name": self.name,
@@ -211,13 +257,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         Encoded pictures and recordings are taken to be as large as the files they come in.
         """
-        total = 0
+        total, encoded = 0, []
         for split in self.splits if splits is None else splits:
             features = self.split_features(split).values()
             total += self.splits[split].rows * sum(map(row_bytes, features))
-            if any(map(is_encoded, features)):
-                total += sum(item.size or 0 for item in self.split_resources((split,)).values())
-        return total
+            encoded += [split] if any(map(is_encoded, features)) else []
+        files = self.split_resources(tuple(encoded)).values()
+        return total + sum(item.size or 0 for item in files)
 
     def split_features(self, split: str) -> Mapping[str, Feature]:
         """The columns of a split: all features but those that it is without."""

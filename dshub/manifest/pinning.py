@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,19 @@ class Measured:
     chunks: tuple[str, ...] = ()
 
 
-def measure(path: Path) -> Measured:
-    """Read a file once; raises OSError where it cannot be read."""
+def measure(path: Path, *, advance: Callable[[int], object] = int) -> Measured:
+    """Read a file once; raises OSError where it cannot be read.
+
+    Args:
+        path: the file.
+        advance: is told the bytes as they are read.
+    """
     whole, size, chunks = hashlib.sha256(), 0, []
     with path.open("rb") as file:
         while piece := file.read(CHUNK):
             whole.update(piece)
             size += len(piece)
+            advance(len(piece))
             chunks.append(hashlib.sha256(piece).hexdigest())
     return Measured(whole.hexdigest(), size, tuple(chunks) if size >= CHUNKED else ())
 

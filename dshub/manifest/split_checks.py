@@ -9,7 +9,7 @@ from dshub import plugins
 from dshub.manifest.faults import BROKEN, Fault
 from dshub.manifest.features import Feature, LabelFeature, row_bytes
 from dshub.manifest.model import Manifest, Split
-from dshub.manifest.steps import Attach, Join, Match, Step
+from dshub.manifest.steps import Attach, Cut, Join, Match, Step
 
 _FIELD = re.compile(r"(?:0[1-9])?d?")
 
@@ -18,14 +18,21 @@ def check_split(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]
     """Every fault of a split."""
     if not 1 <= split.rows < 2**53:
         yield Fault(f"{place}.rows", "must be at least 1 and below 2**53")
-    yield from _check_reader(f"{place}.reader", split.reader)
-    yield from _check_files(f"{place}.files", split, manifest)
-    for i, step in enumerate(split.steps):
-        yield from _check_step(f"{place}.steps[{i}]", step, split)
+    yield from check_reading(place, split, manifest)
+    if split.layout:
+        yield Fault(f"{place}.layout", "is for dshub to fill in")
     if manifest.features is not BROKEN:
         yield from _check_without(f"{place}.without", split, manifest.features)
     for figure, value in split.figures.items():
         yield from _check_figure(f"{place}.figures.{figure}", figure, value, split, manifest)
+
+
+def check_reading(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
+    """Every fault of the reader, files and steps of a split, or of a layout of it."""
+    yield from _check_reader(f"{place}.reader", split.reader)
+    yield from _check_files(f"{place}.files", split, manifest)
+    for i, step in enumerate(split.steps):
+        yield from _check_step(f"{place}.steps[{i}]", step, split)
 
 
 def _check_files(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
@@ -61,6 +68,8 @@ def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:
         yield from _check_reader(f"{place}.reader", step.reader)
         if not step.on:
             yield Fault(f"{place}.on", "must not be empty")
+    if isinstance(step, Cut) and not step.before:
+        yield Fault(f"{place}.before", "must not be empty")
     if isinstance(step, Join) and step.number and step.number not in step.on:
         yield Fault(f"{place}.number", f"{step.number!r} is not among `on`")
     if isinstance(step, Attach):

@@ -47,6 +47,18 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="dro
     values: tuple[str, ...]
 
 
+class Cut(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="cut"):
+    """Of the texts of a column, what stands before the first of some characters stays.
+
+    Attributes:
+        column: text.
+        before: the characters; a text without them stays as it is.
+    """
+
+    column: str
+    before: str
+
+
 class Number(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="number"):
     """A new column holds the number of each row, as upstream counts them.
 
@@ -113,5 +125,5 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="a
     path: str
 
 
-Step = Rename | Map | Keep | Drop | Number | Match | Join | Attach
+Step = Rename | Map | Cut | Keep | Drop | Number | Match | Join | Attach
 """A step: a closed set, which reviewers extend with care."""

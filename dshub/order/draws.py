@@ -5,6 +5,7 @@ float64 in [0, 1).
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,12 @@ from dshub.order.permutation import key_of, mix
 
 _ODD = 0xD1342543DE82EF95  # of a full-period multiplicative generator (L'Ecuyer's tables)
 _STEP = 1 << 20  # numbers that each consumer may draw for a row
+
+
+@lru_cache(maxsize=256)  # every batch of an epoch asks for the same
+def _salt(value: int) -> tuple[np.ndarray, np.ndarray]:
+    salt = np.array([value], np.uint64)
+    return salt, mix(salt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +46,8 @@ class Draws:
 
     def bits(self, number: int = 0) -> np.ndarray:
         """uint64 (rows,): 64 random bits for each row; another `number`, others."""
-        salt = np.array([(self.key + (self.stream + number) * _ODD) & (2**64 - 1)], np.uint64)
-        words: np.ndarray = mix(mix(self.rows.astype(np.uint64) + mix(salt)) ^ salt)
+        salt, mixed = _salt((self.key + (self.stream + number) * _ODD) & (2**64 - 1))
+        words: np.ndarray = mix(mix(self.rows.astype(np.uint64) + mixed) ^ salt)
         return words
 
     def uniform(self, number: int = 0) -> np.ndarray:

@@ -45,7 +45,11 @@ def mix(words: np.ndarray) -> np.ndarray:
 
 def key_of(seed: int, epoch: int) -> int:
     """A 64-bit key of a seed (any whole number) and an epoch."""
-    seed, epoch = operator.index(seed), operator.index(epoch)  # NumPy's own would overflow
+    return _key(operator.index(seed), operator.index(epoch))  # NumPy's own would overflow
+
+
+@lru_cache(maxsize=256)  # every batch asks for its epoch's
+def _key(seed: int, epoch: int) -> int:
     words = np.array([seed & _MASK, (epoch * _GOLDEN + 1) & _MASK], np.uint64)
     first, second = (int(word) for word in mix(words))
     return int(mix(np.array([first ^ ((second * _GOLDEN) & _MASK)], np.uint64))[0])

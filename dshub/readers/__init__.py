@@ -99,6 +99,16 @@ class Reader(Protocol):
         """Write rows, completed ones, so that `read` of the parts gives them again."""
 
 
+@runtime_checkable
+class Skipping(Protocol):
+    """What a reader offers besides, whose rows can be found without reading those before."""
+
+    def skip_rows(
+        self, files: Mapping[str, Sequence[File]], count: int
+    ) -> Mapping[str, Sequence[File]]:
+        """The files, without the first ones, of which `read` gives all rows but so many."""
+
+
 def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
     """The reader that a manifest's `reader = { format = …, … }` describes.
 

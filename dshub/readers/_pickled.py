@@ -16,8 +16,8 @@ import numpy as np
 
 from dshub.errors import ReadError
 
-INSTRUCTIONS = 2 << 20  # CIFAR-100's 50,000 rows take some 250,000; each may cost 100 bytes
-MEMO = 1 << 20  # values that a pickle may remember
+INSTRUCTIONS = 1 << 19  # CIFAR-100's 50,000 rows take some 200,000; each may cost 100 bytes
+MEMO = 1 << 19  # values that a pickle may remember
 _PIECE = 1 << 20  # bytes read at a time: a length may lie
 _LINE = 256  # bytes of a name
 

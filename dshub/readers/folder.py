@@ -61,6 +61,14 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 yield from rows.take(file, stream)
         yield from rows.finished(len(rows.names))
 
+    def skip_rows(
+        self, files: Mapping[str, Sequence["File"]], count: int
+    ) -> Mapping[str, Sequence["File"]]:
+        """See `dshub.readers.Skipping`: each file is a row."""
+        part = self._part(files, "a folder")
+        rows = [f for f in files[part] if not any(fits(f.member) for fits in self._skipped)]
+        return {part: rows[count:]}
+
     @cached_property
     def _skipped(self) -> tuple[Any, ...]:
         return tuple(re.compile(fnmatch.translate(pattern)).match for pattern in self.skip)

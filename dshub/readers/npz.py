@@ -148,26 +148,20 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return with_numbers(rows, self.columns, first)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, "Output"]) -> None:
-        if not self.columns:
-            for part, output in parts.items():
-                self._write_arrays(rows, part, output)
-            return
-        (output,) = parts.values()
-        for name, some in runs(rows, output):
-            with output.create(name) as sink:
-                self._write_archive(some, sink)
+        for part, output in parts.items():
+            for name, some in runs(rows, output):
+                with output.create(name) as sink:
+                    self._write_file(sink, some, part)
 
-    def _write_archive(self, rows: pa.RecordBatch, sink: BinaryIO) -> None:
+    def _write_file(self, sink: BinaryIO, rows: pa.RecordBatch, part: str) -> None:
+        if not self.columns:
+            np.lib.format.write_array(sink, self._stored(rows, part))
+            return
         with zipfile.ZipFile(sink, "w") as archive:
             for column, array in self.columns.items():
                 info = zipfile.ZipInfo(f"{array}.npy", _EPOCH)
                 with archive.open(info, "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, self._stored(rows, column))
-
-    def _write_arrays(self, rows: pa.RecordBatch, part: str, output: "Output") -> None:
-        for name, some in runs(rows, output):
-            with output.create(name) as sink:
-                np.lib.format.write_array(sink, self._stored(some, part))
 
     def _stored(self, rows: pa.RecordBatch, column: str) -> np.ndarray:
         """A column as the file holds it."""

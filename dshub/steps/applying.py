@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from dshub import readers
 from dshub.errors import ReadError
-from dshub.manifest import Attach, Drop, Join, Keep, Map, Match, Number, Rename, Step
+from dshub.manifest import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
 from dshub.readers import File
 
 Batches = Iterator[pa.RecordBatch]
@@ -46,6 +46,8 @@ def _step(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C90
             return map(partial(renamed, columns=step.columns), batches)
         case Map():
             return map(partial(mapped, step=step), batches)
+        case Cut():
+            return map(partial(cut, step=step), batches)
         case Keep():
             return (batch.filter(_among(batch, step.column, step.values)) for batch in batches)
         case Drop():
@@ -97,6 +99,12 @@ def mapped(batch: pa.RecordBatch, step: Map) -> pa.RecordBatch:
     places = pc.index_in(values, value_set=pa.array(step.values.keys(), pa.string()))
     ours = pa.array(step.values.values(), pa.string()).take(places)
     return with_column(batch, step.column, pc.coalesce(ours, values))
+
+
+def cut(batch: pa.RecordBatch, step: Cut) -> pa.RecordBatch:
+    """The batch with shorter texts; see `Cut`."""
+    parts = pc.split_pattern(texts(column(batch, step.column)), step.before, max_splits=1)
+    return with_column(batch, step.column, pc.list_element(parts, 0))
 
 
 def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from dshub import readers
-from dshub.manifest import Attach, Drop, Join, Keep, Map, Match, Number, Rename, Step
-from dshub.steps.applying import column, mapped, paths, renamed, spoken_of, texts, with_column
+from dshub.manifest import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
+from dshub.steps.applying import column, cut, mapped, paths, renamed, spoken_of, texts, with_column
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class Undone:
                     rows = renamed(rows, step.columns)
                 case Map():
                     rows = mapped(rows, step)
+                case Cut():
+                    rows = cut(rows, step)
                 case Number():
                     start = step.first + offset
                     numbers = np.arange(start, start + rows.num_rows, dtype=np.int64)
@@ -114,7 +116,7 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
             case Attach():
                 saved[i] = rows.select([step.column])
                 rows = _without(rows, [step.column, *spoken_of(step.path)])
-            case Drop():
+            case Cut() | Drop():
                 pass
     return Undone(rows, steps, saved)
 

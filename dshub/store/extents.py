@@ -29,6 +29,11 @@ class Extents:
         """Bytes in all ranges together."""
         return sum(self._stops) - sum(self._starts)
 
+    def reach(self, start: int) -> int:
+        """Up to where everything from `start` on is there; `start` itself where nothing is."""
+        found = bisect_right(self._starts, start) - 1
+        return max(start, self._stops[found]) if found >= 0 else start
+
     def add(self, start: int, stop: int) -> None:
         """Include `start` to `stop`; nothing where the range is empty."""
         if start >= stop:

@@ -72,12 +72,16 @@ class Partial:
     Args:
         path: the folder in which the bytes are gathered: a name that nobody else writes to.
         digest: what they must hash to.
+
+    Attributes:
+        version: raised whenever bytes that had arrived are taken back.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
         self.path, self.digest = path, digest
         self.data = path / "data"
         self.origin = Origin()
+        self.version = 0
         self._extents = Extents()
         self._spans: list[Span] = []
         self._changed = threading.Condition()
@@ -302,6 +306,20 @@ class Partial:
                 self._front.advance(extents.front, memoryview(b""), 0)
         with self._changed:
             self._open = True
+            self.version += 1
+
+    def peek(self, start: int, most: int) -> tuple[int, bytes]:
+        """What has arrived from `start` on, for one who follows from afar.
+
+        Nobody has checked these bytes.
+
+        Returns:
+            `version`, and `most` bytes at most; none where they are not there, or the file is
+            about to change. Bytes of two versions are not of one file.
+        """
+        with self._changed:  # so that the file is neither closed nor cut meanwhile
+            stop = min(self._extents.reach(start), start + most) if self._open else start
+            return self.version, self.read(start, stop) if stop > start else b""
 
     def read(self, start: int, stop: int) -> bytes:
         """Bytes that have arrived."""

@@ -14,6 +14,7 @@ from dshub.store.leftovers import arrived, claim, remains
 from dshub.store.locks import Waiting, lock
 from dshub.store.owners import is_orphan, own_name
 from dshub.store.partials import Partial
+from dshub.store.references import Reference, read_reference
 from dshub.store.usage import touch
 
 
@@ -25,10 +26,19 @@ class Store:
         layers: read-only caches searched after it.
         patience: seconds without progress of another process that is writing the same thing,
             before the work is done a second time under a private name.
+        tagged: put a CACHEDIR.TAG into it, which tells backup programs to pass by.
     """
 
-    def __init__(self, root: Path, layers: Sequence[Path] = (), *, patience: float = 60.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        layers: Sequence[Path] = (),
+        *,
+        patience: float = 60.0,
+        tagged: bool = True,
+    ) -> None:
         self.root, self.layers, self.patience = root, tuple(layers), patience
+        self._tagged = tagged
 
     @property
     def places(self) -> list[Path]:
@@ -46,8 +56,8 @@ class Store:
     def blob(self, digest: Digest, size: int | None = None) -> Path | None:
         """The verified file with that checksum, or None.
 
-        A file that is no regular file, or whose size differs from `size`, is no hit: something
-        outside dshub has changed it.
+        It may lie outside of the cache, where it was imported so. A file that is no regular
+        file, or whose size differs from `size`, is no hit: something outside dshub has changed it.
         """
         for place in self.places:
             path = place / layout.blob_path(digest)
@@ -55,7 +65,19 @@ class Store:
                 continue
             if size is None or path.stat().st_size == size:
                 return path
+        reference = self.reference(digest)
+        if reference is not None and size in {None, reference.size} and not reference.fault:
+            return Path(reference.path)
         return None
+
+    def reference(self, digest: Digest) -> Reference | None:
+        """Where a file with that checksum was imported that stays outside; also if it is gone."""
+        path = self.find(layout.reference_path(digest))
+        return read_reference(path) if path is not None else None
+
+    def refer(self, digest: Digest, reference: Reference) -> None:
+        """Note that a file with that checksum lies outside; raises StoreError."""
+        self.write_text(layout.reference_path(digest), reference.encoded())
 
     def table(self, name: str, key: str) -> Path | None:
         """The folder of a prepared table, or None."""
@@ -146,13 +168,19 @@ class Store:
     def _rejected(self, digest: Digest) -> Path:
         return self.root / layout.PARTIAL / f"rejected-{digest.hex}"
 
+    def take(self, path: Path, digest: Digest) -> None:
+        """Move a file of the cache's file system, whose bytes were checked, under its checksum."""
+        target = self.root / layout.blob_path(digest)
+        self._make(target.parent)
+        if target.is_dir() and not target.is_symlink():
+            self.set_aside(target)
+        with disk_faults(target, "write"):
+            path.replace(target)
+
     def adopt(self, path: Path) -> Digest:
         """Move a finished file of ours, from the cache's own file system, under its checksum."""
         digest = Digest.of_file(path)
-        target = self.root / layout.blob_path(digest)
-        self._make(target.parent)
-        with disk_faults(target, "write"):
-            path.replace(target)
+        self.take(path, digest)
         return digest
 
     @contextmanager
@@ -173,27 +201,47 @@ class Store:
 
     @contextmanager
     def new_table(self, name: str, key: str, *, orphans: bool = False) -> Iterator[Path]:
-        """An empty folder that becomes the table when the block ends well, and goes otherwise.
+        """A folder that becomes the table when the block ends well, and goes otherwise.
 
-        If another process has published the same table meanwhile, its table stays.
+        It is empty, or has what a killed process finished. A person's interruption leaves it to
+        the next process, if it has a journal. If another process has published the same table
+        meanwhile, its table stays.
 
         Args:
             name: of the dataset.
             key: of the recipe.
-            orphans: remove what killed processes left of this table: only while a lock is held.
+            orphans: take over what killed processes left of this table: only while a lock is
+                held.
         """
         folder = self.root / layout.PARTIAL / own_name(f"table-{key}")
         target = self.root / layout.table_path(name, key)
+        self._make(folder.parent)
+        if orphans:
+            self._adopt_table(folder, key)
         self._make(folder)
-        for left in folder.parent.glob(f"table-{key}.*") if orphans else ():
-            if is_orphan(left):
-                shutil.rmtree(left, ignore_errors=True)
         try:
             yield folder
             with disk_faults(target, "write"):
                 self._publish_table(folder, target)
-        finally:
+        except KeyboardInterrupt:
+            if not (folder / layout.JOURNAL).is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _adopt_table(self, folder: Path, key: str) -> None:
+        """Take over what a killed process has of a table, if it is of use; the rest goes."""
+        left = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
+        useful = [path for path in left if (path / layout.JOURNAL).is_file()]
+        if useful:
+            most = max(useful, key=lambda path: (path / layout.JOURNAL).stat().st_size)
+            with suppress(OSError):
+                most.rename(folder)
+        for path in left:
+            shutil.rmtree(path, ignore_errors=True)
 
     def _publish_table(self, folder: Path, target: Path) -> None:
         if os.path.lexists(target) and not (target / "table.json").is_file():
@@ -248,7 +296,7 @@ class Store:
         with disk_faults(folder, "write"):
             if not self.root.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)
-            tag = self.root / "CACHEDIR.TAG"
-            if not tag.exists():
+            tag = self.root / layout.CACHEDIR_FILE
+            if self._tagged and not tag.exists():
                 tag.write_text(layout.CACHEDIR_TAG, encoding="ascii")
             folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from dshub.store import layout
 
-Kind = Literal["raw", "prepared", "partial", "synthetic"]
+Kind = Literal["raw", "prepared", "partial", "synthetic", "imported"]
 
 OFTEN = 60.0  # seconds within which a second use is not worth a write to the disk
 BLOCK = 4096  # bytes: a smaller file has no holes, though a file system may count 0 blocks for it
@@ -28,8 +28,9 @@ class Usage:
 
     Attributes:
         kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest.
-        name: checksum of a raw file, dataset of a table, file name otherwise.
+            stand-in manifest, or note of what was `imported` and lies elsewhere.
+        name: checksum of a raw file or of one that lies elsewhere, dataset of a table, dataset
+            and layout of an import, file name otherwise.
         path: where it lies.
         size: bytes; of something partial without the holes in its files.
         used: seconds since the epoch at which it was last used.
@@ -58,6 +59,11 @@ def usage(root: Path) -> Iterator[Usage]:
                 yield _partial(path)
     for path in _files(root / layout.SYNTHETIC):
         yield from _file("synthetic", path.relative_to(root / layout.SYNTHETIC).as_posix(), path)
+    for path in _files(root / layout.REFERENCES):
+        yield from _file("imported", path.stem, path)
+    for path in _files(root / layout.IMPORTS):
+        name = path.relative_to(root / layout.IMPORTS).with_suffix("").as_posix()
+        yield from _file("imported", name, path)
 
 
 def touch(path: Path) -> None:

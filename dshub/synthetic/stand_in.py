@@ -59,6 +59,7 @@ def _describe(manifest: Manifest, rows: int, seed: int, resources: dict[str, Res
         title=f"Synthetic stand-in for {manifest.title}",
         summary=f"Made up from the manifest of {manifest.identifier}; no real data in it.",
         resources=resources,
+        layouts={},  # those are ways to the real rows
         splits=dict(_splits(manifest, rows)),
         license=License(note="synthetic: made by dshub, no rights attached"),
     )

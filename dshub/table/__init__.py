@@ -22,16 +22,18 @@ from dshub.table.columns import (
     Values,
     column_of,
 )
-from dshub.table.record import Shard, TableRecord
+from dshub.table.record import SUMS, Provenance, Shard, TableRecord
 from dshub.table.table import Table
 from dshub.table.writer import TableWriter
 
 __all__ = [
+    "SUMS",
     "ArrayColumn",
     "BytesColumn",
     "ChunkedColumn",
     "Column",
     "ListColumn",
+    "Provenance",
     "Shard",
     "Table",
     "TableRecord",

@@ -9,6 +9,7 @@ from dshub.errors import StoreError
 from dshub.manifest import Manifest
 
 NAME = "table.json"
+SUMS = "files.sha256"
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,12 +21,33 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Files without checksums of upstream's, of which a table was made.
+
+    Attributes:
+        layout, title: the manifest's layout that they had.
+        path: the folder or archive in which they were.
+        files: how many.
+        size: bytes of them.
+        sums: SHA-256 of `files.sha256` beside this record, which holds the SHA-256 of each file
+            as it was read, in the form of `sha256sum`.
+    """
+
+    layout: str
+    title: str
+    path: str
+    files: int
+    size: int
+    sums: str
+
+
 class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The table's own description.
 
     Attributes:
         recipe: what decided the bytes: checksums of the files, features, reader and revision.
         manifest: the manifest it was prepared from, so that a table explains itself.
+        provenance: of which files it was made, where upstream's checksums do not tell.
     """
 
     schema: Literal[1] = 1
@@ -36,6 +58,7 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     recipe: dict[str, Any]  # a record for people and programs to compare, not to act upon
     shards: tuple[Shard, ...]
     manifest: Manifest
+    provenance: Provenance | msgspec.UnsetType = msgspec.UNSET
 
     def write(self, folder: Path) -> Path:
         """Write `table.json` into a folder, and return its path."""

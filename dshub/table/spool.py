@@ -21,9 +21,11 @@ class Spool:
     Args:
         kind: the Arrow type.
         path: beginning of the names of its files.
+        into: an open file that takes its values, from where it stands on, in place of one of
+            its own; for columns that are no lists.
     """
 
-    def __init__(self, kind: pa.DataType, path: Path) -> None:
+    def __init__(self, kind: pa.DataType, path: Path, into: BinaryIO | None = None) -> None:
         self._kind = kind
         self._rows = self._end = self._written = 0
         is_list = pa.types.is_list(kind)
@@ -32,8 +34,9 @@ class Spool:
             Spool(kind.value_type, path.with_name(f"{path.name}.item")) if is_list else None
         )
         count = 2 if self._has_offsets and not is_list else 1
+        self._into, self._start = into, into.tell() if into else 0
         self._files: list[BinaryIO] = [
-            path.with_name(f"{path.name}.{i}").open("wb+") for i in range(count)
+            path.with_name(f"{path.name}.{i}").open("wb+") for i in range(count - bool(into))
         ]
         if self._has_offsets:
             self._write(self._files[0], np.zeros(1, np.int32))
@@ -48,13 +51,17 @@ class Spool:
         """The largest offset so far; at most `OFFSET_LIMIT` fits into a shard."""
         return max(self._end, self._item.addressed if self._item else 0)
 
+    @property
+    def _values(self) -> BinaryIO:
+        return self._into or self._files[-1]
+
     def append(self, column: pa.Array) -> None:
         """Add the rows of an array without nulls."""
         self._rows += len(column)
         if not self._has_offsets:
             while pa.types.is_fixed_size_list(column.type):
                 column = column.flatten()
-            self._write(self._files[0], column.to_numpy())
+            self._write(self._values, column.to_numpy())
         elif len(column):
             self._append_rows(column)
 
@@ -68,7 +75,7 @@ class Spool:
         if self._item is not None:
             self._item.append(column.values[begin:end])
         elif data is not None:
-            self._write(self._files[1], np.frombuffer(data, np.uint8)[begin:end])
+            self._write(self._values, np.frombuffer(data, np.uint8)[begin:end])
 
     def _write(self, file: BinaryIO, values: np.ndarray) -> None:
         contiguous: Any = np.ascontiguousarray(values)
@@ -82,6 +89,10 @@ class Spool:
             file.flush()
             buffers.append(_mapped(Path(file.name)))
             file.close()
+        if self._into is not None:
+            self._into.flush()
+            whole = _mapped(Path(self._into.name))
+            buffers.append(whole.slice(min(self._start, whole.size)))
         if self._has_offsets:
             items = [self._item.finish()] if self._item else []
             found = [None, *buffers]

@@ -1,21 +1,32 @@
 """Writing a table: any number of batches in, shards of one record batch each out."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import pyarrow as pa
 
 from dshub.digest import Digest
 from dshub.manifest import Manifest
 from dshub.schema import arrow_schema
 from dshub.store.faults import disk_faults
-from dshub.table.hashed import HashedFile
-from dshub.table.record import Shard, TableRecord
+from dshub.store.layout import JOURNAL
+from dshub.table.record import SUMS, Provenance, Shard, TableRecord
+from dshub.table.shard import ShardFile
 from dshub.table.spool import OFFSET_LIMIT, Spool
 
 SHARD_BYTES = 1 << 30
+
+
+class _Left(msgspec.Struct, frozen=True, kw_only=True):
+    """The journal of a table under way: its whole shards, and of which files they are."""
+
+    stamp: str
+    shards: tuple[Shard, ...]
 
 
 class TableWriter:
@@ -29,6 +40,10 @@ class TableWriter:
         manifest: what the rows are of.
         split: which of its splits.
         shard_bytes: bytes after which a shard is closed.
+
+    Attributes:
+        rows: written so far.
+        before_shard: called before the journal says that a shard is done.
     """
 
     def __init__(
@@ -37,9 +52,13 @@ class TableWriter:
         self._folder, self._manifest, self._split = folder, manifest, split
         self._schema = arrow_schema(manifest.split_features(split))
         self._limit = shard_bytes
+        self._shard: ShardFile | None = None
         self._spools: list[Spool] = []
+        self._largest: int | None = None
         self._waiting = 0
-        self._shards: list[tuple[Path, int, Digest]] = []
+        self._shards: list[Shard] = []
+        self._stamp = ""
+        self.before_shard: Callable[[], None] = lambda: None
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -51,9 +70,36 @@ class TableWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for spool in self._spools:
-            spool.drop()
-        self._spools = []
+        self._drop()
+
+    def resume(self, stamp: str) -> None:
+        """Go on behind the whole shards that an interrupted process left in the folder, if any.
+
+        They are read again and compared with their checksums; what follows a damaged one is
+        dropped, as is everything that belongs to other files.
+
+        Args:
+            stamp: says of which files the rows are, beyond the recipe: other files, other stamp.
+        """
+        self._stamp = stamp
+        with disk_faults(self._folder, "read"):
+            for shard in self._left(stamp):
+                path = self._folder / shard.file
+                if not path.is_file() or Digest.of_file(path).hex != shard.sha256:
+                    break
+                self._shards.append(shard)
+                self.rows += shard.rows
+            kept = {shard.file for shard in self._shards} | {SUMS}
+            for path in self._folder.iterdir():
+                if path.name not in kept:
+                    path.unlink()
+
+    def _left(self, stamp: str) -> tuple[Shard, ...]:
+        try:
+            left = msgspec.json.decode((self._folder / JOURNAL).read_bytes(), type=_Left)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return ()
+        return left.shards if left.stamp == stamp else ()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add a batch that conforms to the split's features; raises StoreError."""
@@ -62,15 +108,23 @@ class TableWriter:
         with disk_faults(self._folder, "write"):
             if self._is_full(batch):
                 self._close_shard()
-            if not self._spools:
-                self._spools = [
-                    Spool(field.type, self._folder / f"spool-{i}")
-                    for i, field in enumerate(self._schema)
-                ]
+                self._note_shards()
+            if self._shard is None:
+                self._begin_shard(batch)
             for spool, column in zip(self._spools, batch.columns, strict=True):
                 spool.append(column)
         self._waiting += batch.num_rows
         self.rows += batch.num_rows
+
+    def _begin_shard(self, batch: pa.RecordBatch) -> None:
+        """Open the files of a shard. The column that is its largest is written in its place."""
+        path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
+        self._shard = ShardFile(path, self._schema)
+        sizes = [0 if pa.types.is_list(column.type) else column.nbytes for column in batch.columns]
+        self._largest = sizes.index(max(sizes)) if any(sizes) else None
+        for i, field in enumerate(self._schema):
+            into = self._shard.file if i == self._largest else None
+            self._spools.append(Spool(field.type, self._folder / f"spool-{i}", into))
 
     def _is_full(self, batch: pa.RecordBatch) -> bool:
         size = sum(spool.size for spool in self._spools)
@@ -78,31 +132,47 @@ class TableWriter:
         return bool(self._spools) and (size >= self._limit or far + batch.nbytes > OFFSET_LIMIT)
 
     def _close_shard(self) -> None:
-        if not self._spools:
+        if self._shard is None:
             return
-        path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
+        self._finish(self._shard)  # nothing is mapped any longer: Windows removes no file that is
+        path, rows, self._shard = self._shard.path, self._waiting, None
+        self._drop()
+        with ThreadPoolExecutor(1) as beside:
+            kept = beside.submit(_to_disk, path)
+            size, sha256 = path.stat().st_size, Digest.of_file(path).hex
+            kept.result()
+        self._shards.append(Shard(file=path.name, rows=rows, size=size, sha256=sha256))
+
+    def _note_shards(self) -> None:
+        """Write which shards are whole, for a process that has to go on."""
+        self.before_shard()
+        data = msgspec.json.encode(_Left(stamp=self._stamp, shards=tuple(self._shards)))
+        fresh = self._folder / f"{JOURNAL}.new"
+        fresh.write_bytes(data)
+        fresh.replace(self._folder / JOURNAL)
+
+    def _finish(self, shard: ShardFile) -> None:
         columns = [spool.finish() for spool in self._spools]
-        batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        with HashedFile(path) as sink:
-            with pa.ipc.new_stream(sink, self._schema) as writer:
-                writer.write_batch(batch)
-            digest = sink.digest
+        direct = columns[self._largest].buffers()[-1] if self._largest is not None else None
+        shard.finish(pa.RecordBatch.from_arrays(columns, schema=self._schema), direct)
+
+    def _drop(self) -> None:
         for spool in self._spools:
             spool.drop()
-        self._shards.append((path, self._waiting, digest))
-        self._spools, self._waiting = [], 0
+        if self._shard is not None:
+            self._shard.drop()
+        self._shard, self._spools, self._waiting = None, [], 0
 
-    def close(self, recipe: dict[str, Any]) -> TableRecord:
+    def close(self, recipe: dict[str, Any], provenance: Provenance | None = None) -> TableRecord:
         """Close the last shard and write `table.json`; the folder is then complete."""
         with disk_faults(self._folder, "write"):
             self._close_shard()
             shards = []
-            for i, (written, rows, digest) in enumerate(self._shards):
+            (self._folder / JOURNAL).unlink(missing_ok=True)
+            for i, shard in enumerate(self._shards):
                 name = f"{self._split}-{i:05d}-of-{len(self._shards):05d}.arrow"
-                path = written.rename(self._folder / name)
-                _to_disk(path)
-                size = path.stat().st_size
-                shards.append(Shard(file=name, rows=rows, size=size, sha256=digest.hex))
+                (self._folder / shard.file).rename(self._folder / name)
+                shards.append(msgspec.structs.replace(shard, file=name))
             record = TableRecord(
                 name=self._manifest.name,
                 version=self._manifest.version,
@@ -111,6 +181,7 @@ class TableWriter:
                 recipe=recipe,
                 shards=tuple(shards),
                 manifest=self._manifest,
+                provenance=msgspec.UNSET if provenance is None else provenance,
             )
             _to_disk(record.write(self._folder))
         return record

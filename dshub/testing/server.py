@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from dshub.mirror.serving import FolderHandler, FolderServer
 from dshub.testing.answers import Answer, End, Fault
+from dshub.testing.handler import FolderHandler, FolderServer
 from dshub.testing.kinds import apply
 
 BUFFER = 1 << 16  # bytes that the system takes off a server's hands before a client wants them
@@ -108,9 +108,9 @@ class _Handler(FolderHandler):
         """What a server would answer with which nothing is wrong."""
         data = path.read_bytes()
         etag = f'"{len(data):x}-{path.stat().st_mtime_ns:x}"'
-        wanted = self._wanted(len(data), etag)
+        wanted = self.wanted(len(data), etag)
         del self.headers["If-Range"]
-        asked = self._wanted(len(data), etag)
+        asked = self.wanted(len(data), etag)
         answer = Answer(data, etag, asked, self._words(len(data), count))
         if wanted is None:
             answer.refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)

@@ -3,7 +3,7 @@
 A transform is called with a batch, a dict of arrays (rows, …), and with `Draws`, random numbers
 that belong to the rows: the same picture is cropped in the same way whatever batch, thread or
 rank it comes in. It returns the batch. Those here are frozen values; any callable can stand
-among them (`dshub.transforms.calling`).
+among them, also those of torchvision and albumentations (`dshub.transforms.foreign`).
 
 Transforms of pictures take (rows, height, width, channels); uint8 unless they say otherwise.
 Where pictures differ in size the column is a list of arrays, which `Resize`, `CenterCrop` and
@@ -18,7 +18,7 @@ from dshub.transforms.erasing import Cutout, RandomErasing
 from dshub.transforms.geometry import CenterCrop, RandomCrop, RandomHorizontalFlip
 from dshub.transforms.mixing import CutMix, MixUp, OneHot
 from dshub.transforms.resizing import RandomResizedCrop, Resize
-from dshub.transforms.transform import Batch, Context, Transform, apply
+from dshub.transforms.transform import Batch, Context, Transform, apply, is_own
 
 __all__ = [
     "Batch",
@@ -37,4 +37,5 @@ __all__ = [
     "ToFloat",
     "Transform",
     "apply",
+    "is_own",
 ]

@@ -1,6 +1,7 @@
 """From bytes to floats."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -53,6 +54,29 @@ class ToFloat:
         for name in context.pictures:
             batch[name] = _scaled(batch[name], *self.scale_and_bias(channels_of(batch[name])))
         return batch
+
+
+Scale = Normalize | ToFloat
+
+
+@lru_cache(maxsize=64)
+def scales(scale: Scale, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a transform multiplies with and adds, float32 (channels,) each; not to be changed."""
+    return scale.scale_and_bias(channels)
+
+
+@lru_cache(maxsize=64)
+def scales_of_values(
+    scale: Scale, channels: int, pixels: int, *, planes: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for each value of so many pixels, float32 (pixels * channels,) each.
+
+    Args:
+        planes: whether the values of a channel come one behind the other, or those of a pixel.
+    """
+    repeated = np.repeat if planes else np.tile
+    factors, biases = scales(scale, channels)
+    return repeated(factors, pixels), repeated(biases, pixels)
 
 
 def channels_of(pictures: np.ndarray | list[np.ndarray]) -> int:

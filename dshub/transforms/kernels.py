@@ -1,8 +1,11 @@
 """The fused pass, compiled by numba: gather, perhaps cut and turn, then multiply and add.
 
-Pixels are uint8 (…, height, width, channels); `scale` and `bias` float32 (channels,); `place`
-int64 (rows, 3): row and column of the part's corner, and whether it is turned left to right.
-What lies outside of a picture is 0.
+Pixels are uint8 (…, height * width * channels); `place` int64 (rows, 3): row and column of the
+part's corner, and whether it is turned left to right. What lies outside of a picture is 0.
+
+Parts are cut and turned as bytes first, in memory that stays in the core's own cache: so what
+multiplies is one plain run over whole pictures, of which the compiler makes long steps. Constant
+numbers of channels are for the same reason.
 """
 
 from typing import Any
@@ -10,119 +13,101 @@ from typing import Any
 import numba
 import numpy as np
 
+from dshub.transforms.colors import Scale, scales, scales_of_values
+
 _compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
 
 
 @_compiled
-def _line(source, first, turned, scale, bias, line):
-    """One line of a part, of one channel, which begins at a column of `source` (width,)."""
-    width = len(line)
-    low, high = max(0, -first), min(width, len(source) - first)
-    if low > 0 or high < width:
-        line[:] = bias
-    if turned:
-        for x in range(low, high):
-            line[width - 1 - x] = np.float32(source[x + first]) * scale + bias
-    else:
-        for x in range(low, high):
-            line[x] = np.float32(source[x + first]) * scale + bias
+def _scaled(source, scale, bias, target):
+    """A picture, with a scale and a bias for each value."""
+    for j in range(len(target)):
+        target[j] = np.float32(source[j]) * scale[j] + bias[j]
 
 
 @_compiled
-def _plane(plane, place, scale, bias, out):
-    """A part of one channel of a picture, (height, width) each, with any strides."""
-    height = len(plane)
-    for y in range(len(out)):
-        source = y + place[0]
-        if 0 <= source < height:
-            _line(plane[source], place[1], place[2], scale, bias, out[y])
+def _scaled_planes(source, scale, bias, target):
+    """A picture whose channels become planes, with a scale and a bias for each channel."""
+    channels = len(scale)
+    pixels = len(target) // channels
+    for c in range(channels):
+        plane = target[c * pixels : (c + 1) * pixels]
+        if channels == 3:
+            for j in range(pixels):
+                plane[j] = np.float32(source[3 * j + c]) * scale[c] + bias[c]
         else:
-            out[y] = bias
+            for j in range(pixels):
+                plane[j] = np.float32(source[channels * j + c]) * scale[c] + bias[c]
 
 
 @_compiled
-def _moved(pictures, rows, place, scale, bias, out):
-    """Parts of pictures; `out` is (rows, channels, height, width), with any strides."""
+def _turned(source, last, part, to, span):
+    """Pixels from the one at `last` to the left; `span` says how many, of how many channels."""
+    pixels, channels = span
+    if channels == 3:
+        for x in range(pixels):
+            part[to + 3 * x] = source[last - 3 * x]
+            part[to + 3 * x + 1] = source[last - 3 * x + 1]
+            part[to + 3 * x + 2] = source[last - 3 * x + 2]
+    elif channels == 1:
+        for x in range(pixels):
+            part[to + x] = source[last - x]
+    else:
+        for x in range(pixels):
+            for c in range(channels):
+                part[to + x * channels + c] = source[last - x * channels + c]
+
+
+@_compiled
+def _cut(source, place, sizes, part):
+    """A part of a picture, turned where its place says so, into `part`."""
+    height, width, down, right, channels = sizes
+    top, left, turned = place
+    low, high = max(0, -left), min(right, width - left)
+    if low > 0 or high < right or top < 0 or top + down > height:
+        part[:] = 0
+    for y in range(max(0, -top), min(down, height - top)):
+        at = ((y + top) * width + low + left) * channels
+        length = (high - low) * channels
+        if turned:
+            to = (y + 1) * right * channels - high * channels
+            last = at + length - channels
+            _turned(source, last, part, to, (high - low, channels))
+        else:
+            to = (y * right + low) * channels
+            part[to : to + length] = source[at : at + length]
+
+
+@_compiled
+def _whole(pictures, rows, scale, bias, out):
+    """Whole pictures; they become planes where `scale` is shorter than they are."""
+    lines = len(scale) == out.shape[1]
     for i in range(len(rows)):
-        picture = pictures[rows[i]]
-        for c in range(len(scale)):
-            _plane(picture[:, :, c], place[i], scale[c], bias[c], out[i, c])
+        if lines:
+            _scaled(pictures[rows[i]], scale, bias, out[i])
+        else:
+            _scaled_planes(pictures[rows[i]], scale, bias, out[i])
 
 
 @_compiled
-def _three_lines(source, target, span, scale, bias):
-    """One line of a part, its three channels into their planes.
-
-    Slices cost more than what is done with them here, so whole rows come with places in them:
-    `span` is where the line begins in `source`, where in `target`, how long it is, and how many
-    values a plane has.
-    """
-    at, to, length, plane = span
-    for x in range(length):
-        target[to + x] = np.float32(source[at + 3 * x]) * scale[0] + bias[0]
-        target[to + plane + x] = np.float32(source[at + 3 * x + 1]) * scale[1] + bias[1]
-        target[to + 2 * plane + x] = np.float32(source[at + 3 * x + 2]) * scale[2] + bias[2]
-
-
-@_compiled
-def _three_turned(source, target, span, scale, bias):
-    """The same from right to left; the line ends where `span` says that it begins."""
-    at, to, length, plane = span
-    for x in range(length):
-        target[to - x] = np.float32(source[at + 3 * x]) * scale[0] + bias[0]
-        target[to + plane - x] = np.float32(source[at + 3 * x + 1]) * scale[1] + bias[1]
-        target[to + 2 * plane - x] = np.float32(source[at + 3 * x + 2]) * scale[2] + bias[2]
-
-
-@_compiled
-def _three_moved(pictures, rows, place, scaling, sizes, out):
-    """Parts of pictures (…, height * width * 3), to (rows, 3 * down * right)."""
+def _parts(pictures, rows, place, sizes, scaling, out):
+    """The same of parts of pictures."""
     scale, bias = scaling
-    height, width, down, right = sizes
-    plane = down * right
+    lines = len(scale) == out.shape[1]
+    part = np.empty(out.shape[1], np.uint8)
     for i in range(len(rows)):
-        top, left, turned = place[i, 0], place[i, 1], place[i, 2]
-        low, high = max(0, -left), min(right, width - left)
-        if low > 0 or high < right or top < 0 or top + down > height:
-            for c in range(3):
-                out[i, c * plane : (c + 1) * plane] = bias[c]
-        source, target = pictures[rows[i]], out[i]
-        for y in range(max(0, -top), min(down, height - top)):
-            at = ((y + top) * width + low + left) * 3
-            if turned:
-                to = y * right + right - 1 - low
-                _three_turned(source, target, (at, to, high - low, plane), scale, bias)
-            else:
-                _three_lines(source, target, (at, y * right + low, high - low, plane), scale, bias)
+        _cut(pictures[rows[i]], (place[i, 0], place[i, 1], place[i, 2]), sizes, part)
+        if lines:
+            _scaled(part, scale, bias, out[i])
+        else:
+            _scaled_planes(part, scale, bias, out[i])
 
 
-@_compiled
-def _rows(pictures, rows, scale, bias, out):
-    """(…, values) to (rows, values); `scale` and `bias` as long as a row."""
-    for i in range(len(rows)):
-        source, target = pictures[rows[i]], out[i]
-        for j in range(len(source)):
-            target[j] = np.float32(source[j]) * scale[j] + bias[j]
-
-
-@_compiled
-def _three_planes(pictures, rows, scale, bias, out):
-    """(…, pixels * 3) to (rows, 3, pixels)."""
-    pixels = out.shape[2]
-    for i in range(len(rows)):
-        source = pictures[rows[i]]
-        red, green, blue = out[i, 0], out[i, 1], out[i, 2]
-        for j in range(pixels):
-            red[j] = np.float32(source[3 * j]) * scale[0] + bias[0]
-            green[j] = np.float32(source[3 * j + 1]) * scale[1] + bias[1]
-            blue[j] = np.float32(source[3 * j + 2]) * scale[2] + bias[2]
-
-
-def run(  # one value for each thing that the pass reads
+def run(
     pictures: np.ndarray,
     rows: np.ndarray,
     place: np.ndarray | None,
-    scaling: tuple[np.ndarray, np.ndarray],
+    scale: Scale,
     out: np.ndarray,
     *,
     planes: bool,
@@ -130,20 +115,18 @@ def run(  # one value for each thing that the pass reads
     """Fill `out`, (rows, height, width, channels), or with channels first where `planes`.
 
     Args:
+        pictures: (…, height, width, channels).
         place: None where nothing moves.
-        scaling: scale and bias.
+        scale: what is multiplied with and added.
     """
     _, height, width, channels = pictures.shape
-    pixels, count, many = height * width, len(rows), len(pictures)
-    flat = pictures.reshape(many, -1)
-    if place is None and (not planes or channels == 1):
-        wide = [np.tile(values, pixels) for values in scaling]
-        _rows(flat, rows, *wide, out.reshape(count, -1))
-    elif place is None and channels == 3:
-        _three_planes(flat, rows, *scaling, out.reshape(count, 3, pixels))
-    elif planes and channels == 3:
-        sizes = height, width, out.shape[2], out.shape[3]
-        _three_moved(flat, rows, place, scaling, sizes, out.reshape(count, -1))
+    flat, target = pictures.reshape(len(pictures), -1), out.reshape(len(out), -1)
+    down, right = out.shape[2:] if planes else out.shape[1:3]
+    if planes and channels > 1:
+        scaling = scales(scale, channels)
     else:
-        still = np.zeros((count, 3), np.int64) if place is None else place
-        _moved(pictures, rows, still, *scaling, out if planes else np.moveaxis(out, 3, 1))
+        scaling = scales_of_values(scale, channels, down * right, planes=False)
+    if place is None:
+        _whole(flat, rows, *scaling, target)
+    else:
+        _parts(flat, rows, place, (height, width, down, right, channels), scaling, target)

@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from dshub.manifest import Feature
 from dshub.order import Draws
+from dshub.transforms.foreign import changed, package_of
 
 Batch = dict[str, Any]
 """Column name to an array (rows, …), or to a list where rows differ in shape or are text."""
@@ -22,12 +23,14 @@ class Context:
         features: what the columns held when they were read.
         pictures: the columns that hold pictures.
         labels: the columns that hold classes.
+        planes: whether channels come first in what callables of other packages are given.
     """
 
     draws: Draws
     features: Mapping[str, Feature]
     pictures: Sequence[str] = ()
     labels: Sequence[str] = ()
+    planes: bool = False
 
 
 @runtime_checkable
@@ -47,20 +50,30 @@ def apply(
     """The batch after all transforms, each with draws of its own.
 
     A callable of another kind is called with the batch; and with `generator`, a
-    `numpy.random.Generator` for this batch, if it has a parameter of that name.
+    `numpy.random.Generator` for this batch, if it has a parameter of that name. One of
+    torchvision or albumentations is called with each picture: `dshub.transforms.foreign`.
 
     Args:
         first: number of the first transform in the whole list.
     """
+    transform: Any  # a type checker cannot know that what is not dshub's own is called
     for i, transform in enumerate(transforms, first):
-        own = Context(context.draws.apart(i), context.features, context.pictures, context.labels)
-        if isinstance(transform, Transform):
+        own = replace(context, draws=context.draws.apart(i))
+        if is_own(transform):
             batch = transform.apply(batch, own)
+        elif package_of(transform):
+            for name in own.pictures:
+                batch[name] = changed(transform, batch[name], own.draws.bits(), planes=own.planes)
         elif _wants_generator(transform):
             batch = transform(batch, generator=own.draws.generator())
         else:
             batch = transform(batch)
     return batch
+
+
+def is_own(transform: Any) -> TypeGuard[Transform]:
+    """Whether it is one of dshub's kind; albumentations' have a method of the same name."""
+    return isinstance(transform, Transform) and not package_of(transform)
 
 
 @lru_cache(maxsize=256)

@@ -72,4 +72,6 @@ def to_path(url: str) -> Path:
 
 
 def _fault(url: str, error: OSError | ValueError) -> TransportError:
-    return TransportError(url=url, reason=getattr(error, "strerror", None) or str(error))
+    reason = getattr(error, "strerror", None) or str(error)
+    absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return TransportError(url=url, reason=reason, absent=absent)

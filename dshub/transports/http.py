@@ -26,6 +26,7 @@ CONNECTIONS = 16  # kept alive to each of as many hosts
 REDIRECTS = 10
 SLOWEST = 1000  # bytes that must arrive within each time-out
 FINAL = {404, 410, 429, 503}  # answers to HEAD that are meant, and not for the method
+ABSENT = {403, 404, 410}  # a bucket that may not be listed says 403 for what is not in it
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -247,6 +248,7 @@ def _refusal(url: str, response: requests.Response) -> TransportError:
         reason=f"{status} {response.reason or ''}".strip(),
         transient=status in TRANSIENT or 200 < status < 300,
         retry_after=_retry_after(response.headers.get("Retry-After")),
+        absent=status in ABSENT,
     )
 
 

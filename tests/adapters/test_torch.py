@@ -1,13 +1,24 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError, Hub
+from dshub.manifest import ImageFeature
 from dshub.testing import AdapterTests
 from dshub.testing.adapters import assert_same, example, varied
+from dshub.transforms import (
+    Normalize,
+    RandomCrop,
+    RandomErasing,
+    RandomHorizontalFlip,
+    ToFloat,
+)
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
@@ -277,6 +288,103 @@ def test_a_saved_walk_goes_on(dataset: Dataset, count: int) -> None:
     expected = dataset.batches(8, shuffle=True)
     assert_batches(list(loader), list(expected)[2:])
     assert_batches(list(loader), list(expected))
+
+
+NORMALIZE = Normalize(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
+
+
+@pytest.mark.parametrize("supervised", [False, True])
+@pytest.mark.parametrize("transform", [None, NORMALIZE, [NORMALIZE, RandomErasing()]], ids=str)
+def test_channels_first_lie_last_in_memory(transform: Any, *, supervised: bool) -> None:
+    """`chw` is torch's channels-last format: NumPy's pixels, in the memory convolutions like."""
+    options = {"layout": "chw", "supervised": supervised, "transform": transform}
+    loader = example().batches(8, shuffle=True, **options)
+    tensors = example().batches(8, shuffle=True, **options).torch()
+    for batch, wanted in zip(tensors, loader, strict=True):
+        picture, same = (batch[0], wanted[0]) if supervised else (batch["image"], wanted["image"])
+        assert picture.shape[1:] == (3, 5, 4)
+        assert picture.is_contiguous(memory_format=torch.channels_last)
+        np.testing.assert_allclose(picture.numpy(), same, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+def test_callables_get_arrays_in_the_layout_that_was_asked_for(layout: Any) -> None:
+    """As from a loader of NumPy batches; the tensors are what they return."""
+    shapes = []
+
+    def own(batch: dict[str, Any]) -> dict[str, Any]:
+        assert isinstance(batch["image"], np.ndarray)
+        assert batch["image"].flags.c_contiguous
+        shapes.append(batch["image"].shape)
+        return {"x": batch["image"] * 2, "y": batch["label"]}
+
+    for batch in example().batches(53, layout=layout, transform=[NORMALIZE, own]).torch():
+        assert list(batch) == ["x", "y"]
+        assert tuple(batch["x"].shape) == shapes[0]
+    assert shapes == [(53, 5, 4, 3) if layout == "hwc" else (53, 3, 5, 4)]
+
+
+AUGMENTED: list[Any] = [RandomCrop(padding=2), RandomHorizontalFlip(), NORMALIZE]
+WITHOUT = """
+import sys
+sys.modules["numba"] = None
+sys.path.insert(0, sys.argv[1])
+from test_torch import sums
+import json
+print(json.dumps(sums()))
+"""
+
+
+def sums() -> list[float]:
+    """What batches of tensors hold, weighted by place."""
+    found = []
+    for transform in ([NORMALIZE], [ToFloat()], AUGMENTED, AUGMENTED[:1] + AUGMENTED[2:]):
+        for layout in ("hwc", "chw"):
+            loader = example().batches(8, shuffle=True, transform=transform, layout=layout)
+            for batch in loader.torch():
+                values = batch["image"].numpy().ravel().astype(np.float64)
+                found.append(float(values @ np.arange(1, len(values) + 1)))
+    return found
+
+
+def test_torch_operators_give_what_numba_gives() -> None:
+    """Whichever is installed, to the rounding of one fused multiplication."""
+    pytest.importorskip("numba")
+    command = [sys.executable, "-c", WITHOUT, str(Path(__file__).parent)]
+    plain = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    np.testing.assert_allclose(sums(), plain, rtol=1e-4)
+
+
+def test_batches_may_be_kept() -> None:
+    """Memory is filled again only when no tensor shows it: not while a part is held."""
+    options: dict[str, Any] = {"layout": "chw", "transform": NORMALIZE}
+    pixels = np.random.default_rng(0).integers(0, 256, (640, 32, 32, 3), dtype=np.uint8)
+    dataset = Dataset.from_arrays(
+        {"image": pixels}, features={"image": ImageFeature(shape=(32, 32, 3))}
+    )
+    kept = [batch["image"][1:2, 0] for batch in dataset.batches(32, **options).torch()]
+    fresh = [batch["image"][1:2, 0].clone() for batch in dataset.batches(32, **options).torch()]
+    assert all(torch.equal(one, other) for one, other in zip(kept, fresh, strict=True))
+
+
+def test_tensors_go_to_a_device() -> None:
+    """All of them; text stays where it is."""
+    for batch in example().batches(8, shuffle=True, layout="chw").torch(device="meta"):
+        assert batch["image"].device.type == batch["label"].device.type == "meta"
+        assert batch["image"].shape[1:] == (3, 5, 4)
+        assert isinstance(batch["text"][0], str)
+    x, y = next(iter(example().batches(8, supervised=True).torch(device=torch.device("meta"))))
+    assert (x.device.type, y.device.type) == ("meta", "meta")
+
+
+def test_memory_that_cannot_be_pinned() -> None:
+    """Without a CUDA device the error says so, when the batches are asked for."""
+    if torch.cuda.is_available():
+        batch = next(iter(example().batches(53, layout="chw").torch(pin=True)))
+        assert batch["image"].shape == (53, 3, 5, 4)
+        return
+    with pytest.raises(ValueError, match="torch finds none"):
+        example().batches(8).torch(pin=True)
 
 
 def test_supervised_batches_train_a_model(hub: Hub) -> None:

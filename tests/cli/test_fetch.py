@@ -52,7 +52,9 @@ def test_import_takes_files_and_says_what_is_missing(
     (wrong / "images.idx").write_bytes(b"x" * 28)
     (wrong / "labels-one.idx").write_bytes(gzip.compress(b"no labels"))
     done = dshub("import", "tiny/one", str(wrong))
-    assert (done.returncode, done.stdout) == (1, "")
+    assert done.returncode == 1
+    assert "damaged: of the right size" in done.stdout
+    assert "missing" in done.stdout
     assert "images" in done.stderr
     assert "labels" in done.stderr
     assert not list(cache.glob("blobs-v1/*/*"))

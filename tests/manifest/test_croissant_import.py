@@ -9,8 +9,8 @@ import pytest
 
 from dshub.errors import ManifestError
 from dshub.manifest import Citation
+from dshub.manifest.bibtex import bibtex, citations
 from dshub.manifest.croissant import Imported, from_croissant, read_croissant
-from dshub.manifest.croissant.bibtex import bibtex, citations
 
 SHA = "ab" * 32
 

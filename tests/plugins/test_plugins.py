@@ -8,6 +8,7 @@ import pytest
 
 from dshub import plugins
 from dshub.errors import UnknownNameError
+from dshub.registry import built_in_root
 
 POINTS = """
 [dshub.readers]
@@ -84,3 +85,35 @@ def test_other_packages_bring_plugins(outside: Path, monkeypatch: pytest.MonkeyP
     command = [sys.executable, "-m", "dshub", "hello"]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout == "hello from outside\n"
+
+
+def test_other_packages_bring_registries(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets of an installed package are listed and loaded by name, and none of it is run."""
+    points = POINTS + "\n[dshub.registry]\nours = outside.datasets\ngone = nowhere.at.all\n"
+    (outside / "outside-1.0.dist-info" / "entry_points.txt").write_text(points)
+    (outside / "outside" / "__init__.py").write_text("raise SystemExit('it was imported')")
+    built_in = built_in_root() / "mnist" / "1.0.0.toml"
+    text = built_in.read_text("utf-8")
+    for name, told in {"outside/digits": "outside/digits", "mnist": "mnist"}.items():
+        path = outside / "outside" / "datasets" / name / "9.0.0.toml"
+        path.parent.mkdir(parents=True)
+        changed = text.replace('"1.0.0"', '"9.0.0"').replace('name = "mnist"', f'name = "{told}"')
+        path.write_text(changed, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(outside))
+    code = (
+        "import sys; from dshub import Registry; registry = Registry();"
+        "print(registry.manifest('mnist').identifier, registry.expand(['mnist']));"
+        "print('importlib.metadata' in sys.modules);"
+        "print(registry.manifest('outside/digits').identifier, registry.expand(['outside']));"
+        "print('outside/digits' in registry.names(), registry.versions('mnist'));"
+        "print(Registry(built_in=False).names())"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.splitlines() == [
+        "mnist@1.0.0 ['mnist']",
+        "False",
+        "outside/digits@9.0.0 ['outside/digits']",
+        "True ['1.0.0']",
+        "[]",
+    ]

@@ -368,7 +368,7 @@ from dshub.preparation import prepare
 from dshub.store import Store
 from dshub.table import TableWriter
 
-def close(self, recipe):
+def close(self, *recipe):
     {end}
 
 TableWriter.close = close

@@ -27,6 +27,8 @@ EXAMPLES: list[DshubError] = [
     errors.ManualStepError(dataset="mnist", files={"file": "ask"}),
     wrong_bytes,
     errors.UnsafeArchiveError(archive="a.zip", member="../x", reason="leads out"),
+    errors.LockError(lock="dshub.lock", names=["mnist"], changes=["mnist is gone"]),
+    errors.TermsError(terms={"mnist": "be kind"}),
     errors.StoreError(path="/cache", action="read", reason="denied"),
     errors.DiskFullError(path="/cache"),
     errors.ReadError(file="file", reason="short"),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_the_wheel_holds_the_registry_and_nothing_strange(tmp_path: Path) -> None:
-    """Every manifest travels inside the package; tests and benchmarks stay at home."""
+    """Manifests and what pages are made of travel inside; tests and benchmarks stay at home."""
     pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)]
@@ -24,4 +24,7 @@ def test_the_wheel_holds_the_registry_and_nothing_strange(tmp_path: Path) -> Non
     assert manifests
     assert manifests <= names
     assert "dshub/py.typed" in names
+    pages = ROOT / "dshub" / "web"
+    beside = [path for kind in ("templates", "assets") for path in (pages / kind).iterdir()]
+    assert {f"dshub/web/{path.relative_to(pages).as_posix()}" for path in beside} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dshub"}

@@ -114,3 +114,24 @@ def test_nothing_is_read_at_import(tmp_path: Path) -> None:
         "from dshub import Dataset, Hub, Loader, Manifest, Settings"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def test_what_a_project_uses_and_its_lock(tmp_path: Path) -> None:
+    """Paths of manifests, and the lock, are the project's own from any of its folders."""
+    folder = tmp_path / "project" / "src"
+    folder.mkdir(parents=True)
+    text = '[tool.dshub]\ndatasets = ["mnist", "glue", "data/1.0.0.toml"]\n'
+    (tmp_path / "project" / "pyproject.toml").write_text(text)
+    found = Settings.read(environment={}, folder=folder)
+    own = tmp_path / "project" / "data" / "1.0.0.toml"
+    assert found.datasets == ("mnist", "glue", str(own))
+    assert found.lock == tmp_path / "project" / "dshub.lock"
+    assert Settings.read(environment={"DSHUB_LOCK": "off"}, folder=folder).lock is None
+    other = {"DSHUB_LOCK": str(tmp_path / "other.lock"), "DSHUB_DATASETS": "iris, wine"}
+    found = Settings.read(environment=other, folder=folder)
+    assert (found.lock, found.datasets) == (tmp_path / "other.lock", ("iris", "wine"))
+
+
+def test_without_a_project_the_lock_is_in_the_working_folder(tmp_path: Path) -> None:
+    """A folder with a lock and no pyproject.toml is a project too."""
+    assert Settings.read(environment={}, folder=tmp_path).lock == tmp_path / "dshub.lock"

@@ -183,6 +183,35 @@ def test_one_pass_gives_what_the_single_steps_give(
         np.testing.assert_allclose(picture, single[key], rtol=1e-6)
 
 
+class Pieces(Dataset):
+    """Rows that lie in no one array."""
+
+    def pixels(self, name: str) -> None:  # noqa: ARG002  # none lies in one
+        return None
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+@pytest.mark.parametrize("transforms", [*AUGMENTED[:7], [NORMALIZE], []], ids=str)
+def test_where_rows_lie_changes_no_pixel(
+    dataset: Dataset, transforms: list[Any], layout: str
+) -> None:
+    """In one array, which is read in place, or in several pieces, which are gathered first."""
+    pieces = Pieces(*(getattr(dataset, name) for name in ("_source", "_selection", "_names")))
+    assert dataset.pixels("image") is not None
+    expected = by_row(dataset, transforms, layout=layout)
+    found = by_row(pieces, transforms, layout=layout)
+    assert found.keys() == expected.keys()
+    for key, picture in found.items():
+        np.testing.assert_array_equal(picture, expected[key])
+
+
+def test_pixels_are_those_that_were_given(dataset: Dataset) -> None:
+    """The pictures of one's own array are read where they are, and not copied before."""
+    pixels = dataset.pixels("image")
+    assert pixels is not None
+    assert np.shares_memory(pixels, PIXELS)
+
+
 WITHOUT = """
 import json, sys
 sys.modules["numba"] = None

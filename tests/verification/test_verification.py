@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dshub import Hub, Manifest
-from dshub.fetcher import Fetcher
+from dshub.fetcher import Fetcher, jobs
 from dshub.manifest import LabelFeature
-from dshub.preparation import find, jobs, prepare
+from dshub.preparation import find, prepare
 from dshub.store import Store
 from dshub.synthetic import stand_in
 from dshub.table import Table

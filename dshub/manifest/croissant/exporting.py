@@ -1,10 +1,11 @@
 """From a manifest to a Croissant document."""
 
+import re
 from typing import Any
 
 import msgspec
 
-from dshub.manifest.croissant.bibtex import bibtex
+from dshub.manifest.bibtex import bibtex
 from dshub.manifest.croissant.files import Address, Files
 from dshub.manifest.croissant.rows import RecordSets
 from dshub.manifest.croissant.vocabulary import CONFORMS, DATASET, Version, context, free
@@ -40,7 +41,7 @@ def to_croissant(
         "version": manifest.version,
     }
     if manifest.license.spdx:
-        document["license"] = f"https://spdx.org/licenses/{manifest.license.spdx}.html"
+        document["license"] = _license(manifest.license.spdx)
     if manifest.tags:
         document["keywords"] = list(manifest.tags)
     if manifest.citations:
@@ -51,3 +52,9 @@ def to_croissant(
     for key in (*_SAID, *_ELSEWHERE):
         own.pop(key, None)
     return document | {DATASET: own}
+
+
+def _license(spdx: str) -> str:
+    """The page of a licence; an expression, or one that SPDX does not list, as it stands."""
+    listed = re.fullmatch(r"(?!LicenseRef-)[A-Za-z0-9.+-]+", spdx)
+    return f"https://spdx.org/licenses/{spdx}.html" if listed else spdx

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dshub.errors import ManifestError
+from dshub.manifest.bibtex import citations
 from dshub.manifest.checks import NAME
-from dshub.manifest.croissant.bibtex import citations
 from dshub.manifest.croissant.imported_files import ImportedFiles
 from dshub.manifest.croissant.imported_rows import ImportedRows
 from dshub.manifest.croissant.notes import Note
@@ -19,6 +19,8 @@ from dshub.manifest.faults import Fault
 
 _LARGEST = 64_000_000  # bytes of a document, whose enumerations may be long
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")
+_ONE = r"\(*(?:LicenseRef-)?[A-Za-z0-9.+]*[0-9-][A-Za-z0-9.+-]*\)*|MIT|ISC|Zlib"
+_EXPRESSION = re.compile(rf"(?:{_ONE})(?: (?:AND|OR|WITH) (?:{_ONE}))*")
 _COMMONS = re.compile(
     r"https?://(?:www\.)?creativecommons\.org/(?:licenses/([a-z-]+)|publicdomain/(zero))/([0-9.]+)"
     r"(?:/.*)?"
@@ -117,7 +119,7 @@ def _dataset(node: Node, notes: list[Note]) -> dict[str, Any]:
 def _own(node: Node) -> dict[str, Any]:
     """What a document of ours says of the dataset besides."""
     own = node.get(DATASET)
-    kept = ("title", "task", "supervised", "license", "citations")
+    kept = ("title", "task", "supervised", "license", "citations", "layouts")
     return {key: own[key] for key in kept if key in own} if isinstance(own, dict) else {}
 
 
@@ -146,6 +148,8 @@ def _license(url: str) -> dict[str, Any]:
     if match := _COMMONS.fullmatch(url):
         kind = "CC0" if match[2] else f"CC-{match[1].upper()}"
         return {"spdx": f"{kind}-{match[3]}", "source": url}
+    if _EXPRESSION.fullmatch(url):
+        return {"spdx": url}
     return {"note": f"The Croissant document names the licence {url}"}
 
 

@@ -1,17 +1,16 @@
 """`Hub`: settings, a registry and a store, and everything that can be asked of them.
 
-The functions of the package are one-liners over a default hub, made on first use from the
-environment. What is heavy is imported by the method that needs it, so that listing and fetching
-load neither NumPy nor Arrow.
+What is heavy is imported by the method that needs it, so that listing and fetching load neither
+NumPy nor Arrow.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
-from dshub.errors import DshubError, UnknownNameError
+from dshub.errors import DshubError, TermsError, UnknownNameError
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
@@ -21,53 +20,13 @@ from dshub.store import Store
 if TYPE_CHECKING:
     import numpy as np
 
-    from dshub.dataset import Dataset
-    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Plan
+    from dshub.dataset import Dataset, Splits
+    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Keep, Plan
     from dshub.housekeeping import Cache
+    from dshub.layouts import ImportReport
     from dshub.verification import Finding
 
     Arrays = tuple[np.ndarray, np.ndarray]
-
-
-class Splits(Mapping[str, "Dataset"]):
-    """The splits of a dataset by name; each is prepared when it is first looked up.
-
-    Attributes:
-        title: name and version.
-        manifest: of the dataset; None for one of Hugging Face's hub.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        rows: Mapping[str, int],
-        open_split: "Callable[[str], Dataset]",
-        manifest: Manifest | None = None,
-    ) -> None:
-        self.title, self.manifest = title, manifest
-        self._rows, self._open_split = dict(rows), open_split
-        self._opened: dict[str, Dataset] = {}
-
-    def __getitem__(self, split: str) -> "Dataset":
-        if split not in self._rows:
-            kind = f"split of {self.manifest.name if self.manifest else self.title}"
-            raise UnknownNameError(kind=kind, name=split, known=list(self._rows))
-        if split not in self._opened:
-            self._opened[split] = self._open_split(split)
-        return self._opened[split]
-
-    def __contains__(self, split: object) -> bool:
-        return split in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        rows = ", ".join(f"{name}: {rows:,} rows" for name, rows in self._rows.items())
-        return f"<Splits {self.title}: {rows}>"
 
 
 class Hub:
@@ -89,8 +48,17 @@ class Hub:
         progress: Progress | None = None,
     ) -> None:
         self.settings = settings or Settings.read()
-        self.registry = registry or Registry(self.settings.registry)
         self.progress = progress or choose(self.settings.progress)
+        self.registry = registry or self._known()
+
+    def _known(self) -> Registry:
+        """The datasets of folders, and of mirrors where settings name some."""
+        if not self.settings.mirrors:
+            return Registry(self.settings.registry)
+        from dshub.index import MirrorRegistry, Mirrors
+
+        mirrors = Mirrors(self.settings, self.store, progress=self.progress)
+        return MirrorRegistry(self.settings.registry, mirrors=mirrors, prefer=self.settings.prefer)
 
     @cached_property
     def store(self) -> Store:
@@ -102,7 +70,7 @@ class Hub:
         """What the store keeps: whose it is, and removing it; see `dshub.housekeeping`."""
         from dshub.housekeeping import Cache
 
-        return Cache(self.store, self.registry, progress=self.progress)
+        return Cache(self.store, self.registry.at_hand(), progress=self.progress)
 
     def fetcher(self, *, source: str | None = None) -> "Fetcher":
         """A fetcher with the hub's settings; `source` replaces every other source."""
@@ -132,27 +100,62 @@ class Hub:
         return self._manifest(name, self.settings.synthetic)
 
     def _manifest(self, name: str, synthetic: int | None) -> Manifest:
-        manifest = self.registry.manifest(name)
+        manifest = self._pinned(name)
         if synthetic is None or manifest.synthetic:
             return manifest
         from dshub.synthetic import stand_in
 
         return stand_in(manifest, self.store, rows=synthetic)
 
-    def jobs(self, names: Sequence[str]) -> "list[Job]":
-        """The files of some datasets and families, each manifest's in its own order."""
-        from dshub.fetcher import Job
+    def _pinned(self, name: str, registry: Registry | None = None) -> Manifest:
+        """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""
+        registry, lock = registry or self.registry, self.settings.lock
+        if lock is not None and lock.exists():
+            from dshub.lockfile import read
+
+            return read(lock).manifest(name, registry, lock)
+        return registry.manifest(name)
+
+    def unaccepted(self, manifests: Iterable[Manifest]) -> list[Manifest]:
+        """Those datasets, with files to be fetched, whose terms nobody has accepted."""
+        from dshub.fetcher import jobs
+        from dshub.terms import are_accepted
 
         return [
-            Job(manifest.name, key, resource)
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for key, resource in manifest.split_resources().items()
+            manifest
+            for manifest in manifests
+            if not are_accepted(manifest, self.store, self.settings.accept_terms)
+            and self.fetcher().plan(jobs(manifest)).missing
         ]
+
+    def jobs(self, names: Sequence[str]) -> "list[Job]":
+        """The files of some datasets and families, each manifest's in its own order."""
+        from dshub.fetcher import jobs
+
+        return [job for name in self.registry.expand(names) for job in jobs(self.info(name))]
 
     def plan(self, names: Sequence[str]) -> "Plan":
         """What fetching some datasets would do; touches no network."""
-        return self.fetcher().plan(self.jobs(names))
+        return self.fetcher().plan(self._needed(names))
+
+    def _needed(self, names: Sequence[str]) -> "list[Job]":
+        """The files of some datasets, without those of splits that were imported otherwise."""
+        from dshub.fetcher import jobs
+
+        manifests = map(self.info, self.registry.expand(names))
+        return [job for item in manifests for job in jobs(item, self._upstream(item))]
+
+    def _upstream(self, manifest: Manifest) -> tuple[str, ...]:
+        """The splits that are made of upstream's files."""
+        from dshub.layouts import imports
+
+        if not manifest.layouts or not imports(self.store, manifest):
+            return tuple(manifest.splits)
+        from dshub.preparation import origin
+
+        return tuple(
+            split for split in manifest.splits if origin(manifest, split, self.store).record is None
+        )
 
     def fetch(
         self, *names: str, prepare: bool = True, source: str | None = None, besides: int = 0
@@ -172,14 +175,20 @@ class Hub:
 
         Raises:
             UnknownNameError: a name is unknown; nothing was fetched.
+            LockError: `dshub.lock` pins something else.
+            TermsError: a dataset has terms that have to be accepted first.
             FetchError: some files have no working source (`OfflineError`, `ManualStepError` and
                 exit code 5 for wrong bytes are kinds of it); the others are kept.
             StoreError: the cache cannot be written, or is full.
             ReadError, SchemaError: prepared rows do not fit the manifest.
         """
-        wanted = self.jobs(names)
+        _refuse(self.unaccepted(map(self.info, self.registry.expand(names))))
+        wanted = self._needed(names)
         besides += self.unprepared_size(names) if prepare else 0
         fetcher = self.fetcher(source=source)
+        if source is None and fetcher.plan(wanted).missing:
+            for name in self.registry.expand(names):
+                self.registry.confirm(self.info(name))
         taken = {}
         if source is not None and Path(source).is_dir():
             taken = {item.job: str(item.source) for item in self._take(wanted, [Path(source)])}
@@ -202,12 +211,28 @@ class Hub:
             unpacked = max(unpacked, unpacked_size(manifest, missing))  # one dataset after another
         return tables + unpacked
 
-    def import_files(self, name: str, paths: Sequence[Path]) -> "list[Imported]":
-        """Take files of a dataset or family from folders and files that are here already.
+    def import_files(
+        self, name: str, paths: Sequence[Path], *, keep: "Keep" = "auto"
+    ) -> "list[ImportReport]":
+        """Take a dataset or family from folders and files that are here already.
 
-        Files are recognised by their checksums and copied; see `dshub.fetcher.import_files`.
+        Files are recognised by their checksums, other layouts by their structure; see
+        `dshub.layouts.import_dataset`. Yours are only read.
+
+        Args:
+            name: dataset or family.
+            paths: files, and folders to look through.
+            keep: `copy`, `link` or `reference`, or `auto` for what is safe and takes least space.
+
+        Returns:
+            What was found of each dataset, and what is missing.
         """
-        return self._take(self.jobs([name]), paths)
+        from dshub.layouts import import_dataset
+
+        return [
+            import_dataset(self.info(item), self.store, paths, keep=keep, progress=self.progress)
+            for item in self.registry.expand([name])
+        ]
 
     def _take(self, jobs: "Sequence[Job]", paths: Sequence[Path]) -> "list[Imported]":
         from dshub.fetcher import import_files
@@ -215,14 +240,16 @@ class Hub:
         missing = [job for job in jobs if self.fetcher().path(job) is None]
         return import_files(self.store, missing, paths, progress=self.progress)
 
-    def prepare(self, *names: str) -> list[Path]:
-        """Make the tables of some datasets or families; returns the folder of each split."""
-        return [
-            folder
-            for name in self.registry.expand(names)
-            for manifest in [self.info(name)]
-            for folder in self._tables(manifest, [*manifest.splits])
-        ]
+    def prepare(self, *names: str, splits: Sequence[str] | None = None) -> list[Path]:
+        """Make the tables of some datasets or families; returns the folder of each split.
+
+        Args:
+            *names: datasets, `name@version`, or families.
+            splits: of each dataset these alone; all where None.
+        """
+        manifests = map(self.info, self.registry.expand(names))
+        wanted = [(item, item.splits if splits is None else splits) for item in manifests]
+        return [folder for item, chosen in wanted for folder in self._tables(item, [*chosen])]
 
     def verify(self, name: str) -> "Iterator[Finding]":
         """Read every byte kept of a dataset again; see `dshub.verification`."""
@@ -247,7 +274,7 @@ class Hub:
         *,
         columns: Sequence[str] | None = None,
         synthetic: int | None = None,
-    ) -> Splits: ...
+    ) -> "Splits": ...
     def load(
         self,
         name: str,
@@ -281,13 +308,16 @@ class Hub:
         wanted = self.settings.synthetic if synthetic is None else synthetic
         if name.startswith("hf:"):
             return self._load_from_hub(name, split, columns, synthetic=wanted or None)
-        manifest = self._manifest(name, wanted or None)
+        ready = None if wanted else self._ready(name, split)
+        manifest = ready or self._manifest(name, wanted or None)
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
             if column not in manifest.features:
                 known = list(manifest.features)
                 raise UnknownNameError(kind="column", name=column, known=known)
         if split is None:
+            from dshub.dataset import Splits
+
             rows = {name: item.rows for name, item in manifest.splits.items()}
             opened = partial(self._open, manifest, columns=columns)
             return Splits(manifest.identifier, rows, opened, manifest)
@@ -306,6 +336,7 @@ class Hub:
                 f"no stand-in can be made for {name}",
                 hint="stand-ins are made from manifests; synthetic=0 asks for the data",
             )
+        from dshub.dataset import Splits
         from dshub.dataset.hub_names import HubSplits
 
         splits = HubSplits(name, offline=self.settings.offline)
@@ -316,15 +347,31 @@ class Hub:
 
         return Splits(name, splits.rows, opened) if split is None else opened(split)
 
+    def _ready(self, name: str, split: str | None) -> Manifest | None:
+        """The manifest of a mirror's dataset whose tables are here: then no mirror is asked."""
+        registry = self.registry.at_hand()
+        if registry is self.registry:
+            return None
+        from dshub.dataset import parse_split
+        from dshub.preparation import find
+
+        try:
+            manifest = self._pinned(name, registry)
+            parts = [part.split for part in parse_split(split)] if split else manifest.splits
+        except DshubError:  # said below, in full
+            return None
+        there = [part in manifest.splits and find(manifest, part, self.store) for part in parts]
+        return manifest if all(there) else None
+
     def _open(
         self, manifest: Manifest, expression: str, columns: Sequence[str] | None
     ) -> "Dataset":
-        from dshub.dataset import Dataset, parse_split
+        from dshub.dataset import Dataset, parse_split, together, unknown_split
 
         parts = parse_split(expression)
         for part in parts:
             if part.split not in manifest.splits:
-                raise _unknown_split(manifest, part.split)
+                raise unknown_split(manifest, part.split)
         wanted = list(dict.fromkeys(part.split for part in parts))
         folders = dict(zip(wanted, self._tables(manifest, wanted), strict=True))
         if len(parts) == 1:
@@ -332,13 +379,26 @@ class Hub:
             rows = parts[0].rows(len(whole))
             found = whole.skip(rows.start).take(len(rows))
         else:
-            found = _together(manifest, parts, folders)
+            found = together(manifest, parts, folders)
         return found if columns is None else found.columns(columns)
 
     def _tables(self, manifest: Manifest, splits: Sequence[str]) -> list[Path]:
-        from dshub.preparation import prepare_splits
+        from dshub.preparation import find, prepare_splits
 
+        if manifest.license.terms and not all(find(manifest, name, self.store) for name in splits):
+            _refuse(self.unaccepted([manifest]))
+        for split in splits:
+            self._look_for_table(manifest, split)
         return prepare_splits(manifest, splits, self.fetcher(), progress=self.progress)
+
+    def _look_for_table(self, manifest: Manifest, split: str) -> None:
+        """Take the table of a split from a mirror, where it is not here and one has it."""
+        from dshub.preparation import find, recipe
+
+        if find(manifest, split, self.store) is None:
+            self.registry.confirm(manifest)
+            made = recipe(manifest, split)
+            self.registry.take_table(manifest, split, made.key, made.content)
 
     def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
         """`(x_train, y_train), (x_test, y_test)`, the convention of Keras.
@@ -352,11 +412,13 @@ class Hub:
         """
         import numpy as np
 
+        from dshub.dataset import unknown_split
+
         splits = self.load(name, synthetic=synthetic)
         if splits.manifest is not None:  # what comes from Hugging Face has none, and is there
             for split in ("train", "test"):
                 if split not in splits:
-                    raise _unknown_split(splits.manifest, split)
+                    raise unknown_split(splits.manifest, split)
             self._tables(splits.manifest, ["train", "test"])
 
         def arrays(split: str) -> "Arrays":
@@ -372,87 +434,7 @@ class Hub:
         return arrays("train"), arrays("test")
 
 
-def _unknown_split(manifest: Manifest, split: str) -> UnknownNameError:
-    known = list(manifest.splits)
-    return UnknownNameError(kind=f"split of {manifest.name}", name=split, known=known)
-
-
-def _together(manifest: Manifest, parts: Sequence[Any], folders: Mapping[str, Path]) -> "Dataset":
-    """Several parts of splits, one behind the other."""
-    import numpy as np
-
-    from dshub.dataset import Dataset
-
-    names = list(folders)
-    counts = [manifest.splits[name].rows for name in names]
-    begins = dict(zip(names, np.cumsum([0, *counts]), strict=False))
-    whole = Dataset.from_tables(list(folders.values()))
-    chosen = [part.rows(manifest.splits[part.split].rows) for part in parts]
-    if len(parts) == len(names) and all(
-        len(rows) == count for rows, count in zip(chosen, counts, strict=True)
-    ):
-        return whole
-    rows = [
-        np.arange(rows.start, rows.stop) + begins[part.split]
-        for part, rows in zip(parts, chosen, strict=True)
-    ]
-    return whole.select(np.concatenate(rows))
-
-
-@lru_cache(maxsize=1)
-def _hub_of(settings: Settings) -> Hub:
-    return Hub(settings=settings)
-
-
-def _hub() -> Hub:
-    """The hub of this process's environment, made anew when that has changed."""
-    return _hub_of(Settings.read())
-
-
-def names() -> list[str]:
-    """Every dataset that can be named, sorted; see `Hub.names`."""
-    return _hub().names()
-
-
-def info(name: str) -> Manifest:
-    """The manifest of a dataset; see `Hub.info`."""
-    return _hub().info(name)
-
-
-def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
-    """Get datasets onto this machine, verified; see `Hub.fetch`."""
-    return _hub().fetch(*names, prepare=prepare)
-
-
-@overload
-def load(
-    name: str,
-    split: str,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
-) -> "Dataset": ...
-@overload
-def load(
-    name: str,
-    split: None = None,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
-) -> Splits: ...
-def load(
-    name: str,
-    split: str | None = None,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
-) -> "Dataset | Splits":
-    """A split of a dataset, ready to use; see `Hub.load`."""
-    if split is None:
-        return _hub().load(name, columns=columns, synthetic=synthetic)
-    return _hub().load(name, split, columns=columns, synthetic=synthetic)
-
-
-def load_data(name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
-    """`(x_train, y_train), (x_test, y_test)`; see `Hub.load_data`."""
-    return _hub().load_data(name, synthetic=synthetic)
+def _refuse(manifests: Sequence[Manifest]) -> None:
+    """Raise the error for terms that nobody has accepted, if there are any."""
+    if manifests:
+        raise TermsError(terms={item.name: item.license.terms or "" for item in manifests})

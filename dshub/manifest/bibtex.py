@@ -17,14 +17,26 @@ _FIELD = re.compile(r"\s*,?\s*(\w+)\s*=\s*")
 _BARE = re.compile(r"[^\s,{}]+")
 
 
+_SIGNS = {sign: f"\\{sign}" for sign in "&%$#_"} | {
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "\\": "\\textbackslash{}",
+}
+_CAPITALS = re.compile(r"\w*(?<=\w)[A-Z]\w*")  # a word with a capital behind its first letter
+
+
 def bibtex(citation: Citation) -> str:
-    """A citation as one entry."""
+    """A citation as one entry, in UTF-8.
+
+    Signs that TeX reads as commands are escaped, but in addresses, which are taken as they are.
+    Words such as MNIST are in braces, so that no style writes them small.
+    """
     venue = _VENUES.get(citation.type, "howpublished")
     fields = {
-        "title": citation.title,
-        "author": " and ".join(map(_author, citation.author)),
+        "title": _title(citation.title),
+        "author": " and ".join(_author(_escaped(name)) for name in citation.author),
         "year": str(citation.year) if citation.year else None,
-        venue: citation.venue,
+        venue: _escaped(citation.venue or ""),
         "doi": citation.doi,
         "eprint": citation.arxiv,
         "eprinttype": "arxiv" if citation.arxiv else None,
@@ -32,6 +44,21 @@ def bibtex(citation: Citation) -> str:
     }
     lines = [f"  {name} = {{{_balanced(text)}}}" for name, text in fields.items() if text]
     return f"@{citation.type}{{{citation.key},\n" + ",\n".join(lines) + "\n}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SIGNS.get(sign, sign) for sign in _balanced(text))
+
+
+def _title(text: str) -> str:
+    if "{" in _balanced(text):
+        return _escaped(text)
+    words = re.split(r"(\s+)", _balanced(text))
+    return "".join(_word(word) for word in words)
+
+
+def _word(word: str) -> str:
+    return f"{{{_escaped(word)}}}" if _CAPITALS.search(word) else _escaped(word)
 
 
 def citations(text: str) -> Iterator[dict[str, Any]]:
@@ -75,7 +102,11 @@ def _names(authors: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """A text without braces, on one line."""
+    """A text without braces and escapes, on one line."""
+    names = {command.strip("\\{}"): sign for sign, command in _SIGNS.items()}
+    text = re.sub(
+        r"\\(text[a-z]+|[&%$#_])(\{\})?", lambda found: names.get(found[1], found[0]), text
+    )
     return " ".join(text.replace("{", "").replace("}", "").split())
 
 

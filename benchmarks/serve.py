@@ -1,0 +1,352 @@
+"""How fast `dshub serve` is beside nginx, and what crowds cost: `python benchmarks/serve.py`.
+
+Large files: wrk with 64 connections on one thread, over loopback; each server is a process of its
+own, they take turns, and the table shows medians. nginx stands there with one worker process, as
+dshub has one thread, and with one for each core.
+
+Idle clients: connections that have had one answer and stay. What they cost the server in memory,
+and whether it takes threads for them.
+
+A crowd: clients that ask for the same file at once, of a server that does not have it. Upstream
+lies behind a relay that lets 10 MB/s through on each connection. Clients hash what they get and
+keep nothing. Peaks are of the server's process.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from dshub.mirror import Folder, Served, Server, listen, room_for_clients
+
+MIB = 1 << 20
+CONNECTIONS = 64
+RELAY = Path(__file__).parent / "lines" / "relay.py"
+
+# Clients in one process: hashing lets go of the interpreter, so that threads are clients enough.
+CROWD = """
+import hashlib, http.client, json, sys, threading, time
+host, port, path, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+found, began = [], time.perf_counter()
+def fetch():
+    connection = http.client.HTTPConnection(host, port, timeout=600)
+    connection.request("GET", path)
+    answer, hasher = connection.getresponse(), hashlib.sha256()
+    buffer = memoryview(bytearray(1 << 18))
+    while got := answer.readinto(buffer):
+        hasher.update(buffer[:got])
+    found.append(hasher.hexdigest())
+threads = [threading.Thread(target=fetch) for _ in range(count)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(json.dumps([time.perf_counter() - began, found]))
+"""
+
+MANIFEST = """
+schema = 1
+name = "big"
+version = "1.0.0"
+title = "Big"
+summary = "One file."
+task = "none"
+homepage = "https://data.example"
+
+[resources.data]
+urls = ["{url}"]
+sha256 = "{sha256}"
+size = {size}
+
+[features.label]
+kind = "label"
+names = ["a"]
+
+[splits.train]
+rows = 1
+reader = {{ format = "idx" }}
+files = {{ label = "data" }}
+"""
+
+
+@dataclass
+class Running:
+    """A server's process.
+
+    Attributes:
+        port: where it listens.
+        processes: those that serve; a master that only watches is none.
+    """
+
+    port: int
+    processes: list[int]
+
+    def figure(self, name: str) -> float:
+        """The sum of a figure of /proc/PID/status: kB, or a count; NaN where there is no /proc."""
+        total = 0.0
+        for pid in self.processes:
+            try:
+                text = Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                return float("nan")
+            total += float(re.findall(rf"^{name}:\s+([0-9]+)", text, re.MULTILINE)[0])
+        return total
+
+    def cpu(self) -> float:
+        """Seconds of processors so far."""
+        ticks = 0
+        for pid in self.processes:
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                return float("nan")
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def ours(folder: Path, *options: str) -> Iterator[Running]:
+    """`dshub serve` of a folder."""
+    command = [sys.executable, "-m", "dshub", "serve", str(folder), "--port", "0", "--json"]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        yield Running(int(told["mirror"].rpartition(":")[2]), [process.pid])
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@contextmanager
+def nginx(folder: Path, workers: str) -> Iterator[Running]:
+    """An nginx that serves a folder."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "nginx.conf").write_text(
+            ("user root;\n" if os.geteuid() == 0 else "")
+            + f"daemon off; worker_processes {workers}; pid {name}/pid; error_log {name}/log;\n"
+            "worker_rlimit_nofile 20000; events { worker_connections 8192; }\n"
+            "http { access_log off; sendfile on; keepalive_requests 1000000;\n"
+            "keepalive_timeout 300;\n"
+            f"client_body_temp_path {name}/body; proxy_temp_path {name}/proxy;\n"
+            f"server {{ listen 127.0.0.1:{port} backlog=1024; root {folder}; }} }}\n"
+        )
+        process = subprocess.Popen(
+            ["nginx", "-p", name, "-c", f"{name}/nginx.conf", "-e", f"{name}/log"]
+        )
+        try:
+            wait_for(port)
+            yield Running(port, children(process.pid))
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started."""
+    with suppress(OSError):
+        return [int(i) for i in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+@contextmanager
+def counted(folder: Path) -> Iterator[tuple[int, list[Served]]]:
+    """An upstream in this process; yields its port and a list of what it served."""
+    listening, served = listen("127.0.0.1", 0), list[Served]()
+    port: int = listening.getsockname()[1]
+    server = Server(listening, Folder(folder), log=served.append)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield port, served
+    finally:
+        server.stop()
+        thread.join()
+
+
+@contextmanager
+def relay(target: int) -> Iterator[int]:
+    """A line of 10 MB/s a connection to a port; yields its own."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(RELAY), "rate", str(port), str(target)])
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
+
+
+def wait_for(port: int) -> None:
+    """Return once somebody listens."""
+    for _ in range(500):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    sys.exit(f"nobody listens on port {port}")
+
+
+def write(folder: Path, size: int) -> str:
+    """A file of random bytes, as a mirror has it; returns its path."""
+    hasher, temporary = hashlib.sha256(), folder / "new"
+    with temporary.open("wb") as file:
+        for begin in range(0, size, MIB):
+            piece = os.urandom(min(MIB, size - begin))
+            file.write(piece)
+            hasher.update(piece)
+    digest = hasher.hexdigest()
+    path = folder / "blobs-v1" / digest[:2] / digest
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.rename(path)
+    return f"/blobs-v1/{digest[:2]}/{digest}"
+
+
+def throughput(folder: Path, path: str, title: str, *, seconds: int, rounds: int) -> None:
+    """A table of the servers under wrk."""
+    servers: dict[str, Callable[[], AbstractContextManager[Running]]] = {
+        "dshub serve": lambda: ours(folder)
+    }
+    if shutil.which("nginx"):
+        servers["nginx, 1 process"] = lambda: nginx(folder, "1")
+        servers["nginx, auto"] = lambda: nginx(folder, "auto")
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, start in servers.items():
+            with start() as running:
+                before = running.cpu()
+                rate = wrk(f"http://127.0.0.1:{running.port}{path}", seconds)
+                found[name].append((rate, running.cpu() - before, running.figure("VmHWM") / 1000))
+    print(f"\n{title}: {CONNECTIONS} connections, {seconds} s")
+    words = ["MiB/s", "dshub is", "CPU s", "peak MB"]
+    print(f"{'':18}" + "".join(f"{word:>10}" for word in words))
+    base = median(figures[0] for figures in found["dshub serve"])
+    for name, runs in found.items():
+        rate, cpu, peak = (median(figures) for figures in zip(*runs, strict=True))
+        print(f"{name:18}{rate / MIB:10.0f}{base / rate:9.2f}x{cpu:10.2f}{peak:10.1f}", flush=True)
+
+
+def wrk(url: str, seconds: int) -> float:
+    """Bytes a second."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--timeout", "60s", url]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    [(amount, unit)] = re.findall(r"Transfer/sec:\s+([0-9.]+)([KMGT]?B)", told)
+    return float(amount) * {"B": 1, "KB": 1 << 10, "MB": MIB, "GB": 1 << 30}[unit]
+
+
+def idle(folder: Path, path: str, count: int) -> None:
+    """What connections cost that nobody uses."""
+    count = min(count, room_for_clients(count))
+    print(f"\n{count} idle clients\n{'':18}{'kB each':>10}{'threads':>10}")
+    servers = {"dshub serve": ours(folder)}
+    if shutil.which("nginx"):
+        servers["nginx, 1 process"] = nginx(folder, "1")
+    for name, start in servers.items():
+        with start as running:
+            head(running.port, path).close()
+            before = running.figure("VmRSS")
+            clients = [head(running.port, path) for _ in range(count)]
+            each = (running.figure("VmRSS") - before) / count
+            print(f"{name:18}{each:10.1f}{running.figure('Threads'):10.0f}", flush=True)
+            for client in clients:
+                client.close()
+
+
+def head(port: int, path: str) -> socket.socket:
+    """A connection on which one request was answered."""
+    client = socket.create_connection(("127.0.0.1", port))
+    client.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert client.recv(1 << 12).startswith(b"HTTP/1.1 200")
+    return client
+
+
+def crowd(folder: Path, path: str, size: int) -> None:
+    """Many clients, one file, and an upstream that is slow."""
+    print(f"\nA crowd asks for one file of {size / MIB:g} MiB, which is fetched at 10 MB/s a line")
+    words = ["s", "right", "upstream", "requests", "CPU s", "peak MB"]
+    print(f"{'clients':18}" + "".join(f"{word:>10}" for word in words))
+    for count in (1, 50):
+        with (
+            counted(folder) as (origin, served),
+            relay(origin) as slow,
+            tempfile.TemporaryDirectory(dir=folder) as cache,
+            ExitStack() as stack,
+        ):
+            name(Path(cache), f"http://127.0.0.1:{slow}{path}", size)
+            running = stack.enter_context(ours(Path(cache), "--upstream", "sources"))
+            arguments = ["127.0.0.1", str(running.port), path, str(count)]
+            command = [sys.executable, "-c", CROWD, *arguments]
+            seconds, sums = json.loads(subprocess.check_output(command))
+            cpu, peak = running.cpu(), running.figure("VmHWM") / 1000
+        right = sums.count(path.rpartition("/")[2])
+        times = sum(item.size for item in served) / size
+        print(
+            f"{count:<18}{seconds:10.1f}{right:10}{times:9.2f}x{len(served):10}{cpu:10.1f}"
+            f"{peak:10.1f}",
+            flush=True,
+        )
+
+
+def name(folder: Path, url: str, size: int) -> None:
+    """Write a manifest into the registry of a folder, which says where its file comes from."""
+    manifest = folder / "registry" / "big" / "1.0.0.toml"
+    manifest.parent.mkdir(parents=True)
+    sha256 = url.rpartition("/")[2]
+    manifest.write_text(MANIFEST.format(url=url, sha256=sha256, size=size))
+
+
+def measure(place: Path, *, small: bool, rounds: int) -> None:
+    """Everything, with files below a folder."""
+    files = {"1 MiB": write(place, MIB)}
+    files["100 MiB"] = write(place, 4 * MIB if small else 100 * MIB)
+    if shutil.which("wrk"):
+        for name, path in files.items():
+            title = f"Files of {name}"
+            throughput(place, path, title, seconds=1 if small else 5, rounds=rounds)
+    idle(place, files["1 MiB"], 200 if small else 5000)
+    size = 8 * MIB if small else 500 * MIB
+    crowd(place, write(place, size), size)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="small files, one round")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
+    programs = [name for name in ("nginx", "wrk") if not shutil.which(name)]
+    print(f"not installed here, left out: {', '.join(programs) or 'none'}")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as place:
+        measure(Path(place), small=options.small, rounds=1 if options.small else options.rounds)
+
+
+if __name__ == "__main__":
+    main()

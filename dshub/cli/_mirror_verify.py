@@ -1,0 +1,31 @@
+"""`dshub mirror DEST --verify`: read every byte of a mirror again."""
+
+from dataclasses import asdict
+
+import click
+
+from dshub.cli import _screen
+
+DAMAGED = 5  # exit code: bytes changed, or are gone
+
+
+def run(dest: str, *, as_json: bool) -> int:
+    """Verify a mirror and tell what is wrong; returns the exit code."""
+    from dshub.mirror.checking import verify
+    from dshub.mirror.opening import open_destination
+    from dshub.progress import Task, choose
+    from dshub.settings import Settings
+
+    settings, place = Settings.read(), open_destination(dest)
+    with Task(choose(settings.progress), f"reading {place.title}", None) as task:
+        found = list(verify(place, keys=settings.mirror_keys, advance=task.advance))
+    wrong = [item for item in found if item.state != "ok"]
+    rows = [[click.style(item.state, fg="red"), item.name, item.of, item.detail] for item in wrong]
+    data = {"files": [asdict(item) for item in found], "wrong": len(wrong)}
+    _screen.answer(as_json, data, lambda: _screen.columns(rows) if rows else "")
+    if not as_json:
+        _screen.note(f"{len(found) - len(wrong)} files in order, {len(wrong)} not")
+        names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
+        if names:
+            _screen.note(f"hint: `dshub mirror {dest} {' '.join(names)}` brings them again")
+    return DAMAGED if wrong else 0

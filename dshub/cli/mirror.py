@@ -1,0 +1,214 @@
+"""`dshub mirror`: write a mirror, bring it up to date, or read it again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dshub.cli import _amounts, _mirror_pages, _mirror_verify, _screen
+from dshub.errors import ManualStepError
+from dshub.progress import size
+
+if TYPE_CHECKING:
+    from dshub.hub import Hub
+    from dshub.index import Signer
+    from dshub.mirror.destinations import Destination
+    from dshub.mirror.selection import LeftOut
+    from dshub.mirror.writing import Plan, Report
+
+
+class Rate(_amounts.Size):
+    """Bytes a second: `5MB/s`, or `5MB`."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes a second, at least 1."""
+        return max(super().convert(str(value).strip().removesuffix("/s"), param, ctx), 1)
+
+
+@click.command(short_help="Write a mirror, bring it up to date, or read it again.")
+@click.argument("dest")
+@click.argument("names", nargs=-1, type=_screen.DatasetName())
+@click.option("--all", "everything", is_flag=True, help="Every dataset of the registry.")
+@click.option("--prepared", is_flag=True, help="Put prepared tables there, too.")
+@click.option(
+    "--deny-license",
+    "deny",
+    multiple=True,
+    metavar="WORD",
+    help="Leave out licences with that word: nc, nd, unknown, an SPDX identifier. Repeatable.",
+)
+@click.option("--restricted", is_flag=True, help="Take in what must not be passed on, too.")
+@click.option("--limit-rate", type=Rate(), metavar="RATE", help="Fetch no faster, such as 5MB/s.")
+@click.option(
+    "--sign",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="KEY",
+    help="Sign the index with this private key (Ed25519, PEM).",
+)
+@click.option("--no-pages", is_flag=True, help="Write no pages that show what is in it.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--verify", is_flag=True, help="Read every byte of it again; no network.")
+@click.option("--prune", is_flag=True, help="Remove what the selection does not need.")
+@_screen.json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    dest: str,
+    names: tuple[str, ...],
+    everything: bool,
+    prepared: bool,
+    deny: tuple[str, ...],
+    restricted: bool,
+    limit_rate: int | None,
+    sign: Path | None,
+    no_pages: bool,
+    dry_run: bool,
+    verify: bool,
+    prune: bool,
+    as_json: bool,
+) -> None:
+    """Put datasets NAMES (or families) into the mirror DEST, a folder or a bucket (s3://, gs://).
+
+    \b
+      dshub mirror /media/stick mnist emnist
+      dshub mirror s3://our-bucket/dshub --all --deny-license nc --limit-rate 20MB/s
+      dshub mirror /srv/dshub --verify             exit code 5 where something is damaged
+
+    What is there stays, unless --prune is given; run it again to go on where it stopped. Clients
+    name the mirror in DSHUB_MIRROR; see docs/mirrors.md.
+    """
+    _check(ctx, names, everything=everything, verify=verify)
+    if verify:
+        ctx.exit(_mirror_verify.run(dest, as_json=as_json))
+    from dshub.hub import Hub
+    from dshub.mirror.opening import open_destination
+    from dshub.mirror.selection import choose
+    from dshub.mirror.writing import Mirroring, Options
+
+    hub, place = Hub(), open_destination(dest)
+    options = Options(prepared=prepared, limit=limit_rate, signer=_signer(sign), prune=prune)
+    wanted = hub.registry.names() if everything else names
+    chosen, left = choose(hub.registry, wanted, deny=deny, restricted=restricted)
+    plan = (mirroring := Mirroring(place, hub, options)).plan(chosen)
+    _announce(place, plan, left, quiet=as_json)
+    if dry_run:
+        _screen.answer(as_json, _planned(plan, left), lambda: _pieces(plan))
+        return
+    report = mirroring.run(plan)
+    pages = None if no_pages else _mirror_pages.write(hub, place, report)
+    data = {**_planned(plan, left), **_reported(report), "pages": pages}
+    _screen.answer(as_json, data, lambda: _done(place, hub, report))
+    _raise_first(report, everything=everything)
+
+
+def _check(ctx: click.Context, names: Sequence[str], *, everything: bool, verify: bool) -> None:
+    if verify and (names or everything):
+        ctx.fail("--verify reads the whole mirror: give it no names")
+    if everything and names:
+        ctx.fail("give names or --all, not both")
+    if not (verify or names or everything):
+        ctx.fail("name datasets or families, or give --all")
+
+
+def _signer(key: Path | None) -> "Signer | None":
+    from dshub.index import Signer
+
+    return Signer(key) if key else None
+
+
+def _announce(
+    place: "Destination", plan: "Plan", left: "Sequence[LeftOut]", *, quiet: bool
+) -> None:
+    """What will be done and how large it is, before anything is."""
+    if quiet:
+        return
+    for item in left:
+        _screen.note(f"left out: {item.name}, for {item.reason}")
+    count = len(plan.chosen)
+    parts = [
+        f"{len(plan.missing)} files to fetch, {size(plan.to_fetch)}",
+        f"{len(plan.kept)} from the cache",
+        f"{len(plan.there)} there already",
+    ]
+    unknown = sum(piece.job.resource.size is None for piece in plan.missing)
+    if unknown:
+        parts[0] += f" and {unknown} of unknown size"
+    datasets = "1 dataset" if count == 1 else f"{count} datasets"
+    _screen.note(f"{datasets}: {', '.join(parts)}")
+    tables = f", tables {size(plan.tables)}" if plan.tables else ""
+    free = f"; {size(plan.free)} are free in {place.title}" if plan.free is not None else ""
+    _screen.note(f"to be written: {size(plan.writes)}{tables}{free}")
+
+
+def _planned(plan: "Plan", left: "Sequence[LeftOut]") -> dict[str, Any]:
+    def plain(pieces: Sequence[Any]) -> list[dict[str, Any]]:
+        return [
+            {
+                "dataset": piece.job.dataset,
+                "name": piece.job.name,
+                "path": piece.name,
+                "size": piece.job.resource.size,
+            }
+            for piece in pieces
+        ]
+
+    return {
+        "datasets": [item.manifest.identifier for item in plan.chosen],
+        "left_out": [{"name": item.name, "reason": item.reason} for item in left],
+        "missing": plain(plan.missing),
+        "cached": plain(plan.kept),
+        "there": plain(plan.there),
+        "size": plan.to_fetch,
+        "writes": plan.writes,
+        "tables": plan.tables,
+        "free": plan.free,
+    }
+
+
+def _pieces(plan: "Plan") -> str:
+    found = [("fetch", plan.missing), ("from the cache", plan.kept), ("there", plan.there)]
+    rows = [
+        [state, piece.job.dataset, piece.job.name, size(piece.job.resource.size)]
+        for state, pieces in found
+        for piece in pieces
+    ]
+    return _screen.columns(rows, right=(3,)) if rows else ""
+
+
+def _reported(report: "Report") -> dict[str, Any]:
+    return {
+        "listed": report.listed,
+        "taken": report.taken,
+        "fetched": report.fetched,
+        "changed": report.changed,
+        "removed": report.removed,
+        "errors": [str(error) for error in report.errors],
+    }
+
+
+def _done(place: "Destination", hub: "Hub", report: "Report") -> str:
+    """What happened, and how to use it."""
+    ways = [f"{count} by {how}" for how, count in report.taken.items()]
+    if report.fetched:
+        ways.append(f"{report.fetched} fetched")
+    lines = [f"files: {', '.join(ways)}" if ways else "no file was missing"]
+    if report.removed:
+        lines.append(f"removed {len(report.removed)} files that nothing needs any more")
+    state = "lists" if report.changed else "listed already"
+    count = len(report.listed)
+    datasets = "1 dataset" if count == 1 else f"{count} datasets"
+    lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
+    if place.title in hub.settings.mirrors:
+        return "\n".join(lines)
+    return "\n".join([*lines, _screen.dim(f"DSHUB_MIRROR={place.title} dshub list")])
+
+
+def _raise_first(report: "Report", *, everything: bool) -> None:
+    """Fail for what could not be fetched; of everything, what persons must obtain is only told."""
+    for error in report.errors:
+        if not (everything and isinstance(error, ManualStepError)):
+            raise error
+        _screen.note(f"left out: {error}")

@@ -1,0 +1,305 @@
+"""A client's view of its mirrors: what they list, manifests by checksum, tables ready to use.
+
+An index is asked for once in a process, and kept in the cache with its entity tag; where a mirror
+cannot be reached, and offline, the kept one serves. Folders are read anew: they cost nothing.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dshub.digest import Digest
+from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError, shown_url
+from dshub.fetcher import Fetcher, Job
+from dshub.index.model import LARGEST, NAME, Entry, Index, TableFacts, TableLabel
+from dshub.index.signing import check_signature
+from dshub.manifest import Resource
+from dshub.progress import Progress, Silent
+from dshub.settings import Settings
+from dshub.store import Store, manifest_path, mirror_path, remove, table_path
+from dshub.store.layout import TABLE_FILE
+from dshub.transports import Transports
+
+LONGEST = 10.0  # seconds to wait for an index: fetching does not depend on it
+PIECE = 1 << 20  # bytes read at a time
+
+_log = logging.getLogger("dshub")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A version of a dataset, as a mirror lists it.
+
+    Attributes:
+        entry: what the index says.
+        mirror: the address of the mirror, for messages.
+    """
+
+    entry: Entry
+    mirror: str
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """An index in the cache. No address is kept: there may be a password in it."""
+
+    etag: str
+    index: str
+
+
+class Mirrors:
+    """The mirrors that settings name, in their order.
+
+    Args:
+        settings: whose mirrors, keys, and ways to connect.
+        store: where indexes, manifests and tables are kept.
+        progress: what is told how far the work has come.
+
+    Attributes:
+        troubles: what went wrong with a mirror's index, by its address.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, *, progress: Progress | None = None
+    ) -> None:
+        self.settings, self.store = settings, store
+        self.progress = progress or Silent()
+        self.troubles: dict[str, DshubError] = {}
+
+    def listed(self, *, ask: bool = True) -> list[Listed]:
+        """Everything that the mirrors list, in the order of the mirrors.
+
+        Args:
+            ask: ask mirrors that are not on this machine; otherwise what is kept of them counts.
+        """
+        if ask:
+            return self._asked
+        return [
+            Listed(entry, address)
+            for address in self.settings.mirrors
+            for index in [self._at_hand(address)]
+            if index is not None
+            for entry in index.datasets
+        ]
+
+    @cached_property
+    def _asked(self) -> list[Listed]:
+        return [
+            Listed(entry, address)
+            for address in self.settings.mirrors
+            for index in [self._index(address)]
+            if index is not None
+            for entry in index.datasets
+        ]
+
+    def _index(self, address: str) -> Index | None:
+        """The index of a mirror; None where it has none, or it cannot be had."""
+        try:
+            return self._ask(address)
+        except DshubError as error:
+            _log.info("%s", error)
+            self.troubles[address] = error
+            return self._kept_index(address)
+
+    def _at_hand(self, address: str) -> Index | None:
+        return self._index(address) if is_folder(address) else self._kept_index(address)
+
+    def _ask(self, address: str) -> Index | None:
+        """The index as the mirror has it now; None where it has none.
+
+        Raises:
+            TransportError, ReadError, ChecksumError: it cannot be had, or is not to be believed.
+        """
+        if self.settings.offline and not is_folder(address):
+            return self._kept_index(address)
+        url = f"{address.rstrip('/')}/{NAME}"
+        kept = self._kept(address)
+        with closing(Transports(timeout=min(self.settings.timeout, LONGEST))) as transports:
+            try:
+                found = _get(transports, url, kept.etag if kept else "")
+            except TransportError as error:
+                if error.absent:
+                    return None
+                raise
+        if found is None:  # as it is in the cache
+            return self._kept_index(address)
+        data, etag = found
+        index = self._believed(data, url)
+        if not is_folder(address):
+            self._keep(address, data, etag)
+        return index
+
+    def _believed(self, data: bytes, url: str) -> Index:
+        index = Index.read(data, source=shown_url(url))
+        check_signature(index, self.settings.mirror_keys, source=url)
+        return index
+
+    def _kept(self, address: str) -> _Kept | None:
+        path = self.store.find(mirror_path(_key(address)))
+        with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return msgspec.json.decode(path.read_bytes(), type=_Kept) if path else None
+        return None
+
+    def _kept_index(self, address: str) -> Index | None:
+        kept = self._kept(address)
+        with suppress(ReadError, ChecksumError):  # by an older dshub, or before keys were named
+            return self._believed(kept.index.encode(), address) if kept else None
+        return None
+
+    def _keep(self, address: str, data: bytes, etag: str) -> None:
+        kept = _Kept(etag=etag, index=data.decode())
+        with suppress(StoreError):  # a cache that cannot be written: it is asked for again
+            self.store.write_text(mirror_path(_key(address)), msgspec.json.encode(kept))
+
+    def manifest_at_hand(self, entry: Entry) -> bytes | None:
+        """The bytes of a manifest where they need no connection."""
+        digest, size = entry.manifest.checksum, entry.manifest.size
+        folders = [to_folder(item) for item in self.settings.mirrors if is_folder(item)]
+        found = [self.store.find(manifest_path(digest))]
+        found += [Store(folder).blob(digest, size) for folder in folders]
+        for path in filter(None, found):
+            with suppress(OSError):
+                data = path.read_bytes()
+                if Digest.of_bytes(data) == digest:
+                    return data
+        return None
+
+    def manifest(self, entry: Entry) -> bytes:
+        """The bytes of a manifest, which have its checksum.
+
+        Raises:
+            FetchError: no mirror has them.
+            StoreError: the cache cannot be written.
+        """
+        found = self.manifest_at_hand(entry)
+        if found is not None:
+            return found
+        checksum = entry.manifest.checksum
+        resource = Resource(
+            filename=f"{entry.version}.toml", sha256=checksum.hex, size=entry.manifest.size
+        )
+        [fetched] = self._fetcher().fetch([Job(entry.name, "manifest", resource)])
+        data = fetched.path.read_bytes()
+        if fetched.path.is_relative_to(self.store.root):  # apart, so that no upkeep takes it
+            self.store.write_text(manifest_path(checksum), data)
+            remove(self.store.root, fetched.path)
+        return data
+
+    def take_table(self, entry: Entry, split: str, key: str, recipe: Any) -> bool:
+        """Whether the table of a split could be taken from the mirrors, as its entry says.
+
+        Every file has the checksum that the index gives, and its recipe is the one that is
+        wanted; whether the index is to be trusted so far is the caller's to judge.
+
+        Args:
+            entry: which lists the table.
+            split: of the dataset.
+            key: of the recipe, under which the table is kept.
+            recipe: what `table.json` has to say of how it was made.
+
+        Raises:
+            StoreError: the cache cannot be written.
+        """
+        facts = entry.tables.get(split)
+        if facts is None or facts.key != key or TABLE_FILE not in facts.files:
+            return False
+        jobs = [
+            Job(f"{entry.name} {split}", name, self._table_resource(entry, facts, name))
+            for name in facts.files
+        ]
+        try:
+            fetched = self._fetcher(everywhere=False).fetch(jobs)
+        except DshubError as error:  # no harm: it is prepared from its files
+            self.progress.say(f"{entry.name} {split}: no table from a mirror ({error})")
+            return False
+        paths = {item.job.name: item.path for item in fetched}
+        label = TableLabel.read(paths[TABLE_FILE])
+        if (label.name, label.split, label.recipe) != (entry.name, split, recipe):
+            self.progress.say(f"{entry.name} {split}: the table of a mirror is of other rows")
+            for path in paths.values():
+                remove(self.store.root, path)
+            return False
+        with self.store.new_table(entry.name, key) as folder:
+            for name, path in paths.items():
+                path.replace(folder / name)
+        return True
+
+    def _table_resource(self, entry: Entry, facts: TableFacts, name: str) -> Resource:
+        relative = (table_path(entry.name, facts.key) / name).as_posix()
+        return Resource(
+            urls=tuple(f"{address.rstrip('/')}/{relative}" for address in self.settings.mirrors),
+            filename=name,
+            sha256=facts.files[name].checksum.hex,
+            size=facts.files[name].size,
+        )
+
+    def _fetcher(self, *, everywhere: bool = True) -> Fetcher:
+        settings = self.settings
+        return Fetcher(
+            self.store,
+            mirrors=settings.mirrors if everywhere else (),
+            offline=settings.offline,
+            jobs=settings.jobs,
+            timeout=settings.timeout,
+            progress=Silent() if everywhere else self.progress,
+        )
+
+
+def is_folder(address: str) -> bool:
+    """Whether a mirror is a folder of this machine."""
+    return "://" not in address or address[:5].lower() == "file:"
+
+
+def to_folder(address: str) -> Path:
+    """The folder of such a mirror."""
+    from dshub.transports.file import to_path
+
+    return to_path(address)
+
+
+def _key(address: str) -> str:
+    return hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:32]
+
+
+def _get(transports: Transports, url: str, etag: str) -> tuple[bytes, str] | None:
+    """An index and its entity tag; None where it has the tag that is given.
+
+    Raises:
+        TransportError: it cannot be had.
+        ReadError: it is too large to be one.
+    """
+    try:
+        return _get_once(transports, url, etag)
+    except TransportError as error:
+        if not error.transient or error.unreachable:
+            raise
+    return _get_once(transports, url, etag)
+
+
+def _get_once(transports: Transports, url: str, etag: str) -> tuple[bytes, str] | None:
+    with transports.of(url).open(url) as answer:
+        if etag and answer.etag == etag:
+            return None
+        return b"".join(_pieces(answer, url)), answer.etag
+
+
+def _pieces(answer: Any, url: str) -> Iterator[bytes]:
+    """The bytes of an answer, which has to be whole."""
+    if answer.encoding:
+        reason = f"it sends its index encoded as {answer.encoding}, unasked"
+        raise TransportError(url=url, reason=reason)
+    buffer, count = memoryview(bytearray(PIECE)), 0
+    while got := answer.readinto(buffer):
+        count += got
+        if count > LARGEST:
+            raise ReadError(file=shown_url(url), reason="it is too large for an index")
+        yield bytes(buffer[:got])
+    if answer.total not in {None, count}:
+        reason = f"it ended after {count:,} of {answer.total:,} bytes"
+        raise TransportError(url=url, reason=reason, transient=True)

@@ -1,0 +1,210 @@
+"""What a lock file says, and what it is compared with."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from dshub.errors import LockError, StoreError, UnknownNameError
+from dshub.manifest import Manifest
+from dshub.registry import Registry
+from dshub.store.owners import own_name
+
+NAME = "dshub.lock"
+_HEAD = """\
+# Written by `dshub lock`, to be committed. `dshub lock --check` tells whether it still holds.
+schema = 1
+"""
+
+
+class LockedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file of upstream: its name, checksum (`sha256:…`), and bytes where they are known."""
+
+    name: str
+    digest: str
+    size: int | None = None
+
+
+class LockedSplit(msgspec.Struct, frozen=True, kw_only=True):
+    """A split: its rows, and the `fingerprint` that `load` gives it."""
+
+    rows: int
+    fingerprint: str
+
+
+class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A dataset that is pinned.
+
+    Attributes:
+        digest: of the manifest, of what decides rows.
+        path: of the manifest's file from the folder of the lock, where it is named by its path.
+    """
+
+    name: str
+    version: str
+    digest: str
+    path: str | None = None
+    files: dict[str, LockedFile] = {}
+    splits: dict[str, LockedSplit] = {}
+
+    @property
+    def identifier(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    def changes(self, manifest: Manifest) -> list[str]:
+        """What has changed in a manifest since it was locked; empty where nothing has."""
+        if manifest.version != self.version:
+            return [f"version {self.version} is now {manifest.version}"]
+        if manifest.digest == self.digest:
+            return []
+        rows = {name: f"{item.rows:,} rows" for name, item in self.splits.items()}
+        now = {name: f"{item.rows:,} rows" for name, item in manifest.splits.items()}
+        told = [*_differences("file", _digests(self.files), _digests(files_of(manifest)))]
+        told += _differences("split", rows, now)
+        return told or ["its columns, or how rows are made of its files"]
+
+
+class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The datasets that a project has pinned, by name."""
+
+    schema: Literal[1] = 1
+    dataset: tuple[Locked, ...] = ()
+
+    def find(self, name: str) -> Locked | None:
+        """The entry of a dataset, or None."""
+        return next((item for item in self.dataset if item.name == name), None)
+
+    def with_entries(self, entries: Iterable[Locked]) -> "Lockfile":
+        """The same with some entries new or replaced."""
+        found = {item.name: item for item in (*self.dataset, *entries)}
+        return Lockfile(dataset=tuple(found[name] for name in sorted(found)))
+
+    def manifest(self, name: str, registry: Registry, lock: Path) -> Manifest:
+        """The manifest of a name: in the version that is pinned, unless the name has one.
+
+        Raises:
+            LockError: what is pinned has changed, or is there no longer.
+            UnknownNameError, ManifestError: as the registry raises them.
+        """
+        entry = self.find(name)
+        try:
+            manifest = registry.manifest(name if entry is None else entry.identifier)
+        except UnknownNameError as error:
+            if entry is None or name not in registry.names():
+                raise
+            told = f"{entry.identifier} is in no registry any more"
+            raise LockError(lock=str(lock), names=[name], changes=[told]) from error
+        entry = self.find(manifest.name)
+        if entry is None or ("@" in name and entry.version != manifest.version):
+            return manifest
+        changes = [f"{entry.identifier}: {told}" for told in entry.changes(manifest)]
+        if changes:
+            raise LockError(lock=str(lock), names=[entry.path or entry.name], changes=changes)
+        return manifest
+
+    def text(self) -> str:
+        """The file's content."""
+        return "\n".join([_HEAD, *map(_entry, self.dataset)])
+
+    def write(self, path: Path) -> None:
+        """Put it in its place in one step.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        temporary = path.with_name(own_name(path.name.partition(".")[0]))
+        try:
+            temporary.write_text(self.text(), encoding="utf-8", newline="\n")
+            temporary.replace(path)
+        except OSError as error:
+            reason, hint = error.strerror or str(error), "name another file with DSHUB_LOCK"
+            raise StoreError(path=str(path), action="write", reason=reason, hint=hint) from error
+
+
+def files_of(manifest: Manifest) -> dict[str, LockedFile]:
+    """The files of a manifest, as a lock has them."""
+    return {
+        name: LockedFile(name=item.name, digest=str(item.digest), size=item.size)
+        for name, item in manifest.resources.items()
+    }
+
+
+def read(path: Path) -> Lockfile:
+    """The lock in a file; one that pins nothing where there is no such file.
+
+    Raises:
+        StoreError: it cannot be read, or is no lock.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return Lockfile()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
+    """What is pinned, as it is looked up: names, and paths of manifests."""
+    return [str(lock.parent / item.path) if item.path else item.name for item in lockfile.dataset]
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: int, size: int) -> Lockfile:
+    """Read it once, until it changes."""
+    del changed, size
+    import tomllib
+
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Lockfile)
+    except (OSError, ValueError, RecursionError) as error:  # msgspec's and tomllib's are ValueError
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, reason: str) -> StoreError:
+    hint = "`dshub lock` writes it anew; DSHUB_LOCK=off ignores it"
+    return StoreError(path=str(path), action="read", reason=reason, hint=hint)
+
+
+def _entry(item: Locked) -> str:
+    """The lines of a dataset."""
+    lines = ["[[dataset]]"]
+    for key in ("name", "version", "path", "digest"):
+        value = getattr(item, key)
+        lines += [] if value is None else [f"{key} = {_text(value)}"]
+    tables: dict[str, Mapping[str, msgspec.Struct]] = {"files": item.files, "splits": item.splits}
+    for table, rows in tables.items():
+        lines += ["", f"[dataset.{table}]"]
+        lines += [f"{key} = {_inline(msgspec.to_builtins(row))}" for key, row in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _inline(row: dict[str, Any]) -> str:
+    cells = (
+        f"{key} = {_text(value) if isinstance(value, str) else value}" for key, value in row.items()
+    )
+    return f"{{ {', '.join(cells)} }}"
+
+
+def _text(value: str) -> str:
+    """A string of TOML: what JSON writes, and no DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _digests(files: Mapping[str, LockedFile]) -> dict[str, str]:
+    return {name: item.digest for name, item in files.items()}
+
+
+def _differences(kind: str, was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """What came, went and changed, in words."""
+    for name in dict.fromkeys([*was, *now]):
+        if name not in now:
+            yield f"{kind} {name} is gone"
+        elif name not in was:
+            yield f"{kind} {name} is new"
+        elif was[name] != now[name]:
+            yield f"{kind} {name} was {was[name]}, and is {now[name]}"

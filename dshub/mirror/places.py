@@ -1,0 +1,194 @@
+"""Which file of a folder a request names, if any; nothing outside the folder, and no listings."""
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote_to_bytes
+
+from dshub.digest import Algorithm, Digest, is_hex
+from dshub.mirror.messages import Version
+from dshub.store.layout import BLOBS, TABLES
+
+LASTING = "public, max-age=31536000, immutable"  # a name that follows from the content
+CHANGING = "no-cache"  # may be kept, and is to be asked for again
+
+# of what the pages of a catalogue are made; a system's own table may say otherwise or nothing
+TYPES = {
+    ".arrow": "application/vnd.apache.arrow.stream",
+    ".css": "text/css; charset=utf-8",
+    ".flac": "audio/flac",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/vnd.microsoft.icon",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".toml": "application/toml",
+    ".txt": "text/plain; charset=utf-8",
+    ".wav": "audio/wav",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+    ".xml": "application/xml",
+}
+OTHER = "application/octet-stream"
+PAGES = set(TYPES) - {".arrow", ".toml"}
+
+# What Windows takes for something else than a name in its folder, refused everywhere: devices,
+# streams of a file, short forms, and characters that end a name.
+_ODD = re.compile(r"[\x00-\x1f\x7f\\:]")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+_BUCKET = re.compile(r"[a-z]+-v[0-9]+")
+
+Public = Callable[[Path, tuple[str, ...]], bool]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that is served; close it after use.
+
+    Attributes:
+        file: open for reading, unbuffered.
+        size: bytes.
+        version: what tells this state of it from another.
+        headers: Content-Type and Cache-Control.
+    """
+
+    file: FileIO
+    size: int
+    version: Version
+    headers: dict[str, str]
+
+
+def everything(folder: Path, parts: tuple[str, ...]) -> bool:
+    """Serve every file of a folder."""
+    del folder, parts
+    return True
+
+
+def of_mirror(folder: Path, parts: tuple[str, ...]) -> bool:
+    """Serve what a mirror or a cache has for others, whatever else lies in the folder.
+
+    That is files under their checksums, tables, manifests, the index with its signature, and,
+    where the folder has an `index.html`, pages and what they show. Nothing unfinished, no hidden
+    file.
+    """
+    if any(part.startswith(".") for part in parts):
+        return False
+    first, last = parts[0], parts[-1]
+    bucket = _SERVED.get(first)
+    if bucket is not None:
+        return bucket(parts)
+    if len(parts) == 1 and (last == "index.json" or last.startswith("index.json.")):
+        return True
+    is_page = PurePosixPath(last).suffix in PAGES and not _BUCKET.fullmatch(first)
+    return is_page and (folder / "index.html").is_file()
+
+
+def digest_of(parts: tuple[str, ...]) -> Digest | None:
+    """The checksum that a path names a file by: `("blobs-v1", "3a", "3aede38d…")`.
+
+    None for any other place: see `dshub.store.layout.blob_path`.
+    """
+    if len(parts) != 3 or parts[0] != BLOBS:
+        return None
+    _, folder, name = parts
+    algorithm: Algorithm = "md5" if folder.startswith("md5-") else "sha256"
+    if folder.removeprefix("md5-") != name[:2] or not is_hex(algorithm, name):
+        return None
+    return Digest(algorithm, name)
+
+
+_SERVED: dict[str, Callable[[tuple[str, ...]], bool]] = {
+    BLOBS: lambda parts: digest_of(parts) is not None,
+    TABLES: lambda parts: len(parts) > 3 and parts[-1].endswith((".arrow", ".json")),
+    "registry": lambda parts: parts[-1].endswith(".toml"),
+}
+
+
+def parts_of(path: str) -> tuple[str, ...] | None:
+    """The names of a percent-encoded path; None where a name is none.
+
+    Decoded once, as RFC 3986 asks: `%252e` is a file named `%2e`. An empty last name is the page
+    of a folder.
+    """
+    if not path.startswith("/"):
+        return None
+    try:
+        parts = tuple(unquote_to_bytes(path[1:]).decode().split("/"))
+    except UnicodeDecodeError:
+        return None
+    if parts[-1] == "":
+        parts = (*parts[:-1], "index.html")
+    return parts if all(map(_is_name, parts)) else None
+
+
+def _is_name(part: str) -> bool:
+    if not part or part.endswith((".", " ")) or _ODD.search(part):  # so no `..` either
+        return False
+    return _DEVICE.fullmatch(part) is None
+
+
+class Folder:
+    """Opens what a folder serves.
+
+    Args:
+        path: the folder; it may appear later.
+        public: says of the names below it whether they are for others.
+    """
+
+    def __init__(self, path: Path, public: Public = everything) -> None:
+        self.path, self._public = path, public
+        self._root = os.path.realpath(path)
+
+    def serves(self, parts: tuple[str, ...]) -> bool:
+        """Whether such a file would be served if it were there."""
+        return self._public(self.path, parts)
+
+    def find(self, parts: tuple[str, ...]) -> Found | None:
+        """The file with such names, open; None where there is none, or none for others.
+
+        A link is followed within the folder only.
+        """
+        if not self.serves(parts):
+            return None
+        try:
+            real = self._inside(parts)
+            file = FileIO(real) if real else None
+        except (OSError, ValueError):  # not there, not for us, a link to itself, no name at all
+            return None
+        return _found(file, parts) if file else None
+
+    def _inside(self, parts: tuple[str, ...]) -> str | None:
+        """The path of a regular file inside, each name of it looked at; None where it is none."""
+        path, status = self._root, None
+        for part in parts:
+            path = f"{path}{os.sep}{part}"
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                return self._linked(parts)
+        return path if status is not None and stat.S_ISREG(status.st_mode) else None
+
+    def _linked(self, parts: tuple[str, ...]) -> str | None:
+        real = os.path.realpath(os.path.join(self._root, *parts))  # noqa: PTH118  # for realpath
+        inside = os.path.commonpath([real, self._root]) == self._root
+        return real if inside and stat.S_ISREG(os.lstat(real).st_mode) else None
+
+
+def _found(file: FileIO, parts: tuple[str, ...]) -> Found:
+    status = os.fstat(file.fileno())
+    digest = digest_of(parts)
+    state = digest.hex if digest else f"{status.st_size:x}-{status.st_mtime_ns:x}"
+    headers = {
+        "Content-Type": OTHER if digest else TYPES.get(PurePosixPath(parts[-1]).suffix, OTHER),
+        "Cache-Control": LASTING if digest else CHANGING,
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Found(file, status.st_size, Version(f'"{state}"', status.st_mtime), headers)

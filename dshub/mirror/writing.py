@@ -1,0 +1,363 @@
+"""Writing a mirror: what is missing, how large that is, and then piece by piece.
+
+Upstream files come first, then tables, then manifests, and `index.json` last. Each appears by
+rename when it is complete. So whoever reads the mirror meanwhile, or after a run that was killed,
+finds the old index and everything in it; and the next run goes on with what is there.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dshub.digest import Digest
+from dshub.errors import DiskFullError, DshubError, FetchError, StoreError
+from dshub.fetcher import Fetcher, Job
+from dshub.index import BlobFacts, Entry, Index, Signer, TableFacts, entry_of, table_facts
+from dshub.index.model import NAME
+from dshub.mirror.checking import needed, read_index
+from dshub.mirror.destinations import Destination, How
+from dshub.mirror.selection import Chosen
+from dshub.progress import Task, size
+from dshub.store import blob_path, table_path
+from dshub.store.layout import CACHEDIR_FILE, TABLE_FILE
+
+if TYPE_CHECKING:
+    from dshub.hub import Hub
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a mirror is written.
+
+    Attributes:
+        prepared: prepared tables go there too.
+        limit: bytes a second to fetch, at most.
+        signer: signs the index.
+        prune: the mirror is to hold the selection alone; the rest is removed.
+    """
+
+    prepared: bool = False
+    limit: int | None = None
+    signer: Signer | None = None
+    prune: bool = False
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An upstream file that the mirror is to have.
+
+    Attributes:
+        job: the file.
+        name: where it goes.
+        path: where the cache has it; None where it has to be fetched.
+    """
+
+    job: Job
+    name: str
+    path: Path | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes, as far as they are known."""
+        return self.job.resource.size or 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an update would do.
+
+    Attributes:
+        chosen: the datasets.
+        there: files that the mirror has.
+        kept: files that the cache has.
+        missing: files that have to be fetched.
+        tables: bytes of the tables that go there too, as far as they can be told.
+        writes: bytes that have to be written to the mirror.
+        free: bytes that are free there; None where nobody knows.
+    """
+
+    chosen: Sequence[Chosen]
+    there: Sequence[Piece]
+    kept: Sequence[Piece]
+    missing: Sequence[Piece]
+    tables: int
+    writes: int
+    free: int | None
+
+    @property
+    def to_fetch(self) -> int:
+        """Bytes to fetch, as far as they are known."""
+        return sum(piece.size for piece in self.missing)
+
+
+@dataclass
+class Report:
+    """What an update did.
+
+    Attributes:
+        listed: the datasets that the index lists now.
+        taken: files that came from the cache, and how.
+        fetched: files that were fetched.
+        changed: whether the index is another than before.
+        removed: names that were pruned.
+        errors: why some datasets are not complete, and so not in the index.
+    """
+
+    listed: list[str] = field(default_factory=list)
+    taken: dict[How, int] = field(default_factory=dict)
+    fetched: int = 0
+    changed: bool = False
+    removed: list[str] = field(default_factory=list)
+    errors: list[FetchError] = field(default_factory=list)
+
+
+class Mirroring:
+    """One update of a mirror.
+
+    Args:
+        place: the mirror.
+        hub: whose registry, cache and settings are used.
+        options: how.
+    """
+
+    def __init__(self, place: Destination, hub: "Hub", options: Options) -> None:
+        self._place, self._hub, self._options = place, hub, options
+
+    def plan(self, chosen: Sequence[Chosen]) -> Plan:
+        """What an update would do; writes nothing, and asks no source."""
+        sorted_out: dict[str, list[Piece]] = {"there": [], "kept": [], "missing": []}
+        for piece in self._pieces(chosen):
+            if self._has(piece):
+                sorted_out["there"].append(piece)
+            elif piece.path is not None:
+                sorted_out["kept"].append(piece)
+            else:
+                sorted_out["missing"].append(piece)
+        kept, missing = sorted_out["kept"], sorted_out["missing"]
+        tables = sum(item.manifest.prepared_size() for item in chosen) * self._options.prepared
+        copied = [piece for piece in kept if piece.path and self._place.costs(piece.path)]
+        writes = sum(piece.size for piece in [*copied, *missing])
+        free = self._place.free()
+        return Plan(chosen, sorted_out["there"], kept, missing, tables, writes, free)
+
+    def _pieces(self, chosen: Iterable[Chosen]) -> list[Piece]:
+        """Every file once; the cache may have the bytes inside, but a mirror has upstream's."""
+        found: dict[str, Piece] = {}
+        for item in chosen:
+            for key, resource in item.manifest.split_resources().items():
+                name = blob_path(resource.digest).as_posix()
+                plain = msgspec.structs.replace(resource, content_sha256=None)
+                path = self._hub.store.blob(resource.digest, resource.size)
+                found.setdefault(name, Piece(Job(item.manifest.name, key, plain), name, path))
+        return list(found.values())
+
+    def _has(self, piece: Piece) -> bool:
+        there, wanted = self._place.size(piece.name), piece.job.resource.size
+        return there is not None and wanted in {None, there}
+
+    def run(self, plan: Plan) -> Report:
+        """Do what the plan says; what could not be fetched is told in the report.
+
+        Raises:
+            DiskFullError: there is no space for it; nothing was written.
+            StoreError: the mirror, or the cache, cannot be written.
+            DshubError: the index that is there must not be changed; nothing was written.
+        """
+        self._check(plan)
+        report = Report()
+        self._place.sweep()
+        missing = [*plan.missing, *self._take(plan.kept, report)]
+        self._fetch(missing, report)
+        complete = [item for item in plan.chosen if all(map(self._has, self._pieces([item])))]
+        entries = [self._published(item) for item in complete]
+        self._list(entries, report)
+        return report
+
+    def _check(self, plan: Plan) -> None:
+        self._old_entries()
+        if self._options.prune and self._place.size(CACHEDIR_FILE) is not None:
+            raise DshubError(
+                f"{self._place.title} is a cache of dshub: pruning it would remove what else it "
+                "keeps",
+                hint="`dshub cache prune` knows what is used; mirrors are pruned",
+            )
+        needed_space = plan.writes + plan.tables
+        if plan.free is not None and needed_space > plan.free:
+            reason = f"{size(needed_space)} are to be written and {size(plan.free)} are free"
+            raise DiskFullError(path=self._place.title, reason=reason)
+
+    def _take(self, pieces: Sequence[Piece], report: Report) -> list[Piece]:
+        """Take files from the cache; returns those whose bytes there turn out to be damaged."""
+        damaged = []
+        total = sum(piece.size for piece in pieces)
+        with Task(self._hub.progress, "taking from the cache", total) as task:
+            for piece in pieces:
+                if piece.path is None or not self._put(piece.path, piece, report):
+                    damaged.append(replace(piece, path=None))
+                task.advance(piece.size)
+        return damaged
+
+    def _put(self, path: Path, piece: Piece, report: Report) -> bool:
+        """Take one file, unless its bytes have changed; then it is put aside in the cache."""
+        if not piece.job.resource.digest.fits(path):
+            if path.is_relative_to(self._hub.store.root):
+                self._hub.store.set_aside(path)
+            return False
+        how = self._place.put(path, piece.name)
+        report.taken[how] = report.taken.get(how, 0) + 1
+        return True
+
+    def _fetch(self, pieces: Sequence[Piece], report: Report) -> None:
+        """Fetch files to where they stay, or through the cache; what fails is noted.
+
+        Files that a person must obtain are asked for alone, for one of them stops a whole fetch.
+        """
+        groups: dict[str, list[Piece]] = {}
+        for piece in pieces:
+            manual = piece.job.resource.access == "manual"
+            groups.setdefault(piece.job.dataset if manual else "", []).append(piece)
+        for group in groups.values():
+            by_digest = {piece.job.resource.digest: piece for piece in group}
+            try:
+                self._fetcher().fetch([piece.job for piece in group])
+            except FetchError as error:
+                report.errors.append(error)
+            for digest, piece in by_digest.items():
+                self._arrived(digest, piece, report)
+
+    def _arrived(self, digest: Digest, piece: Piece, report: Report) -> None:
+        """Count a file, and upload it where it went to the cache."""
+        if not self._has(piece):
+            path = self._hub.store.blob(digest, piece.job.resource.size)
+            if path is None:
+                return
+            self._place.put(path, piece.name)
+        report.fetched += self._has(piece)
+
+    def _fetcher(self) -> Fetcher:
+        settings = self._hub.settings
+        return Fetcher(
+            self._place.fetching_store(self._hub.store),
+            mirrors=settings.mirrors,
+            offline=settings.offline,
+            jobs=settings.jobs,
+            timeout=settings.timeout,
+            progress=self._hub.progress,
+            limit=self._options.limit,
+        )
+
+    def _published(self, item: Chosen) -> Entry:
+        """Put tables and manifest of a dataset there; returns what the index says of it."""
+        tables = self._tables(item) if self._options.prepared else {}
+        entry = entry_of(item.manifest, item.text, tables)
+        blob = blob_path(entry.manifest.checksum).as_posix()
+        if self._place.size(blob) != len(item.text):
+            self._place.write(blob, item.text)
+        if not self._says(entry.registry_path, item.text):
+            self._place.write(entry.registry_path, item.text)
+        return entry
+
+    def _says(self, name: str, text: bytes) -> bool:
+        if self._place.size(name) != len(text):
+            return False
+        with self._place.open(name) as file:
+            return file.read() == text
+
+    def _tables(self, item: Chosen) -> dict[str, TableFacts]:
+        """Prepare the tables of a dataset in the cache, and put them there."""
+        store = self._place.fetching_store(self._hub.store)
+        layers = (*self._hub.settings.site_caches, store.root)
+        settings = replace(self._hub.settings, site_caches=layers, synthetic=None)
+        hub = type(self._hub)(
+            settings=settings, registry=self._hub.registry, progress=self._hub.progress
+        )
+        folders = hub.prepare(item.name)
+        found = {}
+        for split, folder in zip(item.manifest.splits, folders, strict=True):
+            facts = found[split] = table_facts(folder)
+            for name in sorted(facts.files, key=lambda name: name == TABLE_FILE):
+                self._put_table(folder / name, facts.files[name], item.manifest.name)
+        return found
+
+    def _put_table(self, path: Path, facts: BlobFacts, dataset: str) -> None:
+        name = (table_path(dataset, path.parent.name) / path.name).as_posix()
+        if self._place.size(name) == facts.size:
+            return
+        if not facts.checksum.fits(path):
+            hint = f"`dshub verify {dataset}` puts it aside; then it is made anew"
+            reason = "its bytes are not those that were written"
+            raise StoreError(path=str(path), action="use", reason=reason, hint=hint)
+        self._place.put(path, name)
+
+    def _list(self, entries: Sequence[Entry], report: Report) -> None:
+        """Write the index, if it changes, and remove what it does not need.
+
+        Where something failed nothing is removed: what has arrived of it is of use next time.
+        """
+        pruning = self._options.prune and not report.errors
+        with self._place.locked():
+            old = read_index(self._place)
+            merged = {entry.identifier: entry for entry in self._old_entries()}
+            for entry in entries:
+                merged[entry.identifier] = _with_tables(entry, merged.get(entry.identifier))
+            if pruning:
+                merged = {entry.identifier: merged[entry.identifier] for entry in entries}
+            index = Index.of(merged.values())
+            signer = self._options.signer
+            if old is not None and index.body == old.body and (not signer or signer.signed(old)):
+                index = old
+            elif signer is not None:
+                index = signer.sign(index)
+            if old is None or index.encode() != old.encode():
+                self._place.write(NAME, index.encode())
+                report.changed = True
+            report.listed = sorted(merged)
+            if pruning:
+                report.removed = prune(self._place, index)
+
+    def _old_entries(self) -> Sequence[Entry]:
+        """What the index lists so far.
+
+        Raises:
+            DshubError: it was signed, and is not to be signed again by the same key; or it was
+                not, so that nobody vouches for what it lists.
+        """
+        old, signer = read_index(self._place), self._options.signer
+        if old is None or (self._options.prune and signer is not None):
+            return ()
+        if signer is None and old.signatures:
+            raise DshubError(
+                f"the index of {self._place.title} is signed, and no key was named to sign it anew",
+                hint="name the key with --sign",
+            )
+        if signer is not None and old.datasets and not signer.signed(old):
+            raise DshubError(
+                f"the index of {self._place.title} is not signed by this key, and what it lists "
+                "must not be signed unseen",
+                hint=f"remove its {NAME} and name all that the mirror is to list: files that are "
+                "there are not fetched again",
+            )
+        return old.datasets
+
+
+def _with_tables(entry: Entry, old: Entry | None) -> Entry:
+    """An entry that keeps the tables that it had, where its manifest is still the same."""
+    if old is None or entry.tables or old.manifest != entry.manifest:
+        return entry
+    return msgspec.structs.replace(entry, tables=old.tables)
+
+
+def prune(place: Destination, index: Index) -> list[str]:
+    """Remove from a mirror what its index does not need; returns the names.
+
+    Raises:
+        StoreError: something cannot be removed.
+    """
+    keep = needed(index)
+    removed = [name for name in place.names() if name not in keep]
+    for name in removed:
+        place.remove(name)
+    return removed

@@ -1,0 +1,177 @@
+// One script for every page. Without it the pages still show everything: it searches, filters,
+// copies, and turns stacked snippets into tabs.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const all = (selector, place = document) => [...place.querySelectorAll(selector)];
+  const keep = {
+    get(key) { try { return localStorage.getItem(`dshub-${key}`); } catch { return null; } },
+    set(key, value) { try { localStorage.setItem(`dshub-${key}`, value); } catch { /* forbidden */ } },
+  };
+
+  // Theme: set before anything is painted.
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
+  const chosen = keep.get("theme");
+  if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
+  root.classList.add("js");
+
+  function theme() {
+    const button = document.getElementById("theme");
+    const show = () => button.setAttribute("aria-pressed", String(dark()));
+    button.addEventListener("click", () => {
+      root.dataset.theme = dark() ? "light" : "dark";
+      keep.set("theme", root.dataset.theme);
+      show();
+    });
+    system.addEventListener("change", show);
+    show();
+  }
+
+  // Copying, also where the page comes over plain HTTP and there is no clipboard interface.
+  async function copy(text) {
+    if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "offscreen";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("copying is forbidden");
+    return undefined;
+  }
+
+  function copying() {
+    const said = document.getElementById("said");
+    const before = new WeakMap();
+    for (const button of all("button[data-copy]")) {
+      button.addEventListener("click", async () => {
+        const label = button.querySelector("span") || button;
+        if (!before.has(button)) before.set(button, label.textContent);
+        let word = "Copied";
+        try {
+          await copy(document.getElementById(button.dataset.copy).textContent);
+          button.focus();
+        } catch {
+          word = "Not allowed";
+        }
+        label.textContent = word;
+        said.textContent = "";
+        requestAnimationFrame(() => { said.textContent = word; });
+        setTimeout(() => { label.textContent = before.get(button); }, 1600);
+      });
+    }
+  }
+
+  // Tabs, as the ARIA practices describe them: arrows move, one stop for the Tab key.
+  function tabs(list) {
+    const buttons = all("[role=tab]", list);
+    function select(button, focus) {
+      for (const other of buttons) {
+        const on = other === button;
+        other.setAttribute("aria-selected", String(on));
+        other.tabIndex = on ? 0 : -1;
+        document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
+      }
+      if (focus) button.focus();
+    }
+    list.addEventListener("click", (event) => {
+      const button = event.target.closest("[role=tab]");
+      if (!button) return;
+      select(button, false);
+      if (list.dataset.keep) keep.set(list.dataset.keep, button.dataset.key);
+    });
+    list.addEventListener("keydown", (event) => {
+      const at = buttons.indexOf(document.activeElement);
+      const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+      if (at < 0 || next === undefined) return;
+      event.preventDefault();
+      const button = buttons[(next + buttons.length) % buttons.length];
+      select(button, true);
+      if (list.dataset.keep) keep.set(list.dataset.keep, button.dataset.key);
+    });
+    const kept = list.dataset.keep ? keep.get(list.dataset.keep) : null;
+    select(buttons.find((button) => button.dataset.key === kept) || buttons[0], false);
+  }
+
+  // The first page: every card carries what is filtered by; class names come in a file of their own.
+  function catalogue(form) {
+    const list = document.getElementById("cards");
+    const cards = all(":scope > li", list).map((node, place) => ({
+      node, place, ...node.dataset, size: Number(node.dataset.size || Infinity),
+      rows: Number(node.dataset.rows),
+      text: `${node.textContent} ${node.dataset.more || ""}`.toLowerCase(),
+    }));
+    const count = document.getElementById("count");
+    const none = document.getElementById("none");
+    const fields = ["q", "mode", "task", "licence", "size", "sort"];
+    const read = () => Object.fromEntries(fields.map((name) => [name, form.elements[name].value]));
+    let classes = {};
+
+    const order = {
+      name: (a, b) => a.place - b.place,
+      rows: (a, b) => b.rows - a.rows || a.place - b.place,
+      small: (a, b) => a.size - b.size || a.place - b.place,
+    };
+    function mentions(words) {
+      const known = Object.keys(classes);
+      return words.map((word) => {
+        const found = new Set();
+        for (const key of known) if (key.includes(word)) for (const i of classes[key]) found.add(i);
+        return (card) => card.text.includes(word) || found.has(card.place);
+      });
+    }
+    function fits(card, asked, tests) {
+      return (!asked.mode || card.mode === asked.mode)
+        && (!asked.task || card.task === asked.task)
+        && (!asked.licence || card.licence === asked.licence)
+        && (!asked.size || card.size <= Number(asked.size))
+        && tests.every((test) => test(card));
+    }
+    let sorted = "name";
+    function update() {
+      const asked = read();
+      const tests = mentions(asked.q.toLowerCase().split(/\s+/).filter(Boolean));
+      let shown = 0;
+      for (const card of cards) {
+        const on = fits(card, asked, tests);
+        card.node.hidden = !on;
+        shown += on;
+      }
+      const by = order[asked.sort] ? asked.sort : "name";
+      if (by !== sorted) list.append(...[...cards].sort(order[by]).map((card) => card.node));
+      sorted = by;
+      const text = shown === cards.length ? `${shown} datasets` : `${shown} of ${cards.length} datasets`;
+      if (count.textContent !== text) count.textContent = text;
+      none.hidden = shown > 0;
+      const hash = new URLSearchParams(Object.entries(asked).filter(([, value]) => value)).toString();
+      history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+    }
+    const asked = new URLSearchParams(location.hash.slice(1));
+    for (const name of fields) if (asked.has(name)) form.elements[name].value = asked.get(name);
+
+    form.addEventListener("input", update);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    for (const button of all("[data-reset]")) button.addEventListener("click", () => {
+      form.reset();
+      update();
+      form.elements.q.focus();
+    });
+    const script = document.createElement("script");
+    script.src = form.dataset.words;
+    script.onload = () => { classes = window.dshubWords || {}; if (form.elements.q.value) update(); };
+    document.head.append(script);
+    update();
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    theme();
+    copying();
+    for (const list of all("[role=tablist]")) tabs(list);
+    for (const place of all("[data-here]")) place.textContent = location.protocol === "file:"
+      ? decodeURI(new URL(".", location.href).pathname).replace(/^\/(?=[A-Za-z]:)/, "") : new URL(".", location.href).href;
+    const form = document.getElementById("filters");
+    if (form) catalogue(form);
+  });
+})();

@@ -1,0 +1,274 @@
+"""Walks that are saved and gone on with, in what people train with."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.manifest import ImageFeature
+from dshub.transforms import Normalize, RandomCrop, RandomHorizontalFlip
+
+torch = pytest.importorskip("torch")
+data = pytest.importorskip("torch.utils.data")
+
+ROWS = 53
+PIXELS = np.random.default_rng(0).integers(0, 256, (ROWS, 6, 5, 3), dtype=np.uint8)
+
+
+def walk(size: int = 8, **options: Any) -> Any:
+    """Batches of an augmented, shuffled dataset whose rows carry their own number."""
+    dataset = Dataset.from_arrays(
+        {"image": PIXELS, "id": np.arange(ROWS)},
+        features={"image": ImageFeature(shape=(6, 5, 3))},
+        supervised=("image", "id"),
+    )
+    transform: list[Any] = [
+        RandomCrop(padding=1),
+        RandomHorizontalFlip(),
+        Normalize(mean=(0.5,) * 3, std=(0.2,) * 3),
+    ]
+    return dataset.batches(
+        size, shuffle=True, seed=7, transform=transform, layout="chw", **options
+    ).torch()
+
+
+def plain(batch: Any) -> tuple[list[int], bytes]:
+    return batch["id"].tolist(), batch["image"].numpy().tobytes()
+
+
+def epochs(count: int) -> list[list[tuple[list[int], bytes]]]:
+    """Every batch of so many epochs."""
+    batches = walk()
+    return [[plain(batch) for batch in batches] for _ in range(count)]
+
+
+# Workers
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("lasting", [False, True])
+def test_each_epoch_of_workers_is_the_next(method: str, *, lasting: bool) -> None:
+    """Also where workers end with their epoch, and new ones are copies of the first loader."""
+    loader = data.DataLoader(
+        walk(),
+        batch_size=None,
+        num_workers=2,
+        persistent_workers=lasting,
+        multiprocessing_context=method,
+    )
+    assert [[plain(batch) for batch in loader] for _ in range(3)] == epochs(3)
+
+
+def test_an_epoch_that_was_left_begins_anew_in_workers() -> None:
+    """No row is lost by a `break` before any worker is through."""
+    loader = data.DataLoader(walk(2), batch_size=None, num_workers=2, prefetch_factor=1)
+    for _ in loader:
+        break
+    found = [plain(batch) for batch in loader]
+    assert found == [plain(batch) for batch in walk(2)]
+
+
+def test_a_worker_makes_no_tensors_on_a_device() -> None:
+    """The error says what to leave out."""
+    batches = walk().loader.torch(device="meta")
+    with pytest.raises(ValueError, match="leave `device` out"):
+        next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
+
+
+# torchdata
+
+
+@pytest.fixture
+def stateful() -> Any:
+    return pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
+
+
+def state_after(loader: Any, steps: int) -> tuple[list[Any], Any]:
+    """The first batches, over epochs, and the state after them, through a pickle."""
+    found: list[Any] = []
+    while True:
+        for batch in loader:
+            found.append(plain(batch))
+            if len(found) == steps:
+                return found, pickle.loads(pickle.dumps(loader.state_dict()))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torchdata: what it calls is deprecated in this torch
+@pytest.mark.parametrize("workers", [0, 2, 3])
+@pytest.mark.parametrize("steps", [1, 3, 7, 8, 14])
+def test_a_stateful_data_loader_goes_on(stateful: Any, workers: int, steps: int) -> None:
+    """After any number of steps, within and between epochs, a new one gives all that is left."""
+    expected = [batch for epoch in epochs(3) for batch in epoch]
+    first = stateful(walk(), batch_size=None, num_workers=workers)
+    found, state = state_after(first, steps)
+    second = stateful(walk(), batch_size=None, num_workers=workers)
+    second.load_state_dict(state)
+    for _ in range(4):
+        found += [plain(batch) for batch in second] if len(found) < len(expected) else []
+    assert found == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_stateful_data_loader_goes_on_between_epochs(stateful: Any, workers: int) -> None:
+    """A state that is taken when an epoch is over begins the next one."""
+    first = stateful(walk(), batch_size=None, num_workers=workers)
+    found = [[plain(batch) for batch in first]]
+    state = first.state_dict()
+    second = stateful(walk(), batch_size=None, num_workers=workers)
+    second.load_state_dict(state)
+    found += [[plain(batch) for batch in second] for _ in range(2)]
+    assert found == epochs(3)
+
+
+# Ranks
+
+RANK = """
+import json, sys
+import torch.distributed as ranks
+sys.path.insert(0, sys.argv[1])
+from test_torch_resume import plain, walk
+rank, world, size, steps = map(int, sys.argv[2:6])
+store, state = sys.argv[6:8]
+ranks.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=world)
+batches = walk(size)
+assert (batches.loader.plan.rank, batches.loader.plan.world) == (rank, world)
+if state != "new":
+    with open(state) as file:
+        batches.load_state_dict(json.load(file))
+found = []
+while batches.loader.epoch < 2 and len(found) < steps:
+    for batch in batches:
+        numbers, pixels = plain(batch)
+        found.append([[row, picture.hex()] for row, picture in zip(
+            numbers, [pixels[i * 360:(i + 1) * 360] for i in range(len(numbers))])])
+        if len(found) == steps:
+            break
+ranks.barrier()
+print(json.dumps([found, batches.state_dict()]))
+ranks.destroy_process_group()
+"""
+
+
+def run_ranks(folder: Path, world: int, size: int, steps: int, state: str) -> list[Any]:
+    """What every rank of a real group has seen, and its state afterwards."""
+    store = folder / f"store-{world}"
+    rest = [str(size), str(steps), str(store), state]
+    here = str(Path(__file__).parent)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, here, str(rank), str(world), *rest],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(world)
+    ]
+    return [json.loads(process.communicate(timeout=300)[0]) for process in processes]
+
+
+def in_turn(found: list[Any]) -> list[Any]:
+    """The rows of all ranks in the order of their positions: each step, the ranks in turn."""
+    rows = []
+    for steps in zip(*(batches for batches, _ in found), strict=True):
+        for place in range(max(map(len, steps))):
+            rows += [batch[place] for batch in steps if place < len(batch)]
+    return rows
+
+
+def test_four_ranks_are_gone_on_with_by_three(tmp_path: Path) -> None:
+    """In another batch size too: together they see the rest of the epoch, pixel by pixel."""
+    if not torch.distributed.is_available():
+        pytest.skip("this torch has no distributed package")
+    four = run_ranks(tmp_path, 4, 4, 2, "new")
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(four[1][1]))
+    assert all(found[1] == four[0][1] for found in four)
+    three = run_ranks(tmp_path, 3, 5, 1000, str(state))
+    own = walk(1).loader
+    expected = [
+        [int(batch["id"][0]), np.ascontiguousarray(batch["image"]).tobytes().hex()]
+        for _ in range(2)
+        for batch in own
+    ]
+    seen = in_turn(four)
+    assert len(seen) == 32
+    rest = in_turn(three)  # padded so that ranks have as many: 54 rows an epoch
+    assert len(rest) == (54 - 32) + 54
+    assert seen + rest[: 53 - 32] + rest[54 - 32 :][:53] == expected
+    assert rest[53 - 32][0] == expected[0][0]
+    assert rest[-1] == expected[53]
+
+
+# Lightning and Accelerate
+
+
+class Recorder:
+    """What a model was shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[list[int], bytes]] = []
+
+
+def module(recorder: Recorder) -> Any:
+    """The smallest model that Lightning trains."""
+    lightning = pytest.importorskip("lightning.pytorch")
+
+    class Model(lightning.LightningModule):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(90, 1)
+
+        def training_step(self, batch: Any) -> Any:
+            recorder.seen.append(plain(batch))
+            return self.layer(batch["image"].flatten(1)).mean()
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=0.01)
+
+    return Model()
+
+
+def trainer(folder: Path, **options: Any) -> Any:
+    lightning = pytest.importorskip("lightning.pytorch")
+    quiet = {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+    }
+    return lightning.Trainer(**quiet | options)
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's own, of its dependencies
+def test_lightning_trains_on_batches_and_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    """`trainer.fit(model, loader.torch())`; a checkpoint within an epoch keeps the place."""
+    checkpoints = pytest.importorskip("lightning.pytorch.callbacks").ModelCheckpoint
+    expected = [batch for epoch in epochs(2) for batch in epoch]
+    whole = Recorder()
+    trainer(tmp_path, max_epochs=2, enable_checkpointing=False).fit(module(whole), walk())
+    assert whole.seen == expected
+    first = Recorder()
+    saving = checkpoints(dirpath=tmp_path, filename="at", every_n_train_steps=10)
+    trainer(tmp_path, max_steps=10, callbacks=[saving]).fit(module(first), walk())
+    second = Recorder()
+    again = trainer(tmp_path, max_epochs=2, enable_checkpointing=False)
+    again.fit(module(second), walk(), ckpt_path=tmp_path / "at.ckpt", weights_only=False)
+    assert first.seen + second.seen == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_accelerate_takes_a_data_loader_of_batches() -> None:
+    """Prepared or as they are, with their device."""
+    accelerator = pytest.importorskip("accelerate").Accelerator(cpu=True)
+    prepared = accelerator.prepare(data.DataLoader(walk(), batch_size=None))
+    assert [[plain(batch) for batch in prepared] for _ in range(2)] == epochs(2)
+    own = walk().loader.torch(device=accelerator.device)
+    assert [[plain(batch) for batch in own] for _ in range(2)] == epochs(2)

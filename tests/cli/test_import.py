@@ -1,0 +1,117 @@
+"""`dshub import` of ImageNet, and what other commands tell of it afterwards."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from independent.imagenet import NAME, World, hub_of, make_world, rows_of
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Three classes of four pictures, and five to validate on, named like ImageNet's."""
+    made = make_world(tmp_path / "world", classes=3, each=4, val=5)
+    monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "world" / "registry"))
+    return made
+
+
+def test_a_tree_is_imported_prepared_and_told_of(
+    dshub: Run, world: World, tmp_path: Path, cache: Path
+) -> None:
+    """One command; then rows load, and every command that looks knows where they are from."""
+    tree = world.folders(tmp_path / "tree")
+    done = dshub("import", NAME, str(tree))
+    assert done.returncode == 0, done.stderr
+    assert f"train  found  a folder for each class, {tree}: 12 files, " in done.stdout
+    assert f"{NAME} is complete and ready to load" in done.stderr
+    assert rows_of(hub_of(world, cache), "train") == world.truth("train")
+
+    told = dshub("info", NAME)
+    assert f"imported from {tree}, 12 files" in told.stdout
+    (imported, _) = json.loads(dshub("info", NAME, "--json").stdout)["imported"]
+    assert Path(imported["sums"]).name == "files.sha256"
+    assert f"imported as train-folders, at {tree}" in dshub("cache", "ls").stdout
+    assert dshub("cache", "du").returncode == 0
+    kept = dshub("cache", "prune", "--max-size", "1GB")
+    assert kept.returncode == 0, kept.stderr
+    assert dshub("cache", "gc").returncode == 0
+    assert dshub("verify", NAME).returncode == 0
+    assert rows_of(hub_of(world, cache), "val") == world.truth("val")
+
+    again = dshub("import", NAME, str(tree), "--json")
+    assert json.loads(again.stdout)["splits"] == {NAME: {"train": True, "val": True}}
+
+
+def test_what_is_missing_is_told_with_size_and_where_to_get_it(
+    dshub: Run, world: World, tmp_path: Path
+) -> None:
+    """And the split that is whole is ready all the same."""
+    mine = world.official(tmp_path / "mine")
+    (mine / "ILSVRC2012_devkit_t12.tar.gz").unlink()
+    done = dshub("import", NAME, str(mine))
+    assert done.returncode == 1
+    assert "ILSVRC2012_devkit_t12.tar.gz, of a size that is not on record" in done.stdout
+    assert "Register at https://image-net.org" in done.stderr
+    other = tmp_path / "holiday.jpg"
+    other.write_bytes(b"something else")
+    assert f"{other} is no file of {NAME}" in dshub("import", NAME, str(other)).stderr
+    answer = json.loads(dshub("import", NAME, str(mine), "--json").stdout)
+    assert answer["splits"] == {NAME: {"train": True, "val": False}}
+    assert [item["name"] for item in answer["missing"]] == ["devkit"]
+    assert len(answer["tables"]) == 1
+
+
+def test_a_tree_that_lacks_classes_is_told(dshub: Run, world: World, tmp_path: Path) -> None:
+    """By name, with how many files there should be."""
+    tree = world.folders(tmp_path / "tree")
+    shutil.rmtree(tree / "train" / world.codes[2])
+    done = dshub("import", NAME, str(tree))
+    assert done.returncode == 1
+    assert "incomplete" in done.stdout
+    assert "n01484850 (great white shark)" in done.stdout
+    assert "8 files instead of 12" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--link", "--copy", "--reference"])
+def test_tars_are_kept_as_asked_for(
+    option: str, dshub: Run, world: World, tmp_path: Path, cache: Path
+) -> None:
+    """A reference is shown and verified by `cache`; the other two are files of the cache."""
+    mine = world.official(tmp_path / "mine")
+    done = dshub("import", NAME, str(mine), option, "--no-prepare")
+    assert done.returncode == 0, done.stderr
+    blobs = list((cache / "blobs-v1").rglob("?" * 64))
+    assert len(blobs) == (0 if option == "--reference" else 3)
+    assert rows_of(hub_of(world, cache), "train") == world.truth("train")
+    listed = dshub("cache", "ls").stdout
+    tar = mine / "ILSVRC2012_img_val.tar"
+    assert (f"{NAME}: val, at {tar}" in listed) is (option == "--reference")
+    assert dshub("cache", "verify").returncode == 0
+    assert dshub("verify", NAME).returncode == 0
+
+
+def test_a_referenced_tar_that_changed_is_told(
+    dshub: Run, world: World, tmp_path: Path, cache: Path
+) -> None:
+    """By `verify`, by `cache verify` and by what would read it; the file stays where it is."""
+    mine = world.official(tmp_path / "mine")
+    assert dshub("import", NAME, str(mine), "--reference", "--no-prepare").returncode == 0
+    tar = mine / "ILSVRC2012_img_val.tar"
+    data = bytearray(tar.read_bytes())
+    data[700] ^= 1
+    tar.write_bytes(data)
+    done = dshub("cache", "verify")
+    assert done.returncode == 5
+    assert "it has changed since it was imported by reference" in done.stdout
+    done = dshub("prepare", NAME)
+    assert done.returncode == 8
+    assert str(tar) in done.stderr
+    assert tar.read_bytes() == data
+    assert dshub("cache", "rm", NAME).returncode == 0
+    assert tar.read_bytes() == data
+    assert not list((cache / "references-v1").rglob("*.json"))

@@ -1,0 +1,193 @@
+"""A manifest of one's own files: the command, and what it leaves when it ends early."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from independent.own_files import picture, recording, text
+
+from dshub import Hub, Registry
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+pytest.importorskip("tomlkit")
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """The folder in which commands run."""
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    """Class folders of pictures."""
+    folder = tmp_path / "My Flowers"
+    for i in range(3):
+        picture(folder / "train" / "rose" / f"{i}.png", i)
+        picture(folder / "train" / "tulip" / f"{i}.png", 3 + i)
+        picture(folder / "test" / "rose" / f"{i}.png", 6 + i)
+    return folder
+
+
+def test_from_a_folder_to_rows_in_two_lines(
+    dshub: Run, flowers: Path, work: Path, hub: Hub
+) -> None:
+    """What was found is shown, and the dataset loads by its manifest and by its name."""
+    done = dshub("new", str(flowers))
+    assert done.returncode == 0, done.stderr
+    for told in ("rose 6, tulip 3", "image, 8 x 9 x 3, png", "train  6 rows", "dshub check"):
+        assert told in done.stdout
+    assert "packing 9 files" in done.stderr
+    manifest = work / "own" / "my-flowers" / "1.0.0.toml"
+    assert dshub("check", str(manifest)).returncode == 0
+    assert list(hub.load(str(manifest), "train")["label"][:]) == [0, 0, 0, 1, 1, 1]
+    named = Hub(settings=hub.settings, registry=Registry([work]))
+    assert named.load("own/my-flowers", "test")[0]["image"].shape == (8, 9, 3)
+    for asked in ("spdx", "[[citations]]", "urls"):
+        assert f"# {asked}" in manifest.read_text("utf-8")
+    assert sorted(path.name for path in manifest.parent.iterdir()) == [
+        "1.0.0.toml",
+        "my-flowers.tar",
+    ]
+
+
+def test_the_answer_for_programs_has_all_that_was_found(dshub: Run, tmp_path: Path) -> None:
+    """Columns, splits, classes and their rows, doubts, files, and what to do next."""
+    text(tmp_path / "train.csv", "words,label\n" + "a,x\nb,y\n" * 3)
+    done = dshub("new", str(tmp_path / "train.csv"), "--name", "me/words", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["schema"] == 1
+    assert answer["features"]["label"] == {"kind": "label", "names": ["x", "y"]}
+    assert answer["splits"]["train"]["rows"] == 6
+    assert answer["splits"]["train"]["figures"] == {"label-counts": [3, 3]}
+    assert answer["resources"]["train"]["size"] == (tmp_path / "train.csv").stat().st_size
+    assert Path(answer["manifest"]) == Path("me") / "words" / "1.0.0.toml"
+    assert (answer["packed"], answer["imported"]) == (None, True)
+    assert answer["next"]
+
+
+def test_nothing_is_replaced_without_being_told(dshub: Run, flowers: Path, work: Path) -> None:
+    """A manifest that somebody has mended since, and its archive, stay as they are."""
+    assert dshub("new", str(flowers)).returncode == 0
+    manifest = work / "own" / "my-flowers" / "1.0.0.toml"
+    manifest.write_text("mine")
+    done = dshub("new", str(flowers))
+    assert (done.returncode, "is there already" in done.stderr) == (1, True)
+    assert manifest.read_text() == "mine"
+    assert dshub("new", str(flowers), "--force").returncode == 0
+    assert dshub("check", str(manifest)).returncode == 0
+    manifest.unlink()
+    done = dshub("new", str(flowers))
+    assert (done.returncode, "my-flowers.tar is there already" in done.stderr) == (1, True)
+
+
+def test_without_import_the_cache_stays_empty(
+    dshub: Run, tmp_path: Path, work: Path, cache: Path, hub: Hub
+) -> None:
+    """Every row was read all the same, and `dshub import` is the step that is left."""
+    text(tmp_path / "data" / "train.csv", "n,word\n1,a\n2,b\n")
+    done = dshub("new", str(tmp_path / "data"), "--no-import")
+    assert done.returncode == 0, done.stderr
+    assert not cache.exists()
+    manifest = work / "own" / "data" / "1.0.0.toml"
+    assert f"dshub import {manifest.relative_to(work)}" in done.stdout.replace("\\", "/")
+    assert dshub("import", str(manifest), str(tmp_path / "data")).returncode == 0
+    assert list(hub.load(str(manifest), "train")["n"][:]) == [1, 2]
+
+
+def test_a_dry_run_shows_and_writes_nothing(
+    dshub: Run, flowers: Path, work: Path, cache: Path
+) -> None:
+    """Not a folder, not a byte in the cache."""
+    done = dshub("new", str(flowers), "--dry-run")
+    assert (done.returncode, "rose 6, tulip 3" in done.stdout) == (0, True)
+    assert not list(work.iterdir())
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ((), 2, "Missing argument"),
+        (("{data}", "--name", "My Set"), 2, "a-z 0-9"),
+        (("{data}", "--name", "mnist"), 1, "one of dshub's own datasets"),
+        (("{data}", "-o", "x.json"), 2, "ends in .toml"),
+        (("{data}", "-o", "{data}/1.0.0.toml"), 1, "would lie among the data"),
+        (("{data}", "--split", "train"), 2, "is not NAME=PATH"),
+        (("--split", "My Train={data}"), 2, "a split is named in a-z"),
+        (("{data}/nothing.csv",), 2, "does not exist"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(
+    dshub: Run, flowers: Path, work: Path, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    """Before a file is read, and nothing is written."""
+    done = dshub("new", *(item.format(data=flowers) for item in arguments))
+    assert done.returncode == code
+    assert told in done.stderr
+    assert not list(work.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals, and a sparse file")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_end_at_any_time_leaves_nothing_half_written(
+    tmp_path: Path, work: Path, number: int, code: int
+) -> None:
+    """Ctrl-C while the archive is made: no archive, no manifest, no folder."""
+    work.mkdir()
+    for name in ("yes", "no"):
+        path = tmp_path / "speech" / name / "1.wav"
+        recording(path, 1)
+        os.truncate(path, 400_000_000)
+    command = [sys.executable, "-m", "dshub", "new", str(tmp_path / "speech")]
+    with subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not list(work.glob("own/speech/.*")) and time.monotonic() < until:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+        process.send_signal(number)
+        assert process.wait(60) == code
+    assert not list(work.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a shell")
+def test_ten_thousand_files_need_no_open_file_each(
+    tmp_path: Path, work: Path, cache: Path, hub: Hub
+) -> None:
+    """Systems allow a few hundred open files; folders of pictures hold many more."""
+    work.mkdir()
+    picture(tmp_path / "one.png", 1, size=(2, 2))
+    content = (tmp_path / "one.png").read_bytes()
+    for name in ("cat", "dog"):
+        folder = tmp_path / "animals" / name
+        folder.mkdir(parents=True)
+        for i in range(5000):
+            (folder / f"{i}.png").write_bytes(content)
+    shell = f'ulimit -n 100; exec "{sys.executable}" -m dshub new "{tmp_path / "animals"}" --json'
+    done = subprocess.run(
+        ["sh", "-c", shell], cwd=work, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["splits"]["train"]["figures"] == {"label-counts": [5000, 5000]}
+    with tarfile.open(work / answer["packed"]) as archive:
+        assert len(archive.getnames()) == 10_000
+    assert len(hub.load(str(work / answer["manifest"]), "train")) == 10_000
+
+
+def test_without_what_writes_toml_the_extra_is_named(
+    dshub: Run, flowers: Path, tmp_path: Path
+) -> None:
+    """Before a file is read."""
+    (tmp_path / "hiding" / "tomlkit").mkdir(parents=True)
+    text(tmp_path / "hiding" / "tomlkit" / "__init__.py", "raise ImportError('not here')\n")
+    places = f"{tmp_path / 'hiding'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = dshub("new", str(flowers), PYTHONPATH=places)
+    assert (done.returncode, "dshub[author]" in done.stderr) == (1, True)

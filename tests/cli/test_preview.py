@@ -1,0 +1,285 @@
+"""`dshub preview`: rows in a terminal, pictures in a file, a page in the browser."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from independent.pages import read
+from PIL import Image
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+LINES = """
+schema = 1
+name = "lines"
+version = "1.0.0"
+title = "Lines"
+summary = "Lines of text."
+task = "language-modeling"
+homepage = "https://data.example/"
+
+[resources.all]
+filename = "lines.txt"
+sha256 = "{sha256}"
+size = {size}
+
+[features.text]
+kind = "text"
+
+[splits.train]
+rows = 2
+reader = {{ format = "lines" }}
+files = {{ text = "all" }}
+"""
+
+
+def test_preview_shows_rows_and_classes(dshub: Run, own: Path) -> None:
+    """A line for each row, and a bar for each class, as long as it is frequent."""
+    dshub("fetch", "tiny/one")
+    done = dshub("preview", "tiny/one")
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["Tiny  tiny/one@1.0.0", "train: 3 of 3 rows"]
+    assert [line.split() for line in lines[3:7]] == [
+        ["row", "image", "label"],
+        ["0", "2×2×1", "cat"],
+        ["1", "2×2×1", "dog"],
+        ["2", "2×2×1", "cat"],
+    ]
+    bars = {line.split()[0]: line.count("█") for line in lines[-2:]}
+    assert bars == {"cat": 40, "dog": 20}
+    assert done.stderr == ""
+
+
+def test_preview_says_what_is_made_up(dshub: Run, own: Path) -> None:
+    """Without a table it shows a stand-in, says so twice, and tells how to get the real rows."""
+    done = dshub("preview", "tiny/one")
+    assert done.stdout.startswith("Synthetic stand-in for Tiny")
+    assert "not prepared here" in done.stderr
+    assert "`dshub fetch tiny/one`" in done.stderr
+    assert json.loads(dshub("preview", "tiny/one", "--json").stdout)["synthetic"] is True
+
+
+def test_preview_of_stand_ins_that_settings_ask_for(dshub: Run, own: Path) -> None:
+    """`DSHUB_SYNTHETIC` shows the rows that `load` would give, and asks for no other ones."""
+    done = dshub("preview", "tiny/one", "--json", DSHUB_SYNTHETIC="2")
+    told = json.loads(done.stdout)
+    assert (told["version"], told["rows"]) == ("1.0.0+synthetic.2.0", 2)
+    assert done.stderr == ""
+
+
+def test_preview_as_json(dshub: Run, own: Path) -> None:
+    """The same rows and counts for a program; numbers are numbers."""
+    dshub("fetch", "tiny/one")
+    told = json.loads(dshub("preview", "tiny/one", "--rows", "2", "--json").stdout)
+    assert told["schema"] == 1
+    assert (told["name"], told["split"], told["rows"]) == ("tiny/one", "train", 3)
+    assert told["columns"] == ["image", "label"]
+    assert [(row["row"], row["values"]["label"]) for row in told["sample"]] == [
+        (0, "cat"),
+        (1, "dog"),
+    ]
+    assert told["classes"] == {"label": {"cat": 2, "dog": 1}}
+    told = json.loads(dshub("preview", "conll2003", "--rows", "1", "--json").stdout)
+    values = told["sample"][0]["values"]
+    assert all(isinstance(word, str) for word in values["tokens"])
+    told = json.loads(dshub("preview", "wine-quality/red", "--rows", "1", "--json").stdout)
+    assert isinstance(told["sample"][0]["values"]["alcohol"], float)
+
+
+def test_preview_takes_published_counts_over_those_of_a_stand_in(dshub: Run) -> None:
+    """What a manifest tells of its classes is shown though nothing is prepared."""
+    told = json.loads(dshub("preview", "fashion-mnist", "--json").stdout)
+    assert {*told["classes"]["label"].values()} == {6000}
+
+
+def test_a_grid_of_pictures(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """`--png` writes the pictures, enlarged by whole pixels, on white with their classes below."""
+    dshub("fetch", "tiny/one")
+    done = dshub("preview", "tiny/one", "--png", str(tmp_path / "grid.png"))
+    assert done.stdout.strip() == str(tmp_path / "grid.png")
+    image = np.asarray(Image.open(tmp_path / "grid.png").convert("L"))
+    for number in range(3):
+        left = 16 + number * (112 + 12)
+        picture = image[16 : 16 + 112, left : left + 112]
+        expected = np.arange(4 * number, 4 * number + 4, dtype=np.uint8).reshape(2, 2)
+        assert np.array_equal(picture, expected.repeat(56, axis=0).repeat(56, axis=1))
+        words = image[16 + 112 : 16 + 132, left : left + 112]
+        assert words.min() < 100  # ink
+    assert image[0].min() == 255
+
+
+def test_a_grid_needs_pictures(dshub: Run, tmp_path: Path) -> None:
+    """A dataset without pictures is a wrong call; a split it lacks is not found."""
+    done = dshub("preview", "iris", "--png", str(tmp_path / "grid.png"))
+    assert done.returncode == 2
+    assert "no column of pictures" in done.stderr
+    done = dshub("preview", "iris", "--split", "tset")
+    assert done.returncode == 3
+    assert "no split of iris named 'tset'" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="BROWSER names a program of POSIX here")
+def test_open_shows_the_page_in_the_browser(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """The browser that the system names is given the address of the dataset's page."""
+    dshub("fetch", "tiny/one")
+    asked = tmp_path / "asked"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{asked}"\n')
+    browser.chmod(0o755)
+    done = dshub("preview", "tiny/one", "--open", BROWSER=str(browser), TMPDIR=str(tmp_path))
+    page = Path(done.stdout.strip())
+    assert asked.read_text().strip() == page.as_uri()
+    assert read(page).texts("h1") == ["Tiny"]
+    assert "synthetic" not in read(page).texts("main")[0]
+
+
+def test_rows_cannot_command_the_terminal(
+    dshub: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would move the cursor, change colours or set a title is shown as a sign."""
+    data = b"\x1b]0;owned\x07\x1b[31mred\nplain\n"
+    (tmp_path / "lines.txt").write_bytes(data)
+    path = tmp_path / "1.0.0.toml"
+    path.write_text(LINES.format(sha256=hashlib.sha256(data).hexdigest(), size=len(data)))
+    dshub("import", str(path), str(tmp_path / "lines.txt"))
+    dshub("prepare", str(path))
+    done = dshub("preview", str(path))
+    assert "\x1b" not in done.stdout
+    assert "\x07" not in done.stdout
+    assert "\ufffd[31mred" in done.stdout
+
+
+def sent(dshub: Run, how: str, **variables: str) -> str:
+    """What a terminal is sent for the pictures of three rows."""
+    dshub("fetch", "tiny/one")
+    return dshub("preview", "tiny/one", "--pictures", how, **variables).stdout
+
+
+def tile(image: np.ndarray, number: int) -> np.ndarray:
+    """The four pixels of one of the pictures, each from its middle."""
+    left = number * (96 + 6)
+    return image[24:96:48, left + 24 : left + 96 : 48]
+
+
+@pytest.mark.parametrize(
+    ("how", "pattern"),
+    [
+        ("kitty", r"\x1b_G[^;]*;([^\x1b]*)\x1b\\"),
+        ("iterm2", r"\x1b\]1337;File=inline=1;size=\d+;width=\d+:([^\x07]*)\x07"),
+    ],
+)
+def test_terminals_that_take_files(dshub: Run, own: Path, how: str, pattern: str) -> None:
+    """kitty and iTerm2 are sent a PNG, in pieces no longer than they take."""
+    pieces = re.findall(pattern, sent(dshub, how))
+    assert how != "kitty" or all(len(piece) <= 4096 for piece in pieces)
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode("".join(pieces)))).convert("L"))
+    for number in range(3):
+        assert tile(image, number).ravel().tolist() == [*range(4 * number, 4 * number + 4)]
+
+
+def desixeled(text: str) -> np.ndarray:
+    """The picture of a sixel sequence in percent of brightness; white where nothing is set."""
+    match = re.search(r'\x1bPq"1;1;(\d+);(\d+)(.*?)\x1b\\', text, re.DOTALL)
+    assert match is not None
+    width, height, body = int(match[1]), int(match[2]), match[3]
+    image = np.full((-(-height // 6) * 6, width), -1)
+    colors: dict[int, int] = {}
+    x = y = color = 0
+    for part in re.finditer(r"#(\d+);2;(\d+);\d+;\d+|#(\d+)|!(\d+)(.)|([$-])|([?-~])", body):
+        if part[1]:
+            colors[int(part[1])] = int(part[2])
+        elif part[3]:
+            color = int(part[3])
+        elif part[6]:
+            x, y = 0, y + 6 * (part[6] == "-")
+        else:
+            bits, length = ord(part[5] or part[7]) - 63, int(part[4] or 1)
+            for row in range(6):
+                if bits >> row & 1:
+                    image[y + row, x : x + length] = colors[color]
+            x += length
+    return image[:height]
+
+
+def test_terminals_that_take_sixels(dshub: Run, own: Path) -> None:
+    """Every pixel is set once decoded, in the colours of the pictures."""
+    image = desixeled(sent(dshub, "sixel"))
+    assert image.min() >= 0
+    for number in range(3):
+        wanted = np.arange(4 * number, 4 * number + 4) * 100 / 255
+        assert np.abs(tile(image, number).ravel() - wanted).max() <= 1
+
+
+def test_other_terminals_are_sent_half_blocks(dshub: Run, own: Path) -> None:
+    """Two pixels a character, in 24-bit colour where the terminal has it."""
+    text = sent(dshub, "blocks", COLORTERM="truecolor")
+    upper = re.search(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;\d+;\d+;\d+m▀", text)
+    assert upper is not None
+    assert [*map(int, upper.groups())] == [0, 0, 0]
+    assert "38;5;232;48;5;232m▀" in sent(dshub, "blocks", COLORTERM="")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"TERM": "xterm-kitty"}, "\x1b_Ga=T"),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "\x1b]1337;File="),
+        ({"TERM": "foot"}, "\x1bPq"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "\x1b[38;2;"),
+        ({"TERM": "screen-256color", "TMUX": "x", "KITTY_WINDOW_ID": "1"}, "▀"),
+    ],
+)
+def test_the_terminal_is_recognised(
+    dshub: Run, own: Path, variables: dict[str, str], expected: str
+) -> None:
+    """On a terminal, pictures are sent in the way that it understands."""
+    shown = on_terminal(variables)
+    assert expected in shown
+    others = {"\x1b_Ga=T", "\x1b]1337;File=", "\x1bPq", "▀"} - {expected, "▀"}
+    assert not [sign for sign in others if sign in shown]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm-kitty", "NO_COLOR": "1"}])
+def test_no_pictures_where_they_are_not_wanted(
+    dshub: Run, own: Path, variables: dict[str, str]
+) -> None:
+    """A terminal that can do little, and a person who wants it plain, get the table alone."""
+    shown = on_terminal(variables)
+    assert "train: 3 of" in shown
+    assert "▀" not in shown
+    assert "\x1b_G" not in shown
+
+
+def on_terminal(variables: dict[str, str]) -> str:
+    """What `dshub preview tiny/one` writes to a terminal."""
+    import pty
+
+    dropped = {"TMUX", "COLORTERM", "TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID", "NO_COLOR"}
+    environment = {name: text for name, text in os.environ.items() if name not in dropped}
+    environment |= {"PYTHONIOENCODING": "utf-8"} | variables
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "dshub", "preview", "tiny/one", "--rows", "3"]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment):
+        os.close(theirs)
+        found = b""
+        while True:
+            try:
+                piece = os.read(ours, 1 << 16)
+            except OSError:  # on Linux, the end of a terminal is an error
+                break
+            if not piece:
+                break
+            found += piece
+    os.close(ours)
+    return found.decode("utf-8", "replace")

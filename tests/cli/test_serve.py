@@ -1,0 +1,226 @@
+"""`dshub serve` as a program: what it says, what it serves, and how it ends."""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from independent.wire import ask, connect, parse, request, rest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Serving:
+    """A running `dshub serve`; its start line is read."""
+
+    def __init__(self, *arguments: str, **variables: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dshub", "serve", "--port", "0", "--json", *arguments],
+            env=os.environ | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.told: dict[str, Any] = json.loads(line)
+        self.url: str = self.told["mirror"]
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Its exit code, and what it said on standard error."""
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=60)
+        assert "Traceback" not in said
+        return self.process.returncode, said
+
+
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers, and ends those that a test leaves."""
+    started: list[Serving] = []
+
+    def start(*arguments: str, **variables: str) -> Serving:
+        started.append(Serving(*arguments, **variables))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.communicate()
+
+
+def blobs(cache: Path) -> dict[str, bytes]:
+    """Addresses and bytes of the files in a cache."""
+    files = [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
+    return {f"/{path.relative_to(cache).as_posix()}": path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_cache_is_served_until_it_is_stopped(
+    dshub: Run, own: Path, serve: Serve, cache: Path, number: int
+) -> None:
+    """Without a folder it is the cache; the start line says where; it ends well."""
+    del own
+    assert dshub("fetch", "tiny/one").returncode == 0
+    server = serve()
+    assert server.told["schema"] == 1
+    assert server.told["folder"] == str(cache)
+    assert server.told["addresses"] == [server.url]
+    assert server.url.startswith("http://127.0.0.1:")
+    files = blobs(cache)
+    assert len(files) == 2
+    for path, content in files.items():
+        assert ask(server.url, path).body == content
+    assert ask(server.url, "/CACHEDIR.TAG").status == 404
+    code, said = server.end(number)
+    assert code == 0
+    assert "stopped" in said
+    with pytest.raises(OSError, match=r"."):
+        connect(server.url)
+
+
+def test_another_machine_fetches_from_it(
+    dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
+) -> None:
+    """With DSHUB_MIRROR as it was told, and upstream gone."""
+    del own
+    assert dshub("fetch", "tiny").returncode == 0
+    for path in upstream.iterdir():
+        path.unlink()
+    server = serve()
+    client = {"DSHUB_CACHE": str(tmp_path / "other"), "DSHUB_MIRROR": server.url}
+    done = dshub("fetch", "tiny", **client)
+    assert done.returncode == 0, done.stderr
+    assert server.url.removeprefix("http://") in done.stdout
+
+
+def test_what_is_missing_is_fetched(
+    dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
+) -> None:
+    """From where the manifests say; it is kept, and there after upstream has gone."""
+    del own
+    folder = tmp_path / "lab"
+    server = serve(str(folder), "--upstream", "sources", DSHUB_MIRROR="http://127.0.0.1:9")
+    first = {"DSHUB_CACHE": str(tmp_path / "first"), "DSHUB_MIRROR": server.url}
+    fetched = json.loads(dshub("fetch", "tiny", "--json", **first).stdout)
+    assert {item["source"].startswith(server.url) for item in fetched["files"]} == {True}
+    for path in upstream.iterdir():
+        path.unlink()
+    second = {"DSHUB_CACHE": str(tmp_path / "second"), "DSHUB_MIRROR": server.url}
+    assert dshub("fetch", "tiny", **second).returncode == 0
+    assert len(blobs(folder)) == 3
+    _, said = server.end()
+    assert said.count("tiny/one") + said.count("tiny/two") == 3
+
+
+def test_a_mirror_of_a_mirror(
+    dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
+) -> None:
+    """With the address of another server as the only upstream."""
+    del own
+    assert dshub("fetch", "tiny/one").returncode == 0
+    for path in upstream.iterdir():
+        path.unlink()
+    server = serve(str(tmp_path / "lab"), "--upstream", serve().url)
+    client = {"DSHUB_CACHE": str(tmp_path / "client"), "DSHUB_MIRROR": server.url}
+    assert dshub("fetch", "tiny/one", **client).returncode == 0
+
+
+def test_an_upstream_that_is_offline(
+    own: Path, serve: Serve, tmp_path: Path, upstream: Path
+) -> None:
+    """DSHUB_OFFLINE holds for the server too: what is not there is not there."""
+    del own
+    server = serve(str(tmp_path / "lab"), "--upstream", "sources", DSHUB_OFFLINE="1")
+    assert ask(server.url, "/blobs-v1/aa/" + "a" * 64).status == 404
+    digest = hashlib.sha256((upstream / "images.idx").read_bytes()).hexdigest()
+    reply = ask(server.url, f"/blobs-v1/{digest[:2]}/{digest}")
+    assert reply.status == 404
+    assert b"DSHUB_OFFLINE" in reply.body
+
+
+def test_a_line_for_each_request(own: Path, serve: Serve, cache: Path) -> None:
+    """With -v, on standard error: who, what, status and size; nothing of it without."""
+    (cache / "registry" / "a").mkdir(parents=True)
+    (cache / "registry" / "a" / "1.0.0.toml").write_text("schema = 1")
+    loud, quiet = serve("-v"), serve()
+    for server in (loud, quiet):
+        ask(server.url, "/registry/a/1.0.0.toml?x=1", Range="bytes=0-2")
+        ask(server.url, "/no", "HEAD")
+    _, said = loud.end()
+    assert "127.0.0.1 GET /registry/a/1.0.0.toml?x=1 206 3 B" in said
+    assert "127.0.0.1 HEAD /no 404 0 B" in said
+    assert "registry" not in quiet.end()[1]
+
+
+def test_every_address_is_told(serve: Serve, cache: Path) -> None:
+    """Listening on all, the addresses of all interfaces are named, and work."""
+    cache.mkdir()
+    (cache / "index.json").write_text("{}")
+    server = serve("--host", "0.0.0.0")
+    port = server.url.rpartition(":")[2]
+    assert server.told["addresses"][0] == f"http://127.0.0.1:{port}"
+    assert server.url in server.told["addresses"]
+    assert "0.0.0.0" not in "".join(server.told["addresses"])
+    assert ask(server.told["addresses"][0], "/index.json").body == b"{}"
+
+
+def test_the_start_as_a_person_sees_it(cache: Path) -> None:
+    """The address, and the line to copy into a client's shell."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dshub", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    mirror = process.stdout.readline().strip()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert address.startswith("http://127.0.0.1:")
+    assert mirror == f"DSHUB_MIRROR={address}"
+
+
+def test_what_is_under_way_is_finished(serve: Serve, cache: Path) -> None:
+    """SIGTERM in the middle of an answer: the client gets all of it, if it goes on reading."""
+    path = cache / "tables-v1" / "large" / "0" / "train.arrow"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(64 << 20))
+    server = serve()
+    with connect(server.url) as client:
+        client.sendall(request("/tables-v1/large/0/train.arrow"))
+        first = client.recv(1 << 16)
+        server.process.terminate()
+        reply = parse(first + rest(client))
+    assert len(reply.body) == 64 << 20
+    assert server.end()[0] == 0
+
+
+def test_what_cannot_be_served(dshub: Run, tmp_path: Path) -> None:
+    """A folder that is not there, a port that is taken, a host that is not ours: all are told."""
+    done = dshub("serve", str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nowhere" in done.stderr
+    done = dshub("serve", "--upstream", "source")
+    assert done.returncode == 1
+    assert "'sources'" in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = dshub("serve", "--port", str(port))
+        assert done.returncode == 1
+        assert f"port {port}" in done.stderr
+        assert "--port 0" in done.stderr
+    assert dshub("serve", "--host", "192.0.2.77").returncode == 1
+    assert dshub("serve", "--port", "70000").returncode == 2

@@ -1,0 +1,45 @@
+"""`dshub site`: the catalogue in a folder."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from independent.pages import read
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_site_writes_pages_of_the_registry(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """The datasets of a family, own ones included, with what was done told as JSON."""
+    target = tmp_path / "pages"
+    done = dshub("site", str(target), "tiny", "--title", "Ours", "--json")
+    told = json.loads(done.stdout)
+    assert told["first"] == str(target / "index.html")
+    assert told["written"][-1] == "index.html"
+    assert {"catalogue/tiny/one/index.html", "catalogue/tiny/two/index.html"} < {*told["written"]}
+    assert read(target / "index.html").texts("h1") == ["Ours"]
+    again = json.loads(dshub("site", str(target), "tiny", "--title", "Ours", "--json").stdout)
+    assert again["written"] == []
+    assert again["kept"] == len(told["written"])
+
+
+def test_site_shows_real_rows_once_they_are_prepared(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """A stand-in gives way to the dataset's own rows, on its page alone."""
+    target = tmp_path / "pages"
+    dshub("site", str(target), "tiny")
+    assert dshub("fetch", "tiny/one").returncode == 0
+    done = dshub("site", str(target), "tiny", "--json")
+    pages = [name for name in json.loads(done.stdout)["written"] if name.endswith(".html")]
+    assert pages == ["catalogue/tiny/one/index.html", "index.html"]
+    main = read(target / "catalogue" / "tiny" / "one" / "index.html").texts("main")[0]
+    assert "synthetic" not in main
+
+
+def test_site_leaves_pages_of_others_alone(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """A folder with somebody's own first page is refused, with exit code 8 and advice."""
+    (tmp_path / "index.html").write_text("mine")
+    done = dshub("site", str(tmp_path), "tiny")
+    assert done.returncode == 8
+    assert "hint: choose an empty folder" in done.stderr
+    assert (tmp_path / "index.html").read_text() == "mine"

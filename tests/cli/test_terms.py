@@ -1,0 +1,120 @@
+"""Terms that upstream asks for: shown, accepted once, remembered."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dshub import Hub, Settings
+from dshub.errors import TermsError
+from dshub.progress import Silent
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+WORDS = "for research only; you must not sell the pictures"
+
+
+@pytest.fixture
+def strict(own: Path) -> Path:
+    """A registry whose dataset tiny/one has terms."""
+    set_terms(own, WORDS)
+    return own
+
+
+def set_terms(own: Path, words: str) -> None:
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    text = path.read_text().partition("[license]")[0]
+    path.write_text(
+        f'{text}\n[license]\nsource = "https://data.example/terms"\nterms = "{words}"\n'
+    )
+
+
+def load(cache: Path, own: Path) -> int:
+    settings = Settings.read(cache=cache, registry=[own])
+    return len(Hub(settings=settings, progress=Silent()).load("tiny/one", "train"))
+
+
+def test_without_a_terminal_the_error_has_the_answer(dshub: Run, strict: Path, cache: Path) -> None:
+    """Nothing is fetched; the terms are shown, and the variable that accepts them."""
+    done = dshub("fetch", "tiny/one")
+    assert done.returncode == 7
+    assert WORDS in done.stderr
+    assert "DSHUB_ACCEPT_TERMS=tiny/one" in done.stderr
+    assert not list(cache.glob("blobs-v1/*/*"))
+    with pytest.raises(TermsError, match=WORDS):
+        load(cache, strict)
+
+
+@pytest.mark.parametrize("answer", ["tiny/one", "mnist, tiny/one", "tiny"])
+def test_a_script_answers_by_the_environment(
+    dshub: Run, strict: Path, cache: Path, answer: str
+) -> None:
+    """A dataset or its family is named; what is here then needs no further answer."""
+    assert dshub("fetch", "tiny/one", DSHUB_ACCEPT_TERMS="tiny/two").returncode == 7
+    assert dshub("fetch", "tiny/one", DSHUB_ACCEPT_TERMS=answer).returncode == 0
+    assert load(cache, strict) == 3
+    assert dshub("fetch", "tiny/one").returncode == 0
+
+
+def test_others_are_not_asked(dshub: Run, strict: Path) -> None:
+    """Datasets without terms, stand-ins and looking are free."""
+    assert dshub("fetch", "tiny/two").returncode == 0
+    assert dshub("info", "tiny/one").returncode == 0
+    assert dshub("fetch", "tiny/one", "--dry-run").returncode == 0
+    assert dshub("fetch", "tiny/one", DSHUB_SYNTHETIC="2").returncode == 0
+
+
+def test_terms_decide_no_row(own: Path) -> None:
+    """They can be added to a dataset that was released."""
+    hub = Hub(settings=Settings.read(registry=[own]), progress=Silent())
+    before = hub.info("tiny/one").digest
+    set_terms(own, WORDS)
+    after = Hub(settings=Settings.read(registry=[own]), progress=Silent()).info("tiny/one")
+    assert after.license.terms == WORDS
+    assert after.digest == before
+
+
+def ask(answer: bytes, *arguments: str) -> tuple[int, bytes]:
+    """Run the command on a terminal and type an answer; returns its code and what was shown."""
+    import pty
+
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dshub", *arguments],
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+        env=os.environ | {"DSHUB_PROGRESS": "off"},
+    )
+    os.close(secondary)
+    os.write(primary, answer)
+    shown = b""
+    try:
+        while data := os.read(primary, 65536):
+            shown += data
+    except OSError:  # the terminal is gone with the process
+        pass
+    os.close(primary)
+    return process.wait(), shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+def test_a_person_is_asked_once(dshub: Run, strict: Path, cache: Path) -> None:
+    """A yes on a terminal is remembered, a no fetches nothing, other words are asked for anew."""
+    code, shown = ask(b"n\n", "fetch", "tiny/one")
+    assert code == 7
+    assert WORDS.encode() in shown
+    assert b"https://data.example/terms" in shown
+    code, shown = ask(b"y\n", "fetch", "tiny/one")
+    assert code == 0
+    for blob in cache.glob("blobs-v1/*/*"):
+        blob.unlink()
+    assert dshub("fetch", "tiny/one").returncode == 0
+    for blob in cache.glob("blobs-v1/*/*"):
+        blob.unlink()
+    set_terms(strict, "now also: be kind")
+    assert dshub("fetch", "tiny/one").returncode == 7
+    assert dshub("cache", "gc").returncode == 0

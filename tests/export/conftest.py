@@ -1,0 +1,106 @@
+"""A dataset with a row of every kind, as own data, and its rows as plain values."""
+
+import io
+import wave
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dshub import Dataset, Feature
+from dshub.manifest import (
+    AudioFeature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+
+CLASSES = ("cat", "T-shirt/top", "owl")
+ROWS = 23
+
+FEATURES: dict[str, Feature] = {
+    "pixels": ImageFeature(shape=(3, 4, 1)),
+    "photo": ImageFeature(encoding="any"),
+    "sound": AudioFeature(rate=8000),
+    "label": LabelFeature(names=CLASSES),
+    "text": TextFeature(),
+    "count": NumberFeature(dtype="int64"),
+    "ratio": NumberFeature(dtype="float32"),
+    "exact": NumberFeature(dtype="float64"),
+    "box": NumberFeature(dtype="float32", shape=(2, 2)),
+    "tokens": ListFeature(of=NumberFeature(dtype="int64")),
+    "words": ListFeature(of=TextFeature()),
+    "tags": ListFeature(of=LabelFeature(names=CLASSES)),
+}
+
+
+def picture(n: int) -> bytes:
+    """A file of some size, PNG or JPEG."""
+    sink = io.BytesIO()
+    image = Image.fromarray(np.full((2 + n % 3, 5, 3), n, np.uint8))
+    image.save(sink, "PNG" if n % 2 else "JPEG")
+    return sink.getvalue()
+
+
+def sound(n: int) -> bytes:
+    """A WAV file."""
+    sink = io.BytesIO()
+    with wave.open(sink, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
+        file.writeframes(np.arange(n, n + 5, dtype="<i2").tobytes())
+    return sink.getvalue()
+
+
+def texts(n: int) -> str:
+    """Text with what separates fields, lines and quotes, and with other alphabets."""
+    return ["", "plain", 'a "quote", a comma', "two\nlines\r\nand more", "pâté 読む 🦉"][n % 5]
+
+
+def made() -> list[dict[str, Any]]:
+    """The rows."""
+    return [
+        {
+            "pixels": np.full((3, 4, 1), n, np.uint8),
+            "photo": picture(n),
+            "sound": sound(n),
+            "label": n % 3,
+            "text": texts(n),
+            "count": -(2**60) + n if n % 2 else n,
+            "ratio": np.float32(n / 7),
+            "exact": n / 7,
+            "box": np.array([[n, 0.1], [-n, 1e30]], np.float32),
+            "tokens": np.arange(n % 4) - 1,
+            "words": [texts(i) for i in range(n % 3)],
+            "tags": np.arange(n % 4) % 3,
+        }
+        for n in range(ROWS)
+    ]
+
+
+Some = Callable[..., Dataset]
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[dict[str, Any]]:
+    return made()
+
+
+@pytest.fixture(scope="session")
+def some(rows: list[dict[str, Any]]) -> Some:
+    """Makes a dataset of some columns, or of all."""
+
+    def dataset(*names: str) -> Dataset:
+        columns: dict[str, Any] = {}
+        for name in names or FEATURES:
+            values = [row[name] for row in rows]
+            listed = isinstance(FEATURES[name], ListFeature) or isinstance(values[0], bytes | str)
+            columns[name] = values if listed else np.array(values)
+        pair = ("photo", "label") if {"photo", "label"} <= set(columns) else None
+        features = {name: FEATURES[name] for name in columns}
+        return Dataset.from_arrays(columns, features=features, supervised=pair)
+
+    return dataset

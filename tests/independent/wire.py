@@ -1,0 +1,61 @@
+"""HTTP spoken by hand over a socket: a library would mend what is to be tried."""
+
+import socket
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer, as it came over the wire; names of headers in small letters."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def short(self) -> bool:
+        """Whether less came than was announced: no client takes it for whole."""
+        if "transfer-encoding" in self.headers:
+            return not self.body.endswith(b"0\r\n\r\n")
+        return len(self.body) < int(self.headers["content-length"])
+
+
+def parse(data: bytes) -> Reply:
+    """An answer of which everything was read."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    return Reply(int(first.split(" ")[1]), headers, body)
+
+
+def connect(url: str) -> socket.socket:
+    """A connection to the server at an address such as `http://127.0.0.1:4711`."""
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=30)
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Everything until the server closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def say(url: str, data: bytes) -> Reply:
+    """Send bytes, and read until the server closes the connection."""
+    with connect(url) as connection:
+        connection.sendall(data)
+        return parse(rest(connection))
+
+
+def request(path: str, method: str = "GET", **headers: str) -> bytes:
+    """The bytes of a request; names of headers with `_` for `-`.
+
+    The server is to close the connection afterwards, unless `Connection` says otherwise.
+    """
+    headers = {"Connection": "close"} | headers
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *lines, "", ""]).encode("latin-1")
+
+
+def ask(url: str, path: str, method: str = "GET", **headers: str) -> Reply:
+    """Ask for a path on a connection of its own."""
+    return say(url, request(path, method, **headers))

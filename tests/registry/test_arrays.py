@@ -1,0 +1,127 @@
+"""What is odd about upstream's arrays, with files made by hand for the registry's manifests."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import scipy.io
+
+from dshub import Registry
+from dshub.manifest import LabelFeature, Manifest
+from dshub.preparation import rows_of
+from dshub.store import Store
+from dshub.synthetic import stand_in
+
+
+def rows(name: str, split: str, tmp_path: Path, **resources: bytes) -> pa.Table:
+    """The rows of a split, out of some bytes for its resources."""
+    paths = {}
+    for resource, data in resources.items():
+        paths[resource] = tmp_path / resource
+        paths[resource].write_bytes(data)
+    return pa.Table.from_batches(rows_of(Registry(()).manifest(name), split, paths))
+
+
+def label(manifest: Manifest, column: str) -> LabelFeature:
+    """The classes of a column."""
+    feature = manifest.features[column]
+    assert isinstance(feature, LabelFeature)
+    return feature
+
+
+def tarred(**members: bytes) -> bytes:
+    """A tar in gzip."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def test_cifar_100_has_the_coarse_label_first(tmp_path: Path) -> None:
+    """The first rows of the training set are fine 19, 29, 0 and coarse 11, 15, 4."""
+    labels = [(11, 19), (15, 29), (4, 0)]
+    data = b"".join(bytes(pair) + bytes(3072) for pair in labels)
+    archive = tarred(**{"cifar-100-binary/train.bin": data})
+    found = rows("cifar-100", "train", tmp_path, archive=archive)
+    assert found.column("fine_label").to_pylist() == [19, 29, 0]
+    assert found.column("coarse_label").to_pylist() == [11, 15, 4]
+    manifest = Registry(()).manifest("cifar-100")
+    assert label(manifest, "fine_label").str(19) == "cattle"
+    assert label(manifest, "coarse_label").str(11) == "large_omnivores_and_herbivores"
+    assert label(manifest, "fine_label").str(26) == "crab"
+
+
+def test_cifar_10_is_trained_on_five_files_in_their_order(tmp_path: Path) -> None:
+    """Whichever order they have in the archive."""
+    names = [f"cifar-10-batches-bin/data_batch_{i}.bin" for i in (3, 1, 5, 2, 4)]
+    archive = tarred(**{name: bytes([int(name[-5])]) + bytes(3072) for name in names})
+    found = rows("cifar-10", "train", tmp_path, archive=archive)
+    assert found.column("label").to_pylist() == [1, 2, 3, 4, 5]
+
+
+def test_svhn_writes_10_for_the_digit_0(tmp_path: Path) -> None:
+    """Class 0 is the digit 0; the others are their own number."""
+    sink = io.BytesIO()
+    pictures = np.arange(32 * 32 * 3 * 4, dtype=np.uint32).reshape(32, 32, 3, 4).astype(np.uint8)
+    digits = np.array([[10], [1], [9], [10]], np.uint8)
+    scipy.io.savemat(sink, {"X": pictures, "y": digits}, do_compression=True)
+    found = rows("svhn", "test", tmp_path, test=sink.getvalue())
+    assert found.column("label").to_pylist() == [0, 1, 9, 0]
+    assert found.column("image").to_pylist() == np.moveaxis(pictures, 3, 0).tolist()
+
+
+def test_stl_10_counts_classes_from_1_and_stores_columns(tmp_path: Path) -> None:
+    """Label 1 is class 0, 10 is class 9; the second value of a file is below the first one."""
+    pixels = bytes([1, 2]) + bytes(96 * 96 * 3 - 2)
+    archive = tarred(
+        **{
+            "stl10_binary/test_X.bin": pixels * 2,
+            "stl10_binary/test_y.bin": bytes([1, 10]),
+            "stl10_binary/unlabeled_X.bin": pixels,
+        }
+    )
+    found = rows("stl-10", "test", tmp_path, archive=archive)
+    assert found.column("label").to_pylist() == [0, 9]
+    picture = found.column("image")[0].as_py()
+    assert (picture[0][0], picture[1][0], picture[0][1]) == ([1, 0, 0], [2, 0, 0], [0, 0, 0])
+    unlabeled = rows("stl-10", "unlabeled", tmp_path, archive=archive)
+    assert unlabeled.schema.names == ["image"]
+
+
+def test_resized_imagenet_has_an_order_of_its_own(tmp_path: Path) -> None:
+    """Class 1 of the files is n02119789, the kit fox, which sorted numbers have as 278."""
+    inner = io.BytesIO()
+    data = np.arange(2 * 192, dtype=np.uint16).reshape(2, 192).astype(np.uint8)
+    np.savez_compressed(inner, data=data, labels=np.array([1, 449]))
+    outer = io.BytesIO()
+    with zipfile.ZipFile(outer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.mkdir("Imagenet8_val")
+        archive.writestr("Imagenet8_val/val_data.npz", inner.getvalue())
+    found = rows("imagenet-resized/8x8", "validation", tmp_path, validation=outer.getvalue())
+    numbers = found.column("label").to_pylist()
+    classes = label(Registry(()).manifest("imagenet-resized/8x8"), "label")
+    assert [classes.code(number) for number in numbers] == ["n02119789", "n01440764"]
+    assert [classes.str(number) for number in numbers] == [
+        "kit fox, Vulpes macrotis",
+        "tench, Tinca tinca",
+    ]
+    planes = data.reshape(2, 3, 8, 8)
+    assert found.column("image").to_pylist() == planes.transpose(0, 2, 3, 1).tolist()
+
+
+def test_a_stand_in_of_svhn_is_written_like_upstream(tmp_path: Path) -> None:
+    """SciPy finds X with pictures along its last axis, and 10, as a number, for the digit 0."""
+    store = Store(tmp_path)
+    made = stand_in(Registry(()).manifest("svhn"), store, rows=30)
+    path = store.blob(made.resources["train"].digest)
+    assert path is not None
+    found = scipy.io.loadmat(path)
+    assert found["X"].shape == (32, 32, 3, 30)
+    assert found["X"].dtype == found["y"].dtype == np.uint8
+    assert set(found["y"].reshape(-1).tolist()) == set(range(1, 11))

@@ -1,0 +1,193 @@
+"""Datasets of mirrors beside those of folders: found, listed, never in each other's place."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dshub import Hub, Manifest, Settings
+from dshub.errors import DshubError, UnknownNameError
+from dshub.index import Index, entry_of
+from dshub.manifest import parse
+from dshub.progress import Silent
+from dshub.registry import built_in_root
+from dshub.store import blob_path
+
+MNIST = (built_in_root() / "mnist" / "1.0.0.toml").read_text(encoding="utf-8")
+
+Publish = Callable[..., str]
+
+
+@pytest.fixture
+def publish(tmp_path: Path) -> Publish:
+    """Makes a mirror of some manifests, without their files, and gives its address."""
+
+    def make(folder: str, *texts: str) -> str:
+        entries = []
+        for text in texts:
+            entry = entry_of(parse(text, source="test"), text.encode(), {})
+            path = tmp_path / folder / blob_path(entry.manifest.checksum)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+            entries.append(entry)
+        (tmp_path / folder / "index.json").write_bytes(Index.of(entries).encode())
+        return str(tmp_path / folder)
+
+    return make
+
+
+def hub(cache: Path, *mirrors: str, **settings: Any) -> Hub:
+    """A hub with mirrors."""
+    chosen = Settings.read(environment={}, cache=cache, mirrors=list(mirrors), **settings)
+    return Hub(settings=chosen, progress=Silent())
+
+
+def own(name: str, version: str = "1.0.0", word: str = "handwritten") -> str:
+    """A manifest of one's own, in the form of MNIST's."""
+    text = MNIST.replace('name = "mnist"', f'name = "{name}"').replace("handwritten", word)
+    return text.replace('version = "1.0.0"', f'version = "{version}"')
+
+
+def other_rows(text: str) -> str:
+    """The same manifest with other rows."""
+    changed = text.replace("rows = 60000", "rows = 50000")
+    lines = [line for line in changed.splitlines() if not line.startswith("figures")]
+    return "\n".join(lines)
+
+
+def test_what_a_mirror_lists_is_found_like_any_other(publish: Publish, cache: Path) -> None:
+    """By name, family, version and words; its manifest is the one that was published."""
+    mirror = publish("m", own("team/a"), own("team/b", "1.0.0"), own("team/b", "1.10.0", "inked"))
+    mine = hub(cache, mirror)
+    assert {"mnist", "team/a", "team/b"} <= set(mine.names())
+    assert mine.registry.versions("team/b") == ["1.10.0", "1.0.0"]
+    assert mine.info("team/b").version == "1.10.0"
+    assert mine.info("team/b@1.0.0") == parse(own("team/b"), source="x")
+    assert mine.registry.expand(["team", "mnist"]) == ["team/a", "team/b", "mnist"]
+    assert [item.name for item in mine.registry.listing(["inked"])] == ["team/b"]
+    names = [item.name for item in mine.registry.listing()]
+    assert names == mine.names()
+    with pytest.raises(UnknownNameError, match=r"version of team/b named '3\.0\.0'"):
+        mine.info("team/b@3.0.0")
+
+
+def test_a_misspelt_name_of_a_mirror_is_suggested_too(publish: Publish, cache: Path) -> None:
+    """As one of a folder is."""
+    with pytest.raises(UnknownNameError) as caught:
+        hub(cache, publish("m", own("team/penguins"))).info("team/pengiuns")
+    assert caught.value.close == ("team/penguins",)
+
+
+def test_a_mirror_cannot_replace_a_manifest_in_silence(publish: Publish, cache: Path) -> None:
+    """Other rows under a built-in name and version are an error that says how to choose."""
+    mirror = publish("m", other_rows(MNIST))
+    with pytest.raises(DshubError, match=r"two different manifests claim to be mnist@1\.0\.0") as e:
+        hub(cache, mirror).info("mnist")
+    assert mirror in str(e.value)
+    assert "DSHUB_PREFER=local" in e.value.hint
+    assert "DSHUB_PREFER=mirror" in e.value.hint
+    assert hub(cache, mirror, prefer="local").info("mnist").splits["train"].rows == 60000
+    assert hub(cache, mirror, prefer="mirror").info("mnist").splits["train"].rows == 50000
+    assert hub(cache, mirror).info("kmnist").name == "kmnist"  # what nobody contests works
+
+
+def test_a_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:
+    """Also where the mirror is asked for its index only then."""
+    from dshub.mirror import serving
+
+    with serving(Path(publish("m", other_rows(MNIST)))) as url:
+        mine = hub(cache, url)
+        assert mine.info("mnist").splits["train"].rows == 60000  # it was not asked yet
+        for work in (mine.fetch, mine.load):
+            with pytest.raises(DshubError, match="two different manifests"):
+                work("mnist") if work == mine.fetch else mine.load("mnist", "train")
+    assert not list(cache.glob("blobs-v1/*/*"))
+
+
+def test_other_words_for_the_same_rows_are_no_conflict(publish: Publish, cache: Path) -> None:
+    """A mirror of last year may have addresses that were mended since: the folder's count."""
+    mirror = publish("m", own("mnist", word="hand-drawn"))
+    assert "handwritten" in hub(cache, mirror).info("mnist").summary
+    assert "hand-drawn" in hub(cache, mirror, prefer="mirror").info("mnist").summary
+
+
+def test_a_newer_version_of_a_mirror_has_to_be_named(publish: Publish, cache: Path) -> None:
+    """Under a name that a folder has, the folder says what the plain name means."""
+    mine = hub(cache, publish("m", own("mnist", "2.0.0", "newer")))
+    assert mine.info("mnist").version == "1.0.0"
+    assert "newer" in mine.info("mnist@2.0.0").summary
+    assert mine.registry.versions("mnist") == ["2.0.0", "1.0.0"]
+    assert hub(cache, *mine.settings.mirrors, prefer="mirror").info("mnist").version == "2.0.0"
+
+
+def test_two_mirrors_that_differ_are_a_conflict_too(publish: Publish, cache: Path) -> None:
+    """Both are named; DSHUB_PREFER=mirror takes the first."""
+    one = publish("one", own("team/a"))
+    two = publish("two", other_rows(own("team/a")))
+    with pytest.raises(DshubError, match="two different manifests") as caught:
+        hub(cache, one, two).info("team/a")
+    assert one in str(caught.value)
+    assert two in str(caught.value)
+    assert hub(cache, two, one, prefer="mirror").info("team/a").splits["train"].rows == 50000
+    assert hub(cache, one, one).info("team/a").splits["train"].rows == 60000
+
+
+def test_a_mirror_that_cannot_be_reached_hides_nothing_else(
+    cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Listing warns; a name that nobody knows says that the mirror could not be asked."""
+    dead = "http://127.0.0.1:9"
+    with caplog.at_level(logging.WARNING):
+        assert "mnist" in hub(cache, dead).names()
+    assert dead in caplog.text
+    with pytest.raises(UnknownNameError) as caught:
+        hub(cache, dead).info("team/a")
+    assert dead in caught.value.hint
+
+
+def test_a_plain_cache_is_a_mirror_without_an_index(cache: Path, tmp_path: Path) -> None:
+    """Nothing is listed, and nothing is complained of."""
+    (tmp_path / "other").mkdir()
+    assert hub(cache, str(tmp_path / "other")).names() == hub(cache).names()
+
+
+def test_offline_uses_what_was_read_before(publish: Publish, cache: Path) -> None:
+    """A mirror on the network is not asked; a folder may be read."""
+    from dshub.mirror import serving
+
+    folder = publish("m", own("team/a"))
+    with serving(Path(folder)) as url:
+        assert hub(cache, url).info("team/a").name == "team/a"
+        away = hub(cache, url, offline=True)
+        assert "team/a" in away.names()
+        assert away.info("team/a").name == "team/a"
+        nothing = hub(cache / "other", url, offline=True)
+        assert "team/a" not in nothing.names()
+    assert "team/a" in hub(cache / "third", folder, offline=True).names()
+
+
+def test_a_manifest_says_what_the_index_says(publish: Publish, tmp_path: Path, cache: Path) -> None:
+    """One that names another dataset is refused: an index cannot rename what it lists."""
+    text = own("team/a")
+    manifest: Manifest = parse(own("team/b"), source="test")
+    entry = entry_of(manifest, text.encode(), {})
+    mirror = publish("m", text)
+    (tmp_path / "m" / "index.json").write_bytes(Index.of([entry]).encode())
+    with pytest.raises(DshubError, match=r"says team/a@1\.0\.0, but the index says team/b@1\.0\.0"):
+        hub(cache, mirror).info("team/b")
+
+
+def test_upkeep_of_the_cache_asks_no_mirror_and_keeps_manifests(
+    publish: Publish, cache: Path
+) -> None:
+    """What came from a mirror is named there, and can be loaded offline after a prune."""
+    from dshub.mirror import serving
+
+    with serving(Path(publish("m", own("team/a")))) as url:
+        hub(cache, url).info("team/a")
+    away = hub(cache, url, offline=True)
+    away.cache.prune(max_size=0)
+    assert away.info("team/a").name == "team/a"
+    assert not [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]

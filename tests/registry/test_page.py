@@ -1,0 +1,60 @@
+"""The page that teaches how a manifest is made says what is so."""
+
+import re
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dshub import plugins, readers
+from dshub.manifest import Feature, Layout, License, Manifest, Resource, Split, Step
+from dshub.registry import built_in_root
+
+PAGE = (Path(__file__).parents[2] / "registry" / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+READERS = re.findall(r"^reader = .*$", "".join(BLOCKS), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", READERS)
+def test_each_reader_that_is_shown_takes_its_options(line: str) -> None:
+    """What is copied from the page is no mistake."""
+    told = re.sub(r"\s+#.*", "", line)
+    assert readers.create(tomllib.loads(told)["reader"])
+
+
+def test_every_reader_is_shown_and_listed() -> None:
+    """A format that is not on the page does not exist for whoever reads it."""
+    shown = {tomllib.loads(re.sub(r"\s+#.*", "", line))["reader"]["format"] for line in READERS}
+    listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    assert shown == listed == set(plugins.built_in("readers"))
+
+
+def test_features_and_steps_that_are_shown_are_right() -> None:
+    """Every kind of each is there, and none with a field that it has not."""
+    features = tomllib.loads(next(block for block in BLOCKS if "[features.words]" in block))
+    kinds = {item["kind"] for item in features["features"].values()}
+    assert kinds == {kind.__struct_config__.tag for kind in Feature.__args__}
+    for item in features["features"].values():
+        msgspec.convert(item, Feature)
+    steps = tomllib.loads(next(block for block in BLOCKS if block.startswith("steps")))["steps"]
+    assert {step["step"] for step in steps} == {
+        kind.__struct_config__.tag for kind in Step.__args__
+    }
+    for step in steps:
+        msgspec.convert(step, Step)
+
+
+def test_every_field_of_a_manifest_is_explained() -> None:
+    """A field that is not on the page is known to nobody."""
+    fields = chain.from_iterable(
+        kind.__struct_fields__ for kind in (Manifest, Resource, Split, License, Layout)
+    )
+    assert [name for name in fields if not re.search(rf"\b{name}\b", PAGE)] == []
+
+
+def test_the_datasets_that_are_shown_at_work_are_there() -> None:
+    """No example leads nowhere."""
+    for name in re.findall(r"`registry/([\w/-]+)`", PAGE):
+        assert list((built_in_root() / name).glob("*.toml")), name
