@@ -1,5 +1,7 @@
 """Real data, real checksums: Fashion-MNIST as it is published, through the built-in manifest."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,6 +94,26 @@ def test_the_same_rows_in_torch_and_tensorflow(real_fashion_mnist: Path, hub: Hu
     assert rows == 60_000
     assert int(train.torch()[0]["image"].sum()) == 76_247
     assert int(next(iter(train.tf()))["image"].numpy().sum()) == 76_247
+
+
+def test_keras_learns(real_fashion_mnist: Path, hub: Hub) -> None:
+    """The example as it stands: 88 % of the test rows after a few epochs."""
+    pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    hub.import_files("fashion-mnist", [real_fashion_mnist])
+    example = Path(__file__).parents[2] / "examples" / "keras_fit.py"
+    done = subprocess.run(
+        [sys.executable, str(example)],
+        env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr
+    accuracy = re.search(r"test accuracy ([\d.]+) %", done.stdout)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 88
 
 
 def test_site_caches_and_own_cache(mirror: Path, tmp_path: Path) -> None:
