@@ -66,7 +66,12 @@ def real_fashion_mnist() -> Path:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With DSHUB_TEST_EVERYTHING=1, a test that was skipped counts as failed."""
+    """With DSHUB_TEST_EVERYTHING=1, a test that was skipped counts as failed.
+
+    But for those with torchvision, of which there is none that imports beside every torch.
+    """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("DSHUB_TEST_EVERYTHING") and reporter and reporter.stats.get("skipped"):
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    missed = [report for report in skipped if "torchvision" not in str(report.longrepr)]
+    if os.environ.get("DSHUB_TEST_EVERYTHING") and missed:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

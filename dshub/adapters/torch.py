@@ -7,8 +7,9 @@ to have one shape, and is an error where they do not.
 
 Pictures keep (height, width, channels) unless the batches were asked for with `layout="chw"`: then
 they are (size, channels, height, width) in torch's `channels_last` memory format, in which pixels
-lie as they do on disk, and which convolutions take fastest. Where a callable of one's own stands among the transforms, it gets the
-layout that was asked for as contiguous arrays, and the tensors are as it returns them.
+lie as they do on disk, and which convolutions take fastest. Where a callable of one's own stands
+among the transforms, it gets the layout that was asked for as contiguous arrays, and the tensors
+are as it returns them.
 
 A loader that begins with dshub's transforms fills its batches by numba where that is installed
 (extra `fast`), else by torch's operators.

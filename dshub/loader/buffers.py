@@ -10,6 +10,7 @@ import mmap
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from math import prod
 
 import numpy as np
@@ -19,8 +20,17 @@ LARGE = 1 << 16  # bytes below which a fresh array is as good
 
 
 def mapped(size: int) -> np.ndarray:
-    """Fresh memory that begins at a page, uint8 (size,)."""
-    return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+    """Fresh memory that begins at a page, uint8 (size,); large pages where the system has them.
+
+    It is private: a process that was forked must not fill what its parent, or another child, shows.
+    """
+    if sys.platform == "win32":
+        return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+    found = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if sys.platform == "linux":
+        with suppress(OSError):  # a kernel may be built without
+            found.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(found, np.uint8)
 
 
 class Pool:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -67,7 +68,7 @@ class Loader:
         Args:
             gatherer: has a method `batch(rows, epoch)`, called in threads.
         """
-        positions, epoch = self.positions(), self.epoch
+        positions, epoch, last = self.positions(), self.epoch, self._last
         self._began = epoch, self._resume
         batches = ahead(
             lambda rows: gatherer.batch(rows, epoch),
@@ -76,25 +77,30 @@ class Loader:
             most=self.plan.prefetch,
             size=batch_bytes,
         )
-        if not positions:
-            self.reach(epoch + 1, 0)
         for position, batch in zip(positions, batches, strict=True):
-            # whoever knows the number of batches asks for no more than these
-            is_last = position == positions[-1]
-            self.reach(*((epoch + 1, 0) if is_last else (epoch, self._end(position))))
+            # whoever knows the number of batches asks for no more: the last one ends the epoch
+            self.reach(*((epoch + 1, 0) if position == last else (epoch, self._end(position))))
             yield batch
             del batch  # so that its memory is free while the next one is made
+        if not positions or positions[-1] != last:
+            self.reach(epoch + 1, 0)
 
     def positions(self) -> range:
         """Where the batches begin that the next iteration gives."""
         return self._positions(self._resume)
 
-    def _positions(self, start: int) -> range:
+    def _positions(self, start: int, share: Share | None = None) -> range:
         """A batch takes `size` positions of every rank."""
-        step, share = self.plan.size * self.plan.world, self.share
-        rows = share.count(start)
-        batches = rows // self.plan.size if self.plan.drop_last else -(-rows // self.plan.size)
+        size, step = self.plan.size, self.plan.size * self.plan.world
+        rows = (share or self.share).count(start)
+        batches = rows // size if self.plan.drop_last else -(-rows // size)
         return range(start, start + batches * step, step)
+
+    @property
+    def _last(self) -> int:
+        """Where the last batch of any rank begins; the first one has the most."""
+        positions = self._positions(self._resume, replace(self.share, rank=0))
+        return positions[-1] if positions else -1
 
     def _end(self, position: int) -> int:
         return min(position + self.plan.size * self.plan.world, self.share.total)

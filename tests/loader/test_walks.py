@@ -1,6 +1,7 @@
 """Ranks, threads, memory and buckets: what stays the same whatever they are."""
 
 import json
+import os
 import pickle
 import threading
 import time
@@ -62,7 +63,8 @@ def test_ranks_and_batch_size_may_change_in_the_middle(
     """All ranks together go through one order; a state of any of them is good for all others."""
     options = {"shuffle": shuffle, "seed": 3, "uneven": "exact", "threads": threads}
     data = DATASET.columns(["id"])
-    whole = [i for batch in data.batches(1, **(options | {"uneven": "exact"})) for i in batch["id"]]
+    single = data.batches(1, **options)
+    whole, following = ([i for batch in single for i in batch["id"]] for _ in range(2))
     before = [data.batches(sizes[0], rank=r, world=worlds[0], **options) for r in range(worlds[0])]
     taken = [take(loader, steps) for loader in before]
     state = json.loads(json.dumps(before[0].state_dict()))
@@ -76,7 +78,7 @@ def test_ranks_and_batch_size_may_change_in_the_middle(
         loader.load_state_dict(state)
         rest.append([i for batch in loader for i in batch["id"].tolist()])
     together = [rest[i % worlds[1]][i // worlds[1]] for i in range(sum(map(len, rest)))]
-    assert seen + together == whole
+    assert seen + together == whole + (following if state["epoch"] else [])
 
 
 def test_every_rank_has_as_many_batches() -> None:
@@ -110,6 +112,32 @@ def test_memory_is_used_again() -> None:
     """A loop that lets go of each batch gets few different ones."""
     places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
     assert len(places) < 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_memory_belongs_to_one_process() -> None:
+    """What a forked process, such as a DataLoader's worker, fills is not filled by its parent."""
+    loader = DATASET.batches(10, shuffle=True, threads=0)
+    list(loader)  # leaves memory to be used again
+    filled, by_child = os.pipe()
+    told, by_parent = os.pipe()
+    child = os.fork()
+    if not child:
+        wrong = True
+        try:
+            batch = next(iter(loader))
+            os.write(by_child, b".")
+            os.read(told, 1)  # until the parent has filled memory of its own
+            wrong = not np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
+        finally:
+            os._exit(int(wrong))
+    os.read(filled, 1)
+    loader.epoch = 5  # other rows than the child's
+    held = list(loader)
+    os.write(by_parent, b".")
+    assert len(held) == len(loader)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_batch_may_be_written_to() -> None:

@@ -1,5 +1,6 @@
 """Transforms of torchvision and albumentations inside a loader."""
 
+import os
 import sys
 import warnings
 from types import ModuleType
@@ -30,9 +31,12 @@ def torchvision(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     Its wheels are built for one torch and one CUDA; beside another torch the compiled operators
     are missing, and the module that describes them fails. Transforms use none of those, so they
-    are tried without it.
+    are tried without it. DSHUB_TEST_TORCHVISION names a folder where it is, for others would
+    import it too.
     """
     pytest.importorskip("torch")
+    if folder := os.environ.get("DSHUB_TEST_TORCHVISION"):
+        monkeypatch.syspath_prepend(folder)
     described = "torchvision._meta_registrations"
     if described not in sys.modules:
         monkeypatch.setitem(sys.modules, described, ModuleType(described))

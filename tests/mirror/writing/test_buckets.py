@@ -39,7 +39,7 @@ def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub
     address = "memory://hub/m"
     assert update(address, "lab/mnist") == ["lab/mnist@1.0.0"]
     assert update(address, "lab") == ["lab/kmnist@1.0.0", "lab/letters@1.0.0", "lab/mnist@1.0.0"]
-    dshub("mirror", "m", "lab")
+    dshub("mirror", "m", "lab", "--no-pages")
     memory = fsspec.filesystem("memory")
     found = {path.removeprefix("/hub/m/"): memory.cat(path) for path in memory.find("/hub/m")}
     folder = tmp_path / "m"
