@@ -110,7 +110,7 @@ class Visit:
 
 def seen(page: Any) -> list[str]:
     """Names of the datasets that are shown."""
-    names = page.locator("#cards > li:visible .name").all_inner_texts()
+    names = page.locator("#cards > li:visible .name").all_text_contents()
     return [name.split()[0] for name in names]
 
 
