@@ -7,7 +7,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -80,11 +80,17 @@ class _Handler(FolderHandler):
             known.append(self.request_seen)
             server.active += 1
             active = server.active
+            self._under_way = True
         try:
             self._respond(earlier, active)
         finally:
-            with server.lock:
-                server.active -= 1
+            self._leave()
+
+    def _leave(self) -> None:
+        """Count a request as under way no more."""
+        with self.server.lock:
+            self.server.active -= self._under_way
+            self._under_way = False
 
     do_HEAD = do_GET  # noqa: N815  # the name http.server looks for
 
@@ -154,14 +160,14 @@ class _Handler(FolderHandler):
         head = answer.head()
         if answer.head_stop:
             head = iter([b"".join(head)[: answer.head_stop]])
-        for piece in head:
-            self._write(piece, answer.head_rate)
-        if answer.head_stop is None and self.command == "GET":
-            for piece in answer.payload():
-                self._write(piece, answer.body_rate, body=True)
+        has_body = answer.head_stop is None and self.command == "GET"
+        for piece, last in _marked(head):
+            self._write(piece, answer.head_rate, last=last and not has_body)
+        for piece, last in _marked(answer.payload() if has_body else ()):
+            self._write(piece, answer.body_rate, body=True, last=last)
         self._end(answer.end)
 
-    def _write(self, data: bytes, rate: float, *, body: bool = False) -> None:
+    def _write(self, data: bytes, rate: float, *, body: bool = False, last: bool) -> None:
         """Send bytes, at most `rate` a second; those of a body are counted."""
         step = max(1, int(rate * TICK) if rate else len(data))
         for begin in range(0, len(data), step):
@@ -170,6 +176,8 @@ class _Handler(FolderHandler):
             piece = data[begin : begin + step]
             if body:  # before they go out: a client may be done before this thread goes on
                 self.request_seen.sent += len(piece)
+            if last and begin + step >= len(data):  # for the same reason
+                self._leave()
             self.wfile.write(piece)
 
     def _pause(self, seconds: float) -> None:
@@ -194,6 +202,19 @@ class _Handler(FolderHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
             # the server's own way to close says FIN first, which would make it an orderly end
             socket.close(self.connection.detach())
+
+
+def _marked(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each piece, and whether it is the last one."""
+    found = iter(pieces)
+    try:
+        piece = next(found)
+    except StopIteration:
+        return
+    for following in found:
+        yield piece, False
+        piece = following
+    yield piece, True
 
 
 class _Server(FolderServer):
