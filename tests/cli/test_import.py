@@ -27,7 +27,7 @@ def test_a_tree_is_imported_prepared_and_told_of(
     tree = world.folders(tmp_path / "tree")
     done = dshub("import", NAME, str(tree))
     assert done.returncode == 0, done.stderr
-    assert f"train  found  a folder for each class, {tree}: 12 files, " in done.stdout
+    assert f"train       found  a folder for each class, {tree}: 12 files, " in done.stdout
     assert f"{NAME} is complete and ready to load" in done.stderr
     assert rows_of(hub_of(world, cache), "train") == world.truth("train")
 
@@ -41,10 +41,10 @@ def test_a_tree_is_imported_prepared_and_told_of(
     assert kept.returncode == 0, kept.stderr
     assert dshub("cache", "gc").returncode == 0
     assert dshub("verify", NAME).returncode == 0
-    assert rows_of(hub_of(world, cache), "val") == world.truth("val")
+    assert rows_of(hub_of(world, cache), "validation") == world.truth("validation")
 
     again = dshub("import", NAME, str(tree), "--json")
-    assert json.loads(again.stdout)["splits"] == {NAME: {"train": True, "val": True}}
+    assert json.loads(again.stdout)["splits"] == {NAME: {"train": True, "validation": True}}
 
 
 def test_what_is_missing_is_told_with_size_and_where_to_get_it(
@@ -61,7 +61,7 @@ def test_what_is_missing_is_told_with_size_and_where_to_get_it(
     other.write_bytes(b"something else")
     assert f"{other} is no file of {NAME}" in dshub("import", NAME, str(other)).stderr
     answer = json.loads(dshub("import", NAME, str(mine), "--json").stdout)
-    assert answer["splits"] == {NAME: {"train": True, "val": False}}
+    assert answer["splits"] == {NAME: {"train": True, "validation": False}}
     assert [item["name"] for item in answer["missing"]] == ["devkit"]
     assert len(answer["tables"]) == 1
 

@@ -123,13 +123,13 @@ class World:
     def parquet(self, folder: Path) -> Path:
         """Two files for a split, as Hugging Face has them."""
         folder.mkdir(parents=True, exist_ok=True)
-        for split, title in {"train": "train", "val": "validation"}.items():
+        for split in ("train", "validation"):
             rows = self.truth(split)
             half = len(rows) // 2
             for i, part in enumerate((rows[:half], rows[half:])):
                 image = [{"bytes": data, "path": "n0_1.JPEG"} for _, data in part]
                 table = pa.table({"image": image, "label": [label for label, _ in part]})
-                pq.write_table(table, folder / f"{title}-{i:05d}-of-00002.parquet")
+                pq.write_table(table, folder / f"{split}-{i:05d}-of-00002.parquet")
         return folder
 
     def archives(self, folder: Path) -> Path:
@@ -169,7 +169,7 @@ def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
     manifest = Registry().manifest("imagenet-1k")
     label = manifest.features["label"]
     assert isinstance(label, LabelFeature)
-    (values,) = (step.values for step in manifest.splits["val"].steps if hasattr(step, "values"))
+    (values,) = (step.values for step in manifest.splits["validation"].steps if hasattr(step, "values"))
     assert isinstance(values, dict)
     numbers = iter(range(10**6))
     train = [

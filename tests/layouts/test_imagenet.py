@@ -34,7 +34,7 @@ def test_every_form_gives_the_same_rows(
     (report,) = hub.import_files(NAME, [path])
     assert report.complete, report
     assert rows_of(hub, "train") == world.truth("train")
-    assert rows_of(hub, "val") == world.truth("val")
+    assert rows_of(hub, "validation") == world.truth("validation")
     assert everything(tmp_path / "mine") == before
     assert not list(cache.rglob("*.JPEG"))
     hub.prepare(NAME)
@@ -47,10 +47,10 @@ def test_forms_can_be_mixed(hub: Hub, world: World, tmp_path: Path) -> None:
     world.folders(tmp_path / "tree")
     tars = [tmp_path / "tars" / name for name in ("ILSVRC2012_img_train.tar",)]
     (report,) = hub.import_files(NAME, [*tars, tmp_path / "tree" / "val"])
-    assert report.splits == {"train": True, "val": True}
+    assert report.splits == {"train": True, "validation": True}
     assert [item.layout for item in report.layouts] == ["val-folders"]
     assert rows_of(hub, "train") == world.truth("train")
-    assert rows_of(hub, "val") == world.truth("val")
+    assert rows_of(hub, "validation") == world.truth("validation")
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_a_thousand_classes(tmp_path: Path, cache: Path) -> None:
         "val-kaggle": 1001,
     }
     assert rows_of(hub, "train") == world.truth("train")
-    assert rows_of(hub, "val") == world.truth("val")
-    assert len({label for label, _ in rows_of(hub, "val")}) == 1000
+    assert rows_of(hub, "validation") == world.truth("validation")
+    assert len({label for label, _ in rows_of(hub, "validation")}) == 1000
 
 
 def test_where_rows_come_from_is_part_of_their_fingerprint(
@@ -162,13 +162,13 @@ def test_missing_classes_and_pictures_are_counted_and_named(
     (tree / "train" / world.codes[0] / f"{world.codes[0]}_0.JPEG").write_bytes(b"")
     (tree / "val" / world.codes[0] / "ILSVRC2012_val_00000001.JPEG").unlink()
     (report,) = hub.import_files(NAME, [tree])
-    assert report.splits == {"train": False, "val": False}
+    assert report.splits == {"train": False, "validation": False}
     faults = {item.split: item.faults for item in report.layouts}
     assert faults["train"][0] == f"1 file empty: train/{world.codes[0]}/{world.codes[0]}_0.JPEG"
     assert faults["train"][1] == "1 folder of no class: n99999999"
     assert faults["train"][2].startswith("997 classes missing: n01443537 (goldfish), ")
     assert faults["train"][3] == "16 files instead of 20"
-    assert "5 files instead of 6" in faults["val"]
+    assert "5 files instead of 6" in faults["validation"]
     assert [job.name for job in report.missing] == ["train", "val", "devkit"]
     with pytest.raises(ManualStepError):
         hub.load(NAME, "train")
@@ -245,11 +245,11 @@ def test_a_list_that_lacks_a_picture_is_an_error(hub: Hub, world: World, tmp_pat
     path.write_text("".join(line for line in whole.splitlines(True) if "_00000004" not in line))
     hub.import_files(NAME, [folder])
     with pytest.raises(ReadError, match="it has no row for 'ILSVRC2012_val_00000004'"):
-        hub.load(NAME, "val")
+        hub.load(NAME, "validation")
     path.write_text(whole.replace("n01440764", "n77777777"))
     hub.import_files(NAME, [folder])
     with pytest.raises(Exception, match="n77777777"):
-        hub.load(NAME, "val")
+        hub.load(NAME, "validation")
 
 
 def test_damaged_and_foreign_tars_are_told(hub: Hub, world: World, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_damaged_and_foreign_tars_are_told(hub: Hub, world: World, tmp_path: Pat
     assert told["train"].startswith("damaged: it is cut short, ")
     assert told["val"].startswith("damaged: of the right size, but sha256:")
     assert told["devkit"].startswith("another version: ") or "other" in told["devkit"]
-    assert report.splits == {"train": False, "val": False}
+    assert report.splits == {"train": False, "validation": False}
 
 
 def test_a_damaged_parquet_file_is_an_error(hub: Hub, world: World, tmp_path: Path) -> None:

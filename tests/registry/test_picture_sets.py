@@ -101,7 +101,7 @@ def test_tiny_imagenet_lists_the_classes_of_its_validation_set(tmp_path: Path) -
     listed = b"val_1.JPEG\tn03444034\t0\t32\t44\t62\nval_0.JPEG\tn01443537\t52\t55\t57\t59\n"
     files = pictures(f"{top}/val/images/val_0.JPEG", f"{top}/val/images/val_1.JPEG")
     archive = zipped(files | {f"{top}/val/val_annotations.txt": listed})
-    rows = read(tmp_path, "tiny-imagenet", "val", archive=archive)
+    rows = read(tmp_path, "tiny-imagenet", "validation", archive=archive)
     feature = classes("tiny-imagenet")
     assert [feature.code(row["label"]) for row in rows] == ["n01443537", "n03444034"]
     assert [row["image"] for row in rows] == list(files.values())
@@ -198,7 +198,7 @@ def test_places_are_numbered_in_the_list_of_the_validation_set(tmp_path: Path) -
     val = tar(pictures("val_256/Places365_val_00000001.jpg"))
     lists = tar({"places365_val.txt": f"Places365_val_00000001.jpg {number}\n".encode()})
     files = {"train": train, "val": val, "lists": lists}
-    for split in ("train", "val"):
+    for split in ("train", "validation"):
         (row,) = read(tmp_path, "places365/small", split, **files)
         assert row["label"] == number
 
@@ -228,7 +228,7 @@ def test_the_validation_set_of_imagenet_is_numbered_as_its_devkit_does(tmp_path:
     name = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
     val = tar(pictures("ILSVRC2012_val_00000002.JPEG", "ILSVRC2012_val_00000001.JPEG"))
     devkit = tar({name: b"490\n1\n"}, "w:gz")
-    rows = read(tmp_path, "imagenet-1k", "val", val=val, devkit=devkit)
+    rows = read(tmp_path, "imagenet-1k", "validation", val=val, devkit=devkit)
     assert [classes("imagenet-1k").code(row["label"]) for row in rows] == ["n02119789", "n01751748"]
     assert rows[0]["label"] == 278
 
@@ -261,7 +261,7 @@ def test_flowers_are_numbered_in_matlab_files(tmp_path: Path) -> None:
         "labels": labels.getvalue(),
         "sets": sets.getvalue(),
     }
-    wanted = {"train": [(3, 101), (1, 76)], "val": [(4, 4)], "test": [(2, 0), (5, 4)]}
+    wanted = {"train": [(3, 101), (1, 76)], "validation": [(4, 4)], "test": [(2, 0), (5, 4)]}
     for split, rows in wanted.items():
         found = read(tmp_path, "flowers-102", split, **resources)
         assert [(row["image"], row["label"]) for row in found] == [

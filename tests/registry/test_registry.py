@@ -43,6 +43,13 @@ def test_built_in_manifests_are_sound(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_same_split_has_the_same_name_everywhere(name: str) -> None:
+    """Code for one dataset works for the next: `validation` is never `val`, `dev` or `valid`."""
+    others = {"val", "valid", "dev", "eval", "training", "testing"}
+    assert not others & Registry().manifest(name).splits.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_released_manifests_never_change(name: str) -> None:
     """For a new version add its line to released.json; a line that is there stays as it is."""
     manifest = Registry().manifest(name)
