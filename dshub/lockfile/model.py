@@ -157,11 +157,11 @@ def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
 def _read(path: Path, changed: int, size: int) -> Lockfile:
     """Read it once, until it changes."""
     del changed, size
-    import tomllib
+    import tomli
 
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Lockfile)
-    except (OSError, ValueError, RecursionError) as error:  # msgspec's and tomllib's are ValueError
+        return msgspec.convert(tomli.loads(path.read_text(encoding="utf-8")), Lockfile)
+    except (OSError, ValueError, RecursionError) as error:  # msgspec's and tomli's are ValueError
         raise _unreadable(path, str(error)) from error
 
 

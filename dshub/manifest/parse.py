@@ -5,12 +5,13 @@ are walked here, field by field and entry by entry, and msgspec converts what is
 values, one at a time.
 """
 
-import tomllib
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
 import msgspec
+import tomli
 
 from dshub.errors import ManifestError
 from dshub.manifest.checks import check
@@ -47,7 +48,7 @@ def parse(text: str, *, source: str) -> Manifest:
             with a field of the wrong type is looked at no further.
     """
     try:
-        content = tomllib.loads(text)
+        content = tomli.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         fault = Fault("", f"it is not valid TOML: {error}")
         raise ManifestError(source=source, faults=[fault]) from None
@@ -112,7 +113,7 @@ def _decode_fields(
     tag: str = "",
 ) -> dict[str, Any]:
     """The fields of a struct; `BROKEN` for those that are wrong, or missing and required."""
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     for key in value.keys() - fields.keys() - {tag}:
         import difflib  # for a fault only: most manifests have none
 
@@ -130,6 +131,11 @@ def _decode_fields(
     return decoded
 
 
+@cache  # finding out takes longer than reading a small table
+def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(kind)}
+
+
 def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
     known = {option.__struct_config__.tag: option for option in get_args(kind)}
     field = get_args(kind)[0].__struct_config__.tag_field
@@ -144,6 +150,7 @@ def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> An
     return _decode_struct(known[tag], value, place, faults, tag=field)
 
 
+@cache
 def _is_tagged_union(kind: Any) -> bool:
     options = get_args(kind) if get_origin(kind) is UnionType else ()
     return bool(options) and all(
@@ -151,6 +158,7 @@ def _is_tagged_union(kind: Any) -> bool:
     )
 
 
+@cache
 def _is_list_of_structs(kind: Any) -> bool:
     inner = get_args(kind)[0] if get_origin(kind) is tuple else None
     return _is_tagged_union(inner) or (

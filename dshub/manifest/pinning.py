@@ -2,12 +2,13 @@
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import tomli
 
 from dshub.errors import ManifestError, MissingExtraError
 from dshub.manifest.faults import Fault
@@ -110,7 +111,7 @@ def _write(table: Any, facts: Measured, tomlkit: Any) -> bool:  # tomlkit's
 
 def _loaded(manifest: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(manifest.read_text(encoding="utf-8"))
+        return tomli.loads(manifest.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise _fault(manifest, "", f"no valid TOML: {error}") from error
 
