@@ -87,7 +87,7 @@ class Bar:
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
         from tqdm.auto import tqdm
 
-        scaled = unit == "B"
+        scaled, flat = unit == "B", _is_flat(self._stream)
         self._bar = tqdm(
             desc=title,
             total=total,
@@ -95,7 +95,8 @@ class Bar:
             unit_scale=scaled,
             file=self._stream,
             leave=False,
-            dynamic_ncols=True,
+            dynamic_ncols=not flat,
+            ncols=80 if flat else None,
         )
 
     def advance(self, amount: int) -> None:
@@ -156,6 +157,14 @@ def choose(style: Style = "auto", stream: TextIO | None = None) -> Progress:
 def _is_watched(stream: TextIO) -> bool:
     terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     return terminal or "ipykernel" in sys.modules
+
+
+def _is_flat(stream: TextIO) -> bool:
+    """Whether a terminal says that it has no columns, as under a recorder: tqdm draws nothing."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns == 0
+    except (OSError, ValueError):
+        return False
 
 
 def size(count: int | None) -> str:

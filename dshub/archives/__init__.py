@@ -32,6 +32,7 @@ from dshub.archives._members import Entry
 from dshub.archives._opened import Archive, ArchiveFile, resource
 from dshub.archives._sources import Cursor, Region, Scratch, Source
 from dshub.manifest import Limits
+from dshub.progress import Progress
 
 __all__ = [
     "Archive",
@@ -147,7 +148,12 @@ class Packing:
 
 @contextmanager
 def open_archive(
-    path: Path, *, title: str, limits: Limits | None = None, scratch: Path | None = None
+    path: Path,
+    *,
+    title: str,
+    limits: Limits | None = None,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Archive]:
     """A resource whose files are read, for as long as the context is entered.
 
@@ -156,9 +162,11 @@ def open_archive(
         title: what to call it in errors.
         limits: what it may unpack to.
         scratch: a folder with space for what is unpacked; the system's own where not given.
+        progress: is told how far unpacking has come, where it is compressed as a whole.
     """
+    allowed = limits or Limits()
     with ExitStack() as stack:
-        yield resource(path, title, limits=limits or Limits(), scratch=scratch, stack=stack)
+        yield resource(path, title, stack, limits=allowed, scratch=scratch, progress=progress)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ class Layer(io.RawIOBase):
         beneath: BinaryIO | None = None,
     ) -> None:
         self._stream, self._name, self._errors = stream, name, errors
-        self._budgets, self._beneath = budgets, beneath
+        self._budgets, self._beneath, self._given = budgets, beneath, 0
 
     def readable(self) -> bool:
         return True
@@ -109,7 +109,11 @@ class Layer(io.RawIOBase):
                 filled += count
         for budget in self._budgets:
             budget.spend(filled)
+        self._given += filled
         return filled
+
+    def tell(self) -> int:
+        return self._given
 
     def readall(self) -> bytes:
         pieces, step = [], _BUFFER
@@ -142,6 +146,7 @@ class Peeled:
             ReadError: it is damaged at its beginning, or wrapped again and again.
         """
         self.kinds: list[Stream] = []
+        self._stored = stream
         self.stream = io.BufferedReader(cast("io.RawIOBase", stream), _BUFFER)
         try:
             self._peel(name, budgets)
@@ -154,6 +159,11 @@ class Peeled:
 
     def __exit__(self, *_: object) -> None:
         self.stream.close()
+
+    @property
+    def taken(self) -> int:
+        """How many bytes were read so far, as they are stored."""
+        return self._stored.tell()
 
     @property
     def head(self) -> bytes:

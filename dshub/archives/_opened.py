@@ -16,6 +16,7 @@ from dshub.archives._members import Allowance, Counter, Entry, checked, plain
 from dshub.archives._sources import Origin, Region, Scratch, Source, file_region
 from dshub.errors import ReadError, UnsafeArchiveError
 from dshub.manifest import Limits
+from dshub.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from dshub.archives import OpenContainer
@@ -70,6 +71,7 @@ class _Shared:
     scratch: Scratch
     total: Budget
     count: Counter
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Archive:
     @property
     def is_container(self) -> bool:
         """Whether it holds members, perhaps within a compression; raises ReadError."""
-        return Source(self._origin, self._shared.scratch, most=1).container is not None
+        return self._source(most=1).container is not None
 
     def files(self, member: str = "") -> list[ArchiveFile]:
         """The files that `resource:member` means.
@@ -198,7 +200,7 @@ class Archive:
 
     def _read_directory(self, member: str) -> _Directory:
         shared, packed = self._shared, self._origin.packed
-        source = Source(self._origin, shared.scratch, most=shared.limits.members)
+        source = self._source(most=shared.limits.members)
         kind = source.container
         if kind is None:
             reason = f"it is no archive that could hold {member!r}"
@@ -211,6 +213,10 @@ class Archive:
         if kind.by_name:
             entries.sort(key=lambda entry: entry.name)
         return _Directory(container, {entry.name: entry for entry in entries}, errors)
+
+    def _source(self, *, most: int) -> Source:
+        shared = self._shared
+        return Source(self._origin, shared.scratch, self.title, shared.progress, most=most)
 
     def _check(self, entry: Entry) -> None:
         """Whether a member that is wanted may and can be read."""
@@ -256,7 +262,13 @@ class _File:
 
 
 def resource(
-    path: Path, title: str, *, limits: Limits, scratch: Path | None, stack: ExitStack
+    path: Path,
+    title: str,
+    stack: ExitStack,
+    *,
+    limits: Limits,
+    scratch: Path | None,
+    progress: Progress | None,
 ) -> Archive:
     """A resource whose files are read, for as long as the stack is open.
 
@@ -266,4 +278,4 @@ def resource(
     origin, room = _File(path, title, limits, stack), Scratch(scratch)
     stack.callback(room.close)
     total = Budget(limits, origin.packed, title, None)
-    return Archive(origin, _Shared(limits, room, total, Counter()), title)
+    return Archive(origin, _Shared(limits, room, total, Counter(), progress or Silent()), title)

@@ -13,6 +13,7 @@ from dshub.archives import _kinds
 from dshub.archives._decoding import Damage
 from dshub.archives._layers import Peeled
 from dshub.prefetch import prefetched
+from dshub.progress import Progress, Task
 from dshub.store.faults import disk_faults
 
 if TYPE_CHECKING:
@@ -172,13 +173,20 @@ class Source:
 
     Those that are compressed are unpacked once, when they are first read.
 
+    Args:
+        title: what to call it in errors and in front of its progress.
+        progress: is told how far unpacking has come, in bytes as they are stored.
+
     Attributes:
         container: the kind; None where it is no archive with members.
         most: entries that it may have; nobody wants to know of more than one more.
     """
 
-    def __init__(self, origin: Origin, scratch: Scratch, *, most: int) -> None:
+    def __init__(
+        self, origin: Origin, scratch: Scratch, title: str, progress: Progress, *, most: int
+    ) -> None:
         self._origin, self._scratch, self.most = origin, scratch, most
+        self._task = Task(progress, f"unpacking {title}", origin.packed)
         with origin.peel() as peeled:
             in_place, head = not peeled.kinds, peeled.head
         self._region = origin.region if in_place else None
@@ -199,7 +207,8 @@ class Source:
             return
         with (
             self._scratch.filling() as filling,
-            prefetched(_pieces(self._origin), most=_AHEAD) as pieces,
+            self._task as task,
+            prefetched(_pieces(self._origin, task), most=_AHEAD) as pieces,
         ):
             cursor = _Incoming(pieces, filling.append)
             yield cursor
@@ -222,9 +231,12 @@ class Source:
             return stream.read()
 
 
-def _pieces(origin: Origin) -> Generator[bytes, None, None]:
+def _pieces(origin: Origin, task: Task) -> Generator[bytes, None, None]:
+    taken = 0
     with origin.peel() as peeled:
         while piece := peeled.stream.read(_PIECE):
+            task.advance(peeled.taken - taken)
+            taken = peeled.taken
             yield piece
 
 

@@ -79,7 +79,9 @@ def _make(
         if item.record is not None and item.record.path:
             local = stack.enter_context(opened(item.record, manifest))
         scratch = store.scratch_folder()
-        files = stack.enter_context(Archives(manifest, paths, scratch=scratch, local=local))
+        files = stack.enter_context(
+            Archives(manifest, paths, scratch=scratch, local=local, progress=progress)
+        )
         maker = _Maker(item, files, store, progress)
         return {split: maker.table(split, made) for split, made in recipes.items()}
 
@@ -157,9 +159,10 @@ class _Maker:
         if begun:
             self._say_resumed(split, begun)
         title = f"preparing {manifest.name} {split}"
+        made = rows(manifest, split, self.files, first=begun)  # unpacks, with a bar of its own
         with (
             Task(self.progress, title, promised, unit="rows") as task,
-            prefetched(rows(manifest, split, self.files, first=begun), most=_AHEAD) as batches,
+            prefetched(made, most=_AHEAD) as batches,
         ):
             task.advance(begun)
             for batch in batches:

@@ -12,6 +12,7 @@ from dshub.errors import ReadError
 from dshub.layouts import LocalFiles
 from dshub.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename, Split
 from dshub.preparation.recipes import reader_of
+from dshub.progress import Progress
 from dshub.readers import File, Skipping
 from dshub.schema import conform
 
@@ -23,6 +24,7 @@ class Archives:
         paths: the file of each resource.
         scratch: a folder with space for what is unpacked; the system's own where not given.
         local: what a person has that has no checksum, where a split wants that.
+        progress: is told how far an archive is unpacked that is compressed as a whole.
     """
 
     def __init__(
@@ -32,9 +34,10 @@ class Archives:
         *,
         scratch: Path | None = None,
         local: LocalFiles | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._manifest, self._paths, self._scratch = manifest, paths, scratch
-        self.local = local
+        self.local, self._progress = local, progress
         self._stack = ExitStack()
         self._opened: dict[str, archives.Archive] = {}
 
@@ -57,6 +60,7 @@ class Archives:
                     title=resource.name or name,
                     limits=resource.limits,
                     scratch=self._scratch,
+                    progress=self._progress,
                 )
             )
         return self._opened[name].files(member)
@@ -80,12 +84,22 @@ def rows(
 ) -> Generator[pa.RecordBatch, None, None]:
     """The rows of a split from row `first` on; see `rows_of`.
 
-    What comes before is read again and dropped, unless `skips` says that it need not be.
+    What comes before is read again and dropped, unless `skips` says that it need not be. All
+    its archives are opened, and unpacked where they have to be, before this returns.
     """
+    facts = manifest.splits[split]
+    parts = _Parts(facts, files)
+    for part in facts.files:
+        parts.files(part)
+    return _rows(manifest, split, parts, first)
+
+
+def _rows(
+    manifest: Manifest, split: str, parts: "_Parts", first: int
+) -> Generator[pa.RecordBatch, None, None]:
     features, row = manifest.split_features(split), 0
     where = f"{manifest.name}, split {split}"
-    facts, parts = manifest.splits[split], _Parts(manifest.splits[split], files)
-    reader = reader_of(manifest, split)
+    facts, reader = manifest.splits[split], reader_of(manifest, split)
     given: Mapping[str, Sequence[File]] = {part: parts.files(part) for part in facts.reader_parts}
     if first and skips(manifest, split) and isinstance(reader, Skipping):
         given, row = reader.skip_rows(given, first), first
@@ -109,12 +123,15 @@ class _Parts:
 
     def __init__(self, facts: Split, files: Archives) -> None:
         self._facts, self._archives = facts, files
+        self._files: dict[str, list[File]] = {}
         self._members: dict[str, dict[str, File]] = {}
 
     def files(self, part: str) -> list[File]:
         """All files of a part, in the order of its references."""
-        references = self._facts.references(part)
-        return [file for reference in references for file in self._archives.files(reference)]
+        if part not in self._files:
+            names = self._facts.references(part)
+            self._files[part] = [file for name in names for file in self._archives.files(name)]
+        return self._files[part]
 
     def member(self, part: str, name: str) -> File:
         """One file of a part, by its name in the archive."""

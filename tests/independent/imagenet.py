@@ -169,7 +169,9 @@ def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
     manifest = Registry().manifest("imagenet-1k")
     label = manifest.features["label"]
     assert isinstance(label, LabelFeature)
-    (values,) = (step.values for step in manifest.splits["validation"].steps if hasattr(step, "values"))
+    (values,) = (
+        step.values for step in manifest.splits["validation"].steps if hasattr(step, "values")
+    )
     assert isinstance(values, dict)
     numbers = iter(range(10**6))
     train = [

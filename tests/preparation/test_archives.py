@@ -164,6 +164,39 @@ def test_whoever_wants_several_splits_has_one_pass(
     assert sum(unpacked) < 1.3 * len(PACKED)
 
 
+class Told(Silent):
+    """Notes pieces of work as they begin: their titles, totals and units, and what was done."""
+
+    def __init__(self) -> None:
+        self.works: list[tuple[str, int | None, str]] = []
+        self.done: list[int] = []
+        self.under_way = 0
+
+    def start(self, title: str, total: int | None, unit: str = "B") -> None:
+        assert not self.under_way
+        self.under_way += 1
+        self.works.append((title, total, unit))
+        self.done.append(0)
+
+    def advance(self, amount: int) -> None:
+        self.done[-1] += amount
+
+    def finish(self) -> None:
+        self.under_way -= 1
+
+
+def test_unpacking_is_told_before_preparing(upstream: Upstream) -> None:
+    """Unpacking takes most of the time; it has a bar of its own, in bytes of the download."""
+    told = Told()
+    prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher, progress=told)
+    works = list(zip(told.works, told.done, strict=True))
+    size = len(PACKED)
+    assert works == [
+        (("unpacking made.tar.gz", size, "B"), size),
+        *[((f"preparing ds {split}", ROWS[split], "rows"), ROWS[split]) for split in ROWS],
+    ]
+
+
 def test_one_split_prepares_no_other(upstream: Upstream) -> None:
     """What is there already is found, and only what is asked for is made."""
     one = prepare(upstream.manifest, "test", upstream.fetcher)
