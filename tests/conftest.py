@@ -1,6 +1,7 @@
 """What every test stands on: a clean environment, a cache of its own, and no network."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from dshub.progress import Silent
 # no test depends on how fast the machine is
 settings.register_profile("dshub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dshub")
+
+# a shell lets what it begins in the background ignore Ctrl-C, and every process that this begins
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
