@@ -227,15 +227,18 @@ def whole_command(folder: Path, url: str, files: Sequence[File]) -> list[str]:
 
 
 @cache
-def hasher(path: Path) -> str:
-    """The faster of openssl and sha256sum, on this machine."""
+def hashers(path: Path) -> list[str]:
+    """The commands openssl and sha256sum, the one that is faster on this machine first.
+
+    Both are in use; not every sha256sum knows the processor's instructions for SHA-256.
+    """
     found = {}
     for command in ("openssl dgst -sha256 -r", "sha256sum"):
         if shutil.which(command.partition(" ")[0]):
             began = time.perf_counter()
             subprocess.run([*command.split(), path], check=True, capture_output=True)
             found[command] = time.perf_counter() - began
-    return min(found, key=lambda command: found[command])
+    return sorted(found, key=lambda command: found[command])
 
 
 def run(client: Client, url: str, files: Sequence[File], place: Path) -> Run:
@@ -371,9 +374,12 @@ def measure(place: Path, *, small: bool, rounds: int) -> None:
     large = write(folder, "large", 1, 8 * MIB if small else 1024 * MIB)
     middle = write(folder, "middle", 1, 2 * MIB if small else 64 * MIB)
     many = write(folder, "many", 20 if small else 200, 1 << 16 if small else MIB)
-    check = hasher(folder / middle[0].name) if shutil.which("curl") else ""
-    with_curl = {f"curl + {check.split(' ', maxsplit=1)[0]}": curl("", check)} if check else {}
-    with_curls = {"curl -Z 16": curl("-Z --parallel-max 16", check)} if check else {}
+    checks = hashers(folder / middle[0].name) if shutil.which("curl") else []
+    names = {check: check.split(" ", maxsplit=1)[0] for check in checks}
+    with_curl = {f"curl + {names[check]}": curl("", check) for check in checks[:1]}
+    with_curls = {
+        f"curl -Z 16 + {names[check]}": curl("-Z --parallel-max 16", check) for check in checks
+    }
     has_aria2 = shutil.which("aria2c") is not None
     peers = [name for name in ("pooch", "torchvision", "keras", "huggingface_hub") if works(name)]
     ours = {"dshub": python("dshub")}
