@@ -20,8 +20,6 @@ import os
 import platform
 import random
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,11 +31,12 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+from lines.local import nginx, relay
+
 from dshub.mirror import serving
 
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 MIB = 1 << 20
-RELAY = Path(__file__).parent / "lines" / "relay.py"
 
 # Programs for a list of files; `files` holds dicts of name, url, sha256, md5 and size.
 FRAME = """
@@ -272,60 +271,8 @@ def server(folder: Path) -> Iterator[tuple[str, str]]:
         with serving(folder) as url:
             yield "dshub.mirror.serving", url
         return
-    with tempfile.TemporaryDirectory() as name:
-        port = free_port()
-        (Path(name) / "nginx.conf").write_text(
-            ("user root;\n" if os.geteuid() == 0 else "")
-            + f"daemon off; worker_processes 1; pid {name}/pid; error_log {name}/log;\n"
-            "events { worker_connections 512; }\n"
-            "http { access_log off; sendfile on; keepalive_requests 1000000;\n"
-            f"client_body_temp_path {name}/body; proxy_temp_path {name}/proxy;\n"
-            f"server {{ listen 127.0.0.1:{port}; root {folder}; }} }}\n"
-        )
-        process = subprocess.Popen(
-            ["nginx", "-p", name, "-c", f"{name}/nginx.conf", "-e", f"{name}/log"]
-        )
-        try:
-            wait_for(port)
-            yield "nginx", f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait()
-
-
-@contextmanager
-def relay(url: str, kind: str) -> Iterator[str]:
-    """A slow line to a server, in a process of its own; yields its address."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, str(RELAY), kind, str(port), url.rpartition(":")[2]]
-    )
-    try:
-        wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
-
-
-def wait_for(port: int) -> None:
-    """Return once somebody listens."""
-    for _ in range(500):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    sys.exit(f"nobody listens on port {port}")
+    with nginx(folder) as (port, _):
+        yield "nginx", f"http://127.0.0.1:{port}"
 
 
 def compare(
@@ -406,9 +353,9 @@ def measure(place: Path, *, small: bool, rounds: int) -> None:
         table("Loopback", each, url, many)
         table("Loopback, for the peak beside that of the larger file", ours, url, middle)
         for kind, title in (("rate", "10 MB/s a connection"), ("far", "50 ms away")):
-            with relay(url, kind) as slow:
-                table(title, slow_one, slow, middle)
-                table(title, slow_each, slow, many)
+            with relay(kind, int(url.rpartition(":")[2])) as port:
+                table(title, slow_one, f"http://127.0.0.1:{port}", middle)
+                table(title, slow_each, f"http://127.0.0.1:{port}", many)
 
 
 def main() -> None:

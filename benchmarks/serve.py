@@ -19,24 +19,23 @@ import os
 import platform
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from lines.local import nginx, relay
+
 from dshub.mirror import Folder, Served, Server, listen, room_for_clients
 
 MIB = 1 << 20
 CONNECTIONS = 64
-RELAY = Path(__file__).parent / "lines" / "relay.py"
 
 # Clients in one process: hashing lets go of the interpreter, so that threads are clients enough.
 CROWD = """
@@ -134,28 +133,10 @@ def ours(folder: Path, *options: str) -> Iterator[Running]:
 
 
 @contextmanager
-def nginx(folder: Path, workers: str) -> Iterator[Running]:
+def theirs(folder: Path, workers: str) -> Iterator[Running]:
     """An nginx that serves a folder."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "nginx.conf").write_text(
-            ("user root;\n" if os.geteuid() == 0 else "")
-            + f"daemon off; worker_processes {workers}; pid {name}/pid; error_log {name}/log;\n"
-            "worker_rlimit_nofile 20000; events { worker_connections 8192; }\n"
-            "http { access_log off; sendfile on; keepalive_requests 1000000;\n"
-            "keepalive_timeout 300;\n"
-            f"client_body_temp_path {name}/body; proxy_temp_path {name}/proxy;\n"
-            f"server {{ listen 127.0.0.1:{port} backlog=1024; root {folder}; }} }}\n"
-        )
-        process = subprocess.Popen(
-            ["nginx", "-p", name, "-c", f"{name}/nginx.conf", "-e", f"{name}/log"]
-        )
-        try:
-            wait_for(port)
-            yield Running(port, children(process.pid))
-        finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait()
+    with nginx(folder, workers) as (port, master):
+        yield Running(port, children(master))
 
 
 def children(pid: int) -> list[int]:
@@ -180,39 +161,6 @@ def counted(folder: Path) -> Iterator[tuple[int, list[Served]]]:
         thread.join()
 
 
-@contextmanager
-def relay(target: int) -> Iterator[int]:
-    """A line of 10 MB/s a connection to a port; yields its own."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, str(RELAY), "rate", str(port), str(target)])
-    try:
-        wait_for(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
-
-
-def wait_for(port: int) -> None:
-    """Return once somebody listens."""
-    for _ in range(500):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    sys.exit(f"nobody listens on port {port}")
-
-
 def write(folder: Path, size: int) -> str:
     """A file of random bytes, as a mirror has it; returns its path."""
     hasher, temporary = hashlib.sha256(), folder / "new"
@@ -234,8 +182,8 @@ def throughput(folder: Path, path: str, title: str, *, seconds: int, rounds: int
         "dshub serve": lambda: ours(folder)
     }
     if shutil.which("nginx"):
-        servers["nginx, 1 process"] = lambda: nginx(folder, "1")
-        servers["nginx, auto"] = lambda: nginx(folder, "auto")
+        servers["nginx, 1 process"] = lambda: theirs(folder, "1")
+        servers["nginx, auto"] = lambda: theirs(folder, "auto")
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in servers}
     for _ in range(rounds):
         for name, start in servers.items():
@@ -266,7 +214,7 @@ def idle(folder: Path, path: str, count: int) -> None:
     print(f"\n{count} idle clients\n{'':18}{'kB each':>10}{'threads':>10}")
     servers = {"dshub serve": ours(folder)}
     if shutil.which("nginx"):
-        servers["nginx, 1 process"] = nginx(folder, "1")
+        servers["nginx, 1 process"] = theirs(folder, "1")
     for name, start in servers.items():
         with start as running:
             head(running.port, path).close()
@@ -294,7 +242,7 @@ def crowd(folder: Path, path: str, size: int) -> None:
     for count in (1, 50):
         with (
             counted(folder) as (origin, served),
-            relay(origin) as slow,
+            relay("rate", origin) as slow,
             tempfile.TemporaryDirectory(dir=folder) as cache,
             ExitStack() as stack,
         ):
