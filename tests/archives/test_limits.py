@@ -2,9 +2,7 @@
 
 import bz2
 import gzip
-import io
 import lzma
-import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Mapping
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from independent.packed import tarred, zipped
 
 from dshub.archives import open_files
 from dshub.errors import UnsafeArchiveError
@@ -25,26 +24,6 @@ STREAMS: dict[str, Callable[[bytes], bytes]] = {
     "xz": lambda data: lzma.compress(data, preset=0),
     "zst": zstandard.ZstdCompressor().compress,
 }
-
-
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    """A tar."""
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as file:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            file.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
-
-
-def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", method) as file:
-        for name, data in files.items():
-            file.writestr(name, data)
-    return sink.getvalue()
 
 
 Pack = Callable[[Mapping[str, bytes]], bytes]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from independent.packed import tarred, zipped
 
 from dshub.archives import open_archive, open_files
 from dshub.errors import ReadError, UnsafeArchiveError
@@ -17,26 +18,6 @@ from dshub.manifest import Limits
 
 Read = Callable[..., dict[str, bytes]]
 Pack = Callable[[Mapping[str, bytes]], bytes]
-
-
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    """A tar."""
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as file:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            file.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
-
-
-def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", method) as file:
-        for name, data in files.items():
-            file.writestr(name, data)
-    return sink.getvalue()
 
 
 PACKS: dict[str, Pack] = {

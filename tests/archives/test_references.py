@@ -1,15 +1,13 @@
 """Which files a reference means, and what wraps them."""
 
 import gzip
-import io
 import lzma
-import tarfile
-import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from independent.packed import tarred, zipped
 
 from dshub.archives import (
     ArchiveFile,
@@ -25,32 +23,12 @@ PLAIN = bytes(range(256)) * 200
 Read = Callable[..., dict[str, bytes]]
 
 
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """A zip."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w") as file:
-        for name, data in files.items():
-            file.writestr(name, data)
-    return sink.getvalue()
-
-
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    """A tar."""
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as file:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            file.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
-
-
 def tarred_gz(files: Mapping[str, bytes]) -> bytes:
     """A tar in gzip."""
     return gzip.compress(tarred(files))
 
 
-CONTAINERS = {"zip": zipped, "tar": tarred, "tar.gz": tarred_gz}
+CONTAINERS: dict[str, Pack] = {"zip": zipped, "tar": tarred, "tar.gz": tarred_gz}
 Pack = Callable[[Mapping[str, bytes]], bytes]
 
 

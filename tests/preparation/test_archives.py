@@ -7,15 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 import pytest
+from independent.packed import tarred
 
 from dshub import Hub, Registry, Settings
 from dshub.archives import gz
@@ -41,17 +40,6 @@ def records(split: str) -> np.ndarray:
 def pictures(split: str) -> np.ndarray:
     """What they hold: uint8 (rows, 32, 32, 3)."""
     return records(split)[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-
-
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    """A tar."""
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as file:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            file.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
 
 
 FILES = {split: records(split).tobytes() for split in ROWS}

@@ -2,12 +2,12 @@
 
 import io
 import tarfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from independent.packed import zipped
 from scipy.io import savemat
 
 from dshub import Registry
@@ -27,14 +27,6 @@ def tar(files: dict[str, bytes], mode: str = "w") -> bytes:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
     return sink.getvalue()
 
 
