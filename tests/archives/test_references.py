@@ -28,8 +28,8 @@ def tarred_gz(files: Mapping[str, bytes]) -> bytes:
     return gzip.compress(tarred(files))
 
 
-CONTAINERS: dict[str, Pack] = {"zip": zipped, "tar": tarred, "tar.gz": tarred_gz}
 Pack = Callable[[Mapping[str, bytes]], bytes]
+CONTAINERS: dict[str, Pack] = {"zip": zipped, "tar": tarred, "tar.gz": tarred_gz}
 
 
 @pytest.fixture(params=CONTAINERS)
