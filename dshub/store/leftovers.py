@@ -8,14 +8,15 @@ from pathlib import Path
 from dshub.store.faults import disk_faults
 from dshub.store.journal import read_journal
 from dshub.store.owners import is_orphan, own_name
+from dshub.store.removal import clear
 
 
 def claim(resting: Path, *, owned: bool) -> Path:
     """A name that is this process's alone, with the bytes of an earlier process if it left any.
 
     Those lie under the resting name, or, where that process was killed, under a name of its own.
-    Taking them is a rename, which succeeds for one process only. What a process that lives has
-    gathered so far is never taken; where it holds the lock and does not get on, it is copied.
+    Taking them is a rename, which succeeds for one process only. What a process has gathered that
+    lives, or of which nobody can tell here whether it does, is never taken but copied.
 
     Args:
         resting: the name under which unfinished bytes wait.
@@ -23,16 +24,23 @@ def claim(resting: Path, *, owned: bool) -> Path:
     """
     own = resting.with_name(own_name(resting.name))
     with disk_faults(resting, "write"):
-        found = sorted(remains(resting, orphans=owned), key=arrived, reverse=True)
+        found = sorted(filter(_is_ours, remains(resting, orphans=owned)), key=arrived, reverse=True)
         for path in found:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # taken by another, or not to be moved by us
                 path.rename(own)
                 break
         for path in found:
-            remove(path)
-    if not owned and not own.exists():
-        _copy_living(resting, own)
+            clear(path)
+    if not own.exists():
+        _copy_other(resting, own)
     return own
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a folder can be gone on with: in a shared cache another person's may be closed."""
+    data = path / "data"
+    mode = os.R_OK | os.W_OK
+    return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))
 
 
 def remains(resting: Path, *, orphans: bool) -> list[Path]:
@@ -65,17 +73,11 @@ def arrived(path: Path) -> int:
     return end if known is None else min(known[1].total, end)
 
 
-def remove(path: Path) -> None:
-    """Remove what is at a path, if that is possible."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
+def _copy_other(resting: Path, own: Path) -> None:
+    """Copy the most that another process has: the journal first, so that it promises no more.
 
-
-def _copy_living(resting: Path, own: Path) -> None:
-    """Copy the most that another process has: the journal first, so that it promises no more."""
+    It may live, and not get on; or be of another machine, which cannot be asked.
+    """
     source = max(beside(resting), key=arrived, default=None)
     if source is None or not arrived(source):
         return
@@ -85,4 +87,4 @@ def _copy_living(resting: Path, own: Path) -> None:
             shutil.copyfile(source / "journal", own / "journal")
         shutil.copyfile(source / "data", own / "data")
     except OSError:
-        remove(own)
+        clear(own)
