@@ -50,7 +50,7 @@ if sys.platform == "win32":  # there, signal 0 ends the process that it only ask
         query_limited, invalid_parameter, still_active = 0x1000, 87, 259
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         kernel.OpenProcess.restype = ctypes.c_void_p
-        handle = ctypes.c_void_p(kernel.OpenProcess(query_limited, False, ctypes.c_ulong(pid)))
+        handle = ctypes.c_void_p(kernel.OpenProcess(query_limited, 0, ctypes.c_ulong(pid)))
         if not handle:
             return ctypes.get_last_error() != invalid_parameter
         try:
