@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.errors import ChecksumError, DshubError, TransportError, shown_url
-from dshub.fetcher.chunks import damaged
+from dshub.fetcher.chunks import damaged, sift
 from dshub.fetcher.diagnosis import diagnose
 from dshub.fetcher.encodings import decode, receive_encoded
 from dshub.fetcher.session import Session, Stopped, host
@@ -72,6 +72,8 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> Delivered:
             partial.discard()
             session.count(resource.size or 0)
             return Delivered(found, "cache")
+        if not partial.size and resource.chunks and session.store.salvage(partial, resource.size):
+            sift(partial, resource)
         if resource.size is not None and partial.end > resource.size:
             partial.forget(resource.size, partial.end)
         session.follow(job, partial)

@@ -170,8 +170,13 @@ class Fetcher:
             raise DiskFullError(path=str(self.store.root), reason=reason)
 
     def _kept(self, job: Job) -> int:
-        """Bytes that an interrupted fetch has written already."""
-        return min(self.store.kept(job.resource.digest), job.resource.size or 0)
+        """Bytes that are on the disk already, of an interrupted fetch or of a damaged file."""
+        resource = job.resource
+        kept = self.store.kept(resource.digest)
+        found = self.store.damaged(resource.digest, resource.size) if resource.chunks else None
+        if found is not None:
+            kept = max(kept, found.stat().st_size)
+        return min(kept, resource.size or 0)
 
     def _offline(self, plan: Plan) -> OfflineError:
         return OfflineError(

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from dshub.digest import Digest
@@ -168,6 +168,24 @@ class Store:
     def _rejected(self, digest: Digest) -> Path:
         return self.root / layout.PARTIAL / f"rejected-{digest.hex}"
 
+    def damaged(self, digest: Digest, size: int | None) -> Path | None:
+        """Content of a file that was found damaged: put aside, or not of its size where it lies."""
+        place = layout.blob_path(digest)
+        aside, final = self._aside(place), self.root / place
+        if aside.is_file() and not aside.is_symlink():
+            return aside
+        if final.is_file() and not final.is_symlink() and final.stat().st_size != size:
+            return final
+        return None
+
+    def salvage(self, partial: Partial, size: int | None) -> bool:
+        """Take what was found damaged of a file for what has arrived of it, if there is any."""
+        path = self.damaged(partial.digest, size)
+        if path is None:
+            return False
+        partial.replace(path)
+        return True
+
     def take(self, path: Path, digest: Digest) -> None:
         """Move a file of the cache's file system, whose bytes were checked, under its checksum."""
         target = self.root / layout.blob_path(digest)
@@ -274,8 +292,7 @@ class Store:
 
     def set_aside(self, path: Path) -> Path:
         """Move damaged content away from its final name, where a person can look at it."""
-        relative = "-".join(path.relative_to(self.root).parts[1:])
-        aside = self.root / layout.PARTIAL / f"damaged-{relative}"
+        aside = self._aside(path.relative_to(self.root))
         self._make(aside.parent)
         with disk_faults(path, "move"):
             if aside.is_dir() and not aside.is_symlink():
@@ -284,6 +301,9 @@ class Store:
                 aside.unlink(missing_ok=True)
             path.replace(aside)
         return aside
+
+    def _aside(self, relative: PurePath) -> Path:
+        return self.root / layout.PARTIAL / f"damaged-{'-'.join(relative.parts[1:])}"
 
     def free(self) -> int | None:
         """Bytes free for the cache, or None where the system does not tell."""
