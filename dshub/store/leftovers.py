@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,17 +23,17 @@ def claim(resting: Path, *, owned: bool) -> Path:
         resting: the name under which unfinished bytes wait.
         owned: whether the lock is held, so that what killed processes left is nobody's.
     """
-    own = resting.with_name(own_name(resting.name))
+    own, others = resting.with_name(own_name(resting.name)), beside(resting)
     with disk_faults(resting, "write"):
-        found = sorted(filter(_is_ours, remains(resting, orphans=owned)), key=arrived, reverse=True)
-        for path in found:
+        found = [path for path in _nobodys(resting, others, orphans=owned) if _is_ours(path)]
+        for path in sorted(found, key=arrived, reverse=True):
             with suppress(OSError):  # taken by another, or not to be moved by us
                 path.rename(own)
                 break
         for path in found:
             clear(path)
-    if not own.exists():
-        _copy_other(resting, own)
+    if others and not own.exists():
+        _copy_most(others, own)
     return own
 
 
@@ -43,10 +44,14 @@ def _is_ours(path: Path) -> bool:
     return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))
 
 
-def remains(resting: Path, *, orphans: bool) -> list[Path]:
+def remains(resting: Path) -> list[Path]:
     """Folders with bytes of an unfinished download that nobody writes to any more."""
+    return _nobodys(resting, beside(resting), orphans=True)
+
+
+def _nobodys(resting: Path, others: Sequence[Path], *, orphans: bool) -> list[Path]:
     found = [resting] if resting.is_dir() and not resting.is_symlink() else []
-    return found + [path for path in beside(resting) if orphans and is_orphan(path)]
+    return found + [path for path in others if orphans and is_orphan(path)]
 
 
 def beside(resting: Path) -> list[Path]:
@@ -73,13 +78,13 @@ def arrived(path: Path) -> int:
     return end if known is None else min(known[1].total, end)
 
 
-def _copy_other(resting: Path, own: Path) -> None:
+def _copy_most(others: Sequence[Path], own: Path) -> None:
     """Copy the most that another process has: the journal first, so that it promises no more.
 
     It may live, and not get on; or be of another machine, which cannot be asked.
     """
-    source = max(beside(resting), key=arrived, default=None)
-    if source is None or not arrived(source):
+    source = max(others, key=arrived)
+    if not arrived(source):
         return
     try:
         own.mkdir()

@@ -26,7 +26,7 @@ from dshub.store.leftovers import arrived
 from dshub.store.offsets import read_at, write_at
 from dshub.store.removal import clear
 
-JOURNALED = 1 << 20  # bytes from which the place that a download has reached is worth a journal
+JOURNALED = 4 << 20  # bytes from which the place that a download has reached is worth a journal
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
 LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
 
@@ -349,7 +349,7 @@ class Partial:
             self._close()
             target.parent.mkdir(parents=True, exist_ok=True)
             self.data.replace(target)
-        clear(self.path)
+        self._remove()
 
     def reject(self, aside: Path) -> None:
         """Move the bytes to another name, and begin anew."""
@@ -380,11 +380,20 @@ class Partial:
             if mine and arrived(resting) <= mine:
                 clear(resting)
                 self.path.rename(resting)
-        clear(self.path)
+        self._remove()
 
     def discard(self) -> None:
         """Drop the bytes and their folder."""
         self._close()
+        self._remove()
+
+    def _remove(self) -> None:
+        """Remove the folder, which nobody else can be taking over."""
+        with suppress(OSError):
+            for name in ("data", "journal"):
+                (self.path / name).unlink(missing_ok=True)
+            self.path.rmdir()
+            return
         clear(self.path)
 
     def _close(self) -> None:

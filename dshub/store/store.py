@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
@@ -61,10 +62,10 @@ class Store:
         """
         for place in self.places:
             path = place / layout.blob_path(digest)
-            if path.is_symlink() or not path.is_file():
-                continue
-            if size is None or path.stat().st_size == size:
-                return path
+            with suppress(OSError):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and size in {None, status.st_size}:
+                    return path
         reference = self.reference(digest)
         if reference is not None and size in {None, reference.size} and not reference.fault:
             return Path(reference.path)
@@ -125,7 +126,7 @@ class Store:
     def kept(self, digest: Digest) -> int:
         """Bytes of an unfinished download that the next one will go on with."""
         with suppress(OSError):
-            left = remains(self.root / layout.partial_path(digest), orphans=True)
+            left = remains(self.root / layout.partial_path(digest))
             return max(map(arrived, left), default=0)
         return 0
 
@@ -313,6 +314,8 @@ class Store:
         return None
 
     def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
         with disk_faults(folder, "write"):
             if not self.root.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)
