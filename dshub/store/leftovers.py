@@ -12,7 +12,7 @@ from dshub.store.owners import is_orphan, own_name
 from dshub.store.removal import clear
 
 
-def claim(resting: Path, *, owned: bool) -> Path:
+def claim(resting: Path) -> Path:
     """A name that is this process's alone, with the bytes of an earlier process if it left any.
 
     Those lie under the resting name, or, where that process was killed, under a name of its own.
@@ -21,11 +21,10 @@ def claim(resting: Path, *, owned: bool) -> Path:
 
     Args:
         resting: the name under which unfinished bytes wait.
-        owned: whether the lock is held, so that what killed processes left is nobody's.
     """
     own, others = resting.with_name(own_name(resting.name)), beside(resting)
     with disk_faults(resting, "write"):
-        found = [path for path in _nobodys(resting, others, orphans=owned) if _is_ours(path)]
+        found = [path for path in _nobodys(resting, others) if _is_ours(path)]
         for path in sorted(found, key=arrived, reverse=True):
             with suppress(OSError):  # taken by another, or not to be moved by us
                 path.rename(own)
@@ -46,12 +45,12 @@ def _is_ours(path: Path) -> bool:
 
 def remains(resting: Path) -> list[Path]:
     """Folders with bytes of an unfinished download that nobody writes to any more."""
-    return _nobodys(resting, beside(resting), orphans=True)
+    return _nobodys(resting, beside(resting))
 
 
-def _nobodys(resting: Path, others: Sequence[Path], *, orphans: bool) -> list[Path]:
+def _nobodys(resting: Path, others: Sequence[Path]) -> list[Path]:
     found = [resting] if resting.is_dir() and not resting.is_symlink() else []
-    return found + [path for path in others if orphans and is_orphan(path)]
+    return found + list(filter(is_orphan, others))
 
 
 def beside(resting: Path) -> list[Path]:

@@ -6,10 +6,12 @@ import platform
 import re
 import secrets
 import sys
+from functools import cache
 from pathlib import Path
 
 _NAME = re.compile(r"(\w+)-(\d+)-([0-9a-f]{8,24})")
 _TOKEN = secrets.token_hex(4)  # of this process, and of those that it forks: they differ in number
+_FIRST_SPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux's proc_ns.h
 _numbers = itertools.count()
 
 
@@ -72,5 +74,12 @@ else:
         return True
 
 
+@cache
 def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9]", "_", platform.node())
+    """This machine; a container that has numbers of processes to itself is one of its own."""
+    name = re.sub(r"[^A-Za-z0-9]", "_", platform.node())
+    try:
+        space = str(Path("/proc/self/ns/pid").readlink())  # pid_namespaces(7)
+    except OSError:  # not Linux
+        return name
+    return name if space == _FIRST_SPACE else name + "_" + re.sub(r"\D", "", space)

@@ -113,7 +113,7 @@ class Store:
             return self.blob(digest, size) is not None
 
         with self._lock(resting, done=done, waiting=waiting) as owned:
-            with Partial(claim(resting, owned=owned), digest) as partial:
+            with Partial(claim(resting), digest) as partial:
                 try:
                     yield partial
                 finally:
@@ -279,8 +279,12 @@ class Store:
         temporary = self.root / layout.PARTIAL / own_name("text")
         self._make(temporary.parent)
         with disk_faults(target, "write"):
-            temporary.write_bytes(data)
-            temporary.replace(target)
+            try:
+                temporary.write_bytes(data)
+                temporary.replace(target)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
         return target
 
     def touch(self, path: Path) -> None:
