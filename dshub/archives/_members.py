@@ -10,6 +10,7 @@ some; one that is asked for is refused, and so is an archive with a member below
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -18,6 +19,7 @@ from dshub.archives._layers import RAISE_LIMITS, RATIO_FROM, Budget
 from dshub.errors import UnsafeArchiveError
 from dshub.manifest import Limits
 
+_NAMES, _LONG = 16 << 20, 256  # characters of all names: so many, and so many more for each entry
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 Kind = Literal["file", "folder", "link", "strange", "unsafe"]
@@ -77,11 +79,13 @@ def checked(entries: Iterable[Entry], allowance: Allowance) -> list[Entry]:
     Raises:
         UnsafeArchiveError: an entry has a name that leads elsewhere or is there twice (also in
             other case, or composed of other Unicode characters: elsewhere they would be one file),
-            lies below a link, cannot be trusted, or is larger or one more than the limits allow.
+            lies below a link, cannot be trusted, is larger or one more than the limits allow, or
+            makes the names of all together fill the memory.
     """
     archive, limits, count = allowance.archive, allowance.limits, allowance.count
     found: list[Entry] = []
     seen: set[str] = set()
+    characters = 0
     total = Budget(limits, allowance.packed, archive, None)
     for entry in entries:
         total.member, name = entry.name, plain(entry.name)
@@ -91,6 +95,10 @@ def checked(entries: Iterable[Entry], allowance: Allowance) -> list[Entry]:
             raise UnsafeArchiveError(
                 archive=archive, member=entry.name, reason=reason, hint=RAISE_LIMITS
             )
+        characters += len(name)
+        if characters > _NAMES + _LONG * len(found):
+            reason = f"and those before it have names of {characters:,} characters"
+            raise UnsafeArchiveError(archive=archive, member=entry.name[:80], reason=reason)
         if fault := _fault(entry, name, seen):
             raise UnsafeArchiveError(archive=archive, member=entry.name, reason=fault)
         total.spend(entry.size)
@@ -141,7 +149,9 @@ def _check_links(members: list[Entry], archive: str) -> None:
     links = {_key(entry.name) for entry in members if entry.kind == "link"}
     if not links:
         return
-    for entry in members:
-        parts = _key(entry.name).split("/")
-        if any("/".join(parts[:depth]) in links for depth in range(1, len(parts))):
-            raise UnsafeArchiveError(archive=archive, member=entry.name, reason="lies below a link")
+    keys = sorted(_key(entry.name) for entry in members)
+    for link in links:
+        at = bisect_left(keys, f"{link}/")
+        if at < len(keys) and keys[at].startswith(f"{link}/"):
+            below = next(entry for entry in members if _key(entry.name) == keys[at])
+            raise UnsafeArchiveError(archive=archive, member=below.name, reason="lies below a link")

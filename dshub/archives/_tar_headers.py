@@ -16,6 +16,8 @@ BLOCK = 512
 _LARGEST_EXTENSION = 1 << 20  # bytes of a long name, or of a table of attributes
 _GNU_HOLES, _GNU_MORE_HOLES = 482, 504  # where a byte says that a block with more of them follows
 _PIECE = 1 << 16
+_HOLES = "GNU.sparse."  # what the attributes of a file with holes begin with
+_WANTED = {"path", "size", f"{_HOLES}name"}
 
 # what an entry is, by its type; others are `strange`
 _KINDS: Mapping[bytes, tuple[Kind, str]] = {
@@ -97,9 +99,9 @@ def _entry(cursor: Cursor, header: _Header, attributes: Mapping[str, str]) -> En
     """An entry, whose data have been passed over."""
     name = attributes.get("path", header.name)
     kind, note = _KINDS.get(header.type, ("strange", f"is of the type {header.type!r}"))
-    if attributes and any(key.startswith("GNU.sparse.") for key in attributes):
+    if _HOLES in attributes:
         kind, note = _KINDS[b"S"]
-        name = attributes.get("GNU.sparse.name", name)
+        name = attributes.get(f"{_HOLES}name", name)
     size = _decimal(attributes["size"]) if "size" in attributes else header.size
     if kind == "file" and name.endswith("/") and not size:
         kind = "folder"  # v7 had no type for it
@@ -132,14 +134,17 @@ def _attributes(header: _Header, data: bytes) -> dict[str, str]:
     found = _records(data)
     if header.type == b"g":
         # about every member that follows: a comment or a time, in all archives we know of
-        if found.keys() & {"path", "size"} or any("sparse" in key for key in found):
+        if found:
             raise Damage("one header of it names all members that follow, or gives their size")
         return {}
     return found
 
 
 def _records(data: bytes) -> dict[str, str]:
-    """The records of a PAX header: `30 mtime=1321711775.972059463`, each closed by a newline."""
+    """The records of a PAX header: `30 mtime=1321711775.972059463`, each closed by a newline.
+
+    Only those are kept that matter: header may follow header, each with a megabyte of others.
+    """
     found: dict[str, str] = {}
     at = 0
     while at < len(data):
@@ -148,9 +153,16 @@ def _records(data: bytes) -> dict[str, str]:
         key, sign, value = data[at + len(length) + 1 : max(end - 1, at)].partition(b"=")
         if not sign or data[end - 1 : end] != b"\n":
             raise Damage("the attributes of a member cannot be read")
-        found[_text(key)] = _text(value)
+        _keep(found, _text(key), value)
         at = end
     return found
+
+
+def _keep(found: dict[str, str], key: str, value: bytes) -> None:
+    if key in _WANTED:
+        found[key] = _text(value)
+    if key.startswith(_HOLES):
+        found[_HOLES] = ""
 
 
 def _pass_holes(cursor: Cursor, block: bytes) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _HOLDERS = {  # what became of the process that a partial thing belongs to
     "alive": "in use",
     "dead": "left over",
-    "unknown": "perhaps in use",  # of another machine, or of Windows
+    "unknown": "perhaps in use",  # of another machine
     "nobody": "",
 }
 

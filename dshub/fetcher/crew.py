@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dshub.fetcher.download import Delivered, download
@@ -48,7 +47,8 @@ class Crew:
     ) -> None:
         self._session, self._find, self._most = session, find, most
         self._todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._outcomes: list[Outcome] = []
+        self._all_done = threading.Event()
         self._count = len(jobs)
         for job in sorted(jobs, key=lambda job: -(job.resource.size or 0)):
             self._todo.put(job)
@@ -57,20 +57,18 @@ class Crew:
 
     def work(self) -> list[Outcome]:
         """Download everything; returns what became of each job, in no certain order."""
-        outcomes: list[Outcome] = []
         self._start(min(FIRST, self._most))
         try:
-            while len(outcomes) < self._count:
-                with suppress(queue.Empty):
-                    outcomes.append(self._done.get(timeout=TICK))
-                self._grow()
+            while len(self._outcomes) < self._count:
+                if not self._all_done.wait(TICK):
+                    self._grow()
         except BaseException:
             self._session.stop.set()
             end = time.monotonic() + LAST_WAIT
             for thread in self._threads:
                 thread.join(timeout=max(0.0, end - time.monotonic()))
             raise
-        return outcomes
+        return self._outcomes
 
     def _start(self, count: int) -> None:
         for _ in range(min(count, self._todo.qsize())):
@@ -111,7 +109,9 @@ class Crew:
                 job = self._todo.get_nowait()
             except queue.Empty:
                 return
-            self._done.put(self._one(job))
+            self._outcomes.append(self._one(job))
+            if len(self._outcomes) == self._count:
+                self._all_done.set()
 
     def _one(self, job: Job) -> Outcome:
         try:

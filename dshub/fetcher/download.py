@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.errors import ChecksumError, DshubError, TransportError, shown_url
-from dshub.fetcher.chunks import damaged
+from dshub.fetcher.bounds import most, too_large
+from dshub.fetcher.chunks import damaged, sift
 from dshub.fetcher.diagnosis import diagnose
 from dshub.fetcher.encodings import decode, receive_encoded
 from dshub.fetcher.session import Session, Stopped, host
@@ -72,6 +73,8 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> Delivered:
             partial.discard()
             session.count(resource.size or 0)
             return Delivered(found, "cache")
+        if not partial.size and resource.chunks and session.store.salvage(partial, resource.size):
+            sift(partial, resource)
         if resource.size is not None and partial.end > resource.size:
             partial.forget(resource.size, partial.end)
         session.follow(job, partial)
@@ -253,6 +256,7 @@ class Download:
                     self._receive_encoded(url, answer)
                     return True
                 span = self._agreed(url, span, answer)
+                self._bound(url, span, answer)
                 self._begin(url, answer)
                 receive(self.session, partial, span, answer, pace=pace)
                 self._look_beyond(answer)
@@ -275,6 +279,15 @@ class Download:
             raise TransportError(url=url, reason="it gives the whole file only", transient=True)
         return whole
 
+    def _bound(self, url: str, span: Span, answer: Answer) -> None:
+        """Where the manifest knows no size, let the span end where the file has to."""
+        resource = self.job.resource
+        if resource.size is None:
+            bound = most(resource, self.session.store, here=self.partial.size)
+            if answer.total is not None and answer.total > bound:
+                raise too_large(url, answer.total, bound)
+            span.stop = bound if answer.total is None else answer.total
+
     def _begin(self, url: str, answer: Answer) -> None:
         origin = Origin(shown_url(url), answer.etag)  # a journal holds no password
         if self.partial.origin != origin:
@@ -294,6 +307,9 @@ class Download:
         """Whether the source has no more; raises where it broke off."""
         if span.full and self.job.resource.size is not None:
             return False
+        if span.full and answer.total is None and answer.readinto(self.session.buffer()[:1]):
+            self._restart()
+            raise too_large(url, None, span.position)
         total = self.job.resource.size if answer.total is None else answer.total
         if total is not None and span.position < total and not span.full:
             reason = f"it ended after {span.position:,} of {total:,} bytes"
@@ -303,16 +319,20 @@ class Download:
     def _receive_encoded(self, url: str, answer: Answer) -> None:
         """Bytes that were encoded for the way: as they came, or decoded, whichever is right."""
         raw, plain = self.partial.path / "encoded", self.partial.path / "decoded"
-        size, encoding = self.job.resource.size, answer.encoding
+        resource = self.job.resource
         self._restart()
         if answer.start:
             reason = "it sent an encoded part of the file"
             raise TransportError(url=url, reason=reason, transient=True)
-        receive_encoded(self.session, answer, raw, size)
-        if not self.job.resource.digest.fits(raw):
-            decode(url, raw, plain, encoding, size)
+        bound = most(resource, self.session.store, here=0)
+        receive_encoded(self.session, answer, raw, bound)
+        if not resource.digest.fits(raw):
+            decode(url, raw, plain, answer.encoding, bound)
             raw.unlink()
             raw = plain
+        if resource.size is None and raw.stat().st_size > bound:
+            raw.unlink()
+            raise too_large(url, None, bound)
         self.partial.replace(raw)
         self.session.count(self.partial.size)
 

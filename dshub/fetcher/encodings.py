@@ -15,12 +15,11 @@ from dshub.transports import Answer
 # how zlib is told what to expect (RFC 9110, 8.4.1): a gzip header, or a zlib header
 _BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _OVERHEAD = 1 << 16  # bytes by which an encoded file may be longer than the plain one
-_LARGEST = 1 << 40  # where the manifest knows no size
 
 
-def receive_encoded(session: Session, answer: Answer, target: Path, size: int | None) -> None:
-    """Write the bytes of an answer to a file as they come, no more than they may be."""
-    buffer, left = session.buffer(), (size or _LARGEST) + _OVERHEAD
+def receive_encoded(session: Session, answer: Answer, target: Path, most: int) -> None:
+    """Write the bytes of an answer to a file as they come: those of a file of `most` bytes."""
+    buffer, left = session.buffer(), most + _OVERHEAD
     with disk_faults(target, "write"), target.open("wb") as file:
         while left and (count := answer.readinto(buffer[:left])):
             if session.stop.is_set():
@@ -29,8 +28,8 @@ def receive_encoded(session: Session, answer: Answer, target: Path, size: int | 
             left -= count
 
 
-def decode(url: str, source: Path, target: Path, encoding: str, size: int | None) -> None:
-    """Write the decoded bytes of a file to another: one too many, at most, which says enough.
+def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> None:
+    """Write the decoded bytes of a file to another: one more than `most`, which says enough.
 
     Raises:
         TransportError: the encoding is unknown, or the bytes are not in it.
@@ -38,7 +37,7 @@ def decode(url: str, source: Path, target: Path, encoding: str, size: int | None
     if encoding not in _BITS:
         reason = f"it was sent encoded as {encoding!r} although that was not asked for"
         raise TransportError(url=url, reason=reason)
-    decoder, left = zlib.decompressobj(_BITS[encoding]), (size or _LARGEST) + 1
+    decoder, left = zlib.decompressobj(_BITS[encoding]), most + 1
     with disk_faults(target, "write"), source.open("rb") as plain, target.open("wb") as file:
         pending = b""
         while left and not decoder.eof and (pending := pending or plain.read(1 << 16)):

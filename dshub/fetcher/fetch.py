@@ -20,7 +20,7 @@ from dshub.fetcher.download import AllFailed, Delivered
 from dshub.fetcher.session import Limiter, Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
-from dshub.store import Partial, Store
+from dshub.store import Partial, Store, blob_path
 from dshub.transports import Transports
 
 
@@ -125,7 +125,7 @@ class Fetcher:
             ManualStepError: something is missing that a person must obtain, and no mirror has it.
             DiskFullError: there is no space for what is missing.
             FetchError: some files have no working source; the others are in the store.
-            StoreError: the cache cannot be written.
+            StoreError: the cache cannot be written, or another process removes from it.
         """
         plan = self.plan(jobs)
         brought: dict[Digest, Delivered] = {}
@@ -140,8 +140,8 @@ class Fetcher:
         results = []
         for job in jobs:
             path = self.path(job)
-            if path is None:  # gone between the fetch and now: somebody is deleting beside us
-                raise FetchError(dataset=job.dataset, attempts={job.title: []})
+            if path is None:
+                raise _removed(job, self.store)
             self.store.touch(path)
             found = brought.get(job.resource.digest, Delivered(path, "cache"))
             results.append(Fetched(job, path, found.source, found.attempts))
@@ -170,8 +170,13 @@ class Fetcher:
             raise DiskFullError(path=str(self.store.root), reason=reason)
 
     def _kept(self, job: Job) -> int:
-        """Bytes that an interrupted fetch has written already."""
-        return min(self.store.kept(job.resource.digest), job.resource.size or 0)
+        """Bytes that are on the disk already, of an interrupted fetch or of a damaged file."""
+        resource = job.resource
+        kept = self.store.kept(resource.digest)
+        found = self.store.damaged(resource.digest, resource.size) if resource.chunks else None
+        if found is not None:
+            kept = max(kept, found.stat().st_size)
+        return min(kept, resource.size or 0)
 
     def _offline(self, plan: Plan) -> OfflineError:
         return OfflineError(
@@ -217,6 +222,19 @@ def _check_reference(job: Job, store: Store) -> None:
             reason=reference.fault,
             hint=f"bring it back, or `dshub import {job.dataset} FILE` from where it is now",
         )
+
+
+def _removed(job: Job, store: Store) -> StoreError:
+    """A file is gone between the fetch and now: somebody is deleting beside us."""
+    path = str(store.root / blob_path(job.resource.digest))
+    error = StoreError(
+        path=path,
+        action="use",
+        reason=f"{job.name} of {job.dataset} was fetched, and removed by another process",
+        hint="is `dshub cache` at work? once it has ended, fetch again",
+    )
+    error.__cause__ = FileNotFoundError(path)
+    return error
 
 
 def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Delivered]:

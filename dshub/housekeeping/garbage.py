@@ -1,5 +1,6 @@
 """What cannot be of use any more, and why."""
 
+import time
 from collections.abc import Iterator
 
 from dshub.digest import HEX_DIGITS, Digest
@@ -11,6 +12,7 @@ GONE = "left by a process that is no more"
 REJECTED = "a source sent it in place of the file"
 DAMAGED = "it was found damaged, and put aside"
 COMPLETE = "the file is here whole by now"
+FORGOTTEN = "of another machine, and untouched for 30 days"
 UNFINISHED = "an unfinished download"
 NO_FILES = "the files of the stand-in are gone"
 UNREADABLE = "no manifest: it cannot be read"
@@ -22,12 +24,15 @@ UNKNOWN = "of a process that cannot be asked from here"
 RESUMABLE = "the next fetch goes on with it; --partial removes it"
 PINNED = "pinned"
 
+LONG = 30 * 86400.0  # seconds after which what another machine began is not gone on with there
+
 
 def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
     """What is of no use; `partial` counts downloads that could be resumed among it.
 
-    Nothing goes that a living process is at work on, or one of another machine may be, and no
-    content of a pinned dataset. What would go otherwise is said to be left.
+    Nothing goes that a living process is at work on, or one of another machine may be (unless it
+    has not been written to for `LONG`), and no content of a pinned dataset. What would go
+    otherwise is said to be left.
     """
     removed: list[Removal] = []
     left: list[Removal] = []
@@ -49,8 +54,11 @@ def _judge(item: Item, inventory: Inventory, *, partial: bool) -> tuple[str, boo
     left = item.leftover
     if left is None or left.sort == "other":
         return "", False
-    if left.holder in {"alive", "unknown"}:
-        return (ALIVE if left.holder == "alive" else UNKNOWN), False
+    if left.holder == "alive":
+        return ALIVE, False
+    if left.holder == "unknown":
+        old = time.time() - item.used > LONG
+        return (FORGOTTEN, True) if old else (UNKNOWN, False)
     if left.sort == "download":
         return _judge_download(item, left.of, inventory, partial=partial)
     return {"rejected": REJECTED, "damaged": DAMAGED}.get(left.sort, GONE), True

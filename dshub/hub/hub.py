@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from dshub.errors import DshubError, TermsError, UnknownNameError
+from dshub.hub.vanishing import persistent
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
@@ -194,7 +195,7 @@ class Hub:
             taken = {item.job: str(item.source) for item in self._take(wanted, [Path(source)])}
         fetched = [
             replace(item, source=taken.get(item.job, item.source))
-            for item in fetcher.fetch(wanted, besides=besides)
+            for item in persistent(partial(fetcher.fetch, wanted, besides=besides))
         ]
         if prepare:
             self.prepare(*names)
@@ -373,13 +374,16 @@ class Hub:
             if part.split not in manifest.splits:
                 raise unknown_split(manifest, part.split)
         wanted = list(dict.fromkeys(part.split for part in parts))
-        folders = dict(zip(wanted, self._tables(manifest, wanted), strict=True))
-        if len(parts) == 1:
+
+        def opened() -> Dataset:
+            folders = dict(zip(wanted, self._tables(manifest, wanted), strict=True))
+            if len(parts) > 1:
+                return together(manifest, parts, folders)
             whole = Dataset.from_tables(list(folders.values()))
             rows = parts[0].rows(len(whole))
-            found = whole.skip(rows.start).take(len(rows))
-        else:
-            found = together(manifest, parts, folders)
+            return whole.skip(rows.start).take(len(rows))
+
+        found = persistent(opened)
         return found if columns is None else found.columns(columns)
 
     def _tables(self, manifest: Manifest, splits: Sequence[str]) -> list[Path]:
@@ -389,7 +393,8 @@ class Hub:
             _refuse(self.unaccepted([manifest]))
         for split in splits:
             self._look_for_table(manifest, split)
-        return prepare_splits(manifest, splits, self.fetcher(), progress=self.progress)
+        fetcher, progress = self.fetcher(), self.progress
+        return persistent(lambda: prepare_splits(manifest, splits, fetcher, progress=progress))
 
     def _look_for_table(self, manifest: Manifest, split: str) -> None:
         """Take the table of a split from a mirror, where it is not here and one has it."""

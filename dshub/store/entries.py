@@ -1,6 +1,5 @@
 """What the entries of `partial-v1` are, told from their names."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ class Leftover:
         of: checksum of the file (download, rejected), key (table), or the old path with `-` in
             place of `/` (damaged); else empty.
         holder: what became of the process whose name it bears: `nobody` where it bears none,
-            `unknown` of a process that cannot be asked, of another machine or on Windows.
+            `unknown` of a process of another machine, which cannot be asked.
     """
 
     sort: Sort
@@ -54,4 +53,4 @@ def _holder(path: Path) -> Holder:
         return "nobody"
     if is_orphan(path):
         return "dead"
-    return "unknown" if found[0] or os.name == "nt" else "alive"
+    return "unknown" if found[0] else "alive"

@@ -1,8 +1,8 @@
 """The journal beside a partial download: which bytes have arrived, and from where.
 
 A text file of fixed-width lines, so that each is rewritten in place by one small write and a
-process killed at any moment leaves a journal that can be read. The first line is JSON, the
-others are ranges of bytes::
+process killed at any moment leaves a journal that can be read. A journal is begun by rename, in
+place of the one before. The first line is JSON, the others are ranges of bytes::
 
     {"url": "https://…", "etag": "…"}                          (padded to 4,095 characters)
     000000000000000 000000012582912
@@ -13,13 +13,13 @@ one, the bytes of a partial are taken to be those from the beginning of the file
 """
 
 import json
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.store.extents import Extents
+from dshub.store.removal import clear
 
 HEAD = 4096  # bytes of the first line
 LINE = 32  # bytes of each further line
@@ -60,19 +60,19 @@ class Journal:
     """A journal that is kept up to date while bytes arrive. One lock of its owner guards it."""
 
     def __init__(self, path: Path, origin: Origin, extents: Extents) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-        self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
-        self._lines = 0
-        self.note(origin)
-        for start, stop in extents:
-            self.append(start, stop)
+        """Begin one that says what is there.
+
+        What lies at the path is replaced, whatever it is; on a full disk it stays as it was, for
+        without any journal a file with holes would be taken for whole.
+        """
+        lines = [_line(start, stop) for start, stop in extents]
+        _replace(path, _head(origin) + "".join(lines))
+        self._lines = len(lines)
+        self._file = path.open("r+b", buffering=0)
 
     def note(self, origin: Origin) -> None:
         """Where the bytes come from, from now on."""
-        head = json.dumps({"url": origin.url, "etag": origin.etag})
-        if len(head) >= HEAD:
-            head = json.dumps({"url": "", "etag": ""})
-        self._put(0, head.ljust(HEAD - 1) + "\n")
+        self._put(0, _head(origin))
 
     def append(self, start: int, stop: int) -> int:
         """Begin a line for a range; returns its number, for `update`."""
@@ -83,7 +83,7 @@ class Journal:
 
     def update(self, number: int, start: int, stop: int) -> None:
         """The range of a line has become another."""
-        self._put(HEAD + number * LINE, f"{start:015d} {stop:015d}\n")
+        self._put(HEAD + number * LINE, _line(start, stop))
 
     def _put(self, offset: int, text: str) -> None:
         self._file.seek(offset)
@@ -93,3 +93,23 @@ class Journal:
         """Let go of the file."""
         with suppress(OSError):
             self._file.close()
+
+
+def _head(origin: Origin) -> str:
+    head = json.dumps({"url": origin.url, "etag": origin.etag})
+    if len(head) >= HEAD:
+        head = json.dumps({"url": "", "etag": ""})
+    return head.ljust(HEAD - 1) + "\n"
+
+
+def _line(start: int, stop: int) -> str:
+    return f"{start:015d} {stop:015d}\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    new = path.with_name(f"{path.name}.new")
+    clear(new)
+    new.write_bytes(text.encode())
+    if path.is_dir() and not path.is_symlink():
+        clear(path)
+    new.replace(path)

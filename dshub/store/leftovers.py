@@ -2,43 +2,55 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from dshub.store.faults import disk_faults
 from dshub.store.journal import read_journal
 from dshub.store.owners import is_orphan, own_name
+from dshub.store.removal import clear
 
 
-def claim(resting: Path, *, owned: bool) -> Path:
+def claim(resting: Path) -> Path:
     """A name that is this process's alone, with the bytes of an earlier process if it left any.
 
     Those lie under the resting name, or, where that process was killed, under a name of its own.
-    Taking them is a rename, which succeeds for one process only. What a process that lives has
-    gathered so far is never taken; where it holds the lock and does not get on, it is copied.
+    Taking them is a rename, which succeeds for one process only. What a process has gathered that
+    lives, or of which nobody can tell here whether it does, is never taken but copied.
 
     Args:
         resting: the name under which unfinished bytes wait.
-        owned: whether the lock is held, so that what killed processes left is nobody's.
     """
-    own = resting.with_name(own_name(resting.name))
+    own, others = resting.with_name(own_name(resting.name)), beside(resting)
     with disk_faults(resting, "write"):
-        found = sorted(remains(resting, orphans=owned), key=arrived, reverse=True)
-        for path in found:
-            with suppress(FileNotFoundError):
+        found = [path for path in _nobodys(resting, others) if _is_ours(path)]
+        for path in sorted(found, key=arrived, reverse=True):
+            with suppress(OSError):  # taken by another, or not to be moved by us
                 path.rename(own)
                 break
         for path in found:
-            remove(path)
-    if not owned and not own.exists():
-        _copy_living(resting, own)
+            clear(path)
+    if others and not own.exists():
+        _copy_most(others, own)
     return own
 
 
-def remains(resting: Path, *, orphans: bool) -> list[Path]:
+def _is_ours(path: Path) -> bool:
+    """Whether a folder can be gone on with: in a shared cache another person's may be closed."""
+    data = path / "data"
+    mode = os.R_OK | os.W_OK
+    return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))
+
+
+def remains(resting: Path) -> list[Path]:
     """Folders with bytes of an unfinished download that nobody writes to any more."""
+    return _nobodys(resting, beside(resting))
+
+
+def _nobodys(resting: Path, others: Sequence[Path]) -> list[Path]:
     found = [resting] if resting.is_dir() and not resting.is_symlink() else []
-    return found + [path for path in beside(resting) if orphans and is_orphan(path)]
+    return found + list(filter(is_orphan, others))
 
 
 def beside(resting: Path) -> list[Path]:
@@ -65,19 +77,13 @@ def arrived(path: Path) -> int:
     return end if known is None else min(known[1].total, end)
 
 
-def remove(path: Path) -> None:
-    """Remove what is at a path, if that is possible."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
+def _copy_most(others: Sequence[Path], own: Path) -> None:
+    """Copy the most that another process has: the journal first, so that it promises no more.
 
-
-def _copy_living(resting: Path, own: Path) -> None:
-    """Copy the most that another process has: the journal first, so that it promises no more."""
-    source = max(beside(resting), key=arrived, default=None)
-    if source is None or not arrived(source):
+    It may live, and not get on; or be of another machine, which cannot be asked.
+    """
+    source = max(others, key=arrived)
+    if not arrived(source):
         return
     try:
         own.mkdir()
@@ -85,4 +91,4 @@ def _copy_living(resting: Path, own: Path) -> None:
             shutil.copyfile(source / "journal", own / "journal")
         shutil.copyfile(source / "data", own / "data")
     except OSError:
-        remove(own)
+        clear(own)

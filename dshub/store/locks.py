@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dshub.store.leftovers import arrived, beside
-from dshub.store.owners import owner
+from dshub.store.owners import own_name, owner
 
 POLL = 0.25  # seconds between two looks at the owner
 
@@ -56,7 +57,7 @@ def lock(
     from filelock import FileLock
 
     file = path.with_name(f"{path.name}.lock")
-    held = FileLock(file, thread_local=False, mode=_mode(file))
+    held = FileLock(file, thread_local=False, mode=_mode(file.parent))
     if not _acquire(held, path, patience, done, waiting):
         yield False
         return
@@ -66,12 +67,17 @@ def lock(
         held.release()
 
 
-def _mode(file: Path) -> int:
-    """Access bits that the umask gives to a new file, so that a group can share its cache."""
-    with suppress(OSError):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o666))
+@cache
+def _mode(folder: Path) -> int:
+    """Access bits that a new file gets in a folder, so that a group can share its cache."""
+    probe = folder / own_name("text")
     try:
-        return file.stat().st_mode & 0o777
+        file = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            return os.fstat(file).st_mode & 0o777
+        finally:
+            os.close(file)
+            probe.unlink()
     except OSError:
         return 0o644
 

@@ -22,10 +22,11 @@ from dshub.store.extents import Extents
 from dshub.store.faults import disk_faults
 from dshub.store.front import Front
 from dshub.store.journal import Journal, Origin, read_journal
-from dshub.store.leftovers import arrived, remove
+from dshub.store.leftovers import arrived
 from dshub.store.offsets import read_at, write_at
+from dshub.store.removal import clear
 
-JOURNALED = 1 << 20  # bytes from which the place that a download has reached is worth a journal
+JOURNALED = 4 << 20  # bytes from which the place that a download has reached is worth a journal
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
 LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
 
@@ -93,7 +94,7 @@ class Partial:
         with disk_faults(self.path, "write"):
             self.path.mkdir(exist_ok=True)
             if self.data.is_symlink() or self.data.is_dir():
-                remove(self.data)
+                clear(self.data)
             self._file = os.open(self.data, _FLAGS, 0o666)
             end = os.fstat(self._file).st_size
         known = read_journal(self.path / "journal")
@@ -125,16 +126,19 @@ class Partial:
     @property
     def size(self) -> int:
         """Bytes that have arrived."""
-        return self._extents.total
+        with self._changed:
+            return self._extents.total
 
     def complete(self, size: int | None) -> bool:
         """Whether a file of `size` bytes is there, every byte of it."""
-        return size is not None and self._extents.front == self._extents.end == size
+        with self._changed:
+            return size is not None and self._extents.front == self._extents.end == size
 
     @property
     def end(self) -> int:
         """Offset behind the last byte that has arrived."""
-        return self._extents.end
+        with self._changed:
+            return self._extents.end
 
     def note(self, origin: Origin) -> None:
         """The bytes come from there, from now on."""
@@ -234,11 +238,11 @@ class Partial:
             if span.live:
                 self._extents.add(at, span.position)
                 self._record(span)
-            front, live = self._extents.front, span.live
+            front, reached, live = self._front, self._extents.front, span.live
             self._changed.notify_all()
-        if live and front > at:
+        if live and reached > at:  # `front` may have ended by now, and another have begun
             with disk_faults(self.data, "read"):
-                self._front.advance(front, piece, at)
+                front.advance(reached, piece, at)
         return len(piece) if live else 0
 
     def _record(self, span: Span) -> None:
@@ -345,7 +349,7 @@ class Partial:
             self._close()
             target.parent.mkdir(parents=True, exist_ok=True)
             self.data.replace(target)
-        remove(self.path)
+        self._remove()
 
     def reject(self, aside: Path) -> None:
         """Move the bytes to another name, and begin anew."""
@@ -374,14 +378,23 @@ class Partial:
         self._close()
         with suppress(OSError):
             if mine and arrived(resting) <= mine:
-                remove(resting)
+                clear(resting)
                 self.path.rename(resting)
-        remove(self.path)
+        self._remove()
 
     def discard(self) -> None:
         """Drop the bytes and their folder."""
         self._close()
-        remove(self.path)
+        self._remove()
+
+    def _remove(self) -> None:
+        """Remove the folder, which nobody else can be taking over."""
+        with suppress(OSError):
+            for name in ("data", "journal"):
+                (self.path / name).unlink(missing_ok=True)
+            self.path.rmdir()
+            return
+        clear(self.path)
 
     def _close(self) -> None:
         if self._file is None:

@@ -1,6 +1,7 @@
 """Taking something out of a cache, so that no name is ever left with half of its content."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from dshub.store import layout
@@ -29,3 +30,17 @@ def remove(root: Path, path: Path) -> bool:
             return False
         shutil.rmtree(aside)
     return True
+
+
+def clear(path: Path) -> None:
+    """Remove what is at a path of `partial-v1`, as well as it goes.
+
+    A folder is renamed away before its files go: who takes it over at this moment has it whole.
+    """
+    with suppress(OSError):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+            return
+        aside = path.with_name(own_name("removed"))
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)

@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from dshub.digest import Digest
@@ -61,10 +62,10 @@ class Store:
         """
         for place in self.places:
             path = place / layout.blob_path(digest)
-            if path.is_symlink() or not path.is_file():
-                continue
-            if size is None or path.stat().st_size == size:
-                return path
+            with suppress(OSError):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and size in {None, status.st_size}:
+                    return path
         reference = self.reference(digest)
         if reference is not None and size in {None, reference.size} and not reference.fault:
             return Path(reference.path)
@@ -112,7 +113,7 @@ class Store:
             return self.blob(digest, size) is not None
 
         with self._lock(resting, done=done, waiting=waiting) as owned:
-            with Partial(claim(resting, owned=owned), digest) as partial:
+            with Partial(claim(resting), digest) as partial:
                 try:
                     yield partial
                 finally:
@@ -125,7 +126,7 @@ class Store:
     def kept(self, digest: Digest) -> int:
         """Bytes of an unfinished download that the next one will go on with."""
         with suppress(OSError):
-            left = remains(self.root / layout.partial_path(digest), orphans=True)
+            left = remains(self.root / layout.partial_path(digest))
             return max(map(arrived, left), default=0)
         return 0
 
@@ -167,6 +168,24 @@ class Store:
 
     def _rejected(self, digest: Digest) -> Path:
         return self.root / layout.PARTIAL / f"rejected-{digest.hex}"
+
+    def damaged(self, digest: Digest, size: int | None) -> Path | None:
+        """Content of a file that was found damaged: put aside, or not of its size where it lies."""
+        place = layout.blob_path(digest)
+        aside, final = self._aside(place), self.root / place
+        if aside.is_file() and not aside.is_symlink():
+            return aside
+        if final.is_file() and not final.is_symlink() and final.stat().st_size != size:
+            return final
+        return None
+
+    def salvage(self, partial: Partial, size: int | None) -> bool:
+        """Take what was found damaged of a file for what has arrived of it, if there is any."""
+        path = self.damaged(partial.digest, size)
+        if path is None:
+            return False
+        partial.replace(path)
+        return True
 
     def take(self, path: Path, digest: Digest) -> None:
         """Move a file of the cache's file system, whose bytes were checked, under its checksum."""
@@ -260,8 +279,12 @@ class Store:
         temporary = self.root / layout.PARTIAL / own_name("text")
         self._make(temporary.parent)
         with disk_faults(target, "write"):
-            temporary.write_bytes(data)
-            temporary.replace(target)
+            try:
+                temporary.write_bytes(data)
+                temporary.replace(target)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
         return target
 
     def touch(self, path: Path) -> None:
@@ -274,8 +297,7 @@ class Store:
 
     def set_aside(self, path: Path) -> Path:
         """Move damaged content away from its final name, where a person can look at it."""
-        relative = "-".join(path.relative_to(self.root).parts[1:])
-        aside = self.root / layout.PARTIAL / f"damaged-{relative}"
+        aside = self._aside(path.relative_to(self.root))
         self._make(aside.parent)
         with disk_faults(path, "move"):
             if aside.is_dir() and not aside.is_symlink():
@@ -285,6 +307,9 @@ class Store:
             path.replace(aside)
         return aside
 
+    def _aside(self, relative: PurePath) -> Path:
+        return self.root / layout.PARTIAL / f"damaged-{'-'.join(relative.parts[1:])}"
+
     def free(self) -> int | None:
         """Bytes free for the cache, or None where the system does not tell."""
         for folder in (self.root, *self.root.parents):
@@ -293,6 +318,8 @@ class Store:
         return None
 
     def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
         with disk_faults(folder, "write"):
             if not self.root.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)

@@ -71,10 +71,15 @@ def touch(path: Path) -> None:
     with suppress(OSError):
         if path.is_dir():
             path = path / layout.TABLE_FILE
-            if time.time() - path.stat().st_mtime > OFTEN:
+            if _differs(path.stat().st_mtime):
                 os.utime(path)
-        elif time.time() - _used(path.stat()) > OFTEN:
+        elif _differs(_used(path.stat())):
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+
+def _differs(used: float) -> bool:
+    """Whether that is another time than now; one to come is of a clock that was set back."""
+    return abs(time.time() - used) > OFTEN
 
 
 def _used(status: os.stat_result) -> float:

@@ -10,6 +10,7 @@ import http.client
 import os
 import re
 import time
+from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -247,19 +248,29 @@ def _refusal(url: str, response: requests.Response) -> TransportError:
         url=url,
         reason=f"{status} {response.reason or ''}".strip(),
         transient=status in TRANSIENT or 200 < status < 300,
-        retry_after=_retry_after(response.headers.get("Retry-After")),
+        retry_after=_retry_after(response.headers),
         absent=status in ABSENT,
     )
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3)."""
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3).
+
+    A date is one of the server's clock, which may be another than ours.
+    """
+    value = headers.get("Retry-After")
     if value is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", value.strip()):
         return float(value)
+    then, now = _moment(value), _moment(headers.get("Date", ""))
+    return None if then is None else max(0.0, then - (time.time() if now is None else now))
+
+
+def _moment(date: str) -> float | None:
+    """Seconds since the epoch."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        return email.utils.parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -5,7 +5,8 @@ import gzip
 import lzma
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -156,13 +157,56 @@ def test_reading_again_counts_once(tmp_path: Path, pack: Pack) -> None:
                 assert len(stream.read()) == MB
 
 
+def header(name: bytes, size: int, kind: bytes) -> bytes:
+    """A header of a tar."""
+    info = tarfile.TarInfo(name.decode())
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def padded(data: bytes) -> bytes:
+    """Filled up as the data of a member are."""
+    return data + bytes(-len(data) % 512)
+
+
+@contextmanager
+def memory(most: int) -> Iterator[None]:
+    """The block takes at most so many bytes of memory."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < most
+
+
+def test_names_that_fill_the_memory(read: Read) -> None:
+    """A name of a megabyte for each member is refused once they are too many, and soon."""
+    data = b""
+    for i in range(40):
+        name = b"%07d" % i + b"n" * (MB - 7)
+        data += header(b"x", MB, b"L") + padded(name) + header(b"a", 0, b"0")
+    packed = gzip.compress(data + bytes(1024), 1)
+    with memory(60 * MB), pytest.raises(UnsafeArchiveError, match="have names of 17,000,000"):
+        read(packed, "*")
+
+
+def test_attributes_that_fill_the_memory(read: Read) -> None:
+    """Header after header with attributes that say nothing of a member are not kept."""
+    data = b""
+    for i in range(40):
+        record = f"{MB} key{i}=".encode().ljust(MB - 1, b"v") + b"\n"
+        data += header(b"x", MB, b"x") + padded(record)
+    packed = gzip.compress(data + header(b"a", 0, b"0") + bytes(1024), 1)
+    with memory(30 * MB):
+        assert read(packed, "a") == {"a": b""}
+
+
 def test_an_archive_with_ten_million_names_is_not_read_to_its_end(read: Read) -> None:
     """A directory with more members than allowed is given up at the limit, not kept in memory."""
     files = {f"{i:05}": b"" for i in range(50_000)}
     data = zipped(files)
-    tracemalloc.start()
-    with pytest.raises(UnsafeArchiveError, match="one more than the 100 that are allowed"):
+    refused = pytest.raises(UnsafeArchiveError, match="one more than the 100 that are allowed")
+    with memory(2 * MB), refused:
         read(data, "*", Limits(members=100))
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 2 * MB

@@ -142,6 +142,35 @@ def test_two_people_share_the_cache_of_a_group(server: FaultyServer, tmp_path: P
     assert third.communicate(timeout=60)[0].strip() == "cache"
 
 
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
+@pytest.mark.parametrize("mode", [0o2775, 0o3775])
+def test_what_another_person_keeps_to_himself_is_fetched_anew(
+    server: FaultyServer, tmp_path: Path, mode: int
+) -> None:
+    """An unfinished download that is closed to the group, or may not be moved, stops nobody."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be two people")
+    cache = tmp_path / "shared"
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    for folder in (cache, cache / "partial-v1", cache / "blobs-v1"):
+        folder.mkdir()
+        os.chown(folder, 0, 54321)
+        folder.chmod(mode)
+    (cache / "CACHEDIR.TAG").touch()
+    person = "os.setgroups([]); os.setgid(54321); os.setuid({}); os.umask({})"
+    server.faults["*"] = Fault("stall", times=1, after=2_000_000)
+    first = start(server, cache, before=person.format(54321, 0o077))
+    wait_for(cache, 2_000_000)
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    server.faults.clear()
+    second = start(server, cache, before=person.format(54322, 0o002))
+    answer, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, answer + errors
+    assert published(cache) == CONTENT
+
+
 def test_a_quota_on_file_size_is_an_error_and_loses_nothing(
     server: FaultyServer, cache: Path
 ) -> None:

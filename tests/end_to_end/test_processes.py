@@ -111,26 +111,6 @@ def test_the_next_run_goes_on(
     assert left == []
 
 
-def test_killed_again_and_again(
-    server: FaultyServer, environment: dict[str, str], cache: Path
-) -> None:
-    """Killed at many moments, nothing wrong is ever under a final name, and it ends well."""
-    server.faults["*"] = Fault("cut", after=400_000)
-    for i in range(8):
-        process = start(environment)
-        time.sleep(0.1 + 0.07 * i)
-        process.kill()
-        process.communicate(timeout=10)
-        for path in cache.glob("blobs-v1/*/*"):
-            assert Digest.of_file(path).hex == path.name
-    server.faults.clear()
-    process = start(environment)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 0, errors
-    assert kept(cache).read_bytes() == CONTENT
-    assert server.sent <= 1.6 * len(CONTENT)
-
-
 def test_a_crowd_fetches_once(
     server: FaultyServer, environment: dict[str, str], cache: Path
 ) -> None:

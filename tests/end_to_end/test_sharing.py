@@ -15,10 +15,10 @@ import pytest
 
 from dshub import Hub, Manifest, Registry, Resource, Settings
 from dshub.digest import Digest
-from dshub.errors import DiskFullError
+from dshub.errors import DiskFullError, StoreError
 from dshub.manifest import LabelFeature, Split
 from dshub.progress import Silent
-from dshub.store import Store
+from dshub.store import Store, remove, usage
 from dshub.testing import Fault, FaultyServer, faulty_server
 
 LABELS = np.arange(5_000_000, dtype=np.uint8) % 10
@@ -149,6 +149,50 @@ def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> 
             assert process.returncode == 0
         assert server.sent == len(IDX)
     assert hub_of("http://127.0.0.1:9", cache).plan(["digits"]).missing == ()
+
+
+class Meddler(Silent):
+    """Another process with `dshub cache rm`, which always comes at the wrong moment.
+
+    Args:
+        cache: where it removes files and tables.
+        moment: what it waits for: the start or the end of some work, as `start fetching`.
+        times: how often it comes.
+    """
+
+    def __init__(self, cache: Path, moment: str, times: int) -> None:
+        self._cache, self._moment, self._left, self._title = cache, moment, times, ""
+
+    def start(self, title: str, total: int | None, unit: str = "B") -> None:
+        del total, unit
+        self._title = title
+        self._meddle(f"start {title}")
+
+    def finish(self) -> None:
+        self._meddle(f"end {self._title}")
+
+    def _meddle(self, moment: str) -> None:
+        if self._left and moment.startswith(self._moment):
+            self._left -= 1
+            for item in usage(self._cache):
+                if item.kind in {"raw", "prepared"}:
+                    remove(self._cache, item.path)
+
+
+@pytest.mark.parametrize("moment", ["start preparing", "end fetching"])
+def test_what_is_removed_while_it_is_loaded_is_fetched_again(
+    moment: str, upstream: Path, cache: Path
+) -> None:
+    """`dshub cache` may run beside a program that loads; if it never ends, the error says so."""
+    with faulty_server(upstream) as server:
+        hub = hub_of(server.url, cache)
+        hub.progress = Meddler(cache, moment, 2)
+        assert np.array_equal(hub.load("digits", split="train")["label"], LABELS)
+        hub = hub_of(server.url, cache / "other")
+        hub.progress = Meddler(cache / "other", "end fetching", 1000)
+        with pytest.raises(StoreError, match="removed by another process") as caught:
+            hub.fetch("digits")
+        assert "`dshub cache`" in caught.value.hint
 
 
 @pytest.mark.parametrize("how", ["fetch", "load"])

@@ -13,7 +13,9 @@ from dshub.errors import FetchError
 from dshub.fetcher import Fetcher, Job
 from dshub.manifest import Resource
 from dshub.mirror import serving
+from dshub.store import Store, usage
 from dshub.testing import Fault, faulty_server
+from dshub.testing.answers import Kind
 
 MakeJob = Callable[..., Job]
 Answer = Callable[[socket.socket, int, int | None, bytes], None]
@@ -221,6 +223,32 @@ def test_an_address_that_cannot_be_used_is_passed_by(
     with pytest.raises(FetchError) as caught:
         fetcher.fetch([unknown])
     assert address in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind", ["long", ("no-length", "long"), ("chunked", "long"), "bomb"], ids=str
+)
+def test_a_file_of_unknown_size_does_not_fill_the_disk(
+    kind: Kind | tuple[Kind, ...],
+    upstream: Path,
+    store: Store,
+    job: MakeJob,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A source without end is left at half of what is free, nothing of it is kept, and the next
+    source brings the file.
+    """
+    monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
+    fetcher = Fetcher(store, timeout=5)
+    with faulty_server(upstream, {"*": Fault(kind)}) as bad, faulty_server(upstream) as good:
+        with pytest.raises(FetchError, match="half of what is free") as caught:
+            fetcher.fetch([job(f"{bad.url}/data.bin", size=None)])
+        assert caught.value.exit_code == 4
+        assert bad.sent < 15_000_000
+        assert sum(item.size for item in usage(store.root)) == 0
+        urls = [f"{server.url}/data.bin" for server in (bad, good)]
+        [fetched] = fetcher.fetch([job(*urls, size=None)])
+    assert fetched.source.startswith(good.url)
 
 
 def test_a_page_that_passes_off(

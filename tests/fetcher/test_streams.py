@@ -1,15 +1,17 @@
 """Large and slow: several connections for one file, damaged chunks, and sources that crawl."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec.structs import replace
+import pytest
 
 from dshub.fetcher import Fetcher, Job
 from dshub.manifest import CHUNK, Resource
 from dshub.store import Store
 from dshub.testing import Fault, faulty_server
+from dshub.verification import verify_file
 
 MakeJob = Callable[..., Job]
 
@@ -52,21 +54,58 @@ def test_a_source_that_crawls_is_left_while_there_are_others(
     assert fetched.path.read_bytes() == content
 
 
-def test_only_damaged_chunks_are_fetched_again(upstream: Path, store: Store, job: MakeJob) -> None:
+LARGE = bytes(range(256)) * (3 * CHUNK // 256) + b"rest"
+
+
+def large_job(upstream: Path, url: str) -> Job:
+    """A file of which the checksum of each chunk is known, the last one being short."""
+    (upstream / "large.bin").write_bytes(LARGE)
+    pieces = [LARGE[start : start + CHUNK] for start in range(0, len(LARGE), CHUNK)]
+    resource = Resource(
+        urls=(f"{url}/large.bin",),
+        sha256=hashlib.sha256(LARGE).hexdigest(),
+        size=len(LARGE),
+        chunks=tuple(hashlib.sha256(piece).hexdigest() for piece in pieces),
+    )
+    return Job("tiny", "large", resource)
+
+
+def test_only_damaged_chunks_are_fetched_again(upstream: Path, store: Store) -> None:
     """One bit of a large file costs one piece of 16 MiB, where the manifest knows its checksum."""
-    large = bytes(range(256)) * (3 * CHUNK // 256)
-    (upstream / "large.bin").write_bytes(large)
-    pieces = [large[start : start + CHUNK] for start in range(0, len(large), CHUNK)]
     flip = Fault("flip", times=1, after=CHUNK + 5)
     with faulty_server(upstream, {"/large.bin": flip}) as server:
-        resource = Resource(
-            urls=(f"{server.url}/large.bin",),
-            sha256=hashlib.sha256(large).hexdigest(),
-            size=len(large),
-        )
-        resource = replace(
-            resource, chunks=tuple(hashlib.sha256(piece).hexdigest() for piece in pieces)
-        )
-        [fetched] = Fetcher(store, jobs=1).fetch([Job("tiny", "large", resource)])
-        assert server.sent <= len(large) + CHUNK
-    assert fetched.path.read_bytes() == large
+        [fetched] = Fetcher(store, jobs=1).fetch([large_job(upstream, server.url)])
+        assert server.sent <= len(LARGE) + CHUNK
+    assert fetched.path.read_bytes() == LARGE
+
+
+@pytest.mark.parametrize("how", ["flip", "cut", "longer", "other"])
+def test_what_rotted_in_the_cache_is_mended_by_its_chunks(
+    upstream: Path, store: Store, how: str
+) -> None:
+    """Only the pieces that are damaged or gone come again: for bits that `dshub verify` finds,
+    and for a file that has another length, which a fetch notices itself.
+    """
+    with faulty_server(upstream) as server:
+        wanted = large_job(upstream, server.url)
+        [fetched] = Fetcher(store).fetch([wanted])
+        server.requests.clear()
+        with fetched.path.open("r+b") as file:
+            file.seek(CHUNK + 5)
+            if how == "flip":
+                file.write(b"?")
+            elif how == "cut":
+                file.truncate()
+            elif how == "longer":
+                file.seek(0, os.SEEK_END)
+                file.write(b"more")
+            else:
+                file.truncate(0)
+                file.write(bytes(len(LARGE)))
+        if how in {"flip", "other"}:
+            verify_file("file large", fetched.path, wanted.resource.digest, store)
+        [fetched] = Fetcher(store).fetch([wanted])
+        missing = {"flip": CHUNK, "cut": 2 * CHUNK + 4, "longer": 0, "other": len(LARGE)}
+        assert server.sent == missing[how]
+    assert fetched.path.read_bytes() == LARGE
+    assert [path.name for path in store.root.glob("partial-v1/*")] == []

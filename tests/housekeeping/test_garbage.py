@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,16 @@ def test_what_another_machine_may_be_at_work_on_stays(world: "World") -> None:
     assert folder.is_dir()
     assert len(world.cache.rm(None, kinds={"partial"}).removed) == 1
     assert not folder.exists()
+
+
+def test_what_another_machine_left_long_ago_goes(world: "World") -> None:
+    """A container that was killed has another name when it comes back, and asks for it no more."""
+    folder = world.root / "partial-v1" / "table-0123456789abcdef.elsewhere-1-0123abcd"
+    folder.mkdir(parents=True)
+    month_ago = time.time() - 31 * 86400
+    os.utime(folder, (month_ago, month_ago))
+    reason = "of another machine, and untouched for 30 days"
+    assert went(world.cache.gc()) == {"a table under way": reason}
 
 
 def test_what_dshub_did_not_make_stays(world: "World") -> None:

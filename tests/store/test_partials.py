@@ -1,17 +1,21 @@
 """A download whose bytes arrive in any order, from several streams at once."""
 
+import os
 import random
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dshub.digest import Digest
-from dshub.errors import FetchError
+from dshub.errors import FetchError, StoreError
 from dshub.fetcher import Fetcher, Job
 from dshub.manifest import Resource
 from dshub.store import Partial, Store
+from dshub.store.faults import disk_faults
 from dshub.testing import Fault, faulty_server
 
 CONTENT = random.Random(1).randbytes(48 << 20)  # large enough for a thread that hashes
@@ -77,6 +81,89 @@ def test_a_stream_that_is_late_changes_nothing(cache: Path) -> None:
         path = store.publish(partial)
         assert partial.claim(2 * len(CONTENT), most=1 << 20) is None
     assert path.read_bytes() == CONTENT
+
+
+def test_a_thread_that_was_held_up_adds_nothing_to_a_checksum(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file begins anew between the last byte that a thread wrote and its checksum."""
+    written, go_on = threading.Event(), threading.Event()
+
+    @contextmanager
+    def held_up(path: Path, action: str) -> Iterator[None]:
+        if action == "read" and threading.current_thread() is late:
+            written.set()
+            go_on.wait(30)
+        with disk_faults(path, action):
+            yield
+
+    monkeypatch.setattr("dshub.store.partials.disk_faults", held_up)
+    with Store(cache).partial(DIGEST, len(CONTENT)) as partial:
+        span = partial.claim(len(CONTENT))
+        assert span is not None
+        right = memoryview(CONTENT)[:1000]
+        late = threading.Thread(target=partial.write, args=(span, right))
+        late.start()
+        written.wait(30)
+        partial.restart()
+        go_on.set()
+        late.join()
+        wrong = bytes(1000) + CONTENT[1000:]
+        span = partial.claim(len(CONTENT))
+        assert span is not None
+        partial.write(span, memoryview(wrong))
+        assert partial.actual == Digest.of_bytes(wrong)
+
+
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_what_lies_in_the_place_of_a_journal_is_replaced(
+    cache: Path, tmp_path: Path, what: str
+) -> None:
+    """Nothing that is planted in the cache stops a download, or is written through."""
+    journal = cache / "partial-v1" / DIGEST.hex / "journal"
+    journal.parent.mkdir(parents=True)
+    (tmp_path / "mine").write_text("mine")
+    journal.mkdir() if what == "folder" else journal.symlink_to(tmp_path / "mine")
+    store = Store(cache)
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        crowd(partial, len(CONTENT))
+        store.publish(partial)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits a child process")
+def test_a_disk_without_room_for_a_journal_leaves_the_old_one(cache: Path) -> None:
+    """What has arrived is still known when there is room again, holes and all."""
+    import resource
+
+    store = Store(cache)
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        crowd(partial, len(CONTENT) // 2)
+        had = partial.size
+        assert not partial.complete(partial.end)  # it has holes
+    if (child := os.fork()) == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            with store.partial(DIGEST, len(CONTENT)):
+                os._exit(1)
+        except StoreError:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        assert partial.size == had
+
+
+def test_what_another_machine_began_is_copied(cache: Path) -> None:
+    """A container that was killed comes back under another name, and goes on all the same."""
+    store = Store(cache)
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        crowd(partial, len(CONTENT) // 2)
+        had = partial.size
+    resting = cache / "partial-v1" / DIGEST.hex
+    other = resting.rename(f"{resting}.elsewhere-1-0123abcd")
+    with store.partial(DIGEST, len(CONTENT)) as partial:
+        assert partial.size == had
+    assert (other / "data").exists()
 
 
 def test_a_journal_holds_no_password(cache: Path, tmp_path: Path) -> None:

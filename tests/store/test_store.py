@@ -1,5 +1,6 @@
 """What is on disk, and what is never there."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from dshub.digest import Digest
 from dshub.errors import StoreError
-from dshub.store import Partial, Store, blob_path, usage
+from dshub.store import Partial, Store, blob_path, mirror_path, usage
 
 DATA = b"some bytes" * 100
 DIGEST = Digest.of_bytes(DATA)
@@ -26,7 +27,7 @@ def put(partial: Partial, data: bytes) -> None:
 def keep(store: Store, data: bytes = DATA) -> Path:
     """Publish some bytes."""
     with store.partial(Digest.of_bytes(data)) as partial:
-        put(partial, data)
+        put(partial, data[partial.size :])
         return store.publish(partial)
 
 
@@ -87,6 +88,29 @@ def test_leftovers_of_a_killed_process_are_taken_over_and_cleared_away(cache: Pa
         put(partial, DATA[300:])
         Store(cache).publish(partial)
     assert list((cache / "partial-v1").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="ends child processes")
+def test_where_locks_do_not_work_leftovers_do_not_pile_up(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On such a file system each killed process is gone on with, not copied and left."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    for count in range(1, 6):
+        if (child := os.fork()) == 0:
+            with Store(cache).partial(DIGEST) as partial:
+                put(partial, DATA[partial.size : 100 * count])
+                os._exit(0)  # as if killed
+        os.waitpid(child, 0)
+        [left] = usage(cache)
+        assert Store(cache).kept(DIGEST) == 100 * count
+        assert left.size < 10_000
+    assert keep(Store(cache)).read_bytes() == DATA
+    assert [item.kind for item in usage(cache)] == ["raw"]
 
 
 def test_what_is_in_the_way_of_a_file_is_put_aside_again_and_again(cache: Path) -> None:
@@ -165,6 +189,14 @@ def test_a_broken_folder_in_the_place_of_a_table_is_put_aside(cache: Path) -> No
     with store.new_table("set", "key") as folder:
         (folder / "table.json").write_text("good")
     assert store.table("set", "key") is not None
+
+
+def test_a_small_file_that_cannot_be_written_leaves_nothing(cache: Path) -> None:
+    """A server that cannot note something, again and again, fills no cache with tries."""
+    (cache / "mirrors-v1" / "x.json").mkdir(parents=True)
+    with pytest.raises(StoreError):
+        Store(cache).write_text(mirror_path("x"), b"index")
+    assert list(usage(cache)) == []
 
 
 def test_usage_sees_everything(cache: Path) -> None:

@@ -1,7 +1,9 @@
 """Names that belong to processes, and removing whole or not at all."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,17 @@ from dshub.store.layout import blob_digest, blob_path
 from dshub.store.owners import own_name
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="processes of Windows are not asked")
 def test_what_became_of_a_process(tmp_path: Path) -> None:
-    """One that lives, one that is no more, one of another machine, and a name of nobody's."""
+    """One that lives, one that is no more, one of another machine, and a name of nobody's.
+
+    One with our own number is no more: in containers each process may be number 1.
+    """
     code = "from dshub.store.owners import own_name; print(own_name('x'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names = {
         own_name("x"): "alive",
         done.stdout.strip(): "dead",
+        own_name("x").rpartition("-")[0] + "-0123abcd": "dead",
         "x.elsewhere-1-0123abcd": "unknown",
         "x": "nobody",
         "x.txt": "nobody",
@@ -85,6 +90,19 @@ def test_what_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot remove") as told:
         remove(tmp_path, tmp_path / "file" / "inside")
     assert told.value.exit_code == 8
+
+
+@pytest.mark.parametrize("what", ["file", "table"])
+def test_a_clock_that_was_ahead_keeps_nothing_for_ever(cache: Path, what: str) -> None:
+    """What is used after the clock was set back was used now, and not in a year."""
+    path = cache / ("blobs-v1/00/00" if what == "file" else "tables-v1/set/key/table.json")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    ahead = time.time() + 365 * 86400
+    os.utime(path, (ahead, time.time() if what == "file" else ahead))
+    Store(cache).touch(path if what == "file" else path.parent)
+    [item] = usage(cache)
+    assert item.used < time.time() + 60
 
 
 def test_pins_are_seen_by_any_process(cache: Path) -> None:

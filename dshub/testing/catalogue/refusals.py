@@ -38,6 +38,18 @@ SCENARIOS = (
         )
     ),
     passes(
+        "503 with Retry-After at a date, by a clock that is years ahead",
+        Fault(
+            "status",
+            times=2,
+            headers=(
+                ("Date", "Tue, 01 Jan 2999 12:00:00 GMT"),
+                ("Retry-After", "Tue, 01 Jan 2999 12:00:01 GMT"),
+            ),
+        ),
+        most=1,
+    ),
+    passes(
         "500 with an endless body, twice", Fault(("status", "long"), times=2, status=500), most=1
     ),
     passes("503 with a page, twice", Fault(("status", "page"), times=2), most=1),

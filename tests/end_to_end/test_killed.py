@@ -1,0 +1,179 @@
+"""A process that fetches and prepares, killed at any moment: never anything wrong, soon whole."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from dshub.manifest import CHUNK, ImageFeature, LabelFeature, Manifest, Resource, Split
+from dshub.testing import Fault, faulty_server
+
+KILLS = 30
+RECORD = 3073
+ROWS = {"small": 10, "middle": 700, "large": 6000, "packed": 900}
+
+# Forks, so that each round begins where the work begins and not where Python does.
+KILLER = """
+import hashlib, json, os, random, shutil, signal, sys, time
+from pathlib import Path
+import filelock, requests, dshub.transports.http
+from dshub import Hub, Registry, Settings
+from dshub.manifest import from_json
+from dshub.progress import Silent
+from dshub.store import usage
+from dshub.table import Table  # brings Arrow and NumPy
+
+manifest, cache, kills = from_json(sys.stdin.buffer.read()), Path(sys.argv[1]), int(sys.argv[2])
+chance = random.Random()
+
+def hub():
+    registry = Registry(manifests=[manifest], built_in=False)
+    return Hub(settings=Settings.read(cache=cache), registry=registry, progress=Silent())
+
+def begin():
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            hub().fetch("killed")
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+def check():
+    # Whatever is under a final name is whole and right.
+    found = 0
+    for path in cache.glob("blobs-v1/*/*"):
+        assert sha256(path) == path.name, path
+        found += 1
+    for folder in cache.glob("tables-v1/killed/*"):
+        for shard in Table(folder).record.shards:
+            assert sha256(folder / shard.file) == shard.sha256, folder
+        found += 1
+    return found
+
+def leftovers():
+    return [item for item in usage(cache) if item.kind == "partial"]
+
+began = time.monotonic()
+assert os.waitpid(begin(), 0)[1] == 0
+whole, all_there = time.monotonic() - began, check()
+shutil.rmtree(cache)
+told = {"killed": 0, "complete": 0, "all": all_there, "entries": 0, "bytes": 0, "partly": 0}
+while told["killed"] < kills:
+    pid = begin()
+    time.sleep(chance.uniform(0, 0.7 * whole))
+    os.kill(pid, signal.SIGKILL)
+    told["killed"] += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    found = check()
+    told["partly"] += 0 < found < all_there
+    left = leftovers()
+    told["entries"] = max(told["entries"], len(left))
+    told["bytes"] = max(told["bytes"], sum(item.size for item in left))
+    if found == all_there:
+        shutil.rmtree(cache)
+        told["complete"] += 1
+assert os.waitpid(begin(), 0)[1] == 0
+told["last"] = check()
+hub().cache.gc()
+told["left"] = [item.name for item in leftovers()]
+print(json.dumps(told))
+"""
+
+
+def records(split: str) -> bytes:
+    """A split as CIFAR-10 has it."""
+    found = np.random.default_rng(ROWS[split]).integers(0, 256, (ROWS[split], RECORD), np.uint8)
+    found[:, 0] %= 10
+    return found.tobytes()
+
+
+def tarred(name: str, data: bytes) -> bytes:
+    """A compressed tar with one member."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as file:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        file.addfile(info, io.BytesIO(data))
+    return gzip.compress(sink.getvalue(), 1)
+
+
+def published(folder: Path, url: str) -> Manifest:
+    """Files in a folder, and their manifest: one small, one of unknown size, one with chunks, and
+    an archive.
+    """
+    resources, splits = {}, {}
+    for split, rows in ROWS.items():
+        data = records(split)
+        member = ":all.bin" if split == "packed" else ""
+        data = tarred("all.bin", data) if member else data
+        (folder / split).write_bytes(data)
+        pieces = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+        resources[split] = Resource(
+            urls=(f"{url}/{split}",),
+            sha256=hashlib.sha256(data).hexdigest(),
+            size=None if split == "middle" else len(data),
+            chunks=tuple(
+                hashlib.sha256(piece).hexdigest() for piece in pieces[: 99 * (rows > 999)]
+            ),
+        )
+        splits[split] = Split(
+            rows=rows, reader={"format": "cifar"}, files={"image": f"{split}{member}"}
+        )
+    return Manifest(
+        schema=1,
+        name="killed",
+        version="1.0.0",
+        title="Killed",
+        summary="Made up.",
+        task="none",
+        homepage="https://data.example",
+        supervised=("image", "label"),
+        resources=resources,
+        features={
+            "image": ImageFeature(shape=(32, 32, 3)),
+            "label": LabelFeature(names=tuple("0123456789")),
+        },
+        splits=splits,
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
+def test_killed_at_random_nothing_wrong_is_ever_found(cache: Path, tmp_path: Path) -> None:
+    """Files and tables under final names are whole after each kill, leftovers do not pile up, what
+    had arrived is not fetched again, and the next run completes it.
+    """
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    with faulty_server(folder, {"/large": Fault("plain", rate=20_000_000)}) as server:
+        manifest = published(folder, server.url)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        done = subprocess.run(
+            [sys.executable, "-c", KILLER, str(cache), str(KILLS)],
+            input=msgspec.json.encode(manifest),
+            capture_output=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        told = json.loads(done.stdout)
+        assert server.sent <= 1.6 * size * (told["complete"] + 2)
+    assert told["killed"] == KILLS
+    assert told["partly"]
+    assert told["all"] == told["last"] == 2 * len(ROWS)
+    assert told["entries"] <= 3 * len(ROWS)
+    assert told["bytes"] <= 3 * size
+    assert told["left"] == []
