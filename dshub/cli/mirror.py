@@ -1,5 +1,6 @@
 """`dshub mirror`: write a mirror, bring it up to date, or read it again."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,7 +204,7 @@ def _done(place: "Destination", hub: "Hub", report: "Report") -> str:
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
     if place.title in hub.settings.mirrors:
         return "\n".join(lines)
-    return "\n".join([*lines, _screen.dim(f"DSHUB_MIRROR={place.title} dshub list")])
+    return "\n".join([*lines, _screen.dim(f"DSHUB_MIRROR={shlex.quote(place.title)} dshub list")])
 
 
 def _raise_first(report: "Report", *, everything: bool) -> None:

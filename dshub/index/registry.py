@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from dshub.errors import DshubError, ManifestError, UnknownNameError, shown_url
 from dshub.index.mirrors import Listed, Mirrors
+from dshub.index.model import NAME
 from dshub.manifest import Fault, Manifest, parse
 from dshub.registry import Registry, Summary, found_by, unknown, version_key
 
@@ -230,6 +231,8 @@ class MirrorRegistry(Registry):
                 return trouble
             told = f"mirror {shown_url(address)} could not be asked what it has"
             error.hint = f"{error.hint}; {told}: {trouble}"
+        for address in sorted(self._mirrors.bare):
+            error.hint += f"; mirror {shown_url(address)} has no {NAME}, so it lists nothing"
         return error
 
     def _compare(self, manifest: Manifest, listed: Sequence[Listed]) -> None:
