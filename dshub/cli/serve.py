@@ -1,6 +1,5 @@
 """`dshub serve`: a mirror or the cache over HTTP, for a desk, a class or a lab."""
 
-import json
 import signal
 import time
 from dataclasses import replace
@@ -116,7 +115,7 @@ def _announce(folder: Path, addresses: list[str], *, as_json: bool) -> None:
             "addresses": addresses,
             "mirror": mirror,
         }
-        click.echo(json.dumps(data, ensure_ascii=False))
+        click.echo(_screen.as_text(data))
     else:
         _screen.note(f"serving {_screen.short_path(folder)}; Ctrl-C ends it")
         for address in addresses:
