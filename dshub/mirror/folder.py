@@ -31,7 +31,7 @@ class FolderDestination:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self.title = root, str(root)
+        self.root, self.title, self.address = root, str(root), str(root.absolute())
         self._store = Store(root, tagged=False)
 
     def size(self, name: str) -> int | None:

@@ -296,9 +296,13 @@ class Mirroring:
         """Write the index, if it changes, and remove what it does not need.
 
         Where something failed nothing is removed: what has arrived of it is of use next time.
+
+        Raises:
+            StoreError: files of the entries were removed meanwhile; the index stays as it is.
         """
         pruning = self._options.prune and not report.errors
         with self._place.locked():
+            self._check_there(entries)
             old = read_index(self._place)
             merged = {entry.identifier: entry for entry in self._old_entries()}
             for entry in entries:
@@ -317,6 +321,17 @@ class Mirroring:
             report.listed = sorted(merged)
             if pruning:
                 report.removed = prune(self._place, index)
+
+    def _check_there(self, entries: Sequence[Entry]) -> None:
+        """Make sure that no other update has pruned what the index is about to list."""
+        for name, (_, dataset) in needed(Index.of(entries)).items():
+            if self._place.size(name) is None:
+                raise StoreError(
+                    path=f"{dataset} in {self._place.title}",
+                    action="list",
+                    reason=f"{name} was removed meanwhile",
+                    hint="another `dshub mirror --prune` may have been at work: run this again",
+                )
 
     def _old_entries(self) -> Sequence[Entry]:
         """What the index lists so far.
