@@ -59,6 +59,7 @@ def command(
 
     settings = Settings.read(cache=folder)
     _check(folder, upstream)
+    _warn(settings.cache, upstream)
     puller = _puller(settings, upstream) if upstream else None
     limits = Limits()
     limits = replace(limits, clients=room_for_clients(limits.clients))
@@ -86,6 +87,19 @@ def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
     if folder is not None and not folder.is_dir() and not upstream:
         hint = "make it with `dshub mirror`, or fill it with `--upstream`"
         raise DshubError(f"there is no folder {folder}", hint=hint)
+
+
+def _warn(folder: Path, upstream: tuple[str, ...]) -> None:
+    """Say what clients will not find, although a person may think that it is there."""
+    from dshub.mirror.destinations import BUCKETS
+
+    if not upstream and not any((folder / name).exists() for name in ("index.json", *BUCKETS)):
+        _screen.note(f"nothing of a mirror or a cache lies in {_screen.short_path(folder)} yet")
+    for name in BUCKETS:
+        bucket = folder / name
+        if bucket.is_symlink() and not bucket.resolve().is_relative_to(folder.resolve()):
+            told = "a link that leads out of the folder, so that nothing in it is served"
+            _screen.note(f"{_screen.short_path(bucket)} is {told}")
 
 
 def _puller(settings: "Settings", upstream: tuple[str, ...]) -> "Puller":
