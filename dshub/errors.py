@@ -314,11 +314,14 @@ class LockError(DshubError):
 
     exit_code = 5
 
-    def __init__(self, *, lock: str, names: Sequence[str], changes: Sequence[str]) -> None:
+    def __init__(
+        self, *, lock: str, names: Sequence[str], changes: Sequence[str], hint: str = ""
+    ) -> None:
         listing = f" {changes[0]}" if len(changes) == 1 else "\n  ".join(["", *changes])
         super().__init__(
             f"{lock} does not hold:{listing}",
-            hint=f"`dshub lock {' '.join(names)}` pins what there is now; DSHUB_LOCK=off ignores "
+            hint=hint
+            or f"`dshub lock {' '.join(names)}` pins what there is now; DSHUB_LOCK=off ignores "
             "the lock",
         )
         self.lock, self.names, self.changes = lock, tuple(names), tuple(changes)
