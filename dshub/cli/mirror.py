@@ -82,7 +82,7 @@ def command(
     What is there stays, unless --prune is given; run it again to go on where it stopped. Clients
     name the mirror in DSHUB_MIRROR; see docs/mirrors.md.
     """
-    _check(ctx, names, everything=everything, verify=verify)
+    _check(ctx, dest, names, everything=everything, verify=verify)
     if verify:
         ctx.exit(_mirror_verify.run(dest, as_json=as_json))
     from dshub.hub import Hub
@@ -106,7 +106,11 @@ def command(
     _raise_first(report, everything=everything)
 
 
-def _check(ctx: click.Context, names: Sequence[str], *, everything: bool, verify: bool) -> None:
+def _check(
+    ctx: click.Context, dest: str, names: Sequence[str], *, everything: bool, verify: bool
+) -> None:
+    if not dest.strip():  # of a script's variable that is not set
+        ctx.fail("DEST is empty: name a folder or a bucket")
     if verify and (names or everything):
         ctx.fail("--verify reads the whole mirror: give it no names")
     if everything and names:

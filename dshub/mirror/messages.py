@@ -152,11 +152,11 @@ class Version:
         """
         tags = request.headers.get("if-match")
         if tags is not None:
-            fits = {tag.strip() for tag in tags.split(",")} & {"*", self.etag}
+            wrong = not {tag.strip() for tag in tags.split(",")} & {"*", self.etag}
         else:
             since = _seconds(request.headers.get("if-unmodified-since", ""))
-            fits = None in {since, self.modified} or int(self.modified or 0) <= (since or 0)
-        if not fits:
+            wrong = None not in {since, self.modified} and int(self.modified or 0) > (since or 0)
+        if wrong:
             raise Refusal(HTTPStatus.PRECONDITION_FAILED, "the file is another one now")
 
     def same(self, request: Request) -> bool:

@@ -368,11 +368,22 @@ def _with_tables(entry: Entry, old: Entry | None) -> Entry:
 def prune(place: Destination, index: Index) -> list[str]:
     """Remove from a mirror what its index does not need; returns the names.
 
+    The folder may be a project's, with manifests of its own below `registry/`: of those, only what
+    was published goes, whose bytes lie among the blobs. So they go before the blobs.
+
     Raises:
-        StoreError: something cannot be removed.
+        StoreError: something cannot be read or removed.
     """
-    keep = needed(index)
-    removed = [name for name in place.names() if name not in keep]
+    keep, names = needed(index), frozenset(place.names())
+    left = sorted(names - keep.keys())
+    manifests = [name for name in left if name.startswith("registry/")]
+    removed = [name for name in manifests if _was_published(place, name, names)]
+    removed += [name for name in left if not name.startswith("registry/")]
     for name in removed:
         place.remove(name)
-    return removed
+    return sorted(removed)
+
+
+def _was_published(place: Destination, name: str, names: frozenset[str]) -> bool:
+    with place.open(name) as file:
+        return blob_path(Digest.of_bytes(file.read())).as_posix() in names

@@ -260,9 +260,30 @@ def test_a_manifest_that_was_mended_replaces_the_old_one(
     assert len(files(tmp_path / "m")) == len(before)
 
 
+def test_pruning_leaves_manifests_that_were_never_published(
+    dshub: Run, lab: "Lab", tmp_path: Path
+) -> None:
+    """A mirror in a project's folder: what somebody wrote below `registry/` is not the mirror's."""
+    draft = tmp_path / "m" / "registry" / "penguins" / "1.0.0.toml"
+    draft.parent.mkdir(parents=True)
+    draft.write_text("schema = 1  # to be written\n", encoding="utf-8")
+    assert dshub("mirror", "m", "lab", "--no-pages").returncode == 0
+    done = dshub("mirror", "m", "lab/mnist", "--no-pages", "--prune")
+    assert done.returncode == 0, done.stderr
+    manifests = (tmp_path / "m" / "registry").rglob("*.toml")
+    there = {path.relative_to(tmp_path / "m" / "registry").as_posix() for path in manifests}
+    assert there == {"penguins/1.0.0.toml", "lab/mnist/1.0.0.toml"}
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["m"], ["m", "lab", "--all"], ["m", "lab", "--verify"], ["m", "--all", "--limit-rate", "no"]],
+    [
+        ["", "lab"],
+        ["m"],
+        ["m", "lab", "--all"],
+        ["m", "lab", "--verify"],
+        ["m", "--all", "--limit-rate", "no"],
+    ],
 )
 def test_a_wrong_call_is_explained(dshub: Run, arguments: list[str]) -> None:
     """Exit code 2, and nothing happens."""
