@@ -225,7 +225,7 @@ class MirrorRegistry(Registry):
 
     def _not_found(self, name: str) -> DshubError:
         """An error for a name that neither folders nor mirrors know."""
-        error = unknown(name, self._every_name())
+        error = unknown(name, self._every_name(), self._folders.gone())
         for address, trouble in self._mirrors.troubles.items():
             if trouble.exit_code != 4:  # bytes that are not to be believed
                 return trouble

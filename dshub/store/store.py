@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,15 @@ from dshub.store.owners import is_orphan, own_name
 from dshub.store.partials import Partial
 from dshub.store.references import Reference, read_reference
 from dshub.store.usage import touch
+
+
+def _regular_size(path: Path) -> int | None:
+    """Bytes of a regular file; None where there is none, or its folder is closed to this user."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 class Store:
@@ -49,7 +59,7 @@ class Store:
         """The first layer's path of that relative name, or None."""
         for place in self.places:
             path = place / relative
-            if os.path.lexists(path):
+            if os.path.lexists(path) and self._may_read(place, path):
                 return path
         return None
 
@@ -61,9 +71,8 @@ class Store:
         """
         for place in self.places:
             path = place / layout.blob_path(digest)
-            if path.is_symlink() or not path.is_file():
-                continue
-            if size is None or path.stat().st_size == size:
+            there = _regular_size(path)
+            if there is not None and size in {None, there} and self._may_read(place, path):
                 return path
         reference = self.reference(digest)
         if reference is not None and size in {None, reference.size} and not reference.fault:
@@ -83,9 +92,14 @@ class Store:
         """The folder of a prepared table, or None."""
         for place in self.places:
             path = place / layout.table_path(name, key)
-            if (path / "table.json").is_file():
+            label = path / "table.json"
+            if _regular_size(label) is not None and self._may_read(place, label):
                 return path
         return None
+
+    def _may_read(self, place: Path, path: Path) -> bool:
+        """Whether a file of a layer is for this user; of the own cache, reading it says why not."""
+        return place == self.root or os.access(path, os.R_OK)
 
     @contextmanager
     def partial(
