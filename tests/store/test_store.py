@@ -228,5 +228,6 @@ def test_a_layer_that_is_closed_to_this_user_holds_nothing(tmp_path: Path, close
             code = 0 if found == tmp_path / "open" / blob_path(DIGEST) else 2
         finally:
             os._exit(code)
+    _, status = os.waitpid(child, 0)
     (tmp_path / "closed" / closed).chmod(0o755)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -72,5 +72,6 @@ def test_a_mirror_that_is_closed_to_this_user(tmp_path: Path) -> None:
             code = 0
         finally:
             os._exit(code)
+    _, status = os.waitpid(child, 0)
     blobs.chmod(0o755)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert os.waitstatus_to_exitcode(status) == 0
