@@ -26,8 +26,11 @@ class Rate(_amounts.Size):
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Bytes a second, at least 1."""
-        return max(super().convert(str(value).strip().removesuffix("/s"), param, ctx), 1)
+        """Bytes a second; none at all would never end."""
+        rate = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
+        if rate < 1:
+            self.fail(f"{value!r} is no rate, such as 5MB/s; without the option there is no limit")
+        return rate
 
 
 @click.command(short_help="Write a mirror, bring it up to date, or read it again.")
