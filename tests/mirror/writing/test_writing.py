@@ -283,6 +283,7 @@ def test_pruning_leaves_manifests_that_were_never_published(
         ["m", "lab", "--all"],
         ["m", "lab", "--verify"],
         ["m", "--all", "--limit-rate", "no"],
+        ["m", "--all", "--limit-rate", "0"],
     ],
 )
 def test_a_wrong_call_is_explained(dshub: Run, arguments: list[str]) -> None:
