@@ -314,11 +314,14 @@ class LockError(DshubError):
 
     exit_code = 5
 
-    def __init__(self, *, lock: str, names: Sequence[str], changes: Sequence[str]) -> None:
+    def __init__(
+        self, *, lock: str, names: Sequence[str], changes: Sequence[str], hint: str = ""
+    ) -> None:
         listing = f" {changes[0]}" if len(changes) == 1 else "\n  ".join(["", *changes])
         super().__init__(
             f"{lock} does not hold:{listing}",
-            hint=f"`dshub lock {' '.join(names)}` pins what there is now; DSHUB_LOCK=off ignores "
+            hint=hint
+            or f"`dshub lock {' '.join(names)}` pins what there is now; DSHUB_LOCK=off ignores "
             "the lock",
         )
         self.lock, self.names, self.changes = lock, tuple(names), tuple(changes)
@@ -348,7 +351,7 @@ class StoreError(DshubError):
     """`cannot write /data/cache/blobs-v1: Permission denied`."""
 
     exit_code = 8
-    hint = "choose another folder with DSHUB_CACHE, or ask for permission to write there"
+    hint = "ask for permission there, or choose another folder; DSHUB_CACHE names that of the cache"
 
     def __init__(self, *, path: str, action: str, reason: str, hint: str = "") -> None:
         super().__init__(f"cannot {action} {path}: {reason}", hint=hint)
@@ -358,7 +361,10 @@ class StoreError(DshubError):
 class DiskFullError(StoreError):
     """`cannot write /data/cache: it needs 1.2 GB and 0.3 GB are free`."""
 
-    hint = "make space (`dshub cache ls` shows what dshub keeps), or choose another DSHUB_CACHE"
+    hint = (
+        "make space there (`dshub cache ls` shows what is in the cache), or choose another folder; "
+        "DSHUB_CACHE names that of the cache"
+    )
 
     def __init__(self, *, path: str, reason: str = "no space left on the device") -> None:
         super().__init__(path=path, action="write", reason=reason)

@@ -5,6 +5,7 @@ a notebook that is a bar, elsewhere one line per tenth, so that a log stays read
 """
 
 import os
+import re
 import sys
 import threading
 import time
@@ -12,6 +13,12 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TextIO
 
 Style = Literal["auto", "bar", "lines", "off"]
+
+# what commands a terminal (ECMA-48) or turns the order of signs around (Unicode, UAX #9), except
+# line breaks, tabs, and the bold, dim and coloured letters that dshub writes itself
+_COMMANDS = re.compile(
+    r"(\x1b\[(?:[012]|[39][0-7])m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class Progress(Protocol):
@@ -74,7 +81,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         with self._lock:
-            print(text, file=self._stream, flush=True)
+            print(harmless(text), file=self._stream, flush=True)
 
 
 class Bar:
@@ -114,7 +121,7 @@ class Bar:
         with self._lock:
             if self._bar is not None:
                 self._bar.clear()
-            print(text, file=self._stream, flush=True)
+            print(harmless(text), file=self._stream, flush=True)
             if self._bar is not None:
                 self._bar.refresh()
 
@@ -165,6 +172,14 @@ def _is_flat(stream: TextIO) -> bool:
         return os.get_terminal_size(stream.fileno()).columns == 0
     except (OSError, ValueError):
         return False
+
+
+def harmless(text: str) -> str:
+    """A text for a terminal, without what would command it.
+
+    Titles, names of classes and the words of a server come from others.
+    """
+    return _COMMANDS.sub(lambda match: match[1] or "\N{REPLACEMENT CHARACTER}", text)
 
 
 def size(count: int | None) -> str:

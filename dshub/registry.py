@@ -185,11 +185,21 @@ class Registry:
         )
 
     def _unknown(self, name: str) -> UnknownNameError:
-        return unknown(name, self._found)
+        return unknown(name, self._found, self.gone())
+
+    def gone(self) -> list[Path]:
+        """Folders that are to hold manifests, and are not there."""
+        return [root for root in self._roots if not os.path.isdir(root)]  # noqa: PTH112  # or closed
 
 
-def unknown(name: str, known: Collection[str]) -> UnknownNameError:
-    """An error with the names closest to what was written: whole names, then their ends."""
+def unknown(name: str, known: Collection[str], gone: Sequence[Path] = ()) -> UnknownNameError:
+    """An error with the names closest to what was written: whole names, then their ends.
+
+    Args:
+        name: what was written.
+        known: every name.
+        gone: folders that may have had it.
+    """
     import difflib
 
     members = [other for other in known if other.startswith(f"{name}/")]
@@ -205,7 +215,10 @@ def unknown(name: str, known: Collection[str]) -> UnknownNameError:
     matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
     matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
     close = list(dict.fromkeys(by_plain[match] for match in matches))
-    return UnknownNameError(kind="dataset", name=name, close=close[:1])
+    error = UnknownNameError(kind="dataset", name=name, close=close[:1])
+    for folder in gone:
+        error.hint += f"; the folder {folder}, which is to hold manifests, is not there"
+    return error
 
 
 def built_in_root() -> Path:

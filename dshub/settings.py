@@ -5,6 +5,8 @@ user's `config.toml`, default. Nothing is read at import.
 """
 
 import os
+import re
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any, Literal, Self, cast
 from dshub.errors import SettingsError
 from dshub.progress import Style
 
+_QUOTED = "; one that holds such a sign stands in quotation marks"
+_WORDS = "," + string.whitespace  # between names
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _STYLES = {"auto": "auto", "bar": "bar", "lines": "lines", "off": "off", "0": "off", "1": "auto"}
 
@@ -24,11 +28,12 @@ class Settings:
     Attributes:
         cache: folder of everything that dshub keeps (`DSHUB_CACHE`).
         site_caches: read-only caches searched before the network (`DSHUB_SITE_CACHES`,
-            separated as in `PATH`).
+            separated as in `PATH`). In every list, an item in quotation marks may hold what
+            separates items.
         registry: folders of manifests besides the built-in ones (`DSHUB_REGISTRY`, separated as
             in `PATH`).
         mirrors: URLs or folders tried before the sources of a manifest (`DSHUB_MIRROR`,
-            separated by blanks).
+            separated by blanks; a single folder that is there may have blanks in its name).
         mirror_keys: public keys, one of which must have signed the index of a mirror for its
             list of datasets to count (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
         prefer: `local` or `mirror`: whose manifest is meant where both have different ones of
@@ -123,6 +128,8 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
         )
     parse, expected = _PARSERS[name]
     try:
+        if name == "mirrors" and _is_one_folder(value, folder):
+            value = [value]
         parsed = parse(value)
     except (ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: ~nobody
         raise SettingsError(name=origin, value=value, expected=expected) from None
@@ -139,21 +146,49 @@ def _path(value: object) -> Path:
     return Path(value).expanduser()
 
 
+def _items(text: str, separators: str) -> list[str]:
+    """The items of a list; one in quotation marks may hold separators, as in a shell.
+
+    Nothing else is special: a backslash separates names on Windows, and an apostrophe within a
+    name is one.
+
+    Raises:
+        ValueError: a quotation mark is not closed, or something follows a closed one.
+    """
+    between, sign = separators + string.whitespace, re.escape(separators)
+    item = re.compile(rf"""(?:"([^"]*)"|'([^']*)'|([^"'{sign}][^{sign}]*))\s*(?=[{sign}]|\Z)""")
+    found, rest = [], text.strip(between)
+    while rest:
+        match = item.match(rest)
+        if match is None:
+            raise ValueError
+        found.append(match[match.lastindex or 0])
+        rest = rest[match.end() :].lstrip(between)
+    return found
+
+
 def _paths(value: object) -> tuple[Path, ...]:
     if isinstance(value, str):
-        value = [part for part in value.split(os.pathsep) if part.strip()]
+        value = _items(value, os.pathsep)
     if isinstance(value, Path):
         value = [value]
     return tuple(_path(part) for part in _sequence(value))
 
 
+def _is_one_folder(value: object, folder: Path) -> bool:
+    """Whether a text with blanks is the name of a folder: `/media/My Stick`."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return os.path.isdir(folder / Path(value).expanduser())  # noqa: PTH112  # of any text at all
+
+
 def _mirrors(value: object) -> tuple[str | Path, ...]:
-    parts = _sequence(value.split() if isinstance(value, str) else value)
+    parts = _sequence(_items(value, string.whitespace) if isinstance(value, str) else value)
     return tuple(part if isinstance(part, str) and "://" in part else _path(part) for part in parts)
 
 
 def _words(value: object) -> tuple[str, ...]:
-    parts = value.replace(",", " ").split() if isinstance(value, str) else _sequence(value)
+    parts = _sequence(_items(value, _WORDS) if isinstance(value, str) else value)
     return tuple(_word(part) for part in parts)
 
 
@@ -224,10 +259,10 @@ def _level(value: object) -> str:
 
 _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "cache": (_path, "a folder"),
-    "site_caches": (_paths, f"folders separated by {os.pathsep!r}"),
-    "registry": (_paths, f"folders separated by {os.pathsep!r}"),
-    "mirrors": (_mirrors, "URLs or folders separated by blanks"),
-    "mirror_keys": (_paths, f"files separated by {os.pathsep!r}"),
+    "site_caches": (_paths, f"folders separated by {os.pathsep!r}{_QUOTED}"),
+    "registry": (_paths, f"folders separated by {os.pathsep!r}{_QUOTED}"),
+    "mirrors": (_mirrors, f"URLs or folders separated by blanks{_QUOTED}"),
+    "mirror_keys": (_paths, f"files separated by {os.pathsep!r}{_QUOTED}"),
     "prefer": (_preference, "local or mirror"),
     "offline": (_flag, "1 or 0"),
     "synthetic": (_rows, "a number of rows of at least 1, or 0"),

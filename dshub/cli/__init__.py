@@ -5,6 +5,8 @@ Data goes to standard output, everything else to standard error. Every command t
 call, 130 an interruption, after which whatever was fetched is kept.
 """
 
+import codecs
+import io
 import os
 import signal
 import sys
@@ -14,6 +16,7 @@ import click
 
 from dshub import __version__, plugins
 from dshub.errors import DshubError
+from dshub.progress import harmless
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -77,6 +80,7 @@ def group(debug: bool) -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _end)
+    _write_what_can_be_written()
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except Terminated:
@@ -93,6 +97,18 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _write_what_can_be_written() -> None:
+    """See that a sign which standard output cannot encode costs that sign, and not the answer.
+
+    Windows writes into files and pipes in the code page of the machine. Bytes of a name that are
+    no text go out as they are.
+    """
+    output = sys.stdout
+    if isinstance(output, io.TextIOWrapper) and output.errors == "strict":
+        is_utf8 = codecs.lookup(output.encoding).name == "utf-8"
+        output.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
+
+
 def _end(number: int, frame: object) -> None:
     del number, frame
     raise Terminated
@@ -103,9 +119,9 @@ def _explain(error: DshubError) -> int:
         import traceback
 
         traceback.print_exception(error)
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True, color=_color())
+    _say(f"{click.style('error:', fg='red', bold=True)} {error}")
     if error.hint:
-        click.echo(f"{click.style('hint:', fg='cyan')} {error.hint}", err=True, color=_color())
+        _say(f"{click.style('hint:', fg='cyan')} {error.hint}")
     return error.exit_code
 
 
@@ -124,5 +140,5 @@ def _set_up_log() -> None:
         logging.getLogger("dshub").setLevel(level)
 
 
-def _say(message: Any) -> None:
-    click.echo(message, err=True)
+def _say(message: str) -> None:
+    click.echo(harmless(message), err=True, color=_color())

@@ -26,7 +26,13 @@ def _text(found: Sequence[Summary]) -> str:
     for item in found:
         total = sum(item.rows.values())
         rows.append(
-            [_screen.bold(item.name), f"{total:,}", size(item.size), item.task, item.summary]
+            [
+                _screen.bold(item.name),
+                f"{total:,}",
+                size(item.size),
+                item.task,
+                " ".join(item.summary.split()),
+            ]
         )
     used = [max(len(row[i]) for row in rows[1:]) for i in (1, 2, 3)]
     names = max(len(item.name) for item in found)

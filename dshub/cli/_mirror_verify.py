@@ -1,5 +1,6 @@
 """`dshub mirror DEST --verify`: read every byte of a mirror again."""
 
+import shlex
 from dataclasses import asdict
 
 import click
@@ -27,5 +28,7 @@ def run(dest: str, *, as_json: bool) -> int:
         _screen.note(f"{len(found) - len(wrong)} files in order, {len(wrong)} not")
         names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
         if names:
-            _screen.note(f"hint: `dshub mirror {dest} {' '.join(names)}` brings them again")
+            _screen.note(
+                f"hint: `dshub mirror {shlex.quote(dest)} {' '.join(names)}` brings them again"
+            )
     return DAMAGED if wrong else 0

@@ -1,7 +1,9 @@
 """What commands share: answers for people and for programs, and the names they are called with."""
 
+import codecs
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,8 +12,12 @@ from typing import Any
 import click
 
 from dshub.errors import DshubError
+from dshub.progress import harmless
 
 SCHEMA = 1  # of every --json answer; raised when a field changes its meaning
+
+# besides what JSON escapes itself: what `harmless` takes out, and bytes of names that are no text
+_ESCAPED = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 
@@ -19,16 +25,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JS
 def answer(as_json: bool, data: Mapping[str, Any], text: Callable[[], str]) -> None:
     """Print data as JSON, or as the text that `text` makes of it."""
     if as_json:
-        click.echo(json.dumps({"schema": SCHEMA, **data}, indent=1, ensure_ascii=False))
+        click.echo(as_text({"schema": SCHEMA, **data}, indent=1))
     else:
-        shown = text()
+        shown = harmless(text())
         if shown:
             click.echo(shown, color=False if os.environ.get("NO_COLOR") else None)
 
 
+def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """Data as JSON. What would command a terminal, or cannot be written to it, is escaped."""
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    shown = json.dumps(data, indent=indent, ensure_ascii=not is_utf8)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
+
+
 def note(message: str) -> None:
     """Tell a person something that is not the answer."""
-    click.echo(message, err=True)
+    click.echo(harmless(message), err=True)
 
 
 def bold(text: str) -> str:

@@ -33,7 +33,8 @@ def command(names: tuple[str, ...], wanted: str, as_json: bool) -> None:
     from dshub.hub import Hub
 
     hub = Hub()
-    manifests = [hub.info(name) for name in hub.registry.expand(names)]
+    found = [hub.info(name) for name in hub.registry.expand(names)]
+    manifests = list({item.identifier: item for item in found}.values())  # mnist, and mnist@1.0.0
     as_json = as_json or wanted == "json"
     if wanted == "cff" and not as_json:
         _screen.answer(False, {}, lambda: _cff(manifests))  # noqa: FBT003  # this is text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from dshub.cli import _screen
-from dshub.errors import StoreError, TransportError
+from dshub.errors import StoreError, TransportError, shown_url
 from dshub.progress import size
 
 if TYPE_CHECKING:
@@ -177,15 +177,16 @@ def _mirror(hub: "Hub", mirror: str) -> Finding:
 
     from dshub.transports import Transports
 
+    shown = shown_url(mirror)  # what is found is sent to others
     with closing(Transports(timeout=min(hub.settings.timeout, 5.0))) as transports:
         for address in _samples(hub, mirror):
             try:
-                return Finding("mirror", "ok", f"{mirror}: {size(_rate(transports, address))}/s")
+                return Finding("mirror", "ok", f"{shown}: {size(_rate(transports, address))}/s")
             except TransportError as error:
                 reason = error.reason if error.unreachable else ""
             if reason:
-                return Finding("mirror", "bad", f"{mirror}: {reason}", CHECK_MIRROR)
-    fact = f"{mirror}: none of the files that were asked for"
+                return Finding("mirror", "bad", f"{shown}: {reason}", CHECK_MIRROR)
+    fact = f"{shown}: none of the files that were asked for"
     return Finding("mirror", "note", fact, "upstream is asked for what a mirror does not have")
 
 

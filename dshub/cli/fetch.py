@@ -3,13 +3,13 @@
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from dshub.cli import _screen
+from dshub.cli._amounts import counted
 from dshub.errors import LockError, shown_url
 from dshub.progress import size
 
@@ -109,12 +109,15 @@ def _announce(hub: "Hub", names: Sequence[str], plan: "Plan", *, prepare: bool) 
     manifests = [hub.info(name) for name in hub.registry.expand(names)]
     cached = f", {len(plan.cached)} already here" if plan.cached else ""
     count = len(plan.missing)
-    files = "1 file" if count == 1 else f"{count} files"
     unknown = " and some of unknown size" if None in [j.resource.size for j in plan.missing] else ""
     prepared = sum(manifest.prepared_size() for manifest in manifests)
     tables = f"tables take {size(prepared)}; " if prepare else ""
     free = size(hub.store.free())
-    what = f"{files} to fetch, {size(plan.size)}{unknown}" if count else "nothing to fetch"
+    what = (
+        f"{counted(count, 'file')} to fetch, {size(plan.size)}{unknown}"
+        if count
+        else "nothing to fetch"
+    )
     _screen.note(f"{', '.join(item.identifier for item in manifests)}: {what}{cached}")
     _screen.note(f"{tables}{free} are free in {_screen.short_path(hub.store.root)}")
 
@@ -166,7 +169,9 @@ def _done(
         hosts = dict.fromkeys(_origin(item.source) for item in new)
         rate = f", {size(int(total / seconds))}/s" if seconds > 0.05 else ""
         told = f"{size(total)} in {seconds:.1f} s{rate}"
-        lines.append(f"fetched and verified {len(new)} files from {', '.join(hosts)}: {told}")
+        lines.append(
+            f"fetched and verified {counted(len(new), 'file')} from {', '.join(hosts)}: {told}"
+        )
     lines += _troubles(new)
     for name in hub.registry.expand(names):
         manifest = hub.info(name)
@@ -196,5 +201,12 @@ def _troubles(items: "Sequence[Fetched]") -> list[str]:
 
 
 def _origin(source: str) -> str:
-    """The host of an address, or the folder of a file."""
-    return urlsplit(source).netloc.rpartition("@")[2] or str(Path(source).parent)
+    """The host of an address, or the folder of a file: of one in a mirror, the mirror."""
+    from dshub.index import is_folder, to_folder
+    from dshub.store.layout import BLOBS
+
+    if not is_folder(source):
+        return urlsplit(source).netloc.rpartition("@")[2] or source
+    path = to_folder(source)
+    blobs = next((parent for parent in path.parents if parent.name == BLOBS), path)
+    return str(blobs.parent)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dshub.cli import _screen
+from dshub.cli._amounts import counted
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
@@ -64,7 +65,9 @@ def _write(hub: "Hub", names: list[str], lock: Path, *, keep: bool, as_json: boo
         ],
     }
     lines = [f"{_screen.bold(item.name)} {item.version}" for item in made]
-    lines.append(_screen.dim(f"{len(after.dataset)} datasets in {_screen.short_path(lock)}"))
+    lines.append(
+        _screen.dim(f"{counted(len(after.dataset), 'dataset')} in {_screen.short_path(lock)}")
+    )
     _screen.answer(as_json, data, lambda: "\n".join(lines))
 
 

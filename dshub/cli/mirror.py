@@ -1,5 +1,6 @@
 """`dshub mirror`: write a mirror, bring it up to date, or read it again."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dshub.cli import _amounts, _mirror_pages, _mirror_verify, _screen
+from dshub.cli._amounts import counted
 from dshub.errors import ManualStepError
 from dshub.progress import size
 
@@ -24,8 +26,11 @@ class Rate(_amounts.Size):
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Bytes a second, at least 1."""
-        return max(super().convert(str(value).strip().removesuffix("/s"), param, ctx), 1)
+        """Bytes a second; none at all would never end."""
+        rate = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
+        if rate < 1:
+            self.fail(f"{value!r} is no rate, such as 5MB/s; without the option there is no limit")
+        return rate
 
 
 @click.command(short_help="Write a mirror, bring it up to date, or read it again.")
@@ -80,7 +85,7 @@ def command(
     What is there stays, unless --prune is given; run it again to go on where it stopped. Clients
     name the mirror in DSHUB_MIRROR; see docs/mirrors.md.
     """
-    _check(ctx, names, everything=everything, verify=verify)
+    _check(ctx, dest, names, everything=everything, verify=verify)
     if verify:
         ctx.exit(_mirror_verify.run(dest, as_json=as_json))
     from dshub.hub import Hub
@@ -98,13 +103,17 @@ def command(
         _screen.answer(as_json, _planned(plan, left), lambda: _pieces(plan))
         return
     report = mirroring.run(plan)
-    pages = None if no_pages else _mirror_pages.write(hub, place, report)
+    pages = None if no_pages else _mirror_pages.write(hub, place)
     data = {**_planned(plan, left), **_reported(report), "pages": pages}
     _screen.answer(as_json, data, lambda: _done(place, hub, report))
     _raise_first(report, everything=everything)
 
 
-def _check(ctx: click.Context, names: Sequence[str], *, everything: bool, verify: bool) -> None:
+def _check(
+    ctx: click.Context, dest: str, names: Sequence[str], *, everything: bool, verify: bool
+) -> None:
+    if not dest.strip():  # of a script's variable that is not set
+        ctx.fail("DEST is empty: name a folder or a bucket")
     if verify and (names or everything):
         ctx.fail("--verify reads the whole mirror: give it no names")
     if everything and names:
@@ -127,16 +136,15 @@ def _announce(
         return
     for item in left:
         _screen.note(f"left out: {item.name}, for {item.reason}")
-    count = len(plan.chosen)
     parts = [
-        f"{len(plan.missing)} files to fetch, {size(plan.to_fetch)}",
+        f"{counted(len(plan.missing), 'file')} to fetch, {size(plan.to_fetch)}",
         f"{len(plan.kept)} from the cache",
         f"{len(plan.there)} there already",
     ]
     unknown = sum(piece.job.resource.size is None for piece in plan.missing)
     if unknown:
         parts[0] += f" and {unknown} of unknown size"
-    datasets = "1 dataset" if count == 1 else f"{count} datasets"
+    datasets = counted(len(plan.chosen), "dataset")
     _screen.note(f"{datasets}: {', '.join(parts)}")
     tables = f", tables {size(plan.tables)}" if plan.tables else ""
     free = f"; {size(plan.free)} are free in {place.title}" if plan.free is not None else ""
@@ -196,14 +204,15 @@ def _done(place: "Destination", hub: "Hub", report: "Report") -> str:
         ways.append(f"{report.fetched} fetched")
     lines = [f"files: {', '.join(ways)}" if ways else "no file was missing"]
     if report.removed:
-        lines.append(f"removed {len(report.removed)} files that nothing needs any more")
+        removed = counted(len(report.removed), "file")
+        lines.append(f"removed {removed} that nothing needs any more")
     state = "lists" if report.changed else "listed already"
-    count = len(report.listed)
-    datasets = "1 dataset" if count == 1 else f"{count} datasets"
+    datasets = counted(len(report.listed), "dataset")
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
-    if place.title in hub.settings.mirrors:
+    if place.address in hub.settings.mirrors:
         return "\n".join(lines)
-    return "\n".join([*lines, _screen.dim(f"DSHUB_MIRROR={place.title} dshub list")])
+    setting = f"DSHUB_MIRROR={shlex.quote(place.address)}"
+    return "\n".join([*lines, _screen.dim(f"{setting} dshub list")])
 
 
 def _raise_first(report: "Report", *, everything: bool) -> None:

@@ -1,6 +1,5 @@
 """`dshub serve`: a mirror or the cache over HTTP, for a desk, a class or a lab."""
 
-import json
 import signal
 import time
 from dataclasses import replace
@@ -60,6 +59,7 @@ def command(
 
     settings = Settings.read(cache=folder)
     _check(folder, upstream)
+    _warn(settings.cache, upstream)
     puller = _puller(settings, upstream) if upstream else None
     limits = Limits()
     limits = replace(limits, clients=room_for_clients(limits.clients))
@@ -89,6 +89,19 @@ def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
         raise DshubError(f"there is no folder {folder}", hint=hint)
 
 
+def _warn(folder: Path, upstream: tuple[str, ...]) -> None:
+    """Say what clients will not find, although a person may think that it is there."""
+    from dshub.mirror.destinations import BUCKETS
+
+    if not upstream and not any((folder / name).exists() for name in ("index.json", *BUCKETS)):
+        _screen.note(f"nothing of a mirror or a cache lies in {_screen.short_path(folder)} yet")
+    for name in BUCKETS:
+        bucket = folder / name
+        if bucket.is_symlink() and not bucket.resolve().is_relative_to(folder.resolve()):
+            told = "a link that leads out of the folder, so that nothing in it is served"
+            _screen.note(f"{_screen.short_path(bucket)} is {told}")
+
+
 def _puller(settings: "Settings", upstream: tuple[str, ...]) -> "Puller":
     from dshub.mirror import Puller
     from dshub.registry import Registry
@@ -116,7 +129,7 @@ def _announce(folder: Path, addresses: list[str], *, as_json: bool) -> None:
             "addresses": addresses,
             "mirror": mirror,
         }
-        click.echo(json.dumps(data, ensure_ascii=False))
+        click.echo(_screen.as_text(data))
     else:
         _screen.note(f"serving {_screen.short_path(folder)}; Ctrl-C ends it")
         for address in addresses:

@@ -6,7 +6,7 @@ cannot be reached, and offline, the kept one serves. Folders are read anew: they
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,6 +63,7 @@ class Mirrors:
 
     Attributes:
         troubles: what went wrong with a mirror's index, by its address.
+        bare: addresses of mirrors that have no index, such as a cache that is served.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Mirrors:
         self.settings, self.store = settings, store
         self.progress = progress or Silent()
         self.troubles: dict[str, DshubError] = {}
+        self.bare: set[str] = set()
 
     def listed(self, *, ask: bool = True) -> list[Listed]:
         """Everything that the mirrors list, in the order of the mirrors.
@@ -78,22 +80,18 @@ class Mirrors:
         Args:
             ask: ask mirrors that are not on this machine; otherwise what is kept of them counts.
         """
-        if ask:
-            return self._asked
-        return [
-            Listed(entry, address)
-            for address in self.settings.mirrors
-            for index in [self._at_hand(address)]
-            if index is not None
-            for entry in index.datasets
-        ]
+        return self._asked if ask else self._through(self._at_hand)
 
     @cached_property
     def _asked(self) -> list[Listed]:
+        return self._through(self._index)
+
+    def _through(self, find: Callable[[str], Index | None]) -> list[Listed]:
+        """What each mirror's index lists, in the order of the mirrors."""
+        found = [(address, find(address)) for address in self.settings.mirrors]
         return [
             Listed(entry, address)
-            for address in self.settings.mirrors
-            for index in [self._index(address)]
+            for address, index in found
             if index is not None
             for entry in index.datasets
         ]
@@ -118,15 +116,18 @@ class Mirrors:
         """
         if self.settings.offline and not is_folder(address):
             return self._kept_index(address)
+        if is_folder(address) and not to_folder(address).is_dir():  # a stick that is not there
+            raise TransportError(url=address, reason="there is no such folder")
         url = f"{address.rstrip('/')}/{NAME}"
         kept = self._kept(address)
         with closing(Transports(timeout=min(self.settings.timeout, LONGEST))) as transports:
             try:
                 found = _get(transports, url, kept.etag if kept else "")
             except TransportError as error:
-                if error.absent:
-                    return None
-                raise
+                if not error.absent:
+                    raise
+                self.bare.add(address)
+                return None
         if found is None:  # as it is in the cache
             return self._kept_index(address)
         data, etag = found

@@ -15,6 +15,10 @@ from dshub.store.layout import TABLE_FILE
 
 NAME = "index.json"
 SCHEMA = 1
+_ANEW = (
+    "remove it and run `dshub mirror` with all that the mirror is to list, or use another mirror: "
+    "its files are verified one by one, and of use all the same"
+)
 LARGEST = 512 << 20  # bytes of an index: far above a mirror of everything, far below trouble
 
 
@@ -135,10 +139,10 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         try:
             found = msgspec.json.decode(data, type=_File)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise ReadError(file=source, reason=f"it is no index of a mirror: {error}") from error
+            raise _no_index(source, error) from error
         if found.schema != SCHEMA:
             reason = f"it has schema {found.schema}, and this dshub reads {SCHEMA}"
-            raise ReadError(file=source, reason=f"{reason}: use a newer one")
+            raise ReadError(file=source, reason=reason, hint="use a newer dshub")
         body = bytes(found.datasets)
         actual = hashlib.sha256(body).hexdigest()
         if actual != found.sha256:
@@ -147,14 +151,13 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
                 expected=f"sha256:{found.sha256}",
                 actual=f"sha256:{actual}",
                 told="its bytes are not those that were written",
-                hint="remove it and run `dshub mirror` with all that the mirror is to list, or use "
-                "another mirror: its files are verified one by one, and of use all the same",
+                hint=_ANEW,
             )
         try:
             entries = msgspec.json.decode(body, type=tuple[Entry, ...])
             _check(entries)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-            raise ReadError(file=source, reason=f"it is no index of a mirror: {error}") from error
+            raise _no_index(source, error) from error
         return cls(datasets=entries, signatures=found.signatures, body=body)
 
     def encode(self) -> bytes:
@@ -165,6 +168,10 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
             "signatures": self.signatures,
         }
         return msgspec.json.encode(head)[:-1] + b',"datasets":' + self.body + b"}\n"
+
+
+def _no_index(source: str, error: Exception) -> ReadError:
+    return ReadError(file=source, reason=f"it is no index of a mirror: {error}", hint=_ANEW)
 
 
 def _check(entries: Sequence[Entry]) -> None:

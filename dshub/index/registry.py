@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from dshub.errors import DshubError, ManifestError, UnknownNameError, shown_url
 from dshub.index.mirrors import Listed, Mirrors
+from dshub.index.model import NAME
 from dshub.manifest import Fault, Manifest, parse
 from dshub.registry import Registry, Summary, found_by, unknown, version_key
 
@@ -224,12 +225,14 @@ class MirrorRegistry(Registry):
 
     def _not_found(self, name: str) -> DshubError:
         """An error for a name that neither folders nor mirrors know."""
-        error = unknown(name, self._every_name())
+        error = unknown(name, self._every_name(), self._folders.gone())
         for address, trouble in self._mirrors.troubles.items():
             if trouble.exit_code != 4:  # bytes that are not to be believed
                 return trouble
             told = f"mirror {shown_url(address)} could not be asked what it has"
             error.hint = f"{error.hint}; {told}: {trouble}"
+        for address in sorted(self._mirrors.bare):
+            error.hint += f"; mirror {shown_url(address)} has no {NAME}, so it lists nothing"
         return error
 
     def _compare(self, manifest: Manifest, listed: Sequence[Listed]) -> None:

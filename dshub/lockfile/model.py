@@ -1,10 +1,11 @@
 """What a lock file says, and what it is compared with."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -14,10 +15,18 @@ from dshub.registry import Registry
 from dshub.store.owners import own_name
 
 NAME = "dshub.lock"
-_HEAD = """\
+SCHEMA = 1
+_HEAD = f"""\
 # Written by `dshub lock`, to be committed. `dshub lock --check` tells whether it still holds.
-schema = 1
+schema = {SCHEMA}
 """
+
+_GONE = (
+    "name the folder or the mirror that has it (DSHUB_REGISTRY, DSHUB_MIRROR), lock another "
+    "version, or take its lines out of the lock"
+)
+_ANEW = "put it back as it was, or remove it and name to `dshub lock` what it is to pin"
+_MERGED = "keep one side of the merge, and name to `dshub lock` what the other side had changed"
 
 
 class LockedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,19 +68,19 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What has changed in a manifest since it was locked; empty where nothing has."""
         if manifest.version != self.version:
             return [f"version {self.version} is now {manifest.version}"]
-        if manifest.digest == self.digest:
-            return []
         rows = {name: f"{item.rows:,} rows" for name, item in self.splits.items()}
         now = {name: f"{item.rows:,} rows" for name, item in manifest.splits.items()}
         told = [*_differences("file", _digests(self.files), _digests(files_of(manifest)))]
         told += _differences("split", rows, now)
-        return told or ["its columns, or how rows are made of its files"]
+        if told or manifest.digest == self.digest:  # of a lock that a merge mixed, not all agrees
+            return told
+        return ["its columns, or how rows are made of its files"]
 
 
 class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
     """The datasets that a project has pinned, by name."""
 
-    schema: Literal[1] = 1
+    schema: int = SCHEMA
     dataset: tuple[Locked, ...] = ()
 
     def find(self, name: str) -> Locked | None:
@@ -88,16 +97,18 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             LockError: what is pinned has changed, or is there no longer.
-            UnknownNameError, ManifestError: as the registry raises them.
+            UnknownNameError: there is no such dataset, and none is pinned.
+            ManifestError: as the registry raises it.
         """
         entry = self.find(name)
         try:
             manifest = registry.manifest(name if entry is None else entry.identifier)
         except UnknownNameError as error:
-            if entry is None or name not in registry.names():
+            if entry is None:
                 raise
             told = f"{entry.identifier} is in no registry any more"
-            raise LockError(lock=str(lock), names=[name], changes=[told]) from error
+            hint = f"{_GONE}; {error.hint}"
+            raise LockError(lock=str(lock), names=[name], changes=[told], hint=hint) from error
         entry = self.find(manifest.name)
         if entry is None or ("@" in name and entry.version != manifest.version):
             return manifest
@@ -157,16 +168,40 @@ def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
 def _read(path: Path, changed: int, size: int) -> Lockfile:
     """Read it once, until it changes."""
     del changed, size
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, f"it is not UTF-8: byte {error.start} cannot be read") from error
+    lines = enumerate(text.splitlines(), start=1)
+    marker = next((number for number, line in lines if re.match("[<=>]{7}( |$)", line)), None)
+    if marker is not None:
+        reason = f"line {marker} is a conflict marker of a merge"
+        raise _unreadable(path, reason, _MERGED)
+    return _parsed(path, text)
+
+
+def _parsed(path: Path, text: str) -> Lockfile:
     import tomli
 
     try:
-        return msgspec.convert(tomli.loads(path.read_text(encoding="utf-8")), Lockfile)
-    except (OSError, ValueError, RecursionError) as error:  # msgspec's and tomli's are ValueError
+        content = tomli.loads(text)
+        if content.get("schema", SCHEMA) != SCHEMA:
+            reason = f"it has schema {content['schema']}, and this dshub reads {SCHEMA}"
+            raise _unreadable(path, reason, "use a newer dshub")
+        found = msgspec.convert(content, Lockfile)
+    except (ValueError, RecursionError) as error:  # msgspec's and tomli's are ValueError
         raise _unreadable(path, str(error)) from error
+    names = [item.name for item in found.dataset]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise _unreadable(path, f"it pins {twice} twice", _MERGED)
+    return found
 
 
-def _unreadable(path: Path, reason: str) -> StoreError:
-    hint = "`dshub lock` writes it anew; DSHUB_LOCK=off ignores it"
+def _unreadable(path: Path, reason: str, hint: str = _ANEW) -> StoreError:
+    hint = f"{hint}; DSHUB_LOCK=off ignores it"
     return StoreError(path=str(path), action="read", reason=reason, hint=hint)
 
 

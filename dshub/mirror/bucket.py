@@ -25,7 +25,7 @@ class BucketDestination:
     """
 
     def __init__(self, url: str) -> None:
-        self.title = url.rstrip("/")
+        self.title = self.address = url.rstrip("/")
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:

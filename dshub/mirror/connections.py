@@ -22,6 +22,8 @@ _LAST = {
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
 }
 
+NO_PAGES = "there are no pages here; for dshub, name this address in DSHUB_MIRROR"
+
 
 @dataclass
 class Served:
@@ -117,7 +119,7 @@ class Connection:
             with found.file:
                 await self._file(request, found, served)
         elif pull is None:
-            raise Refusal(HTTPStatus.NOT_FOUND)
+            raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
 
     async def _begin(self, status: HTTPStatus, headers: Mapping[str, str], served: Served) -> None:
         served.status = status
@@ -125,6 +127,7 @@ class Connection:
 
     async def _file(self, request: Request, found: Found, served: Served) -> None:
         """A file that is here."""
+        found.version.check(request)
         headers = found.headers | found.version.headers | {"Accept-Ranges": "bytes"}
         if found.version.known(request):
             await self._begin(HTTPStatus.NOT_MODIFIED, headers, served)
@@ -150,6 +153,7 @@ class Connection:
         status that says so. Parts are not offered: they would have to wait for the whole.
         """
         size, version = pull.job.resource.size, Version(f'"{pull.job.resource.digest.hex}"')
+        version.check(request)
         part = None if size is None else wanted(request, size, version)
         start = part.start if part else 0
         self.line.deadline = NEVER  # the fetcher has time-outs of its own

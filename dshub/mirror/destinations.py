@@ -20,10 +20,12 @@ class Destination(Protocol):
     """A folder or a bucket that is a mirror, or becomes one.
 
     Attributes:
-        title: its address, for messages.
+        title: what it was called, for messages.
+        address: what `DSHUB_MIRROR` calls it, from wherever.
     """
 
     title: str
+    address: str
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where there is none. Raises StoreError."""

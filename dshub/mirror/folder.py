@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
@@ -31,20 +32,23 @@ class FolderDestination:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self.title = root, str(root)
+        self.root, self.title, self.address = root, str(root), str(root.absolute())
         self._store = Store(root, tagged=False)
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where there is none, or a link."""
         path = self.root / name
-        if path.is_symlink() or not path.is_file():
-            return None
-        return path.stat().st_size
+        with disk_faults(path, "read"):
+            try:
+                status = os.lstat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def names(self) -> Iterator[str]:
         """Every file of the mirror, sorted."""
         for bucket in BUCKETS:
-            for parent, folders, files in os.walk(self.root / bucket):
+            for parent, folders, files in os.walk(self.root / bucket, onerror=_unlisted):
                 folders.sort()
                 for file in sorted(files):
                     yield Path(parent, file).relative_to(self.root).as_posix()
@@ -131,6 +135,14 @@ class FolderDestination:
         with disk_faults(self.root, "write"):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _unlisted(error: OSError) -> None:
+    """Raise where a folder cannot be listed: what is in it must not pass for missing."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return
+    reason = error.strerror or str(error)
+    raise StoreError(path=str(error.filename), action="read", reason=reason) from error
 
 
 def _take(path: Path, mine: Path) -> How:

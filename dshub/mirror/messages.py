@@ -144,6 +144,21 @@ class Version:
         since = _seconds(request.headers.get("if-modified-since", ""))
         return None not in {since, self.modified} and int(self.modified or 0) <= (since or 0)
 
+    def check(self, request: Request) -> None:
+        """Hold against it what the client takes for granted: RFC 9110, 13.1.1 and 13.1.4.
+
+        Raises:
+            Refusal: it is another state than the one that the client knows.
+        """
+        tags = request.headers.get("if-match")
+        if tags is not None:
+            wrong = not {tag.strip() for tag in tags.split(",")} & {"*", self.etag}
+        else:
+            since = _seconds(request.headers.get("if-unmodified-since", ""))
+            wrong = None not in {since, self.modified} and int(self.modified or 0) > (since or 0)
+        if wrong:
+            raise Refusal(HTTPStatus.PRECONDITION_FAILED, "the file is another one now")
+
     def same(self, request: Request) -> bool:
         """Whether a part of this state fits what the client has: If-Range agrees or is absent."""
         told = request.headers.get("if-range")

@@ -296,9 +296,13 @@ class Mirroring:
         """Write the index, if it changes, and remove what it does not need.
 
         Where something failed nothing is removed: what has arrived of it is of use next time.
+
+        Raises:
+            StoreError: files of the entries were removed meanwhile; the index stays as it is.
         """
         pruning = self._options.prune and not report.errors
         with self._place.locked():
+            self._check_there(entries)
             old = read_index(self._place)
             merged = {entry.identifier: entry for entry in self._old_entries()}
             for entry in entries:
@@ -317,6 +321,17 @@ class Mirroring:
             report.listed = sorted(merged)
             if pruning:
                 report.removed = prune(self._place, index)
+
+    def _check_there(self, entries: Sequence[Entry]) -> None:
+        """Make sure that no other update has pruned what the index is about to list."""
+        for name, (_, dataset) in needed(Index.of(entries)).items():
+            if self._place.size(name) is None:
+                raise StoreError(
+                    path=f"{dataset} in {self._place.title}",
+                    action="list",
+                    reason=f"{name} was removed meanwhile",
+                    hint="another `dshub mirror --prune` may have been at work: run this again",
+                )
 
     def _old_entries(self) -> Sequence[Entry]:
         """What the index lists so far.
@@ -353,11 +368,22 @@ def _with_tables(entry: Entry, old: Entry | None) -> Entry:
 def prune(place: Destination, index: Index) -> list[str]:
     """Remove from a mirror what its index does not need; returns the names.
 
+    The folder may be a project's, with manifests of its own below `registry/`: of those, only what
+    was published goes, whose bytes lie among the blobs. So they go before the blobs.
+
     Raises:
-        StoreError: something cannot be removed.
+        StoreError: something cannot be read or removed.
     """
-    keep = needed(index)
-    removed = [name for name in place.names() if name not in keep]
+    keep, names = needed(index), frozenset(place.names())
+    left = sorted(names - keep.keys())
+    manifests = [name for name in left if name.startswith("registry/")]
+    removed = [name for name in manifests if _was_published(place, name, names)]
+    removed += [name for name in left if not name.startswith("registry/")]
     for name in removed:
         place.remove(name)
-    return removed
+    return sorted(removed)
+
+
+def _was_published(place: Destination, name: str, names: frozenset[str]) -> bool:
+    with place.open(name) as file:
+        return blob_path(Digest.of_bytes(file.read())).as_posix() in names

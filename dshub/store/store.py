@@ -19,6 +19,15 @@ from dshub.store.references import Reference, read_reference
 from dshub.store.usage import touch
 
 
+def _regular_size(path: Path) -> int | None:
+    """Bytes of a regular file; None where there is none, or its folder is closed to this user."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 class Store:
     """Finds what is kept, and publishes what is new.
 
@@ -50,7 +59,7 @@ class Store:
         """The first layer's path of that relative name, or None."""
         for place in self.places:
             path = place / relative
-            if os.path.lexists(path):
+            if os.path.lexists(path) and self._may_read(place, path):
                 return path
         return None
 
@@ -62,10 +71,9 @@ class Store:
         """
         for place in self.places:
             path = place / layout.blob_path(digest)
-            with suppress(OSError):
-                status = path.lstat()
-                if stat.S_ISREG(status.st_mode) and size in {None, status.st_size}:
-                    return path
+            there = _regular_size(path)
+            if there is not None and size in {None, there} and self._may_read(place, path):
+                return path
         reference = self.reference(digest)
         if reference is not None and size in {None, reference.size} and not reference.fault:
             return Path(reference.path)
@@ -84,9 +92,14 @@ class Store:
         """The folder of a prepared table, or None."""
         for place in self.places:
             path = place / layout.table_path(name, key)
-            if (path / "table.json").is_file():
+            label = path / "table.json"
+            if _regular_size(label) is not None and self._may_read(place, label):
                 return path
         return None
+
+    def _may_read(self, place: Path, path: Path) -> bool:
+        """Whether a file of a layer is for this user; of the own cache, reading it says why not."""
+        return place == self.root or os.access(path, os.R_OK)
 
     @contextmanager
     def partial(

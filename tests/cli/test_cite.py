@@ -51,6 +51,16 @@ def test_keys_are_unique(dshub: Run, own: Path) -> None:
     assert keys == ["a-b", "A-bb"]
 
 
+def test_a_dataset_that_is_named_twice_is_cited_once(dshub: Run) -> None:
+    """By its name, its family, and its version: it is one dataset."""
+    done = dshub("cite", "emnist/letters", "emnist/letters@1.0.0", "emnist")
+    assert done.returncode == 0
+    for line in done.stdout.splitlines():
+        if line.startswith("% "):
+            named = line.removeprefix("% ").split(", ")
+            assert len(set(named)) == len(named)
+
+
 def test_a_dataset_without_a_paper_is_cited_by_its_page(dshub: Run, own: Path) -> None:
     """Nothing is made up: a title and an address. CFF needs authors, and says so."""
     done = dshub("cite", "tiny/one")

@@ -36,7 +36,7 @@ def test_what_will_not_work_is_said_with_advice(dshub: Run, tmp_path: Path) -> N
         "doctor",
         "--json",
         DSHUB_CACHE=str(tmp_path / "file"),
-        DSHUB_MIRROR=f"http://127.0.0.1:9 {tmp_path / 'nowhere'}",
+        DSHUB_MIRROR=f"http://me:secret@127.0.0.1:9 {tmp_path / 'nowhere'}",
         REQUESTS_CA_BUNDLE=str(tmp_path / "missing.pem"),
         https_proxy="http://me:secret@127.0.0.1:3128",
     )

@@ -214,3 +214,62 @@ def test_nothing_to_lock(dshub: Run) -> None:
     assert done.returncode == 2
     assert "[tool.dshub]" in done.stderr
     assert dshub("lock", "mnist", DSHUB_LOCK="0").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        ("<<<<<<< HEAD\n{lock}=======\n{lock}>>>>>>> other\n", "line 1 is a conflict marker"),
+        ("{lock}{entries}", "pins tiny/one twice"),
+        ("{lock}", ""),
+        ("\ufeff{lock}", ""),
+    ],
+)
+def test_a_lock_that_a_merge_or_an_editor_changed(
+    dshub: Run, project: Path, left: str, told: str
+) -> None:
+    """Neither side of a merge is taken unasked; a mark at the beginning is passed over."""
+    dshub("lock")
+    path = project / "dshub.lock"
+    lock = path.read_text(encoding="utf-8")
+    entries = lock[lock.index("[[dataset]]") :]
+    path.write_text(left.format(lock=lock, entries=entries), encoding="utf-8", newline="\n")
+    done = dshub("lock", "--check")
+    assert done.returncode == (8 if told else 0)
+    assert told in done.stderr
+    if told:
+        assert "one side" in done.stderr
+        assert dshub("lock", "tiny/one").returncode == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("rows = 3", "rows = 4", "split train was 4 rows, and is 3 rows"),
+        ("sha256:", "sha256:0", ""),
+    ],
+)
+def test_a_lock_whose_lines_do_not_agree(
+    dshub: Run, project: Path, old: str, new: str, told: str
+) -> None:
+    """Although the digest of the manifest is right: lines of two sides may have been mixed."""
+    dshub("lock")
+    path = project / "dshub.lock"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    done = dshub("lock", "--check")
+    assert done.returncode == 5
+    assert (told or "file images was sha256:0") in done.stdout
+
+
+def test_a_dataset_that_is_gone(dshub: Run, project: Path, own: Path) -> None:
+    """A pinned dataset of which no version is left is drift, too, and says what can be done."""
+    dshub("lock", "tiny/one")
+    (project / "pyproject.toml").write_text("[tool.dshub]\n", encoding="utf-8")
+    (own / "tiny" / "one" / "1.0.0.toml").unlink()
+    done = dshub("lock", "--check")
+    assert done.returncode == 5
+    assert "tiny/one@1.0.0 is in no registry any more" in done.stdout
+    done = dshub("info", "tiny/one")
+    assert done.returncode == 5
+    assert "DSHUB_REGISTRY" in done.stderr

@@ -224,3 +224,25 @@ def test_what_cannot_be_served(dshub: Run, tmp_path: Path) -> None:
         assert "--port 0" in done.stderr
     assert dshub("serve", "--host", "192.0.2.77").returncode == 1
     assert dshub("serve", "--port", "70000").returncode == 2
+
+
+def test_a_folder_that_is_no_mirror(serve: Serve, tmp_path: Path) -> None:
+    """It is served, for a mirror may be on its way there; but whoever mistyped it is told."""
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    server = serve(str(folder))
+    assert ask(server.url, "/index.json").status == 404
+    assert "nothing of a mirror" in server.end()[1]
+    (folder / "blobs-v1").mkdir()
+    assert "nothing of a mirror" not in serve(str(folder)).end()[1]
+
+
+def test_a_bucket_on_another_disk(serve: Serve, tmp_path: Path) -> None:
+    """Links that lead out are not followed; whoever put one there is told so at once."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "m").mkdir()
+    link = tmp_path / "m" / "blobs-v1"
+    link.symlink_to(tmp_path / "disk", target_is_directory=True)
+    told = serve(str(tmp_path / "m")).end()[1]
+    assert str(link) in told
+    assert "nothing in it is served" in told

@@ -88,14 +88,16 @@ def test_a_checksum_must_be_one(digest: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"{}", b"<html>", b"[1]", b"\xff", b'{"schema":1}'])
 def test_what_is_no_index_is_said_to_be_none(data: bytes) -> None:
     """Such as the page of some network in between."""
-    with pytest.raises(ReadError, match="no index of a mirror"):
+    with pytest.raises(ReadError, match="no index of a mirror") as caught:
         Index.read(data, source="m")
+    assert "remove it and run `dshub mirror`" in caught.value.hint
 
 
 def test_a_later_schema_asks_for_a_newer_dshub() -> None:
     """Rather than to be misread."""
-    with pytest.raises(ReadError, match=r"schema 2.*newer"):
+    with pytest.raises(ReadError, match=r"schema 2") as caught:
         Index.read(DATA.replace(b'"schema":1', b'"schema":2', 1), source="m")
+    assert caught.value.hint == "use a newer dshub"
 
 
 def openssl(*arguments: str) -> None:

@@ -87,6 +87,32 @@ def test_a_client_that_has_the_file_gets_no_bytes(url: str) -> None:
         assert bool(reply.body) == (status == 200)
 
 
+def test_a_client_that_relies_on_a_state_is_told_of_another(url: str) -> None:
+    """If-Match and If-Unmodified-Since that do not hold are 412: no bytes of another state."""
+    known = ask(url, "/sub/data", "HEAD").headers
+    etag, date = known["etag"], known["last-modified"]
+    cases: list[tuple[Mapping[str, str], int]] = [
+        ({"If_Match": etag}, 206),
+        ({"If_Match": f'"a", {etag}'}, 206),
+        ({"If_Match": "*"}, 206),
+        ({"If_Match": '"other"'}, 412),
+        ({"If_Match": f"W/{etag}"}, 412),
+        ({"If_Unmodified_Since": date}, 206),
+        ({"If_Unmodified_Since": formatdate(0, usegmt=True)}, 412),
+        ({"If_Unmodified_Since": "yesterday"}, 206),
+        ({"If_Match": etag, "If_Unmodified_Since": formatdate(0, usegmt=True)}, 206),
+    ]
+    for headers, status in cases:
+        assert ask(url, "/sub/data", Range="bytes=10-", **headers).status == status, headers
+
+
+def test_a_person_who_finds_no_pages_is_told_what_is_there(url: str) -> None:
+    """A browser that follows the address of a mirror without pages shows how to use it."""
+    reply = ask(url, "/")
+    assert reply.status == 404
+    assert b"DSHUB_MIRROR" in reply.body
+
+
 def test_a_file_that_changed_has_another_etag(url: str, folder: Path) -> None:
     """The same size does not hide it."""
     before = ask(url, "/sub/data").headers["etag"]

@@ -149,3 +149,12 @@ def test_one_faulty_manifest_does_not_hide_the_others(
     assert "2.0.0.toml" in caplog.text
     with pytest.raises(ManifestError):
         registry.manifest("own/set")
+
+
+def test_a_folder_that_is_not_there_is_named(own: Path, tmp_path: Path) -> None:
+    """Others still hold what they hold; whoever looks for more is told of the misspelt one."""
+    registry = Registry([tmp_path / "regsitry", own])
+    assert registry.manifest("own/set").version == "1.10.0"
+    with pytest.raises(UnknownNameError) as caught:
+        registry.manifest("own/other")
+    assert str(tmp_path / "regsitry") in caught.value.hint

@@ -46,9 +46,48 @@ def test_lists(tmp_path: Path) -> None:
     assert found.mirrors == ("https://a.example", "/mnt/b")
 
 
+def test_a_mirror_with_blanks_in_its_name(tmp_path: Path) -> None:
+    """A single folder may have blanks in its name; of several, such a one stands in quotes."""
+    stick = tmp_path / "My Stick of o'brien"
+    stick.mkdir()
+    one = Settings.read(environment={"DSHUB_MIRROR": str(stick)})
+    assert one.mirrors == (str(stick),)
+    other = tmp_path / 'no "such" place'
+    several = f"\"{stick}\"  '{other}' https://a.example/o'brien"
+    assert Settings.read(environment={"DSHUB_MIRROR": several}).mirrors == (
+        str(stick),
+        str(other),
+        "https://a.example/o'brien",
+    )
+
+
+def test_a_project_names_a_mirror_with_blanks(tmp_path: Path) -> None:
+    """In a file, such a folder is relative to the file, as a text and in a list."""
+    (tmp_path / "my disk").mkdir()
+    for value in ('"my disk"', '["my disk"]'):
+        (tmp_path / "pyproject.toml").write_text(f"[tool.dshub]\nmirrors = {value}\n")
+        found = Settings.read(environment={}, folder=tmp_path)
+        assert found.mirrors == (str(tmp_path / "my disk"),)
+
+
+def test_items_that_hold_what_separates_items(tmp_path: Path) -> None:
+    """They stand in quotes in every list, folders and names of datasets alike."""
+    odd = tmp_path / f"a{os.pathsep}b"
+    for name in ("site_caches", "registry", "mirror_keys"):
+        value = f'"{odd}"{os.pathsep}{tmp_path / "c d"}'
+        found = Settings.read(environment={f"DSHUB_{name.upper()}": value})
+        assert getattr(found, name) == (odd, tmp_path / "c d")
+    own = tmp_path / "my data" / "1.0.0.toml"
+    found = Settings.read(environment={"DSHUB_DATASETS": f"mnist, '{own}' glue"})
+    assert found.datasets == ("mnist", str(own), "glue")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("DSHUB_MIRROR", '"/media/My Stick'),
+        ("DSHUB_MIRROR", '"/media/My Stick"and more'),
+        ("DSHUB_MIRROR", '""'),
         ("DSHUB_JOBS", "many"),
         ("DSHUB_JOBS", "0"),
         ("DSHUB_TIMEOUT", "-1"),

@@ -239,3 +239,27 @@ def test_a_cache_one_may_not_write_to_says_so(tmp_path: Path) -> None:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+@pytest.mark.parametrize("closed", ["blobs-v1", f"blobs-v1/{DIGEST.hex[:2]}/{DIGEST.hex}"])
+def test_a_layer_that_is_closed_to_this_user_holds_nothing(tmp_path: Path, closed: str) -> None:
+    """A class's cache, some of which its teacher alone may read: the rest of the search goes on."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    keep(Store(tmp_path / "closed"))
+    keep(Store(tmp_path / "open"))
+    (tmp_path / "closed" / closed).chmod(0)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            layers = [tmp_path / "closed", tmp_path / "open"]
+            found = Store(tmp_path / "mine", layers).blob(DIGEST, len(DATA))
+            code = 0 if found == tmp_path / "open" / blob_path(DIGEST) else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    (tmp_path / "closed" / closed).chmod(0o755)
+    assert os.waitstatus_to_exitcode(status) == 0

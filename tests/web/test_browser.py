@@ -5,6 +5,7 @@ import http.server
 import os
 import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any, Self
 import msgspec
 import pytest
 
+from dshub.manifest import Manifest
 from dshub.registry import Registry
-from dshub.store import Store
+from dshub.store import Store, blob_path
 from dshub.web import build
 from dshub.web.snippets import snippets
 
@@ -198,6 +200,30 @@ def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> No
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_the_line_that_names_a_mirror(
+    browser: Any, tiny: Manifest, upstream: Path, store: Store, tmp_path: Path
+) -> None:
+    """Pasted into a shell it names the folder, whatever signs that has; the page works on."""
+    for name in ("My Stick", "100% #1?", "$HOME `id` \\ o'brien", "two %41"):
+        folder = tmp_path / name
+        blob = folder / blob_path(tiny.resources["images"].digest)
+        blob.parent.mkdir(parents=True)
+        shutil.copyfile(upstream / "images.idx", blob)
+        build(Registry(manifests=[tiny], built_in=False), store, folder)
+        with Visit(browser, folder.as_uri()) as visit:
+            page = visit.go("index.html")
+            line = page.locator("#hub-line").inner_text()
+            page.get_by_role("searchbox").fill("nothing has this")
+            assert seen(page) == []
+        told = subprocess.run(
+            ["sh", "-c", f'{line}; printf "%s" "$DSHUB_MIRROR"'],
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        assert Path(told.stdout) == folder
 
 
 def test_by_keyboard_alone(browser: Any, address: str) -> None:

@@ -165,12 +165,22 @@
     update();
   }
 
+  // Where these pages are, as DSHUB_MIRROR names it.
+  function here() {
+    const address = new URL(".", location.href);
+    if (address.protocol !== "file:") return address.href;
+    try {
+      return decodeURIComponent(address.pathname).replace(/^\/(?=[A-Za-z]:)/, "");
+    } catch { // bytes that are no text
+      return address.href;
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     theme();
     copying();
     for (const list of all("[role=tablist]")) tabs(list);
-    for (const place of all("[data-here]")) place.textContent = location.protocol === "file:"
-      ? decodeURI(new URL(".", location.href).pathname).replace(/^\/(?=[A-Za-z]:)/, "") : new URL(".", location.href).href;
+    for (const place of all("[data-here]")) place.textContent = here().replace(/["$\\`]/g, "\\$&");
     const form = document.getElementById("filters");
     if (form) catalogue(form);
   });

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.mirror.writing.conftest import Run
+    from tests.mirror.writing.conftest import Lab, Run
 
 
 @pytest.mark.usefixtures("lab")
@@ -33,3 +33,15 @@ def test_pages_can_be_left_out(dshub: "Run", tmp_path: Path) -> None:
     done = dshub("mirror", "m", "lab/mnist", "--no-pages", "--json")
     assert json.loads(done.stdout)["pages"] is None
     assert not (tmp_path / "m" / "index.html").exists()
+
+
+def test_datasets_of_others_keep_their_pages(dshub: "Run", lab: "Lab", tmp_path: Path) -> None:
+    """What somebody else published is shown, too, although the registry here does not know it."""
+    pytest.importorskip("jinja2")
+    assert dshub("mirror", "m", "lab/letters").returncode == 0
+    (lab.registry / "lab" / "letters" / "1.0.0.toml").unlink()
+    assert dshub("mirror", "m", "lab/mnist").returncode == 0
+    first = (tmp_path / "m" / "index.html").read_text("utf-8")
+    assert "lab/mnist" in first
+    assert "lab/letters" in first
+    assert (tmp_path / "m" / "catalogue" / "lab" / "letters" / "index.html").is_file()

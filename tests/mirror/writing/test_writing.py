@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ import pytest
 import tomlkit
 
 from dshub import Hub, Settings
+from dshub.errors import StoreError
+from dshub.mirror.folder import FolderDestination
+from dshub.mirror.selection import choose
+from dshub.mirror.writing import Mirroring, Options
 from dshub.progress import Silent
 from dshub.testing import faulty_server
 
@@ -255,9 +260,31 @@ def test_a_manifest_that_was_mended_replaces_the_old_one(
     assert len(files(tmp_path / "m")) == len(before)
 
 
+def test_pruning_leaves_manifests_that_were_never_published(
+    dshub: Run, lab: "Lab", tmp_path: Path
+) -> None:
+    """A mirror in a project's folder: what somebody wrote below `registry/` is not the mirror's."""
+    draft = tmp_path / "m" / "registry" / "penguins" / "1.0.0.toml"
+    draft.parent.mkdir(parents=True)
+    draft.write_text("schema = 1  # to be written\n", encoding="utf-8")
+    assert dshub("mirror", "m", "lab", "--no-pages").returncode == 0
+    done = dshub("mirror", "m", "lab/mnist", "--no-pages", "--prune")
+    assert done.returncode == 0, done.stderr
+    manifests = (tmp_path / "m" / "registry").rglob("*.toml")
+    there = {path.relative_to(tmp_path / "m" / "registry").as_posix() for path in manifests}
+    assert there == {"penguins/1.0.0.toml", "lab/mnist/1.0.0.toml"}
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["m"], ["m", "lab", "--all"], ["m", "lab", "--verify"], ["m", "--all", "--limit-rate", "no"]],
+    [
+        ["", "lab"],
+        ["m"],
+        ["m", "lab", "--all"],
+        ["m", "lab", "--verify"],
+        ["m", "--all", "--limit-rate", "no"],
+        ["m", "--all", "--limit-rate", "0"],
+    ],
 )
 def test_a_wrong_call_is_explained(dshub: Run, arguments: list[str]) -> None:
     """Exit code 2, and nothing happens."""
@@ -277,3 +304,30 @@ def test_a_mirror_can_be_made_from_a_mirror(dshub: Run, lab: "Lab", tmp_path: Pa
     mirror = {"DSHUB_REGISTRY": "", "DSHUB_MIRROR": str(tmp_path / "m")}
     assert dshub("mirror", "second", "lab", DSHUB_CACHE="c2", **mirror).returncode == 0
     assert files(tmp_path / "second") == files(tmp_path / "m")
+
+
+class Late(FolderDestination):
+    """A mirror that somebody else prunes just before this update may change its index."""
+
+    def __init__(self, root: Path, prune: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._prune = prune
+
+    def locked(self) -> AbstractContextManager[object]:
+        self._prune()
+        return super().locked()
+
+
+def test_what_another_update_pruned_is_not_listed(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """The index never lists a file that is gone, however two updates come in each other's way."""
+    assert dshub("mirror", "m", "lab/mnist", "--no-pages").returncode == 0
+    place = Late(tmp_path / "m", lambda: dshub("mirror", "m", "lab/mnist", "--prune", "--no-pages"))
+    settings = Settings.read(environment={"DSHUB_REGISTRY": str(lab.registry)})
+    mine = Hub(settings=settings, progress=Silent())
+    mirroring = Mirroring(place, mine, Options())
+    with pytest.raises(StoreError, match=r"lab/kmnist@1\.0\.0.*removed meanwhile") as caught:
+        mirroring.run(mirroring.plan(choose(mine.registry, ["lab/kmnist"])[0]))
+    assert "run this again" in caught.value.hint
+    assert dshub("mirror", "m", "--verify").returncode == 0
+    assert dshub("mirror", "m", "lab/kmnist", "--no-pages").returncode == 0
+    assert dshub("mirror", "m", "--verify").returncode == 0

@@ -1,0 +1,66 @@
+"""What others wrote, on its way to a terminal, a pipe or a file."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# what ECMA-48 has for commands: those below a blank but the line break, and those behind `~`
+COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
+
+
+@pytest.fixture
+def hostile(own: Path) -> str:
+    """A dataset whose words would ring, clear the screen, and set the title of its window."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    bad = r"\u001b]0;owned\u0007\u001b[2J\u009b2J\u007f\u202e"
+    citation = f'[[citations]]\ntype = "misc"\nkey = "k"\ntitle = "{bad}"\nauthor = ["{bad}"]\n'
+    terms = f'[license]\nspdx = "MIT"\nsource = "https://a.example"\nnote = "{bad}"\n'
+    text = path.read_text(encoding="utf-8").replace('"cat"', f'"cat{bad}"')
+    text = text.replace('title = "Tiny"', f'title = "Tiny{bad}"')
+    text = text.replace('summary = "Three', f'summary = "{bad}Three')
+    path.write_text(f"{text}\n{terms}\n{citation}", encoding="utf-8")
+    return "tiny/one"
+
+
+@pytest.mark.parametrize("command", ["list", "search tiny", "info", "cite", "licenses", "preview"])
+def test_words_of_a_manifest_do_not_command_a_terminal(
+    dshub: Run, hostile: str, command: str
+) -> None:
+    """They are shown without the signs that would, as people see them and as JSON."""
+    words = command.split()
+    arguments = words if words[0] in {"list", "search"} else [*words, hostile]
+    for option in ([], ["--json"]):
+        done = dshub(*arguments, *option)
+        assert done.returncode == 0, done.stderr
+        assert "owned" in done.stdout or command == "search tiny"
+        assert COMMANDS.findall(done.stdout + done.stderr) == []
+
+
+def test_json_says_exactly_what_the_manifest_says(dshub: Run, hostile: str) -> None:
+    """Signs that are escaped are there all the same."""
+    told = json.loads(dshub("info", hostile, "--json").stdout)
+    assert told["manifest"]["title"] == "Tiny\x1b]0;owned\x07\x1b[2J\x9b2J\x7f\u202e"
+
+
+def test_an_error_does_not_command_a_terminal(dshub: Run) -> None:
+    """Neither does what was typed, or came with a script."""
+    done = dshub("info", "\x1b]0;owned\x07")
+    assert done.returncode == 3
+    assert COMMANDS.findall(done.stderr) == []
+
+
+def test_output_that_cannot_hold_a_sign(dshub: Run, own: Path) -> None:
+    """As in a code page of Windows: the sign is replaced, and JSON still says it."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"Tiny"', '"Tiny \u2192 \u732b"'), encoding="utf-8")
+    done = dshub("info", "tiny/one", PYTHONIOENCODING="cp1252")
+    assert done.stdout.startswith("Tiny ? ?  tiny/one@1.0.0")
+    told = json.loads(dshub("info", "tiny/one", "--json", PYTHONIOENCODING="cp1252").stdout)
+    assert told["manifest"]["title"] == "Tiny \u2192 \u732b"
