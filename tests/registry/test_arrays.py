@@ -88,6 +88,8 @@ def test_stl_10_counts_classes_from_1_and_stores_columns(tmp_path: Path) -> None
     )
     found = rows("stl-10", "test", tmp_path, archive=archive)
     assert found.column("label").to_pylist() == [0, 9]
+    kinds = label(Registry(()).manifest("stl-10"), "label")
+    assert [kinds.str(0), kinds.str(9)] == ["airplane", "truck"]
     picture = found.column("image")[0].as_py()
     assert (picture[0][0], picture[1][0], picture[0][1]) == ([1, 0, 0], [2, 0, 0], [0, 0, 0])
     unlabeled = rows("stl-10", "unlabeled", tmp_path, archive=archive)
