@@ -128,7 +128,7 @@ def test_caltech_256_has_stray_entries(tmp_path: Path) -> None:
         f"{top}/257.clutter/257_0001.jpg",
     )
     archive = tar(files | {f"{top}/198.spider/RENAME2": b"mv a b"})
-    rows = read(tmp_path, "caltech-256", "all", archive=archive)
+    rows = read(tmp_path, "caltech-256", "train", archive=archive)
     names = [classes("caltech-256").str(row["label"]) for row in rows]
     assert names == ["dog", "spider", "clutter"]
 
@@ -224,7 +224,7 @@ def test_scenes_lie_one_or_two_folders_deep(tmp_path: Path) -> None:
     """The class is the path from the letter on."""
     files = pictures("SUN397/a/abbey/sun_a.jpg", "SUN397/c/church/outdoor/sun_b.jpg")
     archive = tar(files | {"SUN397/ClassName.txt": b"/a/abbey"})
-    rows = read(tmp_path, "sun397", "all", archive=archive)
+    rows = read(tmp_path, "sun397", "train", archive=archive)
     assert [classes("sun397").str(row["label"]) for row in rows] == ["abbey", "church/outdoor"]
 
 
@@ -236,7 +236,7 @@ def test_two_scenes_are_left_out(tmp_path: Path) -> None:
         f"{folder}/sun_aophkoiosslinihb.jpg",
         f"{folder}/sun_b.jpg",
     )
-    rows = read(tmp_path, "sun397", "all", archive=tar(files))
+    rows = read(tmp_path, "sun397", "train", archive=tar(files))
     assert [row["image"] for row in rows] == [files[f"{folder}/sun_b.jpg"]]
 
 
@@ -367,7 +367,7 @@ def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
         "w:gz",
     )
     archive = zipped({"caltech-101/101_ObjectCategories.tar.gz": inner, "caltech-101/a": b""})
-    rows = read(tmp_path, "caltech-101", "all", archive=archive)
+    rows = read(tmp_path, "caltech-101", "train", archive=archive)
     names = [classes("caltech-101").str(row["label"]) for row in rows]
     assert names == ["yin_yang", "Faces"]
 
