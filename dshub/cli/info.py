@@ -118,6 +118,7 @@ def _facts(manifest: Manifest, cached: dict[str, bool]) -> str:
         ["task", manifest.task],
         ["homepage", manifest.homepage],
         ["licence", _license(manifest)],
+        *([["terms", manifest.license.terms]] if manifest.license.terms else []),
         ["download", size(manifest.size)],
         ["prepared", size(manifest.prepared_size())],
         ["in the cache", state],
@@ -151,7 +152,8 @@ def _features(manifest: Manifest) -> str:
 def _feature(feature: Feature) -> str:
     match feature:
         case LabelFeature():
-            return f"label, {len(feature.names)} classes: {', '.join(feature.names)}"
+            apart = "; " if any("," in name for name in feature.names) else ", "
+            return f"label, {len(feature.names):,} classes: {apart.join(feature.names)}"
         case ImageFeature():
             form = feature.dtype if feature.encoding == "raw" else _FORMS[feature.encoding]
             return _words("image", _shape(feature.shape), form)
@@ -187,6 +189,8 @@ def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
         lines.append(f"    {_screen.dim(str(item.digest))}")
         lines += [f"    {url}" for url in item.urls]
         lines += [f"    {_screen.dim(text)}" for text in _limits(item.limits)]
+    told = [item.instructions for item in manifest.resources.values() if item.instructions]
+    lines += [f"  {text}" for text in dict.fromkeys(told)]
     return _screen.bold("Files") + "\n" + "\n".join(lines)
 
 

@@ -117,16 +117,30 @@ class Hub:
             return read(lock).manifest(name, registry, lock)
         return registry.manifest(name)
 
-    def unaccepted(self, manifests: Iterable[Manifest]) -> list[Manifest]:
-        """Those datasets, with files to be fetched, whose terms nobody has accepted."""
-        from dshub.fetcher import jobs
+    def unaccepted(
+        self, manifests: Iterable[Manifest], splits: Sequence[str] | None = None
+    ) -> list[Manifest]:
+        """Those datasets, with files to be fetched, whose terms nobody has accepted.
+
+        A file that only a person can obtain is fetched from a mirror or not at all: without one,
+        its terms are between that person and upstream.
+
+        Args:
+            manifests: of the datasets.
+            splits: whose files are meant; all where None.
+        """
+        from dshub.fetcher import jobs, sources
         from dshub.terms import are_accepted
+
+        def fetched(manifest: Manifest) -> bool:
+            missing = self.fetcher().plan(jobs(manifest, splits)).missing
+            return any(sources(job, self.settings.mirrors) for job in missing)
 
         return [
             manifest
             for manifest in manifests
             if not are_accepted(manifest, self.store, self.settings.accept_terms)
-            and self.fetcher().plan(jobs(manifest)).missing
+            and fetched(manifest)
         ]
 
     def jobs(self, names: Sequence[str]) -> "list[Job]":
@@ -390,7 +404,7 @@ class Hub:
         from dshub.preparation import find, prepare_splits
 
         if manifest.license.terms and not all(find(manifest, name, self.store) for name in splits):
-            _refuse(self.unaccepted([manifest]))
+            _refuse(self.unaccepted([manifest], splits))
         for split in splits:
             self._look_for_table(manifest, split)
         fetcher, progress = self.fetcher(), self.progress

@@ -53,7 +53,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         header: whether the first line names the columns.
         skip: lines before the header or the first row that hold neither.
         short: what a line with too few fields is: an `error`, or a row whose last columns are
-            empty (`fill`). A line with too many is always an error.
+            empty (`fill`).
+        long: what a line with too many fields is: an `error`, or, where there are no quotes, a row
+            whose `last` column holds the rest of the line, delimiters and all.
         encoding: of the text. UTF-8 may begin with a byte order mark.
     """
 
@@ -66,12 +68,15 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     header: bool = False
     skip: Annotated[int, msgspec.Meta(ge=0)] = 0
     short: Literal["error", "fill"] = "error"
+    long: Literal["error", "last"] = "error"
     encoding: Encoding = "utf-8"
 
     def __post_init__(self) -> None:
         for i, name in enumerate(self.columns):
             if name in self.columns[:i]:
                 raise ValueError(f"`columns` names {name!r} twice")
+        if self.long == "last" and self.quoting:
+            raise ValueError('`long = "last"` needs `quoting = false`: quotes hold delimiters')
 
     def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
         _, found = only_part(files, reader="delimited")
@@ -120,10 +125,11 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
         delimiter, blanks = self.delimiter[0], self.delimiter == ", "
+        splits = len(self.columns) - 1 if self.long == "last" else -1
         for number, line in enumerate(lines, self.skip + 1):
             text = line.removesuffix("\r")
             if text:
-                row = text.split(delimiter)
+                row = text.split(delimiter, splits)
                 yield number, [field.lstrip(" ") for field in row] if blanks else row
 
     def _quoted(self, file: "File", lines: Iterator[str]) -> Iterator[Row]:
@@ -175,16 +181,18 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise SchemaError(where="delimited text", expected=f"a column {name!r}", got=got)
         column = rows.column(name)
         if pa.types.is_string(column.type):
-            return self._texts([value or "" for value in column.to_pylist()])
+            rest = self.long == "last" and name == self.columns[-1]
+            return self._texts([value or "" for value in column.to_pylist()], rest=rest)
         if not pa.types.is_primitive(column.type):
             where = f"delimited text, column {name}"
             raise SchemaError(where=where, expected="text or numbers", got=str(column.type))
         return [value or "" for value in column.cast(pa.string()).to_pylist()]
 
-    def _texts(self, values: Sequence[str]) -> list[str]:
+    def _texts(self, values: Sequence[str], *, rest: bool = False) -> list[str]:
+        """Texts as they stand in the file; the `rest` of a line may hold delimiters."""
         if self.quoting:
             return [f'"{value.replace(QUOTE, QUOTE * 2)}"' for value in values]
-        breaks = {self.delimiter[0], "\n", "\r"}
+        breaks = {"\n", "\r"} if rest else {self.delimiter[0], "\n", "\r"}
         alone = len(self.columns) == 1  # an empty line would be no row
         for value in values:
             blank = self.delimiter == ", " and value.startswith(" ")

@@ -94,6 +94,14 @@ def test_info_tells_what_a_user_must_know(dshub: Run) -> None:
         assert fact in answer
 
 
+def test_info_tells_how_a_person_obtains_files(dshub: Run) -> None:
+    """Terms and the way to the files stand there once; names that hold commas are told apart."""
+    answer = dshub("info", "imagenet-1k").stdout
+    assert "1,000 classes: tench, Tinca tinca; goldfish, Carassius auratus; " in answer
+    assert "terms " in answer
+    assert answer.count("Register at https://image-net.org") == 1
+
+
 def test_info_tells_limits_that_a_manifest_sets(dshub: Run, own: Path) -> None:
     """What a file may unpack to is said where it is not the usual."""
     path = own / "tiny" / "one" / "1.0.0.toml"

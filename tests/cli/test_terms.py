@@ -1,5 +1,6 @@
 """Terms that upstream asks for: shown, accepted once, remembered."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dshub import Hub, Settings
-from dshub.errors import TermsError
+from dshub.errors import ManualStepError, TermsError
 from dshub.progress import Silent
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -118,3 +119,63 @@ def test_a_person_is_asked_once(dshub: Run, strict: Path, cache: Path) -> None:
     set_terms(strict, "now also: be kind")
     assert dshub("fetch", "tiny/one").returncode == 7
     assert dshub("cache", "gc").returncode == 0
+
+
+MANUAL = """
+schema = 1
+name = "by/hand"
+version = "1.0.0"
+title = "By hand"
+summary = "Lines that a person must obtain."
+task = "text"
+homepage = "https://data.example"
+license.terms = "for research only"
+features.text = { kind = "text" }
+"""
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Path:
+    """A registry of a dataset with terms, whose two files a person must obtain."""
+    text = MANUAL
+    for split, data in (("train", b"a\nb\n"), ("test", b"c\nd\n")):
+        (tmp_path / f"{split}.txt").write_bytes(data)
+        text += f"""
+[resources.{split}]
+filename = "{split}.txt"
+sha256 = "{hashlib.sha256(data).hexdigest()}"
+access = "manual"
+instructions = "Ask its author."
+[splits.{split}]
+rows = 2
+reader = {{ format = "lines" }}
+files = {{ text = "{split}" }}
+"""
+    path = tmp_path / "registry" / "by" / "hand" / "1.0.0.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return tmp_path / "registry"
+
+
+def test_what_a_person_obtained_is_theirs_to_use(
+    by_hand: Path, tmp_path: Path, cache: Path
+) -> None:
+    """Upstream had the terms accepted; where a file lacks, the error says how to obtain it."""
+    settings = Settings.read(cache=cache, registry=[by_hand])
+    hub = Hub(settings=settings, progress=Silent())
+    hub.import_files("by/hand", [tmp_path / "train.txt"])
+    assert list(hub.load("by/hand", "train")["text"]) == ["a", "b"]
+    with pytest.raises(ManualStepError, match="Ask its author"):
+        hub.load("by/hand", "test")
+
+
+def test_who_takes_from_a_mirror_accepts_too(by_hand: Path, tmp_path: Path, cache: Path) -> None:
+    """It hands on what another person obtained; a split that is here needs no answer."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    settings = Settings.read(cache=cache, registry=[by_hand], mirrors=[str(mirror)])
+    hub = Hub(settings=settings, progress=Silent())
+    hub.import_files("by/hand", [tmp_path / "train.txt"])
+    assert len(hub.load("by/hand", "train")) == 2
+    with pytest.raises(TermsError, match="for research only"):
+        hub.load("by/hand", "test")

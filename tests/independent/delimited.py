@@ -20,6 +20,9 @@ def read(files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]) -> 
         if options.get("header", False):
             assert rows.pop(0) == list(columns)
         for row in rows:
+            if options.get("long") == "last":
+                last = options["delimiter"].join(row[len(columns) - 1 :])
+                row[len(columns) - 1 :] = [last] if len(row) >= len(columns) else []
             missing = len(columns) - len(row) if options.get("short") == "fill" else 0
             for name, value in zip(columns, row + [""] * missing, strict=True):
                 columns[name].append(value)

@@ -240,7 +240,7 @@ def test_files_have_the_addresses_of_a_mirror_if_that_is_asked_for() -> None:
 
 def test_nothing_is_told_that_the_manifest_does_not_know() -> None:
     """No licence, date, creator or citation is made up."""
-    document = to_croissant(Registry().manifest("kmnist"))
+    document = to_croissant(Registry().manifest("cifar-10"))
     assert not {"license", "creator", "datePublished", "dateCreated"} & document.keys()
 
 

@@ -56,6 +56,16 @@ class TestQuoted(ReaderTests):
         return pa.RecordBatch.from_pydict(columns)
 
 
+class TestRest(TestQuoted):
+    options: ClassVar = {"delimiter": " ", "quoting": False, "long": "last"}
+    words: ClassVar = ["plain", "", " two  words ", 'lone " quote', "ü\x85"]
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        rows = super().rows(count)
+        ids = pa.array([f"row-{i}" for i in range(count)])
+        return pa.RecordBatch.from_pydict({"id": ids, "text": rows.column("text")})
+
+
 class TestHeader(TestQuoted):
     options: ClassVar = {"header": True, "skip": 2, "delimiter": ";"}
 
@@ -182,6 +192,17 @@ def test_short_lines_are_filled_where_that_is_asked_for() -> None:
         assert "line 2 has 3 fields" in refused(options, b"a\nb,c,d\n")
 
 
+def test_the_last_column_is_the_rest_of_the_line_where_that_is_asked_for() -> None:
+    """Names with blanks need no quotes; a line with too few fields remains an error."""
+    rest = TSV | {"delimiter": " ", "long": "last"}
+    assert read(rest, b"01 Boeing 707\n02  x \n03 \n") == [
+        ("01", "Boeing 707"),
+        ("02", " x "),
+        ("03", ""),
+    ]
+    assert "line 2 has 1 field" in refused(rest, b"01 a b\n02\n")
+
+
 def test_a_quote_that_is_never_closed() -> None:
     """The rest of the file is not taken for one value."""
     assert "the row at line 2 cannot be read" in refused(CSV, b'a,b\n"c,d\ne,f\n')
@@ -279,7 +300,13 @@ def test_whatever_is_written_is_read_again(
 @given(
     data=st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(PIECES)).map(b"".join)),
     options=st.sampled_from(
-        [CSV, TSV, CSV | {"delimiter": ", ", "header": True}, TSV | {"short": "fill", "skip": 1}]
+        [
+            CSV,
+            TSV,
+            CSV | {"delimiter": ", ", "header": True},
+            TSV | {"short": "fill", "skip": 1},
+            TSV | {"long": "last"},
+        ]
     ),
 )
 def test_any_bytes_give_rows_or_an_error(data: bytes, options: dict[str, Any]) -> None:
@@ -303,6 +330,8 @@ def test_any_bytes_give_rows_or_an_error(data: bytes, options: dict[str, Any]) -
         ({"columns": ["a"], "delimiter": "::"}, "delimiter"),
         ({"columns": ["a"], "skip": -1}, "skip"),
         ({"columns": ["a"], "short": "drop"}, "short"),
+        ({"columns": ["a"], "long": "fill", "quoting": False}, "long"),
+        ({"columns": ["a"], "long": "last"}, "quoting = false"),
         ({"columns": ["a"], "encoding": "utf-16"}, "encoding"),
         ({"columns": ["a"], "escape": "\\"}, "escape"),
     ],

@@ -1,15 +1,19 @@
 """What is odd about upstream's arrays, with files made by hand for the registry's manifests."""
 
+import gzip
 import io
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import scipy.io
 
 from dshub import Registry
+from dshub.errors import SchemaError
 from dshub.manifest import LabelFeature, Manifest
 from dshub.preparation import rows_of
 from dshub.store import Store
@@ -88,6 +92,8 @@ def test_stl_10_counts_classes_from_1_and_stores_columns(tmp_path: Path) -> None
     )
     found = rows("stl-10", "test", tmp_path, archive=archive)
     assert found.column("label").to_pylist() == [0, 9]
+    kinds = label(Registry(()).manifest("stl-10"), "label")
+    assert [kinds.str(0), kinds.str(9)] == ["airplane", "truck"]
     picture = found.column("image")[0].as_py()
     assert (picture[0][0], picture[1][0], picture[0][1]) == ([1, 0, 0], [2, 0, 0], [0, 0, 0])
     unlabeled = rows("stl-10", "unlabeled", tmp_path, archive=archive)
@@ -125,3 +131,42 @@ def test_a_stand_in_of_svhn_is_written_like_upstream(tmp_path: Path) -> None:
     assert found["X"].shape == (32, 32, 3, 30)
     assert found["X"].dtype == found["y"].dtype == np.uint8
     assert set(found["y"].reshape(-1).tolist()) == set(range(1, 11))
+
+
+EMNIST = ["balanced", "byclass", "bymerge", "digits", "letters", "mnist"]
+
+
+def emnist(member: str, pictures: np.ndarray, labels: list[int]) -> bytes:
+    """The zip of EMNIST with some training pictures of a member, which are stored as they are."""
+    images = struct.pack(">4B3I", 0, 0, 8, 3, *pictures.shape) + pictures.tobytes()
+    classes = struct.pack(">4BI", 0, 0, 8, 1, len(labels)) + bytes(labels)
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, data in (("images-idx3", images), ("labels-idx1", classes)):
+            packed = gzip.compress(data)
+            archive.writestr(f"gzip/emnist-{member}-train-{name}-ubyte.gz", packed)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("member", EMNIST)
+def test_pictures_of_emnist_are_upright(member: str, tmp_path: Path) -> None:
+    """They lie on their side in the files: what is stored as a row is a column."""
+    pictures = np.zeros((1, 28, 28), np.uint8)
+    pictures[0, 3, :] = 255
+    found = rows(f"emnist/{member}", "train", tmp_path, archive=emnist(member, pictures, [1]))
+    picture = np.array(found.column("image")[0].as_py())[:, :, 0]
+    assert np.flatnonzero(picture[0]).tolist() == [3]
+    assert picture[:, 3].tolist() == [255] * 28
+
+
+def test_letters_of_emnist_count_from_1(tmp_path: Path) -> None:
+    """1 is the letter a, 26 is z; there is no class for the 0 that never occurs."""
+    name = "emnist/letters"
+    pictures = np.zeros((3, 28, 28), np.uint8)
+    found = rows(name, "train", tmp_path, archive=emnist("letters", pictures, [1, 26, 2]))
+    letters = label(Registry(()).manifest(name), "label")
+    told = [letters.str(number) for number in found.column("label").to_pylist()]
+    assert told == ["a", "z", "b"]
+    assert len(letters.names) == 26
+    with pytest.raises(SchemaError):
+        rows(name, "train", tmp_path, archive=emnist("letters", pictures, [0, 1, 2]))

@@ -161,16 +161,17 @@ def test_classes_of_wnli_and_rte_are_in_opposite_order(tmp_path: Path) -> None:
 LABELS = "\t".join(f"label{i}" for i in range(1, 6))
 
 
-def test_snli_keeps_rows_without_a_label(tmp_path: Path) -> None:
-    """They are of a class of their own, the last; lines without further annotators are whole."""
+def test_snli_drops_rows_without_a_label(tmp_path: Path) -> None:
+    """Its three classes are all there is; lines without further annotators are whole."""
     head = f"gold_label\t{PARSES}\tsentence1\tsentence2\tcaptionID\tpairID\t{LABELS}"
     rest = "( a )\t( b )\t(a)\t(b)\tA man.\tA dog.\t1.jpg#0\t1.jpg#0r1n"
     lines = f"{head}\nneutral\t{rest}\tneutral\n-\t{rest}\tneutral\tentailment\t\t\t\n"
+    lines += f"contradiction\t{rest}\n"
     archive = zipped({"snli_1.0/snli_1.0_train.txt": lines, "__MACOSX/snli_1.0/._x.txt": "x"})
     found = rows("snli", "train", tmp_path, archive=archive)
     assert columns(found, "premise", "hypothesis", "label") == [
         ("A man.", "A dog.", 1),
-        ("A man.", "A dog.", 3),
+        ("A man.", "A dog.", 2),
     ]
 
 

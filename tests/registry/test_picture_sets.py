@@ -120,7 +120,7 @@ def test_caltech_256_has_stray_entries(tmp_path: Path) -> None:
         f"{top}/257.clutter/257_0001.jpg",
     )
     archive = tar(files | {f"{top}/198.spider/RENAME2": b"mv a b"})
-    rows = read(tmp_path, "caltech-256", "all", archive=archive)
+    rows = read(tmp_path, "caltech-256", "train", archive=archive)
     names = [classes("caltech-256").str(row["label"]) for row in rows]
     assert names == ["dog", "spider", "clutter"]
 
@@ -164,6 +164,45 @@ def test_food_is_divided_by_lists_without_endings(tmp_path: Path) -> None:
         read(tmp_path, "food-101", "train", archive=tar(lists | files))
 
 
+def test_names_of_aircraft_hold_blanks_and_slashes(tmp_path: Path) -> None:
+    """A line of the list is a picture, a blank, and all the rest; pictures keep its order."""
+    top = "fgvc-aircraft-2013b/data"
+    files = pictures(*[f"{top}/images/{name}.jpg" for name in ("0034309", "0034958", "1")])
+    files[f"{top}/images_variant_val.txt"] = b"0034958 Eurofighter Typhoon\n0034309 F-16A/B\n"
+    rows = read(tmp_path, "fgvc-aircraft", "validation", archive=tar(files))
+    assert [classes("fgvc-aircraft").str(row["label"]) for row in rows] == [
+        "Eurofighter Typhoon",
+        "F-16A/B",
+    ]
+    wanted = [files[f"{top}/images/{name}.jpg"] for name in ("0034958", "0034309")]
+    assert [row["image"] for row in rows] == wanted
+
+
+def test_pictures_of_no_class_have_no_label(tmp_path: Path) -> None:
+    """The folder of ImageNet-O is not what they show; its readme is no picture."""
+    files = pictures("imagenet-o/n01443537/n1_2.JPEG", "imagenet-o/n02077152/x.jpg")
+    archive = tar({"imagenet-o/README.txt": b"read me"} | files)
+    rows = read(tmp_path, "imagenet-o", "test", archive=archive)
+    assert [(row["wnid"], row["image"]) for row in rows] == [
+        ("n01443537", files["imagenet-o/n01443537/n1_2.JPEG"]),
+        ("n02077152", files["imagenet-o/n02077152/x.jpg"]),
+    ]
+    assert {column for row in rows for column in row} == {"image", "wnid"}
+
+
+@pytest.mark.parametrize("fold", [1, 2, 10])
+def test_each_partition_of_textures_has_lists_of_its_own(tmp_path: Path, fold: int) -> None:
+    """Of the same archive; 1 and 10 are not taken for each other."""
+    files = pictures(*[f"dtd/images/banded/banded_{i:04d}.jpg" for i in range(11)])
+    for i in range(1, 11):
+        for part in ("train", "val", "test"):
+            files[f"dtd/labels/{part}{i}.txt"] = f"banded/banded_{i:04d}.jpg\n".encode()
+    archive = tar(files, "w:gz")
+    for split in ("train", "validation", "test"):
+        rows = read(tmp_path, f"dtd-folds/{fold}", split, archive=archive)
+        assert [row["image"] for row in rows] == [files[f"dtd/images/banded/banded_{fold:04d}.jpg"]]
+
+
 def test_textures_have_a_stray_file(tmp_path: Path) -> None:
     """Lists name pictures with their ending; what is hidden among them is left alone."""
     files = pictures("dtd/images/waffled/waffled_0001.jpg", "dtd/images/banded/banded_0002.jpg")
@@ -177,8 +216,20 @@ def test_scenes_lie_one_or_two_folders_deep(tmp_path: Path) -> None:
     """The class is the path from the letter on."""
     files = pictures("SUN397/a/abbey/sun_a.jpg", "SUN397/c/church/outdoor/sun_b.jpg")
     archive = tar(files | {"SUN397/ClassName.txt": b"/a/abbey"})
-    rows = read(tmp_path, "sun397", "all", archive=archive)
+    rows = read(tmp_path, "sun397", "train", archive=archive)
     assert [classes("sun397").str(row["label"]) for row in rows] == ["abbey", "church/outdoor"]
+
+
+def test_two_scenes_are_left_out(tmp_path: Path) -> None:
+    """Those on whose pixels decoders do not agree; their neighbours stay."""
+    folder = "SUN397/t/track/outdoor"
+    files = pictures(
+        "SUN397/c/church/outdoor/sun_bhenjvsvrtumjuri.jpg",
+        f"{folder}/sun_aophkoiosslinihb.jpg",
+        f"{folder}/sun_b.jpg",
+    )
+    rows = read(tmp_path, "sun397", "train", archive=tar(files))
+    assert [row["image"] for row in rows] == [files[f"{folder}/sun_b.jpg"]]
 
 
 def test_places_are_numbered_in_the_list_of_the_validation_set(tmp_path: Path) -> None:
@@ -308,7 +359,7 @@ def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
         "w:gz",
     )
     archive = zipped({"caltech-101/101_ObjectCategories.tar.gz": inner, "caltech-101/a": b""})
-    rows = read(tmp_path, "caltech-101", "all", archive=archive)
+    rows = read(tmp_path, "caltech-101", "train", archive=archive)
     names = [classes("caltech-101").str(row["label"]) for row in rows]
     assert names == ["yin_yang", "Faces"]
 

@@ -186,7 +186,8 @@ def test_a_damaged_index_is_not_believed(
 ) -> None:
     """The second mirror's counts; with none, its datasets are unknown, and the error says why."""
     shutil.copytree(mirror, tmp_path / "second")
-    flip(mirror / "index.json")
+    index = mirror / "index.json"  # one letter: it is JSON still, and says something else
+    index.write_bytes(index.read_bytes().replace(b"image", b"imagf", 1))
     both = hub(tmp_path / "c", str(mirror), str(tmp_path / "second"))
     assert "lab/mnist" in both.names()
     assert "its bytes are not those that were written" in caplog.text

@@ -1,0 +1,58 @@
+"""Labels that upstream keeps to itself are no column: never -1, which code takes for a class."""
+
+import pytest
+
+from dshub import Hub, Registry, Settings
+from dshub.progress import Silent
+
+HIDDEN = [
+    ("glue/ax", "test", "label"),
+    ("glue/cola", "test", "label"),
+    ("glue/mnli", "test_matched", "label"),
+    ("glue/mnli", "test_mismatched", "label"),
+    ("glue/qnli", "test", "label"),
+    ("glue/qqp", "test", "label"),
+    ("glue/rte", "test", "label"),
+    ("glue/sst2", "test", "label"),
+    ("glue/stsb", "test", "label"),
+    ("glue/wnli", "test", "label"),
+    ("imagenet-1k-test", "test", "label"),
+    ("imdb", "unsupervised", "label"),
+    ("places365/small", "test", "label"),
+    ("stl-10", "unlabeled", "label"),
+    ("superglue/boolq", "test", "label"),
+    ("superglue/cb", "test", "label"),
+    ("superglue/copa", "test", "label"),
+    ("superglue/multirc", "test", "label"),
+    ("superglue/record", "test", "answers"),
+    ("superglue/rte", "test", "label"),
+    ("superglue/wic", "test", "label"),
+    ("superglue/wsc", "test", "label"),
+    ("tiny-imagenet", "test", "label"),
+]
+PUBLIC = [("glue/mrpc", "test"), ("superglue/axb", "test"), ("superglue/axg", "test")]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """A hub whose cache the tests of this file share."""
+    settings = Settings.read(cache=tmp_path_factory.mktemp("hidden") / "cache")
+    return Hub(settings=settings, registry=Registry(()), progress=Silent())
+
+
+@pytest.mark.parametrize(("name", "split", "column"), HIDDEN)
+def test_a_split_lacks_the_labels_that_are_not_published(
+    name: str, split: str, column: str, hub: Hub
+) -> None:
+    """Asking for them is an error; the other columns are those of every split."""
+    rows = hub.load(name, split, synthetic=4)
+    assert column not in rows.features
+    assert column not in rows[0]
+    assert rows.features
+
+
+@pytest.mark.parametrize(("name", "split"), PUBLIC)
+def test_a_test_split_has_labels_where_they_are_published(name: str, split: str, hub: Hub) -> None:
+    """Some loaders hide them."""
+    labels = hub.load(name, split, synthetic=4)["label"]
+    assert set(labels) <= {0, 1}
