@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from dshub import plugins
+from dshub.arguments import whole
 from dshub.errors import StateError
 from dshub.loader.ahead import ahead, batch_bytes
 from dshub.loader.buckets import bucketed
@@ -34,10 +35,29 @@ class Loader:
 
     def __init__(self, rows: Rows, plan: Plan) -> None:
         self.rows, self.plan = rows, plan
-        self.epoch = 0
+        self._epoch = 0
         self._position = 0
         self._resume = 0
         self._began: tuple[int, int] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the gatherer, which views all pictures: a pickle would hold them."""
+        return {name: value for name, value in vars(self).items() if name != "_gatherer"}
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is under way, or comes next. Setting another goes to its beginning.
+
+        Raises:
+            ArgumentError: it is set to what is no whole number of at least 0.
+        """
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        value = whole("epoch", value, least=0)
+        if value != self._epoch:
+            self._epoch, self._position, self._resume, self._began = value, 0, 0, None
 
     @property
     def share(self) -> Share:
@@ -107,9 +127,9 @@ class Loader:
 
     def reach(self, epoch: int, position: int) -> None:
         """Say where the walk is, where batches are taken with `positions` and `batch`."""
-        if epoch != self.epoch:
+        if epoch != self._epoch:
             self._resume = 0
-        self.epoch, self._position = epoch, min(position, self.share.total)
+        self._epoch, self._position = epoch, min(position, self.share.total)
 
     def begin(self) -> None:
         """Count an iteration as begun whose batches are taken with `place` and `batch`."""
@@ -204,6 +224,9 @@ class Loader:
             StateError: the state is of another order (other seed, other rows, other version),
                 or is no state of a loader.
         """
+        if not isinstance(state, Mapping):
+            told = f"a state is a dict as `state_dict()` gives it, not {type(state).__name__}"
+            raise StateError(told)
         own = self.state_dict()
         for name in own.keys() - {"epoch", "position"}:
             if state.get(name) != own[name]:
@@ -211,10 +234,10 @@ class Loader:
                     f"this state has {name} {state.get(name)}, but the loader has {own[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
-        most = self.share.total
+        most = max(self.share.total, self.plan.order.length)  # other ranks may leave out fewer
         if not (_is_count(epoch) and _is_count(position) and position <= most):
             raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
-        self.epoch = epoch
+        self._epoch = epoch
         self._position = self._resume = position
         self._began = None
 
