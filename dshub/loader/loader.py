@@ -13,7 +13,7 @@ from dshub import plugins
 from dshub.arguments import whole
 from dshub.errors import StateError
 from dshub.loader.ahead import ahead, batch_bytes
-from dshub.loader.buckets import bucketed
+from dshub.loader.buckets import Buckets
 from dshub.loader.gathering import Gatherer
 from dshub.loader.plan import Plan, Rows
 from dshub.order import ORDER_VERSION, Share
@@ -41,8 +41,9 @@ class Loader:
         self._began: tuple[int, int] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the gatherer, which views all pictures: a pickle would hold them."""
-        return {name: value for name, value in vars(self).items() if name != "_gatherer"}
+        """Without what was worked out, or a pickle would hold every picture."""
+        made = {"_gatherer", "_buckets"}
+        return {name: value for name, value in vars(self).items() if name not in made}
 
     @property
     def epoch(self) -> int:
@@ -68,6 +69,10 @@ class Loader:
     @cached_property
     def _gatherer(self) -> Gatherer:
         return Gatherer(self.rows, self.plan)
+
+    @cached_property
+    def _buckets(self) -> Buckets:
+        return Buckets(self.rows, self.plan, self.share)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -155,7 +160,7 @@ class Loader:
         share, plan = self.share, self.plan
         count = min(plan.size, share.count(position))
         if plan.bucket is not None:
-            return bucketed(self.rows, plan, share, position, epoch)[:count]
+            return self._buckets.rows_at(position, epoch)[:count]
         return plan.order.rows(share.positions(position, count), epoch)
 
     def _rows_of(self, positions: range, epoch: int) -> Iterator[np.ndarray]:
