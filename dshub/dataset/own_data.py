@@ -196,7 +196,8 @@ def _guess(where: str, array: np.ndarray) -> NumberFeature:
     if array.dtype == object:
         _refuse_objects(where, array)
     if array.dtype.name not in get_args(Dtype):
-        raise SchemaError(where=where, expected=_FILES, got=_told(array))
+        hint = f"`astype` makes one of {', '.join(get_args(Dtype))}"
+        raise SchemaError(where=where, expected=_FILES, got=_told(array), hint=hint)
     return _number(array.dtype, array.shape[1:])
 
 
@@ -243,9 +244,21 @@ def _table_of(given: Any) -> pa.Table:
     if isinstance(given, pa.Table):
         return given
     if hasattr(given, "__arrow_c_stream__"):
-        return pa.table(given)
+        table = pa.table(given)
+        kinds = [_without_views(field.type) for field in table.schema]
+        return table.cast(pa.schema(zip(table.schema.names, kinds, strict=True)))
     expected = "a pyarrow.Table, or what gives one: a DataFrame of pandas or polars, a reader"
     raise ArgumentError(name="table", value=given, expected=expected)
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    """A type whose text lies in one piece; polars keeps short ones beside their lengths."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        item = _without_views(kind.value_type)
+        return pa.list_(item) if pa.types.is_list(kind) else pa.large_list(item)
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
 
 
 def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSource:

@@ -127,9 +127,12 @@ def test_columns_of_different_lengths() -> None:
     ids=str,
 )
 def test_values_that_no_feature_holds(column: np.ndarray) -> None:
-    """They are refused with their dtype."""
-    with pytest.raises(SchemaError, match=rf"column x: got {column.dtype}".replace("[", r"\[")):
+    """They are refused with their dtype, and told which there are."""
+    told = rf"column x: got {column.dtype}".replace("[", r"\[")
+    with pytest.raises(SchemaError, match=told) as caught:
         Dataset.from_arrays({"x": column})
+    assert "astype" in caught.value.hint
+    assert "float32" in caught.value.hint
 
 
 @pytest.mark.parametrize(
