@@ -6,6 +6,7 @@ of `str`, files of `bytes`; where rows differ in shape, a batch is a list of arr
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ class _Sender:
 
 def _placed(values: Any, name: str, device: Any) -> Any:
     if isinstance(values, LazyColumn):
-        return values.mapped(lambda row: _placed(row, name, device))
+        return values.mapped(partial(_placed, name=name, device=device))
     if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
         return [_placed(row, name, device) for row in values]
     if not isinstance(values, np.ndarray):

@@ -147,7 +147,11 @@ class Loader:
             batches: more than are left of an epoch go on with the next ones.
             start: epoch and position to count from; where the next iteration begins if not
                 given.
+
+        Raises:
+            ArgumentError: batches are no whole number of at least 0.
         """
+        batches = whole("batches", batches, least=0)
         epoch, position = start or (self.epoch, self._resume)
         beyond, step = batches - len(self._positions(position)), self.plan.size * self.plan.world
         if beyond < 0:
@@ -218,6 +222,9 @@ class Loader:
         For frameworks that take batches ahead of their use: `state_dict` tells how many were
         taken, and this how many were used, by whoever counts them. More than are in an epoch
         are those of the next ones.
+
+        Raises:
+            ArgumentError: batches are no whole number of at least 0.
         """
         epoch, position = self.place(batches, self._began)
         return self.state_dict() | {"epoch": epoch, "position": position}

@@ -44,7 +44,8 @@ class Normalize:
     def scale_and_bias(self, channels: int) -> tuple[np.ndarray, np.ndarray]:
         """float32 (channels,) each; raises ArgumentError for another number of channels."""
         if len(self.mean) not in {1, channels}:
-            told = f"as long as these pictures have channels, which is {channels}, or 1"
+            more = f", or {channels}: one for each channel of these pictures"
+            told = f"1 number{more if channels > 1 else ', as these pictures have 1 channel'}"
             raise ArgumentError(name="mean of Normalize", value=self.mean, expected=told)
         mean, std = np.array(self.mean), np.array(self.std)
         scale = np.broadcast_to(1 / (255 * std), channels)

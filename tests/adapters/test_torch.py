@@ -164,6 +164,14 @@ def sorting(rows: Any) -> Any:
     return data.default_collate(rows)
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_data_loader_reads_a_column_of_files(method: str) -> None:
+    """A whole column is a dataset of torch's kind, also for workers that begin anew."""
+    column = varied().torch()["thumb"]
+    loader = data.DataLoader(column, batch_size=4, num_workers=1, multiprocessing_context=method)
+    assert np.array_equal(np.concatenate(list(loader)), np.asarray(varied()["thumb"]))
+
+
 def cutting(rows: Any) -> Any:
     """One that leaves a row out."""
     del rows[0]

@@ -338,6 +338,15 @@ def test_what_was_used_may_be_less_than_what_was_taken() -> None:
             assert take(again, 3) == whole[epoch * len(loader) + used :][:3]
 
 
+@pytest.mark.parametrize("batches", [-1, 1.5, "1", None])
+def test_a_place_before_the_first_batch(batches: Any) -> None:
+    """There is none; counts that are no numbers of batches are refused, for a state as well."""
+    loader = DATASET.batches(10)
+    for ask in (loader.place, loader.state_after):
+        with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):
+            ask(batches)
+
+
 def test_leaving_a_resumed_walk_and_iterating_again_begins_where_it_began() -> None:
     """A framework that takes a batch to look at it, as Keras does, costs none."""
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)

@@ -376,7 +376,7 @@ def test_sizes_may_be_lists_and_numbers_of_numpy(dataset: Dataset) -> None:
 
 def test_means_for_other_channels(dataset: Dataset) -> None:
     """How many there are, and how many there must be."""
-    with pytest.raises(ArgumentError, match="as long as these pictures have channels, which is 3"):
+    with pytest.raises(ArgumentError, match="1 number, or 3: one for each channel of these"):
         next(iter(dataset.batches(8, transform=Normalize((0.1, 0.2), (0.1, 0.2)))))
 
 
