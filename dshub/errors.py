@@ -4,6 +4,7 @@
 
     DshubError                 1   the root: catch this one
     ├── SettingsError          2   a setting has a value that cannot be used
+    ├── ArgumentError          2   an argument that cannot be                   (a ValueError)
     ├── SplitError             3   a split expression that cannot be read
     ├── UnknownNameError       3   no such dataset, split, column, plug-in      (a KeyError)
     ├── ManifestError          1   a manifest with faults, all of them listed
@@ -24,7 +25,7 @@
 
 The number is the exit code of the command line. Facts go in as keywords and stay available as
 attributes; the wording lives here. `hint` is the next step, shown on a line of its own.
-A plain `ValueError` or `TypeError` remains right for a caller's mistake in Python.
+A plain `IndexError`, `ValueError` or `TypeError` remains right where Python has a habit of its own.
 """
 
 import re
@@ -32,6 +33,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = [
+    "ArgumentError",
     "ChecksumError",
     "DiskFullError",
     "DshubError",
@@ -52,6 +54,8 @@ __all__ = [
     "UnknownNameError",
     "UnsafeArchiveError",
 ]
+
+SHOWN = 80  # characters of a wrong value
 
 
 class DshubError(Exception):
@@ -74,6 +78,12 @@ def shown_url(url: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]*@", "", url)
 
 
+def _short(value: object) -> str:
+    """A value in one line: arrays and long lists are cut."""
+    told = " ".join(repr(value).split())
+    return told if len(told) <= SHOWN else f"{told[:SHOWN]} …"
+
+
 def _again(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, Any]) -> DshubError:
     """An error as it was before it was pickled."""
     error = kind.__new__(kind)
@@ -89,6 +99,20 @@ class SettingsError(DshubError):
 
     def __init__(self, *, name: str, value: object, expected: str) -> None:
         super().__init__(f"{name} is {value!r}; it must be {expected}")
+        self.name, self.value, self.expected = name, value, expected
+
+
+class ArgumentError(DshubError, ValueError, TypeError):
+    """`shuffle is 'yes'; it must be True, False or 'blocks'`.
+
+    It is a `ValueError` and a `TypeError` at once, because which of the two a wrong value is in
+    Python differs from function to function, and a caller should not have to know.
+    """
+
+    exit_code = 2
+
+    def __init__(self, *, name: str, value: object, expected: str, hint: str = "") -> None:
+        super().__init__(f"{name} is {_short(value)}; it must be {expected}", hint=hint)
         self.name, self.value, self.expected = name, value, expected
 
 

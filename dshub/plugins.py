@@ -84,7 +84,7 @@ def module(kind: Kind, name: str) -> ModuleType:
     import difflib
 
     known = names(kind)
-    close = difflib.get_close_matches(name, known, n=2)
+    close = difflib.get_close_matches(str(name), known, n=2)
     raise UnknownNameError(kind=_WORDS[kind], name=name, close=close, known=known)
 
 

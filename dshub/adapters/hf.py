@@ -29,8 +29,7 @@ def rows(dataset: Dataset) -> Any:
     """The rows as one split, in the dataset's order, with its fingerprint."""
     features = _features(dataset)
     if not dataset.files:
-        table = InMemoryTable(dataset.arrow()).cast(features.arrow_schema)
-        return _made(dataset, table, features)
+        return _made(dataset, InMemoryTable(_cast(dataset, features)), features)
     names = list(dataset.features)
     mapped = [MemoryMappedTable.from_file(str(file)).select(names) for file in dataset.files]
     whole = _made(dataset, concat_tables(mapped).cast(features.arrow_schema), features)
@@ -38,6 +37,14 @@ def rows(dataset: Dataset) -> Any:
     if stretch is None:
         return whole.select(dataset.numbers(np.arange(len(dataset))), keep_in_memory=True)
     return whole if len(stretch) == len(whole) else whole.select(stretch)
+
+
+def _cast(dataset: Dataset, features: Any) -> pa.Table:
+    """The rows in the types that `datasets` gives them."""
+    schema = features.arrow_schema
+    if not len(dataset):  # to cast a column of no pieces, as theirs are then, fails in pyarrow
+        return schema.empty_table()
+    return InMemoryTable(dataset.arrow()).cast(schema).table
 
 
 def _made(dataset: Dataset, table: Any, features: Any) -> Any:

@@ -6,12 +6,13 @@ of `str`, files of `bytes`; where rows differ in shape, a batch is a list of arr
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dshub.dataset import Dataset, LazyColumn
-from dshub.errors import DshubError, MissingExtraError
+from dshub.errors import ArgumentError, DshubError, MissingExtraError
 from dshub.loader import Gatherer, Loader
 
 try:
@@ -25,7 +26,12 @@ def rows(dataset: Dataset, *, device: Any = None) -> dict[str, Any]:
 
     Args:
         device: a `jax.Device` or `jax.sharding.Sharding`; the default one where not given.
+
+    Raises:
+        ArgumentError: the device is neither.
+        DshubError: rows do not divide among the devices; or whole numbers need 64 bits.
     """
+    _check_device(device)
     return {name: _placed(values, name, device) for name, values in dataset.numpy().items()}
 
 
@@ -35,8 +41,20 @@ def batches(loader: Loader, *, device: Any = None) -> "JaxBatches":
     Args:
         loader: whose next epoch each iteration is.
         device: a `jax.Device` or `jax.sharding.Sharding`; the default one where not given.
+
+    Raises:
+        ArgumentError: the device is neither.
+        DshubError: later, where rows of a batch do not divide among the devices; or whole numbers
+            need 64 bits.
     """
+    _check_device(device)
     return JaxBatches(loader, device)
+
+
+def _check_device(device: Any) -> None:
+    if device is not None and not isinstance(device, jax.Device | jax.sharding.Sharding):
+        expected = "one of jax.devices(), or a jax.sharding.Sharding"
+        raise ArgumentError(name="device", value=device, expected=expected)
 
 
 class JaxBatches:
@@ -80,13 +98,20 @@ class _Sender:
 
 def _placed(values: Any, name: str, device: Any) -> Any:
     if isinstance(values, LazyColumn):
-        return values.mapped(lambda row: _placed(row, name, device))
+        return values.mapped(partial(_placed, name=name, device=device))
     if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
         return [_placed(row, name, device) for row in values]
     if not isinstance(values, np.ndarray):
         return values
     _check_width(values, name)
-    return jax.device_put(values, device)
+    try:
+        return jax.device_put(values, device)
+    except ValueError as error:  # of a sharding
+        raise DshubError(
+            f"JAX cannot share column {name}, {values.shape}, out as it was asked to: {error}",
+            hint="rows of a batch must divide among the devices: drop_last=True leaves out a last "
+            "batch that does not",
+        ) from error
 
 
 def _check_width(values: np.ndarray, name: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dshub.dataset import Dataset
 from dshub.errors import MissingExtraError
+from dshub.manifest import TextFeature
 
 try:
     import pandas as pd
@@ -19,15 +20,20 @@ except ImportError as error:
     raise MissingExtraError(package="pandas", extra="pandas") from error
 
 
+_TEXT = pd.Series(["text"]).dtype  # `object` before pandas 3, `str` since
+
+
 def rows(dataset: Dataset) -> Any:
     """All rows as a `pandas.DataFrame`, in the dataset's order."""
     columns = dataset.decode(on=False).numpy()
-    made = {name: _series(values, name) for name, values in columns.items()}
+    texts = [name for name, kind in dataset.features.items() if isinstance(kind, TextFeature)]
+    made = {name: _series(values, name, text=name in texts) for name, values in columns.items()}
     return pd.DataFrame(made, index=pd.RangeIndex(len(dataset)))
 
 
-def _series(values: Any, name: str) -> Any:
+def _series(values: Any, name: str, *, text: bool) -> Any:
     if isinstance(values, np.ndarray) and values.ndim == 1:
         return pd.Series(values, name=name, copy=True)  # a view could not be written to
-    is_text = bool(len(values)) and isinstance(values[0], str)
-    return pd.Series(list(values), name=name, dtype=None if is_text else object)
+    if text:  # told, so that no rows, or none yet, are a column of the same type
+        return pd.Series(list(values), name=name, dtype=_TEXT)
+    return pd.Series(list(values), name=name, dtype=object)

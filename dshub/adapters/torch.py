@@ -15,8 +15,9 @@ A loader that begins with dshub's transforms fills its batches by numba where th
 (extra `fast`), else by torch's operators.
 """
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections import UserDict, deque
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +25,7 @@ import msgspec
 import numpy as np
 
 from dshub.dataset import Dataset, LazyColumn
-from dshub.errors import DshubError, MissingExtraError
+from dshub.errors import ArgumentError, DshubError, MissingExtraError
 from dshub.loader import Batch, Gatherer, Loader, Plan, Pool
 from dshub.order import InOrder
 from dshub.transforms import Context, is_own
@@ -57,13 +58,23 @@ def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "
         pin: gather pictures into pinned memory; None means where `device` is of CUDA.
 
     Raises:
-        ValueError: memory cannot be pinned, because torch finds no CUDA device.
+        ArgumentError: torch knows no such device, or finds no CUDA device to pin memory for.
     """
-    target = None if device is None else torch.device(device)
+    target = None if device is None else _device(device)
     pinned = pin if pin is not None else target is not None and target.type == "cuda"
     if pinned and not torch.cuda.is_available():
-        raise ValueError("memory is pinned for a CUDA device, and torch finds none")
+        name, value = ("device", device) if pin is None else ("pin", pin)
+        expected = "left out here: memory is pinned for a CUDA device, and torch finds none"
+        raise ArgumentError(name=name, value=value, expected=expected)
     return TorchBatches(loader, target, pinned=pinned)
+
+
+def _device(given: Any) -> torch.device:
+    try:
+        return torch.device(given)
+    except (RuntimeError, TypeError) as error:
+        expected = "a device of torch, such as 'cuda', 'cuda:1', 'mps' or 'cpu'"
+        raise ArgumentError(name="device", value=given, expected=expected) from error
 
 
 class TorchRows(TorchDataset[Any]):
@@ -90,8 +101,8 @@ class TorchRows(TorchDataset[Any]):
     def __getitems__(self, rows: list[int]) -> "_Fetched":
         numbers = np.asarray(rows, np.int64)
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):
-            return _Fetched(self[rows])
-        return _Fetched(_tensors(self._gatherer.batch(numbers, 0)))
+            return _Fetched(self[rows], len(rows))
+        return _Fetched(_tensors(self._gatherer.batch(numbers, 0)), len(rows))
 
     @cached_property
     def _gatherer(self) -> Gatherer:
@@ -104,17 +115,20 @@ class TorchBatches(IterableDataset[Any]):
     Iterate it as it is, or through ``DataLoader(batches, batch_size=None, num_workers=2)``,
     which gives the same batches in the same order, epoch after epoch, whether workers persist or
     not. `state_dict` says where the walk is; where there are workers, only torchdata's
-    `StatefulDataLoader` knows, which asks each of them for its own. Setting `loader.epoch` goes
-    to another epoch.
+    `StatefulDataLoader` knows, which asks each of them for its own. Setting `epoch` goes to
+    another epoch, in workers too.
     """
 
     def __init__(self, loader: Loader, device: Any = None, *, pinned: bool = False) -> None:
         self.loader = loader
         self._device, self._pinned = device, pinned
-        # for each worker the epoch that the loader had when it was copied there, and the epoch
+        # for each worker what it counts epochs from (`_mark`), and the epoch
         # that comes next: workers that end with their epoch leave it for those that follow them
         self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()
         self._copied: int | None = None  # the epoch of the copy, in a worker
+        # how often the walk was sent elsewhere, and where to: workers that persist look here
+        self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()
+        self._heard = 0  # the last of those that this copy knows of
         self._loaded = False  # whether the next epoch of a worker is that of a state
 
     def __getstate__(self) -> dict[str, Any]:
@@ -130,6 +144,38 @@ class TorchBatches(IterableDataset[Any]):
         found = self.loader.walk(self._gatherer)
         return found if self._device is None else _moved(found, self._device)
 
+    # no method `set_epoch`: Accelerate would call it before each epoch with a count of its own,
+    # from 0, and the place in a state that was loaded would be lost
+    @property
+    def epoch(self) -> int:
+        """The epoch of the loader. Setting one goes there, also in workers that persist.
+
+        It begins at its beginning, unless the loader stands within it already.
+
+        Raises:
+            ArgumentError: it is set to what is no whole number of at least 0.
+        """
+        return self.loader.epoch
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        self.loader.epoch = value
+        self._send()
+
+    def _send(self) -> None:
+        """Tell the workers that there are where the next iteration begins."""
+        self._heard += 1
+        self._sent.copy_(torch.tensor([self._heard, *self.loader.place(0)]))
+        self._next.zero_()
+
+    def _hear(self) -> None:
+        """In a worker: go where it was sent since it last began."""
+        heard, epoch, position = self._sent.tolist()
+        if heard > self._heard:
+            place = {"epoch": epoch, "position": position}
+            self.loader.load_state_dict(self.loader.state_dict() | place)
+            self._heard, self._copied = heard, epoch
+
     def state_dict(self) -> dict[str, int | str]:
         """Where the walk is; in a worker, of its own share. See `Loader.state_dict`."""
         return self.loader.state_dict()
@@ -139,7 +185,7 @@ class TorchBatches(IterableDataset[Any]):
         copied = self.loader.epoch
         self.loader.load_state_dict(state)
         if get_worker_info() is None:
-            self._next.zero_()
+            self._send()
             return
         self._copied = copied if self._copied is None else self._copied
         self._loaded = True
@@ -151,14 +197,18 @@ class TorchBatches(IterableDataset[Any]):
     def _share_of(self, worker: int, workers: int) -> Iterator[Any]:
         """Every `workers`-th batch; the position counts whole rounds of all workers."""
         if self._device is not None:
-            raise ValueError("a worker makes no tensors on a device: leave `device` out")
+            raise DshubError(
+                "a DataLoader's worker makes no tensors on a device: leave `device` out",
+                hint="move the batches where they arrive; or num_workers=0",
+            )
+        self._hear()
         positions, epoch = self.loader.positions(), self._epoch(workers)
         self.loader.reach(epoch, positions.start)  # a state may be asked for before a batch is
         return self._walk(positions, epoch, worker, workers)
 
     def _walk(self, positions: range, epoch: int, worker: int, workers: int) -> Iterator[Any]:
         loader, own = self.loader, positions[worker::workers]
-        done = torch.tensor([self._copied, epoch + 1])
+        done = torch.tensor([self._mark, epoch + 1])
         if not own:
             self._next[worker] = done
         for turn, position in enumerate(own, 1):
@@ -175,9 +225,14 @@ class TorchBatches(IterableDataset[Any]):
         if self._copied is None:
             self._copied = self.loader.epoch
         known = self._next[:workers]
-        walked = torch.where(known[:, 0] == self._copied, known[:, 1], 0)
+        walked = torch.where(known[:, 0] == self._mark, known[:, 1], 0)
         loaded, self._loaded = self._loaded, False
         return self.loader.epoch if loaded else max(self._copied, int(walked.min()))
+
+    @property
+    def _mark(self) -> int:
+        """What epochs are counted from; another one whenever the walk was sent elsewhere."""
+        return (self._copied or 0) + (self._heard << 32)
 
 
 class _Tensors:
@@ -283,34 +338,40 @@ def _pinned(size: int) -> np.ndarray:
     return found
 
 
-class _Fetched(Sequence[dict[str, Any]]):
-    """Rows that were read together, kept together for the collate function.
+class _Fetched(list["_Row"]):
+    """Rows that were read together: a list of dicts, as any collate function takes it.
 
-    A `DataLoader` collates a list of rows. This is one for any collate function, and torch's own
-    finds in its first row, of the type `_Row`, the tensors that it would have to stack.
+    Torch's own finds in its first row, of the type `_Row`, the columns that it would have to make.
     """
 
-    def __init__(self, columns: Batch) -> None:
-        self.columns = columns
+    def __init__(self, columns: Batch, count: int) -> None:
+        self.columns, self.read = columns, [False]
+        super().__init__(_Row(columns, place, self.read) for place in range(count))
+        self._made = list(self)
 
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return _Row({name: _single(values[index]) for name, values in self.columns.items()})
+    @property
+    def is_whole(self) -> bool:
+        """Whether nobody has looked at a row, which he may have changed, nor moved one."""
+        same = len(self) == len(self._made) and all(map(operator.is_, self, self._made))
+        return same and not self.read[0]
 
 
-class _Row(dict[str, Any]):
-    """A row of a `_Fetched`; its type is what torch's collate function looks at."""
+class _Row(UserDict[str, Any]):
+    """A row of a `_Fetched`; its values are cut out of the columns when one is asked for."""
+
+    def __init__(self, columns: Batch, place: int, read: list[bool]) -> None:
+        self._columns, self._place, self._read = columns, place, read
+
+    @cached_property
+    def data(self) -> dict[str, Any]:  # type: ignore[override]  # an attribute of `UserDict`
+        """The row as a dict; `UserDict` takes everything from it."""
+        self._read[0] = True
+        return {name: _single(values[self._place]) for name, values in self._columns.items()}
 
 
 def _collate(rows: Any, *, collate_fn_map: Any = None) -> Any:
     del collate_fn_map  # torch hands it on to nested types; there are none here
-    if isinstance(rows, _Fetched):
+    if isinstance(rows, _Fetched) and rows.is_whole:
         return {name: _stacked(name, values) for name, values in rows.columns.items()}
     return default_collate([dict(row) for row in rows])
 

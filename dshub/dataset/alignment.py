@@ -1,7 +1,7 @@
 """Numbering classes as somebody else does: in the order of a model's outputs, say."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dshub.dataset.sources import Source
-from dshub.errors import SchemaError, UnknownNameError
+from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 from dshub.manifest import Feature, LabelFeature, ListFeature, Manifest
 from dshub.table import Values
 
@@ -24,11 +24,16 @@ class AlignedSource:
 
     Raises:
         SchemaError: a class of the column is not among them, or twice.
+        ArgumentError: they are no list.
     """
 
     files: Sequence[Path] = ()  # those number classes in the old way
 
     def __init__(self, source: Source, column: str, names: Sequence[str]) -> None:
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            expected = "a list of names, one for each class"
+            raise ArgumentError(name="names", value=names, expected=expected)
+        names = list(names)
         self._source, self._column = source, column
         old = source.features[column]
         label = _label(old)

@@ -1,7 +1,6 @@
 """`Dataset`: which rows, which columns, and how they are handed out."""
 
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dshub import plugins
+from dshub.arguments import whole
 from dshub.dataset.alignment import AlignedSource, chosen_column
 from dshub.dataset.arrow import arrow_table
 from dshub.dataset.batching import plan_of
@@ -19,20 +19,21 @@ from dshub.dataset.fingerprints import fingerprint
 from dshub.dataset.folders import from_folder
 from dshub.dataset.hugging_face import from_hf
 from dshub.dataset.mixing import Mixture
-from dshub.dataset.own_data import from_arrays, from_arrow
+from dshub.dataset.own_data import from_arrays, from_arrow, pair_of
 from dshub.dataset.partition import classes_of, dealt, kept_by, shared_out, stratified
 from dshub.dataset.selection import (
     Selection,
     Shuffled,
     Span,
     picked,
+    position_of,
     positions_of,
     rows_at,
     sliced,
     stretch_of,
 )
 from dshub.dataset.sources import Source, TableSource
-from dshub.errors import UnknownNameError
+from dshub.errors import ArgumentError, UnknownNameError
 from dshub.loader import Batch, Layout, Loader, Shuffle
 from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
 from dshub.order import Uneven
@@ -114,7 +115,8 @@ class Dataset:
         """A `pyarrow.Table` of numbers, text, lists and files, which is not copied.
 
         Args:
-            table: without missing values.
+            table: without missing values; also a `DataFrame` of pandas or polars, a relation of
+                DuckDB, a `RecordBatchReader`: whatever has Arrow's C stream interface.
             features: what columns hold, which are made to fit where they can: text becomes
                 classes or numbers. Told by the type where not given; `binary` needs one.
             supervised: the columns that `(x, y)` means.
@@ -177,9 +179,8 @@ class Dataset:
         selection: Selection | None = None,
     ) -> Self:
         names = tuple(source.features)
-        for name in supervised or ():
-            if name not in names:
-                raise UnknownNameError(kind="column", name=name, known=names)
+        if supervised is not None:
+            supervised = pair_of(supervised, names)
         if supervised is None and source.manifest is not None:
             supervised = source.manifest.supervised  # of a split that may hide its labels
         return cls(source, selection or Span(0, source.rows), names, supervised)
@@ -265,9 +266,9 @@ class Dataset:
         if isinstance(key, slice):
             positions = range(*key.indices(len(self)))
             return self._with(sliced(self._selection, positions))._span()
-        if np.ndim(key):
+        if isinstance(key, list | tuple) or np.ndim(key):
             return self.gather(positions_of(key, len(self)))
-        row = self.gather(positions_of([key], len(self)))
+        row = self.gather(position_of(key, len(self)))
         return {name: _plain(values[0]) for name, values in row.items()}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -350,12 +351,20 @@ class Dataset:
         return replace(self, _selection=selection)
 
     def columns(self, names: Sequence[str]) -> Self:
-        """Only those columns, in that order; raises UnknownNameError."""
+        """Only those columns, in that order.
+
+        Raises:
+            UnknownNameError: there is no such column.
+            ArgumentError: one is named twice.
+        """
         names = [names] if isinstance(names, str) else names
-        for name in names:
+        chosen = tuple(names) if isinstance(names, Iterable) else (names,)
+        for name in chosen:
             if name not in self._names:
                 raise UnknownNameError(kind="column", name=name, known=self._names)
-        return replace(self, _names=tuple(names))
+        if len(set(chosen)) < len(chosen):
+            raise ArgumentError(name="names", value=names, expected="columns, each of them once")
+        return replace(self, _names=chosen)
 
     def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
         """Pictures and recordings decoded, as they are at first; or as `bytes`, their files."""
@@ -372,10 +381,9 @@ class Dataset:
 
         Raises:
             SchemaError: lists the classes that are not among the names, or twice.
+            ArgumentError: the names are no list.
             UnknownNameError: there is no such column, or several that may be meant.
         """
-        if isinstance(names, str):
-            raise TypeError("names are a list, not one text")
         chosen = chosen_column(self.features, column, self.supervised)
         return replace(self, _source=AlignedSource(self._source, chosen, names))
 
@@ -385,20 +393,26 @@ class Dataset:
 
     def take(self, count: int) -> Self:
         """The first `count` rows, or all if there are fewer."""
-        return self._with(sliced(self._selection, range(len(self))[: max(count, 0)]))
+        rows = range(len(self))[: max(whole("count", count), 0)]
+        return self._with(sliced(self._selection, rows))
 
     def skip(self, count: int) -> Self:
         """All but the first `count` rows."""
-        return self._with(sliced(self._selection, range(len(self))[max(count, 0) :]))
+        rows = range(len(self))[max(whole("count", count), 0) :]
+        return self._with(sliced(self._selection, rows))
 
     def shuffle(self, seed: int = 0) -> Self:
         """The same rows in the order of a seed: on every machine, in every release, the same."""
-        return self._with(Shuffled(self._selection, operator.index(seed), 0, len(self)))
+        return self._with(Shuffled(self._selection, whole("seed", seed), 0, len(self)))
 
     def shard(self, index: int, count: int) -> Self:
-        """Every `count`-th row from row `index`: the shards of 0 … count-1 hold each row once."""
-        if not 0 <= index < count:
-            raise ValueError(f"shard {index} of {count}: the index runs from 0 to {count - 1}")
+        """Every `count`-th row from row `index`: the shards of 0 … count-1 hold each row once.
+
+        Raises:
+            ArgumentError: the index is none of 0 … count-1.
+        """
+        count = whole("count", count, least=1)
+        index = whole("index", index, least=0, most=count - 1)
         return self._with(sliced(self._selection, range(index, len(self), count)))
 
     def split(
@@ -415,7 +429,7 @@ class Dataset:
                 a row.
 
         Raises:
-            ValueError: the shares are not that.
+            ArgumentError: the shares are not that.
             UnknownNameError, SchemaError: there is no such column, or it holds no single values.
         """
         if stratify is not None:
@@ -439,7 +453,7 @@ class Dataset:
                 one.
 
         Raises:
-            ValueError: there are not as many rows.
+            ArgumentError: there are not as many rows.
             UnknownNameError, SchemaError: there is no such column, or it holds no single values.
         """
         classes = None if stratify is None else classes_of(self, stratify)
@@ -517,9 +531,9 @@ class Dataset:
             prefetch: bytes of batches that may wait.
 
         Raises:
-            ValueError: an option that cannot be.
-            TypeError: `size` or `seed` is no whole number.
+            ArgumentError: an option that cannot be.
             UnknownNameError: `bucket` is no column.
+            SettingsError: the environment says a rank that is none of its world.
         """
         return Loader(
             self,

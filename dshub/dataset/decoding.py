@@ -223,12 +223,10 @@ class LazyColumn(Sequence[Any]):
     Args:
         view: a dataset with that column alone.
         name: of the column.
-        made: what each row becomes before it is handed out.
+        made: what is done to each row before it is handed out, one after the other.
     """
 
-    def __init__(
-        self, view: _View, name: str, made: Callable[[Any], Any] = lambda value: value
-    ) -> None:
+    def __init__(self, view: _View, name: str, made: tuple[Callable[[Any], Any], ...] = ()) -> None:
         self._view, self._name, self._made = view, name, made
 
     def __len__(self) -> int:
@@ -242,14 +240,23 @@ class LazyColumn(Sequence[Any]):
         if isinstance(key, slice):
             rows = np.arange(len(self))[key]
             return LazyColumn(self._view.select(rows), self._name, self._made)
-        return self._made(self._view[key][self._name])
+        return self._row(self._view[key])
+
+    def _row(self, row: dict[str, Any]) -> Any:
+        value = row[self._name]
+        for made in self._made:
+            value = made(value)
+        return value
 
     def __iter__(self) -> Iterator[Any]:
-        return (self._made(row[self._name]) for row in self._view)
+        return map(self._row, self._view)
 
     def mapped(self, made: Callable[[Any], Any]) -> "LazyColumn":
-        """The same column, each row of which becomes something else when it is asked for."""
-        return LazyColumn(self._view, self._name, lambda value: made(self._made(value)))
+        """The same column, each row of which becomes something else when it is asked for.
+
+        It pickles, for the workers of a `DataLoader`, if `made` does.
+        """
+        return LazyColumn(self._view, self._name, (*self._made, made))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: FBT001  # NumPy's protocol
         if copy is False:

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from dshub.dataset.batching import plan_of
-from dshub.errors import SchemaError
+from dshub.errors import ArgumentError, SchemaError
 from dshub.loader import Batch, Loader, Rows
 from dshub.manifest import Feature
-from dshub.order import Mixed
+from dshub.order import PATTERN, Mixed
 from dshub.table import Values
 
 
@@ -31,13 +31,12 @@ class Mixture:
 
     Raises:
         SchemaError: a column holds something else in another dataset, or is not there.
-        ValueError: weights that cannot be, or a dataset without rows.
+        ArgumentError: weights that cannot be, or a dataset without rows.
     """
 
     def __init__(self, parts: Sequence[Rows], weights: Sequence[float] | None = None) -> None:
-        self.parts = tuple(parts)
-        self.weights = tuple(map(float, weights or map(len, parts)))
-        _check(self.parts, self.weights)
+        self.parts = _checked_parts(parts)
+        self.weights = _checked_weights(weights, self.parts)
         self._starts = np.cumsum([0, *map(len, parts)]).astype(np.int64)
 
     def __len__(self) -> int:
@@ -119,12 +118,35 @@ def _joined(pieces: Sequence[Values], back: np.ndarray) -> Values:
     return [values[place] for place in back.tolist()]
 
 
-def _check(parts: Sequence[Rows], weights: Sequence[float]) -> None:
-    if not parts or not all(map(len, parts)):
-        raise ValueError("datasets that are mixed have rows, and there is at least 1")
-    valid = all(np.isfinite(weight) and weight >= 0 for weight in weights)
-    if len(weights) != len(parts) or not valid or not sum(weights) > 0:
-        raise ValueError(f"{len(parts)} datasets need as many weights, at least 0, not {weights}")
+def _checked_parts(parts: Sequence[Rows]) -> tuple[Rows, ...]:
+    """The datasets, where they can be mixed."""
+    found = tuple(parts) if isinstance(parts, list | tuple) else ()
+    if not found or not all(hasattr(part, "gather") and len(part) for part in found):
+        expected = "a list of datasets, each of which has rows"
+        raise ArgumentError(name="datasets", value=parts, expected=expected)
+    if len(found) > PATTERN:
+        expected = f"at most {PATTERN:,} datasets"
+        raise ArgumentError(name="datasets", value=len(found), expected=expected)
+    _check_columns(found)
+    return found
+
+
+def _checked_weights(given: Any, parts: Sequence[Rows]) -> tuple[float, ...]:
+    weights = [len(part) for part in parts] if given is None else given
+    try:
+        found = np.asarray(weights, np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != (len(parts),) or not (np.isfinite(found).all() and found.min() >= 0):
+        found = np.zeros(1)
+    if not found.sum() > 0:
+        expected = f"{len(parts)} numbers of at least 0, one for each dataset, and not all 0"
+        raise ArgumentError(name="weights", value=given, expected=expected)
+    return tuple(found.tolist())
+
+
+def _check_columns(parts: Sequence[Rows]) -> None:
+    """All datasets have the same columns."""
     first = parts[0].features
     for number, part in enumerate(parts[1:], 1):
         for name in {**first, **part.features}:

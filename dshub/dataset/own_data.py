@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dshub.dataset.sources import ColumnSource
-from dshub.errors import ReadError, SchemaError
+from dshub.errors import ArgumentError, ReadError, SchemaError, UnknownNameError
 from dshub.manifest import (
     Dtype,
     Feature,
@@ -22,6 +22,8 @@ from dshub.schema import conform, row_dtype, row_shape
 from dshub.table import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 
 _FILES = "numbers, text or lists; for bytes, `features=` that say what files they are"
+
+_HOLES = "leave such rows out, or put a value there, as `fillna` of pandas does"
 
 
 class ItemColumn:
@@ -49,7 +51,10 @@ def from_arrays(
 ) -> ColumnSource:
     """A source of arrays and lists: all of one length; features guessed where not given."""
     wanted = features or {}
-    lengths = {name: len(column) for name, column in columns.items()}
+    if not isinstance(columns, Mapping):
+        expected = "a dict of columns by name"
+        raise ArgumentError(name="columns", value=columns, expected=expected)
+    lengths = {name: _length(name, column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
         raise SchemaError(where="columns", expected="one length", got=told)
@@ -64,6 +69,30 @@ def from_arrays(
         {name: feature for name, (_, feature) in found.items()},
         rows,
     )
+
+
+def _length(name: str, column: Any) -> int:
+    try:
+        return len(column)
+    except TypeError:
+        expected = "an array or a list, with a value for each row"
+        raise ArgumentError(name=f"column {name}", value=column, expected=expected) from None
+
+
+def pair_of(given: Any, names: Sequence[str]) -> tuple[str, str]:
+    """The columns that `(x, y)` means.
+
+    Raises:
+        UnknownNameError: there is no such column.
+        ArgumentError: they are not two.
+    """
+    if not isinstance(given, list | tuple) or len(given) != 2:
+        expected = "a pair of columns, (x, y)"
+        raise ArgumentError(name="supervised", value=given, expected=expected)
+    for name in given:
+        if name not in names:
+            raise UnknownNameError(kind="column", name=name, known=names)
+    return given[0], given[1]
 
 
 def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, Feature]:
@@ -164,9 +193,22 @@ def _checked_items(where: str, values: list[Any], feature: Feature | None) -> Fe
 
 
 def _guess(where: str, array: np.ndarray) -> NumberFeature:
+    if array.dtype == object:
+        _refuse_objects(where, array)
     if array.dtype.name not in get_args(Dtype):
-        raise SchemaError(where=where, expected=_FILES, got=_told(array))
+        hint = f"`astype` makes one of {', '.join(get_args(Dtype))}"
+        raise SchemaError(where=where, expected=_FILES, got=_told(array), hint=hint)
     return _number(array.dtype, array.shape[1:])
+
+
+def _refuse_objects(where: str, array: np.ndarray) -> None:
+    """Say in which row is a value of another kind, such as one that is missing."""
+    kinds = [type(value) for value in array.ravel()[: len(array)]]
+    first = next((row for row, kind in enumerate(kinds) if kind is type(None)), None)
+    if first is not None:
+        raise SchemaError(
+            where=f"{where}, row {first}", expected="a value", got="None", hint=_HOLES
+        )
 
 
 def _number(dtype: np.dtype, shape: tuple[int, ...]) -> NumberFeature:
@@ -197,15 +239,38 @@ def _told(array: np.ndarray) -> str:
     return f"{array.dtype} {array.shape}{values if array.size else ''}"
 
 
-def from_arrow(table: pa.Table, features: Mapping[str, Feature] | None) -> ColumnSource:
+def _table_of(given: Any) -> pa.Table:
+    """A table of what pandas, polars, DuckDB and others give."""
+    if isinstance(given, pa.Table):
+        return given
+    if hasattr(given, "__arrow_c_stream__"):
+        table = pa.table(given)
+        kinds = [_without_views(field.type) for field in table.schema]
+        return table.cast(pa.schema(zip(table.schema.names, kinds, strict=True)))
+    expected = "a pyarrow.Table, or what gives one: a DataFrame of pandas or polars, a reader"
+    raise ArgumentError(name="table", value=given, expected=expected)
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    """A type whose text lies in one piece; polars keeps short ones beside their lengths."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        item = _without_views(kind.value_type)
+        return pa.list_(item) if pa.types.is_list(kind) else pa.large_list(item)
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
+
+
+def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSource:
     """A source over numbers, text, lists and files; nothing is copied that fits as it is.
 
     Args:
-        table: any number of chunks.
+        table: any number of chunks; also whatever gives one by Arrow's C stream interface.
         features: what columns hold, into which they are made to fit; of the others it is told
             by their types.
     """
     wanted = dict(features or {})
+    table = _table_of(table)
     for name, feature in wanted.items():
         if name not in table.schema.names:
             expected = _words(feature)
@@ -285,7 +350,9 @@ def _hole(where: str, first: int, chunk: pa.Array) -> SchemaError:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _has_hole(chunk[low:middle]) else (middle, high)
-    return SchemaError(where=f"{where}, row {first + low}", expected="a value", got="none")
+    return SchemaError(
+        where=f"{where}, row {first + low}", expected="a value", got="none", hint=_HOLES
+    )
 
 
 def chunked(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:

@@ -1,12 +1,13 @@
 """Dividing rows: parts by shares, folds, classes in equal proportion; what a filter keeps."""
 
-import operator
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 
-from dshub.errors import SchemaError
+from dshub.arguments import called, whole
+from dshub.errors import ArgumentError, SchemaError
 from dshub.manifest import Feature, LabelFeature, NumberFeature, TextFeature
 from dshub.order import key_of, permute
 
@@ -15,11 +16,13 @@ def shared_out(total: int, shares: tuple[float, ...]) -> list[range]:
     """Places of the parts, one behind the other: one for each share, one for what is left.
 
     Raises:
-        ValueError: the shares are not above 0, or add up to more than 1.
+        ArgumentError: the shares are not above 0, or add up to more than 1.
     """
-    whole = sum(shares)
-    if not shares or min(shares) <= 0 or whole > 1 + 1e-9:
-        raise ValueError(f"shares {shares} must be above 0 and add up to at most 1")
+    valid = bool(shares) and all(isinstance(share, Real) and share > 0 for share in shares)
+    whole = float(sum(shares)) if valid else 0
+    if not 0 < whole <= 1 + 1e-9:
+        expected = "shares of the rows, each above 0, that add up to at most 1"
+        raise ArgumentError(name="shares", value=shares, expected=expected)
     ends = [round(total * share) for share in np.cumsum(shares)]
     ends += [] if abs(whole - 1) < 1e-9 else [total]
     return [range(start, stop) for start, stop in zip([0, *ends[:-1]], ends, strict=True)]
@@ -62,11 +65,11 @@ def dealt(
     in them where `classes` are given.
 
     Raises:
-        ValueError: there are not as many rows as folds, or fewer than 2 folds.
+        ArgumentError: there are not as many rows as folds, or fewer than 2 folds.
     """
-    count = operator.index(count)
-    if not 2 <= count <= total:
-        raise ValueError(f"{total:,} rows make 2 to {total:,} folds, not {count}")
+    if total < 2:
+        raise ArgumentError(name="count", value=count, expected=f"left: {total} rows make no folds")
+    count = whole("count", count, least=2, most=total)
     order = _order(total, seed)
     fold = np.empty(total, np.int64)
     if classes is None:
@@ -78,7 +81,7 @@ def dealt(
 
 def _order(total: int, seed: int | None) -> np.ndarray:
     rows = np.arange(total, dtype=np.int64)
-    return rows if seed is None else permute(rows, total, key_of(seed, 0))
+    return rows if seed is None else permute(rows, total, key_of(whole("seed", seed), 0))
 
 
 class View(Protocol):
@@ -115,8 +118,10 @@ def kept_by(view: View, keep: Callable[[Any], np.ndarray], block: int) -> np.nda
     """The rows for which `keep` is true, int64; it is called with columns of `block` rows.
 
     Raises:
+        ArgumentError: it is no function.
         TypeError: it returns something else than a bool for each.
     """
+    called("keep", keep, "a batch that returns a bool for each row")
     masks = [np.zeros(0, bool)]
     for start in range(0, len(view), block):
         rows = min(block, len(view) - start)

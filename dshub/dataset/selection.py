@@ -3,6 +3,7 @@
 `Span` and `Shuffled` take constant memory whatever the number of rows; `Picked` holds a list.
 """
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -77,18 +78,37 @@ def positions_of(key: Any, length: int) -> np.ndarray:
         IndexError: there is no such row, or the mask is of another length.
         TypeError: it is neither.
     """
-    wanted = np.asarray(key)
+    wanted = _array_of(key)
     if wanted.dtype == bool and wanted.ndim == 1:
         if len(wanted) != length:
             raise IndexError(f"a mask for {len(wanted):,} rows does not fit {length:,}")
         return np.flatnonzero(wanted)
     if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
-        raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {key!r}")
+        told = textwrap.shorten(repr(key), 80, placeholder=" …")
+        advice = "; ds.columns([…]) chooses columns" if wanted.dtype.kind == "U" else ""
+        raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {told}{advice}")
     wrong = np.flatnonzero((wanted < -length) | (wanted >= length))
     if len(wrong):
-        raise IndexError(f"there is no row {wanted[wrong[0]]} among {length:,}")
+        told = f"there is no row {wanted[wrong[0]]} among {length:,}"
+        raise IndexError(f"{told}: they are numbered from 0" if length else told)
     positions = wanted.astype(np.int64)
     return np.where(positions < 0, positions + length, positions)
+
+
+def position_of(key: Any, length: int) -> np.ndarray:
+    """The position that a single whole number means among `length`, int64 (1,); errors as above."""
+    wanted = np.asarray(key)
+    if wanted.ndim or wanted.dtype == bool:  # True would be a mask for a dataset of one row
+        raise TypeError(f"a row is chosen by a whole number, not {key!r}")
+    return positions_of([key], length)
+
+
+def _array_of(key: Any) -> np.ndarray:
+    """A key as an array; one of objects where it is none of numbers, text or bools."""
+    try:
+        return np.asarray(key)
+    except ValueError:  # a list of lists of several lengths
+        return np.empty(0, object).reshape(0, 1)
 
 
 def sliced(selection: Selection, positions: range) -> Selection:

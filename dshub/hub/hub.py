@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from dshub.arguments import whole
 from dshub.errors import DshubError, TermsError, UnknownNameError
 from dshub.hub.vanishing import persistent
 from dshub.manifest import Manifest
@@ -315,11 +316,11 @@ class Hub:
 
         Raises:
             UnknownNameError, SplitError: no such dataset, split or column; nothing was fetched.
-            ValueError: `synthetic` is no number of rows.
+            ArgumentError: `synthetic` is no number of rows.
             and what `fetch` raises, where something is missing.
         """
-        if synthetic is not None and (isinstance(synthetic, bool) or synthetic < 0):
-            raise ValueError(f"synthetic is a number of rows, not {synthetic!r}")
+        if synthetic is not None:
+            whole("synthetic", synthetic, least=0)
         wanted = self.settings.synthetic if synthetic is None else synthetic
         if name.startswith("hf:"):
             return self._load_from_hub(name, split, columns, synthetic=wanted or None)

@@ -14,20 +14,43 @@ from dshub.order import Share, key_of, permute
 STRETCH = 64  # batches
 
 
-def bucketed(rows: Rows, plan: Plan, share: Share, position: int, epoch: int) -> np.ndarray:
-    """The rows of the batch that begins at a position, int64; see the module."""
-    step = plan.size * share.world
-    stretch = step * STRETCH
-    number = position // stretch
-    start = number * stretch
-    stop = min(start + stretch, share.total)
-    where = np.arange(start, stop, dtype=np.int64) % max(1, share.length)
-    found = plan.order.rows(where, epoch)
-    lengths = rows.lengths(plan.bucket or "", found)
-    found = found[np.argsort(lengths, kind="stable")]
-    whole = len(found) // step
-    chosen = (position - start) // step
-    if chosen < whole:  # what is left over stays last
-        key = key_of(plan.seed + 1, epoch * 1_000_003 + number)
-        chosen = int(permute(np.array([chosen]), whole, key)[0])
-    return found[chosen * step + share.rank : (chosen + 1) * step : share.world]
+class Buckets:
+    """The batches of a loader with `bucket`.
+
+    Args:
+        rows: where the lengths come from.
+        plan: how, with `bucket`.
+        share: of this rank.
+    """
+
+    def __init__(self, rows: Rows, plan: Plan, share: Share) -> None:
+        self._rows, self._plan, self._share = rows, plan, share
+        self._last = (-1, -1), np.empty(0, np.int64)
+
+    def rows_at(self, position: int, epoch: int) -> np.ndarray:
+        """The rows of the batch that begins at a position, int64; see the module."""
+        share = self._share
+        step = self._plan.size * share.world
+        number = position // (step * STRETCH)
+        found = self._sorted(number, epoch)
+        whole = len(found) // step
+        chosen = position // step - number * STRETCH
+        if chosen < whole:  # what is left over stays last
+            key = key_of(self._plan.seed + 1, epoch * 1_000_003 + number)
+            chosen = int(permute(np.array([chosen]), whole, key)[0])
+        return found[chosen * step + share.rank : (chosen + 1) * step : share.world]
+
+    def _sorted(self, number: int, epoch: int) -> np.ndarray:
+        """The rows of a stretch by their lengths; read once for all its batches."""
+        known, found = self._last
+        if known == (number, epoch):
+            return found
+        plan, share = self._plan, self._share
+        stretch = plan.size * share.world * STRETCH
+        start = number * stretch
+        where = np.arange(start, min(start + stretch, share.total), dtype=np.int64)
+        found = plan.order.rows(where % max(1, share.length), epoch)
+        lengths = self._rows.lengths(plan.bucket or "", found)
+        found = found[np.argsort(lengths, kind="stable")]
+        self._last = (number, epoch), found  # at once: threads may ask
+        return found

@@ -15,7 +15,6 @@ from math import prod
 
 import numpy as np
 
-_OWN = 3  # references to memory that nobody else has: the list, a local name, the call's own
 LARGE = 1 << 16  # bytes below which a fresh array is as good
 
 
@@ -31,6 +30,14 @@ def mapped(size: int) -> np.ndarray:
         with suppress(OSError):  # a kernel may be built without
             found.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(found, np.uint8)
+
+
+def _holders(kept: list[np.ndarray], place: int) -> int:
+    """References to memory in a list, with its own and those of this call."""
+    return sys.getrefcount(kept[place])
+
+
+_NOBODY = _holders([np.empty(0)], 0)  # counted, because it differs between releases of Python
 
 
 class Pool:
@@ -61,9 +68,9 @@ class Pool:
         """uint8 (size,), the array to which every view of it refers (NumPy's `base`)."""
         with self._lock:
             kept = self._kept.setdefault(size, [])
-            for memory in kept:
-                if sys.getrefcount(memory) <= _OWN:
-                    return memory
+            for place in range(len(kept)):
+                if _holders(kept, place) <= _NOBODY:
+                    return kept[place]
             fresh = self._allocate(size)
             if len(kept) < self._most:
                 kept.append(fresh)

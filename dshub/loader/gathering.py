@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from dshub.errors import DshubError
 from dshub.loader.buffers import Pool
 from dshub.loader.plan import Batch, Plan, Rows
 from dshub.manifest import Feature, ImageFeature, LabelFeature
@@ -73,7 +74,11 @@ class Gatherer:
         return out
 
     def finish(self, batch: Batch, context: Context) -> Any:
-        """The batch after the rest of the transforms, in its layout."""
+        """The batch after the rest of the transforms, in its layout.
+
+        Raises:
+            DshubError: it is to be `(x, y)`, and the transforms took one of them out.
+        """
         taken, transforms = self.fused.taken, self.plan.transforms
         batch = apply(transforms[taken : self.own], batch, context, first=taken)
         if self.plan.layout == "chw":
@@ -84,6 +89,12 @@ class Gatherer:
         pair = self._all.supervised
         if not self.plan.supervised or pair is None:
             return batch
+        for name in pair:
+            if name not in batch:
+                raise DshubError(
+                    f"the transforms left no column {name!r}, and `supervised` makes (x, y) of it",
+                    hint=f"let them keep {name!r}, or leave `supervised` out",
+                )
         return batch[pair[0]], batch[pair[1]]
 
 

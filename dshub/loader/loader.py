@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 
 from dshub import plugins
+from dshub.arguments import whole
 from dshub.errors import StateError
 from dshub.loader.ahead import ahead, batch_bytes
-from dshub.loader.buckets import bucketed
+from dshub.loader.buckets import Buckets
 from dshub.loader.gathering import Gatherer
 from dshub.loader.plan import Plan, Rows
 from dshub.order import ORDER_VERSION, Share
@@ -34,10 +35,30 @@ class Loader:
 
     def __init__(self, rows: Rows, plan: Plan) -> None:
         self.rows, self.plan = rows, plan
-        self.epoch = 0
+        self._epoch = 0
         self._position = 0
         self._resume = 0
         self._began: tuple[int, int] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was worked out, or a pickle would hold every picture."""
+        made = {"_gatherer", "_buckets"}
+        return {name: value for name, value in vars(self).items() if name not in made}
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is under way, or comes next. Setting another goes to its beginning.
+
+        Raises:
+            ArgumentError: it is set to what is no whole number of at least 0.
+        """
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        value = whole("epoch", value, least=0)
+        if value != self._epoch:
+            self._epoch, self._position, self._resume, self._began = value, 0, 0, None
 
     @property
     def share(self) -> Share:
@@ -48,6 +69,10 @@ class Loader:
     @cached_property
     def _gatherer(self) -> Gatherer:
         return Gatherer(self.rows, self.plan)
+
+    @cached_property
+    def _buckets(self) -> Buckets:
+        return Buckets(self.rows, self.plan, self.share)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -107,9 +132,9 @@ class Loader:
 
     def reach(self, epoch: int, position: int) -> None:
         """Say where the walk is, where batches are taken with `positions` and `batch`."""
-        if epoch != self.epoch:
+        if epoch != self._epoch:
             self._resume = 0
-        self.epoch, self._position = epoch, min(position, self.share.total)
+        self._epoch, self._position = epoch, min(position, self.share.total)
 
     def begin(self) -> None:
         """Count an iteration as begun whose batches are taken with `place` and `batch`."""
@@ -122,7 +147,11 @@ class Loader:
             batches: more than are left of an epoch go on with the next ones.
             start: epoch and position to count from; where the next iteration begins if not
                 given.
+
+        Raises:
+            ArgumentError: batches are no whole number of at least 0.
         """
+        batches = whole("batches", batches, least=0)
         epoch, position = start or (self.epoch, self._resume)
         beyond, step = batches - len(self._positions(position)), self.plan.size * self.plan.world
         if beyond < 0:
@@ -135,7 +164,7 @@ class Loader:
         share, plan = self.share, self.plan
         count = min(plan.size, share.count(position))
         if plan.bucket is not None:
-            return bucketed(self.rows, plan, share, position, epoch)[:count]
+            return self._buckets.rows_at(position, epoch)[:count]
         return plan.order.rows(share.positions(position, count), epoch)
 
     def _rows_of(self, positions: range, epoch: int) -> Iterator[np.ndarray]:
@@ -193,6 +222,9 @@ class Loader:
         For frameworks that take batches ahead of their use: `state_dict` tells how many were
         taken, and this how many were used, by whoever counts them. More than are in an epoch
         are those of the next ones.
+
+        Raises:
+            ArgumentError: batches are no whole number of at least 0.
         """
         epoch, position = self.place(batches, self._began)
         return self.state_dict() | {"epoch": epoch, "position": position}
@@ -204,6 +236,9 @@ class Loader:
             StateError: the state is of another order (other seed, other rows, other version),
                 or is no state of a loader.
         """
+        if not isinstance(state, Mapping):
+            told = f"a state is a dict as `state_dict()` gives it, not {type(state).__name__}"
+            raise StateError(told)
         own = self.state_dict()
         for name in own.keys() - {"epoch", "position"}:
             if state.get(name) != own[name]:
@@ -211,10 +246,10 @@ class Loader:
                     f"this state has {name} {state.get(name)}, but the loader has {own[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
-        most = self.share.total
+        most = max(self.share.total, self.plan.order.length)  # other ranks may leave out fewer
         if not (_is_count(epoch) and _is_count(position) and position <= most):
             raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
-        self.epoch = epoch
+        self._epoch = epoch
         self._position = self._resume = position
         self._began = None
 

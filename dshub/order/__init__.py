@@ -8,12 +8,13 @@ Positions run from 0 to `length` - 1, and so do rows, but for `Weighted`, which 
 """
 
 from dshub.order.draws import Draws
-from dshub.order.orders import Blocks, InOrder, Mixed, Order, Shuffled, Weighted
+from dshub.order.orders import PATTERN, Blocks, InOrder, Mixed, Order, Shuffled, Weighted
 from dshub.order.permutation import ORDER_VERSION, key_of, mix, permute
 from dshub.order.ranks import Share, Uneven, this_rank
 
 __all__ = [
     "ORDER_VERSION",
+    "PATTERN",
     "Blocks",
     "Draws",
     "InOrder",

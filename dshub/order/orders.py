@@ -136,7 +136,8 @@ PATTERN = 1024  # positions over which shares are kept exactly
 class Mixed:
     """Rows of several datasets, one behind the other, in fixed shares.
 
-    In every 1,024 positions each dataset has its share, rounded, at places that are shuffled.
+    In every 1,024 positions each dataset has its share, rounded, at places that are shuffled; one
+    whose share is above 0 has at least one place, or none of its rows would ever come.
     The rows of one dataset come in its own shuffled order, once each before any comes again, give
     or take those 1,024 positions.
 
@@ -159,6 +160,9 @@ class Mixed:
         counts = np.floor(shares).astype(np.int64)
         most = np.argsort(counts - shares, kind="stable")[: PATTERN - int(counts.sum())]
         counts[most] += 1
+        for _ in range(int(((counts == 0) & (shares > 0)).sum())):
+            counts[np.flatnonzero((counts == 0) & (shares > 0))[0]] = 1
+            counts[np.argmax(counts)] -= 1
         return counts
 
     def rows(self, positions: np.ndarray, epoch: int) -> np.ndarray:

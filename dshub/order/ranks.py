@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from dshub.errors import SettingsError
+
 Uneven = Literal["pad", "drop", "exact"]
 
 _VARIABLES = (  # of torchrun and Accelerate, Open MPI, MPICH and Intel MPI, a Slurm step
@@ -38,20 +40,29 @@ class Share:
     @property
     def total(self) -> int:
         """Positions that are handed out in an epoch."""
-        if self.uneven == "pad" and self.length:
-            return -(-self.length // self.world) * self.world
-        return self.length - (self.length % self.world if self.uneven == "drop" else 0)
+        return self._end(0)
 
-    def count(self, start: int, stop: int | None = None) -> int:
-        """How many of the positions from `start` to `stop` (the end) are this rank's."""
-        stop = self.total if stop is None else min(stop, self.total)
-        return max(0, -(-(stop - start - self.rank) // self.world))
+    def _end(self, start: int) -> int:
+        """Where the positions end that are handed out from one on.
+
+        A walk that goes on from another number of ranks begins anywhere: what is left is shared,
+        not the whole epoch, or some ranks would have a batch more than others that wait for them.
+        """
+        left = max(0, self.length - start)
+        beyond = left % self.world
+        if self.uneven == "exact" or not beyond:
+            return start + left
+        return start + left - beyond + (self.world if self.uneven == "pad" else 0)
+
+    def count(self, start: int) -> int:
+        """How many of the positions from `start` on are this rank's."""
+        return max(0, -(-(self._end(start) - start - self.rank) // self.world))
 
     def positions(self, start: int, count: int) -> np.ndarray:
         """This rank's next `count` positions from `start`, int64."""
         first = start + self.rank
         found = np.arange(first, first + count * self.world, self.world, dtype=np.int64)
-        return found % self.length if self.total > self.length else found
+        return found % self.length if self.uneven == "pad" and self.length else found
 
     @property
     def counts(self) -> list[int]:
@@ -61,7 +72,11 @@ class Share:
 
 
 def this_rank(environment: Mapping[str, str] | None = None) -> tuple[int, int]:
-    """Rank and world of this process: of `torch.distributed` where it runs, or the environment."""
+    """Rank and world of this process: of `torch.distributed` where it runs, or the environment.
+
+    Raises:
+        SettingsError: the environment says a rank that is none of its world.
+    """
     torch = sys.modules.get("torch.distributed")
     if environment is None and torch is not None:
         running = torch.is_available() and torch.is_initialized()
@@ -70,5 +85,12 @@ def this_rank(environment: Mapping[str, str] | None = None) -> tuple[int, int]:
     found = os.environ if environment is None else environment
     for rank, world in _VARIABLES:
         if found.get(rank, "").isdigit() and found.get(world, "").isdigit():
-            return int(found[rank]), max(1, int(found[world]))
+            return _of_world(rank, int(found[rank]), world, int(found[world]))
     return 0, 1
+
+
+def _of_world(name: str, rank: int, of: str, world: int) -> tuple[int, int]:
+    if rank < max(1, world):
+        return rank, max(1, world)
+    expected = f"below {of}, which is {world}; or give `rank` and `world`"
+    raise SettingsError(name=name, value=rank, expected=expected)

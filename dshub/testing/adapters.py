@@ -16,6 +16,7 @@ from dshub.errors import DshubError
 from dshub.loader import Batch, Layout, Loader
 from dshub.manifest import AudioFeature, ImageFeature, LabelFeature
 from dshub.testing.resuming import check_changing, check_resuming
+from dshub.transforms import ToFloat
 
 ROWS = 53  # a prime: no batch size divides it
 
@@ -154,6 +155,11 @@ class RowsTests(Translated):
             expected = [{"label": row["label"], "text": row["text"]} for row in view]
             assert found == expected
 
+    def test_no_rows(self) -> None:
+        """An empty view is one of the framework's own too, whatever its columns hold."""
+        for dataset in (example(), varied(), varied().decode(on=False)):
+            assert self.rows_of(dataset.take(0)) == []
+
 
 class BatchesTests(Translated):
     """Subclass it for an adapter that gives batches.
@@ -232,6 +238,11 @@ class BatchesTests(Translated):
         loader = dataset.batches(**options)
         expected = [batch[column] for _ in range(2) for batch in loader]
         assert_same(expected, [batch[column] for batch in self.batches_of(dataset, **options)])
+
+    def test_no_rows_no_batches(self) -> None:
+        """An empty view has none, and that is no error."""
+        for options in ({}, {"layout": "chw", "transform": ToFloat()}, {"drop_last": True}):
+            assert self.batches_of(example().take(0), size=8, **options) == []
 
     def test_batches_of_files_are_bytes(self) -> None:
         """As they are kept, where nothing is decoded."""

@@ -6,8 +6,8 @@ rank it comes in. It returns the batch. Those here are frozen values; any callab
 among them, also those of torchvision and albumentations (`dshub.transforms.foreign`).
 
 Transforms of pictures take (rows, height, width, channels); uint8 unless they say otherwise.
-Where pictures differ in size the column is a list of arrays, which `Resize`, `CenterCrop` and
-`RandomResizedCrop` make one array of.
+Where pictures differ in size the column is a list of arrays, which `Resize`, `CenterCrop`,
+`RandomResizedCrop` and `RandomCrop` with a size make one array of; `MixUp` and `CutMix` need one.
 
 `RandomCrop`, `RandomHorizontalFlip`, then `Normalize` or `ToFloat`, at the beginning and in that
 order (any may be left out), are done in one pass over the pixels as they are gathered.

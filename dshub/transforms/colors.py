@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from dshub.arguments import number
+from dshub.errors import ArgumentError
+from dshub.transforms.sizes import Pictures
 from dshub.transforms.transform import Batch, Context
 
 
@@ -16,21 +20,33 @@ class Normalize:
 
     As torchvision's `ToTensor` and `Normalize` together give, up to float32 rounding: it is
     computed as pixel * scale + bias.
+
+    Attributes:
+        mean, std: a tuple, also given as a list or an array: of one number for each channel, or of
+            one for all of them.
+
+    Raises:
+        ArgumentError: they differ in length, or a std is not above 0.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.mean) != len(self.std) or min(self.std, default=0) <= 0:
-            raise ValueError(
-                "mean and std need one number a channel, and std none that is not above 0"
-            )
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
+        if len(self.mean) != len(self.std):
+            told = f"as long as mean, {len(self.mean)} numbers"
+            raise ArgumentError(name="std of Normalize", value=self.std, expected=told)
+        if min(self.std) <= 0:
+            raise ArgumentError(name="std of Normalize", value=self.std, expected="above 0")
 
     def scale_and_bias(self, channels: int) -> tuple[np.ndarray, np.ndarray]:
-        """float32 (channels,) each."""
+        """float32 (channels,) each; raises ArgumentError for another number of channels."""
         if len(self.mean) not in {1, channels}:
-            raise ValueError(f"{len(self.mean)} means for pictures of {channels} channels")
+            more = f", or {channels}: one for each channel of these pictures"
+            told = f"1 number{more if channels > 1 else ', as these pictures have 1 channel'}"
+            raise ArgumentError(name="mean of Normalize", value=self.mean, expected=told)
         mean, std = np.array(self.mean), np.array(self.std)
         scale = np.broadcast_to(1 / (255 * std), channels)
         bias = np.broadcast_to(-mean / std, channels)
@@ -40,6 +56,14 @@ class Normalize:
         for name in context.pictures:
             batch[name] = _scaled(batch[name], *self.scale_and_bias(channels_of(batch[name])))
         return batch
+
+
+def _numbers(name: str, given: Any) -> tuple[float, ...]:
+    found = tuple(given) if isinstance(given, list | tuple | np.ndarray) else ()
+    if not found or np.ndim(given) != 1:
+        expected = "a tuple of numbers, one for each channel"
+        raise ArgumentError(name=f"{name} of Normalize", value=given, expected=expected)
+    return tuple(number(f"{name} of Normalize", value) for value in found)
 
 
 @dataclass(frozen=True)
@@ -79,14 +103,12 @@ def scales_of_values(
     return repeated(factors, pixels), repeated(biases, pixels)
 
 
-def channels_of(pictures: np.ndarray | list[np.ndarray]) -> int:
+def channels_of(pictures: Pictures) -> int:
     """Channels of a column of pictures, (…, height, width, channels)."""
     return int(pictures[0].shape[-1]) if len(pictures) else 1
 
 
-def _scaled(
-    pictures: np.ndarray | list[np.ndarray], scale: np.ndarray, bias: np.ndarray
-) -> np.ndarray | list[np.ndarray]:
+def _scaled(pictures: Pictures, scale: np.ndarray, bias: np.ndarray) -> Pictures:
     if isinstance(pictures, list):
         return [picture * scale + bias for picture in pictures]
     found: np.ndarray = np.multiply(pictures, scale, dtype=np.float32)

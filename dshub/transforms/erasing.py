@@ -5,27 +5,50 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dshub.arguments import interval, number, whole
+from dshub.errors import ArgumentError
+from dshub.transforms.sizes import copied
 from dshub.transforms.transform import Batch, Context
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """A square of `fill` with its middle anywhere in each picture (DeVries and Taylor, 2017)."""
+    """A square of `fill` with its middle anywhere in each picture (DeVries and Taylor, 2017).
+
+    Attributes:
+        size: pixels of a side.
+        fill: a value as pixels have it where this transform stands.
+
+    Raises:
+        ArgumentError: a size below 0; later, a fill that pixels cannot hold.
+    """
 
     size: int
     fill: float = 0
 
+    def __post_init__(self) -> None:
+        whole("size of Cutout", self.size, least=0)
+        number("fill of Cutout", self.fill)
+
     def apply(self, batch: Batch, context: Context) -> Batch:
+        middles = context.draws.uniform(0), context.draws.uniform(1)
         for name in context.pictures:
-            pictures = np.array(batch[name])
-            _, height, width, _ = pictures.shape
-            middles = context.draws.integers(height, 0), context.draws.integers(width, 1)
-            for picture, y, x in zip(pictures, *middles, strict=True):
-                top, left = y - self.size // 2, x - self.size // 2
+            batch[name] = copied(batch[name])
+            for picture, y, x in zip(batch[name], *middles, strict=True):
+                height, width = picture.shape[:2]
+                top, left = (int(y * height) - self.size // 2, int(x * width) - self.size // 2)
                 rows = slice(max(0, top), max(0, top + self.size))
-                picture[rows, max(0, left) : max(0, left + self.size)] = self.fill
-            batch[name] = pictures
+                columns = slice(max(0, left), max(0, left + self.size))
+                _fill(picture[rows, columns], self.fill, "Cutout")
         return batch
+
+
+def _fill(part: np.ndarray, value: float, name: str) -> None:
+    """Give all values of a part of a picture, (height, width, channels), one value."""
+    if part.dtype == np.uint8 and not 0 <= value <= 255:
+        expected = f"from 0 to 255: pixels are uint8 there, unless ToFloat stands before {name}"
+        raise ArgumentError(name=f"fill of {name}", value=value, expected=expected)
+    part[:] = value
 
 
 @dataclass(frozen=True)
@@ -36,6 +59,10 @@ class RandomErasing:
         probability: share of the rows.
         scale: least and largest share of the area.
         ratio: least and largest width / height.
+        fill: a value as pixels have it where this transform stands.
+
+    Raises:
+        ArgumentError: a number that cannot be; later, a fill that pixels cannot hold.
     """
 
     probability: float = 0.5
@@ -43,14 +70,19 @@ class RandomErasing:
     ratio: tuple[float, float] = (0.3, 3.3)
     fill: float = 0
 
+    def __post_init__(self) -> None:
+        number("probability of RandomErasing", self.probability, least=0, most=1)
+        number("fill of RandomErasing", self.fill)
+        interval("scale of RandomErasing", self.scale)
+        interval("ratio of RandomErasing", self.ratio, positive=True)
+
     def apply(self, batch: Batch, context: Context) -> Batch:
         chosen = np.flatnonzero(context.draws.uniform(0) < self.probability)
         draws = np.stack([context.draws.uniform(i) for i in range(1, 5)], axis=1)
         for name in context.pictures:
-            pictures = np.array(batch[name])
+            batch[name] = copied(batch[name])
             for row in chosen:
-                self._erase(pictures[row], draws[row])
-            batch[name] = pictures
+                self._erase(batch[name][row], draws[row])
         return batch
 
     def _erase(self, picture: np.ndarray, drawn: np.ndarray) -> None:
@@ -62,4 +94,4 @@ class RandomErasing:
         right = min(width, max(1, round(math.sqrt(area * ratio))))
         down = min(height, max(1, round(math.sqrt(area / ratio))))
         y, x = int(drawn[2] * (height - down + 1)), int(drawn[3] * (width - right + 1))
-        picture[y : y + down, x : x + right] = self.fill
+        _fill(picture[y : y + down, x : x + right], self.fill, "RandomErasing")

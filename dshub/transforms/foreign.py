@@ -10,6 +10,7 @@ back afterwards. Other threads draw from it too, so their batches cannot be made
 a generator of their own, which they have since version 2.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,6 +19,16 @@ from typing import Any
 import numpy as np
 
 _one_at_a_time = threading.Lock()  # a transform holds its generator, and threads share it
+
+
+def _unlock() -> None:
+    """In a process that was forked while a thread held it: that thread is not there to let go."""
+    global _one_at_a_time  # noqa: PLW0603
+    _one_at_a_time = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 def package_of(transform: Any) -> str:

@@ -90,6 +90,8 @@ class Fused:
             out: (rows, *shape), of `dtype`, contiguous.
             layout: of `out`.
         """
+        if not len(rows):  # of which no shape can be told by -1
+            return
         if self.scale is None and layout == "hwc":
             self.gather(pictures, rows, context, out)
             return

@@ -4,35 +4,41 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dshub.arguments import number, whole
+from dshub.transforms.sizes import Size, pair, size_of, too_large
 from dshub.transforms.transform import Batch, Context
 
 Offsets = tuple[np.ndarray, np.ndarray]
-
-
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else size
 
 
 @dataclass(frozen=True)
 class RandomCrop:
     """A part of each picture, from a place of its own; as torchvision's of the same name.
 
+    Of pictures that differ in size it makes one array where `size` is given, and a list where not.
+
     Attributes:
         size: height and width; the picture's own where None.
         padding: pixels of 0 around each picture before it is cut.
+
+    Raises:
+        ArgumentError: a size below 1, or a padding below 0.
     """
 
-    size: int | tuple[int, int] | None = None
+    size: Size | None = None
     padding: int = 0
 
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            object.__setattr__(self, "size", size_of("size of RandomCrop", self.size))
+        whole("padding of RandomCrop", self.padding, least=0)
+
     def target(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of what comes out."""
-        wanted = (height, width) if self.size is None else _pair(self.size)
-        if wanted[0] > height + 2 * self.padding or wanted[1] > width + 2 * self.padding:
-            raise ValueError(
-                f"no {wanted[0]}x{wanted[1]} can be cut from {height}x{width} "
-                f"with {self.padding} pixels around"
-            )
+        """Height and width of what comes out; raises ArgumentError if there is less."""
+        wanted = (height, width) if self.size is None else pair(self.size)
+        around = 2 * self.padding
+        if wanted[0] > height + around or wanted[1] > width + around:
+            raise too_large("RandomCrop", wanted, height + around, width + around)
         return wanted
 
     def offsets(self, context: Context, height: int, width: int) -> Offsets:
@@ -43,27 +49,44 @@ class RandomCrop:
         return rows, columns
 
     def apply(self, batch: Batch, context: Context) -> Batch:
+        drawn = np.stack([context.draws.uniform(0), context.draws.uniform(1)], axis=1)
         for name in context.pictures:
-            pictures = batch[name]
-            _, height, width, _ = pictures.shape
-            down, right = self.target(height, width)
-            rows, columns = self.offsets(context, height, width)
-            around = ((0, 0), (self.padding,) * 2, (self.padding,) * 2, (0, 0))
-            padded = np.pad(pictures, around)
-            found = np.empty((len(pictures), down, right, pictures.shape[3]), pictures.dtype)
-            for i, (y, x) in enumerate(
-                zip(rows + self.padding, columns + self.padding, strict=True)
-            ):
-                found[i] = padded[i, y : y + down, x : x + right]
-            batch[name] = found
+            found = [
+                self._cut(picture, *place.tolist())
+                for picture, place in zip(batch[name], drawn, strict=True)
+            ]
+            whole_column = self.size is not None or isinstance(batch[name], np.ndarray)
+            batch[name] = np.stack(found) if whole_column and found else found
         return batch
+
+    def _cut(self, picture: np.ndarray, y: float, x: float) -> np.ndarray:
+        """A part of one picture, where its draws of 0 to 1 say."""
+        height, width, channels = picture.shape
+        down, right = self.target(height, width)
+        around = self.padding
+        top = int(y * (height + 2 * around - down + 1)) - around
+        left = int(x * (width + 2 * around - right + 1)) - around
+        found = np.zeros((down, right, channels), picture.dtype)
+        rows = slice(max(0, top), min(height, top + down))
+        columns = slice(max(0, left), min(width, left + right))
+        part = picture[rows, columns]
+        y_to, x_to = rows.start - top, columns.start - left
+        found[y_to : y_to + part.shape[0], x_to : x_to + part.shape[1]] = part
+        return found
 
 
 @dataclass(frozen=True)
 class RandomHorizontalFlip:
-    """Left and right change places, in a share of the rows."""
+    """Left and right change places, in a share of the rows.
+
+    Raises:
+        ArgumentError: a probability that is not from 0 to 1.
+    """
 
     probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        number("probability of RandomHorizontalFlip", self.probability, least=0, most=1)
 
     def flipped(self, context: Context) -> np.ndarray:
         """Bool (rows,): which."""
@@ -86,21 +109,28 @@ class RandomHorizontalFlip:
 
 @dataclass(frozen=True)
 class CenterCrop:
-    """The middle of each picture, `size` high and wide; also of pictures that differ in size."""
+    """The middle of each picture, `size` high and wide; also of pictures that differ in size.
 
-    size: int | tuple[int, int]
+    Raises:
+        ArgumentError: a size below 1.
+    """
+
+    size: Size
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", size_of("size of CenterCrop", self.size))
 
     def apply(self, batch: Batch, context: Context) -> Batch:
         for name in context.pictures:
             cut = [self._cut(picture) for picture in batch[name]]
-            batch[name] = np.stack(cut) if cut else np.empty((0, *_pair(self.size), 3), np.uint8)
+            batch[name] = np.stack(cut) if cut else np.empty((0, *pair(self.size), 3), np.uint8)
         return batch
 
     def _cut(self, picture: np.ndarray) -> np.ndarray:
-        down, right = _pair(self.size)
+        down, right = pair(self.size)
         height, width = picture.shape[:2]
         if down > height or right > width:
-            raise ValueError(f"no {down}x{right} can be cut from {height}x{width}; Resize it first")
+            raise too_large("CenterCrop", (down, right), height, width)
         y, x = (height - down) // 2, (width - right) // 2
         found: np.ndarray = picture[y : y + down, x : x + right]
         return found

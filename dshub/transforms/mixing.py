@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dshub.arguments import above, number
 from dshub.manifest import LabelFeature
+from dshub.transforms.sizes import array_of
 from dshub.transforms.transform import Batch, Context
 
 
@@ -16,6 +18,13 @@ def one_hot(labels: np.ndarray, classes: int, smoothing: float = 0) -> np.ndarra
     """float32 (rows, classes): 1 at each row's class, with `smoothing` spread over all."""
     found = np.full((len(labels), classes), smoothing / classes, np.float32)
     found[np.arange(len(labels)), labels] += 1 - smoothing
+    return found
+
+
+def _smoothed(vectors: np.ndarray, smoothing: float) -> np.ndarray:
+    """float32 (rows, classes), the same formula for what are vectors already."""
+    found: np.ndarray = vectors * np.float32(1 - smoothing)
+    found += np.float32(smoothing / vectors.shape[1])
     return found
 
 
@@ -36,17 +45,26 @@ def _vectors(batch: Batch, context: Context) -> Batch:
 
 @dataclass(frozen=True)
 class OneHot:
-    """Every column of classes as float32 (rows, classes).
+    """Every column of classes as float32 (rows, classes); what MixUp made so is only smoothed.
 
     Attributes:
         smoothing: how much of each row's 1 is spread over all classes.
+
+    Raises:
+        ArgumentError: a smoothing that is not from 0 to 1.
     """
 
     smoothing: float = 0
 
+    def __post_init__(self) -> None:
+        number("smoothing of OneHot", self.smoothing, least=0, most=1)
+
     def apply(self, batch: Batch, context: Context) -> Batch:
         for name in context.labels:
-            batch[name] = one_hot(batch[name], _classes(context, name), self.smoothing)
+            if batch[name].ndim == 1:
+                batch[name] = one_hot(batch[name], _classes(context, name), self.smoothing)
+            else:
+                batch[name] = _smoothed(batch[name], self.smoothing)
         return batch
 
 
@@ -54,10 +72,18 @@ class OneHot:
 class MixUp:
     """Each picture and its class blended with those of another row (Zhang and others, 2017).
 
-    Classes become vectors. The share is drawn from Beta(alpha, alpha), for each row.
+    Classes become vectors, pictures float32. The share is drawn from Beta(alpha, alpha), for each
+    row.
+
+    Raises:
+        ArgumentError: an alpha that is not above 0.
+        DshubError: later, where pictures may differ in size.
     """
 
     alpha: float = 0.2
+
+    def __post_init__(self) -> None:
+        above("alpha of MixUp", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
         batch = _vectors(batch, context)
@@ -66,7 +92,7 @@ class MixUp:
         partner = generator.permutation(rows)
         share = generator.beta(self.alpha, self.alpha, rows).astype(np.float32)
         for name in (*context.pictures, *context.labels):
-            values = np.asarray(batch[name], np.float32)
+            values = array_of(batch[name], "MixUp", name).astype(np.float32, copy=False)
             own = share.reshape(-1, *[1] * (values.ndim - 1))
             batch[name] = values * own + values[partner] * (1 - own)
         return batch
@@ -77,9 +103,16 @@ class CutMix:
     """A rectangle of each picture from another row, its class by area (Yun and others, 2019).
 
     Classes become vectors. The area is drawn from Beta(alpha, alpha), for each row.
+
+    Raises:
+        ArgumentError: an alpha that is not above 0.
+        DshubError: later, where pictures may differ in size.
     """
 
     alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        above("alpha of CutMix", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
         batch = _vectors(batch, context)
@@ -90,7 +123,7 @@ class CutMix:
         places = generator.random((rows, 2))
         kept = np.ones(rows, np.float32)
         for name in context.pictures:
-            pictures = np.asarray(batch[name])
+            pictures = array_of(batch[name], "CutMix", name)
             mixed = pictures.copy()
             _, height, width, _ = pictures.shape
             for i in range(rows):

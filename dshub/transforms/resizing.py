@@ -6,13 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from dshub.arguments import interval
+from dshub.errors import DshubError
+from dshub.transforms.sizes import Size, pair, size_of
 from dshub.transforms.transform import Batch, Context
 
 
 def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A picture, uint8 (height, width, 1 or 3), in another size."""
+    """A picture, uint8 (height, width, 1 or 3), in another size; raises DshubError for floats."""
     if picture.dtype != np.uint8:
-        raise TypeError(f"pictures are resized as uint8, before Normalize, not as {picture.dtype}")
+        raise DshubError(
+            f"pictures are resized as uint8, and these are {picture.dtype}",
+            hint="put it before Normalize, ToFloat and MixUp",
+        )
     if picture.shape[:2] == (height, width):
         return picture
     grey = picture.shape[2] == 1
@@ -27,9 +33,15 @@ class Resize:
 
     Attributes:
         size: (height, width); or the length of the shorter side, which keeps proportions.
+
+    Raises:
+        ArgumentError: a size below 1.
     """
 
-    size: int | tuple[int, int]
+    size: Size
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", size_of("size of Resize", self.size))
 
     def apply(self, batch: Batch, context: Context) -> Batch:
         for name in context.pictures:
@@ -57,14 +69,22 @@ class RandomResizedCrop:
         size: height and width of what comes out.
         scale: least and largest share of the area.
         ratio: least and largest width / height.
+
+    Raises:
+        ArgumentError: a size below 1, or a scale or ratio that cannot be.
     """
 
-    size: int | tuple[int, int]
+    size: Size
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", size_of("size of RandomResizedCrop", self.size))
+        interval("scale of RandomResizedCrop", self.scale)
+        interval("ratio of RandomResizedCrop", self.ratio, positive=True)
+
     def apply(self, batch: Batch, context: Context) -> Batch:
-        height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
+        height, width = pair(self.size)
         draws = np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
         for name in context.pictures:
             found = [

@@ -3,9 +3,9 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
+from dshub.errors import DshubError
 from dshub.manifest import Feature
 from dshub.order import Draws
 from dshub.transforms.foreign import changed, package_of
@@ -55,6 +55,9 @@ def apply(
 
     Args:
         first: number of the first transform in the whole list.
+
+    Raises:
+        DshubError: a callable returns no batch.
     """
     transform: Any  # a type checker cannot know that what is not dshub's own is called
     for i, transform in enumerate(transforms, first):
@@ -65,9 +68,9 @@ def apply(
             for name in own.pictures:
                 batch[name] = changed(transform, batch[name], own.draws.bits(), planes=own.planes)
         elif _wants_generator(transform):
-            batch = transform(batch, generator=own.draws.generator())
+            batch = _returned(transform, transform(batch, generator=own.draws.generator()))
         else:
-            batch = transform(batch)
+            batch = _returned(transform, transform(batch))
     return batch
 
 
@@ -76,7 +79,17 @@ def is_own(transform: Any) -> TypeGuard[Transform]:
     return isinstance(transform, Transform) and not package_of(transform)
 
 
-@lru_cache(maxsize=256)
+def _returned(transform: Any, found: Any) -> Batch:
+    """The batch that a callable returned; a forgotten `return` is what people meet most."""
+    if isinstance(found, Mapping):
+        return found  # type: ignore[return-value]  # such as a tokenizer's own kind
+    name = getattr(transform, "__qualname__", type(transform).__name__)
+    raise DshubError(
+        f"the transform {name} returned {type(found).__name__}, and no batch",
+        hint="let it return the dict that it was given, changed, or another one",
+    )
+
+
 def _wants_generator(transform: Callable[..., Batch]) -> bool:
     try:
         return "generator" in inspect.signature(transform).parameters

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -116,3 +119,42 @@ def test_a_model_learns() -> None:
             weights = step(weights, x, y)
     assert (np.asarray(points @ weights).argmax(1) == labels).mean() > 0.9
     assert len(batches) == 10
+
+
+def test_a_device_that_is_none() -> None:
+    """The error says what is one."""
+    for make in (example().batches(8).to, example().to):
+        with pytest.raises(DshubError, match="device is 'cpu'; it must be one of jax"):
+            make("jax", device="cpu")
+
+
+SHARDED = """
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from dshub import DshubError
+from dshub.testing.adapters import example
+
+assert len(jax.devices()) == 4
+shared_out = NamedSharding(Mesh(np.array(jax.devices()), ("rows",)), PartitionSpec("rows"))
+images = example().columns(["image"])
+whole = list(images.batches(8, drop_last=True).to("jax", device=shared_out))
+assert len(whole[0]["image"].addressable_shards) == 4
+assert np.array_equal(np.concatenate([batch["image"] for batch in whole]), images["image"][:48])
+try:
+    list(images.batches(8).to("jax", device=shared_out))
+except DshubError as error:
+    print(error, error.hint)
+"""
+
+
+def test_rows_that_do_not_divide_among_devices() -> None:
+    """Batches are shared out over several devices; a last one that cannot be says what to do."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHARDED],
+        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert "cannot share column image, (5, " in done.stdout
+    assert "drop_last=True" in done.stdout

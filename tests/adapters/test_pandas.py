@@ -41,3 +41,9 @@ def test_a_frame_makes_no_batches() -> None:
     with pytest.raises(DshubError, match="the adapter pandas makes no batches") as caught:
         example().batches(8).to("pandas")
     assert caught.value.hint == "it takes a dataset: ds.to('pandas')"
+
+
+def test_no_rows_have_the_types_of_rows() -> None:
+    """So that an empty part of a dataset can be joined with another."""
+    dataset = example()
+    assert dataset.take(0).to("pandas").dtypes.equals(dataset.to("pandas").dtypes)

@@ -5,7 +5,7 @@ import pytest
 
 from dshub import Dataset, Hub
 from dshub.testing import RowsTests
-from dshub.testing.adapters import example, varied
+from dshub.testing.adapters import assert_same, example, varied
 
 pl = pytest.importorskip("polars")
 
@@ -56,3 +56,18 @@ def test_the_data_are_asked_as_polars_does(hub: Hub) -> None:
     frame = dataset.to("polars")
     counts = frame.group_by("label").len().sort("label")["len"].to_list()
     assert counts == np.unique(np.asarray(dataset["label"]), return_counts=True)[1].tolist()
+
+
+def test_a_frame_is_a_dataset_again() -> None:
+    """Text, which polars keeps in a layout of its own, and lists of it, too."""
+    dataset = Dataset.from_arrays(
+        {
+            "text": ["a", "a text of more than twelve bytes", ""],
+            "words": [["one"], [], ["two", "three"]],
+            "vector": np.arange(6, dtype=np.float32).reshape(3, 2),
+        }
+    )
+    again = Dataset.from_arrow(dataset.to("polars"))
+    assert again.features == dataset.features
+    for one, other in zip(again, dataset, strict=True):
+        assert_same(list(one.values()), list(other.values()))

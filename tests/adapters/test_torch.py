@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,72 @@ def test_own_functions_may_call_the_default(
     """Of the rows as they came, as a list of them, or of plain dicts."""
     loader = data.DataLoader(dataset.torch(), batch_size=8, collate_fn=collate)
     assert_batches(list(loader), list(dataset.batches(8)))
+
+
+def changing(rows: Any) -> Any:
+    """A collate function that changes rows in place."""
+    for row in rows:
+        row["label"] += 1000
+        del row["text"]
+    return data.default_collate(rows)
+
+
+def sorting(rows: Any) -> Any:
+    """One that brings rows into another order, as for packed sequences."""
+    rows.sort(key=lambda row: -row["label"])
+    return data.default_collate(rows)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_data_loader_reads_a_column_of_files(method: str) -> None:
+    """A whole column is a dataset of torch's kind, also for workers that begin anew."""
+    column = varied().torch()["thumb"]
+    loader = data.DataLoader(column, batch_size=4, num_workers=1, multiprocessing_context=method)
+    assert np.array_equal(np.concatenate(list(loader)), np.asarray(varied()["thumb"]))
+
+
+def cutting(rows: Any) -> Any:
+    """One that leaves a row out."""
+    del rows[0]
+    return data.default_collate(rows)
+
+
+@workers
+def test_a_function_of_ones_own_may_change_the_rows(count: int) -> None:
+    """They are a list of dicts, as torch hands them over: nothing that is done to them is lost."""
+    rows = example().columns(["image", "label", "text"]).torch()
+
+    def first(collate: Any) -> Any:
+        loader = data.DataLoader(rows, batch_size=4, num_workers=count, collate_fn=collate)
+        return next(iter(loader))
+
+    changed = first(changing)
+    assert list(changed) == ["image", "label"]
+    assert changed["label"].tolist() == [1000, 1001, 1002, 1003]
+    assert first(sorting)["label"].tolist() == [3, 2, 1, 0]
+    assert np.array_equal(first(sorting)["image"], example()[[3, 2, 1, 0]]["image"])
+    assert first(cutting)["label"].tolist() == [1, 2, 3]
+    assert type(first(list)) is list
+    assert [row["label"] for row in first(list)] == [0, 1, 2, 3]
+
+
+def test_rows_are_what_padding_functions_look_for() -> None:
+    """Those of tokenizers ask for a list of mappings, and for nothing else."""
+    seen: list[Any] = []
+    rows = example().columns(["label", "text"]).torch()
+    loader = data.DataLoader(rows, batch_size=4, collate_fn=seen.append)
+    next(iter(loader))
+    batch = seen[0]
+    assert isinstance(batch, list)
+    assert all(isinstance(row, Mapping) for row in batch)
+    assert {**batch[1]} == dict(batch[1]) == example().columns(["label", "text"])[1]
+
+
+@pytest.mark.parametrize("device", ["gpu", 3.5, "cuda:x"])
+def test_a_device_that_torch_does_not_know(device: Any) -> None:
+    """The error says what was given, and what there is."""
+    with pytest.raises(DshubError, match=f"device is {device!r}; it must be a device of torch"):
+        example().batches(4).torch(device=device)
 
 
 def test_other_datasets_of_torch_may_wrap_the_rows(dataset: Dataset) -> None:

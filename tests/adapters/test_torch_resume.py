@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dshub import Dataset
+from dshub import Dataset, DshubError
 from dshub.manifest import ImageFeature
 from dshub.transforms import Normalize, RandomCrop, RandomHorizontalFlip
 
@@ -78,8 +78,51 @@ def test_an_epoch_that_was_left_begins_anew_in_workers() -> None:
 def test_a_worker_makes_no_tensors_on_a_device() -> None:
     """The error says what to leave out."""
     batches = walk().loader.torch(device="meta")
-    with pytest.raises(ValueError, match="leave `device` out"):
+    with pytest.raises(DshubError, match="leave `device` out"):
         next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("lasting", [False, True])
+def test_workers_go_to_an_epoch_that_was_set(method: str, *, lasting: bool) -> None:
+    """Also those that persist, at once after an epoch that was left, and to the same one twice."""
+    batches, expected = walk(), epochs(4)
+    loader = data.DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=2,
+        persistent_workers=lasting,
+        multiprocessing_context=method,
+    )
+    found = []
+    for epoch in (2, 0, 0, 3):
+        batches.epoch = epoch
+        found.append([plain(batch) for batch in loader])
+    assert found == [expected[epoch] for epoch in (2, 0, 0, 3)]
+    next(iter(loader))
+    batches.epoch = 1
+    assert [plain(batch) for batch in loader] == expected[1]
+    assert [plain(batch) for batch in loader] == expected[2]
+
+
+def test_workers_that_persist_go_where_a_state_says() -> None:
+    """A state that is loaded where the DataLoader is reaches workers that are there already."""
+    batches, expected = walk(), epochs(2)
+    loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=True)
+    assert [plain(batch) for batch in loader] == expected[0]
+    batches.load_state_dict(batches.state_dict() | {"epoch": 0, "position": 24})
+    assert [plain(batch) for batch in loader] == expected[0][3:]
+    assert [plain(batch) for batch in loader] == expected[1]
+
+
+def test_an_epoch_is_set_without_workers() -> None:
+    """In the same way; what is no epoch is refused."""
+    batches = walk()
+    batches.epoch = 2
+    assert [plain(batch) for batch in batches] == epochs(3)[2]
+    assert batches.epoch == 3
+    with pytest.raises(DshubError, match="epoch is -1"):
+        batches.epoch = -1
 
 
 # torchdata
@@ -199,10 +242,9 @@ def test_four_ranks_are_gone_on_with_by_three(tmp_path: Path) -> None:
     ]
     seen = in_turn(four)
     assert len(seen) == 32
-    rest = in_turn(three)  # padded so that ranks have as many: 54 rows an epoch
-    assert len(rest) == (54 - 32) + 54
-    assert seen + rest[: 53 - 32] + rest[54 - 32 :][:53] == expected
-    assert rest[53 - 32][0] == expected[0][0]
+    rest = in_turn(three)  # they share the 21 rows that are left; a whole epoch is padded to 54
+    assert len(rest) == (53 - 32) + 54
+    assert seen + rest[:-1] == expected
     assert rest[-1] == expected[53]
 
 
@@ -272,3 +314,7 @@ def test_accelerate_takes_a_data_loader_of_batches() -> None:
     assert [[plain(batch) for batch in prepared] for _ in range(2)] == epochs(2)
     own = walk().loader.torch(device=accelerator.device)
     assert [[plain(batch) for batch in own] for _ in range(2)] == epochs(2)
+    resumed = walk()
+    resumed.load_state_dict(resumed.state_dict() | {"epoch": 1, "position": 24})
+    prepared = accelerator.prepare(data.DataLoader(resumed, batch_size=None))
+    assert [plain(batch) for batch in prepared] == epochs(2)[1][3:]

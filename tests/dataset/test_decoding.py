@@ -1,6 +1,7 @@
 """Pictures and recordings that are kept as files, against Pillow, soundfile and arithmetic."""
 
 import io
+import pickle
 import shutil
 import struct
 import sys
@@ -241,6 +242,15 @@ def test_a_whole_column_is_decoded_row_by_row() -> None:
         with pytest.raises(IndexError):
             column[3]
     assert "3 rows" in repr(rows["x"])
+
+
+def test_a_whole_column_crosses_to_another_process() -> None:
+    """As a `DataLoader` of it has to send it to its workers; what is made of rows goes along."""
+    column = dataset(PICTURES["rgb"][0], PICTURES["webp"][0])["x"]
+    assert isinstance(column, LazyColumn)
+    again = pickle.loads(pickle.dumps(column.mapped(np.fliplr)))
+    assert np.array_equal(again[1], column[1][:, ::-1])
+    assert np.array_equal(again[::-1][0], column[1][:, ::-1])
 
 
 def test_a_whole_column_as_one_array() -> None:

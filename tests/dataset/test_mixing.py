@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset
-from dshub.errors import SchemaError
+from dshub.errors import ArgumentError, SchemaError
 from dshub.manifest import ImageFeature
 from dshub.transforms import Normalize
 
@@ -115,7 +115,32 @@ def test_columns_must_be_equal() -> None:
 @pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [-1.0, 2.0], [float("nan"), 1.0]])
 def test_weights_that_cannot_be(weights: list[float]) -> None:
     """As many as datasets, none below nothing."""
-    with pytest.raises(ValueError, match="2 datasets need as many weights"):
+    with pytest.raises(ValueError, match=r"weights is .* 2 numbers of at least 0"):
         Dataset.mix([A, B], weights=weights)
-    with pytest.raises(ValueError, match="have rows"):
+    with pytest.raises(ValueError, match="a list of datasets, each of which has rows"):
         Dataset.mix([A, B.take(0)])
+
+
+@pytest.mark.parametrize("parts", [[], A, [1, 2], [A, [1]]], ids=["none", "one", "numbers", "list"])
+def test_what_is_no_list_of_datasets(parts: Any) -> None:
+    """Is refused before anything is read."""
+    with pytest.raises(ArgumentError, match="it must be a list of datasets"):
+        Dataset.mix(parts)
+
+
+def test_weights_may_be_an_array() -> None:
+    """As a computation gives them; and texts are refused."""
+    loaders = [Dataset.mix([A, B], weights=w).batches(64) for w in (np.array([0.5, 0.5]), [1, 1])]  # type: ignore[arg-type]
+    assert taken(loaders[0]) == taken(loaders[1])
+    with pytest.raises(ArgumentError, match="weights is 'ab'"):
+        Dataset.mix([A, B], weights="ab")  # type: ignore[arg-type]
+
+
+def test_a_small_dataset_is_not_left_out() -> None:
+    """However small its share, its rows come; with a share of 0 they do not."""
+    large, small = part("a", 20_000).columns(["id", "of"]), part("b", 3).columns(["id", "of"])
+    found = taken(Dataset.mix([large, small]).batches(512))
+    assert {row for name, row in found if name == "b"} == {0, 1, 2}
+    assert len(found) == 20_003
+    none = taken(Dataset.mix([large, small], weights=[1, 0]).batches(512))
+    assert {name for name, _ in none} == {"a"}

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from dshub import Dataset
-from dshub.errors import SchemaError, UnknownNameError
+from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 from dshub.manifest import (
     Feature,
     ImageFeature,
@@ -123,13 +123,56 @@ def test_columns_of_different_lengths() -> None:
 
 @pytest.mark.parametrize(
     "column",
-    [np.array([True]), np.array([None]), np.array(["2020-01-01"], "M8[D]"), np.array([1j])],
+    [np.array([True]), np.array(["2020-01-01"], "M8[D]"), np.array([1j])],
     ids=str,
 )
 def test_values_that_no_feature_holds(column: np.ndarray) -> None:
-    """They are refused with their dtype."""
-    with pytest.raises(SchemaError, match=rf"column x: got {column.dtype}".replace("[", r"\[")):
+    """They are refused with their dtype, and told which there are."""
+    told = rf"column x: got {column.dtype}".replace("[", r"\[")
+    with pytest.raises(SchemaError, match=told) as caught:
         Dataset.from_arrays({"x": column})
+    assert "astype" in caught.value.hint
+    assert "float32" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "column", [["a", None], np.array([1.5, None]), np.array(["a", None], object)], ids=str
+)
+def test_a_value_that_is_missing(column: Any) -> None:
+    """Its row is named, and what can be done about it."""
+    with pytest.raises(SchemaError, match="column x, row 1: got None, expected a value") as caught:
+        Dataset.from_arrays({"x": column})
+    assert "fillna" in caught.value.hint
+    with pytest.raises(SchemaError, match="column x, row 1: got none") as caught:
+        Dataset.from_arrow(pa.table({"x": ["a", None]}))
+    assert "fillna" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Dataset.from_arrays([1, 2]), r"columns is \[1, 2\]; it must be a dict"),  # type: ignore[arg-type]
+        (lambda: Dataset.from_arrays({"x": 5}), "column x is 5; it must be an array or a list"),  # type: ignore[dict-item]
+        (lambda: Dataset.from_arrays({"x": np.array(5)}), "column x is array"),
+        (lambda: Dataset.from_arrow({"x": [1]}), "table is .* it must be a pyarrow.Table"),
+        (lambda: Dataset.from_arrays({"x": [1]}, supervised="x"), "supervised is 'x'; .* a pair"),  # type: ignore[arg-type]
+        (lambda: Dataset.from_arrays({"x": [1]}, supervised=("x",)), "a pair of columns"),  # type: ignore[arg-type]
+    ],
+)
+def test_data_of_a_wrong_kind(make: Any, words: str) -> None:
+    """What was given, and what it must be."""
+    with pytest.raises(ArgumentError, match=words):
+        make()
+
+
+def test_whatever_has_arrows_stream_is_a_table() -> None:
+    """A reader of batches, as DuckDB answers with; data frames have the same interface."""
+    table = pa.table({"n": [1, 2, 3], "text": ["a", "b", "c"]})
+    found = Dataset.from_arrow(table.to_reader())
+    assert found[:]["text"] == ["a", "b", "c"]
+    assert found["n"].tolist() == [1, 2, 3]  # type: ignore[union-attr]
+    frames = pytest.importorskip("pandas")
+    assert Dataset.from_arrow(frames.DataFrame({"n": [1, 2]}))["n"].tolist() == [1, 2]  # type: ignore[union-attr]
 
 
 def nested(values: list[Any], *lengths: int) -> pa.Array:

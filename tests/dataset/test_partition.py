@@ -93,5 +93,7 @@ def test_any_column_of_single_values_will_do() -> None:
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_too_many_or_too_few_folds(count: int) -> None:
     """Are a mistake of the caller's."""
-    with pytest.raises(ValueError, match=f"8 rows make 2 to 8 folds, not {count}"):
+    with pytest.raises(
+        ValueError, match=f"count is {count}; it must be a whole number from 2 to 8"
+    ):
         example([0] * 8).folds(count)

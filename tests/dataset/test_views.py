@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dshub import Dataset
-from dshub.errors import UnknownNameError
+from dshub.errors import ArgumentError, UnknownNameError
 from dshub.order import key_of, permute
 
 Row = dict[str, Any]
@@ -168,12 +168,58 @@ def test_masks_choose_rows(prepared: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [1.5, None, [0.5], ["a"], np.zeros((2, 2), int), b"label"], ids=repr
+    "key", [1.5, None, [0.5], ["a"], [1, [2, 3]], np.zeros((2, 2), int), b"label"], ids=repr
 )
 def test_other_keys_are_a_type_error(prepared: Any, key: Any) -> None:
     """The message says what rows are chosen by."""
     with pytest.raises(TypeError, match="whole numbers, slices and lists"):
         prepared.dataset()[key]
+
+
+@pytest.mark.parametrize("key", [True, False, np.True_])
+def test_a_bool_is_no_row(prepared: Any, key: Any) -> None:
+    """Also of a dataset of one row, for which it might be a mask."""
+    for dataset in (prepared.dataset(), prepared.dataset().take(1)):
+        with pytest.raises(TypeError, match="a row is chosen by a whole number, not"):
+            dataset[key]
+
+
+def test_a_list_of_columns_is_told_its_way(prepared: Any) -> None:
+    """As people who know pandas write it."""
+    with pytest.raises(TypeError, match=r"ds\.columns\(\[…\]\) chooses columns"):
+        prepared.dataset()[["label", "text"]]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda ds: ds.take("5"), "count is '5'; it must be a whole number"),
+        (lambda ds: ds.skip(2.5), "count is 2.5"),
+        (lambda ds: ds.shuffle("x"), "seed is 'x'; it must be a whole number"),
+        (lambda ds: ds.shuffle(None), "seed is None"),
+        (lambda ds: ds.split("a"), r"shares is \('a',\); it must be shares of the rows"),
+        (lambda ds: ds.split(float("nan")), "shares is"),
+        (lambda ds: ds.split(0.5, seed="x", stratify="label"), "seed is 'x'"),
+        (lambda ds: ds.folds(2.0), "count is 2.0; it must be a whole number from 2 to 40"),
+        (lambda ds: ds.take(1).folds(2), "1 rows make no folds"),
+        (lambda ds: ds.columns(["label", "label"]), "each of them once"),
+        (lambda ds: ds.filter(5), "keep is 5; it must be a function of a batch"),
+        (lambda ds: ds.align_labels("abc"), "names is 'abc'; it must be a list of names"),
+        (lambda ds: ds.align_labels(5), "names is 5"),
+    ],
+)
+def test_arguments_that_cannot_be(prepared: Any, make: Callable[[Any], Any], words: str) -> None:
+    """Which one, what it is, and what it must be; not what NumPy makes of it."""
+    with pytest.raises(ArgumentError, match=words):
+        make(prepared.dataset())
+
+
+def test_names_that_are_no_text(prepared: Any) -> None:
+    """There is no such column, and no such adapter."""
+    with pytest.raises(UnknownNameError, match="column named 5"):
+        prepared.dataset().columns(5)
+    with pytest.raises(UnknownNameError, match="adapter named 5"):
+        prepared.dataset().to(5)
 
 
 def test_columns_are_a_view_of_their_own(prepared: Any) -> None:
@@ -213,9 +259,11 @@ def test_shards_hold_each_row_once(prepared: Any) -> None:
     assert [len(part) for part in parts] == [14, 13, 13]
     together = sorted(row["text"] for part in parts for row in part)
     assert together == sorted(whole["text"])
-    for index, count in [(3, 3), (-1, 3), (0, 0)]:
-        with pytest.raises(ValueError, match="the index runs"):
+    for index, count in [(3, 3), (-1, 3), (0.5, 3), ("a", 3)]:
+        with pytest.raises(ArgumentError, match=r"index is .* a whole number from 0 to 2"):
             whole.shard(index, count)
+    with pytest.raises(ArgumentError, match="count is 0"):
+        whole.shard(0, 0)
 
 
 @pytest.mark.parametrize(

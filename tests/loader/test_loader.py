@@ -1,5 +1,9 @@
+import gc
 import json
+import pickle
+import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub import Dataset
-from dshub.errors import StateError
+from dshub.errors import ArgumentError, DshubError, StateError
 from dshub.loader import Batch, Loader, Plan
 from dshub.manifest import Feature, ImageFeature, NumberFeature
 from dshub.order import InOrder
+from dshub.transforms import RandomCrop
 
 ROWS = 23
 IMAGES = np.arange(ROWS * 2 * 3 * 3, dtype=np.uint16).astype(np.uint8).reshape(ROWS, 2, 3, 3)
@@ -88,6 +93,38 @@ def test_a_chosen_epoch_can_be_walked_alone(dataset: Dataset) -> None:
     list(one)
     other.epoch = 2
     assert ids(list(other)) == ids(list(one))
+
+
+def test_another_epoch_is_gone_to_from_the_midst_of_one(dataset: Dataset) -> None:
+    """Setting `epoch` goes to its beginning, also after a `break` or a state amid an epoch."""
+    loader, other = (dataset.batches(5, shuffle=True) for _ in range(2))
+    whole = [list(other) for _ in range(3)]
+    next(iter(loader))
+    loader.epoch = 2
+    assert loader.state_dict() | {"epoch": 2, "position": 0} == loader.state_dict()
+    assert ids(list(loader)) == ids(whole[2])
+    loader.load_state_dict(other.state_dict() | {"epoch": 0, "position": 10})
+    loader.epoch = 1
+    assert ids(list(loader)) == ids(whole[1])
+
+
+def test_setting_the_epoch_that_is_gone_on_with_keeps_the_place(dataset: Dataset) -> None:
+    """As a loop over epochs does that begins where the state says."""
+    loader, other = (dataset.batches(5, shuffle=True) for _ in range(2))
+    whole = list(other)
+    loader.load_state_dict(loader.state_dict() | {"position": 10})
+    loader.epoch = 0
+    assert ids(list(loader)) == ids(whole[2:])
+
+
+@pytest.mark.parametrize("epoch", [-1, 1.5, "1", None])
+def test_an_epoch_that_cannot_be(dataset: Dataset, epoch: Any) -> None:
+    """Is refused where it is set."""
+    loader = dataset.batches(5)
+    with pytest.raises(
+        ArgumentError, match=r"epoch is .*; it must be a whole number of at least 0"
+    ):
+        loader.epoch = epoch
 
 
 def test_leaving_early_and_iterating_again_begins_the_epoch_anew(dataset: Dataset) -> None:
@@ -177,6 +214,25 @@ def test_a_state_of_another_walk_is_refused(
     assert loader.state_dict() == state
 
 
+@pytest.mark.parametrize("state", [None, "state", 3, ["epoch", "position"]])
+def test_what_is_no_dict_is_no_state(dataset: Dataset, state: Any) -> None:
+    """A file read in the wrong way, say."""
+    with pytest.raises(StateError, match=f"not {type(state).__name__}"):
+        dataset.batches(5).load_state_dict(state)
+
+
+def test_a_loader_that_was_used_pickles_without_its_rows() -> None:
+    """A worker process gets the way to the rows, not a copy of all pictures."""
+    pictures = np.zeros((1000, 32, 32, 3), np.uint8)
+    dataset = Dataset.from_arrays(
+        {"image": pictures}, features={"image": ImageFeature(shape=(32, 32, 3))}
+    )
+    loader = dataset.batches(100)
+    before = len(pickle.dumps(loader))
+    list(loader)
+    assert len(pickle.dumps(loader)) < before + 1000
+
+
 @pytest.mark.parametrize("missing", ["order", "seed", "shuffle", "rows", "epoch", "position"])
 def test_half_a_state_is_refused(dataset: Dataset, missing: str) -> None:
     """What another program wrote is no state."""
@@ -197,6 +253,52 @@ def test_a_transform_makes_the_batch(dataset: Dataset) -> None:
     assert np.array_equal(np.concatenate([b["image"] for b in batches]), IMAGES // 2)
     assert [b["first"].tolist() for b in batches] == [[0], [10], [20]]
     assert np.array_equal(dataset["image"], IMAGES)
+
+
+@pytest.mark.parametrize("returned", [None, [1], 3])
+def test_a_transform_that_returns_no_batch(dataset: Dataset, returned: Any) -> None:
+    """A forgotten `return` is named, with the transform."""
+
+    def forgetful(batch: Batch) -> Any:
+        batch["image"] //= 2
+        return returned
+
+    with pytest.raises(DshubError, match=r"forgetful returned .*, and no batch") as caught:
+        next(iter(dataset.batches(4, transform=forgetful)))
+    assert "return" in caught.value.hint
+
+
+def test_a_transform_that_takes_out_half_of_a_pair(dataset: Dataset) -> None:
+    """Which column is missing, rather than a KeyError."""
+    loader = dataset.batches(4, supervised=True, transform=lambda batch: {"image": batch["image"]})
+    with pytest.raises(DshubError, match="the transforms left no column 'id'"):
+        next(iter(loader))
+
+
+@dataclass
+class Shift:
+    """A transform as people write them, which is not hashable because it is a dataclass."""
+
+    by: int
+
+    def __call__(self, batch: Batch) -> Batch:
+        return batch | {"id": batch["id"] + self.by}
+
+
+def test_a_transform_need_not_be_hashable(dataset: Dataset) -> None:
+    """Any callable is one."""
+    assert flat(list(dataset.batches(9, transform=Shift(100)))) == list(range(100, 100 + ROWS))
+
+
+def test_a_loader_lets_go_of_its_transform(dataset: Dataset) -> None:
+    """What a transform holds, such as a model, is freed with the loader."""
+    transform = Shift(1)
+    freed = weakref.ref(transform)
+    loader = dataset.batches(4, transform=transform)
+    list(loader)
+    del transform, loader
+    gc.collect()
+    assert freed() is None
 
 
 def test_channels_come_first_where_asked(dataset: Dataset) -> None:
@@ -235,22 +337,37 @@ def test_batches_are_new_arrays(dataset: Dataset, layout: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "words"),
+    ("make", "words"),
     [
-        (lambda ds: ds.batches(0), ValueError, "at least 1 row, not 0"),
-        (lambda ds: ds.batches(-3), ValueError, "at least 1 row, not -3"),
-        (lambda ds: ds.batches(2.5), TypeError, "float"),
-        (lambda ds: ds.batches(2, seed=None), TypeError, "NoneType"),
-        (lambda ds: ds.batches(2, layout="whc"), ValueError, "'hwc' or 'chw', not 'whc'"),
-        (lambda ds: ds.columns(["id"]).batches(2, supervised=True), ValueError, "which columns"),
+        (lambda ds: ds.batches(0), "size is 0; it must be a whole number of at least 1"),
+        (lambda ds: ds.batches(-3), "size is -3"),
+        (lambda ds: ds.batches(2.5), "size is 2.5; it must be a whole number"),
+        (lambda ds: ds.batches("8"), "size is '8'"),
+        (lambda ds: ds.batches(True), "size is True"),
+        (lambda ds: ds.batches(2, seed=None), "seed is None; it must be a whole number"),
+        (lambda ds: ds.batches(2, seed=1.5), "seed is 1.5"),
+        (lambda ds: ds.batches(2, layout="whc"), "layout is 'whc'; it must be 'hwc' or 'chw'"),
+        (lambda ds: ds.batches(2, shuffle="yes"), "shuffle is 'yes'; it must be True, False or"),
+        (lambda ds: ds.batches(2, shuffle=1), "shuffle is 1"),
+        (lambda ds: ds.batches(2, drop_last="no"), "drop_last is 'no'; it must be True or False"),
+        (lambda ds: ds.batches(2, supervised="no"), "supervised is 'no'"),
+        (lambda ds: ds.batches(2, threads="2"), "threads is '2'; it must be a whole number of at"),
+        (lambda ds: ds.batches(2, threads=1.5), "threads is 1.5"),
+        (lambda ds: ds.batches(2, prefetch="1GB"), "prefetch is '1GB'; it must be a number"),
+        (lambda ds: ds.batches(2, rank="0", world="2"), "world is '2'"),
+        (lambda ds: ds.batches(2, weights="abc"), "weights is 'abc'; it must be 23 numbers"),
+        (lambda ds: ds.batches(2, bucket="id"), "bucket is 'id'; it must be a column of text or"),
+        (lambda ds: ds.batches(2, transform=RandomCrop), "an instance of it"),
+        (lambda ds: ds.columns(["id"]).batches(2, supervised=True), "which columns"),
     ],
 )
 def test_options_that_cannot_be_are_refused_at_once(
-    dataset: Dataset, make: Callable[[Dataset], Loader], error: type[Exception], words: str
+    dataset: Dataset, make: Callable[[Dataset], Loader], words: str
 ) -> None:
-    """Not only when the first batch is made."""
-    with pytest.raises(error, match=words):
-        make(dataset)
+    """Not only when the first batch is made: which option, what it is, and what it must be."""
+    for kind in (ArgumentError, ValueError, TypeError):
+        with pytest.raises(kind, match=words):
+            make(dataset)
 
 
 def test_a_seed_of_numpy_is_a_seed(dataset: Dataset) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dshub import Dataset
-from dshub.loader import Batch
+from dshub.loader import Batch, Loader
 
 WORDS = ["the", "cat", "sat", "on", "mat"]
 TEXTS = [" ".join(WORDS[j % 5] for j in range(i, i + 1 + i * 7 % 11)) for i in range(64)]
@@ -53,3 +53,31 @@ def test_pairs_of_tokens_and_labels() -> None:
     x, y = next(iter(DATASET.batches(8, supervised=True, transform=padded)))
     assert x.dtype == np.int64
     assert y.tolist() == [0, 1] * 4
+
+
+class Counting:
+    """Rows of text that count how often somebody asks for lengths."""
+
+    def __init__(self, rows: Dataset) -> None:
+        self.rows, self.asked = rows, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rows, name)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """The lengths, counted."""
+        self.asked += len(rows)
+        return self.rows.lengths(name, rows)
+
+
+def test_lengths_are_read_once_an_epoch() -> None:
+    """Not once for every batch, which would be 64 times as often."""
+    plan = DATASET.batches(2, shuffle=True, bucket="text").plan
+    rows: Any = Counting(DATASET)
+    loader = Loader(rows, plan)
+    found = [text for batch in loader for text in batch["text"]]
+    assert sorted(found) == sorted(TEXTS)
+    assert rows.asked == len(TEXTS)

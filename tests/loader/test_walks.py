@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dshub import Dataset
-from dshub.errors import StateError, UnknownNameError
+from dshub.errors import ArgumentError, SettingsError, StateError, UnknownNameError
 from dshub.loader import Batch, Loader
 from dshub.manifest import ImageFeature
 from dshub.order import InOrder
@@ -97,6 +97,37 @@ def test_the_rank_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert take(DATASET.batches(3), 1) == [[1, 3, 5]]
     assert take(DATASET.batches(3, rank=0, world=1), 1) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("uneven", ["pad", "drop"])
+@pytest.mark.parametrize("position", [1, 5, 7, 50, 99, 101])
+def test_ranks_stay_in_step_from_a_state_of_other_ranks(uneven: Any, position: int) -> None:
+    """Whoever waits for the others has as many batches of as many rows as they have."""
+    data = DATASET.columns(["id"])
+    before = data.batches(1, shuffle=True)
+    order = [row for batch in take(before, ROWS) for row in batch]
+    state = data.batches(1, shuffle=True).state_dict() | {"position": position}
+    for world in (2, 3, 4):
+        loaders = [
+            data.batches(2, shuffle=True, rank=r, world=world, uneven=uneven) for r in range(world)
+        ]
+        for loader in loaders:
+            loader.load_state_dict(state)
+        rows = [[batch["id"].tolist() for batch in loader] for loader in loaders]
+        assert len({tuple(map(len, batches)) for batches in rows}) == 1
+        flat = [[row for batch in batches for row in batch] for batches in rows]
+        seen = [row for turn in zip(*flat, strict=True) for row in turn]
+        left = ROWS - position
+        expected = -(-left // world) * world if uneven == "pad" else left // world * world
+        assert seen == (order + order)[position:][:expected]
+
+
+def test_a_rank_beyond_its_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a launcher left behind is named, rather than rows dealt wrongly."""
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SettingsError, match="RANK is 3; it must be below WORLD_SIZE, which is 2"):
+        DATASET.batches(3)
 
 
 def test_batches_that_are_held_keep_their_pixels() -> None:
@@ -267,9 +298,9 @@ def test_fingerprints_tell_walks_apart() -> None:
         ({"shuffle": "random"}, "shuffle is"),
         ({"uneven": "even"}, "uneven is"),
         ({"rank": 1}, "given together"),
-        ({"rank": 4, "world": 4}, "run from 0 to 3"),
+        ({"rank": 4, "world": 4}, "a whole number from 0 to 3"),
         ({"threads": -1}, "at least 0"),
-        ({"weights": [1.0]}, "weights for 101 rows"),
+        ({"weights": [1.0]}, "101 numbers of at least 0, one for each row"),
         ({"weights": [-1.0] * ROWS}, "at least 0"),
     ],
 )
@@ -277,7 +308,7 @@ def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
     """Are refused when the loader is made."""
     with pytest.raises(ValueError, match=told):
         DATASET.batches(8, **options)
-    with pytest.raises(TypeError, match="cannot be"):
+    with pytest.raises(ArgumentError, match="transform is 'normalize'"):
         DATASET.batches(8, transform="normalize")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError):
         DATASET.batches(8, bucket="txet")
@@ -305,6 +336,15 @@ def test_what_was_used_may_be_less_than_what_was_taken() -> None:
             again = DATASET.columns(["id"]).batches(10, shuffle=True)
             again.load_state_dict(other.state_after(used))
             assert take(again, 3) == whole[epoch * len(loader) + used :][:3]
+
+
+@pytest.mark.parametrize("batches", [-1, 1.5, "1", None])
+def test_a_place_before_the_first_batch(batches: Any) -> None:
+    """There is none; counts that are no numbers of batches are refused, for a state as well."""
+    loader = DATASET.batches(10)
+    for ask in (loader.place, loader.state_after):
+        with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):
+            ask(batches)
 
 
 def test_leaving_a_resumed_walk_and_iterating_again_begins_where_it_began() -> None:

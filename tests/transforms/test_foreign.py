@@ -1,7 +1,9 @@
 """Transforms of torchvision and albumentations inside a loader."""
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from types import ModuleType
 from typing import Any
@@ -136,3 +138,29 @@ def test_albumentations_changes_a_row_in_the_same_way_in_any_company(
     assert len({picture.tobytes() for picture in expected.values()}) == ROWS
     other = by_row(dataset, transform, 7, seed=1)
     assert any(not np.array_equal(other[row], expected[row]) for row in expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_amid_a_transform_goes_on(dataset: Dataset, albumentations: Any) -> None:
+    """A thread of the parent holds the transform then; the child, which lacks it, is not stuck."""
+    begun, ends = threading.Event(), threading.Event()
+
+    def wait(image: np.ndarray, **_: Any) -> np.ndarray:
+        begun.set()
+        ends.wait(60)
+        return image
+
+    slow = dataset.batches(4, transform=albumentations.Lambda(image=wait, p=1.0))
+    thread = threading.Thread(target=next, args=(iter(slow),))
+    thread.start()
+    assert begun.wait(60)
+    child = os.fork()
+    if not child:
+        signal.alarm(30)  # ends a child that waits for ever
+        quick = dataset.batches(4, transform=albumentations.HorizontalFlip(), threads=0)
+        os._exit(len(next(iter(quick))["id"]) - 4)
+    status = os.waitpid(child, 0)[1]
+    ends.set()
+    thread.join()
+    assert status == 0

@@ -1,16 +1,18 @@
 """What transforms do to a batch, held against plain loops."""
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dshub import Dataset
+from dshub.errors import ArgumentError, DshubError
 from dshub.loader import Batch
 from dshub.manifest import ImageFeature, LabelFeature
 from dshub.transforms import (
@@ -268,7 +270,9 @@ def test_pictures_of_several_sizes_become_one_array() -> None:
     assert [one.shape[:2] for one in run(Resize(10))] == [(10, 15), (16, 10), (10, 10)]
     middle = run(CenterCrop(16))
     np.testing.assert_array_equal(middle[0], pictures[0][2:18, 7:23])
-    with pytest.raises(ValueError, match="no 17x17 can be cut from 16x16"):
+    with pytest.raises(
+        ValueError, match=r"CenterCrop is \(17, 17\); it must be at most \(16, 16\)"
+    ):
         run(CenterCrop(17))
 
 
@@ -318,16 +322,141 @@ def test_callables_of_ones_own_stand_after(dataset: Dataset) -> None:
     ("make", "told"),
     [
         (lambda: Normalize((0.5,), (0.0,)), "std"),
-        (lambda: Normalize((0.5, 0.5), (0.5,)), "one number a channel"),
+        (lambda: Normalize((0.5, 0.5), (0.5,)), "std of Normalize is .*as long as mean, 2 numbers"),
+        (
+            lambda: Normalize(*cast("Any", (0.5, 0.5))),
+            "mean of Normalize is 0.5; it must be a tuple of numbers",
+        ),
+        (
+            lambda: Normalize(cast("Any", ("a",)), (1.0,)),
+            "mean of Normalize is 'a'; it must be a number",
+        ),
+        (
+            lambda: RandomCrop(cast("Any", "4")),
+            "size of RandomCrop is '4'; it must be a whole number",
+        ),
+        (lambda: RandomCrop(0), "size of RandomCrop is 0"),
+        (lambda: RandomCrop(cast("Any", (1, 2, 3))), r"a number, or \(height, width\)"),
+        (lambda: RandomCrop(4, padding=-1), "padding of RandomCrop is -1"),
+        (lambda: RandomHorizontalFlip(2), "probability of RandomHorizontalFlip is 2; .* 0 to 1"),
+        (lambda: CenterCrop(0), "size of CenterCrop is 0"),
+        (lambda: Resize(cast("Any", "32")), "size of Resize is '32'"),
+        (lambda: RandomResizedCrop(8, scale=(2, 1)), "scale of RandomResizedCrop"),
+        (lambda: RandomResizedCrop(8, ratio=(0, 1)), "ratio of RandomResizedCrop .*above 0"),
+        (lambda: Cutout(-1), "size of Cutout is -1"),
+        (lambda: RandomErasing(5), "probability of RandomErasing is 5"),
+        (lambda: MixUp(0), "alpha of MixUp is 0; it must be a number above 0"),
+        (lambda: CutMix(-1), "alpha of CutMix is -1"),
+        (lambda: OneHot(2), "smoothing of OneHot is 2"),
     ],
 )
 def test_what_cannot_be(make: Any, told: str) -> None:
-    """Is said when it is made."""
-    with pytest.raises(ValueError, match=told):
+    """Is said when it is made: of which transform, what it is and what it must be."""
+    with pytest.raises(ArgumentError, match=told):
         make()
+
+
+def test_normalize_takes_lists_and_arrays(dataset: Dataset) -> None:
+    """As torchvision does; what comes out is the same."""
+    mean, std = list(NORMALIZE.mean), np.array(NORMALIZE.std)
+    found = Normalize(mean, std)  # type: ignore[arg-type]
+    assert found == NORMALIZE
+    one, other = (next(iter(dataset.batches(8, transform=t))) for t in (found, NORMALIZE))
+    np.testing.assert_array_equal(one["image"], other["image"])
+
+
+def test_sizes_may_be_lists_and_numbers_of_numpy(dataset: Dataset) -> None:
+    """As they come out of a configuration or a shape."""
+    kinds: list[Any] = [RandomCrop, CenterCrop, Resize, RandomResizedCrop]
+    for kind in kinds:
+        batch = next(iter(dataset.batches(8, transform=kind([4, 5]))))
+        assert batch["image"].shape == (8, 4, 5, 3)
+        assert kind(np.int64(4)) == kind(4)
+
+
+def test_means_for_other_channels(dataset: Dataset) -> None:
+    """How many there are, and how many there must be."""
+    with pytest.raises(ArgumentError, match="1 number, or 3: one for each channel of these"):
+        next(iter(dataset.batches(8, transform=Normalize((0.1, 0.2), (0.1, 0.2)))))
+
+
+@pytest.mark.parametrize("kind", [Cutout(3, fill=300), RandomErasing(1.0, fill=-1)], ids=str)
+def test_a_fill_that_pixels_cannot_hold(dataset: Dataset, kind: Any) -> None:
+    """Bytes go from 0 to 255; floats take any."""
+    with pytest.raises(ArgumentError, match=r"fill of .* from 0 to 255"):
+        next(iter(dataset.batches(8, transform=kind)))
+    batch = next(iter(dataset.batches(8, transform=[ToFloat(), kind])))
+    assert (batch["image"] == kind.fill).any()
+
+
+def photographs() -> Dataset:
+    """Pictures in files that differ in size, with classes."""
+    files = []
+    for i in range(12):
+        sink = io.BytesIO()
+        Image.fromarray(PIXELS[i][: 5 + i % 4, : 6 + i % 5]).save(sink, "PNG")
+        files.append(sink.getvalue())
+    return Dataset.from_arrays(
+        {"image": files, "label": np.arange(12) % 4},
+        features={
+            "image": ImageFeature(encoding="png"),
+            "label": LabelFeature(names=("a", "b", "c", "d")),
+        },
+    )
+
+
+def test_crops_of_pictures_that_differ_in_size() -> None:
+    """A part of each, in one array; each a part of its own picture, padded."""
+    found = next(iter(photographs().batches(12, transform=RandomCrop((4, 5), padding=1))))["image"]
+    assert found.shape == (12, 4, 5, 3)
+    for i, picture in enumerate(found):
+        padded = np.pad(PIXELS[i][: 5 + i % 4, : 6 + i % 5], ((1, 1), (1, 1), (0, 0)))
+        parts = [
+            padded[y : y + 4, x : x + 5]
+            for y in range(padded.shape[0] - 3)
+            for x in range(padded.shape[1] - 4)
+        ]
+        assert any(np.array_equal(picture, part) for part in parts)
+
+
+@pytest.mark.parametrize("kind", [Cutout(3), RandomErasing(1.0), RandomCrop(padding=2)], ids=str)
+def test_pictures_that_differ_in_size_stay_a_list(kind: Any) -> None:
+    """Each is blanked out or cut within its own bounds."""
+    pictures = next(iter(photographs().batches(12)))["image"]
+    found = next(iter(photographs().batches(12, transform=kind)))["image"]
+    assert [picture.shape for picture in found] == [picture.shape for picture in pictures]
+    changed = [not np.array_equal(*pair) for pair in zip(found, pictures, strict=True)]
+    assert sum(changed) > 6
+
+
+@pytest.mark.parametrize("kind", [MixUp(), CutMix()], ids=str)
+def test_pictures_that_differ_in_size_are_not_mixed(kind: Any) -> None:
+    """What to put before is said."""
+    with pytest.raises(
+        DshubError, match="takes pictures of one size, and those of column image"
+    ) as e:
+        next(iter(photographs().batches(12, transform=kind)))
+    assert "Resize" in e.value.hint
+    batch = next(iter(photographs().batches(12, transform=[Resize((6, 6)), kind])))
+    assert batch["image"].shape == (12, 6, 6, 3)
+
+
+def test_floats_are_not_resized(dataset: Dataset) -> None:
+    """Where to put it is said."""
+    for kind in (Resize(4), RandomResizedCrop(4)):
+        with pytest.raises(DshubError, match="resized as uint8, and these are float32") as caught:
+            next(iter(dataset.batches(8, transform=[ToFloat(), kind])))
+        assert "before" in caught.value.hint
+
+
+def test_vectors_of_mixed_classes_are_smoothed(dataset: Dataset) -> None:
+    """`OneHot` behind `MixUp` keeps the shares: smoothing first or last is the same."""
+    first = next(iter(dataset.batches(16, transform=MixUp())))["label"]
+    last = next(iter(dataset.batches(16, transform=[MixUp(), OneHot(0.1)])))["label"]
+    np.testing.assert_allclose(last, first * 0.9 + 0.1 / 4, rtol=1e-6)
 
 
 def test_a_crop_that_does_not_fit(dataset: Dataset) -> None:
     """Says what it was to be cut from."""
-    with pytest.raises(ValueError, match="no 30x30 can be cut from 9x11"):
+    with pytest.raises(ValueError, match=r"RandomCrop is \(30, 30\); it must be at most \(9, 11\)"):
         next(iter(dataset.batches(4, transform=RandomCrop(30))))
