@@ -28,6 +28,16 @@ _WORDS = {
 }
 
 
+_MEANT = {  # what frameworks are called elsewhere
+    "datasets": "hf",
+    "huggingface": "hf",
+    "np": "numpy",
+    "pd": "pandas",
+    "pytorch": "torch",
+    "tensorflow": "tf",
+}
+
+
 @cache
 def built_in(kind: Kind) -> tuple[str, ...]:
     """Names of dshub's own plug-ins of a kind, sorted, without importing them or their package."""
@@ -85,6 +95,8 @@ def module(kind: Kind, name: str) -> ModuleType:
 
     known = names(kind)
     close = difflib.get_close_matches(name, known, n=2)
+    if kind == "adapters" and name in _MEANT:
+        close = [_MEANT[name]]
     raise UnknownNameError(kind=_WORDS[kind], name=name, close=close, known=known)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dshub.errors import UnknownNameError
+from dshub.dataset.unknown import unknown_column
 from dshub.loader import Plan, Rows
 from dshub.order import Blocks, InOrder, Order, Shuffled, Weighted, this_rank
 from dshub.transforms import is_own
@@ -39,7 +39,7 @@ def _check(rows: Rows, plan: Plan) -> None:
     if plan.threads < 0 or plan.prefetch < 0:
         raise ValueError("threads and prefetch are at least 0")
     if plan.bucket is not None and plan.bucket not in rows.features:
-        raise UnknownNameError(kind="column", name=plan.bucket, known=tuple(rows.features))
+        raise unknown_column(plan.bucket, rows.features)
 
 
 def _check_choice(name: str, value: object, known: Sequence[str]) -> None:

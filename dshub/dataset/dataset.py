@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast, overload
 
 import numpy as np
 import pyarrow as pa
 
-from dshub import plugins
+from dshub import phrasebook, plugins
 from dshub.dataset.alignment import AlignedSource, chosen_column
 from dshub.dataset.arrow import arrow_table
 from dshub.dataset.batching import plan_of
@@ -32,7 +32,7 @@ from dshub.dataset.selection import (
     stretch_of,
 )
 from dshub.dataset.sources import Source, TableSource
-from dshub.errors import UnknownNameError
+from dshub.dataset.unknown import unknown_column
 from dshub.loader import Batch, Layout, Loader, Shuffle
 from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
 from dshub.order import Uneven
@@ -179,7 +179,7 @@ class Dataset:
         names = tuple(source.features)
         for name in supervised or ():
             if name not in names:
-                raise UnknownNameError(kind="column", name=name, known=names)
+                raise unknown_column(name, names)
         if supervised is None and source.manifest is not None:
             supervised = source.manifest.supervised  # of a split that may hide its labels
         return cls(source, selection or Span(0, source.rows), names, supervised)
@@ -187,6 +187,11 @@ class Dataset:
     def __getstate__(self) -> dict[str, Any]:
         """What it is, without what was worked out from that."""
         return {name: value for name, value in vars(self).items() if name.startswith("_")}
+
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise phrasebook.missing(self, name, phrasebook.DATASET)
 
     # What it is
 
@@ -309,8 +314,6 @@ class Dataset:
         return np.fromiter(map(len, values), np.int64, len(rows))
 
     def _column(self, name: str) -> np.ndarray | Sequence[Any]:
-        if name not in self._names:
-            raise UnknownNameError(kind="column", name=name, known=self._names)
         view = self.columns([name])
         return (
             LazyColumn(view, name) if name in self.encoded else cast("Values", view._span()[name])
@@ -354,7 +357,7 @@ class Dataset:
         names = [names] if isinstance(names, str) else names
         for name in names:
             if name not in self._names:
-                raise UnknownNameError(kind="column", name=name, known=self._names)
+                raise unknown_column(name, self._names, self.manifest)
         return replace(self, _names=tuple(names))
 
     def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
@@ -391,6 +394,7 @@ class Dataset:
         """All but the first `count` rows."""
         return self._with(sliced(self._selection, range(len(self))[max(count, 0) :]))
 
+    @phrasebook.foreign(phrasebook.SHUFFLE)
     def shuffle(self, seed: int = 0) -> Self:
         """The same rows in the order of a seed: on every machine, in every release, the same."""
         return self._with(Shuffled(self._selection, operator.index(seed), 0, len(self)))
@@ -471,6 +475,7 @@ class Dataset:
 
     # Handing out
 
+    @phrasebook.foreign(phrasebook.BATCHES)
     def batches(  # noqa: PLR0913  # the one long list of options, all by keyword
         self,
         size: int,

@@ -16,7 +16,10 @@ def shared_out(total: int, shares: tuple[float, ...]) -> list[range]:
 
     Raises:
         ValueError: the shares are not above 0, or add up to more than 1.
+        TypeError: they are no numbers.
     """
+    if not all(isinstance(share, int | float | np.number) for share in shares):
+        raise TypeError(f"shares are numbers such as 0.9, not {', '.join(map(repr, shares))}")
     whole = sum(shares)
     if not shares or min(shares) <= 0 or whole > 1 + 1e-9:
         raise ValueError(f"shares {shares} must be above 0 and add up to at most 1")

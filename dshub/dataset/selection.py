@@ -83,7 +83,9 @@ def positions_of(key: Any, length: int) -> np.ndarray:
             raise IndexError(f"a mask for {len(wanted):,} rows does not fit {length:,}")
         return np.flatnonzero(wanted)
     if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
-        raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {key!r}")
+        named = isinstance(key, list | tuple) and all(isinstance(name, str) for name in key)
+        told = f"rows are chosen by whole numbers, slices and lists, not {key!r}"
+        raise TypeError(f"{told}; ds.columns({list(key)}) chooses columns" if named else told)
     wrong = np.flatnonzero((wanted < -length) | (wanted >= length))
     if len(wrong):
         raise IndexError(f"there is no row {wanted[wrong[0]]} among {length:,}")

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from dshub import phrasebook
 from dshub.errors import DshubError, TermsError, UnknownNameError
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
@@ -50,6 +51,9 @@ class Hub:
         self.settings = settings or Settings.read()
         self.progress = progress or choose(self.settings.progress)
         self.registry = registry or self._known()
+
+    def __repr__(self) -> str:
+        return f"<Hub: cache {self.settings.cache}, {self.registry!r}>"
 
     def _known(self) -> Registry:
         """The datasets of folders, and of mirrors where settings name some."""
@@ -275,6 +279,7 @@ class Hub:
         columns: Sequence[str] | None = None,
         synthetic: int | None = None,
     ) -> "Splits": ...
+    @phrasebook.foreign(phrasebook.LOAD)
     def load(
         self,
         name: str,
@@ -303,18 +308,20 @@ class Hub:
             ValueError: `synthetic` is no number of rows.
             and what `fetch` raises, where something is missing.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"a dataset is named by text such as 'mnist', not {name!r}")
         if synthetic is not None and (isinstance(synthetic, bool) or synthetic < 0):
             raise ValueError(f"synthetic is a number of rows, not {synthetic!r}")
         wanted = self.settings.synthetic if synthetic is None else synthetic
         if name.startswith("hf:"):
             return self._load_from_hub(name, split, columns, synthetic=wanted or None)
-        ready = None if wanted else self._ready(name, split)
-        manifest = ready or self._manifest(name, wanted or None)
+        manifest = self._meant(name, split, wanted or None)
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
             if column not in manifest.features:
-                known = list(manifest.features)
-                raise UnknownNameError(kind="column", name=column, known=known)
+                from dshub.dataset import unknown_column
+
+                raise unknown_column(column, manifest.features, manifest)
         if split is None:
             from dshub.dataset import Splits
 
@@ -322,6 +329,17 @@ class Hub:
             opened = partial(self._open, manifest, columns=columns)
             return Splits(manifest.identifier, rows, opened, manifest)
         return self._open(manifest, split, columns)
+
+    def _meant(self, name: str, split: str | None, synthetic: int | None) -> Manifest:
+        """The manifest to load; says so where `split` is the member of a family, `load(a, b)`."""
+        try:
+            ready = None if synthetic else self._ready(name, split)
+            return ready or self._manifest(name, synthetic)
+        except UnknownNameError as error:
+            member = f"{name}/{split}"
+            if error.name == name and member in self.names():
+                raise UnknownNameError(kind=error.kind, name=name, close=[member]) from None
+            raise
 
     def _load_from_hub(
         self,
@@ -371,7 +389,7 @@ class Hub:
         parts = parse_split(expression)
         for part in parts:
             if part.split not in manifest.splits:
-                raise unknown_split(manifest, part.split)
+                raise unknown_split(manifest.name, part.split, manifest.splits)
         wanted = list(dict.fromkeys(part.split for part in parts))
         folders = dict(zip(wanted, self._tables(manifest, wanted), strict=True))
         if len(parts) == 1:
@@ -418,7 +436,7 @@ class Hub:
         if splits.manifest is not None:  # what comes from Hugging Face has none, and is there
             for split in ("train", "test"):
                 if split not in splits:
-                    raise unknown_split(splits.manifest, split)
+                    raise unknown_split(splits.manifest.name, split, splits)
             self._tables(splits.manifest, ["train", "test"])
 
         def arrays(split: str) -> "Arrays":

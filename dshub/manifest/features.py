@@ -3,13 +3,18 @@
 import builtins
 import re
 from math import prod
-from typing import Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Literal, NoReturn, assert_never, get_args
 
 import msgspec
+
+from dshub import phrasebook
 
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
 ]
+
+
+_SHOWN = 10  # names of classes in a `repr`
 
 
 class ImageFeature(
@@ -64,6 +69,17 @@ class LabelFeature(
     names: tuple[str, ...]
     codes: tuple[str, ...] = ()
     first: int = 0
+
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: builtins.str) -> NoReturn:
+            raise phrasebook.missing(self, name, phrasebook.LABEL)
+
+    def __repr__(self) -> builtins.str:
+        names = [repr(name) for name in self.names[:_SHOWN]]
+        names += [f"… {len(self.names):,} names"] if len(self.names) > _SHOWN else []
+        codes = f", codes={len(self.codes):,}" if self.codes else ""
+        return f"LabelFeature(names=({', '.join(names)}){codes}, first={self.first})"
 
     def int(self, name: builtins.str) -> builtins.int:
         """The number of a class, by name or code: `features["label"].int("cat")`.

@@ -216,6 +216,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     citations: tuple[Citation, ...] = ()
     layouts: dict[str, Layout] = {}
 
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {split.rows:,}" for name, split in self.splits.items())
+        return f"<Manifest {self.identifier}: {rows} rows of {', '.join(self.features)}>"
+
     @property
     def identifier(self) -> str:
         """`name@version`."""
