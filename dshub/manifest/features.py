@@ -5,9 +5,8 @@ import re
 from math import prod
 from typing import TYPE_CHECKING, Literal, NoReturn, assert_never, get_args
 
-import msgspec
-
 from dshub import phrasebook
+from dshub.manifest.fields import Fields
 
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
@@ -18,7 +17,7 @@ _SHOWN = 10  # names of classes in a `repr`
 
 
 class ImageFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
 ):
     """A picture: height, width, channels.
 
@@ -37,7 +36,7 @@ class ImageFeature(
 
 
 class AudioFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="audio"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="audio"
 ):
     """A recording, kept as the file it came in and decoded when a row is read.
 
@@ -55,7 +54,7 @@ class AudioFeature(
 
 
 class LabelFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
 ):
     """A class number; rows hold int64 from 0 to len(names) - 1.
 
@@ -107,7 +106,7 @@ class LabelFeature(
 
 
 class NumberFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
 ):
     """A number, or an array of them where `shape` is not empty.
 
@@ -121,7 +120,7 @@ class NumberFeature(
 
 
 class TextFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
 ):
     """A string."""
 
@@ -131,7 +130,7 @@ Item = LabelFeature | NumberFeature | TextFeature
 
 
 class ListFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="list"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="list"
 ):
     """As many values as a row has, such as the words of a sentence.
 
