@@ -194,14 +194,15 @@ def _done(place: "Destination", hub: "Hub", report: "Report") -> str:
     ways = [f"{count} by {how}" for how, count in report.taken.items()]
     if report.fetched:
         ways.append(f"{report.fetched} fetched")
-    lines = [f"files: {', '.join(ways)}" if ways else "no file was missing"]
+    none = "no file could be had" if report.errors else "no file was missing"
+    lines = [f"files: {', '.join(ways)}" if ways else none]
     if report.removed:
         lines.append(f"removed {len(report.removed)} files that nothing needs any more")
     state = "lists" if report.changed else "listed already"
     count = len(report.listed)
     datasets = "1 dataset" if count == 1 else f"{count} datasets"
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
-    if place.title in hub.settings.mirrors:
+    if place.title in hub.settings.mirrors or not report.listed:
         return "\n".join(lines)
     return "\n".join([*lines, _screen.dim(f"DSHUB_MIRROR={place.title} dshub list")])
 

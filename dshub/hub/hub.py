@@ -16,7 +16,6 @@ from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
 from dshub.settings import Settings
-from dshub.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from dshub.fetcher import Fetched, Fetcher, Imported, Job, Keep, Plan
     from dshub.housekeeping import Cache
     from dshub.layouts import ImportReport
+    from dshub.store import Store
     from dshub.verification import Finding
 
     Arrays = tuple[np.ndarray, np.ndarray]
@@ -65,8 +65,10 @@ class Hub:
         return MirrorRegistry(self.settings.registry, mirrors=mirrors, prefer=self.settings.prefer)
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The cache and its read-only layers."""
+        from dshub.store import Store
+
         return Store(self.settings.cache, self.settings.site_caches)
 
     @cached_property
