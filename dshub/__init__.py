@@ -62,10 +62,31 @@ _HOMES = {
 }
 
 
+_ELSEWHERE = {  # what other libraries have, and modules that have to be imported
+    "DataLoader": "load(name, split).batches(128) gives batches",
+    "Features": "Dataset.features says what columns hold",
+    "builder": "info(name) says what a dataset is",
+    "datasets": 'load("mnist", split="train") opens a dataset, names() gives all',
+    "download": "fetch(name) gets a dataset, and load(name) too",
+    "export": "it is a module: `from dshub.export import export`",
+    "list": "names() gives every dataset",
+    "list_builders": "names() gives every dataset",
+    "list_datasets": "names() gives every dataset",
+    "load_dataset": 'load("mnist", split="train") opens a dataset',
+    "load_from_disk": "Dataset.from_… opens data of your own",
+    "order": "it is a module: `import dshub.order`",
+    "retrieve": "fetch(name) gets a dataset, and load(name) too",
+    "search": "`dshub search WORD`, or Registry().search([word])",
+    "testing": "it is a module: `import dshub.testing`",
+    "transforms": "it is a module: `from dshub.transforms import Normalize`",
+}
+
+
 def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(f"module 'dshub' has no attribute {name!r}")
+        told = f": {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        raise AttributeError(f"module 'dshub' has no attribute {name!r}{told}")
     from importlib import import_module
 
     value: object = getattr(import_module(f"dshub.{home}"), name)

@@ -59,7 +59,10 @@ SHOWN = 80  # characters of a wrong value
 
 
 class DshubError(Exception):
-    """The root of the tree. `str(error)` says what happened; `error.hint` what to do next."""
+    """The root of the tree. `str(error)` says what happened; `error.hint` what to do next.
+
+    The hint is also a note of the exception, so that a traceback ends with it.
+    """
 
     exit_code: int = 1
     hint: str = ""
@@ -67,6 +70,8 @@ class DshubError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint or self.hint
+        if self.hint:
+            self.add_note(f"hint: {self.hint}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors cross from worker processes as they are, whatever their arguments were."""
@@ -128,25 +133,42 @@ class SplitError(DshubError):
 
 
 class UnknownNameError(DshubError, KeyError):
-    """`there is no dataset named 'mnits'` / `hint: did you mean mnist?`."""
+    """`there is no dataset named 'mnits'` / `hint: did you mean mnist?`.
+
+    Attributes:
+        close: the names that were probably meant; found among `known` where not given.
+        known: the names that there are.
+    """
 
     exit_code = 3
 
-    def __init__(
-        self, *, kind: str, name: str, close: Sequence[str] = (), known: Sequence[str] = ()
+    def __init__(  # facts, all by keyword
+        self,
+        *,
+        kind: str,
+        name: str,
+        close: Sequence[str] | None = None,
+        known: Sequence[str] = (),
+        hint: str = "",
     ) -> None:
-        hint = ""
-        if close:
-            hint = f"did you mean {' or '.join(close)}?"
-        elif known:
-            hint = f"known: {', '.join(known)}"
-        elif kind == "dataset":
-            hint = "`dshub list` shows every dataset"
-        super().__init__(f"there is no {kind} named {name!r}", hint=hint)
+        close = _closest(name, known) if close is None else close
+        meant = f"did you mean {' or '.join(close)}?" if close else ""
+        others = "; ".join(filter(None, [f"known: {', '.join(known)}" if known else "", hint]))
+        told = " ".join(filter(None, [meant, others]))
+        super().__init__(f"there is no {kind} named {name!r}", hint=told)
         self.kind, self.name, self.close, self.known = kind, name, tuple(close), tuple(known)
 
     def __str__(self) -> str:
         return Exception.__str__(self)  # KeyError's own would put it in quotes
+
+
+def _closest(name: object, known: Sequence[str]) -> list[str]:
+    """The name most like one that is not known, in a list of one; empty where none is."""
+    import difflib  # for an error only
+
+    plain = {other.casefold(): other for other in known}
+    matches = difflib.get_close_matches(str(name).casefold(), plain, n=1, cutoff=0.75)
+    return [plain[match] for match in matches]
 
 
 class ManifestError(DshubError):
@@ -218,16 +240,16 @@ class FetchError(DshubError):
             if not errors:
                 lines.append("\n    it names no source")
         files = "1 of its files" if len(attempts) == 1 else f"{len(attempts)} of its files"
-        super().__init__(f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}")
-        self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
         flat = [error for errors in attempts.values() for error in errors]
         wrong = [error for error in flat if isinstance(error, ChecksumError)]
         first = _judged(wrong) if wrong else "check the connection"
-        self.exit_code = 5 if wrong else 4
-        self.hint = (
-            f"{first}; or name a mirror in DSHUB_MIRROR; or download the files on a machine that "
-            f"can, and `dshub import {dataset.split(maxsplit=1)[0]} FOLDER` here"
+        super().__init__(
+            f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}",
+            hint=f"{first}; or name a mirror in DSHUB_MIRROR; or download the files on a machine "
+            f"that can, and `dshub import {dataset.split(maxsplit=1)[0]} FOLDER` here",
         )
+        self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
+        self.exit_code = 5 if wrong else 4
 
 
 def _judged(wrong: Sequence["ChecksumError"]) -> str:

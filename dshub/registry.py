@@ -46,6 +46,9 @@ class Registry:
         self._built_in = built_in
         self._given = {(item.name, item.version): item for item in manifests}
 
+    def __repr__(self) -> str:
+        return f"<Registry of {', '.join(map(str, self._roots)) or 'no folder'}>"
+
     @cached_property
     def _near(self) -> _Entries:
         """What is found without looking at installed packages."""
@@ -192,33 +195,73 @@ class Registry:
         return [root for root in self._roots if not os.path.isdir(root)]  # noqa: PTH112  # or closed
 
 
-def unknown(name: str, known: Collection[str], gone: Sequence[Path] = ()) -> UnknownNameError:
-    """An error with the names closest to what was written: whole names, then their ends.
+def unknown(
+    name: str, known: Collection[str], gone: Sequence[Path] = (), besides: Sequence[str] = ()
+) -> UnknownNameError:
+    """An error with the names that were probably meant, however they were written.
 
     Args:
-        name: what was written.
-        known: every name.
+        name: what somebody wrote, such as `MNIST`, `cifar10`, `ylecun/mnist`, `mnist:train`.
+        known: every dataset.
         gone: folders that may have had it.
+        besides: what else the hint is to say.
+    """
+    told = [f"the folder {folder}, which is to hold manifests, is not there" for folder in gone]
+    told += besides
+    members = [other for other in known if other.startswith(f"{name}/")]
+    if members:
+        hint = "; ".join([f"it is a family, of {', '.join(members)}", *told])
+        return UnknownNameError(kind="single dataset", name=name, close=(), hint=hint)
+    close = _closest(re.split("[@:[]", name.removeprefix("hf:"))[0], known)
+    hints = [] if close else ["`dshub list` shows every dataset"]
+    family, slash, _ = name.partition("/")
+    if name.startswith("hf:"):
+        hints.append("names with hf: are for `load`, in Python")
+    elif not close or (slash and family not in {*known, *_families(known)}):
+        asked = name if slash else "owner/name"
+        hints.append(f'load("hf:{asked}") asks the Hugging Face hub')
+    hint = "; ".join([*hints, *told])
+    return UnknownNameError(kind="dataset", name=name, close=close, hint=hint)
+
+
+def _families(known: Collection[str]) -> set[str]:
+    return {name.partition("/")[0] for name in known if "/" in name}
+
+
+def _closest(name: str, known: Collection[str]) -> list[str]:
+    """The datasets and families that a name may mean: written otherwise, cut short, or misspelt.
+
+    What is written with another capital or hyphen is the one; a beginning may be that of three.
     """
     import difflib
 
-    members = [other for other in known if other.startswith(f"{name}/")]
-    if members:
-        return UnknownNameError(kind="single dataset", name=name, known=members)
-    families = {other.partition("/")[0] for other in known if "/" in other}
-    by_plain: dict[str, str] = {}
-    for other in [*known, *sorted(families)]:
-        by_plain.setdefault(_plain(other), other)
-    for other in known:
-        by_plain.setdefault(_plain(other.rpartition("/")[2]), other)
-    plain = _plain(name.partition("@")[0])
-    matches = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.7)
+    plain, last = _plain(name), _plain(name.rpartition("/")[2])
+    whole = _by_plain([*known, *sorted(_families(known))])
+    ends = _by_plain(known, end=True) | whole
+    if plain in ends or last in whole:
+        return [ends.get(plain) or whole[last]]
+    begun = [other for key, other in ends.items() if len(plain) > 2 and key.startswith(plain)]
+    if begun:
+        return sorted(set(begun), key=_in_order)[:3]
+    matches = difflib.get_close_matches(plain, ends, n=3, cutoff=0.7)
     matches.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
-    close = list(dict.fromkeys(by_plain[match] for match in matches))
-    error = UnknownNameError(kind="dataset", name=name, close=close[:1])
-    for folder in gone:
-        error.hint += f"; the folder {folder}, which is to hold manifests, is not there"
-    return error
+    longest = sorted(whole, key=len, reverse=True)
+    if len(plain) > 3:
+        matches += [key for key in longest if len(key) > 3 and (key in plain or plain in key)]
+    return [ends[match] for match in matches[:1]]
+
+
+def _by_plain(names: Collection[str], *, end: bool = False) -> dict[str, str]:
+    """Names, or their last parts, without capitals and hyphens; the first of those that agree."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(_plain(name.rpartition("/")[2] if end else name), name)
+    return found
+
+
+def _in_order(name: str) -> tuple[str, ...]:
+    """Sorts `cifar-10` before `cifar-100`, and `imagenet-1k` before `imagenet-resized/8x8`."""
+    return tuple(part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", name))
 
 
 def built_in_root() -> Path:

@@ -18,6 +18,27 @@ from dshub import __version__, plugins
 from dshub.errors import DshubError
 from dshub.progress import harmless
 
+MEANT = {  # what other programs call it
+    "clean": "cache gc",
+    "clear": "cache rm",
+    "convert": "export",
+    "delete": "cache rm",
+    "describe": "info",
+    "download": "fetch",
+    "du": "cache du",
+    "get": "fetch",
+    "head": "preview",
+    "load": "fetch",
+    "ls": "list",
+    "pull": "fetch",
+    "remove": "cache rm",
+    "rm": "cache rm",
+    "show": "info",
+    "status": "cache ls",
+    "version": "--version",
+    "view": "preview",
+}
+
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -43,12 +64,18 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            suggestion = f" Did you mean {close[0]!r}?" if close else ""
-            ctx.fail(f"there is no command {args[0]!r}.{suggestion}")
+            ctx.fail(f"there is no command {args[0]!r}.{self._meant(ctx, *args)}")
         return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, name: str, *rest: str) -> str:
+        """What somebody may have meant by a command that there is not."""
+        import difflib
+
+        if name == "help":
+            return f" Did you mean `dshub {' '.join([*rest, '--help'])}`?"
+        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        meant = MEANT.get(name) or next(iter(close), None)
+        return f" Did you mean `dshub {meant}`?" if meant else ""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -51,7 +51,7 @@ def bold(text: str) -> str:
 
 def dim(text: str) -> str:
     """Less important."""
-    return click.style(text, dim=True)
+    return click.style(text, dim=True) if text else ""
 
 
 def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:

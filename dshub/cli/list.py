@@ -6,14 +6,18 @@ from dshub.cli import _listing, _screen
 
 
 @click.command(short_help="Every dataset, a line each.")
+@click.argument("words", nargs=-1, metavar="")
 @_screen.json_option
-def command(as_json: bool) -> None:
+def command(words: tuple[str, ...], as_json: bool) -> None:
     """Every dataset of the registry, a line each.
 
     \b
       dshub list
       dshub list --json | jq '.datasets[].name'
     """
+    if words:
+        told = " ".join(words)
+        raise click.UsageError(f"list shows everything; try `dshub search {told}`, or `dshub info`")
     from dshub.hub import Hub
 
     _listing.show(Hub().registry.listing(), as_json)

@@ -202,14 +202,15 @@ def _done(place: "Destination", hub: "Hub", report: "Report") -> str:
     ways = [f"{count} by {how}" for how, count in report.taken.items()]
     if report.fetched:
         ways.append(f"{report.fetched} fetched")
-    lines = [f"files: {', '.join(ways)}" if ways else "no file was missing"]
+    none = "no file could be had" if report.errors else "no file was missing"
+    lines = [f"files: {', '.join(ways)}" if ways else none]
     if report.removed:
         removed = counted(len(report.removed), "file")
         lines.append(f"removed {removed} that nothing needs any more")
     state = "lists" if report.changed else "listed already"
     datasets = counted(len(report.listed), "dataset")
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
-    if place.address in hub.settings.mirrors:
+    if place.address in hub.settings.mirrors or not report.listed:
         return "\n".join(lines)
     setting = f"DSHUB_MIRROR={shlex.quote(place.address)}"
     return "\n".join([*lines, _screen.dim(f"{setting} dshub list")])

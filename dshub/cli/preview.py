@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dshub.cli import _screen
-from dshub.errors import StoreError, UnknownNameError
+from dshub.errors import StoreError
 from dshub.manifest import (
     Feature,
     ImageFeature,
@@ -85,8 +85,9 @@ def _taken(hub: "Hub", manifest: Manifest, split: str | None, rows: int) -> "Sam
 
     wanted = split or next(iter(manifest.splits))
     if wanted not in manifest.splits:
-        known = list(manifest.splits)
-        raise UnknownNameError(kind=f"split of {manifest.name}", name=wanted, known=known)
+        from dshub.dataset import unknown_split
+
+        raise unknown_split(manifest.name, wanted, manifest.splits)
     taken = sample(manifest, wanted, hub.store, rows=rows)
     if taken.synthetic and not manifest.synthetic:
         said = f"{manifest.name} is not prepared here: these rows are synthetic, made up by dshub"

@@ -9,7 +9,8 @@ from dshub.dataset.dataset import Dataset
 from dshub.dataset.decoding import LazyColumn
 from dshub.dataset.fingerprints import split_fingerprint
 from dshub.dataset.splits import Part, parse_split
-from dshub.dataset.together import Splits, together, unknown_split
+from dshub.dataset.together import Splits, together
+from dshub.dataset.unknown import unknown_column, unknown_split
 
 __all__ = [
     "Dataset",
@@ -19,5 +20,6 @@ __all__ = [
     "parse_split",
     "split_fingerprint",
     "together",
+    "unknown_column",
     "unknown_split",
 ]

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from dshub.arguments import choice, flag, number, whole
-from dshub.errors import ArgumentError, UnknownNameError
+from dshub.dataset.unknown import unknown_column
+from dshub.errors import ArgumentError
 from dshub.loader import Plan, Rows
 from dshub.manifest import Feature, ListFeature, TextFeature, is_encoded
 from dshub.order import Blocks, InOrder, Order, Shuffled, Weighted, this_rank
@@ -58,7 +59,7 @@ def _checked(rows: Rows, options: dict[str, Any]) -> dict[str, Any]:
 def _check_bucket(name: Any, rows: Rows) -> None:
     feature: Feature | None = rows.features.get(name) if isinstance(name, str) else None
     if feature is None:
-        raise UnknownNameError(kind="column", name=name, known=tuple(rows.features))
+        raise unknown_column(name, rows.features)
     if not isinstance(feature, TextFeature | ListFeature) and not is_encoded(feature):
         expected = "a column of text or lists, whose rows differ in length"
         raise ArgumentError(name="bucket", value=name, expected=expected)

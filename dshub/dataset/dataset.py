@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast, overload
 
 import numpy as np
 import pyarrow as pa
 
-from dshub import plugins
+from dshub import phrasebook, plugins
 from dshub.arguments import whole
 from dshub.dataset.alignment import AlignedSource, chosen_column
 from dshub.dataset.arrow import arrow_table
@@ -33,7 +33,8 @@ from dshub.dataset.selection import (
     stretch_of,
 )
 from dshub.dataset.sources import Source, TableSource
-from dshub.errors import ArgumentError, UnknownNameError
+from dshub.dataset.unknown import unknown_column
+from dshub.errors import ArgumentError
 from dshub.loader import Batch, Layout, Loader, Shuffle
 from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
 from dshub.order import Uneven
@@ -189,6 +190,11 @@ class Dataset:
         """What it is, without what was worked out from that."""
         return {name: value for name, value in vars(self).items() if name.startswith("_")}
 
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise phrasebook.missing(self, name, phrasebook.DATASET)
+
     # What it is
 
     @property
@@ -310,8 +316,6 @@ class Dataset:
         return np.fromiter(map(len, values), np.int64, len(rows))
 
     def _column(self, name: str) -> np.ndarray | Sequence[Any]:
-        if name not in self._names:
-            raise UnknownNameError(kind="column", name=name, known=self._names)
         view = self.columns([name])
         return (
             LazyColumn(view, name) if name in self.encoded else cast("Values", view._span()[name])
@@ -361,7 +365,7 @@ class Dataset:
         chosen = tuple(names) if isinstance(names, Iterable) else (names,)
         for name in chosen:
             if name not in self._names:
-                raise UnknownNameError(kind="column", name=name, known=self._names)
+                raise unknown_column(name, self._names, self.manifest)
         if len(set(chosen)) < len(chosen):
             raise ArgumentError(name="names", value=names, expected="columns, each of them once")
         return replace(self, _names=chosen)
@@ -401,6 +405,7 @@ class Dataset:
         rows = range(len(self))[max(whole("count", count), 0) :]
         return self._with(sliced(self._selection, rows))
 
+    @phrasebook.foreign(phrasebook.SHUFFLE)
     def shuffle(self, seed: int = 0) -> Self:
         """The same rows in the order of a seed: on every machine, in every release, the same."""
         return self._with(Shuffled(self._selection, whole("seed", seed), 0, len(self)))
@@ -485,6 +490,7 @@ class Dataset:
 
     # Handing out
 
+    @phrasebook.foreign(phrasebook.BATCHES)
     def batches(  # noqa: PLR0913  # the one long list of options, all by keyword
         self,
         size: int,

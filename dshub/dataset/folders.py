@@ -19,17 +19,13 @@ import numpy as np
 
 from dshub.dataset.decoding import recording_feature
 from dshub.dataset.splits import parse_split
-from dshub.errors import ReadError, SchemaError, UnknownNameError
+from dshub.dataset.unknown import same, unknown_split
+from dshub.errors import ReadError, SchemaError
 from dshub.manifest import Feature, ImageFeature, LabelFeature, Manifest
 from dshub.table import Values
 
 PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 RECORDINGS = (".wav", ".flac")
-SPLITS = (
-    ("train", "training"),
-    ("val", "valid", "validation", "dev"),
-    ("test", "testing"),
-)  # what folders of splits are called; names in one line mean the same
 
 
 class FolderSource:
@@ -116,7 +112,7 @@ def from_folder(root: Path, split: str | None) -> tuple[FolderSource, tuple[str,
     if split is not None:
         found = {folder.name: _rows(root, folder) for folder in folders}
         rows = _chosen(root, found, split)
-    elif folders and all(_group(folder.name) for folder in folders):
+    elif folders and all(same(folder.name) for folder in folders):
         told = ", ".join(folder.name for folder in folders)
         raise ValueError(f"{root} holds the splits {told}: name one, as split={folders[0].name!r}")
     else:
@@ -149,19 +145,14 @@ def _chosen(root: Path, found: Mapping[str, Sequence[Row]], expression: str) -> 
     """The rows that a split expression means."""
     chosen: list[Row] = []
     for part in parse_split(expression):
-        wanted = {part.split, *_group(part.split)}
+        wanted = {part.split, *same(part.split)}
         name = next((name for name in found if name == part.split), None)
         name = name or next((name for name in found if name.lower() in wanted), None)
         if name is None:
-            raise UnknownNameError(kind=f"split of {root}", name=part.split, known=list(found))
+            raise unknown_split(str(root), part.split, found)
         rows = part.rows(len(found[name]))
         chosen += found[name][rows.start : rows.stop]
     return chosen
-
-
-def _group(name: str) -> tuple[str, ...]:
-    """The names that mean the same split; none where it is not the name of one."""
-    return next((names for names in SPLITS if name.lower() in names), ())
 
 
 def _folders(root: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import Any
 from dshub.dataset.dataset import Dataset
 from dshub.dataset.hugging_face import library
 from dshub.dataset.splits import parse_split
+from dshub.dataset.unknown import unknown_split
 from dshub.errors import DshubError, OfflineError, ReadError, UnknownNameError
 
 PREFIX = "hf:"
@@ -81,8 +82,7 @@ class HubSplits:
         chosen = []
         for part in parse_split(expression):
             if part.split not in self._found:
-                kind = f"split of {self.name.text}"
-                raise UnknownNameError(kind=kind, name=part.split, known=list(self._found))
+                raise unknown_split(self.name.text, part.split, self._found)
             whole = self._found[part.split]
             chosen.append(whole.select(part.rows(len(whole))))
         together = chosen[0] if len(chosen) == 1 else library().concatenate_datasets(chosen)

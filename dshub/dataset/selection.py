@@ -85,8 +85,9 @@ def positions_of(key: Any, length: int) -> np.ndarray:
         return np.flatnonzero(wanted)
     if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
         told = textwrap.shorten(repr(key), 80, placeholder=" …")
-        advice = "; ds.columns([…]) chooses columns" if wanted.dtype.kind == "U" else ""
-        raise TypeError(f"rows are chosen by whole numbers, slices and lists, not {told}{advice}")
+        told = f"rows are chosen by whole numbers, slices and lists, not {told}"
+        named = isinstance(key, list | tuple) and all(isinstance(name, str) for name in key)
+        raise TypeError(f"{told}; ds.columns({list(key)}) chooses columns" if named else told)
     wrong = np.flatnonzero((wanted < -length) | (wanted >= length))
     if len(wrong):
         told = f"there is no row {wanted[wrong[0]]} among {length:,}"

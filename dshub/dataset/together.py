@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from dshub import phrasebook
 from dshub.dataset.dataset import Dataset
 from dshub.dataset.splits import Part
-from dshub.errors import UnknownNameError
+from dshub.dataset.unknown import unknown_split
 from dshub.manifest import Manifest
 
 
@@ -32,8 +34,8 @@ class Splits(Mapping[str, Dataset]):
 
     def __getitem__(self, split: str) -> Dataset:
         if split not in self._rows:
-            kind = f"split of {self.manifest.name if self.manifest else self.title}"
-            raise UnknownNameError(kind=kind, name=split, known=list(self._rows))
+            name = self.manifest.name if self.manifest else self.title
+            raise unknown_split(name, split, self._rows)
         if split not in self._opened:
             self._opened[split] = self._open_split(split)
         return self._opened[split]
@@ -47,15 +49,24 @@ class Splits(Mapping[str, Dataset]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise phrasebook.missing(self, name, self._words())
+
+    def _words(self) -> dict[str, str]:
+        """What to write instead of `splits.train`, and of what a dataset has."""
+        if "_rows" not in vars(self):  # while it is being made, or unpickled
+            return {}
+        first = next(iter(self._rows), "train")
+        own = [name for name in dir(Dataset) if not name.startswith("_")]
+        words = {name: f'a split has it: splits["{first}"].{name}' for name in own}
+        words |= {name: f"of one split, {told}" for name, told in phrasebook.DATASET.items()}
+        return words | {name: f'it is splits["{name}"]' for name in self._rows}
+
     def __repr__(self) -> str:
         rows = ", ".join(f"{name}: {rows:,} rows" for name, rows in self._rows.items())
         return f"<Splits {self.title}: {rows}>"
-
-
-def unknown_split(manifest: Manifest, split: str) -> UnknownNameError:
-    """The error for a split that a dataset lacks."""
-    known = list(manifest.splits)
-    return UnknownNameError(kind=f"split of {manifest.name}", name=split, known=known)
 
 
 def together(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str, Path]) -> Dataset:

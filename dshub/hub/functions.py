@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, overload
 
+from dshub import phrasebook
 from dshub.hub.hub import Hub
 from dshub.manifest import Manifest
 from dshub.settings import Settings
@@ -36,12 +37,24 @@ def names() -> list[str]:
 
 
 def info(name: str) -> Manifest:
-    """The manifest of a dataset; see `Hub.info`."""
+    """What is known of a dataset: columns, splits, licence, files; see `Hub.info`.
+
+    Raises:
+        UnknownNameError: there is no such dataset or version.
+    """
     return _hub().info(name)
 
 
 def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
-    """Get datasets onto this machine, verified; see `Hub.fetch`."""
+    """Get datasets or families onto this machine, verified; see `Hub.fetch` for more.
+
+    Args:
+        *names: `"mnist"`, `"mnist@1.0.0"`, or `"emnist"` for all members of a family.
+        prepare: make the tables too, so that `load` is instant afterwards.
+
+    Returns:
+        Every file, and where it came from.
+    """
     return _hub().fetch(*names, prepare=prepare)
 
 
@@ -61,6 +74,7 @@ def load(
     columns: Sequence[str] | None = None,
     synthetic: int | None = None,
 ) -> "Splits": ...
+@phrasebook.foreign(phrasebook.LOAD)
 def load(
     name: str,
     split: str | None = None,
@@ -68,12 +82,37 @@ def load(
     columns: Sequence[str] | None = None,
     synthetic: int | None = None,
 ) -> "Dataset | Splits":
-    """A split of a dataset, ready to use; see `Hub.load`."""
+    """A split of a dataset, ready to use: what is missing is fetched, verified and prepared first.
+
+    ::
+
+        train = load("mnist", split="train")
+        load("mnist")["test"]                    # without a split, all of them by name
+        load("glue/sst2", split="train[:10%]")   # also train[:1000], train[90%:], train+test
+        load("hf:owner/name", split="train")     # from the Hugging Face hub
+
+    Args:
+        name: dataset, `name@version`, or the path of a manifest; `dshub.names()` gives all.
+        split: which rows; None gives all splits as a read-only mapping.
+        columns: only these.
+        synthetic: rows per split of a stand-in to load instead, made without the data.
+
+    Returns:
+        A `Dataset`, or a mapping of them where `split` is None.
+
+    Raises:
+        DshubError: it cannot be had; says why, and what to do. See `Hub.load` for the kinds.
+    """
     if split is None:
         return _hub().load(name, columns=columns, synthetic=synthetic)
     return _hub().load(name, split, columns=columns, synthetic=synthetic)
 
 
 def load_data(name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
-    """`(x_train, y_train), (x_test, y_test)`; see `Hub.load_data`."""
+    """`(x_train, y_train), (x_test, y_test)`, as arrays in memory; see `Hub.load_data`.
+
+    Args:
+        name: a dataset with the splits `train` and `test`.
+        synthetic: rows per split of a stand-in to load instead, made without the data.
+    """
     return _hub().load_data(name, synthetic=synthetic)

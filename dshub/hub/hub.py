@@ -10,14 +10,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from dshub import phrasebook
 from dshub.arguments import whole
-from dshub.errors import DshubError, TermsError, UnknownNameError
+from dshub.errors import ArgumentError, DshubError, TermsError, UnknownNameError
 from dshub.hub.vanishing import persistent
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
 from dshub.settings import Settings
-from dshub.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dshub.fetcher import Fetched, Fetcher, Imported, Job, Keep, Plan
     from dshub.housekeeping import Cache
     from dshub.layouts import ImportReport
+    from dshub.store import Store
     from dshub.verification import Finding
 
     Arrays = tuple[np.ndarray, np.ndarray]
@@ -53,6 +54,9 @@ class Hub:
         self.progress = progress or choose(self.settings.progress)
         self.registry = registry or self._known()
 
+    def __repr__(self) -> str:
+        return f"<Hub: cache {self.settings.cache}, {self.registry!r}>"
+
     def _known(self) -> Registry:
         """The datasets of folders, and of mirrors where settings name some."""
         if not self.settings.mirrors:
@@ -63,8 +67,10 @@ class Hub:
         return MirrorRegistry(self.settings.registry, mirrors=mirrors, prefer=self.settings.prefer)
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The cache and its read-only layers."""
+        from dshub.store import Store
+
         return Store(self.settings.cache, self.settings.site_caches)
 
     @cached_property
@@ -291,6 +297,7 @@ class Hub:
         columns: Sequence[str] | None = None,
         synthetic: int | None = None,
     ) -> "Splits": ...
+    @phrasebook.foreign(phrasebook.LOAD)
     def load(
         self,
         name: str,
@@ -319,18 +326,20 @@ class Hub:
             ArgumentError: `synthetic` is no number of rows.
             and what `fetch` raises, where something is missing.
         """
+        if not isinstance(name, str):
+            raise ArgumentError(name="name", value=name, expected="a text such as 'mnist'")
         if synthetic is not None:
             whole("synthetic", synthetic, least=0)
         wanted = self.settings.synthetic if synthetic is None else synthetic
         if name.startswith("hf:"):
             return self._load_from_hub(name, split, columns, synthetic=wanted or None)
-        ready = None if wanted else self._ready(name, split)
-        manifest = ready or self._manifest(name, wanted or None)
+        manifest = self._meant(name, split, wanted or None)
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
             if column not in manifest.features:
-                known = list(manifest.features)
-                raise UnknownNameError(kind="column", name=column, known=known)
+                from dshub.dataset import unknown_column
+
+                raise unknown_column(column, manifest.features, manifest)
         if split is None:
             from dshub.dataset import Splits
 
@@ -338,6 +347,17 @@ class Hub:
             opened = partial(self._open, manifest, columns=columns)
             return Splits(manifest.identifier, rows, opened, manifest)
         return self._open(manifest, split, columns)
+
+    def _meant(self, name: str, split: str | None, synthetic: int | None) -> Manifest:
+        """The manifest to load; says so where `split` is the member of a family, `load(a, b)`."""
+        try:
+            ready = None if synthetic else self._ready(name, split)
+            return ready or self._manifest(name, synthetic)
+        except UnknownNameError as error:
+            member = f"{name}/{split}"
+            if error.name == name and member in self.names():
+                raise UnknownNameError(kind=error.kind, name=name, close=[member]) from None
+            raise
 
     def _load_from_hub(
         self,
@@ -387,7 +407,7 @@ class Hub:
         parts = parse_split(expression)
         for part in parts:
             if part.split not in manifest.splits:
-                raise unknown_split(manifest, part.split)
+                raise unknown_split(manifest.name, part.split, manifest.splits)
         wanted = list(dict.fromkeys(part.split for part in parts))
 
         def opened() -> Dataset:
@@ -438,7 +458,7 @@ class Hub:
         if splits.manifest is not None:  # what comes from Hugging Face has none, and is there
             for split in ("train", "test"):
                 if split not in splits:
-                    raise unknown_split(splits.manifest, split)
+                    raise unknown_split(splits.manifest.name, split, splits)
             self._tables(splits.manifest, ["train", "test"])
 
         def arrays(split: str) -> "Arrays":

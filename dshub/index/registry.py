@@ -225,15 +225,14 @@ class MirrorRegistry(Registry):
 
     def _not_found(self, name: str) -> DshubError:
         """An error for a name that neither folders nor mirrors know."""
-        error = unknown(name, self._every_name(), self._folders.gone())
+        told = []
         for address, trouble in self._mirrors.troubles.items():
             if trouble.exit_code != 4:  # bytes that are not to be believed
                 return trouble
-            told = f"mirror {shown_url(address)} could not be asked what it has"
-            error.hint = f"{error.hint}; {told}: {trouble}"
-        for address in sorted(self._mirrors.bare):
-            error.hint += f"; mirror {shown_url(address)} has no {NAME}, so it lists nothing"
-        return error
+            told.append(f"mirror {shown_url(address)} could not be asked what it has: {trouble}")
+        bare = map(shown_url, sorted(self._mirrors.bare))
+        told += [f"mirror {address} has no {NAME}, so it lists nothing" for address in bare]
+        return unknown(name, self._every_name(), self._folders.gone(), besides=told)
 
     def _compare(self, manifest: Manifest, listed: Sequence[Listed]) -> None:
         """Raise where a mirror has other rows under the name and version of a folder's manifest."""

@@ -4,19 +4,19 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import numpy as np
 
-from dshub import plugins
+from dshub import phrasebook, plugins
 from dshub.arguments import whole
 from dshub.errors import StateError
 from dshub.loader.ahead import ahead, batch_bytes
 from dshub.loader.buckets import Buckets
 from dshub.loader.gathering import Gatherer
 from dshub.loader.plan import Plan, Rows
-from dshub.order import ORDER_VERSION, Share
+from dshub.order import ORDER_VERSION, InOrder, Share
 
 CHUNK = 1 << 14  # rows whose order is computed at a time
 
@@ -59,6 +59,18 @@ class Loader:
         value = whole("epoch", value, least=0)
         if value != self._epoch:
             self._epoch, self._position, self._resume, self._began = value, 0, 0, None
+
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise phrasebook.missing(self, name, phrasebook.LOADER)
+
+    def __repr__(self) -> str:
+        plan = self.plan
+        parts = [f"{len(self):,} batches of {plan.size:,} rows"]
+        parts += [] if isinstance(plan.order, InOrder) else ["shuffled"]
+        parts += [f"rank {plan.rank} of {plan.world}"] if plan.world > 1 else []
+        return f"<Loader {', '.join(parts)}, epoch {self.epoch}: {self.rows!r}>"
 
     @property
     def share(self) -> Share:

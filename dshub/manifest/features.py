@@ -3,17 +3,21 @@
 import builtins
 import re
 from math import prod
-from typing import Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Literal, NoReturn, assert_never, get_args
 
-import msgspec
+from dshub import phrasebook
+from dshub.manifest.fields import Fields
 
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
 ]
 
 
+_SHOWN = 10  # names of classes in a `repr`
+
+
 class ImageFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
 ):
     """A picture: height, width, channels.
 
@@ -32,7 +36,7 @@ class ImageFeature(
 
 
 class AudioFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="audio"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="audio"
 ):
     """A recording, kept as the file it came in and decoded when a row is read.
 
@@ -50,7 +54,7 @@ class AudioFeature(
 
 
 class LabelFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
 ):
     """A class number; rows hold int64 from 0 to len(names) - 1.
 
@@ -64,6 +68,17 @@ class LabelFeature(
     names: tuple[str, ...]
     codes: tuple[str, ...] = ()
     first: int = 0
+
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: builtins.str) -> NoReturn:
+            raise phrasebook.missing(self, name, phrasebook.LABEL)
+
+    def __repr__(self) -> builtins.str:
+        names = [repr(name) for name in self.names[:_SHOWN]]
+        names += [f"… {len(self.names):,} names"] if len(self.names) > _SHOWN else []
+        codes = f", codes={len(self.codes):,}" if self.codes else ""
+        return f"LabelFeature(names=({', '.join(names)}){codes}, first={self.first})"
 
     def int(self, name: builtins.str) -> builtins.int:
         """The number of a class, by name or code: `features["label"].int("cat")`.
@@ -91,7 +106,7 @@ class LabelFeature(
 
 
 class NumberFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
 ):
     """A number, or an array of them where `shape` is not empty.
 
@@ -105,7 +120,7 @@ class NumberFeature(
 
 
 class TextFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
 ):
     """A string."""
 
@@ -115,7 +130,7 @@ Item = LabelFeature | NumberFeature | TextFeature
 
 
 class ListFeature(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="list"
+    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="list"
 ):
     """As many values as a row has, such as the words of a sentence.
 

@@ -9,13 +9,14 @@ import msgspec
 
 from dshub.digest import Digest
 from dshub.manifest.features import Feature, is_encoded, row_bytes
+from dshub.manifest.fields import Fields
 from dshub.manifest.steps import Step
 
 LOCAL = "local"  # the resource of a layout that a person has under no checksum
 CHUNK = 16 << 20  # bytes of a resource for which `chunks` holds one checksum; the last may be less
 
 
-class License(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class License(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """Under which terms the data are published, and where that is said.
 
     Attributes:
@@ -34,7 +35,7 @@ class License(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms: str | None = None
 
 
-class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Citation(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of a bibliography, with the fields of BibTeX."""
 
     type: Literal["article", "incollection", "inproceedings", "misc", "online", "techreport"]
@@ -48,7 +49,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Limits(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """What a file may grow to when it is unpacked; whatever grows beyond is taken for a bomb.
 
     The defaults let pass every dataset we know of. They decide no row, so they can be raised in a
@@ -66,7 +67,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ratio: int = 250
 
 
-class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """One file as upstream publishes it.
 
     Attributes:
@@ -115,7 +116,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2])
 
 
-class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Split(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """Rows that belong together, such as `train`.
 
     Attributes:
@@ -138,7 +139,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     files: dict[str, str | tuple[str, ...]]
     steps: tuple[Step, ...] = ()
     without: tuple[str, ...] = ()
-    figures: dict[str, int | tuple[int, ...]] = {}
+    figures: dict[str, int | tuple[int, ...]] = msgspec.field(default_factory=dict)
     layout: str = ""
 
     def references(self, part: str) -> tuple[str, ...]:
@@ -152,7 +153,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return [part for part in self.files if part not in of_steps]
 
 
-class Layout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Layout(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """Another form in which people have the rows of a split, such as one folder for each class.
 
     `dshub import` recognises it, and the split is then prepared from it. The rows are the same;
@@ -174,7 +175,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reader: dict[str, Any]  # as in a split
     files: dict[str, str | tuple[str, ...]]
     steps: tuple[Step, ...] = ()
-    resources: dict[str, Resource] = {}
+    resources: dict[str, Resource] = msgspec.field(default_factory=dict)
     order: Literal["path", "name"] = "path"
 
     @property
@@ -189,7 +190,7 @@ def _tuple(references: str | tuple[str, ...]) -> tuple[str, ...]:
     return (references,) if isinstance(references, str) else references
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """One version of one dataset.
 
     Attributes:
@@ -214,7 +215,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     supervised: tuple[str, str] | None = None
     license: License = License()
     citations: tuple[Citation, ...] = ()
-    layouts: dict[str, Layout] = {}
+    layouts: dict[str, Layout] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {split.rows:,}" for name, split in self.splits.items())
+        return f"<Manifest {self.identifier}: {rows} rows of {', '.join(self.features)}>"
 
     @property
     def identifier(self) -> str:

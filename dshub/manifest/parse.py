@@ -1,8 +1,8 @@
 """From TOML text to a `Manifest`, with every fault of the text in one error.
 
-msgspec stops at the first fault and hides mapping keys in its places. So structs and mappings
-are walked here, field by field and entry by entry, and msgspec converts what is left: the plain
-values, one at a time.
+msgspec converts a manifest without faults at once. At the first fault it stops, and hides mapping
+keys in its places: then structs and mappings are walked here, field by field and entry by entry,
+and msgspec converts what is left, the plain values, one at a time.
 """
 
 from functools import cache
@@ -53,7 +53,10 @@ def parse(text: str, *, source: str) -> Manifest:
         fault = Fault("", f"it is not valid TOML: {error}")
         raise ManifestError(source=source, faults=[fault]) from None
     faults: list[Fault] = []
-    manifest = Manifest(**_decode_fields(Manifest, content, "", faults))
+    try:
+        manifest = msgspec.convert(content, Manifest)  # a tenth of the time of what is below
+    except msgspec.ValidationError:
+        manifest = Manifest(**_decode_fields(Manifest, content, "", faults))
     faults += check(manifest)
     if faults:
         raise ManifestError(source=source, faults=with_lines(faults, text))

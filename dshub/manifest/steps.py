@@ -8,10 +8,10 @@ them out, and undoes them to make stand-ins.
 
 from typing import Any
 
-import msgspec
+from dshub.manifest.fields import Fields
 
 
-class Rename(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="rename"):
+class Rename(Fields, frozen=True, kw_only=True, tag_field="step", tag="rename"):
     """Columns get other names.
 
     Attributes:
@@ -21,7 +21,7 @@ class Rename(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="r
     columns: dict[str, str]
 
 
-class Map(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="map"):
+class Map(Fields, frozen=True, kw_only=True, tag_field="step", tag="map"):
     """Values of a column are replaced; those that are not listed stay.
 
     Attributes:
@@ -33,21 +33,21 @@ class Map(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="map"
     values: dict[str, str]
 
 
-class Keep(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="keep"):
+class Keep(Fields, frozen=True, kw_only=True, tag_field="step", tag="keep"):
     """Only the rows with one of these values (as text) in a column stay."""
 
     column: str
     values: tuple[str, ...]
 
 
-class Drop(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="drop"):
+class Drop(Fields, frozen=True, kw_only=True, tag_field="step", tag="drop"):
     """The rows with one of these values (as text) in a column go."""
 
     column: str
     values: tuple[str, ...]
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="cut"):
+class Cut(Fields, frozen=True, kw_only=True, tag_field="step", tag="cut"):
     """Of the texts of a column, what stands before the first of some characters stays.
 
     Attributes:
@@ -59,7 +59,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="cut"
     before: str
 
 
-class Number(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="number"):
+class Number(Fields, frozen=True, kw_only=True, tag_field="step", tag="number"):
     """A new column holds the number of each row, as upstream counts them.
 
     Attributes:
@@ -71,9 +71,7 @@ class Number(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="n
     first: int = 1
 
 
-class Match(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="match"
-):
+class Match(Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="match"):
     """The rows that a list names stay, or go.
 
     Attributes:
@@ -89,9 +87,7 @@ class Match(
     keep: bool = True
 
 
-class Join(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="join"
-):
+class Join(Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="join"):
     """Further columns come from another file; each row must have exactly one partner in it.
 
     Attributes:
@@ -110,7 +106,7 @@ class Join(
     number: str = ""
 
 
-class Attach(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="attach"):
+class Attach(Fields, frozen=True, kw_only=True, tag_field="step", tag="attach"):
     """A new column holds the bytes of the file that each row names.
 
     Attributes:

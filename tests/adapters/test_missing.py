@@ -36,7 +36,7 @@ def test_an_adapter_that_does_not_exist() -> None:
     """The error names those that do, and one that was misspelt."""
     with pytest.raises(UnknownNameError, match="no adapter named 'troch'") as caught:
         DATASET.to("troch")
-    assert caught.value.hint == "did you mean torch?"
+    assert caught.value.hint.startswith("did you mean torch?")
     with pytest.raises(UnknownNameError) as caught:
         DATASET.batches(2).to("paddle")
     assert {"numpy", "torch", "tf"} <= set(caught.value.known)

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator, Mapping

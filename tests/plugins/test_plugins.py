@@ -1,5 +1,6 @@
 """Finding readers, archives, transports, adapters and commands by name."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,9 +73,13 @@ def test_listing_names_imports_no_plugin() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_other_packages_bring_plugins(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", ["folder", "zip file"])
+def test_other_packages_bring_plugins(
+    outside: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
     """What an installed package announces is found like our own: readers, and commands too."""
-    monkeypatch.setenv("PYTHONPATH", str(outside))
+    place = outside if form == "folder" else shutil.make_archive(str(outside), "zip", outside)
+    monkeypatch.setenv("PYTHONPATH", str(place))
     code = (
         "from dshub import plugins; assert plugins.names('readers').index('words') > 0;"
         "print(plugins.module('readers', 'words').Reader)"

@@ -3,6 +3,7 @@
 import inspect
 import pickle
 import re
+import traceback
 
 import pytest
 
@@ -68,6 +69,15 @@ def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
     others = {base.__name__ for base in kind.__mro__} & {"KeyError", "ImportError", "ValueError"}
     assert others == ({built_in} if built_in else set())
     assert kind.__doc__
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_a_traceback_ends_with_the_hint(error: DshubError) -> None:
+    """Who works in Python is told what to do, too: once, also behind a worker process."""
+    for found in (error, pickle.loads(pickle.dumps(error))):
+        lines = "".join(traceback.format_exception(found)).splitlines()
+        told = [line for line in lines if line.startswith("hint: ")]
+        assert told == ([f"hint: {error.hint}"] if error.hint else [])
 
 
 def test_wrong_bytes_from_one_source_decide_the_exit_code() -> None:

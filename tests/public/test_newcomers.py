@@ -1,0 +1,140 @@
+"""What somebody types who knows torchvision, TFDS, Hugging Face or Keras."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dshub
+from dshub import Dataset, Hub, Loader
+from dshub.errors import UnknownNameError
+from dshub.manifest import LabelFeature
+
+Ask = Callable[[Any], Any]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    """Ten rows of arrays."""
+    columns: dict[str, np.ndarray] = {
+        "image": np.zeros((10, 2, 2, 1), np.uint8),
+        "label": np.arange(10) % 2,
+    }
+    features = {"label": LabelFeature(names=("cat", "dog"))}
+    return Dataset.from_arrays(columns, features=features, supervised=("image", "label"))
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda ds: ds.map(len), "ds.batches(32, transform=f)"),
+        (lambda ds: ds.batch(32), "ds.batches(32)"),
+        (lambda ds: ds.to_pandas(), 'ds.to("pandas")'),
+        (lambda ds: ds.with_format("torch"), ".torch()"),
+        (lambda ds: ds.train_test_split(0.1), "ds.split(0.9, seed=0)"),
+        (lambda ds: ds.num_rows, "len(ds)"),
+        (lambda ds: ds.column_names, "list(ds.features)"),
+        (lambda ds: ds.targets, 'ds["label"]'),
+        (lambda ds: ds.batches(2).shuffle(), "shuffle=True"),
+        (lambda ds: ds.features["label"].int2str(1), "feature.str(number)"),
+        (lambda ds: ds.features["label"].num_classes, "len(feature.names)"),
+    ],
+)
+def test_an_attribute_of_another_library(digits: Dataset, ask: Ask, told: str) -> None:
+    """The error says what is written here; `hasattr` stays false, so nobody takes it for theirs."""
+    with pytest.raises(AttributeError) as caught:
+        ask(digits)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["to_pandas", "map", "quite_unknown", "__getitems__"])
+def test_what_is_not_there_is_not_there(digits: Dataset, name: str) -> None:
+    """Other libraries look with `hasattr` for what a thing can do."""
+    assert not any(hasattr(thing, name) for thing in (digits, digits.batches(2)))
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda ds: ds.batches(batch_size=4), "ds.batches(32)"),
+        (lambda ds: ds.batches(4, num_workers=2), "threads"),
+        (lambda ds: ds.batches(4, drop_remainder=True), "drop_last=True"),
+        (lambda ds: ds.shuffle(buffer_size=100), "all rows are shuffled"),
+        (lambda _: dshub.load("mnist", split="train", as_numpy=True), "ds.numpy()"),  # type: ignore[call-overload]
+        (lambda _: dshub.load("mnist", download=True), "DSHUB_OFFLINE"),  # type: ignore[call-overload]
+        (lambda _: dshub.load("mnist", train=True), 'split="train"'),  # type: ignore[call-overload]
+        (lambda _: Hub().load("mnist", as_supervised=True), "supervised=True"),  # type: ignore[call-overload]
+        (lambda _: dshub.load(5), "named by text"),  # type: ignore[call-overload]
+        (lambda ds: ds.split("train"), "shares are numbers"),
+        (lambda ds: ds[["image", "label"]], "ds.columns(['image', 'label'])"),
+    ],
+)
+def test_an_argument_of_another_library(digits: Dataset, ask: Ask, told: str) -> None:
+    """The error says what is written here."""
+    with pytest.raises(TypeError) as caught:
+        ask(digits)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("load_dataset", "load("),
+        ("datasets", "load("),
+        ("list_datasets", "names()"),
+        ("DataLoader", "batches"),
+        ("transforms", "from dshub.transforms import"),
+    ],
+)
+def test_a_function_of_another_library(name: str, told: str) -> None:
+    """The package says what is written here, also before a module was imported."""
+    code = f"import dshub\ntry: dshub.{name}\nexcept AttributeError as error: print(error)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told in done.stdout
+
+
+def test_splits_are_looked_up(hub: Hub) -> None:
+    """Not as attributes; what a dataset can do, each of them can."""
+    splits = hub.load("mnist", synthetic=5)
+    with pytest.raises(AttributeError, match=r'splits\["train"\]$'):
+        splits.train  # type: ignore[attr-defined] # noqa: B018
+    with pytest.raises(AttributeError, match=r'splits\["train"\]\.shuffle$'):
+        splits.shuffle()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="quite_unknown"):
+        splits.quite_unknown  # type: ignore[attr-defined] # noqa: B018
+    with pytest.raises(UnknownNameError) as caught:
+        splits["train"]["train"]
+    assert 'load("mnist", "train")' in caught.value.hint
+
+
+def test_a_failing_property_is_not_taken_for_a_missing_one(digits: Dataset) -> None:
+    """Its own error is told."""
+
+    class Broken(Dataset):
+        @property
+        def whole(self) -> int:
+            return self.quite_unknown  # type: ignore[attr-defined, no-any-return]
+
+    broken = Broken(**{name: getattr(digits, name) for name in ("_source", "_selection", "_names")})
+    with pytest.raises(AttributeError, match="quite_unknown"):
+        broken.whole  # noqa: B018
+
+
+def test_what_a_prompt_shows(digits: Dataset, hub: Hub) -> None:
+    """One line for each thing, which says what it is."""
+    loader: Loader = digits.batches(4, shuffle=True)
+    shown = {
+        repr(digits): "10 rows of image, label",
+        repr(loader): "3 batches of 4 rows, shuffled, epoch 0: <Dataset",
+        repr(hub): str(hub.settings.cache),
+        repr(hub.registry): "registry",
+        repr(hub.info("mnist")): "<Manifest mnist@1.0.0: train 60,000, test 10,000 rows of image,",
+        repr(hub.info("imagenet-sketch").features["label"]): "1,000 names",
+    }
+    for text, told in shown.items():
+        assert told in text
+        assert len(text) < 400
+        assert "\n" not in text
