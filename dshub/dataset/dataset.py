@@ -1,6 +1,6 @@
 """`Dataset`: which rows, which columns, and how they are handed out."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,8 +33,7 @@ from dshub.dataset.selection import (
     stretch_of,
 )
 from dshub.dataset.sources import Source, TableSource
-from dshub.dataset.unknown import unknown_column
-from dshub.errors import ArgumentError
+from dshub.dataset.unknown import known_columns
 from dshub.loader import Batch, Layout, Loader, Shuffle
 from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
 from dshub.order import Uneven
@@ -361,14 +360,7 @@ class Dataset:
             UnknownNameError: there is no such column.
             ArgumentError: one is named twice.
         """
-        names = [names] if isinstance(names, str) else names
-        chosen = tuple(names) if isinstance(names, Iterable) else (names,)
-        for name in chosen:
-            if name not in self._names:
-                raise unknown_column(name, self._names, self.manifest)
-        if len(set(chosen)) < len(chosen):
-            raise ArgumentError(name="names", value=names, expected="columns, each of them once")
-        return replace(self, _names=chosen)
+        return replace(self, _names=known_columns(names, self._names, self.manifest))
 
     def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
         """Pictures and recordings decoded, as they are at first; or as `bytes`, their files."""

@@ -1,8 +1,9 @@
-"""Splits and columns that a dataset lacks, and which were probably meant."""
+"""Splits and columns that somebody names: whether there are such, and which were probably meant."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from dshub.errors import UnknownNameError
+from dshub.errors import ArgumentError, UnknownNameError
 from dshub.manifest import Manifest
 
 SAME = (
@@ -39,7 +40,7 @@ def unknown_split(title: str, split: object, known: Collection[str]) -> UnknownN
 
 
 def unknown_column(
-    name: object, known: Collection[str], manifest: Manifest | None = None
+    name: Any, known: Collection[str], manifest: Manifest | None = None
 ) -> UnknownNameError:
     """The error for a column that a dataset lacks.
 
@@ -51,4 +52,23 @@ def unknown_column(
     hint = ""
     if manifest is not None and name in manifest.splits:
         hint = f'{name} is a split: load("{manifest.name}", "{name}")'
-    return UnknownNameError(kind="column", name=str(name), known=tuple(known), hint=hint)
+    return UnknownNameError(kind="column", name=name, known=tuple(known), hint=hint)
+
+
+def known_columns(
+    names: Any, known: Collection[str], manifest: Manifest | None = None
+) -> tuple[str, ...]:
+    """The columns that are named, one or several.
+
+    Raises:
+        UnknownNameError: there is no such column.
+        ArgumentError: one is named twice.
+    """
+    several = isinstance(names, Iterable) and not isinstance(names, str)
+    chosen = tuple(names) if several else (names,)
+    for name in chosen:
+        if name not in known:
+            raise unknown_column(name, known, manifest)
+    if len(set(chosen)) < len(chosen):
+        raise ArgumentError(name="names", value=names, expected="columns, each of them once")
+    return chosen

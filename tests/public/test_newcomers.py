@@ -67,8 +67,8 @@ def test_what_is_not_there_is_not_there(digits: Dataset, name: str) -> None:
         (lambda _: dshub.load("mnist", download=True), "DSHUB_OFFLINE"),  # type: ignore[call-overload]
         (lambda _: dshub.load("mnist", train=True), 'split="train"'),  # type: ignore[call-overload]
         (lambda _: Hub().load("mnist", as_supervised=True), "supervised=True"),  # type: ignore[call-overload]
-        (lambda _: dshub.load(5), "named by text"),  # type: ignore[call-overload]
-        (lambda ds: ds.split("train"), "shares are numbers"),
+        (lambda _: dshub.load(5), "a text such as 'mnist'"),  # type: ignore[call-overload]
+        (lambda ds: ds.split("train"), "shares of the rows"),
         (lambda ds: ds[["image", "label"]], "ds.columns(['image', 'label'])"),
     ],
 )
