@@ -1,6 +1,7 @@
 """Names that belong to processes, and removing whole or not at all."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -31,6 +32,17 @@ def test_what_became_of_a_process(tmp_path: Path) -> None:
         "x.txt": "nobody",
     }
     assert {name: leftover(tmp_path / name).holder for name in names} == names
+
+
+def test_a_container_cannot_say_of_another_who_is_dead(tmp_path: Path) -> None:
+    """Two that share the machine's name number their processes each for itself."""
+    isolated = ["unshare", "--fork", "--pid"]
+    if not shutil.which("unshare") or subprocess.run([*isolated, "true"], check=False).returncode:
+        pytest.skip("no numbers of processes of one's own can be had here")
+    code = "from dshub.store.owners import own_name; print(own_name('x'))"
+    command = [*isolated, sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert leftover(tmp_path / done.stdout.strip()).holder == "unknown"
 
 
 @pytest.mark.parametrize(
