@@ -228,6 +228,10 @@ class FetchError(DshubError):
             https://first.example/train-images.gz: 503 Service Unavailable, 5 tries
 
     The exit code is 5 instead of 4 where a source delivered bytes, but not the published ones.
+
+    Attributes:
+        dataset: its name; of several the names, with commas between.
+        attempts: what the sources of each file answered.
     """
 
     exit_code = 4
@@ -246,10 +250,15 @@ class FetchError(DshubError):
         super().__init__(
             f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}",
             hint=f"{first}; or name a mirror in DSHUB_MIRROR; or download the files on a machine "
-            f"that can, and `dshub import {dataset.split(maxsplit=1)[0]} FOLDER` here",
+            f"that can, and `dshub import {_one(dataset)} FOLDER` here",
         )
         self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
         self.exit_code = 5 if wrong else 4
+
+
+def _one(dataset: str) -> str:
+    """The dataset to write in a command that takes one: its name, or NAME where there are more."""
+    return "NAME" if ", " in dataset else dataset
 
 
 def _judged(wrong: Sequence["ChecksumError"]) -> str:
@@ -277,11 +286,12 @@ class OfflineError(FetchError):
         places = ", ".join(looked_in)
         DshubError.__init__(
             self,
-            f"{dataset} is not complete in the cache ({places}), and DSHUB_OFFLINE forbids to "
-            f"fetch:{listing}",
+            f"{dataset} {'are' if ', ' in dataset else 'is'} not complete in the cache "
+            f"({places}), and DSHUB_OFFLINE forbids to fetch:{listing}",
             hint=hint
-            or f"run `dshub fetch {dataset}` on a connected machine and bring its cache, or "
-            f"download the files there and `dshub import {dataset} FOLDER` here",
+            or f"run `dshub fetch {dataset.replace(',', '')}` on a connected machine and bring "
+            f"its cache, or download the files there and `dshub import {_one(dataset)} FOLDER` "
+            "here",
         )
         self.dataset, self.files, self.looked_in = dataset, tuple(files), tuple(looked_in)
         self.attempts = {}
@@ -297,7 +307,7 @@ class ManualStepError(FetchError):
         DshubError.__init__(
             self,
             f"{dataset} has files that a person must obtain:{listing}",
-            hint=f"then run `dshub import {dataset} FILE-OR-FOLDER…`",
+            hint=f"then run `dshub import {_one(dataset)} FILE-OR-FOLDER…`",
         )
         self.dataset, self.files = dataset, dict(files)
         self.attempts = {}

@@ -148,18 +148,14 @@ class Fetcher:
         return results
 
     def _check(self, plan: Plan, besides: int) -> None:
-        dataset = plan.missing[0].dataset
         reachable = [job for job in plan.missing if self._sources(job)]
-        manual = {
-            job.title: job.resource.instructions or ""
-            for job in plan.missing
-            if job.resource.access == "manual" and job not in reachable
-        }
-        for job in plan.missing:
-            if job.title in manual:
-                _check_reference(job, self.store)
+        manual = [
+            job for job in plan.missing if job.resource.access == "manual" and job not in reachable
+        ]
+        for job in manual:
+            _check_reference(job, self.store)
         if manual:
-            raise ManualStepError(dataset=dataset, files=manual)
+            raise _by_hand(manual)
         if self.offline and not any(self._sources(job) for job in plan.missing):
             raise self._offline(plan)
         free = self.store.free()
@@ -180,8 +176,8 @@ class Fetcher:
 
     def _offline(self, plan: Plan) -> OfflineError:
         return OfflineError(
-            dataset=plan.missing[0].dataset,
-            files=[job.title for job in plan.missing],
+            dataset=_datasets(plan.missing),
+            files=_titles(plan.missing),
             looked_in=[str(place) for place in self.store.places],
         )
 
@@ -239,22 +235,40 @@ def _removed(job: Job, store: Store) -> StoreError:
 
 def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Delivered]:
     """How each file was delivered, or one error for all that failed."""
-    failed: dict[str, Sequence[DshubError]] = {}
-    manual: dict[str, str] = {}
+    failed: list[Job] = []
+    attempts: list[Sequence[DshubError]] = []
     for outcome in outcomes:
         if isinstance(outcome.error, AllFailed):
-            failed[outcome.job.title] = outcome.error.attempts
-            if outcome.job.resource.access == "manual":
-                manual[outcome.job.title] = outcome.job.resource.instructions or ""
+            failed.append(outcome.job)
+            attempts.append(outcome.error.attempts)
         elif outcome.error is not None:
             raise outcome.error
     if failed:
-        names = dict.fromkeys(item.job.dataset for item in outcomes if item.error is not None)
-        error = FetchError(dataset=" ".join(names), attempts=dict(sorted(failed.items())))
+        told = sorted(zip(_titles(failed), attempts, strict=True), key=lambda item: item[0])
+        error = FetchError(dataset=_datasets(failed), attempts=dict(told))
+        manual = [job for job in failed if job.resource.access == "manual"]
         if len(manual) == len(failed) and error.exit_code == FetchError.exit_code:
-            raise ManualStepError(dataset=error.dataset, files=manual) from error
+            raise _by_hand(manual) from error
         raise error
     return {item.job.resource.digest: item.delivered for item in outcomes if item.delivered}
+
+
+def _datasets(jobs: Sequence[Job]) -> str:
+    """The datasets that some files are of: `glue/cola, mnist`."""
+    return ", ".join(sorted({job.dataset for job in jobs}))
+
+
+def _titles(jobs: Sequence[Job]) -> list[str]:
+    """What to call each file; with its dataset where there are several."""
+    several = len({job.dataset for job in jobs}) > 1
+    return [f"{job.dataset}: {job.title}" if several else job.title for job in jobs]
+
+
+def _by_hand(jobs: Sequence[Job]) -> ManualStepError:
+    """The error for files that a person must obtain."""
+    steps = [job.resource.instructions or "" for job in jobs]
+    files = dict(zip(_titles(jobs), steps, strict=True))
+    return ManualStepError(dataset=_datasets(jobs), files=files)
 
 
 def _wait(stop: threading.Event, seconds: float) -> None:

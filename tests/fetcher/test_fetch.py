@@ -128,6 +128,24 @@ def test_the_error_names_every_file_and_source(closed_port: str, store: Store) -
     assert caught.value.exit_code == 4
 
 
+@pytest.mark.parametrize("offline", [True, False])
+def test_files_of_several_datasets_say_whose_they_are(
+    closed_port: str, store: Store, offline: bool
+) -> None:
+    """Files of one name and size are told apart, and no command names the wrong dataset."""
+    jobs = []
+    for dataset in ("glue/rte", "glue/cola"):
+        digest = Digest.of_bytes(dataset.encode())
+        urls = (f"{closed_port}/{dataset}.zip",)
+        jobs.append(Job(dataset, "archive", Resource(urls=urls, sha256=digest.hex, size=9)))
+    with pytest.raises(FetchError) as caught:
+        Fetcher(store, timeout=1, offline=offline).fetch(jobs)
+    for dataset in ("glue/rte", "glue/cola"):
+        assert f"\n  {dataset}: archive (9 B)" in str(caught.value)
+    assert "glue/cola, glue/rte" in str(caught.value)
+    assert "`dshub import NAME FOLDER`" in caught.value.hint
+
+
 def test_one_file_that_fails_does_not_cost_the_others(
     upstream: Path, store: Store, job: MakeJob
 ) -> None:
