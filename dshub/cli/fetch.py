@@ -166,7 +166,8 @@ def _done(
         hosts = dict.fromkeys(_origin(item.source) for item in new)
         rate = f", {size(int(total / seconds))}/s" if seconds > 0.05 else ""
         told = f"{size(total)} in {seconds:.1f} s{rate}"
-        lines.append(f"fetched and verified {len(new)} files from {', '.join(hosts)}: {told}")
+        files = "1 file" if len(new) == 1 else f"{len(new)} files"
+        lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {told}")
     lines += _troubles(new)
     for name in hub.registry.expand(names):
         manifest = hub.info(name)
@@ -196,5 +197,6 @@ def _troubles(items: "Sequence[Fetched]") -> list[str]:
 
 
 def _origin(source: str) -> str:
-    """The host of an address, or the folder of a file."""
-    return urlsplit(source).netloc.rpartition("@")[2] or str(Path(source).parent)
+    """The host of an address; the mirror, or else the folder, that a file is in."""
+    mirror = source.partition("/blobs-v")[0] if "/blobs-v" in source else str(Path(source).parent)
+    return urlsplit(source).netloc.rpartition("@")[2] or mirror
