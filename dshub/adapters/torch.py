@@ -75,6 +75,9 @@ class TorchRows(TorchDataset[Any]):
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
+    def __repr__(self) -> str:
+        return f"<TorchRows of {self.dataset!r}>"
+
     def __getstate__(self) -> dict[str, Any]:
         return {"dataset": self.dataset}
 
@@ -116,6 +119,9 @@ class TorchBatches(IterableDataset[Any]):
         self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()
         self._copied: int | None = None  # the epoch of the copy, in a worker
         self._loaded = False  # whether the next epoch of a worker is that of a state
+
+    def __repr__(self) -> str:
+        return f"<TorchBatches of {self.loader!r}>"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_gatherer"}
