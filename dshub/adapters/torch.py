@@ -86,6 +86,9 @@ class TorchRows(TorchDataset[Any]):
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
+    def __repr__(self) -> str:
+        return f"<TorchRows of {self.dataset!r}>"
+
     def __getstate__(self) -> dict[str, Any]:
         return {"dataset": self.dataset}
 
@@ -130,6 +133,9 @@ class TorchBatches(IterableDataset[Any]):
         self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()
         self._heard = 0  # the last of those that this copy knows of
         self._loaded = False  # whether the next epoch of a worker is that of a state
+
+    def __repr__(self) -> str:
+        return f"<TorchBatches of {self.loader!r}>"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_gatherer"}

@@ -25,9 +25,15 @@ State = Literal["ok", "note", "bad"]
 LITTLE = 5_000_000_000  # bytes free below which it is said
 SAMPLE_BYTES, SAMPLE_SECONDS = 20_000_000, 3.0  # at most, to measure a mirror
 SAMPLES = 20  # files asked for before a mirror counts as one that holds none of ours
+HOSTS = 3  # asked before the network counts as down
+PATIENCE = 5.0  # seconds to wait for a host
 DECODERS = ("cv2", "simplejpeg", "turbojpeg", "imagecodecs", "torchcodec")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "polars", "ray")
 
+NO_NETWORK = (
+    "check the connection and the proxy; or name a mirror in DSHUB_MIRROR; DSHUB_OFFLINE=1 says "
+    "that there is no network"
+)
 CHECK_MIRROR = "check DSHUB_MIRROR; where a mirror is down, upstream is asked"
 
 TRY_LOCK = """
@@ -73,7 +79,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     from dshub.hub import Hub
 
     hub = Hub()
-    findings = [*_cache(hub), *_network(hub.settings), *_mirrors(hub), *_software()]
+    findings = [*_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
     bad = [finding for finding in findings if finding.state == "bad"]
     data = {"healthy": not bad, "findings": [asdict(finding) for finding in findings]}
     _screen.answer(as_json, data, lambda: _text(findings))
@@ -137,13 +143,15 @@ def _locks(folder: Path) -> Finding:
     return Finding("locks", "note", fact, advice)
 
 
-def _network(settings: "Settings") -> Iterator[Finding]:
+def _network(hub: "Hub") -> Iterator[Finding]:
     from urllib.request import getproxies
 
     from dshub.transports.http import certificates
 
-    if settings.offline:
+    if hub.settings.offline:
         yield Finding("network", "note", "DSHUB_OFFLINE forbids every connection")
+    else:
+        yield _hosts(hub)
     proxies = {scheme: url for scheme, url in getproxies().items() if scheme != "no"}
     shown = ", ".join(f"{scheme} through {_without_user(url)}" for scheme, url in proxies.items())
     yield Finding("proxy", "ok", shown or "none")
@@ -152,6 +160,37 @@ def _network(settings: "Settings") -> Iterator[Finding]:
     advice = "" if there else "REQUESTS_CA_BUNDLE must name a file of certificates"
     fact = bundle if there else f"{bundle} does not exist"
     yield Finding("certificates", "ok" if there else "bad", fact, advice)
+
+
+def _hosts(hub: "Hub") -> Finding:
+    """Ask hosts that the registry's files are on, until one answers."""
+    from dshub.fetcher.links import ask
+
+    silent = []
+    for host, address in _addresses(hub.settings).items():
+        (link,) = ask([address], timeout=min(hub.settings.timeout, PATIENCE))
+        if link.status is not None:
+            return Finding("network", "ok", f"{host} answers")
+        silent.append(f"{host}: {link.reason}")
+    state: State = "note" if hub.settings.mirrors else "bad"
+    return Finding("network", state, f"no source answers: {'; '.join(silent)}", NO_NETWORK)
+
+
+def _addresses(settings: "Settings") -> dict[str, str]:
+    """An address on each of some hosts: those of one's own manifests, then those of most files."""
+    from collections import Counter
+    from urllib.parse import urlsplit
+
+    from dshub.registry import Registry
+
+    found: dict[str, str] = {}
+    for registry in (Registry(settings.registry, built_in=False), Registry()):
+        files = [item for one in registry.manifests() for item in one.resources.values()]
+        addresses = {urlsplit(url).netloc: url for item in files for url in reversed(item.urls)}
+        count = Counter(urlsplit(url).netloc for item in files for url in item.urls[:1])
+        for host, _ in count.most_common(HOSTS):
+            found.setdefault(host, addresses[host])
+    return dict(list(found.items())[:HOSTS])
 
 
 def _without_user(url: str) -> str:
@@ -191,10 +230,16 @@ def _mirror(hub: "Hub", mirror: str) -> Finding:
 
 
 def _samples(hub: "Hub", mirror: str) -> list[str]:
-    """Addresses on a mirror, one for each of some datasets."""
+    """Addresses on a mirror, one for each of some datasets; first of those that it lists."""
     from dshub.fetcher import Job, sources
+    from dshub.index import Mirrors
+    from dshub.store import blob_path
 
-    found: dict[str, None] = {}
+    listed = [
+        item.entry for item in Mirrors(hub.settings, hub.store).listed() if item.mirror == mirror
+    ]
+    largest = [max(entry.files, key=lambda file: file.size or 0) for entry in listed if entry.files]
+    found = dict.fromkeys(f"{mirror.rstrip('/')}/{blob_path(file.checksum)}" for file in largest)
     for manifest in hub.registry.at_hand().manifests():
         name, resource = max(manifest.resources.items(), key=lambda item: item[1].size or 0)
         found[sources(Job(manifest.name, name, resource), [mirror])[0]] = None

@@ -169,9 +169,8 @@ def _done(
         hosts = dict.fromkeys(_origin(item.source) for item in new)
         rate = f", {size(int(total / seconds))}/s" if seconds > 0.05 else ""
         told = f"{size(total)} in {seconds:.1f} s{rate}"
-        lines.append(
-            f"fetched and verified {counted(len(new), 'file')} from {', '.join(hosts)}: {told}"
-        )
+        files = counted(len(new), "file")
+        lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {told}")
     lines += _troubles(new)
     for name in hub.registry.expand(names):
         manifest = hub.info(name)

@@ -146,6 +146,37 @@ def test_no_colour_where_none_is_wanted(dshub: Run, arguments: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"),
+    [
+        (120, "70,000   11.6 MB  image-classification  70,000 28x28 gray", "nothing"),
+        (70, "70,000   11.6 MB  70,000 28x28 gray", "image-classification"),
+        (48, "70,000   11.6 MB", "28x28"),
+    ],
+)
+def test_a_line_each_on_any_terminal(width: int, shown: str, left_out: str) -> None:
+    """What has no room is left out, so that no dataset takes two lines."""
+    import pty
+    import termios
+
+    primary, secondary = pty.openpty()
+    termios.tcsetwinsize(secondary, (50, width))
+    command = [sys.executable, "-m", "dshub", "search", "mnist"]
+    environment = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
+    subprocess.run(command, stdout=secondary, env=environment | {"NO_COLOR": "1"}, check=True)
+    os.close(secondary)
+    text = b""
+    while b"\nqmnist " not in text or not text.endswith(b"\n"):
+        text += os.read(primary, 65536)
+    os.close(primary)
+    lines = text.decode().splitlines()
+    assert max(map(len, lines)) <= width
+    (line,) = (line for line in lines if line.startswith("mnist "))
+    assert shown in line
+    assert left_out not in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
 def test_colour_on_a_terminal_unless_no_color(tmp_path: Path) -> None:
     """On a terminal the table has colours, and NO_COLOR takes them away."""
     import pty

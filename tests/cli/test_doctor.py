@@ -18,13 +18,15 @@ def findings(done: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str,
     return found
 
 
-def test_a_healthy_machine(dshub: Run) -> None:
+def test_a_healthy_machine(dshub: Run, own: Path) -> None:
     """Everything is looked at, nothing is bad, and the exit code says so."""
+    assert own.is_dir()  # whose files are on a server that answers
     done = dshub("doctor", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["healthy"] is True
     found = findings(done)
     assert found["locks"][0]["state"] == "ok"
+    assert "127.0.0.1" in found["network"][0]["fact"]
     assert {"cache", "space", "proxy", "certificates", "decoders", "frameworks"} <= found.keys()
     assert "all is well" in dshub("doctor").stderr
 
@@ -38,6 +40,7 @@ def test_what_will_not_work_is_said_with_advice(dshub: Run, tmp_path: Path) -> N
         DSHUB_CACHE=str(tmp_path / "file"),
         DSHUB_MIRROR=f"http://me:secret@127.0.0.1:9 {tmp_path / 'nowhere'}",
         REQUESTS_CA_BUNDLE=str(tmp_path / "missing.pem"),
+        http_proxy="http://me:secret@127.0.0.1:3128",
         https_proxy="http://me:secret@127.0.0.1:3128",
     )
     assert done.returncode == 1
@@ -47,6 +50,30 @@ def test_what_will_not_work_is_said_with_advice(dshub: Run, tmp_path: Path) -> N
     assert all(finding["advice"] for finding in bad)
     assert "127.0.0.1:3128" in found["proxy"][0]["fact"]
     assert "secret" not in done.stdout + done.stderr
+
+
+def test_a_machine_without_a_network(dshub: Run, tmp_path: Path) -> None:
+    """Fetching will not work, and that is said; with a mirror at hand it may."""
+    proxy = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    done = dshub("doctor", "--json", **proxy)
+    assert done.returncode == 1
+    (network,) = findings(done)["network"]
+    assert network["state"] == "bad"
+    assert "DSHUB_MIRROR" in network["advice"]
+    (tmp_path / "mirror").mkdir()
+    for settings in ({"DSHUB_MIRROR": str(tmp_path / "mirror")}, {"DSHUB_OFFLINE": "1"}):
+        done = dshub("doctor", "--json", **proxy, **settings)
+        assert done.returncode == 0
+        assert findings(done)["network"][0]["state"] == "note"
+
+
+def test_a_mirror_of_own_data_is_measured(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """Its own list says what it may be asked for: no dataset of it need be known here."""
+    assert own.is_dir()
+    dshub("mirror", str(tmp_path / "mirror"), "tiny")
+    alone = {"DSHUB_REGISTRY": "", "DSHUB_OFFLINE": "1"}
+    done = dshub("doctor", "--json", DSHUB_MIRROR=str(tmp_path / "mirror"), **alone)
+    assert "B/s" in findings(done)["mirror"][0]["fact"]
 
 
 def test_a_mirror_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
