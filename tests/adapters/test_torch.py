@@ -471,3 +471,32 @@ def test_supervised_batches_train_a_model(hub: Hub) -> None:
     columns = dataset.torch()[:]
     right = model(columns["image"].float() / 255 - 0.5).argmax(1) == columns["label"]
     assert right.float().mean() > 0.5
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None  # cannot be imported
+import numpy as np
+from dshub import Dataset
+from dshub.manifest import ImageFeature, NumberFeature
+from dshub.transforms import Normalize, RandomCrop, RandomHorizontalFlip
+pixels = np.random.default_rng(0).integers(0, 256, (23, 9, 7, 3), np.uint8)
+picture = {"image": ImageFeature(shape=(9, 7, 3)), "id": NumberFeature(dtype="int64")}
+ds = Dataset.from_arrays({"image": pixels, "id": np.arange(23)}, features=picture)
+scale = Normalize((0.4, 0.5, 0.6), (0.3, 0.2, 0.1))
+augment = [RandomCrop(padding=1), RandomHorizontalFlip(), scale]
+for transform in (augment, augment[2:]):
+    wanted = np.concatenate([b["image"] for b in ds.batches(23, transform=transform)])
+    for size in (1, 5, 16, 23):
+        loader = ds.batches(size, transform=transform).torch()
+        found = np.concatenate([b["image"].numpy() for b in loader])
+        assert found.tobytes() == wanted.tobytes(), size
+"""
+
+
+def test_pixels_without_numba_are_those_of_numpy() -> None:
+    """To the last bit, in batches of any size: torch's operators round as NumPy's do."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NUMBA], check=False, capture_output=True, text=True
+    )
+    assert not done.returncode, done.stderr

@@ -82,6 +82,8 @@ def test_a_worker_makes_no_tensors_on_a_device() -> None:
         next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
 
 
+# torch's own: a worker that is left while it sends may abort at its end
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("lasting", [False, True])
 def test_workers_go_to_an_epoch_that_was_set(method: str, *, lasting: bool) -> None:
