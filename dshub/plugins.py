@@ -88,7 +88,7 @@ def _may_be_announced(group: str) -> bool:
             found = [item for item in os.scandir(place or ".") if item.name.endswith(_PACKAGES)]
         except FileNotFoundError:
             continue
-        except OSError:  # a zip file, such as
+        except OSError:  # such as a zip file
             return True
         if any(_has_word(Path(item.path), group) for item in found):
             return True
