@@ -426,6 +426,15 @@ class DiskFullError(StoreError):
         super().__init__(path=path, action="write", reason=reason)
 
 
+class Vanished(StoreError):  # noqa: N818  # an event that `run` answers by another try
+    """`cannot use /data/cache/blobs-v1/9f/…: another process removed it meanwhile`."""
+
+    hint = "is `dshub cache` running? once it has ended, run this again"
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(path=path, action="use", reason="another process removed it meanwhile")
+
+
 class ReadError(DshubError):
     """`train-images: its header promises 47,040,000 bytes of data, but 1,000 follow`."""
 

@@ -14,9 +14,10 @@ import numpy as np
 from dshub.digest import Algorithm, Digest, copy
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.fetcher import Job, jobs
-from dshub.layouts import ImportRecord, check
+from dshub.layouts.recognition import check
+from dshub.layouts.records import ImportRecord
 from dshub.manifest import LabelFeature, Manifest
-from dshub.preparation import find, origin
+from dshub.preparation.origins import find, origin
 from dshub.store import Store
 from dshub.table import SUMS, Provenance, Table
 

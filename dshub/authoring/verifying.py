@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dshub.errors import SchemaError
 from dshub.manifest import Manifest
-from dshub.preparation import rows_of
+from dshub.preparation.reading import rows_of
 from dshub.progress import Progress, Task
 
 

@@ -98,6 +98,6 @@ def _references(content: dict[str, Any]) -> Iterator[str]:
 
 
 def _rows(manifest: Manifest, split: str, files: dict[str, Path]) -> int:
-    from dshub.preparation import rows_of
+    from dshub.preparation.reading import rows_of
 
     return sum(batch.num_rows for batch in rows_of(manifest, split, files))

@@ -33,7 +33,7 @@ def command(names: tuple[str, ...], wanted: str, as_json: bool) -> None:
     from dshub.hub import Hub
 
     hub = Hub()
-    found = [hub.info(name) for name in hub.registry.expand(names)]
+    found = hub.resolve(names).manifests
     manifests = list({item.identifier: item for item in found}.values())  # mnist, and mnist@1.0.0
     as_json = as_json or wanted == "json"
     if wanted == "cff" and not as_json:

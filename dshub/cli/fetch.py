@@ -1,7 +1,6 @@
 """`dshub fetch`: get datasets, verified, and make them ready to load."""
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,8 +13,11 @@ from dshub.errors import LockError, shown_url
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.fetcher import Fetched, Plan
+    from dshub.fetcher import Fetched
     from dshub.hub import Hub
+    from dshub.hub.plan import Plan
+    from dshub.hub.request import Request
+    from dshub.hub.run import Outcome
 
 
 @click.command(short_help="Get datasets, verified, and make them ready to load.")
@@ -50,53 +52,49 @@ def command(
     from dshub.settings import Settings
 
     hub = Hub(settings=Settings.read(jobs=jobs))
-    names = _locked(hub, names) if locked else names
-    if not names:
+    request = _locked(hub, names) if locked else hub.resolve(names)
+    if not request:
         raise click.UsageError("name datasets or families, or what is locked with --locked")
-    plan = hub.plan(names)
+    plan = hub.plan(request, tables=not no_prepare)
     if not as_json:
-        _announce(hub, names, plan, prepare=not no_prepare)
+        _announce(hub, plan)
     if dry_run:
         _screen.answer(as_json, _planned(plan), lambda: _files(plan))
         return
-    _ask(hub, names)
-    began = time.monotonic()
-    besides = 0 if no_prepare else hub.unprepared_size(names)
-    fetched = hub.fetch(*names, prepare=False, source=source, besides=besides)
-    seconds = time.monotonic() - began
-    tables = [] if no_prepare else hub.prepare(*names)
+    _ask(hub, plan)
+    outcome = hub.run(plan, source=source)
+    fetched = outcome.fetched
     data = {
         "files": [_file(item) for item in fetched],
         "fetched": [str(item.job.resource.digest) for item in fetched if item.source != "cache"],
-        "tables": [str(path) for path in tables],
-        "seconds": round(seconds, 3),
+        "tables": [str(path) for path in outcome.tables.values()],
+        "seconds": round(outcome.seconds, 3),
     }
-    _screen.answer(as_json, data, lambda: _done(hub, names, fetched, seconds, bool(tables)))
+    _screen.answer(as_json, data, lambda: _done(request, outcome))
 
 
-def _locked(hub: "Hub", names: tuple[str, ...]) -> tuple[str, ...]:
-    """The same names, or all that are locked; raises LockError where the lock does not hold."""
+def _locked(hub: "Hub", names: tuple[str, ...]) -> "Request":
+    """The datasets of some names, or all that are locked; raises LockError where they differ."""
     from dshub.lockfile import names_in, read
     from dshub.lockfile.making import drift
 
     lock = hub.settings.lock
     if lock is None:
         raise click.UsageError("--locked needs a lock, and DSHUB_LOCK is off")
-    names = tuple(hub.registry.expand(names))
-    found = drift(names, hub.registry, lock)
-    if found:
-        raise LockError(lock=str(lock), names=names, changes=found)
-    return names or tuple(names_in(read(lock), lock))
+    names = tuple(hub.registry.expand(names)) or tuple(names_in(read(lock), lock))
+    changes = drift(names, hub.registry, lock)
+    if changes:
+        raise LockError(lock=str(lock), names=names, changes=changes)
+    return hub.resolve(names)
 
 
-def _ask(hub: "Hub", names: Sequence[str]) -> None:
+def _ask(hub: "Hub", plan: "Plan") -> None:
     """Show terms that have to be accepted, on a terminal, and remember a yes."""
-    manifests = hub.unaccepted(map(hub.info, hub.registry.expand(names)))
-    if not (manifests and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (plan.terms and sys.stdin.isatty() and sys.stderr.isatty()):
         return  # the error says what to do without a terminal
     from dshub.terms import accept
 
-    for manifest in manifests:
+    for manifest in plan.terms:
         _screen.note(f"\n{_screen.bold(manifest.identifier)}: {manifest.license.terms}")
         if manifest.license.source:
             _screen.note(f"see {manifest.license.source}")
@@ -104,15 +102,15 @@ def _ask(hub: "Hub", names: Sequence[str]) -> None:
             accept(manifest, hub.store)
 
 
-def _announce(hub: "Hub", names: Sequence[str], plan: "Plan", *, prepare: bool) -> None:
+def _announce(hub: "Hub", plan: "Plan") -> None:
     """Sizes and free space, before the first byte."""
-    manifests = [hub.info(name) for name in hub.registry.expand(names)]
+    manifests = plan.request.manifests
     cached = f", {len(plan.cached)} already here" if plan.cached else ""
     count = len(plan.missing)
     unknown = " and some of unknown size" if None in [j.resource.size for j in plan.missing] else ""
     prepared = sum(manifest.prepared_size() for manifest in manifests)
-    tables = f"tables take {size(prepared)}; " if prepare else ""
-    free = size(hub.store.free())
+    tables = f"tables take {size(prepared)}; " if plan.want_tables else ""
+    free = size(plan.free)
     what = (
         f"{counted(count, 'file')} to fetch, {size(plan.size)}{unknown}"
         if count
@@ -158,12 +156,10 @@ def _file(item: "Fetched") -> dict[str, Any]:
     }
 
 
-def _done(
-    hub: "Hub", names: Sequence[str], fetched: "Sequence[Fetched]", seconds: float, ready: bool
-) -> str:
+def _done(request: "Request", outcome: "Outcome") -> str:
     """What happened, and what to do next."""
-    new = [item for item in fetched if item.source != "cache"]
-    lines = []
+    new = [item for item in outcome.fetched if item.source != "cache"]
+    seconds, ready, lines = outcome.seconds, bool(outcome.tables), []
     if new:
         total = sum(item.job.resource.size or 0 for item in new)
         hosts = dict.fromkeys(_origin(item.source) for item in new)
@@ -172,13 +168,12 @@ def _done(
         files = counted(len(new), "file")
         lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {told}")
     lines += _troubles(new)
-    for name in hub.registry.expand(names):
-        manifest = hub.info(name)
+    for manifest in request.manifests:
         splits = ", ".join(f"{key} {split.rows:,}" for key, split in manifest.splits.items())
         state = f"ready: {splits} rows" if ready else "all files are here"
         lines.append(f"{_screen.bold(manifest.name)} {manifest.version}  {state}")
     if ready:
-        name, manifest = names[0], hub.info(hub.registry.expand(names)[0])
+        manifest = request.manifests[0]
         split = next(iter(manifest.splits))
         lines.append(
             _screen.dim(f'from dshub import load; load("{manifest.name}", split="{split}")')

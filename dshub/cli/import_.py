@@ -12,7 +12,7 @@ from dshub.progress import size
 if TYPE_CHECKING:
     from dshub.fetcher import Imported, Job, Keep, Unlike
     from dshub.hub import Hub
-    from dshub.layouts import ImportReport, Recognised
+    from dshub.layouts.importing import ImportReport, Recognised
 
 
 @click.command("import", short_help="Take files that are on this machine already.")
@@ -80,9 +80,12 @@ def command(
 
 def _prepared(hub: "Hub", name: str, reports: "Sequence[ImportReport]") -> Iterator[str]:
     """Make the tables of every split whose files are here."""
-    for dataset, report in zip(hub.registry.expand([name]), reports, strict=True):
+    from dshub.hub.request import Request
+
+    for manifest, report in zip(hub.resolve(name).manifests, reports, strict=True):
         splits = [split for split, here in report.splits.items() if here]
-        yield from (str(folder) for folder in hub.prepare(dataset, splits=splits))
+        plan = hub.plan(Request.of(manifest, splits), files=False)
+        yield from (str(folder) for folder in hub.run(plan).tables.values())
 
 
 def _unknown(paths: Sequence[Path], reports: "Sequence[ImportReport]") -> list[Path]:

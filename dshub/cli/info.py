@@ -32,12 +32,13 @@ def command(name: str, as_json: bool) -> None:
       dshub info fashion-mnist
       dshub info emnist/letters --json
     """
+    from dshub.fetcher import jobs
     from dshub.hub import Hub
 
     hub = Hub()
     manifest = hub.info(name)
     fetcher = hub.fetcher()
-    cached = {job.name: fetcher.path(job) is not None for job in hub.jobs([name])}
+    cached = {job.name: fetcher.path(job) is not None for job in jobs(manifest)}
     imported = _imported(hub, manifest)
     versions = [] if name.endswith(".toml") else hub.registry.versions(manifest.name)
     data = {
@@ -54,11 +55,11 @@ def command(name: str, as_json: bool) -> None:
 
 def _imported(hub: "Hub", manifest: Manifest) -> list[dict[str, Any]]:
     """What of it was imported in another layout, and what is known of the files."""
-    from dshub.layouts import imports
+    from dshub.layouts.records import imports
 
     found: list[dict[str, Any]] = []
     for record in imports(hub.store, manifest):
-        from dshub.preparation import find
+        from dshub.preparation.origins import find
         from dshub.table import SUMS, Provenance, TableRecord
 
         folder = find(manifest, record.split, hub.store)

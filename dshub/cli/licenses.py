@@ -40,7 +40,7 @@ def command(
     from dshub.hub import Hub
 
     hub = Hub()
-    manifests = [hub.info(name) for name in _names(hub, names)]
+    manifests = hub.resolve(_names(hub, names)).manifests
     reasons = {item.name: denied(item.license, deny) for item in manifests}
     found = [name for name, reason in reasons.items() if reason]
     data = {
@@ -57,7 +57,7 @@ def command(
 def _names(hub: "Hub", names: tuple[str, ...]) -> list[str]:
     """The datasets that are meant."""
     if names or hub.settings.datasets:
-        return hub.registry.expand(names or hub.settings.datasets)
+        return list(names or hub.settings.datasets)
     lock = hub.settings.lock
     if lock is not None and lock.exists():
         from dshub.lockfile import names_in, read

@@ -10,6 +10,7 @@ from dshub.cli._amounts import counted
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
+    from dshub.hub.request import Request
 
 DRIFTED = 5  # exit code: the data are not those that were pinned
 
@@ -37,22 +38,24 @@ def command(ctx: click.Context, names: tuple[str, ...], check: bool, as_json: bo
     lock = hub.settings.lock
     if lock is None:
         raise click.UsageError("DSHUB_LOCK is off")
-    wanted = hub.registry.expand(names or hub.settings.datasets)
+    named = bool(names)
+    names = names or hub.settings.datasets
     if check:
-        ctx.exit(_check(hub, wanted, lock, as_json=as_json))
-    if not wanted:
+        ctx.exit(_check(hub, hub.registry.expand(names), lock, as_json=as_json))
+    if not names:
         raise click.UsageError(
             'name datasets, here or as `datasets = ["mnist"]` below [tool.dshub] in pyproject.toml'
         )
-    _write(hub, wanted, lock, keep=bool(names), as_json=as_json)
+    request = hub.resolve(names, as_published=True)
+    _write(request, lock, keep=named, as_json=as_json)
 
 
-def _write(hub: "Hub", names: list[str], lock: Path, *, keep: bool, as_json: bool) -> None:
+def _write(request: "Request", lock: Path, *, keep: bool, as_json: bool) -> None:
     from dshub.lockfile import Lockfile, read
     from dshub.lockfile.making import entry
 
     before = read(lock) if keep else Lockfile()
-    made = [entry(name, hub.registry, lock) for name in names]
+    made = [entry(choice.name, choice.manifest, lock) for choice in request]
     if len({item.name for item in made}) < len(made):
         raise click.UsageError("a lock holds one version of each dataset, and two are named")
     after = before.with_entries(made)

@@ -229,7 +229,7 @@ class _Work:
     def _check(self, manifest: "Manifest", files: Mapping[str, Path], *, take: bool) -> None:
         """Read every row as `load` will: from the cache, or from the files where they are."""
         from dshub.authoring import verify
-        from dshub.preparation import recipe
+        from dshub.preparation.recipes import recipe
 
         for split in manifest.splits:
             recipe(manifest, split)  # its reader must take the options

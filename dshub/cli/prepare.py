@@ -17,5 +17,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     """
     from dshub.hub import Hub
 
-    tables = [str(path) for path in Hub().prepare(*names)]
+    hub = Hub()
+    plan = hub.plan(hub.resolve(names), files=False)
+    tables = [str(path) for path in hub.run(plan).tables.values()]
     _screen.answer(as_json, {"tables": tables}, lambda: "\n".join(tables))

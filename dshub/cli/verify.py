@@ -21,11 +21,13 @@ def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     is damaged, 9 where figures differ, 1 where nothing is kept.
     """
     from dshub.hub import Hub
+    from dshub.verification import verify
 
     hub = Hub()
     rows, data = [], []
-    for name in hub.registry.expand(names):
-        for finding in hub.verify(name):
+    for choice in hub.resolve(names):
+        name = choice.name
+        for finding in verify(choice.manifest, hub.store):
             data.append(
                 {"dataset": name, "thing": finding.thing, "state": finding.state}
                 | {"detail": finding.detail}

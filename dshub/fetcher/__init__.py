@@ -1,12 +1,12 @@
 """Files from wherever they can be had, into the store, verified.
 
-`Fetcher.plan` says what is missing; `Fetcher.fetch` gets it: several files at once, each from
+`Fetcher.sort` says what is missing; `Fetcher.fetch` gets it: several files at once, each from
 its mirrors first and then from its own sources in order, going on where an earlier try stopped.
 `import_files` takes files that a person already has. Whatever the way, a file enters the store
 only when its size and checksum are the published ones.
 """
 
-from dshub.fetcher.fetch import Fetched, Fetcher, Plan
+from dshub.fetcher.fetch import Fetched, Fetcher
 from dshub.fetcher.importing import Imported, Unlike, import_files, look
 from dshub.fetcher.keeping import Keep
 from dshub.fetcher.sources import Job, jobs, sources
@@ -17,7 +17,6 @@ __all__ = [
     "Imported",
     "Job",
     "Keep",
-    "Plan",
     "Unlike",
     "import_files",
     "jobs",

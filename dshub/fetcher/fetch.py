@@ -14,6 +14,7 @@ from dshub.errors import (
     ManualStepError,
     OfflineError,
     StoreError,
+    Vanished,
 )
 from dshub.fetcher.crew import Crew, Outcome
 from dshub.fetcher.download import AllFailed, Delivered
@@ -22,24 +23,6 @@ from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
 from dshub.store import Partial, Store, blob_path
 from dshub.transports import Transports
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a fetch would do.
-
-    Attributes:
-        cached: files that are in the store.
-        missing: files that are not, each checksum once.
-    """
-
-    cached: tuple[Job, ...]
-    missing: tuple[Job, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes to fetch, as far as they are known."""
-        return sum(job.resource.size or 0 for job in self.missing)
 
 
 @dataclass(frozen=True)
@@ -101,8 +84,11 @@ class Fetcher:
             found = self.store.blob(job.resource.content_digest)
         return found
 
-    def plan(self, jobs: Iterable[Job]) -> Plan:
-        """Which files are there and which are missing; touches no network."""
+    def sort(self, jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
+        """Which files are in the store, and which are missing, each checksum once.
+
+        Touches no network.
+        """
         cached: list[Job] = []
         missing: dict[Digest, Job] = {}
         for job in jobs:
@@ -110,7 +96,15 @@ class Fetcher:
                 cached.append(job)
             else:
                 missing.setdefault(job.resource.digest, job)
-        return Plan(tuple(cached), tuple(missing.values()))
+        return cached, list(missing.values())
+
+    def problem(self, missing: Sequence[Job], *, besides: int = 0) -> DshubError | None:
+        """The error that `fetch` would raise before it asks any source; None if there is none."""
+        try:
+            self._check(missing, besides)
+        except DshubError as error:
+            return error
+        return None
 
     def fetch(self, jobs: Sequence[Job], *, besides: int = 0) -> list[Fetched]:
         """Get every file that is missing; returns all of them, in the order asked for.
@@ -125,44 +119,46 @@ class Fetcher:
             ManualStepError: something is missing that a person must obtain, and no mirror has it.
             DiskFullError: there is no space for what is missing.
             FetchError: some files have no working source; the others are in the store.
-            StoreError: the cache cannot be written, or another process removes from it.
+            StoreError: the cache cannot be written.
+            Vanished: another process removed a file from the cache meanwhile.
         """
-        plan = self.plan(jobs)
+        _, missing = self.sort(jobs)
         brought: dict[Digest, Delivered] = {}
-        if plan.missing:
-            self._check(plan, besides)
+        self._check(missing, besides)
+        if missing:
             try:
-                brought = self._run(plan)
+                brought = self._run(missing)
             except FetchError as error:
                 if self.offline and error.exit_code == FetchError.exit_code:
-                    raise self._offline(plan) from error
+                    raise self._offline(missing) from error
                 raise
         results = []
         for job in jobs:
             path = self.path(job)
             if path is None:
-                raise _removed(job, self.store)
+                raise Vanished(path=str(self.store.root / blob_path(job.resource.digest)))
             self.store.touch(path)
             found = brought.get(job.resource.digest, Delivered(path, "cache"))
             results.append(Fetched(job, path, found.source, found.attempts))
         return results
 
-    def _check(self, plan: Plan, besides: int) -> None:
-        reachable = [job for job in plan.missing if self._sources(job)]
+    def _check(self, missing: Sequence[Job], besides: int) -> None:
+        reachable = [job for job in missing if self._sources(job)]
         manual = [
-            job for job in plan.missing if job.resource.access == "manual" and job not in reachable
+            job for job in missing if job.resource.access == "manual" and job not in reachable
         ]
         for job in manual:
             _check_reference(job, self.store)
         if manual:
             raise _by_hand(manual)
-        if self.offline and not any(self._sources(job) for job in plan.missing):
-            raise self._offline(plan)
+        if self.offline and missing and not reachable:
+            raise self._offline(missing)
         free = self.store.free()
-        needed = plan.size - sum(self._kept(job) for job in plan.missing)
+        needed = _size(missing) - sum(self._kept(job) for job in missing)
         if free is not None and needed + besides > free:
-            more = f", {size(besides)} are to be prepared" if besides else ""
-            reason = f"{size(needed)} are to be fetched{more} and {size(free)} are free"
+            parts = [f"{size(needed)} are to be fetched"] if missing else []
+            parts += [f"{size(besides)} are to be prepared"] if besides else []
+            reason = f"{', '.join(parts)} and {size(free)} are free"
             raise DiskFullError(path=str(self.store.root), reason=reason)
 
     def _kept(self, job: Job) -> int:
@@ -174,10 +170,10 @@ class Fetcher:
             kept = max(kept, found.stat().st_size)
         return min(kept, resource.size or 0)
 
-    def _offline(self, plan: Plan) -> OfflineError:
+    def _offline(self, missing: Sequence[Job]) -> OfflineError:
         return OfflineError(
-            dataset=_datasets(plan.missing),
-            files=_titles(plan.missing),
+            dataset=_datasets(missing),
+            files=_titles(missing),
             looked_in=[str(place) for place in self.store.places],
         )
 
@@ -187,11 +183,11 @@ class Fetcher:
             return [url for url in found if "://" not in url or url.startswith("file:")]
         return found
 
-    def _run(self, plan: Plan) -> dict[Digest, Delivered]:
+    def _run(self, missing: Sequence[Job]) -> dict[Digest, Delivered]:
         """Download what is missing; returns how each checksum was delivered."""
         with (
             closing(Transports(timeout=self.timeout)) as transports,
-            Task(self.progress, "fetching", plan.size or None),
+            Task(self.progress, "fetching", _size(missing) or None),
         ):
             stop = self._stop or threading.Event()
             session = Session(
@@ -204,7 +200,7 @@ class Fetcher:
                 stop=stop,
                 follow=self._follow,
             )
-            outcomes = Crew(session, self._sources, plan.missing, self.jobs).work()
+            outcomes = Crew(session, self._sources, missing, self.jobs).work()
         return _settle(outcomes)
 
 
@@ -220,17 +216,9 @@ def _check_reference(job: Job, store: Store) -> None:
         )
 
 
-def _removed(job: Job, store: Store) -> StoreError:
-    """A file is gone between the fetch and now: somebody is deleting beside us."""
-    path = str(store.root / blob_path(job.resource.digest))
-    error = StoreError(
-        path=path,
-        action="use",
-        reason=f"{job.name} of {job.dataset} was fetched, and removed by another process",
-        hint="is `dshub cache` at work? once it has ended, fetch again",
-    )
-    error.__cause__ = FileNotFoundError(path)
-    return error
+def _size(jobs: Sequence[Job]) -> int:
+    """Bytes to fetch, as far as they are known."""
+    return sum(job.resource.size or 0 for job in jobs)
 
 
 def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Delivered]:

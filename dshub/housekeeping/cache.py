@@ -77,7 +77,7 @@ class Cache:
 
     def _verify_imported(self, item: Item, inventory: Inventory) -> "Iterator[Finding]":
         """Look again at what lies elsewhere."""
-        from dshub.layouts import imports
+        from dshub.layouts.records import imports
         from dshub.verification import verify_import, verify_reference
 
         digest = reference_digest(item.path)

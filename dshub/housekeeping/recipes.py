@@ -41,7 +41,7 @@ def has_files(manifest: Manifest, store: Store) -> bool:
 
 def is_prepared(manifest: Manifest, store: Store) -> bool:
     """Whether every split has its table."""
-    from dshub.preparation import find
+    from dshub.preparation.origins import find
 
     try:
         return all(find(manifest, split, store) is not None for split in manifest.splits)
@@ -51,7 +51,7 @@ def is_prepared(manifest: Manifest, store: Store) -> bool:
 
 def _keys(manifests: Iterable[Manifest], store: Store) -> set[str] | None:
     """The keys of all their tables; None where one has a reader that is not at hand."""
-    from dshub.preparation import keys
+    from dshub.preparation.origins import keys
 
     try:
         return {

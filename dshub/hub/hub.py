@@ -5,6 +5,7 @@ NumPy nor Arrow.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,20 +13,24 @@ from typing import TYPE_CHECKING, overload
 
 from dshub import phrasebook
 from dshub.arguments import whole
-from dshub.errors import ArgumentError, DshubError, TermsError, UnknownNameError
-from dshub.hub.vanishing import persistent
+from dshub.errors import ArgumentError, DshubError, UnknownNameError, Vanished
+from dshub.hub.request import Choice, Request
 from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
 from dshub.registry import Registry
 from dshub.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy as np
 
     from dshub.dataset import Dataset, Splits
-    from dshub.fetcher import Fetched, Fetcher, Imported, Job, Keep, Plan
+    from dshub.fetcher import Fetched, Fetcher, Keep
     from dshub.housekeeping import Cache
-    from dshub.layouts import ImportReport
+    from dshub.hub.plan import Plan
+    from dshub.hub.run import Outcome
+    from dshub.layouts.importing import ImportReport
     from dshub.store import Store
     from dshub.verification import Finding
 
@@ -80,12 +85,25 @@ class Hub:
 
         return Cache(self.store, self.registry.at_hand(), progress=self.progress)
 
-    def fetcher(self, *, source: str | None = None) -> "Fetcher":
-        """A fetcher with the hub's settings; `source` replaces every other source."""
+    def fetcher(
+        self,
+        *,
+        source: str | None = None,
+        store: "Store | None" = None,
+        limit: int | None = None,
+    ) -> "Fetcher":
+        """A fetcher with the hub's settings.
+
+        Args:
+            source: replaces every other source.
+            store: where files go; the hub's where None.
+            limit: bytes a second of everything together, at most.
+        """
         from dshub.fetcher import Fetcher
 
         return Fetcher(
-            self.store,
+            store or self.store,
+            limit=limit,
             mirrors=self.settings.mirrors,
             only=source,
             offline=self.settings.offline,
@@ -94,9 +112,40 @@ class Hub:
             progress=self.progress,
         )
 
+    def with_layers(self, *layers: Path) -> "Hub":
+        """The same hub, which also looks for files and tables in further read-only caches."""
+        settings = replace(self.settings, site_caches=(*self.settings.site_caches, *layers))
+        return Hub(settings=settings, registry=self.registry, progress=self.progress)
+
     def names(self) -> list[str]:
         """Every dataset that can be named, sorted."""
         return self.registry.names()
+
+    def resolve(
+        self,
+        names: str | Iterable[str],
+        *,
+        splits: Sequence[str] | None = None,
+        as_published: bool = False,
+    ) -> Request:
+        """The manifests that names mean; nothing below this looks a name up again.
+
+        Args:
+            names: datasets, `name@version`, families, or paths of manifests.
+            splits: of each dataset these alone; all where None.
+            as_published: what the registry has, whatever `dshub.lock` pins and whether settings
+                ask for stand-ins.
+
+        Raises:
+            UnknownNameError: there is no such dataset, version or split.
+            ManifestError: a manifest has faults.
+            LockError: `dshub.lock` pins something else.
+        """
+        names = [names] if isinstance(names, str) else list(names)
+        find = self.registry.manifest if as_published else self._manifest
+        return Request(
+            tuple(Choice.of(find(name), splits, name) for name in self.registry.expand(names))
+        )
 
     def info(self, name: str) -> Manifest:
         """The manifest of a dataset, or of its stand-in where settings ask for those.
@@ -105,15 +154,17 @@ class Hub:
             UnknownNameError: there is no such dataset or version.
             ManifestError: its manifest has faults.
         """
-        return self._manifest(name, self.settings.synthetic)
+        return self._manifest(name)
 
-    def _manifest(self, name: str, synthetic: int | None) -> Manifest:
+    def _manifest(self, name: str, synthetic: int | None = None) -> Manifest:
+        """The manifest of a name, or of its stand-in; 0 rows of that mean the data."""
+        rows = self.settings.synthetic if synthetic is None else synthetic
         manifest = self._pinned(name)
-        if synthetic is None or manifest.synthetic:
+        if not rows or manifest.synthetic:
             return manifest
         from dshub.synthetic import stand_in
 
-        return stand_in(manifest, self.store, rows=synthetic)
+        return stand_in(manifest, self.store, rows=rows)
 
     def _pinned(self, name: str, registry: Registry | None = None) -> Manifest:
         """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""
@@ -124,73 +175,52 @@ class Hub:
             return read(lock).manifest(name, registry, lock)
         return registry.manifest(name)
 
-    def unaccepted(
-        self, manifests: Iterable[Manifest], splits: Sequence[str] | None = None
-    ) -> list[Manifest]:
-        """Those datasets, with files to be fetched, whose terms nobody has accepted.
-
-        A file that only a person can obtain is fetched from a mirror or not at all: without one,
-        its terms are between that person and upstream.
+    def plan(self, request: Request, *, files: bool = True, tables: bool = True) -> "Plan":
+        """What `run` would do for a request; touches no network. See `dshub.hub.plan.Plan`.
 
         Args:
-            manifests: of the datasets.
-            splits: whose files are meant; all where None.
+            request: of `resolve`.
+            files: have every upstream file, also of splits whose tables are ready.
+            tables: make the tables, so that `load` is instant afterwards.
+
+        Raises:
+            UnknownNameError, ManifestError: a reader is unknown or refuses its options.
         """
-        from dshub.fetcher import jobs, sources
-        from dshub.terms import are_accepted
+        from dshub.hub.plan import make_plan
 
-        def fetched(manifest: Manifest) -> bool:
-            missing = self.fetcher().plan(jobs(manifest, splits)).missing
-            return any(sources(job, self.settings.mirrors) for job in missing)
+        accept = self.settings.accept_terms
+        return make_plan(request, self.fetcher(), files=files, tables=tables, accept=accept)
 
-        return [
-            manifest
-            for manifest in manifests
-            if not are_accepted(manifest, self.store, self.settings.accept_terms)
-            and fetched(manifest)
-        ]
+    def run(self, plan: "Plan", *, source: str | None = None) -> "Outcome":
+        """Fetch and prepare what a plan says.
 
-    def jobs(self, names: Sequence[str]) -> "list[Job]":
-        """The files of some datasets and families, each manifest's in its own order."""
-        from dshub.fetcher import jobs
+        Args:
+            plan: of `plan`.
+            source: a mirror, or a folder with files under their upstream names, that replaces
+                every other source.
 
-        return [job for name in self.registry.expand(names) for job in jobs(self.info(name))]
+        Raises:
+            TermsError: a dataset has terms that have to be accepted first.
+            FetchError: some files have no working source (`OfflineError`, `ManualStepError` and
+                exit code 5 for wrong bytes are kinds of it); the others are kept.
+            StoreError: the cache cannot be written, or is full.
+            ReadError, UnsafeArchiveError, SchemaError: rows do not fit the manifest.
+        """
+        from dshub.hub.run import run_plan
 
-    def plan(self, names: Sequence[str]) -> "Plan":
-        """What fetching some datasets would do; touches no network."""
-        return self.fetcher().plan(self._needed(names))
-
-    def _needed(self, names: Sequence[str]) -> "list[Job]":
-        """The files of some datasets, without those of splits that were imported otherwise."""
-        from dshub.fetcher import jobs
-
-        manifests = map(self.info, self.registry.expand(names))
-        return [job for item in manifests for job in jobs(item, self._upstream(item))]
-
-    def _upstream(self, manifest: Manifest) -> tuple[str, ...]:
-        """The splits that are made of upstream's files."""
-        from dshub.layouts import imports
-
-        if not manifest.layouts or not imports(self.store, manifest):
-            return tuple(manifest.splits)
-        from dshub.preparation import origin
-
-        return tuple(
-            split for split in manifest.splits if origin(manifest, split, self.store).record is None
-        )
+        registry = self.registry if source is None else None
+        fetcher = self.fetcher(source=source)
+        return run_plan(plan, fetcher, registry=registry, accept=self.settings.accept_terms)
 
     def fetch(
-        self, *names: str, prepare: bool = True, source: str | None = None, besides: int = 0
+        self, *names: str, prepare: bool = True, source: str | None = None
     ) -> "list[Fetched]":
         """Get every file of some datasets or families, verified, and prepare their tables.
 
         Args:
             *names: datasets, `name@version`, or families.
             prepare: make the tables too, so that `load` is instant afterwards.
-            besides: bytes that will be written to the cache afterwards: there has to be space
-                for the files, the tables and these before the first byte is fetched.
-            source: a mirror, or a folder with files under their upstream names, that replaces
-                every other source.
+            source: as in `run`.
 
         Returns:
             Every file, and where it came from.
@@ -198,40 +228,23 @@ class Hub:
         Raises:
             UnknownNameError: a name is unknown; nothing was fetched.
             LockError: `dshub.lock` pins something else.
-            TermsError: a dataset has terms that have to be accepted first.
-            FetchError: some files have no working source (`OfflineError`, `ManualStepError` and
-                exit code 5 for wrong bytes are kinds of it); the others are kept.
-            StoreError: the cache cannot be written, or is full.
-            ReadError, SchemaError: prepared rows do not fit the manifest.
+            and what `run` raises.
         """
-        _refuse(self.unaccepted(map(self.info, self.registry.expand(names))))
-        wanted = self._needed(names)
-        besides += self.unprepared_size(names) if prepare else 0
-        fetcher = self.fetcher(source=source)
-        if source is None and fetcher.plan(wanted).missing:
-            for name in self.registry.expand(names):
-                self.registry.confirm(self.info(name))
-        taken = {}
-        if source is not None and Path(source).is_dir():
-            taken = {item.job: str(item.source) for item in self._take(wanted, [Path(source)])}
-        fetched = [
-            replace(item, source=taken.get(item.job, item.source))
-            for item in persistent(partial(fetcher.fetch, wanted, besides=besides))
-        ]
-        if prepare:
-            self.prepare(*names)
-        return fetched
+        plan = self.plan(self.resolve(names), tables=prepare)
+        return list(self.run(plan, source=source).fetched)
 
-    def unprepared_size(self, names: Sequence[str]) -> int:
-        """Bytes that making the tables of some datasets takes that are not made yet."""
-        from dshub.preparation import find, unpacked_size
+    def prepare(self, *names: str, splits: Sequence[str] | None = None) -> list[Path]:
+        """Make the tables of some datasets or families; returns the folder of each split.
 
-        tables = unpacked = 0
-        for manifest in map(self.info, self.registry.expand(names)):
-            missing = [name for name in manifest.splits if not find(manifest, name, self.store)]
-            tables += manifest.prepared_size(tuple(missing))
-            unpacked = max(unpacked, unpacked_size(manifest, missing))  # one dataset after another
-        return tables + unpacked
+        Args:
+            *names: datasets, `name@version`, or families.
+            splits: of each dataset these alone; all where None.
+
+        Raises:
+            what `fetch` raises.
+        """
+        plan = self.plan(self.resolve(names, splits=splits), files=False)
+        return list(self.run(plan).tables.values())
 
     def import_files(
         self, name: str, paths: Sequence[Path], *, keep: "Keep" = "auto"
@@ -239,7 +252,7 @@ class Hub:
         """Take a dataset or family from folders and files that are here already.
 
         Files are recognised by their checksums, other layouts by their structure; see
-        `dshub.layouts.import_dataset`. Yours are only read.
+        `dshub.layouts.importing.import_dataset`. Yours are only read.
 
         Args:
             name: dataset or family.
@@ -249,29 +262,12 @@ class Hub:
         Returns:
             What was found of each dataset, and what is missing.
         """
-        from dshub.layouts import import_dataset
+        from dshub.layouts.importing import import_dataset
 
         return [
-            import_dataset(self.info(item), self.store, paths, keep=keep, progress=self.progress)
-            for item in self.registry.expand([name])
+            import_dataset(item, self.store, paths, keep=keep, progress=self.progress)
+            for item in self.resolve(name).manifests
         ]
-
-    def _take(self, jobs: "Sequence[Job]", paths: Sequence[Path]) -> "list[Imported]":
-        from dshub.fetcher import import_files
-
-        missing = [job for job in jobs if self.fetcher().path(job) is None]
-        return import_files(self.store, missing, paths, progress=self.progress)
-
-    def prepare(self, *names: str, splits: Sequence[str] | None = None) -> list[Path]:
-        """Make the tables of some datasets or families; returns the folder of each split.
-
-        Args:
-            *names: datasets, `name@version`, or families.
-            splits: of each dataset these alone; all where None.
-        """
-        manifests = map(self.info, self.registry.expand(names))
-        wanted = [(item, item.splits if splits is None else splits) for item in manifests]
-        return [folder for item, chosen in wanted for folder in self._tables(item, [*chosen])]
 
     def verify(self, name: str) -> "Iterator[Finding]":
         """Read every byte kept of a dataset again; see `dshub.verification`."""
@@ -330,10 +326,10 @@ class Hub:
             raise ArgumentError(name="name", value=name, expected="a text such as 'mnist'")
         if synthetic is not None:
             whole("synthetic", synthetic, least=0)
-        wanted = self.settings.synthetic if synthetic is None else synthetic
+        rows = self.settings.synthetic if synthetic is None else synthetic
         if name.startswith("hf:"):
-            return self._load_from_hub(name, split, columns, synthetic=wanted or None)
-        manifest = self._meant(name, split, wanted or None)
+            return self._load_from_hub(name, split, columns, synthetic=rows)
+        manifest = self._meant(name, split, rows or 0)
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
             if column not in manifest.features:
@@ -343,12 +339,12 @@ class Hub:
         if split is None:
             from dshub.dataset import Splits
 
-            rows = {name: item.rows for name, item in manifest.splits.items()}
+            counts = {name: item.rows for name, item in manifest.splits.items()}
             opened = partial(self._open, manifest, columns=columns)
-            return Splits(manifest.identifier, rows, opened, manifest)
+            return Splits(manifest.identifier, counts, opened, manifest)
         return self._open(manifest, split, columns)
 
-    def _meant(self, name: str, split: str | None, synthetic: int | None) -> Manifest:
+    def _meant(self, name: str, split: str | None, synthetic: int) -> Manifest:
         """The manifest to load; says so where `split` is the member of a family, `load(a, b)`."""
         try:
             ready = None if synthetic else self._ready(name, split)
@@ -389,7 +385,7 @@ class Hub:
         if registry is self.registry:
             return None
         from dshub.dataset import parse_split
-        from dshub.preparation import find
+        from dshub.preparation.origins import find
 
         try:
             manifest = self._pinned(name, registry)
@@ -408,37 +404,38 @@ class Hub:
         for part in parts:
             if part.split not in manifest.splits:
                 raise unknown_split(manifest.name, part.split, manifest.splits)
-        wanted = list(dict.fromkeys(part.split for part in parts))
+        splits = list(dict.fromkeys(part.split for part in parts))
 
-        def opened() -> Dataset:
-            folders = dict(zip(wanted, self._tables(manifest, wanted), strict=True))
+        def opened(folders: "Mapping[str, Path]") -> Dataset:
             if len(parts) > 1:
                 return together(manifest, parts, folders)
             whole = Dataset.from_tables(list(folders.values()))
             rows = parts[0].rows(len(whole))
             return whole.skip(rows.start).take(len(rows))
 
-        found = persistent(opened)
-        return found if columns is None else found.columns(columns)
+        dataset = self._with_tables(manifest, splits, opened)
+        return dataset if columns is None else dataset.columns(columns)
 
-    def _tables(self, manifest: Manifest, splits: Sequence[str]) -> list[Path]:
-        from dshub.preparation import find, prepare_splits
+    def _with_tables(
+        self,
+        manifest: Manifest,
+        splits: Sequence[str],
+        use: "Callable[[Mapping[str, Path]], Dataset]",
+    ) -> "Dataset":
+        """Open the tables of some splits, which are fetched and prepared where they are missing."""
+        from dshub.preparation.origins import find
 
-        if manifest.license.terms and not all(find(manifest, name, self.store) for name in splits):
-            _refuse(self.unaccepted([manifest], splits))
-        for split in splits:
-            self._look_for_table(manifest, split)
-        fetcher, progress = self.fetcher(), self.progress
-        return persistent(lambda: prepare_splits(manifest, splits, fetcher, progress=progress))
-
-    def _look_for_table(self, manifest: Manifest, split: str) -> None:
-        """Take the table of a split from a mirror, where it is not here and one has it."""
-        from dshub.preparation import find, recipe
-
-        if find(manifest, split, self.store) is None:
-            self.registry.confirm(manifest)
-            made = recipe(manifest, split)
-            self.registry.take_table(manifest, split, made.key, made.content)
+        ready = {split: find(manifest, split, self.store) for split in splits}
+        folders = {split: folder for split, folder in ready.items() if folder is not None}
+        if len(folders) == len(ready):
+            with suppress(Vanished), self.store.using(folders.values()):
+                for folder in folders.values():
+                    self.store.touch(folder)
+                return use(folders)
+        outcome = self.run(self.plan(Request.of(manifest, splits), files=False))
+        folders = {split: outcome.tables[manifest.identifier, split] for split in splits}
+        with self.store.using(folders.values()):
+            return use(folders)
 
     def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
         """`(x_train, y_train), (x_test, y_test)`, the convention of Keras.
@@ -459,7 +456,7 @@ class Hub:
             for split in ("train", "test"):
                 if split not in splits:
                     raise unknown_split(splits.manifest.name, split, splits)
-            self._tables(splits.manifest, ["train", "test"])
+            self.run(self.plan(Request.of(splits.manifest, ["train", "test"]), files=False))
 
         def arrays(split: str) -> "Arrays":
             found = self.load(name, split, synthetic=synthetic)
@@ -472,9 +469,3 @@ class Hub:
             return x, y
 
         return arrays("train"), arrays("test")
-
-
-def _refuse(manifests: Sequence[Manifest]) -> None:
-    """Raise the error for terms that nobody has accepted, if there are any."""
-    if manifests:
-        raise TermsError(terms={item.name: item.license.terms or "" for item in manifests})

@@ -3,15 +3,19 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from dshub.errors import ReadError, StoreError
-from dshub.layouts.holding import Holding
+from dshub.layouts.holding import Holding, LocalFiles
 from dshub.layouts.places import Folder, Listed, Place, is_archive, open_place
+from dshub.layouts.records import ImportRecord
 from dshub.manifest import Layout, Manifest
+from dshub.progress import size
 
 _WILD = re.compile(r"[*?[]")
+_AGAIN = "`dshub import` it again, so that it is looked at anew"
 
 
 def recognise(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
@@ -149,3 +153,29 @@ class _Fits:
         if not all(fits(part) for fits, part in zip(self._folders, tail, strict=True)):
             return None
         return "".join(f"{part}/" for part in parts[: len(parts) - count])
+
+
+@contextmanager
+def opened(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles]:
+    """The files that a record speaks of, for as long as the context is entered.
+
+    Raises:
+        StoreError: they are gone, or are not those that were imported.
+        ReadError, UnsafeArchiveError: an archive cannot be read any more.
+    """
+    with open_place(Path(record.path)) as place:
+        holding = hold(record.layout, manifest.layouts[record.layout], place, record.prefix)
+        if holding.identity != record.identity:
+            told = f"{len(holding.files):,} files, {size(holding.size)}"
+            before = f"{record.files:,} files, {size(record.size)}"
+            reason = f"it has changed since it was imported: {told}, where there were {before}"
+            if told == before:
+                reason = "it has changed since it was imported: other names or sizes of files"
+            raise StoreError(path=record.path, action="use", reason=reason, hint=_AGAIN)
+        yield LocalFiles(holding, place)
+
+
+def check(record: ImportRecord, manifest: Manifest) -> None:
+    """Whether the files are still there, by names and sizes; raises as `opened`."""
+    with opened(record, manifest):
+        pass

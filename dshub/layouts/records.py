@@ -1,21 +1,14 @@
 """Where the files of an imported layout are: a small record in the cache."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from dshub.errors import StoreError
-from dshub.layouts.holding import Holding, LocalFiles
-from dshub.layouts.places import open_place
-from dshub.layouts.recognition import hold
 from dshub.manifest import Manifest, Resource, laid_out
-from dshub.progress import size
 from dshub.store import Store, import_path, remove
 
-_AGAIN = "`dshub import` it again, so that it is looked at anew"
+if TYPE_CHECKING:
+    from dshub.layouts.holding import Holding
 
 
 class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +45,7 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
         return laid_out(manifest, self.layout, local)
 
 
-def keep(store: Store, manifest: Manifest, layout: str, holding: Holding | None) -> ImportRecord:
+def keep(store: Store, manifest: Manifest, layout: str, holding: "Holding | None") -> ImportRecord:
     """Note in the cache that a layout is here; the newest import of a layout counts.
 
     Raises:
@@ -98,29 +91,3 @@ def forget(store: Store, record: ImportRecord) -> None:
     path = store.root / import_path(record.name, record.layout)
     if path.is_file():
         remove(store.root, path)
-
-
-@contextmanager
-def opened(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles]:
-    """The files that a record speaks of, for as long as the context is entered.
-
-    Raises:
-        StoreError: they are gone, or are not those that were imported.
-        ReadError, UnsafeArchiveError: an archive cannot be read any more.
-    """
-    with open_place(Path(record.path)) as place:
-        holding = hold(record.layout, manifest.layouts[record.layout], place, record.prefix)
-        if holding.identity != record.identity:
-            told = f"{len(holding.files):,} files, {size(holding.size)}"
-            before = f"{record.files:,} files, {size(record.size)}"
-            reason = f"it has changed since it was imported: {told}, where there were {before}"
-            if told == before:
-                reason = "it has changed since it was imported: other names or sizes of files"
-            raise StoreError(path=record.path, action="use", reason=reason, hint=_AGAIN)
-        yield LocalFiles(holding, place)
-
-
-def check(record: ImportRecord, manifest: Manifest) -> None:
-    """Whether the files are still there, by names and sizes; raises as `opened`."""
-    with opened(record, manifest):
-        pass

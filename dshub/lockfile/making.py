@@ -8,22 +8,18 @@ from dshub.dataset import split_fingerprint
 from dshub.errors import LockError
 from dshub.lockfile.model import Locked, LockedSplit, Lockfile, files_of, names_in, read
 from dshub.manifest import Manifest
-from dshub.preparation import recipe
+from dshub.preparation.recipes import recipe
 from dshub.registry import Registry
 
 
-def entry(name: str, registry: Registry, lock: Path) -> Locked:
+def entry(name: str, manifest: Manifest, lock: Path) -> Locked:
     """What is to be pinned of a dataset.
 
     Args:
         name: as the project names it.
-        registry: where it is found, in its newest version unless the name has one.
+        manifest: what the name means.
         lock: the file that it will stand in.
-
-    Raises:
-        UnknownNameError, ManifestError: there is none, or its manifest has faults.
     """
-    manifest = registry.manifest(name)
     path = Path(os.path.relpath(name, lock.parent)).as_posix() if name.endswith(".toml") else None
     return Locked(
         name=manifest.name,

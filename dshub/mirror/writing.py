@@ -15,6 +15,7 @@ import msgspec
 from dshub.digest import Digest
 from dshub.errors import DiskFullError, DshubError, FetchError, StoreError
 from dshub.fetcher import Fetcher, Job
+from dshub.hub.request import Request
 from dshub.index import BlobFacts, Entry, Index, Signer, TableFacts, entry_of, table_facts
 from dshub.index.model import NAME
 from dshub.mirror.checking import needed, read_index
@@ -238,16 +239,8 @@ class Mirroring:
         report.fetched += self._has(piece)
 
     def _fetcher(self) -> Fetcher:
-        settings = self._hub.settings
-        return Fetcher(
-            self._place.fetching_store(self._hub.store),
-            mirrors=settings.mirrors,
-            offline=settings.offline,
-            jobs=settings.jobs,
-            timeout=settings.timeout,
-            progress=self._hub.progress,
-            limit=self._options.limit,
-        )
+        store = self._place.fetching_store(self._hub.store)
+        return self._hub.fetcher(store=store, limit=self._options.limit)
 
     def _published(self, item: Chosen) -> Entry:
         """Put tables and manifest of a dataset there; returns what the index says of it."""
@@ -269,14 +262,10 @@ class Mirroring:
     def _tables(self, item: Chosen) -> dict[str, TableFacts]:
         """Prepare the tables of a dataset in the cache, and put them there."""
         store = self._place.fetching_store(self._hub.store)
-        layers = (*self._hub.settings.site_caches, store.root)
-        settings = replace(self._hub.settings, site_caches=layers, synthetic=None)
-        hub = type(self._hub)(
-            settings=settings, registry=self._hub.registry, progress=self._hub.progress
-        )
-        folders = hub.prepare(item.name)
+        hub = self._hub.with_layers(store.root)
+        outcome = hub.run(hub.plan(Request.of(item.manifest), files=False))
         found = {}
-        for split, folder in zip(item.manifest.splits, folders, strict=True):
+        for (_, split), folder in outcome.tables.items():
             facts = found[split] = table_facts(folder)
             for name in sorted(facts.files, key=lambda name: name == TABLE_FILE):
                 self._put_table(folder / name, facts.files[name], item.manifest.name)

@@ -1,102 +1,62 @@
 """Making the tables of splits that have none yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from dshub import archives
-from dshub.errors import DiskFullError, SchemaError
-from dshub.fetcher import Fetcher, jobs
-from dshub.layouts import ImportRecord, LocalFiles, opened
+from dshub.errors import SchemaError
+from dshub.layouts.holding import LocalFiles
+from dshub.layouts.recognition import opened
+from dshub.layouts.records import ImportRecord
 from dshub.manifest import Manifest
 from dshub.prefetch import prefetched
-from dshub.preparation.origins import Origin, origin
+from dshub.preparation.origins import Origin
 from dshub.preparation.reading import Archives, rows, skips
 from dshub.preparation.recipes import Recipe, recipe
-from dshub.progress import Progress, Silent, Task, size
-from dshub.store import Store, table_path
+from dshub.progress import Progress, Silent, Task
+from dshub.store import Store
 from dshub.table import SUMS, Provenance, TableWriter
 
 _AHEAD = 2  # batches that are read and made to fit while an earlier one is written
 
 
-def prepare(
-    manifest: Manifest, split: str, fetcher: Fetcher, *, progress: Progress | None = None
-) -> Path:
-    """The folder of a split's table, made now if it is not there; raises as `prepare_splits`."""
-    return prepare_splits(manifest, [split], fetcher, progress=progress)[0]
-
-
-def prepare_splits(
-    manifest: Manifest,
+def make(
+    origin: Origin,
     splits: Sequence[str],
-    fetcher: Fetcher,
+    paths: Mapping[str, Path],
+    store: Store,
     *,
     progress: Progress | None = None,
-) -> list[Path]:
-    """The folder of each split's table; those that are not there are made now, in order.
+) -> None:
+    """Make the tables of some splits of one origin, in order.
 
     An archive that several of them read is opened, and unpacked where it is compressed, once.
     What an interrupted process finished of a table, whole shards of it, is not made again.
 
+    Args:
+        origin: where the rows come from.
+        splits: whose tables are missing.
+        paths: the verified file of each resource, by its name.
+        store: where the tables go.
+
     Raises:
-        FetchError and its kinds: a file cannot be had.
         ReadError, UnsafeArchiveError: a file is not what its format promises.
         SchemaError: the rows do not fit the manifest. Splits before this one are done.
         StoreError: the cache cannot be written; what was imported has changed, or is gone.
     """
-    store = fetcher.store
-    origins = {split: origin(manifest, split, store) for split in splits}
-    recipes = {split: recipe(item.manifest, split) for split, item in origins.items()}
-    found = {split: store.table(manifest.name, made.key) for split, made in recipes.items()}
-    for folder in filter(None, found.values()):
-        store.touch(folder)
-    missing = {split: origins[split] for split, folder in found.items() if folder is None}
-    for item, group in _groups(missing):
-        group_recipes = {split: recipes[split] for split in group}
-        found |= _make(item, group_recipes, fetcher, progress or Silent())
-    return [folder for folder in found.values() if folder is not None]
-
-
-def _groups(missing: dict[str, Origin]) -> list[tuple[Origin, list[str]]]:
-    """The splits of upstream's files together, each import by itself."""
-    upstream = [split for split, item in missing.items() if item.record is None]
-    found = [(missing[upstream[0]], upstream)] if upstream else []
-    return found + [(item, [split]) for split, item in missing.items() if item.record is not None]
-
-
-def _make(
-    item: Origin, recipes: dict[str, Recipe], fetcher: Fetcher, progress: Progress
-) -> dict[str, Path]:
-    manifest, store = item.manifest, fetcher.store
-    besides = manifest.prepared_size(tuple(recipes)) + unpacked_size(manifest, [*recipes])
-    fetched = fetcher.fetch(jobs(manifest, [*recipes]), besides=besides)
-    paths = {item.job.name: item.path for item in fetched}
-    _check_space(besides, store)
+    manifest, progress = origin.manifest, progress or Silent()
     with ExitStack() as stack:
         local = None
-        if item.record is not None and item.record.path:
-            local = stack.enter_context(opened(item.record, manifest))
+        if origin.record is not None and origin.record.path:
+            local = stack.enter_context(opened(origin.record, manifest))
         scratch = store.scratch_folder()
         files = stack.enter_context(
             Archives(manifest, paths, scratch=scratch, local=local, progress=progress)
         )
-        maker = _Maker(item, files, store, progress)
-        return {split: maker.table(split, made) for split, made in recipes.items()}
-
-
-def unpacked_size(manifest: Manifest, splits: Sequence[str]) -> int:
-    """Bytes, at least, that archives take on disk meanwhile which are unpacked as a whole.
-
-    An archive tells its size only when it has been read; few are larger packed than unpacked.
-    """
-    total = 0
-    for resource in manifest.split_resources(tuple(splits)).values():
-        packing = archives.container_for(resource.name)
-        if packing is not None and packing.stream is not None:
-            total += resource.size or 0
-    return total
+        maker = _Maker(origin, files, store, progress)
+        for split in splits:
+            maker.table(split, recipe(manifest, split))
 
 
 @dataclass(frozen=True)
@@ -108,8 +68,8 @@ class _Maker:
     store: Store
     progress: Progress
 
-    def table(self, split: str, made: Recipe) -> Path:
-        """The folder of a split's table, which another process may have made meanwhile."""
+    def table(self, split: str, made: Recipe) -> None:
+        """Make the table of a split, unless another process has made it meanwhile."""
         manifest, store = self.origin.manifest, self.store
         title = f"{manifest.name} {split}"
         with store.table_lock(
@@ -122,7 +82,6 @@ class _Maker:
             if store.table(manifest.name, made.key) is None:
                 with store.new_table(manifest.name, made.key, orphans=owned) as folder:
                     self._fill(folder, split, made)
-        return store.root / table_path(manifest.name, made.key)
 
     def _fill(self, folder: Path, split: str, made: Recipe) -> None:
         manifest, local = self.origin.manifest, self.files.local
@@ -178,13 +137,6 @@ class _Maker:
         told = f"an interrupted run left {begun:,} rows of {manifest.name} {split}; going on"
         again = "" if skips(manifest, split) else ", once what comes before was read again"
         self.progress.say(told + again)
-
-
-def _check_space(needed: int, store: Store) -> None:
-    free = store.free()
-    if free is not None and needed > free:
-        reason = f"{size(needed)} are to be written and {size(free)} are free"
-        raise DiskFullError(path=str(store.root), reason=reason)
 
 
 def _wrong_rows(manifest: Manifest, split: str, got: str) -> SchemaError:

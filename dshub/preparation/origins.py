@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dshub.fetcher import jobs
-from dshub.layouts import ImportRecord, imports
-from dshub.manifest import Manifest
+from dshub.layouts.records import ImportRecord, imports
+from dshub.manifest import LOCAL, Manifest, Resource
 from dshub.preparation.recipes import recipe
 from dshub.store import Store
 
@@ -32,12 +31,12 @@ def origin(manifest: Manifest, split: str, store: Store) -> Origin:
     can get them and has imported the split: the import is then the thing to be looked at.
     """
     options = list(origins(manifest, split, store))
-    prepared = (item for item in options if _table(item, split, store) is not None)
+    prepared = (item for item in options if table_of(item, split, store) is not None)
     here = (item for item in options if _is_here(item, split, store))
     found = next(prepared, None) or next(here, None)
     if found is not None or len(options) == 1:
         return found or options[0]
-    alone = any(not job.resource.urls for job in jobs(manifest, [split]))
+    alone = any(not resource.urls for resource in _resources(manifest, split))
     return options[1] if alone else options[0]
 
 
@@ -51,7 +50,7 @@ def origins(manifest: Manifest, split: str, store: Store) -> Iterator[Origin]:
 
 def find(manifest: Manifest, split: str, store: Store) -> Path | None:
     """The folder of a split's table, or None if it has to be prepared."""
-    found = (_table(item, split, store) for item in origins(manifest, split, store))
+    found = (table_of(item, split, store) for item in origins(manifest, split, store))
     return next((folder for folder in found if folder is not None), None)
 
 
@@ -60,7 +59,8 @@ def keys(manifest: Manifest, split: str, store: Store) -> list[str]:
     return [recipe(item.manifest, split).key for item in origins(manifest, split, store)]
 
 
-def _table(item: Origin, split: str, store: Store) -> Path | None:
+def table_of(item: Origin, split: str, store: Store) -> Path | None:
+    """The folder of the table that an origin gives, or None if it has to be prepared."""
     return store.table(item.manifest.name, recipe(item.manifest, split).key)
 
 
@@ -68,9 +68,14 @@ def _is_here(item: Origin, split: str, store: Store) -> bool:
     """Whether its files are on this machine."""
     if item.record is not None and item.record.path and not Path(item.record.path).exists():
         return False
-    resources = [job.resource for job in jobs(item.manifest, [split])]
     return all(
         store.blob(resource.digest, resource.size) is not None
         or (resource.content_digest is not None and store.blob(resource.content_digest) is not None)
-        for resource in resources
+        for resource in _resources(item.manifest, split)
     )
+
+
+def _resources(manifest: Manifest, split: str) -> list[Resource]:
+    """The files with checksums that a split needs."""
+    resources = manifest.split_resources((split,))
+    return [resource for name, resource in resources.items() if name != LOCAL]

@@ -7,13 +7,12 @@ from typing import Self
 
 import pyarrow as pa
 
-from dshub import archives, steps
+from dshub import archives, readers, steps
 from dshub.errors import ReadError
-from dshub.layouts import LocalFiles
+from dshub.layouts.holding import LocalFiles
 from dshub.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename, Split
-from dshub.preparation.recipes import reader_of
 from dshub.progress import Progress
-from dshub.readers import File, Skipping
+from dshub.readers import File, Reader, Skipping
 from dshub.schema import conform
 
 
@@ -116,6 +115,16 @@ def skips(manifest: Manifest, split: str) -> bool:
     reader, facts = reader_of(manifest, split), manifest.splits[split]
     same = all(isinstance(step, Rename | Map | Cut | Join | Attach) for step in facts.steps)
     return same and isinstance(reader, Skipping)
+
+
+def reader_of(manifest: Manifest, split: str) -> Reader:
+    """The reader of a split.
+
+    Raises:
+        UnknownNameError, ManifestError: it is unknown or refuses its options.
+    """
+    place = f"{manifest.identifier}, splits.{split}.reader"
+    return readers.create(manifest.splits[split].reader, place=place)
 
 
 class _Parts:

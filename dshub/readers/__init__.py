@@ -65,14 +65,15 @@ class Output(Protocol):
 class Reader(Protocol):
     """What a module here offers as `Reader`: a frozen msgspec Struct of its options.
 
+    Whenever the same files would yield other rows, or the same rows in another form, raise the
+    reader's number in `dshub.preparation.recipes.REVISIONS`; in another package, the class
+    attribute `revision` (1 where there is none). Tables of an older revision are not used again.
+
     Attributes:
-        revision: raised by hand whenever the same files would yield other rows, or the same rows
-            in another form; tables prepared by an older revision are then prepared anew.
         text_labels: whether `write` wants classes as text (codes or names), because such files
             hold text, or as the numbers that upstream gives them.
     """
 
-    revision: ClassVar[int]
     text_labels: ClassVar[bool]
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:

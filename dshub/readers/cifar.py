@@ -30,7 +30,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         labels: the names of the bytes before each picture, in order.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = False
 
     labels: tuple[str, ...] = ("label",)

@@ -36,7 +36,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             become int64, strings text.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = msgspec.field(default_factory=lambda: {"label": "labels"})

@@ -33,7 +33,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             where there are none.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = True
 
     columns: tuple[str, ...]

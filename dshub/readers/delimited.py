@@ -59,7 +59,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         encoding: of the text. UTF-8 may begin with a byte order mark.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = True
 
     columns: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]

@@ -36,7 +36,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         text: whether the content is text, in UTF-8, rather than bytes.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = True
 
     path: str

@@ -38,7 +38,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             one column of numbers (QMNIST's labels).
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = False
 
     transpose: tuple[str, ...] = ()

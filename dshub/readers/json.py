@@ -41,7 +41,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         distinct: columns of lists whose values are given once each, sorted by code point.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = True
 
     columns: dict[str, str]

@@ -39,7 +39,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             torchvision does for USPS.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = False
 
     shape: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1)], ...], msgspec.Meta(min_length=1)]

@@ -37,7 +37,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         encoding: of the files.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = True
 
     row: Literal["line", "file"] = "line"

@@ -38,7 +38,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         variable: a column that tells the variable of each row, where there are several.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = False
 
     columns: dict[str, str | tuple[str, ...]]

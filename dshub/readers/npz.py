@@ -70,7 +70,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             are stored channel by channel.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = {}

@@ -33,7 +33,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             (Hugging Face keeps pictures in `image.bytes`); all columns where it is left out.
     """
 
-    revision: ClassVar[int] = 1
     text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = {}

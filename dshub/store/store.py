@@ -3,12 +3,13 @@
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from dshub.digest import Digest
+from dshub.errors import DshubError, Vanished
 from dshub.store import layout
 from dshub.store.faults import disk_faults
 from dshub.store.leftovers import arrived, claim, remains
@@ -299,6 +300,21 @@ class Store:
                 temporary.unlink(missing_ok=True)
                 raise
         return target
+
+    @contextmanager
+    def using(self, paths: Iterable[Path]) -> Iterator[None]:
+        """Turn an error inside the block into Vanished if a path is gone.
+
+        `dshub cache` in another process can remove a file between finding and opening it.
+        """
+        paths = list(paths)
+        try:
+            yield
+        except (DshubError, OSError) as error:
+            gone = next((path for path in paths if not os.path.lexists(path)), None)
+            if gone is not None:
+                raise Vanished(path=str(gone)) from error
+            raise
 
     def touch(self, path: Path) -> None:
         """Note that a raw file, or a table's folder, is used now: `dshub cache` goes by it.

@@ -6,8 +6,11 @@ import numpy as np
 
 from dshub.dataset import Dataset
 from dshub.fetcher import Fetcher
+from dshub.hub.plan import make_plan
+from dshub.hub.request import Request
+from dshub.hub.run import run_plan
 from dshub.manifest import Manifest
-from dshub.preparation import find, prepare_splits
+from dshub.preparation.origins import find
 from dshub.store import Store
 from dshub.synthetic import stand_in
 
@@ -76,8 +79,9 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = STAND_IN
     made = manifest  # of a stand-in already, where settings ask for those
     if not manifest.synthetic:
         made = stand_in(manifest, store, rows=max(rows, STAND_IN_ROWS))
-    folders = prepare_splits(made, [split], Fetcher(store, offline=True))
-    return Sample(made, split, Dataset.from_tables(folders))
+    fetcher = Fetcher(store, offline=True)
+    outcome = run_plan(make_plan(Request.of(made, [split]), fetcher, files=False), fetcher)
+    return Sample(made, split, Dataset.from_tables(list(outcome.tables.values())))
 
 
 def class_counts(taken: Sample, column: str) -> list[int]:

@@ -148,7 +148,8 @@ def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> 
             process.communicate(timeout=30)
             assert process.returncode == 0
         assert server.sent == len(IDX)
-    assert hub_of("http://127.0.0.1:9", cache).plan(["digits"]).missing == ()
+    hub = hub_of("http://127.0.0.1:9", cache)
+    assert hub.plan(hub.resolve("digits")).missing == ()
 
 
 class Meddler(Silent):

@@ -149,7 +149,7 @@ def test_use_is_noted(world: "World") -> None:
     assert file.used == pytest.approx(table.used, abs=100)
     changed = file.path.stat().st_mtime_ns
     hub = world.hub
-    hub.plan(["solo"])
+    hub.plan(hub.resolve("solo"))
     list(hub.verify("solo"))
     list(hub.cache.verify())
     world.cache.usage()

@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 import pytest
 from independent.packed import tarred
+from preparing import prepare, prepare_splits
 
 from dshub import Hub, Registry, Settings
 from dshub.archives import gz
 from dshub.errors import DiskFullError, ReadError
 from dshub.fetcher import Fetcher
 from dshub.manifest import ImageFeature, LabelFeature, Manifest, Resource, Split
-from dshub.preparation import prepare, prepare_splits
 from dshub.progress import Silent
 from dshub.store import Store
 from dshub.table import Table
@@ -176,10 +176,12 @@ class Told(Silent):
 def test_unpacking_is_told_before_preparing(upstream: Upstream) -> None:
     """Unpacking takes most of the time; it has a bar of its own, in bytes of the download."""
     told = Told()
-    prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher, progress=told)
+    upstream.fetcher.progress = told
+    prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
     works = list(zip(told.works, told.done, strict=True))
     size = len(PACKED)
     assert works == [
+        (("fetching", size, "B"), size),
         (("unpacking made.tar.gz", size, "B"), size),
         *[((f"preparing ds {split}", ROWS[split], "rows"), ROWS[split]) for split in ROWS],
     ]
@@ -245,9 +247,10 @@ def kill_while_writing(upstream: Upstream) -> None:
     script = """
 import os, signal, sys
 from pathlib import Path
+sys.path.insert(0, sys.argv[3])
 from dshub.fetcher import Fetcher
 from dshub.manifest import from_json
-from dshub.preparation import prepare_splits
+from preparing import prepare_splits
 from dshub.store import Store
 from dshub.table import TableWriter
 
@@ -256,7 +259,8 @@ manifest = from_json(sys.stdin.buffer.read())
 fetcher = Fetcher(Store(Path(sys.argv[1])), mirrors=[sys.argv[2]])
 prepare_splits(manifest, ["train", "test"], fetcher)
 """
-    places = [str(upstream.store.root), str(upstream.folder / "mirror")]
+    tests = str(Path(__file__).parents[1])
+    places = [str(upstream.store.root), str(upstream.folder / "mirror"), tests]
     done = subprocess.run(
         [sys.executable, "-c", script, *places],
         input=msgspec.json.encode(upstream.manifest),

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from preparing import prepare
 
 from dshub.errors import (
     DshubError,
@@ -39,7 +40,8 @@ from dshub.manifest import (
     Resource,
     Split,
 )
-from dshub.preparation import find, prepare, recipe
+from dshub.preparation.origins import find
+from dshub.preparation.recipes import REVISIONS, recipe
 from dshub.readers import idx
 from dshub.store import Store
 from dshub.table import Table
@@ -340,7 +342,7 @@ def test_a_newer_reader_prepares_anew(upstream: Upstream, monkeypatch: pytest.Mo
     """Where a reader's revision is raised, tables of the old one are not found."""
     manifest = upstream.manifest()
     old = prepare(manifest, "train", upstream.fetcher)
-    monkeypatch.setattr(idx.Reader, "revision", idx.Reader.revision + 1)
+    monkeypatch.setitem(REVISIONS, "idx", 2)
     assert find(manifest, "train", upstream.store) is None
     assert prepare(manifest, "train", upstream.fetcher) != old
 
@@ -362,9 +364,10 @@ def test_an_end_in_the_middle(upstream: Upstream, how: str) -> None:
     script = f"""
 import os, signal, sys
 from pathlib import Path
+sys.path.insert(0, sys.argv.pop())
 from dshub.fetcher import Fetcher
 from dshub.manifest import from_json
-from dshub.preparation import prepare
+from preparing import prepare
 from dshub.store import Store
 from dshub.table import TableWriter
 
@@ -376,6 +379,7 @@ cache, mirror = sys.argv[1:]
 prepare(from_json(sys.stdin.buffer.read()), "train", Fetcher(Store(Path(cache)), mirrors=[mirror]))
 """
     command = [sys.executable, "-c", script, str(upstream.store.root), str(upstream.folder)]
+    command.append(str(Path(__file__).parents[1]))
     done = subprocess.run(
         command, input=msgspec.json.encode(manifest), capture_output=True, check=False
     )

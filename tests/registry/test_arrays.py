@@ -15,7 +15,7 @@ import scipy.io
 from dshub import Registry
 from dshub.errors import SchemaError
 from dshub.manifest import LabelFeature, Manifest
-from dshub.preparation import rows_of
+from dshub.preparation.reading import rows_of
 from dshub.store import Store
 from dshub.synthetic import stand_in
 

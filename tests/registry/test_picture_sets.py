@@ -13,7 +13,7 @@ from scipy.io import savemat
 from dshub import Registry
 from dshub.errors import ReadError, SchemaError
 from dshub.manifest import LabelFeature
-from dshub.preparation import rows_of
+from dshub.preparation.reading import rows_of
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG"

@@ -8,7 +8,7 @@ import pytest
 
 from dshub import Registry, Settings
 from dshub.errors import DshubError, ManifestError, UnknownNameError
-from dshub.preparation import recipe
+from dshub.preparation.recipes import recipe
 from dshub.registry import built_in_root
 
 RELEASED = json.loads((Path(__file__).parent / "released.json").read_text())

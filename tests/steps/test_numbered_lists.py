@@ -10,7 +10,7 @@ import pytest
 from dshub import Registry
 from dshub.errors import ManifestError, ReadError
 from dshub.manifest import Manifest
-from dshub.preparation import rows_of
+from dshub.preparation.reading import rows_of
 from dshub.store import Store
 from dshub.synthetic import stand_in
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from preparing import prepare
 
 from dshub import Hub, Settings
 from dshub.manifest import ImageFeature, LabelFeature, Manifest, NumberFeature
-from dshub.preparation import find, prepare, recipe
+from dshub.preparation.origins import find
+from dshub.preparation.recipes import recipe
 from dshub.progress import Silent
 from dshub.registry import Registry
 from dshub.store import Store

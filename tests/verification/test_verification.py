@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from preparing import prepare
 
 from dshub import Hub, Manifest
 from dshub.fetcher import Fetcher, jobs
 from dshub.manifest import LabelFeature
-from dshub.preparation import find, prepare
+from dshub.preparation.origins import find
 from dshub.store import Store
 from dshub.synthetic import stand_in
 from dshub.table import Table

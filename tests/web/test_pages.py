@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from independent.pages import Element, Page, read
 from PIL import Image
+from preparing import prepare_splits
 
 from dshub.dataset import Dataset
 from dshub.fetcher import Fetcher, Job, import_files
@@ -27,7 +28,7 @@ from dshub.manifest import (
     TextFeature,
 )
 from dshub.manifest.bibtex import bibtex
-from dshub.preparation import find, prepare_splits
+from dshub.preparation.origins import find
 from dshub.registry import Registry
 from dshub.store import Store, blob_path
 from dshub.synthetic import stand_in
