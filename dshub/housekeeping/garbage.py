@@ -50,9 +50,9 @@ def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
 
 
 def _judge(item: Item, inventory: Inventory, *, partial: bool) -> tuple[str, bool]:
-    """Why a leftover goes, or stays; no reason for what is no business of dshub."""
+    """Why a leftover goes, or stays."""
     left = item.leftover
-    if left is None or left.sort == "other":
+    if left is None:
         return "", False
     if left.holder == "alive":
         return ALIVE, False

@@ -18,7 +18,8 @@ class Item:
 
     Attributes:
         kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest, or note of what was `imported` and lies elsewhere.
+            stand-in manifest, note of what was `imported` and lies elsewhere, or something
+            `other` that dshub did not make.
         name: what it is, in words: `fashion-mnist: train-images`.
         datasets: those that need it; empty where nobody is known to. Of the datasets that share
             a file only those that are here count, where there are any.
