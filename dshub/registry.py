@@ -178,6 +178,10 @@ class Registry:
         del manifest, split, key, recipe
         return False
 
+    def mirrored(self) -> frozenset[str]:
+        """The checksums of files that mirrors list, as digits: here, none."""
+        return frozenset()
+
     def files(self) -> list[Path]:
         """Every manifest file of the registry, sorted."""
         return sorted(

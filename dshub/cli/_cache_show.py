@@ -103,6 +103,7 @@ def plain(item: "Item") -> dict[str, Any]:
         "size": item.size,
         "used": int(item.used),
         "pinned": item.pinned,
+        "irreplaceable": item.irreplaceable,
         "leftover": left.sort if left else None,
         "process": left.holder if left else None,
     }
@@ -126,6 +127,8 @@ def _list(items: "list[Item]") -> str:
 def _mark(item: "Item") -> str:
     if item.pinned:
         return _pinned()
+    if item.irreplaceable:
+        return _screen.dim("last copy")
     held = _HOLDERS[item.leftover.holder] if item.leftover else ""
     return held and _screen.dim(held)
 
