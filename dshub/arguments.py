@@ -6,6 +6,7 @@ of the argument.
 
 import math
 import operator
+import re
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
@@ -46,6 +47,39 @@ def above(name: str, value: Any) -> float:
     if number(name, value, least=0) > 0:
         return float(value)
     raise ArgumentError(name=name, value=value, expected="a number above 0")
+
+
+def size(name: str, value: Any) -> int:
+    """Bytes: a whole number, or a text with a unit such as `5 GB` (1000³) or `5GiB` (1024³)."""
+    if not isinstance(value, str):
+        return whole(name, value, least=0)
+    return int(_amount(name, value, _BYTES, "a size with a unit (MB, GB, TB, GiB), such as 1.5GB"))
+
+
+def span(name: str, value: Any) -> float:
+    """Seconds: a number, or a text with a unit such as `12h` or `30 d`."""
+    if not isinstance(value, str):
+        return number(name, value, least=0)
+    units = "a span of time with a unit (s, min, h, d, w), such as 12h or 30d"
+    return _amount(name, value, _SECONDS, units)
+
+
+_BYTES = {"b": 1} | {
+    f"{letter}{end}": base**power
+    for power, letter in enumerate("kmgtp", start=1)
+    for end, base in (("", 1000), ("b", 1000), ("ib", 1024))
+}
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-z]*)")
+
+
+def _amount(name: str, text: str, units: dict[str, int], expected: str) -> float:
+    match = _AMOUNT.fullmatch(text.strip().lower())
+    if match and match[2] in units:
+        return float(match[1]) * units[match[2]]
+    if match and not match[2] and float(match[1]) == 0:
+        return 0.0
+    raise ArgumentError(name=name, value=text, expected=expected)
 
 
 def interval(name: str, value: Any, *, positive: bool = False) -> tuple[float, float]:

@@ -178,6 +178,10 @@ class Registry:
         del manifest, split, key, recipe
         return False
 
+    def mirrored(self) -> frozenset[str]:
+        """The checksums of files that mirrors list, as digits: here, none."""
+        return frozenset()
+
     def files(self) -> list[Path]:
         """Every manifest file of the registry, sorted."""
         return sorted(
@@ -303,9 +307,13 @@ def _walk_names(folder: Path, name: str, depth: int) -> Iterator[tuple[str, str,
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, sorted; one that is not there holds nothing, and others still do."""
+    """What lies in a folder, sorted; one that is not there holds nothing, and others still do.
+
+    Hidden files are left out: macOS puts `._1.0.0.toml` beside `1.0.0.toml` on foreign disks.
+    """
     try:
-        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        return sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return []
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
+from dshub import arguments
 from dshub.errors import SettingsError
 from dshub.progress import Style
 
@@ -241,9 +242,14 @@ def _rows(value: object) -> int | None:
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not 0 < float(cast("str", value)) < float("inf"):
+    """Seconds are meant where a text has no unit."""
+    try:
+        seconds = float(value) if isinstance(value, str) else arguments.span("timeout", value)
+    except ValueError:
+        seconds = arguments.span("timeout", value)
+    if not 0 < seconds < float("inf"):
         raise ValueError
-    return float(cast("str", value))
+    return seconds
 
 
 def _style(value: object) -> Style:
@@ -267,7 +273,7 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "offline": (_flag, "1 or 0"),
     "synthetic": (_rows, "a number of rows of at least 1, or 0"),
     "jobs": (_count, "a whole number of at least 1"),
-    "timeout": (_seconds, "a number of seconds above 0"),
+    "timeout": (_seconds, "a number of seconds above 0, or a span such as 2min"),
     "progress": (_style, "auto, bar, lines or off"),
     "datasets": (_datasets, "names of datasets, separated by commas or blanks"),
     "lock": (_lock, "a file, or off"),

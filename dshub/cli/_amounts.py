@@ -1,17 +1,12 @@
 """Sizes and spans of time as people write them: `50GB`, `1.5 GiB`, `30d`."""
 
-import re
 import time
 from typing import Any
 
 import click
 
-_BYTES = {"": 1, "b": 1} | {
-    f"{letter}{end}": base**power
-    for power, letter in enumerate("kmgtp", start=1)
-    for end, base in (("", 1000), ("b", 1000), ("ib", 1024))
-}
-_SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+from dshub import arguments
+from dshub.errors import ArgumentError
 
 
 class Size(click.ParamType):
@@ -21,11 +16,14 @@ class Size(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Bytes."""
-        return int(_amount(self, value, _BYTES, "a size such as 500MB, 1.5GB or 2TiB"))
+        try:
+            return arguments.size("size", str(value))
+        except ArgumentError as error:
+            self.fail(f"{value!r} is not {error.expected}", param, ctx)
 
 
 class Span(click.ParamType):
-    """A span of time in hours, days or weeks."""
+    """A span of time, such as `12h` or `30d`."""
 
     name = "span"
 
@@ -33,14 +31,10 @@ class Span(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Seconds."""
-        return _amount(self, value, _SECONDS, "a span of time such as 12h, 30d or 4w")
-
-
-def _amount(kind: click.ParamType, value: Any, units: dict[str, int], expected: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(value).strip().lower())
-    if match is None or match[2] not in units:
-        kind.fail(f"{value!r} is not {expected}")
-    return float(match[1]) * units[match[2]]
+        try:
+            return arguments.span("span", str(value))
+        except ArgumentError as error:
+            self.fail(f"{value!r} is not {error.expected}", param, ctx)
 
 
 def ago(moment: float) -> str:

@@ -4,22 +4,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dshub.cli import _amounts, _screen
+from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._cache_show import plain
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.housekeeping import Keep, Removal, Removals
+    from dshub.housekeeping import Cache, Keep, Removal, Removals
     from dshub.store import Kind
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Show what would go; remove nothing.")
 
 
 @click.command("gc")
 @click.option("--partial", is_flag=True, help="Downloads that could be gone on with, too.")
 @_dry_run
+@_removing.yes_option
 @_screen.json_option
-def collect(partial: bool, dry_run: bool, as_json: bool) -> None:
+def collect(partial: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Remove what cannot be of use any more.
 
     \b
@@ -29,11 +30,13 @@ def collect(partial: bool, dry_run: bool, as_json: bool) -> None:
     That is: what dead processes left, rejected and damaged bytes, downloads of files that are
     here by now, tables that no manifest gives any more, and manifests of stand-ins without their
     files. Unfinished downloads stay, and so does whatever a living process, or one of another
-    machine, may be at work on.
+    machine, may be at work on. Removing more than 10 GB needs a yes on the terminal, or --yes.
     """
     from dshub.hub import Hub
 
-    _tell(Hub().cache.gc(partial=partial, dry_run=dry_run), dry_run, as_json)
+    cache = Hub().cache
+    planned = cache.gc(partial=partial, dry_run=True)
+    _carry_out(cache, planned, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @click.command("prune", short_help="Remove what was not used for long.")
@@ -47,9 +50,15 @@ def collect(partial: bool, dry_run: bool, as_json: bool) -> None:
     help="raw: only tables go. prepared: only raw files go, where every split is prepared.",
 )
 @_dry_run
+@_removing.yes_option
 @_screen.json_option
 def prune(
-    max_size: int | None, older_than: float | None, keep: "Keep", dry_run: bool, as_json: bool
+    max_size: int | None,
+    older_than: float | None,
+    keep: "Keep",
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Remove datasets that were not used for long, the least recently used first.
 
@@ -60,17 +69,18 @@ def prune(
       dshub cache prune --keep raw --max-size 1TB  tables can be made again
 
     Each limit is enforced. A dataset goes as a whole, a file that several share with the last of
-    them. What `dshub cache gc` removes goes before any dataset. Pinned datasets never go; where
-    what has to stay is larger than --max-size, nothing goes, and the exit code is 1.
+    them. What `dshub cache gc` removes goes before any dataset. Pinned datasets never go, nor does
+    the last copy of a file that cannot be downloaded again; where what has to stay is larger than
+    --max-size, nothing goes, and the exit code is 1. Removing everything, or more than 10 GB,
+    needs a yes on the terminal, or --yes.
     """
     from dshub.hub import Hub
 
     if max_size is None and older_than is None and keep == "both":
         raise click.UsageError("say how much to keep: --max-size, --older-than or --keep")
-    removals = Hub().cache.prune(
-        max_size=max_size, older_than=older_than, keep=keep, dry_run=dry_run
-    )
-    _tell(removals, dry_run, as_json)
+    cache = Hub().cache
+    planned = cache.prune(max_size=max_size, older_than=older_than, keep=keep, dry_run=True)
+    _carry_out(cache, planned, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @click.command("rm", short_help="Remove what is kept of some datasets.")
@@ -80,6 +90,7 @@ def prune(
 @click.option("--partial", is_flag=True, help="Only what is unfinished; of all without NAMES.")
 @click.option("--all", "everything", is_flag=True, help="Of everything in the cache.")
 @_dry_run
+@_removing.yes_option
 @_screen.json_option
 def remove(
     names: tuple[str, ...],
@@ -88,6 +99,7 @@ def remove(
     partial: bool,
     everything: bool,
     dry_run: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Remove what is kept of NAMES; files that another dataset here needs too stay.
@@ -98,7 +110,8 @@ def remove(
       dshub cache rm --partial
 
     What a living process is at work on stays. A pinned dataset that is named is an error; --all
-    and --partial leave it.
+    and --partial leave it. Removing everything without naming it, more than 10 GB, or the last
+    copy of a file that cannot be downloaded again needs a yes on the terminal, or --yes.
     """
     from dshub.housekeeping import KINDS
     from dshub.hub import Hub
@@ -113,11 +126,28 @@ def remove(
     kinds |= {"raw", "synthetic"} if raw else set()
     kinds |= {"prepared"} if prepared else set()
     kinds |= {"partial"} if partial else set()
-    removals = Hub().cache.rm(names or None, kinds=kinds or KINDS, dry_run=dry_run)
-    _tell(removals, dry_run, as_json)
+    cache = Hub().cache
+    planned = cache.rm(names or None, kinds=kinds or KINDS, dry_run=True)
+    _carry_out(cache, planned, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 COMMANDS = (collect, prune, remove)
+
+
+def _carry_out(
+    cache: "Cache", planned: "Removals", *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Remove what is planned, after a question where it is much, and tell what went."""
+    if not dry_run:
+        _removing.confirm(
+            lambda: _text(planned, dry_run=True),
+            bytes_=planned.size,
+            everything=planned.everything,
+            irreplaceable=[r.item.name for r in planned.removed if r.item.irreplaceable],
+            yes=yes,
+        )
+        planned = cache.carry_out(planned)
+    _tell(planned, dry_run, as_json)
 
 
 def _tell(removals: "Removals", dry_run: bool, as_json: bool) -> None:

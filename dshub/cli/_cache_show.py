@@ -8,6 +8,8 @@ from dshub.cli import _amounts, _screen
 from dshub.progress import size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dshub.housekeeping import Item, Share
 
 _HOLDERS = {  # what became of the process that a partial thing belongs to
@@ -101,6 +103,7 @@ def plain(item: "Item") -> dict[str, Any]:
         "size": item.size,
         "used": int(item.used),
         "pinned": item.pinned,
+        "irreplaceable": item.irreplaceable,
         "leftover": left.sort if left else None,
         "process": left.holder if left else None,
     }
@@ -124,6 +127,8 @@ def _list(items: "list[Item]") -> str:
 def _mark(item: "Item") -> str:
     if item.pinned:
         return _pinned()
+    if item.irreplaceable:
+        return _screen.dim("last copy")
     held = _HOLDERS[item.leftover.holder] if item.leftover else ""
     return held and _screen.dim(held)
 
@@ -135,18 +140,20 @@ def _pinned() -> str:
 def _sums(rows: "list[Share]") -> dict[str, int]:
     return {
         part: sum(getattr(row, part) for row in rows)
-        for part in ("raw", "prepared", "partial", "total")
+        for part in ("raw", "prepared", "partial", "other", "total")
     }
 
 
 def _table(rows: "list[Share]") -> str:
-    head = ("DATASET", "RAW", "PREPARED", "PARTIAL", "TOTAL", "LAST USED")
+    total = _sums(rows)
+    parts = [part for part in total if part != "other" or total[part]]
+    head = ("DATASET", *map(str.upper, parts), "LAST USED")
     lines = [[*map(_screen.dim, head), ""]]
     for row in rows:
         mark = _pinned() if row.pinned else ""
-        lines.append([_title(row), *_cells(_sums([row])), _amounts.ago(row.used), mark])
-    lines.append([_screen.bold("total"), *_cells(_sums(rows)), "", ""])
-    return _screen.columns(lines, right=(1, 2, 3, 4))
+        lines.append([_title(row), *_cells(_sums([row]), parts), _amounts.ago(row.used), mark])
+    lines.append([_screen.bold("total"), *_cells(total, parts), "", ""])
+    return _screen.columns(lines, right=range(1, 1 + len(parts)))
 
 
 def _title(row: "Share") -> str:
@@ -159,5 +166,5 @@ def _title(row: "Share") -> str:
     return _screen.dim(f"shared by {first} and {told}")
 
 
-def _cells(sums: dict[str, int]) -> list[str]:
-    return [size(count) if count else _screen.dim("-") for count in sums.values()]
+def _cells(sums: dict[str, int], parts: "Sequence[str]") -> list[str]:
+    return [size(sums[part]) if sums[part] else _screen.dim("-") for part in parts]

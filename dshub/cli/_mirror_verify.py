@@ -6,6 +6,7 @@ from dataclasses import asdict
 import click
 
 from dshub.cli import _screen
+from dshub.cli._amounts import counted
 
 DAMAGED = 5  # exit code: bytes changed, or are gone
 
@@ -20,12 +21,16 @@ def run(dest: str, *, as_json: bool) -> int:
     settings, place = Settings.read(), open_destination(dest)
     with Task(choose(settings.progress), f"reading {place.title}", None) as task:
         found = list(verify(place, keys=settings.mirror_keys, advance=task.advance))
-    wrong = [item for item in found if item.state != "ok"]
+    wrong = [item for item in found if item.state in {"missing", "damaged"}]
+    others = [item for item in found if item.state == "other"]
     rows = [[click.style(item.state, fg="red"), item.name, item.of, item.detail] for item in wrong]
     data = {"files": [asdict(item) for item in found], "wrong": len(wrong)}
     _screen.answer(as_json, data, lambda: _screen.columns(rows) if rows else "")
     if not as_json:
-        _screen.note(f"{len(found) - len(wrong)} files in order, {len(wrong)} not")
+        right = len(found) - len(wrong) - len(others)
+        _screen.note(f"{right} files in order, {len(wrong)} not")
+        if others:
+            _screen.note(f"{counted(len(others), 'file')} not made by dshub, ignored")
         names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
         if names:
             _screen.note(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dshub.cli import _amounts, _mirror_pages, _mirror_verify, _screen
+from dshub.cli import _amounts, _mirror_pages, _mirror_verify, _removing, _screen
 from dshub.cli._amounts import counted
 from dshub.errors import ManualStepError
 from dshub.progress import size
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dshub.hub import Hub
     from dshub.index import Signer
     from dshub.mirror.destinations import Destination
+    from dshub.mirror.pruning import Pruning
     from dshub.mirror.selection import LeftOut
     from dshub.mirror.writing import Plan, Report
 
@@ -57,6 +58,7 @@ class Rate(_amounts.Size):
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--verify", is_flag=True, help="Read every byte of it again; no network.")
 @click.option("--prune", is_flag=True, help="Remove what the selection does not need.")
+@_removing.yes_option
 @_screen.json_option
 @click.pass_context
 def command(
@@ -73,6 +75,7 @@ def command(
     dry_run: bool,
     verify: bool,
     prune: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Put datasets NAMES (or families) into the mirror DEST, a folder or a bucket (s3://, gs://).
@@ -82,8 +85,9 @@ def command(
       dshub mirror s3://our-bucket/dshub --all --deny-license nc --limit-rate 20MB/s
       dshub mirror /srv/dshub --verify             exit code 5 where something is damaged
 
-    What is there stays, unless --prune is given; run it again to go on where it stopped. Clients
-    name the mirror in DSHUB_MIRROR; see docs/mirrors.md.
+    What is there stays, unless --prune is given; run it again to go on where it stopped. Pruning
+    everything, more than 10 GB, or files that cannot be downloaded again needs a yes on the
+    terminal, or --yes. Clients name the mirror in DSHUB_MIRROR; see docs/mirrors.md.
     """
     _check(ctx, dest, names, everything=everything, verify=verify)
     if verify:
@@ -102,6 +106,7 @@ def command(
     if dry_run:
         _screen.answer(as_json, _planned(plan, left), lambda: _pieces(plan))
         return
+    _confirm(plan.pruning, yes=yes)
     report = mirroring.run(plan)
     pages = None if no_pages else _mirror_pages.write(hub, place)
     data = {**_planned(plan, left), **_reported(report), "pages": pages}
@@ -149,6 +154,19 @@ def _announce(
     tables = f", tables {size(plan.tables)}" if plan.tables else ""
     free = f"; {size(plan.free)} are free in {place.title}" if plan.free is not None else ""
     _screen.note(f"to be written: {size(plan.writes)}{tables}{free}")
+    if plan.pruning.sizes:
+        files = counted(len(plan.pruning.sizes), "file")
+        _screen.note(f"to be removed: {files}, {size(plan.pruning.size)}")
+
+
+def _confirm(pruning: "Pruning", *, yes: bool) -> None:
+    _removing.confirm(
+        lambda: _pruned(pruning),
+        bytes_=pruning.size,
+        everything=pruning.everything,
+        irreplaceable=pruning.irreplaceable,
+        yes=yes,
+    )
 
 
 def _planned(plan: "Plan", left: "Sequence[LeftOut]") -> dict[str, Any]:
@@ -173,6 +191,7 @@ def _planned(plan: "Plan", left: "Sequence[LeftOut]") -> dict[str, Any]:
         "writes": plan.writes,
         "tables": plan.tables,
         "free": plan.free,
+        "to_remove": [{"path": path, "size": n} for path, n in plan.pruning.sizes.items()],
     }
 
 
@@ -183,7 +202,13 @@ def _pieces(plan: "Plan") -> str:
         for state, pieces in found
         for piece in pieces
     ]
-    return _screen.columns(rows, right=(3,)) if rows else ""
+    lines = [_screen.columns(rows, right=(3,))] if rows else []
+    return "\n".join([*lines, *([_pruned(plan.pruning)] if plan.pruning.sizes else [])])
+
+
+def _pruned(pruning: "Pruning") -> str:
+    rows = [["remove", name, size(count)] for name, count in pruning.sizes.items()]
+    return _screen.columns(rows, right=(2,))
 
 
 def _reported(report: "Report") -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dshub import arguments
 from dshub.errors import DshubError
 from dshub.housekeeping.eviction import Keep, Limits, evictions
 from dshub.housekeeping.garbage import ALIVE, PINNED, garbage
@@ -12,15 +14,17 @@ from dshub.housekeeping.removals import Removal, Removals, execute
 from dshub.housekeeping.shares import Share, shares
 from dshub.progress import Progress, Silent, Task
 from dshub.registry import Registry
-from dshub.store import Kind, Store, pin, unpin
+from dshub.store import Kind, Store, pin, pinned, unpin
 from dshub.store.layout import blob_digest, reference_digest
 
 if TYPE_CHECKING:
     from dshub.verification import Finding
 
 SHARED = "another dataset needs it too"
+FOREIGN = "not made by dshub"
 
 KINDS: tuple[Kind, ...] = ("raw", "prepared", "partial", "synthetic", "imported")
+CONTENT: tuple[Kind, ...] = ("raw", "prepared")
 
 
 class Cache:
@@ -28,7 +32,7 @@ class Cache:
 
     Names are datasets, families, or paths of manifests; datasets that the registry does not know
     any more can be named too. Methods that remove raise StoreError where the cache cannot be
-    written; with `dry_run` they remove nothing, and tell the same.
+    written; with `dry_run` they remove nothing, and tell the same, for `carry_out` to remove.
 
     Args:
         store: the cache.
@@ -92,25 +96,38 @@ class Cache:
 
     def gc(self, *, partial: bool = False, dry_run: bool = False) -> Removals:
         """Remove what is of no use any more; see `dshub.housekeeping.garbage`."""
-        return self._carry_out(garbage(self.inventory(), partial=partial), dry_run=dry_run)
+        inventory = self.inventory()
+        removals = _told(garbage(inventory, partial=partial), inventory)
+        return removals if dry_run else self.carry_out(removals)
 
     def prune(
         self,
         *,
-        max_size: int | None = None,
-        older_than: float | None = None,
+        max_size: int | str | None = None,
+        older_than: float | str | None = None,
         keep: Keep = "both",
         dry_run: bool = False,
     ) -> Removals:
         """Remove what was not used for long; see `dshub.housekeeping.eviction`.
 
+        Args:
+            max_size: bytes, or a text with a unit: `50GB`.
+            older_than: seconds, or a text with a unit: `30d`.
+            keep: see `Limits`.
+            dry_run: remove nothing.
+
         Raises:
+            ArgumentError: an argument has another form.
             DshubError: what has to stay is larger than `max_size`; nothing was removed.
         """
-        limits = Limits(max_size=max_size, older_than=older_than, keep=keep)
-        return self._carry_out(
-            evictions(self.inventory(), limits, now=time.time()), dry_run=dry_run
+        limits = Limits(
+            max_size=None if max_size is None else arguments.size("max_size", max_size),
+            older_than=None if older_than is None else arguments.span("older_than", older_than),
+            keep=keep,
         )
+        inventory = self.inventory()
+        removals = _told(evictions(inventory, limits, now=time.time()), inventory)
+        return removals if dry_run else self.carry_out(removals)
 
     def rm(
         self,
@@ -122,7 +139,7 @@ class Cache:
         """Remove what is kept of some datasets, or of all where `names` is None.
 
         What another dataset that is here needs too stays, what a living process is at work on,
-        and, where all is to go, what is pinned.
+        what dshub did not make, and, where all is to go, what is pinned.
 
         Raises:
             DshubError: a dataset that is named is pinned; nothing was removed.
@@ -136,11 +153,24 @@ class Cache:
             wanted = inventory.only_of(datasets)
             own = {item.path for item in wanted}
             shared = [item for item in inventory.of(datasets) if item.path not in own]
-        chosen = [(item, _why_left(item)) for item in wanted if item.kind in kinds]
+        chosen = [(item, _why_left(item)) for item in wanted if item.kind in {*kinds, "other"}]
         left = [Removal(item, why) for item, why in chosen if why]
         left += [Removal(item, SHARED) for item in shared if item.kind in kinds]
         going = [Removal(item, "") for item, why in chosen if not why]
-        return self._carry_out(Removals(tuple(going), tuple(left)), dry_run=dry_run)
+        removals = Removals(tuple(going), tuple(left))
+        if names is None:
+            removals = _told(removals, inventory)
+        return removals if dry_run else self.carry_out(removals)
+
+    def carry_out(self, removals: Removals) -> Removals:
+        """Remove what a dry run told, but for what was pinned since; returns what happened."""
+        pins = pinned(self.store)
+        late = [item for item in removals.removed if not pins.isdisjoint(item.item.datasets)]
+        left = [Removal(item.item, PINNED) for item in late if item.item.kind in CONTENT]
+        staying = {removal.item.path for removal in left}
+        going = [item for item in removals.removed if item.item.path not in staying]
+        execute(going, self.store)
+        return replace(removals, removed=tuple(going), left=(*removals.left, *left))
 
     def pin(self, *names: str) -> list[str]:
         """Keep some datasets from being removed; returns the members where a family is named.
@@ -160,13 +190,18 @@ class Cache:
             unpin(self.store, name)
         return datasets
 
-    def _carry_out(self, removals: Removals, *, dry_run: bool) -> Removals:
-        if not dry_run:
-            execute(removals.removed, self.store)
-        return removals
+
+def _told(removals: Removals, inventory: Inventory) -> Removals:
+    """The same, with whether it is everything."""
+    content = {item.path for item in inventory.items if item.kind in CONTENT}
+    going = {removal.item.path for removal in removals.removed}
+    staying = content - going - {removal.item.path for removal in removals.left}
+    return replace(removals, everything=bool(content & going) and not staying)
 
 
 def _why_left(item: Item) -> str:
+    if item.kind == "other":
+        return FOREIGN
     if item.held:
         return ALIVE
     return PINNED if item.pinned else ""

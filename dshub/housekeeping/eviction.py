@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from dshub.errors import DshubError
-from dshub.housekeeping.garbage import PINNED, garbage
+from dshub.housekeeping.garbage import IRREPLACEABLE, PINNED, garbage
 from dshub.housekeeping.inventory import Inventory, Item
 from dshub.housekeeping.recipes import is_prepared
 from dshub.housekeeping.removals import Removal, Removals
@@ -38,7 +38,7 @@ class Limits:
 
 
 def evictions(inventory: Inventory, limits: Limits, *, now: float) -> Removals:
-    """What has to go. Pinned content never does; it is told as left.
+    """What has to go; what stays for its pin, or as the last copy, is told as left.
 
     Where the size asks for something to go, `garbage` goes first.
 
@@ -57,8 +57,9 @@ def evictions(inventory: Inventory, limits: Limits, *, now: float) -> Removals:
         eviction.take_older(now - limits.older_than, now)
     if limits.max_size is not None:
         eviction.shrink(limits.max_size)
-    kept = [item for item in inventory.items if item.pinned and item.kind in _kinds(limits.keep)]
-    return Removals(tuple(eviction.going.values()), tuple(Removal(item, PINNED) for item in kept))
+    kept = [item for item in inventory.items if _stays(item) and item.kind in _kinds(limits.keep)]
+    left = tuple(Removal(item, PINNED if item.pinned else IRREPLACEABLE) for item in kept)
+    return Removals(tuple(eviction.going.values()), left)
 
 
 def _kinds(keep: Keep) -> set[str]:
@@ -104,11 +105,11 @@ class _Eviction:
 
     def _staying(self) -> dict[str, int]:
         """Bytes of what has to stay, by the reason."""
-        sums = {"pinned": 0, "unfinished or under way": 0, "kept as asked for": 0}
+        sums = {"pinned": 0}
         for item in self._inventory.items:
             if item.path not in self.going:
-                partial = "unfinished or under way" if item.kind == "partial" else ""
-                sums["pinned" if item.pinned else partial or "kept as asked for"] += item.size
+                reason = _why_stays(item)
+                sums[reason] = sums.get(reason, 0) + item.size
         return sums
 
     def _take(self, name: str, reason: str) -> None:
@@ -123,8 +124,21 @@ class _Eviction:
             self._size -= removal.item.size
 
 
+def _stays(item: Item) -> bool:
+    return item.pinned or item.irreplaceable
+
+
+def _why_stays(item: Item) -> str:
+    if item.pinned:
+        return "pinned"
+    if item.irreplaceable:
+        return "not to be downloaded again"
+    kinds = {"partial": "unfinished or under way", "other": "not made by dshub"}
+    return kinds.get(item.kind, "kept as asked for")
+
+
 def _may_go(item: Item, inventory: Inventory, limits: Limits) -> bool:
-    if item.pinned or item.kind not in _kinds(limits.keep):
+    if _stays(item) or item.kind not in _kinds(limits.keep):
         return False
     return limits.keep != "prepared" or _is_spare(item, inventory)
 

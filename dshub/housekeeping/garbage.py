@@ -23,6 +23,7 @@ ALIVE = "a living process is at work on it"
 UNKNOWN = "of a process that cannot be asked from here"
 RESUMABLE = "the next fetch goes on with it; --partial removes it"
 PINNED = "pinned"
+IRREPLACEABLE = "it is the last copy and cannot be downloaded again; `dshub cache rm` removes it"
 
 LONG = 30 * 86400.0  # seconds after which what another machine began is not gone on with there
 
@@ -31,8 +32,8 @@ def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
     """What is of no use; `partial` counts downloads that could be resumed among it.
 
     Nothing goes that a living process is at work on, or one of another machine may be (unless it
-    has not been written to for `LONG`), and no content of a pinned dataset. What would go
-    otherwise is said to be left.
+    has not been written to for `LONG`), no content of a pinned dataset, and no last copy of data
+    that cannot be downloaded again. What would go otherwise is said to be left.
     """
     removed: list[Removal] = []
     left: list[Removal] = []
@@ -44,15 +45,17 @@ def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
     for removal in _derived(inventory):
         if removal.item.pinned:
             left.append(Removal(removal.item, PINNED))
+        elif removal.item.irreplaceable:
+            left.append(Removal(removal.item, IRREPLACEABLE))
         else:
             removed.append(removal)
     return Removals(tuple(removed), tuple(left))
 
 
 def _judge(item: Item, inventory: Inventory, *, partial: bool) -> tuple[str, bool]:
-    """Why a leftover goes, or stays; no reason for what is no business of dshub."""
+    """Why a leftover goes, or stays."""
     left = item.leftover
-    if left is None or left.sort == "other":
+    if left is None:
         return "", False
     if left.holder == "alive":
         return ALIVE, False

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.errors import DshubError, UnknownNameError
-from dshub.housekeeping.known import Known, Owner
+from dshub.housekeeping.known import Known, Label, Owner
 from dshub.housekeeping.words import words
-from dshub.manifest import Manifest
+from dshub.manifest import Manifest, Resource
 from dshub.registry import Registry
 from dshub.store import Kind, Leftover, Store, Usage, leftover, pinned, usage
+from dshub.store.layout import blob_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class Item:
 
     Attributes:
         kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest, or note of what was `imported` and lies elsewhere.
+            stand-in manifest, note of what was `imported` and lies elsewhere, or something
+            `other` that dshub did not make.
         name: what it is, in words: `fashion-mnist: train-images`.
         datasets: those that need it; empty where nobody is known to. Of the datasets that share
             a file only those that are here count, where there are any.
@@ -26,6 +28,7 @@ class Item:
         size: bytes on the disk.
         used: seconds since the epoch at which it was last used.
         pinned: whether a pin keeps it.
+        irreplaceable: whether it is the last copy of data that cannot be downloaded again.
         leftover: what sort of partial thing it is, and what became of its process.
     """
 
@@ -36,6 +39,7 @@ class Item:
     size: int
     used: float
     pinned: bool = False
+    irreplaceable: bool = False
     leftover: Leftover | None = None
 
     @property
@@ -72,6 +76,7 @@ class Inventory:
         kept = list(usage(store.root))
         self.known = Known(registry, kept, given)
         self.pinned = pinned(store)
+        self._mirrored = registry.mirrored()
         seen = [self._look(item) for item in kept]
         self.here = self.pinned.union(*map(_told_by, seen))
         self.items = [self._item(thing) for thing in seen]
@@ -138,8 +143,45 @@ class Inventory:
             size=item.size,
             used=item.used,
             pinned=content and not self.pinned.isdisjoint(datasets),
+            irreplaceable=self._is_irreplaceable(seen),
             leftover=left,
         )
+
+    def _is_irreplaceable(self, seen: _Seen) -> bool:
+        """Whether this is the last copy, as far as this machine can tell, of data by hand."""
+        if seen.usage.kind == "raw":
+            return self._is_last_file(seen.usage.path, seen.owners)
+        label = self.known.labels.get(seen.usage.path)
+        return label is not None and self._is_last_table(label)
+
+    def _is_last_file(self, path: Path, owners: Sequence[Owner]) -> bool:
+        if not owners or any(owner.manifest.synthetic for owner in owners):
+            return False
+        resources = [owner.manifest.resources[owner.resource] for owner in owners]
+        digest = blob_digest(path)
+        if digest is None or not all(map(self._is_by_hand, resources)):
+            return False
+        reference = self.store.reference(digest)
+        outside = reference is not None and not reference.fault
+        layers = [Store(layer).blob(digest) for layer in self.store.layers]
+        return not outside and not any(layers)
+
+    def _is_last_table(self, label: Label) -> bool:
+        manifest, made = label.manifest, label.provenance
+        if manifest.synthetic or label.split not in manifest.splits:
+            return False
+        if made is not None and Path(made.path).exists():
+            return False
+        resources = manifest.split_resources((label.split,)).values()
+        return any(self._is_by_hand(item) and not self._has(item) for item in resources)
+
+    def _is_by_hand(self, resource: Resource) -> bool:
+        return resource.by_hand and resource.digest.hex not in self._mirrored
+
+    def _has(self, resource: Resource) -> bool:
+        """Whether the file, or the bytes inside it, can be read, here or in a read-only cache."""
+        digests = filter(None, (resource.digest, resource.content_digest))
+        return any(self.store.blob(digest) is not None for digest in digests)
 
     def _datasets(self, seen: _Seen, owners: Sequence[Owner]) -> Iterator[str]:
         match seen.usage.kind:

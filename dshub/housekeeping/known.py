@@ -15,11 +15,18 @@ from dshub.store import Usage
 from dshub.store.layout import TABLE_FILE
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """The folder or archive that a table was made from, where checksums do not tell."""
+
+    path: str
+
+
 class Label(msgspec.Struct, frozen=True):
     """The part of a `table.json` that says what the table is; reading it needs no Arrow."""
 
     split: str
     manifest: Manifest
+    provenance: Origin | None = None
 
 
 @dataclass(frozen=True)

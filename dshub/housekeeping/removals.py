@@ -17,10 +17,16 @@ class Removal:
 
 @dataclass(frozen=True)
 class Removals:
-    """What goes, and what stays although one may have expected it to go."""
+    """What goes, and what stays although one may have expected it to go.
+
+    Attributes:
+        everything: whether no file and no table stays but those in `left`, although nobody named
+            the datasets.
+    """
 
     removed: tuple[Removal, ...] = ()
     left: tuple[Removal, ...] = ()
+    everything: bool = False
 
     @property
     def size(self) -> int:

@@ -15,6 +15,7 @@ class Share:
         raw: bytes of upstream files (and of small notes: manifests of stand-ins, imports).
         prepared: bytes of tables.
         partial: bytes of unfinished downloads and leftovers.
+        other: bytes that dshub did not write.
         used: seconds since the epoch at which some of it was last used.
         pinned: whether a pin keeps it.
     """
@@ -23,13 +24,14 @@ class Share:
     raw: int
     prepared: int
     partial: int
+    other: int
     used: float
     pinned: bool
 
     @property
     def total(self) -> int:
         """Bytes of all of it."""
-        return self.raw + self.prepared + self.partial
+        return self.raw + self.prepared + self.partial + self.other
 
 
 def shares(items: Iterable[Item]) -> list[Share]:
@@ -42,7 +44,7 @@ def shares(items: Iterable[Item]) -> list[Share]:
 
 
 def _share(datasets: tuple[str, ...], group: list[Item]) -> Share:
-    sizes = {"raw": 0, "prepared": 0, "partial": 0}
+    sizes = {"raw": 0, "prepared": 0, "partial": 0, "other": 0}
     for item in group:
         sizes["raw" if item.kind in {"synthetic", "imported"} else item.kind] += item.size
     return Share(
@@ -50,6 +52,7 @@ def _share(datasets: tuple[str, ...], group: list[Item]) -> Share:
         raw=sizes["raw"],
         prepared=sizes["prepared"],
         partial=sizes["partial"],
+        other=sizes["other"],
         used=max(item.used for item in group),
         pinned=any(item.pinned for item in group),
     )

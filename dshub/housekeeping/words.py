@@ -10,7 +10,6 @@ from dshub.manifest import Manifest
 from dshub.progress import size
 from dshub.store import Leftover, Usage
 from dshub.store.entries import Sort
-from dshub.store.layout import blob_digest
 
 
 def words(item: Usage, left: Leftover | None, owners: Sequence[Owner], label: Label | None) -> str:
@@ -28,12 +27,13 @@ def words(item: Usage, left: Leftover | None, owners: Sequence[Owner], label: La
         case "synthetic":
             return f"manifest of a stand-in of {item.name.rpartition('/')[0]}"
         case "raw":
-            unknown = "of no dataset known here" if blob_digest(item.path) else "not made by dshub"
-            return _file(owners) or f"file {_short(item.name)}, {unknown}"
+            return _file(owners) or f"file {_short(item.name)}, of no dataset known here"
         case "imported":
             return _imported(item, owners)
         case "partial":
             return _partial(item, left, owners) if left else item.name
+        case "other":
+            return f"{item.name}, not made by dshub"
         case _:
             assert_never(item.kind)
 
@@ -68,8 +68,6 @@ _UNDER_WAY: dict[Sort, str] = {
 def _partial(item: Usage, left: Leftover, owners: Sequence[Owner]) -> str:
     if left.sort in _UNDER_WAY:
         return _UNDER_WAY[left.sort]
-    if left.sort == "other":
-        return f"{item.name}, not made by dshub"
     if left.sort == "damaged":
         return f"damaged {_file(owners) or left.of}"
     file = _file(owners) or f"file {_short(left.of)}"

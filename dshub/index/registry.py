@@ -145,6 +145,11 @@ class MirrorRegistry(Registry):
                 return False  # the manifest is of the first mirror that lists it
         return False
 
+    def mirrored(self) -> frozenset[str]:
+        """The checksums of files that mirrors list, as digits; no mirror is asked."""
+        listed = self._mirrors.listed(ask=False)
+        return frozenset(facts.checksum.hex for item in listed for facts in item.entry.files)
+
     def _from_folder(self, manifest: Manifest) -> bool:
         """Whether a manifest is a folder's rather than a mirror's."""
         return self._is_local(manifest.name, manifest.version)

@@ -97,6 +97,11 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
 
     @property
+    def by_hand(self) -> bool:
+        """Whether only a person can obtain it, so that it cannot be downloaded."""
+        return self.access == "manual" or not self.urls
+
+    @property
     def digest(self) -> Digest:
         """What the bytes must hash to; the store keeps them under it."""
         if self.sha256:

@@ -12,9 +12,9 @@ from dshub.index import BlobFacts, Index, check_signature
 from dshub.index.model import NAME
 from dshub.mirror.destinations import Destination
 from dshub.store import blob_path, table_path
-from dshub.store.layout import BLOBS, blob_digest
+from dshub.store.layout import blob_digest, is_ours
 
-State = Literal["ok", "missing", "damaged"]
+State = Literal["ok", "missing", "damaged", "other"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Checked:
     Attributes:
         name: where it lies.
         state: `ok`; `missing` where the index names it and it is not there; `damaged` where its
-            bytes are not those of its checksum.
+            bytes are not those of its checksum; `other` of a file that dshub did not make.
         detail: the fact behind the state.
         of: a dataset that needs it; empty where none does.
     """
@@ -69,7 +69,8 @@ def verify(
 ) -> Iterator[Checked]:
     """Read everything in a mirror again, and compare it with its checksum.
 
-    Looked at are the files that the index names, and all others that are named by a checksum.
+    Looked at are the files that the index names, and all others that are named by a checksum;
+    files that dshub did not make are named.
     What is damaged is moved to `partial-v1`, so that the next update brings it again; where that
     is not allowed, it stays, and the detail says so.
 
@@ -92,9 +93,11 @@ def verify(
         yield Checked(NAME, "ok" if index else "missing", "" if index else "there is no index")
     wanted = needed(index) if index is not None else {}
     for name in place.names():
-        digest = blob_digest(PurePosixPath(name)) if name.startswith(f"{BLOBS}/") else None
+        digest = blob_digest(PurePosixPath(name))
         if name not in wanted and digest is not None:
             wanted[name] = BlobFacts(digest=str(digest)), ""
+        elif name not in wanted and not is_ours(PurePosixPath(name)):
+            yield Checked(name, "other", "not made by dshub")
     for name, (facts, dataset) in sorted(wanted.items()):
         yield _check(place, name, facts, dataset, advance)
 

@@ -5,7 +5,7 @@ rename when it is complete. So whoever reads the mirror meanwhile, or after a ru
 finds the old index and everything in it; and the next run goes on with what is there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +20,11 @@ from dshub.index import BlobFacts, Entry, Index, Signer, TableFacts, entry_of, t
 from dshub.index.model import NAME
 from dshub.mirror.checking import needed, read_index
 from dshub.mirror.destinations import Destination, How
+from dshub.mirror.pruning import Pruning, plan_pruning, prune
 from dshub.mirror.selection import Chosen
 from dshub.progress import Task, size
 from dshub.store import blob_path, table_path
-from dshub.store.layout import CACHEDIR_FILE, TABLE_FILE
+from dshub.store.layout import TABLE_FILE
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
@@ -78,6 +79,7 @@ class Plan:
         tables: bytes of the tables that go there too, as far as they can be told.
         writes: bytes that have to be written to the mirror.
         free: bytes that are free there; None where nobody knows.
+        pruning: what is removed.
     """
 
     chosen: Sequence[Chosen]
@@ -87,6 +89,7 @@ class Plan:
     tables: int
     writes: int
     free: int | None
+    pruning: Pruning = field(default_factory=Pruning)
 
     @property
     def to_fetch(self) -> int:
@@ -128,7 +131,12 @@ class Mirroring:
         self._place, self._hub, self._options = place, hub, options
 
     def plan(self, chosen: Sequence[Chosen]) -> Plan:
-        """What an update would do; writes nothing, and asks no source."""
+        """What an update would do; writes nothing, and asks no source.
+
+        Raises:
+            DshubError: the mirror is to be pruned, but is a cache or is signed by others.
+            StoreError: it cannot be read.
+        """
         sorted_out: dict[str, list[Piece]] = {"there": [], "kept": [], "missing": []}
         for piece in self._pieces(chosen):
             if self._has(piece):
@@ -142,7 +150,16 @@ class Mirroring:
         copied = [piece for piece in kept if piece.path and self._place.costs(piece.path)]
         writes = sum(piece.size for piece in [*copied, *missing])
         free = self._place.free()
-        return Plan(chosen, sorted_out["there"], kept, missing, tables, writes, free)
+        pruning = self._pruning(chosen) if self._options.prune else Pruning()
+        return Plan(chosen, sorted_out["there"], kept, missing, tables, writes, free, pruning)
+
+    def _pruning(self, chosen: Iterable[Chosen]) -> Pruning:
+        old = {entry.identifier: entry for entry in self._old_entries()}
+        entries = [entry_of(item.manifest, item.text, {}) for item in chosen]
+        entries = [_with_tables(entry, old.get(entry.identifier)) for entry in entries]
+        before = read_index(self._place)
+        listed = before.datasets if before is not None else ()
+        return plan_pruning(self._place, entries, listed, self._hub.store)
 
     def _pieces(self, chosen: Iterable[Chosen]) -> list[Piece]:
         """Every file once; the cache may have the bytes inside, but a mirror has upstream's."""
@@ -174,17 +191,11 @@ class Mirroring:
         self._fetch(missing, report)
         complete = [item for item in plan.chosen if all(map(self._has, self._pieces([item])))]
         entries = [self._published(item) for item in complete]
-        self._list(entries, report)
+        self._list(entries, report, plan.pruning.sizes)
         return report
 
     def _check(self, plan: Plan) -> None:
         self._old_entries()
-        if self._options.prune and self._place.size(CACHEDIR_FILE) is not None:
-            raise DshubError(
-                f"{self._place.title} is a cache of dshub: pruning it would remove what else it "
-                "keeps",
-                hint="`dshub cache prune` knows what is used; mirrors are pruned",
-            )
         needed_space = plan.writes + plan.tables
         if plan.free is not None and needed_space > plan.free:
             reason = f"{size(needed_space)} are to be written and {size(plan.free)} are free"
@@ -281,7 +292,7 @@ class Mirroring:
             raise StoreError(path=str(path), action="use", reason=reason, hint=hint)
         self._place.put(path, name)
 
-    def _list(self, entries: Sequence[Entry], report: Report) -> None:
+    def _list(self, entries: Sequence[Entry], report: Report, prunable: Collection[str]) -> None:
         """Write the index, if it changes, and remove what it does not need.
 
         Where something failed nothing is removed: what has arrived of it is of use next time.
@@ -309,7 +320,7 @@ class Mirroring:
                 report.changed = True
             report.listed = sorted(merged)
             if pruning:
-                report.removed = prune(self._place, index)
+                report.removed = prune(self._place, index, prunable)
 
     def _check_there(self, entries: Sequence[Entry]) -> None:
         """Make sure that no other update has pruned what the index is about to list."""
@@ -352,27 +363,3 @@ def _with_tables(entry: Entry, old: Entry | None) -> Entry:
     if old is None or entry.tables or old.manifest != entry.manifest:
         return entry
     return msgspec.structs.replace(entry, tables=old.tables)
-
-
-def prune(place: Destination, index: Index) -> list[str]:
-    """Remove from a mirror what its index does not need; returns the names.
-
-    The folder may be a project's, with manifests of its own below `registry/`: of those, only what
-    was published goes, whose bytes lie among the blobs. So they go before the blobs.
-
-    Raises:
-        StoreError: something cannot be read or removed.
-    """
-    keep, names = needed(index), frozenset(place.names())
-    left = sorted(names - keep.keys())
-    manifests = [name for name in left if name.startswith("registry/")]
-    removed = [name for name in manifests if _was_published(place, name, names)]
-    removed += [name for name in left if not name.startswith("registry/")]
-    for name in removed:
-        place.remove(name)
-    return sorted(removed)
-
-
-def _was_published(place: Destination, name: str, names: frozenset[str]) -> bool:
-    with place.open(name) as file:
-        return blob_path(Digest.of_bytes(file.read())).as_posix() in names

@@ -15,7 +15,7 @@ def pinned(store: Store) -> set[str]:
     return {
         path.relative_to(bucket).as_posix().removesuffix(layout.PIN_SUFFIX)
         for path in found
-        if path.is_file()
+        if path.is_file() and layout.is_ours(path.relative_to(store.root))
     }
 
 

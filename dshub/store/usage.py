@@ -8,15 +8,16 @@ so there the time of change tells, which no reading moves.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from dshub.store import layout
+from dshub.store.entries import leftover
 
-Kind = Literal["raw", "prepared", "partial", "synthetic", "imported"]
+Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
 
 OFTEN = 60.0  # seconds within which a second use is not worth a write to the disk
 BLOCK = 4096  # bytes: a smaller file has no holes, though a file system may count 0 blocks for it
@@ -28,9 +29,10 @@ class Usage:
 
     Attributes:
         kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest, or note of what was `imported` and lies elsewhere.
+            stand-in manifest, note of what was `imported` and lies elsewhere, or something
+            `other` that dshub did not make.
         name: checksum of a raw file or of one that lies elsewhere, dataset of a table, dataset
-            and layout of an import, file name otherwise.
+            and layout of an import, place in the cache of something other, file name otherwise.
         path: where it lies.
         size: bytes; of something partial without the holes in its files.
         used: seconds since the epoch at which it was last used.
@@ -46,24 +48,22 @@ class Usage:
 def usage(root: Path) -> Iterator[Usage]:
     """Everything in a cache, buckets in a fixed order; an absent cache holds nothing.
 
-    What vanishes while one looks is left out.
+    What vanishes while one looks, or cannot be looked at, is left out. Of small files that take
+    no space worth mentioning, such as pins, only those count that dshub did not make.
     """
-    for path in _files(root / layout.BLOBS):
-        yield from _file("raw", path.name, path)
-    for folder in _tables(root / layout.TABLES):
-        with suppress(FileNotFoundError):
-            yield _table(folder, folder.parent.relative_to(root / layout.TABLES).as_posix())
+    yield from _bucket(root, layout.BLOBS, "raw", lambda path: path.name)
+    yield from _tables(root)
     for path in _entries(root / layout.PARTIAL):
         if not path.name.endswith(".lock"):
-            with suppress(FileNotFoundError):
-                yield _partial(path)
-    for path in _files(root / layout.SYNTHETIC):
-        yield from _file("synthetic", path.relative_to(root / layout.SYNTHETIC).as_posix(), path)
-    for path in _files(root / layout.REFERENCES):
-        yield from _file("imported", path.stem, path)
-    for path in _files(root / layout.IMPORTS):
-        name = path.relative_to(root / layout.IMPORTS).with_suffix("").as_posix()
-        yield from _file("imported", name, path)
+            with suppress(OSError):
+                yield _partial(root, path)
+    yield from _bucket(root, layout.SYNTHETIC, "synthetic", lambda path: path.as_posix())
+    yield from _bucket(root, layout.REFERENCES, "imported", lambda path: path.stem)
+    yield from _bucket(
+        root, layout.IMPORTS, "imported", lambda path: path.with_suffix("").as_posix()
+    )
+    for bucket in (layout.PINS, layout.TERMS, layout.MIRRORS):
+        yield from _bucket(root, bucket, None, PurePath.as_posix)
 
 
 def touch(path: Path) -> None:
@@ -86,8 +86,25 @@ def _used(status: os.stat_result) -> float:
     return max(status.st_atime, status.st_mtime)
 
 
+def _bucket(
+    root: Path, bucket: str, kind: Kind | None, name: Callable[[PurePath], str]
+) -> Iterator[Usage]:
+    """The files of a bucket: dshub's own, unless `kind` is None, and others.
+
+    Args:
+        name: makes the name of a file of dshub's from its path in the bucket.
+    """
+    for parent, _, files in _walk(root / bucket):
+        for path in (parent / file for file in files):
+            relative = path.relative_to(root)
+            if not layout.is_ours(relative):
+                yield from _file("other", relative.as_posix(), path)
+            elif kind is not None:
+                yield from _file(kind, name(path.relative_to(root / bucket)), path)
+
+
 def _file(kind: Kind, name: str, path: Path) -> Iterator[Usage]:
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         status = path.lstat()
         yield Usage(kind, name, path, status.st_size, _used(status))
 
@@ -99,11 +116,14 @@ def _table(folder: Path, name: str) -> Usage:
     return Usage("prepared", name, folder, size, told.st_mtime)
 
 
-def _partial(path: Path) -> Usage:
+def _partial(root: Path, path: Path) -> Usage:
     is_folder = path.is_dir() and not path.is_symlink()
     statuses = [file.lstat() for file in (_files(path) if is_folder else (path,))]
     used = max((status.st_mtime for status in statuses), default=path.lstat().st_mtime)
-    return Usage("partial", path.name, path, sum(map(_on_disk, statuses)), used)
+    size = sum(map(_on_disk, statuses))
+    if leftover(path).sort == "other":
+        return Usage("other", path.relative_to(root).as_posix(), path, size, used)
+    return Usage("partial", path.name, path, size, used)
 
 
 def _on_disk(status: os.stat_result) -> int:
@@ -125,10 +145,25 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, file) for file in sorted(files))
 
 
-def _tables(folder: Path) -> Iterator[Path]:
-    """Every table, and every folder in the place of one."""
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Every folder with the names of its folders, which may be cleared, and of its files.
+
+    A hidden folder, such as a system's trash, counts as a file and is not entered.
+    """
     for parent, folders, files in os.walk(folder):
-        folders.sort()
-        if files:
+        hidden = [name for name in folders if name.startswith(".")]
+        folders[:] = sorted(set(folders).difference(hidden))
+        yield Path(parent), folders, sorted([*files, *hidden])
+
+
+def _tables(root: Path) -> Iterator[Usage]:
+    """Every table, and what else lies among them."""
+    top = root / layout.TABLES
+    for folder, folders, files in _walk(top):
+        if layout.is_table(folder.relative_to(top), folders, files):
             folders.clear()
-            yield Path(parent)
+            with suppress(OSError):
+                yield _table(folder, folder.parent.relative_to(top).as_posix())
+        else:
+            for path in (folder / file for file in files):
+                yield from _file("other", path.relative_to(root).as_posix(), path)

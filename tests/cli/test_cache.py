@@ -94,7 +94,7 @@ def test_what_another_dataset_needs_stays(kept: Run) -> None:
         ("--raw tiny", {"raw"}),
         ("tiny", {"prepared", "raw"}),
         ("--partial", set()),
-        ("--all", {"prepared", "raw"}),
+        ("--all --yes", {"prepared", "raw"}),
     ],
 )
 def test_rm_removes_what_was_asked_and_says_it_beforehand(
@@ -163,7 +163,7 @@ def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
     done = kept("cache", "prune", "--max-size", "1B")
     assert done.returncode == 1
     assert "pinned content alone takes" in done.stderr
-    done = kept("cache", "rm", "--all")
+    done = kept("cache", "rm", "--all", "--yes")
     assert "left 3 things" in done.stderr
     assert "pinned" in done.stderr
     assert {name for _, name in items(kept)} == {
@@ -172,7 +172,7 @@ def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
         "tiny/one: labels",
     }
     kept("cache", "unpin", "tiny")
-    kept("cache", "rm", "--all")
+    kept("cache", "rm", "--all", "--yes")
     assert items(kept) == []
 
 
@@ -181,9 +181,9 @@ def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
     [
         ("--max-size 1TB", set()),
         ("--max-size 0.5MiB", set()),
-        ("--max-size 40", {"raw", "prepared"}),
+        ("--max-size 40B --yes", {"raw", "prepared"}),
         ("--older-than 4w", set()),
-        ("--older-than 0h", {"raw", "prepared"}),
+        ("--older-than 0h --yes", {"raw", "prepared"}),
         ("--keep raw", {"prepared"}),
         ("--keep prepared", {"raw"}),
     ],

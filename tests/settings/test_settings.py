@@ -131,3 +131,11 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert Settings.read(environment={"DSHUB_JOBS": "2"}).jobs == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("20", 20), ("1.5", 1.5), ("45s", 45), ("2 min", 120)]
+)
+def test_timeout_is_in_seconds_unless_it_has_a_unit(text: str, seconds: float) -> None:
+    """As `DSHUB_TIMEOUT=20` in other programs, and as spans are written elsewhere."""
+    assert Settings.read(environment={"DSHUB_TIMEOUT": text}).timeout == seconds

@@ -127,3 +127,29 @@ def test_pins_are_seen_by_any_process(cache: Path) -> None:
         unpin(Store(cache), "family/set")
     assert pinned(Store(cache)) == {"family"}
     assert list(usage(cache)) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["set/0123456789abcdef/table.json", "set/.DS_Store"], ["set/0123456789abcdef"]),
+        (["set/0123456789abcdef/table.json", "set/table.json"], ["set/0123456789abcdef"]),
+        (["set/0123456789abcdef/table.json", "notes.txt"], ["set/0123456789abcdef"]),
+        (["a/b/0123456789abcdef/table.json", "a/b/x/notes.txt"], ["a/b/0123456789abcdef"]),
+        (["a/0123456789abcdef/table.json", "a/0123456789abcdef/@eaDir/x"], ["a/0123456789abcdef"]),
+        (["set/0123456789abcdef/train-00000-of-00001.arrow"], ["set/0123456789abcdef"]),
+        (["set/0123456789abcdef/notes.txt"], []),
+        ([".Trash-0/files/0123456789abcdef/table.json"], []),
+        (["table.json", "set/table.json/x"], []),
+    ],
+)
+def test_stray_file_does_not_turn_its_folder_into_a_table(
+    cache: Path, files: list[str], expected: list[str]
+) -> None:
+    """Only a folder with a `table.json`, or with a recipe key and shards, is a table."""
+    for name in files:
+        path = cache / "tables-v1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tables = [item for item in usage(cache) if item.kind == "prepared"]
+    assert [item.path.relative_to(cache / "tables-v1").as_posix() for item in tables] == expected

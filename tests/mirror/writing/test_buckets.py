@@ -16,8 +16,9 @@ import pytest
 from dshub import Hub
 from dshub.mirror.checking import read_index, verify
 from dshub.mirror.opening import open_destination
+from dshub.mirror.pruning import unneeded
 from dshub.mirror.selection import choose
-from dshub.mirror.writing import Mirroring, Options, prune
+from dshub.mirror.writing import Mirroring, Options
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub
     assert update(address, "lab/mnist", pruned=True) == ["lab/mnist@1.0.0"]
     index = read_index(open_destination(address))
     assert index is not None
-    assert prune(open_destination(address), index) == []
+    assert unneeded(open_destination(address), index) == []
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def test_a_mirror_shows_what_it_lists(dshub: "Run", tmp_path: Path) -> None:
     first = (tmp_path / "m" / "index.html").read_text("utf-8")
     assert "lab/mnist" in first
     assert "lab/kmnist" not in first
-    assert dshub("mirror", "m", "lab/kmnist", "--prune").returncode == 0
+    assert dshub("mirror", "m", "lab/kmnist", "--prune", "--yes").returncode == 0
     first = (tmp_path / "m" / "index.html").read_text("utf-8")
     assert "lab/kmnist" in first
     assert "lab/mnist" not in first

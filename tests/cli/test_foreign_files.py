@@ -1,0 +1,106 @@
+"""Files of Finder, Explorer and NFS in a cache or a mirror cost nobody any data."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import dshub
+from dshub.cli import group
+from dshub.store import layout
+
+Files = dict[Path, bytes]
+Command = Callable[..., object]
+
+STRAYS = (".DS_Store", "._1.0.0.toml", ".nfs000000000001", "Thumbs.db", "desktop.ini")
+BUCKETS = [getattr(layout, name) for name in ["BLOBS", "PARTIAL", "TABLES", "SYNTHETIC"]]
+BUCKETS += [getattr(layout, name) for name in ["PINS", "MIRRORS", "TERMS", "REFERENCES", "IMPORTS"]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command in this process; returns its JSON."""
+
+    def command(*arguments: str) -> object:
+        capsys.readouterr()
+        group([*arguments, "--json"], standalone_mode=False)
+        return json.loads(capsys.readouterr().out)
+
+    return command
+
+
+def content(root: Path) -> Files:
+    """Every file but locks."""
+    return {
+        path: path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.suffix != ".lock"
+    }
+
+
+def strew(root: Path, buckets: Sequence[str]) -> Files:
+    """Put what systems leave, and empty folders, into every folder; returns the files."""
+    for bucket in buckets:
+        (root / bucket).mkdir(exist_ok=True)
+    strays: Files = {}
+    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        for name in STRAYS:
+            strays[folder / name] = b"\0\xffnot ours"
+        (folder / ".fseventsd").mkdir()
+        (folder / "new folder").mkdir()
+    for path, data in strays.items():
+        path.write_bytes(data)
+    return strays
+
+
+@pytest.fixture
+def filled(own: Path, upstream: Path, cache: Path, run: Command) -> Files:
+    """A cache with something in every bucket; what is in it."""
+    run("fetch", "tiny")
+    run("cache", "pin", "tiny/two")
+    labels = str(upstream / "labels-one.idx")
+    run("cache", "rm", "tiny/one", "--raw")
+    run("import", "tiny/one", labels, "--reference")
+    dshub.load("tiny/one", "train", synthetic=5)
+    (cache / layout.TERMS / "tiny").mkdir(parents=True)
+    (cache / layout.TERMS / "tiny" / "one.accepted").write_text("yes")
+    (cache / layout.PARTIAL / ("0" * 64)).mkdir()
+    (cache / layout.PARTIAL / ("0" * 64) / "data").write_bytes(b"beginning")
+    return content(cache)
+
+
+def test_strays_in_a_cache_are_listed_and_cost_nothing(
+    filled: Files, cache: Path, run: Command
+) -> None:
+    """Every `dshub cache` command leaves them, and everything beside them, as it is."""
+    strays = strew(cache, BUCKETS)
+    everything = filled | strays
+    listed = run("cache", "ls")
+    assert isinstance(listed, dict)
+    others = {item["path"] for item in listed["items"] if item["kind"] == "other"}
+    for bucket in BUCKETS:
+        assert {str(cache / bucket / name) for name in STRAYS} <= others
+    assert str(cache / "tables-v1" / "tiny" / "one" / ".DS_Store") in others
+    assert not others & set(map(str, filled))
+    usage = run("cache", "du")
+    assert isinstance(usage, dict)
+    assert usage["total"]["total"] == listed["size"]
+    verified = run("cache", "verify")
+    assert isinstance(verified, dict)
+    assert {finding["state"] for finding in verified["findings"]} == {"ok"}
+    for arguments in ("gc", "prune --max-size 1TB", "prune --older-than 1d", "rm --partial"):
+        removed = run("cache", *arguments.split())
+        assert isinstance(removed, dict)
+        paths = [Path(item["path"]) for item in removed["removed"]]
+        assert all(layout.PARTIAL in path.parts for path in paths)
+        gone = {path for path in everything if any(path.is_relative_to(own) for own in paths)}
+        everything = {path: data for path, data in everything.items() if path not in gone}
+        assert everything.items() <= content(cache).items()
+    run("cache", "unpin", "tiny/two")
+    run("cache", "pin", "tiny/two")
+    run("fetch", "tiny")
+    assert list(dshub.load("tiny/one", "train")["label"]) == [0, 1, 0]
+    run("cache", "rm", "tiny/one")
+    assert list(dshub.load("tiny/two", "train")["label"]) == [1, 1, 0]
+    assert cache / "tables-v1" / "tiny" / "one" / ".DS_Store" in content(cache)
