@@ -14,6 +14,7 @@ import numpy as np
 from dshub.digest import Algorithm, Digest, copy
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.fetcher import Job, jobs
+from dshub.files import open_file
 from dshub.layouts import ImportRecord, check
 from dshub.manifest import LabelFeature, Manifest
 from dshub.preparation import find, origin
@@ -190,7 +191,7 @@ def _wrong(path: Path, algorithm: Algorithm, expected: str, advance: Advance) ->
 def _read(path: Path, algorithm: Algorithm, advance: Advance) -> Digest:
     """The checksum of a file. To look is not to use it, so its time of access is put back."""
     before = path.stat()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         actual = copy(file, _Counter(advance), algorithm=algorithm)
     with suppress(OSError):
         if path.stat().st_atime_ns != before.st_atime_ns:

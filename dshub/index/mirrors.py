@@ -18,6 +18,7 @@ import msgspec
 from dshub.digest import Digest
 from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError, shown_url
 from dshub.fetcher import Fetcher, Job
+from dshub.files import read_file
 from dshub.index.model import LARGEST, NAME, Entry, Index, TableFacts, TableLabel
 from dshub.index.signing import check_signature
 from dshub.manifest import Resource
@@ -144,7 +145,7 @@ class Mirrors:
     def _kept(self, address: str) -> _Kept | None:
         path = self.store.find(mirror_path(_key(address)))
         with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return msgspec.json.decode(path.read_bytes(), type=_Kept) if path else None
+            return msgspec.json.decode(read_file(path), type=_Kept) if path else None
         return None
 
     def _kept_index(self, address: str) -> Index | None:
@@ -166,7 +167,7 @@ class Mirrors:
         found += [Store(folder).blob(digest, size) for folder in folders]
         for path in filter(None, found):
             with suppress(OSError):
-                data = path.read_bytes()
+                data = read_file(path)
                 if Digest.of_bytes(data) == digest:
                     return data
         return None

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from dshub.errors import StoreError
+from dshub.files import read_file
 from dshub.layouts.holding import Holding, LocalFiles
 from dshub.layouts.places import open_place
 from dshub.layouts.recognition import hold
@@ -85,7 +86,7 @@ def imports(store: Store, manifest: Manifest, split: str | None = None) -> list[
         if path is None or split not in {None, layout.split}:
             continue
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=ImportRecord)
+            record = msgspec.json.decode(read_file(path), type=ImportRecord)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             continue
         if record.split == layout.split and bool(record.path) == bool(layout.local_members):
