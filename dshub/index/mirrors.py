@@ -177,6 +177,7 @@ class Mirrors:
 
         Raises:
             FetchError: no mirror has them.
+            ChecksumError: another user put other bytes into the cache.
             StoreError: the cache cannot be written.
         """
         found = self.manifest_at_hand(entry)
@@ -186,7 +187,9 @@ class Mirrors:
         resource = Resource(
             filename=f"{entry.version}.toml", sha256=checksum.hex, size=entry.manifest.size
         )
-        [fetched] = self._fetcher().fetch([Job(entry.name, "manifest", resource)])
+        fetcher = self._fetcher()
+        [fetched] = fetcher.fetch([Job(entry.name, "manifest", resource)])
+        fetcher.check([fetched])
         data = fetched.path.read_bytes()
         if fetched.path.is_relative_to(self.store.root):  # apart, so that no upkeep takes it
             self.store.write_text(manifest_path(checksum), data)
@@ -215,8 +218,10 @@ class Mirrors:
             Job(f"{entry.name} {split}", name, self._table_resource(entry, facts, name))
             for name in facts.files
         ]
+        fetcher = self._fetcher(everywhere=False)
         try:
-            fetched = self._fetcher(everywhere=False).fetch(jobs)
+            fetched = fetcher.fetch(jobs)
+            fetcher.check(fetched)
         except DshubError as error:  # no harm: it is prepared from its files
             self.progress.say(f"{entry.name} {split}: no table from a mirror ({error})")
             return False

@@ -42,6 +42,7 @@ def prepare_splits(
 
     Raises:
         FetchError and its kinds: a file cannot be had.
+        ChecksumError: a file that another user put into the cache is not the published one.
         ReadError, UnsafeArchiveError: a file is not what its format promises.
         SchemaError: the rows do not fit the manifest. Splits before this one are done.
         StoreError: the cache cannot be written; what was imported has changed, or is gone.
@@ -72,6 +73,7 @@ def _make(
     manifest, store = item.manifest, fetcher.store
     besides = manifest.prepared_size(tuple(recipes)) + unpacked_size(manifest, [*recipes])
     fetched = fetcher.fetch(jobs(manifest, [*recipes]), besides=besides)
+    fetcher.check(fetched)
     paths = {item.job.name: item.path for item in fetched}
     _check_space(besides, store)
     with ExitStack() as stack:

@@ -86,6 +86,17 @@ class Store:
         path = self.find(layout.reference_path(digest))
         return read_reference(path) if path is not None else None
 
+    def is_foreign(self, path: Path, digest: Digest) -> bool:
+        """Whether another user put a file here, or the note that says where it lies.
+
+        Root is trusted: it can change every file, and often keeps the cache of a site.
+        """
+        note = self.find(layout.reference_path(digest))
+        inside = any(path.is_relative_to(place) for place in self.places)
+        with suppress(FileNotFoundError):
+            return is_foreign(path if inside or note is None else note)
+        return False
+
     def refer(self, digest: Digest, reference: Reference) -> None:
         """Note that a file with that checksum lies outside; raises StoreError."""
         self.write_text(layout.reference_path(digest), reference.encoded())
@@ -344,6 +355,6 @@ class Store:
                 self.root.mkdir(parents=True, exist_ok=True)
             tag = self.root / layout.CACHEDIR_FILE
             if self._tagged:
-                with suppress(FileExistsError), tag.open("x", encoding="ascii") as file:
-                    file.write(layout.CACHEDIR_TAG)
+                with suppress(FileExistsError), tag.open("xb") as file:
+                    file.write(layout.CACHEDIR_TAG.encode())
             folder.mkdir(parents=True, exist_ok=True)
