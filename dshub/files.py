@@ -24,6 +24,10 @@ _KINDS = {
 }
 
 
+class NotAFileError(OSError):
+    """`it is a named pipe, not a file`."""
+
+
 def open_file(
     path: Path | str, mode: Literal["rb", "rb+", "ab"] = "rb", *, follow: bool = False
 ) -> io.FileIO:
@@ -35,7 +39,8 @@ def open_file(
         follow: follow a link in its last place.
 
     Raises:
-        OSError: there is no such file, or it is not a regular one.
+        NotAFileError: it is a link, a named pipe, a socket or a device.
+        OSError: it cannot be opened.
     """
     return io.FileIO(str(path), mode, opener=_opener(follow=follow, shared=mode == "rb"))
 
@@ -119,7 +124,7 @@ def _opener(*, follow: bool, shared: bool) -> Callable[[str, int], int]:
 def _check(path: str, mode: int, names: int = 1) -> None:
     kind = stat.S_IFMT(mode)
     if kind in _KINDS:
-        raise OSError(errno.EINVAL, f"it is {_KINDS[kind]}, not a file", path)
+        raise NotAFileError(errno.EINVAL, f"it is {_KINDS[kind]}, not a file", path)
     if kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if names > 1:

@@ -9,7 +9,9 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -33,7 +35,7 @@ NAMES = 200
 _fork = multiprocessing.get_context("fork")
 
 
-def start(user: int, act: Callable[[], object]) -> tuple[multiprocessing.Process, object]:
+def start(user: int, act: Callable[[], object]) -> tuple[ForkProcess, Connection]:
     """Begin to do something as a user."""
     ours, theirs = _fork.Pipe(duplex=False)
 
@@ -59,7 +61,7 @@ def run(user: int, act: Callable[[], object]) -> str:
     process, answer = start(user, act)
     try:
         assert answer.poll(LONGEST), "it hangs"
-        return answer.recv()
+        return str(answer.recv())
     finally:
         process.kill()
         process.join()
@@ -96,7 +98,7 @@ def shared(place: Path, home: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def whole(home: Path):
+def whole(home: Path) -> Iterator[None]:
     """Whatever happens, Anne's files are as they were, and nothing is added to them."""
     yield
     assert [path.name for path in home.iterdir()] == ["precious"]
@@ -107,10 +109,10 @@ def guess(partials: Path, victim: Path) -> None:
     """Link every name that follows from one that is there to a file of somebody else."""
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
-        for name in os.listdir(partials):
-            stem, _, last = name.rpartition("-")
+        for seen in partials.iterdir():
+            stem, _, last = seen.name.rpartition("-")
             token, count = last[:8], last[8:]
-            if not name.startswith("text.") or len(count) > 4:
+            if not stem.startswith("text.") or len(count) > 4:
                 continue
             for number in range(int(count or "0", 16) + 1, NAMES):
                 path = partials / f"{stem}-{token}{number:x}"
@@ -130,7 +132,7 @@ def test_names_of_unfinished_files_cannot_be_guessed(shared: Path, home: Path) -
 
         def write() -> None:
             for number in range(NAMES):
-                store.write_text(Path("pins-v1", f"{number}.pin"), b"note")
+                store.write_text(PurePosixPath("pins-v1", f"{number}.pin"), b"note")
 
         assert run(ANNE, write) == ""
     finally:
@@ -150,7 +152,10 @@ def test_names_share_nothing_but_the_process() -> None:
 def test_a_planted_tag_creates_no_file(shared: Path, home: Path) -> None:
     """A dangling link in the place of CACHEDIR.TAG stays one."""
     (shared / "CACHEDIR.TAG").symlink_to(home / "planted")
-    assert run(ANNE, lambda: Store(shared).write_text(Path("pins-v1", "a.pin"), b"note")) == ""
+    assert (
+        run(ANNE, lambda: Store(shared).write_text(PurePosixPath("pins-v1", "a.pin"), b"note"))
+        == ""
+    )
     assert (shared / "pins-v1" / "a.pin").read_bytes() == b"note"
 
 
@@ -192,7 +197,8 @@ def test_a_bucket_that_another_user_linked_is_not_written_to(
     link.symlink_to(home)
     os.chown(link, BOB, GROUP, follow_symlinks=False)
     for folder in (shared, *shared.glob("*")):
-        folder.is_symlink() or folder.chmod(0o2777)
+        if not folder.is_symlink():
+            folder.chmod(0o2777)
     error = run(ANNE, lambda: fetch(shared, mirror))
     assert f"{link}: it is a link that another user made" in error
 
