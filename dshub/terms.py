@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from dshub.digest import Digest
+from dshub.files import read_file
 from dshub.manifest import Manifest
 from dshub.store import Store, terms_path
 
@@ -26,7 +27,7 @@ def are_accepted(manifest: Manifest, store: Store, named: Sequence[str] = ()) ->
     if {manifest.name, manifest.name.partition("/")[0]} & set(named):
         return True
     with suppress(OSError, UnicodeDecodeError):
-        told = (store.root / terms_path(manifest.name)).read_text(encoding="ascii")
+        told = read_file(store.root / terms_path(manifest.name)).decode("ascii")
         return told.split()[:1] == [_digest(manifest)]
     return False
 

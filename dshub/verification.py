@@ -14,6 +14,7 @@ import numpy as np
 from dshub.digest import Algorithm, Digest, copy
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.fetcher import Job, jobs
+from dshub.files import NotAFileError, open_file
 from dshub.layouts.recognition import check
 from dshub.layouts.records import ImportRecord
 from dshub.manifest import LabelFeature, Manifest
@@ -174,12 +175,12 @@ def _wrong(path: Path, algorithm: Algorithm, expected: str, advance: Advance) ->
         FileNotFoundError: it is not there.
         StoreError: it may not be read.
     """
-    if path.is_symlink():
-        return "it is a link"
     try:
         actual = _read(path, algorithm, advance)
     except FileNotFoundError:
         raise
+    except NotAFileError as error:
+        return error.strerror or str(error)
     except OSError as error:
         if error.errno == errno.EIO:
             return "the disk cannot read it"
@@ -190,8 +191,8 @@ def _wrong(path: Path, algorithm: Algorithm, expected: str, advance: Advance) ->
 
 def _read(path: Path, algorithm: Algorithm, advance: Advance) -> Digest:
     """The checksum of a file. To look is not to use it, so its time of access is put back."""
-    before = path.stat()
-    with path.open("rb") as file:
+    with open_file(path) as file:
+        before = os.fstat(file.fileno())
         actual = copy(file, _Counter(advance), algorithm=algorithm)
     with suppress(OSError):
         if path.stat().st_atime_ns != before.st_atime_ns:

@@ -140,7 +140,7 @@ class Packing:
     def write_members(self, path: Path, members: Iterable[tuple[str, Path]]) -> None:
         """Make an archive of named files; those of a tar stand in it in their order."""
         with ExitStack() as stack:
-            sink = cast("BinaryIO", stack.enter_context(path.open("wb")))
+            sink = cast("BinaryIO", stack.enter_context(path.open("xb")))
             if self.stream is not None:
                 sink = stack.enter_context(self.stream.write(sink))
             self.container.write_members(sink, members)

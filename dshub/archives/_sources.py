@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 from dshub.archives import _kinds
 from dshub.archives._decoding import Damage
 from dshub.archives._layers import Peeled
+from dshub.files import open_file
 from dshub.prefetch import prefetched
 from dshub.progress import Progress, Task
 from dshub.store.faults import disk_faults
@@ -326,6 +327,6 @@ class _Piece(io.RawIOBase):
 
 def file_region(path: Path, stack: ExitStack) -> Region:
     """A whole file on disk, open until the stack is; raises OSError."""
-    file = SharedFile(path.open("rb", buffering=0))
+    file = SharedFile(open_file(path, follow=True))
     stack.callback(file.close)
     return Region(file, 0, file.size)

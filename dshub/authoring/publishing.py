@@ -1,6 +1,7 @@
 """Files that appear beside each other as a whole, or not at all."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class Staged:
                     hint="choose another place with -o or another --name, or --force to replace it",
                 )
         self._hidden = {
-            path: path.with_name(f".{path.name}.{os.getpid()}")
+            path: path.with_name(f".{path.name}.{secrets.token_hex(8)}")
             for path in (self.manifest, self.archive)
         }
         self._made: list[Path] = []
@@ -88,7 +89,8 @@ class Staged:
         """Let both appear, the archive first; raises StoreError."""
         hidden = self._hidden[self.manifest]
         with _written(self.manifest):
-            hidden.write_text(text, encoding="utf-8", newline="\n")
+            with hidden.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
             if self._hidden[self.archive].exists():
                 self._hidden[self.archive].replace(self.archive)
             hidden.replace(self.manifest)

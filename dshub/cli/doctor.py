@@ -1,6 +1,7 @@
 """`dshub doctor`: whether this machine is fit for the work, and what to do where it is not."""
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -33,6 +34,10 @@ FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "pola
 NO_NETWORK = (
     "check the connection and the proxy; or name a mirror in DSHUB_MIRROR; DSHUB_OFFLINE=1 says "
     "that there is no network"
+)
+SHARED = (
+    "they can choose what you load: share a cache only with people you trust, or take write access "
+    "away with `chmod go-w`; docs/settings.md says what is checked"
 )
 CHECK_MIRROR = "check DSHUB_MIRROR; where a mirror is down, upstream is asked"
 
@@ -114,6 +119,8 @@ def _cache(hub: "Hub") -> Iterator[Finding]:
             yield _locks(folder)
     except StoreError as error:
         yield Finding("cache", "bad", str(error), error.hint)
+    if root.is_dir():
+        yield from _others(root)
     free = hub.store.free()
     little = free is not None and free < LITTLE
     advice = "`dshub cache ls` shows what is kept; DSHUB_CACHE names another folder"
@@ -123,6 +130,36 @@ def _cache(hub: "Hub") -> Iterator[Finding]:
         fact = f"{place} {'can be read' if there else 'cannot be read'}"
         advice = "" if there else "check DSHUB_SITE_CACHES"
         yield Finding("site cache", "ok" if there else "bad", fact, advice)
+
+
+def _others(root: Path) -> Iterator[Finding]:
+    """Folders of the cache that other users can write to, or own."""
+    if not hasattr(os, "geteuid"):
+        return
+    folders = {path: path.stat() for path in (root, *sorted(root.glob("*-v[0-9]")))}
+    open_to = [path.name for path, status in folders.items() if _others_write(status)]
+    owned = [
+        path.name for path, status in folders.items() if status.st_uid not in {0, os.geteuid()}
+    ]
+    if open_to:
+        yield Finding("sharing", "note", f"others can write to {', '.join(open_to)}", SHARED)
+    if owned:
+        yield Finding("sharing", "note", f"another user owns {', '.join(owned)}", SHARED)
+
+
+def _others_write(status: os.stat_result) -> bool:
+    """Whether other users can write to a folder; a group of one user alone does not count."""
+    import grp
+    import pwd
+
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    try:
+        group, user = grp.getgrgid(status.st_gid), pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return bool(status.st_mode & stat.S_IWGRP)
+    is_own = group.gr_name == user and set(group.gr_mem) <= {user}
+    return bool(status.st_mode & stat.S_IWGRP) and not is_own
 
 
 def _locks(folder: Path) -> Finding:

@@ -16,6 +16,7 @@ from typing import Literal, Self
 import msgspec
 
 from dshub.errors import DshubError, StoreError
+from dshub.files import read_file, replace_file
 from dshub.manifest import Feature
 from dshub.store.owners import own_name
 
@@ -83,9 +84,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def write(self, folder: Path) -> None:
         """Put it in a folder in one step; raises OSError."""
-        temporary = folder / own_name("partial")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1))
-        temporary.replace(folder / NAME)
+        data = msgspec.json.format(msgspec.json.encode(self), indent=1)
+        replace_file(folder / NAME, data, folder / own_name("partial"))
 
 
 def read(folder: Path, wanted: str) -> Record:
@@ -97,7 +97,7 @@ def read(folder: Path, wanted: str) -> Record:
     """
     path = folder / NAME
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Record)
+        found = msgspec.json.decode(read_file(path), type=Record)
     except FileNotFoundError:
         return Record(format=wanted)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dshub.errors import TransportError
 from dshub.fetcher.session import Session, Stopped
+from dshub.files import new_file, open_file
 from dshub.store.faults import disk_faults
 from dshub.transports import Answer
 
@@ -20,7 +21,7 @@ _OVERHEAD = 1 << 16  # bytes by which an encoded file may be longer than the pla
 def receive_encoded(session: Session, answer: Answer, target: Path, most: int) -> None:
     """Write the bytes of an answer to a file as they come: those of a file of `most` bytes."""
     buffer, left = session.buffer(), most + _OVERHEAD
-    with disk_faults(target, "write"), target.open("wb") as file:
+    with disk_faults(target, "write"), new_file(target) as file:
         while left and (count := answer.readinto(buffer[:left])):
             if session.stop.is_set():
                 raise Stopped
@@ -38,7 +39,7 @@ def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> No
         reason = f"it was sent encoded as {encoding!r} although that was not asked for"
         raise TransportError(url=url, reason=reason)
     decoder, left = zlib.decompressobj(_BITS[encoding]), most + 1
-    with disk_faults(target, "write"), source.open("rb") as plain, target.open("wb") as file:
+    with disk_faults(target, "write"), open_file(source) as plain, new_file(target) as file:
         pending = b""
         while left and not decoder.eof and (pending := pending or plain.read(1 << 16)):
             try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dshub.digest import Digest
 from dshub.errors import (
+    ChecksumError,
     DiskFullError,
     DshubError,
     FetchError,
@@ -22,6 +23,7 @@ from dshub.fetcher.session import Limiter, Session, Stopped
 from dshub.fetcher.sources import Job, sources
 from dshub.progress import Progress, Silent, Task, size
 from dshub.store import Partial, Store, blob_path
+from dshub.store.faults import disk_faults
 from dshub.transports import Transports
 
 
@@ -141,6 +143,29 @@ class Fetcher:
             found = brought.get(job.resource.digest, Delivered(path, "cache"))
             results.append(Fetched(job, path, found.source, found.attempts))
         return results
+
+    def check(self, fetched: Iterable[Fetched]) -> None:
+        """Hash files that another user put into a shared cache; your own are not read.
+
+        Raises:
+            ChecksumError: one of them is not the published file.
+            StoreError: one of them cannot be read.
+        """
+        for item in fetched:
+            resource, path = item.job.resource, item.path
+            digest = resource.digest
+            if resource.content_digest is not None and self.store.blob(digest) != path:
+                digest = resource.content_digest
+            if not self.store.is_foreign(path, digest):
+                continue
+            self.progress.say(f"checking {item.job.title}, which another user put into the cache")
+            with disk_faults(path, "read"):
+                actual = Digest.of_file(path, digest.algorithm)
+            if actual != digest:
+                hint = f"`dshub verify {item.job.dataset}` puts it aside; then fetch it again"
+                raise ChecksumError(
+                    source=str(path), expected=str(digest), actual=str(actual), hint=hint
+                )
 
     def _check(self, missing: Sequence[Job], besides: int) -> None:
         reachable = [job for job in missing if self._sources(job)]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from dshub.digest import CHUNK, Digest
 from dshub.errors import StoreError
+from dshub.files import open_file
 from dshub.progress import Progress, size
 from dshub.store import Partial, Reference, Store
 from dshub.store.faults import disk_faults
@@ -68,7 +69,7 @@ def copy_file(store: Store, path: Path, digest: Digest) -> bool:
             partial.discard()
             return True
         partial.restart()
-        with disk_faults(path, "read"), path.open("rb") as source:
+        with disk_faults(path, "read"), open_file(path, follow=True) as source:
             span = partial.claim(None)
             while span is not None and (piece := source.read(CHUNK)):
                 partial.write(span, memoryview(piece))
@@ -118,7 +119,7 @@ def _clone(path: Path, target: Path) -> None:
         raise OSError("known for Linux only")
     import fcntl
 
-    with path.open("rb") as source, target.open("wb") as sink:
+    with open_file(path, follow=True) as source, target.open("xb") as sink:
         fcntl.ioctl(sink.fileno(), _FICLONE, source.fileno())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dshub.errors import ManifestError
+from dshub.files import read_file
 from dshub.manifest import Manifest, Resource, from_json, laid_out
 from dshub.registry import Registry
 from dshub.store import Usage
@@ -98,12 +99,12 @@ def _stand_ins(kept: Sequence[Usage]) -> Iterator[tuple[Path, Manifest]]:
     for item in kept:
         if item.kind == "synthetic":
             with suppress(ManifestError, OSError):  # damaged: its files belong to nobody
-                yield item.path, from_json(item.path.read_bytes())
+                yield item.path, from_json(read_file(item.path))
 
 
 def _label(folder: Path) -> Label | None:
     try:
-        return msgspec.json.decode((folder / TABLE_FILE).read_bytes(), type=Label)
+        return msgspec.json.decode(read_file(folder / TABLE_FILE), type=Label)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

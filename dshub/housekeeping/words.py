@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
+from dshub.files import read_file
 from dshub.housekeeping.known import Label, Owner
 from dshub.manifest import Manifest
 from dshub.progress import size
@@ -51,7 +52,7 @@ def _imported(item: Usage, owners: Sequence[Owner]) -> str:
 def place_of(path: Path) -> str:
     """Where something lies that a note in the cache speaks of: `at /data/train.tar`."""
     try:
-        told = json.loads(path.read_bytes())
+        told = json.loads(read_file(path))
         return f"at {told['path']}" if told["path"] else ""
     except (OSError, ValueError, KeyError, TypeError):
         return "of which the note cannot be read"

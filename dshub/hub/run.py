@@ -52,6 +52,7 @@ def run_plan(
     Raises:
         TermsError: a dataset has terms that have to be accepted first.
         FetchError and its kinds: files have no working source; the others are kept.
+        ChecksumError: a file that another user put into the cache is not the published one.
         ReadError, UnsafeArchiveError, SchemaError: files do not hold the promised rows.
         StoreError: the cache cannot be written, or is full.
     """
@@ -75,6 +76,8 @@ def _run(plan: Plan, fetcher: Fetcher, registry: Registry | None, accept: Sequen
         builds = tuple(_left_by_mirrors(builds, registry))
     jobs = list(dict.fromkeys([*plan.files, *(job for build in builds for job in build.jobs)]))
     fetched, seconds = _fetch(jobs, fetcher, plan.table_size)
+    read = {job for build in builds for job in build.jobs}
+    fetcher.check(item for item in fetched if item.job in read)
     paths = {(item.job.dataset, item.job.name): item.path for item in fetched}
     for build in builds:
         _make(build, paths, fetcher)

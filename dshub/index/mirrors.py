@@ -18,6 +18,7 @@ import msgspec
 from dshub.digest import Digest
 from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError, shown_url
 from dshub.fetcher import Fetcher, Job
+from dshub.files import read_file
 from dshub.index.model import LARGEST, NAME, Entry, Index, TableFacts, TableLabel
 from dshub.index.signing import check_signature
 from dshub.manifest import Resource
@@ -144,7 +145,7 @@ class Mirrors:
     def _kept(self, address: str) -> _Kept | None:
         path = self.store.find(mirror_path(_key(address)))
         with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return msgspec.json.decode(path.read_bytes(), type=_Kept) if path else None
+            return msgspec.json.decode(read_file(path), type=_Kept) if path else None
         return None
 
     def _kept_index(self, address: str) -> Index | None:
@@ -166,7 +167,7 @@ class Mirrors:
         found += [Store(folder).blob(digest, size) for folder in folders]
         for path in filter(None, found):
             with suppress(OSError):
-                data = path.read_bytes()
+                data = read_file(path)
                 if Digest.of_bytes(data) == digest:
                     return data
         return None
@@ -176,6 +177,7 @@ class Mirrors:
 
         Raises:
             FetchError: no mirror has them.
+            ChecksumError: another user put other bytes into the cache.
             StoreError: the cache cannot be written.
         """
         found = self.manifest_at_hand(entry)
@@ -185,7 +187,9 @@ class Mirrors:
         resource = Resource(
             filename=f"{entry.version}.toml", sha256=checksum.hex, size=entry.manifest.size
         )
-        [fetched] = self._fetcher().fetch([Job(entry.name, "manifest", resource)])
+        fetcher = self._fetcher()
+        [fetched] = fetcher.fetch([Job(entry.name, "manifest", resource)])
+        fetcher.check([fetched])
         data = fetched.path.read_bytes()
         if fetched.path.is_relative_to(self.store.root):  # apart, so that no upkeep takes it
             self.store.write_text(manifest_path(checksum), data)
@@ -214,8 +218,10 @@ class Mirrors:
             Job(f"{entry.name} {split}", name, self._table_resource(entry, facts, name))
             for name in facts.files
         ]
+        fetcher = self._fetcher(everywhere=False)
         try:
-            fetched = self._fetcher(everywhere=False).fetch(jobs)
+            fetched = fetcher.fetch(jobs)
+            fetcher.check(fetched)
         except DshubError as error:  # no harm: it is prepared from its files
             self.progress.say(f"{entry.name} {split}: no table from a mirror ({error})")
             return False

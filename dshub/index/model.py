@@ -9,6 +9,7 @@ import msgspec
 
 from dshub.digest import Digest
 from dshub.errors import ChecksumError, ReadError, StoreError
+from dshub.files import read_file
 from dshub.manifest import Manifest
 from dshub.registry import Summary, classes
 from dshub.store.layout import TABLE_FILE
@@ -205,7 +206,7 @@ class TableLabel(msgspec.Struct, frozen=True):
     def read(cls, path: Path) -> "TableLabel":
         """The label in a file; raises StoreError where it cannot be understood."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            return msgspec.json.decode(read_file(path), type=cls)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StoreError(path=str(path), action="read", reason=str(error)) from error
 
@@ -222,5 +223,5 @@ def table_facts(folder: Path) -> TableFacts:
         item.file: BlobFacts(digest=f"sha256:{item.sha256}", size=item.size) for item in shards
     }
     return TableFacts(
-        key=folder.name, files=files | {TABLE_FILE: BlobFacts.of_bytes(record.read_bytes())}
+        key=folder.name, files=files | {TABLE_FILE: BlobFacts.of_bytes(read_file(record))}
     )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from dshub.files import read_file
 from dshub.manifest import Manifest, Resource, laid_out
 from dshub.store import Store, import_path, remove
 
@@ -78,7 +79,7 @@ def imports(store: Store, manifest: Manifest, split: str | None = None) -> list[
         if path is None or split not in {None, layout.split}:
             continue
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=ImportRecord)
+            record = msgspec.json.decode(read_file(path), type=ImportRecord)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             continue
         if record.split == layout.split and bool(record.path) == bool(layout.local_members):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dshub.errors import ReadError
+from dshub.files import new_file, open_file, read_file
 from dshub.layouts.places import readable
 from dshub.store.faults import disk_faults
 
@@ -36,7 +37,7 @@ class Sums:
     def append(self, path: Path) -> None:
         """Add those that came since this was last called; raises StoreError."""
         fresh, self._fresh = self._fresh, []
-        with disk_faults(path, "write"), path.open("ab") as file:
+        with disk_faults(path, "write"), open_file(path, "ab") as file:
             file.writelines(_line(name, self._found[name]) for name in fresh)
 
     def write(self, path: Path, names: Iterable[str]) -> str:
@@ -46,7 +47,7 @@ class Sums:
             StoreError: the file cannot be written.
         """
         hasher = hashlib.sha256()
-        with disk_faults(path, "write"), path.open("wb") as file:
+        with disk_faults(path, "write"), new_file(path) as file:
             for name in names:
                 line = _line(name, self._found[name])
                 hasher.update(line)
@@ -61,7 +62,7 @@ class Sums:
 def written(path: Path) -> Iterator[tuple[str, str]]:
     """Names and checksums that `Sums` wrote; none where there is no such file."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_file(path).split(b"\n")
     except OSError:
         return
     for line in lines:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from dshub.errors import LockError, StoreError, UnknownNameError
+from dshub.files import replace_file
 from dshub.manifest import Manifest
 from dshub.registry import Registry
 from dshub.store.owners import own_name
@@ -129,8 +130,7 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
         """
         temporary = path.with_name(own_name(path.name.partition(".")[0]))
         try:
-            temporary.write_text(self.text(), encoding="utf-8", newline="\n")
-            temporary.replace(path)
+            replace_file(path, self.text().encode(), temporary)
         except OSError as error:
             reason, hint = error.strerror or str(error), "name another file with DSHUB_LOCK"
             raise StoreError(path=str(path), action="write", reason=reason, hint=hint) from error

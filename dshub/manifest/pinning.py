@@ -1,7 +1,7 @@
 """Checksums and sizes of real files, written into a manifest; its comments and order stay."""
 
 import hashlib
-import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import tomli
 
 from dshub.errors import ManifestError, MissingExtraError
+from dshub.files import replace_file
 from dshub.manifest.faults import Fault
 from dshub.manifest.model import CHUNK
 from dshub.manifest.parse import parse
@@ -89,9 +90,8 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
     text = tomlkit.dumps(document)
     parse(text, source=str(manifest))
     if changed:
-        temporary = manifest.with_name(f".{manifest.name}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(manifest)
+        temporary = manifest.with_name(f".{manifest.name}.{secrets.token_hex(8)}")
+        replace_file(manifest, text.encode(), temporary)
     return changed
 
 

@@ -3,6 +3,7 @@
 from io import FileIO
 
 from dshub.errors import DshubError
+from dshub.files import open_file
 from dshub.mirror.lines import COPIED, NEVER, Broken, Line
 from dshub.mirror.pulling import Pull
 
@@ -30,7 +31,7 @@ async def send_arriving(line: Line, pull: Pull, span: range | None) -> None:
         if begun not in {None, version} or pull.error is not None:
             raise Broken
         if pull.path is not None:
-            with FileIO(str(pull.path)) as file:
+            with open_file(pull.path) as file:
                 await _rest(line, file, at, stop)
             return
         if piece:

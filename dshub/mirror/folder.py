@@ -1,6 +1,7 @@
 """A folder that is a mirror: any web server, rsync or a stick can take it from there."""
 
 import errno
+import io
 import os
 import shutil
 import stat
@@ -10,13 +11,16 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from dshub.digest import CHUNK
 from dshub.errors import StoreError
+from dshub.files import open_file, replace_file
 from dshub.mirror.destinations import BUCKETS, How
 from dshub.store import Store
 from dshub.store.faults import disk_faults
 from dshub.store.layout import PARTIAL
 from dshub.store.locks import lock
 from dshub.store.owners import is_orphan, own_name
+from dshub.store.removal import refuse_links
 
 FICLONE = 0x40049409  # of Linux: the new file shares the blocks of the old one (man ioctl_ficlone)
 PATIENCE = 60.0  # seconds for another process to finish its index
@@ -56,7 +60,7 @@ class FolderDestination:
     def open(self, name: str) -> BinaryIO:
         """A file, to be read."""
         try:
-            return (self.root / name).open("rb")
+            return io.BufferedReader(open_file(self.root / name))
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -69,7 +73,7 @@ class FolderDestination:
         with disk_faults(target, "write"):
             try:
                 how = _take(path, mine)
-                target.parent.mkdir(parents=True, exist_ok=True)
+                self._make(target.parent)
                 mine.replace(target)
             finally:  # a link replaced by another one to the same file stays: POSIX wants it so
                 mine.unlink(missing_ok=True)
@@ -79,20 +83,14 @@ class FolderDestination:
         """Publish some bytes by rename, once they are on the disk."""
         target, mine = self.root / name, self._own("text")
         with disk_faults(target, "write"):
-            try:
-                with mine.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                target.parent.mkdir(parents=True, exist_ok=True)
-                mine.replace(target)
-            finally:
-                mine.unlink(missing_ok=True)
+            self._make(target.parent)
+            replace_file(target, data, mine, sync=True)
 
     def remove(self, name: str) -> None:
         """Remove a file, and the folders that it leaves empty."""
         path = self.root / name
         with disk_faults(path, "remove"):
+            refuse_links(self.root, path.parent)
             path.unlink(missing_ok=True)
         with suppress(OSError):  # one that is not empty
             for folder in path.relative_to(self.root).parents[:-1]:
@@ -133,8 +131,12 @@ class FolderDestination:
         """A name of this process's alone, in a folder that is there."""
         path = self.root / PARTIAL / own_name(stem)
         with disk_faults(self.root, "write"):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make(path.parent)
         return path
+
+    def _make(self, folder: Path) -> None:
+        refuse_links(self.root, folder)
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _unlisted(error: OSError) -> None:
@@ -153,9 +155,10 @@ def _take(path: Path, mine: Path) -> How:
     with suppress(OSError):  # another file system, one without links, or too many of them
         mine.hardlink_to(path)
         return "hard link"
-    shutil.copyfile(path, mine)
-    with mine.open("rb+") as file:
-        os.fsync(file.fileno())
+    with open_file(path, follow=True) as source, mine.open("xb") as target:
+        shutil.copyfileobj(source, target, CHUNK)
+        target.flush()
+        os.fsync(target.fileno())
     return "copy"
 
 
@@ -164,7 +167,7 @@ def _clone(path: Path, mine: Path) -> bool:
         return False
     import fcntl
 
-    with path.open("rb") as source, mine.open("wb") as target:
+    with open_file(path, follow=True) as source, mine.open("xb") as target:
         try:
             fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
         except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
 from dshub.digest import Algorithm, Digest, is_hex
+from dshub.files import open_file
 from dshub.mirror.messages import Version
 from dshub.store.layout import BLOBS, TABLES
 
@@ -161,7 +162,7 @@ class Folder:
             return None
         try:
             real = self._inside(parts)
-            file = FileIO(real) if real else None
+            file = open_file(real) if real else None
         except (OSError, ValueError):  # not there, not for us, a link to itself, no name at all
             return None
         return _found(file, parts) if file else None

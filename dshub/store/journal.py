@@ -18,7 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dshub.files import open_file, read_file, replace_file
 from dshub.store.extents import Extents
+from dshub.store.owners import own_name
 from dshub.store.removal import clear
 
 HEAD = 4096  # bytes of the first line
@@ -43,7 +45,7 @@ class Origin:
 def read_journal(path: Path) -> tuple[Origin, Extents] | None:
     """What a journal says; None where there is none, or none that can be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode("utf-8")
         head = json.loads(text[:HEAD])
         origin = Origin(str(head["url"]), str(head["etag"]))
     except (OSError, ValueError, TypeError, KeyError):
@@ -68,7 +70,7 @@ class Journal:
         lines = [_line(start, stop) for start, stop in extents]
         _replace(path, _head(origin) + "".join(lines))
         self._lines = len(lines)
-        self._file = path.open("r+b", buffering=0)
+        self._file = open_file(path, "rb+")
 
     def note(self, origin: Origin) -> None:
         """Where the bytes come from, from now on."""
@@ -107,9 +109,6 @@ def _line(start: int, stop: int) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.new")
-    clear(new)
-    new.write_bytes(text.encode())
     if path.is_dir() and not path.is_symlink():
         clear(path)
-    new.replace(path)
+    replace_file(path, text.encode(), path.with_name(own_name(path.name)))

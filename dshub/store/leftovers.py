@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dshub.digest import CHUNK
+from dshub.files import open_file
 from dshub.store.faults import disk_faults
 from dshub.store.journal import read_journal
 from dshub.store.owners import is_orphan, own_name
@@ -70,9 +73,12 @@ def arrived(path: Path) -> int:
     if path.is_symlink() or not path.is_dir():
         return 0
     try:
-        end = (path / "data").stat().st_size
+        status = os.lstat(path / "data")
     except OSError:
         return 0
+    if not stat.S_ISREG(status.st_mode):
+        return 0
+    end = status.st_size
     known = read_journal(path / "journal")
     return end if known is None else min(known[1].total, end)
 
@@ -88,7 +94,12 @@ def _copy_most(others: Sequence[Path], own: Path) -> None:
     try:
         own.mkdir()
         with suppress(FileNotFoundError):
-            shutil.copyfile(source / "journal", own / "journal")
-        shutil.copyfile(source / "data", own / "data")
+            _copy(source / "journal", own / "journal")
+        _copy(source / "data", own / "data")
     except OSError:
         clear(own)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with open_file(source) as file, target.open("xb") as sink:
+        shutil.copyfileobj(file, sink, CHUNK)

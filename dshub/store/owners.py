@@ -1,6 +1,5 @@
 """Names on disk that are one process's alone, and telling those whose process is no more."""
 
-import itertools
 import os
 import platform
 import re
@@ -10,14 +9,13 @@ from functools import cache
 from pathlib import Path
 
 _NAME = re.compile(r"(\w+)-(\d+)-([0-9a-f]{8,24})")
-_TOKEN = secrets.token_hex(4)  # of this process, and of those that it forks: they differ in number
+_TOKEN = secrets.token_hex(4)  # of this process and its forks, which differ in number
 _FIRST_SPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux's proc_ns.h
-_numbers = itertools.count()
 
 
 def own_name(stem: str) -> str:
-    """A name that no other process uses, and this one once: `stem.host-4711-0123abcd0`."""
-    return f"{stem}.{_host()}-{os.getpid()}-{_TOKEN}{next(_numbers):x}"
+    """A name that nobody can guess: `stem.host-4711-` and 24 digits, new ones each time."""
+    return f"{stem}.{_host()}-{os.getpid()}-{_TOKEN}{secrets.token_hex(8)}"
 
 
 def owner(path: Path) -> tuple[str, int] | None:

@@ -11,6 +11,7 @@ Small downloads that arrive from their beginning have no journal.
 """
 
 import os
+import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from dshub.digest import Digest
+from dshub.files import open_file
 from dshub.store.extents import Extents
 from dshub.store.faults import disk_faults
 from dshub.store.front import Front
@@ -30,7 +32,7 @@ JOURNALED = 4 << 20  # bytes from which the place that a download has reached is
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
 LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class Span:
@@ -92,10 +94,9 @@ class Partial:
 
     def __enter__(self) -> Self:
         with disk_faults(self.path, "write"):
-            self.path.mkdir(exist_ok=True)
-            if self.data.is_symlink() or self.data.is_dir():
-                clear(self.data)
-            self._file = os.open(self.data, _FLAGS, 0o666)
+            if self.path.is_symlink() or not self.path.is_dir():
+                self.path.mkdir()
+            self._file = _open(self.data)
             end = os.fstat(self._file).st_size
         known = read_journal(self.path / "journal")
         origin, extents = known or (Origin(), Extents())
@@ -347,27 +348,26 @@ class Partial:
             os.ftruncate(self._descriptor, self._extents.end)
             os.fsync(self._descriptor)
             self._close()
-            target.parent.mkdir(parents=True, exist_ok=True)
             self.data.replace(target)
         self._remove()
 
     def reject(self, aside: Path) -> None:
         """Move the bytes to another name, and begin anew."""
-        self._swap(self.data, aside, Extents())
+        self._swap(self.data, aside)
 
     def replace(self, path: Path) -> None:
         """Take the bytes of another file of this folder for those that have arrived."""
-        extents = Extents()
-        extents.add(0, path.stat().st_size)
-        self._swap(path, self.data, extents)
+        self._swap(path, self.data)
 
-    def _swap(self, source: Path, target: Path, extents: Extents) -> None:
+    def _swap(self, source: Path, target: Path) -> None:
         self._halt()
+        extents = Extents()
         with disk_faults(target, "write"):
             os.close(self._descriptor)
             self._file = None
             source.replace(target)
-            self._file = os.open(self.data, _FLAGS, 0o666)
+            self._file = _open(self.data)
+            extents.add(0, os.fstat(self._file).st_size)
         self._begin(extents)
 
     def leave(self, resting: Path) -> None:
@@ -389,11 +389,6 @@ class Partial:
 
     def _remove(self) -> None:
         """Remove the folder, which nobody else can be taking over."""
-        with suppress(OSError):
-            for name in ("data", "journal"):
-                (self.path / name).unlink(missing_ok=True)
-            self.path.rmdir()
-            return
         clear(self.path)
 
     def _close(self) -> None:
@@ -405,3 +400,17 @@ class Partial:
             self._journal = None
         os.close(self._file)
         self._file = None
+
+
+def _open(path: Path) -> int:
+    """Open a file for reading and writing; what cannot be gone on with is replaced by an empty one.
+
+    That is anything but a regular file, and one that has a second name, which could be anybody's.
+    """
+    with suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            clear(path)
+        with open_file(path, "rb+") as file:
+            return os.dup(file.fileno())
+    return os.open(path, _NEW, 0o666)

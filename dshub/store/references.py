@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dshub.files import read_file
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -56,6 +58,6 @@ class Reference:
 def read_reference(path: Path) -> Reference | None:
     """The reference in a record; None where there is none, or it cannot be understood."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads(path.read_bytes())
+        told = json.loads(read_file(path))
         return Reference(str(told["path"]), int(told["size"]), int(told["changed"]))
     return None

@@ -1,6 +1,10 @@
 """Taking something out of a cache, so that no name is ever left with half of its content."""
 
+import errno
+import os
 import shutil
+import stat
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,17 +23,63 @@ def remove(root: Path, path: Path) -> bool:
         StoreError: the cache cannot be written, or a program holds the file open on Windows.
     """
     with disk_faults(path, "remove"):
+        refuse_links(root, path.parent)
         try:
             if path.is_symlink() or not path.is_dir():
                 path.unlink()
                 return True
             aside = root / layout.PARTIAL / own_name("removed")
+            refuse_links(root, aside.parent)
             aside.parent.mkdir(exist_ok=True)
             path.rename(aside)
         except FileNotFoundError:
             return False
         shutil.rmtree(aside)
     return True
+
+
+def refuse_links(root: Path, folder: Path) -> None:
+    """Refuse to work in a folder of the cache at `root` to which somebody else's link leads.
+
+    A bucket may be a link to a larger disk if you, root or the owner of the cache made it. A link
+    of anybody else could lead into your own files.
+
+    Raises:
+        PermissionError: there is such a link.
+    """
+    user = getattr(os, "geteuid", None)
+    if user is None or not folder.is_relative_to(root):
+        return
+    part = root
+    for name in folder.relative_to(root).parts:
+        part /= name
+        try:
+            status = os.lstat(part)
+        except FileNotFoundError:
+            return
+        if stat.S_ISLNK(status.st_mode) and status.st_uid not in {0, user(), root.stat().st_uid}:
+            raise PermissionError(errno.EPERM, "it is a link that another user made", str(part))
+
+
+def empty(folder: Path, keep: Collection[str]) -> None:
+    """Remove the files of a working folder but some; raises OSError.
+
+    Not by its path: that another user may have turned into a link meanwhile.
+    """
+    if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # Windows
+        for path in folder.iterdir():
+            if path.name not in keep:
+                path.unlink()
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with os.scandir(opened) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
+            if name not in keep:
+                os.unlink(name, dir_fd=opened)
+    finally:
+        os.close(opened)
 
 
 def clear(path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dshub.digest import Digest
 from dshub.errors import DshubError, Vanished
+from dshub.files import is_foreign, replace_file
 from dshub.store import layout
 from dshub.store.faults import disk_faults
 from dshub.store.leftovers import arrived, claim, remains
@@ -17,6 +18,7 @@ from dshub.store.locks import Waiting, lock
 from dshub.store.owners import is_orphan, own_name
 from dshub.store.partials import Partial
 from dshub.store.references import Reference, read_reference
+from dshub.store.removal import refuse_links
 from dshub.store.usage import touch
 
 
@@ -84,6 +86,17 @@ class Store:
         """Where a file with that checksum was imported that stays outside; also if it is gone."""
         path = self.find(layout.reference_path(digest))
         return read_reference(path) if path is not None else None
+
+    def is_foreign(self, path: Path, digest: Digest) -> bool:
+        """Whether another user put a file here, or the note that says where it lies.
+
+        Root is trusted: it can change every file, and often keeps the cache of a site.
+        """
+        note = self.find(layout.reference_path(digest))
+        inside = any(path.is_relative_to(place) for place in self.places)
+        with suppress(FileNotFoundError):
+            return is_foreign(path if inside or note is None else note)
+        return False
 
     def refer(self, digest: Digest, reference: Reference) -> None:
         """Note that a file with that checksum lies outside; raises StoreError."""
@@ -162,6 +175,7 @@ class Store:
     def publish(self, partial: Partial) -> Path:
         """Move a partial whose bytes were checked to its final name, and return that."""
         target = self.root / layout.blob_path(partial.digest)
+        self._make(target.parent)
         if target.is_dir() and not target.is_symlink():
             self.set_aside(target)
         partial.publish(target)
@@ -220,7 +234,9 @@ class Store:
     def scratch(self) -> Iterator[Path]:
         """An empty folder on the cache's file system, gone when the block ends."""
         folder = self.root / layout.PARTIAL / own_name("scratch")
-        self._make(folder)
+        self._make(folder.parent)
+        with disk_faults(folder, "write"):
+            folder.mkdir()
         try:
             yield folder
         finally:
@@ -249,9 +265,9 @@ class Store:
         folder = self.root / layout.PARTIAL / own_name(f"table-{key}")
         target = self.root / layout.table_path(name, key)
         self._make(folder.parent)
-        if orphans:
-            self._adopt_table(folder, key)
-        self._make(folder)
+        if not (orphans and self._adopt_table(folder, key)):
+            with disk_faults(folder, "write"):
+                folder.mkdir()
         try:
             yield folder
             with disk_faults(target, "write"):
@@ -265,21 +281,25 @@ class Store:
             raise
         shutil.rmtree(folder, ignore_errors=True)
 
-    def _adopt_table(self, folder: Path, key: str) -> None:
-        """Take over what a killed process has of a table, if it is of use; the rest goes."""
+    def _adopt_table(self, folder: Path, key: str) -> bool:
+        """Take over what a killed process has of a table, if it is of use; the rest goes.
+
+        Not from another user: the journal alone says what the rows are.
+        """
         left = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
-        useful = [path for path in left if (path / layout.JOURNAL).is_file()]
-        if useful:
-            most = max(useful, key=lambda path: (path / layout.JOURNAL).stat().st_size)
-            with suppress(OSError):
-                most.rename(folder)
+        sizes = {path: _regular_size(path / layout.JOURNAL) for path in left}
+        with suppress(OSError):
+            useful = {path: size for path, size in sizes.items() if size and not is_foreign(path)}
+            if useful:
+                max(useful, key=lambda path: useful[path]).rename(folder)
         for path in left:
             shutil.rmtree(path, ignore_errors=True)
+        return folder.is_dir()
 
     def _publish_table(self, folder: Path, target: Path) -> None:
         if os.path.lexists(target) and not (target / "table.json").is_file():
             self.set_aside(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._make(target.parent)
         try:
             folder.rename(target)
         except OSError:
@@ -293,12 +313,7 @@ class Store:
         temporary = self.root / layout.PARTIAL / own_name("text")
         self._make(temporary.parent)
         with disk_faults(target, "write"):
-            try:
-                temporary.write_bytes(data)
-                temporary.replace(target)
-            except OSError:
-                temporary.unlink(missing_ok=True)
-                raise
+            replace_file(target, data, temporary)
         return target
 
     @contextmanager
@@ -329,6 +344,7 @@ class Store:
         aside = self._aside(path.relative_to(self.root))
         self._make(aside.parent)
         with disk_faults(path, "move"):
+            refuse_links(self.root, path.parent)
             if aside.is_dir() and not aside.is_symlink():
                 shutil.rmtree(aside)
             else:
@@ -347,12 +363,14 @@ class Store:
         return None
 
     def _make(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
         with disk_faults(folder, "write"):
+            refuse_links(self.root, folder)
+            if folder.is_dir():
+                return
             if not self.root.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)
             tag = self.root / layout.CACHEDIR_FILE
-            if self._tagged and not tag.exists():
-                tag.write_text(layout.CACHEDIR_TAG, encoding="ascii")
+            if self._tagged:
+                with suppress(FileExistsError), tag.open("xb") as file:
+                    file.write(layout.CACHEDIR_TAG.encode())
             folder.mkdir(parents=True, exist_ok=True)

@@ -163,7 +163,7 @@ class _Files:
         self._pieces[resource, member] = path
         name = member or self.manifest.resources[resource].name
         compression = archives.stream_for(name)
-        with path.open("wb") as file:
+        with path.open("xb") as file:
             if compression is None:
                 yield file
                 return

@@ -7,6 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from dshub.errors import ManifestError
+from dshub.files import read_file
 from dshub.manifest import License, Manifest, Resource, Split, from_json, to_json
 from dshub.store import Store, synthetic_path
 
@@ -29,8 +30,8 @@ def stand_in(manifest: Manifest, store: Store, *, rows: int, seed: int = 0) -> M
     key = hashlib.sha256(words.encode()).hexdigest()[:16]
     known = store.find(synthetic_path(manifest.name, key))
     if known is not None:
-        with suppress(ManifestError):  # damaged: it is made again
-            made = from_json(known.read_bytes())
+        with suppress(ManifestError, OSError):  # damaged: it is made again
+            made = from_json(read_file(known))
             if all(store.blob(item.digest, item.size) for item in made.resources.values()):
                 return made
     made = _describe(manifest, rows, seed, _make_files(manifest, store, rows, seed))

@@ -6,7 +6,9 @@ from typing import Any, Literal
 import msgspec
 
 from dshub.errors import StoreError
+from dshub.files import read_file, replace_file
 from dshub.manifest import Manifest
+from dshub.store.owners import own_name
 
 NAME = "table.json"
 SUMS = "files.sha256"
@@ -63,7 +65,7 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     def write(self, folder: Path) -> Path:
         """Write `table.json` into a folder, and return its path."""
         data = msgspec.json.format(msgspec.json.encode(self), indent=1)
-        (folder / NAME).write_bytes(data)
+        replace_file(folder / NAME, data, folder / own_name(NAME))
         return folder / NAME
 
     @classmethod
@@ -71,7 +73,7 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
         """The record in a folder; raises StoreError where it cannot be understood."""
         path = folder / NAME
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            return msgspec.json.decode(read_file(path), type=cls)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreError(
                 path=str(path),

@@ -35,7 +35,7 @@ class ShardFile:
         none = pa.RecordBatch.from_pylist([], schema=schema)
         room = schema.serialize().size + none.serialize().size + _MORE
         self._body = room + -room % _PAGE
-        self.file: BinaryIO = path.open("wb+")
+        self.file: BinaryIO = path.open("xb+")
         self.file.seek(self._body)
 
     def finish(self, batch: pa.RecordBatch, direct: pa.Buffer | None) -> None:

@@ -6,6 +6,8 @@ are known here: numbers in nested fixed-size lists; `string` and `binary`, which
 their bytes; and `list`, which has offsets into a column of its own.
 """
 
+import mmap
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +38,7 @@ class Spool:
         count = 2 if self._has_offsets and not is_list else 1
         self._into, self._start = into, into.tell() if into else 0
         self._files: list[BinaryIO] = [
-            path.with_name(f"{path.name}.{i}").open("wb+") for i in range(count - bool(into))
+            path.with_name(f"{path.name}.{i}").open("xb+") for i in range(count - bool(into))
         ]
         if self._has_offsets:
             self._write(self._files[0], np.zeros(1, np.int32))
@@ -87,11 +89,11 @@ class Spool:
         buffers = []
         for file in self._files:
             file.flush()
-            buffers.append(_mapped(Path(file.name)))
+            buffers.append(_mapped(file))
             file.close()
         if self._into is not None:
             self._into.flush()
-            whole = _mapped(Path(self._into.name))
+            whole = _mapped(self._into)
             buffers.append(whole.slice(min(self._start, whole.size)))
         if self._has_offsets:
             items = [self._item.finish()] if self._item else []
@@ -111,10 +113,10 @@ class Spool:
             Path(file.name).unlink(missing_ok=True)
 
 
-def _mapped(path: Path) -> pa.Buffer:
-    if path.stat().st_size == 0:
+def _mapped(file: BinaryIO) -> pa.Buffer:
+    if os.fstat(file.fileno()).st_size == 0:
         return pa.py_buffer(b"")
-    return pa.memory_map(str(path)).read_buffer()
+    return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _inner_type(kind: pa.DataType) -> pa.DataType:

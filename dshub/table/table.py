@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dshub.errors import StoreError
+from dshub.files import map_file
 from dshub.manifest import Feature
 from dshub.schema import arrow_schema
 from dshub.table.columns import ChunkedColumn, Column, Values, column_of
@@ -99,7 +100,7 @@ class Table:
 def _open(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
     """The one batch of a shard, whose buffers lie within the file."""
     try:
-        batch = pa.ipc.open_stream(pa.memory_map(str(path))).read_next_batch()
+        batch = pa.ipc.open_stream(pa.py_buffer(map_file(path))).read_next_batch()
         batch.validate()
         if batch.num_rows != rows or not batch.schema.equals(schema):
             raise pa.ArrowInvalid("it holds other rows than table.json says")

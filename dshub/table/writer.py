@@ -11,10 +11,13 @@ import msgspec
 import pyarrow as pa
 
 from dshub.digest import Digest
+from dshub.files import open_file, read_file, replace_file
 from dshub.manifest import Manifest
 from dshub.schema import arrow_schema
 from dshub.store.faults import disk_faults
 from dshub.store.layout import JOURNAL
+from dshub.store.owners import own_name
+from dshub.store.removal import empty
 from dshub.table.record import SUMS, Provenance, Shard, TableRecord
 from dshub.table.shard import ShardFile
 from dshub.table.spool import OFFSET_LIMIT, Spool
@@ -89,14 +92,11 @@ class TableWriter:
                     break
                 self._shards.append(shard)
                 self.rows += shard.rows
-            kept = {shard.file for shard in self._shards} | {SUMS}
-            for path in self._folder.iterdir():
-                if path.name not in kept:
-                    path.unlink()
+            empty(self._folder, {shard.file for shard in self._shards} | {SUMS})
 
     def _left(self, stamp: str) -> tuple[Shard, ...]:
         try:
-            left = msgspec.json.decode((self._folder / JOURNAL).read_bytes(), type=_Left)
+            left = msgspec.json.decode(read_file(self._folder / JOURNAL), type=_Left)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return ()
         return left.shards if left.stamp == stamp else ()
@@ -147,9 +147,7 @@ class TableWriter:
         """Write which shards are whole, for a process that has to go on."""
         self.before_shard()
         data = msgspec.json.encode(_Left(stamp=self._stamp, shards=tuple(self._shards)))
-        fresh = self._folder / f"{JOURNAL}.new"
-        fresh.write_bytes(data)
-        fresh.replace(self._folder / JOURNAL)
+        replace_file(self._folder / JOURNAL, data, self._folder / own_name(JOURNAL))
 
     def _finish(self, shard: ShardFile) -> None:
         columns = [spool.finish() for spool in self._spools]
@@ -189,5 +187,5 @@ class TableWriter:
 
 def _to_disk(path: Path) -> None:
     """Wait until a file survives a power cut: its folder is about to get its final name."""
-    with path.open("rb+") as file:
+    with open_file(path, "rb+") as file:
         os.fsync(file.fileno())

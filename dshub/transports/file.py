@@ -1,12 +1,15 @@
 """Files on this machine: `file:///mnt/mirror/…`, or a plain path."""
 
 import io
+import os
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from dshub.errors import TransportError
+from dshub.files import open_file
+from dshub.store.layout import BLOBS, TABLES
 from dshub.transports import Head
 
 
@@ -47,8 +50,8 @@ class Transport:
         del stop, etag  # a local file has one version, and its rest costs nothing
         try:
             path = to_path(url)
-            file = path.open("rb", buffering=0)
-            total = path.stat().st_size
+            file = open_file(path, follow=not _is_in_mirror(path))
+            total = os.fstat(file.fileno()).st_size
             start = start if start <= total else 0
             file.seek(start)
         except (OSError, ValueError) as error:  # ValueError: no path can be like that
@@ -69,6 +72,14 @@ def to_path(url: str) -> Path:
     if url[:5].lower() == "file:":
         return Path(url2pathname(urlsplit(url).path))
     return Path(url)
+
+
+def _is_in_mirror(path: Path) -> bool:
+    """Whether a file has a name that dshub gave it: such a file is never a link.
+
+    One in a mirror could lead to a file of ours, which would then be copied to a shared cache.
+    """
+    return path.name == "index.json" or not {BLOBS, TABLES}.isdisjoint(path.parts)
 
 
 def _fault(url: str, error: OSError | ValueError) -> TransportError:

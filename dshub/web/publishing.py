@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from dshub.errors import StoreError
+from dshub.files import replace_file
 from dshub.store.faults import disk_faults
 from dshub.store.owners import is_orphan, own_name
 
@@ -58,12 +59,7 @@ class Publisher:
                 self.kept += 1
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.parent / own_name(_stem(path))
-            try:
-                temporary.write_bytes(data)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            replace_file(path, data, path.parent / own_name(_stem(path)))
         self.written.append(name)
 
     def sweep(self, wanted: Iterable[PurePosixPath]) -> list[PurePosixPath]:

@@ -1,9 +1,12 @@
 """`dshub doctor` on healthy and on ailing machines."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from dshub.mirror import serving
 
@@ -94,3 +97,22 @@ def test_a_mirror_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
     first, second = findings(done)["mirror"]
     assert (first["state"], second["state"]) == ("ok", "note")
     assert "B/s" in first["fact"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="asks who owns a file")
+def test_folders_of_the_cache_that_others_can_write_to_are_named(dshub: Run, cache: Path) -> None:
+    """Others could choose what is loaded; a cache of one's own is no finding."""
+    (cache / "blobs-v1").mkdir(parents=True)
+    (cache / "tables-v1").mkdir()
+    for folder in (cache, *cache.iterdir()):
+        folder.chmod(0o755)
+    assert "sharing" not in findings(dshub("doctor", "--json", DSHUB_OFFLINE="1"))
+    (cache / "tables-v1").chmod(0o1777)
+    [finding] = findings(dshub("doctor", "--json", DSHUB_OFFLINE="1"))["sharing"]
+    assert (finding["state"], finding["fact"]) == ("note", "others can write to tables-v1")
+    assert "chmod go-w" in finding["advice"]
+    if os.geteuid() == 0:
+        (cache / "tables-v1").chmod(0o755)
+        os.chown(cache / "blobs-v1", 54322, 54322)
+        [finding] = findings(dshub("doctor", "--json", DSHUB_OFFLINE="1"))["sharing"]
+        assert finding["fact"] == "another user owns blobs-v1"

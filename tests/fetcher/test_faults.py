@@ -1,5 +1,6 @@
 """Right bytes or nothing, whatever the server does."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,7 +139,19 @@ def test_a_damaged_leftover_costs_bytes_and_nothing_else(
     assert fetched.path.read_bytes() == content
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "link", "data is a folder", "data is a link"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "folder",
+        "file",
+        "link",
+        "data is a folder",
+        "data is a link",
+        "data is a hard link",
+        "data is a pipe",
+        "journal is a pipe",
+    ],
+)
 def test_odd_things_in_the_place_of_a_partial(
     kind: str, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes, tmp_path: Path
 ) -> None:
@@ -149,7 +162,7 @@ def test_odd_things_in_the_place_of_a_partial(
         wanted = job(f"{server.url}/data.bin")
         partial = fetcher.store.root / "partial-v1" / (wanted.resource.sha256 or "")
         partial.parent.mkdir(parents=True)
-        if kind in {"folder", "data is a folder", "data is a link"}:
+        if kind not in {"file", "link"}:
             partial.mkdir()
         if kind == "file":
             partial.write_bytes(b"junk")
@@ -159,6 +172,10 @@ def test_odd_things_in_the_place_of_a_partial(
             (partial / "data").mkdir()
         elif kind == "data is a link":
             (partial / "data").symlink_to(victim)
+        elif kind == "data is a hard link":
+            (partial / "data").hardlink_to(victim)
+        elif kind.endswith("pipe"):
+            os.mkfifo(partial / kind.partition(" ")[0])
         [fetched] = fetcher.fetch([wanted])
     assert fetched.path.read_bytes() == content
     assert victim.read_bytes() == b"precious"

@@ -1,0 +1,330 @@
+"""A cache that two users share, one of whom plants links, pipes and other files in it.
+
+The other's own files stay whole, and nothing hangs.
+"""
+
+import multiprocessing
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from dshub.digest import Digest
+from dshub.errors import ChecksumError, DshubError, StoreError
+from dshub.fetcher import Fetcher, Job
+from dshub.manifest import Resource
+from dshub.store import Store, blob_path, partial_path, remove
+from dshub.store.layout import TABLE_FILE
+from dshub.store.owners import is_orphan, own_name
+
+if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    pytest.skip("only root can be two users", allow_module_level=True)
+
+ANNE, BOB, GROUP = 54321, 54322, 54323
+CONTENT = b"published" * 1000
+DIGEST = Digest.of_bytes(CONTENT)
+LONGEST = 10.0  # seconds; what hangs takes for ever
+NAMES = 200
+
+_fork = multiprocessing.get_context("fork")
+
+
+def start(user: int, act: Callable[[], object]) -> tuple[ForkProcess, Connection]:
+    """Begin to do something as a user."""
+    ours, theirs = _fork.Pipe(duplex=False)
+
+    def child() -> None:
+        os.setgroups([GROUP])
+        os.setgid(GROUP)
+        os.setuid(user)
+        os.umask(0o002)
+        try:
+            act()
+            theirs.send("")
+        except DshubError as error:
+            theirs.send(f"{error}")
+
+    process = _fork.Process(target=child)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def run(user: int, act: Callable[[], object]) -> str:
+    """Do something as a user; returns the error that dshub gives, or nothing."""
+    process, answer = start(user, act)
+    try:
+        assert answer.poll(LONGEST), "it hangs"
+        return str(answer.recv())
+    finally:
+        process.kill()
+        process.join()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that every user can enter; pytest closes its own whenever it starts."""
+    with tempfile.TemporaryDirectory(prefix="dshub-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def home(place: Path) -> Path:
+    """Anne's own files."""
+    folder = place / "anne"
+    folder.mkdir()
+    (folder / "precious").write_bytes(b"precious")
+    for path in (folder, folder / "precious"):
+        os.chown(path, ANNE, GROUP)
+    return folder
+
+
+@pytest.fixture
+def shared(place: Path, home: Path) -> Path:
+    """A cache to which both can write, and in which each can move what is the other's."""
+    folder = place / "shared"
+    for path in (folder, folder / "partial-v1"):
+        path.mkdir()
+        os.chown(path, 0, GROUP)
+        path.chmod(0o2775)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def whole(home: Path) -> Iterator[None]:
+    """Whatever happens, Anne's files are as they were, and nothing is added to them."""
+    yield
+    assert [path.name for path in home.iterdir()] == ["precious"]
+    assert (home / "precious").read_bytes() == b"precious"
+
+
+def guess(partials: Path, victim: Path) -> None:
+    """Link every name that follows from one that is there to a file of somebody else."""
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        for seen in partials.iterdir():
+            stem, _, last = seen.name.rpartition("-")
+            token, count = last[:8], last[8:]
+            if not stem.startswith("text.") or len(count) > 4:
+                continue
+            for number in range(int(count or "0", 16) + 1, NAMES):
+                path = partials / f"{stem}-{token}{number:x}"
+                if not os.path.lexists(path):
+                    path.symlink_to(victim)
+
+
+def test_names_of_unfinished_files_cannot_be_guessed(shared: Path, home: Path) -> None:
+    """No note is written through a link that lies in wait under its temporary name."""
+    victim, store = home / "precious", Store(shared)
+    victim.chmod(0o644)
+    first = own_name("text")
+    process, _ = start(BOB, lambda: guess(shared / "partial-v1", victim))
+    try:
+        (shared / "partial-v1" / first).touch()
+        time.sleep(0.1)
+
+        def write() -> None:
+            for number in range(NAMES):
+                store.write_text(PurePosixPath("pins-v1", f"{number}.pin"), b"note")
+
+        assert run(ANNE, write) == ""
+    finally:
+        process.kill()
+        process.join()
+    assert len(list(shared.glob("pins-v1/*.pin"))) == NAMES
+
+
+def test_names_share_nothing_but_the_process() -> None:
+    """One name does not tell the next one, and none of them is taken for a dead process's."""
+    names = [own_name("text").rpartition("-")[2] for _ in range(100)]
+    assert len({name[8:] for name in names}) == 100
+    assert min(map(len, names)) >= 24
+    assert not is_orphan(Path(own_name("text")))
+
+
+def test_a_planted_tag_creates_no_file(shared: Path, home: Path) -> None:
+    """A dangling link in the place of CACHEDIR.TAG stays one."""
+    (shared / "CACHEDIR.TAG").symlink_to(home / "planted")
+    assert (
+        run(ANNE, lambda: Store(shared).write_text(PurePosixPath("pins-v1", "a.pin"), b"note"))
+        == ""
+    )
+    assert (shared / "pins-v1" / "a.pin").read_bytes() == b"note"
+
+
+def fetch(shared: Path, mirror: Path) -> None:
+    """Fetch the file from a mirror."""
+    resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
+    store = Store(shared, patience=0.5)
+    [fetched] = Fetcher(store, mirrors=[str(mirror)]).fetch([Job("ds", "data", resource)])
+    assert fetched.path.read_bytes() == CONTENT
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """Import what a fetch needs: another user may not be able to read the packages."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "mirror") / blob_path(DIGEST)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(CONTENT)
+        fetch(Path(folder, "cache"), Path(folder, "mirror"))
+
+
+@pytest.fixture
+def mirror(place: Path, home: Path) -> Path:
+    """A folder with the published file."""
+    path = place / "mirror" / blob_path(DIGEST)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    return place / "mirror"
+
+
+@pytest.mark.parametrize("bucket", ["blobs-v1", f"blobs-v1/{DIGEST.hex[:2]}", "partial-v1"])
+def test_a_bucket_that_another_user_linked_is_not_written_to(
+    shared: Path, home: Path, mirror: Path, bucket: str
+) -> None:
+    """It could lead into one's own files."""
+    (shared / "partial-v1").rmdir()
+    link = shared / bucket
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(home)
+    os.chown(link, BOB, GROUP, follow_symlinks=False)
+    for folder in (shared, *shared.glob("*")):
+        if not folder.is_symlink():
+            folder.chmod(0o2777)
+    error = run(ANNE, lambda: fetch(shared, mirror))
+    assert f"{link}: it is a link that another user made" in error
+
+
+@pytest.mark.parametrize("user", [ANNE, 0])
+def test_a_bucket_may_be_a_link_to_a_larger_disk(
+    shared: Path, mirror: Path, place: Path, user: int
+) -> None:
+    """One's own link is followed, and that of the administrator, and to the cache itself."""
+    disk = place / "disk"
+    disk.mkdir()
+    os.chown(disk, ANNE, GROUP)
+    (shared / "blobs-v1").symlink_to(disk)
+    os.chown(shared / "blobs-v1", user, GROUP, follow_symlinks=False)
+    (place / "cache").symlink_to(shared)
+    os.chown(place / "cache", BOB, GROUP, follow_symlinks=False)
+    assert run(ANNE, lambda: fetch(place / "cache", mirror)) == ""
+    assert len(list(disk.glob("*/*"))) == 1
+
+
+def test_nothing_is_removed_through_a_link_of_another_user(shared: Path, home: Path) -> None:
+    """`dshub cache` finds the files of a linked bucket, and leaves them."""
+    (shared / "blobs-v1").symlink_to(home)
+    os.chown(shared / "blobs-v1", BOB, GROUP, follow_symlinks=False)
+    error = run(ANNE, lambda: remove(shared, shared / "blobs-v1" / "precious"))
+    assert "it is a link that another user made" in error
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "held", "unreadable"])
+def test_a_lock_of_another_user_stops_nobody(
+    shared: Path, home: Path, mirror: Path, kind: str
+) -> None:
+    """Locks save work only: without one, the file is fetched all the same."""
+    import fcntl
+
+    path = shared / f"{partial_path(DIGEST)}.lock"
+    if kind == "link":
+        path.symlink_to(home / "precious")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.touch()
+        path.chmod(0o664 if kind == "held" else 0o600)
+    os.chown(path, BOB, GROUP, follow_symlinks=False)
+    with (path if kind == "held" else home / "precious").open("rb") as file:
+        if kind == "held":
+            fcntl.flock(file, fcntl.LOCK_EX)
+        assert run(ANNE, lambda: fetch(shared, mirror)) == ""
+
+
+def test_a_working_folder_that_became_a_link_is_not_emptied(shared: Path, home: Path) -> None:
+    """Who may rename one's folders can put a link there; files are not removed through it."""
+    from dshub.store.removal import empty
+
+    folder = shared / "partial-v1" / own_name("table-0123")
+    folder.symlink_to(home)
+    with pytest.raises(OSError, match=folder.name):
+        empty(folder, ())
+
+
+def test_a_table_that_another_user_began_is_not_continued(shared: Path) -> None:
+    """Its journal alone would say which rows are right."""
+    name = own_name("table-0123").replace(f"-{os.getpid()}-", "-999999999-")
+    planted = shared / "partial-v1" / name
+    planted.mkdir()
+    (planted / "journal.json").write_text("{}")
+    for path in (planted, planted / "journal.json"):
+        os.chown(path, BOB, GROUP)
+
+    def make() -> None:
+        with Store(shared).new_table("ds", "0123", orphans=True) as folder:
+            assert not list(folder.iterdir())
+            (folder / TABLE_FILE).touch()
+
+    assert run(ANNE, make) == ""
+
+
+def test_a_planted_file_is_hashed_before_use(shared: Path, place: Path) -> None:
+    """Bytes of the right size that another user put there are refused; root's are not read."""
+    resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
+    fetcher = Fetcher(Store(shared))
+    path = shared / blob_path(DIGEST)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT.upper())
+    fetched = fetcher.fetch([Job("ds", "data", resource)])
+    fetcher.check(fetched)
+    os.chown(path, BOB, GROUP)
+    with pytest.raises(ChecksumError, match="expected sha256") as caught:
+        fetcher.check(fetched)
+    assert "dshub verify ds" in caught.value.hint
+    path.write_bytes(CONTENT)
+    fetcher.check(fetched)
+
+
+def test_a_file_that_another_user_refers_to_is_hashed(shared: Path, place: Path) -> None:
+    """A note of where a file lies is of no more worth than the file."""
+    from dshub.store import Reference
+
+    resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
+    store, other = Store(shared), place / "other"
+    other.write_bytes(CONTENT.upper())
+    store.refer(DIGEST, Reference.of(other, other.stat()))
+    fetcher = Fetcher(store)
+    fetched = fetcher.fetch([Job("ds", "data", resource)])
+    fetcher.check(fetched)
+    [note] = shared.glob("references-v1/*/*")
+    os.chown(note, BOB, GROUP)
+    with pytest.raises(ChecksumError):
+        fetcher.check(fetched)
+
+
+def test_a_socket_is_no_file(shared: Path, home: Path) -> None:
+    """It says what it is."""
+    from dshub.files import read_file
+
+    path = shared / "s"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        with pytest.raises(OSError, match="it is a socket, not a file"):
+            read_file(path)
+
+
+def test_errors_name_the_link(shared: Path, home: Path) -> None:
+    """A table whose record is a link is an error of ours."""
+    from dshub.table.record import TableRecord
+
+    (shared / TABLE_FILE).symlink_to(home / "precious")
+    with pytest.raises(StoreError, match="it is a link, not a file"):
+        TableRecord.read(shared)
