@@ -1,0 +1,60 @@
+"""Make batches before they are asked for, in threads, within a limit of bytes.
+
+Threads, not processes: gathering and scaling release the GIL, and nothing has to be sent.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+A = TypeVar("A")
+T = TypeVar("T")
+AHEAD = 2  # batches for each thread, if the limit allows
+
+
+def prefetch(
+    make: Callable[[A], T],
+    requests: Iterable[A],
+    *,
+    threads: int,
+    limit: int,
+    size: Callable[[T], int],
+) -> Iterator[T]:
+    """Yield `make(request)` of every request, in order, some of it made in advance.
+
+    Args:
+        make: makes one batch; its errors are raised where the batch would come.
+        requests: arguments of `make`.
+        threads: that make batches; 0 makes each when it is asked for.
+        limit: bytes that may wait; one batch always may.
+        size: bytes of a batch.
+    """
+    if not threads:
+        yield from map(make, requests)
+        return
+    waiting: deque[Future[T]] = deque()
+    allowed = 1
+    workers = ThreadPoolExecutor(threads, thread_name_prefix="dshub-loader")
+    try:
+        for request in requests:
+            waiting.append(workers.submit(make, request))
+            if len(waiting) < allowed:
+                continue
+            batch = waiting.popleft().result()
+            allowed = max(1, min(threads * AHEAD, limit // max(1, size(batch)))) + 1
+            yield batch
+            del batch
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # also if the caller leaves the iteration
+        workers.shutdown(wait=True, cancel_futures=True)
+
+
+def batch_bytes(batch: Any) -> int:
+    """About how many bytes a batch holds."""
+    if isinstance(batch, dict):
+        return sum(map(batch_bytes, batch.values()))
+    if isinstance(batch, tuple | list):
+        return sum(map(batch_bytes, batch)) if len(batch) < 10_000 else 100 * len(batch)
+    return int(getattr(batch, "nbytes", 50))
