@@ -26,8 +26,9 @@ class TestKeras(BatchesTests):
         return value.tolist() if value.dtype == object else value
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
-        """As Keras walks, where it does not take batches ahead."""
+        """As `fit` of a built model walks, where it does not take batches ahead."""
         batches, state = loader.to("keras"), loader.state_dict()
+        batches.on_epoch_end()
         taken: list[Any] = []
         while len(taken) < count:
             batches.on_epoch_begin()
