@@ -184,7 +184,7 @@ rank, world, size, steps = map(int, sys.argv[2:6])
 store, state = sys.argv[6:8]
 ranks.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=world)
 batches = walk(size)
-assert (batches.loader.plan.rank, batches.loader.plan.world) == (rank, world)
+assert (batches.loader.share.rank, batches.loader.share.world) == (rank, world)
 if state != "new":
     with open(state) as file:
         batches.load_state_dict(json.load(file))
