@@ -14,7 +14,6 @@ from dshub.arguments import whole
 from dshub.dataset.alignment import AlignedSource, chosen_column
 from dshub.dataset.arrow import arrow_table
 from dshub.dataset.decoding import Encoded, LazyColumn, decode_all
-from dshub.dataset.fingerprints import fingerprint
 from dshub.dataset.folders import from_folder
 from dshub.dataset.hugging_face import from_hf
 from dshub.dataset.mixing import Mixture
@@ -24,6 +23,8 @@ from dshub.dataset.selection import (
     Selection,
     Shuffled,
     Span,
+    fingerprint,
+    known_columns,
     picked,
     position_of,
     positions_of,
@@ -32,7 +33,6 @@ from dshub.dataset.selection import (
     stretch_of,
 )
 from dshub.dataset.sources import Source, TableSource
-from dshub.dataset.unknown import known_columns
 from dshub.loader import Batch, BatchOptions, Loader, takes
 from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
 from dshub.table import Values
