@@ -73,7 +73,7 @@ DATASET = {
 
 LOADER = {
     "as_numpy_iterator": "iterating the loader gives NumPy batches",
-    "batch_size": "loader.plan.size is the number of rows in a batch",
+    "batch_size": "loader.options.size is the number of rows in a batch",
     "cache": _READY,
     "dataset": "loader.rows are the rows that batches are made of",
     "map": _CHANGED,

@@ -15,7 +15,7 @@ from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from dshub.errors import DshubError, UnknownNameError
 
@@ -153,3 +153,30 @@ def adapter(framework: str, verb: Literal["rows", "batches"]) -> Callable[..., A
         )
     made: Callable[..., Any] = found
     return made
+
+
+class FrameworkMethods:
+    """Methods that hand rows or batches to the adapter of a framework."""
+
+    _verb: ClassVar[Literal["rows", "batches"]]
+
+    def torch(self, **options: Any) -> Any:
+        """For PyTorch; see `dshub.adapters.torch`."""
+        return self.to("torch", **options)
+
+    def tf(self, **options: Any) -> Any:
+        """A `tf.data.Dataset`; see `dshub.adapters.tf`."""
+        return self.to("tf", **options)
+
+    def to(self, framework: str, **options: Any) -> Any:
+        """For a framework, by the name of its adapter.
+
+        Args:
+            **options: of that adapter, such as `device="cuda"` for batches of torch.
+
+        Raises:
+            UnknownNameError: there is no such adapter.
+            DshubError: the adapter does not take rows, or batches.
+            MissingExtraError: the framework is not installed.
+        """
+        return adapter(framework, self._verb)(self, **options)

@@ -83,10 +83,8 @@ def ours(framework: str, kind: str, **options: Any) -> Maker:
 
 
 def our_rows(folder: Path, size: int) -> Epoch:
-    """A plain DataLoader over the rows."""
-    from torch.utils.data import DataLoader
-
-    loader = DataLoader(dataset(folder).torch(), batch_size=size, shuffle=True)
+    """A DataLoader over the rows."""
+    loader = dataset(folder).torch().loader(size, shuffle=True)
 
     def epoch() -> Iterator[int]:
         for batch in loader:
@@ -421,7 +419,7 @@ OURS: dict[str, tuple[str, Maker]] = {
     },
     "dshub torch, normalised, threads=0": ("torch", ours("torch", "normalised", threads=0)),
     "dshub tf, normalised": ("tensorflow", ours("tf", "normalised")),
-    "DataLoader(ds.torch()), uint8": ("torch", our_rows),
+    "ds.torch().loader(), uint8": ("torch", our_rows),
     "DataLoader(loader.torch()), workers=2": ("torch", our_workers),
 }
 PEERS: dict[str, tuple[str, Maker]] = {
@@ -451,7 +449,7 @@ def known(group: str) -> dict[str, tuple[str, Maker]]:
         return {**BARE, **OURS}
     return {
         "bare: one fused loop by numba": ("numba", bare_fused),
-        **{f"{name} + numba": made for name, made in OURS.items() if "DataLoader(ds" not in name},
+        **{f"{name} + numba": made for name, made in OURS.items() if "torch().loader" not in name},
     }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dshub.dataset import Dataset
 from dshub.errors import MissingExtraError
-from dshub.loader import Loader
+from dshub.loader import Loader, walk_of
 
 try:
     import grain
@@ -54,8 +54,8 @@ class GrainBatches(grain.MapDataset):
 
     def __init__(self, loader: Loader) -> None:
         super().__init__()
-        self.loader = loader
-        self._start = loader.place(0)
+        self.loader, self._walk = loader, walk_of(loader)
+        self._start = self._walk.place(0)
 
     def __len__(self) -> int:
         """Batches in an epoch, also where the first of them are the rest of one."""
@@ -64,8 +64,8 @@ class GrainBatches(grain.MapDataset):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self.slice(index)
-        epoch, position = self.loader.place(operator.index(index), self._start)
-        return self.loader.batch(position, epoch)
+        epoch, position = self._walk.place(operator.index(index), self._start)
+        return self._walk.batch(position, epoch)
 
     def __repr__(self) -> str:
         return f"GrainBatches({self.loader.fingerprint})"

@@ -13,7 +13,7 @@ import numpy as np
 
 from dshub.dataset import Dataset, LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
-from dshub.loader import Gatherer, Loader
+from dshub.loader import Gatherer, Loader, walk_of
 
 try:
     import jax
@@ -71,7 +71,7 @@ class JaxBatches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        return self.loader.walk(_Sender(self.loader, self.device))
+        return walk_of(self.loader).batches(_Sender(self.loader, self.device).batch)
 
 
 class _Sender:
@@ -81,7 +81,7 @@ class _Sender:
     """
 
     def __init__(self, loader: Loader, device: Any) -> None:
-        self._gatherer = Gatherer(loader.rows, loader.plan)
+        self._gatherer = Gatherer(loader.rows, loader.options)
         self._pair = loader.rows.supervised or ("x", "y")
         self._device = jax.config.jax_default_device if device is None else device
         self._wide = jax.config.jax_enable_x64

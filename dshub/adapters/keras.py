@@ -10,21 +10,26 @@ an order of its own, which differs from run to run.
 Keras takes batches ahead of their use, so `loader.state_dict()` stays at the beginning of an epoch
 until `fit` has ended it. Within one, ask `loader.state_after(batch + 1)`, from
 `on_train_batch_end(batch, …)` of a callback; `shuffle=False` is then a must.
+
+To build a new model, Keras takes up to three batches and ends an "epoch" that it never trained on.
+An epoch that short counts from the second time that Keras ends it: give each model a loader of its
+own if it has three batches or fewer.
 """
 
-import inspect
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from dshub.errors import DshubError, MissingExtraError
-from dshub.loader import Loader
+from dshub.loader import Loader, walk_of
 
 try:
     import keras
 except ImportError as error:
     raise MissingExtraError(package="keras", extra="keras") from error
+
+BUILT_FROM = 3  # batches that Keras takes, at most, to build a model
 
 
 def batches(loader: Loader) -> "KerasBatches":
@@ -46,60 +51,56 @@ class KerasBatches(keras.utils.PyDataset):
     def __init__(self, loader: Loader) -> None:
         # workers of Keras's own hand out batches of an earlier pass after one that was broken off
         super().__init__(workers=1)
-        self.loader = loader
+        self.loader, self._walk = loader, walk_of(loader)
         self._taken = 0
-        threads = loader.plan.threads
+        self._built = False
+        threads = loader.options.threads
         self._maker = ThreadPoolExecutor(threads, "dshub-keras") if threads else None
-        self._made: dict[tuple[int, int], Future[Any]] = {}
-        self._batch(*loader.place(0))  # what cannot be batched is said now
+        self._ahead: dict[tuple[int, int], Future[Any]] = {}
+        self._batch(*self._walk.place(0))  # raises now if a column cannot be an array
 
     def __len__(self) -> int:
         """Batches in an epoch, also where the first of them are the rest of one."""
         return len(self.loader)
 
     def __getitem__(self, index: int) -> Any:
-        place = self.loader.place(index)
+        place = self._walk.place(index)
         self._taken = max(self._taken, index + 1)
-        batch = self._made.pop(place, None)
+        batch = self._ahead.pop(place, None)
         if self._maker is not None:
             self._make_ahead(self._maker, index)
         return batch.result() if batch is not None else self._batch(*place)
 
     def _make_ahead(self, maker: ThreadPoolExecutor, index: int) -> None:
-        """Begin with the batches after one, and drop what was made for another order."""
-        last = min(index + self.loader.plan.threads, len(self) - 1)
-        wanted = [self.loader.place(number) for number in range(index + 1, last + 1)]
-        for key in list(self._made):
-            if key not in wanted:
-                self._made.pop(key, None)
-        for key in wanted:
-            if key not in self._made:
-                self._made[key] = maker.submit(self._batch, *key)
+        """Begin to make the batches after one, and drop those made for another order."""
+        last = min(index + self.loader.options.threads, len(self) - 1)
+        places = [self._walk.place(number) for number in range(index + 1, last + 1)]
+        for place in set(self._ahead).difference(places):
+            self._ahead.pop(place, None)
+        for place in places:
+            if place not in self._ahead:
+                self._ahead[place] = maker.submit(self._batch, *place)
 
     def _batch(self, epoch: int, position: int) -> Any:
-        batch, pair = self.loader.batch(position, epoch), self.loader.rows.supervised
+        batch, pair = self._walk.batch(position, epoch), self.loader.rows.supervised
         if isinstance(batch, tuple) and pair is not None:
             return tuple(_array(values, name) for name, values in zip(pair, batch, strict=True))
         return {name: _array(values, name) for name, values in batch.items()}
 
     def on_epoch_begin(self) -> None:
-        """Say to the loader from where `state_after` counts."""
-        self.loader.begin()
+        """Count `state_after` from here."""
+        self._walk.begin()
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch, where this one was walked through.
+        """Go on to the next epoch if all batches of this one were taken.
 
-        Keras also calls this when it has looked at a batch to build a model by, before the first
-        epoch, and may have taken all of a short epoch ahead by then.
+        `fit` and `evaluate` call this once before their first epoch, after building the model from
+        the first batches if it is new.
         """
-        frame = inspect.currentframe()
-        callers: list[str] = []
-        while frame is not None and len(callers) < 3:
-            callers.append(frame.f_code.co_name)
-            frame = frame.f_back
-        if self._taken >= len(self) and "reset" not in callers:
-            self.loader.load_state_dict(self.loader.state_after(len(self)))
-        self._taken = 0
+        short = len(self) <= BUILT_FROM and not self._built
+        if self._taken >= len(self) and not short:
+            self._walk.go(*self._walk.place_after(len(self)))
+        self._built, self._taken = True, 0
 
 
 def _array(values: Any, name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from dshub.dataset import Dataset
 from dshub.errors import DshubError, MissingExtraError
-from dshub.loader import Loader
+from dshub.loader import Loader, walk_of
 from dshub.manifest import AudioFeature, ImageFeature, ListFeature
 from dshub.schema import row_dtype, row_shape
 
@@ -100,9 +100,10 @@ def batches(loader: Loader) -> Any:
     Raises:
         DshubError: pictures differ in size, and no transform makes one array of them.
     """
-    first = loader.batch(0, loader.epoch)
+    place = walk_of(loader)
+    first = place.batch(0, loader.epoch)
     _refuse_pictures(loader, first)
-    crossing = _Crossing(first, loader.plan.size if _is_even(loader) else None)
+    crossing = _Crossing(first, loader.options.size if _is_even(loader) else None)
     walks = _Walks(loader)
 
     def step(walk: Any) -> Any:
@@ -116,16 +117,16 @@ def batches(loader: Loader) -> Any:
     options = tf.data.Options()
     options.experimental_optimization.inject_prefetch = False  # it would take batches ahead
     found = found.with_options(options)
-    if len(loader.positions()) == len(loader):
+    if len(place.starts()) == len(loader):
         found = found.apply(tf.data.experimental.assert_cardinality(len(loader)))
     return found
 
 
 def _is_even(loader: Loader) -> bool:
     """Whether all batches have as many rows, of the epoch that is gone on with and all others."""
-    starts = {0, *loader.positions()[:1]}
-    size = loader.plan.size
-    return loader.plan.drop_last or all(loader.share.count(s) % size == 0 for s in starts)
+    starts = {0, *walk_of(loader).starts()[:1]}
+    size = loader.options.size
+    return loader.options.drop_last or all(loader.share.count(s) % size == 0 for s in starts)
 
 
 class _Walks:
@@ -145,7 +146,7 @@ class _Walks:
         while len(self._open) >= WALKS:
             del self._open[next(iter(self._open))]
         self._begun += 1
-        count = len(self._loader.positions())
+        count = len(walk_of(self._loader).starts())
         self._open[self._begun], self._left[self._begun] = iter(self._loader), count
         if not count:
             self._end(self._begun)

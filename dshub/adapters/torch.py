@@ -2,8 +2,8 @@
 
 Arrays become tensors of the same shape and dtype, numbers stay Python numbers in a row and
 become tensors in a batch, text stays `str` and files `bytes`. Where rows differ in shape, a batch
-is a list of tensors; the default collate function of a `DataLoader` stacks them where they happen
-to have one shape, and is an error where they do not.
+is a list of tensors; with a `DataLoader` of your own that takes ``collate_fn=collate``, because
+torch's default cannot stack them.
 
 Pictures keep (height, width, channels) unless the batches were asked for with `layout="chw"`: then
 they are (size, channels, height, width) in torch's `channels_last` memory format, in which pixels
@@ -15,32 +15,37 @@ A loader that begins with dshub's transforms fills its batches by numba where th
 (extra `fast`), else by torch's operators.
 """
 
-import operator
-from collections import UserDict, deque
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from dshub.dataset import Dataset, LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
-from dshub.loader import Batch, Gatherer, Loader, Plan, Pool
-from dshub.order import InOrder
+from dshub.loader import Gatherer, Loader, Pool, walk_of
 from dshub.transforms import Context, is_own
 from dshub.transforms.colors import scales_of_values
 from dshub.transforms.fused import kernels
 
 try:
     import torch
+    from torch.utils.data import (
+        BatchSampler,
+        DataLoader,
+        IterableDataset,
+        RandomSampler,
+        SequentialSampler,
+        default_collate,
+        get_worker_info,
+    )
     from torch.utils.data import Dataset as TorchDataset
-    from torch.utils.data import IterableDataset, get_worker_info
-    from torch.utils.data._utils.collate import default_collate, default_collate_fn_map
 except ImportError as error:
     raise MissingExtraError(package="torch", extra="torch") from error
 
-WORKERS = 512  # processes whose epochs are counted
+WORKERS = 512  # of one DataLoader, at most
 
 
 def rows(dataset: Dataset) -> "TorchRows":
@@ -77,6 +82,22 @@ def _device(given: Any) -> torch.device:
         raise ArgumentError(name="device", value=given, expected=expected) from error
 
 
+def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Make a batch of rows, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
+
+    Columns are as in ``ds.batches(…).torch()``: one tensor if all rows have one shape, else a list
+    of tensors; text, files and lists of text stay lists.
+    """
+    return {name: _collated([row[name] for row in rows]) for name in rows[0]}
+
+
+def _collated(values: list[Any]) -> Any:
+    stackable = isinstance(values[0], bool | int | float)
+    if isinstance(values[0], torch.Tensor):
+        stackable = len({value.shape for value in values}) == 1
+    return default_collate(values) if stackable else values
+
+
 class TorchRows(TorchDataset[Any]):
     """Rows for `torch.utils.data.DataLoader`, which it reads a batch at a time.
 
@@ -89,27 +110,52 @@ class TorchRows(TorchDataset[Any]):
     def __repr__(self) -> str:
         return f"<TorchRows of {self.dataset!r}>"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"dataset": self.dataset}
-
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, key: Any) -> Any:
-        found = self.dataset[key]
-        if isinstance(found, dict):
-            return {name: _tensor(value) for name, value in found.items()}
-        return _tensor(found)
+        value = self.dataset[key]
+        return _tensors(value) if isinstance(value, dict) else _tensor(value)
 
-    def __getitems__(self, rows: list[int]) -> "_Fetched":
-        numbers = np.asarray(rows, np.int64)
-        if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):
-            return _Fetched(self[rows], len(rows))
-        return _Fetched(_tensors(self._gatherer.batch(numbers, 0)), len(rows))
+    def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
+        """Several rows at once; the name is torch's."""
+        columns = self[rows]
+        split = [_split(values) for values in columns.values()]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*split, strict=True)]
 
-    @cached_property
-    def _gatherer(self) -> Gatherer:
-        return Gatherer(self.dataset, Plan(size=1, order=InOrder(len(self))))
+    def loader(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        sampler: Any = None,
+        drop_last: bool = False,
+        generator: Any = None,
+        **options: Any,
+    ) -> DataLoader[Any]:
+        """A `DataLoader` that reads whole batches; several times as fast as stacking rows.
+
+        Args:
+            batch_size: rows in a batch.
+            shuffle, sampler, drop_last, generator: as of `DataLoader`.
+            **options: others of `DataLoader`, such as `num_workers`.
+        """
+        if sampler is None:
+            sampler = RandomSampler(self, generator=generator) if shuffle else None
+        batches = BatchSampler(sampler or SequentialSampler(self), batch_size, drop_last)
+        options = {"collate_fn": _unchanged} | options
+        return DataLoader(self, batch_size=None, sampler=batches, generator=generator, **options)
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
+
+
+def _split(values: Any) -> Sequence[Any]:
+    """A column as values of rows: numbers as Python's own."""
+    if isinstance(values, torch.Tensor) and values.ndim == 1:
+        values = values.tolist()
+    return list(values)
 
 
 class TorchBatches(IterableDataset[Any]):
@@ -117,22 +163,22 @@ class TorchBatches(IterableDataset[Any]):
 
     Iterate it as it is, or through ``DataLoader(batches, batch_size=None, num_workers=2)``,
     which gives the same batches in the same order, epoch after epoch, whether workers persist or
-    not. `state_dict` says where the walk is; where there are workers, only torchdata's
-    `StatefulDataLoader` knows, which asks each of them for its own. Setting `epoch` goes to
-    another epoch, in workers too.
+    not. `state_dict` says where the walk is; with workers, only torchdata's `StatefulDataLoader`
+    knows, which asks each of them for its own. Setting `epoch` goes to another epoch, in workers
+    too.
     """
 
     def __init__(self, loader: Loader, device: Any = None, *, pinned: bool = False) -> None:
-        self.loader = loader
+        self.loader, self._walk = loader, walk_of(loader)
         self._device, self._pinned = device, pinned
-        # for each worker what it counts epochs from (`_mark`), and the epoch
-        # that comes next: workers that end with their epoch leave it for those that follow them
-        self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()
-        self._copied: int | None = None  # the epoch of the copy, in a worker
-        # how often the walk was sent elsewhere, and where to: workers that persist look here
-        self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()
-        self._heard = 0  # the last of those that this copy knows of
-        self._loaded = False  # whether the next epoch of a worker is that of a state
+        # A DataLoader tells its workers nothing of epochs, and has no way for them to answer. So
+        # where to go and how far each worker came are in memory that all copies of this share.
+        self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()  # moves, epoch, position
+        self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()  # moves, epoch
+        self._moves = 0  # how often the walk was sent elsewhere, as far as this copy knows
+        # in a worker: the place that epochs are counted from, and whether a state was loaded
+        self._start: tuple[int, int] | None = None
+        self._loaded = False
 
     def __repr__(self) -> str:
         return f"<TorchBatches of {self.loader!r}>"
@@ -147,8 +193,8 @@ class TorchBatches(IterableDataset[Any]):
         worker = get_worker_info()
         if worker is not None:
             return self._share_of(worker.id, worker.num_workers)
-        found = self.loader.walk(self._gatherer)
-        return found if self._device is None else _moved(found, self._device)
+        batches = self._walk.batches(self._gatherer.batch)
+        return batches if self._device is None else _moved(batches, self._device)
 
     # no method `set_epoch`: Accelerate would call it before each epoch with a count of its own,
     # from 0, and the place in a state that was loaded would be lost
@@ -159,7 +205,7 @@ class TorchBatches(IterableDataset[Any]):
         It begins at its beginning, unless the loader stands within it already.
 
         Raises:
-            ArgumentError: it is set to what is no whole number of at least 0.
+            ArgumentError: the value is not a whole number of at least 0.
         """
         return self.loader.epoch
 
@@ -169,32 +215,21 @@ class TorchBatches(IterableDataset[Any]):
         self._send()
 
     def _send(self) -> None:
-        """Tell the workers that there are where the next iteration begins."""
-        self._heard += 1
-        self._sent.copy_(torch.tensor([self._heard, *self.loader.place(0)]))
-        self._next.zero_()
-
-    def _hear(self) -> None:
-        """In a worker: go where it was sent since it last began."""
-        heard, epoch, position = self._sent.tolist()
-        if heard > self._heard:
-            place = {"epoch": epoch, "position": position}
-            self.loader.load_state_dict(self.loader.state_dict() | place)
-            self._heard, self._copied = heard, epoch
+        """Tell running workers where the next iteration begins."""
+        self._moves += 1
+        self._sent.copy_(torch.tensor([self._moves, *self._walk.place(0)]))
 
     def state_dict(self) -> dict[str, int | str]:
         """Where the walk is; in a worker, of its own share. See `Loader.state_dict`."""
         return self.loader.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on there with the next iteration. See `Loader.load_state_dict`."""
-        copied = self.loader.epoch
+        """Continue there with the next iteration. See `Loader.load_state_dict`."""
         self.loader.load_state_dict(state)
         if get_worker_info() is None:
             self._send()
-            return
-        self._copied = copied if self._copied is None else self._copied
-        self._loaded = True
+        else:
+            self._loaded = True
 
     @cached_property
     def _gatherer(self) -> "_Tensors":
@@ -207,51 +242,48 @@ class TorchBatches(IterableDataset[Any]):
                 "a DataLoader's worker makes no tensors on a device: leave `device` out",
                 hint="move the batches where they arrive; or num_workers=0",
             )
-        self._hear()
-        positions, epoch = self.loader.positions(), self._epoch(workers)
-        self.loader.reach(epoch, positions.start)  # a state may be asked for before a batch is
-        return self._walk(positions, epoch, worker, workers)
+        self._walk.go(*self._place(workers))  # now, because a state may be asked for at once
+        return self._batches(worker, workers)
 
-    def _walk(self, positions: range, epoch: int, worker: int, workers: int) -> Iterator[Any]:
-        loader, own = self.loader, positions[worker::workers]
-        done = torch.tensor([self._mark, epoch + 1])
+    def _place(self, workers: int) -> tuple[int, int]:
+        """Where this iteration begins: in the first epoch that not all workers have finished."""
+        moves, epoch, position = self._sent.tolist()
+        if moves > self._moves:
+            self._moves, self._start = moves, (epoch, position)
+        elif self._start is None or self._loaded:
+            self._start = self._walk.epoch, self._walk.resume
+        loaded, self._loaded = self._loaded, False
+        ended = self._next[:workers]
+        following = int(torch.where(ended[:, 0] == self._moves, ended[:, 1], 0).min())
+        return self._start if loaded or following <= self._start[0] else (following, 0)
+
+    def _batches(self, worker: int, workers: int) -> Iterator[Any]:
+        walk, starts = self._walk, self._walk.starts()
+        epoch, own = walk.epoch, starts[worker::workers]
+        ended = torch.tensor([self._moves, epoch + 1])
         if not own:
-            self._next[worker] = done
+            self._next[worker] = ended
         for turn, position in enumerate(own, 1):
-            batch = self._gatherer.batch(loader.rows_at(position, epoch), epoch)
-            loader.reach(epoch, positions.start + turn * workers * positions.step)
-            if position == own[-1]:  # nobody may ask for more
-                self._next[worker] = done
+            batch = self._gatherer.batch(walk.rows_at(position, epoch), epoch)
+            walk.reach(epoch, starts.start + turn * workers * starts.step)
+            if position == own[-1]:  # the DataLoader may never ask for more
+                self._next[worker] = ended
             yield batch
             del batch
-        loader.reach(epoch + 1, 0)
-
-    def _epoch(self, workers: int) -> int:
-        """The epoch of a state; or the first one that not all workers have walked to its end."""
-        if self._copied is None:
-            self._copied = self.loader.epoch
-        known = self._next[:workers]
-        walked = torch.where(known[:, 0] == self._mark, known[:, 1], 0)
-        loaded, self._loaded = self._loaded, False
-        return self.loader.epoch if loaded else max(self._copied, int(walked.min()))
-
-    @property
-    def _mark(self) -> int:
-        """What epochs are counted from; another one whenever the walk was sent elsewhere."""
-        return (self._copied or 0) + (self._heard << 32)
+        walk.reach(epoch + 1, 0)
 
 
 class _Tensors:
-    """Makes batches of tensors; see `Loader.walk`."""
+    """Makes batches of tensors."""
 
     def __init__(self, loader: Loader, *, pinned: bool) -> None:
-        plan = loader.plan
-        own = all(is_own(transform) for transform in plan.transforms)
-        self._planes = list(loader.rows.pictures) if own and plan.layout == "chw" else []
-        self._pair = loader.rows.supervised if plan.supervised else None
-        plan = msgspec.structs.replace(plan, layout="hwc") if own else plan
+        options = loader.options
+        own = all(is_own(transform) for transform in options.transforms)
+        self._planes = list(loader.rows.pictures) if own and options.layout == "chw" else []
+        self._pair = loader.rows.supervised if options.supervised else None
+        options = replace(options, layout="hwc") if own else options
         pool = Pool(allocate=_pinned) if pinned else Pool()
-        self._gatherer = _ByOperators(loader.rows, plan, pool)
+        self._gatherer = _ByOperators(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         found = _tensors(self._gatherer.batch(rows, epoch))
@@ -275,7 +307,7 @@ class _ByOperators(Gatherer):
 
     def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
         scale = self.fused.scale
-        if scale is None or kernels() is not None or self.plan.layout == "chw":
+        if scale is None or kernels() is not None or self.options.layout == "chw":
             return super().picture(pixels, numbers, context)
         shape = self.fused.shape(pixels.shape, "hwc")
         gathered = self.pool.empty((len(numbers), *shape), np.uint8)
@@ -344,62 +376,3 @@ def _moved(found: Iterator[Any], device: Any) -> Iterator[Any]:
 def _pinned(size: int) -> np.ndarray:
     found: np.ndarray = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
     return found
-
-
-class _Fetched(list["_Row"]):
-    """Rows that were read together: a list of dicts, as any collate function takes it.
-
-    Torch's own finds in its first row, of the type `_Row`, the columns that it would have to make.
-    """
-
-    def __init__(self, columns: Batch, count: int) -> None:
-        self.columns, self.read = columns, [False]
-        super().__init__(_Row(columns, place, self.read) for place in range(count))
-        self._made = list(self)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nobody has looked at a row, which he may have changed, nor moved one."""
-        same = len(self) == len(self._made) and all(map(operator.is_, self, self._made))
-        return same and not self.read[0]
-
-
-class _Row(UserDict[str, Any]):
-    """A row of a `_Fetched`; its values are cut out of the columns when one is asked for."""
-
-    def __init__(self, columns: Batch, place: int, read: list[bool]) -> None:
-        self._columns, self._place, self._read = columns, place, read
-
-    @cached_property
-    def data(self) -> dict[str, Any]:  # type: ignore[override]  # an attribute of `UserDict`
-        """The row as a dict; `UserDict` takes everything from it."""
-        self._read[0] = True
-        return {name: _single(values[self._place]) for name, values in self._columns.items()}
-
-
-def _collate(rows: Any, *, collate_fn_map: Any = None) -> Any:
-    del collate_fn_map  # torch hands it on to nested types; there are none here
-    if isinstance(rows, _Fetched) and rows.is_whole:
-        return {name: _stacked(name, values) for name, values in rows.columns.items()}
-    return default_collate([dict(row) for row in rows])
-
-
-def _stacked(name: str, values: Any) -> Any:
-    """A batch of a column as the default collate function makes it."""
-    if not (isinstance(values, list) and values and isinstance(values[0], torch.Tensor)):
-        return values
-    shapes = {tuple(value.shape) for value in values}
-    if len(shapes) > 1:
-        told = " and ".join(map(str, sorted(shapes)[:2]))
-        raise DshubError(
-            f"rows of column {name} differ in shape, {told}: they cannot be stacked",
-            hint="give the DataLoader a collate_fn; or take ds.batches(…, transform=…).torch()",
-        )
-    return torch.stack(values)
-
-
-def _single(value: Any) -> Any:
-    return value.item() if isinstance(value, torch.Tensor) and not value.ndim else value
-
-
-default_collate_fn_map[_Row] = _collate

@@ -7,10 +7,9 @@ for, from the memory map.
 
 from dshub.dataset.dataset import Dataset
 from dshub.dataset.decoding import LazyColumn
-from dshub.dataset.fingerprints import split_fingerprint
-from dshub.dataset.splits import Part, parse_split
+from dshub.dataset.selection import split_fingerprint, unknown_column
+from dshub.dataset.splits import Part, parse_split, unknown_split
 from dshub.dataset.together import Splits, together
-from dshub.dataset.unknown import unknown_column, unknown_split
 
 __all__ = [
     "Dataset",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, cast, overload
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,7 @@ from dshub import phrasebook, plugins
 from dshub.arguments import whole
 from dshub.dataset.alignment import AlignedSource, chosen_column
 from dshub.dataset.arrow import arrow_table
-from dshub.dataset.batching import plan_of
 from dshub.dataset.decoding import Encoded, LazyColumn, decode_all
-from dshub.dataset.fingerprints import fingerprint
 from dshub.dataset.folders import from_folder
 from dshub.dataset.hugging_face import from_hf
 from dshub.dataset.mixing import Mixture
@@ -25,6 +23,8 @@ from dshub.dataset.selection import (
     Selection,
     Shuffled,
     Span,
+    fingerprint,
+    known_columns,
     picked,
     position_of,
     positions_of,
@@ -33,19 +33,16 @@ from dshub.dataset.selection import (
     stretch_of,
 )
 from dshub.dataset.sources import Source, TableSource
-from dshub.dataset.unknown import known_columns
-from dshub.loader import Batch, Layout, Loader, Shuffle
+from dshub.loader import Batch, BatchOptions, Loader, takes
 from dshub.manifest import Feature, ImageFeature, Manifest, is_encoded
-from dshub.order import Uneven
 from dshub.table import Values
-from dshub.transforms.transform import AnyTransform
 
 BLOCK = 1024  # rows read at a time when a dataset is iterated or filtered
 DECODED_BLOCK = 16  # where they are decoded: photographs take some MB each
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(plugins.FrameworkMethods):
     """Rows and columns, immutable; every method gives a new view and copies nothing.
 
     ::
@@ -71,6 +68,7 @@ class Dataset:
     _names: tuple[str, ...]
     _supervised: tuple[str, str] | None = None
     _decoded: bool = True
+    _verb: ClassVar = "rows"
 
     # Making one
 
@@ -483,24 +481,8 @@ class Dataset:
     # Handing out
 
     @phrasebook.foreign(phrasebook.BATCHES)
-    def batches(  # noqa: PLR0913  # the one long list of options, all by keyword
-        self,
-        size: int,
-        *,
-        shuffle: Shuffle = False,
-        seed: int = 0,
-        drop_last: bool = False,
-        transform: AnyTransform | Sequence[AnyTransform] | None = None,
-        layout: Layout = "hwc",
-        supervised: bool = False,
-        weights: Sequence[float] | np.ndarray | None = None,
-        bucket: str | None = None,
-        rank: int | None = None,
-        world: int | None = None,
-        uneven: Uneven = "pad",
-        threads: int = 1,
-        prefetch: int = 256 << 20,
-    ) -> Loader:
+    @takes(BatchOptions)
+    def batches(self, options: BatchOptions) -> Loader:
         """Batches of `size` rows, epoch after epoch.
 
         Args:
@@ -512,10 +494,10 @@ class Dataset:
             transform: one or several of `dshub.transforms`, or callables, which are called with
                 each batch (a dict of arrays that it may change), and return one; with
                 `generator`, a `numpy.random.Generator`, where they have such a parameter.
-            layout: `hwc`, or `chw` for pictures with channels first. dshub's own transforms take
+            layout: `hwc`, or `chw` for images with channels first. dshub's own transforms take
                 channels last, and stand before callables; those get what was asked for.
                 Transforms of torchvision get tensors, channels first, and albumentations'
-                arrays, channels last, whatever was asked for: a picture at a time.
+                arrays, channels last, in either layout: an image at a time.
             supervised: batches are `(x, y)` instead of dicts.
             weights: draw rows with replacement, each as often, on average, as its weight says.
             bucket: a column of text or lists; the rows of a batch are about as long as each
@@ -529,30 +511,11 @@ class Dataset:
             prefetch: bytes of batches that may wait.
 
         Raises:
-            ArgumentError: an option that cannot be.
-            UnknownNameError: `bucket` is no column.
-            SettingsError: the environment says a rank that is none of its world.
+            ArgumentError: an option has an invalid value.
+            UnknownNameError: `bucket` is not a column.
+            SettingsError: the environment names a rank outside its world.
         """
-        return Loader(
-            self,
-            plan_of(
-                self,
-                size,
-                shuffle=shuffle,
-                seed=seed,
-                drop_last=drop_last,
-                transform=transform,
-                layout=layout,
-                supervised=supervised,
-                weights=weights,
-                bucket=bucket,
-                rank=rank,
-                world=world,
-                uneven=uneven,
-                threads=threads,
-                prefetch=prefetch,
-            ),
-        )
+        return Loader(self, options)
 
     def numpy(self) -> Batch:
         """Whole columns, as `ds["label"]` is one: views of the memory map where they can be."""
@@ -569,27 +532,6 @@ class Dataset:
         if rows is not None:
             return arrow_table(self._source, self._names, rows)
         return arrow_table(self._source, self._names, self.numbers(np.arange(len(self))))
-
-    def torch(self) -> Any:
-        """A map-style `torch.utils.data.Dataset`; see `dshub.adapters.torch`."""
-        return self.to("torch")
-
-    def tf(self, **options: Any) -> Any:
-        """A `tf.data.Dataset` of rows; see `dshub.adapters.tf`."""
-        return self.to("tf", **options)
-
-    def to(self, framework: str, **options: Any) -> Any:
-        """Rows for a framework, by the name of its adapter.
-
-        Args:
-            **options: of that adapter, such as `supervised=True` of tf's.
-
-        Raises:
-            UnknownNameError: there is no such adapter.
-            DshubError: it has batches only.
-            MissingExtraError: the framework is not installed.
-        """
-        return plugins.adapter(framework, "rows")(self, **options)
 
 
 def _plain(value: Any) -> Any:

@@ -18,8 +18,7 @@ import msgspec
 import numpy as np
 
 from dshub.dataset.decoding import recording_feature
-from dshub.dataset.splits import parse_split
-from dshub.dataset.unknown import same, unknown_split
+from dshub.dataset.splits import parse_split, same, unknown_split
 from dshub.errors import ReadError, SchemaError
 from dshub.manifest import Feature, ImageFeature, LabelFeature, Manifest
 from dshub.table import Values

@@ -12,8 +12,7 @@ from typing import Any
 
 from dshub.dataset.dataset import Dataset
 from dshub.dataset.hugging_face import library
-from dshub.dataset.splits import parse_split
-from dshub.dataset.unknown import unknown_split
+from dshub.dataset.splits import parse_split, unknown_split
 from dshub.errors import DshubError, OfflineError, ReadError, UnknownNameError
 
 PREFIX = "hf:"

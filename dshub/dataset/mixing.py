@@ -9,9 +9,8 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 
-from dshub.dataset.batching import plan_of
 from dshub.errors import ArgumentError, SchemaError
-from dshub.loader import Batch, Loader, Rows
+from dshub.loader import Batch, BatchOptions, Loader, Rows, takes
 from dshub.manifest import Feature
 from dshub.order import PATTERN, Mixed
 from dshub.table import Values
@@ -67,18 +66,21 @@ class Mixture:
         parts = [[part.fingerprint for part in self.parts], self.weights]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
-    def batches(self, size: int, *, seed: int = 0, **options: Any) -> Loader:
-        """Batches of `size` rows, epoch after epoch; options as of `Dataset.batches`.
+    @takes(BatchOptions)
+    def batches(self, options: BatchOptions) -> Loader:
+        """Batches of `size` rows, epoch after epoch; arguments as of `Dataset.batches`.
 
         Raises:
-            TypeError: `shuffle`, `weights` and `bucket` are of one dataset alone.
+            ArgumentError: an option has an invalid value; or `shuffle`, `weights` or `bucket` is
+                given, which apply to one dataset alone.
         """
         for name in ("shuffle", "weights", "bucket"):
-            if name in options:
-                raise TypeError(f"batches of a mixture take no {name}")
-        plan = plan_of(self, size, seed=seed, **options)
-        order = Mixed(tuple(map(len, self.parts)), self.weights, plan.seed, len(self))
-        return Loader(self, msgspec.structs.replace(plan, order=order))
+            value = getattr(options, name)
+            if value is not None and value is not False:
+                expected = "left out: a mixture shuffles, with the weights of Dataset.mix"
+                raise ArgumentError(name=name, value=value, expected=expected)
+        order = Mixed(tuple(map(len, self.parts)), self.weights, options.seed, len(self))
+        return Loader(self, options, order)
 
     def gather(self, rows: np.ndarray) -> Batch:
         """Columns of the rows of those numbers, in their order; new arrays."""

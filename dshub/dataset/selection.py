@@ -1,14 +1,20 @@
-"""Which rows of a source a dataset means: a closed set of three, each a function of positions.
+"""Which rows and columns of a source a dataset has, and a fingerprint of them.
 
-`Span` and `Shuffled` take constant memory whatever the number of rows; `Picked` holds a list.
+A selection of rows is a function of positions. `Span` and `Shuffled` take constant memory for any
+number of rows; `Picked` holds a list.
 """
 
+import hashlib
 import textwrap
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+import msgspec
 import numpy as np
 
+from dshub.errors import ArgumentError, UnknownNameError
+from dshub.manifest import Manifest
 from dshub.order import key_of, permute
 
 
@@ -149,3 +155,63 @@ def describe(selection: Selection) -> list[object]:
             return ["shuffled", *own, inner]
         case _:
             assert_never(selection)
+
+
+def fingerprint(
+    identity: Sequence[str], selection: Selection, names: Sequence[str], *, decoded: bool
+) -> str:
+    """SHA-256 over some rows and columns of a source; see `Dataset.fingerprint`."""
+    parts: list[Any] = [list(identity), describe(selection), list(names)]
+    parts += [] if decoded else [["files"]]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def table_identity(recipe: Mapping[str, Any]) -> str:
+    """Identifies a table by the content of its recipe."""
+    return msgspec.json.encode(recipe, order="sorted").decode()
+
+
+def split_fingerprint(recipe: Mapping[str, Any], rows: int, names: Sequence[str]) -> str:
+    """The fingerprint of a whole split as `load` gives it; it need not be prepared.
+
+    Args:
+        recipe: content of its recipe.
+        rows: number of rows.
+        names: of its columns, in order.
+    """
+    return fingerprint([table_identity(recipe)], Span(0, rows), names, decoded=True)
+
+
+def unknown_column(
+    name: Any, known: Collection[str], manifest: Manifest | None = None
+) -> UnknownNameError:
+    """The error for a column that a dataset lacks.
+
+    Args:
+        name: as given.
+        known: the columns of the dataset.
+        manifest: of the dataset; one of its splits may have been meant.
+    """
+    hint = ""
+    if manifest is not None and name in manifest.splits:
+        hint = f'{name} is a split: load("{manifest.name}", "{name}")'
+    return UnknownNameError(kind="column", name=name, known=tuple(known), hint=hint)
+
+
+def known_columns(
+    names: Any, known: Collection[str], manifest: Manifest | None = None
+) -> tuple[str, ...]:
+    """The named columns, one or several.
+
+    Raises:
+        UnknownNameError: there is no such column.
+        ArgumentError: one is named twice.
+    """
+    several = isinstance(names, Iterable) and not isinstance(names, str)
+    chosen = tuple(names) if several else (names,)
+    for name in chosen:
+        if name not in known:
+            raise unknown_column(name, known, manifest)
+    if len(set(chosen)) < len(chosen):
+        raise ArgumentError(name="names", value=names, expected="columns, each of them once")
+    return chosen

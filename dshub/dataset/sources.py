@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dshub.dataset.fingerprints import table_identity
+from dshub.dataset.selection import table_identity
 from dshub.manifest import Feature, Manifest
 from dshub.table import ArrayColumn, ChunkedColumn, Column, Table, Values
 

@@ -1,12 +1,19 @@
 """Split expressions: `train`, `train[:1000]`, `train[10%:20%]`, `train[-500:]`, `train+test`."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from dshub.errors import SplitError
+from dshub.errors import SplitError, UnknownNameError
 
 _PART = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(\[([^\[\]]*)\])?\s*")
 _BOUND = re.compile(r"\s*(-?\d+)\s*(%?)\s*")
+
+SAME = (
+    ("train", "training"),
+    ("val", "valid", "validation", "dev"),
+    ("test", "testing"),
+)  # names in one line mean the same split
 
 
 @dataclass(frozen=True)
@@ -78,3 +85,29 @@ def _bound(expression: str, text: str) -> Bound | None:
     if percent and abs(number) > 100:
         raise SplitError(expression=expression, reason=f"{number}% is more than all rows")
     return Bound(number, percent)
+
+
+def same(split: str) -> tuple[str, ...]:
+    """The names that mean the same split; empty if it is none of them."""
+    return next((names for names in SAME if split.lower() in names), ())
+
+
+def unknown_split(title: str, split: object, known: Collection[str]) -> UnknownNameError:
+    """The error for a split that a dataset lacks, with the one that was probably meant.
+
+    Args:
+        title: of the dataset.
+        split: as given: another library's word, such as `val`, or in other case.
+        known: the splits of the dataset.
+    """
+    text, hint = str(split), ""
+    meant = {text.lower(), *same(text)}
+    close = [name for name in known if name.lower() in meant]
+    if not close and text.lower() == "all":
+        hint = f"all of them are {'+'.join(known)}"
+    elif not close and "validation" in meant and "train" in known:
+        hint = "train[:90%] and train[90%:] hold out a part of train"
+    kind = f"split of {title}"
+    return UnknownNameError(
+        kind=kind, name=text, close=close or None, known=tuple(known), hint=hint
+    )

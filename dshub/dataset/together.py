@@ -8,8 +8,7 @@ import numpy as np
 
 from dshub import phrasebook
 from dshub.dataset.dataset import Dataset
-from dshub.dataset.splits import Part
-from dshub.dataset.unknown import unknown_split
+from dshub.dataset.splits import Part, unknown_split
 from dshub.manifest import Manifest
 
 

@@ -1,13 +1,14 @@
-"""Memory for batches, used again once nobody holds it.
+"""Memory of batches, reused once nothing refers to it.
 
-A fresh array of some megabytes costs as much as filling it, because the system has to hand over
-and clear its pages. So a pool keeps the arrays that it gave out, and gives one again when it is
-the only one that still refers to it: views and tensors refer to the array whose memory they
-show, so nothing that anybody can still see is ever overwritten.
+Allocating some megabytes costs as much as filling them, because the system has to map and clear
+the pages. So a pool keeps the arrays it handed out, and hands one out again when nothing else
+refers to it. Views and tensors refer to the array whose memory they show, so nothing that is
+still visible is overwritten. Without exact reference counts a pool always allocates.
 """
 
 import mmap
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,37 +16,43 @@ from math import prod
 
 import numpy as np
 
-LARGE = 1 << 16  # bytes below which a fresh array is as good
+LARGE = 1 << 16  # bytes; smaller arrays are cheap to allocate
 
 
 def mapped(size: int) -> np.ndarray:
-    """Fresh memory that begins at a page, uint8 (size,); large pages where the system has them.
+    """Allocate page-aligned memory, uint8 (size,); in huge pages if the system has them.
 
-    It is private: a process that was forked must not fill what its parent, or another child, shows.
+    It is private: a forked process must not write into memory that its parent or a sibling shows.
     """
     if sys.platform == "win32":
         return np.frombuffer(mmap.mmap(-1, size), np.uint8)
-    found = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if sys.platform == "linux":
-        with suppress(OSError):  # a kernel may be built without
-            found.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(found, np.uint8)
+        with suppress(OSError):  # the kernel may lack huge pages
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
-def _holders(kept: list[np.ndarray], place: int) -> int:
-    """References to memory in a list, with its own and those of this call."""
-    return sys.getrefcount(kept[place])
+def _references(arrays: list[np.ndarray], index: int) -> int:
+    """Count references to an array in a list, including the list's and this call's."""
+    return sys.getrefcount(arrays[index])
 
 
-_NOBODY = _holders([np.empty(0)], 0)  # counted, because it differs between releases of Python
+_UNUSED = _references([np.empty(0)], 0)  # measured, because it differs between Python versions
+
+
+def _counts_are_exact() -> bool:
+    """False on free-threaded builds, which defer reference counts or split them by thread."""
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    return sys.implementation.name == "cpython" and not free_threaded
 
 
 class Pool:
     """The memory of the last batches.
 
     Args:
-        most: arrays of one size that are kept; a batch that is held longer gets fresh memory.
-        allocate: makes memory of so many bytes, uint8 (size,).
+        most: arrays of one size to keep; further ones are allocated.
+        allocate: allocates so many bytes, uint8 (size,).
     """
 
     def __init__(self, most: int = 16, allocate: Callable[[int], np.ndarray] = mapped) -> None:
@@ -57,20 +64,21 @@ class Pool:
         return Pool, (self._most, self._allocate)  # memory stays in its process
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
-        """An array that nobody else holds, with anything in it; page-aligned where large."""
+        """An array that nothing else refers to, uninitialized; page-aligned if large."""
         dtype = np.dtype(dtype)
         size = prod(shape) * dtype.itemsize
         if size < LARGE:
             return np.empty(shape, dtype)
-        return self._memory(size).view(dtype).reshape(shape)
+        memory = self._memory(size) if _counts_are_exact() else self._allocate(size)
+        return memory.view(dtype).reshape(shape)
 
     def _memory(self, size: int) -> np.ndarray:
-        """uint8 (size,), the array to which every view of it refers (NumPy's `base`)."""
+        """uint8 (size,), the array that is the `base` of every view of it."""
         with self._lock:
             kept = self._kept.setdefault(size, [])
-            for place in range(len(kept)):
-                if _holders(kept, place) <= _NOBODY:
-                    return kept[place]
+            for index in range(len(kept)):
+                if _references(kept, index) <= _UNUSED:
+                    return kept[index]
             fresh = self._allocate(size)
             if len(kept) < self._most:
                 kept.append(fresh)

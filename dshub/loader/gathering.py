@@ -7,10 +7,10 @@ import numpy as np
 
 from dshub.errors import DshubError
 from dshub.loader.buffers import Pool
-from dshub.loader.plan import Batch, Plan, Rows
+from dshub.loader.options import BatchOptions, Rows
 from dshub.manifest import Feature, ImageFeature, LabelFeature
 from dshub.order import Draws
-from dshub.transforms import Context, apply, is_own
+from dshub.transforms import Batch, Context, apply, is_own
 from dshub.transforms.fused import Fused
 from dshub.transforms.transform import AnyTransform
 
@@ -19,15 +19,15 @@ class Gatherer:
     """Makes the batches of a loader, also in several threads at once.
 
     Args:
-        rows: where from.
-        plan: how.
-        pool: the memory of pictures.
+        rows: the source of the rows.
+        options: of the batches.
+        pool: the memory of images.
     """
 
-    def __init__(self, rows: Rows, plan: Plan, pool: Pool | None = None) -> None:
-        self.plan, self.pool = plan, pool or Pool()
-        self.own = own_transforms(plan.transforms)
-        self.fused = Fused.beginning(plan.transforms)
+    def __init__(self, rows: Rows, options: BatchOptions, pool: Pool | None = None) -> None:
+        self.options, self.pool = options, pool or Pool()
+        self.own = own_transforms(options.transforms)
+        self.fused = Fused.beginning(options.transforms)
         self._all, self._features = rows, rows.features
         self._pictures = list(rows.pictures)
         self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
@@ -55,8 +55,8 @@ class Gatherer:
 
     def context(self, rows: np.ndarray, epoch: int) -> Context:
         """What transforms are told of some rows."""
-        draws = Draws.of(rows, self.plan.seed, epoch)
-        planes = self.plan.layout == "chw"
+        draws = Draws.of(rows, self.options.seed, epoch)
+        planes = self.options.layout == "chw"
         return Context(draws, self._features, self._pictures, self._labels, planes)
 
     def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
@@ -67,7 +67,7 @@ class Gatherer:
             numbers: int64 (rows,), which of them.
             context: of the batch.
         """
-        layout = self.plan.layout if self.fused.taken == self.own else "hwc"
+        layout = self.options.layout if self.fused.taken == self.own else "hwc"
         shape = self.fused.shape(pixels.shape, layout)
         out = self.pool.empty((len(numbers), *shape), self.fused.dtype)
         self.fused.run(pixels, numbers, context, out, layout)
@@ -79,15 +79,15 @@ class Gatherer:
         Raises:
             DshubError: it is to be `(x, y)`, and the transforms took one of them out.
         """
-        taken, transforms = self.fused.taken, self.plan.transforms
+        taken, transforms = self.fused.taken, self.options.transforms
         batch = apply(transforms[taken : self.own], batch, context, first=taken)
-        if self.plan.layout == "chw":
+        if self.options.layout == "chw":
             for name in context.pictures:
                 if self.own > taken or not (taken or name in self._pixels):
                     batch[name] = planes(batch[name])
         batch = apply(transforms[self.own :], batch, context, first=self.own)
         pair = self._all.supervised
-        if not self.plan.supervised or pair is None:
+        if not self.options.supervised or pair is None:
             return batch
         for name in pair:
             if name not in batch:

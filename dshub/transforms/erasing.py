@@ -1,13 +1,12 @@
 """Blanking out parts of pictures."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from dshub.arguments import interval, number, whole
 from dshub.errors import ArgumentError
-from dshub.transforms.sizes import copied
+from dshub.transforms.sizes import box, copied
 from dshub.transforms.transform import Batch, Context
 
 
@@ -82,16 +81,7 @@ class RandomErasing:
         for name in context.pictures:
             batch[name] = copied(batch[name])
             for row in chosen:
-                self._erase(batch[name][row], draws[row])
+                picture = batch[name][row]
+                part = box(picture, self.scale, self.ratio, draws[row])
+                _fill(picture[part], self.fill, "RandomErasing")
         return batch
-
-    def _erase(self, picture: np.ndarray, drawn: np.ndarray) -> None:
-        height, width = picture.shape[:2]
-        low, high = self.scale
-        area = height * width * (low + (high - low) * drawn[0])
-        narrow, wide = (math.log(ratio) for ratio in self.ratio)
-        ratio = math.exp(narrow + (wide - narrow) * drawn[1])
-        right = min(width, max(1, round(math.sqrt(area * ratio))))
-        down = min(height, max(1, round(math.sqrt(area / ratio))))
-        y, x = int(drawn[2] * (height - down + 1)), int(drawn[3] * (width - right + 1))
-        _fill(picture[y : y + down, x : x + right], self.fill, "RandomErasing")

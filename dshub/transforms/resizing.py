@@ -1,6 +1,5 @@
 """Pictures to one size, by Pillow's bilinear filter (which averages where it shrinks)."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ from PIL import Image
 
 from dshub.arguments import interval
 from dshub.errors import DshubError
-from dshub.transforms.sizes import Size, pair, size_of
+from dshub.transforms.sizes import Size, box, pair, size_of
 from dshub.transforms.transform import Batch, Context
 
 
@@ -88,20 +87,8 @@ class RandomResizedCrop:
         draws = np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
         for name in context.pictures:
             found = [
-                resized(self._part(picture, drawn), height, width)
+                resized(picture[box(picture, self.scale, self.ratio, drawn)], height, width)
                 for picture, drawn in zip(batch[name], draws, strict=True)
             ]
             batch[name] = np.stack(found) if found else np.empty((0, height, width, 3), np.uint8)
         return batch
-
-    def _part(self, picture: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-        height, width = picture.shape[:2]
-        low, high = self.scale
-        area = height * width * (low + (high - low) * drawn[0])
-        narrow, wide = (math.log(ratio) for ratio in self.ratio)
-        ratio = math.exp(narrow + (wide - narrow) * drawn[1])
-        right = min(width, max(1, round(math.sqrt(area * ratio))))
-        down = min(height, max(1, round(math.sqrt(area / ratio))))
-        y = int(drawn[2] * (height - down + 1))
-        x = int(drawn[3] * (width - right + 1))
-        return np.ascontiguousarray(picture[y : y + down, x : x + right])

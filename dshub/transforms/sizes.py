@@ -1,5 +1,6 @@
 """What the transforms are told about sizes, and what they ask of the pictures they are given."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,31 @@ def too_large(name: str, wanted: tuple[int, int], height: int, width: int) -> Ar
         expected=f"at most ({height}, {width}), which is what there is of a picture",
         hint=f"Resize before {name} makes pictures large enough; RandomCrop also takes padding",
     )
+
+
+def box(
+    picture: np.ndarray,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    drawn: np.ndarray,
+) -> tuple[slice, slice]:
+    """A random rectangle of a picture, as rows and columns of pixels.
+
+    Args:
+        picture: (height, width, channels).
+        scale: the least and the largest share of its area.
+        ratio: the least and the largest width by height.
+        drawn: four numbers from 0 to 1: for area, ratio, and place down and right.
+    """
+    height, width = picture.shape[:2]
+    low, high = scale
+    area = height * width * (low + (high - low) * drawn[0])
+    narrow, wide = (math.log(end) for end in ratio)
+    shape = math.exp(narrow + (wide - narrow) * drawn[1])
+    right = min(width, max(1, round(math.sqrt(area * shape))))
+    down = min(height, max(1, round(math.sqrt(area / shape))))
+    y, x = int(drawn[2] * (height - down + 1)), int(drawn[3] * (width - right + 1))
+    return slice(y, y + down), slice(x, x + right)
 
 
 def array_of(pictures: Pictures, name: str, column: str) -> np.ndarray:

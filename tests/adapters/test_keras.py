@@ -26,8 +26,9 @@ class TestKeras(BatchesTests):
         return value.tolist() if value.dtype == object else value
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
-        """As Keras walks, where it does not take batches ahead."""
+        """As `fit` of a built model walks, where it does not take batches ahead."""
         batches, state = loader.to("keras"), loader.state_dict()
+        batches.on_epoch_end()
         taken: list[Any] = []
         while len(taken) < count:
             batches.on_epoch_begin()
@@ -89,12 +90,14 @@ model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initia
 model.trainable = False
 model.compile("sgd", "mse", metrics=[Heard()])
 batches = loader.to("keras")
-model.fit(batches, epochs=given["epochs"], shuffle=False, verbose=0, callbacks=[Log()])
+held = dataset.batches(size, shuffle=True, supervised=True).to("keras")
+model.fit(batches, epochs=given["epochs"], shuffle=False, verbose=0, callbacks=[Log()],
+          validation_data=held)
 predicted = model.predict(dataset.batches(size, supervised=True).to("keras"), verbose=0)
 print()
 print(json.dumps({
     "backend": keras.backend.backend(), "steps": steps, "states": states, "ends": ends,
-    "predicted": predicted[:, 0].tolist(),
+    "predicted": predicted[:, 0].tolist(), "held": held.loader.epoch,
 }))
 """
 
@@ -136,10 +139,24 @@ def test_fit_sees_the_epochs_of_the_loader(backend: str, rows: int, threads: int
     ends = [(state["epoch"], state["position"]) for state in found["ends"]]
     assert ends == [(1, 0), (2, 0), (3, 0)]
     assert found["predicted"] == list(range(rows))
+    assert found["held"] == 3
     used = len(steps) // 2
     state = found["states"][used - 1]
     again = run(backend, rows=rows, threads=threads, state=state, epochs=2)
     assert again["steps"] == whole[used : used + 2 * -(-rows // 8)]
+
+
+@pytest.mark.parametrize("rows", [8, 24, 32])
+def test_building_a_model_costs_no_epoch(rows: int) -> None:
+    """Keras takes up to three batches for it, and calls that an epoch."""
+    loader = example().take(rows).batches(8, shuffle=True)
+    batches = loader.to("keras")
+    for taken, epoch in ((3, 0), (4, 1), (4, 2), (0, 2), (4, 3)):
+        batches.on_epoch_begin()
+        for number in range(min(taken, len(batches))):
+            batches[number]
+        batches.on_epoch_end()
+        assert loader.epoch == epoch
 
 
 def test_a_whole_model_learns(hub: Any) -> None:

@@ -22,6 +22,7 @@ from dshub.transforms import (
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
+collate = pytest.importorskip("dshub.adapters.torch").collate
 
 workers = pytest.mark.parametrize("count", [0, 2])
 
@@ -266,10 +267,10 @@ def test_a_data_loader_with_a_function_of_ones_own(count: int) -> None:
 
 
 @workers
-def test_the_default_function_stacks_rows_of_one_shape(count: int) -> None:
-    """Pictures of one size whose feature has none, and lists of one length."""
+def test_collate_stacks_rows_of_one_shape(count: int) -> None:
+    """Pictures of one size whose feature has none, and lists of one length; not lists of text."""
     rows = varied().select([1, 31]).columns(["photo", "thumb", "tokens", "words"])
-    loader = data.DataLoader(rows.torch(), batch_size=2, num_workers=count)
+    loader = data.DataLoader(rows.torch(), batch_size=2, num_workers=count, collate_fn=collate)
     (batch,) = loader
     wanted = rows[:]
     for name in ("photo", "thumb", "tokens"):
@@ -278,15 +279,34 @@ def test_the_default_function_stacks_rows_of_one_shape(count: int) -> None:
 
 
 @workers
-def test_the_default_function_refuses_rows_of_several_shapes(count: int) -> None:
-    """The error names the column and two shapes, and says what to do."""
-    rows = varied().columns(["photo"]).torch()
-    loader = data.DataLoader(rows, batch_size=8, num_workers=count)
-    with pytest.raises(DshubError, match=r"column photo differ in shape, \(1, 2, 3\) and"):
-        list(loader)
-    with pytest.raises(DshubError) as caught:
-        list(data.DataLoader(rows, batch_size=8))
-    assert "collate_fn" in caught.value.hint
+def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
+    """As lists, as batches of the loader have them."""
+    loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=collate)
+    for batch, wanted in zip(loader, varied().batches(8).torch(), strict=True):
+        for name, values in wanted.items():
+            stacked = isinstance(batch[name], torch.Tensor)
+            expected = torch.stack(list(values)) if stacked else values
+            assert_same(to_numpy(expected), to_numpy(batch[name]))
+
+
+@workers
+@pytest.mark.parametrize("rows", [example(), varied()], ids=["example", "varied"])
+def test_a_loader_of_rows_reads_whole_batches(rows: Dataset, count: int) -> None:
+    """Shuffled by torch's generator, each row once; without, the loader's batches."""
+    plain = rows.torch().loader(8, num_workers=count)
+    assert len(plain) == 7
+    assert_batches(list(plain), list(rows.batches(8)))
+    names = rows.columns([list(rows.features)[-1]])
+    shuffled = names.torch().loader(8, shuffle=True, drop_last=True, num_workers=count)
+    assert len(list(shuffled)) == 6
+
+
+def test_a_loader_of_rows_takes_a_sampler() -> None:
+    """Such as that of a rank."""
+    rows = example().columns(["label"]).torch()
+    sampler = data.DistributedSampler(rows, num_replicas=2, rank=1, shuffle=False)
+    labels = torch.cat([batch["label"] for batch in rows.loader(8, sampler=sampler)])
+    assert labels.tolist()[:5] == list(example()["label"][1:11:2])
 
 
 @workers

@@ -117,6 +117,16 @@ def test_workers_that_persist_go_where_a_state_says() -> None:
     assert [plain(batch) for batch in loader] == expected[1]
 
 
+@pytest.mark.parametrize("lasting", [False, True])
+def test_an_epoch_after_a_resumed_one_is_whole(*, lasting: bool) -> None:
+    """Also in new workers, which are copies of the loader that stands within an epoch."""
+    batches, expected = walk(), epochs(2)
+    batches.load_state_dict(batches.state_dict() | {"epoch": 0, "position": 24})
+    loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=lasting)
+    assert [plain(batch) for batch in loader] == expected[0][3:]
+    assert [plain(batch) for batch in loader] == expected[1]
+
+
 def test_an_epoch_is_set_without_workers() -> None:
     """In the same way; what is no epoch is refused."""
     batches = walk()
@@ -184,7 +194,7 @@ rank, world, size, steps = map(int, sys.argv[2:6])
 store, state = sys.argv[6:8]
 ranks.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=world)
 batches = walk(size)
-assert (batches.loader.plan.rank, batches.loader.plan.world) == (rank, world)
+assert (batches.loader.share.rank, batches.loader.share.world) == (rank, world)
 if state != "new":
     with open(state) as file:
         batches.load_state_dict(json.load(file))

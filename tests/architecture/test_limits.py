@@ -19,8 +19,8 @@ PARAMETERS = 6
 NESTING = 3
 PUBLIC_NAMES = 15
 
-# the one long list of options that the design allows, and a session that holds the same options
-MANY_PARAMETERS = {"Dataset.batches", "Fetcher.__init__"}
+# a session that holds the options of a fetch
+MANY_PARAMETERS = {"Fetcher.__init__"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "base", "misc"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -78,9 +78,9 @@ def test_options_of_batches_are_taken() -> None:
     ranks = [taken(mixture.batches(8, rank=rank, world=2)) for rank in range(2)]
     together = [row for pair in zip(*ranks, strict=True) for row in pair]
     assert together == taken(mixture.batches(8))
-    for option in ("shuffle", "weights", "bucket"):
-        with pytest.raises(TypeError, match=f"take no {option}"):
-            mixture.batches(8, **{option: None})  # type: ignore[arg-type]
+    for option, value in {"shuffle": True, "weights": [1.0], "bucket": "id"}.items():
+        with pytest.raises(ArgumentError, match=f"{option} is .* left out"):
+            mixture.batches(8, **{option: value})  # type: ignore[arg-type]
 
 
 def test_a_walk_goes_on_with_another_batch_size() -> None:

@@ -1,4 +1,5 @@
 import gc
+import inspect
 import json
 import pickle
 import weakref
@@ -12,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub import Dataset
-from dshub.errors import ArgumentError, DshubError, StateError
-from dshub.loader import Batch, Loader, Plan
+from dshub.errors import ArgumentError, DshubError, StateError, UnknownNameError
+from dshub.loader import Batch, BatchOptions, Loader, walk_of
 from dshub.manifest import Feature, ImageFeature, NumberFeature
-from dshub.order import InOrder
 from dshub.transforms import RandomCrop
 
 ROWS = 23
@@ -184,10 +184,10 @@ def test_going_on_happens_once(dataset: Dataset) -> None:
     next(iter(first))
     loader = dataset.batches(5)
     loader.load_state_dict(first.state_dict())
-    assert list(loader.positions()) == [5, 10, 15, 20]
+    assert list(walk_of(loader).starts()) == [5, 10, 15, 20]
     assert flat(list(loader)) == list(range(5, ROWS))
     assert flat(list(loader)) == list(range(ROWS))
-    assert list(loader.positions()) == [0, 5, 10, 15, 20]
+    assert list(walk_of(loader).starts()) == [0, 5, 10, 15, 20]
 
 
 @pytest.mark.parametrize(
@@ -408,5 +408,29 @@ class Squares:
 
 def test_anything_with_a_length_and_a_gather_can_be_walked() -> None:
     """A loader needs no dataset."""
-    loader = Loader(Squares(), Plan(size=4, order=InOrder(10)))
+    loader = Loader(Squares(), BatchOptions(4))
     assert [b["square"].tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]
+
+
+def test_help_shows_every_option(dataset: Dataset) -> None:
+    """Names and defaults, for `help` and notebooks; a misspelled one is refused by the method."""
+    parameters = inspect.signature(dataset.batches).parameters
+    assert list(parameters)[:3] == ["size", "shuffle", "seed"]
+    assert parameters["threads"].default == 1
+    assert parameters["shuffle"].kind is inspect.Parameter.KEYWORD_ONLY
+    with pytest.raises(TypeError, match=r"batches\(\) got an unexpected keyword argument 'sede'"):
+        dataset.batches(8, sede=1)  # type: ignore[call-arg]
+
+
+def test_options_are_the_same_for_a_loader_of_ones_own(dataset: Dataset) -> None:
+    """Validated where they are made, against the rows where they meet them."""
+    options = BatchOptions(4, shuffle=True, seed=3)
+    assert ids(list(Loader(dataset, options))) == ids(
+        list(dataset.batches(4, shuffle=True, seed=3))
+    )
+    with pytest.raises(ArgumentError, match="layout is 'whc'"):
+        BatchOptions(4, layout="whc")  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError):
+        Loader(dataset, BatchOptions(4, bucket="none"))
+    with pytest.raises(AttributeError):
+        options.size = 5  # type: ignore[misc]

@@ -75,9 +75,9 @@ class Counting:
 
 def test_lengths_are_read_once_an_epoch() -> None:
     """Not once for every batch, which would be 64 times as often."""
-    plan = DATASET.batches(2, shuffle=True, bucket="text").plan
+    options = DATASET.batches(2, shuffle=True, bucket="text").options
     rows: Any = Counting(DATASET)
-    loader = Loader(rows, plan)
+    loader = Loader(rows, options)
     found = [text for batch in loader for text in batch["text"]]
     assert sorted(found) == sorted(TEXTS)
     assert rows.asked == len(TEXTS)

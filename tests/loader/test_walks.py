@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from dshub import Dataset
 from dshub.errors import ArgumentError, SettingsError, StateError, UnknownNameError
-from dshub.loader import Batch, Loader
+from dshub.loader import Batch, Loader, Pool, walk_of
+from dshub.loader.buffers import LARGE
 from dshub.manifest import ImageFeature
 from dshub.order import InOrder
 
@@ -143,6 +144,28 @@ def test_memory_is_used_again() -> None:
     """A loop that lets go of each batch gets few different ones."""
     places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
     assert len(places) < 8
+
+
+def test_memory_is_not_reused_without_exact_reference_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A free-threaded Python may count a reference late, and pixels in use would be overwritten."""
+    free_threaded = {"Py_GIL_DISABLED": 1}
+    monkeypatch.setattr("sysconfig.get_config_var", free_threaded.get)
+    allocated: list[int] = []
+
+    def allocate(size: int) -> np.ndarray:
+        allocated.append(size)
+        return np.empty(size, np.uint8)
+
+    pool = Pool(allocate=allocate)
+    for _ in range(3):
+        pool.empty((LARGE,), np.uint8)
+    assert allocated == [LARGE] * 3
+    monkeypatch.undo()
+    for _ in range(3):
+        pool.empty((LARGE,), np.uint8)
+    assert allocated == [LARGE] * 4
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
@@ -342,7 +365,7 @@ def test_what_was_used_may_be_less_than_what_was_taken() -> None:
 def test_a_place_before_the_first_batch(batches: Any) -> None:
     """There is none; counts that are no numbers of batches are refused, for a state as well."""
     loader = DATASET.batches(10)
-    for ask in (loader.place, loader.state_after):
+    for ask in (walk_of(loader).place, loader.state_after):
         with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):
             ask(batches)
 

@@ -1,6 +1,6 @@
-"""Making batches ahead of their use, in threads, within a bound of bytes.
+"""Make batches before they are asked for, in threads, within a limit of bytes.
 
-Threads, not processes: gathering and scaling let other threads run, and nothing has to be sent.
+Threads, not processes: gathering and scaling release the GIL, and nothing has to be sent.
 """
 
 from collections import deque
@@ -10,44 +10,44 @@ from typing import Any, TypeVar
 
 A = TypeVar("A")
 T = TypeVar("T")
-AHEAD = 2  # batches for each thread, where that is within the bound
+AHEAD = 2  # batches for each thread, if the limit allows
 
 
-def ahead(
+def prefetch(
     make: Callable[[A], T],
-    asked: Iterable[A],
+    requests: Iterable[A],
     *,
     threads: int,
-    most: int,
+    limit: int,
     size: Callable[[T], int],
 ) -> Iterator[T]:
-    """`make` of everything asked, in its order, some of it before it is wanted.
+    """Yield `make(request)` of every request, in order, some of it made in advance.
 
     Args:
-        make: makes one batch; what it raises is raised where the batch would come.
-        asked: what the batches are made of.
-        threads: how many make them; 0 makes each when it is asked for.
-        most: bytes that may wait; one batch always may.
+        make: makes one batch; its errors are raised where the batch would come.
+        requests: arguments of `make`.
+        threads: that make batches; 0 makes each when it is asked for.
+        limit: bytes that may wait; one batch always may.
         size: bytes of a batch.
     """
     if not threads:
-        yield from map(make, asked)
+        yield from map(make, requests)
         return
     waiting: deque[Future[T]] = deque()
     allowed = 1
     workers = ThreadPoolExecutor(threads, thread_name_prefix="dshub-loader")
     try:
-        for one in asked:
-            waiting.append(workers.submit(make, one))
+        for request in requests:
+            waiting.append(workers.submit(make, request))
             if len(waiting) < allowed:
                 continue
-            found = waiting.popleft().result()
-            allowed = max(1, min(threads * AHEAD, most // max(1, size(found)))) + 1
-            yield found
-            del found
+            batch = waiting.popleft().result()
+            allowed = max(1, min(threads * AHEAD, limit // max(1, size(batch)))) + 1
+            yield batch
+            del batch
         while waiting:
             yield waiting.popleft().result()
-    finally:  # also where an iteration is left in the middle
+    finally:  # also if the caller leaves the iteration
         workers.shutdown(wait=True, cancel_futures=True)
 
 
