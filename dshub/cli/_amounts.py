@@ -37,7 +37,7 @@ class Span(click.ParamType):
 
 
 def _amount(kind: click.ParamType, value: Any, units: dict[str, int], expected: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(value).strip().lower())
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-z]*)", str(value).strip().lower())
     if match is None or match[2] not in units:
         kind.fail(f"{value!r} is not {expected}")
     return float(match[1]) * units[match[2]]

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from dshub.arguments import whole
 from dshub.digest import Digest
 from dshub.errors import (
     DiskFullError,
@@ -148,6 +149,9 @@ class Fetcher:
         return results
 
     def _check(self, plan: Plan, besides: int) -> None:
+        for job in plan.missing:
+            if job.resource.size is not None:  # no byte of a file of size -1 would ever be missing
+                whole(f"the size of {job.name}", job.resource.size, least=1)
         reachable = [job for job in plan.missing if self._sources(job)]
         manual = [
             job for job in plan.missing if job.resource.access == "manual" and job not in reachable

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -11,9 +11,10 @@ from dshub.errors import StoreError
 from dshub.layouts.holding import Holding, LocalFiles
 from dshub.layouts.places import open_place
 from dshub.layouts.recognition import hold
-from dshub.manifest import Manifest, Resource, laid_out
+from dshub.manifest import Layout, Manifest, Resource, laid_out
 from dshub.progress import size
 from dshub.store import Store, import_path, remove
+from dshub.untrusted import Count, Key, Name, PathText, decode, matching
 
 _AGAIN = "`dshub import` it again, so that it is looked at anew"
 
@@ -34,14 +35,19 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema: Literal[1] = 1
-    name: str
-    layout: str
-    split: str
-    path: str = ""
-    prefix: str = ""
-    identity: str = ""
-    files: int = 0
-    size: int = 0
+    name: Name
+    layout: Key
+    split: Key
+    path: PathText = ""
+    prefix: PathText = ""
+    identity: Annotated[str, matching("(?:[0-9a-f]{64})?")] = ""
+    files: Count = 0
+    size: Count = 0
+
+    def fits(self, name: str, title: str, layout: Layout) -> bool:
+        """Whether it speaks of a layout of a dataset, as its manifest has it now."""
+        same = (self.name, self.layout, self.split) == (name, title, layout.split)
+        return same and bool(self.path) == bool(self.identity) == bool(layout.local_members)
 
     def manifest(self, manifest: Manifest) -> Manifest:
         """The dataset's manifest as this split of it is read here."""
@@ -85,10 +91,10 @@ def imports(store: Store, manifest: Manifest, split: str | None = None) -> list[
         if path is None or split not in {None, layout.split}:
             continue
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=ImportRecord)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            record = decode(path.read_bytes(), ImportRecord)
+        except (OSError, ValueError):
             continue
-        if record.split == layout.split and bool(record.path) == bool(layout.local_members):
+        if record.fits(manifest.name, name, layout):
             found.append(record)
     return found
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dshub import phrasebook, plugins
 from dshub.arguments import whole
-from dshub.errors import StateError
+from dshub.errors import StateError, shown_value
 from dshub.loader.ahead import ahead, batch_bytes
 from dshub.loader.buckets import Buckets
 from dshub.loader.gathering import Gatherer
@@ -19,6 +19,7 @@ from dshub.loader.plan import Plan, Rows
 from dshub.order import ORDER_VERSION, InOrder, Share
 
 CHUNK = 1 << 14  # rows whose order is computed at a time
+MOST_EPOCHS = 2**53 - 1  # what seeds of an epoch, and tensors of torch, can count to
 
 
 class Loader:
@@ -56,7 +57,7 @@ class Loader:
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        value = whole("epoch", value, least=0)
+        value = whole("epoch", value, least=0, most=MOST_EPOCHS)
         if value != self._epoch:
             self._epoch, self._position, self._resume, self._began = value, 0, 0, None
 
@@ -253,14 +254,16 @@ class Loader:
             raise StateError(told)
         own = self.state_dict()
         for name in own.keys() - {"epoch", "position"}:
-            if state.get(name) != own[name]:
+            value = state.get(name)
+            if not isinstance(value, int | float | str) or value != own[name]:
                 raise StateError(
-                    f"this state has {name} {state.get(name)}, but the loader has {own[name]}"
+                    f"this state has {name} {shown_value(value)}, but the loader has {own[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
         most = max(self.share.total, self.plan.order.length)  # other ranks may leave out fewer
         if not (_is_count(epoch) and _is_count(position) and position <= most):
-            raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
+            shown = shown_value(dict(state))
+            raise StateError(f"{shown} says no place in an epoch of {most:,} rows")
         self._epoch = epoch
         self._position = self._resume = position
         self._began = None
@@ -292,4 +295,4 @@ class Loader:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_EPOCHS

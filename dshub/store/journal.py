@@ -20,6 +20,7 @@ from pathlib import Path
 
 from dshub.store.extents import Extents
 from dshub.store.removal import clear
+from dshub.untrusted import ETag, Text, decode_paths
 
 HEAD = 4096  # bytes of the first line
 LINE = 32  # bytes of each further line
@@ -36,17 +37,16 @@ class Origin:
         etag: the strong validator (RFC 9110, 8.8.3) it answered with, or empty.
     """
 
-    url: str = ""
-    etag: str = ""
+    url: Text = ""
+    etag: ETag = ""
 
 
 def read_journal(path: Path) -> tuple[Origin, Extents] | None:
     """What a journal says; None where there is none, or none that can be read."""
     try:
         text = path.read_text(encoding="utf-8")
-        head = json.loads(text[:HEAD])
-        origin = Origin(str(head["url"]), str(head["etag"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        origin = decode_paths(text[:HEAD].encode(), Origin)
+    except (OSError, ValueError):
         return None
     extents = Extents()
     for line in text[HEAD:].splitlines():

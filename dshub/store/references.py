@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dshub.untrusted import Count, Moment, PathText, decode_paths
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -22,9 +24,9 @@ class Reference:
         changed: when, in nanoseconds since the epoch, as it was when its checksum was computed.
     """
 
-    path: str
-    size: int
-    changed: int
+    path: PathText
+    size: Count
+    changed: Moment
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> "Reference":
@@ -55,7 +57,6 @@ class Reference:
 
 def read_reference(path: Path) -> Reference | None:
     """The reference in a record; None where there is none, or it cannot be understood."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads(path.read_bytes())
-        return Reference(str(told["path"]), int(told["size"]), int(told["changed"]))
+    with suppress(OSError, ValueError):
+        return decode_paths(path.read_bytes(), Reference)
     return None

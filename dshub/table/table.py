@@ -10,8 +10,9 @@ import pyarrow as pa
 from dshub.errors import StoreError
 from dshub.manifest import Feature
 from dshub.schema import arrow_schema
+from dshub.store.layout import TABLE_FILE
+from dshub.store.records import TableRecord
 from dshub.table.columns import ChunkedColumn, Column, Values, column_of
-from dshub.table.record import TableRecord
 
 
 class Table:
@@ -26,7 +27,7 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.record = TableRecord.read(folder)
+        self.record = TableRecord.read(folder / TABLE_FILE)
 
     @property
     def rows(self) -> int:
@@ -79,7 +80,7 @@ class Table:
         if shard not in self._batches:
             record = self.record.shards[shard]
             wanted = arrow_schema(self.features)
-            self._batches[shard] = _open(self.folder / record.file, record.rows, wanted)
+            self._batches[shard] = open_shard(self.folder / record.file, record.rows, wanted)
         return self._batches[shard]
 
     def gather(self, name: str, rows: np.ndarray) -> Values:
@@ -96,7 +97,7 @@ class Table:
         return self.whole(name).span(start, stop)
 
 
-def _open(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
+def open_shard(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
     """The one batch of a shard, whose buffers lie within the file."""
     try:
         batch = pa.ipc.open_stream(pa.memory_map(str(path))).read_next_batch()
