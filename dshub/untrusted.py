@@ -29,10 +29,10 @@ def matching(pattern: str) -> Meta:
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0, lt=LARGEST)]
 Size = Annotated[int, Meta(ge=1, lt=LARGEST)]
-Moment = Annotated[int, Meta(ge=-(2**63), lt=2**63)]  # nanoseconds since the epoch
+Moment = Annotated[int, Meta(ge=-(2**62), le=2**62)]  # nanoseconds since the epoch
 Text = Annotated[str, Meta(max_length=10_000)]
 ETag = Annotated[str, matching(f"(?:{ETAG.pattern})?")]
-PathText = Annotated[str, matching(r"[^\x00]{0,10000}")]
+PathText = Annotated[str, matching(r"[^\x00\ud800-\udc7f\udd00-\udfff]{0,10000}")]
 FileName = Annotated[str, matching(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")]
 Name = Annotated[str, matching(NAME.pattern)]
 Version = Annotated[str, matching(VERSION.pattern)]

@@ -48,6 +48,9 @@ def check_kept(manifest: Manifest) -> Iterator[Fault]:
     No reader need be installed for it, and it may be one that `laid_out` gave.
     """
     yield from _check_names(manifest)
+    for table in ("resources", "features", "splits"):
+        if not getattr(manifest, table):
+            yield Fault(table, "must not be empty")
     resources = dict(manifest.resources)
     for layout in manifest.layouts.values():
         resources |= layout.resources
