@@ -51,7 +51,7 @@ class Loader:
         """The epoch that is under way, or comes next. Setting another goes to its beginning.
 
         Raises:
-            ArgumentError: it is set to what is no whole number of at least 0.
+            ArgumentError: it is set to what is no whole number from 0 to 2**53 - 1.
         """
         return self._epoch
 
