@@ -121,9 +121,7 @@ def test_setting_the_epoch_that_is_gone_on_with_keeps_the_place(dataset: Dataset
 def test_an_epoch_that_cannot_be(dataset: Dataset, epoch: Any) -> None:
     """Is refused where it is set."""
     loader = dataset.batches(5)
-    with pytest.raises(
-        ArgumentError, match=r"epoch is .*; it must be a whole number from 0 to"
-    ):
+    with pytest.raises(ArgumentError, match=r"epoch is .*; it must be a whole number from 0 to"):
         loader.epoch = epoch
 
 
