@@ -6,6 +6,7 @@ cannot be reached, and offline, the kept one serves. Folders are read anew: they
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -266,12 +267,16 @@ class Mirrors:
         paths = {item.job.name: item.path for item in fetched}
         if not _is_of(paths[TABLE_FILE], facts, (entry.name, split, recipe)):
             self.progress.say(f"{entry.name} {split}: the table of a mirror is of other rows")
-            for path in paths.values():
+            for path in set(paths.values()):
                 remove(self.store.root, path)
             return False
         with self.store.new_table(entry.name, key) as folder:
+            moved: dict[Path, Path] = {}
             for name, path in paths.items():
-                path.replace(folder / name)
+                if path in moved:  # shards may have the same bytes
+                    shutil.copyfile(moved[path], folder / name)
+                else:
+                    moved[path] = path.replace(folder / name)
         return True
 
     def _table_resource(self, entry: Entry, facts: TableFacts, name: str) -> Resource:

@@ -507,3 +507,36 @@ def test_a_kept_manifest_is_whole_or_refused() -> None:
             assert manifest.prepared_size() >= 0
 
         survives(look, title, ManifestError)
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ({}, True),
+        ({"rows": 41}, False),
+        ({"split": "test"}, False),
+        ({"shards": []}, False),
+        ({"recipe": {"key": "other"}}, False),
+    ],
+)
+def test_a_table_of_a_mirror_is_taken_whole_or_not_at_all(
+    table: Path, tmp_path: Path, cache: Path, change: dict[str, Any], taken: bool
+) -> None:
+    """Where its record makes no sense it is prepared from the files, as if there were none."""
+    path = table / "table.json"
+    manifest = Table(table).record.manifest
+    facts = {
+        item.name: BlobFacts(digest=str(Digest.of_file(item)), size=item.stat().st_size)
+        for item in table.glob("*.arrow")
+    }
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | change))
+    facts["table.json"] = BlobFacts.of_bytes(path.read_bytes())
+    key = "0123456789abcdef"
+    target = tmp_path / "mirror" / "tables-v1" / "ds" / key
+    target.parent.mkdir(parents=True)
+    table.rename(target)
+    entry = entry_of(manifest, b"", {"train": TableFacts(key=key, files=facts)})
+    settings = Settings.read(environment={}, cache=cache, mirrors=[str(tmp_path / "mirror")])
+    mirrors = Mirrors(settings, Store(cache))
+    assert mirrors.take_table(entry, "train", key, {"key": "value"}) is taken
+    assert (cache / "tables-v1" / "ds" / key).is_dir() is taken
