@@ -22,7 +22,7 @@ import pyarrow as pa
 from dshub import Hub, Settings
 from dshub.progress import Silent
 from dshub.schema import arrow_schema
-from dshub.table.record import Shard, TableRecord
+from dshub.store.records import Shard, TableRecord
 
 GIB = 1 << 30
 NAME = "cifar-10"
@@ -124,7 +124,7 @@ class Holes:
 def sparse(source: Path, folder: Path, shards: int, rows: int) -> Path:
     """A table like another one, of so many shards with so many rows each, all zeros."""
     folder.mkdir()
-    record = TableRecord.read(source)
+    record = TableRecord.read(source / "table.json")
     schema = arrow_schema(record.manifest.split_features(record.split))
     found = []
     for number in range(shards):

@@ -83,9 +83,13 @@ def shown_url(url: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]*@", "", url)
 
 
-def _short(value: object) -> str:
+def shown_value(value: object) -> str:
     """A value in one line: arrays and long lists are cut."""
-    told = " ".join(repr(value).split())
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of 5,000 digits, a list in itself
+        return f"a value of type {type(value).__name__} that is too long to show"
+    told = " ".join(text.split())
     return told if len(told) <= SHOWN else f"{told[:SHOWN]} …"
 
 
@@ -103,7 +107,7 @@ class SettingsError(DshubError):
     exit_code = 2
 
     def __init__(self, *, name: str, value: object, expected: str) -> None:
-        super().__init__(f"{name} is {value!r}; it must be {expected}")
+        super().__init__(f"{name} is {shown_value(value)}; it must be {expected}")
         self.name, self.value, self.expected = name, value, expected
 
 
@@ -117,7 +121,7 @@ class ArgumentError(DshubError, ValueError, TypeError):
     exit_code = 2
 
     def __init__(self, *, name: str, value: object, expected: str, hint: str = "") -> None:
-        super().__init__(f"{name} is {_short(value)}; it must be {expected}", hint=hint)
+        super().__init__(f"{name} is {shown_value(value)}; it must be {expected}", hint=hint)
         self.name, self.value, self.expected = name, value, expected
 
 
@@ -128,7 +132,7 @@ class SplitError(DshubError):
     hint = "write splits as train, train[:1000], train[10%:20%] or train+test"
 
     def __init__(self, *, expression: str, reason: str) -> None:
-        super().__init__(f"cannot read the split {expression!r}: {reason}")
+        super().__init__(f"cannot read the split {shown_value(expression)}: {reason}")
         self.expression, self.reason = expression, reason
 
 

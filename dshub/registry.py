@@ -18,6 +18,7 @@ import msgspec
 from dshub import plugins
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 from dshub.manifest import Fault, Manifest, read
+from dshub.untrusted import Count, Key, Name, Size, Text, Version
 
 _Entries = dict[str, dict[str, Path | Manifest]]  # by name and version
 
@@ -336,7 +337,7 @@ def _conflict(name: str, version: str, paths: Sequence[Path]) -> DshubError:
 def version_key(version: str) -> tuple[int, ...]:
     """What versions are ordered by: their numbers."""
     numbers = version.partition("+")[0].split(".")
-    return tuple(int(number) if number.isdigit() else -1 for number in numbers)
+    return tuple(int(part) if re.fullmatch("[0-9]{1,18}", part) else -1 for part in numbers)
 
 
 def _plain(name: str) -> str:
@@ -368,15 +369,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         license: SPDX identifier; None where no source states one.
     """
 
-    name: str
-    version: str
-    title: str
-    summary: str
-    task: str
-    tags: tuple[str, ...]
-    rows: dict[str, int]
-    size: int | None
-    license: str | None
+    name: Name
+    version: Version
+    title: Text
+    summary: Text
+    task: Text
+    tags: tuple[Text, ...]
+    rows: dict[Key, Count]
+    size: Size | None
+    license: Text | None
     synthetic: bool
 
     @classmethod

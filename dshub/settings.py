@@ -17,6 +17,7 @@ from dshub.errors import SettingsError
 from dshub.progress import Style
 
 _QUOTED = "; one that holds such a sign stands in quotation marks"
+_LONGEST = 1e6  # seconds; a few times more is too long for the system
 _WORDS = "," + string.whitespace  # between names
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _STYLES = {"auto": "auto", "bar": "bar", "lines": "lines", "off": "off", "0": "off", "1": "auto"}
@@ -37,6 +38,9 @@ class Settings:
             separated by blanks; a single folder that is there may have blanks in its name).
         mirror_keys: public keys, one of which must have signed the index of a mirror for its
             list of datasets to count (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
+        mirror_max_age: days after which the signed index of a mirror, other than a folder, counts
+            as out of date, or None (`DSHUB_MIRROR_MAX_AGE`; `off` for none). It needs
+            `mirror_keys`.
         prefer: `local` or `mirror`: whose manifest is meant where both have different ones of
             the same name and version; None makes that an error (`DSHUB_PREFER`).
         offline: never open a connection (`DSHUB_OFFLINE`).
@@ -60,6 +64,7 @@ class Settings:
     registry: tuple[Path, ...] = ()
     mirrors: tuple[str, ...] = ()
     mirror_keys: tuple[Path, ...] = ()
+    mirror_max_age: int | None = 365
     prefer: Literal["local", "mirror"] | None = None
     offline: bool = False
     synthetic: int | None = None
@@ -232,7 +237,7 @@ def _flag(value: object) -> bool:
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError
-    if int(value) < 1:
+    if not 1 <= int(value) < 2**53:
         raise ValueError
     return int(value)
 
@@ -241,13 +246,20 @@ def _rows(value: object) -> int | None:
     return None if str(value).strip().lower() in _NO else _count(value)
 
 
+def _days(value: object) -> int | None:
+    days = _rows(value)
+    if days is not None and days > 1_000_000:
+        raise ValueError
+    return days
+
+
 def _seconds(value: object) -> float:
     """Seconds are meant where a text has no unit."""
     try:
         seconds = float(value) if isinstance(value, str) else arguments.span("timeout", value)
     except ValueError:
         seconds = arguments.span("timeout", value)
-    if not 0 < seconds < float("inf"):
+    if not 0 < seconds <= _LONGEST:
         raise ValueError
     return seconds
 
@@ -269,11 +281,12 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "registry": (_paths, f"folders separated by {os.pathsep!r}{_QUOTED}"),
     "mirrors": (_mirrors, f"URLs or folders separated by blanks{_QUOTED}"),
     "mirror_keys": (_paths, f"files separated by {os.pathsep!r}{_QUOTED}"),
+    "mirror_max_age": (_days, "a whole number of days from 1 to 1,000,000, or off"),
     "prefer": (_preference, "local or mirror"),
     "offline": (_flag, "1 or 0"),
     "synthetic": (_rows, "a number of rows of at least 1, or 0"),
     "jobs": (_count, "a whole number of at least 1"),
-    "timeout": (_seconds, "a number of seconds above 0, or a span such as 2min"),
+    "timeout": (_seconds, "a number of seconds above 0, at most 1,000,000, or a span such as 2min"),
     "progress": (_style, "auto, bar, lines or off"),
     "datasets": (_datasets, "names of datasets, separated by commas or blanks"),
     "lock": (_lock, "a file, or off"),

@@ -60,10 +60,11 @@ def _imported(hub: "Hub", manifest: Manifest) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for record in imports(hub.store, manifest):
         from dshub.preparation.origins import find
-        from dshub.table import SUMS, Provenance, TableRecord
+        from dshub.store.layout import TABLE_FILE
+        from dshub.store.records import SUMS, Provenance, TableRecord
 
         folder = find(manifest, record.split, hub.store)
-        made = TableRecord.read(folder).provenance if folder else None
+        made = TableRecord.read(folder / TABLE_FILE).provenance if folder else None
         sums = str(folder / SUMS) if folder and isinstance(made, Provenance) else None
         title = manifest.layouts[record.layout].title
         told = {"layout": record.layout, "split": record.split, "title": title}

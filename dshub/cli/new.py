@@ -125,8 +125,8 @@ class _Target:
 
 def _target(request: "Request", name: str | None, output: Path | None) -> _Target:
     from dshub.authoring import dataset_name
-    from dshub.manifest.checks import NAME
     from dshub.registry import Registry
+    from dshub.untrusted import NAME
 
     name = name or f"own/{dataset_name(request.tops[0].resolve().name)}"
     if not NAME.fullmatch(name):

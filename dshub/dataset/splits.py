@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dshub.errors import SplitError, UnknownNameError
+from dshub.errors import SplitError, UnknownNameError, shown_value
 
 _PART = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(\[([^\[\]]*)\])?\s*")
-_BOUND = re.compile(r"\s*(-?\d+)\s*(%?)\s*")
+_BOUND = re.compile(r"\s*(-?[0-9]{1,18})\s*(%?)\s*")
 
 SAME = (
     ("train", "training"),
@@ -62,7 +62,8 @@ def parse_split(expression: str) -> list[Part]:
         match = _PART.fullmatch(term)
         if match is None:
             open_end = "[" in term and "]" not in term
-            reason = "a '[' without its ']'" if open_end else f"{term.strip()!r} is no split"
+            shown = shown_value(term.strip())
+            reason = "a '[' without its ']'" if open_end else f"{shown} is no split"
             raise SplitError(expression=expression, reason=reason)
         if match[2] is None:
             parts.append(Part(match[1]))
@@ -79,7 +80,7 @@ def _bound(expression: str, text: str) -> Bound | None:
         return None
     match = _BOUND.fullmatch(text)
     if match is None:
-        reason = f"{text.strip()!r} is neither a number of rows nor a percentage"
+        reason = f"{shown_value(text.strip())} is neither a number of rows nor a percentage"
         raise SplitError(expression=expression, reason=reason)
     number, percent = int(match[1]), bool(match[2])
     if percent and abs(number) > 100:

@@ -19,6 +19,7 @@ from dshub.errors import DshubError, StoreError
 from dshub.files import read_file, replace_file
 from dshub.manifest import Feature
 from dshub.store.owners import own_name
+from dshub.untrusted import Count, FileName, decode
 
 NAME = ".dshub-export.json"
 
@@ -26,8 +27,8 @@ NAME = ".dshub-export.json"
 class File(msgspec.Struct, frozen=True):
     """A file of a shard: its name, and bytes."""
 
-    name: str
-    size: int
+    name: FileName
+    size: Count
 
     @classmethod
     def moved(cls, path: Path, target: Path) -> Self:
@@ -58,9 +59,9 @@ class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     split: str
     fingerprint: str
-    revision: int
-    rows: int
-    shards: int
+    revision: Count
+    rows: Count
+    shards: Count
     features: dict[str, Feature]
     done: dict[str, tuple[File, ...]] = {}
 
@@ -97,10 +98,10 @@ def read(folder: Path, wanted: str) -> Record:
     """
     path = folder / NAME
     try:
-        found = msgspec.json.decode(read_file(path), type=Record)
+        found = decode(read_file(path), Record)
     except FileNotFoundError:
         return Record(format=wanted)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         hint = "remove it, and what was exported there, and begin anew"
         raise StoreError(path=str(path), action="read", reason=str(error), hint=hint) from error
     if found.format != wanted:

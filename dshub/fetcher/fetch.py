@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from dshub.arguments import whole
 from dshub.digest import Digest
 from dshub.errors import (
     ChecksumError,
@@ -168,6 +169,9 @@ class Fetcher:
                 )
 
     def _check(self, missing: Sequence[Job], besides: int) -> None:
+        for job in missing:
+            if job.resource.size is not None:  # no byte of a file of size -1 would ever be missing
+                whole(f"the size of {job.name}", job.resource.size, least=1)
         reachable = [job for job in missing if self._sources(job)]
         manual = [
             job for job in missing if job.resource.access == "manual" and job not in reachable

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.errors import DshubError, UnknownNameError
-from dshub.housekeeping.known import Known, Label, Owner
+from dshub.housekeeping.known import Known, Owner
 from dshub.housekeeping.words import words
 from dshub.manifest import Manifest, Resource
 from dshub.registry import Registry
 from dshub.store import Kind, Leftover, Store, Usage, leftover, pinned, usage
 from dshub.store.layout import blob_digest
+from dshub.store.records import TableRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +167,7 @@ class Inventory:
         layers = [Store(layer).blob(digest) for layer in self.store.layers]
         return not outside and not any(layers)
 
-    def _is_last_table(self, label: Label) -> bool:
+    def _is_last_table(self, label: TableRecord) -> bool:
         manifest, made = label.manifest, label.provenance
         if manifest.synthetic or label.split not in manifest.splits:
             return False

@@ -6,28 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from dshub.errors import ManifestError
+from dshub.errors import ManifestError, StoreError
 from dshub.files import read_file
 from dshub.manifest import Manifest, Resource, from_json, laid_out
 from dshub.registry import Registry
 from dshub.store import Usage
 from dshub.store.layout import TABLE_FILE
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """The folder or archive that a table was made from, where checksums do not tell."""
-
-    path: str
-
-
-class Label(msgspec.Struct, frozen=True):
-    """The part of a `table.json` that says what the table is; reading it needs no Arrow."""
-
-    split: str
-    manifest: Manifest
-    provenance: Origin | None = None
+from dshub.store.records import TableRecord
 
 
 @dataclass(frozen=True)
@@ -102,10 +87,10 @@ def _stand_ins(kept: Sequence[Usage]) -> Iterator[tuple[Path, Manifest]]:
                 yield item.path, from_json(read_file(item.path))
 
 
-def _label(folder: Path) -> Label | None:
+def _label(folder: Path) -> TableRecord | None:
     try:
-        return msgspec.json.decode(read_file(folder / TABLE_FILE), type=Label)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return TableRecord.read(folder / TABLE_FILE)
+    except StoreError:
         return None
 
 

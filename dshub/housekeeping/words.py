@@ -1,19 +1,30 @@
 """What the things in a cache are called when a person reads of them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
+import msgspec
+
 from dshub.files import read_file
-from dshub.housekeeping.known import Label, Owner
+from dshub.housekeeping.known import Owner
 from dshub.manifest import Manifest
 from dshub.progress import size
 from dshub.store import Leftover, Usage
 from dshub.store.entries import Sort
+from dshub.store.records import TableRecord
+from dshub.untrusted import decode_paths
 
 
-def words(item: Usage, left: Leftover | None, owners: Sequence[Owner], label: Label | None) -> str:
+class _Note(msgspec.Struct, frozen=True):
+    """The part of a note of an import that says where the files lie."""
+
+    path: str
+
+
+def words(
+    item: Usage, left: Leftover | None, owners: Sequence[Owner], label: TableRecord | None
+) -> str:
     """What a thing is.
 
     Args:
@@ -52,10 +63,10 @@ def _imported(item: Usage, owners: Sequence[Owner]) -> str:
 def place_of(path: Path) -> str:
     """Where something lies that a note in the cache speaks of: `at /data/train.tar`."""
     try:
-        told = json.loads(read_file(path))
-        return f"at {told['path']}" if told["path"] else ""
-    except (OSError, ValueError, KeyError, TypeError):
+        note = decode_paths(read_file(path), _Note)
+    except (OSError, ValueError):
         return "of which the note cannot be read"
+    return f"at {note.path}" if note.path else ""
 
 
 _UNDER_WAY: dict[Sort, str] = {

@@ -10,9 +10,10 @@
       tables-v1/<name>/<recipe key>/   prepared tables, where the mirror has them
 
 `index.json` is an object with `schema` (1), `sha256` (of the bytes of the value of `datasets`, as
-they stand), `signatures` (a list, see `dshub.index.signing`) and `datasets` (see `Entry`), in that
-order. It is written last, by rename. Manifests are read by their checksum, never by their name, so
-that an old index and a new one are both whole while a mirror changes.
+they stand), `serial` and `date` where it is signed, `signatures` (a list, see
+`dshub.index.signing`) and `datasets` (see `Entry`), in that order. It is written last, by rename.
+Manifests are read by their checksum, never by their name, so that an old index and a new one are
+both whole while a mirror changes.
 """
 
 from dshub.index.mirrors import Listed, Mirrors, is_folder, to_folder

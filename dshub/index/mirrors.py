@@ -6,9 +6,11 @@ cannot be reached, and offline, the kept one serves. Folders are read anew: they
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,16 @@ from dshub.digest import Digest
 from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError, shown_url
 from dshub.fetcher import Fetcher, Job
 from dshub.files import read_file
-from dshub.index.model import LARGEST, NAME, Entry, Index, TableFacts, TableLabel
+from dshub.index.model import LARGEST, NAME, Entry, Index, TableFacts, shard_facts
 from dshub.index.signing import check_signature
 from dshub.manifest import Resource
 from dshub.progress import Progress, Silent
 from dshub.settings import Settings
 from dshub.store import Store, manifest_path, mirror_path, remove, table_path
 from dshub.store.layout import TABLE_FILE
+from dshub.store.records import TableRecord
 from dshub.transports import Transports
+from dshub.untrusted import Count, decode
 
 LONGEST = 10.0  # seconds to wait for an index: fetching does not depend on it
 PIECE = 1 << 20  # bytes read at a time
@@ -48,10 +52,17 @@ class Listed:
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """An index in the cache. No address is kept: there may be a password in it."""
+    """An index in the cache. No address is kept: there may be a password in it.
+
+    Attributes:
+        etag: the entity tag it came with.
+        index: its bytes; empty for a folder, which is read anew.
+        serial: the highest that an index of the mirror had which a key of the user's has signed.
+    """
 
     etag: str
     index: str
+    serial: Count = 0
 
 
 class Mirrors:
@@ -120,22 +131,50 @@ class Mirrors:
         if is_folder(address) and not to_folder(address).is_dir():  # a stick that is not there
             raise TransportError(url=address, reason="there is no such folder")
         url = f"{address.rstrip('/')}/{NAME}"
-        kept = self._kept(address)
+        kept, kept_index = self._kept(address), self._kept_index(address)
         with closing(Transports(timeout=min(self.settings.timeout, LONGEST))) as transports:
             try:
-                found = _get(transports, url, kept.etag if kept else "")
+                found = _get(transports, url, kept.etag if kept and kept_index else "")
             except TransportError as error:
                 if not error.absent:
                     raise
                 self.bare.add(address)
                 return None
-        if found is None:  # as it is in the cache
-            return self._kept_index(address)
-        data, etag = found
-        index = self._believed(data, url)
-        if not is_folder(address):
-            self._keep(address, data, etag)
+        index = kept_index if found is None else self._believed(found[0], url)
+        if index is not None and self.settings.mirror_keys:
+            self._check_latest(index, address, kept.serial if kept else 0)
+        if index is not None and found is not None:
+            self._keep(address, *found, index)
         return index
+
+    def _check_latest(self, index: Index, address: str, seen: int) -> None:
+        """Make sure that a signed index is not an old one, played back.
+
+        Raises:
+            ChecksumError: a later one was seen; or it is of another host, and too old.
+        """
+        url = f"{address.rstrip('/')}/{NAME}"
+        shown = index.signed or "no serial"
+        if index.serial < seen:
+            path = self.store.root / mirror_path(_key(address))
+            raise ChecksumError(
+                source=url,
+                expected=f"serial {seen}, which was here before, or a later one",
+                actual=shown,
+                hint="somebody plays back an old list, or the mirror was set back: ask whoever "
+                f"keeps it to sign it anew; to take what it lists now, remove {path}",
+            )
+        most = self.settings.mirror_max_age
+        if is_folder(address) or most is None or index.date is None:
+            return
+        if datetime.now(UTC) - index.date > timedelta(days=most):
+            raise ChecksumError(
+                source=url,
+                expected=f"a list signed in the last {most:,} days (DSHUB_MIRROR_MAX_AGE)",
+                actual=shown,
+                hint="whoever keeps the mirror signs it anew with `dshub mirror DEST NAME… --sign "
+                "KEY`; a higher DSHUB_MIRROR_MAX_AGE, or off, takes it as it is",
+            )
 
     def _believed(self, data: bytes, url: str) -> Index:
         index = Index.read(data, source=shown_url(url))
@@ -144,8 +183,8 @@ class Mirrors:
 
     def _kept(self, address: str) -> _Kept | None:
         path = self.store.find(mirror_path(_key(address)))
-        with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return msgspec.json.decode(read_file(path), type=_Kept) if path else None
+        with suppress(OSError, ValueError):
+            return decode(read_file(path), _Kept) if path else None
         return None
 
     def _kept_index(self, address: str) -> Index | None:
@@ -154,8 +193,14 @@ class Mirrors:
             return self._believed(kept.index.encode(), address) if kept else None
         return None
 
-    def _keep(self, address: str, data: bytes, etag: str) -> None:
-        kept = _Kept(etag=etag, index=data.decode())
+    def _keep(self, address: str, data: bytes, etag: str, index: Index) -> None:
+        old = self._kept(address)
+        serial = max(old.serial if old else 0, index.serial if self.settings.mirror_keys else 0)
+        kept = _Kept(etag=etag, index=data.decode(), serial=serial)
+        if is_folder(address):
+            kept = _Kept(etag="", index="", serial=serial)
+            if serial == (old.serial if old else 0):
+                return
         with suppress(StoreError):  # a cache that cannot be written: it is asked for again
             self.store.write_text(mirror_path(_key(address)), msgspec.json.encode(kept))
 
@@ -226,15 +271,18 @@ class Mirrors:
             self.progress.say(f"{entry.name} {split}: no table from a mirror ({error})")
             return False
         paths = {item.job.name: item.path for item in fetched}
-        label = TableLabel.read(paths[TABLE_FILE])
-        if (label.name, label.split, label.recipe) != (entry.name, split, recipe):
+        if not _is_of(paths[TABLE_FILE], facts, (entry.name, split, recipe)):
             self.progress.say(f"{entry.name} {split}: the table of a mirror is of other rows")
-            for path in paths.values():
+            for path in set(paths.values()):
                 remove(self.store.root, path)
             return False
         with self.store.new_table(entry.name, key) as folder:
+            moved: dict[Path, Path] = {}
             for name, path in paths.items():
-                path.replace(folder / name)
+                if path in moved:  # shards may have the same bytes
+                    shutil.copyfile(moved[path], folder / name)
+                else:
+                    moved[path] = path.replace(folder / name)
         return True
 
     def _table_resource(self, entry: Entry, facts: TableFacts, name: str) -> Resource:
@@ -268,6 +316,16 @@ def to_folder(address: str) -> Path:
     from dshub.transports.file import to_path
 
     return to_path(address)
+
+
+def _is_of(path: Path, facts: TableFacts, wanted: tuple[str, str, Any]) -> bool:
+    """Whether a `table.json` is of some name, split and recipe, and has the files of the index."""
+    try:
+        record = TableRecord.read(path)
+    except StoreError:
+        return False
+    others = {name: item for name, item in facts.files.items() if name != TABLE_FILE}
+    return (record.name, record.split, record.recipe) == wanted and shard_facts(record) == others
 
 
 def _key(address: str) -> str:

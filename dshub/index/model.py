@@ -2,17 +2,21 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import msgspec
 
 from dshub.digest import Digest
-from dshub.errors import ChecksumError, ReadError, StoreError
+from dshub.errors import ChecksumError, ReadError
 from dshub.files import read_file
 from dshub.manifest import Manifest
 from dshub.registry import Summary, classes
 from dshub.store.layout import TABLE_FILE
+from dshub.store.records import TableRecord
+from dshub.untrusted import LARGEST as LARGEST_NUMBER
+from dshub.untrusted import Checksum, Count, FileName, Key, Sha256, Size, TableKey, Text, decode
 
 NAME = "index.json"
 SCHEMA = 1
@@ -26,8 +30,8 @@ LARGEST = 512 << 20  # bytes of an index: far above a mirror of everything, far 
 class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Which bytes a file is: `algorithm:hex`, and how many; None where no source states it."""
 
-    digest: str
-    size: int | None = None
+    digest: Checksum
+    size: Size | None = None
 
     @classmethod
     def of_bytes(cls, data: bytes) -> "BlobFacts":
@@ -36,7 +40,7 @@ class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def checksum(self) -> Digest:
-        """The checksum; raises ValueError where it is none."""
+        """The checksum."""
         algorithm, _, digits = self.digest.partition(":")
         return Digest("md5" if algorithm == "md5" else "sha256", digits)
 
@@ -44,8 +48,8 @@ class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
 class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A prepared table: the key of its recipe, and each of its files, `table.json` included."""
 
-    key: str
-    files: dict[str, BlobFacts]
+    key: TableKey
+    files: dict[FileName, BlobFacts]
 
 
 class Entry(Summary, frozen=True, kw_only=True):
@@ -61,13 +65,13 @@ class Entry(Summary, frozen=True, kw_only=True):
         tables: the prepared table of each split that the mirror has.
     """
 
-    prepared_size: int
-    redistribution: str
-    classes: tuple[str, ...] = ()
-    rows_digest: str
+    prepared_size: Count
+    redistribution: Literal["yes", "no", "unknown"]
+    classes: tuple[Text, ...] = ()
+    rows_digest: Sha256
     manifest: BlobFacts
     files: tuple[BlobFacts, ...]
-    tables: dict[str, TableFacts] = msgspec.field(default_factory=dict)
+    tables: dict[Key, TableFacts] = msgspec.field(default_factory=dict)
 
     @property
     def identifier(self) -> str:
@@ -89,7 +93,7 @@ def entry_of(manifest: Manifest, text: bytes, tables: dict[str, TableFacts]) -> 
     }
     return Entry(
         **{name: getattr(summary, name) for name in summary.__struct_fields__},
-        prepared_size=manifest.prepared_size(),
+        prepared_size=min(manifest.prepared_size(), LARGEST_NUMBER - 1),
         redistribution=manifest.license.redistribution,
         classes=tuple(dict.fromkeys(classes(manifest))),
         rows_digest=manifest.digest,
@@ -103,9 +107,17 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
     """The outermost object; `datasets` stays as it was written, for its checksum."""
 
     schema: int
-    sha256: str
-    signatures: tuple[str, ...] = ()
+    sha256: Sha256
+    serial: Size | None = None
+    date: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    signatures: tuple[Text, ...] = ()
     datasets: msgspec.Raw
+
+    def __post_init__(self) -> None:
+        if (self.serial is None) != (self.date is None):
+            raise ValueError("a serial number and a date belong together")
+        if self.date is not None and self.date.utcoffset():
+            raise ValueError("its date is not in UTC")
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,13 +125,29 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         datasets: sorted by name and version.
-        signatures: of `body`, in base64.
+        signatures: of `signed_bytes`, in base64.
         body: the bytes that stand behind `datasets`.
+        serial: of a signed index: each is above that of the one before. 0 where it has none.
+        date: of a signed index: when it was signed. None where it has none.
     """
 
     datasets: tuple[Entry, ...]
     signatures: tuple[str, ...]
     body: bytes
+    serial: int = 0
+    date: datetime | None = None
+
+    @property
+    def signed_bytes(self) -> bytes:
+        """What a signature is of."""
+        if self.date is None:
+            return b"dshub index 1\n" + self.body
+        return f"dshub index 2 {self.serial} {_text(self.date)}\n".encode() + self.body
+
+    @property
+    def signed(self) -> str:
+        """`serial 7, signed on 2026-01-31`; empty where it has neither serial nor date."""
+        return f"serial {self.serial}, signed on {self.date:%Y-%m-%d}" if self.date else ""
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Index":
@@ -138,8 +166,9 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
             ReadError: it is no index, or one of a later schema.
         """
         try:
-            found = msgspec.json.decode(data, type=_File)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            data.decode()  # msgspec passes over fields that it does not know
+            found = decode(data, _File)
+        except ValueError as error:
             raise _no_index(source, error) from error
         if found.schema != SCHEMA:
             reason = f"it has schema {found.schema}, and this dshub reads {SCHEMA}"
@@ -155,20 +184,33 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
                 hint=_ANEW,
             )
         try:
-            entries = msgspec.json.decode(body, type=tuple[Entry, ...])
+            entries = decode(body, tuple[Entry, ...])
             _check(entries)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        except ValueError as error:
             raise _no_index(source, error) from error
-        return cls(datasets=entries, signatures=found.signatures, body=body)
+        return cls(
+            datasets=entries,
+            signatures=found.signatures,
+            body=body,
+            serial=found.serial or 0,
+            date=found.date,
+        )
 
     def encode(self) -> bytes:
         """The bytes of `index.json`."""
-        head = {
+        head: dict[str, object] = {
             "schema": SCHEMA,
             "sha256": hashlib.sha256(self.body).hexdigest(),
-            "signatures": self.signatures,
         }
+        if self.date is not None:
+            head |= {"serial": self.serial, "date": _text(self.date)}
+        head["signatures"] = self.signatures
         return msgspec.json.encode(head)[:-1] + b',"datasets":' + self.body + b"}\n"
+
+
+def _text(date: datetime) -> str:
+    """`2026-01-31T12:00:00Z`."""
+    return date.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _no_index(source: str, error: Exception) -> ReadError:
@@ -176,39 +218,15 @@ def _no_index(source: str, error: Exception) -> ReadError:
 
 
 def _check(entries: Sequence[Entry]) -> None:
-    """Raise ValueError where an entry could lead out of the mirror, or names no checksum."""
+    """Raise ValueError where entries contradict each other, or a file of ours has no SHA-256."""
+    seen: set[str] = set()
     for entry in entries:
-        tables = entry.tables.values()
-        files = [facts for table in tables for facts in table.files.values()]
-        for facts in (entry.manifest, *entry.files, *files):
-            _ = facts.checksum
-        names = [name for table in tables for name in (table.key, *table.files)]
-        for part in (*entry.name.split("/"), entry.version, *names):
-            if part in {"", ".", ".."} or not part.isprintable() or set(part) & set('/\\:*?"<>|'):
-                raise ValueError(f"{part!r} is no name of a dataset or a file")
-
-
-class _Shard(msgspec.Struct, frozen=True):
-    file: str
-    size: int
-    sha256: str
-
-
-class TableLabel(msgspec.Struct, frozen=True):
-    """The part of a `table.json` that names its files and its recipe; reading it needs no Arrow."""
-
-    name: str
-    split: str
-    recipe: dict[str, Any]  # compared as a whole
-    shards: tuple[_Shard, ...]
-
-    @classmethod
-    def read(cls, path: Path) -> "TableLabel":
-        """The label in a file; raises StoreError where it cannot be understood."""
-        try:
-            return msgspec.json.decode(read_file(path), type=cls)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise StoreError(path=str(path), action="read", reason=str(error)) from error
+        files = [facts for table in entry.tables.values() for facts in table.files.values()]
+        if any(facts.checksum.algorithm != "sha256" for facts in (entry.manifest, *files)):
+            raise ValueError(f"{entry.identifier}: manifests and tables need a sha256")
+        if entry.identifier in seen:
+            raise ValueError(f"{entry.identifier} is listed twice")
+        seen.add(entry.identifier)
 
 
 def table_facts(folder: Path) -> TableFacts:
@@ -217,11 +235,15 @@ def table_facts(folder: Path) -> TableFacts:
     Raises:
         StoreError: `table.json` cannot be read.
     """
-    record = folder / TABLE_FILE
-    shards = TableLabel.read(record).shards
-    files = {
-        item.file: BlobFacts(digest=f"sha256:{item.sha256}", size=item.size) for item in shards
+    path = folder / TABLE_FILE
+    files = shard_facts(TableRecord.read(path))
+    files[TABLE_FILE] = BlobFacts.of_bytes(read_file(path))
+    return TableFacts(key=folder.name, files=files)
+
+
+def shard_facts(record: TableRecord) -> dict[str, BlobFacts]:
+    """The facts of each shard of a table."""
+    return {
+        item.file: BlobFacts(digest=f"sha256:{item.sha256}", size=item.size)
+        for item in record.shards
     }
-    return TableFacts(
-        key=folder.name, files=files | {TABLE_FILE: BlobFacts.of_bytes(read_file(record))}
-    )

@@ -5,14 +5,16 @@
     openssl genpkey -algorithm ed25519 -out private.pem
     openssl pkey -in private.pem -pubout -out public.pem
 
-What is signed is `dshub index 1` and a newline, followed by the bytes of the value of `datasets`
-as they stand in `index.json`. Signatures stand in the same file, in base64, so that both change
-at once.
+What is signed is a line `dshub index 2 SERIAL DATE`, with the `serial` and `date` of `index.json`,
+followed by the bytes of the value of `datasets` as they stand there. An index of an older dshub has
+neither serial nor date, and its line is `dshub index 1`. Signatures stand in the same file, in
+base64, so that all change at once.
 """
 
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
         Ed25519PublicKey,
     )
 
-HEAD = b"dshub index 1\n"
+RENEWED = timedelta(days=1)  # after which an index that has not changed gets a new date
 HOW = "made by `openssl genpkey -algorithm ed25519`"
 
 
@@ -45,9 +47,22 @@ class Signer:
     def __init__(self, path: Path) -> None:
         self._key = _private_key(path)
 
-    def sign(self, index: Index) -> Index:
-        """The same index with this signature alone."""
-        signature = base64.b64encode(self._key.sign(HEAD + index.body)).decode("ascii")
+    def sign(self, index: Index, *, before: Index | None = None) -> Index:
+        """The same index with a date, a serial number, and this signature alone.
+
+        Args:
+            index: what is to be listed.
+            before: the index that it replaces. It is returned where it lists the same, is signed
+                by this key, and is not yet a day old.
+        """
+        now = datetime.now(UTC).replace(microsecond=0)
+        serial = int(now.strftime("%Y%m%d%H%M%S"))  # above those of an index that was removed
+        if before is not None and before.date is not None and self.signed(before):
+            if index.body == before.body and before.date <= now < before.date + RENEWED:
+                return before
+            serial = before.serial + 1
+        index = msgspec.structs.replace(index, serial=serial, date=now)
+        signature = base64.b64encode(self._key.sign(index.signed_bytes)).decode("ascii")
         return msgspec.structs.replace(index, signatures=(signature,))
 
     def signed(self, index: Index) -> bool:
@@ -79,7 +94,7 @@ def _fits(index: Index, key: "Ed25519PublicKey") -> bool:
 
     for text in index.signatures:
         try:
-            key.verify(base64.b64decode(text, validate=True), HEAD + index.body)
+            key.verify(base64.b64decode(text, validate=True), index.signed_bytes)
         except (InvalidSignature, binascii.Error, ValueError):
             continue
         return True

@@ -1,12 +1,13 @@
 """Where the files of an imported layout are: a small record in the cache."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from dshub.files import read_file
-from dshub.manifest import Manifest, Resource, laid_out
+from dshub.manifest import Layout, Manifest, Resource, laid_out
 from dshub.store import Store, import_path, remove
+from dshub.untrusted import Count, Key, Name, PathText, decode, matching
 
 if TYPE_CHECKING:
     from dshub.layouts.holding import Holding
@@ -28,14 +29,19 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema: Literal[1] = 1
-    name: str
-    layout: str
-    split: str
-    path: str = ""
-    prefix: str = ""
-    identity: str = ""
-    files: int = 0
-    size: int = 0
+    name: Name
+    layout: Key
+    split: Key
+    path: PathText = ""
+    prefix: PathText = ""
+    identity: Annotated[str, matching("(?:[0-9a-f]{64})?")] = ""
+    files: Count = 0
+    size: Count = 0
+
+    def fits(self, name: str, title: str, layout: Layout) -> bool:
+        """Whether it speaks of a layout of a dataset, as its manifest has it now."""
+        same = (self.name, self.layout, self.split) == (name, title, layout.split)
+        return same and bool(self.path) == bool(self.identity) == bool(layout.local_members)
 
     def manifest(self, manifest: Manifest) -> Manifest:
         """The dataset's manifest as this split of it is read here."""
@@ -79,10 +85,10 @@ def imports(store: Store, manifest: Manifest, split: str | None = None) -> list[
         if path is None or split not in {None, layout.split}:
             continue
         try:
-            record = msgspec.json.decode(read_file(path), type=ImportRecord)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            record = decode(read_file(path), ImportRecord)
+        except (OSError, ValueError):
             continue
-        if record.split == layout.split and bool(record.path) == bool(layout.local_members):
+        if record.fits(manifest.name, name, layout):
             found.append(record)
     return found
 

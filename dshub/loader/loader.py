@@ -8,11 +8,13 @@ import msgspec
 
 from dshub import phrasebook
 from dshub.arguments import whole
-from dshub.errors import StateError
+from dshub.errors import StateError, shown_value
 from dshub.loader._walk import Walk
 from dshub.loader.options import BatchOptions, Rows
 from dshub.order import ORDER_VERSION, InOrder, Order, Share
 from dshub.plugins import FrameworkMethods
+
+MOST_EPOCHS = 2**53 - 1  # the epochs that seeds and torch's tensors can count to
 
 
 class Loader(FrameworkMethods):
@@ -48,13 +50,13 @@ class Loader(FrameworkMethods):
         """The epoch that is under way, or comes next. Setting another goes to its beginning.
 
         Raises:
-            ArgumentError: the value is not a whole number of at least 0.
+            ArgumentError: the value is not a whole number from 0 to 2**53 - 1.
         """
         return self._walk.epoch
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        value = whole("epoch", value, least=0)
+        value = whole("epoch", value, least=0, most=MOST_EPOCHS)
         if value != self._walk.epoch:
             self._walk.go(value, 0)
 
@@ -144,14 +146,16 @@ class Loader(FrameworkMethods):
             raise StateError(message)
         own = self.state_dict()
         for name in own.keys() - {"epoch", "position"}:
-            if state.get(name) != own[name]:
+            value = state.get(name)
+            if not isinstance(value, int | float | str) or value != own[name]:
                 raise StateError(
-                    f"this state has {name} {state.get(name)}, but the loader has {own[name]}"
+                    f"this state has {name} {shown_value(value)}, but the loader has {own[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
         most = max(self.share.total, self.share.length)  # other ranks may leave out fewer rows
         if not (_is_count(epoch) and _is_count(position) and position <= most):
-            raise StateError(f"{dict(state)} says no place in an epoch of {most:,} rows")
+            shown = shown_value(dict(state))
+            raise StateError(f"{shown} says no place in an epoch of {most:,} rows")
         self._walk.go(epoch, position)
 
     def numpy(self) -> "Loader":
@@ -165,4 +169,4 @@ def walk_of(loader: Loader) -> Walk:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_EPOCHS

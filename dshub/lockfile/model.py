@@ -14,6 +14,18 @@ from dshub.files import replace_file
 from dshub.manifest import Manifest
 from dshub.registry import Registry
 from dshub.store.owners import own_name
+from dshub.untrusted import (
+    Checksum,
+    Count,
+    Key,
+    Name,
+    PathText,
+    Sha256,
+    Size,
+    Text,
+    Version,
+    convert,
+)
 
 NAME = "dshub.lock"
 SCHEMA = 1
@@ -33,16 +45,16 @@ _MERGED = "keep one side of the merge, and name to `dshub lock` what the other s
 class LockedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A file of upstream: its name, checksum (`sha256:…`), and bytes where they are known."""
 
-    name: str
-    digest: str
-    size: int | None = None
+    name: Text
+    digest: Checksum
+    size: Size | None = None
 
 
 class LockedSplit(msgspec.Struct, frozen=True, kw_only=True):
     """A split: its rows, and the `fingerprint` that `load` gives it."""
 
-    rows: int
-    fingerprint: str
+    rows: Count
+    fingerprint: Sha256
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,12 +65,12 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         path: of the manifest's file from the folder of the lock, where it is named by its path.
     """
 
-    name: str
-    version: str
-    digest: str
-    path: str | None = None
-    files: dict[str, LockedFile] = {}
-    splits: dict[str, LockedSplit] = {}
+    name: Name
+    version: Version
+    digest: Sha256
+    path: PathText | None = None
+    files: dict[Key, LockedFile] = {}
+    splits: dict[Key, LockedSplit] = {}
 
     @property
     def identifier(self) -> str:
@@ -190,8 +202,8 @@ def _parsed(path: Path, text: str) -> Lockfile:
         if content.get("schema", SCHEMA) != SCHEMA:
             reason = f"it has schema {content['schema']}, and this dshub reads {SCHEMA}"
             raise _unreadable(path, reason, "use a newer dshub")
-        found = msgspec.convert(content, Lockfile)
-    except (ValueError, RecursionError) as error:  # msgspec's and tomli's are ValueError
+        found = convert(content, Lockfile)
+    except (ValueError, RecursionError) as error:  # tomli's are ValueError, too
         raise _unreadable(path, str(error)) from error
     names = [item.name for item in found.dataset]
     twice = next((name for name in names if names.count(name) > 1), None)

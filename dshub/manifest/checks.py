@@ -14,11 +14,9 @@ from dshub.manifest.faults import BROKEN, Fault
 from dshub.manifest.feature_checks import check_feature
 from dshub.manifest.layouts import check_layout
 from dshub.manifest.model import CHUNK, LOCAL, Manifest, Resource
-from dshub.manifest.split_checks import check_split
+from dshub.manifest.split_checks import check_rows, check_split
+from dshub.untrusted import KEY, NAME, VERSION
 
-NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
-VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:\+[0-9a-z.-]+)?")
-_KEY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 _SCHEMES = {"https", "http"}
 T = TypeVar("T")
 
@@ -42,6 +40,27 @@ def check(manifest: Manifest) -> Iterator[Fault]:
     for column in pair or ():
         if column not in manifest.features:
             yield Fault("supervised", f"{column!r} is not among the features")
+
+
+def check_kept(manifest: Manifest) -> Iterator[Fault]:
+    """Faults of a manifest that a cache keeps, of what is relied upon without reading files again.
+
+    No reader need be installed for it, and it may be one that `laid_out` gave.
+    """
+    yield from _check_names(manifest)
+    for table in ("resources", "features", "splits"):
+        if not getattr(manifest, table):
+            yield Fault(table, "must not be empty")
+    resources = dict(manifest.resources)
+    for layout in manifest.layouts.values():
+        resources |= layout.resources
+    for name, resource in resources.items():
+        yield from _check_hashes(f"resources.{name}", resource)
+        yield from _check_size(f"resources.{name}", resource)
+    for name, feature in manifest.features.items():
+        yield from check_feature(f"features.{name}", feature)
+    for name, split in manifest.splits.items():
+        yield from check_rows(f"splits.{name}", split, manifest.features)
 
 
 def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
@@ -70,7 +89,7 @@ def _check_keys(manifest: Manifest) -> Iterator[Fault]:
         if not entries and table != "layouts":
             yield Fault(table, "must not be empty")
         for key in () if entries is BROKEN else entries:
-            if not _KEY.fullmatch(key):
+            if not KEY.fullmatch(key):
                 yield Fault(f"{table}.{key}", "names are made of a-z 0-9 with _ or - between")
 
 
@@ -83,8 +102,7 @@ def _check_use(manifest: Manifest) -> Iterator[Fault]:
 
 def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
     yield from _check_hashes(place, resource)
-    if resource.size is not None and not 1 <= resource.size < 2**53:
-        yield Fault(f"{place}.size", "must be at least 1 byte and below 2**53")
+    yield from _check_size(place, resource)
     for field in resource.limits.__struct_fields__:
         yield from _check_limit(f"{place}.limits.{field}", getattr(resource.limits, field))
     urls = [_check_url(url) for url in resource.urls]
@@ -97,6 +115,11 @@ def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
         yield Fault(place, "has neither urls nor a filename")
     if re.search(r"[/\\\x00-\x1f\x7f]|^\.{1,2}$", resource.name):
         yield Fault(f"{place}.filename", f"{resource.name!r} must be a plain file name")
+
+
+def _check_size(place: str, resource: Resource) -> Iterator[Fault]:
+    if resource.size is not None and not 1 <= resource.size < 2**53:
+        yield Fault(f"{place}.size", "must be at least 1 byte and below 2**53")
 
 
 def _check_limit(place: str, value: int) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, assert_never, get_args
 
 from dshub import phrasebook
 from dshub.manifest.fields import Fields
+from dshub.untrusted import Text
 
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
@@ -65,7 +66,7 @@ class LabelFeature(
         first: the number that upstream writes for the first class, where it writes numbers.
     """
 
-    names: tuple[str, ...]
+    names: tuple[Text, ...]
     codes: tuple[str, ...] = ()
     first: int = 0
 

@@ -11,6 +11,7 @@ from dshub.digest import Digest
 from dshub.manifest.features import Feature, is_encoded, row_bytes
 from dshub.manifest.fields import Fields
 from dshub.manifest.steps import Step
+from dshub.untrusted import Text
 
 LOCAL = "local"  # the resource of a layout that a person has under no checksum
 CHUNK = 16 << 20  # bytes of a resource for which `chunks` holds one checksum; the last may be less
@@ -28,7 +29,7 @@ class License(Fields, frozen=True, kw_only=True, omit_defaults=True):
             where it asks nobody.
     """
 
-    spdx: str | None = None
+    spdx: Text | None = None
     source: str | None = None
     redistribution: Literal["yes", "no", "unknown"] = "unknown"
     note: str | None = None
@@ -209,14 +210,14 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
     schema: Literal[1]
     name: str
     version: str
-    title: str
-    summary: str
-    task: str
+    title: Text
+    summary: Text
+    task: Text
     homepage: str
     resources: dict[str, Resource]
     features: dict[str, Feature]
     splits: dict[str, Split]
-    tags: tuple[str, ...] = ()
+    tags: tuple[Text, ...] = ()
     supervised: tuple[str, str] | None = None
     license: License = License()
     citations: tuple[Citation, ...] = ()

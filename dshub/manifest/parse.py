@@ -13,10 +13,11 @@ from typing import Any, get_args, get_origin
 import msgspec
 import tomli
 
-from dshub.errors import ManifestError
-from dshub.manifest.checks import check
+from dshub.errors import ManifestError, shown_value
+from dshub.manifest.checks import check, check_kept
 from dshub.manifest.faults import BROKEN, Fault, with_lines
 from dshub.manifest.model import Manifest
+from dshub.untrusted import decode
 
 _LARGEST = 8_000_000  # bytes of a manifest: far above ImageNet's, far below trouble
 
@@ -55,7 +56,7 @@ def parse(text: str, *, source: str) -> Manifest:
     faults: list[Fault] = []
     try:
         manifest = msgspec.convert(content, Manifest)  # a tenth of the time of what is below
-    except msgspec.ValidationError:
+    except ValueError:  # msgspec's; or Python's, of a number of 5,000 digits
         manifest = Manifest(**_decode_fields(Manifest, content, "", faults))
     faults += check(manifest)
     if faults:
@@ -70,10 +71,15 @@ def to_json(manifest: Manifest) -> bytes:
 
 def from_json(data: bytes) -> Manifest:
     """The manifest that `to_json` wrote; raises ManifestError where it did not."""
+    faults: list[object] = []
     try:
-        return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ManifestError(source="a manifest kept as JSON", faults=[str(error)]) from None
+        manifest = decode(data, Manifest)
+        faults += check_kept(manifest)
+    except ValueError as error:
+        faults.append(error)
+    if faults:
+        raise ManifestError(source="a manifest kept as JSON", faults=faults)
+    return manifest
 
 
 def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
@@ -90,7 +96,7 @@ def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
         return tuple(_decode(inner, item, f"{place}[{i}]", faults) for i, item in enumerate(value))
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
+    except ValueError as error:
         text = str(error)[0].lower() + str(error)[1:]
         faults.append(Fault(place, text.partition(" - at `$")[0]))
         return BROKEN
@@ -100,7 +106,7 @@ def _decode_struct(
     kind: type[msgspec.Struct], value: Any, place: str, faults: list[Fault], tag: str = ""
 ) -> Any:
     if not isinstance(value, dict):
-        faults.append(Fault(place, f"expected a table, got {value!r}"))
+        faults.append(Fault(place, f"expected a table, got {shown_value(value)}"))
         return BROKEN
     before = len(faults)
     decoded = _decode_fields(kind, value, place, faults, tag)
@@ -143,11 +149,11 @@ def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> An
     known = {option.__struct_config__.tag: option for option in get_args(kind)}
     field = get_args(kind)[0].__struct_config__.tag_field
     if not isinstance(value, dict):
-        faults.append(Fault(place, f"expected a table, got {value!r}"))
+        faults.append(Fault(place, f"expected a table, got {shown_value(value)}"))
         return BROKEN
     tag = value.get(field)
     if not isinstance(tag, str) or tag not in known:
-        problem = "is missing" if tag is None else f"{tag!r} is unknown"
+        problem = "is missing" if tag is None else f"{shown_value(tag)} is unknown"
         faults.append(Fault(f"{place}.{field}", f"{problem}; known: {', '.join(sorted(known))}"))
         return BROKEN
     return _decode_struct(known[tag], value, place, faults, tag=field)

@@ -6,6 +6,7 @@ from string import Formatter
 from typing import Any
 
 from dshub import plugins
+from dshub.errors import shown_value
 from dshub.manifest.faults import BROKEN, Fault
 from dshub.manifest.features import Feature, LabelFeature, row_bytes
 from dshub.manifest.model import Manifest, Split
@@ -16,15 +17,20 @@ _FIELD = re.compile(r"(?:0[1-9])?d?")
 
 def check_split(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
     """Every fault of a split."""
-    if not 1 <= split.rows < 2**53:
-        yield Fault(f"{place}.rows", "must be at least 1 and below 2**53")
+    yield from check_rows(place, split, manifest.features)
     yield from check_reading(place, split, manifest)
     if split.layout:
         yield Fault(f"{place}.layout", "is for dshub to fill in")
-    if manifest.features is not BROKEN:
-        yield from _check_without(f"{place}.without", split, manifest.features)
     for figure, value in split.figures.items():
         yield from _check_figure(f"{place}.figures.{figure}", figure, value, split, manifest)
+
+
+def check_rows(place: str, split: Split, features: Mapping[str, Feature]) -> Iterator[Fault]:
+    """Every fault of what a split says of its rows and columns."""
+    if not 1 <= split.rows < 2**53:
+        yield Fault(f"{place}.rows", "must be at least 1 and below 2**53")
+    if features is not BROKEN:
+        yield from _check_without(f"{place}.without", split, features)
 
 
 def check_reading(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
@@ -57,7 +63,7 @@ def _check_reader(place: str, reader: Mapping[str, Any]) -> Iterator[Fault]:
     form = reader.get("format")
     if form not in plugins.built_in("readers") and form not in plugins.names("readers"):
         known = ", ".join(plugins.names("readers"))
-        problem = "is missing" if form is None else f"{form!r} is not a reader"
+        problem = "is missing" if form is None else f"{shown_value(form)} is not a reader"
         yield Fault(f"{place}.format", f"{problem}; known: {known}")
 
 
@@ -147,4 +153,4 @@ def _check_counts(
     elif min(value, default=0) < 0:
         yield Fault(place, "holds a number below 0")
     elif sum(value) != split.rows:
-        yield Fault(place, f"adds up to {sum(value)}, not to {split.rows} rows")
+        yield Fault(place, f"adds up to {shown_value(sum(value))}, not to {split.rows:,} rows")

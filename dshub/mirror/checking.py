@@ -90,7 +90,8 @@ def verify(
     except (ReadError, ChecksumError) as error:
         yield Checked(NAME, "damaged", str(error))
     else:
-        yield Checked(NAME, "ok" if index else "missing", "" if index else "there is no index")
+        detail = index.signed if index else "there is no index"
+        yield Checked(NAME, "ok" if index else "missing", detail)
     wanted = needed(index) if index is not None else {}
     for name in place.names():
         digest = blob_digest(PurePosixPath(name))

@@ -311,10 +311,10 @@ class Mirroring:
                 merged = {entry.identifier: merged[entry.identifier] for entry in entries}
             index = Index.of(merged.values())
             signer = self._options.signer
-            if old is not None and index.body == old.body and (not signer or signer.signed(old)):
+            if signer is not None:
+                index = signer.sign(index, before=old)
+            elif old is not None and index.body == old.body:
                 index = old
-            elif signer is not None:
-                index = signer.sign(index)
             if old is None or index.encode() != old.encode():
                 self._place.write(NAME, index.encode())
                 report.changed = True

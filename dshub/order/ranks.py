@@ -1,6 +1,7 @@
 """Sharing an epoch between ranks that train together."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def this_rank(environment: Mapping[str, str] | None = None) -> tuple[int, int]:
             return torch.get_rank(), torch.get_world_size()
     found = os.environ if environment is None else environment
     for rank, world in _VARIABLES:
-        if found.get(rank, "").isdigit() and found.get(world, "").isdigit():
+        if all(re.fullmatch("[0-9]{1,9}", found.get(name, "")) for name in (rank, world)):
             return _of_world(rank, int(found[rank]), world, int(found[world]))
     return 0, 1
 

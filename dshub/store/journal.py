@@ -22,6 +22,7 @@ from dshub.files import open_file, read_file, replace_file
 from dshub.store.extents import Extents
 from dshub.store.owners import own_name
 from dshub.store.removal import clear
+from dshub.untrusted import ETag, Text, decode_paths
 
 HEAD = 4096  # bytes of the first line
 LINE = 32  # bytes of each further line
@@ -38,17 +39,16 @@ class Origin:
         etag: the strong validator (RFC 9110, 8.8.3) it answered with, or empty.
     """
 
-    url: str = ""
-    etag: str = ""
+    url: Text = ""
+    etag: ETag = ""
 
 
 def read_journal(path: Path) -> tuple[Origin, Extents] | None:
     """What a journal says; None where there is none, or none that can be read."""
     try:
         text = read_file(path).decode("utf-8")
-        head = json.loads(text[:HEAD])
-        origin = Origin(str(head["url"]), str(head["etag"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        origin = decode_paths(text[:HEAD].encode(), Origin)
+    except (OSError, ValueError):
         return None
     extents = Extents()
     for line in text[HEAD:].splitlines():

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dshub.files import read_file
+from dshub.untrusted import Count, Moment, PathText, decode_paths
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Reference:
         changed: when, in nanoseconds since the epoch, as it was when its checksum was computed.
     """
 
-    path: str
-    size: int
-    changed: int
+    path: PathText
+    size: Count
+    changed: Moment
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> "Reference":
@@ -57,7 +58,6 @@ class Reference:
 
 def read_reference(path: Path) -> Reference | None:
     """The reference in a record; None where there is none, or it cannot be understood."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads(read_file(path))
-        return Reference(str(told["path"]), int(told["size"]), int(told["changed"]))
+    with suppress(OSError, ValueError):
+        return decode_paths(read_file(path), Reference)
     return None

@@ -13,6 +13,7 @@ it is first asked for.
      "shards": [{"file": …, "rows": …, "size": …, "sha256": …}, …], "manifest": {…}}
 """
 
+from dshub.store.records import SUMS, Provenance, Shard, TableRecord
 from dshub.table.columns import (
     ArrayColumn,
     BytesColumn,
@@ -22,7 +23,6 @@ from dshub.table.columns import (
     Values,
     column_of,
 )
-from dshub.table.record import SUMS, Provenance, Shard, TableRecord
 from dshub.table.table import Table
 from dshub.table.writer import TableWriter
 

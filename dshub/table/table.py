@@ -11,8 +11,9 @@ from dshub.errors import StoreError
 from dshub.files import map_file
 from dshub.manifest import Feature
 from dshub.schema import arrow_schema
+from dshub.store.layout import TABLE_FILE
+from dshub.store.records import TableRecord
 from dshub.table.columns import ChunkedColumn, Column, Values, column_of
-from dshub.table.record import TableRecord
 
 
 class Table:
@@ -27,7 +28,7 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.record = TableRecord.read(folder)
+        self.record = TableRecord.read(folder / TABLE_FILE)
 
     @property
     def rows(self) -> int:
@@ -80,7 +81,7 @@ class Table:
         if shard not in self._batches:
             record = self.record.shards[shard]
             wanted = arrow_schema(self.features)
-            self._batches[shard] = _open(self.folder / record.file, record.rows, wanted)
+            self._batches[shard] = open_shard(self.folder / record.file, record.rows, wanted)
         return self._batches[shard]
 
     def gather(self, name: str, rows: np.ndarray) -> Values:
@@ -97,7 +98,7 @@ class Table:
         return self.whole(name).span(start, stop)
 
 
-def _open(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
+def open_shard(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
     """The one batch of a shard, whose buffers lie within the file."""
     try:
         batch = pa.ipc.open_stream(pa.py_buffer(map_file(path))).read_next_batch()

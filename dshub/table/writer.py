@@ -11,16 +11,19 @@ import msgspec
 import pyarrow as pa
 
 from dshub.digest import Digest
+from dshub.errors import StoreError
 from dshub.files import open_file, read_file, replace_file
 from dshub.manifest import Manifest
 from dshub.schema import arrow_schema
 from dshub.store.faults import disk_faults
 from dshub.store.layout import JOURNAL
 from dshub.store.owners import own_name
+from dshub.store.records import SUMS, Provenance, Shard, TableRecord
 from dshub.store.removal import empty
-from dshub.table.record import SUMS, Provenance, Shard, TableRecord
 from dshub.table.shard import ShardFile
 from dshub.table.spool import OFFSET_LIMIT, Spool
+from dshub.table.table import open_shard
+from dshub.untrusted import decode
 
 SHARD_BYTES = 1 << 30
 
@@ -88,16 +91,25 @@ class TableWriter:
         with disk_faults(self._folder, "read"):
             for shard in self._left(stamp):
                 path = self._folder / shard.file
-                if not path.is_file() or Digest.of_file(path).hex != shard.sha256:
+                if not path.is_file() or not self._is_whole(path, shard):
                     break
                 self._shards.append(shard)
                 self.rows += shard.rows
             empty(self._folder, {shard.file for shard in self._shards} | {SUMS})
 
+    def _is_whole(self, path: Path, shard: Shard) -> bool:
+        """Whether a shard has the bytes and rows that the journal says."""
+        if shard in self._shards or Digest.of_file(path).hex != shard.sha256:
+            return False
+        try:
+            return open_shard(path, shard.rows, self._schema) is not None
+        except StoreError:
+            return False
+
     def _left(self, stamp: str) -> tuple[Shard, ...]:
         try:
-            left = msgspec.json.decode(read_file(self._folder / JOURNAL), type=_Left)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            left = decode(read_file(self._folder / JOURNAL), _Left)
+        except (OSError, ValueError):
             return ()
         return left.shards if left.stamp == stamp else ()
 

@@ -22,6 +22,7 @@ from dshub import __version__
 from dshub.errors import TransportError
 from dshub.transports import Head
 from dshub.transports._connections import Pool, Response, TlsPool
+from dshub.untrusted import ETAG
 
 CONNECTIONS = 16  # kept alive to each of as many hosts
 REDIRECTS = 10
@@ -31,7 +32,6 @@ ABSENT = {403, 404, 410}  # a bucket that may not be listed says 403 for what is
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
 
 
 class _Adapter(HTTPAdapter):
@@ -91,7 +91,7 @@ class HttpAnswer:
     ) -> None:
         self.start, self.total = start, _total(response, start)
         etag = response.headers.get("ETag", "")
-        self.etag = etag if _STRONG.fullmatch(etag) else ""
+        self.etag = etag if ETAG.fullmatch(etag) else ""
         told = response.headers.get("Accept-Ranges", "").strip().lower()
         self.ranges = response.status_code == 206 or told == "bytes"
         encoding = response.headers.get("Content-Encoding", "").strip().lower()

@@ -92,6 +92,14 @@ def test_what_cannot_be_read_is_told(expression: str, reason: str) -> None:
     assert "train[10%:20%]" in caught.value.hint
 
 
+@pytest.mark.parametrize("bound", ["9" * 5000, "-" + "9" * 5000, "\u00b2", "9" * 5000 + "%"])
+def test_a_bound_that_is_no_number_of_rows(bound: str) -> None:
+    """Python reads no number of 5,000 digits; the error does not repeat them all."""
+    with pytest.raises(SplitError, match="is neither a number of rows nor") as caught:
+        parse_split(f"train[:{bound}]")
+    assert len(str(caught.value)) < 300
+
+
 def test_a_list_is_no_split_expression() -> None:
     """Who writes a list learns how several splits are written."""
     with pytest.raises(TypeError, match=r"train\+test"):

@@ -323,8 +323,8 @@ def test_a_socket_is_no_file(shared: Path, home: Path) -> None:
 
 def test_errors_name_the_link(shared: Path, home: Path) -> None:
     """A table whose record is a link is an error of ours."""
-    from dshub.table.record import TableRecord
+    from dshub.store.records import TableRecord
 
     (shared / TABLE_FILE).symlink_to(home / "precious")
     with pytest.raises(StoreError, match="it is a link, not a file"):
-        TableRecord.read(shared)
+        TableRecord.read(shared / TABLE_FILE)

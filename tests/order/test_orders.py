@@ -141,6 +141,8 @@ def test_a_share_from_a_position_on_is_the_rest_of_it(length: int, world: int, s
         ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, (1, 2)),
         ({"PMI_RANK": "3", "PMI_SIZE": "8"}, (3, 8)),
         ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "16"}, (0, 16)),
+        ({"RANK": "\u00b2", "WORLD_SIZE": "4"}, (0, 1)),
+        ({"RANK": "0", "WORLD_SIZE": "9" * 5000}, (0, 1)),
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),  # a shell in an allocation
         ({"RANK": "x", "WORLD_SIZE": "4"}, (0, 1)),
         ({"RANK": "1"}, (0, 1)),

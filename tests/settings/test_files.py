@@ -84,6 +84,7 @@ def test_the_nearest_project_counts_alone(tmp_path: Path) -> None:
         (b'[tool.dshub]\ncache = "~nobody-of-this-name/x"', "cache"),
         (b"[tool.dshub]\nregistry = [3]", "registry"),
         (b"[tool.dshub]\nmirrors = [3]", "mirrors"),
+        (b"[tool.dshub]\njobs = 0x" + b"f" * 5000, "jobs"),
         (b"[tool.dshub.jobs]\nmany = true", "jobs"),
         (b"# dshub\na = " + b"[" * 5000, "TOML"),
         (b"\xff\xfed\0s\0h\0u\0b\0 dshub", "TOML"),

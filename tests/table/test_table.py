@@ -180,7 +180,7 @@ def test_what_lies_in_the_folder(tmp_path: Path) -> None:
     data = b"".join((tmp_path / "t" / name).read_bytes() for name in names)
     texts = [*expected(53)["text"], *(word for row in expected(53)["words"] for word in row)]
     assert data.count(("x" * 300).encode()) == sum("x" * 300 in text for text in texts)
-    assert TableRecord.read(tmp_path / "t") == record
+    assert TableRecord.read(tmp_path / "t" / "table.json") == record
     stored = json.loads((tmp_path / "t" / "table.json").read_text())
     assert (stored["schema"], stored["name"], stored["rows"]) == (1, "ds", 53)
 

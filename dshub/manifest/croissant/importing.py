@@ -9,13 +9,13 @@ from typing import Any
 
 from dshub.errors import ManifestError
 from dshub.manifest.bibtex import citations
-from dshub.manifest.checks import NAME
 from dshub.manifest.croissant.imported_files import ImportedFiles
 from dshub.manifest.croissant.imported_rows import ImportedRows
 from dshub.manifest.croissant.notes import Note
 from dshub.manifest.croissant.reading import Node, key_of, normalised, text, texts
 from dshub.manifest.croissant.vocabulary import DATASET
 from dshub.manifest.faults import Fault
+from dshub.untrusted import NAME
 
 _LARGEST = 64_000_000  # bytes of a document, whose enumerations may be long
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")

@@ -1,4 +1,4 @@
-"""What `table.json` says."""
+"""What `table.json` says; reading it needs no Arrow."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -8,19 +8,21 @@ import msgspec
 from dshub.errors import StoreError
 from dshub.files import read_file, replace_file
 from dshub.manifest import Manifest
+from dshub.manifest.checks import check_kept
+from dshub.store.layout import TABLE_FILE
 from dshub.store.owners import own_name
+from dshub.untrusted import Count, FileName, Key, Name, Sha256, Size, Version, decode
 
-NAME = "table.json"
 SUMS = "files.sha256"
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """One Arrow file: its name in the folder, rows, bytes and checksum."""
 
-    file: str
-    rows: int
-    size: int
-    sha256: str
+    file: FileName
+    rows: Count
+    size: Size
+    sha256: Sha256
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +37,12 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             as it was read, in the form of `sha256sum`.
     """
 
-    layout: str
+    layout: Key
     title: str
     path: str
-    files: int
-    size: int
-    sums: str
+    files: Count
+    size: Count
+    sums: Sha256
 
 
 class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +55,10 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema: Literal[1] = 1
-    name: str
-    version: str
-    split: str
-    rows: int
+    name: Name
+    version: Version
+    split: Key
+    rows: Count
     recipe: dict[str, Any]  # a record for people and programs to compare, not to act upon
     shards: tuple[Shard, ...]
     manifest: Manifest
@@ -65,19 +67,35 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     def write(self, folder: Path) -> Path:
         """Write `table.json` into a folder, and return its path."""
         data = msgspec.json.format(msgspec.json.encode(self), indent=1)
-        replace_file(folder / NAME, data, folder / own_name(NAME))
-        return folder / NAME
+        replace_file(folder / TABLE_FILE, data, folder / own_name(TABLE_FILE))
+        return folder / TABLE_FILE
 
     @classmethod
-    def read(cls, folder: Path) -> "TableRecord":
-        """The record in a folder; raises StoreError where it cannot be understood."""
-        path = folder / NAME
+    def read(cls, path: Path) -> "TableRecord":
+        """The record in a file; raises StoreError where it makes no sense."""
         try:
-            return msgspec.json.decode(read_file(path), type=cls)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            record = decode(read_file(path), cls)
+            _check(record)
+        except (OSError, ValueError) as error:
             raise StoreError(
                 path=str(path),
                 action="read",
                 reason=str(error),
                 hint="`dshub cache rm --prepared NAME` drops the table; it is then made anew",
             ) from error
+        return record
+
+
+def _check(record: TableRecord) -> None:
+    """Raise ValueError where fields contradict each other."""
+    for fault in check_kept(record.manifest):
+        raise ValueError(f"manifest: {fault}")
+    if (record.name, record.version) != (record.manifest.name, record.manifest.version):
+        raise ValueError("its manifest is of another dataset")
+    if record.split not in record.manifest.splits:
+        raise ValueError(f"its manifest has no split {record.split}")
+    if len({shard.file for shard in record.shards}) != len(record.shards):
+        raise ValueError("it names a shard twice")
+    rows = sum(shard.rows for shard in record.shards)
+    if rows != record.rows:
+        raise ValueError(f"its shards have {rows:,} rows, and it says {record.rows:,}")
