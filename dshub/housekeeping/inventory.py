@@ -11,7 +11,7 @@ from dshub.manifest import Manifest, Resource
 from dshub.registry import Registry
 from dshub.store import Kind, Leftover, Store, Usage, leftover, pinned, usage
 from dshub.store.layout import blob_digest
-from dshub.store.records import TableRecord
+from dshub.store.records import Provenance, TableRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ class Inventory:
         manifest, made = label.manifest, label.provenance
         if manifest.synthetic or label.split not in manifest.splits:
             return False
-        if made is not None and Path(made.path).exists():
+        if isinstance(made, Provenance) and Path(made.path).exists():
             return False
         resources = manifest.split_resources((label.split,)).values()
         return any(self._is_by_hand(item) and not self._has(item) for item in resources)
