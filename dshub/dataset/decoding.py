@@ -20,6 +20,8 @@ from dshub.manifest import AudioFeature, ImageFeature
 
 Encoded = ImageFeature | AudioFeature
 
+ALWAYS_SAMPLES = 1 << 25  # of all channels: any file may hold so many, 64 MiB
+SAMPLES_PER_BYTE = 250  # above that; FLAC of music has one, speech at 6 kbit/s has 64
 _HINT = "`ds.decode(False)` hands out the files as they are"
 _TURNS: Mapping[int, Image.Transpose] = {  # its values, and what puts the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -190,6 +192,10 @@ def _by_soundfile(data: bytes) -> tuple[np.ndarray, int]:
     except ImportError as error:
         raise MissingExtraError(package="soundfile", extra="audio") from error
     with soundfile.SoundFile(io.BytesIO(data)) as file:
+        allowed = max(ALWAYS_SAMPLES, SAMPLES_PER_BYTE * len(data))
+        if file.frames * file.channels > allowed:
+            told = f"{file.frames:,} samples for each of {file.channels} channels"
+            raise ValueError(f"its header promises {told}, but its bytes may hold {allowed:,}")
         is_float = file.subtype in {"FLOAT", "DOUBLE"}
         values = file.read(dtype="float64" if is_float else "int16", always_2d=True)
         if len(values) != file.frames:
