@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1 << 16  # in a batch, however small its rows are said to be
 LARGEST_BATCH = 16 << 20  # bytes, were all its texts as long as the longest that is repeated
-_PROBE = 1 << 10  # rows in which a text should be that is not missing
+_PROBE = 1 << 6  # rows in which a text should be that is not missing
 _WIDTHS = {  # of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
     "BOOLEAN": 1,
     "INT32": 4,
@@ -110,6 +110,10 @@ def _plan(copy: BinaryIO, metadata: pq.FileMetaData, paths: Sequence[str]) -> tu
     it reads the dictionary alone.
     """
     step, repeated, leaves = _step(metadata), set[str](), _leaves(metadata)
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    table = pq.ParquetFile(
+        copy, metadata=metadata, read_dictionary=texts, buffer_size=1 << 16, pre_buffer=False
+    )
     for group, place, chunk in _chunks(metadata):
         path = chunk.path_in_schema
         if paths and not any(f"{path}.".startswith(f"{wanted}.") for wanted in paths):
@@ -118,7 +122,7 @@ def _plan(copy: BinaryIO, metadata: pq.FileMetaData, paths: Sequence[str]) -> tu
             continue
         if chunk.total_uncompressed_size * chunk.num_values <= LARGEST_BATCH:
             continue
-        longest = _longest(copy, metadata, group, path) or chunk.total_uncompressed_size
+        longest = _longest(table, group, path) or chunk.total_uncompressed_size
         if not leaves[place].max_repetition_level:
             step = max(1, min(step, LARGEST_BATCH // longest))
         elif longest * chunk.num_values > LARGEST_BATCH:
@@ -126,11 +130,8 @@ def _plan(copy: BinaryIO, metadata: pq.FileMetaData, paths: Sequence[str]) -> tu
     return step, sorted(repeated)
 
 
-def _longest(copy: BinaryIO, metadata: pq.FileMetaData, group: int, path: str) -> int:
+def _longest(table: pq.ParquetFile, group: int, path: str) -> int:
     """Bytes of the longest value in the dictionary of a column; 0 where it is not shown."""
-    table = pq.ParquetFile(
-        copy, metadata=metadata, read_dictionary=[path], buffer_size=1 << 16, pre_buffer=False
-    )
     batch = next(table.iter_batches(batch_size=_PROBE, row_groups=[group], columns=[path]), None)
     column = batch.column(0) if batch is not None else pa.array([], pa.null())
     while not pa.types.is_dictionary(column.type) and column.type.num_fields == 1:
