@@ -106,6 +106,7 @@ def hostile() -> bytes:
 
 LOGIN = b"<!DOCTYPE html><title>Campus network: sign in</title><form>Password"
 QUOTA = b"<html><title>Quota exceeded</title><p>Too many users have viewed this file."
+PROMISE = struct.pack(">2xBBI", 8, 1, 1 << 30)
 ANEW = LABELS[:-1] + b"\0"
 
 SCENES = [
@@ -137,6 +138,9 @@ SCENES = [
         content=hostile(),
         name="labels.zip",
         member=":labels.idx",
+    ),
+    Scene(
+        "A small file that promises gigabytes", "prepare digits", served=PROMISE, content=PROMISE
     ),
     Scene("The data do not fit their manifest", rows=1001),
     Scene(

@@ -28,6 +28,7 @@ from typing import BinaryIO, ClassVar, Protocol, cast
 
 from dshub.archives import _kinds
 from dshub.archives._decoding import Damage
+from dshub.archives._layers import Budget
 from dshub.archives._members import Entry
 from dshub.archives._opened import Archive, ArchiveFile, resource
 from dshub.archives._sources import Cursor, Region, Scratch, Source
@@ -47,6 +48,7 @@ __all__ = [
     "Scratch",
     "Source",
     "Stream",
+    "check_size",
     "container_for",
     "open_archive",
     "open_files",
@@ -188,6 +190,15 @@ def open_stream(path: Path, *, limits: Limits | None = None) -> Iterator[BinaryI
     """The bytes of a file, or those inside it where it is a compressed stream."""
     with open_files(path, title=path.name, limits=limits) as (file,), file.open() as stream:
         yield stream
+
+
+def check_size(size: int, packed: int, title: str) -> None:
+    """Compare the size of what a reader makes of a file without a manifest with the usual limits.
+
+    Raises:
+        UnsafeArchiveError: it is more than `packed` bytes may unpack to.
+    """
+    Budget(Limits(), packed, title, None).spend(size)
 
 
 def stream_suffixes() -> list[str]:

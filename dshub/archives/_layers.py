@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LAYERS = 4  # compressions one inside the other; a file may hold itself without end
 RATIO_FROM = 256 << 20  # bytes; up to here anything may unpack to, however small it is packed
-RAISE_LIMITS = "if that is right, raise the `limits` of this resource in the manifest"
+RAISE_LIMITS = "if that is right, raise `limits.{}` of this resource in the manifest"
 _BUFFER = 1 << 16  # bytes
 _LARGEST_PIECE = 1 << 20  # bytes read at a time where everything is asked for
 
@@ -49,12 +49,11 @@ class Budget:
         self._spent += count
         if self._spent <= self._allowed:
             return
-        told = f"unpacks to more than {size(self._allowed)}"
+        told, limit = f"unpacks to more than {size(self._allowed)}", "unpacked"
         if self._allowed < self._limits.unpacked:
-            told += f", out of {size(self._packed)}"
-        raise UnsafeArchiveError(
-            archive=self.archive, member=self.member, reason=told, hint=RAISE_LIMITS
-        )
+            told, limit = f"{told}, out of {size(self._packed)}", "ratio"
+        hint = RAISE_LIMITS.format(limit)
+        raise UnsafeArchiveError(archive=self.archive, member=self.member, reason=told, hint=hint)
 
 
 class SharedBudget:

@@ -92,9 +92,8 @@ def checked(entries: Iterable[Entry], allowance: Allowance) -> list[Entry]:
         count.entries += 1
         if count.entries > limits.members:
             reason = f"is one more than the {limits.members:,} that are allowed"
-            raise UnsafeArchiveError(
-                archive=archive, member=entry.name, reason=reason, hint=RAISE_LIMITS
-            )
+            hint = RAISE_LIMITS.format("members")
+            raise UnsafeArchiveError(archive=archive, member=entry.name, reason=reason, hint=hint)
         characters += len(name)
         if characters > _NAMES + _LONG * len(found):
             reason = f"and those before it have names of {characters:,} characters"

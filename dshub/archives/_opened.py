@@ -57,6 +57,14 @@ class ArchiveFile:
         with self.archive.stream(self.entry) as stream:
             yield stream
 
+    def check_size(self, size: int) -> None:
+        """Compare the size of what a reader makes of it with the limits of the resource.
+
+        Raises:
+            UnsafeArchiveError: it is more than a file of this size may unpack to.
+        """
+        self.archive.check_size(self.entry, size)
+
 
 @dataclass(frozen=True)
 class _Shared:
@@ -142,6 +150,12 @@ class Archive:
             return io.BytesIO(data)
         peeled = self._peeled(cast("BinaryIO", io.BytesIO(data)), entry)
         return closing(cast("BinaryIO", peeled.stream))
+
+    def check_size(self, entry: Entry | None, size: int) -> None:
+        """Raise UnsafeArchiveError where a file, or a member, may not unpack to so many bytes."""
+        packed = self._origin.packed if entry is None else entry.packed
+        name = None if entry is None else entry.name
+        Budget(self._shared.limits, packed, self.title, name).spend(size)
 
     def peel(self, entry: Entry) -> Peeled:
         """The bytes of a member with all compressions removed."""

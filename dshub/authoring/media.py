@@ -5,13 +5,13 @@ import struct
 import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from dshub import images
 from dshub.authoring.survey import Entry
 from dshub.errors import ReadError
 
-_ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height change places
-_TURNED = range(5, 9)
+_TURNED = range(5, 9)  # orientations of EXIF in which width and height change places
 
 
 @dataclass(frozen=True)
@@ -32,34 +32,36 @@ class Recording:
 
 
 def picture(entry: Entry) -> Picture:
-    """What a picture's header says; raises ReadError where it is no picture that can be read."""
+    """What a picture is; raises ReadError where it cannot be read to its last row.
+
+    A JPEG is decoded at an eighth of its size, which its codec does in a third of the time.
+    """
     from PIL import Image, UnidentifiedImageError
 
     with ExitStack() as stack:
         if entry.file.member:
             stream: BinaryIO = io.BytesIO(stack.enter_context(entry.file.open()).read())
-        else:  # its header alone is read
+        else:
             stream = stack.enter_context(entry.path.open("rb"))
+        size = stream.seek(0, io.SEEK_END)
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large ones are welcome
         try:
-            found = stack.enter_context(Image.open(stream))
-            width, height = reversed(found.size) if _is_turned(found) else found.size
+            opened = stack.enter_context(images.open_image(stream, size))
+            width, height = opened.size
+            opened.draft(None, (1, 1))
+            images.load(opened, stream)
         except UnidentifiedImageError:
-            raise ReadError(file=entry.file.name, reason="it is no picture") from None
+            reason = f"it is no picture of a kind that dshub reads: {', '.join(images.formats())}"
+            raise ReadError(file=entry.file.name, reason=reason) from None
         except Exception as error:  # on damaged bytes, Pillow raises whatever it meets
             reason = f"it is no picture that can be read: {str(error) or type(error).__name__}"
             raise ReadError(file=entry.file.name, reason=reason) from error
-        channels = 1 if found.mode in {"1", "L", "I", "I;16", "F"} else 3
-        form = (found.format or "").lower()
+        if images.orientation(opened) in _TURNED:
+            width, height = height, width
+        channels = 1 if opened.mode in {"1", "L", "I", "I;16", "F"} else 3
+        form = (opened.format or "").lower()
     return Picture(form if form in {"jpeg", "png"} else "any", (height, width, channels))
-
-
-def _is_turned(found: Any) -> bool:  # an open picture
-    try:
-        return found.getexif().get(_ORIENTATION) in _TURNED
-    except Exception:  # noqa: BLE001  # the pixels are there whatever the notes beside them say
-        return False
 
 
 def recording(entry: Entry) -> Recording:

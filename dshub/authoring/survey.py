@@ -102,6 +102,10 @@ class LooseFile:
         ):
             yield stream
 
+    def check_size(self, size: int) -> None:
+        """See `dshub.readers.File`."""
+        archives.check_size(size, self.path.stat().st_size, self.name)
+
 
 def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
     """Every file at or below some paths, and every member of the archives among them.

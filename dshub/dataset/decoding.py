@@ -14,13 +14,15 @@ from typing import Any, Literal, Protocol, overload
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from dshub.errors import MissingExtraError, ReadError, SchemaError
+from dshub import images
+from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError
 from dshub.manifest import AudioFeature, ImageFeature
 
 Encoded = ImageFeature | AudioFeature
 
+ALWAYS_SAMPLES = 1 << 25  # of all channels: any file may hold so many, 64 MiB
+SAMPLES_PER_BYTE = 250  # above that; FLAC of music has one, speech at 6 kbit/s has 64
 _HINT = "`ds.decode(False)` hands out the files as they are"
-_ORIENTATION = 0x0112  # a tag of TIFF 6.0 that EXIF took over
 _TURNS: Mapping[int, Image.Transpose] = {  # its values, and what puts the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -58,14 +60,13 @@ def decode_all(
 def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], place: int) -> np.ndarray:
     with _translated(lambda: where(place)):
         if isinstance(feature, ImageFeature):
-            found = picture(data, channels=feature.shape[2] if feature.shape else 3)
-            expected = _shape(feature.shape or found.shape)
-            got = _shape(found.shape)
+            found, got = _pixels(data, feature.shape)
+            expected = _shape(feature.shape) if feature.shape else got
         else:
             found, rate = recording(data)
             expected = f"{feature.channels} channel(s) at {feature.rate} Hz"
             got = f"{found.shape[1] if found.ndim > 1 else 1} channel(s) at {rate} Hz"
-    if got != expected:
+    if got != expected or found is None:
         raise SchemaError(where=where(place), expected=expected, got=got, hint=_HINT)
     return found
 
@@ -75,10 +76,10 @@ def _translated(where: Callable[[], str]) -> Iterator[None]:
     """What a library says of a file it cannot read, as ReadError."""
     try:
         yield
-    except MissingExtraError:
+    except DshubError:
         raise
     except UnidentifiedImageError as error:
-        reason = "it is no picture of a kind that Pillow reads"
+        reason = f"it is no picture of a kind that dshub reads: {', '.join(images.formats())}"
         raise ReadError(file=where(), reason=reason, hint=_HINT) from error
     except Exception as error:  # on damaged bytes, these libraries raise whatever they meet
         reason = f"it cannot be decoded: {str(error) or type(error).__name__}"
@@ -101,29 +102,32 @@ def _shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def picture(data: bytes, *, channels: int) -> np.ndarray:
-    """The pixels of a file in any format that Pillow reads, upright.
+def _pixels(data: bytes, shape: Sequence[int]) -> tuple[np.ndarray | None, str]:
+    """The pixels of a file, upright, uint8 (height, width, channels), and their shape in words.
 
     Transparency is left out, of 16 bits the upper 8 are taken, and grey is the luma of ITU-R
     BT.601. Of several pictures it is the first.
 
     Args:
-        data: the file.
-        channels: 3 for red, green and blue; 1 for grey.
-
-    Returns:
-        uint8 (height, width, channels), new.
+        data: the file, in a format of `dshub.images`.
+        shape: of the pixels, where the feature has one. A file whose header says something else
+            is not decoded: its pixels are None.
 
     Raises:
-        ValueError: its values have no range, as floats.
+        ValueError: its values have no range, as floats; it promises too much, or ends early.
         Exception: whatever Pillow raises where the file is damaged.
     """
-    with Image.open(io.BytesIO(data)) as opened:
-        opened.load()
+    height, width, channels = shape or (0, 0, 3)
+    stream = io.BytesIO(data)
+    with images.open_image(stream, len(data), expected=(width, height)) as opened:
+        if shape and opened.size not in {(width, height), (height, width)}:
+            return None, _shape((opened.height, opened.width, channels))
+        images.load(opened, stream)
         image = _in_mode(opened, "L" if channels == 1 else "RGB")
-        turn = _TURNS.get(_orientation(opened))
+        turn = _TURNS.get(images.orientation(opened))
     pixels = np.array(image if turn is None else image.transpose(turn))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return pixels, _shape(pixels.shape)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
@@ -136,14 +140,6 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
     if "transparency" in image.info or image.mode in {"PA", "RGBa"}:  # has no way of its own
         image = image.convert("RGBA")
     return image.convert(mode)
-
-
-def _orientation(image: Image.Image) -> int:
-    """How the camera was held; 1 where nothing is said, or nothing that can be read."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001  # the pixels are there whatever the notes beside them say
-        return 1
 
 
 def recording(data: bytes) -> tuple[np.ndarray, int]:
@@ -196,6 +192,10 @@ def _by_soundfile(data: bytes) -> tuple[np.ndarray, int]:
     except ImportError as error:
         raise MissingExtraError(package="soundfile", extra="audio") from error
     with soundfile.SoundFile(io.BytesIO(data)) as file:
+        allowed = max(ALWAYS_SAMPLES, SAMPLES_PER_BYTE * len(data))
+        if file.frames * file.channels > allowed:
+            told = f"{file.frames:,} samples for each of {file.channels} channels"
+            raise ValueError(f"its header promises {told}, but its bytes may hold {allowed:,}")
         is_float = file.subtype in {"FLOAT", "DOUBLE"}
         values = file.read(dtype="float64" if is_float else "int16", always_2d=True)
         if len(values) != file.frames:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from dshub import archives
 from dshub.layouts.places import Listed, Place
 from dshub.layouts.sums import Summed, Sums
 
@@ -92,6 +93,9 @@ class LocalFile:
         with self.place.open(self.prefix + name) as stream:
             summed = Summed(stream, name, size, title=self.name, sums=self.sums)
             yield cast("BinaryIO", io.BufferedReader(summed))
+
+    def check_size(self, size: int) -> None:
+        archives.check_size(size, self.listed.size, self.name)
 
 
 class LocalFiles:

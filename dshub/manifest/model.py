@@ -54,7 +54,8 @@ class Limits(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """What a file may grow to when it is unpacked; whatever grows beyond is taken for a bomb.
 
     The defaults let pass every dataset we know of. They decide no row, so they can be raised in a
-    released manifest.
+    released manifest. They hold for archives and compressions, and for each file of a format that
+    compresses or repeats values, such as Parquet: there, bytes are those of the values in memory.
 
     Attributes:
         unpacked: bytes of everything inside together.

@@ -46,6 +46,16 @@ class File(Protocol):
     def open(self) -> AbstractContextManager[BinaryIO]:
         """The bytes from the beginning. Raises ReadError, also while they are read."""
 
+    def check_size(self, size: int) -> None:
+        """Compare the bytes that its content takes in memory with the limits of the resource.
+
+        For readers of formats that compress or repeat values: of what a header promises, before
+        it is read, and of what was read so far.
+
+        Raises:
+            UnsafeArchiveError: a file of this size may not unpack to so many bytes.
+        """
+
 
 class Output(Protocol):
     """Where the files of one part are written.

@@ -1,13 +1,18 @@
 """Columns of tables that Arrow reads: which are wanted, and in plain types."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub.errors import ReadError
 from dshub.readers._records import BATCH_BYTES
+
+if TYPE_CHECKING:
+    from dshub.readers import File
 
 DAMAGE = (  # what Arrow raises for a file that is damaged, or not what it says
     pa.ArrowException,
@@ -21,6 +26,9 @@ DAMAGE = (  # what Arrow raises for a file that is damaged, or not what it says
 )
 
 
+_LISTS = (pa.ListArray, pa.LargeListArray, pa.FixedSizeListArray)
+
+
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """Raise ReadError, with the file's name, in place of what Arrow raises."""
@@ -31,26 +39,76 @@ def translated(name: str) -> Iterator[None]:
         raise ReadError(file=name, reason=f"it cannot be read: {told[:300]}") from error
 
 
-def checked(batch: pa.RecordBatch, columns: Mapping[str, str], name: str) -> pa.RecordBatch:
-    """The wanted columns of a batch, in plain types.
+def plain_pieces(
+    batches: Iterable[pa.RecordBatch], columns: Mapping[str, str], file: "File"
+) -> Iterator[pa.RecordBatch]:
+    """The wanted columns in plain types, in batches of moderate size.
 
     Args:
-        batch: as Arrow read it; its bytes are not trusted.
+        batches: as Arrow read them; their bytes are not trusted.
         columns: where each column is, `struct.field` within a struct; all where there are none.
-        name: of the file, for errors.
+        file: from which they come.
 
     Raises:
         ReadError: values are damaged (offsets, text that is not UTF-8); there is no such column.
+        UnsafeArchiveError: they are more than the file may unpack to.
     """
-    with translated(name):
-        batch.validate(full=True)
-        names = batch.schema.names
-        if not columns and len(set(names)) < len(names):
-            twice = next(column for column in names if names.count(column) > 1)
-            raise ReadError(file=name, reason=f"it has two columns {twice!r}")
-        places = columns or {column: column for column in names}
-        found = {column: plain(_column(batch, path, name)) for column, path in places.items()}
-    return pa.RecordBatch.from_pydict(found)
+    total = 0
+    for batch in batches:
+        with translated(file.name):
+            wanted = _wanted(batch, columns, file.name)
+            size = sum(map(_plain_size, wanted.values()))
+        total += size
+        file.check_size(total)
+        step = max(1, batch.num_rows * BATCH_BYTES // max(1, size))
+        for start in range(0, batch.num_rows, step):
+            with translated(file.name):
+                piece = {name: _plain(item.slice(start, step)) for name, item in wanted.items()}
+            yield pa.RecordBatch.from_pydict(piece)
+
+
+def _wanted(batch: pa.RecordBatch, columns: Mapping[str, str], name: str) -> dict[str, pa.Array]:
+    """The columns that are asked for, checked."""
+    batch.validate(full=True)
+    names = batch.schema.names
+    if not columns and len(set(names)) < len(names):
+        twice = next(column for column in names if names.count(column) > 1)
+        raise ReadError(file=name, reason=f"it has two columns {twice!r}")
+    places = columns or {column: column for column in names}
+    return {column: _column(batch, path, name) for column, path in places.items()}
+
+
+def _plain_size(column: pa.Array) -> int:
+    """The bytes of a column without dictionaries and views, each of whose values may be repeated.
+
+    Of nested dictionaries it is the most that they can take.
+    """
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    kind = column.type
+    size: int = column.nbytes
+    if pa.types.is_null(kind):
+        size = len(column)
+    elif pa.types.is_dictionary(kind):
+        size = _resolved_size(column)
+    elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        lengths = np.frombuffer(column.buffers()[1], "<i4")[::4]  # each view begins with its length
+        size += int(lengths[column.offset : column.offset + len(column)].sum(dtype=np.int64))
+    elif pa.types.is_struct(kind):
+        size = sum(map(_plain_size, column.flatten()))
+    elif isinstance(column, _LISTS) and kind != _plain_type(kind):
+        size += _plain_size(column.flatten())
+    return size
+
+
+def _resolved_size(column: pa.DictionaryArray) -> int:
+    values, count = column.dictionary, len(column)
+    if pa.types.is_string(values.type) or pa.types.is_binary(values.type):
+        lengths = pc.binary_length(values).take(column.indices)
+        return 4 * count + (pc.sum(lengths).as_py() or 0)
+    if pa.types.is_primitive(values.type):
+        return count * int(values.type.bit_width) // 8
+    return count * _plain_size(values)
 
 
 def path_of(schema: pa.Schema, path: str, name: str) -> list[str]:
@@ -82,7 +140,7 @@ def _column(batch: pa.RecordBatch, path: str, name: str) -> pa.Array:
     return column
 
 
-def plain(column: pa.Array) -> pa.Array:
+def _plain(column: pa.Array) -> pa.Array:
     """The same values without dictionaries, and with 32-bit offsets."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
@@ -104,15 +162,6 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = pa.list_(_plain_type(kind.value_type))
     return kind
-
-
-def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """A batch in slices of moderate size."""
-    if not batch.num_rows:
-        return
-    step = max(1, batch.num_rows * BATCH_BYTES // max(1, batch.nbytes))
-    for start in range(0, batch.num_rows, step):
-        yield batch.slice(start, step)
 
 
 def as_stored(rows: pa.RecordBatch, columns: Mapping[str, str]) -> pa.Table:

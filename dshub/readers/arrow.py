@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from dshub.errors import ReadError
 from dshub.readers._arrays import with_numbers
+from dshub.readers._arrow_messages import compressed_buffers
 from dshub.readers._runs import only_part, runs
-from dshub.readers._tabular import as_stored, checked, pieces, translated
+from dshub.readers._tabular import as_stored, plain_pieces, translated
 
 if TYPE_CHECKING:
     from dshub.readers import File, Output
@@ -45,10 +46,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
         for file in only_part(files, "Arrow"):
             with file.open() as stream:
-                source = _Source(stream)
+                source = _Source(stream, file)
                 is_file = _begin(source, file.name)
-                for batch in _batches(source, file.name):
-                    yield from pieces(checked(batch, self.columns, file.name))
+                yield from plain_pieces(_batches(source, file.name), self.columns, file)
                 _check_end(source, file.name, is_file=is_file)
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
@@ -64,10 +64,15 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Source(io.RawIOBase):
-    """A stream that is read in pieces, and remembers the last bytes that were read."""
+    """A stream that is read in pieces, and remembers the last bytes that were read.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    Arrow unpacks a message when it has read it: so what its buffers promise is checked here.
+    """
+
+    def __init__(self, stream: BinaryIO, file: "File") -> None:
         self._stream, self.last, self._again = stream, b"", b""
+        self._file, self._unpacked = file, 0
+        self._buffers: list[int] = []
 
     def readable(self) -> bool:
         return True
@@ -81,7 +86,16 @@ class _Source(io.RawIOBase):
             left -= len(piece)
         data = b"".join(found)
         self.last = (self.last + data[-len(END) :])[-len(END) :]
+        self._check(data)
         return data
+
+    def _check(self, data: bytes) -> None:
+        """A message's description is read at once, and then its body."""
+        for place in self._buffers:
+            self._unpacked += max(0, int.from_bytes(data[place : place + 8], "little", signed=True))
+        if self._buffers:
+            self._file.check_size(self._unpacked)
+        self._buffers = compressed_buffers(data)
 
     def give_back(self, data: bytes) -> None:
         """Bytes to be read again."""

@@ -17,7 +17,7 @@ from dshub.readers._texts import gathered, line_texts, only_part, spread
 if TYPE_CHECKING:
     from dshub.readers import File, Output
 
-LARGEST_SENTENCE = 64 << 20  # characters; a file without an empty line is another format
+LARGEST_SENTENCE = 1 << 20  # characters; a file without an empty line is another format
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

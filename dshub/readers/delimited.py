@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dshub.readers import File, Output
 
 LARGEST_ROW = 16 << 20  # characters of a row of several lines
+_COUNTED = 1000  # fields that are too many and counted all the same, for errors
 BYTE_ORDER_MARK = "\ufeff"
 QUOTE = '"'
 
@@ -118,13 +119,17 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Make a row as long as it must be, if that is allowed."""
         if self.short == "error" or len(row) > len(self.columns):
             fields = "1 field" if len(row) == 1 else f"{len(row):,} fields"
+            if not self.quoting and len(row) > len(self.columns) + _COUNTED:
+                fields = f"{fields} or more"
             reason = f"line {number:,} has {fields}, but there are {len(self.columns)} columns"
             raise ReadError(file=file.name, reason=reason)
         row.extend([""] * (len(self.columns) - len(row)))
 
     def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
         delimiter, blanks = self.delimiter[0], self.delimiter == ", "
-        splits = len(self.columns) - 1 if self.long == "last" else -1
+        splits = len(self.columns) + _COUNTED
+        if self.long == "last":
+            splits = len(self.columns) - 1
         for number, line in enumerate(lines, self.skip + 1):
             text = line.removesuffix("\r")
             if text:
@@ -133,14 +138,15 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _quoted(self, file: "File", lines: Iterator[str]) -> Iterator[Row]:
         first, size = self.skip + 1, 0
+        largest = min(LARGEST_ROW, len(self.columns) * (2 * csv.field_size_limit() + 3))
 
         def counted() -> Iterator[str]:
             """The lines; those of one row may not be too many, or a quote swallows the file."""
             nonlocal size
             for line in lines:
                 size += len(line) + 1
-                if size > LARGEST_ROW:
-                    reason = f"the row at line {first:,} is longer than {LARGEST_ROW:,} characters"
+                if size > largest:
+                    reason = f"the row at line {first:,} is longer than {largest:,} characters"
                     raise ReadError(file=file.name, reason=reason)
                 yield line + "\n"
 

@@ -20,6 +20,8 @@ from dshub.readers._texts import gathered, numbered_lines, only_part, spread, wh
 if TYPE_CHECKING:
     from dshub.readers import File, Output
 
+_SMALL = 1 << 20  # bytes of a document; whatever it holds takes little memory
+_ITEM = 32  # bytes that an item of a list or an object takes in Python, on average
 LARGEST_DOCUMENT = 1 << 30  # bytes; a document is read as a whole, which lines need not be
 
 
@@ -108,6 +110,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _rows(self, file: "File") -> Iterator[list[Any]]:
         for place, data in self._documents(file):
+            if len(data) > _SMALL:
+                file.check_size(_decoded_size(data))
             try:
                 document = msgspec.json.decode(data)
                 for trail in trails(Trail((document,)), self._steps):
@@ -196,6 +200,11 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             place = self._places[name]
             node = _placed(node, place, [_wrapped(v, place.level - 1) for v in values], name)
         return node
+
+
+def _decoded_size(data: bytes) -> int:
+    """Bytes that a document takes in memory, told by its signs."""
+    return len(data) + _ITEM * sum(map(data.count, (b",", b"[", b"{", b":")))
 
 
 def _wrapped(value: Any, level: int) -> Any:

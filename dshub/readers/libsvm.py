@@ -24,7 +24,7 @@ BATCH_BYTES = 8 << 20
 LARGEST_ROW = 1 << 20  # values; more would be an array, not the features of a row
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
-_LINE = re.compile(rf"[+-]?\d{{1,9}}(?:[ \t]+\d{{1,9}}:{_NUMBER})*[ \t]*", re.ASCII)
+_LINE = re.compile(rf"[+-]?\d{{1,9}}(?:[ \t]+\d{{1,9}}:{_NUMBER})*+[ \t]*", re.ASCII)
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,10 +83,12 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _row(self, text: str) -> tuple[int, np.ndarray]:
         """Label and values (features,) of a line; ValueError says what is wrong with it."""
+        size = prod(self.shape)
+        if text.count(":") > size:  # before memory goes into each of them
+            raise ValueError(f"has {text.count(':'):,} features, but there are {size:,}")
         if not _LINE.fullmatch(text):
             raise ValueError("is not `label index:value …`")
         label, *pairs = text.replace(":", " ").split()
-        size = prod(self.shape)
         places = np.array(pairs[::2], np.int64) - 1
         if np.any(np.diff(places) <= 0) or np.any(places < 0) or np.any(places >= size):
             raise ValueError(f"has other indices than 1 to {size:,} in ascending order")

@@ -74,6 +74,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             opened[column] = MatFile(stack.enter_context(file.open()), file.name)
             found = opened[column].find(name)
             arrays[column] = self._array(column, found, field)
+        file.check_size(sum(array.rows * array.row_bytes for array in arrays.values()))
         tag = next(iter(variables.values()))
         for piece in together(arrays, budget=BATCH_BYTES):
             columns = {

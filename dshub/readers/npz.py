@@ -88,6 +88,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                     )
                     for column, stream in streams.items()
                 }
+                self._check_sizes(group, arrays)
                 for piece in together(arrays, budget=BATCH_BYTES):
                     columns = {
                         column: nested(self._shaped(column, values, arrays[column].name))
@@ -128,6 +129,12 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 )
                 for column, array in self.columns.items()
             }
+
+    def _check_sizes(self, files: Mapping[str, "File"], arrays: Mapping[str, Stored]) -> None:
+        """Compare what the headers promise with what the files may unpack to."""
+        sizes = {column: array.rows * array.row_bytes for column, array in arrays.items()}
+        for part, file in files.items():
+            file.check_size(sum(sizes.values()) if self.columns else sizes[part])
 
     def _shaped(self, column: str, values: np.ndarray, name: str) -> np.ndarray:
         """Rows in the shape and with the axes that are wanted."""

@@ -12,6 +12,7 @@ from typing import BinaryIO, ClassVar
 import pyarrow as pa
 import pytest
 
+from dshub import archives
 from dshub.errors import ReadError
 from dshub.readers import Reader
 
@@ -26,6 +27,10 @@ class MemoryFile:
     def open(self) -> Iterator[BinaryIO]:
         """The bytes from the beginning."""
         yield io.BytesIO(self.data)
+
+    def check_size(self, size: int) -> None:
+        """See `dshub.readers.File`."""
+        archives.check_size(size, len(self.data), self.name)
 
 
 class MemoryOutput:

@@ -47,7 +47,7 @@ def drained(path: Path, member: str = "", limits: Limits | None = None) -> int:
             with file.open() as stream:
                 while piece := stream.read(1 << 16):
                     count += len(piece)
-    assert "`limits`" in caught.value.hint
+    assert "`limits." in caught.value.hint
     return count
 
 

@@ -429,3 +429,15 @@ def test_recordings_are_lists_in_batches_and_lazy_in_columns() -> None:
     assert [part.shape for part in batch["x"]] == [(50, 2), (7, 2)]
     assert isinstance(rows["x"], LazyColumn)
     assert rows.pictures == []
+
+
+def test_recording_that_promises_hours_is_refused() -> None:
+    """A few bytes of FLAC may hold hours of silence; that is seen before any is decoded."""
+    soundfile = pytest.importorskip("soundfile")
+    sink = io.BytesIO()
+    soundfile.write(sink, np.zeros(65_536, np.int16), 16_000, format="FLAC", subtype="PCM_16")
+    data = bytearray(sink.getvalue())
+    data[21:26] = (0xF << 36 | 1 << 31).to_bytes(5, "big")  # STREAMINFO: 16 bits, and samples
+    feature = AudioFeature(rate=16_000, encoding="flac")
+    with pytest.raises(ReadError, match=r"promises 2,147,483,648 samples.* may hold 33,554,432"):
+        only(bytes(data), feature)
