@@ -7,8 +7,8 @@ from typing import Any
 BROKEN: Any = object()
 """Stands for a value that has a fault, or is missing, which is already on the list."""
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+_HEADER = re.compile(r"(\[\[?)([^\]]+)\]")
+_KEY = re.compile(r"([A-Za-z0-9_.\"'-]+)\s*=")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def _places(text: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
+        line = line.lstrip()  # noqa: PLW2901
         if header := _HEADER.match(line):
             table = _plain(header[2])
             if header[1] == "[[":

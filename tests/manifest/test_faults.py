@@ -1,5 +1,6 @@
 """Every fault of a file at once, whatever lies in it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,12 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         with pytest.raises(ManifestError) as caught:
             read(path)
         assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["[" + " " * 6_000, "a" * 200_000, " " * 200_000 + "["])
+def test_lines_are_found_in_linear_time(line: str) -> None:
+    """A line that looks like the header of a table, within a string or not, holds nothing up."""
+    text = GOOD.replace("title = ", f"x = '''\n{line}\n'''\ntitle = ", 1)
+    began = time.process_time()
+    assert faults_of(text).keys() == {"x"}
+    assert time.process_time() - began < 1
