@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +337,45 @@ def test_a_document_of_a_hub_is_told_to_have_no_files_of_its_own() -> None:
     assert found.content["features"] == {"title": {"kind": "text"}}
     reader = {"format": "parquet", "columns": {"title": "title"}}
     assert found.content["splits"]["plain_text"] == {"reader": reader}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@a{b,c={" * 50_000,
+        "@a{b," + " " * 200_000,
+        "@a{b,c" + " " * 200_000,
+        "@" + " " * 200_000,
+        "@a{b,title={x},author={" + "a and b " * 50_000 + "}}",
+        "@a{b,title={x},author={" + "a b " * 50_000 + "}}",
+    ],
+)
+def test_any_citation_is_read_in_linear_time(text: str) -> None:
+    """Braces, blanks and names without end."""
+    began = time.process_time()
+    assert len(list(citations(text))) == ("author" in text)
+    assert time.process_time() - began < 1
+
+
+def test_an_unfinished_citation_costs_no_other() -> None:
+    """The next entry begins anew."""
+    entry = "@misc{b, title={A title}, author={Ann B}}"
+    (found,) = citations(f"@misc{{a, title={{never closed, author={{x}}\n{entry}")
+    assert found["key"] == "b"
+
+
+def test_any_license_is_read_in_linear_time() -> None:
+    """Expressions are kept; what only looks like one becomes a note."""
+    cases = {
+        "(MIT-0 OR Apache-2.0) AND BSD-3-Clause": True,
+        "MIT OR LicenseRef-own WITH Zlib": True,
+        "1" * 200_000 + "!": False,
+        "(" * 200_000: False,
+        "a.1-" * 50_000 + " OR": False,
+        "MIT AND " * 50_000: False,
+    }
+    began = time.process_time()
+    for text, right in cases.items():
+        found = read(TABLE, license=text).content["license"]
+        assert ("spdx" in found) == right
+    assert time.process_time() - began < 2

@@ -19,8 +19,8 @@ from dshub.manifest.faults import Fault
 
 _LARGEST = 64_000_000  # bytes of a document, whose enumerations may be long
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")
-_ONE = r"\(*(?:LicenseRef-)?[A-Za-z0-9.+]*[0-9-][A-Za-z0-9.+-]*\)*|MIT|ISC|Zlib"
-_EXPRESSION = re.compile(rf"(?:{_ONE})(?: (?:AND|OR|WITH) (?:{_ONE}))*")
+_ONE = r"(?:\(*(?=[A-Za-z.+]*+[0-9-])[A-Za-z0-9.+-]++\)*+|MIT|ISC|Zlib)"
+_EXPRESSION = re.compile(rf"{_ONE}(?: (?:AND|OR|WITH) {_ONE})*+")
 _COMMONS = re.compile(
     r"https?://(?:www\.)?creativecommons\.org/(?:licenses/([a-z-]+)|publicdomain/(zero))/([0-9.]+)"
     r"(?:/.*)?"
