@@ -51,7 +51,8 @@ def key(text: str, taken: Collection[str] = (), *, instead: str = "part") -> str
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     plain = re.sub(r"[^a-z0-9_-]+", "_", plain)
-    plain = re.sub(r"[_-]*_[_-]*", "_", plain).strip("_-") or instead
+    plain = re.sub(r"[_-]+", lambda run: "_" if "_" in run[0] else run[0], plain)
+    plain = plain.strip("_-") or instead
     found, number = plain, 2
     while found in taken:
         found, number = f"{plain}_{number}", number + 1

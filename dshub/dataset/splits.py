@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from dshub.errors import SplitError
 
-_PART = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(\[([^\[\]]*)\])?\s*")
-_BOUND = re.compile(r"\s*(-?\d+)\s*(%?)\s*")
+_PART = re.compile(r"\s*+([A-Za-z0-9_-]+)\s*+(\[([^\[\]]*)\])?\s*")
+_BOUND = re.compile(r"\s*+(-?\d{1,18})\s*+(%?)\s*")
 
 
 @dataclass(frozen=True)
