@@ -5,7 +5,7 @@ imported: by preparation, and by `dshub check`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from dshub.manifest.split_checks import check_split
 
 NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
 VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:\+[0-9a-z.-]+)?")
+LONGEST_URL = 4096  # characters; of other than ASCII, `urlsplit` takes their square in time
 _KEY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 _SCHEMES = {"https", "http"}
 T = TypeVar("T")
@@ -55,6 +56,23 @@ def _check_names(manifest: Manifest) -> Iterator[Fault]:
         yield Fault("name", f"{manifest.name!r} must be name or family/member, in a-z 0-9 . _ -")
     if manifest.version is not BROKEN and not VERSION.fullmatch(manifest.version):
         yield Fault("version", f"{manifest.version!r} must be MAJOR.MINOR.PATCH")
+
+
+def unused(name: str, taken: Container[str], separator: str) -> str:
+    """The name, or where it is taken `name-2`, `name-3` and so on: one that is not."""
+    if name not in taken:
+        return name
+    high = 2
+    while f"{name}{separator}{high}" in taken:
+        high *= 2
+    low = high // 2  # taken; between the two, a search takes few tries however many are
+    while high - low > 1:
+        middle = (low + high) // 2
+        if f"{name}{separator}{middle}" in taken:
+            low = middle
+        else:
+            high = middle
+    return f"{name}{separator}{high}"
 
 
 def _check_keys(manifest: Manifest) -> Iterator[Fault]:
@@ -106,6 +124,8 @@ def _check_limit(place: str, value: int) -> Iterator[Fault]:
 
 def _check_url(url: str) -> str:
     """What is wrong with an address; nothing of a password in it is repeated."""
+    if len(url) > LONGEST_URL:
+        return f"must have at most {LONGEST_URL:,} characters"
     try:
         parts = urlsplit(url)
         right = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
