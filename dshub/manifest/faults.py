@@ -7,6 +7,7 @@ from typing import Any
 BROKEN: Any = object()
 """Stands for a value that has a fault, or is missing, which is already on the list."""
 
+_LONGEST = 200  # characters of a line that are looked at
 _HEADER = re.compile(r"(\[\[?)([^\]]+)\]")
 _KEY = re.compile(r"([A-Za-z0-9_.\"'-]+)\s*=")
 
@@ -51,7 +52,7 @@ def _places(text: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
-        line = line.lstrip()  # noqa: PLW2901
+        line = line.lstrip()[:_LONGEST]  # noqa: PLW2901
         if header := _HEADER.match(line):
             table = _plain(header[2])
             if header[1] == "[[":

@@ -1,6 +1,7 @@
 """Every fault of a file at once, whatever lies in it."""
 
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,16 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("end", ["a" * 5000, "\u0315\u0300" * 100_000 + "/x"])
+def test_a_very_long_address_is_refused_at_once(end: str) -> None:
+    """Python takes addresses apart in quadratic time."""
+    text = GOOD.replace(ADDRESS, f"https://data.example.{end}", 1)
+    began = time.process_time()
+    (fault,) = faults_of(text).values()
+    assert "at most 4,096 characters" in fault.message
+    assert time.process_time() - began < 1
+
+
 @pytest.mark.parametrize("depth", [300, 10_000])
 @pytest.mark.parametrize("form", ["a = {open}{close}", "[{dots}a]", "{dots}a = 1"])
 def test_deep_nesting(form: str, depth: int) -> None:
@@ -165,3 +176,14 @@ def test_lines_are_found_in_linear_time(line: str) -> None:
     began = time.process_time()
     assert faults_of(text).keys() == {"x"}
     assert time.process_time() - began < 1
+
+
+def test_lines_are_found_in_little_memory() -> None:
+    """The name of a table is not repeated for each of its lines."""
+    fields = "\n".join(f"a{i} = 1" for i in range(20_000))
+    tracemalloc.start()
+    try:
+        assert len(faults_of(f"{GOOD}\n[{'x' * 100_000}]\n{fields}\n")) == 1
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
