@@ -55,9 +55,9 @@ class Enumerations(Container[str]):
         self._values += len(rows) * len(nodes(node, "field"))
         if self._values > _MOST:
             raise OverflowError("its fields have more classes than a manifest can hold")
+        names = {place(item): last(place(item)) for item in nodes(node, "field")}
         columns = {
-            place(item): [row.get(place(item), row.get(last(place(item)))) for row in rows]
-            for item in nodes(node, "field")
+            name: [row.get(name, row.get(short)) for row in rows] for name, short in names.items()
         }
         if not rows or key not in columns:
             self._note(field, f"its classes are not within the document: {place(node)}")
