@@ -18,6 +18,7 @@ from dshub.manifest.split_checks import check_split
 
 NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
 VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:\+[0-9a-z.-]+)?")
+_MOST_COLUMNS = 1_000_000  # of all splits together
 LONGEST_URL = 4096  # characters; of other than ASCII, `urlsplit` takes their square in time
 _KEY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 _SCHEMES = {"https", "http"}
@@ -29,6 +30,7 @@ def check(manifest: Manifest) -> Iterator[Fault]:
     yield from _check_names(manifest)
     yield from _check_keys(manifest)
     yield from _check_use(manifest)
+    yield from _check_columns(manifest)
     for name, resource in _sound(manifest.resources):
         yield from _check_resource(f"resources.{name}", resource)
     for name, feature in _sound(manifest.features):
@@ -90,6 +92,14 @@ def _check_keys(manifest: Manifest) -> Iterator[Fault]:
         for key in () if entries is BROKEN else entries:
             if not _KEY.fullmatch(key):
                 yield Fault(f"{table}.{key}", "names are made of a-z 0-9 with _ or - between")
+
+
+def _check_columns(manifest: Manifest) -> Iterator[Fault]:
+    """Every split has every column, or says that it is without: their product is work for all."""
+    if BROKEN not in (manifest.features, manifest.splits):
+        columns = len(manifest.features) * len(manifest.splits)
+        if columns > _MOST_COLUMNS:
+            yield Fault("splits", f"have {columns:,} columns together, over {_MOST_COLUMNS:,}")
 
 
 def _check_use(manifest: Manifest) -> Iterator[Fault]:

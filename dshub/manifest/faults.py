@@ -43,7 +43,8 @@ def _line(place: str, known: dict[str, int]) -> int | None:
     while place:
         if place in known:
             return known[place]
-        place = place[: max(place.rfind("."), place.rfind("["), 0)]
+        end = 2 * _LONGEST  # no longer place is known
+        place = place[: max(place.rfind(".", 0, end), place.rfind("[", 0, end), 0)]
     return None
 
 

@@ -1,5 +1,6 @@
 """Columns of tables that Arrow reads: which are wanted, and in plain types."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -46,7 +47,7 @@ def checked(batch: pa.RecordBatch, columns: Mapping[str, str], name: str) -> pa.
         batch.validate(full=True)
         names = batch.schema.names
         if not columns and len(set(names)) < len(names):
-            twice = next(column for column in names if names.count(column) > 1)
+            twice = next(column for column, count in Counter(names).items() if count > 1)
             raise ReadError(file=name, reason=f"it has two columns {twice!r}")
         places = columns or {column: column for column in names}
         found = {column: plain(_column(batch, path, name)) for column, path in places.items()}

@@ -187,3 +187,36 @@ def test_lines_are_found_in_little_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 200 << 20
     finally:
         tracemalloc.stop()
+
+
+SPLIT = '[splits.{0}]\nrows = 1\nreader = {{ format = "lines" }}\nfiles = {{ x = {1} }}\n'
+LAYOUT = (
+    '[layouts.{0}]\nsplit = "train"\nreader = {{ format = "lines" }}\nfiles = {{ x = "{1}" }}\n'
+)
+ATTACH = '{ step = "attach", part = "x", column = "a", path = "b{i}.jpg" }'
+NUMBERS = range(4000)
+LARGE = {
+    "steps": SPLIT.format("s", [f"train-images:{i}.png" for i in NUMBERS])
+    + f"steps = [{','.join([ATTACH] * 4000)}]",
+    "a name of many parts": f'["{"a." * 100_000}"]\nx = 1',
+    "equal classes": '[features.f]\nkind = "label"\n'
+    + f"names = {[str(min(i, 39_999)) for i in range(40_001)]}",
+    "columns": "".join(f'[features.f{i}]\nkind = "text"\n' for i in NUMBERS)
+    + "".join(SPLIT.format(f"s{i}", '"train-images"') for i in NUMBERS),
+    "layouts": "".join(LAYOUT.format(f"l{i}", "local:a") for i in NUMBERS)
+    + "".join(f'[resources.r{i}]\nmd5 = "{"ab" * 16}"\nfilename = "f"\n' for i in NUMBERS),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_manifest_is_checked_in_linear_time(kind: str) -> None:
+    """Long lists are not compared with one another."""
+    began = time.process_time()
+    assert faults_of(f"{GOOD}\n{LARGE[kind]}\n")
+    assert time.process_time() - began < 2
+
+
+def test_columns_of_many_splits_are_limited() -> None:
+    """Whoever asks for the size of all tables goes through each of them."""
+    fault = faults_of(f"{GOOD}\n{LARGE['columns']}")["splits"]
+    assert "over 1,000,000" in fault.message
