@@ -200,7 +200,7 @@ LARGE = {
     + f"steps = [{','.join([ATTACH] * 4000)}]",
     "a name of many parts": f'["{"a." * 100_000}"]\nx = 1',
     "equal classes": '[features.f]\nkind = "label"\n'
-    + f"names = {[str(min(i, 39_999)) for i in range(40_001)]}",
+    f"names = {[str(min(i, 39_999)) for i in range(40_001)]}",
     "columns": "".join(f'[features.f{i}]\nkind = "text"\n' for i in NUMBERS)
     + "".join(SPLIT.format(f"s{i}", '"train-images"') for i in NUMBERS),
     "layouts": "".join(LAYOUT.format(f"l{i}", "local:a") for i in NUMBERS)
