@@ -57,7 +57,7 @@ class Digest:
 
 def is_hex(algorithm: str, text: str) -> bool:
     """Whether `text` is a checksum of that algorithm in lower-case hexadecimal digits."""
-    return re.fullmatch(rf"[0-9a-f]{{{HEX_DIGITS[algorithm]}}}", text) is not None
+    return len(text) == HEX_DIGITS[algorithm] and re.fullmatch(r"[0-9a-f]+", text) is not None
 
 
 def copy(source: BinaryIO, sink: Sink, *, algorithm: Algorithm) -> Digest:

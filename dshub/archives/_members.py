@@ -20,6 +20,7 @@ from dshub.errors import UnsafeArchiveError
 from dshub.manifest import Limits
 
 _NAMES, _LONG = 16 << 20, 256  # characters of all names: so many, and so many more for each entry
+_COMPOSED = 255  # characters, no file system takes more; composing takes their square in time
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 Kind = Literal["file", "folder", "link", "strange", "unsafe"]
@@ -120,7 +121,13 @@ def plain(name: str) -> str:
 
 def _key(name: str) -> str:
     """What is the same for names that would be one file on some file system."""
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).lower()
+    if name.isascii():
+        return name.lower()
+    parts = [
+        part if len(part) > _COMPOSED else unicodedata.normalize("NFC", part)
+        for part in name.split("/")
+    ]
+    return "/".join(parts).lower()
 
 
 def _fault(entry: Entry, name: str, seen: set[str]) -> str:

@@ -162,12 +162,13 @@ def _item(window: "_Window", shift: int) -> _Item:
 
 def _extra(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The extra fields of an entry; rubbish behind them, as some programs leave it, is let be."""
-    while len(data) >= 4:
-        key, size = struct.unpack_from("<2H", data)
-        if size + 4 > len(data):
+    at = 0
+    while len(data) - at >= 4:
+        key, size = struct.unpack_from("<2H", data, at)
+        at += 4 + size
+        if at > len(data):
             return
-        yield key, data[4 : 4 + size]
-        data = data[4 + size :]
+        yield key, data[at - size : at]
 
 
 def _wide(extra: bytes, values: tuple[int, ...]) -> tuple[int, ...]:

@@ -60,7 +60,7 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
     has = (told is not False) if header is None else header
     columns = tuple(rows[0]) if has else tuple(f"column_{i + 1}" for i in range(len(rows[0])))
     if len(set(columns)) < len(columns):
-        twice = next(column for column in columns if columns.count(column) > 1)
+        twice = next(column for column, count in Counter(columns).items() if count > 1)
         if header is None and told is None:
             return sniff(text, name, header=False)
         raise DshubError(

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
+from dshub.manifest.checks import unused
+
 _SPLITS = {
     "train": {"train", "training", "tr"},
     "validation": {"validation", "valid", "val", "dev", "development"},
@@ -12,6 +14,7 @@ _SPLITS = {
     "unlabeled": {"unlabeled", "unlabelled"},
 }
 ORDER = tuple(_SPLITS)
+_LONGEST = 200  # characters of a name
 
 
 def split_word(text: str) -> str | None:
@@ -49,13 +52,13 @@ def key(text: str, taken: Collection[str] = (), *, instead: str = "part") -> str
         taken: names that others have.
         instead: the name where nothing of the text is left, such as in Chinese.
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = (
+        unicodedata.normalize("NFKD", text[:_LONGEST]).encode("ascii", "ignore").decode().lower()
+    )
     plain = re.sub(r"[^a-z0-9_-]+", "_", plain)
-    plain = re.sub(r"[_-]*_[_-]*", "_", plain).strip("_-") or instead
-    found, number = plain, 2
-    while found in taken:
-        found, number = f"{plain}_{number}", number + 1
-    return found
+    plain = re.sub(r"[_-]+", lambda run: "_" if "_" in run[0] else run[0], plain)
+    plain = plain.strip("_-") or instead
+    return unused(plain, taken, "_")
 
 
 def dataset_name(text: str) -> str:

@@ -1,6 +1,5 @@
 """What is found out of a dataset before its manifest is written."""
 
-import fnmatch
 import glob
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,20 +80,33 @@ def cover(wanted: Collection[str], everything: Sequence[str], prefix: str) -> li
     Raises:
         DshubError: there are none that a person could read.
     """
-    begin, names = glob.escape(prefix), set(wanted)
-    endings = sorted({f".{name.rpartition('.')[2]}" for name in names})
-    folders = sorted({name[len(prefix) :].partition("/")[0] for name in names})
-    choices = [
-        [f"{begin}*"],
-        [f"{begin}*{glob.escape(end)}" for end in endings],
-        [f"{begin}{glob.escape(top)}/*{glob.escape(end)}" for top in folders for end in endings],
-    ]
-    for patterns in choices:
-        fitting = [fnmatch.filter(everything, pattern) for pattern in patterns]
-        if {name for found in fitting for name in found} == names:
-            return [pattern for pattern, found in zip(patterns, fitting, strict=True) if found]
+    names = set(wanted)
     others = [name for name in everything if name.startswith(prefix) and name not in names]
+    for pattern_of in (_all, _by_ending, _by_folder):
+        patterns = {pattern_of(name, prefix) for name in names}
+        if "" not in patterns and not any(pattern_of(name, prefix) in patterns for name in others):
+            return sorted(patterns)
     raise DshubError(
         f"other files lie among those of the dataset, such as {others[0]!r}",
         hint="take them out of the archive, or name the folder that it was made of",
     )
+
+
+def _all(name: str, prefix: str) -> str:  # noqa: ARG001
+    """The pattern of everything that begins so."""
+    return f"{glob.escape(prefix)}*"
+
+
+def _by_ending(name: str, prefix: str) -> str:
+    """The pattern of what ends in the same way; empty where a name has no ending."""
+    ending = name[len(prefix) :].rpartition(".")
+    return f"{glob.escape(prefix)}*.{glob.escape(ending[2])}" if ending[1] else ""
+
+
+def _by_folder(name: str, prefix: str) -> str:
+    """The pattern of what ends in the same way, below the same folder; empty where it has none."""
+    top, slash, rest = name[len(prefix) :].partition("/")
+    ending = rest.rpartition(".")
+    if not slash or not ending[1]:
+        return ""
+    return f"{glob.escape(prefix + top)}/*.{glob.escape(ending[2])}"

@@ -55,11 +55,12 @@ def _batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:
 
 def renamed(columns: Sequence[str]) -> dict[str, str]:
     """Those columns whose names a manifest cannot have, and the names they get."""
-    right = {column for column in columns if key(column) == column}
+    taken = {column for column in columns if key(column) == column}
     names: dict[str, str] = {}
     for i, column in enumerate(columns, 1):
-        if column not in right:
-            names[column] = key(column, right | set(names.values()), instead=f"column_{i}")
+        if column not in taken:
+            names[column] = key(column, taken, instead=f"column_{i}")
+            taken.add(names[column])
     return names
 
 
@@ -83,7 +84,8 @@ def _compare(outline: Outline, columns: dict[str, Column]) -> None:
                 f"split {name} has no column in common with {', '.join(sorted(others))}",
                 hint="name files that belong together",
             )
-        split.without = [column for column in outline.features if column not in own]
+        present = set(own)
+        split.without = [column for column in outline.features if column not in present]
         if split.without:
             outline.doubts.append(f"split {name} has no column {', '.join(split.without)}")
         for column in own:

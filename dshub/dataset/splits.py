@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from dshub.errors import SplitError, UnknownNameError, shown_value
 
-_PART = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(\[([^\[\]]*)\])?\s*")
-_BOUND = re.compile(r"\s*(-?[0-9]{1,18})\s*(%?)\s*")
+_PART = re.compile(r"\s*+([A-Za-z0-9_-]+)\s*+(\[([^\[\]]*)\])?\s*")
+_BOUND = re.compile(r"\s*+(-?[0-9]{1,18})\s*+(%?)\s*")
 
 SAME = (
     ("train", "training"),

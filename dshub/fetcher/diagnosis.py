@@ -8,7 +8,7 @@ from dshub.manifest import Resource
 
 HEAD = 1 << 16  # bytes looked at
 
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_LONGEST_TITLE = 1000  # bytes looked at: `html` refuses references of thousands of digits
 _QUOTA = re.compile(r"quota|limit exceeded|too many|rate.?limit", re.IGNORECASE)
 _LOGIN = re.compile(r"sign.?in|log.?in|password|welcome|captive|portal|consent", re.IGNORECASE)
 _MAGIC = {
@@ -59,10 +59,7 @@ def _is_page(head: bytes) -> bool:
 
 
 def _page(head: bytes) -> tuple[str, str]:
-    match = _TITLE.search(head)
-    text = match[1].decode("utf-8", "replace") if match else ""
-    title = " ".join(html.unescape(text).split())[:80]
-    title = "".join(char for char in title if char.isprintable())
+    title = _title(head)
     words = f"{title} {head.decode('utf-8', 'replace')}"
     named = f"an HTML page titled {title!r}" if title else "an HTML page"
     if _QUOTA.search(words):
@@ -73,6 +70,19 @@ def _page(head: bytes) -> tuple[str, str]:
             "this network, or the source, wants a login: open the address in a browser first",
         )
     return f"it is {named}", "open the address in a browser to see what the source says"
+
+
+def _title(head: bytes) -> str:
+    """The page's title on one line; empty where it has none."""
+    lower = head.lower()
+    opening = lower.find(b"<title")
+    start = lower.find(b">", opening) + 1
+    end = lower.find(b"</title", start)
+    if opening < 0 or not start or end < 0:
+        return ""
+    text = head[start : min(end, start + _LONGEST_TITLE)].decode("utf-8", "replace")
+    title = " ".join(html.unescape(text).split())[:80]
+    return "".join(char for char in title if char.isprintable())
 
 
 def _begins_as_named(head: bytes, name: str) -> bool:

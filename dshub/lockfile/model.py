@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -205,8 +206,8 @@ def _parsed(path: Path, text: str) -> Lockfile:
         found = convert(content, Lockfile)
     except (ValueError, RecursionError) as error:  # tomli's are ValueError, too
         raise _unreadable(path, str(error)) from error
-    names = [item.name for item in found.dataset]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    counts = Counter(item.name for item in found.dataset)
+    twice = next((name for name, count in counts.items() if count > 1), None)
     if twice is not None:
         raise _unreadable(path, f"it pins {twice} twice", _MERGED)
     return found

@@ -13,7 +13,7 @@ _VENUES = {"article": "journal", "inproceedings": "booktitle", "incollection": "
 _VENUE_FIELDS = ("journal", "booktitle", "howpublished", "institution", "publisher")
 _FIELDS = ("title", "author", "year", "doi", "eprint", "url", *_VENUE_FIELDS)
 _ENTRY = re.compile(r"@\s*(\w+)\s*\{\s*([^\s,{}]+)\s*,")
-_FIELD = re.compile(r"\s*,?\s*(\w+)\s*=\s*")
+_FIELD = re.compile(r"\s*+,?\s*+(\w++)\s*+=\s*+")
 _BARE = re.compile(r"[^\s,{}]+")
 
 
@@ -22,7 +22,7 @@ _SIGNS = {sign: f"\\{sign}" for sign in "&%$#_"} | {
     "^": "\\textasciicircum{}",
     "\\": "\\textbackslash{}",
 }
-_CAPITALS = re.compile(r"\w*(?<=\w)[A-Z]\w*")  # a word with a capital behind its first letter
+_CAPITALS = re.compile(r"(?<=\w)[A-Z]")  # behind a word's first letter
 
 
 def bibtex(citation: Citation) -> str:
@@ -67,8 +67,10 @@ def citations(text: str) -> Iterator[dict[str, Any]]:
     What cannot be read is passed over. Braces that only keep capitals are taken out. An entry of
     another type becomes `misc`.
     """
-    for match in _ENTRY.finditer(text):
-        fields = dict(_fields(text, match.end()))
+    entries = list(_ENTRY.finditer(text))
+    ends = [*(entry.start() for entry in entries[1:]), len(text)]
+    for match, end in zip(entries, ends, strict=False):
+        fields = dict(_fields(text[match.end() : end]))
         if "title" in fields and "author" in fields:
             yield _citation(match[1].lower(), match[2], fields)
 
@@ -91,14 +93,15 @@ def _citation(kind: str, key: str, fields: Mapping[str, str]) -> dict[str, Any]:
 
 def _names(authors: str) -> list[str]:
     """Names that stand between "and"; one in braces is one name."""
-    names, depth = [""], 0
-    for word in re.split(r"(\s+)", authors.strip()):
+    names: list[list[str]] = [[]]
+    depth = 0
+    for word in authors.split():
         if word == "and" and depth == 0:
-            names.append("")
+            names.append([])
         else:
-            names[-1] += word
+            names[-1].append(word)
         depth += word.count("{") - word.count("}")
-    return [name for name in names if name.strip()]
+    return [" ".join(words) for words in names if words]
 
 
 def _plain(text: str) -> str:
@@ -110,8 +113,9 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("{", "").replace("}", "").split())
 
 
-def _fields(text: str, at: int) -> Iterator[tuple[str, str]]:
+def _fields(text: str) -> Iterator[tuple[str, str]]:
     """The fields of an entry: what stands in braces, in quotes, or bare."""
+    at = 0
     while match := _FIELD.match(text, at):
         value, at = _value(text, match.end())
         if value:

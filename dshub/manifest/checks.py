@@ -5,7 +5,7 @@ imported: by preparation, and by `dshub check`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -17,6 +17,8 @@ from dshub.manifest.model import CHUNK, LOCAL, Manifest, Resource
 from dshub.manifest.split_checks import check_rows, check_split
 from dshub.untrusted import KEY, NAME, VERSION
 
+_MOST_COLUMNS = 1_000_000  # of all splits together
+LONGEST_URL = 4096  # characters; of other than ASCII, `urlsplit` takes their square in time
 _SCHEMES = {"https", "http"}
 T = TypeVar("T")
 
@@ -26,6 +28,7 @@ def check(manifest: Manifest) -> Iterator[Fault]:
     yield from _check_names(manifest)
     yield from _check_keys(manifest)
     yield from _check_use(manifest)
+    yield from _check_columns(manifest)
     for name, resource in _sound(manifest.resources):
         yield from _check_resource(f"resources.{name}", resource)
     for name, feature in _sound(manifest.features):
@@ -76,6 +79,23 @@ def _check_names(manifest: Manifest) -> Iterator[Fault]:
         yield Fault("version", f"{manifest.version!r} must be MAJOR.MINOR.PATCH")
 
 
+def unused(name: str, taken: Container[str], separator: str) -> str:
+    """The name, or where it is taken `name-2`, `name-3` and so on: one that is not."""
+    if name not in taken:
+        return name
+    high = 2
+    while f"{name}{separator}{high}" in taken:
+        high *= 2
+    low = high // 2  # taken; between the two, a search takes few tries however many are
+    while high - low > 1:
+        middle = (low + high) // 2
+        if f"{name}{separator}{middle}" in taken:
+            low = middle
+        else:
+            high = middle
+    return f"{name}{separator}{high}"
+
+
 def _check_keys(manifest: Manifest) -> Iterator[Fault]:
     tables: dict[str, Mapping[str, object]] = {
         "resources": manifest.resources,
@@ -91,6 +111,14 @@ def _check_keys(manifest: Manifest) -> Iterator[Fault]:
         for key in () if entries is BROKEN else entries:
             if not KEY.fullmatch(key):
                 yield Fault(f"{table}.{key}", "names are made of a-z 0-9 with _ or - between")
+
+
+def _check_columns(manifest: Manifest) -> Iterator[Fault]:
+    """Every split has every column, or says that it is without: their product is work for all."""
+    if BROKEN not in (manifest.features, manifest.splits):
+        columns = len(manifest.features) * len(manifest.splits)
+        if columns > _MOST_COLUMNS:
+            yield Fault("splits", f"have {columns:,} columns together, over {_MOST_COLUMNS:,}")
 
 
 def _check_use(manifest: Manifest) -> Iterator[Fault]:
@@ -129,6 +157,8 @@ def _check_limit(place: str, value: int) -> Iterator[Fault]:
 
 def _check_url(url: str) -> str:
     """What is wrong with an address; nothing of a password in it is repeated."""
+    if len(url) > LONGEST_URL:
+        return f"must have at most {LONGEST_URL:,} characters"
     try:
         parts = urlsplit(url)
         right = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0

@@ -7,8 +7,9 @@ from typing import Any
 BROKEN: Any = object()
 """Stands for a value that has a fault, or is missing, which is already on the list."""
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+_LONGEST = 200  # characters of a line that are looked at
+_HEADER = re.compile(r"(\[\[?)([^\]]+)\]")
+_KEY = re.compile(r"([A-Za-z0-9_.\"'-]+)\s*=")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def _line(place: str, known: dict[str, int]) -> int | None:
     while place:
         if place in known:
             return known[place]
-        place = place[: max(place.rfind("."), place.rfind("["), 0)]
+        end = 2 * _LONGEST  # no longer place is known
+        place = place[: max(place.rfind(".", 0, end), place.rfind("[", 0, end), 0)]
     return None
 
 
@@ -51,6 +53,7 @@ def _places(text: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
+        line = line.lstrip()[:_LONGEST]  # noqa: PLW2901
         if header := _HEADER.match(line):
             table = _plain(header[2])
             if header[1] == "[[":

@@ -1,5 +1,6 @@
 """What must hold within a feature."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -53,7 +54,7 @@ def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:
     for field in ("names", "codes"):
         found = getattr(feature, field)
         if len(set(found)) != len(found):
-            twice = next(name for i, name in enumerate(found) if name in found[:i])
+            twice = next(name for name, count in Counter(found).items() if count > 1)
             yield Fault(f"{place}.{field}", f"holds {twice!r} twice")
     if feature.codes and len(feature.codes) != len(feature.names):
         told = f"has {len(feature.codes)} codes for {len(feature.names)} classes"

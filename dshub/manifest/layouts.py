@@ -1,6 +1,8 @@
 """A manifest whose splits are read in another layout, and what must hold of layouts."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import msgspec
 
@@ -66,7 +68,7 @@ def _check_files(place: str, layout: Layout, split: Split, manifest: Manifest) -
     read = msgspec.structs.replace(
         split, reader=layout.reader, files=layout.files, steps=layout.steps
     )
-    known = {**manifest.resources, **layout.resources, LOCAL: Resource()}
+    known = cast("Any", ChainMap({LOCAL: Resource()}, layout.resources, manifest.resources))
     whole = msgspec.structs.replace(manifest, resources=known)
     yield from check_reading(place, read, whole)
     for reference in (item for part in layout.files for item in read.references(part)):

@@ -279,7 +279,7 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
     def split_features(self, split: str) -> Mapping[str, Feature]:
         """The columns of a split: all features but those that it is without."""
-        without = self.splits[split].without
+        without = set(self.splits[split].without)
         return {name: item for name, item in self.features.items() if name not in without}
 
     def split_resources(self, splits: tuple[str, ...] | None = None) -> dict[str, Resource]:

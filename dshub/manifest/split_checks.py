@@ -12,6 +12,8 @@ from dshub.manifest.features import Feature, LabelFeature, row_bytes
 from dshub.manifest.model import Manifest, Split
 from dshub.manifest.steps import Attach, Cut, Join, Match, Step
 
+_MOST_STEPS = 64
+_SHOWN = 5  # files of a part in a message
 _FIELD = re.compile(r"(?:0[1-9])?d?")
 
 
@@ -37,6 +39,9 @@ def check_reading(place: str, split: Split, manifest: Manifest) -> Iterator[Faul
     """Every fault of the reader, files and steps of a split, or of a layout of it."""
     yield from _check_reader(f"{place}.reader", split.reader)
     yield from _check_files(f"{place}.files", split, manifest)
+    if len(split.steps) > _MOST_STEPS:
+        yield Fault(f"{place}.steps", f"are more than {_MOST_STEPS}")
+        return
     for i, step in enumerate(split.steps):
         yield from _check_step(f"{place}.steps[{i}]", step, split)
 
@@ -83,7 +88,8 @@ def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:
         known = split.references(step.part) if step.part in split.files else ()
         members = [reference.partition(":")[2] for reference in known]
         if members and not any(member and _may_fit(step.path, member) for member in members):
-            told = f"{step.path!r} names no file of {step.part!r}: {', '.join(known)}"
+            some = ", ".join([*known[:_SHOWN], "…"] if len(known) > _SHOWN else known)
+            told = f"{step.path!r} names no file of {step.part!r}: {some}"
             yield Fault(f"{place}.path", told)
 
 

@@ -16,8 +16,8 @@ MOST_HEAD = 16 << 10  # bytes of a request's head
 MOST_LINE = 8 << 10  # bytes of its first line
 
 _LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*?)[ \t]*")
-_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _ONCE = {"host", "content-length", "range", "if-range"}  # two of one would be an ambiguity
 
@@ -94,7 +94,7 @@ def _fields(lines: list[str]) -> dict[str, str]:
         match = _FIELD.fullmatch(line)
         if match is None:
             raise Refusal(HTTPStatus.BAD_REQUEST)
-        name, value = match[1].lower(), match[2]
+        name, value = match[1].lower(), match[2].strip(" \t")
         if name in headers and name in _ONCE:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"two headers {match[1]}")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value

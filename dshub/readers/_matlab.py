@@ -24,6 +24,7 @@ from dshub.readers._matlab_elements import (
     NUMERIC,
     STRUCT,
     Element,
+    Held,
     Inflated,
     Matrix,
     Source,
@@ -31,6 +32,7 @@ from dshub.readers._matlab_elements import (
 from dshub.readers._stored import Header
 
 HEADER = 128  # bytes
+MOST_VALUES = 1 << 20  # cells, or fields of structs, of a variable
 LARGEST_TEXT = 256 << 20  # bytes of a variable of text, which is in memory as a whole
 
 
@@ -81,13 +83,12 @@ class Variable:
         count = prod(self.matrix.lengths)
         if 8 * count * len(fields) > self.source.left:
             raise self.source.fault(f"{self.matrix.name} holds fewer than {count:,} values")
-        found = []
-        for _ in range(count):
-            for name in fields:
-                value = self.source.value(wanted=name == field)
-                if name == field:
-                    found.append(value)
-        return found
+        if count * len(fields) > MOST_VALUES:
+            raise self.source.fault(f"{self.matrix.name} holds more than {MOST_VALUES:,} values")
+        inside = Held(self.source, self.source.left)
+        wanted = [name == field for name in fields]
+        values = [[inside.value(wanted=one) for one in wanted] for _ in range(count)]
+        return [row[wanted.index(True)] for row in values]
 
     def _fields(self) -> list[str]:
         (width, *_) = self.source.whole_numbers(1)

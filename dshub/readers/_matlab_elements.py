@@ -104,14 +104,13 @@ class Source:
 
     def tag(self) -> tuple[int, int, bytes | None]:
         """Type and size of an element, and its bytes where they stand within the tag."""
-        (kind,) = struct.unpack(f"{self.order}I", self.take(4))
+        head = self.take(8)
+        kind, size = struct.unpack(f"{self.order}2I", head)
         if kind >> 16:
             size = kind >> 16
-            data = self.take(4)
             if size > 4:
                 raise self.fault(f"a short element of {size:,} bytes")
-            return kind & 0xFFFF, size, data[:size]
-        (size,) = struct.unpack(f"{self.order}I", self.take(4))
+            return kind & 0xFFFF, size, head[4 : 4 + size]
         return kind, size, None
 
     def small_bytes(self) -> bytes:
@@ -138,7 +137,8 @@ class Source:
         found = self.numbers()
         if found.dtype.kind not in "iu" or len(found) < least:
             raise self.fault(f"{len(found)} {found.dtype} where whole numbers must be")
-        return [int(number) for number in found]
+        whole_numbers: list[int] = found.tolist()
+        return whole_numbers
 
     def numbers(self) -> np.ndarray:
         """The numbers of an element that cannot be large."""
@@ -162,10 +162,8 @@ class Source:
         kind, size, _ = self.tag()
         if kind != MATRIX or size > self.left:
             raise self.fault("a cell or a field is none")
-        inside = Element(self, size)
-        found = inside.scalar() if wanted else None
-        inside.skip(inside.left)
-        return found
+        inside = Held(self, size)
+        return inside.scalar() if wanted else None
 
     def scalar(self) -> Any:
         """One text or one number."""
@@ -219,6 +217,24 @@ class Element(Source):
 
     def end(self) -> None:
         self.leave()
+
+
+class Held(Source):
+    """The next bytes of an element, in memory: thousands of small elements are read fast."""
+
+    def __init__(self, outer: Source, size: int) -> None:
+        super().__init__(outer, outer.name, outer.order, size)
+        self._begin, self._data = outer.place(), outer.take(size)
+
+    def place(self) -> int:
+        return self._begin + self.offset
+
+    def take(self, size: int) -> bytes:
+        if size > self.left:
+            raise self.fault("it is cut short")
+        self.offset += size
+        self.left -= size
+        return self._data[self.offset - size : self.offset]
 
 
 class Inflated(Source):

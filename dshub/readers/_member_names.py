@@ -12,13 +12,16 @@ and `stem`, the same without the file's ending. Lists of files name them by one 
 """
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from string import Formatter
 
 LONGEST_NAME = 255  # characters of a file's or folder's name, as file systems have it
-LONGEST_PATH = 4096  # characters; also bounds how long a hostile name can keep the matching busy
+LONGEST_PATH = 4096  # characters
+MOST_FIELDS = 32
 DERIVED = ("file", "stem")
 _SPEC = re.compile(r"(?:path|d|0([1-9])d)?")
+_DIGITS = re.compile(r"[0-9]{0,18}")
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,14 @@ class Field:
     width: int | None
     folders: bool
 
-    @property
-    def pattern(self) -> str:
-        """A group of a regular expression."""
+    def reach(self, member: str, start: int) -> int:
+        """Where the longest value that starts there ends."""
         if self.width is not None:
-            return f"(?P<{self.name}>[0-9]{{1,18}})"
-        form = rf".{{1,{LONGEST_PATH}}}" if self.folders else rf"[^/]{{1,{LONGEST_NAME}}}"
-        return f"(?P<{self.name}>{form})"
+            return _DIGITS.match(member, start).end()  # type: ignore[union-attr]  # or empty
+        if self.folders:
+            return len(member)
+        slash = member.find("/", start, start + LONGEST_NAME)
+        return slash if slash >= 0 else start + LONGEST_NAME
 
 
 class MemberName:
@@ -67,13 +71,12 @@ class MemberName:
         self.fields = tuple(piece for piece in self._pieces if isinstance(piece, Field))
         if not self.fields:
             raise ValueError(f"{path!r} holds no column in braces: train/{{label}}/{{name}}.jpg")
-        pattern = "".join(
-            piece.pattern if isinstance(piece, Field) else re.escape(piece)
-            for piece in self._pieces
-        )
-        self._match = re.compile(pattern, re.DOTALL).fullmatch
-        begin = self._pieces[0] if isinstance(self._pieces[0], str) else ""
-        self._fixed = max(begin.rfind("/"), begin.rfind(":")) + 1
+        if len(self.fields) > MOST_FIELDS:
+            raise ValueError(f"{path!r} holds more than {MOST_FIELDS} columns")
+        self._begin = self._pieces[0] if isinstance(self._pieces[0], str) else ""
+        literals = [piece for piece in self._pieces[1:] if isinstance(piece, str)]
+        self._literals = literals if isinstance(self._pieces[-1], str) else [*literals, ""]
+        self._fixed = max(self._begin.rfind("/"), self._begin.rfind(":")) + 1
 
     def _field(self, name: str, spec: str, conversion: str | None) -> Field:
         form = _SPEC.fullmatch(spec)
@@ -90,12 +93,11 @@ class MemberName:
 
     def read(self, member: str) -> dict[str, str | int] | None:
         """The columns that a name holds, `file` and `stem` too; None if it is not named so."""
-        found = self._match(member) if len(member) <= LONGEST_PATH else None
-        if found is None:
+        texts = self._texts(member) if len(member) <= LONGEST_PATH else None
+        if texts is None:
             return None
         columns: dict[str, str | int] = {}
-        for field in self.fields:
-            text = found[field.name]
+        for field, text in zip(self.fields, texts, strict=True):
             if field.width is None:
                 columns[field.name] = text
             elif len(text) == max(field.width, len(str(int(text)))):
@@ -103,6 +105,34 @@ class MemberName:
             else:  # 01 where 1 is written: two names would be one number
                 return None
         return columns | self.derived(member)
+
+    def _texts(self, member: str) -> list[str] | None:
+        """The text of each field, the first one as long as it can be; in linear time."""
+        if not member.startswith(self._begin) or not member.endswith(self._literals[-1]):
+            return None
+        ends = [[len(member) - len(self._literals[-1])]]  # of each field, from the last one
+        for field, literal in zip(self.fields[:0:-1], self._literals[-2::-1], strict=True):
+            ends.append(self._ends(member, literal, field, ends[-1]))
+        texts, start = [], len(self._begin)
+        for field, literal in zip(self.fields, self._literals, strict=True):
+            end = _last(ends.pop(), field.reach(member, start))
+            if end <= start:
+                return None
+            texts.append(member[start:end])
+            start = end + len(literal)
+        return texts
+
+    def _ends(self, member: str, literal: str, field: Field, ends: list[int]) -> list[int]:
+        """Where a literal stands from which a field reaches one of the ends."""
+        places = []
+        place = member.find(literal, len(self._begin) + 1)
+        while place >= 0:
+            start = place + len(literal)
+            after = bisect_right(ends, start)  # what fits at all fits up to the next end
+            if after < len(ends) and ends[after] <= field.reach(member, start):
+                places.append(place)
+            place = member.find(literal, place + 1)
+        return places
 
     def derived(self, member: str) -> dict[str, str]:
         """The columns `file` and `stem`."""
@@ -118,3 +148,9 @@ class MemberName:
             else str(columns[piece.name]).rjust(piece.width or 0, "0")
             for piece in self._pieces
         )
+
+
+def _last(places: list[int], most: int) -> int:
+    """The last of some places up to a limit; -1 for none."""
+    at = bisect_right(places, most)
+    return places[at - 1] if at else -1

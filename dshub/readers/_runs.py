@@ -22,7 +22,7 @@ def runs(rows: pa.RecordBatch, output: "Output") -> Iterator[tuple[str, pa.Recor
 
 def _name(member: str) -> str:
     """A name that a pattern fits; a plain name is itself."""
-    return re.sub(r"\[(\w)[^]]*\]", r"\1", member.replace("*", "0").replace("?", "0"))
+    return re.sub(r"\[(\w)[^]]{0,99}\]", r"\1", member.replace("*", "0").replace("?", "0"))
 
 
 def only_part(files: Mapping[str, Sequence["File"]], form: str) -> Sequence["File"]:

@@ -1,5 +1,6 @@
 """Columns of tables that Arrow reads: which are wanted, and in plain types."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def _wanted(batch: pa.RecordBatch, columns: Mapping[str, str], name: str) -> dic
     batch.validate(full=True)
     names = batch.schema.names
     if not columns and len(set(names)) < len(names):
-        twice = next(column for column in names if names.count(column) > 1)
+        twice = next(column for column, count in Counter(names).items() if count > 1)
         raise ReadError(file=name, reason=f"it has two columns {twice!r}")
     places = columns or {column: column for column in names}
     return {column: _column(batch, path, name) for column, path in places.items()}

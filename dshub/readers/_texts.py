@@ -147,7 +147,7 @@ def spread(rows: pa.RecordBatch, output: "Output") -> Iterator[tuple[BinaryIO, p
 def fitting(pattern: str, number: int = 0) -> str:
     """A name that a pattern fits: a number for its stars, and what is shortest for the rest."""
     return re.sub(
-        r"\[(?P<sign>[^]!])[^]]*\]|(?P<any>[*?])",
+        r"\[(?P<sign>[^]!])[^]]{0,99}\]|(?P<any>[*?])",
         lambda found: found["sign"] or (str(number) if found["any"] == "*" else "0"),
         pattern,
     )

@@ -42,8 +42,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
         for file in only_part(files, "CIFAR"):
-            with file.open() as stream:
-                found = load(stream, file.name)
+            found = load(file)
             data = _array(file.name, found)
             lists = {
                 column: _list(file.name, found, key, len(data))

@@ -5,6 +5,7 @@ import io
 import posixpath
 import struct
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -422,3 +423,28 @@ def test_what_is_accepted_others_read_alike(
     with suppress(tarfile.TarError, ValueError):  # it also looks at fields that nobody needs,
         others = as_python_reads(bytes(data))  # and takes a later header with such for the end
         assert others.items() <= found.items()
+
+
+@pytest.mark.parametrize(
+    "name", ["a" + "\u0315\u0300" * 10_000, "/".join(["a" + "\u0315\u0300" * 127] * 80)]
+)
+def test_names_of_combining_characters_are_compared_at_once(read: Read, name: str) -> None:
+    """Python composes such text in quadratic time, and no file system has such names."""
+    data = zipped([(name.encode(), PLAIN, b"0"), (b"other", PLAIN, b"0")])
+    began = time.process_time()
+    assert read(data, "other") == {"other": PLAIN}
+    assert time.process_time() - began < 0.2
+
+
+def test_many_extra_fields_of_a_zip_are_passed_over_at_once(read: Read) -> None:
+    """Each of 20 entries has 16,000."""
+    extra = b"\1\2\0\0" * 16_000
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as file:
+        for i in range(20):
+            info = zipfile.ZipInfo(f"{i}")
+            info.extra = extra
+            file.writestr(info, b"x")
+    began = time.process_time()
+    assert len(read(data.getvalue(), "*")) == 20
+    assert time.process_time() - began < 1

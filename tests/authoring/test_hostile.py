@@ -3,6 +3,7 @@
 import os
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +14,9 @@ import pytest
 from independent.own_files import picture, text
 
 from dshub.authoring import Request, draft
+from dshub.authoring.names import key, split_in
+from dshub.authoring.outline import cover
+from dshub.authoring.scanning import renamed
 from dshub.errors import DshubError, ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Silent
 
@@ -129,3 +133,16 @@ def test_text_that_is_not_utf_8_is_told(made: Made, data: Path) -> None:
     with pytest.raises(DshubError, match=r"train\.csv") as caught:
         made(data)
     assert "UTF-8" in caught.value.hint
+
+
+def test_many_folders_and_columns_are_named_in_linear_time() -> None:
+    """Patterns are not tried on every file, nor names on every other name."""
+    wanted = [f"{i}/x.jpg" for i in range(5000)]
+    began = time.process_time()
+    patterns = cover(wanted, [*wanted, "sample.jpg"], "")
+    assert patterns == sorted(f"{i}/*.jpg" for i in range(5000))
+    columns = renamed([f"A {i}?!" for i in range(20_000)])
+    assert len(set(columns.values())) == 20_000
+    assert split_in("a-" * 100_000) == (None, "a-" * 100_000)
+    assert key("-" * 200_000) == "part"
+    assert time.process_time() - began < 2

@@ -1,6 +1,7 @@
 """What a person is told about bytes that are not the published ones."""
 
 import gzip
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from dshub.digest import Digest
 from dshub.errors import ChecksumError, FetchError
 from dshub.fetcher import Fetcher, Job
+from dshub.fetcher.diagnosis import diagnose
 from dshub.manifest import Resource
 from dshub.mirror import serving
 from dshub.store import Partial, Store, usage
@@ -63,6 +65,26 @@ def test_wrong_bytes_are_named(
     assert hint in whole.hint
     assert "DSHUB_MIRROR" in whole.hint
     assert whole.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        (b"<title>" * 9_000, ""),
+        (b"<TITLE\n>" + b" " * 60_000 + b"x</Title>", ""),
+        (b"<title>&#" + b"9" * 9_000 + b";</title>", " titled"),
+        (b"</title><title x='y'>Sign\n in</title><title>more</title>", " titled 'Sign in'"),
+    ],
+    ids=["many", "long", "digits", "second"],
+)
+def test_any_page_is_diagnosed_at_once(page: bytes, title: str, tmp_path: Path) -> None:
+    """Titles without end, or with numbers that Python refuses, hold nothing up."""
+    path = tmp_path / "page"
+    path.write_bytes(b"<html>" + page)
+    began = time.process_time()
+    clause, _ = diagnose(path, Resource(), len(page))
+    assert time.process_time() - began < 0.5
+    assert f"an HTML page{title}" in clause
 
 
 def test_the_bytes_are_kept_for_a_look_until_the_file_has_arrived(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +337,91 @@ def test_a_document_of_a_hub_is_told_to_have_no_files_of_its_own() -> None:
     assert found.content["features"] == {"title": {"kind": "text"}}
     reader = {"format": "parquet", "columns": {"title": "title"}}
     assert found.content["splits"]["plain_text"] == {"reader": reader}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@a{b,c={" * 50_000,
+        "@a{b," + " " * 200_000,
+        "@a{b,c" + " " * 200_000,
+        "@" + " " * 200_000,
+        "@a{b,title={x},author={" + "a and b " * 50_000 + "}}",
+        "@a{b,title={x},author={" + "a b " * 50_000 + "}}",
+    ],
+)
+def test_any_citation_is_read_in_linear_time(text: str) -> None:
+    """Braces, blanks and names without end."""
+    began = time.process_time()
+    assert len(list(citations(text))) == ("author" in text)
+    assert time.process_time() - began < 1
+
+
+def test_an_unfinished_citation_costs_no_other() -> None:
+    """The next entry begins anew."""
+    entry = "@misc{b, title={A title}, author={Ann B}}"
+    (found,) = citations(f"@misc{{a, title={{never closed, author={{x}}\n{entry}")
+    assert found["key"] == "b"
+
+
+def test_any_license_is_read_in_linear_time() -> None:
+    """Expressions are kept; what only looks like one becomes a note."""
+    cases = {
+        "(MIT-0 OR Apache-2.0) AND BSD-3-Clause": True,
+        "MIT OR LicenseRef-own WITH Zlib": True,
+        "1" * 200_000 + "!": False,
+        "(" * 200_000: False,
+        "a.1-" * 50_000 + " OR": False,
+        "MIT AND " * 50_000: False,
+    }
+    began = time.process_time()
+    for text, right in cases.items():
+        found = read(TABLE, license=text).content["license"]
+        assert ("spdx" in found) == right
+    assert time.process_time() - began < 2
+
+
+def test_containers_in_containers_are_followed_once() -> None:
+    """Sets of files that lie in one another again and again make no more work than text."""
+    inside = [{"@id": "s"}] * 50
+    files = [
+        file("f.zip", "application/zip"),
+        {"@type": "FileSet", "@id": "s", "containedIn": inside, "includes": "*.csv"},
+    ]
+    began = time.process_time()
+    found = read(files, field("a", "sc:Text", "s", of="fileSet", column="a"))
+    assert "no file that is understood" in told(found)["rows"]
+    for i in range(8):
+        outer = {"@id": f"s{i - 1}" if i else "f.zip"}
+        more = {"containedIn": outer, "includes": [f"{j}.zip" for j in range(10)]}
+        files.append({"@type": "FileSet", "@id": f"s{i}"} | more)
+    with pytest.raises(ManifestError, match="more members of archives than a manifest can hold"):
+        read(files, field("a", "sc:Text", "s7", of="fileSet", column="a"))
+    assert time.process_time() - began < 2
+
+
+def test_a_document_of_many_equal_names_is_read_in_linear_time() -> None:
+    """Each file gets a name of its own."""
+    files = [file(f"{i}/data.csv", "text/csv") for i in range(5000)]
+    began = time.process_time()
+    resources = read(files).content["resources"]
+    assert len(resources) == 5000
+    assert list(resources)[:3] == ["data-csv", "data-csv-2", "data-csv-3"]
+    assert time.process_time() - began < 2
+
+
+def test_more_classes_or_splits_than_a_manifest_can_hold_are_refused() -> None:
+    """A product of two long lists is not worked out."""
+    data = [{"kinds/name": f"n{i}"} for i in range(5000)]
+    kinds = {"@id": "kinds", "dataType": "sc:Enumeration", "data": data}
+    kinds["field"] = [{"@type": "cr:Field", "@id": "kinds/name"}]
+    link = {"references": {"@id": "kinds/name"}}
+    labels = [field(f"a{i}", "sc:Text", "rows.csv", column="a") | link for i in range(5000)]
+    with pytest.raises(ManifestError, match="more classes than a manifest can hold"):
+        read(TABLE, *labels, recordSet=[kinds])
+    sets = [
+        {"@id": f"r{i}", "field": [field(f"a{i}", "sc:Text", "rows.csv", column="a")]}
+        for i in range(1500)
+    ]
+    with pytest.raises(ManifestError, match="more record sets and fields"):
+        read(TABLE, recordSet=sets)

@@ -1,5 +1,7 @@
 """Every fault of a file at once, whatever lies in it."""
 
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,16 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("end", ["a" * 5000, "\u0315\u0300" * 100_000 + "/x"])
+def test_a_very_long_address_is_refused_at_once(end: str) -> None:
+    """Python takes addresses apart in quadratic time."""
+    text = GOOD.replace(ADDRESS, f"https://data.example.{end}", 1)
+    began = time.process_time()
+    (fault,) = faults_of(text).values()
+    assert "at most 4,096 characters" in fault.message
+    assert time.process_time() - began < 1
+
+
 @pytest.mark.parametrize("depth", [300, 10_000])
 @pytest.mark.parametrize("form", ["a = {open}{close}", "[{dots}a]", "{dots}a = 1"])
 def test_deep_nesting(form: str, depth: int) -> None:
@@ -155,3 +167,56 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         with pytest.raises(ManifestError) as caught:
             read(path)
         assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["[" + " " * 6_000, "a" * 200_000, " " * 200_000 + "["])
+def test_lines_are_found_in_linear_time(line: str) -> None:
+    """A line that looks like the header of a table, within a string or not, holds nothing up."""
+    text = GOOD.replace("title = ", f"x = '''\n{line}\n'''\ntitle = ", 1)
+    began = time.process_time()
+    assert faults_of(text).keys() == {"x"}
+    assert time.process_time() - began < 1
+
+
+def test_lines_are_found_in_little_memory() -> None:
+    """The name of a table is not repeated for each of its lines."""
+    fields = "\n".join(f"a{i} = 1" for i in range(20_000))
+    tracemalloc.start()
+    try:
+        assert len(faults_of(f"{GOOD}\n[{'x' * 100_000}]\n{fields}\n")) == 1
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
+
+
+SPLIT = '[splits.{0}]\nrows = 1\nreader = {{ format = "lines" }}\nfiles = {{ x = {1} }}\n'
+LAYOUT = (
+    '[layouts.{0}]\nsplit = "train"\nreader = {{ format = "lines" }}\nfiles = {{ x = "{1}" }}\n'
+)
+ATTACH = '{ step = "attach", part = "x", column = "a", path = "b{i}.jpg" }'
+NUMBERS = range(4000)
+LARGE = {
+    "steps": SPLIT.format("s", [f"train-images:{i}.png" for i in NUMBERS])
+    + f"steps = [{','.join([ATTACH] * 4000)}]",
+    "a name of many parts": f'["{"a." * 100_000}"]\nx = 1',
+    "equal classes": '[features.f]\nkind = "label"\n'
+    f"names = {[str(min(i, 39_999)) for i in range(40_001)]}",
+    "columns": "".join(f'[features.f{i}]\nkind = "text"\n' for i in NUMBERS)
+    + "".join(SPLIT.format(f"s{i}", '"train-images"') for i in NUMBERS),
+    "layouts": "".join(LAYOUT.format(f"l{i}", "local:a") for i in NUMBERS)
+    + "".join(f'[resources.r{i}]\nmd5 = "{"ab" * 16}"\nfilename = "f"\n' for i in NUMBERS),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_manifest_is_checked_in_linear_time(kind: str) -> None:
+    """Long lists are not compared with one another."""
+    began = time.process_time()
+    assert faults_of(f"{GOOD}\n{LARGE[kind]}\n")
+    assert time.process_time() - began < 2
+
+
+def test_columns_of_many_splits_are_limited() -> None:
+    """Whoever asks for the size of all tables goes through each of them."""
+    fault = faults_of(f"{GOOD}\n{LARGE['columns']}")["splits"]
+    assert "over 1,000,000" in fault.message

@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,28 @@ def test_a_client_that_does_not_ask_is_left(hasty: str, data: bytes) -> None:
         slow.sendall(data)
         assert ask(hasty, "/sub/data").status == 200
         assert rest(slow) == b""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"A:" + b" " * 15_000 + b"\0",
+        b"A:" + b" \t" * 7_500 + b"\rB: c",
+        b"A:" + b" " * 15_000 + b"\nB: c",
+        b"A" * 15_000,
+        b"A:b\r\n" * 3_000 + b"\0",
+        b"Range: bytes=" + b" " * 15_000,
+        b"If-None-Match: " + b"," * 15_000 + b"\0",
+    ],
+)
+def test_a_hostile_head_costs_other_clients_nothing(url: str, line: bytes) -> None:
+    """It is answered at once, whatever stands in it."""
+    with connect(url) as hostile:
+        began = time.process_time()  # of the server, too: it is a thread here
+        hostile.sendall(b"GET /sub/data HTTP/1.1\r\nHost: x\r\n" + line + b"\r\n\r\n")
+        assert ask(url, "/sub/data").status == 200
+        assert hostile.recv(1) == b"H"
+        assert time.process_time() - began < 0.5
 
 
 def test_a_head_that_drips_is_left(hasty: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 from typing import Any, ClassVar
@@ -195,6 +196,30 @@ def test_a_file_that_is_named_otherwise(member: str) -> None:
     assert caught.value.file == f"data.tar:{member}"
 
 
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("{a:path}-{b:path}-{c:path}-{d:path}.jpg", 400),
+        ("{a}-{b:d}-{c}-{d:path}.jpg", 4000),
+        ("-".join(f"{{f{i}:path}}" for i in range(32)) + ".png", 4000),
+    ],
+)
+def test_a_name_with_many_choices_is_matched_at_once(path: str, count: int) -> None:
+    """The number of columns in a path does not multiply the work."""
+    began = time.process_time()
+    with pytest.raises(ReadError, match="not named like"):
+        read({"path": path}, {"-" * count + end: b"" for end in (".jp", "/.jpg", ".png.")})
+    assert time.process_time() - began < 1
+
+
+def test_the_first_column_is_as_long_as_it_can_be() -> None:
+    """Also where a later column must be a number or may not hold a slash."""
+    options = {"path": "{a:path}-{b:d}-{c}.jpg"}
+    found = read(options, {"x-1-2-y-3-z-z.jpg": b"", "1-2-3-4-5.jpg": b"", "a/b-7-c-.jpg": b""})
+    rows = [found[name].to_pylist() for name in "abc"]
+    assert rows == [["x-1-2-y", "1-2-3", "a/b"], [3, 4, 7], ["z-z", "5", "c-"]]
+
+
 @pytest.mark.parametrize("number", ["01", "007", "x", "-1", "1.0", "٣", "9" * 19, "", " 1"])
 def test_a_folder_that_is_no_number(number: str) -> None:
     """Nor one that is written another way, for 01 and 1 would be the same class."""
@@ -306,6 +331,7 @@ def test_a_zip_is_read_by_name(tmp_path: Path) -> None:
         "{stem}",
         "{a",
         "a}",
+        "-".join(f"{{a{i}}}" for i in range(33)),
     ],
 )
 def test_paths_that_cannot_be_read_back(path: str) -> None:

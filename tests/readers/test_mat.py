@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import tracemalloc
 import zlib
 from typing import Any, ClassVar
@@ -248,15 +249,29 @@ BYTES = element(2, b"\1\2\3")
         (file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))), "a text that is none"),
         (file(variable("x", 4, (1, 9), element(16, b"abc"))), "3 characters for 1x9"),
         (file(variable("x", 1, (2**30, 2**30), b"")), "x holds fewer than"),
+        (
+            file(variable("x", 1, (1 << 21, 1), bytes(8 << 21))),
+            "x holds more than 1,048,576 values",
+        ),
         (file(variable("x", 1, (2, 1), variable("", 4, (1, 1), element(16, b"a")))), "cut short"),
     ],
-    ids=range(23),
+    ids=range(24),
 )
 def test_files_that_hold_something_else(data: bytes, told: str) -> None:
     """The error names the file, says what is there, and at which byte."""
     with pytest.raises(ReadError, match="some-file") as caught:
         read({"x": "x"}, data)
     assert told in str(caught.value)
+
+
+def test_many_cells_are_read_fast() -> None:
+    """Twenty thousand small elements, packed and plain, with names of a hundred bytes."""
+    cell = variable("n" * 100, 4, (1, 2), element(16, b"ab"))
+    cells = variable("x", 1, (20_000, 1), cell * 20_000)
+    began = time.process_time()
+    for data in (file(cells), file(packed(cells))):
+        assert read({"x": "x"}, data)["x"].to_pylist() == ["ab"] * 20_000
+    assert time.process_time() - began < 1.5
 
 
 def test_fields_that_are_not_there() -> None:

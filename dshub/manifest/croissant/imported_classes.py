@@ -8,6 +8,7 @@ from dshub.manifest.croissant.reading import Node, last, many, nodes, place, ref
 
 Content = dict[str, Any]
 
+_MOST = 2_000_000  # values of enumerations, again for each field that refers to them
 _NAMES = ("name", "label", "title")  # what the column of an enumeration is called that has names
 
 
@@ -21,6 +22,10 @@ class Enumerations(Container[str]):
             for node in nodes(document, "recordSet")
             if "Enumeration" in texts(node, "dataType") or "Enumeration" in texts(node, "@type")
         }
+        self._by_column: dict[str, tuple[str, Node]] = {}
+        for identifier, node in self._nodes.items():
+            self._by_column.setdefault(last(identifier), (identifier, node))
+        self._values = 0
         self._owners = {
             place(field): node for node in self._nodes.values() for field in nodes(node, "field")
         }
@@ -40,16 +45,19 @@ class Enumerations(Container[str]):
 
         Their record set has the column's name.
         """
-        for identifier, node in self._nodes.items():
-            if last(identifier) == column:
-                return self._classes_of(node, f"{identifier}/number", node)
-        return None
+        if column not in self._by_column:
+            return None
+        identifier, node = self._by_column[column]
+        return self._classes_of(node, f"{identifier}/number", node)
 
     def _classes_of(self, node: Node, key: str, field: Node) -> Content | None:
         rows = [row for row in many(node, "data") if isinstance(row, dict)]
+        self._values += len(rows) * len(nodes(node, "field"))
+        if self._values > _MOST:
+            raise OverflowError("its fields have more classes than a manifest can hold")
+        names = {place(item): last(place(item)) for item in nodes(node, "field")}
         columns = {
-            place(item): [row.get(place(item), row.get(last(place(item)))) for row in rows]
-            for item in nodes(node, "field")
+            name: [row.get(name, row.get(short)) for row in rows] for name, short in names.items()
         }
         if not rows or key not in columns:
             self._note(field, f"its classes are not within the document: {place(node)}")

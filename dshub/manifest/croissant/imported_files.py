@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dshub.digest import is_hex
+from dshub.manifest.checks import LONGEST_URL
 from dshub.manifest.croissant.notes import Note
 from dshub.manifest.croissant.reading import (
     Node,
@@ -24,6 +25,7 @@ from dshub.manifest.croissant.vocabulary import RESOURCE, TAR, ZIP
 _SIZE = re.compile(r"([0-9]{1,15})\s*(?:B|bytes?)?", re.IGNORECASE)
 _ARCHIVES = {TAR, ZIP, "application/x-gziptar", "application/x-gtar", "application/x-tgz"}
 _ARCHIVE_NAME = re.compile(r"\.(?:zip|tar|tgz|tar\.[a-z0-9]+)$", re.IGNORECASE)
+_LARGEST = 8_000_000  # characters of the references to one file or set of files
 _DEEPEST = 8  # containers within one another
 
 
@@ -38,6 +40,7 @@ class ImportedFiles:
         self._notes = notes
         self._nodes = {place(node): node for node in nodes(document, "distribution")}
         self._keys: dict[str, str] = {}
+        self._references: dict[tuple[str, int], list[str]] = {}
         self.resources: dict[str, dict[str, Any]] = {}
         for identifier, node in self._nodes.items():
             if not many(node, "containedIn"):
@@ -99,9 +102,19 @@ class ImportedFiles:
         return texts(self.node(identifier), "encodingFormat")
 
     def references(self, identifier: str, depth: int = 0) -> list[str]:
-        """What a manifest writes for a file or set of files; empty where it cannot."""
+        """What a manifest writes for a file or set of files; empty where it cannot.
+
+        Raises:
+            OverflowError: it is more than a manifest can hold.
+        """
         if identifier in self._keys:
             return [self._keys[identifier]]
+        if (identifier, depth) not in self._references:
+            self._references[identifier, depth] = self._within(identifier, depth)
+        return self._references[identifier, depth]
+
+    def _within(self, identifier: str, depth: int) -> list[str]:
+        """The references of what lies in containers, at some depth of those."""
         node = self.node(identifier)
         if not many(node, "containedIn"):
             return []
@@ -109,8 +122,12 @@ class ImportedFiles:
         if depth > _DEEPEST or not members or not self._understood(node):
             return []
         found: list[str] = []
-        for container in references(node, "containedIn"):
+        characters = 0
+        for container in dict.fromkeys(references(node, "containedIn")):
             outer = self.references(container, depth + 1)
+            characters += len(members) * sum(map(len, outer)) + len(outer) * sum(map(len, members))
+            if characters > _LARGEST:
+                raise OverflowError("it has more members of archives than a manifest can hold")
             if members == ["*"] and not self._is_archive(container):
                 found += outer  # a set of plain files
                 continue
@@ -138,7 +155,7 @@ class ImportedFiles:
 def urlsplit_scheme(url: str) -> str:
     """The scheme of an address; empty where it is none."""
     try:
-        return urlsplit(url).scheme
+        return urlsplit(url).scheme if len(url) <= LONGEST_URL else ""
     except ValueError:  # brackets that are none of an address
         return ""
 

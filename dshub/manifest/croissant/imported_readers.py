@@ -190,7 +190,7 @@ def _paths(columns: Sequence[Column]) -> dict[str, str] | None:
 
 def _path(json_path: str) -> str:
     """`data[].title` for `$.data[*].title`; empty where it is more than keys and lists."""
-    if not re.fullmatch(r"\$?(?:\.?[^.\[\]*?@$]+|\[\*\]|\['[^.\[\]']+'\])+", json_path):
+    if not re.fullmatch(r"\$?(?:\.?[^.\[\]*?@$]++|\[\*\]|\['[^.\[\]']++'\])++", json_path):
         return ""
     plain = re.sub(r"\['([^']+)'\]", r".\1", json_path).replace("[*]", "[]")
     return plain.lstrip("$").lstrip(".")

@@ -24,6 +24,8 @@ from dshub.manifest.croissant.vocabulary import SPLIT
 
 Content = dict[str, Any]
 
+_MOST = 2_000_000  # columns of all splits together
+
 
 class ImportedRows:
     """The splits of a document, and the features of all of them.
@@ -43,10 +45,12 @@ class ImportedRows:
         }
         self.features: dict[str, Content] = {}
         self.splits: dict[str, Content] = {}
-        self._columns: dict[str, list[str]] = {}
+        self._columns: dict[str, set[str]] = {}
         for node in nodes(document, "recordSet"):
             if place(node) not in self._named and place(node) not in self._kinds.enumerations:
                 self._add(node)
+        if len(self._columns) * len(self.features) > _MOST:
+            raise OverflowError("it has more record sets and fields than a manifest can hold")
         for split, columns in self._columns.items():
             without = [name for name in self.features if name not in columns]
             if without:
@@ -89,7 +93,7 @@ class ImportedRows:
             return
         name = self._split_name(node)
         self.splits[name] = self._split(node, columns, source)
-        self._columns[name] = [column.key for column in columns]
+        self._columns[name] = {column.key for column in columns}
 
     def _split(self, node: Node, columns: Sequence[Column], source: str) -> Content:
         files = self._files.references(source)

@@ -19,8 +19,8 @@ from dshub.untrusted import NAME
 
 _LARGEST = 64_000_000  # bytes of a document, whose enumerations may be long
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")
-_ONE = r"\(*(?:LicenseRef-)?[A-Za-z0-9.+]*[0-9-][A-Za-z0-9.+-]*\)*|MIT|ISC|Zlib"
-_EXPRESSION = re.compile(rf"(?:{_ONE})(?: (?:AND|OR|WITH) (?:{_ONE}))*")
+_ONE = r"(?:\(*(?=[A-Za-z.+]*+[0-9-])[A-Za-z0-9.+-]++\)*+|MIT|ISC|Zlib)"
+_EXPRESSION = re.compile(rf"{_ONE}(?: (?:AND|OR|WITH) {_ONE})*+")
 _COMMONS = re.compile(
     r"https?://(?:www\.)?creativecommons\.org/(?:licenses/([a-z-]+)|publicdomain/(zero))/([0-9.]+)"
     r"(?:/.*)?"
@@ -82,13 +82,17 @@ def from_croissant(document: Any, *, source: str) -> Imported:
     if not isinstance(node, dict) or "Dataset" not in texts(node, "@type"):
         raise _no_croissant(source, "its @type is not that of a dataset, sc:Dataset")
     notes: list[Note] = []
-    files = ImportedFiles(node, notes)
-    rows = ImportedRows(node, files, notes)
+    try:
+        files = ImportedFiles(node, notes)
+        rows = ImportedRows(node, files, notes)
+    except OverflowError as error:
+        raise _no_croissant(source, str(error)) from None
     content: dict[str, Any] = {"schema": 1, **_dataset(node, notes)}
     content["resources"] = files.resources
     content["features"], content["splits"] = rows.features, rows.splits
     told = "no split reads this file: take it out, or say what it is for"
-    notes += [Note(key, told) for key in files.resources if key not in rows.used()]
+    used = rows.used()
+    notes += [Note(key, told) for key in files.resources if key not in used]
     return Imported(content | _own(node), tuple(notes))
 
 

@@ -6,7 +6,10 @@ being there.
 """
 
 import re
+from collections.abc import Container
 from typing import Any
+
+from dshub.manifest.checks import unused
 
 _NAMESPACES = re.compile(
     r"(?:https?://schema\.org/|http://mlcommons\.org/(?:croissant|schema)/|"
@@ -120,11 +123,7 @@ def last(identifier: str) -> str:
     return re.split(r"[/#]", identifier.rstrip("/#"))[-1]
 
 
-def key_of(title: str, taken: Any = ()) -> str:
+def key_of(title: str, taken: Container[str] = ()) -> str:
     """A key for a manifest, made of a title; another one where it is taken."""
     plain = re.sub(r"[^a-z0-9_-]+", "-", title.lower()).strip("-_") or "unnamed"
-    found, count = plain, 1
-    while found in taken:
-        count += 1
-        found = f"{plain}-{count}"
-    return found
+    return unused(plain, taken, "-")

@@ -1,0 +1,135 @@
+"""No regular expression of the package takes more than linear time, whatever it is given."""
+
+import ast
+import fnmatch
+import importlib
+import re
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import dshub
+
+PACKAGE = Path(dshub.__file__).parent
+SIZES = (24, 100, 1_000, 10_000, 100_000)  # the worse a pattern, the sooner it fails
+SECONDS = 0.1
+METHODS = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub", "subn"}
+BREAKERS = ("", "\0", "\r", "\n", '"', "}", "]", ")", "-", "x")
+
+
+class Use(NamedTuple):
+    """A pattern, and a method of it that the package calls."""
+
+    place: str
+    pattern: re.Pattern
+    method: str
+
+
+def calls_of_re(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Calls such as `re.compile(…)`, each with the name of the function."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name)):
+                yield name, node
+
+
+def methods(name: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """What is called on a variable of that name."""
+    for node in nodes:
+        match node:
+            case ast.Attribute(value=ast.Name(id=variable), attr=method):
+                if variable == name and method in METHODS:
+                    yield method
+
+
+def uses() -> Iterator[Use]:
+    """Every use of every pattern.
+
+    A pattern is compiled at the top of a module, or stands in the call that uses it.
+    """
+    trees = {path: ast.parse(path.read_bytes()) for path in sorted(PACKAGE.rglob("*.py"))}
+    for path, tree in trees.items():
+        if not any(calls_of_re(tree)):
+            continue
+        place = path.relative_to(PACKAGE).as_posix()
+        names = vars(importlib.import_module(module_name(path)))
+        for name, value in names.items():
+            if isinstance(value, re.Pattern):
+                searched = [tree] if name.startswith("_") else trees.values()
+                nodes = [node for tree in searched for node in ast.walk(tree)]
+                for method in sorted(set(methods(name, nodes))):
+                    yield Use(f"{place}:{name}", value, method)
+        for function, call in calls_of_re(tree):
+            if function in METHODS:
+                assert {keyword.arg for keyword in call.keywords} <= {"maxsplit"}, place
+                code: Any = compile(ast.Expression(call.args[0]), place, "eval")
+                yield Use(f"{place}:{call.lineno}", re.compile(eval(code, names)), function)
+
+
+def module_name(path: Path) -> str:
+    """As it is imported."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def seconds(use: Use, text: str) -> float:
+    """How long it takes."""
+    subject = text.encode("latin-1", "replace") if isinstance(use.pattern.pattern, bytes) else text
+    call = getattr(use.pattern, use.method)
+    began = time.process_time()
+    if use.method in {"sub", "subn"}:
+        call("", subject)
+    elif use.method == "finditer":
+        any(match is None for match in call(subject))
+    else:
+        call(subject)
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("use", list(uses()), ids=lambda use: f"{use.place}-{use.method}")
+def test_patterns_take_linear_time(use: Use) -> None:
+    """A text that fits, of which a part is repeated until it breaks off, takes no time."""
+
+    @settings(
+        max_examples=25,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def pumped(data: st.DataObject) -> None:
+        fitting = data.draw(st.from_regex(use.pattern, fullmatch=use.method == "fullmatch"))
+        text = fitting.decode("latin-1") if isinstance(fitting, bytes) else fitting
+        begin = data.draw(st.integers(0, len(text)))
+        unit = text[begin : begin + data.draw(st.integers(1, 8))] or " "
+        breaker = data.draw(st.sampled_from(BREAKERS))
+        for size in SIZES:
+            hostile = text[:begin] + unit * (size // len(unit)) + breaker
+            assert seconds(use, hostile) < SECONDS, (text[:begin], unit, breaker)
+
+    pumped()
+
+
+def test_patterns_are_compiled_where_this_test_finds_them() -> None:
+    """None is compiled within a function, but shell patterns and the separators of settings."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_bytes())
+        top = [node.value for node in tree.body if isinstance(node, ast.Assign)]
+        for function, call in calls_of_re(tree):
+            if function == "compile" and call not in top and path.name != "settings.py":
+                assert ast.unparse(call.args[0]).startswith("fnmatch.translate("), path
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 1000, "*" * 1000 + "b", "a*[!b]?" * 500 + "c"])
+def test_shell_patterns_take_linear_time(pattern: str) -> None:
+    """Python makes them so that none tries twice."""
+    use = Use(pattern, re.compile(fnmatch.translate(pattern)), "match")
+    assert all(seconds(use, "a" * size) < SECONDS for size in SIZES)
