@@ -3,9 +3,8 @@
 import shlex
 from dataclasses import asdict
 
-import click
-
 from dshub.cli import _screen
+from dshub.display import shown_url
 
 DAMAGED = 5  # exit code: bytes changed, or are gone
 
@@ -21,14 +20,13 @@ def run(dest: str, *, as_json: bool) -> int:
     with Task(choose(settings.progress), f"reading {place.title}", None) as task:
         found = list(verify(place, keys=settings.mirror_keys, advance=task.advance))
     wrong = [item for item in found if item.state != "ok"]
-    rows = [[click.style(item.state, fg="red"), item.name, item.of, item.detail] for item in wrong]
+    rows = [[_screen.colored(item.state, "red"), item.name, item.of, item.detail] for item in wrong]
     data = {"files": [asdict(item) for item in found], "wrong": len(wrong)}
     _screen.answer(as_json, data, lambda: _screen.columns(rows) if rows else "")
     if not as_json:
         _screen.note(f"{len(found) - len(wrong)} files in order, {len(wrong)} not")
         names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
         if names:
-            _screen.note(
-                f"hint: `dshub mirror {shlex.quote(dest)} {' '.join(names)}` brings them again"
-            )
+            again = f"dshub mirror {shlex.quote(shown_url(dest))} {' '.join(names)}"
+            _screen.note(f"hint: `{again}` brings them again")
     return DAMAGED if wrong else 0

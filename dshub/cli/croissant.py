@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dshub.cli import _screen
+from dshub.display import shown_url
 from dshub.errors import StoreError
 from dshub.manifest.croissant import VERSIONS
 
@@ -66,6 +67,8 @@ def _export(
     from dshub.hub import Hub
     from dshub.manifest.croissant import to_croissant
 
+    if mirror and shown_url(mirror) != mirror:
+        raise click.UsageError("--mirror: the document would publish the password or the query")
     manifest = Hub().registry.manifest(name)
     document = to_croissant(manifest, version=version, address=_address(mirror))
     text = json.dumps(document, indent=1, ensure_ascii=False)

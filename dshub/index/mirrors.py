@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from dshub.digest import Digest
-from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError, shown_url
+from dshub.display import shown_url
+from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError
 from dshub.fetcher import Fetcher, Job
 from dshub.index.model import LARGEST, NAME, Entry, Index, TableFacts, TableLabel
 from dshub.index.signing import check_signature
@@ -138,7 +139,7 @@ class Mirrors:
 
     def _believed(self, data: bytes, url: str) -> Index:
         index = Index.read(data, source=shown_url(url))
-        check_signature(index, self.settings.mirror_keys, source=url)
+        check_signature(index, self.settings.mirror_keys, source=shown_url(url))
         return index
 
     def _kept(self, address: str) -> _Kept | None:
