@@ -1,6 +1,7 @@
 """What must hold within a split, and between it and the rest of the manifest."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from string import Formatter
 from typing import Any
@@ -41,8 +42,12 @@ def _check_files(place: str, split: Split, manifest: Manifest) -> Iterator[Fault
     elif not split.reader_parts:
         yield Fault(place, "leaves no file to the reader")
     for part in split.files:
-        for reference in split.references(part) or [""]:
+        references = split.references(part)
+        for reference in references or [""]:
             yield from _check_reference(f"{place}.{part}", reference, manifest)
+        for reference, count in Counter(references).items():
+            if count > 1:
+                yield Fault(f"{place}.{part}", f"{reference!r} is listed {count} times")
 
 
 def _check_without(place: str, split: Split, features: Mapping[str, Feature]) -> Iterator[Fault]:
