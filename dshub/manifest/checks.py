@@ -20,6 +20,8 @@ NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+
 VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:\+[0-9a-z.-]+)?")
 _KEY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 _SCHEMES = {"https", "http"}
+# browsers pass over blanks and signs like them, before a scheme and within it
+_OTHER_SCHEME = re.compile(r"(?!https?:)[\x00-\x20]*[a-z][a-z0-9+.\x00-\x20-]*:", re.IGNORECASE)
 T = TypeVar("T")
 
 
@@ -107,12 +109,8 @@ def _check_links(manifest: Manifest) -> Iterator[Fault]:
     citations = () if manifest.citations is BROKEN else enumerate(manifest.citations)
     pages |= {f"citations[{i}].url": item.url or "" for i, item in citations if item is not BROKEN}
     for place, url in pages.items():
-        if url is not BROKEN and url and not _is_web(url):
+        if url is not BROKEN and _OTHER_SCHEME.match(url):
             yield Fault(place, f"{url!r} must be an http or https address")
-
-
-def _is_web(url: object) -> bool:
-    return re.match(r"https?://", str(url), re.IGNORECASE) is not None
 
 
 def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:

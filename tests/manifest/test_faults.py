@@ -89,7 +89,7 @@ def test_what_no_manifest_may_say(old: str, new: str) -> None:
     [
         ('homepage = "', 'homepage = "javascript:alert(1)//', "homepage: 'javascript:"),
         ('homepage = "', 'homepage = "data:text/html,', "must be an http or https address"),
-        ('\nsource = "', '\nsource = "file:///x?', "license.source: "),
+        ('\nsource = "', '\nsource = "file:///x/', "license.source: "),
         ('image = "train-images"', 'image = ["train-images", "train-images"]', "listed 2 times"),
         (ADDRESS, ADDRESS.replace("images-idx3", "labels-idx1"), "is another file, 'train-images'"),
     ],
