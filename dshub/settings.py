@@ -19,7 +19,7 @@ from dshub.progress import Style
 
 _QUOTED = "; one that holds such a sign stands in quotation marks"
 _ADDRESS = (
-    "a folder, or an address such as https://user:password@host/path; in a password, blanks and "
+    "a folder, or an address that begins with https:// or the like, in whose password blanks and "
     "@ : / ? # are written %20 %40 %3A %2F %3F %23"
 )
 _WORDS = "," + string.whitespace  # between names
