@@ -112,6 +112,10 @@ ANEW = LABELS[:-1] + b"\0"
 SCENES = [
     Scene("A name that is not known", "fetch digit"),
     Scene("A setting that cannot be used", variables={"DSHUB_JOBS": "many"}),
+    Scene(
+        "A sign in the password of a mirror",
+        variables={"DSHUB_MIRROR": "https://user:pass/word@mirror.example"},
+    ),
     Scene("The host does not answer", dead=True),
     Scene("The file is not there", served=None),
     Scene("A page to sign in comes instead", served=LOGIN),

@@ -1,4 +1,4 @@
-"""Every exception that dshub raises on purpose. This module imports nothing of dshub.
+"""Every exception that dshub raises on purpose.
 
 ::
 
@@ -25,12 +25,15 @@
 
 The number is the exit code of the command line. Facts go in as keywords and stay available as
 attributes; the wording lives here. `hint` is the next step, shown on a line of its own.
+A message holds no password, no value of a query and no terminal command, whatever goes into it;
+its first line is one line, and each of its `details` is one more, indented.
 A plain `IndexError`, `ValueError` or `TypeError` remains right where Python has a habit of its own.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from dshub.display import one_line, redacted, shown_url, shown_value, without_secrets
 
 __all__ = [
     "ArgumentError",
@@ -55,8 +58,6 @@ __all__ = [
     "UnsafeArchiveError",
 ]
 
-SHOWN = 80  # characters of a wrong value
-
 
 class DshubError(Exception):
     """The root of the tree. `str(error)` says what happened; `error.hint` what to do next.
@@ -66,39 +67,37 @@ class DshubError(Exception):
 
     exit_code: int = 1
     hint: str = ""
+    _shows_queries = False  # of addresses in the message: where a person has to follow them
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint or self.hint
+    def __init__(self, message: str, *, details: Iterable[str] = (), hint: str = "") -> None:
+        first, *others = (self._shown(text) for text in (message, *details))
+        super().__init__("\n  ".join([first, *others]))
+        self.hint = self._shown(hint or self.hint)
         if self.hint:
             self.add_note(f"hint: {self.hint}")
+
+    def _shown(self, text: str) -> str:
+        return one_line(redacted(text, queries=not self._shows_queries))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors cross from worker processes as they are, whatever their arguments were."""
         return _again, (type(self), self.args, self.__dict__)
 
 
-def shown_url(url: str) -> str:
-    """An address for a person: without the user name and password that may be in it."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "", url)
-
-
-def shown_value(value: object) -> str:
-    """A value in one line: arrays and long lists are cut."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a number of 5,000 digits, a list in itself
-        return f"a value of type {type(value).__name__} that is too long to show"
-    told = " ".join(text.split())
-    return told if len(told) <= SHOWN else f"{told[:SHOWN]} …"
-
-
 def _again(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, Any]) -> DshubError:
     """An error as it was before it was pickled."""
     error = kind.__new__(kind)
-    DshubError.__init__(error, *args)
+    Exception.__init__(error, *args)
     error.__dict__.update(facts)
     return error
+
+
+def _paragraphs(texts: Mapping[str, str]) -> Iterator[str]:
+    """The lines of some titled texts, each below its title."""
+    for title, text in texts.items():
+        first, *others = text.splitlines() or [""]
+        yield f"{title}: {first}"
+        yield from (f"  {line.strip()}" for line in others)
 
 
 class SettingsError(DshubError):
@@ -189,8 +188,7 @@ class ManifestError(DshubError):
 
     def __init__(self, *, source: str, faults: Sequence[object]) -> None:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        lines = "".join(f"\n  {fault}" for fault in faults)
-        super().__init__(f"{source} has {count}:{lines}")
+        super().__init__(f"{source} has {count}:", details=map(str, faults))
         self.source, self.faults = source, tuple(faults)
 
 
@@ -217,8 +215,9 @@ class TransportError(DshubError):
         retry_after: float | None = None,
         absent: bool = False,
     ) -> None:
-        super().__init__(f"{shown_url(url)}: {reason}")
-        self.url, self.reason, self.absent = url, reason, absent
+        self.url, self.absent = url, absent
+        self.reason = one_line(without_secrets(reason, url))
+        super().__init__(f"{shown_url(url)}: {self.reason}")
         self.transient, self.unreachable, self.retry_after = transient, unreachable, retry_after
 
 
@@ -243,16 +242,17 @@ class FetchError(DshubError):
     def __init__(self, *, dataset: str, attempts: Mapping[str, Sequence[DshubError]]) -> None:
         lines = []
         for title, errors in attempts.items():
-            lines.append(f"\n  {title}")
-            lines.extend(f"\n    {error}" for error in errors)
+            lines.append(title)
+            lines.extend(f"  {error}" for error in errors)
             if not errors:
-                lines.append("\n    it names no source")
+                lines.append("  it names no source")
         files = "1 of its files" if len(attempts) == 1 else f"{len(attempts)} of its files"
         flat = [error for errors in attempts.values() for error in errors]
         wrong = [error for error in flat if isinstance(error, ChecksumError)]
         first = _judged(wrong) if wrong else "check the connection"
         super().__init__(
-            f"could not fetch {dataset}: no source worked for {files}{''.join(lines)}",
+            f"could not fetch {dataset}: no source worked for {files}",
+            details=lines,
             hint=f"{first}; or name a mirror in DSHUB_MIRROR; or download the files on a machine "
             f"that can, and `dshub import {_one(dataset)} FOLDER` here",
         )
@@ -286,12 +286,12 @@ class OfflineError(FetchError):
     def __init__(
         self, *, dataset: str, files: Sequence[str], looked_in: Sequence[str], hint: str = ""
     ) -> None:
-        listing = "".join(f"\n  {file}" for file in files)
         places = ", ".join(looked_in)
         DshubError.__init__(
             self,
             f"{dataset} {'are' if ', ' in dataset else 'is'} not complete in the cache "
-            f"({places}), and DSHUB_OFFLINE forbids to fetch:{listing}",
+            f"({places}), and DSHUB_OFFLINE forbids to fetch:",
+            details=files,
             hint=hint
             or f"run `dshub fetch {dataset.replace(',', '')}` on a connected machine and bring "
             f"its cache, or download the files there and `dshub import {_one(dataset)} FOLDER` "
@@ -305,12 +305,13 @@ class ManualStepError(FetchError):
     """`imagenet-1k must be obtained by hand`, with the instructions of its manifest."""
 
     exit_code = 7
+    _shows_queries = True
 
     def __init__(self, *, dataset: str, files: Mapping[str, str]) -> None:
-        listing = "".join(f"\n  {title}: {text}" for title, text in files.items())
         DshubError.__init__(
             self,
-            f"{dataset} has files that a person must obtain:{listing}",
+            f"{dataset} has files that a person must obtain:",
+            details=_paragraphs(files),
             hint=f"then run `dshub import {_one(dataset)} FILE-OR-FOLDER…`",
         )
         self.dataset, self.files = dataset, dict(files)
@@ -377,9 +378,10 @@ class LockError(DshubError):
     def __init__(
         self, *, lock: str, names: Sequence[str], changes: Sequence[str], hint: str = ""
     ) -> None:
-        listing = f" {changes[0]}" if len(changes) == 1 else "\n  ".join(["", *changes])
+        only = f" {changes[0]}" if len(changes) == 1 else ""
         super().__init__(
-            f"{lock} does not hold:{listing}",
+            f"{lock} does not hold:{only}",
+            details=() if only else changes,
             hint=hint
             or f"`dshub lock {' '.join(names)}` pins what there is now; DSHUB_LOCK=off ignores "
             "the lock",
@@ -395,12 +397,13 @@ class TermsError(DshubError):
     """
 
     exit_code = 7
+    _shows_queries = True
 
     def __init__(self, *, terms: Mapping[str, str]) -> None:
-        listing = "".join(f"\n  {name}: {text}" for name, text in terms.items())
         names = ", ".join(terms)
         super().__init__(
-            f"terms have to be accepted before {names} can be fetched:{listing}",
+            f"terms have to be accepted before {names} can be fetched:",
+            details=_paragraphs(terms),
             hint=f"`dshub fetch {' '.join(terms)}` on a terminal asks; where nobody can answer, "
             f"set DSHUB_ACCEPT_TERMS={','.join(terms)}",
         )
@@ -414,8 +417,9 @@ class StoreError(DshubError):
     hint = "ask for permission there, or choose another folder; DSHUB_CACHE names that of the cache"
 
     def __init__(self, *, path: str, action: str, reason: str, hint: str = "") -> None:
-        super().__init__(f"cannot {action} {path}: {reason}", hint=hint)
-        self.path, self.action, self.reason = path, action, reason
+        self.path, self.action, self.reason = path, action, without_secrets(reason, path)
+        shown = shown_url(path) if "://" in path else path
+        super().__init__(f"cannot {action} {shown}: {self.reason}", hint=hint)
 
 
 class DiskFullError(StoreError):
@@ -471,5 +475,6 @@ class MissingExtraError(DshubError, ImportError):
     """`torch is not installed` / `hint: pip install 'dshub[torch]'`."""
 
     def __init__(self, *, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed", hint=f"pip install 'dshub[{extra}]'")
+        missing = shown_url(package) if "://" in package else package
+        super().__init__(f"{missing} is not installed", hint=f"pip install 'dshub[{extra}]'")
         self.package, self.extra = package, extra

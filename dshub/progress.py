@@ -5,20 +5,15 @@ a notebook that is a bar, elsewhere one line per tenth, so that a log stays read
 """
 
 import os
-import re
 import sys
 import threading
 import time
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TextIO
 
-Style = Literal["auto", "bar", "lines", "off"]
+from dshub.display import one_line, redacted
 
-# what commands a terminal (ECMA-48) or turns the order of signs around (Unicode, UAX #9), except
-# line breaks, tabs, and the bold, dim and coloured letters that dshub writes itself
-_COMMANDS = re.compile(
-    r"(\x1b\[(?:[012]|[39][0-7])m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-)
+Style = Literal["auto", "bar", "lines", "off"]
 
 
 class Progress(Protocol):
@@ -59,7 +54,8 @@ class Lines:
         self._began = self._spoke = 0.0
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        self._title, self._unit, self._total, self._done, self._said = title, unit, total or 0, 0, 0
+        self._title, self._unit, self._total = one_line(redacted(title)), unit, total or 0
+        self._done = self._said = 0
         self._began = self._spoke = time.monotonic()
 
     def advance(self, amount: int) -> None:
@@ -81,7 +77,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         with self._lock:
-            print(harmless(text), file=self._stream, flush=True)
+            print(one_line(redacted(text)), file=self._stream, flush=True)
 
 
 class Bar:
@@ -96,7 +92,7 @@ class Bar:
 
         scaled, flat = unit == "B", _is_flat(self._stream)
         self._bar = tqdm(
-            desc=title,
+            desc=one_line(redacted(title)),
             total=total,
             unit=unit if scaled else f" {unit}",
             unit_scale=scaled,
@@ -121,7 +117,7 @@ class Bar:
         with self._lock:
             if self._bar is not None:
                 self._bar.clear()
-            print(harmless(text), file=self._stream, flush=True)
+            print(one_line(redacted(text)), file=self._stream, flush=True)
             if self._bar is not None:
                 self._bar.refresh()
 
@@ -172,14 +168,6 @@ def _is_flat(stream: TextIO) -> bool:
         return os.get_terminal_size(stream.fileno()).columns == 0
     except (OSError, ValueError):
         return False
-
-
-def harmless(text: str) -> str:
-    """A text for a terminal, without what would command it.
-
-    Titles, names of classes and the words of a server come from others.
-    """
-    return _COMMANDS.sub(lambda match: match[1] or "\N{REPLACEMENT CHARACTER}", text)
 
 
 def size(count: int | None) -> str:

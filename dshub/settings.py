@@ -7,17 +7,23 @@ user's `config.toml`, default. Nothing is read at import.
 import os
 import re
 import string
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self, cast
+from urllib.parse import urlsplit
 
 from dshub import arguments
+from dshub.display import HIDDEN, shown_value
 from dshub.errors import SettingsError
 from dshub.progress import Style
 
 _QUOTED = "; one that holds such a sign stands in quotation marks"
 _LONGEST = 1e6  # seconds; a few times more is too long for the system
+_ADDRESS = (
+    "a folder, or an address that begins with https:// or the like, in whose password blanks and "
+    "@ : / ? # are written %20 %40 %3A %2F %3F %23"
+)
 _WORDS = "," + string.whitespace  # between names
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _STYLES = {"auto": "auto", "bar": "bar", "lines": "lines", "off": "off", "0": "off", "1": "auto"}
@@ -76,6 +82,11 @@ class Settings:
     accept_terms: tuple[str, ...] = ()
     log: str | None = None
 
+    def __repr__(self) -> str:
+        """Show no password of a mirror: notebooks and logs keep what they show."""
+        pairs = (f"{item.name}={shown_value(getattr(self, item.name))}" for item in fields(self))
+        return f"{type(self).__name__}({', '.join(pairs)})"
+
     @classmethod
     def read(
         cls,
@@ -130,14 +141,19 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
     """The setting that a value means; relative paths are relative to `folder`."""
     if name not in _PARSERS:
         raise SettingsError(
-            name=origin, value=value, expected=f"one of the settings {', '.join(_PARSERS)}"
+            name=origin,
+            value=HIDDEN,  # of a mistyped name it may be a secret
+            expected=f"one of the settings {', '.join(_PARSERS)}",
         )
     parse, expected = _PARSERS[name]
     try:
         if name == "mirrors" and _is_one_folder(value, folder):
             value = [value]
         parsed = parse(value)
-    except (ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: ~nobody
+        if name == "mirrors":
+            expected = _ADDRESS
+            _check_mirrors(parsed, folder)
+    except (ValueError, TypeError, KeyError, OSError, RuntimeError):  # RuntimeError: ~nobody
         raise SettingsError(name=origin, value=value, expected=expected) from None
     if isinstance(parsed, Path):
         return folder / parsed
@@ -147,7 +163,7 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
 
 
 def _path(value: object) -> Path:
-    if not isinstance(value, str | Path) or not str(value).strip():
+    if not isinstance(value, str | Path) or not str(value).strip() or "://" in str(value):
         raise ValueError
     return Path(value).expanduser()
 
@@ -175,6 +191,8 @@ def _items(text: str, separators: str) -> list[str]:
 
 def _paths(value: object) -> tuple[Path, ...]:
     if isinstance(value, str):
+        if "://" in value:  # an address, which a separator of `:` would cut into folders
+            raise ValueError
         value = _items(value, os.pathsep)
     if isinstance(value, Path):
         value = [value]
@@ -191,6 +209,21 @@ def _is_one_folder(value: object, folder: Path) -> bool:
 def _mirrors(value: object) -> tuple[str | Path, ...]:
     parts = _sequence(_items(value, string.whitespace) if isinstance(value, str) else value)
     return tuple(part if isinstance(part, str) and "://" in part else _path(part) for part in parts)
+
+
+def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
+    """Refuse what is neither an address nor a folder, such as an address without its scheme.
+
+    Raises:
+        ValueError, OSError: there is one.
+    """
+    for mirror in map(str, mirrors):
+        if mirror.lower().startswith(("http://", "https://")):
+            parts = urlsplit(mirror)
+            if not parts.hostname or parts.port == 0:  # `port` raises where it is no number
+                raise ValueError
+        elif "@" in mirror and "://" not in mirror and not mirror.startswith((os.sep, ".")):
+            (folder / mirror).stat()
 
 
 def _words(value: object) -> tuple[str, ...]:

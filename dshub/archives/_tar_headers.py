@@ -1,8 +1,8 @@
 """The headers of a tar, one after the other: v7, ustar, PAX (POSIX.1-2017, pax) and GNU.
 
 Layout: a header of 512 bytes, then the data, filled up with zeros to a multiple of 512; at the end
-blocks of zeros. Python's `tarfile` takes a header that cannot be read, or none, for the end of the
-archive; here both are damage.
+blocks of zeros, which some programs leave out. Python's `tarfile` takes a header that cannot be
+read for the end of the archive; here it is damage.
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,8 +60,8 @@ def read_entries(cursor: Cursor) -> Iterator[Entry]:
     """Every entry, with the place of its data; reads to the very end.
 
     Raises:
-        Damage: a header is none, the archive ends within a header or a member, has no end, or
-            something follows its end.
+        Damage: a header is none, the archive ends within a header or a member, or something
+            follows its end.
     """
     attributes: dict[str, str] = {}
     while header := _next_header(cursor):
@@ -82,7 +82,7 @@ def _next_header(cursor: Cursor) -> _Header | None:
     place = cursor.place
     block = cursor.read(BLOCK)
     if not block:
-        raise Damage("it is cut short: no block of zeros closes it")
+        return None
     if len(block) < BLOCK:
         raise Damage("it ends within a header")
     if not block.strip(b"\0"):

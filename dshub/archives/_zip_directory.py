@@ -80,7 +80,7 @@ def read_entries(file: Region, *, tail: bytes, most: int) -> Generator[Entry, No
     items = list(islice(_items(file, directory), most + 1))
     places = sorted(item.place for item in items)
     ends: dict[int, int] = {}
-    for place, following in zip(places, [*places[1:], directory.place], strict=True):
+    for place, following in zip(places, [*places, directory.place][1:], strict=True):
         ends.setdefault(place, following)  # of two at the same place, the first pair tells
     for item in items:
         yield _entry(file, item, ends[item.place])

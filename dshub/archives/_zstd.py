@@ -59,7 +59,7 @@ class Frames(io.RawIOBase):
                     raise Damage(str(error)) from error
             elif is_skippable(magic):
                 self._skip(int.from_bytes(self._exactly(4), "little"))
-            elif magic.strip(b"\0"):
+            else:
                 raise Damage("what follows a frame is not another one")
 
     def _frame(self, decoder: "zstandard.ZstdDecompressionObj") -> Iterator[bytes]:

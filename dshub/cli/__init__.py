@@ -15,8 +15,9 @@ from typing import Any, cast
 import click
 
 from dshub import __version__, plugins
+from dshub.cli import _screen
+from dshub.display import harmless, one_line, redacted
 from dshub.errors import DshubError
-from dshub.progress import harmless
 
 MEANT = {  # what other programs call it
     "clean": "cache gc",
@@ -117,7 +118,9 @@ def main() -> None:
         _say("interrupted; what was fetched is kept")
         code = INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        _say(redacted(shown.getvalue().rstrip()))
         code = error.exit_code
     except DshubError as error:
         code = _explain(error)
@@ -145,15 +148,11 @@ def _explain(error: DshubError) -> int:
     if "--debug" in sys.argv:
         import traceback
 
-        traceback.print_exception(error)
-    _say(f"{click.style('error:', fg='red', bold=True)} {error}")
+        _say(redacted("".join(traceback.format_exception(error))))
+    _say(f"{_screen.bold(_screen.colored('error:', 'red'))} {error}")
     if error.hint:
-        _say(f"{click.style('hint:', fg='cyan')} {error.hint}")
+        _say(f"{_screen.colored('hint:', 'cyan')} {error.hint}")
     return error.exit_code
-
-
-def _color() -> bool | None:
-    return False if os.environ.get("NO_COLOR") else None
 
 
 def _set_up_log() -> None:
@@ -163,9 +162,20 @@ def _set_up_log() -> None:
     if level is not None:
         import logging
 
-        logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+        class Line(logging.Formatter):
+            """A line for each message, whatever is in it."""
+
+            def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's
+                return one_line(redacted(super().formatMessage(record)))
+
+            def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's
+                return harmless(redacted(super().formatException(ei)))
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(Line("%(name)s: %(message)s"))
+        logging.basicConfig(handlers=[handler])
         logging.getLogger("dshub").setLevel(level)
 
 
 def _say(message: str) -> None:
-    click.echo(harmless(message), err=True, color=_color())
+    _screen.echo(message, err=True)

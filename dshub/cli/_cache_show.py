@@ -117,7 +117,7 @@ def _list(items: "list[Item]") -> str:
         [size(item.size), item.kind, item.name, _amounts.ago(item.used), _mark(item)]
         for item in items
     ]
-    others = (max(len(click.unstyle(row[i])) for row in rows) + 2 for i in (0, 1, 3, 4))
+    others = (max(_screen.width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
     left = max(_screen.terminal_width() - sum(others), 20)
     for row in rows[1:]:
         row[2] = _screen.fitted(row[2], left)
@@ -134,7 +134,7 @@ def _mark(item: "Item") -> str:
 
 
 def _pinned() -> str:
-    return click.style("pinned", fg="cyan")
+    return _screen.colored("pinned", "cyan")
 
 
 def _sums(rows: "list[Share]") -> dict[str, int]:

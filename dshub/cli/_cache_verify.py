@@ -26,7 +26,7 @@ def verify(ctx: click.Context, as_json: bool) -> None:
     hub = Hub()
     findings = list(hub.cache.verify())
     damaged = [finding for finding in findings if finding.state == "damaged"]
-    rows = [[click.style("damaged", fg="red"), item.thing, item.detail] for item in damaged]
+    rows = [[_screen.colored("damaged", "red"), item.thing, item.detail] for item in damaged]
     data = {"findings": [asdict(finding) for finding in findings]}
     _screen.answer(as_json, data, lambda: _screen.columns(rows))
     if not as_json:

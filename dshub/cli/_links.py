@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
 from dshub.cli import _screen
 from dshub.errors import DshubError, OfflineError
 from dshub.fetcher.links import Link, ask
@@ -60,7 +58,7 @@ class Source:
             facts.append(f"{size(self.link.total)}, not {size(self.expected)}")
         if self.link.host:
             facts.append(f"redirects to {self.link.host}")
-        mark = click.style("ok" if self.live else "bad", fg=color)
+        mark = _screen.colored("ok" if self.live else "bad", color)
         return [f"  {mark}", self.resource, self.link.url, "; ".join(facts)]
 
 

@@ -3,10 +3,9 @@
 import shlex
 from dataclasses import asdict
 
-import click
-
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
+from dshub.display import shown_url
 
 DAMAGED = 5  # exit code: bytes changed, or are gone
 
@@ -23,7 +22,7 @@ def run(dest: str, *, as_json: bool) -> int:
         found = list(verify(place, keys=settings.mirror_keys, advance=task.advance))
     wrong = [item for item in found if item.state in {"missing", "damaged"}]
     others = [item for item in found if item.state == "other"]
-    rows = [[click.style(item.state, fg="red"), item.name, item.of, item.detail] for item in wrong]
+    rows = [[_screen.colored(item.state, "red"), item.name, item.of, item.detail] for item in wrong]
     data = {"files": [asdict(item) for item in found], "wrong": len(wrong)}
     _screen.answer(as_json, data, lambda: _screen.columns(rows) if rows else "")
     if not as_json:
@@ -33,7 +32,6 @@ def run(dest: str, *, as_json: bool) -> int:
             _screen.note(f"{counted(len(others), 'file')} not made by dshub, ignored")
         names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
         if names:
-            _screen.note(
-                f"hint: `dshub mirror {shlex.quote(dest)} {' '.join(names)}` brings them again"
-            )
+            again = f"dshub mirror {shlex.quote(shown_url(dest))} {' '.join(names)}"
+            _screen.note(f"hint: `{again}` brings them again")
     return DAMAGED if wrong else 0

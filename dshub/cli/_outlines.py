@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from dshub.cli import _screen
+from dshub.display import flat
 from dshub.manifest import Feature, LabelFeature
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def text(outline: "Outline", name: str) -> str:
     for column, feature in outline.features.items():
         if isinstance(feature, LabelFeature):
             told = _screen.fitted(_classes(outline, column, feature), max(width - 2, 20))
-            blocks.append(f"{_screen.bold('Classes')} of {column}, in order\n  {told}")
+            blocks.append(f"{_screen.bold('Classes')} of {column}, in order\n  {flat(told)}")
     if outline.doubts:
-        listing = "\n".join(f"  {doubt}" for doubt in outline.doubts)
+        listing = "\n".join(f"  {flat(doubt)}" for doubt in outline.doubts)
         blocks.append(f"{_screen.bold('Look at')}\n{listing}")
     return "\n\n".join(blocks)
 

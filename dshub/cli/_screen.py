@@ -11,13 +11,18 @@ from typing import Any
 
 import click
 
+from dshub.display import flat, harmless, one_line, redacted
 from dshub.errors import DshubError
-from dshub.progress import harmless
 
 SCHEMA = 1  # of every --json answer; raised when a field changes its meaning
 
 # besides what JSON escapes itself: what `harmless` takes out, and bytes of names that are no text
-_ESCAPED = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ESCAPED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# Begins a style. Data cannot contain it, so that every other escape in a text is theirs, not ours.
+_MARK = f"\x1b{os.urandom(8).hex()}"
+_STYLED = re.compile(rf"{_MARK}(\d+m)")
+_COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 
@@ -27,9 +32,17 @@ def answer(as_json: bool, data: Mapping[str, Any], text: Callable[[], str]) -> N
     if as_json:
         click.echo(as_text({"schema": SCHEMA, **data}, indent=1))
     else:
-        shown = harmless(text())
+        shown = text()
         if shown:
-            click.echo(shown, color=False if os.environ.get("NO_COLOR") else None)
+            echo(shown)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print text with the styles of this module; data in it cannot command the terminal."""
+    parts = _STYLED.split(text)  # text and styles in turn
+    parts[::2] = map(harmless, parts[::2])
+    parts[1::2] = [f"\x1b[{style}" for style in parts[1::2]]
+    click.echo("".join(parts), err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
@@ -40,33 +53,51 @@ def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
 
 
 def note(message: str) -> None:
-    """Tell a person something that is not the answer."""
-    click.echo(harmless(message), err=True)
+    """Tell a person something that is not the answer, on one line."""
+    echo(flat(redacted(message)), err=True)
 
 
 def bold(text: str) -> str:
     """Emphasised where the terminal can."""
-    return click.style(text, bold=True)
+    return _styled(text, 1)
 
 
 def dim(text: str) -> str:
     """Less important."""
-    return click.style(text, dim=True) if text else ""
+    return _styled(text, 2)
+
+
+def colored(text: str, color: str) -> str:
+    """In red, green, yellow or cyan where the terminal can."""
+    return _styled(text, _COLORS[color])
+
+
+def _styled(text: str, style: int) -> str:
+    return f"{_MARK}{style}m{flat(text)}{_MARK}0m" if text else ""
+
+
+def width(text: str) -> int:
+    """Characters of a text that are seen."""
+    return len(_STYLED.sub("", text))
+
+
+def lines(text: str, indent: str = "") -> str:
+    """Text of several lines, each behind an indent that tells it from lines of ours."""
+    return "\n".join(f"{indent}{one_line(line)}" for line in text.splitlines())
 
 
 def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Rows of cells in aligned columns; those in `right` are aligned to the right."""
-    widths = [max(len(click.unstyle(cell)) for cell in cells) for cells in zip(*rows, strict=True)]
-    lines = []
+    rows = [[flat(cell) for cell in row] for row in rows]
+    widths = [max(map(width, cells)) for cells in zip(*rows, strict=True)]
+    aligned = []
     for row in rows:
         cells = [
-            " " * (width - len(click.unstyle(cell))) + cell
-            if i in right
-            else cell + " " * (width - len(click.unstyle(cell)))
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            " " * (most - width(cell)) + cell if i in right else cell + " " * (most - width(cell))
+            for i, (cell, most) in enumerate(zip(row, widths, strict=True))
         ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+        aligned.append("  ".join(cells).rstrip())
+    return "\n".join(aligned)
 
 
 def fitted(text: str, width: int) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dshub.cli import _screen
+from dshub.display import flat
 from dshub.errors import DshubError, ManifestError, TransportError, UnknownNameError
 from dshub.manifest import Manifest
 from dshub.manifest.faults import with_lines
@@ -76,7 +77,7 @@ def _text(results: list[Result]) -> str:
     for name, faults, _ in results:
         if faults:
             lines.append(_screen.bold(name))
-            lines += [f"  {fault}" for fault in faults]
+            lines += [f"  {flat(fault)}" for fault in faults]
     return "\n".join(lines)
 
 

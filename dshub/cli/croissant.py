@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dshub.cli import _screen
-from dshub.errors import StoreError
+from dshub.display import shown_url
+from dshub.errors import ManifestError, StoreError
 from dshub.manifest.croissant import VERSIONS
 
 if TYPE_CHECKING:
@@ -63,10 +64,16 @@ def command(
 def _export(
     name: str, version: Any, mirror: str | None, output: Path | None, *, as_json: bool
 ) -> None:
+    from dshub.cli._readers import reader_faults
     from dshub.hub import Hub
     from dshub.manifest.croissant import to_croissant
 
+    if mirror and shown_url(mirror) != mirror:
+        raise click.UsageError("--mirror: the document would publish the password or the query")
     manifest = Hub().registry.manifest(name)
+    faults = list(reader_faults(manifest))
+    if faults:
+        raise ManifestError(source=name, faults=faults)
     document = to_croissant(manifest, version=version, address=_address(mirror))
     text = json.dumps(document, indent=1, ensure_ascii=False)
     _answer(text, output, {"croissant": document}, as_json=as_json)

@@ -45,8 +45,8 @@ def command(folder: Path | None) -> None:
     for part in ("upstream", "cache"):
         shutil.rmtree(folder / part, ignore_errors=True)
 
-    click.echo(f"{_screen.bold('dshub demo')}  no network is used; all it makes is in")
-    click.echo(f"{_screen.short_path(folder)}\n")
+    _screen.echo(f"{_screen.bold('dshub demo')}  no network is used; all it makes is in")
+    _screen.echo(f"{_screen.short_path(folder)}\n")
 
     upstream = Hub(settings=Settings(cache=folder / "upstream"), progress=Silent())
     manifest = _make(upstream)
@@ -54,18 +54,18 @@ def command(folder: Path | None) -> None:
     _show(train, folder)
     _learn(train, test)
 
-    click.echo(f"\nDone in {time.monotonic() - began:.1f} s. Real data next:\n")
-    click.echo("  dshub list                   what there is")
-    click.echo("  dshub fetch fashion-mnist    get it, verified and ready to load")
-    click.echo("  dshub cache ls               what is kept, and how large it is")
+    _screen.echo(f"\nDone in {time.monotonic() - began:.1f} s. Real data next:\n")
+    _screen.echo("  dshub list                   what there is")
+    _screen.echo("  dshub fetch fashion-mnist    get it, verified and ready to load")
+    _screen.echo("  dshub cache ls               what is kept, and how large it is")
 
 
 def _step(number: int, title: str) -> None:
-    click.echo(f"{_screen.bold(f'{number}  {title}')}")
+    _screen.echo(f"{_screen.bold(f'{number}  {title}')}")
 
 
 def _say(text: str) -> None:
-    click.echo(f"   {text}")
+    _screen.echo(f"   {text}")
 
 
 def _make(upstream: "Hub") -> "Manifest":

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from dshub.cli import _screen
-from dshub.errors import StoreError, TransportError, shown_url
+from dshub.display import shown_url
+from dshub.errors import StoreError, TransportError
 from dshub.progress import size
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _text(findings: list[Finding]) -> str:
     colors = {"ok": "green", "note": "yellow", "bad": "red"}
     rows = []
     for finding in findings:
-        mark = click.style(finding.state, fg=colors[finding.state])
+        mark = _screen.colored(finding.state, colors[finding.state])
         rows.append([mark, finding.thing, finding.fact])
         if finding.advice:
             rows.append(["", "", _screen.dim(finding.advice)])
@@ -190,7 +191,7 @@ def _network(hub: "Hub") -> Iterator[Finding]:
     else:
         yield _hosts(hub)
     proxies = {scheme: url for scheme, url in getproxies().items() if scheme != "no"}
-    shown = ", ".join(f"{scheme} through {_without_user(url)}" for scheme, url in proxies.items())
+    shown = ", ".join(f"{scheme} through {_proxy(url)}" for scheme, url in proxies.items())
     yield Finding("proxy", "ok", shown or "none")
     bundle = certificates()
     there = Path(bundle).exists()
@@ -230,10 +231,9 @@ def _addresses(settings: "Settings") -> dict[str, str]:
     return dict(list(found.items())[:HOSTS])
 
 
-def _without_user(url: str) -> str:
-    """An address without the name and password in it."""
-    scheme, mark, rest = url.rpartition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
+def _proxy(url: str) -> str:
+    """The address of a proxy for a person; one without a scheme means http."""
+    return shown_url(url if "://" in url else f"http://{url}")
 
 
 def _mirrors(hub: "Hub") -> Iterator[Finding]:
@@ -242,7 +242,7 @@ def _mirrors(hub: "Hub") -> Iterator[Finding]:
         if remote and hub.settings.offline:
             continue
         if "://" not in mirror and not Path(mirror).is_dir():
-            yield Finding("mirror", "bad", f"{mirror}: no such folder", CHECK_MIRROR)
+            yield Finding("mirror", "bad", f"{shown_url(mirror)}: no such folder", CHECK_MIRROR)
         else:
             yield _mirror(hub, mirror)
 

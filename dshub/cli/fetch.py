@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
-from dshub.errors import LockError, shown_url
+from dshub.display import flat, shown_url
+from dshub.errors import LockError
 from dshub.progress import size
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def _ask(hub: "Hub", plan: "Plan") -> None:
     from dshub.terms import accept
 
     for manifest in plan.terms:
-        _screen.note(f"\n{_screen.bold(manifest.identifier)}: {manifest.license.terms}")
+        terms = _screen.lines(manifest.license.terms or "", indent="  ")
+        _screen.echo(f"\n{_screen.bold(manifest.identifier)}:\n{terms}", err=True)
         if manifest.license.source:
             _screen.note(f"see {manifest.license.source}")
         if click.confirm("Do you accept these terms?", err=True):
@@ -189,18 +190,19 @@ def _troubles(items: "Sequence[Fetched]") -> list[str]:
             address, _, reason = str(error).partition(": ")
             found.setdefault(_origin(address), []).append(reason)
     return [
-        f"  not from {where}: {reasons[0]}" + (f" ({len(reasons)} files)" if reasons[1:] else "")
-        for where, reasons in found.items()
+        f"  not from {flat(where)}: {first}" + (f" ({1 + len(others)} files)" if others else "")
+        for where, (first, *others) in found.items()
     ]
 
 
 def _origin(source: str) -> str:
     """The host of an address, or the folder of a file: of one in a mirror, the mirror."""
+    from dshub.fetcher.session import host
     from dshub.index import is_folder, to_folder
     from dshub.store.layout import BLOBS
 
     if not is_folder(source):
-        return urlsplit(source).netloc.rpartition("@")[2] or source
+        return host(source)
     path = to_folder(source)
     blobs = next((parent for parent in path.parents if parent.name == BLOBS), path)
     return str(blobs.parent)

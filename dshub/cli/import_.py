@@ -159,27 +159,31 @@ def _missing(job: "Job") -> dict[str, Any]:
 def _rows(report: "ImportReport") -> list[list[str]]:
     """A line for each thing: what it is, its state, and the fact behind it."""
     found = [
-        [item.job.name, click.style("found", fg="green"), f"{item.source}, {item.how}, {item.kept}"]
+        [
+            item.job.name,
+            _green("found"),
+            f"{item.source}, {item.how}, {item.kept}",
+        ]
         for item in _imported(report)
     ]
     for item in report.layouts:
         where = f"{item.title}, {item.path or 'files with checksums'}"
         told = f"{where}: {item.files:,} files, {size(item.size)}"
-        state = click.style("incomplete", fg="red") if item.faults else _green("found")
+        state = _screen.colored("incomplete", "red") if item.faults else _green("found")
         found.append([item.split, state, "; ".join([told, *item.faults])])
     found += [
-        [item.job.name, click.style("not it", fg="red"), f"{item.source}, {item.reason}"]
+        [item.job.name, _screen.colored("not it", "red"), f"{item.source}, {item.reason}"]
         for item in _unlike(report)
     ]
     found += [
-        [job.name, click.style("missing", fg="yellow"), f"{job.resource.name}, {_size(job)}"]
+        [job.name, _screen.colored("missing", "yellow"), f"{job.resource.name}, {_size(job)}"]
         for job in report.missing
     ]
     return found
 
 
 def _green(text: str) -> str:
-    return click.style(text, fg="green")
+    return _screen.colored(text, "green")
 
 
 def _size(job: "Job") -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from dshub.cli import _screen
+from dshub.display import flat
 from dshub.manifest import (
     AudioFeature,
     Feature,
@@ -83,7 +84,8 @@ def _plain(manifest: Manifest) -> Any:
 
 def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, Any]]) -> str:
     blocks = [
-        f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n{manifest.summary}",
+        f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n"
+        + flat(manifest.summary),
         _facts(manifest, cached),
         _splits(manifest),
         _features(manifest),
@@ -101,12 +103,12 @@ def _layouts(manifest: Manifest, imported: list[dict[str, Any]]) -> str:
     found = {item["layout"]: item for item in imported}
     lines = []
     for name, layout in manifest.layouts.items():
-        lines.append(f"  {layout.split}: {layout.title}  {_screen.dim(name)}")
+        lines.append(f"  {layout.split}: {flat(layout.title)}  {_screen.dim(name)}")
         if name in found:
             item = found[name]
             where = item["path"] or "files with checksums"
             lines.append(
-                f"    imported from {where}, {item['files']:,} files, {size(item['size'])}"
+                f"    imported from {flat(where)}, {item['files']:,} files, {size(item['size'])}"
             )
             if item["sums"]:
                 lines.append(f"    their checksums: {item['sums']}")
@@ -192,7 +194,7 @@ def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
         lines += [f"    {url}" for url in item.urls]
         lines += [f"    {_screen.dim(text)}" for text in _limits(item.limits)]
     told = [item.instructions for item in manifest.resources.values() if item.instructions]
-    lines += [f"  {text}" for text in dict.fromkeys(told)]
+    lines += [_screen.lines(text, indent="  ") for text in dict.fromkeys(told)]
     return _screen.bold("Files") + "\n" + "\n".join(lines)
 
 

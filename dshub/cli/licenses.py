@@ -88,7 +88,7 @@ def _text(manifests: list[Manifest], reasons: dict[str, str]) -> str:
     rows = [head]
     for item in manifests:
         terms, reason = item.license, reasons[item.name]
-        told = click.style(f"denied: {reason}", fg="red") if reason else terms.note or ""
+        told = _screen.colored(f"denied: {reason}", "red") if reason else terms.note or ""
         licence = terms.spdx or "not stated"
         rows.append([_screen.bold(item.name), licence, terms.redistribution, told])
     return _screen.columns(rows)

@@ -7,6 +7,7 @@ import click
 
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
+from dshub.display import flat
 
 if TYPE_CHECKING:
     from dshub.hub import Hub
@@ -79,7 +80,9 @@ def _check(hub: "Hub", names: list[str], lock: Path, *, as_json: bool) -> int:
     from dshub.lockfile.making import drift
 
     found = drift(names, hub.registry, lock)
-    _screen.answer(as_json, {"lock": str(lock), "drift": found}, lambda: "\n".join(found))
+    _screen.answer(
+        as_json, {"lock": str(lock), "drift": found}, lambda: "\n".join(map(flat, found))
+    )
     if found:
         _screen.note("hint: `dshub lock` writes down what there is now")
     elif not as_json:

@@ -9,6 +9,7 @@ import click
 
 from dshub.cli import _amounts, _mirror_pages, _mirror_verify, _removing, _screen
 from dshub.cli._amounts import counted
+from dshub.display import shown_url
 from dshub.errors import ManualStepError
 from dshub.progress import size
 
@@ -237,7 +238,7 @@ def _done(place: "Destination", hub: "Hub", report: "Report") -> str:
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
     if place.address in hub.settings.mirrors or not report.listed:
         return "\n".join(lines)
-    setting = f"DSHUB_MIRROR={shlex.quote(place.address)}"
+    setting = f"DSHUB_MIRROR={shlex.quote(shown_url(place.address))}"
     return "\n".join([*lines, _screen.dim(f"{setting} dshub list")])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dshub.cli import _screen
+from dshub.display import one_line
 from dshub.errors import StoreError
 from dshub.manifest import (
     Feature,
@@ -154,7 +155,7 @@ def _text(shown: _Shown) -> str:
     taken, rows = shown.taken, shown.rows
     manifest = taken.manifest
     total = f"{taken.split}: {min(rows, len(taken.dataset)):,} of {len(taken.dataset):,} rows"
-    head = f"{_screen.bold(_plain(manifest.title))}  {_screen.dim(manifest.identifier)}\n{total}"
+    head = f"{_screen.bold(one_line(manifest.title))}  {_screen.dim(manifest.identifier)}\n{total}"
     blocks = [head, _table(taken, rows)]
     blocks += [_histogram(name, counts) for name, counts in shown.counts.items()]
     return "\n\n".join(blocks)
@@ -195,7 +196,7 @@ def _table(taken: "Sample", rows: int) -> str:
     body = []
     for number in taken.rows(rows):
         row = taken.dataset[number]
-        cells = [_plain(words(row[name], feature)) for name, feature in features.items()]
+        cells = [one_line(words(row[name], feature)) for name, feature in features.items()]
         body.append([f"{number:,}", *cells])
     return _screen.columns([head, *_fitted(body, _screen.terminal_width())], right=(0,))
 
@@ -218,7 +219,7 @@ def _histogram(column: str, counts: Mapping[str, int]) -> str:
         ranked = sorted(ranked, key=lambda item: -item[1])[:CLASSES]
     sign = "█" if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" else "#"
     rows = [
-        [f"  {_screen.fitted(_plain(name), 30)}", f"{count:,}", sign * round(_BAR * count / most)]
+        [f"  {_screen.fitted(one_line(name), 30)}", f"{count:,}", sign * round(_BAR * count / most)]
         for name, count in ranked
     ]
     title = f"{_screen.bold(column)}  {len(counts):,} classes"
@@ -229,12 +230,6 @@ def _histogram(column: str, counts: Mapping[str, int]) -> str:
         else ""
     )
     return f"{title}\n{_screen.columns(rows, right=(1,))}{rest}"
-
-
-def _plain(text: str) -> str:
-    """A text on one line, without what would command the terminal."""
-    flat = " ".join(text.split())
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in flat)
 
 
 def _write(taken: "Sample", rows: int, path: Path, *, as_json: bool) -> None:

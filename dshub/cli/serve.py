@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dshub.cli import _screen
+from dshub.display import shown_url
 from dshub.errors import DshubError
 from dshub.progress import size
 
@@ -83,7 +84,7 @@ def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
     for url in upstream:
         if url != SOURCES and "://" not in url and not Path(url).is_dir():
             hint = f"name the URL or the folder of a mirror, or the word '{SOURCES}'"
-            raise DshubError(f"there is no folder {url} to take files from", hint=hint)
+            raise DshubError(f"there is no folder {shown_url(url)} to take files from", hint=hint)
     if folder is not None and not folder.is_dir() and not upstream:
         hint = "make it with `dshub mirror`, or fill it with `--upstream`"
         raise DshubError(f"there is no folder {folder}", hint=hint)

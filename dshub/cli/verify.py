@@ -47,4 +47,4 @@ def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 
 def _mark(state: str) -> str:
     color = {"ok": "green", "missing": "yellow"}.get(state, "red")
-    return click.style(state, fg=color)
+    return _screen.colored(state, color)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dshub.errors import SplitError, UnknownNameError, shown_value
+from dshub.display import short
+from dshub.errors import SplitError, UnknownNameError
 
 _PART = re.compile(r"\s*+([A-Za-z0-9_-]+)\s*+(\[([^\[\]]*)\])?\s*")
 _BOUND = re.compile(r"\s*+(-?[0-9]{1,18})\s*+(%?)\s*")
@@ -62,7 +63,7 @@ def parse_split(expression: str) -> list[Part]:
         match = _PART.fullmatch(term)
         if match is None:
             open_end = "[" in term and "]" not in term
-            shown = shown_value(term.strip())
+            shown = short(term.strip())
             reason = "a '[' without its ']'" if open_end else f"{shown} is no split"
             raise SplitError(expression=expression, reason=reason)
         if match[2] is None:
@@ -80,7 +81,7 @@ def _bound(expression: str, text: str) -> Bound | None:
         return None
     match = _BOUND.fullmatch(text)
     if match is None:
-        reason = f"{shown_value(text.strip())} is neither a number of rows nor a percentage"
+        reason = f"{short(text.strip())} is neither a number of rows nor a percentage"
         raise SplitError(expression=expression, reason=reason)
     number, percent = int(match[1]), bool(match[2])
     if percent and abs(number) > 100:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dshub.errors import ChecksumError, DshubError, TransportError, shown_url
+from dshub.display import shown_url
+from dshub.errors import ChecksumError, DshubError, TransportError
 from dshub.fetcher.bounds import most, too_large
 from dshub.fetcher.chunks import damaged, sift
 from dshub.fetcher.diagnosis import diagnose

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dshub.display import shown_url
 from dshub.errors import TransportError, UnknownNameError
 from dshub.fetcher.sources import Job
 from dshub.progress import Progress
@@ -111,4 +112,5 @@ class Session:
 
 def host(url: str) -> str:
     """Host and port of an address; a path as it is."""
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2] or url
+    shown = shown_url(url)
+    return shown.partition("://")[2].partition("/")[0].rpartition("@")[2] or shown

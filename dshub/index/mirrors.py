@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from dshub.digest import Digest
-from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError, shown_url
+from dshub.display import shown_url
+from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError
 from dshub.fetcher import Fetcher, Job
 from dshub.files import read_file
 from dshub.index.model import LARGEST, NAME, Entry, Index, TableFacts, shard_facts
@@ -178,7 +179,7 @@ class Mirrors:
 
     def _believed(self, data: bytes, url: str) -> Index:
         index = Index.read(data, source=shown_url(url))
-        check_signature(index, self.settings.mirror_keys, source=url)
+        check_signature(index, self.settings.mirror_keys, source=shown_url(url))
         return index
 
     def _kept(self, address: str) -> _Kept | None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from dshub.errors import DshubError, ManifestError, UnknownNameError, shown_url
+from dshub.display import shown_url
+from dshub.errors import DshubError, ManifestError, UnknownNameError
 from dshub.index.mirrors import Listed, Mirrors
 from dshub.index.model import NAME
 from dshub.manifest import Fault, Manifest, parse
@@ -245,14 +246,16 @@ class MirrorRegistry(Registry):
             entry = item.entry
             same = (entry.name, entry.version) == (manifest.name, manifest.version)
             if same and entry.rows_digest != manifest.digest and self._prefer is None:
-                raise _conflict(entry.identifier, f"one on this machine and one of {item.mirror}")
+                raise _conflict(
+                    entry.identifier, f"one on this machine and one of {shown_url(item.mirror)}"
+                )
 
     def _agree(self, listed: Sequence[Listed]) -> None:
         """Raise where mirrors have different rows under one name and version."""
         first = listed[0]
         for other in listed[1:]:
             if other.entry.rows_digest != first.entry.rows_digest and self._prefer != "mirror":
-                places = f"one of {first.mirror} and one of {other.mirror}"
+                places = f"one of {shown_url(first.mirror)} and one of {shown_url(other.mirror)}"
                 raise _conflict(first.entry.identifier, places)
 
     def _read(self, item: Listed) -> Manifest:
@@ -272,7 +275,7 @@ class MirrorRegistry(Registry):
 
 def _conflict(identifier: str, places: str) -> DshubError:
     return DshubError(
-        f"two different manifests claim to be {identifier}: {shown_url(places)}",
+        f"two different manifests claim to be {identifier}: {places}",
         hint="DSHUB_PREFER=local chooses the one of this machine, DSHUB_PREFER=mirror that of the "
         "first mirror which has it; whoever publishes the other should give it another name",
     )

@@ -8,7 +8,8 @@ import msgspec
 
 from dshub import phrasebook
 from dshub.arguments import whole
-from dshub.errors import StateError, shown_value
+from dshub.display import short
+from dshub.errors import StateError
 from dshub.loader._walk import Walk
 from dshub.loader.options import BatchOptions, Rows
 from dshub.order import ORDER_VERSION, InOrder, Order, Share
@@ -149,12 +150,12 @@ class Loader(FrameworkMethods):
             value = state.get(name)
             if not isinstance(value, int | float | str) or value != own[name]:
                 raise StateError(
-                    f"this state has {name} {shown_value(value)}, but the loader has {own[name]}"
+                    f"this state has {name} {short(value)}, but the loader has {own[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
         most = max(self.share.total, self.share.length)  # other ranks may leave out fewer rows
         if not (_is_count(epoch) and _is_count(position) and position <= most):
-            shown = shown_value(dict(state))
+            shown = short(dict(state))
             raise StateError(f"{shown} says no place in an epoch of {most:,} rows")
         self._walk.go(epoch, position)
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from dshub.display import one_line
 from dshub.manifest.model import Citation
 
 _TYPES = get_args(msgspec.structs.fields(Citation)[0].type)
@@ -42,7 +43,7 @@ def bibtex(citation: Citation) -> str:
         "eprinttype": "arxiv" if citation.arxiv else None,
         "url": citation.url,
     }
-    lines = [f"  {name} = {{{_balanced(text)}}}" for name, text in fields.items() if text]
+    lines = [f"  {name} = {{{one_line(_balanced(text))}}}" for name, text in fields.items() if text]
     return f"@{citation.type}{{{citation.key},\n" + ",\n".join(lines) + "\n}"
 
 

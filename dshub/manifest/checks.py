@@ -20,6 +20,8 @@ from dshub.untrusted import KEY, NAME, VERSION
 _MOST_COLUMNS = 1_000_000  # of all splits together
 LONGEST_URL = 4096  # characters; of other than ASCII, `urlsplit` takes their square in time
 _SCHEMES = {"https", "http"}
+# browsers pass over blanks and signs like them, before a scheme and within it
+_OTHER_SCHEME = re.compile(r"(?!https?:)[\x00-\x20]*[a-z][a-z0-9+.\x00-\x20-]*:", re.IGNORECASE)
 T = TypeVar("T")
 
 
@@ -29,6 +31,8 @@ def check(manifest: Manifest) -> Iterator[Fault]:
     yield from _check_keys(manifest)
     yield from _check_use(manifest)
     yield from _check_columns(manifest)
+    yield from _check_filenames(manifest)
+    yield from _check_links(manifest)
     for name, resource in _sound(manifest.resources):
         yield from _check_resource(f"resources.{name}", resource)
     for name, feature in _sound(manifest.features):
@@ -126,6 +130,34 @@ def _check_use(manifest: Manifest) -> Iterator[Fault]:
     if BROKEN not in (manifest.resources, splits) and BROKEN not in splits.values():
         for name in manifest.resources.keys() - manifest.split_resources().keys():
             yield Fault(f"resources.{name}", "no split uses it")
+
+
+def _check_filenames(manifest: Manifest) -> Iterator[Fault]:
+    """Two files of one name could not be told apart in a folder."""
+    first: dict[str, str] = {}
+    for name, resource in _sound(manifest.resources):
+        if any(map(_check_url, resource.urls)) or not resource.name:
+            continue
+        other = first.setdefault(resource.name, name)
+        if _hashes(resource) != _hashes(manifest.resources[other]):
+            told = f"{resource.name!r} is another file, {other!r}: give one a `filename` of its own"
+            yield Fault(f"resources.{name}.filename", told)
+
+
+def _hashes(resource: Resource) -> tuple[str | None, str | None]:
+    return resource.sha256, resource.md5
+
+
+def _check_links(manifest: Manifest) -> Iterator[Fault]:
+    """Pages that people are sent to: nothing that a browser would run."""
+    pages = {"homepage": manifest.homepage}
+    if manifest.license is not BROKEN:
+        pages["license.source"] = manifest.license.source or ""
+    citations = () if manifest.citations is BROKEN else enumerate(manifest.citations)
+    pages |= {f"citations[{i}].url": item.url or "" for i, item in citations if item is not BROKEN}
+    for place, url in pages.items():
+        if url is not BROKEN and _OTHER_SCHEME.match(url):
+            yield Fault(place, f"{url!r} must be an http or https address")
 
 
 def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:

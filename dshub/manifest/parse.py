@@ -13,7 +13,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 import tomli
 
-from dshub.errors import ManifestError, shown_value
+from dshub.display import short
+from dshub.errors import ManifestError
 from dshub.manifest.checks import check, check_kept
 from dshub.manifest.faults import BROKEN, Fault, with_lines
 from dshub.manifest.model import Manifest
@@ -106,7 +107,7 @@ def _decode_struct(
     kind: type[msgspec.Struct], value: Any, place: str, faults: list[Fault], tag: str = ""
 ) -> Any:
     if not isinstance(value, dict):
-        faults.append(Fault(place, f"expected a table, got {shown_value(value)}"))
+        faults.append(Fault(place, f"expected a table, got {short(value)}"))
         return BROKEN
     before = len(faults)
     decoded = _decode_fields(kind, value, place, faults, tag)
@@ -149,11 +150,11 @@ def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> An
     known = {option.__struct_config__.tag: option for option in get_args(kind)}
     field = get_args(kind)[0].__struct_config__.tag_field
     if not isinstance(value, dict):
-        faults.append(Fault(place, f"expected a table, got {shown_value(value)}"))
+        faults.append(Fault(place, f"expected a table, got {short(value)}"))
         return BROKEN
     tag = value.get(field)
     if not isinstance(tag, str) or tag not in known:
-        problem = "is missing" if tag is None else f"{shown_value(tag)} is unknown"
+        problem = "is missing" if tag is None else f"{short(tag)} is unknown"
         faults.append(Fault(f"{place}.{field}", f"{problem}; known: {', '.join(sorted(known))}"))
         return BROKEN
     return _decode_struct(known[tag], value, place, faults, tag=field)

@@ -1,12 +1,13 @@
 """What must hold within a split, and between it and the rest of the manifest."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from string import Formatter
 from typing import Any
 
 from dshub import plugins
-from dshub.errors import shown_value
+from dshub.display import short
 from dshub.manifest.faults import BROKEN, Fault
 from dshub.manifest.features import Feature, LabelFeature, row_bytes
 from dshub.manifest.model import Manifest, Split
@@ -52,8 +53,12 @@ def _check_files(place: str, split: Split, manifest: Manifest) -> Iterator[Fault
     elif not split.reader_parts:
         yield Fault(place, "leaves no file to the reader")
     for part in split.files:
-        for reference in split.references(part) or [""]:
+        references = split.references(part)
+        for reference in references or [""]:
             yield from _check_reference(f"{place}.{part}", reference, manifest)
+        for reference, count in Counter(references).items():
+            if count > 1:
+                yield Fault(f"{place}.{part}", f"{reference!r} is listed {count} times")
 
 
 def _check_without(place: str, split: Split, features: Mapping[str, Feature]) -> Iterator[Fault]:
@@ -68,7 +73,7 @@ def _check_reader(place: str, reader: Mapping[str, Any]) -> Iterator[Fault]:
     form = reader.get("format")
     if form not in plugins.built_in("readers") and form not in plugins.names("readers"):
         known = ", ".join(plugins.names("readers"))
-        problem = "is missing" if form is None else f"{shown_value(form)} is not a reader"
+        problem = "is missing" if form is None else f"{short(form)} is not a reader"
         yield Fault(f"{place}.format", f"{problem}; known: {known}")
 
 
@@ -159,4 +164,4 @@ def _check_counts(
     elif min(value, default=0) < 0:
         yield Fault(place, "holds a number below 0")
     elif sum(value) != split.rows:
-        yield Fault(place, f"adds up to {shown_value(sum(value))}, not to {split.rows:,} rows")
+        yield Fault(place, f"adds up to {short(sum(value))}, not to {split.rows:,} rows")

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from dshub.display import cause, shown_url, without_secrets
 from dshub.errors import DshubError, MissingExtraError, StoreError
 from dshub.mirror.destinations import BUCKETS, How
 from dshub.store import Store
@@ -25,13 +26,14 @@ class BucketDestination:
     """
 
     def __init__(self, url: str) -> None:
-        self.title = self.address = url.rstrip("/")
+        self.address = url.rstrip("/")
+        self.title = shown_url(self.address)
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
             raise MissingExtraError(package="fsspec", extra="cloud") from error
         with self._faults("open", self.title):
-            found = url_to_fs(self.title)
+            found = url_to_fs(self.address)
         self._files: Any = found[0]
         self._top = str(found[1]).rstrip("/")
         self._files.invalidate_cache()
@@ -47,10 +49,13 @@ class BucketDestination:
         except (DshubError, FileNotFoundError):
             raise
         except ImportError as error:
-            raise MissingExtraError(package=f"a backend for {name}", extra="cloud") from error
-        except Exception as error:
-            reason = str(error) or type(error).__name__
-            raise StoreError(path=name, action=action, reason=reason, hint=HINT) from error
+            package = f"a backend for {name}"
+            raise MissingExtraError(package=package, extra="cloud") from cause(error, self.address)
+        except Exception as error:  # noqa: BLE001  # a backend may raise anything
+            reason = without_secrets(str(error), self.address) or type(error).__name__
+            raise StoreError(path=name, action=action, reason=reason, hint=HINT) from cause(
+                error, self.address
+            )
 
     @cached_property
     def _sizes(self) -> dict[str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from dshub.digest import CHUNK, Digest
+from dshub.display import without_secrets
 from dshub.errors import ChecksumError, ReadError, StoreError
 from dshub.index import BlobFacts, Index, check_signature
 from dshub.index.model import NAME
@@ -129,6 +130,6 @@ def _read(
                 hasher.update(piece)
                 advance(len(piece))
         except OSError as error:
-            reason = f"{name}: {error.strerror or error}"
+            reason = without_secrets(f"{name}: {error.strerror or error}", place.address)
             raise StoreError(path=place.title, action="read", reason=reason) from error
     return Digest(expected.algorithm, hasher.hexdigest())

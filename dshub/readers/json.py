@@ -5,6 +5,7 @@ row is an item of one list, and a column is a path that leads to a value of the 
 anything that it lies in; see `dshub.readers._json_paths`. Rows come in the order of the document.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +31,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     A column whose path goes through a list below the row is a list. A key that is not there, null,
     and a value of another type are errors.
+
+    Of a key that an object repeats, the last value counts, as in most libraries. A byte order mark
+    is passed over.
 
     Attributes:
         columns: the path of each column, always from the document: `data[].title` is the same for
@@ -125,9 +129,11 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _documents(self, file: "File") -> Iterator[tuple[str, bytes]]:
         """Where each document stands, for errors, and its bytes."""
         if not self.lines:
-            yield "", whole(file, LARGEST_DOCUMENT)
+            yield "", whole(file, LARGEST_DOCUMENT).removeprefix(BOM_UTF8)
             return
         for number, line in numbered_lines(file):
+            if number == 1:
+                line = line.removeprefix(BOM_UTF8)  # noqa: PLW2901
             if line.strip(b" \t\r"):
                 yield f"line {number}: ", line
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+from dshub.display import cause
 from dshub.errors import MissingExtraError, TransportError
 
 
@@ -16,8 +17,8 @@ class CloudAnswer:
     def readinto(self, buffer: memoryview) -> int:
         try:
             data: bytes = self._file.read(len(buffer))
-        except Exception as error:
-            raise _fault(self._url, error) from error
+        except Exception as error:  # noqa: BLE001  # a backend may raise anything
+            raise _fault(self._url, error) from cause(error, self._url)
         buffer[: len(data)] = data
         return len(data)
 
@@ -52,9 +53,10 @@ class CloudTransport:
             start = start if total is None or start <= total else 0
             file.seek(start)
         except ImportError as error:
-            raise MissingExtraError(package=f"a backend for {url}", extra="cloud") from error
-        except Exception as error:
-            raise _fault(url, error) from error
+            package = f"a backend for {url}"
+            raise MissingExtraError(package=package, extra="cloud") from cause(error, url)
+        except Exception as error:  # noqa: BLE001  # a backend may raise anything
+            raise _fault(url, error) from cause(error, url)
         return CloudAnswer(url, file, start=start, total=total)
 
     def close(self) -> None:

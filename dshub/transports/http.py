@@ -12,13 +12,14 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 from dshub import __version__
+from dshub.display import cause
 from dshub.errors import TransportError
 from dshub.transports import Head
 from dshub.transports._connections import Pool, Response, TlsPool
@@ -105,7 +106,7 @@ class HttpAnswer:
         try:
             count = self._readinto(buffer)
         except _FAILURES as error:
-            raise _fault(self._url, error) from error
+            raise _fault(self._url, error) from cause(error, self._url)
         self._seconds += time.monotonic() - began
         self._arrived += count
         if count and self._seconds > self._timeout:
@@ -190,21 +191,31 @@ class Transport:
         for _ in range(REDIRECTS + 1):
             try:
                 response = self._session.request(
-                    method, address, headers=headers, stream=True, timeout=self._timeout
+                    method,
+                    address,
+                    headers=headers,
+                    auth=_auth(address),
+                    stream=True,
+                    timeout=self._timeout,
                 )
                 if not response.is_redirect:
                     return response
                 with response:
                     address = self._session.location(response)
-            except (
-                _FAILURES
-            ) as error:  # what follows a ? may be a signature: only the user's is shown
-                shown = url if address == url else address.partition("?")[0]
-                raise _fault(shown, error) from error
+            except _FAILURES as error:
+                raise _fault(address, error) from cause(error, address)
         raise TransportError(url=url, reason=f"more than {REDIRECTS} redirects")
 
     def close(self) -> None:
         self._session.close()
+
+
+def _auth(address: str) -> tuple[str, str] | None:
+    """The password in an address, which requests would let netrc replace; None without one."""
+    parts = urlsplit(address)
+    if not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password)
 
 
 def _asked(start: int, stop: int | None, etag: str) -> dict[str, str]:

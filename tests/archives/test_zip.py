@@ -125,12 +125,12 @@ def test_every_method(read: Read, data: bytes) -> None:
 FILES = {"a": PLAIN, "d/b": b"2"}
 
 
-def with_comment(comment: bytes) -> bytes:
+def with_comment(comment: bytes, files: Mapping[str, bytes] | None = None) -> bytes:
     """A zip with a comment at its end."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as file:
         file.comment = comment
-        for name, data in FILES.items():
+        for name, data in (FILES if files is None else files).items():
             file.writestr(name, data)
     return sink.getvalue()
 
@@ -337,3 +337,11 @@ def test_closing_leaves_no_file_open(tmp_path: Any) -> None:
         check=False,
     )
     assert "ResourceWarning" not in done.stderr
+
+
+def test_a_zip_without_members_is_an_error_that_says_so(read: Read) -> None:
+    """One that holds a comment alone, too."""
+    for data in (zipped({}), with_comment(b"nothing here", {})):
+        for member in ("a", "*"):
+            with pytest.raises(ReadError, match=r"^data: it holds no (member|file)"):
+                read(data, member)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dshub import Registry
+from dshub.cli import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -37,6 +38,32 @@ def test_files_on_a_mirror_are_named_by_their_checksum(dshub: Run) -> None:
     files = json.loads(done.stdout)["croissant"]["distribution"]
     sha256 = files[0]["sha256"]
     assert files[0]["contentUrl"] == f"https://mirror.example/blobs-v1/{sha256[:2]}/{sha256}"
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        '{ format = "folder" }',
+        '{ format = "folder", path = 5 }',
+        '{ format = "json" }',
+        '{ format = "json", columns = "x" }',
+        '{ format = "json", columns = { image = "i" }, rows = 5 }',
+        '{ format = "mat", columns = [1] }',
+    ],
+)
+def test_faulty_options_of_a_reader_are_told_before_anything_is_described(
+    own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    """By the same words as those of `dshub check`."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('{ format = "idx" }', reader), encoding="utf-8")
+    for command in ("croissant", "check"):
+        monkeypatch.setattr("sys.argv", ["dshub", command, "tiny/one"])
+        with pytest.raises(SystemExit, match="1"):
+            main()
+        printed = capsys.readouterr()
+        assert "splits.train.reader: " in printed.out + printed.err
 
 
 @pytest.fixture

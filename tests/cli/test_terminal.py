@@ -1,8 +1,10 @@
 """What others wrote, on its way to a terminal, a pipe or a file."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,3 +66,63 @@ def test_output_that_cannot_hold_a_sign(dshub: Run, own: Path) -> None:
     assert done.stdout.startswith("Tiny ? ?  tiny/one@1.0.0")
     told = json.loads(dshub("info", "tiny/one", "--json", PYTHONIOENCODING="cp1252").stdout)
     assert told["manifest"]["title"] == "Tiny \u2192 \u732b"
+
+
+# what dshub itself sends: the styles of `dshub.cli._screen`
+STYLES = re.compile(r"\x1b\[(?:[012]|3[1236])m")
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What a command writes to a terminal."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "dshub", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"COLUMNS": "200", "TERM": "xterm"},
+    ):
+        os.close(theirs)
+        pieces = []
+        try:
+            while piece := os.read(ours, 1 << 16):
+                pieces.append(piece)
+        except OSError:  # how Linux says that nobody has it open any more
+            pass
+    os.close(ours)
+    return b"".join(pieces).decode().replace("\r\n", "\n")
+
+
+@pytest.fixture
+def colorful(own: Path) -> str:
+    """A dataset whose every text would be red, and has a line that looks like an error."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    bad = r"\u001b[31mRED\nerror: fake\u2028error: fake\rerror: fake"
+    text = path.read_text(encoding="utf-8").replace('"cat"', f'"cat{bad}"')
+    text = text.replace('title = "Tiny"', f'title = "Tiny{bad}"')
+    text = text.replace('summary = "Three', f'summary = "{bad}Three')
+    text = text.replace('task = "', f'task = "{bad}')
+    notes = "".join(f'{field} = "{bad}"\n' for field in ("source", "note", "terms"))
+    path.write_text(f'{text}\n[license]\nspdx = "MIT"\n{notes}', encoding="utf-8")
+    return "tiny/one"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["list", "search tiny", "info NAME", "cite NAME", "licenses NAME", "fetch NAME", "check NAME"],
+)
+def test_data_neither_colors_a_terminal_nor_fakes_a_line(colorful: str, command: str) -> None:
+    """Only styles of ours, and no line that begins as one of ours does, but is none."""
+    shown = on_a_terminal(*command.replace("NAME", colorful).split())
+    assert "RED" in shown or command == "check NAME"
+    plain = STYLES.sub("", shown)
+    assert COMMANDS.findall(plain) == []
+    assert "\x1b[31mRED" not in shown
+    assert [line for line in plain.splitlines() if line.startswith("error: fake")] == []
+
+
+def test_styles_are_for_terminals(own: Path, dshub: Run) -> None:
+    """A terminal gets them; a pipe does not, nor one for which NO_COLOR is set."""
+    assert STYLES.search(on_a_terminal("info", "tiny/one"))
+    assert not STYLES.search(dshub("info", "tiny/one").stdout)

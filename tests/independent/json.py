@@ -12,7 +12,7 @@ def read(
     columns: dict[str, list[Any]] = {name: [] for name in options["columns"]}
     ((_, found),) = files.items()
     for _, data in found:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
         whole = [line for line in text.split("\n") if line.strip()]
         for document in map(json.loads, whole if options.get("lines", True) else [text]):
             for near in contexts({"": document}, "", options.get("rows", "")):

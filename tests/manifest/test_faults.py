@@ -87,6 +87,23 @@ def test_what_no_manifest_may_say(old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('homepage = "', 'homepage = "javascript:alert(1)//', "homepage: 'javascript:"),
+        ('homepage = "', 'homepage = "data:text/html,', "must be an http or https address"),
+        ('\nsource = "', '\nsource = "file:///x/', "license.source: "),
+        ('image = "train-images"', 'image = ["train-images", "train-images"]', "listed 2 times"),
+        (ADDRESS, ADDRESS.replace("images-idx3", "labels-idx1"), "is another file, 'train-images'"),
+    ],
+    ids=["script", "page of its own", "file", "file twice", "one name, two files"],
+)
+def test_what_would_mislead_a_person(old: str, new: str, told: str) -> None:
+    """Links that run something, rows that are doubled, files that cannot be told apart."""
+    assert old in GOOD
+    assert told in "".join(map(str, faults_of(GOOD.replace(old, new, 1)).values()))
+
+
+@pytest.mark.parametrize(
     ("limits", "field", "told"),
     [
         ("{ ratio = 0 }", ".ratio", "must be at least 1"),

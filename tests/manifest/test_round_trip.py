@@ -47,7 +47,8 @@ def contents(draw: st.DrawFn) -> dict[str, object]:
     }
     files = {f"part{i}": name for i, name in enumerate(resources)}
     rows = draw(st.dictionaries(KEYS, st.integers(1, 2**52), min_size=1, max_size=3))
-    words = {key: draw(WORDS) for key in ("title", "summary", "task", "homepage")}
+    words = {key: draw(WORDS) for key in ("title", "summary", "task")}
+    words["homepage"] = f"https://data.example/{draw(WORDS)}"
     return {
         "schema": 1,
         "name": draw(st.sampled_from(["tiny", "family/member", "a-b.c_d"])),

@@ -320,12 +320,11 @@ def test_spans_that_lead_out_of_the_text(span: list[Any]) -> None:
         b'{"text": "\xff", "label": ""}',
         b'{"text": "\\ud800", "label": ""}',
         b'{"text": "\0", "label": ""}',
-        b'\xef\xbb\xbf{"text": "", "label": ""}',
         '{"text": "", "label": ""}'.encode("utf-16"),
         b'{"text": 1e999, "label": ""}',
         bytes(70 << 20),
     ],
-    ids=["objects", "lists", "utf-8", "surrogate", "nul", "mark", "utf-16", "infinity", "zeros"],
+    ids=["objects", "lists", "utf-8", "surrogate", "nul", "utf-16", "infinity", "zeros"],
 )
 def test_hostile_lines(data: bytes) -> None:
     """Nested without end, no text, or endless: an error that names the line, and no crash."""
@@ -441,3 +440,23 @@ def test_one_wrong_byte_gives_its_rows_or_an_error(place: int, byte: int) -> Non
         read(SQUAD, bytes(data))
     except ReadError as error:
         assert str(error).startswith("file-0: ")  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("options", "data"),
+    [
+        ({"columns": {"a": "a"}}, b'{"a": "1"}\n{"a": "2"}\n'),
+        ({"columns": {"a": "[].a"}, "rows": "[]", "lines": False}, b'[{"a": "1"}, {"a": "2"}]'),
+    ],
+    ids=["lines", "document"],
+)
+def test_a_byte_order_mark_is_passed_over(options: dict[str, Any], data: bytes) -> None:
+    """Programs of Windows write it, and it says nothing of the data."""
+    wanted = [{"a": "1"}, {"a": "2"}]
+    assert read({"format": "json", **options}, b"\xef\xbb\xbf" + data) == wanted
+
+
+def test_the_last_of_a_repeated_key_counts() -> None:
+    """As in other libraries."""
+    data = b'{"a": "1", "a": "2"}'
+    assert read({"format": "json", "columns": {"a": "a"}}, data) == [{"a": "2"}]

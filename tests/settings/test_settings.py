@@ -144,3 +144,39 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.M
 def test_timeout_is_in_seconds_unless_it_has_a_unit(text: str, seconds: float) -> None:
     """As `DSHUB_TIMEOUT=20` in other programs, and as spans are written elsewhere."""
     assert Settings.read(environment={"DSHUB_TIMEOUT": text}).timeout == seconds
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "https://user:pass/word@host",
+        "https://user:pass word@host",
+        "user:pass@host/path",
+        "https:/user:pass@host",
+        "https://",
+        "https://host:port",
+    ],
+)
+def test_an_address_that_cannot_be_says_how_to_write_it(mirror: str, tmp_path: Path) -> None:
+    """It is refused at once, rather than taken for a folder that is not there."""
+    with pytest.raises(SettingsError, match="%40 %3A %2F") as caught:
+        Settings.read(environment={"DSHUB_MIRROR": mirror}, folder=tmp_path)
+    assert "pass" not in str(caught.value).partition("must be")[0]
+
+
+def test_folders_and_addresses_with_signs_are_mirrors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An `@` can be in a path, in a password in its escaped form, and in a folder that is there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "me:too@work").mkdir()
+    mirrors = ("https://u:p%40%2Fw@host:8000/", "/mnt/me@stick", "s3://key:sec/ret@bucket")
+    settings = Settings.read(environment={}, mirrors=[*mirrors, "me:too@work"])
+    assert settings.mirrors == (*mirrors, str(tmp_path / "me:too@work"))
+
+
+@pytest.mark.parametrize("name", ["cache", "registry", "site_caches", "mirror_keys", "lock"])
+def test_an_address_is_no_folder(name: str, tmp_path: Path) -> None:
+    """A list of folders is not cut at its colon."""
+    with pytest.raises(SettingsError, match=f"{name} is 'http://…@host/x'"):
+        Settings.read(environment={}, folder=tmp_path, **{name: "http://u:pw@host/x"})

@@ -1,6 +1,8 @@
 """The HTTP transport, against real servers on this machine."""
 
 import socket
+import traceback
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from email.utils import formatdate
@@ -162,3 +164,25 @@ def test_silence_is_noticed() -> None:
         ):
             transport.open(url)
     assert caught.value.transient
+
+
+def test_password_in_an_address_wins_over_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written there is meant; netrc is for addresses without a password."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with answering(200, {}, b"data") as (url, seen), closing(Transport(timeout=5)) as transport:
+        for address in (url.replace("//", "//us%40er:p%2Fw@"), url):
+            transport.open(address).close()
+    sent = [b64decode(headers["Authorization"].removeprefix("Basic ")) for headers in seen]
+    assert sent == [b"us@er:p/w", b"someone:other"]
+
+
+def test_cause_of_an_error_shows_no_query() -> None:
+    """A traceback is often sent to others; urllib3 names what was asked for."""
+    address = f"http://user:{'pw' * 3}@127.0.0.1:9/x?token={'pw' * 3}"
+    with closing(Transport(timeout=5)) as transport, pytest.raises(TransportError) as caught:
+        transport.open(address)
+    assert "pwpwpw" not in "".join(traceback.format_exception(caught.value))

@@ -1,0 +1,165 @@
+"""Passwords and tokens: in no answer, no error, no log, and no file."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dshub.cli import main
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Call = Callable[..., str]
+
+SECRET = "hunter2"
+
+# nobody listens on port 9
+SPELLINGS = [
+    f"http://user:{SECRET}@127.0.0.1:9/",
+    f"http://{SECRET}@127.0.0.1:9",
+    f"http://127.0.0.1:9/?token={SECRET}",
+    f"http://user:a/{SECRET}@127.0.0.1:9/mirror",
+    f"http://user:a@{SECRET}@127.0.0.1:9",
+    f"http://user:a {SECRET}@127.0.0.1:9",
+    f"user:{SECRET}@127.0.0.1:9/mirror",
+    f"http:/user:{SECRET}@127.0.0.1:9",
+    f"s3://key:{SECRET}/a@bucket/mirror",
+    f"http://user:{SECRET}@127.0.0.1:9 nowhere http://other:{SECRET}@127.0.0.1:9",
+]
+
+
+@pytest.fixture
+def call(
+    own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Call]:
+    """Runs a command in this process; returns all that it prints."""
+    before = signal.getsignal(signal.SIGTERM)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["dshub", *arguments])
+        with pytest.raises(SystemExit):
+            main()
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def leaks(*folders: Path) -> list[Path]:
+    """Files that have the secret in their content or their name."""
+    files = [path for folder in folders for path in folder.rglob("*")]
+    return [
+        path
+        for path in files
+        if SECRET in path.name or (path.is_file() and SECRET.encode() in path.read_bytes())
+    ]
+
+
+@pytest.mark.parametrize("address", SPELLINGS)
+def test_password_of_a_mirror_is_shown_by_no_command(
+    call: Call, address: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Well-formed or not, each command works without it or refuses it by its host."""
+    monkeypatch.setenv("DSHUB_MIRROR", address)
+    for command in ("list", "--debug info tiny/three", "fetch tiny/one", "doctor"):
+        printed = call(*command.split())
+        assert printed
+        assert SECRET not in printed, command
+        assert "Traceback" not in printed or "--debug" in command
+    assert leaks(cache, tmp_path / "work") == []
+
+
+def test_password_of_a_mirror_is_in_nothing_that_is_written(
+    call: Call, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What others get to see: a lock, a mirror with its pages, a catalogue, a document."""
+    monkeypatch.setenv("DSHUB_MIRROR", f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}")
+    for command in (
+        "--debug fetch tiny/two --json",
+        "lock tiny/one",
+        "mirror out tiny/one",
+        "site pages tiny/one",
+        "cache ls --json",
+        "croissant tiny/one -o document.json",
+    ):
+        printed = call(*command.split())
+        assert "error: " not in printed
+        assert SECRET not in printed, command
+    assert leaks(cache, tmp_path / "work") == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        f'mirrors = ["http://user:{SECRET}@127.0.0.1:9", 5]',
+        f'mirrors = {{ url = "http://user:{SECRET}@h", password = "{SECRET}" }}',
+        f'mirror = "http://user:{SECRET}@127.0.0.1:9"',
+        f'password = "{SECRET}"',
+        f'cache = "http://user:{SECRET}@127.0.0.1:9"',
+        f'registry = "http://user:{SECRET}@127.0.0.1:9"',
+        f'jobs = "http://user:{SECRET}@127.0.0.1:9"',
+        f'[tool]\nmirrors = "{SECRET}"',
+    ],
+)
+def test_config_with_a_wrong_value_is_refused_without_showing_it(
+    call: Call, config: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The name of the setting is there, and no secret."""
+    path = tmp_path / "home" / "config" / "dshub" / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(config)
+    monkeypatch.delenv("DSHUB_CACHE")
+    monkeypatch.delenv("DSHUB_REGISTRY")
+    printed = call("list")
+    assert "error: " in printed
+    assert "config.toml" in printed
+    assert SECRET not in printed
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"mirror http://user:{SECRET}@127.0.0.1:9/ tiny/one",
+        f"mirror http://127.0.0.1:9/?sig={SECRET} tiny/one",
+        f"mirror s3://key:{SECRET}@bucket/x tiny/one",
+        f"mirror s3://key:a/{SECRET}@bucket/x --verify",
+        f"fetch tiny/one --from http://user:{SECRET}@127.0.0.1:9/",
+        f"fetch tiny/one --from http://127.0.0.1:9/?sig={SECRET}",
+        f"serve . --upstream user:{SECRET}@127.0.0.1:9",
+        f"croissant tiny/one --mirror http://user:{SECRET}@127.0.0.1:9/",
+    ],
+)
+def test_password_in_an_argument_is_not_repeated(call: Call, command: str) -> None:
+    """The error names the host; whoever reads it over a shoulder learns nothing."""
+    printed = call("--debug", *command.split())
+    assert "rror" in printed
+    assert SECRET not in printed
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [f"http://user:{SECRET}@127.0.0.1:9", f"user:a/{SECRET}@127.0.0.1:9", f"{SECRET}@127.0.0.1:9"],
+)
+def test_password_of_a_proxy_is_not_shown(
+    call: Call, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where it is asked, nor by `dshub doctor`, which is made to be sent around."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for command in ("--debug fetch tiny/one", "doctor", "--debug list"):
+        assert SECRET not in call(*command.split())
+
+
+def test_log_does_not_show_a_password(dshub: Run, own: Path) -> None:
+    """Not even one that says everything."""
+    done = dshub(
+        "list", DSHUB_LOG="debug", DSHUB_MIRROR=f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}"
+    )
+    assert "dshub: http://…@127.0.0.1:9/" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
