@@ -79,15 +79,14 @@ def fuzz(module: str, name: str, words: Path, options: list[str]) -> None:
         def change(part: bytes) -> bytes:
             return bytes(atheris.Mutate(part, max(most, len(part) + 1)))
 
-        assert target.mutate is not None
-        changed: bytes = target.mutate(data, random.Random(seed), change)
+        changed: bytes = target.mutated(data, random.Random(seed), change)
         return changed[:most]
 
     if target.tokens:
         words.write_text("".join(map(_quoted, target.tokens)), encoding="ascii")
         options = [*options, f"-dict={words}"]
     options = [*options, f"-timeout={SECONDS}", f"-rss_limit_mb={(limit + MEMORY) >> 20}"]
-    atheris.Setup([sys.argv[0], *options], run, custom_mutator=mutate if target.mutate else None)
+    atheris.Setup([sys.argv[0], *options], run, custom_mutator=mutate)
     atheris.Fuzz()
 
 

@@ -337,7 +337,7 @@ TARGETS = (
         state,
         _states,
         mutations.document(lambda data: ast.literal_eval(data.decode()), _repr_bytes),
-        (b"True", b"1.0", b"None", b"0x" + b"f" * 4000),
+        (b"True", b"1.0", b"None", b"0xffff"),
         share=0.5,
     ),
 )

@@ -17,7 +17,8 @@ from dshub.schema import conform
 from dshub.testing.readers import MemoryFile, MemoryOutput
 
 from . import mutations
-from .target import Mutate, Target, tried
+from .mutations import Mutate, bytewise
+from .target import Target, tried
 
 Options = Mapping[str, Any]
 
@@ -235,7 +236,7 @@ def _target(
     name: str,
     run: Callable[[bytes], None],
     seeds: Callable[[], dict[str, bytes]],
-    mutate: Mutate | None = None,
+    mutate: Mutate = bytewise,
     *tokens: bytes,
     share: float = 1.0,
 ) -> Target:
@@ -267,7 +268,7 @@ TARGETS = (
             features=LISTS,
         ),
         _conll,
-        None,
+        bytewise,
         b"-DOCSTART-",
         share=0.5,
     ),
@@ -281,7 +282,7 @@ TARGETS = (
             features=CONFORMED,
         ),
         _csv,
-        None,
+        bytewise,
         *(b"1e309", b"nan", b"0x1", b"1_000", b"\xef\xbb\xbf", b'""', b"\r\n"),
     ),
     _target(
@@ -303,7 +304,7 @@ TARGETS = (
             {"format": "libsvm", "shape": [2, 2], "sparse": True, "scale": "uint8"},
         ),
         _libsvm,
-        None,
+        bytewise,
         *(b"nan", b"1:inf", b"1:1e999", b"1_0"),
     ),
     _target(

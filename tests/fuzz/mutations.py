@@ -12,15 +12,36 @@ from typing import Any
 
 import zstandard
 
-from .target import Bytes, Mutate
-
+LONG = 8192  # bytes of something that is repeated
 MOST = 1 << 20  # bytes that are unpacked in order to change them
+Bytes = Callable[[bytes], bytes]
+"""Makes other bytes of some bytes."""
+
+Mutate = Callable[[bytes, Random, Bytes], bytes]
+"""Makes another input of one: given the fuzzer's own mutation of bytes, to use inside."""
+
 VALUES: tuple[Any, ...] = (
     *(True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**64, -(2**63), 0.5, -1.5, 1e308),
     *("", " ", "a", "..", "../up", "/etc/passwd", "a\0b", "a\nb", "²", "1.0.0", "*", "[", "%", "é"),
     *("9" * 30, "x" * 300, "sha256:00", "md5:" + "0" * 32, "0" * 64, "http://[", "{a}", "{a:path}"),
     *([], {}, [[]], [""], {"": ""}, ["a", 1]),
 )
+
+
+def stretched(data: bytes, random: Random) -> bytes:
+    """Repeat a few bytes very often, mostly behind a sign, where grammars go on."""
+    signs = [at for at, byte in enumerate(data, 1) if not chr(byte).isalnum()]
+    at = random.choice(signs) if signs and random.random() < 0.7 else random.randint(0, len(data))
+    own = data[at : at + random.choice([1, 2, 4, 16])] or b"\n"
+    piece = random.choice([own, own, b" ", b" ", b"\n", b"9", b"(", b"[", b"{"])
+    rest = data[at:] if random.random() < 0.5 else b"\n" + data[at:]
+    return data[:at] + piece * (random.randrange(LONG) // len(piece)) + rest
+
+
+def bytewise(data: bytes, random: Random, change: Bytes) -> bytes:
+    """Change bytes anywhere."""
+    del random
+    return change(data)
 
 
 def repaired(fix: Bytes, step: Mutate | None = None) -> Mutate:

@@ -25,7 +25,7 @@ from fuzz.targets import MODULES, TARGETS
 
 HERE = Path(__file__).resolve().parent
 FINDINGS = HERE.parents[1] / "build" / "fuzz"
-LONGEST_INPUT = 8192  # bytes
+LONGEST_INPUT = 16384  # bytes
 SLACK = 120  # seconds for a process to start and to end
 TIMED_OUT = 70  # exit code of libFuzzer
 
@@ -88,7 +88,7 @@ class Run:
             command = [
                 *(*_child(outcome.name), f"{home}/words"),
                 *(f"-max_total_time={max(1, round(seconds))}", f"-max_len={LONGEST_INPUT}"),
-                *(f"-artifact_prefix={prefix}", "-print_final_stats=1"),
+                *(f"-artifact_prefix={prefix}", "-print_final_stats=1", "-len_control=0"),
                 *(str(found), str(HERE / "corpus" / outcome.name)),
             ]
             told, code = _output(command, home, seconds + SLACK)

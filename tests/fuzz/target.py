@@ -10,11 +10,9 @@ from random import Random
 
 from dshub.errors import DshubError
 
-Bytes = Callable[[bytes], bytes]
-"""Makes other bytes of some bytes."""
+from .mutations import Bytes, Mutate, bytewise, stretched
 
-Mutate = Callable[[bytes, Random, Bytes], bytes]
-"""Makes another input of one: given the fuzzer's own mutation of bytes, to use inside."""
+STRETCHED = 0.03  # of all inputs
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Target:
         name: also that of its folder in `corpus/`.
         run: parses an input as dshub does, and uses the result.
         seeds: valid inputs by file name, from our own writers.
-        mutate: for formats with checksums or a grammar; otherwise bytes are changed anywhere.
+        mutate: makes another input of one: for formats with checksums or a grammar.
         tokens: words of the format, which the fuzzer puts in.
         share: of the runner's seconds: less for a tiny grammar.
     """
@@ -33,9 +31,14 @@ class Target:
     name: str
     run: Callable[[bytes], None]
     seeds: Callable[[], Mapping[str, bytes]]
-    mutate: Mutate | None = None
+    mutate: Mutate = bytewise
     tokens: tuple[bytes, ...] = ()
     share: float = 1.0
+
+    def mutated(self, data: bytes, random: Random, change: Bytes) -> bytes:
+        """Another input: at times a very long one, which shows what takes more than linear time."""
+        other = self.mutate(data, random, change)
+        return stretched(other, random) if random.random() < STRETCHED else other
 
     def __call__(self, data: bytes) -> None:
         """Run one input; whatever is raised here is a finding."""
