@@ -6,6 +6,7 @@
 The dictionary is written; the module is that of the target's family.
 """
 
+import faulthandler
 import importlib
 import random
 import resource
@@ -102,6 +103,7 @@ def _quoted(token: bytes) -> str:
 def try_one(module: str, name: str, path: Path) -> int:
     """Run one input, and say what it took: 0 where it keeps the limits."""
     target = target_of(module, name)
+    faulthandler.dump_traceback_later(3 * WAIT, exit=True)
     guard, before, began = Guard(), peak(), time.process_time()
     target(path.read_bytes())
     seconds, grown = time.process_time() - began, peak() - before
