@@ -26,7 +26,7 @@ from fuzz.targets import MODULES, TARGETS
 HERE = Path(__file__).resolve().parent
 FINDINGS = HERE.parents[1] / "build" / "fuzz"
 LONGEST_INPUT = 16384  # bytes
-SLACK = 120  # seconds for a process to start and to end
+SLACK = 600  # seconds for a process to start and to end
 TIMED_OUT = 70  # exit code of libFuzzer
 
 
