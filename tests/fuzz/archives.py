@@ -42,6 +42,7 @@ def packed(name: str, members: Mapping[str, bytes]) -> bytes:
     pieces = []
     for number, (member, data) in enumerate(members.items()):
         pieces.append((member, written(data, f"piece-{number}")))
+    sink.unlink(missing_ok=True)
     packing.write_members(sink, pieces)
     data = sink.read_bytes()
     return data[: len(data.rstrip(b"\0")) // 512 * 512 + 1536] if name == "x.tar" else data
