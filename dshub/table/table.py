@@ -10,7 +10,7 @@ import pyarrow as pa
 from dshub.errors import StoreError
 from dshub.manifest import Feature
 from dshub.schema import arrow_schema
-from dshub.table.columns import ChunkedColumn, Column, Values, column_of
+from dshub.table.columns import ChunkedColumn, Column, Values, check_array, column_of
 from dshub.table.record import TableRecord
 
 
@@ -49,6 +49,10 @@ class Table:
         return {}
 
     @cached_property
+    def _pieces(self) -> dict[tuple[int, str], pa.Array]:
+        return {}
+
+    @cached_property
     def _columns(self) -> dict[tuple[int, str], Column]:
         return {}
 
@@ -61,6 +65,16 @@ class Table:
             self._columns[key] = column_of(array, feature, partial(_damaged, path))
         return self._columns[key]
 
+    def _piece(self, shard: int, name: str) -> pa.Array:
+        """One column of one shard as Arrow keeps it, checked on first use."""
+        key = shard, name
+        if key not in self._pieces:
+            path = self.folder / self.record.shards[shard].file
+            array = self._batch(shard).column(name)
+            check_array(array, self.features[name], partial(_damaged, path))
+            self._pieces[key] = array
+        return self._pieces[key]
+
     @property
     def files(self) -> list[Path]:
         """The shards, in order."""
@@ -68,7 +82,7 @@ class Table:
 
     def arrow(self, name: str) -> list[pa.Array]:
         """One column as Arrow keeps it, a piece for each shard; views of the memory map."""
-        return [self._batch(shard).column(name) for shard in range(len(self.record.shards))]
+        return [self._piece(shard, name) for shard in range(len(self.record.shards))]
 
     def whole(self, name: str) -> ChunkedColumn:
         """One column over all shards."""
