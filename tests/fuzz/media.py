@@ -10,6 +10,7 @@ from PIL import Image
 from dshub.archives import open_files
 from dshub.authoring import media
 from dshub.authoring.forms import form
+from dshub.authoring.records import records
 from dshub.authoring.survey import Entry
 from dshub.dataset.decoding import decode_all, recording_feature
 from dshub.manifest import AudioFeature, ImageFeature
@@ -34,11 +35,11 @@ def audio(data: bytes) -> None:
 
 def headers(data: bytes) -> None:
     """What authoring tells of a file by how it begins."""
-    for name in ("input.jpg", "input.wav", "input.csv", "input"):
+    for name in ("input.jpg", "input.wav", "input.csv", "input.json", "input"):
         path = written(data, name)
         with open_files(path, title=name) as (file,):
             entry = Entry(name=name, path=path, file=file)
-            for tell in (form, media.picture, media.recording):
+            for tell in (form, media.picture, media.recording, records):
                 with tried:
                     assert tell(entry)
 
@@ -77,6 +78,11 @@ def _recordings() -> dict[str, bytes]:
     }
 
 
+def _files() -> dict[str, bytes]:
+    rows = {"rows.jsonl": b'{"a": 1}\n{"a": 2}\n', "list.json": b'{"data": [{"a": "x"}]}'}
+    return _images() | _recordings() | rows | {"table.tsv": b"a\tb\n1\tx\n"}
+
+
 def _without_time(data: bytes) -> bytes:
     """The PEAK chunk of a WAV of floats holds when it was written."""
     at = data.find(b"PEAK")
@@ -86,5 +92,5 @@ def _without_time(data: bytes) -> bytes:
 TARGETS = (
     Target("image", image, _images, mutations.repaired(mutations.png_sums, mutations.png_pixels)),
     Target("audio", audio, _recordings, tokens=(b"data", b"fmt ", b"LIST", b"\xff" * 4)),
-    Target("headers", headers, lambda: _images() | _recordings(), share=0.5),
+    Target("headers", headers, _files, share=0.5),
 )
