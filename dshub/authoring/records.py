@@ -111,7 +111,7 @@ def records(entry: Entry) -> Records:
         first = stream.readline()
         try:
             lines = isinstance(json.loads(first), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             lines = False
         more = bool(stream.readline().strip()) if lines else False
     if lines and (more or entry.suffix in {".jsonl", ".ndjson"} or not _has_list(first)):

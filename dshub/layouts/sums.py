@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from dshub.digest import is_hex
 from dshub.errors import ReadError
 from dshub.files import new_file, open_file, read_file
 from dshub.layouts.places import readable
@@ -67,9 +68,9 @@ def written(path: Path) -> Iterator[tuple[str, str]]:
         return
     for line in lines:
         digest, _, name = line.lstrip(b"\\").partition(b"  ")
-        if len(digest) == 64 and name:
+        if is_hex("sha256", digest.decode("latin-1")) and name:
             text = name.decode("utf-8", "surrogateescape")
-            yield (_unescaped(text) if line.startswith(b"\\") else text), digest.decode("latin-1")
+            yield (_unescaped(text) if line.startswith(b"\\") else text), digest.decode("ascii")
 
 
 def _line(name: str, digest: str) -> bytes:

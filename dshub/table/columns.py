@@ -201,6 +201,20 @@ def column_of(array: pa.Array, feature: Feature, fault: Fault) -> Column:
     return ArrayColumn(flat.reshape((rows, *row_shape(feature))))
 
 
+def check_array(array: pa.Array, feature: Feature, fault: Fault) -> None:
+    """Check where rows of an Arrow array lie: its readers follow a damaged offset out of memory."""
+    if isinstance(feature, ListFeature):
+        size = len(array.values)
+        check_array(array.values, feature.of, fault)
+    elif row_dtype(feature) is not None:
+        return
+    else:
+        data = array.buffers()[2]
+        size = data.size if data is not None else 0
+    offsets = _offsets(array)
+    check_offsets(offsets[:-1], offsets[1:], size, fault)
+
+
 def _offsets(array: pa.Array) -> np.ndarray:
     kind = array.type
     wide = pa.types.is_large_list(kind) or pa.types.is_large_string(kind)

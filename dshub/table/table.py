@@ -13,7 +13,7 @@ from dshub.manifest import Feature
 from dshub.schema import arrow_schema
 from dshub.store.layout import TABLE_FILE
 from dshub.store.records import TableRecord
-from dshub.table.columns import ChunkedColumn, Column, Values, column_of
+from dshub.table.columns import ChunkedColumn, Column, Values, check_array, column_of
 
 
 class Table:
@@ -51,6 +51,10 @@ class Table:
         return {}
 
     @cached_property
+    def _pieces(self) -> dict[tuple[int, str], pa.Array]:
+        return {}
+
+    @cached_property
     def _columns(self) -> dict[tuple[int, str], Column]:
         return {}
 
@@ -63,6 +67,16 @@ class Table:
             self._columns[key] = column_of(array, feature, partial(_damaged, path))
         return self._columns[key]
 
+    def _piece(self, shard: int, name: str) -> pa.Array:
+        """One column of one shard as Arrow keeps it, checked on first use."""
+        key = shard, name
+        if key not in self._pieces:
+            path = self.folder / self.record.shards[shard].file
+            array = self._batch(shard).column(name)
+            check_array(array, self.features[name], partial(_damaged, path))
+            self._pieces[key] = array
+        return self._pieces[key]
+
     @property
     def files(self) -> list[Path]:
         """The shards, in order."""
@@ -70,7 +84,7 @@ class Table:
 
     def arrow(self, name: str) -> list[pa.Array]:
         """One column as Arrow keeps it, a piece for each shard; views of the memory map."""
-        return [self._batch(shard).column(name) for shard in range(len(self.record.shards))]
+        return [self._piece(shard, name) for shard in range(len(self.record.shards))]
 
     def whole(self, name: str) -> ChunkedColumn:
         """One column over all shards."""

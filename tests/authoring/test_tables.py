@@ -187,6 +187,7 @@ def test_a_json_document_with_a_list_of_rows(made: Made, data: Path, rows: str) 
     ("content", "told"),
     [
         ('{"a": 1}\n{"a": 2}\n{"a": \n', r"train\.json: line 3: it is no JSON"),
+        ("[" * 100_000, r"train\.json: it is no JSON: "),
         ('{"a": 1}\n[3]\n', r"train\.json: row 2 is no object"),
         ('{"a": [{"x": 1}], "b": [{"x": 1}]}', r"holds several lists: a\[\], b\[\]"),
         ('{"a": null}\n{"a": null}\n', "there is no key that every row has"),

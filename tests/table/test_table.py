@@ -269,6 +269,8 @@ def test_a_damaged_offset(tmp_path: Path, name: str, offset: int) -> None:
     assert "dshub prepare" in caught.value.hint
     with pytest.raises(StoreError, match=path.name):
         table.gather(name, np.array([2, 1]))
+    with pytest.raises(StoreError, match=path.name):
+        table.arrow(name)
 
 
 def test_spans_of_lists_are_views_of_the_file(tmp_path: Path) -> None:

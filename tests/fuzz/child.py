@@ -1,0 +1,119 @@
+"""One target under atheris, in a process of its own; `run.py` starts it.
+
+    python tests/fuzz/child.py MODULE TARGET DICTIONARY [OPTIONS-AND-CORPORA-OF-LIBFUZZER…]
+    python tests/fuzz/child.py MODULE TARGET --input FILE
+
+The dictionary is written; the module is that of the target's family.
+"""
+
+import faulthandler
+import importlib
+import random
+import resource
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fuzz.target import Target
+
+TESTS = Path(__file__).resolve().parents[1]
+MEMORY = 300 << 20  # bytes that the process may grow by
+SECONDS = 2  # of the processor for one input
+WAIT = 60  # seconds by the clock, on a machine that may be busy
+FORBIDDEN = {
+    *("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"),
+    *("pickle.find_class", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname"),
+}
+
+
+class Guard:
+    """Notes what no parser may do: reach the network, start a program, run code of an input.
+
+    Attributes:
+        events: those that were seen. Raising alone would not do: some parsers catch everything.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        sys.addaudithook(self._see)
+
+    def _see(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in FORBIDDEN:
+            self.events.append(f"{event} {arguments!r}"[:300])
+            raise RuntimeError(self.events[-1])
+
+
+def peak() -> int:
+    """The most bytes of memory that this process ever had."""
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def target_of(module: str, name: str) -> "Target":
+    """A target of a family, warm: plug-ins are imported when they are first used."""
+    targets: list[Target] = importlib.import_module(module).TARGETS
+    target = next(target for target in targets if target.name == name)
+    for data in target.seeds().values():
+        with suppress(Exception):  # a finding, which comes again
+            target(data)
+    return target
+
+
+def fuzz(module: str, name: str, words: Path, options: list[str]) -> None:
+    """Try inputs until the time is over; libFuzzer ends the process."""
+    import atheris
+
+    with atheris.instrument_imports(include=["dshub"]):
+        target = target_of(module, name)
+    guard, limit = Guard(), peak() + MEMORY
+
+    def run(data: bytes) -> None:
+        began = time.process_time()
+        target(data)
+        if guard.events:
+            raise AssertionError(guard.events[-1])
+        if time.process_time() - began > SECONDS:
+            raise TimeoutError(f"it took more than {SECONDS} s")
+        if peak() > limit:
+            raise MemoryError(f"it took more than {MEMORY >> 20} MB")
+
+    def mutate(data: bytes, most: int, seed: int) -> bytes:
+        def change(part: bytes) -> bytes:
+            return bytes(atheris.Mutate(part, max(most, len(part) + 1)))
+
+        changed: bytes = target.mutated(data, random.Random(seed), change)
+        return changed[:most]
+
+    if target.tokens:
+        words.write_text("".join(map(_quoted, target.tokens)), encoding="ascii")
+        options = [*options, f"-dict={words}"]
+    options = [*options, f"-timeout={WAIT}", f"-rss_limit_mb={(limit + MEMORY) >> 20}"]
+    atheris.Setup([sys.argv[0], *options], run, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+def _quoted(token: bytes) -> str:
+    """A line of a dictionary of libFuzzer."""
+    return '"' + "".join(f"\\x{byte:02x}" for byte in token) + '"\n'
+
+
+def try_one(module: str, name: str, path: Path) -> int:
+    """Run one input, and say what it took: 0 where it keeps the limits."""
+    target = target_of(module, name)
+    faulthandler.dump_traceback_later(WAIT, exit=True)
+    guard, before, began = Guard(), peak(), time.process_time()
+    target(path.read_bytes())
+    seconds, grown = time.process_time() - began, peak() - before
+    print(f"{path}: {seconds:.2f} s, {grown >> 20} MB", *guard.events)
+    return int(seconds > SECONDS or grown > MEMORY or bool(guard.events))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(TESTS))
+    module, name, third, *rest = sys.argv[1:]
+    if third == "--input":
+        sys.exit(try_one(module, name, Path(rest[0])))
+    fuzz(module, name, Path(third), rest)

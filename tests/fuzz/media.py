@@ -1,0 +1,96 @@
+"""Pictures and recordings: decoded, and told by their headers."""
+
+import io
+import wave
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+from dshub.archives import open_files
+from dshub.authoring import media
+from dshub.authoring.forms import form
+from dshub.authoring.records import records
+from dshub.authoring.survey import Entry
+from dshub.dataset.decoding import decode_all, recording_feature
+from dshub.manifest import AudioFeature, ImageFeature
+
+from . import mutations
+from .target import Target, tried, written
+
+
+def image(data: bytes) -> None:
+    """Of any shape in color, and of one shape in grey."""
+    for feature in (ImageFeature(encoding="any"), ImageFeature(shape=(4, 5, 1), encoding="any")):
+        with tried:
+            decode_all([data], feature, str)
+
+
+def audio(data: bytes) -> None:
+    """With what it says itself, and as what a manifest says."""
+    with tried:
+        decode_all([data], recording_feature(data, "input"), str)
+    decode_all([data], AudioFeature(rate=8000, channels=1, encoding="wav"), str)
+
+
+def headers(data: bytes) -> None:
+    """What authoring tells of a file by how it begins."""
+    for name in ("input.jpg", "input.wav", "input.csv", "input.json", "input"):
+        path = written(data, name)
+        with open_files(path, title=name) as (file,):
+            entry = Entry(name=name, path=path, file=file)
+            for tell in (form, media.picture, media.recording, records):
+                with tried:
+                    assert tell(entry)
+
+
+def _picture(kind: str, mode: str = "RGB") -> bytes:
+    sink = io.BytesIO()
+    values = (np.arange(4 * 5 * 3) * 4).astype(np.uint8).reshape(4, 5, 3)
+    Image.fromarray(values).convert(mode).save(sink, kind)
+    return sink.getvalue()
+
+
+def _images() -> dict[str, bytes]:
+    kinds = {"png": "RGB", "jpeg": "RGB", "gif": "P", "bmp": "RGB", "tiff": "RGB", "webp": "RGB"}
+    found = {f"picture.{kind}": _picture(kind, mode) for kind, mode in kinds.items()}
+    found["palette.png"] = _picture("png", "P")
+    found["alpha.png"] = _picture("png", "RGBA")
+    found["grey.ppm"] = _picture("ppm", "L")
+    found["bits.png"] = _picture("png", "1")
+    return found
+
+
+def _recordings() -> dict[str, bytes]:
+    samples = np.arange(-8, 8, dtype=np.int16) * 1000
+    flac, floats, plain = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    soundfile.write(flac, samples, 8000, format="FLAC")
+    soundfile.write(floats, samples / 0x8000, 8000, format="WAV", subtype="FLOAT")
+    with wave.open(plain, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(samples.tobytes())
+    return {
+        "plain.wav": plain.getvalue(),
+        "floats.wav": _without_time(floats.getvalue()),
+        "sound.flac": flac.getvalue(),
+    }
+
+
+def _files() -> dict[str, bytes]:
+    rows = {"rows.jsonl": b'{"a": 1}\n{"a": 2}\n', "list.json": b'{"data": [{"a": "x"}]}'}
+    return _images() | _recordings() | rows | {"table.tsv": b"a\tb\n1\tx\n"}
+
+
+def _without_time(data: bytes) -> bytes:
+    """The PEAK chunk of a WAV of floats holds when it was written."""
+    at = data.find(b"PEAK")
+    return data[: at + 12] + bytes(4) + data[at + 16 :]
+
+
+TARGETS = (
+    Target("image", image, _images, mutations.repaired(mutations.png_sums, mutations.png_pixels)),
+    Target("audio", audio, _recordings, tokens=(b"data", b"fmt ", b"LIST", b"\xff" * 4)),
+    Target("headers", headers, _files, share=0.5),
+)

@@ -1,0 +1,262 @@
+"""What a cache says of itself: journals, notes, records of tables and exports, sums."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from dshub import Registry
+from dshub.dataset import Dataset
+from dshub.export._record import NAME, File, Record, SplitRecord
+from dshub.export._record import read as read_export
+from dshub.housekeeping import Cache
+from dshub.housekeeping.words import place_of
+from dshub.index import table_facts
+from dshub.layouts.records import imports
+from dshub.layouts.sums import Sums
+from dshub.layouts.sums import written as read_sums
+from dshub.manifest import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    Manifest,
+    NumberFeature,
+    Resource,
+    Split,
+    TextFeature,
+    to_json,
+)
+from dshub.schema import conform
+from dshub.store import Origin, Reference, Store, pinned
+from dshub.store.extents import Extents
+from dshub.store.journal import Journal, read_journal
+from dshub.store.references import read_reference
+from dshub.table import Table, TableWriter
+from dshub.terms import are_accepted
+
+from . import mutations
+from .documents import registry, used
+from .target import Target, scratch, tried, written
+
+FEATURES: dict[str, Feature] = {
+    "vector": NumberFeature(dtype="float32", shape=(2,)),
+    "label": LabelFeature(names=("a", "b", "c")),
+    "text": TextFeature(),
+    "photo": ImageFeature(encoding="any"),
+    "words": ListFeature(of=TextFeature()),
+}
+PNG = b"\x89PNG\r\n\x1a\n"
+SHA = "0" * 64
+KEY = "0123456789abcdef"
+SHARD = "train-00000-of-00002.arrow"
+WITH_LAYOUTS = "cifar-10"
+
+
+def journal(data: bytes) -> None:
+    """The journal of a partial download, and what it says of the bytes."""
+    found = read_journal(written(data))
+    if found is None:
+        return
+    origin, extents = found
+    assert isinstance(origin.url, str)
+    assert 0 <= extents.front <= extents.end
+    assert all(start < stop for start, stop in extents)
+    assert extents.total + sum(stop - start for start, stop in extents.gaps(extents.end)) == (
+        extents.end
+    )
+
+
+def _journals() -> dict[str, bytes]:
+    path, extents = scratch("journal"), Extents()
+    for start, stop in ((0, 1 << 20), (5 << 20, 6 << 20)):
+        extents.add(start, stop)
+    Journal(path, Origin("https://host.example/file.gz", '"v1"'), extents).close()
+    return {"two-ranges": path.read_bytes()}
+
+
+def notes(data: bytes) -> None:
+    """Every note of a cache: read one by one, and when the cache is listed."""
+    root = scratch("cache-of-notes")
+    for place in _places():
+        path = root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    reference = read_reference(root / _REFERENCE)
+    if reference is not None:
+        assert isinstance(reference.fault, str)
+    assert place_of(root / _REFERENCE)
+    store, dataset = Store(root), registry().manifest(WITH_LAYOUTS)
+    assert isinstance(imports(store, dataset), list)
+    are_accepted(dataset, store)
+    with tried:
+        pinned(store)
+    cache = Cache(store, Registry([], built_in=False))
+    with tried:
+        assert cache.items()
+    with tried:
+        cache.gc(dry_run=True)
+
+
+_REFERENCE = f"references-v1/00/{SHA}.json"
+
+
+def _places() -> list[str]:
+    layouts = registry().manifest(WITH_LAYOUTS).layouts
+    return [
+        _REFERENCE,
+        f"tables-v1/one/{KEY}/table.json",
+        f"partial-v1/{SHA}/journal",
+        f"synthetic-v1/one/{KEY}.json",
+        "pins-v1/one.pin",
+        f"terms-v1/{WITH_LAYOUTS}.accepted",
+        f"mirrors-v1/{KEY}.json",
+        *(f"imports-v1/{WITH_LAYOUTS}/{name}.json" for name in layouts),
+    ]
+
+
+def _notes() -> dict[str, bytes]:
+    reference = Reference("/data/train.tar", 1234, 1_700_000_000_000_000_000)
+    layout, facts = next(iter(registry().manifest(WITH_LAYOUTS).layouts.items()))
+    record = {"schema": 1, "name": WITH_LAYOUTS, "layout": layout, "split": facts.split}
+    record |= {"path": "/data/x", "identity": SHA, "files": 3, "size": 30}
+    return {
+        "reference.json": reference.encoded(),
+        "import.json": mutations.json_bytes(record),
+        "stand-in.json": to_json(_manifest()),
+        "table.json": (_table() / "table.json").read_bytes(),
+        "kept-index.json": mutations.json_bytes({"etag": '"1"', "index": "{}"}),
+        "accepted": f"sha256:{SHA} accepted 2025-01-01 00:00:00\n".encode(),
+    }
+
+
+def _manifest() -> Manifest:
+    return Manifest(
+        schema=1,
+        name="one",
+        version="1.0.0",
+        title="A dataset",
+        summary="Made up.",
+        task="none",
+        homepage="https://host.example",
+        resources={"r": Resource(filename="r", sha256=SHA)},
+        features=FEATURES,
+        splits={"train": Split(rows=3, reader={"format": "idx"}, files={"image": "r"})},
+    )
+
+
+def _table() -> Path:
+    """A folder with a prepared table of three rows in two shards."""
+    folder = scratch("table")
+    if not folder.exists():
+        folder.mkdir()
+        rows = {
+            "vector": pa.FixedSizeListArray.from_arrays(np.arange(6, dtype=np.float32), 2),
+            "label": pa.array([0, 1, 2], pa.int64()),
+            "text": ["", "plain", "zwölf"],
+            "photo": [PNG, PNG + b"a", PNG],
+            "words": pa.array([["a"], [], ["b", "c"]], pa.list_(pa.string())),
+        }
+        batch = conform(pa.RecordBatch.from_pydict(rows), FEATURES, where="t", first_row=0)
+        with TableWriter(folder, _manifest(), "train", shard_bytes=1) as writer:
+            writer.write(batch.slice(0, 2))
+            writer.write(batch.slice(2))
+            writer.close(recipe={"key": KEY})
+    return folder
+
+
+def _table_with(name: str, data: bytes) -> Path:
+    """The same table in another folder, one file of which is the input."""
+    whole, folder = _table(), scratch("table-under-test")
+    folder.mkdir(exist_ok=True)
+    for path in whole.iterdir():
+        target = folder / path.name
+        target.unlink(missing_ok=True)  # a new file: the old one may be mapped
+        target.write_bytes(data if path.name == name else path.read_bytes())
+    return folder
+
+
+def table_record(data: bytes) -> None:
+    """`table.json` beside whole shards."""
+    folder = _table_with("table.json", data)
+    with tried:
+        table_facts(folder)
+    used(Table(folder).record.manifest)
+    _read_rows(folder)
+
+
+def table_shard(data: bytes) -> None:
+    """A shard beside a `table.json` that speaks of another."""
+    _read_rows(_table_with(SHARD, data))
+
+
+def _read_rows(folder: Path) -> None:
+    """Rows one by one, in a batch, and as Arrow has them."""
+    dataset = Dataset.from_tables([folder]).decode(on=False)
+    for row in range(min(len(dataset), 5)):
+        with tried:
+            assert dataset[row]
+    with tried:
+        assert next(iter(dataset.shuffle(seed=0).batches(5)), None) is not None
+    with tried:
+        dataset.take(5).arrow().validate(full=True)
+
+
+def _records() -> dict[str, bytes]:
+    return {"table.json": (_table() / "table.json").read_bytes()}
+
+
+def _shards() -> dict[str, bytes]:
+    return {"train.arrow": (_table() / SHARD).read_bytes()}
+
+
+def sums(data: bytes) -> None:
+    """Checksums of files, as they were noted; written again they are the same."""
+    path, again = written(data, "files.sha256"), scratch("again.sha256")
+    names = [name for name, _ in read_sums(path)]
+    found = Sums()
+    found.read(path)
+    found.write(again, dict.fromkeys(names))
+    assert dict(read_sums(again)) == dict(read_sums(path))
+
+
+def _sums() -> dict[str, bytes]:
+    path, made = scratch("files.sha256"), Sums()
+    for name in ("a.jpg", "b\\c\n.jpg", "é"):
+        made.note(name, SHA)
+    made.write(path, ["a.jpg", "b\\c\n.jpg", "é"])
+    return {"three": path.read_bytes()}
+
+
+def export(data: bytes) -> None:
+    """The record of an export."""
+    path = written(data, NAME)
+    read_export(path.parent, "csv")
+
+
+def _exports() -> dict[str, bytes]:
+    split = SplitRecord(
+        dataset="one@1.0.0",
+        split="train[:2]",
+        fingerprint=KEY,
+        revision=1,
+        rows=2,
+        shards=1,
+        features=dict(FEATURES),
+        done={"0": (File("train.csv", 3),)},
+    )
+    folder = scratch("export")
+    folder.mkdir(exist_ok=True)
+    Record(format="csv", splits={"train": split}).write(folder)
+    return {"one.json": (folder / NAME).read_bytes()}
+
+
+_json = mutations.json_document()
+TARGETS = (
+    Target("journal", journal, _journals, tokens=(b"9" * 15, b"0" * 15), share=0.5),
+    Target("cache-notes", notes, _notes, _json, (b"accepted", b'"path"')),
+    Target("table-record", table_record, _records, _json),
+    Target("table-shard", table_shard, _shards),
+    Target("sums", sums, _sums, tokens=(b"\\n", b"\\\\", SHA.encode()), share=0.3),
+    Target("export-record", export, _exports, _json, share=0.3),
+)

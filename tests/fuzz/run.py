@@ -1,0 +1,188 @@
+"""Fuzz the parsers.
+
+    python tests/fuzz/run.py [TARGET…] [--seconds N] [--corpus DIR] [--jobs N]
+    python tests/fuzz/run.py TARGET --input FILE
+
+Each target runs in a process of its own, without network, at most 2 s and 300 MB for an input. A
+finding ends its target; the input is kept in `build/fuzz/`, and the exit code is 1.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fuzz.targets import MODULES, TARGETS
+
+HERE = Path(__file__).resolve().parent
+FINDINGS = HERE.parents[1] / "build" / "fuzz"
+LONGEST_INPUT = 16384  # bytes
+SLACK = 600  # seconds for a process to start and to end
+TIMED_OUT = 70  # exit code of libFuzzer
+
+
+@dataclass
+class Outcome:
+    """What became of a target.
+
+    Attributes:
+        inputs: how many were tried.
+        seconds: in which they were.
+        finding: the input that shows a fault; None where there is none.
+        told: the end of what the process wrote.
+    """
+
+    name: str
+    inputs: int = 0
+    seconds: float = 0.0
+    finding: Path | None = None
+    told: str = ""
+
+    def __str__(self) -> str:
+        rate = self.inputs / max(self.seconds, 0.1)
+        line = f"{self.name:<20} {self.inputs:>9,} inputs {rate:>8,.0f}/s"
+        return f"{line}  {self.told}\n  FINDING: {self.finding}" if self.finding else line
+
+
+class Run:
+    """Fuzzes targets.
+
+    Args:
+        seconds: for each target, times its share.
+        corpus: folder that keeps, below the names of targets, inputs that reach new code.
+    """
+
+    def __init__(self, seconds: float, corpus: Path) -> None:
+        self._seconds, self._corpus = seconds, corpus
+
+    def target(self, name: str) -> Outcome:
+        """Try inputs for as long as it was asked for, or until one shows a fault."""
+        outcome, began = Outcome(name), time.monotonic()
+        seconds = self._seconds * TARGETS[name].share
+        while (left := seconds - (time.monotonic() - began)) > 0:
+            code = self._once(outcome, left)
+            if code == 0:
+                break
+            if code == TIMED_OUT and outcome.finding and not _fails(name, outcome.finding):
+                outcome.finding = None  # the machine was busy with something else: go on
+                continue
+            outcome.finding = outcome.finding or FINDINGS / f"{name}.log"
+            break
+        outcome.seconds = time.monotonic() - began
+        return outcome
+
+    def _once(self, outcome: Outcome, seconds: float) -> int:
+        found = self._corpus / outcome.name
+        found.mkdir(parents=True, exist_ok=True)
+        prefix = FINDINGS / f"{outcome.name}-"
+        with _folder() as home:
+            command = [
+                *(*_child(outcome.name), f"{home}/words"),
+                *(f"-max_total_time={max(1, round(seconds))}", f"-max_len={LONGEST_INPUT}"),
+                *(f"-artifact_prefix={prefix}", "-print_final_stats=1", "-len_control=0"),
+                *(str(found), str(HERE / "corpus" / outcome.name)),
+            ]
+            told, code = _output(command, home, seconds + SLACK)
+        (prefix.parent / f"{outcome.name}.log").write_text(told, encoding="utf-8")
+        counts = re.findall(r"^stat::number_of_executed_units: (\d+)|^#(\d+)\t", told, re.MULTILINE)
+        outcome.inputs += max((int(a or b) for a, b in counts), default=0)
+        kept = re.findall(r"Test unit written to (\S+)", told)
+        outcome.finding = Path(kept[-1]) if kept else None
+        outcome.told = _cause(told)
+        return code
+
+
+def _child(name: str) -> list[str]:
+    return [sys.executable, str(HERE / "child.py"), MODULES[name], name]
+
+
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder that goes again, in memory where the system has such: files come by the thousand."""
+    memory = Path("/dev/shm")  # tempfile makes the name in it
+    return tempfile.TemporaryDirectory(
+        prefix="dshub-fuzz-", dir=memory if os.access(memory, os.W_OK) else None
+    )
+
+
+def _output(command: list[str], home: str, seconds: float) -> tuple[str, int]:
+    """What a command writes, and its exit code; it is ended where it does not end."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("DSHUB_") and not name.lower().endswith("_proxy")
+    }
+    environment |= {"HOME": home, "XDG_CONFIG_HOME": home, "TMPDIR": home, "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        return f"{(error.stdout or b'').decode('utf-8', 'replace')}\nit did not end", 1
+    return done.stdout.decode("utf-8", "replace"), done.returncode
+
+
+def _cause(told: str) -> str:
+    """The line that says what is wrong."""
+    after = told.partition("Uncaught Python exception: ===")[2].strip().splitlines()
+    errors = re.findall(r"ERROR: libFuzzer: .*", told)
+    return after[0] if after else errors[-1] if errors else told.strip()[-200:]
+
+
+def _fails(name: str, path: Path) -> bool:
+    """Whether one input alone is as slow, in time of the processor."""
+    with _folder() as home:
+        return _output([*_child(name), "--input", str(path)], home, SLACK)[1] != 0
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--seconds", type=float, default=10, help="for each target")
+    parser.add_argument("--corpus", type=Path, help="folder that keeps inputs of earlier runs")
+    parser.add_argument("--jobs", type=int, default=1, help="targets at the same time")
+    parser.add_argument("--input", type=Path, help="run this file alone")
+    asked = parser.parse_args()
+    unknown = set(asked.targets) - set(TARGETS)
+    if unknown:
+        parser.error(f"no target named {', '.join(unknown)}")
+    if asked.input and len(asked.targets) != 1:
+        parser.error("--input is for one target")
+    if asked.input:
+        command = [*_child(asked.targets[0]), "--input", str(asked.input)]
+        return subprocess.run(command, check=False).returncode
+    FINDINGS.mkdir(parents=True, exist_ok=True)
+    with _folder() as fresh:
+        run = Run(asked.seconds, asked.corpus or Path(fresh))
+        return _run_all(run, asked.targets or list(TARGETS), asked.jobs)
+
+
+def _run_all(run: Run, names: Sequence[str], jobs: int) -> int:
+    began, outcomes = time.monotonic(), []
+    with ThreadPoolExecutor(jobs) as pool:
+        for outcome in pool.map(run.target, names):
+            outcomes.append(outcome)
+            print(outcome, flush=True)
+    inputs = sum(outcome.inputs for outcome in outcomes)
+    findings = sum(outcome.finding is not None for outcome in outcomes)
+    seconds = time.monotonic() - began
+    print(f"{len(names)} targets, {inputs:,} inputs in {seconds:.0f} s, {findings} findings")
+    return int(findings > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""All targets by name."""
+
+from . import archives, documents, formats, media, notes, web
+
+FAMILIES = (archives, formats, documents, notes, media, web)
+TARGETS = {target.name: target for family in FAMILIES for target in family.TARGETS}
+MODULES = {target.name: family.__name__ for family in FAMILIES for target in family.TARGETS}
+"""Where each target is, for a process that imports no other family."""

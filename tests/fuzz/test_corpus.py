@@ -1,0 +1,27 @@
+"""What the fuzzer found once stays right: every input of the corpus, through its target."""
+
+from pathlib import Path
+
+import pytest
+
+from .targets import TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_no_input_raises_anything_of_others(name: str) -> None:
+    """Each gives a result or one of our errors."""
+    inputs = sorted((CORPUS / name).iterdir())
+    assert inputs
+    for path in inputs:
+        try:
+            TARGETS[name](path.read_bytes())
+        except Exception as error:
+            error.add_note(f"input: {path}")
+            raise
+
+
+def test_every_folder_of_the_corpus_has_a_target() -> None:
+    """An input in a folder of another name would be tried by nobody."""
+    assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)

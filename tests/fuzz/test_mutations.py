@@ -1,0 +1,37 @@
+"""Mutations keep what they are to keep; without atheris, which has mutations of bytes."""
+
+from random import Random
+
+import pytest
+
+from . import mutations
+from .targets import TARGETS
+
+REPAIRS = {
+    "archive-tar": mutations.tar_sums,
+    "archive-zip": mutations.zip_sums,
+    "archive-gz": mutations.gz_sums,
+    "image": mutations.png_sums,
+}
+
+
+def flipped(data: bytes) -> bytes:
+    """One byte changed, near the end."""
+    at = len(data) * 3 // 4
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] if data else b"x"
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+def test_whole_files_are_left_alone_by_repairs(name: str) -> None:
+    """Our writers' checksums are right, so making them right changes nothing."""
+    for data in TARGETS[name].seeds().values():
+        assert REPAIRS[name](data) == data
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_every_target_can_mutate_its_seeds(name: str) -> None:
+    """Whatever the seed and the chance, an input comes out, the same for the same chance."""
+    target = TARGETS[name]
+    for data in target.seeds().values():
+        inputs = [target.mutated(data, Random(i), flipped) for i in range(8)]
+        assert inputs == [target.mutated(data, Random(i), flipped) for i in range(8)]

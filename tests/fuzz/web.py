@@ -1,0 +1,174 @@
+"""HTTP: requests that `dshub serve` reads, answers that fetching reads, and what pages say."""
+
+import gzip
+import socket
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cache
+from http import HTTPStatus
+from unittest import mock
+
+from dshub.fetcher.diagnosis import diagnose
+from dshub.fetcher.encodings import decode
+from dshub.manifest import Resource
+from dshub.mirror.messages import Refusal, Version, head, parse, wanted
+from dshub.mirror.places import Folder, parts_of
+from dshub.transports import Answer
+from dshub.transports.http import Transport
+
+from .target import Target, scratch, tried, written
+
+MOST = 1 << 16  # bytes of an answer that are read
+
+
+def request(data: bytes) -> None:
+    """The head of a request, and what it asks of a file."""
+    version = Version('"tag"', 1_700_000_000.0)
+    try:
+        found = parse(data)
+        parts = parts_of(found.path)
+        if parts is not None:
+            _look_up(parts)
+        version.known(found)
+        version.check(found)
+        part = wanted(found, 10, version)
+        assert part is None or 0 <= part.start < part.stop <= 10
+        assert head(HTTPStatus.OK, version.headers, keep=found.keep)
+    except Refusal as refusal:
+        head(refusal.status, refusal.headers, keep=False)
+
+
+def _look_up(parts: tuple[str, ...]) -> None:
+    """Only the one file is ever found, whatever the path."""
+    assert not {"", ".", ".."} & set(parts)
+    found = _served().find(parts)
+    if found is not None:
+        found.file.close()
+        assert parts == ("file.txt",)
+
+
+@cache
+def _served() -> Folder:
+    """A folder with one file, and beside it one that is not to be served."""
+    folder = scratch("served")
+    folder.mkdir()
+    written(b"0123456789", "served/file.txt")
+    return Folder(folder)
+
+
+def _requests() -> dict[str, bytes]:
+    lines = {
+        "plain": "GET /file.txt HTTP/1.1\r\nHost: a",
+        "range": 'GET /a%20b?q HTTP/1.1\r\nHost: a\r\nRange: bytes=2-5\r\nIf-Range: "tag"',
+        "known": 'HEAD / HTTP/1.0\r\nIf-None-Match: W/"tag", "b"\r\nConnection: keep-alive',
+        "dates": "GET http://a/b HTTP/1.1\r\nHost: a\r\n"
+        "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT\r\nContent-Length: 0",
+    }
+    return {name: text.encode() for name, text in lines.items()}
+
+
+@contextmanager
+def _answering(data: bytes) -> Iterator[None]:
+    """Every connection delivers these bytes, and ends."""
+    peers = []
+
+    def connect(*_: object, **__: object) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        theirs.sendall(data[:MOST])
+        theirs.shutdown(socket.SHUT_WR)
+        peers.append(theirs)
+        return ours
+
+    try:
+        with mock.patch("urllib3.util.connection.create_connection", connect):
+            yield
+    finally:
+        for peer in peers:
+            peer.close()
+
+
+def response(data: bytes) -> None:
+    """An answer to GET, with and without a range, and to HEAD."""
+    with _answering(data), closing(Transport(timeout=1)) as transport:
+        for start in (0, 5):
+            with tried, transport.open("http://host.example/a", start=start) as answer:
+                _read(answer)
+        with tried:
+            assert transport.head("http://host.example/a").status
+
+
+def _read(answer: Answer) -> None:
+    buffer, left = memoryview(bytearray(4096)), MOST
+    while left > 0 and (count := answer.readinto(buffer)):
+        left -= count
+
+
+def _responses() -> dict[str, bytes]:
+    heads = {
+        "whole": '200 OK\r\nContent-Length: 4\r\nETag: "a"\r\nAccept-Ranges: bytes\r\n\r\nbody',
+        "part": "206 Partial\r\nContent-Range: bytes 5-8/9\r\nContent-Length: 4\r\n\r\nbody",
+        "chunks": "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\nbody\r\n0\r\nX: y\r\n\r\n",
+        "moved": "302 Found\r\nLocation: /b?c\r\nContent-Length: 0\r\n\r\n",
+        "later": "503 Busy\r\nRetry-After: Tue, 14 Nov 2023 22:13:20 GMT\r\n\r\n",
+        "hints": "103 Early\r\nLink: x\r\n\r\nHTTP/1.1 404 None\r\n\r\n",
+        "packed": "200 OK\r\nContent-Encoding: gzip\r\n\r\nbody",
+    }
+    return {name: f"HTTP/1.1 {text}".encode() for name, text in heads.items()}
+
+
+def page(data: bytes) -> None:
+    """Bytes that are not the published ones, under several names."""
+    path = written(data)
+    for name in ("file.gz", "file.zip", "file"):
+        resource = Resource(filename=name, sha256="0" * 64, size=1000)
+        what, hint = diagnose(path, resource, len(data))
+        assert what.isprintable()
+        assert isinstance(hint, str)
+
+
+def _pages() -> dict[str, bytes]:
+    return {
+        "login.html": b"<!DOCTYPE html><title>Sign in &amp; go</title>",
+        "quota.html": b"<html><head><title>Quota exceeded</title>",
+        "cut.gz": b"\x1f\x8b\x08\0cut",
+    }
+
+
+def encoded(data: bytes) -> None:
+    """A body that was compressed for the way."""
+    path = written(data)
+    for encoding in ("gzip", "deflate", "br"):
+        with tried:
+            decode("http://host.example/a", path, scratch("decoded"), encoding, MOST)
+            assert scratch("decoded").stat().st_size <= MOST + 1
+
+
+def _bodies() -> dict[str, bytes]:
+    return {"body.gz": gzip.compress(b"a body" * 9, mtime=0), "body.zz": zlib.compress(b"a body")}
+
+
+TARGETS = (
+    Target(
+        "request",
+        request,
+        _requests,
+        tokens=(
+            b"\r\n",
+            b": ",
+            b"\0",
+            b"%2e%2e",
+            b"%00",
+            b"Range: bytes=",
+            b"HTTP/1.1",
+        ),
+    ),
+    Target(
+        "response",
+        response,
+        _responses,
+        tokens=(b"\r\n", b"Content-Range: bytes ", b"Transfer-Encoding: chunked", b"Location: "),
+    ),
+    Target("page", page, _pages, tokens=(b"<title>", b"</title>", b"<html"), share=0.5),
+    Target("encoding", encoded, _bodies, share=0.3),
+)
