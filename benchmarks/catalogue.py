@@ -26,10 +26,10 @@ from typing import Any
 
 import msgspec
 
+from dshub.cache.store import Store
+from dshub.catalog.registry import Registry
 from dshub.progress import size
-from dshub.registry import Registry
-from dshub.store import Store
-from dshub.web import build
+from dshub.publishing.site.build import build
 
 KINDS = ("mnist", "cifar-10", "glue/sst2", "imagenette/160px", "iris")
 ANSWER = """() => new Promise((done) => {

@@ -1,6 +1,6 @@
 """Which downloader survives what: `python benchmarks/faults.py [--small]`.
 
-Every scenario of `dshub.testing.SCENARIOS` is played for every client, each time as a process of
+Every scenario of `dshub.testing.catalogue.SCENARIOS` is played for every client, each time as a process of
 its own that fetches one file of 2 MB from a real server, with the published checksum where the
 client takes one and with time-outs of 5 s where it has that setting. A client is called as its
 documentation suggests; peers written in Python run under the interpreter that DSHUB_BENCH_PEERS
@@ -34,9 +34,11 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
-from dshub.digest import Digest
-from dshub.store import blob_path
-from dshub.testing import SCENARIOS, Scenario, play, write_files
+from dshub.cache.paths import blob_path
+from dshub.checksums import Digest
+from dshub.testing.catalogue import SCENARIOS
+from dshub.testing.scenarios import Scenario, write_files
+from dshub.testing.stage import play
 
 NAME = "data-0.gz"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
@@ -48,9 +50,10 @@ HEAD = "import sys; url, folder, name, sha256, md5, size = sys.argv[1:]\n"
 DSHUB = """
 from pathlib import Path
 from dshub.errors import DshubError
-from dshub.fetcher import Fetcher, Job
-from dshub.manifest import Resource
-from dshub.store import Store
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.catalog.manifest import Resource
+from dshub.cache.store import Store
 job = Job("tiny", name, Resource(urls=(url,), sha256=sha256, size=int(size)))
 try:
     Fetcher(Store(Path(folder)), timeout=5).fetch([job])

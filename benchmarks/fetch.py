@@ -33,7 +33,7 @@ from statistics import median
 
 from lines.local import nginx, relay
 
-from dshub.mirror import serving
+from dshub.publishing.serve.server import serving
 
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 MIB = 1 << 20
@@ -52,10 +52,11 @@ PROGRAMS = {
         """
 from pathlib import Path
 import requests, filelock
-import dshub.transports.http
-from dshub.fetcher import Fetcher, Job
-from dshub.manifest import Resource
-from dshub.store import Store
+import dshub.download.transports.http
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.catalog.manifest import Resource
+from dshub.cache.store import Store
 jobs = [Job("files", f["name"], Resource(urls=(f["url"],), sha256=f["sha256"], size=f["size"]))
         for f in files]
 """,
@@ -269,7 +270,7 @@ def server(folder: Path) -> Iterator[tuple[str, str]]:
     """Serve a folder; yields what serves it and the address."""
     if not shutil.which("nginx") or platform.system() == "Windows":
         with serving(folder) as url:
-            yield "dshub.mirror.serving", url
+            yield "dshub.publishing.serve.server.serving", url
         return
     with nginx(folder) as (port, _):
         yield "nginx", f"http://127.0.0.1:{port}"

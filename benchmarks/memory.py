@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from dshub import Hub, Settings
 from dshub.progress import Silent
-from dshub.schema import arrow_schema
-from dshub.store.records import Shard, TableRecord
+from dshub.tables.record import Shard, TableRecord
+from dshub.tables.types import arrow_schema
 
 GIB = 1 << 30
 NAME = "cifar-10"
@@ -31,11 +31,11 @@ FRAME = """
 import json, os, pickle, sys, time
 from pathlib import Path
 import numpy as np
-import dshub.loader, dshub.transforms
+import dshub.loading.loader, dshub.loading.transforms
 from dshub import Dataset
-from dshub.order import Blocks, Shuffled
-from dshub.transforms import Normalize
-from dshub.transforms.fused import kernels
+from dshub.loading.order import Blocks, Shuffled
+from dshub.loading.transforms import Normalize
+from dshub.loading.transforms.fused import kernels
 kernels()  # numba, where it is installed, is imported before the clock starts
 
 def anon(who="self"):

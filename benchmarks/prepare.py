@@ -55,9 +55,9 @@ DSHUB = (
     """
 from pathlib import Path
 import pyarrow, pyarrow.compute, requests, filelock
-import dshub.readers.cifar, dshub.readers.folder
+import dshub.formats.cifar, dshub.formats.folder
 from dshub import Hub, Settings
-import dshub.dataset, dshub.preparation
+import dshub.datasets.dataset, dshub.tables.building
 from dshub.progress import Silent
 hub = Hub(settings=Settings.read(environment={}, cache=Path(folder, "cache"), offline=True),
           progress=Silent())

@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dshub.digest import Digest
-from dshub.mirror import serving
-from dshub.store import blob_path
+from dshub.cache.paths import blob_path
+from dshub.checksums import Digest
+from dshub.publishing.serve.server import serving
 
 PAGE = Path(__file__).with_suffix(".md")
 LABELS = struct.pack(">2xBBI", 8, 1, 1000) + bytes([0, 1]) * 500

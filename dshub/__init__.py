@@ -15,12 +15,14 @@ neither NumPy nor Arrow nor a framework is loaded before it is needed.
 
 TYPE_CHECKING = False  # typing's own would cost half of this import
 if TYPE_CHECKING:
-    from dshub.dataset import Dataset
+    from dshub.catalog.features import Feature
+    from dshub.catalog.manifest import Manifest, Resource, Split
+    from dshub.catalog.registry import Registry
+    from dshub.datasets.dataset import Dataset
     from dshub.errors import DshubError
-    from dshub.hub import Hub, fetch, info, load, load_data, names
-    from dshub.loader import Loader
-    from dshub.manifest import Feature, Manifest, Resource, Split
-    from dshub.registry import Registry
+    from dshub.hub.functions import fetch, info, load, load_data, names
+    from dshub.hub.hub import Hub
+    from dshub.loading.loader import Loader
     from dshub.settings import Settings
 
 __version__ = "0.1.0"
@@ -44,21 +46,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Dataset": "dataset",
+    "Dataset": "datasets.dataset",
     "DshubError": "errors",
-    "Feature": "manifest",
-    "Hub": "hub",
-    "Loader": "loader",
-    "Manifest": "manifest",
-    "Registry": "registry",
-    "Resource": "manifest",
+    "Feature": "catalog.features",
+    "Hub": "hub.hub",
+    "Loader": "loading.loader",
+    "Manifest": "catalog.manifest",
+    "Registry": "catalog.registry",
+    "Resource": "catalog.manifest",
     "Settings": "settings",
-    "Split": "manifest",
-    "fetch": "hub",
-    "info": "hub",
-    "load": "hub",
-    "load_data": "hub",
-    "names": "hub",
+    "Split": "catalog.manifest",
+    "fetch": "hub.functions",
+    "info": "hub.functions",
+    "load": "hub.functions",
+    "load_data": "hub.functions",
+    "names": "hub.functions",
 }
 
 
@@ -74,11 +76,11 @@ _ELSEWHERE = {  # what other libraries have, and modules that have to be importe
     "list_datasets": "names() gives every dataset",
     "load_dataset": 'load("mnist", split="train") opens a dataset',
     "load_from_disk": "Dataset.from_… opens data of your own",
-    "order": "it is a module: `import dshub.order`",
+    "order": "it is a module: `import dshub.loading.order`",
     "retrieve": "fetch(name) gets a dataset, and load(name) too",
     "search": "`dshub search WORD`, or Registry().search([word])",
     "testing": "it is a module: `import dshub.testing`",
-    "transforms": "it is a module: `from dshub.transforms import Normalize`",
+    "transforms": "it is a module: `from dshub.loading.transforms import Normalize`",
 }
 
 

@@ -2,8 +2,8 @@
 
 A plug-in of some kind is a module in the package of that kind, named as a manifest, a URL or a
 user names it. Third-party packages add theirs through entry points of the group `dshub.<kind>`
-(`dshub.readers`, …), each naming a module with the same contents. Those of the group
-`dshub.registry` name a package, or a folder in one, that holds manifests; it is never imported.
+(`dshub.formats`, …), each naming a module with the same contents. Those of the group
+`dshub.catalog.registry` name a package, or a folder in one, that holds manifests; it is never imported.
 """
 
 import os
@@ -19,10 +19,12 @@ from typing import Any, ClassVar, Literal
 
 from dshub.errors import DshubError, UnknownNameError
 
-Kind = Literal["readers", "archives", "transports", "adapters", "export", "cli"]
+Kind = Literal["formats", "archives", "transports", "adapters", "export", "cli"]
+
+_PLACES = {"transports": "download/transports"}  # of kinds whose package lies deeper
 
 _WORDS = {
-    "readers": "reader",
+    "formats": "format",
     "archives": "archive kind",
     "transports": "transport",
     "adapters": "adapter",
@@ -46,7 +48,12 @@ _MEANT = {  # what frameworks are called elsewhere
 @cache
 def built_in(kind: Kind) -> tuple[str, ...]:
     """Names of dshub's own plug-ins of a kind, sorted, without importing them or their package."""
-    found = (path.stem for path in (Path(__file__).parent / kind).glob("*.py"))
+    folder = Path(__file__).parent / _PLACES.get(kind, kind)
+    found = (
+        path.stem
+        for path in folder.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    )
     return tuple(sorted(name.rstrip("_") for name in found if not name.startswith("_")))
 
 
@@ -59,10 +66,10 @@ def _third_party(kind: Kind) -> dict[str, str]:
 def registries() -> tuple[Path, ...]:
     """The folders of manifests that installed packages announce, in the order of their names.
 
-    An entry point `anything = "package.folder"` of the group `dshub.registry` means the folder of
+    An entry point `anything = "package.folder"` of the group `dshub.catalog.registry` means the folder of
     that package, which need hold no code. What is announced and not there is left out.
     """
-    points = sorted(_announced("dshub.registry"))
+    points = sorted(_announced("dshub.catalog.registry"))
     return tuple(folder for _, value in points for folder in _folders(value))
 
 
@@ -125,7 +132,8 @@ def module(kind: Kind, name: str) -> ModuleType:
     """
     if name in built_in(kind):
         keyword = name == "import"  # the one name that cannot be a module's
-        return import_module(f"dshub.{kind}.{name}{'_' if keyword else ''}")
+        place = _PLACES.get(kind, kind).replace("/", ".")
+        return import_module(f"dshub.{place}.{name}{'_' if keyword else ''}")
     if name in _third_party(kind):
         return import_module(_third_party(kind)[name])
     import difflib

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
-from dshub import arguments
+from dshub import _validate as arguments
 from dshub.display import HIDDEN, shown_value
 from dshub.errors import SettingsError
 from dshub.progress import Style

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dshub import load
-from dshub.transforms import Normalize, RandomHorizontalFlip
+from dshub.loading.transforms import Normalize, RandomHorizontalFlip
 
 NORMALIZE = Normalize(mean=(0.286,), std=(0.353,))
 EPOCHS = 3

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from dshub.fetcher import Fetcher
+from dshub.catalog.manifest import Manifest
+from dshub.download.fetcher import Fetcher
 from dshub.hub.plan import make_plan
 from dshub.hub.request import Request
 from dshub.hub.run import run_plan
-from dshub.manifest import Manifest
 
 
 def prepare(manifest: Manifest, split: str, fetcher: Fetcher) -> Path:

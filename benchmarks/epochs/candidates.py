@@ -54,7 +54,7 @@ def sizes(batches: Any) -> Epoch:
 def dataset(folder: Path) -> Any:
     """The pictures as a dataset of dshub."""
     from dshub import Dataset
-    from dshub.manifest import ImageFeature, LabelFeature
+    from dshub.catalog.features import ImageFeature, LabelFeature
 
     images, labels = arrays(folder)
     return Dataset.from_arrays(
@@ -71,7 +71,7 @@ def ours(framework: str, kind: str, **options: Any) -> Maker:
     """Batches of a loader of dshub."""
 
     def make(folder: Path, size: int) -> Epoch:
-        from dshub.transforms import Normalize, RandomCrop, RandomHorizontalFlip
+        from dshub.loading.transforms import Normalize, RandomCrop, RandomHorizontalFlip
 
         moves = [RandomCrop(padding=4), RandomHorizontalFlip()] if kind == "crop + flip" else []
         transform = [] if kind == "uint8" else [*moves, Normalize(mean=MEAN, std=STD)]
@@ -97,7 +97,7 @@ def our_workers(folder: Path, size: int) -> Epoch:
     """A DataLoader with two workers over batches."""
     from torch.utils.data import DataLoader
 
-    from dshub.transforms import Normalize
+    from dshub.loading.transforms import Normalize
 
     normalize = Normalize(mean=MEAN, std=STD)
     loader = dataset(folder).batches(

@@ -9,7 +9,7 @@ whether the dataset decodes them or not. Rows side by side are not copied.
 
 import pyarrow as pa
 
-from dshub.dataset import Dataset
+from dshub.datasets.dataset import Dataset
 
 
 def rows(dataset: Dataset) -> pa.Table:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dshub.dataset import Dataset
+from dshub.datasets.dataset import Dataset
 from dshub.errors import MissingExtraError
-from dshub.loader import Loader, walk_of
+from dshub.loading.loader import Loader, walk_of
 
 try:
     import grain

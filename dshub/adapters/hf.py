@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dshub.dataset import Dataset
+from dshub.catalog.features import AudioFeature, Feature, ImageFeature
+from dshub.datasets.dataset import Dataset
 from dshub.errors import MissingExtraError
-from dshub.manifest import AudioFeature, Feature, ImageFeature
-from dshub.schema import arrow_schema
+from dshub.tables.types import arrow_schema
 
 try:
     import datasets

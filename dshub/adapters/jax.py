@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dshub.dataset import Dataset, LazyColumn
+from dshub.datasets.dataset import Dataset
+from dshub.datasets.decoding import LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
-from dshub.loader import Gatherer, Loader, walk_of
+from dshub.loading.gathering import Gatherer
+from dshub.loading.loader import Loader, walk_of
 
 try:
     import jax

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from dshub.errors import DshubError, MissingExtraError
-from dshub.loader import Loader, walk_of
+from dshub.loading.loader import Loader, walk_of
 
 try:
     import keras

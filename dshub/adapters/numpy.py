@@ -1,7 +1,8 @@
 """NumPy: what datasets and loaders give by themselves, under the verbs of every adapter."""
 
-from dshub.dataset import Dataset
-from dshub.loader import Batch, Loader
+from dshub.datasets.dataset import Dataset
+from dshub.loading.loader import Loader
+from dshub.loading.transforms.transform import Batch
 
 
 def rows(dataset: Dataset) -> Batch:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dshub.dataset import Dataset
+from dshub.catalog.features import TextFeature
+from dshub.datasets.dataset import Dataset
 from dshub.errors import MissingExtraError
-from dshub.manifest import TextFeature
 
 try:
     import pandas as pd

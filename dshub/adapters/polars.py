@@ -7,7 +7,7 @@ not copied where rows lie side by side; polars keeps text in a layout of its own
 
 from typing import Any
 
-from dshub.dataset import Dataset
+from dshub.datasets.dataset import Dataset
 from dshub.errors import MissingExtraError
 
 try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dshub.dataset import Dataset
+from dshub.datasets.dataset import Dataset
 from dshub.errors import MissingExtraError
 
 try:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dshub.dataset import Dataset
+from dshub.catalog.features import AudioFeature, ImageFeature, ListFeature
+from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, MissingExtraError
-from dshub.loader import Loader, walk_of
-from dshub.manifest import AudioFeature, ImageFeature, ListFeature
-from dshub.schema import row_dtype, row_shape
+from dshub.loading.loader import Loader, walk_of
+from dshub.tables.types import row_dtype, row_shape
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its greeting is no message of ours
 try:

@@ -23,12 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from dshub.dataset import Dataset, LazyColumn
+from dshub.datasets.dataset import Dataset
+from dshub.datasets.decoding import LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
-from dshub.loader import Gatherer, Loader, Pool, walk_of
-from dshub.transforms import Context, is_own
-from dshub.transforms.colors import scales_of_values
-from dshub.transforms.fused import kernels
+from dshub.loading.gathering import Gatherer, Pool
+from dshub.loading.loader import Loader, walk_of
+from dshub.loading.transforms.colors import scales_of_values
+from dshub.loading.transforms.fused import kernels
+from dshub.loading.transforms.transform import Context, is_own
 
 try:
     import torch

@@ -26,13 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, cast
 
-from dshub.archives import _kinds
+from dshub.archives import _decoding as _kinds
 from dshub.archives._decoding import Damage
-from dshub.archives._layers import Budget
-from dshub.archives._members import Entry
+from dshub.archives._members import Budget, Entry
 from dshub.archives._opened import Archive, ArchiveFile, resource
 from dshub.archives._sources import Cursor, Region, Scratch, Source
-from dshub.manifest import Limits
+from dshub.catalog.manifest import Limits
 from dshub.progress import Progress
 
 __all__ = [

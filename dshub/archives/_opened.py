@@ -9,13 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from dshub.archives import _kinds
+from dshub.archives import _decoding as _kinds
 from dshub.archives._decoding import Damage
-from dshub.archives._layers import Budget, Layer, Peeled, SharedBudget, translated
-from dshub.archives._members import Allowance, Counter, Entry, checked, plain
+from dshub.archives._members import (
+    Allowance,
+    Budget,
+    Counter,
+    Entry,
+    Layer,
+    Peeled,
+    SharedBudget,
+    checked,
+    plain,
+    translated,
+)
 from dshub.archives._sources import Origin, Region, Scratch, Source, file_region
+from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
-from dshub.manifest import Limits
 from dshub.progress import Progress, Silent
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from typing import BinaryIO, ClassVar, cast
 
-from dshub.archives._decoding import Damage, buffered
-from dshub.archives._zstd import MAGIC, Frames, is_skippable
+from dshub.archives._decoding import MAGIC, Damage, Frames, buffered, is_skippable
 
 
 class Zstandard:

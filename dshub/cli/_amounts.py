@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from dshub import arguments
+from dshub import _validate as arguments
 from dshub.errors import ArgumentError
 
 

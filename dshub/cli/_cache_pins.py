@@ -19,7 +19,7 @@ def pin(names: tuple[str, ...], as_json: bool) -> None:
 
     It may be done before they are fetched. `dshub cache ls` and `du` mark what is pinned.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     pinned = Hub().cache.pin(*names)
     _screen.answer(as_json, {"pinned": pinned}, lambda: f"pinned {', '.join(pinned)}")
@@ -34,7 +34,7 @@ def unpin(names: tuple[str, ...], as_json: bool) -> None:
     \b
       dshub cache unpin fashion-mnist
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     unpinned = Hub().cache.unpin(*names)
     told = ", ".join(unpinned)

@@ -9,8 +9,10 @@ from dshub.cli._cache_show import plain
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.housekeeping import Cache, Keep, Removal, Removals
-    from dshub.store import Kind
+    from dshub.cache.usage import Kind
+    from dshub.hub.upkeep.cache import Cache
+    from dshub.hub.upkeep.eviction import Keep
+    from dshub.hub.upkeep.garbage import Removal, Removals
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Show what would go; remove nothing.")
 
@@ -32,7 +34,7 @@ def collect(partial: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     files. Unfinished downloads stay, and so does whatever a living process, or one of another
     machine, may be at work on. Removing more than 10 GB needs a yes on the terminal, or --yes.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     cache = Hub().cache
     planned = cache.gc(partial=partial, dry_run=True)
@@ -74,7 +76,7 @@ def prune(
     --max-size, nothing goes, and the exit code is 1. Removing everything, or more than 10 GB,
     needs a yes on the terminal, or --yes.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     if max_size is None and older_than is None and keep == "both":
         raise click.UsageError("say how much to keep: --max-size, --older-than or --keep")
@@ -113,8 +115,8 @@ def remove(
     and --partial leave it. Removing everything without naming it, more than 10 GB, or the last
     copy of a file that cannot be downloaded again needs a yes on the terminal, or --yes.
     """
-    from dshub.housekeeping import KINDS
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
+    from dshub.hub.upkeep.cache import KINDS
 
     if not (names or partial or everything):
         raise click.UsageError("name a dataset, or use --partial or --all")

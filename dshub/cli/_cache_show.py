@@ -10,7 +10,8 @@ from dshub.progress import size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dshub.housekeeping import Item, Share
+    from dshub.hub.upkeep.eviction import Share
+    from dshub.hub.upkeep.inventory import Item
 
 _HOLDERS = {  # what became of the process that a partial thing belongs to
     "alive": "in use",
@@ -29,7 +30,7 @@ def folder(as_json: bool) -> None:
       dshub cache dir
       cd "$(dshub cache dir)"
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     root = str(Hub().store.root)
     _screen.answer(as_json, {"dir": root}, lambda: root)
@@ -48,7 +49,7 @@ def listing(names: tuple[str, ...], as_json: bool) -> None:
 
     The largest comes first.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     items = hub.cache.items(*names)
@@ -71,7 +72,7 @@ def usage(as_json: bool) -> None:
 
     What several datasets share stands on a line of its own and is counted once.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     rows = hub.cache.usage()

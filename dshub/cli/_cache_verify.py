@@ -21,7 +21,7 @@ def verify(ctx: click.Context, as_json: bool) -> None:
     Damaged content is put aside; `dshub fetch` then gets it again. Exit code 5 where something
     is damaged. `dshub verify NAME` looks at one dataset, and at its published figures too.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     findings = list(hub.cache.verify())

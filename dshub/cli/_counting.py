@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dshub.catalog.croissant.importing import Imported
+from dshub.catalog.croissant.reading import Note
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.parsing import parse
 from dshub.cli import _local
 from dshub.errors import DshubError, ManifestError
-from dshub.manifest import Manifest, parse
-from dshub.manifest.croissant import Imported, Note
 
 
 def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
@@ -18,7 +20,7 @@ def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
     Raises:
         StoreError: a file cannot be read.
     """
-    from dshub.manifest.pinning import file_name
+    from dshub.publishing.pinning import file_name
 
     content = copy.deepcopy(imported.content)
     names = {key: file_name(item) for key, item in content["resources"].items()}
@@ -78,7 +80,7 @@ def _count(imported: Imported, files: dict[str, Path]) -> Iterator[Note]:
 
 def _provisional(imported: Imported) -> Manifest:
     """A manifest that can be read with, whatever number of rows it says."""
-    from dshub.manifest.croissant.writing import to_toml
+    from dshub.catalog.croissant.writing import to_toml
 
     content = copy.deepcopy(imported.content)
     for split in content["splits"].values():
@@ -98,6 +100,6 @@ def _references(content: dict[str, Any]) -> Iterator[str]:
 
 
 def _rows(manifest: Manifest, split: str, files: dict[str, Path]) -> int:
-    from dshub.preparation.reading import rows_of
+    from dshub.tables.building import rows_of
 
     return sum(batch.num_rows for batch in rows_of(manifest, split, files))

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dshub.catalog.manifest import Manifest, Resource
 from dshub.cli import _screen
+from dshub.download.links import Link, ask
 from dshub.errors import DshubError, OfflineError
-from dshub.fetcher.links import Link, ask
-from dshub.manifest import Manifest, Resource
 from dshub.progress import size
 from dshub.settings import Settings
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dshub.catalog.registry import Summary
 from dshub.cli import _screen
 from dshub.progress import size
-from dshub.registry import Summary
 
 NARROWEST = 3  # columns that are always shown: name, rows, download
 SUMMARY = 20  # characters of the summary below which it, or what is before it, makes way

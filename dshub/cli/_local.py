@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dshub.errors import StoreError
 
 if TYPE_CHECKING:
-    from dshub.manifest.pinning import Measured
+    from dshub.publishing.pinning import Measured
 
 
 def found(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
@@ -30,7 +30,7 @@ def measured(names: Mapping[str, str], paths: Sequence[Path]) -> "Iterator[tuple
     Raises:
         StoreError: one of them cannot be read.
     """
-    from dshub.manifest.pinning import measure
+    from dshub.publishing.pinning import measure
 
     for name, path in found(names, paths).items():
         try:

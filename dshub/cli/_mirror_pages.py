@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.errors import ManifestError, MissingExtraError, UnknownNameError
-from dshub.registry import Registry
 
 if TYPE_CHECKING:
-    from dshub.hub import Hub
-    from dshub.mirror.destinations import Destination
+    from dshub.hub.hub import Hub
+    from dshub.publishing.mirror.destinations import Destination
 
 
 def write(hub: "Hub", place: "Destination") -> str | None:
@@ -22,7 +22,7 @@ def write(hub: "Hub", place: "Destination") -> str | None:
         StoreError: the folder cannot be written, or holds another `index.html`.
         ReadError, ChecksumError: the index is damaged.
     """
-    from dshub.mirror.folder import FolderDestination
+    from dshub.publishing.mirror.folder import FolderDestination
 
     if not isinstance(place, FolderDestination):
         return None
@@ -35,7 +35,7 @@ def write(hub: "Hub", place: "Destination") -> str | None:
 
 def _listed(place: "Destination", registry: Registry) -> list[str]:
     """What the index lists now, as far as it can be shown."""
-    from dshub.mirror.checking import read_index
+    from dshub.publishing.mirror.checking import read_index
 
     index = read_index(place)
     names = [entry.identifier for entry in index.datasets] if index is not None else []
@@ -45,7 +45,7 @@ def _listed(place: "Destination", registry: Registry) -> list[str]:
 def _built(hub: "Hub", registry: Registry, root: Path, names: list[str]) -> str | None:
     """Write the pages; their first one, or None where Jinja2 is missing."""
     try:
-        from dshub.web import build
+        from dshub.publishing.site.build import build
 
         built = build(registry, hub.store, root, names=names, progress=hub.progress)
     except MissingExtraError as error:

@@ -12,9 +12,9 @@ DAMAGED = 5  # exit code: bytes changed, or are gone
 
 def run(dest: str, *, as_json: bool) -> int:
     """Verify a mirror and tell what is wrong; returns the exit code."""
-    from dshub.mirror.checking import verify
-    from dshub.mirror.opening import open_destination
     from dshub.progress import Task, choose
+    from dshub.publishing.mirror.checking import verify
+    from dshub.publishing.mirror.folder import open_destination
     from dshub.settings import Settings
 
     settings, place = Settings.read(), open_destination(dest)

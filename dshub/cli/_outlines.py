@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dshub.catalog.features import Feature, LabelFeature
 from dshub.cli import _screen
 from dshub.display import flat
-from dshub.manifest import Feature, LabelFeature
 
 if TYPE_CHECKING:
-    from dshub.authoring import Outline
+    from dshub.publishing.authoring.outline import Outline
 
 
 def plain(outline: "Outline") -> dict[str, Any]:
@@ -32,7 +32,7 @@ def plain(outline: "Outline") -> dict[str, Any]:
 
 def text(outline: "Outline", name: str) -> str:
     """For a person."""
-    from dshub.authoring import described
+    from dshub.publishing.authoring.columns import described
 
     width = _screen.terminal_width()
     rows = [

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
-from dshub import readers
+from dshub import formats
+from dshub.catalog.faults import Fault
+from dshub.catalog.manifest import Join, Manifest, Match
 from dshub.errors import DshubError, ManifestError, MissingExtraError, ReadError
-from dshub.manifest import Fault, Join, Manifest, Match
 
 
 def reader_faults(manifest: Manifest) -> Iterator[Fault]:
@@ -24,7 +25,7 @@ def _faults(
     place: str, options: Mapping[str, Any], parts: Mapping[str, Sequence[str]]
 ) -> Iterator[Fault]:
     try:
-        reader = readers.create(options, place=place)
+        reader = formats.create(options, place=place)
         files = {part: [_Closed(item) for item in found] for part, found in parts.items()}
         next(iter(reader.read(files)), None)
     except _Looked:

@@ -130,7 +130,7 @@ class DatasetName(click.ParamType):
     ) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from dshub.hub import Hub
+        from dshub.hub.hub import Hub
         from dshub.settings import Settings
 
         try:

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dshub.catalog.faults import with_lines
+from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
 from dshub.display import flat
 from dshub.errors import DshubError, ManifestError, TransportError, UnknownNameError
-from dshub.manifest import Manifest
-from dshub.manifest.faults import with_lines
 
 if TYPE_CHECKING:
-    from dshub.hub import Hub
-    from dshub.registry import Registry
+    from dshub.catalog.registry import Registry
+    from dshub.hub.hub import Hub
 
 Result = tuple[str, list[str], Manifest | None]
 """A name, its faults, and its manifest where there is one."""
@@ -34,7 +34,7 @@ def command(ctx: click.Context, manifests: tuple[str, ...], links: bool, as_json
     With --links each address is asked for its file's size, without fetching it; exit code 4 where
     a file has no address that works.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     names = hub.registry.expand(manifests) or hub.registry.names()

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from dshub.catalog.manifest import Citation, Manifest
 from dshub.cli import _screen
-from dshub.manifest import Citation, Manifest
 
 
 @click.command(short_help="What to cite for datasets: BibTeX or CFF.")
@@ -30,7 +30,7 @@ def command(names: tuple[str, ...], wanted: str, as_json: bool) -> None:
     Entries have keys of their own. A dataset whose manifest knows no paper is cited by its page.
     Of one dataset, CFF is a whole file; of several, the key `references` for your own.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     found = hub.resolve(names).manifests
@@ -45,7 +45,7 @@ def command(names: tuple[str, ...], wanted: str, as_json: bool) -> None:
 
 
 def _cff(manifests: Sequence[Manifest]) -> str:
-    from dshub.manifest.cff import cff, references
+    from dshub.catalog.cff import cff, references
 
     found = cff(manifests[0]) if len(manifests) == 1 else references(manifests)
     return found.rstrip("\n")
@@ -90,7 +90,7 @@ def _free(key: str, taken: set[str]) -> str:
 def _plain(citation: Citation, of: Sequence[Manifest]) -> dict[str, Any]:
     import msgspec
 
-    from dshub.manifest.bibtex import bibtex
+    from dshub.catalog.bibtex import bibtex
 
     fields: dict[str, Any] = msgspec.to_builtins(citation)
     return {"datasets": [item.identifier for item in of], **fields, "bibtex": bibtex(citation)}
@@ -98,7 +98,7 @@ def _plain(citation: Citation, of: Sequence[Manifest]) -> dict[str, Any]:
 
 def _text(citation: Citation, of: Sequence[Manifest]) -> str:
     """An entry, under a line that says whose it is: BibTeX passes by what is in no entry."""
-    from dshub.manifest.bibtex import bibtex
+    from dshub.catalog.bibtex import bibtex
 
     names = ", ".join(f"{item.name} {item.version}" for item in of)
     return f"% {names}\n{bibtex(citation)}"

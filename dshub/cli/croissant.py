@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dshub.catalog.croissant.vocabulary import VERSIONS
 from dshub.cli import _screen
 from dshub.display import shown_url
 from dshub.errors import ManifestError, StoreError
-from dshub.manifest.croissant import VERSIONS
 
 if TYPE_CHECKING:
-    from dshub.manifest import Resource
-    from dshub.manifest.croissant import Imported
+    from dshub.catalog.croissant.importing import Imported
+    from dshub.catalog.manifest import Resource
 
 
 @click.command(short_help="A dataset as Croissant, or a manifest from a Croissant document.")
@@ -64,9 +64,9 @@ def command(
 def _export(
     name: str, version: Any, mirror: str | None, output: Path | None, *, as_json: bool
 ) -> None:
+    from dshub.catalog.croissant.exporting import to_croissant
     from dshub.cli._readers import reader_faults
-    from dshub.hub import Hub
-    from dshub.manifest.croissant import to_croissant
+    from dshub.hub.hub import Hub
 
     if mirror and shown_url(mirror) != mirror:
         raise click.UsageError("--mirror: the document would publish the password or the query")
@@ -81,7 +81,7 @@ def _export(
 
 def _address(mirror: str | None) -> "Callable[[Resource], str] | None":
     """Where a mirror has a file."""
-    from dshub.store import blob_path
+    from dshub.cache.paths import blob_path
 
     if not mirror:
         return None
@@ -89,8 +89,8 @@ def _address(mirror: str | None) -> "Callable[[Resource], str] | None":
 
 
 def _import(document: Path, paths: list[Path], output: Path | None, *, as_json: bool) -> None:
-    from dshub.manifest.croissant import read_croissant
-    from dshub.manifest.croissant.writing import to_toml
+    from dshub.catalog.croissant.importing import read_croissant
+    from dshub.catalog.croissant.writing import to_toml
 
     for path in paths:
         if not path.exists():

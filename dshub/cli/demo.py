@@ -14,9 +14,9 @@ from dshub.progress import Silent, size
 if TYPE_CHECKING:
     import numpy as np
 
-    from dshub.dataset import Dataset
-    from dshub.hub import Hub
-    from dshub.manifest import Manifest
+    from dshub.catalog.manifest import Manifest
+    from dshub.datasets.dataset import Dataset
+    from dshub.hub.hub import Hub
 
 TRAIN_ROWS, EPOCHS, BATCH, RATE = 6000, 3, 128, 0.3
 
@@ -37,7 +37,7 @@ def command(folder: Path | None) -> None:
     machine, fetches and verifies it with the ordinary code, loads it, shows some pictures, and
     trains a small classifier on its batches.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
     from dshub.settings import Settings
 
     began = time.monotonic()
@@ -69,7 +69,7 @@ def _say(text: str) -> None:
 
 
 def _make(upstream: "Hub") -> "Manifest":
-    from dshub.synthetic import stand_in
+    from dshub.synthetic.stand_in import stand_in
 
     _step(1, "Make a stand-in for MNIST from its manifest")
     manifest = stand_in(upstream.registry.manifest("mnist"), upstream.store, rows=TRAIN_ROWS)
@@ -81,9 +81,9 @@ def _make(upstream: "Hub") -> "Manifest":
 
 
 def _fetch(manifest: "Manifest", upstream: "Hub", cache: Path) -> "tuple[Dataset, Dataset]":
-    from dshub.hub import Hub
-    from dshub.mirror import serving
-    from dshub.registry import Registry
+    from dshub.catalog.registry import Registry
+    from dshub.hub.hub import Hub
+    from dshub.publishing.serve.server import serving
     from dshub.settings import Settings
 
     with serving(upstream.store.root) as url:

@@ -18,9 +18,9 @@ from dshub.errors import StoreError, TransportError
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.hub import Hub
+    from dshub.download.transports import Transports
+    from dshub.hub.hub import Hub
     from dshub.settings import Settings
-    from dshub.transports import Transports
 
 State = Literal["ok", "note", "bad"]
 
@@ -82,7 +82,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     Exit code 1 where something will not work.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     findings = [*_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
@@ -184,7 +184,7 @@ def _locks(folder: Path) -> Finding:
 def _network(hub: "Hub") -> Iterator[Finding]:
     from urllib.request import getproxies
 
-    from dshub.transports.http import certificates
+    from dshub.download.transports.http import certificates
 
     if hub.settings.offline:
         yield Finding("network", "note", "DSHUB_OFFLINE forbids every connection")
@@ -202,7 +202,7 @@ def _network(hub: "Hub") -> Iterator[Finding]:
 
 def _hosts(hub: "Hub") -> Finding:
     """Ask hosts that the registry's files are on, until one answers."""
-    from dshub.fetcher.links import ask
+    from dshub.download.links import ask
 
     silent = []
     for host, address in _addresses(hub.settings).items():
@@ -219,7 +219,7 @@ def _addresses(settings: "Settings") -> dict[str, str]:
     from collections import Counter
     from urllib.parse import urlsplit
 
-    from dshub.registry import Registry
+    from dshub.catalog.registry import Registry
 
     found: dict[str, str] = {}
     for registry in (Registry(settings.registry, built_in=False), Registry()):
@@ -251,7 +251,7 @@ def _mirror(hub: "Hub", mirror: str) -> Finding:
     """Ask a mirror for files of the registry until it gives one, and measure that."""
     from contextlib import closing
 
-    from dshub.transports import Transports
+    from dshub.download.transports import Transports
 
     shown = shown_url(mirror)  # what is found is sent to others
     with closing(Transports(timeout=min(hub.settings.timeout, 5.0))) as transports:
@@ -268,9 +268,9 @@ def _mirror(hub: "Hub", mirror: str) -> Finding:
 
 def _samples(hub: "Hub", mirror: str) -> list[str]:
     """Addresses on a mirror, one for each of some datasets; first of those that it lists."""
-    from dshub.fetcher import Job, sources
-    from dshub.index import Mirrors
-    from dshub.store import blob_path
+    from dshub.cache.paths import blob_path
+    from dshub.download.sources import Job, sources
+    from dshub.mirrors.mirrors import Mirrors
 
     listed = [
         item.entry for item in Mirrors(hub.settings, hub.store).listed() if item.mirror == mirror

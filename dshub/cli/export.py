@@ -9,9 +9,9 @@ from dshub.cli import _screen
 from dshub.cli._amounts import Size
 
 if TYPE_CHECKING:
-    from dshub.dataset import Dataset
-    from dshub.export import Exported
-    from dshub.hub import Hub
+    from dshub.datasets.dataset import Dataset
+    from dshub.export._running import Exported
+    from dshub.hub.hub import Hub
 
 
 @click.command(short_help="Write a dataset as files of other programs.")
@@ -46,8 +46,8 @@ def command(
     Files are train-00000-of-00012.parquet and so on; each has its name only when it is complete.
     Interrupt it at any time: the next run goes on where this one stopped.
     """
-    from dshub.export import export
-    from dshub.hub import Hub
+    from dshub.export._running import export
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     splits = _splits(hub, *_parts(name), columns)

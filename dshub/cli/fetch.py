@@ -13,8 +13,8 @@ from dshub.errors import LockError
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.fetcher import Fetched
-    from dshub.hub import Hub
+    from dshub.download.fetcher import Fetched
+    from dshub.hub.hub import Hub
     from dshub.hub.plan import Plan
     from dshub.hub.request import Request
     from dshub.hub.run import Outcome
@@ -48,7 +48,7 @@ def command(
 
     Interrupt it at any time: the next run goes on where this one stopped.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
     from dshub.settings import Settings
 
     hub = Hub(settings=Settings.read(jobs=jobs))
@@ -75,8 +75,7 @@ def command(
 
 def _locked(hub: "Hub", names: tuple[str, ...]) -> "Request":
     """The datasets of some names, or all that are locked; raises LockError where they differ."""
-    from dshub.lockfile import names_in, read
-    from dshub.lockfile.making import drift
+    from dshub.hub.lockfile import drift, names_in, read
 
     lock = hub.settings.lock
     if lock is None:
@@ -92,7 +91,7 @@ def _ask(hub: "Hub", plan: "Plan") -> None:
     """Show terms that have to be accepted, on a terminal, and remember a yes."""
     if not (plan.terms and sys.stdin.isatty() and sys.stderr.isatty()):
         return  # the error says what to do without a terminal
-    from dshub.terms import accept
+    from dshub.hub.terms import accept
 
     for manifest in plan.terms:
         terms = _screen.lines(manifest.license.terms or "", indent="  ")
@@ -197,9 +196,9 @@ def _troubles(items: "Sequence[Fetched]") -> list[str]:
 
 def _origin(source: str) -> str:
     """The host of an address, or the folder of a file: of one in a mirror, the mirror."""
-    from dshub.fetcher.session import host
-    from dshub.index import is_folder, to_folder
-    from dshub.store.layout import BLOBS
+    from dshub.cache.paths import BLOBS
+    from dshub.download.session import host
+    from dshub.mirrors.mirrors import is_folder, to_folder
 
     if not is_folder(source):
         return host(source)

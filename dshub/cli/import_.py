@@ -10,9 +10,10 @@ from dshub.cli import _screen
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.fetcher import Imported, Job, Keep, Unlike
-    from dshub.hub import Hub
-    from dshub.layouts.importing import ImportReport, Recognised
+    from dshub.download.sources import Job
+    from dshub.hub.hub import Hub
+    from dshub.importing.datasets import ImportReport, Recognised
+    from dshub.importing.files import Imported, Keep, Unlike
 
 
 @click.command("import", short_help="Take files that are on this machine already.")
@@ -55,7 +56,7 @@ def command(
     names and counted. Their tables are made from where they lie, and the checksum of each file is
     kept beside the table. An interrupted import goes on where it was.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     reports = hub.import_files(name, paths, keep=keep or "auto")
@@ -103,13 +104,13 @@ def _unknown(paths: Sequence[Path], reports: "Sequence[ImportReport]") -> list[P
 
 
 def _imported(report: "ImportReport") -> "list[Imported]":
-    from dshub.fetcher import Imported
+    from dshub.importing.files import Imported
 
     return [item for item in report.files if isinstance(item, Imported)]
 
 
 def _unlike(report: "ImportReport") -> "list[Unlike]":
-    from dshub.fetcher import Unlike
+    from dshub.importing.files import Unlike
 
     return [item for item in report.files if isinstance(item, Unlike)]
 

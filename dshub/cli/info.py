@@ -4,23 +4,22 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
-from dshub.cli import _screen
-from dshub.display import flat
-from dshub.manifest import (
+from dshub.catalog.features import (
     AudioFeature,
     Feature,
     ImageFeature,
     LabelFeature,
-    Limits,
     ListFeature,
-    Manifest,
     NumberFeature,
     TextFeature,
 )
+from dshub.catalog.manifest import Limits, Manifest
+from dshub.cli import _screen
+from dshub.display import flat
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
 
 @click.command(short_help="Everything that is known of a dataset.")
@@ -33,8 +32,8 @@ def command(name: str, as_json: bool) -> None:
       dshub info fashion-mnist
       dshub info emnist/letters --json
     """
-    from dshub.fetcher import jobs
-    from dshub.hub import Hub
+    from dshub.download.sources import jobs
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     manifest = hub.info(name)
@@ -56,13 +55,13 @@ def command(name: str, as_json: bool) -> None:
 
 def _imported(hub: "Hub", manifest: Manifest) -> list[dict[str, Any]]:
     """What of it was imported in another layout, and what is known of the files."""
-    from dshub.layouts.records import imports
+    from dshub.importing.records import imports
 
     found: list[dict[str, Any]] = []
     for record in imports(hub.store, manifest):
-        from dshub.preparation.origins import find
-        from dshub.store.layout import TABLE_FILE
-        from dshub.store.records import SUMS, Provenance, TableRecord
+        from dshub.cache.paths import TABLE_FILE
+        from dshub.tables.recipe import find
+        from dshub.tables.record import SUMS, Provenance, TableRecord
 
         folder = find(manifest, record.split, hub.store)
         made = TableRecord.read(folder / TABLE_FILE).provenance if folder else None
@@ -77,7 +76,7 @@ def _imported(hub: "Hub", manifest: Manifest) -> list[dict[str, Any]]:
 def _plain(manifest: Manifest) -> Any:
     import json
 
-    from dshub.manifest import to_json
+    from dshub.catalog.parsing import to_json
 
     return json.loads(to_json(manifest))
 

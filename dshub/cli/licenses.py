@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dshub.catalog.manifest import Manifest, denied
 from dshub.cli import _screen
-from dshub.manifest import Manifest
-from dshub.manifest.licensing import denied
 
 if TYPE_CHECKING:
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
 DENIED = 1  # exit code
 
@@ -37,7 +36,7 @@ def command(
     Without NAMES: what pyproject.toml names below [tool.dshub], or what dshub.lock pins, or
     everything of which something is in the cache.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     manifests = hub.resolve(_names(hub, names)).manifests
@@ -60,7 +59,7 @@ def _names(hub: "Hub", names: tuple[str, ...]) -> list[str]:
         return list(names or hub.settings.datasets)
     lock = hub.settings.lock
     if lock is not None and lock.exists():
-        from dshub.lockfile import names_in, read
+        from dshub.hub.lockfile import names_in, read
 
         return names_in(read(lock), lock)
     used = {name for item in hub.cache.items() for name in item.datasets}

@@ -18,6 +18,6 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
     if words:
         told = " ".join(words)
         raise click.UsageError(f"list shows everything; try `dshub search {told}`, or `dshub info`")
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     _listing.show(Hub().registry.listing(), as_json)

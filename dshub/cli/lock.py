@@ -10,7 +10,7 @@ from dshub.cli._amounts import counted
 from dshub.display import flat
 
 if TYPE_CHECKING:
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
     from dshub.hub.request import Request
 
 DRIFTED = 5  # exit code: the data are not those that were pinned
@@ -33,7 +33,7 @@ def command(ctx: click.Context, names: tuple[str, ...], check: bool, as_json: bo
     The lock lies beside pyproject.toml. `load`, `fetch` and `info` then take the version that is
     locked, and refuse a manifest that has changed since.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     lock = hub.settings.lock
@@ -52,8 +52,7 @@ def command(ctx: click.Context, names: tuple[str, ...], check: bool, as_json: bo
 
 
 def _write(request: "Request", lock: Path, *, keep: bool, as_json: bool) -> None:
-    from dshub.lockfile import Lockfile, read
-    from dshub.lockfile.making import entry
+    from dshub.hub.lockfile import Lockfile, entry, read
 
     before = read(lock) if keep else Lockfile()
     made = [entry(choice.name, choice.manifest, lock) for choice in request]
@@ -77,7 +76,7 @@ def _write(request: "Request", lock: Path, *, keep: bool, as_json: bool) -> None
 
 def _check(hub: "Hub", names: list[str], lock: Path, *, as_json: bool) -> int:
     """Say what differs; returns the exit code."""
-    from dshub.lockfile.making import drift
+    from dshub.hub.lockfile import drift
 
     found = drift(names, hub.registry, lock)
     _screen.answer(

@@ -14,12 +14,11 @@ from dshub.errors import ManualStepError
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.hub import Hub
-    from dshub.index import Signer
-    from dshub.mirror.destinations import Destination
-    from dshub.mirror.pruning import Pruning
-    from dshub.mirror.selection import LeftOut
-    from dshub.mirror.writing import Plan, Report
+    from dshub.hub.hub import Hub
+    from dshub.mirrors.signing import Signer
+    from dshub.publishing.mirror.checking import Pruning
+    from dshub.publishing.mirror.destinations import Destination
+    from dshub.publishing.mirror.writing import LeftOut, Plan, Report
 
 
 class Rate(_amounts.Size):
@@ -93,10 +92,9 @@ def command(
     _check(ctx, dest, names, everything=everything, verify=verify)
     if verify:
         ctx.exit(_mirror_verify.run(dest, as_json=as_json))
-    from dshub.hub import Hub
-    from dshub.mirror.opening import open_destination
-    from dshub.mirror.selection import choose
-    from dshub.mirror.writing import Mirroring, Options
+    from dshub.hub.hub import Hub
+    from dshub.publishing.mirror.folder import open_destination
+    from dshub.publishing.mirror.writing import Mirroring, Options, choose
 
     hub, place = Hub(), open_destination(dest)
     options = Options(prepared=prepared, limit=limit_rate, signer=_signer(sign), prune=prune)
@@ -129,7 +127,7 @@ def _check(
 
 
 def _signer(key: Path | None) -> "Signer | None":
-    from dshub.index import Signer
+    from dshub.mirrors.signing import Signer
 
     return Signer(key) if key else None
 

@@ -15,9 +15,10 @@ from dshub.errors import DshubError
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.authoring import Outline, Request
-    from dshub.hub import Hub
-    from dshub.manifest import Manifest
+    from dshub.catalog.manifest import Manifest
+    from dshub.hub.hub import Hub
+    from dshub.publishing.authoring.drafting import Request
+    from dshub.publishing.authoring.outline import Outline
 
 VERSION = "1.0.0"
 _PATH = click.Path(exists=True, path_type=Path)
@@ -26,7 +27,7 @@ _PATH = click.Path(exists=True, path_type=Path)
 def _given_splits(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, tuple[Path, ...]]:
-    from dshub.authoring.names import key
+    from dshub.publishing.authoring.survey import key
 
     found: dict[str, tuple[Path, ...]] = {}
     for value in values:
@@ -93,7 +94,9 @@ def command(
     cache, so that the dataset loads right away. Your files stay as they are; those of class
     folders are also packed into one tar beside the manifest, which is what you then publish.
     """
-    from dshub.authoring import Request, Wishes, require_tomlkit
+    from dshub.publishing.authoring.columns import Wishes
+    from dshub.publishing.authoring.drafting import Request
+    from dshub.publishing.authoring.writing import require_tomlkit
 
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
@@ -124,9 +127,9 @@ class _Target:
 
 
 def _target(request: "Request", name: str | None, output: Path | None) -> _Target:
-    from dshub.authoring import dataset_name
-    from dshub.registry import Registry
-    from dshub.untrusted import NAME
+    from dshub._validate import NAME
+    from dshub.catalog.registry import Registry
+    from dshub.publishing.authoring.survey import dataset_name
 
     name = name or f"own/{dataset_name(request.tops[0].resolve().name)}"
     if not NAME.fullmatch(name):
@@ -151,8 +154,8 @@ class _Work:
     """From files to a manifest, step by step."""
 
     def __init__(self, request: "Request", target: _Target, *, force: bool, as_json: bool) -> None:
-        from dshub.authoring import Staged
         from dshub.progress import choose
+        from dshub.publishing.authoring.drafting import Staged
         from dshub.settings import Settings
 
         self._request, self._target, self._as_json = request, target, as_json
@@ -162,7 +165,7 @@ class _Work:
 
     def run(self, *, dry_run: bool, take: bool) -> None:
         """Look, write, check, and put into the cache."""
-        from dshub.authoring import draft
+        from dshub.publishing.authoring.drafting import draft
 
         with ExitStack() as stack:
             outline = draft(self._request, stack, self._progress)
@@ -176,8 +179,9 @@ class _Work:
 
     def _write(self, outline: "Outline", *, take: bool) -> dict[str, Any]:
         """Write the manifest if it holds for the files; what was written."""
-        from dshub.authoring import PACKED, manifest_text, resource_keys
-        from dshub.manifest import parse
+        from dshub.catalog.parsing import parse
+        from dshub.publishing.authoring.outline import PACKED
+        from dshub.publishing.authoring.writing import manifest_text, resource_keys
 
         keys = resource_keys(outline, self._target.name)
         with self._staged as staged:
@@ -214,9 +218,9 @@ class _Work:
         )
 
     def _measured(self, paths: Sequence[Path]) -> dict[Path, Any]:
-        from dshub.manifest.pinning import measure
+        from dshub.cache.disk import disk_faults
         from dshub.progress import Task
-        from dshub.store.faults import disk_faults
+        from dshub.publishing.pinning import measure
 
         found = {}
         total = sum(path.stat().st_size for path in paths)
@@ -228,8 +232,8 @@ class _Work:
 
     def _check(self, manifest: "Manifest", files: Mapping[str, Path], *, take: bool) -> None:
         """Read every row as `load` will: from the cache, or from the files where they are."""
-        from dshub.authoring import verify
-        from dshub.preparation.recipes import recipe
+        from dshub.publishing.authoring.drafting import verify
+        from dshub.tables.recipe import recipe
 
         for split in manifest.splits:
             recipe(manifest, split)  # its reader must take the options
@@ -243,8 +247,8 @@ class _Work:
         hub.prepare(manifest.name)
 
     def _hub(self, manifest: "Manifest") -> "Hub":
-        from dshub.hub import Hub
-        from dshub.registry import Registry
+        from dshub.catalog.registry import Registry
+        from dshub.hub.hub import Hub
 
         registry = Registry(manifests=[manifest], built_in=False)
         return Hub(settings=self._settings, registry=registry, progress=self._progress)

@@ -31,7 +31,7 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool, as_json: boo
     Files of 64 MiB and more get a checksum of each 16 MiB too, so that only damaged pieces are
     fetched again. Comments and order of the manifest stay as they are.
     """
-    from dshub.manifest.pinning import file_names, pin
+    from dshub.publishing.pinning import file_names, pin
 
     names = file_names(manifest)
     measured = dict(_local.measured(names, paths))

@@ -15,7 +15,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
       dshub fetch mnist --no-prepare
       dshub prepare mnist
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     plan = hub.plan(hub.resolve(names), files=False)

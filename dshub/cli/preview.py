@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature, NumberFeature
+from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
 from dshub.display import one_line
 from dshub.errors import StoreError
-from dshub.manifest import (
-    Feature,
-    ImageFeature,
-    LabelFeature,
-    ListFeature,
-    Manifest,
-    NumberFeature,
-)
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dshub.hub import Hub
-    from dshub.web import Sample
+    from dshub.hub.hub import Hub
+    from dshub.publishing.site.samples import Sample
 
 ROWS, PICTURES = 8, 32  # of a table, of a PNG
 CLASSES = 20  # with a bar each
@@ -64,7 +58,7 @@ def command(
     Rows are spread evenly over the split. They come from its table where it is prepared, and
     otherwise from a synthetic stand-in, which says so: nothing is fetched.
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     hub = Hub()
     manifest = hub.info(name)
@@ -82,11 +76,11 @@ def command(
 
 
 def _taken(hub: "Hub", manifest: Manifest, split: str | None, rows: int) -> "Sample":
-    from dshub.web import sample
+    from dshub.publishing.site.samples import sample
 
     wanted = split or next(iter(manifest.splits))
     if wanted not in manifest.splits:
-        from dshub.dataset import unknown_split
+        from dshub.datasets.split_expressions import unknown_split
 
         raise unknown_split(manifest.name, wanted, manifest.splits)
     taken = sample(manifest, wanted, hub.store, rows=rows)
@@ -107,7 +101,7 @@ class _Shown:
 
 def _counts(manifest: Manifest, taken: "Sample") -> dict[str, dict[str, int]]:
     """Rows of each class by column: those that the manifest tells, or else counted."""
-    from dshub.web.samples import class_counts, told_counts
+    from dshub.publishing.site.samples import class_counts, told_counts
 
     found = {}
     for name, feature in taken.dataset.features.items():
@@ -141,7 +135,7 @@ def _values(row: Mapping[str, Any], features: Mapping[str, Feature]) -> dict[str
 
 def _value(value: Any, feature: Feature) -> Any:
     """Numbers and lists as JSON has them, NaN as null; everything else in words."""
-    from dshub.web.cells import words
+    from dshub.publishing.site.cells import words
 
     if isinstance(feature, ListFeature):
         return [_value(item, feature.of) for item in value]
@@ -179,7 +173,7 @@ def _draw(shown: _Shown, pictures: Any) -> None:
 
 def _pictures(taken: "Sample", rows: int) -> "list[Image.Image]":
     """The first column of pictures of some rows; empty where there is none."""
-    from dshub.web.media import to_rgb
+    from dshub.publishing.site.cells import to_rgb
 
     names = [n for n, item in taken.dataset.features.items() if isinstance(item, ImageFeature)]
     if not names:
@@ -189,7 +183,7 @@ def _pictures(taken: "Sample", rows: int) -> "list[Image.Image]":
 
 
 def _table(taken: "Sample", rows: int) -> str:
-    from dshub.web.cells import words
+    from dshub.publishing.site.cells import words
 
     features = taken.dataset.features
     head = [_screen.dim(name) for name in ("row", *features)]
@@ -253,7 +247,7 @@ def _write(taken: "Sample", rows: int, path: Path, *, as_json: bool) -> None:
 
 
 def _caption(row: Mapping[str, Any], features: Mapping[str, Feature]) -> str:
-    from dshub.web.cells import words
+    from dshub.publishing.site.cells import words
 
     return ", ".join(words(row[name], feature) for name, feature in features.items())
 
@@ -263,7 +257,7 @@ def _open(hub: "Hub", name: str, *, as_json: bool) -> None:
     import tempfile
     import webbrowser
 
-    from dshub.web import build, page_of
+    from dshub.publishing.site.build import build, page_of
 
     folder = Path(tempfile.mkdtemp(prefix="dshub-preview-"))
     built = build(hub.registry, hub.store, folder, names=[name])

@@ -15,7 +15,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
       dshub search handwritten
       dshub search trouser
     """
-    from dshub.hub import Hub
+    from dshub.hub.hub import Hub
 
     found = Hub().registry.listing(words)
     if not found and not as_json:

@@ -14,7 +14,8 @@ from dshub.errors import DshubError
 from dshub.progress import size
 
 if TYPE_CHECKING:
-    from dshub.mirror import Puller, Served
+    from dshub.publishing.serve.connections import Served
+    from dshub.publishing.serve.pulling import Puller
     from dshub.settings import Settings
 
 SOURCES = "sources"  # in place of the address of a mirror: the addresses that manifests give
@@ -55,7 +56,9 @@ def command(
     There is no TLS and no login: put a reverse proxy in front where those are needed.
     Ctrl-C ends it, after what is under way.
     """
-    from dshub.mirror import Folder, Limits, Server, listen, of_mirror, room_for_clients, urls
+    from dshub.publishing.serve.lines import Limits
+    from dshub.publishing.serve.places import Folder, of_mirror, room_for_clients, urls
+    from dshub.publishing.serve.server import Server, listen
     from dshub.settings import Settings
 
     settings = Settings.read(cache=folder)
@@ -92,7 +95,7 @@ def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
 
 def _warn(folder: Path, upstream: tuple[str, ...]) -> None:
     """Say what clients will not find, although a person may think that it is there."""
-    from dshub.mirror.destinations import BUCKETS
+    from dshub.publishing.mirror.destinations import BUCKETS
 
     if not upstream and not any((folder / name).exists() for name in ("index.json", *BUCKETS)):
         _screen.note(f"nothing of a mirror or a cache lies in {_screen.short_path(folder)} yet")
@@ -104,10 +107,10 @@ def _warn(folder: Path, upstream: tuple[str, ...]) -> None:
 
 
 def _puller(settings: "Settings", upstream: tuple[str, ...]) -> "Puller":
-    from dshub.mirror import Puller
-    from dshub.registry import Registry
+    from dshub.cache.store import Store
+    from dshub.catalog.registry import Registry
+    from dshub.publishing.serve.pulling import Puller
     from dshub.settings import Settings
-    from dshub.store import Store
 
     # DSHUB_MIRROR is for clients, and may well name this server
     mirrors = Settings.read(mirrors=[url for url in upstream if url != SOURCES]).mirrors

@@ -8,7 +8,7 @@ import click
 from dshub.cli import _screen
 
 if TYPE_CHECKING:
-    from dshub.web import Built
+    from dshub.publishing.site.build import Built
 
 
 @click.command(short_help="Write the catalogue as pages into a folder.")
@@ -27,8 +27,8 @@ def command(folder: Path, names: tuple[str, ...], title: str, as_json: bool) -> 
     pages work from any web server and from the folder itself. Running it again writes what
     changed. DEST may be a mirror: its files are then linked.
     """
-    from dshub.hub import Hub
-    from dshub.web import build
+    from dshub.hub.hub import Hub
+    from dshub.publishing.site.build import build
 
     hub = Hub()
     built = build(hub.registry, hub.store, folder, names=names, title=title, progress=hub.progress)

@@ -20,8 +20,8 @@ def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     Damaged content is put aside; `dshub fetch` then gets it again. Exit code 5 where something
     is damaged, 9 where figures differ, 1 where nothing is kept.
     """
-    from dshub.hub import Hub
-    from dshub.verification import verify
+    from dshub.hub.hub import Hub
+    from dshub.hub.verification import verify
 
     hub = Hub()
     rows, data = [], []

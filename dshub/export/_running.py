@@ -1,24 +1,216 @@
-"""Exporting splits: what of them is done already, and writing the rest."""
+"""What a folder says of the exports in it: `.dshub-export.json`.
 
+::
+
+    {"schema": 1, "format": "parquet", "splits": {"train": {
+        "dataset": "mnist@1.0.0", "split": "train", "fingerprint": …, "revision": 1, "rows": …,
+        "shards": 2, "features": {…}, "done": {"0": [
+            {"name": "train-00000-of-00002.parquet", "size": …}]}}}}
+
+It is hidden, so that programs that read every file of a folder pass it by.
+"""
+
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 
 from dshub import plugins
-from dshub.dataset import Dataset
+from dshub._validate import Count, FileName, decode
+from dshub.cache.files import read_file, replace_file
+from dshub.cache.owners import is_orphan, own_name
+from dshub.catalog.features import Feature
+from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, StoreError
-from dshub.export._record import File, Record, SplitRecord, read
-from dshub.export._work import Work
+from dshub.export._rows import Rows, block_of, row_size
 from dshub.progress import Progress, Silent, Task, size
-from dshub.store.owners import is_orphan, own_name
 
 if TYPE_CHECKING:
     from dshub.export import Exporter
+
+NAME = ".dshub-export.json"
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file of a shard: its name, and bytes."""
+
+    name: FileName
+    size: Count
+
+    @classmethod
+    def moved(cls, path: Path, target: Path) -> Self:
+        """A finished file, moved to its name; raises OSError."""
+        found = cls(target.name, path.stat().st_size)
+        path.replace(target)
+        return found
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether it is there, as large as it was."""
+        path = folder / self.name
+        return path.is_file() and path.stat().st_size == self.size
+
+
+class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a split has come.
+
+    Attributes:
+        dataset: name and version.
+        split: the expression that was asked for.
+        fingerprint: of the rows and columns.
+        revision: of the exporter.
+        shards: how many there will be.
+        features: what the columns hold, with names of classes: what some formats cannot say.
+        done: the files of each shard that is complete, by its number.
+    """
+
+    dataset: str
+    split: str
+    fingerprint: str
+    revision: Count
+    rows: Count
+    shards: Count
+    features: dict[str, Feature]
+    done: dict[str, tuple[File, ...]] = {}
+
+    @property
+    def plan(self) -> tuple[object, ...]:
+        """What tells this work from another."""
+        return (self.fingerprint, self.revision, self.rows, self.shards)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What has been exported to a folder, in one format."""
+
+    schema: Literal[1] = 1
+    format: str
+    splits: dict[str, SplitRecord] = {}
+
+    def with_split(self, name: str, split: SplitRecord | None) -> "Record":
+        """The same, with another state of a split; without it where that is None."""
+        others = {key: item for key, item in self.splits.items() if key != name}
+        return Record(format=self.format, splits=others | ({} if split is None else {name: split}))
+
+    def write(self, folder: Path) -> None:
+        """Put it in a folder in one step; raises OSError."""
+        data = msgspec.json.format(msgspec.json.encode(self), indent=1)
+        replace_file(folder / NAME, data, folder / own_name("partial"))
+
+
+def read(folder: Path, wanted: str) -> Record:
+    """The record of a folder; an empty one where it has none.
+
+    Raises:
+        DshubError: the folder holds an export in another format.
+        StoreError: the record cannot be understood.
+    """
+    path = folder / NAME
+    try:
+        found = decode(read_file(path), Record)
+    except FileNotFoundError:
+        return Record(format=wanted)
+    except (OSError, ValueError) as error:
+        hint = "remove it, and what was exported there, and begin anew"
+        raise StoreError(path=str(path), action="read", reason=str(error), hint=hint) from error
+    if found.format != wanted:
+        hint = "a folder holds one format: name another folder"
+        raise DshubError(f"{folder} holds an export to {found.format}, not {wanted}", hint=hint)
+    return found
+
+
+STAGE = "partial-"  # begins the name of a folder that is not complete
+
+
+class Work:
+    """A split that is to be exported.
+
+    Args:
+        exporter: of the format.
+        title: its name or expression.
+        dataset: its rows.
+        dest: the folder that the export goes to.
+        shard_size: bytes of a shard, about.
+
+    Attributes:
+        stem: how the names of its files begin.
+        plan: its record when nothing is done yet.
+    """
+
+    def __init__(
+        self, exporter: "Exporter", title: str, dataset: Dataset, *, dest: Path, shard_size: int
+    ) -> None:
+        self.exporter, self.title, self.dest = exporter, title, dest
+        self._dataset = dataset.decode(on=False)
+        self._row_size = row_size(self._dataset)
+        self.stem = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-")
+        manifest = dataset.manifest
+        count = -(-self._row_size * len(dataset) // max(shard_size, 1))
+        self.plan = SplitRecord(
+            dataset=manifest.identifier if manifest else "own data",
+            split=title,
+            fingerprint=self._dataset.fingerprint,
+            revision=exporter.revision,
+            rows=len(dataset),
+            shards=1 if exporter.kind == "one" else min(max(count, 1), max(len(dataset), 1)),
+            features=dict(self._dataset.features),
+        )
+
+    def rows(self, first: int = 0, count: int | None = None) -> Rows:
+        """Some of the rows, or all."""
+        title = f"{self.plan.dataset}, split {self.title}"
+        count = self.plan.rows if count is None else count
+        return Rows(self._dataset, title, first, count, block_of(self._row_size))
+
+    def share(self, shard: int) -> Rows:
+        """The rows of a shard: each has as many, or one more."""
+        first, end = (self.plan.rows * i // self.plan.shards for i in (shard, shard + 1))
+        return self.rows(first, end - first)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds all files, where the format has one."""
+        return self.dest / self.stem if self.exporter.kind == "folder" else None
+
+    @property
+    def stage(self) -> Path:
+        """The same until it is complete."""
+        return self.dest / f"{STAGE}{self.stem}"
+
+    def files(self, shard: int) -> list[Path]:
+        """The files of a shard."""
+        number = f"-{shard:05d}-of-{self.plan.shards:05d}"
+        stem = self.stem if self.exporter.kind == "one" else self.stem + number
+        return [self.dest / f"{stem}{suffix}" for suffix in self.exporter.suffixes]
+
+    def missing(self, record: Record) -> list[int]:
+        """The shards that are not written, or whose files have changed."""
+        known = record.splits.get(self.stem)
+        state = self.plan if known is None or self.is_lost(known) else known
+        return [shard for shard in range(state.shards) if not self._is_done(shard, state)]
+
+    def is_lost(self, known: SplitRecord) -> bool:
+        """Whether a record is of other work, or of a folder that is no longer there."""
+        gone = self.folder is not None and not (self.folder.is_dir() or self.stage.is_dir())
+        return known.plan != self.plan.plan or gone
+
+    def _is_done(self, shard: int, state: SplitRecord) -> bool:
+        files = state.done.get(str(shard))
+        return files is not None and all(item.is_in(self.dest) for item in files)
+
+    def result(self) -> list[Path]:
+        """What is there in the end."""
+        if self.folder is not None:
+            return [self.folder]
+        return [path for shard in range(self.plan.shards) for path in self.files(shard)]
+
+    def size(self, shards: int) -> int:
+        """Bytes that some shards take, about."""
+        return self._row_size * self.plan.rows * shards // self.plan.shards
+
 
 SHARD_SIZE = 500_000_000  # bytes of a shard, about, where nothing else is asked for
 

@@ -6,8 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from dshub.export._arrow import record_batch, schema_of
-from dshub.export._rows import Rows
+from dshub.export._rows import Rows, record_batch, schema_of
 
 
 @dataclass(frozen=True)

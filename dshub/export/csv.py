@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dshub.export._refusals import kind_of, refuse
-from dshub.export._rows import Rows
-from dshub.manifest import Feature, LabelFeature, NumberFeature, TextFeature
+from dshub.catalog.features import Feature, LabelFeature, NumberFeature, TextFeature
+from dshub.export._rows import Rows, kind_of, refuse
 
 
 @dataclass(frozen=True)

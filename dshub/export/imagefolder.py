@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dshub.catalog.features import LabelFeature
 from dshub.errors import DshubError
-from dshub.export._pictures import as_file, ending, is_file
-from dshub.export._refusals import chosen, kind_of, refuse
-from dshub.export._rows import Rows
-from dshub.manifest import LabelFeature
+from dshub.export._rows import Rows, as_file, chosen, ending, is_file, kind_of, refuse
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
 _LONGEST = 100  # characters of a folder's name

@@ -14,11 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature
 from dshub.errors import DshubError
-from dshub.export._pictures import as_file, is_file
-from dshub.export._refusals import refuse
-from dshub.export._rows import Rows
-from dshub.manifest import Feature, ImageFeature, LabelFeature, ListFeature
+from dshub.export._rows import Rows, as_file, is_file, refuse
 
 
 @dataclass(frozen=True)

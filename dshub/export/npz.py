@@ -14,10 +14,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 
-from dshub.errors import DshubError
-from dshub.export._refusals import kind_of, refuse
-from dshub.export._rows import Rows
-from dshub.manifest import (
+from dshub.catalog.features import (
     AudioFeature,
     Feature,
     ImageFeature,
@@ -26,8 +23,10 @@ from dshub.manifest import (
     TextFeature,
     is_encoded,
 )
+from dshub.errors import DshubError
+from dshub.export._rows import Rows, kind_of, refuse
 from dshub.progress import size
-from dshub.schema import row_dtype, row_shape
+from dshub.tables.types import row_dtype, row_shape
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can say; the same in every run
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dshub.export._arrow import record_batch, schema_of
-from dshub.export._rows import Rows
+from dshub.export._rows import Rows, record_batch, schema_of
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dshub.catalog.features import LabelFeature, TextFeature
 from dshub.errors import DshubError
-from dshub.export._pictures import as_file, is_file
-from dshub.export._refusals import chosen, kind_of, refuse
-from dshub.export._rows import Rows
-from dshub.manifest import LabelFeature, TextFeature
+from dshub.export._rows import Rows, as_file, chosen, is_file, kind_of, refuse
 
 _MAGIC = struct.pack("<I", 0xCED7230A)
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)  # what a part is of its record

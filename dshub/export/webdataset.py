@@ -16,11 +16,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dshub.catalog.features import (
+    AudioFeature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+)
 from dshub.errors import DshubError
-from dshub.export._pictures import as_file, ending, is_file
-from dshub.export._refusals import chosen
-from dshub.export._rows import Rows
-from dshub.manifest import AudioFeature, ImageFeature, LabelFeature, ListFeature, NumberFeature
+from dshub.export._rows import Rows, as_file, chosen, ending, is_file
 
 
 @dataclass(frozen=True)

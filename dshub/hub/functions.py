@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, overload
 
-from dshub import phrasebook
+from dshub.catalog import phrasebook
+from dshub.catalog.manifest import Manifest
 from dshub.hub.hub import Hub
-from dshub.manifest import Manifest
 from dshub.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from dshub.dataset import Dataset, Splits
-    from dshub.fetcher import Fetched
+    from dshub.datasets.dataset import Dataset
+    from dshub.datasets.splits import Splits
+    from dshub.download.fetcher import Fetched
 
     Arrays = tuple[np.ndarray, np.ndarray]
 

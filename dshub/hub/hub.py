@@ -11,13 +11,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from dshub import phrasebook
-from dshub.arguments import whole
+from dshub._validate import whole
+from dshub.catalog import phrasebook
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.registry import Registry
 from dshub.errors import ArgumentError, DshubError, UnknownNameError, Vanished
 from dshub.hub.request import Choice, Request
-from dshub.manifest import Manifest
 from dshub.progress import Progress, choose
-from dshub.registry import Registry
 from dshub.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from dshub.dataset import Dataset, Splits
-    from dshub.fetcher import Fetched, Fetcher, Keep
-    from dshub.housekeeping import Cache
+    from dshub.cache.store import Store
+    from dshub.datasets.dataset import Dataset
+    from dshub.datasets.splits import Splits
+    from dshub.download.fetcher import Fetched, Fetcher
     from dshub.hub.plan import Plan
     from dshub.hub.run import Outcome
-    from dshub.layouts.importing import ImportReport
-    from dshub.store import Store
-    from dshub.verification import Finding
+    from dshub.hub.upkeep.cache import Cache
+    from dshub.hub.verification import Finding
+    from dshub.importing.datasets import ImportReport
+    from dshub.importing.files import Keep
 
     Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -66,7 +68,8 @@ class Hub:
         """The datasets of folders, and of mirrors where settings name some."""
         if not self.settings.mirrors:
             return Registry(self.settings.registry)
-        from dshub.index import MirrorRegistry, Mirrors
+        from dshub.mirrors.mirrors import Mirrors
+        from dshub.mirrors.registry import MirrorRegistry
 
         mirrors = Mirrors(self.settings, self.store, progress=self.progress)
         return MirrorRegistry(self.settings.registry, mirrors=mirrors, prefer=self.settings.prefer)
@@ -74,14 +77,14 @@ class Hub:
     @cached_property
     def store(self) -> "Store":
         """The cache and its read-only layers."""
-        from dshub.store import Store
+        from dshub.cache.store import Store
 
         return Store(self.settings.cache, self.settings.site_caches)
 
     @cached_property
     def cache(self) -> "Cache":
-        """What the store keeps: whose it is, and removing it; see `dshub.housekeeping`."""
-        from dshub.housekeeping import Cache
+        """What the store keeps: whose it is, and removing it; see `dshub.hub.upkeep`."""
+        from dshub.hub.upkeep.cache import Cache
 
         return Cache(self.store, self.registry.at_hand(), progress=self.progress)
 
@@ -99,7 +102,7 @@ class Hub:
             store: where files go; the hub's where None.
             limit: bytes a second of everything together, at most.
         """
-        from dshub.fetcher import Fetcher
+        from dshub.download.fetcher import Fetcher
 
         return Fetcher(
             store or self.store,
@@ -162,7 +165,7 @@ class Hub:
         manifest = self._pinned(name)
         if not rows or manifest.synthetic:
             return manifest
-        from dshub.synthetic import stand_in
+        from dshub.synthetic.stand_in import stand_in
 
         return stand_in(manifest, self.store, rows=rows)
 
@@ -170,7 +173,7 @@ class Hub:
         """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""
         registry, lock = registry or self.registry, self.settings.lock
         if lock is not None and lock.exists():
-            from dshub.lockfile import read
+            from dshub.hub.lockfile import read
 
             return read(lock).manifest(name, registry, lock)
         return registry.manifest(name)
@@ -252,7 +255,7 @@ class Hub:
         """Take a dataset or family from folders and files that are here already.
 
         Files are recognised by their checksums, other layouts by their structure; see
-        `dshub.layouts.importing.import_dataset`. Yours are only read.
+        `dshub.importing.datasets.import_dataset`. Yours are only read.
 
         Args:
             name: dataset or family.
@@ -262,7 +265,7 @@ class Hub:
         Returns:
             What was found of each dataset, and what is missing.
         """
-        from dshub.layouts.importing import import_dataset
+        from dshub.importing.datasets import import_dataset
 
         return [
             import_dataset(item, self.store, paths, keep=keep, progress=self.progress)
@@ -270,8 +273,8 @@ class Hub:
         ]
 
     def verify(self, name: str) -> "Iterator[Finding]":
-        """Read every byte kept of a dataset again; see `dshub.verification`."""
-        from dshub.verification import verify
+        """Read every byte kept of a dataset again; see `dshub.hub.verification`."""
+        from dshub.hub.verification import verify
 
         return verify(self.info(name), self.store)
 
@@ -333,11 +336,11 @@ class Hub:
         columns = [columns] if isinstance(columns, str) else columns
         for column in columns or ():
             if column not in manifest.features:
-                from dshub.dataset import unknown_column
+                from dshub.datasets.selection import unknown_column
 
                 raise unknown_column(column, manifest.features, manifest)
         if split is None:
-            from dshub.dataset import Splits
+            from dshub.datasets.splits import Splits
 
             counts = {name: item.rows for name, item in manifest.splits.items()}
             opened = partial(self._open, manifest, columns=columns)
@@ -368,8 +371,8 @@ class Hub:
                 f"no stand-in can be made for {name}",
                 hint="stand-ins are made from manifests; synthetic=0 asks for the data",
             )
-        from dshub.dataset import Splits
-        from dshub.dataset.hub_names import HubSplits
+        from dshub.datasets.hub_names import HubSplits
+        from dshub.datasets.splits import Splits
 
         splits = HubSplits(name, offline=self.settings.offline)
 
@@ -384,8 +387,8 @@ class Hub:
         registry = self.registry.at_hand()
         if registry is self.registry:
             return None
-        from dshub.dataset import parse_split
-        from dshub.preparation.origins import find
+        from dshub.datasets.split_expressions import parse_split
+        from dshub.tables.recipe import find
 
         try:
             manifest = self._pinned(name, registry)
@@ -398,7 +401,9 @@ class Hub:
     def _open(
         self, manifest: Manifest, expression: str, columns: Sequence[str] | None
     ) -> "Dataset":
-        from dshub.dataset import Dataset, parse_split, together, unknown_split
+        from dshub.datasets.dataset import Dataset
+        from dshub.datasets.split_expressions import parse_split, unknown_split
+        from dshub.datasets.splits import together
 
         parts = parse_split(expression)
         for part in parts:
@@ -423,7 +428,7 @@ class Hub:
         use: "Callable[[Mapping[str, Path]], Dataset]",
     ) -> "Dataset":
         """Open the tables of some splits, which are fetched and prepared where they are missing."""
-        from dshub.preparation.origins import find
+        from dshub.tables.recipe import find
 
         ready = {split: find(manifest, split, self.store) for split in splits}
         folders = {split: folder for split, folder in ready.items() if folder is not None}
@@ -449,7 +454,7 @@ class Hub:
         """
         import numpy as np
 
-        from dshub.dataset import unknown_split
+        from dshub.datasets.split_expressions import unknown_split
 
         splits = self.load(name, synthetic=synthetic)
         if splits.manifest is not None:  # what comes from Hugging Face has none, and is there

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dshub import archives
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Manifest
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job, jobs, sources
 from dshub.errors import DshubError, TermsError
-from dshub.fetcher import Fetcher, Job, jobs, sources
 from dshub.hub.request import Request
-from dshub.manifest import Manifest
-from dshub.preparation.origins import Origin, origin, table_of
-from dshub.store import Store
-from dshub.terms import are_accepted
+from dshub.hub.terms import are_accepted
+from dshub.tables.recipe import Origin, origin, table_of
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dshub.catalog.manifest import Manifest
 from dshub.errors import UnknownNameError
-from dshub.manifest import Manifest
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dshub.cache.store import Store
+from dshub.catalog.registry import Registry
+from dshub.download.fetcher import Fetched, Fetcher
 from dshub.errors import Vanished
-from dshub.fetcher import Fetched, Fetcher, import_files
 from dshub.hub.plan import Build, Plan, make_plan, terms_error
-from dshub.preparation.origins import find
-from dshub.preparation.recipes import recipe
-from dshub.registry import Registry
-from dshub.store import Store
-from dshub.terms import are_accepted
+from dshub.hub.terms import are_accepted
+from dshub.importing.files import import_files
+from dshub.tables.recipe import find, recipe
 
 if TYPE_CHECKING:
-    from dshub.fetcher import Job
+    from dshub.download.sources import Job
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _fetch(jobs: "Sequence[Job]", fetcher: Fetcher, table_size: int) -> tuple[li
 
 
 def _make(build: Build, paths: dict[tuple[str, str], Path], fetcher: Fetcher) -> None:
-    from dshub.preparation.making import make
+    from dshub.tables.building import make
 
     store, needed = fetcher.store, {job.name: paths[job.dataset, job.name] for job in build.jobs}
     with store.using(needed.values()):

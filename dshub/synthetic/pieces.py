@@ -16,10 +16,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dshub import archives, readers, steps
+from dshub import archives, formats
+from dshub.catalog.manifest import Manifest
 from dshub.errors import DshubError
-from dshub.manifest import Manifest
 from dshub.synthetic.rows import make
+from dshub.synthetic.steps import Aside, Attached, Undone
+from dshub.synthetic.steps import undo as undo_steps
 
 
 def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str, Path]:
@@ -46,13 +48,13 @@ class _Group:
 
     reader: dict[str, Any]
     parts: dict[str, tuple[str, ...]]
-    splits: list[tuple[str, steps.Undone]] = field(default_factory=list)
+    splits: list[tuple[str, Undone]] = field(default_factory=list)
 
 
 def _groups(manifest: Manifest, rows: int, seed: int) -> list[_Group]:
     groups: dict[bytes, _Group] = {}
     for name, split in manifest.splits.items():
-        reader = readers.create(split.reader, place=f"splits.{name}.reader")
+        reader = formats.create(split.reader, place=f"splits.{name}.reader")
         made = make(
             manifest.split_features(name),
             manifest.features,
@@ -63,13 +65,13 @@ def _groups(manifest: Manifest, rows: int, seed: int) -> list[_Group]:
         parts = {part: split.references(part) for part in split.reader_parts}
         key = msgspec.json.encode([split.reader, parts], order="sorted")
         group = groups.setdefault(key, _Group(split.reader, parts))
-        group.splits.append((name, steps.undo(made, split.steps)))
+        group.splits.append((name, undo_steps(made, split.steps)))
     return list(groups.values())
 
 
 def _write_group(group: _Group, files: "_Files", asides: "_Shared", first: int) -> int:
     """Write the files of some splits; the first number that is still free."""
-    reader = readers.create(group.reader)
+    reader = formats.create(group.reader)
     whole = reader.complete(_together([undone.rows for _, undone in group.splits]), first)
     reader.write(whole, files.outputs(group.parts))
     offset = 0
@@ -77,7 +79,7 @@ def _write_group(group: _Group, files: "_Files", asides: "_Shared", first: int) 
         own = whole.slice(offset, undone.rows.num_rows)
         for found in undone.around(own, offset=offset, first=first + offset):
             references = files.manifest.splits[name].references(found.part)
-            if isinstance(found, steps.Attached):
+            if isinstance(found, Attached):
                 files.attach(references[0], found.member, found.data)
             else:
                 asides.add(found, references)
@@ -90,10 +92,10 @@ class _Shared:
 
     def __init__(self, files: "_Files") -> None:
         self._files = files
-        self._found: dict[bytes, list[steps.Aside]] = {}
+        self._found: dict[bytes, list[Aside]] = {}
         self._references: dict[bytes, tuple[str, ...]] = {}
 
-    def add(self, aside: steps.Aside, references: tuple[str, ...]) -> None:
+    def add(self, aside: Aside, references: tuple[str, ...]) -> None:
         """Rows of a list."""
         key = msgspec.json.encode([aside.reader, references, aside.number], order="sorted")
         self._found.setdefault(key, []).append(aside)
@@ -102,7 +104,7 @@ class _Shared:
     def write(self, first: int) -> None:
         """Write all of them."""
         for key, found in self._found.items():
-            reader = readers.create(found[0].reader)
+            reader = formats.create(found[0].reader)
             listed = _together([aside.rows for aside in found])
             rows = reader.complete(_placed(listed, found[0].number), first)
             parts = {found[0].part: self._references[key]}
@@ -111,7 +113,7 @@ class _Shared:
 
 @dataclass(frozen=True)
 class _Output:
-    """One part: see `dshub.readers.Output`."""
+    """One part: see `dshub.formats.Output`."""
 
     files: "_Files"
     references: tuple[str, ...]

@@ -1,8 +1,4 @@
-"""Made-up rows that depend on their class.
-
-A split's classes come in random order, every class as often as every other; the other columns
-depend on them, so that there is something to learn.
-"""
+"""Invented words and sentences, with a vocabulary for each class."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +7,7 @@ from typing import assert_never
 import numpy as np
 import pyarrow as pa
 
-from dshub.manifest import (
+from dshub.catalog.features import (
     AudioFeature,
     Feature,
     ImageFeature,
@@ -20,10 +16,30 @@ from dshub.manifest import (
     NumberFeature,
     TextFeature,
 )
-from dshub.synthetic.pictures import encoded_pictures, raw_pictures
-from dshub.synthetic.randomness import bits
-from dshub.synthetic.sounds import recordings
-from dshub.synthetic.words import sentence, words
+from dshub.synthetic.media import bits, encoded_pictures, raw_pictures, recordings
+
+
+def sentence(number: int, random: int) -> str:
+    """A few words, every other one from the vocabulary of the class."""
+    return " ".join(words(number, random, 4 + random % 9))
+
+
+def words(number: int, random: int, count: int) -> list[str]:
+    """So many words; see `sentence`."""
+    found = []
+    for i in range(count):
+        random = (random * 6364136223846793005 + 1442695040888963407) % 2**64
+        kind = number if i % 2 else 999
+        found.append(_word((kind * 16 + (random >> 33) % 16) * 2654435761 % 2**32))
+    return found
+
+
+def _word(number: int) -> str:
+    consonants, vowels, word = "bdfgklmnprstvz", "aeiou", ""
+    for _ in range(2 + number % 2):
+        word += consonants[number % 14] + vowels[number // 14 % 5]
+        number //= 70
+    return word
 
 
 def make(

@@ -6,10 +6,12 @@ from contextlib import suppress
 
 import msgspec
 
+from dshub.cache.files import read_file
+from dshub.cache.paths import synthetic_path
+from dshub.cache.store import Store
+from dshub.catalog.manifest import License, Manifest, Resource, Split
+from dshub.catalog.parsing import from_json, to_json
 from dshub.errors import ManifestError
-from dshub.files import read_file
-from dshub.manifest import License, Manifest, Resource, Split, from_json, to_json
-from dshub.store import Store, synthetic_path
 
 REVISION = 2  # raised when the same manifest and seed would give other rows
 

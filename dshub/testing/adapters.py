@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 from dshub import plugins
-from dshub.dataset import Dataset
+from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
+from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
-from dshub.loader import Batch, Layout, Loader
-from dshub.manifest import AudioFeature, ImageFeature, LabelFeature
+from dshub.loading.loader import Loader
+from dshub.loading.options import Layout
+from dshub.loading.transforms.colors import ToFloat
+from dshub.loading.transforms.transform import Batch
 from dshub.testing.resuming import check_changing, check_resuming
-from dshub.transforms import ToFloat
 
 ROWS = 53  # a prime: no batch size divides it
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dshub.archives import ArchiveFile, container_for, open_files, stream_for
+from dshub.archives import container_for, open_files, stream_for
+from dshub.archives._opened import ArchiveFile
+from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
-from dshub.manifest import Limits
 
 TITLE = "the-archive"
 PLACES = 500  # at most so many bytes of a file are cut away or changed in turn

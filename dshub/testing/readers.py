@@ -14,7 +14,7 @@ import pytest
 
 from dshub import archives
 from dshub.errors import ReadError
-from dshub.readers import Reader
+from dshub.formats import Reader
 
 
 class MemoryFile:
@@ -29,7 +29,7 @@ class MemoryFile:
         yield io.BytesIO(self.data)
 
     def check_size(self, size: int) -> None:
-        """See `dshub.readers.File`."""
+        """See `dshub.formats.File`."""
         archives.check_size(size, len(self.data), self.name)
 
 

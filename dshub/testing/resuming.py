@@ -16,10 +16,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dshub.dataset import Dataset
-from dshub.loader import Loader
-from dshub.manifest import ImageFeature
-from dshub.transforms import Normalize, RandomHorizontalFlip, Transform
+from dshub.catalog.features import ImageFeature
+from dshub.datasets.dataset import Dataset
+from dshub.loading.loader import Loader
+from dshub.loading.transforms.colors import Normalize
+from dshub.loading.transforms.geometry import RandomHorizontalFlip
+from dshub.loading.transforms.transform import Transform
 
 ROWS = 1000
 TIMEOUT = 600  # seconds; some frameworks take half a minute to import

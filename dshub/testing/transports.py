@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dshub.download.transports import Transport
 from dshub.errors import TransportError
-from dshub.transports import Transport
 
 CONTENT = bytes(range(256)) * 5000
 

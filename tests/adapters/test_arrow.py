@@ -6,8 +6,7 @@ import pyarrow as pa
 import pytest
 
 from dshub import Dataset, Hub
-from dshub.testing import RowsTests
-from dshub.testing.adapters import example, varied
+from dshub.testing.adapters import RowsTests, example, varied
 
 
 def to_numpy(value: Any) -> Any:

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from dshub import Dataset
-from dshub.loader import Loader
-from dshub.testing import AdapterTests
-from dshub.testing.adapters import assert_same, example, varied
+from dshub.loading.loader import Loader
+from dshub.testing.adapters import AdapterTests, assert_same, example, varied
 
 grain = pytest.importorskip("grain")
 

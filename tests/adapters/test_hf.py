@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, Hub
-from dshub.testing import RowsTests
-from dshub.testing.adapters import assert_same, example, varied
+from dshub.testing.adapters import RowsTests, assert_same, example, varied
 
 datasets = pytest.importorskip("datasets")
 

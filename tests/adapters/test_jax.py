@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError
-from dshub.dataset import LazyColumn
-from dshub.loader import Loader
-from dshub.manifest import ImageFeature
-from dshub.testing import AdapterTests
-from dshub.testing.adapters import example
+from dshub.catalog.features import ImageFeature
+from dshub.datasets.decoding import LazyColumn
+from dshub.loading.loader import Loader
+from dshub.testing.adapters import AdapterTests, example
 
 jax = pytest.importorskip("jax")
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from dshub import DshubError
-from dshub.loader import Loader
-from dshub.testing import BatchesTests
-from dshub.testing.adapters import example, varied
+from dshub.loading.loader import Loader
+from dshub.testing.adapters import BatchesTests, example, varied
 
 keras = pytest.importorskip("keras")
 

@@ -1,7 +1,7 @@
 from typing import Any
 
 from dshub import Dataset, plugins
-from dshub.testing import AdapterTests
+from dshub.testing.adapters import AdapterTests
 
 
 class TestNumpy(AdapterTests):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError
-from dshub.testing import RowsTests
-from dshub.testing.adapters import example
+from dshub.testing.adapters import RowsTests, example
 
 pd = pytest.importorskip("pandas")
 

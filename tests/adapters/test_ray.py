@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, Hub
-from dshub.testing import RowsTests
+from dshub.testing.adapters import RowsTests
 
 ray = pytest.importorskip("ray")
 

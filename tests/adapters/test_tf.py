@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError, Hub
-from dshub.testing import AdapterTests
-from dshub.testing.adapters import example, varied
+from dshub.testing.adapters import AdapterTests, example, varied
 
 tf = pytest.importorskip("tensorflow")
 

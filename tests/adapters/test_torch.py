@@ -9,16 +9,11 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError, Hub
-from dshub.manifest import ImageFeature
-from dshub.testing import AdapterTests
-from dshub.testing.adapters import assert_same, example, varied
-from dshub.transforms import (
-    Normalize,
-    RandomCrop,
-    RandomErasing,
-    RandomHorizontalFlip,
-    ToFloat,
-)
+from dshub.catalog.features import ImageFeature
+from dshub.loading.transforms.colors import Normalize, ToFloat
+from dshub.loading.transforms.erasing import RandomErasing
+from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
+from dshub.testing.adapters import AdapterTests, assert_same, example, varied
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
@@ -498,8 +493,9 @@ import sys
 sys.modules["numba"] = None  # cannot be imported
 import numpy as np
 from dshub import Dataset
-from dshub.manifest import ImageFeature, NumberFeature
-from dshub.transforms import Normalize, RandomCrop, RandomHorizontalFlip
+from dshub.catalog.features import ImageFeature, NumberFeature
+from dshub.loading.transforms.colors import Normalize
+from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
 pixels = np.random.default_rng(0).integers(0, 256, (23, 9, 7, 3), np.uint8)
 picture = {"image": ImageFeature(shape=(9, 7, 3)), "id": NumberFeature(dtype="int64")}
 ds = Dataset.from_arrays({"image": pixels, "id": np.arange(23)}, features=picture)

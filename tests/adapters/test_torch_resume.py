@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError
-from dshub.manifest import ImageFeature
-from dshub.transforms import Normalize, RandomCrop, RandomHorizontalFlip
+from dshub.catalog.features import ImageFeature
+from dshub.loading.transforms.colors import Normalize
+from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")

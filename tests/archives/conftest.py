@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dshub.archives import open_files
-from dshub.manifest import Limits
+from dshub.catalog.manifest import Limits
 
 Read = Callable[..., dict[str, bytes]]
 

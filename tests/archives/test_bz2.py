@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from dshub.errors import ReadError
-from dshub.testing import ArchiveTests
+from dshub.testing.archives import ArchiveTests
 
 PLAIN = bytes(range(256)) * 200 + b"the end"
 Read = Callable[..., dict[str, bytes]]

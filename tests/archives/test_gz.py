@@ -8,7 +8,7 @@ import pytest
 
 from dshub.archives import _decoding
 from dshub.errors import ReadError
-from dshub.testing import ArchiveTests
+from dshub.testing.archives import ArchiveTests
 
 PLAIN = bytes(range(256)) * 200 + b"the end"
 Read = Callable[..., dict[str, bytes]]

@@ -15,8 +15,8 @@ import zstandard
 from independent.packed import tarred, zipped
 
 from dshub.archives import open_files
+from dshub.catalog.manifest import Limits
 from dshub.errors import UnsafeArchiveError
-from dshub.manifest import Limits
 
 Read = Callable[..., dict[str, bytes]]
 MB = 1_000_000

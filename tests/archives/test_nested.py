@@ -13,8 +13,8 @@ import pytest
 from independent.packed import tarred, zipped
 
 from dshub.archives import open_archive, open_files
+from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
-from dshub.manifest import Limits
 
 Read = Callable[..., dict[str, bytes]]
 Pack = Callable[[Mapping[str, bytes]], bytes]

@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 from independent.packed import tarred, zipped
 
-from dshub.archives import (
-    ArchiveFile,
-    container_for,
-    open_archive,
-    open_files,
-    open_stream,
-    stream_for,
-)
+from dshub.archives import container_for, open_archive, open_files, open_stream, stream_for
+from dshub.archives._opened import ArchiveFile
 from dshub.errors import ReadError
 
 PLAIN = bytes(range(256)) * 200

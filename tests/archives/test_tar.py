@@ -13,7 +13,7 @@ import zstandard
 
 from dshub.archives import container_for, open_archive, open_files
 from dshub.errors import ReadError
-from dshub.testing import ArchiveTests
+from dshub.testing.archives import ArchiveTests
 
 Read = Callable[..., dict[str, bytes]]
 LONG = "/".join(["a folder with a long name"] * 12) + "/file"

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from dshub.errors import ReadError
-from dshub.testing import ArchiveTests
+from dshub.testing.archives import ArchiveTests
 
 Read = Callable[..., dict[str, bytes]]
 PLAIN = bytes(range(256)) * 20 + b"the end"

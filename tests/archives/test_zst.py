@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from dshub.errors import ReadError
-from dshub.testing import ArchiveTests
+from dshub.testing.archives import ArchiveTests
 
 PLAIN = bytes(range(256)) * 2000 + b"the end"
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -143,7 +143,7 @@ def test_the_library_is_imported_only_for_such_a_file(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(b"1"))
     code = (
-        "import sys, pathlib, dshub.fetcher, dshub.archives\n"
+        "import sys, pathlib, dshub.download.fetcher, dshub.archives\n"
         "with dshub.archives.open_stream(pathlib.Path(sys.argv[1])) as stream:\n"
         "    assert stream.read() == b'1'\n"
         "assert 'zstandard' not in sys.modules"

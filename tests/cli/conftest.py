@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.mirror import serving
+from dshub.publishing.serve.server import serving
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

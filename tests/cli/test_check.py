@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dshub.testing import Fault, FaultyServer, faulty_server
+from dshub.testing.answers import Fault
+from dshub.testing.server import FaultyServer, faulty_server
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

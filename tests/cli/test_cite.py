@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from dshub import Registry
-from dshub.manifest import Citation
-from dshub.manifest.bibtex import bibtex, citations
-from dshub.manifest.cff import cff, references
+from dshub.catalog.bibtex import bibtex, citations
+from dshub.catalog.cff import cff, references
+from dshub.catalog.manifest import Citation
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

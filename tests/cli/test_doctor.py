@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.mirror import serving
+from dshub.publishing.serve.server import serving
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -82,7 +82,7 @@ def test_a_mirror_of_own_data_is_measured(dshub: Run, own: Path, tmp_path: Path)
 def test_a_mirror_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
     """One that has a file of the registry is timed; one that has none is not called down."""
     from dshub import Registry
-    from dshub.store import blob_path
+    from dshub.cache.paths import blob_path
 
     manifest = next(iter(Registry([own]).manifests()))  # only some of many are asked for
     folder = tmp_path / "mirror"

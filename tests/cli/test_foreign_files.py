@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import dshub
+from dshub.cache import paths as layout
 from dshub.cli import group
-from dshub.store import layout
 
 Files = dict[Path, bytes]
 Command = Callable[..., object]

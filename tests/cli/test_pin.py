@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.manifest import CHUNK
+from dshub.catalog.manifest import CHUNK
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from dshub import info
-from dshub.digest import Digest
+from dshub.checksums import Digest
 
 PACKAGE = "dataset-fashion-mnist"
 HEADER = 10  # bytes of a gzip header without a name

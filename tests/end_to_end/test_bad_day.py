@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dshub.digest import Digest
-from dshub.store import blob_path
-from dshub.testing import Fault, faulty_server
+from dshub.cache.paths import blob_path
+from dshub.checksums import Digest
+from dshub.testing.answers import Fault
+from dshub.testing.server import faulty_server
 
 ROWS = 1_000_000
 NAMES = ("one", "two", "three")

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from dshub.digest import Digest
+from dshub.cache.locks import Waiting
+from dshub.cache.paths import blob_path
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Resource
+from dshub.checksums import Digest
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
 from dshub.errors import DiskFullError
-from dshub.fetcher import Fetcher, Job
-from dshub.manifest import Resource
-from dshub.store import Store, Waiting, blob_path
-from dshub.testing import Fault, FaultyServer, faulty_server
+from dshub.testing.answers import Fault
+from dshub.testing.server import FaultyServer, faulty_server
 
 CONTENT = os.urandom(6_000_000)
 DIGEST = Digest.of_bytes(CONTENT)
@@ -25,12 +29,13 @@ import os, resource, sys
 from pathlib import Path
 # another user may not be able to read what is imported when it is needed
 import encodings.ascii, encodings.idna, encodings.latin_1
-import filelock, platformdirs, dshub.transports.http
+import filelock, platformdirs, dshub.download.transports.http
 from dshub.errors import DshubError
-from dshub.fetcher import Fetcher, Job
-from dshub.manifest import Resource
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.catalog.manifest import Resource
 from dshub.progress import Lines
-from dshub.store import Store
+from dshub.cache.store import Store
 url, cache, sha256, size, patience = sys.argv[1:6]
 exec(sys.argv[6])
 job = Job("crowd", "data", Resource(urls=(url,), filename="data", sha256=sha256, size=int(size)))

@@ -14,8 +14,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from dshub.manifest import CHUNK, ImageFeature, LabelFeature, Manifest, Resource, Split
-from dshub.testing import Fault, faulty_server
+from dshub.catalog.features import ImageFeature, LabelFeature
+from dshub.catalog.manifest import CHUNK, Manifest, Resource, Split
+from dshub.testing.answers import Fault
+from dshub.testing.server import faulty_server
 
 KILLS = 30
 RECORD = 3073
@@ -25,12 +27,12 @@ ROWS = {"small": 10, "middle": 700, "large": 6000, "packed": 900}
 KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import filelock, requests, dshub.transports.http
+import filelock, requests, dshub.download.transports.http
 from dshub import Hub, Registry, Settings
-from dshub.manifest import from_json
+from dshub.catalog.parsing import from_json
 from dshub.progress import Silent
-from dshub.store import usage
-from dshub.table import Table  # brings Arrow and NumPy
+from dshub.cache.usage import usage
+from dshub.tables.table import Table  # brings Arrow and NumPy
 
 manifest, cache, kills = from_json(sys.stdin.buffer.read()), Path(sys.argv[1]), int(sys.argv[2])
 chance = random.Random()

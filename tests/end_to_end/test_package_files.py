@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dshub import Dataset, Hub, Settings
-from dshub.digest import Digest
+from dshub.checksums import Digest
 from dshub.progress import Silent
 
 

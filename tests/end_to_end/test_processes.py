@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dshub.digest import Digest
-from dshub.testing import Fault, FaultyServer, faulty_server
+from dshub.checksums import Digest
+from dshub.testing.answers import Fault
+from dshub.testing.server import FaultyServer, faulty_server
 
 CONTENT = os.urandom(4_000_000)
 SHA256 = Digest.of_bytes(CONTENT).hex

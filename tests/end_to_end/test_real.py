@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, Hub, Settings, load
-from dshub.digest import Digest
-from dshub.manifest import LabelFeature
-from dshub.mirror import serving
-from dshub.store import blob_path
+from dshub.cache.paths import blob_path
+from dshub.catalog.features import LabelFeature
+from dshub.checksums import Digest
+from dshub.publishing.serve.server import serving
 
 pytestmark = pytest.mark.real
 

@@ -15,13 +15,15 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from dshub.digest import Digest
+from dshub.cache.disk import remove
+from dshub.cache.owners import is_orphan, own_name
+from dshub.cache.paths import TABLE_FILE, blob_path, partial_path
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Resource
+from dshub.checksums import Digest
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
 from dshub.errors import ChecksumError, DshubError, StoreError
-from dshub.fetcher import Fetcher, Job
-from dshub.manifest import Resource
-from dshub.store import Store, blob_path, partial_path, remove
-from dshub.store.layout import TABLE_FILE
-from dshub.store.owners import is_orphan, own_name
 
 if not hasattr(os, "geteuid") or os.geteuid() != 0:
     pytest.skip("only root can be two users", allow_module_level=True)
@@ -251,7 +253,7 @@ def test_a_lock_of_another_user_stops_nobody(
 
 def test_a_working_folder_that_became_a_link_is_not_emptied(shared: Path, home: Path) -> None:
     """Who may rename one's folders can put a link there; files are not removed through it."""
-    from dshub.store.removal import empty
+    from dshub.cache.disk import empty
 
     folder = shared / "partial-v1" / own_name("table-0123")
     folder.symlink_to(home)
@@ -295,7 +297,7 @@ def test_a_planted_file_is_hashed_before_use(shared: Path, place: Path) -> None:
 
 def test_a_file_that_another_user_refers_to_is_hashed(shared: Path, place: Path) -> None:
     """A note of where a file lies is of no more worth than the file."""
-    from dshub.store import Reference
+    from dshub.cache.references import Reference
 
     resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
     store, other = Store(shared), place / "other"
@@ -312,7 +314,7 @@ def test_a_file_that_another_user_refers_to_is_hashed(shared: Path, place: Path)
 
 def test_a_socket_is_no_file(shared: Path, home: Path) -> None:
     """It says what it is."""
-    from dshub.files import read_file
+    from dshub.cache.files import read_file
 
     path = shared / "s"
     with socket.socket(socket.AF_UNIX) as server:
@@ -323,7 +325,7 @@ def test_a_socket_is_no_file(shared: Path, home: Path) -> None:
 
 def test_errors_name_the_link(shared: Path, home: Path) -> None:
     """A table whose record is a link is an error of ours."""
-    from dshub.store.records import TableRecord
+    from dshub.tables.record import TableRecord
 
     (shared / TABLE_FILE).symlink_to(home / "precious")
     with pytest.raises(StoreError, match="it is a link, not a file"):

@@ -14,12 +14,16 @@ import numpy as np
 import pytest
 
 from dshub import Hub, Manifest, Registry, Resource, Settings
-from dshub.digest import Digest
+from dshub.cache.disk import remove
+from dshub.cache.store import Store
+from dshub.cache.usage import usage
+from dshub.catalog.features import LabelFeature
+from dshub.catalog.manifest import Split
+from dshub.checksums import Digest
 from dshub.errors import DiskFullError, StoreError
-from dshub.manifest import LabelFeature, Split
 from dshub.progress import Silent
-from dshub.store import Store, remove, usage
-from dshub.testing import Fault, FaultyServer, faulty_server
+from dshub.testing.answers import Fault
+from dshub.testing.server import FaultyServer, faulty_server
 
 LABELS = np.arange(5_000_000, dtype=np.uint8) % 10
 IDX = struct.pack(">2xBBI", 8, 1, len(LABELS)) + LABELS.tobytes()
@@ -92,7 +96,7 @@ sys.path.insert(0, {folder!r})
 from test_sharing import hub_of
 from dshub.errors import StoreError
 from pathlib import Path
-import filelock, platformdirs, dshub.transports.http  # another user may not be able to read them
+import filelock, platformdirs, dshub.download.transports.http  # another user may not be able to read them
 if {drop}:
     os.setuid(65534)
 try:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dshub import Dataset, Feature
-from dshub.manifest import (
+from dshub.catalog.features import (
     AudioFeature,
     ImageFeature,
     LabelFeature,

@@ -22,8 +22,8 @@ from independent import recordio, tfrecord
 from PIL import Image
 
 from dshub import Dataset, DshubError
-from dshub.export import export
-from dshub.manifest import ImageFeature, LabelFeature, NumberFeature
+from dshub.catalog.features import ImageFeature, LabelFeature, NumberFeature
+from dshub.export._running import export
 
 Some = Callable[..., Dataset]
 Rows = list[dict[str, Any]]

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dshub import Dataset, DshubError, Feature
+from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.errors import StoreError, UnknownNameError
-from dshub.export import export
-from dshub.manifest import ImageFeature, LabelFeature
+from dshub.export._running import export
 from dshub.progress import Silent
 
 FORMATS = ["parquet", "arrow", "webdataset", "tfrecord", "recordio", "imagefolder", "jsonl", "npz"]
@@ -115,8 +115,8 @@ import sys
 from pathlib import Path
 import numpy as np
 from dshub import Dataset
-from dshub.export import export
-from dshub.manifest import ImageFeature
+from dshub.export._running import export
+from dshub.catalog.features import ImageFeature
 pixels = np.arange(2000 * 784, dtype=np.uint32).astype(np.uint8).reshape(2000, 28, 28, 1)
 features = {"image": ImageFeature(shape=(28, 28, 1))}
 rows = Dataset.from_arrays({"image": pixels}, features=features)

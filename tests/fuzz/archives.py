@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import zstandard
 
 from dshub.archives import container_for, open_archive, stream_for
-from dshub.manifest import Limits
+from dshub.catalog.manifest import Limits
 
 from . import mutations
 from .target import Target, scratch, tried, written

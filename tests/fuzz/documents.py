@@ -15,21 +15,28 @@ import tomli
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dshub import Registry, lockfile
-from dshub.dataset import parse_split
+from dshub import Registry
+from dshub.cache.store import Store
+from dshub.catalog.bibtex import bibtex, citations
+from dshub.catalog.cff import cff
+from dshub.catalog.croissant.exporting import to_croissant
+from dshub.catalog.croissant.importing import from_croissant, read_croissant
+from dshub.catalog.croissant.writing import to_toml
+from dshub.catalog.faults import Fault
+from dshub.catalog.layouts import laid_out
+from dshub.catalog.manifest import Manifest, denied
+from dshub.catalog.parsing import from_json, parse, to_json
+from dshub.catalog.registry import Summary, classes, version_key
+from dshub.datasets.split_expressions import parse_split
 from dshub.errors import ManifestError
-from dshub.index import Index, MirrorRegistry, Mirrors, Signer, check_signature, entry_of
-from dshub.loader import Loader
-from dshub.manifest import Fault, Manifest, from_json, laid_out, parse, to_json
-from dshub.manifest.bibtex import bibtex, citations
-from dshub.manifest.cff import cff
-from dshub.manifest.croissant import from_croissant, read_croissant, to_croissant
-from dshub.manifest.croissant.writing import to_toml
-from dshub.manifest.licensing import denied
-from dshub.preparation.recipes import recipe
-from dshub.registry import Summary, classes, version_key
+from dshub.hub import lockfile
+from dshub.loading.loader import Loader
+from dshub.mirrors.index import Index, entry_of
+from dshub.mirrors.mirrors import Mirrors
+from dshub.mirrors.registry import MirrorRegistry
+from dshub.mirrors.signing import Signer, check_signature
 from dshub.settings import Settings
-from dshub.store import Store
+from dshub.tables.recipe import recipe
 from dshub.testing.adapters import example
 
 from . import mutations
@@ -104,7 +111,7 @@ def _croissants() -> dict[str, bytes]:
 
 def cited(data: bytes) -> None:
     """BibTeX as citations, and those that are whole as BibTeX again."""
-    from dshub.manifest import Citation
+    from dshub.catalog.manifest import Citation
 
     for entry in citations(text_of(data)):
         try:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.io
 
-from dshub import readers
-from dshub.manifest import Feature, LabelFeature, ListFeature, NumberFeature, TextFeature
-from dshub.schema import conform
+from dshub import formats
+from dshub.catalog.features import Feature, LabelFeature, ListFeature, NumberFeature, TextFeature
+from dshub.tables.conforming import conform
 from dshub.testing.readers import MemoryFile, MemoryOutput
 
 from . import mutations
@@ -59,7 +59,7 @@ def reading(
 
     With `features`, rows are made to fit them, as preparing does.
     """
-    made = [readers.create(item) for item in options]
+    made = [formats.create(item) for item in options]
 
     def run(data: bytes) -> None:
         files = {part: [MemoryFile("input", data, member)] for part in parts}
@@ -75,7 +75,7 @@ def reading(
 
 def written(options: Options, columns: dict[str, Any], *, part: str = "rows") -> bytes:
     """One file of some rows, as our reader writes it."""
-    output, reader = MemoryOutput(), readers.create(options)
+    output, reader = MemoryOutput(), formats.create(options)
     rows = pa.RecordBatch.from_pydict(columns)
     reader.write(reader.complete(rows, 0), {part: output})
     return output.files[""]
@@ -226,7 +226,7 @@ def _arrow() -> dict[str, bytes]:
 
 def _stl10(data: bytes) -> None:
     """An input is the labels; pictures are made up, of the right size for three of them."""
-    reader = readers.create({"format": "stl10"})
+    reader = formats.create({"format": "stl10"})
     image = MemoryFile("image", bytes(96 * 96 * 3 * 3))
     for files in ({"image": [image], "label": [MemoryFile("input", data)]},):
         for batch in reader.read(files):

@@ -8,12 +8,12 @@ import soundfile
 from PIL import Image
 
 from dshub.archives import open_files
-from dshub.authoring import media
-from dshub.authoring.forms import form
-from dshub.authoring.records import records
-from dshub.authoring.survey import Entry
-from dshub.dataset.decoding import decode_all, recording_feature
-from dshub.manifest import AudioFeature, ImageFeature
+from dshub.catalog.features import AudioFeature, ImageFeature
+from dshub.datasets.decoding import decode_all, recording_feature
+from dshub.publishing.authoring import scanning as media
+from dshub.publishing.authoring.forms import form
+from dshub.publishing.authoring.records import records
+from dshub.publishing.authoring.survey import Entry
 
 from . import mutations
 from .target import Target, tried, written

@@ -6,34 +6,33 @@ import numpy as np
 import pyarrow as pa
 
 from dshub import Registry
-from dshub.dataset import Dataset
-from dshub.export._record import NAME, File, Record, SplitRecord
-from dshub.export._record import read as read_export
-from dshub.housekeeping import Cache
-from dshub.housekeeping.words import place_of
-from dshub.index import table_facts
-from dshub.layouts.records import imports
-from dshub.layouts.sums import Sums
-from dshub.layouts.sums import written as read_sums
-from dshub.manifest import (
+from dshub.cache.journal import Journal, Origin, read_journal
+from dshub.cache.references import Reference, read_reference
+from dshub.cache.spans import Extents
+from dshub.cache.store import Store, pinned
+from dshub.catalog.features import (
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
-    Manifest,
     NumberFeature,
-    Resource,
-    Split,
     TextFeature,
-    to_json,
 )
-from dshub.schema import conform
-from dshub.store import Origin, Reference, Store, pinned
-from dshub.store.extents import Extents
-from dshub.store.journal import Journal, read_journal
-from dshub.store.references import read_reference
-from dshub.table import Table, TableWriter
-from dshub.terms import are_accepted
+from dshub.catalog.manifest import Manifest, Resource, Split
+from dshub.catalog.parsing import to_json
+from dshub.datasets.dataset import Dataset
+from dshub.export._running import NAME, File, Record, SplitRecord
+from dshub.export._running import read as read_export
+from dshub.hub.terms import are_accepted
+from dshub.hub.upkeep.cache import Cache
+from dshub.hub.upkeep.inventory import place_of
+from dshub.importing.holding import Sums
+from dshub.importing.holding import written as read_sums
+from dshub.importing.records import imports
+from dshub.mirrors.index import table_facts
+from dshub.tables.conforming import conform
+from dshub.tables.table import Table
+from dshub.tables.writer import TableWriter
 
 from . import mutations
 from .documents import registry, used

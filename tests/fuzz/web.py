@@ -9,13 +9,13 @@ from functools import cache
 from http import HTTPStatus
 from unittest import mock
 
-from dshub.fetcher.diagnosis import diagnose
-from dshub.fetcher.encodings import decode
-from dshub.manifest import Resource
-from dshub.mirror.messages import Refusal, Version, head, parse, wanted
-from dshub.mirror.places import Folder, parts_of
-from dshub.transports import Answer
-from dshub.transports.http import Transport
+from dshub.catalog.manifest import Resource
+from dshub.download.diagnosis import diagnose
+from dshub.download.streams import decode
+from dshub.download.transports import Answer
+from dshub.download.transports.http import Transport
+from dshub.publishing.serve.messages import Refusal, Version, head, parse, wanted
+from dshub.publishing.serve.places import Folder, parts_of
 
 from .target import Target, scratch, tried, written
 

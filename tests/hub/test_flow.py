@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dshub import Hub, Settings
+from dshub.catalog.registry import built_in_root
 from dshub.errors import DshubError, Vanished
-from dshub.preparation import making
-from dshub.registry import built_in_root
+from dshub.tables import building as making
 
 NAME = "fashion-mnist"
 
@@ -98,7 +98,7 @@ def test_table_that_vanishes_before_it_is_opened_is_made_again(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table that `find` saw and `open` does not find is prepared like any missing one."""
-    from dshub.dataset import Dataset
+    from dshub.datasets.dataset import Dataset
 
     hub.load(NAME, "train")
     from_tables = Dataset.from_tables

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from dshub import Hub, Registry, Settings
-from dshub.manifest import LabelFeature
+from dshub.catalog.features import LabelFeature
+from dshub.catalog.registry import built_in_root
 from dshub.progress import Progress, Silent
-from dshub.registry import built_in_root
 from independent.packed import tarred
 
 NAME = "small-imagenet"

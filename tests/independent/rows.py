@@ -14,19 +14,16 @@ from typing import Any
 
 import zstandard
 
-from dshub.manifest import (
+from dshub.catalog.features import Feature, LabelFeature, ListFeature, NumberFeature
+from dshub.catalog.manifest import (
     Attach,
     Drop,
-    Feature,
     Join,
     Keep,
-    LabelFeature,
-    ListFeature,
     Manifest,
     Map,
     Match,
     Number,
-    NumberFeature,
     Rename,
     Split,
     Step,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dshub import arguments
+from dshub import _validate as arguments
 from dshub.errors import ArgumentError
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import dshub
 from dshub import Dataset, Hub, Loader
+from dshub.catalog.features import LabelFeature
 from dshub.errors import UnknownNameError
-from dshub.manifest import LabelFeature
 
 Ask = Callable[[Any], Any]
 
@@ -86,7 +86,7 @@ def test_an_argument_of_another_library(digits: Dataset, ask: Ask, told: str) ->
         ("datasets", "load("),
         ("list_datasets", "names()"),
         ("DataLoader", "batches"),
-        ("transforms", "from dshub.transforms import"),
+        ("transforms", "from dshub.loading.transforms import"),
     ],
 )
 def test_a_function_of_another_library(name: str, told: str) -> None:

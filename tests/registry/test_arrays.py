@@ -13,11 +13,12 @@ import pytest
 import scipy.io
 
 from dshub import Registry
+from dshub.cache.store import Store
+from dshub.catalog.features import LabelFeature
+from dshub.catalog.manifest import Manifest
 from dshub.errors import SchemaError
-from dshub.manifest import LabelFeature, Manifest
-from dshub.preparation.reading import rows_of
-from dshub.store import Store
-from dshub.synthetic import stand_in
+from dshub.synthetic.stand_in import stand_in
+from dshub.tables.building import rows_of
 
 
 def rows(name: str, split: str, tmp_path: Path, **resources: bytes) -> pa.Table:

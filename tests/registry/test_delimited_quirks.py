@@ -12,7 +12,7 @@ import pytest
 
 from dshub import Registry
 from dshub.errors import ReadError, SchemaError
-from dshub.preparation.reading import rows_of
+from dshub.tables.building import rows_of
 
 
 def zipped(members: Mapping[str, str]) -> bytes:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from dshub import Hub, Manifest, Settings
+from dshub.cache.paths import blob_path
+from dshub.catalog.parsing import parse
+from dshub.catalog.registry import built_in_root
 from dshub.errors import DshubError, UnknownNameError
-from dshub.index import Index, entry_of
-from dshub.manifest import parse
+from dshub.mirrors.index import Index, entry_of
 from dshub.progress import Silent
-from dshub.registry import built_in_root
-from dshub.store import blob_path
 
 MNIST = (built_in_root() / "mnist" / "1.0.0.toml").read_text(encoding="utf-8")
 
@@ -95,7 +95,7 @@ def test_a_mirror_cannot_replace_a_manifest_in_silence(publish: Publish, cache: 
 
 def test_a_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:
     """Also where the mirror is asked for its index only then."""
-    from dshub.mirror import serving
+    from dshub.publishing.serve.server import serving
 
     with serving(Path(publish("m", other_rows(MNIST)))) as url:
         mine = hub(cache, url)
@@ -155,7 +155,7 @@ def test_a_plain_cache_is_a_mirror_without_an_index(cache: Path, tmp_path: Path)
 
 def test_offline_uses_what_was_read_before(publish: Publish, cache: Path) -> None:
     """A mirror on the network is not asked; a folder may be read."""
-    from dshub.mirror import serving
+    from dshub.publishing.serve.server import serving
 
     folder = publish("m", own("team/a"))
     with serving(Path(folder)) as url:
@@ -183,7 +183,7 @@ def test_upkeep_of_the_cache_asks_no_mirror_and_keeps_manifests(
     publish: Publish, cache: Path
 ) -> None:
     """What came from a mirror is named there, and can be loaded offline after a prune."""
-    from dshub.mirror import serving
+    from dshub.publishing.serve.server import serving
 
     with serving(Path(publish("m", own("team/a")))) as url:
         hub(cache, url).info("team/a")

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dshub import plugins, readers
-from dshub.manifest import Feature, Layout, License, Manifest, Resource, Split, Step
-from dshub.registry import built_in_root
+from dshub import formats, plugins
+from dshub.catalog.features import Feature
+from dshub.catalog.manifest import Layout, License, Manifest, Resource, Split, Step
+from dshub.catalog.registry import built_in_root
 
 PAGE = (Path(__file__).parents[2] / "registry" / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -21,14 +22,14 @@ READERS = re.findall(r"^reader = .*$", "".join(BLOCKS), re.MULTILINE)
 def test_each_reader_that_is_shown_takes_its_options(line: str) -> None:
     """What is copied from the page is no mistake."""
     told = re.sub(r"\s+#.*", "", line)
-    assert readers.create(tomllib.loads(told)["reader"])
+    assert formats.create(tomllib.loads(told)["reader"])
 
 
 def test_every_reader_is_shown_and_listed() -> None:
     """A format that is not on the page does not exist for whoever reads it."""
     shown = {tomllib.loads(re.sub(r"\s+#.*", "", line))["reader"]["format"] for line in READERS}
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
-    assert shown == listed == set(plugins.built_in("readers"))
+    assert shown == listed == set(plugins.built_in("formats"))
 
 
 def test_features_and_steps_that_are_shown_are_right() -> None:

@@ -11,9 +11,9 @@ from independent.packed import zipped
 from scipy.io import savemat
 
 from dshub import Registry
+from dshub.catalog.features import LabelFeature
 from dshub.errors import ReadError, SchemaError
-from dshub.manifest import LabelFeature
-from dshub.preparation.reading import rows_of
+from dshub.tables.building import rows_of
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG"

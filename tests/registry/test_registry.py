@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dshub import Registry, Settings
+from dshub.catalog.registry import built_in_root
 from dshub.errors import DshubError, ManifestError, UnknownNameError
-from dshub.preparation.recipes import recipe
-from dshub.registry import built_in_root
+from dshub.tables.recipe import recipe
 
 RELEASED = json.loads((Path(__file__).parent / "released.json").read_text())
 NAMES = Registry().names()

@@ -11,9 +11,10 @@ from independent.rows import split_rows
 from PIL import Image
 
 from dshub import Dataset, Hub, Registry, Settings
-from dshub.manifest import AudioFeature, Feature, ImageFeature, Manifest, is_encoded
+from dshub.catalog.features import AudioFeature, Feature, ImageFeature, is_encoded
+from dshub.catalog.manifest import Manifest
 from dshub.progress import Silent
-from dshub.synthetic import stand_in
+from dshub.synthetic.stand_in import stand_in
 
 NAMES = Registry(()).names()
 ROWS = 12

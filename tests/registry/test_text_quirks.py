@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from dshub import Registry
+from dshub.catalog.manifest import Manifest
 from dshub.errors import ReadError, SchemaError
-from dshub.manifest import Manifest
-from dshub.preparation.reading import rows_of
+from dshub.tables.building import rows_of
 
 Rows = list[dict[str, Any]]
 

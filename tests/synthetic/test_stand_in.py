@@ -13,14 +13,14 @@ import pytest
 from preparing import prepare
 
 from dshub import Hub, Settings
-from dshub.manifest import ImageFeature, LabelFeature, Manifest, NumberFeature
-from dshub.preparation.origins import find
-from dshub.preparation.recipes import recipe
+from dshub.cache.store import Store
+from dshub.catalog.features import ImageFeature, LabelFeature, NumberFeature
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.registry import Registry
 from dshub.progress import Silent
-from dshub.registry import Registry
-from dshub.store import Store
-from dshub.synthetic import stand_in
-from dshub.table import Table
+from dshub.synthetic.stand_in import stand_in
+from dshub.tables.recipe import find, recipe
+from dshub.tables.table import Table
 
 NAMES = Registry(()).names()
 IDX = [  # every other format is held against an independent reading in tests/registry

@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dshub.testing import SCENARIOS, Fault, faulty_server, play, write_files
-from dshub.testing.answers import Kind
+from dshub.testing.answers import Fault, Kind
+from dshub.testing.catalogue import SCENARIOS
+from dshub.testing.scenarios import write_files
+from dshub.testing.server import faulty_server
+from dshub.testing.stage import play
 
 
 def kinds_of(fault: Fault) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The cache: verified files, unfinished downloads, tables, notes and locks on disk."""

@@ -1,0 +1,1 @@
+"""The catalog: which datasets exist, and what a manifest says of each."""

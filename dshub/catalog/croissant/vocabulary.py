@@ -1,0 +1,193 @@
+"""The terms of Croissant: contexts of its versions, data types, formats of files."""
+
+from collections.abc import Container, Iterable
+from typing import Any, Literal, assert_never, get_args
+from urllib.parse import quote
+
+from dshub.catalog.features import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+
+Version = Literal["1.0", "1.1"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
+
+CONFORMS = "http://mlcommons.org/croissant/"  # with the version behind it
+
+# Terms of our own; each holds JSON with what Croissant's terms do not say of that thing.
+DATASET, RESOURCE = "dshub:dataset", "dshub:resource"
+SPLIT, FEATURE = "dshub:split", "dshub:feature"
+
+# Terms that are the same word in the namespace of Croissant.
+_TERMS = (
+    "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format "
+    "includes isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated "
+    "replace samplingRate separator source subField transform"
+)
+_TERMS_1_1 = "annotation arrayShape containedIn excludes isArray readLines sdVersion unArchive"
+
+
+def context(version: Version) -> dict[str, Any]:
+    """The `@context` of a version.
+
+    As in the appendix of each text, with `https://schema.org/` also in 1.1: the validator
+    refuses the `http` that is printed there.
+    """
+    terms = _TERMS.split() + (_TERMS_1_1.split() if version == "1.1" else [])
+    by_language = {"@container": "@language"}
+    return {
+        "@language": "en",
+        "@vocab": "https://schema.org/",
+        "sc": "https://schema.org/",
+        "cr": "http://mlcommons.org/croissant/",
+        "rai": "http://mlcommons.org/croissant/RAI/",
+        "dct": "http://purl.org/dc/terms/",
+        "dshub": "urn:x-dshub:",
+        "conformsTo": "dct:conformsTo",
+        **{term: f"cr:{term}" for term in sorted(terms)},
+        "data": {"@id": "cr:data", "@type": "@json"},
+        "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+        "examples": {"@id": "cr:examples", "@type": "@json"},
+        **({"name": by_language, "description": by_language} if version == "1.1" else {}),
+        **{term: {"@id": term, "@type": "@json"} for term in (DATASET, RESOURCE, SPLIT, FEATURE)},
+    }
+
+
+# Atomic types that say the width besides, as the reference implementation knows them.
+WIDTHS = {
+    dtype: f"cr:{dtype.replace('uint', 'UInt').replace('int', 'Int').replace('float', 'Float')}"
+    for dtype in (
+        *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+        *("float32", "float64"),
+    )
+}
+SPLIT_KINDS = {
+    "train": "cr:TrainingSplit",
+    "validation": "cr:ValidationSplit",
+    "valid": "cr:ValidationSplit",
+    "val": "cr:ValidationSplit",
+    "dev": "cr:ValidationSplit",
+    "test": "cr:TestSplit",
+}
+
+TAR, ZIP = "application/x-tar", "application/zip"
+CSV, TSV = "text/csv", "text/tab-separated-values"
+JSON, JSON_LINES = "application/json", "application/jsonlines"
+PARQUET, TEXT, BYTES = "application/x-parquet", "text/plain", "application/octet-stream"
+PICTURES = {"jpeg": "image/jpeg", "png": "image/png"}
+SOUNDS = {"wav": "audio/wav", "flac": "audio/flac"}
+_COMPRESSIONS = {
+    "gz": "application/gzip",
+    "tgz": "application/gzip",
+    "bz2": "application/x-bzip2",
+    "xz": "application/x-xz",
+    "zst": "application/zstd",
+}
+_SUFFIXES = {
+    "zip": ZIP,
+    "tar": TAR,
+    "tgz": TAR,
+    "csv": CSV,
+    "tsv": TSV,
+    "json": JSON,
+    "jsonl": JSON_LINES,
+    "parquet": PARQUET,
+    "txt": TEXT,
+    "jpg": PICTURES["jpeg"],
+    "jpeg": PICTURES["jpeg"],
+    "png": PICTURES["png"],
+    "mat": "application/x-matlab-data",
+    **SOUNDS,
+}
+
+
+def encoding_formats(name: str, content: Iterable[str] = ()) -> str | list[str]:
+    """The media types of a file, for `encodingFormat`.
+
+    Args:
+        name: the file's name, or a pattern for names; its suffixes tell a compression.
+        content: types of what is inside, where the reader says more than the name.
+    """
+    parts = name.lower().rpartition("/")[2].split(".")[1:]
+    found = list(content)
+    if not found and parts:
+        inner = parts[-2] if len(parts) > 1 and parts[-1] in _COMPRESSIONS else parts[-1]
+        found = [_SUFFIXES[inner]] if inner in _SUFFIXES else []
+    if parts and parts[-1] in _COMPRESSIONS:
+        found.append(_COMPRESSIONS[parts[-1]])
+    found = found or [BYTES]
+    return found[0] if len(found) == 1 else found
+
+
+def identifier(*parts: str) -> str:
+    """An `@id`: parts with a slash between, without blanks or characters that IRIs forbid."""
+    return "/".join(quote(part, safe="/*-._~") for part in parts)
+
+
+def reference(identifier: str) -> dict[str, str]:
+    """What stands for a thing that is described elsewhere in the document."""
+    return {"@id": identifier}
+
+
+def free(name: str, taken: Container[str]) -> str:
+    """A name that no split or feature has; none of theirs ends in `_`."""
+    return f"{name}_" if name in taken else name
+
+
+def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any]:
+    """`dataType` of a feature, and its shape where it has one.
+
+    Version 1.0 knows no shapes: only that there are several values.
+
+    Args:
+        feature: the column.
+        version: of Croissant.
+        numbers: whether its classes are written as numbers.
+    """
+    kinds = _kinds(feature, numbers=numbers)
+    shape = _shape(feature)
+    if shape and version == "1.1":
+        array = {"isArray": True, "arrayShape": ",".join(map(str, shape))}
+        return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | array
+    if isinstance(feature, ImageFeature):
+        return {"dataType": "sc:ImageObject"}  # atomic types are for arrays of values
+    several = {"repeated": True} if shape else {}
+    return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | several
+
+
+def _kinds(feature: Feature, *, numbers: bool) -> list[str]:
+    match feature:
+        case ImageFeature():
+            return [
+                "sc:ImageObject",
+                *([WIDTHS[feature.dtype]] if feature.encoding == "raw" else []),
+            ]
+        case AudioFeature():
+            return ["sc:AudioObject"]
+        case LabelFeature():
+            return ["sc:Integer" if numbers else "sc:Text", "cr:Label"]
+        case NumberFeature():
+            floats = feature.dtype.startswith("float")
+            return ["sc:Float" if floats else "sc:Integer", WIDTHS[feature.dtype]]
+        case TextFeature():
+            return ["sc:Text"]
+        case ListFeature():
+            return _kinds(feature.of, numbers=numbers)
+        case _:
+            assert_never(feature)
+
+
+def _shape(feature: Feature) -> tuple[int, ...]:
+    """Lengths of an array, -1 for any; empty for one value."""
+    if isinstance(feature, ListFeature):
+        return (-1, *_shape(feature.of))
+    if isinstance(feature, NumberFeature) or (
+        isinstance(feature, ImageFeature) and feature.encoding == "raw"
+    ):
+        return feature.shape
+    return ()

@@ -1,0 +1,1 @@
+"""Datasets: rows to look at, select, combine and decode."""

@@ -1,0 +1,86 @@
+"""Splits by name, and several of them one behind the other."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from dshub.catalog import phrasebook
+from dshub.catalog.manifest import Manifest
+from dshub.datasets.dataset import Dataset
+from dshub.datasets.split_expressions import Part, unknown_split
+
+
+class Splits(Mapping[str, Dataset]):
+    """The splits of a dataset by name; each is prepared when it is first looked up.
+
+    Attributes:
+        title: name and version.
+        manifest: of the dataset; None for one of Hugging Face's hub.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        rows: Mapping[str, int],
+        open_split: Callable[[str], Dataset],
+        manifest: Manifest | None = None,
+    ) -> None:
+        self.title, self.manifest = title, manifest
+        self._rows, self._open_split = dict(rows), open_split
+        self._opened: dict[str, Dataset] = {}
+
+    def __getitem__(self, split: str) -> Dataset:
+        if split not in self._rows:
+            name = self.manifest.name if self.manifest else self.title
+            raise unknown_split(name, split, self._rows)
+        if split not in self._opened:
+            self._opened[split] = self._open_split(split)
+        return self._opened[split]
+
+    def __contains__(self, split: object) -> bool:
+        return split in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise phrasebook.missing(self, name, self._words())
+
+    def _words(self) -> dict[str, str]:
+        """What to write instead of `splits.train`, and of what a dataset has."""
+        if "_rows" not in vars(self):  # while it is being made, or unpickled
+            return {}
+        first = next(iter(self._rows), "train")
+        own = [name for name in dir(Dataset) if not name.startswith("_")]
+        words = {name: f'a split has it: splits["{first}"].{name}' for name in own}
+        words |= {name: f"of one split, {told}" for name, told in phrasebook.DATASET.items()}
+        return words | {name: f'it is splits["{name}"]' for name in self._rows}
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name}: {rows:,} rows" for name, rows in self._rows.items())
+        return f"<Splits {self.title}: {rows}>"
+
+
+def together(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str, Path]) -> Dataset:
+    """Several parts of splits, one behind the other."""
+    names = list(folders)
+    counts = [manifest.splits[name].rows for name in names]
+    begins = dict(zip(names, np.cumsum([0, *counts]), strict=False))
+    whole = Dataset.from_tables(list(folders.values()))
+    chosen = [part.rows(manifest.splits[part.split].rows) for part in parts]
+    if len(parts) == len(names) and all(
+        len(rows) == count for rows, count in zip(chosen, counts, strict=True)
+    ):
+        return whole
+    rows = [
+        np.arange(rows.start, rows.stop) + begins[part.split]
+        for part, rows in zip(parts, chosen, strict=True)
+    ]
+    return whole.select(np.concatenate(rows))

@@ -1,0 +1,1 @@
+"""Download files: sources in order, parallel spans, resuming, verification."""

@@ -1,0 +1,90 @@
+"""What bytes are that are not the published ones: told from their length and their beginning."""
+
+import html
+import re
+from pathlib import Path
+
+from dshub.catalog.manifest import Resource
+
+HEAD = 1 << 16  # bytes looked at
+
+_LONGEST_TITLE = 1000  # bytes looked at: `html` refuses references of thousands of digits
+_QUOTA = re.compile(r"quota|limit exceeded|too many|rate.?limit", re.IGNORECASE)
+_LOGIN = re.compile(r"sign.?in|log.?in|password|welcome|captive|portal|consent", re.IGNORECASE)
+_MAGIC = {
+    ".gz": b"\x1f\x8b",
+    ".tgz": b"\x1f\x8b",
+    ".zip": b"PK",
+    ".xz": b"\xfd7zXZ\x00",
+    ".bz2": b"BZh",
+}
+
+
+def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
+    """What the bytes in a file seem to be, and what to do about it.
+
+    Args:
+        path: of the file.
+        resource: what it should be.
+        length: bytes of the source's file: no more of them were taken than were published.
+
+    Returns:
+        A clause such as `it is an HTML page titled 'Sign in'`, and the next step; both empty
+        where nothing can be told.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if not head:
+        return "it is empty", "the source answers without a file; try again later"
+    if _is_page(head):
+        return _page(head)
+    if resource.size is not None and length < resource.size:
+        return "it is cut short", "the source, or a proxy before it, keeps only part of the file"
+    if resource.size is not None and length > resource.size:
+        return "it is longer than the file that was published", ""
+    if _begins_as_named(head, resource.name):
+        return (
+            "it looks whole: damaged on the way, or published anew",
+            (
+                "if every source agrees, upstream has changed the file: the dataset needs a new "
+                "version of its manifest"
+            ),
+        )
+    return "", ""
+
+
+def _is_page(head: bytes) -> bool:
+    start = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html")) or b"<title" in start
+
+
+def _page(head: bytes) -> tuple[str, str]:
+    title = _title(head)
+    words = f"{title} {head.decode('utf-8', 'replace')}"
+    named = f"an HTML page titled {title!r}" if title else "an HTML page"
+    if _QUOTA.search(words):
+        return f"it is {named}, about a quota", "the source limits downloads: try again later"
+    if _LOGIN.search(words):
+        return (
+            f"it is {named}, to sign in",
+            "this network, or the source, wants a login: open the address in a browser first",
+        )
+    return f"it is {named}", "open the address in a browser to see what the source says"
+
+
+def _title(head: bytes) -> str:
+    """The page's title on one line; empty where it has none."""
+    lower = head.lower()
+    opening = lower.find(b"<title")
+    start = lower.find(b">", opening) + 1
+    end = lower.find(b"</title", start)
+    if opening < 0 or not start or end < 0:
+        return ""
+    text = head[start : min(end, start + _LONGEST_TITLE)].decode("utf-8", "replace")
+    title = " ".join(html.unescape(text).split())[:80]
+    return "".join(char for char in title if char.isprintable())
+
+
+def _begins_as_named(head: bytes, name: str) -> bool:
+    magic = next((magic for end, magic in _MAGIC.items() if name.endswith(end)), None)
+    return magic is not None and head.startswith(magic)

@@ -1,0 +1,346 @@
+"""HTTP and HTTPS, through requests: connections are kept and shared by all threads.
+
+Proxy, netrc and CA settings are those of the environment, as requests reads them. The body is
+asked for as it is stored (`Accept-Encoding: identity`) and never decoded here: checksums are of
+the published bytes.
+"""
+
+import email.utils
+import http.client
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+from urllib.parse import unquote, urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from dshub import __version__
+from dshub._validate import ETAG
+from dshub.display import cause
+from dshub.download.transports import Head
+from dshub.download.transports.http.connections import Pool, Response, TlsPool
+from dshub.errors import TransportError
+
+CONNECTIONS = 16  # kept alive to each of as many hosts
+REDIRECTS = 10
+SLOWEST = 1000  # bytes that must arrive within each time-out
+FINAL = {404, 410, 429, 503}  # answers to HEAD that are meant, and not for the method
+ABSENT = {403, 404, 410}  # a bucket that may not be listed says 403 for what is not in it
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
+
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+
+
+class _Adapter(HTTPAdapter):
+    """Pools of our connections, through a proxy or not."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+        return manager
+
+
+class _Session(requests.Session):
+    """Leaves redirects to `Transport`: requests would read the body of each, however long.
+
+    What the environment says of a host (proxy, certificates) is looked up once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._environment: dict[str, Any] = {}
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """How to reach the host of an address."""
+        parts = urlsplit(str(url))
+        key = f"{parts.scheme}://{parts.netloc}"
+        if key not in self._environment:
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            self._environment[key] = found
+        return dict(self._environment[key])
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Nothing that requests should follow."""
+        del resp
+        return None
+
+    def location(self, response: requests.Response) -> str:
+        """Where a redirect leads: to http or https only, and never from https to http."""
+        address = urljoin(response.url, super().get_redirect_target(response) or "")
+        old, new = urlsplit(response.url).scheme, urlsplit(address).scheme
+        if new not in {"http", "https"} or (old, new) == ("https", "http"):
+            raise TransportError(url=response.url, reason=f"redirect to {new}: refused")
+        return address
+
+
+class HttpAnswer:
+    """The body of one response; one that comes slower than `SLOWEST` is given up."""
+
+    def __init__(
+        self, url: str, response: requests.Response, *, start: int, timeout: float
+    ) -> None:
+        self.start, self.total = start, _total(response, start)
+        etag = response.headers.get("ETag", "")
+        self.etag = etag if ETAG.fullmatch(etag) else ""
+        told = response.headers.get("Accept-Ranges", "").strip().lower()
+        self.ranges = response.status_code == 206 or told == "bytes"
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        self.encoding = "" if encoding == "identity" else encoding
+        self._url, self._response, self._timeout = url, response, timeout
+        self._body: Response | None = getattr(response.raw, "body", None)
+        self._seconds, self._arrived = 0.0, 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        began = time.monotonic()
+        try:
+            count = self._readinto(buffer)
+        except _FAILURES as error:
+            raise _fault(self._url, error) from cause(error, self._url)
+        self._seconds += time.monotonic() - began
+        self._arrived += count
+        if count and self._seconds > self._timeout:
+            self._check_pace()
+        return count
+
+    def _readinto(self, buffer: memoryview) -> int:
+        if self._body is None:  # through a proxy of another kind
+            data: bytes = self._response.raw.read1(len(buffer), decode_content=False)
+            buffer[: len(data)] = data
+            return len(data)
+        count = self._body.receive(buffer)
+        if self._body.isclosed():
+            self._response.raw.release_conn()
+        return count
+
+    def _check_pace(self) -> None:
+        if self._arrived < SLOWEST:
+            reason = f"too slow: {self._arrived} bytes in {self._seconds:.0f} s"
+            raise TransportError(url=self._url, reason=reason, transient=True)
+        self._seconds, self._arrived = 0.0, 0
+
+    def close(self) -> None:
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class Transport:
+    """Opens http and https addresses.
+
+    Args:
+        timeout: seconds to wait for a connection, for all headers of an answer, and for each
+            further piece of it.
+    """
+
+    def __init__(self, *, timeout: float) -> None:
+        self._timeout = timeout
+        self._session = _Session()
+        self._session.headers.update(
+            {"User-Agent": f"dshub/{__version__}", "Accept-Encoding": "identity"}
+        )
+        adapter = _Adapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def open(
+        self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
+    ) -> HttpAnswer:
+        wanted = _asked(start, stop, etag)
+        response = self._get(url, wanted)
+        if wanted and response.status_code in {206, 403, 416}:
+            if _range_start(response) == start:
+                return HttpAnswer(url, response, start=start, timeout=self._timeout)
+            response.close()  # an answer to another question: take the file from its beginning
+            response = self._get(url, {})
+        if response.status_code != 200:
+            response.close()
+            raise _refusal(url, response)
+        return HttpAnswer(url, response, start=0, timeout=self._timeout)
+
+    def head(self, url: str) -> Head:
+        """Asks with HEAD, and for the first byte where that is refused or tells no size."""
+        with self._ask("HEAD", url, {}) as response:
+            found = Head(response.status_code, _told_length(response), response.url)
+        if (found.status == 200 and found.total is not None) or found.status in FINAL:
+            return found
+        with self._ask("GET", url, _asked(0, 1, "")) as response:
+            total = _total(response, 0) if response.status_code in {200, 206} else None
+            return Head(response.status_code, total, response.url)
+
+    def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
+        return self._ask("GET", url, headers)
+
+    def _ask(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
+        """The first answer that is no redirect."""
+        address = url
+        for _ in range(REDIRECTS + 1):
+            try:
+                response = self._session.request(
+                    method,
+                    address,
+                    headers=headers,
+                    auth=_auth(address),
+                    stream=True,
+                    timeout=self._timeout,
+                )
+                if not response.is_redirect:
+                    return response
+                with response:
+                    address = self._session.location(response)
+            except _FAILURES as error:
+                raise _fault(address, error) from cause(error, address)
+        raise TransportError(url=url, reason=f"more than {REDIRECTS} redirects")
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _auth(address: str) -> tuple[str, str] | None:
+    """The password in an address, which requests would let netrc replace; None without one."""
+    parts = urlsplit(address)
+    if not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password)
+
+
+def _asked(start: int, stop: int | None, etag: str) -> dict[str, str]:
+    """The headers that ask for a range (RFC 9110, 14.2), of one version only (13.1.5)."""
+    if not start and stop is None:
+        return {}
+    headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
+    return headers | {"If-Range": etag} if etag else headers
+
+
+def _range(response: requests.Response) -> re.Match[str] | None:
+    if response.status_code != 206:
+        return None
+    return _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+
+
+def _range_start(response: requests.Response) -> int | None:
+    match = _range(response)
+    return int(match[1]) if match else None
+
+
+def _total(response: requests.Response, start: int) -> int | None:
+    """Bytes of the whole file: a server may send less of it than was asked for."""
+    match = _range(response)
+    if match is not None:
+        return None if match[3] == "*" else int(match[3])
+    length: int | None = response.raw.length_remaining
+    return None if length is None else start + length
+
+
+def _told_length(response: requests.Response) -> int | None:
+    """What the answer to HEAD says of the file's size; nothing where the way changes it."""
+    length = response.headers.get("Content-Length", "")
+    encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+    return None if encoded or not re.fullmatch("[0-9]{1,18}", length) else int(length)
+
+
+def _refusal(url: str, response: requests.Response) -> TransportError:
+    status = response.status_code
+    return TransportError(
+        url=url,
+        reason=f"{status} {response.reason or ''}".strip(),
+        transient=status in TRANSIENT or 200 < status < 300,
+        retry_after=_retry_after(response.headers),
+        absent=status in ABSENT,
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3).
+
+    A date is one of the server's clock, which may be another than ours.
+    """
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
+        return float(value)
+    then, now = _moment(value), _moment(headers.get("Date", ""))
+    return None if then is None else max(0.0, then - (time.time() if now is None else now))
+
+
+def _moment(date: str) -> float | None:
+    """Seconds since the epoch."""
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+_FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
+
+# What requests, urllib3 and Python raise, first match wins: words, transient, unreachable.
+_FAULTS: list[tuple[type[Exception], str, bool, bool]] = [
+    (requests.exceptions.SSLError, "its certificate cannot be trusted", False, False),
+    (requests.exceptions.ProxyError, "the proxy refused", True, True),
+    (requests.exceptions.ConnectTimeout, "no connection in time", True, True),
+    (requests.exceptions.Timeout, "timed out", True, False),
+    (TimeoutError, "timed out", True, False),
+    (urllib3.exceptions.ReadTimeoutError, "timed out", True, False),
+    (urllib3.exceptions.IncompleteRead, "the connection ended early", True, False),
+    (http.client.HTTPException, "the connection ended early", True, False),
+    (urllib3.exceptions.ProtocolError, "the connection was cut", True, False),
+    (requests.exceptions.ConnectionError, "cannot connect", True, True),
+    (requests.exceptions.InvalidHeader, "its headers make no sense", True, False),
+    (ValueError, "not a valid address", False, False),
+    (ConnectionError, "the connection was cut", True, False),
+]
+
+
+def _fault(url: str, error: Exception) -> TransportError:
+    inner = error.args[0] if error.args else None
+    if isinstance(inner, urllib3.exceptions.ProtocolError):
+        error = inner  # a host that hung up before it answered, but that was reached
+    for kind, reason, transient, unreachable in _FAULTS:
+        if isinstance(error, kind):
+            return TransportError(
+                url=url,
+                reason=reason + _detail(error),
+                transient=transient,
+                unreachable=unreachable,
+            )
+    return TransportError(url=url, reason=f"{type(error).__name__}: {error}", transient=True)
+
+
+def _detail(error: Exception) -> str:
+    """What the system said at the bottom of a chain of errors, in brackets."""
+    seen: list[Any] = [error]
+    for item in seen:
+        if isinstance(item, urllib3.exceptions.NameResolutionError):
+            return " (no address is known for that host)"
+        if isinstance(item, OSError) and item.strerror:
+            return f" ({item.strerror})"
+        inner = [*getattr(item, "args", ()), getattr(item, "reason", None), item.__context__]
+        seen += [new for new in inner if isinstance(new, Exception) and new not in seen]
+    return ""
+
+
+def certificates() -> str:
+    """The file or folder of certificates that servers are checked against."""
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return named or str(requests.utils.DEFAULT_CA_BUNDLE_PATH)

@@ -1,0 +1,1 @@
+"""Inspect the cache and remove things from it."""

@@ -1,0 +1,1 @@
+"""Loading: row order, transforms and batches."""

@@ -1,0 +1,190 @@
+"""Where a loader is in its epochs, and the batch at any place.
+
+For `Loader`, and for adapters that step through batches themselves: `walk_of(loader)`. A place is
+(epoch, position); a position counts the rows of the epoch's order, of all ranks together.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dshub._validate import whole
+from dshub.loading.gathering import Gatherer
+from dshub.loading.options import BatchOptions, Rows
+from dshub.loading.order import Order, Share, key_of, permute
+from dshub.loading.prefetch import batch_bytes, prefetch
+
+CHUNK = 1 << 14  # rows whose order is computed at a time
+STRETCH = 64  # batches that are sorted by length together
+
+Place = tuple[int, int]
+
+
+class Walk:
+    """The state of a loader.
+
+    Attributes:
+        epoch, position: how far batches were handed out.
+        resume: the position in `epoch` where the next iteration begins.
+    """
+
+    def __init__(self, rows: Rows, options: BatchOptions, order: Order) -> None:
+        self.rows, self.options, self.order = rows, options, order
+        self.share = options.share(order.length)
+        self.go(0, 0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out cached values, or a pickle would hold every image."""
+        cached = {"gatherer", "_buckets"}
+        return {name: value for name, value in vars(self).items() if name not in cached}
+
+    @cached_property
+    def gatherer(self) -> Gatherer:
+        """Makes the loader's own batches."""
+        return Gatherer(self.rows, self.options)
+
+    @cached_property
+    def _buckets(self) -> "Buckets":
+        return Buckets(self.rows, self.options, self.order, self.share)
+
+    @property
+    def step(self) -> int:
+        """Positions that one batch of every rank takes."""
+        return self.options.size * self.share.world
+
+    def go(self, epoch: int, position: int) -> None:
+        """Begin the next iteration at a place."""
+        self.epoch, self.position, self.resume = epoch, position, position
+        self._began: Place | None = None
+
+    def begin(self) -> None:
+        """Note that an iteration begins, from where `place_after` counts."""
+        self._began = self.epoch, self.resume
+
+    def reach(self, epoch: int, position: int) -> None:
+        """Note how far batches were handed out."""
+        if epoch != self.epoch:
+            self.resume = 0
+        self.epoch, self.position = epoch, min(position, self.share.total)
+
+    def starts(self, position: int | None = None) -> range:
+        """The positions of an epoch's batches from one on, by default of the next iteration."""
+        return self._starts(self.share, self.resume if position is None else position)
+
+    def _starts(self, share: Share, position: int) -> range:
+        size, rows = self.options.size, share.count(position)
+        batches = rows // size if self.options.drop_last else -(-rows // size)
+        return range(position, position + batches * self.step, self.step)
+
+    def place(self, batches: int, start: Place | None = None) -> Place:
+        """The place so many batches after another, by default after the next iteration's start.
+
+        Raises:
+            ArgumentError: `batches` is not a whole number of at least 0.
+        """
+        batches = whole("batches", batches, least=0)
+        epoch, position = start or (self.epoch, self.resume)
+        beyond = batches - len(self.starts(position))
+        if beyond < 0:
+            return epoch, position + batches * self.step
+        epochs, rest = divmod(beyond, max(1, len(self.starts(0))))
+        return epoch + 1 + epochs, rest * self.step
+
+    def place_after(self, batches: int) -> Place:
+        """The place after so many batches of the iteration that began last."""
+        return self.place(batches, self._began)
+
+    def rows_at(self, position: int, epoch: int) -> np.ndarray:
+        """The rows of the batch that begins at a position, int64."""
+        count = min(self.options.size, self.share.count(position))
+        if self.options.bucket is not None:
+            return self._buckets.rows_at(position, epoch)[:count]
+        return self.order.rows(self.share.positions(position, count), epoch)
+
+    def batch(self, position: int, epoch: int) -> Any:
+        """The batch that begins at a position."""
+        return self.gatherer.batch(self.rows_at(position, epoch), epoch)
+
+    def batches(self, make: Callable[[np.ndarray, int], Any]) -> Iterator[Any]:
+        """The batches of one epoch, prefetched in threads.
+
+        Args:
+            make: makes a batch of rows and an epoch.
+        """
+        starts, epoch = self.starts(), self.epoch
+        self.begin()
+        # the first rank has the most batches, and an epoch ends with the last batch of any rank
+        last = self._starts(replace(self.share, rank=0), self.resume)[-1:]
+        batches = prefetch(
+            lambda rows: make(rows, epoch),
+            self._rows_of(starts, epoch),
+            threads=self.options.threads,
+            limit=self.options.prefetch,
+            size=batch_bytes,
+        )
+        for position, batch in zip(starts, batches, strict=True):
+            # callers that know `len(loader)` never ask again, so the last batch ends the epoch
+            ended = position in last
+            self.reach(*((epoch + 1, 0) if ended else (epoch, position + self.step)))
+            yield batch
+            del batch  # so that its memory is free while the next one is made
+        if starts[-1:] != last or not starts:
+            self.reach(epoch + 1, 0)
+
+    def _rows_of(self, starts: range, epoch: int) -> Iterator[np.ndarray]:
+        """The rows of some batches, computed many at a time: long arrays are faster."""
+        size = self.options.size
+        if self.options.bucket is not None:
+            yield from (self.rows_at(position, epoch) for position in starts)
+            return
+        many = max(1, CHUNK // size)
+        for first in range(0, len(starts), many):
+            some = starts[first : first + many]
+            count = min(len(some) * size, self.share.count(some[0]))
+            rows = self.order.rows(self.share.positions(some[0], count), epoch)
+            for start in range(0, count, size):
+                yield rows[start : start + size]
+
+
+class Buckets:
+    """Batches of rows of about equal length.
+
+    Within a stretch of `STRETCH` batches of the epoch's order, rows are sorted by length and cut
+    into batches, which are then shuffled. Padding is short, every row comes once, and a batch can
+    be computed alone. How rows fall into batches depends on the batch size, so a state is good for
+    that size only.
+    """
+
+    def __init__(self, rows: Rows, options: BatchOptions, order: Order, share: Share) -> None:
+        self._rows, self._options, self._order, self._share = rows, options, order, share
+        self._last = (-1, -1), np.empty(0, np.int64)
+
+    def rows_at(self, position: int, epoch: int) -> np.ndarray:
+        """The rows of the batch that begins at a position, int64."""
+        share = self._share
+        step = self._options.size * share.world
+        number = position // (step * STRETCH)
+        rows = self._sorted(number, epoch)
+        full = len(rows) // step
+        batch = position // step - number * STRETCH
+        if batch < full:  # an incomplete batch stays last
+            key = key_of(self._options.seed + 1, epoch * 1_000_003 + number)
+            batch = int(permute(np.array([batch]), full, key)[0])
+        return rows[batch * step + share.rank : (batch + 1) * step : share.world]
+
+    def _sorted(self, number: int, epoch: int) -> np.ndarray:
+        """The rows of a stretch by length; read once for all its batches."""
+        stretch, rows = self._last
+        if stretch == (number, epoch):
+            return rows
+        share, count = self._share, self._options.size * self._share.world * STRETCH
+        start = number * count
+        positions = np.arange(start, min(start + count, share.total), dtype=np.int64)
+        rows = self._order.rows(positions % max(1, share.length), epoch)
+        lengths = self._rows.lengths(self._options.bucket or "", rows)
+        rows = rows[np.argsort(lengths, kind="stable")]
+        self._last = (number, epoch), rows  # in one assignment, because threads share it
+        return rows

@@ -1,0 +1,173 @@
+"""Batches, epoch after epoch."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from dshub._validate import whole
+from dshub.catalog import phrasebook
+from dshub.display import short
+from dshub.errors import StateError
+from dshub.loading._walk import Walk
+from dshub.loading.options import BatchOptions, Rows
+from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
+from dshub.plugins import FrameworkMethods
+
+MOST_EPOCHS = 2**53 - 1  # the epochs that seeds and torch's tensors can count to
+
+
+class Loader(FrameworkMethods):
+    """Batches of a dataset, one epoch for each iteration.
+
+    Which rows a batch holds is a pure function of (seed, epoch, position): running twice gives
+    the same batches, and each epoch has its own order. `state_dict()` says where the loader is in
+    a few numbers. Another loader that loads them continues there, also with another batch size,
+    number of ranks or number of threads.
+
+    Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` those of a framework.
+    Their memory is reused once nothing refers to a batch, or to a part of it.
+
+    Args:
+        rows: to make batches of, such as a `Dataset`.
+        options: of the batches.
+        order: of the rows; that of the options if not given.
+
+    Raises:
+        ArgumentError: the options do not fit the rows.
+        UnknownNameError: `bucket` is not a column.
+    """
+
+    _verb = "batches"
+
+    def __init__(self, rows: Rows, options: BatchOptions, order: Order | None = None) -> None:
+        options.check_columns(rows)
+        self.rows, self.options = rows, options
+        self._walk = Walk(rows, options, order or options.order(len(rows)))
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is under way, or comes next. Setting another goes to its beginning.
+
+        Raises:
+            ArgumentError: the value is not a whole number from 0 to 2**53 - 1.
+        """
+        return self._walk.epoch
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        value = whole("epoch", value, least=0, most=MOST_EPOCHS)
+        if value != self._walk.epoch:
+            self._walk.go(value, 0)
+
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise phrasebook.missing(self, name, phrasebook.LOADER)
+
+    def __repr__(self) -> str:
+        share = self.share
+        parts = [f"{len(self):,} batches of {self.options.size:,} rows"]
+        parts += [] if isinstance(self._walk.order, InOrder) else ["shuffled"]
+        parts += [f"rank {share.rank} of {share.world}"] if share.world > 1 else []
+        return f"<Loader {', '.join(parts)}, epoch {self.epoch}: {self.rows!r}>"
+
+    @property
+    def share(self) -> Share:
+        """This rank's part of an epoch; `share.counts` are the rows of each rank."""
+        return self._walk.share
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self._walk.starts(0))
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of one epoch: a dict, or `(x, y)` if `supervised` is set.
+
+        The next iteration is the next epoch, which begins after the last batch. Leaving early
+        keeps the place in `state_dict`, but a new iteration begins where that one began unless
+        the state is loaded again.
+        """
+        return self._walk.batches(self._walk.gatherer.batch)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides the batches, to log beside a result.
+
+        Transforms count by their `repr`, which is complete for those of dshub.
+        """
+        options, share = self.options, self.share
+        order = [ORDER_VERSION, options.seed, options.size, options.drop_last]
+        parts = [
+            self.rows.fingerprint,
+            self._walk.order.describe(),
+            [*order, options.layout, options.supervised],
+            [share.rank, share.world, share.uneven, options.bucket],
+            [repr(transform) for transform in options.transforms],
+        ]
+        return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+    def state_dict(self) -> dict[str, int | str]:
+        """Where the loader is: `{"order": 1, "seed": 0, …, "epoch": 3, "position": 512}`.
+
+        `position` counts the rows of the epoch that were handed out, by all ranks together.
+        """
+        return self._state(self._walk.epoch, self._walk.position)
+
+    def state_after(self, batches: int) -> dict[str, int | str]:
+        """The state once so many batches of the iteration that began last have been used.
+
+        For frameworks that take batches ahead of their use: `state_dict` tells how many were
+        taken; callers that count those in use ask here. Batches beyond an epoch count into the
+        next ones.
+
+        Raises:
+            ArgumentError: `batches` is not a whole number of at least 0.
+        """
+        return self._state(*self._walk.place_after(batches))
+
+    def _state(self, epoch: int, position: int) -> dict[str, int | str]:
+        options = self.options
+        state: dict[str, int | str] = {"order": ORDER_VERSION, "seed": options.seed}
+        state |= {"rows": len(self.rows), **self._walk.order.describe()}
+        if options.bucket is not None:
+            state |= {"bucket": options.bucket, "size": self._walk.step}
+        return state | {"epoch": epoch, "position": position}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state_dict` was taken, with the next iteration.
+
+        Raises:
+            StateError: the state belongs to another order (other seed, rows or version), or is
+                not a loader's state.
+        """
+        if not isinstance(state, Mapping):
+            message = f"a state is a dict as `state_dict()` gives it, not {type(state).__name__}"
+            raise StateError(message)
+        own = self.state_dict()
+        for name in own.keys() - {"epoch", "position"}:
+            value = state.get(name)
+            if not isinstance(value, int | float | str) or value != own[name]:
+                raise StateError(
+                    f"this state has {name} {short(value)}, but the loader has {own[name]}"
+                )
+        epoch, position = state.get("epoch", -1), state.get("position", -1)
+        most = max(self.share.total, self.share.length)  # other ranks may leave out fewer rows
+        if not (_is_count(epoch) and _is_count(position) and position <= most):
+            shown = short(dict(state))
+            raise StateError(f"{shown} says no place in an epoch of {most:,} rows")
+        self._walk.go(epoch, position)
+
+    def numpy(self) -> "Loader":
+        """NumPy batches, which is what iterating a loader gives; here for symmetry."""
+        return self
+
+
+def walk_of(loader: Loader) -> Walk:
+    """The walk of a loader, for adapters that step through its batches themselves."""
+    return loader._walk  # noqa: SLF001  # this function is the way to it
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_EPOCHS

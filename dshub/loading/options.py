@@ -1,0 +1,237 @@
+"""Options of batches: checked once, then shared by `Dataset.batches`, `Loader` and adapters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast
+
+import numpy as np
+
+from dshub._validate import choice, flag, number, whole
+from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
+from dshub.errors import ArgumentError, UnknownNameError
+from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted, this_rank
+from dshub.loading.transforms.foreign import needs_caller
+from dshub.loading.transforms.transform import AnyTransform, Batch, is_own
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Owner = TypeVar("Owner")
+Result = TypeVar("Result")
+
+Layout = Literal["hwc", "chw"]
+Shuffle = bool | Literal["blocks"]
+
+
+class Rows(Protocol):
+    """What a loader walks over."""
+
+    def __len__(self) -> int: ...
+    def gather(self, rows: np.ndarray) -> Batch:
+        """The rows of those numbers, int64, in that order; new arrays."""
+
+    def without(self, names: Sequence[str]) -> "Rows":
+        """The same rows without some columns."""
+
+    def pixels(self, name: str) -> np.ndarray | None:
+        """A column of raw images as one array in memory, of which `numbers` are rows.
+
+        uint8 (…, height, width, channels); None if it lies in several pieces.
+        """
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Where rows stand in the array of `pixels`, int64."""
+
+    def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """How long the text or list of each row is, int64: bytes, or values."""
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """The columns and their features."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies these rows and columns."""
+
+    @property
+    def supervised(self) -> tuple[str, str] | None:
+        """The columns that `(x, y)` means."""
+
+    @property
+    def pictures(self) -> Sequence[str]:
+        """The columns that hold images, (height, width, channels)."""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchOptions:
+    """The arguments of `Dataset.batches`, which explains each.
+
+    After validation `transform` is a tuple, `rank` and `world` are numbers, and `threads` is 0 if
+    a transform must run in the caller's thread.
+
+    Raises:
+        ArgumentError: an option has an invalid value.
+        SettingsError: the environment names a rank outside its world.
+    """
+
+    size: int
+    _: KW_ONLY
+    shuffle: Shuffle = False
+    seed: int = 0
+    drop_last: bool = False
+    transform: AnyTransform | Sequence[AnyTransform] | None = None
+    layout: Layout = "hwc"
+    supervised: bool = False
+    weights: Sequence[float] | np.ndarray | None = None
+    bucket: str | None = None
+    rank: int | None = None
+    world: int | None = None
+    uneven: Uneven = "pad"
+    threads: int = 1
+    prefetch: int = 256 << 20
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.shuffle, np.bool_):
+            choice("shuffle", self.shuffle, (True, False, "blocks"))
+        choice("layout", self.layout, ("hwc", "chw"))
+        choice("uneven", self.uneven, ("pad", "drop", "exact"))
+        number("prefetch", self.prefetch, least=0)
+        transforms = _check_transforms(self.transform)
+        threads = whole("threads", self.threads, least=0)
+        rank, world = _check_rank(self.rank, self.world)
+        checked: dict[str, Any] = {
+            "size": whole("size", self.size, least=1),
+            "seed": whole("seed", self.seed),
+            "drop_last": flag("drop_last", self.drop_last),
+            "supervised": flag("supervised", self.supervised),
+            "transform": transforms,
+            "threads": 0 if needs_caller(transforms) else threads,
+            "rank": rank,
+            "world": world,
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def transforms(self) -> tuple[AnyTransform, ...]:
+        """The transforms in order."""
+        return cast("tuple[AnyTransform, ...]", self.transform)
+
+    def share(self, length: int) -> Share:
+        """This rank's share of an epoch of so many positions."""
+        return Share(length, self.rank or 0, self.world or 1, self.uneven)
+
+    def order(self, length: int) -> Order:
+        """The order of so many rows.
+
+        Raises:
+            ArgumentError: `weights` does not hold one number for each row.
+        """
+        if self.weights is not None:
+            return Weighted(_check_weights(self.weights, length), self.seed, length)
+        if self.shuffle == "blocks":
+            return Blocks(length, self.seed)
+        return Shuffled(length, self.seed) if self.shuffle else InOrder(length)
+
+    def check_columns(self, rows: Rows) -> None:
+        """Check `supervised` and `bucket` against the columns of some rows.
+
+        Raises:
+            ArgumentError: the rows have no pair, or `bucket` has no length.
+            UnknownNameError: there is no such column.
+        """
+        if self.supervised and rows.supervised is None:
+            raise ArgumentError(
+                name="supervised",
+                value=True,
+                expected="False: these rows do not say which columns (x, y) means",
+                hint="Dataset.from_arrays(…, supervised=(…, …)); `ds.columns` keeps both columns",
+            )
+        if self.bucket is None:
+            return
+        feature = rows.features.get(self.bucket) if isinstance(self.bucket, str) else None
+        if feature is None:
+            raise UnknownNameError(kind="column", name=self.bucket, known=tuple(rows.features))
+        if not isinstance(feature, TextFeature | ListFeature) and not is_encoded(feature):
+            expected = "a column of text or lists, whose rows differ in length"
+            raise ArgumentError(name="bucket", value=self.bucket, expected=expected)
+
+
+def takes(
+    options: Callable[P, T],
+) -> Callable[[Callable[[Owner, T], Result]], Callable[Concatenate[Owner, P], Result]]:
+    """Let a method that takes one value be called with the arguments that make the value.
+
+    Its signature, for type checkers and for `help`, is that of `options`.
+    """
+
+    def decorate(
+        method: Callable[[Owner, T], Result],
+    ) -> Callable[Concatenate[Owner, P], Result]:
+        arguments = signature(options)
+
+        @wraps(method)
+        def call(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+            try:
+                arguments.bind(*args, **kwargs)
+            except TypeError as error:  # names the method, not the class of the value
+                raise TypeError(f"{method.__name__}() {error}") from None
+            return method(self, options(*args, **kwargs))
+
+        first = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+        call.__signature__ = arguments.replace(  # type: ignore[attr-defined]
+            parameters=[first, *arguments.parameters.values()],
+            return_annotation=signature(method).return_annotation,
+        )
+        return call
+
+    return decorate
+
+
+def _check_transforms(given: Any) -> tuple[Any, ...]:
+    if given is None:
+        return ()
+    transforms = tuple(given) if isinstance(given, list | tuple) else (given,)
+    for transform in transforms:
+        if is_own(transform) and isinstance(transform, type):
+            instance = f"an instance of it, such as {transform.__name__}(…)"
+            raise ArgumentError(name="transform", value=transform, expected=instance)
+        if not callable(transform) and not is_own(transform):
+            raise ArgumentError(
+                name="transform",
+                value=transform,
+                expected="a function that is called with a batch and returns one, or one of "
+                "dshub.loading.transforms",
+            )
+    own = [is_own(transform) for transform in transforms]
+    if own != sorted(own, reverse=True):
+        raise ArgumentError(
+            name="transform",
+            value=list(transforms),
+            expected="in order: transforms of dshub.loading.transforms stand before your own callables",
+        )
+    return transforms
+
+
+def _check_rank(rank: Any, world: Any) -> tuple[int, int]:
+    if (rank is None) != (world is None):
+        name, value = ("rank", rank) if world is None else ("world", world)
+        expected = "left out, or rank and world given together"
+        raise ArgumentError(name=name, value=value, expected=expected)
+    if rank is None:
+        return this_rank()
+    world = whole("world", world, least=1)
+    return whole("rank", rank, least=0, most=world - 1), world
+
+
+def _check_weights(given: Any, length: int) -> np.ndarray:
+    try:
+        weights = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        weights = np.empty(0)
+    valid = weights.shape == (length,) and np.isfinite(weights).all()
+    if not valid or (length and not (weights.min() >= 0 and weights.sum() > 0)):
+        expected = f"{length:,} numbers of at least 0, one for each row, and not all 0"
+        raise ArgumentError(name="weights", value=given, expected=expected)
+    return weights

@@ -1,0 +1,1 @@
+"""Mirrors: the index of one, its signature, and its datasets."""

@@ -1,0 +1,1 @@
+"""Publish datasets: write manifests, mirrors and pages, and serve them."""

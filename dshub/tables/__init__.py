@@ -1,0 +1,1 @@
+"""Tables: prepared rows on disk, and how they are made and found."""

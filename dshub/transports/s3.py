@@ -1,5 +1,0 @@
-"""Amazon S3 and what speaks its protocol: `s3://bucket/…`, with the extra `cloud`."""
-
-from dshub.transports._cloud import CloudTransport
-
-Transport = CloudTransport

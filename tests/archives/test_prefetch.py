@@ -1,0 +1,77 @@
+"""What is made in a thread beside: order, errors and the end."""
+
+import threading
+from collections.abc import Generator
+
+import pytest
+
+from dshub.archives._sources import prefetched
+
+
+def test_the_same_items_in_order() -> None:
+    """Nothing is lost, doubled or changes places, however few may wait."""
+    for most in (1, 2, 7):
+        with prefetched((i for i in range(500)), most=most) as items:
+            assert list(items) == list(range(500))
+            assert list(items) == []
+
+
+def test_they_are_made_beside() -> None:
+    """The next one is made before it is asked for, in another thread."""
+    made = threading.Event()
+
+    def items() -> Generator[int, None, None]:
+        yield threading.get_ident()
+        made.set()
+        yield 2
+
+    with prefetched(items(), most=2) as found:
+        assert next(found) != threading.get_ident()
+        assert made.wait(10)
+
+
+def test_no_more_are_made_than_may_wait() -> None:
+    """Memory stays bounded where whoever makes them is faster."""
+    made: list[int] = []
+
+    def items() -> Generator[int, None, None]:
+        for i in range(100):
+            made.append(i)
+            yield i
+
+    with prefetched(items(), most=3) as found:
+        for i in found:
+            assert len(made) <= i + 1 + 3 + 1
+
+
+def test_an_error_comes_where_the_items_are_used() -> None:
+    """Behind the items before it, as the exception that it was."""
+
+    def items() -> Generator[int, None, None]:
+        yield 1
+        raise KeyError("two")
+
+    got = []
+    with pytest.raises(KeyError, match="two"), prefetched(items(), most=5) as found:
+        got += [next(found)]
+        next(found)
+    assert got == [1]
+
+
+@pytest.mark.parametrize("used", [0, 1, 5])
+def test_leaving_early_ends_the_thread_and_closes_what_it_reads(used: int) -> None:
+    """Also by an error; files that the items come from can then be removed."""
+    before, ended = threading.active_count(), []
+
+    def items() -> Generator[int, None, None]:
+        try:
+            yield from range(10**9)
+        finally:
+            ended.append(True)
+
+    with pytest.raises(ZeroDivisionError), prefetched(items(), most=2) as found:
+        for _ in range(used):
+            next(found)
+        _ = 1 / 0
+    assert ended == [True] or used == 0
+    assert threading.active_count() == before

@@ -1,0 +1,269 @@
+"""What is on disk, and what is never there."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dshub.cache.partial import Partial
+from dshub.cache.paths import blob_path, mirror_path
+from dshub.cache.store import Store
+from dshub.cache.usage import usage
+from dshub.checksums import Digest
+from dshub.errors import StoreError
+
+DATA = b"some bytes" * 100
+DIGEST = Digest.of_bytes(DATA)
+
+
+def put(partial: Partial, data: bytes) -> None:
+    """Add bytes behind those that are there."""
+    span = partial.claim(None)
+    assert span is not None
+    partial.write(span, memoryview(data))
+    partial.release(span)
+
+
+def keep(store: Store, data: bytes = DATA) -> Path:
+    """Publish some bytes."""
+    with store.partial(Digest.of_bytes(data)) as partial:
+        put(partial, data[partial.size :])
+        return store.publish(partial)
+
+
+def test_a_file_lies_under_its_checksum(cache: Path) -> None:
+    """The place follows from the checksum alone, MD5 included."""
+    path = keep(Store(cache))
+    assert path == cache / "blobs-v1" / DIGEST.hex[:2] / DIGEST.hex
+    assert path.read_bytes() == DATA
+    md5 = Digest.of_bytes(DATA, "md5")
+    assert str(blob_path(md5)) == f"blobs-v1/md5-{md5.hex[:2]}/{md5.hex}"
+
+
+def test_backup_programs_are_told(cache: Path) -> None:
+    """The cache says that it is one."""
+    keep(Store(cache))
+    assert (cache / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886")
+
+
+def test_nothing_stays_but_the_file(cache: Path) -> None:
+    """After a publication neither the partial nor its lock are left."""
+    keep(Store(cache))
+    assert list((cache / "partial-v1").iterdir()) == []
+
+
+def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) -> None:
+    """An interrupted download is taken up where it stopped."""
+    store = Store(cache)
+
+    def interrupted() -> None:
+        with store.partial(DIGEST) as partial:
+            put(partial, DATA[:300])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert store.blob(DIGEST) is None
+    with store.partial(DIGEST) as partial:
+        assert partial.size == 300
+        put(partial, DATA[300:])
+        assert partial.actual == DIGEST
+
+
+def test_leftovers_of_a_killed_process_are_taken_over_and_cleared_away(cache: Path) -> None:
+    """The one with the most bytes is gone on with; none is left behind after a publication."""
+    for count in (100, 500, 300):
+        if (child := os.fork()) == 0:
+            with Store(cache).partial(DIGEST) as partial:
+                partial.restart()
+                put(partial, DATA[:count])
+                os._exit(0)  # as if killed: nothing is tidied up
+        os.waitpid(child, 0)
+        assert Store(cache).kept(DIGEST) == count
+    resting = cache / "partial-v1" / DIGEST.hex
+    resting.mkdir()
+    (resting / "data").write_bytes(DATA[:200])
+    with Store(cache).partial(DIGEST) as partial:
+        assert partial.size == 300
+        put(partial, DATA[300:])
+        Store(cache).publish(partial)
+    assert list((cache / "partial-v1").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="ends child processes")
+def test_where_locks_do_not_work_leftovers_do_not_pile_up(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On such a file system each killed process is gone on with, not copied and left."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    for count in range(1, 6):
+        if (child := os.fork()) == 0:
+            with Store(cache).partial(DIGEST) as partial:
+                put(partial, DATA[partial.size : 100 * count])
+                os._exit(0)  # as if killed
+        os.waitpid(child, 0)
+        [left] = usage(cache)
+        assert Store(cache).kept(DIGEST) == 100 * count
+        assert left.size < 10_000
+    assert keep(Store(cache)).read_bytes() == DATA
+    assert [item.kind for item in usage(cache)] == ["raw"]
+
+
+def test_what_is_in_the_way_of_a_file_is_put_aside_again_and_again(cache: Path) -> None:
+    """A folder under a checksum's name, where something was put aside before, is no obstacle."""
+    store = Store(cache)
+    store.set_aside(keep(store))
+    for _ in range(2):
+        (cache / blob_path(DIGEST) / "junk").mkdir(parents=True)
+        assert keep(store).read_bytes() == DATA
+        store.set_aside(cache / blob_path(DIGEST))
+
+
+def test_read_only_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> None:
+    """A site's cache serves hits; new files go to one's own."""
+    site = tmp_path / "site"
+    found = keep(Store(site))
+    before = sorted(site.rglob("*"))
+    store = Store(cache, [tmp_path / "absent", site])
+    assert store.blob(DIGEST, len(DATA)) == found
+    assert not cache.exists()
+    assert keep(store, b"other").is_relative_to(cache)
+    assert sorted(site.rglob("*")) == before
+
+
+def test_a_table_appears_whole_or_not_at_all(cache: Path) -> None:
+    """An error while it is made leaves nothing under its name, nor anywhere."""
+    store = Store(cache)
+
+    def broken() -> None:
+        with store.new_table("family/set", "key") as folder:
+            (folder / "part").write_bytes(DATA)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        broken()
+    assert not (cache / "tables-v1").exists()
+    assert list((cache / "partial-v1").iterdir()) == []
+    with store.new_table("family/set", "key") as folder:
+        (folder / "table.json").write_text("first")
+    with store.new_table("family/set", "key") as folder:
+        (folder / "table.json").write_text("second")
+    found = store.table("family/set", "key")
+    assert found == cache / "tables-v1" / "family" / "set" / "key"
+    assert (found / "table.json").read_text() == "first"  # whoever came first stays
+
+
+def test_what_a_killed_process_left_of_a_table_goes_with_the_next_try(cache: Path) -> None:
+    """Half a table is no small thing; who makes it anew removes it, but not one under way."""
+    child = """
+import os, signal, sys
+from pathlib import Path
+from dshub.cache.partial import Partial
+from dshub.cache.store import Store
+with Store(Path(sys.argv[1])).new_table("set", "key") as folder:
+    (folder / "half").write_bytes(b"half a table")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", child, str(cache)], check=False)
+    assert [item.size for item in usage(cache)] == [len("half a table")]
+    store = Store(cache)
+    with store.new_table("set", "key") as under_way:
+        (under_way / "half").write_text("x")
+        with (
+            store.table_lock("set", "key") as owned,
+            store.new_table("set", "key", orphans=owned) as new,
+        ):
+            (new / "table.json").write_text("whole")
+            assert (under_way / "half").exists()
+    assert [(item.kind, item.name) for item in usage(cache)] == [("prepared", "set")]
+
+
+def test_a_broken_folder_in_the_place_of_a_table_is_put_aside(cache: Path) -> None:
+    """Half a table that something left is no table, and does not stand in the way."""
+    (cache / "tables-v1" / "set" / "key" / "junk").mkdir(parents=True)
+    store = Store(cache)
+    assert store.table("set", "key") is None
+    with store.new_table("set", "key") as folder:
+        (folder / "table.json").write_text("good")
+    assert store.table("set", "key") is not None
+
+
+def test_a_small_file_that_cannot_be_written_leaves_nothing(cache: Path) -> None:
+    """A server that cannot note something, again and again, fills no cache with tries."""
+    (cache / "mirrors-v1" / "x.json").mkdir(parents=True)
+    with pytest.raises(StoreError):
+        Store(cache).write_text(mirror_path("x"), b"index")
+    assert list(usage(cache)) == []
+
+
+def test_usage_sees_everything(cache: Path) -> None:
+    """Files, tables and leftovers, each with its size."""
+    store = Store(cache)
+    keep(store)
+    with store.new_table("family/set", "key") as folder:
+        (folder / "table.json").write_bytes(DATA)
+    with store.partial(Digest.of_bytes(b"x")) as partial:
+        put(partial, b"partly")
+    (cache / "partial-v1" / Digest.of_bytes(b"x").hex / "journal").unlink()
+    found = {(item.kind, item.name, item.size) for item in usage(cache)}
+    assert found == {
+        ("raw", DIGEST.hex, len(DATA)),
+        ("prepared", "family/set", len(DATA)),
+        ("partial", Digest.of_bytes(b"x").hex, 6),
+    }
+    assert list(usage(cache / "absent")) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+def test_a_cache_one_may_not_write_to_says_so(tmp_path: Path) -> None:
+    """Reading works; writing is an error that names the folder."""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    cache = tmp_path / "cache"
+    keep(Store(cache))
+    for path in [cache, *cache.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            assert Store(cache).blob(DIGEST, len(DATA)) is not None
+            with pytest.raises(StoreError, match=str(cache)) as caught:
+                keep(Store(cache), b"new")
+            code = 0 if caught.value.exit_code == 8 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+@pytest.mark.parametrize("closed", ["blobs-v1", f"blobs-v1/{DIGEST.hex[:2]}/{DIGEST.hex}"])
+def test_a_layer_that_is_closed_to_this_user_holds_nothing(tmp_path: Path, closed: str) -> None:
+    """A class's cache, some of which its teacher alone may read: the rest of the search goes on."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    keep(Store(tmp_path / "closed"))
+    keep(Store(tmp_path / "open"))
+    (tmp_path / "closed" / closed).chmod(0)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            layers = [tmp_path / "closed", tmp_path / "open"]
+            found = Store(tmp_path / "mine", layers).blob(DIGEST, len(DATA))
+            code = 0 if found == tmp_path / "open" / blob_path(DIGEST) else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    (tmp_path / "closed" / closed).chmod(0o755)
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -1,0 +1,298 @@
+"""Manifests as Croissant documents, and back."""
+
+import copy
+import json
+import random
+import tomllib
+from typing import Any
+
+import msgspec
+import pytest
+
+from dshub import Registry
+from dshub.cache.paths import blob_path
+from dshub.catalog.croissant.exporting import to_croissant
+from dshub.catalog.croissant.importing import from_croissant
+from dshub.catalog.croissant.vocabulary import VERSIONS
+from dshub.catalog.features import ImageFeature
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.parsing import parse
+from dshub.errors import DshubError
+
+pytest.importorskip("tomlkit")
+
+from dshub.catalog.croissant.writing import to_toml
+
+NAMES = Registry().names()
+SHA = "00" * 32
+
+UNUSUAL: dict[str, Any] = {
+    "schema": 1,
+    "name": "family/un.usual",
+    "version": "2.0.1",
+    "title": 'Un"usual" {things}',
+    "summary": "Every kind of feature, and files in every place.",
+    "task": "none",
+    "homepage": "https://data.example/",
+    "supervised": ["picture", "kind"],
+    "license": {"spdx": "CC-BY-4.0", "source": "https://data.example/", "note": "really"},
+    "citations": [
+        {"type": "misc", "key": "a", "title": "A {B} and C}", "author": ["Smith and Sons", "X"]}
+    ],
+    "resources": {
+        "train": {
+            "urls": ["https://one.example/a%20b.tar.gz", "https://two.example/a"],
+            "sha256": SHA,
+            "size": 7,
+            "chunks": [SHA],
+            "content_sha256": SHA,
+            "limits": {"ratio": 1000},
+        },
+        "by-hand": {
+            "filename": "list.csv",
+            "md5": "00" * 16,
+            "access": "manual",
+            "instructions": "ask for it",
+        },
+        "more": {
+            "urls": ["https://one.example/download?id=3"],
+            "filename": "m.zip",
+            "md5": "1" * 32,
+        },
+    },
+    "features": {
+        "picture": {"kind": "image", "encoding": "jpeg"},
+        "drawing": {"kind": "image", "encoding": "any", "shape": [8, 8, 1]},
+        "pixels": {"kind": "image", "shape": [2, 3, 4], "dtype": "float32"},
+        "sound": {"kind": "audio", "rate": 16000, "channels": 2, "encoding": "flac"},
+        "kind": {"kind": "label", "names": ["cat", "dog"], "codes": ["n01", "n02"]},
+        "grade": {"kind": "label", "names": ["A", "B"], "first": 1},
+        "sense": {"kind": "label", "names": ["no", "yes"]},
+        "score": {"kind": "number", "dtype": "float64", "missing": ["?"]},
+        "box": {"kind": "number", "dtype": "int16", "shape": [2, 2]},
+        "text": {"kind": "text"},
+        "tags": {"kind": "list", "of": {"kind": "label", "names": ["N", "V"]}},
+        "split": {"kind": "list", "of": {"kind": "number", "dtype": "uint8", "shape": [3]}},
+    },
+    "splits": {
+        "files": {
+            "rows": 3,
+            "reader": {"format": "folder", "path": "a b/{kind}/{name}.jpg"},
+            "files": {
+                "picture": ["train:a b/*.jpg", "train:c?[x].jpg", "more:inner.tar:*"],
+                "list": "by-hand",
+            },
+            "steps": [
+                {
+                    "step": "join",
+                    "part": "list",
+                    "reader": {"format": "json", "columns": {"name": "name"}},
+                    "on": ["name"],
+                    "columns": ["text"],
+                }
+            ],
+            "without": ["grade"],
+            "figures": {"kind-counts": [1, 2]},
+        },
+        "classes": {
+            "rows": 1,
+            "reader": {"format": "json", "columns": {"text": "text"}},
+            "files": {"rows": "more:one/two.json"},
+        },
+        "splits": {
+            "rows": 1,
+            "reader": {"format": "idx"},
+            "files": {"pixels": "train:p", "box": "more:b", "kind": "train:p:q"},
+        },
+    },
+}
+
+
+def unusual() -> Manifest:
+    """A manifest with everything in it."""
+    return msgspec.convert(UNUSUAL, Manifest)
+
+
+def documents(manifest: Manifest) -> list[Any]:
+    """It in each version, as it comes out of a file."""
+    return [json.loads(json.dumps(to_croissant(manifest, version=version))) for version in VERSIONS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_manifest_comes_back_as_it_was(name: str) -> None:
+    """Written as Croissant, read again and written as TOML it says the same, word by word."""
+    manifest = Registry().manifest(name)
+    for document in documents(manifest):
+        imported = from_croissant(document, source="test")
+        assert imported.notes + imported.missing == ()
+        assert parse(to_toml(imported), source="test") == manifest
+
+
+def test_every_kind_of_feature_and_place_comes_back() -> None:
+    """Pictures, sounds, lists, codes; archives in archives, several files, files by hand."""
+    for document in documents(unusual()):
+        imported = from_croissant(document, source="test")
+        assert imported.notes + imported.missing == ()
+        assert msgspec.convert(imported.content, Manifest) == unusual()
+        assert msgspec.convert(tomllib.loads(to_toml(imported)), Manifest) == unusual()
+
+
+def identifiers(value: Any) -> list[str]:
+    """The `@id` of everything that is described in a document, and not only referred to."""
+    if isinstance(value, list):
+        return [found for item in value for found in identifiers(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["@id"]] if "@id" in value and "@type" in value else []
+    return own + [
+        found for key, item in value.items() if key != "@context" for found in identifiers(item)
+    ]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "unusual"])
+def test_no_two_things_have_one_id(name: str) -> None:
+    """Whatever splits, features and files are called; and none has a blank in it."""
+    manifest = unusual() if name == "unusual" else Registry().manifest(name)
+    for document in documents(manifest):
+        found = identifiers({"recordSet": document["recordSet"], "x": document["distribution"]})
+        assert len(set(found)) == len(found)
+        assert not any(" " in item for item in found)
+
+
+def without_own_terms(value: Any) -> Any:
+    """A document as a tool would write it again that knows Croissant's terms alone."""
+    if isinstance(value, dict):
+        return {
+            key: without_own_terms(item)
+            for key, item in value.items()
+            if not key.startswith("dshub")
+        }
+    return [without_own_terms(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_croissant_itself_says_files_features_and_splits(name: str) -> None:
+    """Without our own terms checksums, sizes, classes, shapes and splits are still there."""
+    manifest = Registry().manifest(name)
+    document = without_own_terms(to_croissant(manifest))
+    content = from_croissant(document, source="test").content
+    assert content["name"] == manifest.name
+    assert content["version"] == manifest.version
+    assert content.get("license", {}).get("spdx") == manifest.license.spdx
+    assert list(content["splits"]) == list(manifest.splits)
+    for key, resource in manifest.resources.items():
+        found = content["resources"][key]
+        assert found.get("sha256") == resource.sha256
+        assert found.get("size") == resource.size
+        assert tuple(found.get("urls", ())) == resource.urls[:1]
+    for key, feature in manifest.features.items():
+        found = content["features"][key]
+        if not isinstance(feature, ImageFeature) and found["kind"] == "label":
+            assert tuple(found["names"]) == getattr(feature, "names", None)
+        if isinstance(feature, ImageFeature) and feature.encoding == "raw":
+            assert found["shape"] == list(feature.shape)
+
+
+def test_a_reader_that_croissant_can_describe_comes_back_without_our_terms() -> None:
+    """Rows in lines of JSON, text by lines, pictures in folders: the reader, and the files."""
+    readers = {
+        "json": {"format": "json", "columns": {"text": "said"}},
+        "document": {
+            "format": "json",
+            "lines": False,
+            "rows": "data[]",
+            "columns": {"text": "data[].said"},
+        },
+        "lines": {"format": "lines"},
+        "folder": {"format": "folder", "path": "train/{kind}/{name}.jpg"},
+    }
+    files = {
+        "json": {"rows": "more:a.jsonl"},
+        "document": {"rows": "more:a.json"},
+        "lines": {"text": "more:a.txt"},
+        "folder": {"picture": "more:train/*/*.jpg"},
+    }
+    columns = {"folder": ["picture", "kind"]}
+    content = UNUSUAL | {"splits": {}}
+    for key, reader in readers.items():
+        kept = columns.get(key, ["text"])
+        without = [name for name in unusual().features if name not in kept]
+        content["splits"][key] = {"rows": 1, "reader": reader, "files": files[key]}
+        content["splits"][key] |= {"without": without}
+    manifest = msgspec.convert(content, Manifest)
+    found = from_croissant(without_own_terms(to_croissant(manifest)), source="test").content
+    for key, reader in readers.items():
+        assert found["splits"][key]["reader"] == reader
+        assert found["splits"][key]["files"] == files[key]
+        assert "rows" not in found["splits"][key]
+
+
+def test_files_have_the_addresses_of_a_mirror_if_that_is_asked_for() -> None:
+    """The first address is the mirror's; upstream's are kept and come back."""
+    manifest = Registry().manifest("mnist")
+    document = to_croissant(
+        manifest, address=lambda item: f"https://m.example/{blob_path(item.digest)}"
+    )
+    urls = [node["contentUrl"] for node in document["distribution"] if "contentUrl" in node]
+    sums = [item.sha256 or "" for item in manifest.resources.values()]
+    assert urls == [f"https://m.example/blobs-v1/{value[:2]}/{value}" for value in sums]
+    imported = from_croissant(json.loads(json.dumps(document)), source="test")
+    assert imported.content["resources"]["train-images"]["urls"] == list(
+        manifest.resources["train-images"].urls
+    )
+
+
+def test_nothing_is_told_that_the_manifest_does_not_know() -> None:
+    """No licence, date, creator or citation is made up."""
+    document = to_croissant(Registry().manifest("cifar-10"))
+    assert not {"license", "creator", "datePublished", "dateCreated"} & document.keys()
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_mangled_document_is_an_error_or_notes(seed: int) -> None:
+    """Whatever stands in place of anything: no other exception, and TOML that can be read."""
+    chance = random.Random(seed)
+    junk: list[Any] = [
+        None,
+        True,
+        -1,
+        0.5,
+        "",
+        "\ud800",
+        "\x00\n",
+        [],
+        {},
+        [[]],
+        {"@id": 3},
+        {"": ""},
+    ]
+    junk += [{"a\nb": [1, None]}, "http://[", 10**30, "sc:Enumeration", {"format": "folder"}]
+    for document in [document for _ in range(5) for document in documents(unusual())]:
+        mangled = without_own_terms(document) if chance.random() < 0.5 else document
+        for _ in range(chance.randint(1, 3)):
+            _mangle(mangled, chance, junk)
+        try:
+            text = to_toml(from_croissant(mangled, source="test"))
+            tomllib.loads(text)
+            text.encode()
+            parse(text, source="test")
+        except DshubError:
+            pass
+
+
+def _mangle(document: Any, chance: random.Random, junk: list[Any]) -> None:
+    """Replace or remove one thing somewhere."""
+    value = document
+    while True:
+        keys = [key for key in value if key != "@context"] if isinstance(value, dict) else None
+        keys = list(range(len(value))) if isinstance(value, list) else keys
+        if not keys:
+            return
+        key = chance.choice(keys)
+        if not isinstance(value[key], dict | list) or chance.random() < 0.2:
+            break
+        value = value[key]
+    if chance.random() < 0.2:
+        del value[key]
+    else:
+        value[key] = copy.deepcopy(chance.choice(junk))

@@ -1,0 +1,267 @@
+"""Documents are tried with the reference implementation of Croissant, in a process of its own."""
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from dshub import Registry
+from dshub.catalog.croissant.exporting import to_croissant
+from dshub.catalog.croissant.vocabulary import VERSIONS
+from dshub.catalog.manifest import Manifest
+from dshub.checksums import Digest
+from dshub.publishing.serve.server import serving
+
+# What the validator says of documents, and with --load the rows that it reads.
+SCRIPT = """
+import json, sys
+import mlcroissant
+
+def plain(value):
+    if hasattr(value, "getdata"):
+        return [list(pixel) for pixel in value.getdata()]
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
+
+load, *paths = sys.argv[1:]
+answers = []
+for path in paths:
+    try:
+        dataset = mlcroissant.Dataset(jsonld=path)
+    except mlcroissant.ValidationError as error:
+        answers.append({"errors": [str(error)]})
+        continue
+    issues = dataset.metadata.ctx.issues
+    answers.append({"errors": sorted(issues.errors), "warnings": sorted(issues.warnings)})
+    for record_set in dataset.metadata.record_sets if load == "--load" else ():
+        answers[-1][record_set.uuid] = [
+            {key: plain(value) for key, value in record.items()}
+            for record in dataset.records(record_set.uuid)
+        ]
+print(json.dumps(answers))
+"""
+
+Judge = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Judge:
+    """Hands documents to the reference implementation."""
+    if find_spec("mlcroissant") is None:
+        pytest.skip("mlcroissant is not installed")
+
+    def judge(documents: Iterable[Any], *, load: bool = False) -> list[dict[str, Any]]:
+        paths = []
+        for i, document in enumerate(documents):
+            paths.append(tmp_path / f"document-{i}.json")
+            paths[-1].write_text(json.dumps(document), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, "--load" if load else "--check", *map(str, paths)],
+            env=os.environ | {"CROISSANT_CACHE": str(tmp_path / "croissant")},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        answers: list[dict[str, Any]] = json.loads(done.stdout)
+        return answers
+
+    return judge
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_dataset_is_valid_croissant(judged: Judge, version: Any) -> None:
+    """The validator finds no error, and warns of nothing but what no source states."""
+    manifests = [Registry().manifest(name) for name in Registry().names()]
+    answers = judged(to_croissant(manifest, version=version) for manifest in manifests)
+    for manifest, answer in zip(manifests, answers, strict=True):
+        assert answer["errors"] == []
+        lacking = {"datePublished", *(() if manifest.license.spdx else ("license",))}
+        told = f"[Metadata({manifest.name})]"
+        expected = {
+            f'{told} Property "https://schema.org/{name}" is recommended, but does not exist.'
+            for name in lacking
+        }
+        if not manifest.citations:
+            property_ = "http://mlcommons.org/croissant/citeAs"
+            expected.add(f'{told} Property "{property_}" is recommended, but does not exist.')
+        assert set(answer["warnings"]) == expected
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a server has."""
+    path = tmp_path / "upstream"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def url(folder: Path) -> Iterator[str]:
+    """The address of `folder`."""
+    with serving(folder) as address:
+        yield address
+
+
+def described(path: Path, url: str, features: Any, reader: Any, **changes: Any) -> Manifest:
+    """A manifest of one file, as a server has it."""
+    content = path.read_bytes()
+    resource = {
+        "urls": [f"{url}/{path.name}"],
+        "sha256": Digest.of_bytes(content).hex,
+        "size": len(content),
+    }
+    split = {"rows": 2, "reader": reader, "files": {"rows": "file"}} | changes
+    facts = {"schema": 1, "name": "own/set", "version": "1.0.0", "title": "T", "summary": "S"}
+    return msgspec.convert(
+        facts
+        | {"task": "none", "homepage": "https://data.example", "resources": {"file": resource}}
+        | {"features": features, "splits": {"train": split}},
+        Manifest,
+    )
+
+
+TEXT, INTEGER = {"kind": "text"}, {"kind": "number", "dtype": "int32"}
+FLOAT = {"kind": "number", "dtype": "float64"}
+CLASSES = {"kind": "label", "names": ["bad", "good"], "first": 1}
+ROWS = [
+    {"said": 'He said "no", and left', "count": 3, "score": 0.5, "verdict": 2},
+    {"said": "déjà vu", "count": -4, "score": 2.25, "verdict": 1},
+]
+FEATURES = {"said": TEXT, "count": INTEGER, "score": FLOAT, "verdict": CLASSES}
+
+
+def read_by_another(
+    judged: Judge, manifest: Manifest, *, version: Any = "1.1"
+) -> list[dict[str, Any]]:
+    """The rows of the split `train`, by column, without the constant column `split`."""
+    (answer,) = judged([to_croissant(manifest, version=version)], load=True)
+    assert answer["errors"] == []
+    rows = []
+    for row in answer["train"]:
+        plain = {key.removeprefix("train/"): value for key, value in row.items()}
+        assert plain.pop("split", "train") == "train"
+        rows.append(plain)
+    return rows
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_another_program_loads_a_table(
+    judged: Judge, folder: Path, url: str, delimiter: str, version: Any
+) -> None:
+    """Text, numbers and classes of CSV and TSV with a header arrive as they are."""
+    path = folder / f"rows.{'csv' if delimiter == ',' else 'tsv'}"
+    lines = [delimiter.join(FEATURES)]
+    for row in ROWS:
+        quoted = [f'"{value}"'.replace('"no"', '""no""') for value in row.values()]
+        lines.append(delimiter.join(quoted))
+    path.write_text("\n".join(lines), encoding="utf-8")
+    reader = {"format": "delimited", "header": True, "delimiter": delimiter}
+    manifest = described(path, url, FEATURES, reader | {"columns": list(FEATURES)})
+    assert read_by_another(judged, manifest, version=version) == ROWS
+
+
+def test_another_program_loads_a_compressed_table_whose_columns_have_other_names(
+    judged: Judge, folder: Path, url: str
+) -> None:
+    """Columns are named as they are upstream, fields as in the manifest."""
+    path = folder / "rows.csv.gz"
+    path.write_bytes(gzip.compress(b"Text,N\na,1\nb,2\n"))
+    steps = [{"step": "rename", "columns": {"Text": "said", "N": "count"}}]
+    reader = {"format": "delimited", "header": True, "columns": ["Text", "N"]}
+    features = {"said": TEXT, "count": INTEGER}
+    manifest = described(path, url, features, reader, steps=steps)
+    assert read_by_another(judged, manifest) == [
+        {"said": "a", "count": 1},
+        {"said": "b", "count": 2},
+    ]
+
+
+def test_another_program_loads_json(judged: Judge, folder: Path, url: str) -> None:
+    """Keys of a line, and values in a list of a document."""
+    lines = folder / "rows.jsonl"
+    lines.write_text("\n".join(json.dumps({"Said": row["said"], **row}) for row in ROWS))
+    types = {"count": "integer", "score": "number", "verdict": "integer"}
+    paths = {name: name for name in FEATURES} | {"said": "Said"}
+    reader: dict[str, Any] = {"format": "json", "columns": paths, "types": types}
+    assert read_by_another(judged, described(lines, url, FEATURES, reader)) == ROWS
+    document = folder / "rows.json"
+    document.write_text(json.dumps({"data": ROWS, "version": 3}))
+    paths = {name: f"data[].{name}" for name in FEATURES}
+    reader |= {"columns": paths, "lines": False, "rows": "data[]"}
+    assert read_by_another(judged, described(document, url, FEATURES, reader)) == ROWS
+
+
+def test_another_program_loads_columns_of_parquet(judged: Judge, folder: Path, url: str) -> None:
+    """With lists as lists, and pictures in a field of a struct."""
+    import pyarrow.parquet as pq
+
+    path = folder / "rows.parquet"
+    words = [["a", "b"], ["c"]]
+    pictures = [{"bytes": _png((255, 0, 0))}, {"bytes": _png((0, 0, 255))}]
+    pq.write_table(pa.table({"Words": words, "n": [3, -4], "picture": pictures}), path)
+    features = {"words": {"kind": "list", "of": TEXT}, "count": INTEGER}
+    features |= {"image": {"kind": "image", "encoding": "any"}}
+    columns = {"words": "Words", "count": "n", "image": "picture.bytes"}
+    reader = {"format": "parquet", "columns": columns}
+    assert read_by_another(judged, described(path, url, features, reader)) == [
+        {"words": ["a", "b"], "count": 3, "image": [[255, 0, 0]]},
+        {"words": ["c"], "count": -4, "image": [[0, 0, 255]]},
+    ]
+
+
+def _png(colour: tuple[int, int, int]) -> bytes:
+    """A picture of one pixel."""
+    sink = io.BytesIO()
+    Image.new("RGB", (1, 1), colour).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def test_another_program_loads_pictures_in_class_folders(
+    judged: Judge, folder: Path, url: str
+) -> None:
+    """Pixels, and the class that the path says."""
+    colours = {"train/cat/1.png": (255, 0, 0), "train/dog/2.png": (0, 0, 255)}
+    with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
+        for name, colour in colours.items():
+            archive.writestr(name, _png(colour))
+        archive.writestr("test/cat/3.png", b"no picture")
+    features = {
+        "image": {"kind": "image", "encoding": "png"},
+        "label": {"kind": "label", "names": ["cat", "dog"]},
+    }
+    reader = {"format": "folder", "path": "train/{label}/{name}.png"}
+    files = {"image": "file:train/*/*.png"}
+    manifest = described(folder / "pictures.zip", url, features, reader, files=files)
+    rows = sorted(read_by_another(judged, manifest), key=lambda row: str(row["label"]))
+    assert rows == [
+        {"image": [[255, 0, 0]], "label": "cat"},
+        {"image": [[0, 0, 255]], "label": "dog"},
+    ]
+
+
+def test_a_file_on_a_mirror_is_loaded_from_there(judged: Judge, folder: Path, url: str) -> None:
+    """Upstream's address need not work."""
+    path = folder / "rows.csv"
+    path.write_text("said\na\nb\n")
+    reader = {"format": "delimited", "header": True, "columns": ["said"]}
+    manifest = described(path, "http://127.0.0.1:9", {"said": TEXT}, reader)
+    document = to_croissant(manifest, address=lambda resource: f"{url}/{resource.name}")
+    (answer,) = judged([document], load=True)
+    assert [row["train/said"] for row in answer["train"]] == ["a", "b"]

@@ -1,0 +1,83 @@
+"""What may be mended in a released manifest, and what may not."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from dshub import Registry
+from dshub.catalog.features import LabelFeature
+from dshub.catalog.manifest import Citation, License, Limits, Manifest, Split
+
+MANIFEST = Registry().manifest("fashion-mnist")
+WORDS = "a word"
+
+
+def with_entry(table: str, name: str, **changes: Any) -> Manifest:
+    """The manifest with another entry of a table."""
+    entries = getattr(MANIFEST, table)
+    entry = msgspec.structs.replace(entries[name], **changes)
+    return msgspec.structs.replace(MANIFEST, **{table: entries | {name: entry}})
+
+
+@pytest.mark.parametrize(
+    "mended",
+    [
+        *(
+            msgspec.structs.replace(MANIFEST, **change)
+            for change in (
+                {"title": WORDS},
+                {"summary": WORDS},
+                {"task": WORDS},
+                {"homepage": WORDS},
+                {"tags": (WORDS,)},
+                {"license": License(spdx="CC0-1.0")},
+                {"citations": (Citation(type="misc", key="k", title="t", author=("a",)),)},
+            )
+        ),
+        with_entry("resources", "test-images", urls=("https://new.example/file.gz",)),
+        with_entry("resources", "test-images", filename="other.gz"),
+        with_entry("resources", "test-images", limits=Limits(ratio=1000)),
+    ],
+)
+def test_words_and_addresses_may_be_mended(mended: Manifest) -> None:
+    """Nothing of it decides a row."""
+    assert mended != MANIFEST
+    assert mended.digest == MANIFEST.digest
+
+
+LABEL = MANIFEST.features["label"]
+TRAIN = MANIFEST.splits["train"]
+assert isinstance(LABEL, LabelFeature)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        msgspec.structs.replace(MANIFEST, name="other"),
+        msgspec.structs.replace(MANIFEST, version="1.0.1"),
+        msgspec.structs.replace(MANIFEST, supervised=("label", "image")),
+        msgspec.structs.replace(MANIFEST, splits={"train": TRAIN}),
+        msgspec.structs.replace(MANIFEST, splits=MANIFEST.splits | {"more": TRAIN}),
+        with_entry("resources", "test-images", sha256="0" * 64),
+        with_entry("resources", "test-images", size=1),
+        with_entry("resources", "test-images", content_sha256="0" * 64),
+        with_entry("features", "label", names=LABEL.names[::-1]),
+        with_entry("features", "label", first=1),
+        with_entry("features", "image", shape=(14, 56, 1)),
+        with_entry("features", "image", dtype="int8"),
+        with_entry("splits", "train", rows=1),
+        with_entry("splits", "train", files=MANIFEST.splits["test"].files),
+        with_entry("splits", "train", reader={"format": "idx", "transpose": ["image"]}),
+        with_entry("splits", "train", without=("label",)),
+    ],
+)
+def test_what_decides_rows_may_not(changed: Manifest) -> None:
+    """Any of it gives another digest."""
+    assert changed.digest != MANIFEST.digest
+
+
+def test_the_order_of_a_file_is_free() -> None:
+    """Moving a table to another place in the file changes nothing."""
+    splits: dict[str, Split] = dict(reversed(MANIFEST.splits.items()))
+    assert msgspec.structs.replace(MANIFEST, splits=splits).digest == MANIFEST.digest

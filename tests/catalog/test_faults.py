@@ -1,0 +1,241 @@
+"""Every fault of a file at once, whatever lies in it."""
+
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from dshub.catalog.faults import Fault
+from dshub.catalog.manifest import Limits
+from dshub.catalog.parsing import parse, read
+from dshub.catalog.registry import built_in_root
+from dshub.errors import ManifestError
+
+GOOD = (built_in_root() / "fashion-mnist" / "1.0.0.toml").read_text(encoding="utf-8")
+ADDRESS = next(part for part in GOOD.split('"') if part.startswith("https://") and ".gz" in part)
+
+
+def faults_of(text: str) -> dict[str, Fault]:
+    """The faults of a text by their places."""
+    with pytest.raises(ManifestError) as caught:
+        parse(text, source="own.toml")
+    faults = [fault for fault in caught.value.faults if isinstance(fault, Fault)]
+    assert len(faults) == len(caught.value.faults)
+    assert all(str(fault) in str(caught.value) for fault in faults)
+    return {fault.place: fault for fault in faults}
+
+
+def test_faults_of_all_kinds_come_together() -> None:
+    """What is misspelt, of a wrong type, missing, or against the rules: one run tells it all."""
+    changes = {
+        "schema": ("schema = 1", "schema = 2"),
+        "homepage": ("homepage = ", "homepag = "),
+        "license.redistribution": ('redistribution = "yes"', 'redistribution = "perhaps"'),
+        "resources.train-images.size": ("size = 26421880", "size = -1"),
+        "resources.train-labels.sha256": ('sha256 = "a04f', 'sha256 = "zzzz'),
+        "features.label.names": ('"Trouser"', '"T-shirt/top"'),
+        "features.image.shape": ("[28, 28, 1]", "[28, 28]"),
+        "splits.train.rows": ("rows = 60000", 'rows = "many"'),
+        "splits.test.figures.image-sum": ("image-sum = 573469082", "image-sum = [1]"),
+        "citations[0].year": ("year = 2017", 'year = "2017"'),
+    }
+    text = GOOD
+    for old, new in changes.values():
+        assert old in text
+        text = text.replace(old, new, 1)
+    found = faults_of(text)
+    assert found.keys() == changes.keys() | {"homepag"}
+    assert "did you mean homepage?" in found["homepag"].message
+    assert found["homepage"].message == "is missing"
+    lines = text.splitlines()
+    for place in changes.keys() - {"homepage", "features.label.names"}:
+        line = found[place].line
+        assert line is not None
+        assert changes[place][1].split()[0] in lines[line - 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("title = ", 'name = "again"\ntitle = '),
+        ("[splits.test]", "[splits.train]"),
+        ("rows = 60000", f"rows = {'9' * 5000}"),
+        ("rows = 60000", "rows = 60000.0"),
+        ("rows = 60000", "rows = true"),
+        ("size = 26421880", f"size = {10**30}"),
+        ('format = "idx"', 'format = "../idx"'),
+        ('format = "idx"', 'format = ["idx"]'),
+        ('format = "idx"', "transpose = []"),
+        ('kind = "image"', 'kind = ["image"]'),
+        ("[features.image]", '[features."a]b."]\nkind = "text"\n[features.image]'),
+        ("files = {", 'files = { "x." = 3, '),
+        ("files = {", 'files = { "x[0]." = 3, '),
+        ("label-counts = [6000, 6000", "label-counts = [-1, 12001"),
+        ("rows = 60000", 'without = ["label"]\nrows = 60000'),
+        (ADDRESS, "http://[::1"),
+        (ADDRESS, "https://data.example:port/file.gz"),
+        (ADDRESS, "https:///file.gz"),
+        (ADDRESS, "https://data.example/a b.gz"),
+        (ADDRESS, "https://data.example/%2e%2e%2fpasswd"),
+        (ADDRESS, "https://data.example/file%0a.gz"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_no_manifest_may_say(old: str, new: str) -> None:
+    """Every one is a ManifestError: no other exception, and none takes forever."""
+    assert old in GOOD
+    assert faults_of(GOOD.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('homepage = "', 'homepage = "javascript:alert(1)//', "homepage: 'javascript:"),
+        ('homepage = "', 'homepage = "data:text/html,', "must be an http or https address"),
+        ('\nsource = "', '\nsource = "file:///x/', "license.source: "),
+        ('image = "train-images"', 'image = ["train-images", "train-images"]', "listed 2 times"),
+        (ADDRESS, ADDRESS.replace("images-idx3", "labels-idx1"), "is another file, 'train-images'"),
+    ],
+    ids=["script", "page of its own", "file", "file twice", "one name, two files"],
+)
+def test_what_would_mislead_a_person(old: str, new: str, told: str) -> None:
+    """Links that run something, rows that are doubled, files that cannot be told apart."""
+    assert old in GOOD
+    assert told in "".join(map(str, faults_of(GOOD.replace(old, new, 1)).values()))
+
+
+@pytest.mark.parametrize(
+    ("limits", "field", "told"),
+    [
+        ("{ ratio = 0 }", ".ratio", "must be at least 1"),
+        ("{ members = -5, ratio = 10 }", ".members", "must be at least 1"),
+        ("{ unpacked = 9007199254740992 }", ".unpacked", "below 2**53"),
+        ('{ unpacked = "1 TB" }', ".unpacked", "expected `int`"),
+        ("{ ratio = 1.5 }", ".ratio", "expected `int`"),
+        ("{ member = 10 }", ".member", "unknown field; did you mean members?"),
+        ("1000", "", "expected a table"),
+    ],
+)
+def test_limits_that_cannot_be(limits: str, field: str, told: str) -> None:
+    """Each is told with its place in the file."""
+    text = GOOD.replace("size = 26421880", f"size = 26421880\nlimits = {limits}", 1)
+    found = faults_of(text)
+    assert list(found) == [f"resources.train-images.limits{field}"]
+    (fault,) = found.values()
+    assert told in fault.message
+    assert fault.line is not None
+    assert text.splitlines()[fault.line - 1] == f"limits = {limits}"
+
+
+def test_limits_are_read() -> None:
+    """Those that are not named keep their defaults."""
+    text = GOOD.replace("size = 26421880", "size = 26421880\nlimits = { ratio = 2_000 }", 1)
+    resources = parse(text, source="own.toml").resources
+    assert resources["train-images"].limits == Limits(ratio=2000)
+    assert resources["train-labels"].limits == Limits()
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    """An address with credentials is refused by a message that can be shown around."""
+    text = GOOD.replace("https://", "https://me:s3cret@", 1)
+    with pytest.raises(ManifestError) as caught:
+        parse(text.replace(ADDRESS, ADDRESS.replace("https://", "https://me:s3cret@")), source="x")
+    assert "user name" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["a" * 5000, "\u0315\u0300" * 100_000 + "/x"])
+def test_a_very_long_address_is_refused_at_once(end: str) -> None:
+    """Python takes addresses apart in quadratic time."""
+    text = GOOD.replace(ADDRESS, f"https://data.example.{end}", 1)
+    began = time.process_time()
+    (fault,) = faults_of(text).values()
+    assert "at most 4,096 characters" in fault.message
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("depth", [300, 10_000])
+@pytest.mark.parametrize("form", ["a = {open}{close}", "[{dots}a]", "{dots}a = 1"])
+def test_deep_nesting(form: str, depth: int) -> None:
+    """However deep, it is refused in the ordinary way."""
+    depth = min(depth, 3000) if form == "{dots}a = 1" else depth
+    assert faults_of(form.format(open="[" * depth, close="]" * depth, dots="a." * depth))
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    """A file that cannot be a manifest is told by its size."""
+    path = tmp_path / "huge.toml"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ManifestError, match="too large"):
+        read(path)
+
+
+def test_a_byte_that_is_no_text_is_located(tmp_path: Path) -> None:
+    """Which byte is not UTF-8 is said."""
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'title = "caf\xe9"')
+    with pytest.raises(ManifestError, match="byte 12 "):
+        read(path)
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A folder, or nothing at all, in the place of a file."""
+    for path in (tmp_path, tmp_path / "nothing.toml"):
+        with pytest.raises(ManifestError) as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["[" + " " * 6_000, "a" * 200_000, " " * 200_000 + "["])
+def test_lines_are_found_in_linear_time(line: str) -> None:
+    """A line that looks like the header of a table, within a string or not, holds nothing up."""
+    text = GOOD.replace("title = ", f"x = '''\n{line}\n'''\ntitle = ", 1)
+    began = time.process_time()
+    assert faults_of(text).keys() == {"x"}
+    assert time.process_time() - began < 1
+
+
+def test_lines_are_found_in_little_memory() -> None:
+    """The name of a table is not repeated for each of its lines."""
+    fields = "\n".join(f"a{i} = 1" for i in range(20_000))
+    tracemalloc.start()
+    try:
+        assert len(faults_of(f"{GOOD}\n[{'x' * 100_000}]\n{fields}\n")) == 1
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
+
+
+SPLIT = '[splits.{0}]\nrows = 1\nreader = {{ format = "lines" }}\nfiles = {{ x = {1} }}\n'
+LAYOUT = (
+    '[layouts.{0}]\nsplit = "train"\nreader = {{ format = "lines" }}\nfiles = {{ x = "{1}" }}\n'
+)
+ATTACH = '{ step = "attach", part = "x", column = "a", path = "b{i}.jpg" }'
+NUMBERS = range(4000)
+LARGE = {
+    "steps": SPLIT.format("s", [f"train-images:{i}.png" for i in NUMBERS])
+    + f"steps = [{','.join([ATTACH] * 4000)}]",
+    "a name of many parts": f'["{"a." * 100_000}"]\nx = 1',
+    "equal classes": '[features.f]\nkind = "label"\n'
+    f"names = {[str(min(i, 39_999)) for i in range(40_001)]}",
+    "columns": "".join(f'[features.f{i}]\nkind = "text"\n' for i in NUMBERS)
+    + "".join(SPLIT.format(f"s{i}", '"train-images"') for i in NUMBERS),
+    "layouts": "".join(LAYOUT.format(f"l{i}", "local:a") for i in NUMBERS)
+    + "".join(f'[resources.r{i}]\nmd5 = "{"ab" * 16}"\nfilename = "f"\n' for i in NUMBERS),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_manifest_is_checked_in_linear_time(kind: str) -> None:
+    """Long lists are not compared with one another."""
+    began = time.process_time()
+    assert faults_of(f"{GOOD}\n{LARGE[kind]}\n")
+    assert time.process_time() - began < 2
+
+
+def test_columns_of_many_splits_are_limited() -> None:
+    """Whoever asks for the size of all tables goes through each of them."""
+    fault = faults_of(f"{GOOD}\n{LARGE['columns']}")["splits"]
+    assert "over 1,000,000" in fault.message

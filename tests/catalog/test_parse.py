@@ -1,0 +1,168 @@
+"""What a manifest may say, and how it is told what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from dshub.catalog.features import LabelFeature
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.parsing import from_json, parse, read, to_json
+from dshub.errors import ManifestError
+
+GOOD = """
+schema = 1
+name = "tiny"
+version = "1.0.0"
+title = "Tiny"
+summary = "Two pictures."
+task = "image-classification"
+homepage = "https://data.example/tiny"
+supervised = ["image", "label"]
+
+[resources.images]
+urls = ["https://data.example/images.gz"]
+sha256 = "SHA"
+size = 100
+
+[resources.labels]
+urls = ["https://data.example/labels.gz"]
+sha256 = "SHA"
+
+[features.image]
+kind = "image"
+shape = [2, 2, 1]
+
+[features.label]
+kind = "label"
+names = ["cat", "dog"]
+
+[splits.train]
+rows = 2
+reader = { format = "idx" }
+files = { image = "images", label = "labels" }
+figures = { label-counts = [1, 1] }
+""".replace("SHA", "0123456789abcdef" * 4)
+
+
+def faults_of(text: str) -> list[str]:
+    """The faults that parsing a text reports; none is a failure of the test."""
+    with pytest.raises(ManifestError) as caught:
+        parse(text, source="tiny.toml")
+    assert "tiny.toml" in str(caught.value)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_a_good_manifest_says_what_it_says() -> None:
+    """Fields arrive with their values, and class names answer both ways."""
+    manifest = parse(GOOD, source="tiny.toml")
+    label = manifest.features["label"]
+    assert isinstance(label, LabelFeature)
+    assert (label.int("dog"), label.str(0)) == (1, "cat")
+    assert manifest.resources["images"].name == "images.gz"
+    assert manifest.prepared_size() == 2 * (4 + 8)
+
+
+def test_json_gives_the_manifest_back() -> None:
+    """A manifest that was kept as JSON is the same manifest."""
+    manifest = parse(GOOD, source="tiny.toml")
+    assert from_json(to_json(manifest)) == manifest
+
+
+def test_every_fault_is_reported_with_its_line() -> None:
+    """One run tells everything that has to be mended."""
+    broken = GOOD.replace("rows = 2", 'row = "2"').replace("size = 100", "size = -1.5")
+    broken = broken.replace('kind = "label"', 'kind = "lable"').replace("schema = 1", "")
+    lines = broken.splitlines()
+    found = faults_of(broken)
+    assert len(found) == 5
+    for place, word in [
+        ("schema", "missing"),
+        ("resources.images.size", "int"),
+        ("features.label.kind", "lable"),
+        ("splits.train.row", "did you mean rows?"),
+        ("splits.train.rows", "missing"),
+    ]:
+        fault = next(fault for fault in found if f"{place}: " in fault)
+        assert word in fault
+    size = next(i for i, line in enumerate(lines, 1) if line.startswith("size"))
+    assert any(fault.startswith(f"line {size}, resources.images.size") for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('name = "tiny"', 'name = "../../etc/tiny"', "name: "),
+        ('name = "tiny"', 'name = "/tiny"', "name: "),
+        ('name = "tiny"', 'name = "a/b/c"', "name: "),
+        ('name = "tiny"', 'name = "tiny/.."', "name: "),
+        ('name = "tiny"', 'name = "Tiny"', "name: "),
+        ('version = "1.0.0"', 'version = "../1"', "version: "),
+        ('version = "1.0.0"', 'version = "1.0"', "version: "),
+        ("[splits.train]", '[splits."../train"]', "splits.../train"),
+        ("[features.image]", '[features."a/b"]', "features.a/b"),
+        ("size = 100", 'size = 100\nfilename = "../x"', "plain file name"),
+        ("size = 100", "size = 0", "at least 1 byte"),
+        ("size = 100", 'size = 100\nmd5 = "zz"', "32 lower-case"),
+        ("size = 100", 'size = 100\ncommand = "rm"', "unknown field"),
+        ("0123456789abcdef" * 4, "0123", "64 lower-case"),
+        ("0123456789abcdef" * 4, "0123456789ABCDEF" * 4, "64 lower-case"),
+        ("https://data.example/images.gz", "file:///etc/passwd", "http or https"),
+        ("https://data.example/images.gz", "https://me:secret@data.example/x", "http or https"),
+        ('image = "images"', 'image = "pictures"', "not among the resources"),
+        ('image = "images"', 'image = "images:../../x"', "leads out"),
+        ('image = "images"', 'image = "labels"', "no split uses it"),
+        ('format = "idx"', 'format = "os.system"', "not a reader"),
+        ('"cat", "dog"', '"cat", "cat"', "twice"),
+        ("label-counts = [1, 1]", "label-counts = [1, 2]", "adds up to 3"),
+        ("label-counts = [1, 1]", "label-counts = [2]", "1 counts for 2 classes"),
+        ("shape = [2, 2, 1]", "shape = [2, 2]", "height, width and channels"),
+        ("rows = 2", "rows = 0", "at least 1"),
+        ('supervised = ["image", "label"]', 'supervised = ["image", "y"]', "not among"),
+    ],
+)
+def test_what_is_refused(old: str, new: str, told: str) -> None:
+    """Each fault names its place and says what is wrong."""
+    assert old in GOOD
+    assert any(told in fault for fault in faults_of(GOOD.replace(old, new)))
+
+
+def test_a_resource_without_a_checksum_is_refused() -> None:
+    """Bytes that could not be verified are not described."""
+    line = f'sha256 = "{"0123456789abcdef" * 4}"\n'
+    assert any("neither sha256 nor md5" in fault for fault in faults_of(GOOD.replace(line, "")))
+
+
+@pytest.mark.parametrize(
+    "data", [b"name = ", b"\xff\xfe\x00", b"a = " + b"[" * 5000, b"", b"x = 1"], ids=repr
+)
+def test_files_that_are_no_manifest(tmp_path: Path, data: bytes) -> None:
+    """Whatever lies in the file, the error is ours and names it."""
+    path = tmp_path / "bad.toml"
+    path.write_bytes(data)
+    with pytest.raises(ManifestError, match=r"bad\.toml"):
+        read(path)
+
+
+def changed(manifest_text: str, old: str, new: str) -> Manifest:
+    assert old in manifest_text
+    return parse(manifest_text.replace(old, new), source="x")
+
+
+def test_the_digest_is_of_what_decides_rows() -> None:
+    """Words and addresses may be mended; anything that could change a row changes the digest."""
+    digest = parse(GOOD, source="x").digest
+    for old, new in [
+        ("https://data.example/images.gz", "https://other.example/images.gz"),
+        ("Two pictures.", "Two small pictures."),
+        ("[features.image]", '[license]\nspdx = "MIT"\n\n[features.image]'),
+    ]:
+        assert changed(GOOD, old, new).digest == digest
+    for old, new in [
+        ('"cat", "dog"', '"dog", "cat"'),
+        ("rows = 2\n", "rows = 3\n"),
+        ("shape = [2, 2, 1]", "shape = [4, 1, 1]"),
+        ("size = 100", "size = 101"),
+        ('format = "idx"', 'format = "idx", transpose = ["image"]'),
+    ]:
+        text = GOOD.replace("figures = { label-counts = [1, 1] }", "")
+        assert changed(text, old, new).digest != parse(text, source="x").digest

@@ -1,0 +1,256 @@
+"""Folders of pictures and recordings, against the files in them."""
+
+import io
+import pickle
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dshub import Dataset
+from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
+from dshub.errors import ReadError, SchemaError, SplitError, UnknownNameError
+
+
+def picture(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((2, 3, 3), value, np.uint8)).save(path)
+
+
+def recording(path: Path, *, rate: int = 8000, samples: int = 10) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, samples, "NONE", ""))
+        file.writeframes(np.arange(samples, dtype="<i2").tobytes())
+
+
+def seen(dataset: Dataset) -> list[tuple[str, int]]:
+    """The class and the first value of each row."""
+    label = dataset.features["label"]
+    assert isinstance(label, LabelFeature)
+    return [(label.str(row["label"]), int(row["image"][0, 0, 0])) for row in dataset]
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    """Two classes, with folders in folders, other files, hidden ones, and several kinds."""
+    for i, name in enumerate(["b/2.png", "a/x.PNG", "b/10.png", "a/deep/er/y.bmp", "b/1.png"]):
+        picture(tmp_path / "own" / name, i)
+    picture(tmp_path / "own" / "a" / ".hidden.png")
+    picture(tmp_path / "own" / ".git" / "z.png")
+    (tmp_path / "own" / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / "own" / "README.md").write_text("no picture")
+    return tmp_path / "own"
+
+
+def test_a_folder_for_each_class(classes: Path) -> None:
+    """Classes sorted by name, rows by class and name; other and hidden files are left out."""
+    for path in (classes, str(classes)):
+        dataset = Dataset.from_folder(path)
+        assert seen(dataset) == [("a", 3), ("a", 1), ("b", 4), ("b", 2), ("b", 0)]
+    assert dataset.features == {
+        "image": ImageFeature(encoding="any"),
+        "label": LabelFeature(names=("a", "b")),
+    }
+    assert dataset.supervised == ("image", "label")
+    assert dataset["label"].tolist() == [0, 0, 1, 1, 1]  # type: ignore[union-attr]
+    assert dataset.decode(False)[1]["image"] == (classes / "a" / "x.PNG").read_bytes()
+    (batch,) = dataset.batches(5, shuffle=True, supervised=True)
+    assert (len(batch[0]), sorted(batch[1].tolist())) == (5, [0, 0, 1, 1, 1])
+
+
+def test_files_are_read_when_their_rows_are(classes: Path) -> None:
+    """A damaged file, and one that is gone, matter only then; the error names the file."""
+    dataset = Dataset.from_folder(classes)
+    (classes / "b" / "10.png").write_bytes(b"\x89PNG damaged")
+    (classes / "b" / "2.png").unlink()
+    assert len(dataset[[0, 1, 2]]["image"]) == 3
+    with pytest.raises(ReadError, match=r"10\.png, column image: it is no picture"):
+        dataset[3]
+    with pytest.raises(ReadError, match=r"2\.png: .*such file"):
+        dataset[4]
+    assert dataset["label"].tolist() == [0, 0, 1, 1, 1]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def splits(tmp_path: Path) -> Path:
+    """Splits with other classes in each, and one without."""
+    names = ["train/a/1.png", "train/c/2.png", "train/c/3.png", "valid/b/4.png", "valid/c/5.png"]
+    for i, name in enumerate(names):
+        picture(tmp_path / "own" / name, i)
+    picture(tmp_path / "own" / "Test" / "9.png", 9)
+    picture(tmp_path / "own" / "Test" / "8.png", 8)
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("train", [("a", 0), ("c", 1), ("c", 2)]),
+        ("valid", [("b", 3), ("c", 4)]),
+        ("val", [("b", 3), ("c", 4)]),
+        ("validation", [("b", 3), ("c", 4)]),
+        ("train[1:]", [("c", 1), ("c", 2)]),
+        ("train[:0]", []),
+        ("val+train[:1]", [("b", 3), ("c", 4), ("a", 0)]),
+    ],
+)
+def test_folders_of_splits(splits: Path, split: str, expected: list[tuple[str, int]]) -> None:
+    """By their names or others for the same; a class has one number in all of them."""
+    dataset = Dataset.from_folder(splits, split=split)
+    assert seen(dataset) == expected
+    assert dataset.features["label"] == LabelFeature(names=("a", "b", "c"))
+
+
+def test_a_split_without_classes(splits: Path) -> None:
+    """Rows without a label; they cannot be put together with others that have one."""
+    dataset = Dataset.from_folder(splits, split="test")
+    assert [row["image"][0, 0, 0] for row in dataset] == [8, 9]
+    assert (list(dataset.features), dataset.supervised) == (["image"], None)
+    with pytest.raises(ReadError, match=r"8\.png: it lies in no folder of a class"):
+        Dataset.from_folder(splits, split="train+test")
+
+
+def test_any_folder_may_be_a_split(tmp_path: Path) -> None:
+    """Where it is named, whatever the others are called."""
+    picture(tmp_path / "fold0" / "a" / "1.png", 5)
+    picture(tmp_path / "fold1" / "b" / "2.png", 6)
+    assert seen(Dataset.from_folder(tmp_path, split="fold1")) == [("b", 6)]
+    assert Dataset.from_folder(tmp_path).features["label"] == LabelFeature(names=("fold0", "fold1"))
+
+
+def test_classes_may_be_called_like_splits(tmp_path: Path) -> None:
+    """Among others that are not, `train` is a vehicle."""
+    picture(tmp_path / "train" / "1.png", 1)
+    picture(tmp_path / "bus" / "2.png", 2)
+    assert seen(Dataset.from_folder(tmp_path)) == [("bus", 2), ("train", 1)]
+
+
+def test_which_split_has_to_be_said(splits: Path) -> None:
+    """Rows to train on and to test with are not mixed in silence; a typo names those there are."""
+    with pytest.raises(ValueError, match="splits Test, train, valid: name one"):
+        Dataset.from_folder(splits)
+    with pytest.raises(UnknownNameError, match="'trian'") as caught:
+        Dataset.from_folder(splits, split="trian")
+    assert caught.value.known == ("Test", "train", "valid")
+    with pytest.raises(SplitError):
+        Dataset.from_folder(splits, split="train[")
+
+
+def test_a_folder_without_classes(tmp_path: Path) -> None:
+    """Files side by side; one that lies beside folders of classes is an error."""
+    for i in (2, 1):
+        picture(tmp_path / f"{i}.png", i)
+    dataset = Dataset.from_folder(tmp_path)
+    assert [row["image"][0, 0, 0] for row in dataset] == [1, 2]
+    picture(tmp_path / "cat" / "3.png")
+    with pytest.raises(ReadError, match=r"1\.png: it lies in no folder of a class"):
+        Dataset.from_folder(tmp_path)
+
+
+def test_recordings(tmp_path: Path) -> None:
+    """Their rate is that of the first; one of another rate is an error that names the file."""
+    recording(tmp_path / "yes" / "1.wav", samples=4)
+    recording(tmp_path / "no" / "2.wav", samples=7)
+    dataset = Dataset.from_folder(tmp_path)
+    assert dataset.features["audio"] == AudioFeature(rate=8000, channels=1, encoding="wav")
+    assert [row["audio"].tolist() for row in dataset] == [list(range(7)), list(range(4))]
+    assert dataset["label"].tolist() == [0, 1]  # type: ignore[union-attr]
+    recording(tmp_path / "yes" / "3.wav", rate=16000)
+    with pytest.raises(SchemaError, match=r"3\.wav, column audio: .*16000 Hz"):
+        list(Dataset.from_folder(tmp_path))
+
+
+def test_flac(tmp_path: Path) -> None:
+    """Told by its content."""
+    soundfile = pytest.importorskip("soundfile")
+    (tmp_path / "a").mkdir()
+    samples = np.arange(40, dtype=np.int16).reshape(20, 2)
+    soundfile.write(tmp_path / "a" / "1.flac", samples, 44100)
+    dataset = Dataset.from_folder(tmp_path)
+    assert dataset.features["audio"] == AudioFeature(rate=44100, channels=2, encoding="flac")
+    assert np.array_equal(dataset[0]["audio"], samples)
+
+
+def _nothing(path: Path) -> None:
+    (path / "cat").mkdir()
+    (path / "cat" / "notes.txt").write_text("no picture")
+
+
+def _no_folder(path: Path) -> None:
+    path.rmdir()
+
+
+def _a_file(path: Path) -> None:
+    path.rmdir()
+    path.write_text("no folder")
+
+
+def _both(path: Path) -> None:
+    picture(path / "a" / "1.png")
+    recording(path / "a" / "2.wav")
+
+
+def _several(path: Path) -> None:
+    recording(path / "a" / "1.wav")
+    (path / "a" / "2.flac").write_bytes(b"fLaC")
+
+
+def _no_wav(path: Path) -> None:
+    (path / "a").mkdir()
+    (path / "a" / "1.wav").write_bytes(b"ID3 this is no wav")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (_nothing, ReadError, "own: there is no picture and no recording"),
+        (_no_folder, ReadError, "own: No such file|own: .*cannot find"),
+        (_a_file, ReadError, "own: "),
+        (_both, SchemaError, r"a picture \(a/1\.png\) and a \.wav recording \(a/2\.wav\)"),
+        (_several, SchemaError, r"a \.wav recording .* and a \.flac recording"),
+        (_no_wav, ReadError, r"1\.wav: it is neither WAV nor FLAC"),
+    ],
+)
+def test_folders_that_are_no_dataset(
+    tmp_path: Path, make: Callable[[Path], None], kind: type[Exception], words: str
+) -> None:
+    """The error says which folder or file, and what is wrong with it."""
+    (tmp_path / "own").mkdir()
+    make(tmp_path / "own")
+    with pytest.raises(kind, match=words):
+        Dataset.from_folder(tmp_path / "own")
+
+
+def test_fingerprints_of_folders(classes: Path) -> None:
+    """The same for the same files; another when one changes, comes or goes."""
+
+    def fingerprint() -> str:
+        return Dataset.from_folder(classes).fingerprint
+
+    found = [fingerprint()]
+    assert fingerprint() == found[0]
+    picture(classes / "b" / "3.png")
+    found.append(fingerprint())
+    (classes / "b" / "3.png").rename(classes / "a" / "3.png")
+    found.append(fingerprint())
+    (classes / "a" / "3.png").write_bytes(b"other")
+    found.append(fingerprint())
+    assert len(set(found)) == 4
+
+
+def test_pickles_of_folders_hold_no_files(classes: Path) -> None:
+    """Names alone, for worker processes, which read the files themselves."""
+    for i in range(20):
+        noise = np.random.default_rng(i).integers(0, 256, (50, 50, 3), np.uint8)
+        sink: Any = io.BytesIO()
+        Image.fromarray(noise).save(sink, "PNG")
+        (classes / "a" / f"{i}.png").write_bytes(sink.getvalue())
+    dataset = Dataset.from_folder(classes)
+    data = pickle.dumps(dataset)
+    assert len(data) < 3000
+    assert seen(pickle.loads(data)) == seen(dataset)

@@ -1,0 +1,393 @@
+"""Datasets of Hugging Face as ours, against what `datasets` itself gives."""
+
+import io
+import pickle
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from dshub import Dataset, Hub, Settings
+from dshub.catalog.features import (
+    AudioFeature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.errors import (
+    DshubError,
+    OfflineError,
+    ReadError,
+    SchemaError,
+    SplitError,
+    UnknownNameError,
+)
+from dshub.progress import Silent
+
+hf: Any = pytest.importorskip("datasets")
+
+
+def png(value: int) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(np.full((2, 3, 3), value, np.uint8)).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def wav(samples: int) -> bytes:
+    sink = io.BytesIO()
+    with wave.open(sink, "wb") as file:
+        file.setparams((1, 2, 8000, samples, "NONE", ""))
+        file.writeframes(np.arange(samples, dtype="<i2").tobytes())
+    return sink.getvalue()
+
+
+ROWS = 7
+FEATURES: dict[str, tuple[Any, Any, Callable[[int], Any]]] = {
+    "int": (hf.Value("int16"), NumberFeature(dtype="int16"), lambda n: n),
+    "float": (hf.Value("float64"), NumberFeature(dtype="float64"), lambda n: n / 4),
+    "half": (hf.Value("float16"), NumberFeature(dtype="float32"), lambda n: n / 4),
+    "bool": (hf.Value("bool"), NumberFeature(dtype="uint8"), lambda n: n % 2 == 0),
+    "text": (hf.Value("string"), TextFeature(), lambda n: "pâté" * n),
+    "long": (hf.Value("large_string"), TextFeature(), lambda n: "pâté" * n),
+    "label": (
+        hf.ClassLabel(names=["cat", "dog", "owl"]),
+        LabelFeature(names=("cat", "dog", "owl")),
+        lambda n: n % 3,
+    ),
+    "tokens": (
+        hf.List(hf.Value("int64")),
+        ListFeature(of=NumberFeature(dtype="int64")),
+        lambda n: list(range(n)),
+    ),
+    "flags": (
+        hf.List(hf.Value("bool")),
+        ListFeature(of=NumberFeature(dtype="uint8")),
+        lambda n: [True, False][: n % 3],
+    ),
+    "words": (
+        hf.LargeList(hf.Value("string")),
+        ListFeature(of=TextFeature()),
+        lambda n: ["a", "pâté"] * n,
+    ),
+    "tags": (
+        hf.List(hf.ClassLabel(names=["B", "I"])),
+        ListFeature(of=LabelFeature(names=("B", "I"))),
+        lambda n: [n % 2] * n,
+    ),
+    "vector": (
+        hf.List(hf.Value("float32"), length=3),
+        NumberFeature(dtype="float32", shape=(3,)),
+        lambda n: [n, 1, 2],
+    ),
+    "matrix": (
+        hf.Array2D((2, 3), "float32"),
+        NumberFeature(dtype="float32", shape=(2, 3)),
+        lambda n: [[n, 1, 2], [3, 4, n]],
+    ),
+    "cube": (
+        hf.Array3D((2, 1, 2), "uint8"),
+        NumberFeature(dtype="uint8", shape=(2, 1, 2)),
+        lambda n: [[[n, 1]], [[2, n]]],
+    ),
+    "boxes": (
+        hf.Array2D((None, 4), "int32"),
+        ListFeature(of=NumberFeature(dtype="int32", shape=(4,))),
+        lambda n: [[n, 0, i, i] for i in range(n % 3 + 1)],
+    ),
+    "image": (
+        hf.Image(decode=False),
+        ImageFeature(encoding="any"),
+        lambda n: {"bytes": png(n), "path": None},
+    ),
+    "audio": (
+        hf.Audio(decode=False),
+        AudioFeature(rate=8000),
+        lambda n: {"bytes": wav(n), "path": None},
+    ),
+}
+
+
+def of_rows(rows: list[dict[str, Any]], features: dict[str, Any]) -> Any:
+    """A dataset of `datasets`, which encodes recordings only with a package of its own."""
+    file = {"bytes": hf.Value("binary"), "path": hf.Value("string")}
+    plain = {n: file if isinstance(kind, hf.Audio) else kind for n, kind in features.items()}
+    found = hf.Dataset.from_list(rows, features=hf.Features(plain))
+    for name, kind in features.items():
+        found = found.cast_column(name, kind) if isinstance(kind, hf.Audio) else found
+    return found
+
+
+def row_of(n: int) -> dict[str, Any]:
+    return {name: make(n) for name, (_, _, make) in FEATURES.items()}
+
+
+@pytest.fixture(scope="module", params=["whole", "chunks", "mapped"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A row for each number, in one piece, in several, and mapped from files."""
+    features = {name: kind for name, (kind, _, _) in FEATURES.items()}
+    rows = [row_of(n) for n in range(ROWS)]
+    if request.param == "whole":
+        return of_rows(rows, features)
+    parts = [of_rows(rows[a:b], features) for a, b in ((0, 2), (2, ROWS))]
+    whole = hf.concatenate_datasets(parts)
+    if request.param == "chunks":
+        return whole
+    folder = tmp_path_factory.mktemp("saved")
+    whole.save_to_disk(folder, num_shards=2)
+    return hf.load_from_disk(folder)
+
+
+def plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def expected(n: int) -> dict[str, Any]:
+    return row_of(n) | {"image": np.full((2, 3, 3), n).tolist(), "audio": list(range(n))}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_what_each_feature_becomes(made: Any, name: str) -> None:
+    """Kind, dtype, shape and class names; and the values, row by row and by number."""
+    dataset = Dataset.from_hf(made.select_columns([name]))
+    assert dataset.features == {name: FEATURES[name][1]}
+    rows = [plain(row[name]) for row in dataset]
+    assert rows == [expected(n)[name] for n in range(ROWS)]
+    assert [plain(value) for value in dataset[[5, 0, 5]][name]] == [rows[5], rows[0], rows[5]]
+
+
+def test_selections_keep_their_order(made: Any) -> None:
+    """What `select`, `shuffle` and `filter` of `datasets` leave, as views of the same data."""
+    views = [
+        made,
+        made.select([5, 0, 3]),
+        made.select(range(2, 6)),
+        made.shuffle(seed=1),
+        made.filter(lambda row: row["int"] % 2 == 1),
+    ]
+    for view in views:
+        numbers = list(view["int"])
+        dataset = Dataset.from_hf(view)
+        assert [row["int"] for row in dataset] == numbers
+        assert [len(row["audio"]) for row in dataset] == numbers
+        assert dataset.shuffle(3)["int"].tolist() == [  # type: ignore[union-attr]
+            numbers[i] for i in Dataset.from_arrays({"i": np.arange(len(view))}).shuffle(3)["i"]
+        ]
+
+
+def test_nothing_is_copied() -> None:
+    """Numbers, arrays and lists are views of the memory that `datasets` holds."""
+    features = {name: FEATURES[name][0] for name in ("int", "matrix", "tokens")}
+    made = of_rows([{name: row_of(n)[name] for name in features} for n in range(ROWS)], features)
+    dataset = Dataset.from_hf(made)
+    for name, depth in [("int", 0), ("matrix", 2), ("tokens", 1)]:
+        array = made.data.column(name).chunk(0)
+        array = array.storage if isinstance(array, pa.ExtensionArray) else array
+        for _ in range(depth):
+            array = array.values
+        column = dataset[name]
+        first = column if isinstance(column, np.ndarray) else column[1]
+        assert first.ctypes.data == array.buffers()[1].address
+        assert not first.flags.writeable
+
+
+def test_pickles_open_the_same_rows(made: Any) -> None:
+    """For worker processes; mapped data cross as the names of their files."""
+    dataset = Dataset.from_hf(made).shuffle(2)
+    again = pickle.loads(pickle.dumps(dataset))
+    assert [plain(row["text"]) for row in again] == [row["text"] for row in dataset]
+    assert again.fingerprint == dataset.fingerprint
+    assert Dataset.from_hf(made.select([1])).fingerprint != Dataset.from_hf(made).fingerprint
+
+
+def test_pictures_that_lie_in_files(tmp_path: Path) -> None:
+    """`datasets` may keep paths alone; one that is gone is an error that names it."""
+    paths = [str(tmp_path / f"{n}.png") for n in range(3)]
+    for n, path in enumerate(paths):
+        Path(path).write_bytes(png(n))
+    made = hf.Dataset.from_dict({"image": paths}).cast_column("image", hf.Image(decode=False))
+    dataset = Dataset.from_hf(made)
+    assert [row["image"][0, 0, 0] for row in dataset] == [0, 1, 2]
+    Path(paths[1]).unlink()
+    assert dataset[2]["image"].shape == (2, 3, 3)
+    with pytest.raises(ReadError, match=r"column image, row 1: .*1\.png"):
+        dataset[1]
+
+
+def test_hidden_classes_are_left_out() -> None:
+    """A published test split holds -1 for each; if only some are hidden, that is an error."""
+    features = hf.Features({"n": hf.Value("int8"), "label": hf.ClassLabel(names=["a", "b"])})
+    hidden = hf.Dataset.from_dict({"n": [1, 2], "label": [-1, -1]}, features=features)
+    assert list(Dataset.from_hf(hidden).features) == ["n"]
+    some = hf.Dataset.from_dict({"n": [1, 2], "label": [-1, 1]}, features=features)
+    with pytest.raises(SchemaError, match="column label: got -1, expected classes from 0 to 1"):
+        Dataset.from_hf(some)
+
+
+def test_bytes_need_a_feature() -> None:
+    """`features` say what files they are, and classes of text."""
+    made = hf.Dataset.from_dict({"file": [png(1), png(2)], "kind": ["dog", "cat"]})
+    made = made.cast_column("file", hf.Value("binary"))
+    with pytest.raises(SchemaError, match=r"column file: got .*binary") as caught:
+        Dataset.from_hf(made)
+    assert "remove_columns" in caught.value.hint
+    features: Any = {
+        "file": ImageFeature(encoding="png"),
+        "kind": LabelFeature(names=("cat", "dog")),
+    }
+    dataset = Dataset.from_hf(made, features=features)
+    assert dataset.features == features
+    assert dataset[1]["file"][0, 0, 0] == 2
+    assert dataset["kind"].tolist() == [1, 0]  # type: ignore[union-attr]
+    with pytest.raises(SchemaError, match="column fil: got none"):
+        Dataset.from_hf(made, features={"fil": features["file"]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (hf.Value("timestamp[s]"), [0]),
+        (hf.Value("int32"), [1, None]),
+        (hf.Value("string"), [None, "a"]),
+        (hf.List(hf.Value("int32")), [[1, None]]),
+        (hf.List(hf.List(hf.Value("int32"))), [[[1], [2, 3]]]),
+        (hf.List({"a": hf.Value("int32")}), [[{"a": 1}]]),
+        ({"a": hf.Value("int32")}, [{"a": 1}]),
+        (hf.List(hf.Image(decode=False)), [[{"bytes": b"a", "path": None}]]),
+        (hf.ClassLabel(names=["a"]), [None]),
+        (hf.Audio(decode=False), [{"bytes": b"ID3", "path": None}]),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_mapped(kind: Any, values: list[Any]) -> None:
+    """The error names the column."""
+    made = of_rows([{"x": value} for value in values], {"x": kind})
+    with pytest.raises(DshubError, match="column x") as caught:
+        Dataset.from_hf(made)
+    assert caught.value.exit_code == 9
+
+
+def test_several_splits_are_not_one() -> None:
+    """Nor is a stream."""
+    made = hf.Dataset.from_dict({"x": [1]})
+    for other in (hf.DatasetDict({"train": made}), made.to_iterable_dataset(), [1]):
+        with pytest.raises(TypeError, match=f"not a {type(other).__name__}"):
+            Dataset.from_hf(other)
+
+
+def test_no_rows_at_all(made: Any) -> None:
+    """The columns are there; of recordings the rate has to be said, for no file tells it."""
+    some, filtered = made.select([]), made.filter(lambda _: False)
+    for empty in (some.remove_columns("audio"), filtered.remove_columns("audio")):
+        dataset = Dataset.from_hf(empty)
+        assert (len(dataset), list(dataset)) == (0, [])
+        assert dataset.features == {k: f for k, (_, f, _) in FEATURES.items() if k != "audio"}
+    with pytest.raises(SchemaError, match="column audio: got recordings, but no row"):
+        Dataset.from_hf(some)
+    told = some.cast_column("audio", hf.Audio(sampling_rate=8000, decode=False))
+    assert Dataset.from_hf(told).features["audio"] == AudioFeature(rate=8000)
+
+
+# By name
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like a repository of the hub: two configurations, and files that say so."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "hf")
+    folder = tmp_path / "birds"
+    for config in ("small", "large"):
+        for split, count in (("train", 20), ("test", 6)):
+            path = folder / config / f"{split}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = "".join(f"{n},{config} {split}\n" for n in range(count))
+            path.write_text(f"n,text\n{rows}")
+    splits = [f"  - split: {split}\n    path: {{0}}/{split}.csv\n" for split in ("train", "test")]
+    configs = [
+        f"- config_name: {config}\n  data_files:\n" + "".join(splits).format(config)
+        for config in ("small", "large")
+    ]
+    (folder / "README.md").write_text("---\nconfigs:\n" + "".join(configs) + "---\n")
+    return folder
+
+
+def hub_of(cache: Path, **options: Any) -> Hub:
+    return Hub(settings=Settings.read(cache=cache, **options), progress=Silent())
+
+
+def test_a_repository_by_name(hub: Hub, repository: Path) -> None:
+    """One configuration, one split of it; columns and split expressions as for our own."""
+    name = f"hf:{repository}/small"
+    dataset = hub.load(name, "train")
+    assert dataset.features == {"n": NumberFeature(dtype="int64"), "text": TextFeature()}
+    assert [row["n"] for row in dataset] == list(range(20))
+    assert set(hub.load(f"hf:{repository}/large", "test")["text"]) == {"large test"}
+    for split, numbers in [
+        ("train[:10%]", [0, 1]),
+        ("test[-2:]+train[3:5]", [4, 5, 3, 4]),
+        ("train[7:7]", []),
+    ]:
+        view = hub.load(name, split, columns=["n"])
+        assert list(view.features) == ["n"]
+        assert view["n"].tolist() == numbers  # type: ignore[union-attr]
+
+
+def test_all_splits_of_a_repository(hub: Hub, repository: Path) -> None:
+    """A mapping, as for our own datasets; it has no manifest."""
+    splits = hub.load(f"hf:{repository}/small", columns=["n"])
+    assert (list(splits), len(splits), splits.manifest) == (["train", "test"], 2, None)
+    assert {name: len(dataset) for name, dataset in splits.items()} == {"train": 20, "test": 6}
+    assert "train: 20 rows" in repr(splits)
+    with pytest.raises(UnknownNameError, match="'valid'"):
+        splits["valid"]
+
+
+def test_offline_a_folder_is_still_read(cache: Path, repository: Path) -> None:
+    """It needs no connection."""
+    offline = hub_of(cache, offline=True)
+    assert len(offline.load(f"hf:{repository}/small", "test")) == 6
+
+
+def test_offline_the_hub_is_not_asked(cache: Path, repository: Path) -> None:
+    """What is not in the cache of `datasets` is an error that says so; the setting ends there."""
+    offline = hub_of(cache, offline=True)
+    before = hf.config.HF_HUB_OFFLINE
+    with pytest.raises(OfflineError, match="hf:owner/name/config") as caught:
+        offline.load("hf:owner/name/config", "train")
+    assert "HF_HOME" in caught.value.hint
+    assert caught.value.exit_code == 6
+    assert before == hf.config.HF_HUB_OFFLINE
+
+
+def test_names_and_splits_that_are_not_there(hub: Hub, repository: Path) -> None:
+    """The error says which, and what there is."""
+    with pytest.raises(UnknownNameError, match="'valid'") as caught:
+        hub.load(f"hf:{repository}/small", "valid")
+    assert caught.value.known == ("train", "test")
+    with pytest.raises(SplitError):
+        hub.load(f"hf:{repository}/small", "train[")
+    with pytest.raises(ReadError, match=r"(?s)hf:.*medium.*small"):
+        hub.load(f"hf:{repository}/medium", "train")
+    with pytest.raises(ReadError, match="nowhere"):
+        hub.load(f"hf:{repository.parent}/nowhere/at-all", "train")
+    for name in ("hf:", "hf:a/b/c/d", "hf:a//b"):
+        with pytest.raises(UnknownNameError, match=name):
+            hub.load(name, "train")
+    with pytest.raises(UnknownNameError, match="'m'"):
+        hub.load(f"hf:{repository}/small", "test", columns=["m"])
+
+
+def test_there_are_no_stand_ins(cache: Path, repository: Path) -> None:
+    """They are made from manifests; real data in their place would be a surprise."""
+    name = f"hf:{repository}/small"
+    with pytest.raises(DshubError, match="no stand-in"):
+        hub_of(cache, synthetic=10).load(name, "test")
+    with pytest.raises(DshubError, match="no stand-in"):
+        hub_of(cache).load(name, "test", synthetic=10)
+    assert len(hub_of(cache, synthetic=10).load(name, "test", synthetic=0)) == 6

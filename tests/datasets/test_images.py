@@ -1,0 +1,289 @@
+"""Images that promise too much, end early, or are of a format that nobody trains on."""
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dshub import Dataset
+from dshub.catalog.features import ImageFeature
+from dshub.datasets import images
+from dshub.errors import ReadError, SchemaError
+from dshub.publishing.authoring.scanning import picture
+from dshub.publishing.authoring.survey import Entry, LooseFile
+
+ANY = ImageFeature(encoding="any")
+COLORS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+GIF_OF_41_BYTES = bytes.fromhex(
+    "4749463837610120144800000000002c0020002000090007000008"
+    "0f0001081c48b0a0c1830813 2a4418 3b".replace(" ", "")
+)
+
+
+def saved(image: Image.Image, form: str, **options: Any) -> bytes:
+    sink = io.BytesIO()
+    image.save(sink, form, **options)
+    return sink.getvalue()
+
+
+def decoded(data: bytes, feature: ImageFeature = ANY) -> np.ndarray:
+    found: np.ndarray = Dataset.from_arrays({"x": [data]}, features={"x": feature})[0]["x"]
+    return found
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(
+    width: int, height: int, rows: bytes, *, bits: int = 8, color: int = 2, interlace: int = 0
+) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, interlace)
+    parts = [(b"IHDR", header)]
+    parts += [(b"PLTE", bytes(range(256)) * 3)] if color == 3 else []
+    parts += [(b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def zeros(size: int) -> bytes:
+    """So many zeros, deflated without having them in memory."""
+    packer = zlib.compressobj(9)
+    pieces = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
+    return b"".join(pieces) + packer.compress(bytes(size & 0xFFFFF)) + packer.flush()
+
+
+def png_of_zeros(width: int, height: int, bits: int, color: int) -> bytes:
+    samples = {0: 1, 2: 3}[color]
+    data = zeros(height * (1 + width * bits * samples // 8))
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def tiff(tags: dict[int, int]) -> bytes:
+    fields = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1} | tags
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, fields[tag]) for tag in sorted(fields))
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + zeros(4096)
+
+
+def gif(frame: bytes, *, size: tuple[int, int], interlace: bool = False) -> bytes:
+    flags = 0x40 if interlace else 0
+    head = b"GIF89a" + struct.pack("<HHBBB", *size, 0x87, 0, 0) + bytes(range(256)) * 3
+    return head + b"," + struct.pack("<HHHHB", 0, 0, *size, flags) + b"\x08" + frame + b";"
+
+
+def lzw(values: int) -> bytes:
+    """A clear code before each value: nine bits for both, and the end."""
+    codes = [0x100, *[code for _ in range(values) for code in (7, 0x100)], 0x101]
+    number = sum(code << 9 * i for i, code in enumerate(codes))
+    data = number.to_bytes(9 * len(codes) // 8 + 1, "little")
+    blocks = [data[i : i + 255] for i in range(0, len(data), 255)]
+    return b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+
+
+def webp_of_16383() -> bytes:
+    body = b"VP8X" + struct.pack("<I", 10) + bytes(4) + b"\xfe\x3f\x00\xfe\x3f\x00"
+    frame = saved(Image.new("RGB", (16, 16)), "WEBP", lossless=True)[12:]
+    return b"RIFF" + struct.pack("<I", 4 + len(body + frame)) + b"WEBP" + body + frame
+
+
+# Bombs
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "png": lambda: png(10_000, 10_000, b""),
+    "png-16-bit": lambda: png_of_zeros(6_000, 6_000, 16, 0),
+    "gif": lambda: GIF_OF_41_BYTES,
+    "webp": webp_of_16383,
+    "tiff-tile": lambda: tiff({322: 1 << 16, 323: 1 << 16, 324: 200, 325: 100}),
+    "tiff": lambda: tiff({256: 60_000, 257: 60_000, 273: 200, 278: 60_000, 279: 100}),
+    "bmp": lambda: (
+        b"BM" + struct.pack("<IIIIiiHHIIIIII", 0, 0, 54, 40, 9000, 9000, 1, 24, *[0] * 6)
+    ),
+    "ppm": lambda: b"P6 9000 9000 255\n",
+    "eps": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n",
+}
+
+SCRIPT = """
+import json, resource, sys, time
+from pathlib import Path
+from dshub import Dataset
+from dshub.errors import ReadError
+from dshub.catalog.features import ImageFeature
+Dataset.from_arrays({"x": [b""]}, features={"x": ImageFeature(encoding="any")})
+answers = {}
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    data, begin = path.read_bytes(), time.process_time()
+    try:
+        told = Dataset.from_arrays({"x": [data]}, features={"x": ImageFeature(encoding="any")})[0]
+    except ReadError as error:
+        told = str(error)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    answers[path.name] = [str(told), time.process_time() - begin, peak]
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float, int]]:
+    """What another process says of each bomb, in how many seconds, and its memory by then."""
+    folder = tmp_path_factory.mktemp("bombs")
+    for name, made in BOMBS.items():
+        (folder / name).write_bytes(made())
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(folder)],
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+    found: dict[str, tuple[str, float, int]] = json.loads(run.stdout)
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
+@pytest.mark.parametrize("name", BOMBS)
+def test_small_file_never_takes_gigabytes(
+    name: str, answers: dict[str, tuple[str, float, int]]
+) -> None:
+    """A file that promises too many pixels is refused before they are decoded."""
+    told, seconds, megabytes = answers[name]
+    assert "row 0, column x" in told
+    assert seconds < 2
+    assert megabytes < 300
+
+
+def test_refusal_names_the_size_and_the_way_out() -> None:
+    """The error says what is promised and what lifts the bound, and that works."""
+    with pytest.raises(ReadError, match=r"6,000 x 6,000 pixels.*MAX_IMAGE_PIXELS = None"):
+        decoded(png(6_000, 6_000, b""))
+
+
+def test_bound_is_lifted_by_pillows_own_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without MAX_IMAGE_PIXELS any size passes."""
+    monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
+    data = png(1000, 400, bytes(400 * 3001))
+    with pytest.raises(ReadError, match="pixels"):
+        decoded(data)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert decoded(data).shape == (400, 1000, 3)
+
+
+def test_declared_shape_is_not_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feature with a shape says how large its images are: masks of zeros are fine."""
+    monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
+    data = png(1000, 400, bytes(400 * 3001))
+    assert decoded(data, ImageFeature(encoding="png", shape=(400, 1000, 3))).shape == (400, 1000, 3)
+
+
+def test_other_shape_is_refused_without_decoding() -> None:
+    """An image whose header differs from the feature's shape is not decoded: no rows follow."""
+    with pytest.raises(SchemaError, match="got 4000x5000x3, expected 40x30x3"):
+        decoded(png(5000, 4000, b""), ImageFeature(encoding="any", shape=(40, 30, 3)))
+
+
+def test_large_photo_of_ordinary_size_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the bound for all, the file's size decides: photos have 20 pixels a byte at most."""
+    monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
+    for form in ("JPEG", "TIFF", "WEBP", "PNG"):
+        assert decoded(saved(Image.fromarray(COLORS), form)).shape == COLORS.shape
+    plain = Image.new("RGB", (2000, 2000), "white")
+    assert decoded(saved(plain, "JPEG")).shape == (2000, 2000, 3)
+
+
+# Files that end early, though their streams end well
+
+
+def _raw(rows: int, row_bytes: int) -> bytes:
+    return (b"\0" + b"\x09" * row_bytes) * rows
+
+
+SHORT = {
+    "png": png(30, 40, _raw(20, 90)),
+    "png, last row": png(30, 40, _raw(39, 90)),
+    "png, gray": png(30, 40, _raw(20, 30), color=0),
+    "png, 16 bits": png(30, 40, _raw(20, 60), color=0, bits=16),
+    "png, palette": png(30, 40, _raw(20, 30), color=3),
+    "png, one bit": png(30, 40, _raw(20, 4), color=0, bits=1),
+    "png, alpha": png(30, 40, _raw(20, 120), color=6),
+    "png, gray and alpha": png(30, 40, _raw(20, 60), color=4),
+    "png, interlaced": png(30, 40, _raw(30, 12), interlace=1),
+    "gif": gif(lzw(600), size=(30, 40)),
+    "gif, last pixel": gif(lzw(1199), size=(30, 40)),
+    "gif, interlaced": gif(lzw(1100), size=(30, 40), interlace=True),
+    "ppm": b"P6 30 40 255\n" + bytes(1800),
+    "ppm, text": b"P3 30 40 255\n" + b"9 " * 1800,
+}
+
+
+def cut() -> Iterator[tuple[str, bytes]]:
+    """Files of each format without their last third."""
+    for form in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI"):
+        if form in images.formats() and form in Image.SAVE:
+            data = saved(Image.fromarray(COLORS), form)
+            yield form, data[: len(data) * 2 // 3]
+    for kind in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        data = saved(Image.fromarray(COLORS), "TIFF", compression=kind)
+        yield kind, data[: len(data) * 2 // 3]
+
+
+@pytest.mark.parametrize(("name", "data"), [*SHORT.items(), *cut()])
+def test_image_that_ends_early_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
+    """Missing rows are an error when an image is decoded and when a manifest is made of it."""
+    with pytest.raises(ReadError, match="row 0, column x"):
+        decoded(data)
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with pytest.raises(ReadError, match=r"a\.png"):
+        picture(Entry("a.png", path, LooseFile(path)))
+
+
+WHOLE = {
+    "interlaced": png(3, 3, bytes(33), interlace=1),
+    "black": png(30, 40, bytes(40 * 91)),
+    "mark": png(30, 40, (b"\0" + b"\xa5" * 90) * 40),
+    "white bits": png(30, 40, (b"\0" + b"\xff" * 4) * 40, color=0, bits=1),
+    "gif": gif(lzw(1200), size=(30, 40)),
+    "gif, interlaced": gif(lzw(1200), size=(30, 40), interlace=True),
+    "gif, transparent": saved(Image.fromarray(COLORS).quantize(20), "GIF", transparency=0),
+    "gif, black": saved(Image.new("P", (300, 400)), "GIF"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_image_passes_whatever_its_last_row(name: str) -> None:
+    """An image whose last row looks like one that was never written is measured, and read."""
+    with Image.open(io.BytesIO(WHOLE[name])) as image:
+        assert np.array_equal(decoded(WHOLE[name]), np.array(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "1", "LA", "I;16"])
+def test_png_of_every_mode_reads_as_pillow_reads_it(mode: str) -> None:
+    """Decoding into marked memory changes no pixel."""
+    gray = COLORS[..., 0]
+    image = (
+        Image.fromarray(gray.astype(np.uint16) << 8)
+        if mode == "I;16"
+        else Image.fromarray(COLORS).convert(mode)
+    )
+    expected = np.dstack([gray] * 3) if mode == "I;16" else np.array(image.convert("RGB"))
+    assert np.array_equal(decoded(saved(image, "PNG")), expected)
+
+
+def test_postscript_in_a_folder_starts_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is PostScript, whatever its name, is not handed to Ghostscript."""
+    monkeypatch.setattr(subprocess, "Popen", None)  # what would start it
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat/a.jpg").write_bytes(BOMBS["eps"]())
+    with pytest.raises(ReadError, match="no picture of a kind that dshub reads"):
+        Dataset.from_folder(tmp_path)[0]

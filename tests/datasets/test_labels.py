@@ -1,0 +1,129 @@
+"""Classes in somebody else's order, against a dictionary of names."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.catalog.features import Feature, LabelFeature, ListFeature
+from dshub.errors import SchemaError, UnknownNameError
+
+CAT_DOG_OWL = LabelFeature(names=("cat", "dog", "owl"), codes=("n1", "n2", "n3"))
+
+
+def own(**features: Feature) -> Dataset:
+    """Five rows of each of some columns of classes."""
+    columns: dict[str, Any] = {
+        name: [[0, 2], [], [1], [2, 2], [0]]
+        if isinstance(feature, ListFeature)
+        else np.array([0, 1, 2, 2, 1])
+        for name, feature in features.items()
+    }
+    return Dataset.from_arrays(columns, features=features)
+
+
+def names_of(dataset: Dataset, column: str) -> list[str]:
+    feature = dataset.features[column]
+    assert isinstance(feature, LabelFeature)
+    return [feature.str(number) for number in dataset[column]]
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers", "wanted"),
+    [
+        (["owl", "dog", "cat"], [2, 1, 0, 0, 1], ("owl", "dog", "cat")),
+        (["n3", "n2", "n1"], [2, 1, 0, 0, 1], ("owl", "dog", "cat")),
+        (["n3", "dog", "cat"], [2, 1, 0, 0, 1], ("owl", "dog", "cat")),
+        (["cow", "owl", "cat", "pig", "dog"], [2, 4, 1, 1, 4], ("cow", "owl", "cat", "pig", "dog")),
+        (["n0", "n3", "n2", "n1"], [3, 2, 1, 1, 2], ("n0", "owl", "dog", "cat")),
+        (["cow", "cow", "cat", "dog", "owl"], [2, 3, 4, 4, 3], ("cow", "cow", "cat", "dog", "owl")),
+    ],
+    ids=str,
+)
+def test_labels_follow_the_names_given(
+    names: list[str], numbers: list[int], wanted: tuple[str, ...]
+) -> None:
+    """By name or by code, with other classes between them; the feature has the new order."""
+    before = own(label=CAT_DOG_OWL)
+    after = before.align_labels(names)
+    feature = after.features["label"]
+    assert isinstance(feature, LabelFeature)
+    assert (after["label"].tolist(), feature.names) == (numbers, wanted)  # type: ignore[union-attr]
+    assert names_of(after, "label") == names_of(before, "label")
+    assert feature.int("cat") == feature.int("n1") == numbers[0]
+    assert after[2] == {"label": numbers[2]}
+    assert before["label"].tolist() == [0, 1, 2, 2, 1]  # type: ignore[union-attr]
+
+
+def test_lists_of_labels() -> None:
+    """Each value of each row is numbered anew."""
+    after = own(tags=ListFeature(of=CAT_DOG_OWL)).align_labels(["owl", "cat", "dog"])
+    assert [row.tolist() for row in after["tags"]] == [[1, 0], [], [2], [0, 0], [1]]
+    feature = after.features["tags"]
+    assert isinstance(feature, ListFeature)
+    assert isinstance(feature.of, LabelFeature)
+    assert feature.of.names == ("owl", "cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["cat"], r"2 of 3: 'dog' \(n2\), 'owl' \(n3\)"),
+        (["Cat", "dog", "owl"], r"1 of 3: 'cat' \(n1\)"),
+        (["cat", "dog", "owl", "dog"], r"1 of 3: 'dog' \(n2\)"),
+        ([], "3 of 3: "),
+    ],
+    ids=str,
+)
+def test_classes_that_are_not_among_the_names(names: list[str], told: str) -> None:
+    """All of them are listed, with their codes; so is one that is there twice."""
+    with pytest.raises(SchemaError, match=rf"column label: .*{told}"):
+        own(label=CAT_DOG_OWL).align_labels(names)
+
+
+def test_classes_of_one_name_are_told_apart_by_code() -> None:
+    """Two cranes, a bird and a machine, cannot both be the crane of a list."""
+    cranes = LabelFeature(names=("crane", "owl", "crane"), codes=("n1", "n2", "n3"))
+    with pytest.raises(SchemaError, match=r"2 of 3: 'crane' \(n1\), 'crane' \(n3\)"):
+        own(label=cranes).align_labels(["crane", "owl"])
+    after = own(label=cranes).align_labels(["n3", "n1", "n2"])
+    assert after["label"].tolist() == [1, 2, 0, 0, 2]  # type: ignore[union-attr]
+
+
+def test_which_column_is_meant() -> None:
+    """The only one of classes, the one that is named, or `y`; otherwise the error names them."""
+    columns = {"x": np.arange(2), "a": np.array([0, 1]), "b": np.array([1, 0])}
+    label = LabelFeature(names=("cat", "dog"))
+    features: dict[str, Feature] = {"a": label, "b": label}
+    both = Dataset.from_arrays(columns, features=features)
+    with pytest.raises(UnknownNameError) as caught:
+        both.align_labels(["dog", "cat"])
+    assert caught.value.known == ("a", "b")
+    with pytest.raises(UnknownNameError, match="'x'"):
+        both.align_labels(["dog", "cat"], column="x")
+    assert both.align_labels(["dog", "cat"], column="b")[0] == {"x": 0, "a": 0, "b": 0}
+    pairs = Dataset.from_arrays(columns, features=features, supervised=("x", "a"))
+    assert pairs.align_labels(["dog", "cat"])[0] == {"x": 0, "a": 1, "b": 1}
+    with pytest.raises(TypeError):
+        both.align_labels("dog", column="b")
+
+
+def test_aligned_views_are_views(prepared: Any) -> None:
+    """Sliced, shuffled, batched, pickled and aligned again; the fingerprint tells them apart."""
+    whole = prepared.dataset()
+    after = whole.align_labels(["owl", "cat", "dog"])
+    again = pickle.loads(pickle.dumps(after.shuffle(1)))
+    wanted = [[1, 2, 0][number] for number in whole.shuffle(1)["label"]]
+    assert again["label"].tolist() == wanted
+    assert np.concatenate([b["label"] for b in again.batches(7)]).tolist() == wanted
+    assert after.align_labels(["cat", "dog", "owl"])["label"].tolist() == whole["label"].tolist()
+    assert after.manifest == whole.manifest
+    assert after.supervised == ("image", "label")
+    prints = {
+        view.fingerprint for view in (whole, after, whole.align_labels(["dog", "owl", "cat"]))
+    }
+    assert len(prints) == 3
+    assert whole.align_labels(["owl", "cat", "dog"]).fingerprint == after.fingerprint
+    assert after.columns(["text"]).features == whole.columns(["text"]).features

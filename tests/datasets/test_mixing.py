@@ -1,0 +1,146 @@
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.catalog.features import ImageFeature
+from dshub.errors import ArgumentError, SchemaError
+from dshub.loading.transforms.colors import Normalize
+
+
+def part(name: str, rows: int) -> Dataset:
+    """Rows that say whose they are, with a picture, text and a list."""
+    return Dataset.from_arrays(
+        {
+            "image": np.arange(rows, dtype=np.uint8).repeat(12).reshape(rows, 2, 2, 3),
+            "id": np.arange(rows),
+            "of": [name] * rows,
+            "tokens": [np.arange(i % 3) for i in range(rows)],
+        },
+        features={"image": ImageFeature(shape=(2, 2, 3))},
+        supervised=("image", "id"),
+    )
+
+
+A, B = part("a", 300), part("b", 1100)
+
+
+def taken(loader: Any, epochs: int = 1) -> list[tuple[str, int]]:
+    """Whose each row is, and its number there."""
+    return [
+        pair
+        for _ in range(epochs)
+        for batch in loader
+        for pair in zip(batch["of"], batch["id"].tolist(), strict=True)
+    ]
+
+
+def test_each_dataset_has_its_share() -> None:
+    """In an epoch of as many rows as all have together; each row of a dataset as often."""
+    parts = [part("a", 3000).columns(["id", "of"]), part("b", 11_000).columns(["id", "of"])]
+    found = taken(Dataset.mix(parts, weights=[0.75, 0.25]).batches(64, seed=1))
+    counts = Counter(name for name, _ in found)
+    assert len(found) == 14_000
+    assert abs(counts["a"] / 14_000 - 0.75) < 0.01
+    rows = [row for name, row in found if name == "a"]
+    often = Counter(rows).values()
+    assert len(often) == 3000
+    assert max(often) - min(often) <= 2
+    assert rows[:3000] != rows[3000:6000]
+
+
+def test_shares_follow_the_lengths_where_no_weights_are_given() -> None:
+    """So that each row comes about once in an epoch."""
+    counts = Counter(name for name, _ in taken(Dataset.mix([A, B]).batches(64)))
+    assert abs(counts["a"] - 300) < 15
+
+
+def test_batches_hold_the_rows_as_they_are() -> None:
+    """Each column of a row belongs to that row, whichever dataset it is of."""
+    for batch in Dataset.mix([A, B]).batches(50, seed=3):
+        for i, (name, row) in enumerate(zip(batch["of"], batch["id"].tolist(), strict=True)):
+            expected = (A if name == "a" else B)[row]
+            assert np.array_equal(batch["image"][i], expected["image"])
+            assert batch["tokens"][i].tolist() == expected["tokens"].tolist()
+
+
+def test_options_of_batches_are_taken() -> None:
+    """Transforms, pairs, channels first, ranks."""
+    mixture = Dataset.mix([A, B])
+    normal = Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    x, y = next(iter(mixture.batches(8, supervised=True, layout="chw", transform=normal)))
+    plain = next(iter(mixture.batches(8)))
+    expected = (plain["image"].transpose(0, 3, 1, 2) / np.float32(255) - 0.5) / 0.25
+    np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-5)
+    assert np.array_equal(y, plain["id"])
+    ranks = [taken(mixture.batches(8, rank=rank, world=2)) for rank in range(2)]
+    together = [row for pair in zip(*ranks, strict=True) for row in pair]
+    assert together == taken(mixture.batches(8))
+    for option, value in {"shuffle": True, "weights": [1.0], "bucket": "id"}.items():
+        with pytest.raises(ArgumentError, match=f"{option} is .* left out"):
+            mixture.batches(8, **{option: value})  # type: ignore[arg-type]
+
+
+def test_a_walk_goes_on_with_another_batch_size() -> None:
+    """Over epochs, from the state of another loader."""
+    first = Dataset.mix([A, B], weights=[1, 2]).batches(64, seed=1)
+    whole = taken(first, epochs=2)
+    walk = iter(first)
+    first.epoch = 0
+    walk = iter(first)
+    for _ in range(5):
+        next(walk)
+    second = Dataset.mix([A, B], weights=[1, 2]).batches(96, seed=1)
+    second.load_state_dict(first.state_dict())
+    assert taken(second, epochs=2) == whole[320:]
+    assert first.fingerprint != Dataset.mix([A, B]).batches(64, seed=1).fingerprint
+
+
+def test_columns_must_be_equal() -> None:
+    """The error names the column, the dataset and what helps."""
+    with pytest.raises(SchemaError, match="column of of dataset 1: got no such column") as caught:
+        Dataset.mix([A, B.columns(["image", "id", "tokens"])])
+    assert "ds.columns" in caught.value.hint
+    with pytest.raises(SchemaError, match="column id of dataset 1: got NumberFeature"):
+        Dataset.mix(
+            [
+                Dataset.from_arrays({"id": np.zeros(3)}),
+                Dataset.from_arrays({"id": np.arange(3)}),
+            ]
+        )
+
+
+@pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [-1.0, 2.0], [float("nan"), 1.0]])
+def test_weights_that_cannot_be(weights: list[float]) -> None:
+    """As many as datasets, none below nothing."""
+    with pytest.raises(ValueError, match=r"weights is .* 2 numbers of at least 0"):
+        Dataset.mix([A, B], weights=weights)
+    with pytest.raises(ValueError, match="a list of datasets, each of which has rows"):
+        Dataset.mix([A, B.take(0)])
+
+
+@pytest.mark.parametrize("parts", [[], A, [1, 2], [A, [1]]], ids=["none", "one", "numbers", "list"])
+def test_what_is_no_list_of_datasets(parts: Any) -> None:
+    """Is refused before anything is read."""
+    with pytest.raises(ArgumentError, match="it must be a list of datasets"):
+        Dataset.mix(parts)
+
+
+def test_weights_may_be_an_array() -> None:
+    """As a computation gives them; and texts are refused."""
+    loaders = [Dataset.mix([A, B], weights=w).batches(64) for w in (np.array([0.5, 0.5]), [1, 1])]  # type: ignore[arg-type]
+    assert taken(loaders[0]) == taken(loaders[1])
+    with pytest.raises(ArgumentError, match="weights is 'ab'"):
+        Dataset.mix([A, B], weights="ab")  # type: ignore[arg-type]
+
+
+def test_a_small_dataset_is_not_left_out() -> None:
+    """However small its share, its rows come; with a share of 0 they do not."""
+    large, small = part("a", 20_000).columns(["id", "of"]), part("b", 3).columns(["id", "of"])
+    found = taken(Dataset.mix([large, small]).batches(512))
+    assert {row for name, row in found if name == "b"} == {0, 1, 2}
+    assert len(found) == 20_003
+    none = taken(Dataset.mix([large, small], weights=[1, 0]).batches(512))
+    assert {name for name, _ in none} == {"a"}

@@ -1,0 +1,360 @@
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dshub import Dataset
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.errors import ArgumentError, SchemaError, UnknownNameError
+
+
+def test_features_are_guessed() -> None:
+    """From dtype and shape; lists of `str`, and NumPy's strings, are text."""
+    dataset = Dataset.from_arrays(
+        {
+            "one": np.zeros(3, np.int16),
+            "many": np.zeros((3, 2, 4), np.float32),
+            "list": cast("Any", [1, 2, 3]),
+            "text": ["a", "b", "c"],
+            "strings": np.array(["d", "e", "f"]),
+        }
+    )
+    assert dataset.features == {
+        "one": NumberFeature(dtype="int16"),
+        "many": NumberFeature(dtype="float32", shape=(2, 4)),
+        "list": NumberFeature(dtype="int64"),
+        "text": TextFeature(),
+        "strings": TextFeature(),
+    }
+    assert dataset["strings"] == ["d", "e", "f"]
+    assert (len(dataset), dataset.manifest, dataset.supervised) == (3, None, None)
+
+
+def test_arrays_are_used_as_they_are_and_handed_out_read_only() -> None:
+    """No copy is made, and a view that is handed out cannot change them."""
+    own = np.arange(10)
+    column = Dataset.from_arrays({"n": own})["n"]
+    assert isinstance(column, np.ndarray)
+    assert np.shares_memory(own, column)
+    assert own.flags.writeable
+    assert not column.flags.writeable
+
+
+def test_the_order_of_bytes_is_this_machines() -> None:
+    """Arrays of the other order, as files have them, become what frameworks take."""
+    column = Dataset.from_arrays({"n": np.arange(5, dtype=">u4")})["n"]
+    assert isinstance(column, np.ndarray)
+    assert column.dtype == np.dtype("uint32")
+    assert column.dtype.isnative
+    assert column.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_features_say_what_columns_hold() -> None:
+    """Pictures and classes keep what was said of them."""
+    features: dict[str, Feature] = {
+        "image": ImageFeature(shape=(4, 5, 3)),
+        "label": LabelFeature(names=("cat", "dog")),
+    }
+    dataset = Dataset.from_arrays(
+        {"image": np.zeros((2, 4, 5, 3), np.uint8), "label": np.array([1, 0])},
+        features=features,
+        supervised=("image", "label"),
+    )
+    assert dataset.features == features
+    assert dataset.pictures == ["image"]
+    assert dataset.supervised == ("image", "label")
+
+
+@pytest.mark.parametrize(
+    ("column", "feature", "words"),
+    [
+        (np.array([0, 1, 2]), LabelFeature(names=("a", "b")), "from 0 to 2, .* from 0 to 1"),
+        (np.array([-1, 1]), LabelFeature(names=("a", "b")), "from -1 to 1, .* from 0 to 1"),
+        (np.array([0, 1], np.uint8), LabelFeature(names=("a", "b")), "uint8 .* int64"),
+        (["a"], LabelFeature(names=("a", "b")), "got text, expected int64"),
+        (np.zeros((2, 4, 5)), ImageFeature(shape=(4, 5, 1)), r"float64 .* uint8 \(rows, 4, 5, 1\)"),
+        (
+            np.zeros((2, 3), np.uint8),
+            ImageFeature(shape=(4, 5, 1)),
+            r"\(2, 3\).* \(rows, 4, 5, 1\)",
+        ),
+        (np.zeros(2), TextFeature(), "float64 .* text"),
+        (np.zeros(2, np.int32), NumberFeature(dtype="int64"), "int32 .* int64"),
+    ],
+    ids=str,
+)
+def test_columns_that_do_not_fit_their_features(column: Any, feature: Feature, words: str) -> None:
+    """The error names the column, what it holds and what it had to."""
+    with pytest.raises(SchemaError, match=f"column x: .*{words}"):
+        Dataset.from_arrays({"x": column}, features={"x": feature})
+
+
+def test_features_of_columns_that_are_not_there() -> None:
+    """A name that was misspelt is said."""
+    with pytest.raises(SchemaError, match="column labl: got no such column"):
+        Dataset.from_arrays({"label": np.zeros(2)}, features={"labl": TextFeature()})
+
+
+@pytest.mark.parametrize("own", [Dataset.from_arrays, Dataset.from_arrow])
+def test_supervised_columns_that_are_not_there(own: Callable[..., Dataset]) -> None:
+    """A typo is refused at once, rather than when pairs are asked for."""
+    table = pa.table({"image": np.zeros(2), "label": np.zeros(2)})
+    columns = (
+        table if own == Dataset.from_arrow else {n: table[n].to_numpy() for n in table.schema.names}
+    )
+    with pytest.raises(UnknownNameError, match="'lable'"):
+        own(columns, supervised=("image", "lable"))
+
+
+def test_columns_of_different_lengths() -> None:
+    """The error tells the length of each."""
+    with pytest.raises(SchemaError, match="image 1,000, label 999"):
+        Dataset.from_arrays({"image": np.zeros(1000), "label": np.zeros(999)})
+
+
+@pytest.mark.parametrize(
+    "column",
+    [np.array([True]), np.array(["2020-01-01"], "M8[D]"), np.array([1j])],
+    ids=str,
+)
+def test_values_that_no_feature_holds(column: np.ndarray) -> None:
+    """They are refused with their dtype, and told which there are."""
+    told = rf"column x: got {column.dtype}".replace("[", r"\[")
+    with pytest.raises(SchemaError, match=told) as caught:
+        Dataset.from_arrays({"x": column})
+    assert "astype" in caught.value.hint
+    assert "float32" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "column", [["a", None], np.array([1.5, None]), np.array(["a", None], object)], ids=str
+)
+def test_a_value_that_is_missing(column: Any) -> None:
+    """Its row is named, and what can be done about it."""
+    with pytest.raises(SchemaError, match="column x, row 1: got None, expected a value") as caught:
+        Dataset.from_arrays({"x": column})
+    assert "fillna" in caught.value.hint
+    with pytest.raises(SchemaError, match="column x, row 1: got none") as caught:
+        Dataset.from_arrow(pa.table({"x": ["a", None]}))
+    assert "fillna" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Dataset.from_arrays([1, 2]), r"columns is \[1, 2\]; it must be a dict"),  # type: ignore[arg-type]
+        (lambda: Dataset.from_arrays({"x": 5}), "column x is 5; it must be an array or a list"),  # type: ignore[dict-item]
+        (lambda: Dataset.from_arrays({"x": np.array(5)}), "column x is array"),
+        (lambda: Dataset.from_arrow({"x": [1]}), "table is .* it must be a pyarrow.Table"),
+        (lambda: Dataset.from_arrays({"x": [1]}, supervised="x"), "supervised is 'x'; .* a pair"),  # type: ignore[arg-type]
+        (lambda: Dataset.from_arrays({"x": [1]}, supervised=("x",)), "a pair of columns"),  # type: ignore[arg-type]
+    ],
+)
+def test_data_of_a_wrong_kind(make: Any, words: str) -> None:
+    """What was given, and what it must be."""
+    with pytest.raises(ArgumentError, match=words):
+        make()
+
+
+def test_whatever_has_arrows_stream_is_a_table() -> None:
+    """A reader of batches, as DuckDB answers with; data frames have the same interface."""
+    table = pa.table({"n": [1, 2, 3], "text": ["a", "b", "c"]})
+    found = Dataset.from_arrow(table.to_reader())
+    assert found[:]["text"] == ["a", "b", "c"]
+    assert found["n"].tolist() == [1, 2, 3]  # type: ignore[union-attr]
+    frames = pytest.importorskip("pandas")
+    assert Dataset.from_arrow(frames.DataFrame({"n": [1, 2]}))["n"].tolist() == [1, 2]  # type: ignore[union-attr]
+
+
+def nested(values: list[Any], *lengths: int) -> pa.Array:
+    kind = pa.float32()
+    for length in reversed(lengths):
+        kind = pa.list_(kind, length)
+    return pa.array(values, kind)
+
+
+def test_arrow_tables() -> None:
+    """Numbers, nested lists of fixed lengths and text, also in several chunks or sliced."""
+    matrix = nested([[[n, 1, 2], [3, 4, n]] for n in range(6)], 2, 3)
+    table = pa.table(
+        {
+            "n": pa.chunked_array([[1, 2], [], [3, 4, 5, 6]], pa.int16()),
+            "matrix": matrix,
+            "text": ["a", "", "c", "d", "e", "pâté"],
+            "large": pa.array(list("ghijkl"), pa.large_string()),
+        }
+    ).slice(1, 5)
+    dataset = Dataset.from_arrow(table, supervised=("matrix", "n"))
+    assert dataset.features["matrix"] == NumberFeature(dtype="float32", shape=(2, 3))
+    assert dataset.features["n"] == NumberFeature(dtype="int16")
+    assert dataset.supervised == ("matrix", "n")
+    for name in table.schema.names:
+        column = dataset[name]
+        values = column.tolist() if isinstance(column, np.ndarray) else column
+        assert values == table.column(name).to_pylist()
+
+
+def test_an_arrow_column_in_one_piece_is_not_copied() -> None:
+    """Its buffer is what is handed out."""
+    values = pa.array(np.arange(1000))
+    column = Dataset.from_arrow(pa.table({"n": values}))["n"]
+    assert isinstance(column, np.ndarray)
+    assert column.ctypes.data == values.buffers()[1].address
+
+
+def test_empty_arrow_tables() -> None:
+    """They have no rows, and the columns they say."""
+    schema = pa.schema({"n": pa.int64(), "t": pa.string(), "m": pa.list_(pa.uint8(), 3)})
+    dataset = Dataset.from_arrow(schema.empty_table())
+    assert len(dataset) == 0
+    assert dataset["t"] == []
+    assert dataset.features["m"] == NumberFeature(dtype="uint8", shape=(3,))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, None]),
+        pa.array(["a", None]),
+        pa.array([[1, 2], None], pa.list_(pa.int64(), 2)),
+        pa.array([[1, None]], pa.list_(pa.int64(), 2)),
+        pa.array([[1], [1, None]]),
+        pa.array([[[1]], [[1], [2]]]),
+        pa.array([{"a": 1}]),
+        pa.array([b"a file of some kind"]),
+    ],
+    ids=str,
+)
+def test_arrow_columns_that_no_feature_holds(column: pa.Array) -> None:
+    """Missing values and other types are an error that names the column."""
+    with pytest.raises(SchemaError, match="column x"):
+        Dataset.from_arrow(pa.table({"x": column}))
+
+
+def values_of(column: Any) -> list[Any]:
+    return [value.tolist() if isinstance(value, np.ndarray) else value for value in column]
+
+
+LISTS: list[tuple[Any, Any]] = [
+    ([[1, 2], [], [3]], NumberFeature(dtype="int64")),
+    ([np.zeros(2, np.float32), np.ones(3, np.float32)], NumberFeature(dtype="float32")),
+    ([np.zeros((2, 4)), np.ones((0, 4))], NumberFeature(dtype="float64", shape=(4,))),
+    ([["le", "pâté"], [], ["chat"]], TextFeature()),
+    ([["a", "b"], ["c", "d"]], TextFeature()),
+]
+
+
+@pytest.mark.parametrize(("rows", "item"), LISTS, ids=str)
+def test_rows_of_several_lengths_are_lists(rows: Any, item: Any) -> None:
+    """Arrays, lists of numbers and lists of words come back as they were."""
+    dataset = Dataset.from_arrays({"x": rows})
+    assert dataset.features == {"x": ListFeature(of=item)}
+    assert values_of(dataset["x"]) == values_of(rows)
+    assert values_of(dataset[[1, 0]]["x"]) == values_of([rows[1], rows[0]])
+    if not isinstance(item, TextFeature):
+        assert {value.dtype.name for value in dataset["x"]} == {item.dtype}
+
+
+def test_a_feature_makes_lists_of_equal_rows() -> None:
+    """Lists that happen to be of one length are lists where that is said; classes are checked."""
+    label = LabelFeature(names=("cat", "dog"))
+    features: dict[str, Feature] = {
+        "x": ListFeature(of=NumberFeature(dtype="int16")),
+        "label": ListFeature(of=label),
+        "none": ListFeature(of=label),
+    }
+    columns: dict[str, Any] = {"x": [[1, 2], [3, 4]], "label": [[0], [1]], "none": [[], []]}
+    dataset = Dataset.from_arrays(columns, features=features)
+    assert dataset.features == features
+    assert (values_of(dataset["x"]), dataset[1]["x"].dtype.name) == ([[1, 2], [3, 4]], "int16")
+    assert dataset[0]["none"].dtype == np.int64
+    with pytest.raises(SchemaError, match=r"column label: got lists of .* from 0 to 2"):
+        Dataset.from_arrays(columns | {"label": [[0], [2]]}, features=features)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [np.zeros(1, np.int8), np.zeros(2, np.int16)],
+        [np.zeros((1, 2)), np.zeros((1, 3))],
+        [["a"], [1, 2]],
+        [1, [2, 3]],
+        [[1], [[2], [3]]],
+    ],
+    ids=str,
+)
+def test_lists_of_several_kinds_of_rows(rows: Any) -> None:
+    """They are refused, with the name of the column."""
+    with pytest.raises(SchemaError, match="column x"):
+        Dataset.from_arrays({"x": rows})
+
+
+def test_changing_what_was_gathered_changes_nothing_else() -> None:
+    """Values that are handed out by number are new."""
+    dataset = Dataset.from_arrays({"x": [[1, 2], [3]]})
+    dataset[0]["x"][:] = 9
+    dataset[[0, 1]]["x"][1][:] = 9
+    assert values_of(dataset["x"]) == [[1, 2], [3]]
+
+
+def test_files_need_a_feature_that_says_what_they_are() -> None:
+    """Bytes alone could be anything."""
+    with pytest.raises(SchemaError, match=r"column x: got bytes, .*features="):
+        Dataset.from_arrays({"x": [b"abc"]})
+    image = ImageFeature(encoding="any")
+    with pytest.raises(SchemaError, match="column x: got text, expected bytes"):
+        Dataset.from_arrays({"x": ["abc"]}, features={"x": image})
+    dataset = Dataset.from_arrays({"x": [b"abc", b"d"]}, features={"x": image})
+    assert dataset.decode(False)["x"] == [b"abc", b"d"]
+
+
+def test_arrow_lists_and_files() -> None:
+    """Lists are told by their types, in several chunks, sliced and large; files by a feature."""
+    rows = [[1], [], [2, 3], [4], [5, 6, 7]]
+    words = [["a"], ["b", ""], [], ["pâté"], ["c"]]
+    table = pa.table(
+        {
+            "n": pa.chunked_array([rows[:2], [], rows[2:]], pa.list_(pa.int16())),
+            "large": pa.array(rows, pa.large_list(pa.float32())),
+            "words": pa.array(words, pa.list_(pa.large_string())),
+            "pairs": pa.array([[[n, n]] * n for n in range(5)], pa.list_(pa.list_(pa.int8(), 2))),
+            "photo": pa.array([b"BM%d" % n for n in range(5)], pa.large_binary()),
+            "kind": ["dog", "cat", "cat", "dog", "cat"],
+        }
+    ).slice(1, 4)
+    features: dict[str, Feature] = {
+        "photo": ImageFeature(encoding="any"),
+        "kind": LabelFeature(names=("cat", "dog")),
+    }
+    dataset = Dataset.from_arrow(table, features=features).decode(False)
+    assert dataset.features["n"] == ListFeature(of=NumberFeature(dtype="int16"))
+    assert dataset.features["pairs"] == ListFeature(of=NumberFeature(dtype="int8", shape=(2,)))
+    assert dataset.features["words"] == ListFeature(of=TextFeature())
+    for name in ("n", "large", "words", "pairs", "photo"):
+        assert values_of(dataset[name]) == table.column(name).to_pylist()
+        assert values_of(dataset[[3, 0]][name]) == table.column(name).take([3, 0]).to_pylist()
+    assert values_of(dataset["kind"]) == [0, 0, 1, 0]
+
+
+def test_lists_of_arrow_are_not_copied() -> None:
+    """A row is a view of the buffer it came in."""
+    array = pa.array([[1, 2], [3]], pa.list_(pa.int64()))
+    row = Dataset.from_arrow(pa.table({"x": array}))["x"][1]
+    assert row.ctypes.data == array.values.buffers()[1].address + 16
+    assert not row.flags.writeable
+
+
+def test_where_a_value_is_missing() -> None:
+    """The row is named, in whichever chunk it lies."""
+    chunks = pa.chunked_array([[[1], [2]], [[3], [4, None], [5]]], pa.list_(pa.int64()))
+    with pytest.raises(SchemaError, match="column x, row 3: got none"):
+        Dataset.from_arrow(pa.table({"x": chunks}))

@@ -1,0 +1,99 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dshub import Dataset
+from dshub.catalog.features import LabelFeature
+from dshub.errors import SchemaError, UnknownNameError
+
+seeds = st.none() | st.integers(0, 5)
+
+
+def example(labels: list[int]) -> Dataset:
+    """Rows that carry their own number, and a class."""
+    return Dataset.from_arrays(
+        {"id": np.arange(len(labels)), "label": np.array(labels, np.int64)},
+        features={"label": LabelFeature(names=tuple("abcdefgh"))},
+    )
+
+
+def ids(dataset: Dataset) -> list[int]:
+    return list(map(int, np.asarray(dataset["id"])))
+
+
+@given(st.lists(st.integers(0, 7), min_size=2, max_size=60), st.data(), seeds, st.booleans())
+def test_every_row_is_held_out_once(
+    labels: list[int], data: st.DataObject, seed: int | None, stratify: bool
+) -> None:
+    """The rest is trained on; folds differ by a row, with classes in each of them as well."""
+    count = data.draw(st.integers(2, len(labels)))
+    dataset = example(labels)
+    folds = dataset.folds(count, seed=seed, stratify="label" if stratify else None)
+    assert len(folds) == count
+    assert sorted(row for _, held in folds for row in ids(held)) == list(range(len(labels)))
+    for train, held in folds:
+        assert sorted(ids(train) + ids(held)) == list(range(len(labels)))
+        assert ids(held) == sorted(ids(held))
+    sizes = [len(held) for _, held in folds]
+    assert max(sizes) - min(sizes) <= 1
+    if stratify:
+        counts = [Counter(np.asarray(held["label"]).tolist()) for _, held in folds]
+        for number in set(labels):
+            of_class = [count[number] for count in counts]
+            assert max(of_class) - min(of_class) <= 1
+
+
+def test_folds_lie_together_unless_they_are_shuffled() -> None:
+    """As one who knows other libraries expects; a seed gives the same folds each time."""
+    dataset = example([0] * 10)
+    assert [ids(held) for _, held in dataset.folds(3)] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    first, again = dataset.folds(3, seed=1), dataset.folds(3, seed=1)
+    assert [ids(held) for _, held in first] == [ids(held) for _, held in again]
+    assert ids(first[0][1]) != [0, 1, 2, 3]
+
+
+@given(st.lists(st.integers(0, 3), min_size=40, max_size=200), st.floats(0.1, 0.9), seeds)
+def test_classes_keep_their_proportion(labels: list[int], share: float, seed: int | None) -> None:
+    """In each part as many rows as without classes, and of a class what its share is."""
+    dataset = example(labels)
+    train, rest = dataset.split(share, seed=seed, stratify="label")
+    assert len(train) == len(dataset.split(share)[0])
+    assert sorted(ids(train) + ids(rest)) == list(range(len(labels)))
+    found = Counter(np.asarray(train["label"]).tolist())
+    for number, count in Counter(labels).items():
+        assert abs(found[number] - count * share) <= 2
+    if seed is None:
+        assert ids(train) == sorted(ids(train))
+
+
+def test_equal_classes_are_divided_equally() -> None:
+    """Ten rows of each of four classes, three parts."""
+    parts = example([0, 1, 2, 3] * 10).split(0.5, 0.3, seed=2, stratify="label")
+    assert [Counter(np.asarray(part["label"]).tolist()) for part in parts] == [
+        dict.fromkeys(range(4), count) for count in (5, 3, 2)
+    ]
+
+
+def test_any_column_of_single_values_will_do() -> None:
+    """Text as well as numbers; not arrays, and no column that is not there."""
+    dataset = Dataset.from_arrays(
+        {"id": np.arange(8), "kind": ["x", "y"] * 4, "point": np.zeros((8, 2))}
+    )
+    half, _ = dataset.split(0.5, stratify="kind")
+    assert Counter(half["kind"]) == {"x": 2, "y": 2}
+    with pytest.raises(SchemaError, match="column point: got numbers, expected a class"):
+        dataset.folds(2, stratify="point")
+    with pytest.raises(UnknownNameError):
+        dataset.split(0.5, stratify="label")
+
+
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_too_many_or_too_few_folds(count: int) -> None:
+    """Are a mistake of the caller's."""
+    with pytest.raises(
+        ValueError, match=f"count is {count}; it must be a whole number from 2 to 8"
+    ):
+        example([0] * 8).folds(count)

@@ -1,0 +1,106 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dshub.datasets.split_expressions import parse_split
+from dshub.errors import SplitError
+
+bounds = st.integers(-130, 130) | st.none()
+percents = st.integers(-100, 100) | st.none()
+
+
+def chosen(expression: str, counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Split and number of every row that an expression means."""
+    return [(p.split, row) for p in parse_split(expression) for row in p.rows(counts[p.split])]
+
+
+def words(bound: int | None, unit: str = "") -> str:
+    return "" if bound is None else f"{bound}{unit}"
+
+
+@given(bounds, bounds, st.integers(0, 120))
+def test_rows_are_sliced_as_a_list_is(start: int | None, stop: int | None, count: int) -> None:
+    """Also with negative numbers, beyond the end, and where nothing is left."""
+    expected = [("train", row) for row in list(range(count))[start:stop]]
+    assert chosen(f"train[{words(start)}:{words(stop)}]", {"train": count}) == expected
+
+
+@given(percents, percents, st.integers(0, 100_000))
+def test_percents_are_rounded_to_the_nearest_row(
+    start: int | None, stop: int | None, count: int
+) -> None:
+    """Never further than half a row from where they point."""
+    (part,) = parse_split(f"train[{words(start, '%')}:{words(stop, '%')}]")
+    rows = part.rows(count)
+    first = 0 if start is None else start * count + (100 * count if start < 0 else 0)
+    last = 100 * count if stop is None else stop * count + (100 * count if stop < 0 else 0)
+    if last - first >= 100:  # a row or more
+        assert abs(100 * rows.start - first) <= 50
+        assert abs(100 * rows.stop - last) <= 50
+    assert 0 <= rows.start <= rows.stop <= count
+
+
+@given(st.lists(st.integers(0, 100), max_size=5), st.integers(0, 10_000))
+def test_shares_that_meet_hold_each_row_once(cuts: list[int], count: int) -> None:
+    """`train[:33%]`, `train[33%:66%]` and `train[66%:]` are together the split."""
+    ends = ["", *(f"{cut}%" for cut in sorted(cuts)), ""]
+    pieces = [f"train[{a}:{b}]" for a, b in pairwise(ends)]
+    together = [row for piece in pieces for row in chosen(piece, {"train": count})]
+    assert together == [("train", row) for row in range(count)]
+    assert chosen("+".join(pieces), {"train": count}) == together
+
+
+def test_terms_are_one_behind_the_other() -> None:
+    """In the order written, with rows twice where they are named twice; blanks do not matter."""
+    counts = {"train": 4, "test-a": 3}
+    train = [("train", row) for row in range(4)]
+    test = [("test-a", row) for row in range(3)]
+    assert chosen("train+test-a", counts) == train + test
+    assert chosen(" test-a [ :2 ] + train[ 50% : ] ", counts) == test[:2] + train[2:]
+    assert chosen("train[-2:]+train[:-2]+train", counts) == train[-2:] + train[:-2] + train
+    assert chosen("train[3:1]+train[9:]+train[:0%]", counts) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("", "is no split"),
+        ("train+", "is no split"),
+        ("train[:10", r"without its '\]'"),
+        ("train]", "'train]' is no split"),
+        ("train[:5][:2]", "is no split"),
+        ("train test", "is no split"),
+        ("train[5]", "needs a ':'"),
+        ("train[]", "needs a ':'"),
+        ("train[::2]", "':2' is neither"),
+        ("train[a:]", "'a' is neither"),
+        ("train[:1.5]", "'1.5' is neither"),
+        ("train[:10%%]", "'10%%' is neither"),
+        ("train[:+5]", "is no split|without|neither"),
+        ("train[:150%]", "150% is more than all"),
+        ("train[-101%:]", "-101% is more than all"),
+        ("../train", "is no split"),
+    ],
+)
+def test_what_cannot_be_read_is_told(expression: str, reason: str) -> None:
+    """The error quotes the expression, says what is wrong, and shows how splits are written."""
+    with pytest.raises(SplitError, match=reason) as caught:
+        parse_split(expression)
+    assert repr(expression) in str(caught.value)
+    assert "train[10%:20%]" in caught.value.hint
+
+
+@pytest.mark.parametrize("bound", ["9" * 5000, "-" + "9" * 5000, "\u00b2", "9" * 5000 + "%"])
+def test_a_bound_that_is_no_number_of_rows(bound: str) -> None:
+    """Python reads no number of 5,000 digits; the error does not repeat them all."""
+    with pytest.raises(SplitError, match="is neither a number of rows nor") as caught:
+        parse_split(f"train[:{bound}]")
+    assert len(str(caught.value)) < 300
+
+
+def test_a_list_is_no_split_expression() -> None:
+    """Who writes a list learns how several splits are written."""
+    with pytest.raises(TypeError, match=r"train\+test"):
+        parse_split(["train", "test"])  # type: ignore[arg-type]

@@ -1,0 +1,312 @@
+"""Views against plain Python lists of the same rows."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dshub import Dataset
+from dshub.errors import ArgumentError, UnknownNameError
+from dshub.loading.order import key_of, permute
+
+Row = dict[str, Any]
+Step = tuple[Callable[[Dataset], Dataset], Callable[[list[Row]], list[Row]]]
+
+numbers = st.integers(-5, 45)
+
+
+def plain(row: Row) -> Row:
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in row.items()}
+
+
+def rows_of(batch: dict[str, Any]) -> list[Row]:
+    """The rows that some columns hold."""
+    columns = [
+        values.tolist()
+        if isinstance(values, np.ndarray)
+        else [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+        for values in batch.values()
+    ]
+    return [dict(zip(batch, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def ordered(rows: Sequence[Row], seed: int) -> list[Row]:
+    order = permute(np.arange(len(rows)), len(rows), key_of(seed, 0))
+    return [rows[i] for i in order]
+
+
+def chosen(rows: list[Row], wanted: list[int]) -> list[Row]:
+    return [rows[i % len(rows)] for i in wanted] if rows else []
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    """A way to another view, and the same for a list."""
+    n, k = draw(numbers), draw(st.integers(1, 5))
+    wanted = draw(st.lists(st.integers(0, 60), max_size=30))
+    turned = [-1 if i % 2 else 0 for i in wanted]  # some counted from the end
+    several: list[Step] = [
+        (lambda ds: ds.take(n), lambda rows: rows[: max(n, 0)]),
+        (lambda ds: ds.skip(n), lambda rows: rows[max(n, 0) :]),
+        (lambda ds: ds.shuffle(n), lambda rows: ordered(rows, n)),
+        (lambda ds: ds.shard(n % k, k), lambda rows: rows[n % k :: k]),
+        (
+            lambda ds: ds.select(
+                [i % len(ds) + t * len(ds) for i, t in zip(wanted, turned, strict=True)]
+                if len(ds)
+                else []
+            ),
+            lambda rows: chosen(rows, wanted),
+        ),
+        (
+            lambda ds: ds.select(np.arange(len(ds)) % k == 0),
+            lambda rows: [row for i, row in enumerate(rows) if i % k == 0],
+        ),
+        (
+            lambda ds: ds.filter(lambda batch: batch["label"] != k % 3, columns=["label"]),
+            lambda rows: [row for row in rows if row["label"] != k % 3],
+        ),
+        (
+            lambda ds: ds.split(k / 6, seed=None)[n % 2],
+            lambda rows: [rows[: round(len(rows) * k / 6)], rows[round(len(rows) * k / 6) :]][
+                n % 2
+            ],
+        ),
+    ]
+    return draw(st.sampled_from(several))
+
+
+@pytest.mark.parametrize("splits", [("train",), ("test", "train"), ("train", "test", "train")])
+def test_chains_of_views_are_chains_of_lists(prepared: Any, splits: tuple[str, ...]) -> None:
+    """Whatever was taken, skipped, shuffled, sharded, selected: the rows that lists give."""
+    whole = prepared.dataset(*splits)
+    all_rows = [row for split in splits for row in prepared.rows[split]]
+
+    @settings(max_examples=150)
+    @given(st.lists(steps(), max_size=5), numbers | st.none(), numbers | st.none(), st.data())
+    def check(chain: list[Step], start: int | None, stop: int | None, data: st.DataObject) -> None:
+        view, rows = whole, all_rows
+        for of_dataset, of_list in chain:
+            view, rows = of_dataset(view), of_list(rows)
+        assert len(view) == len(rows)
+        assert [plain(row) for row in view] == rows
+        assert rows_of(view.numpy()) == rows
+        step = data.draw(st.sampled_from([None, 1, 2, 3, -1, -2, 50]))
+        assert rows_of(view[start:stop:step]) == rows[start:stop:step]
+        assert view["text"] == [row["text"] for row in rows]
+        if rows:
+            i = data.draw(st.integers(-len(rows), len(rows) - 1))
+            assert plain(view[i]) == rows[i]
+            assert rows_of(view[[i, 0, i]]) == [rows[i], rows[0], rows[i]]
+
+    check()
+
+
+def test_rows_have_the_promised_types(prepared: Any) -> None:
+    """Pictures (height, width, channels) uint8, labels Python's own numbers, text `str`."""
+    row = prepared.dataset()[3]
+    assert list(row) == ["image", "label", "size", "text", "photo", "tokens", "words"]
+    assert (row["image"].dtype, row["image"].shape) == (np.uint8, (2, 3, 1))
+    assert (row["size"].dtype, row["size"].shape) == (np.float32, (2,))
+    assert (type(row["label"]), type(row["text"])) == (int, str)
+    assert (row["photo"].dtype, row["photo"].shape) == (np.uint8, (1, 2, 3))
+    assert (row["tokens"].dtype, row["tokens"].shape) == (np.int32, (3,))
+    assert row["words"] == ["le", "pâté", "3"]
+
+
+@pytest.mark.parametrize("take", [0, 1, 40])
+def test_columns_have_the_promised_types(prepared: Any, take: int) -> None:
+    """The same whether there are many rows or none."""
+    columns = prepared.dataset().take(take).numpy()
+    for name, dtype, shape in [
+        ("image", np.uint8, (2, 3, 1)),
+        ("label", np.int64, ()),
+        ("size", np.float32, (2,)),
+    ]:
+        assert (columns[name].dtype, columns[name].shape) == (dtype, (take, *shape))
+    assert type(columns["text"]) is list
+    assert len(columns["text"]) == take
+    for name in ("photo", "tokens", "words"):
+        assert len(columns[name]) == take
+
+
+@pytest.mark.parametrize("row", [40, -41, 10**9, 2**63 - 1])
+def test_rows_out_of_range(prepared: Any, row: int) -> None:
+    """They are an IndexError that names the row, alone, in a list, and in `select`."""
+    dataset = prepared.dataset()
+    for key in (row, [0, row], np.array([row])):
+        with pytest.raises(IndexError, match=f"no row {row} among 40"):
+            dataset[key]
+    with pytest.raises(IndexError, match=f"no row {row} among 40"):
+        dataset.select([row])
+
+
+def test_large_unsigned_numbers_do_not_count_from_the_end(prepared: Any) -> None:
+    """2**64 - 1 is no other way to write -1."""
+    with pytest.raises(IndexError, match="no row 18446744073709551615"):
+        prepared.dataset()[np.array([2**64 - 1], np.uint64)]
+
+
+def test_an_empty_view_has_no_row(prepared: Any) -> None:
+    """Neither the first nor the last."""
+    for row in (0, -1):
+        with pytest.raises(IndexError, match="among 0"):
+            prepared.dataset().take(0)[row]
+
+
+def test_masks_choose_rows(prepared: Any) -> None:
+    """A bool for each row; any other number of them is refused."""
+    dataset = prepared.dataset()
+    mask = dataset["label"] == 1
+    assert set(dataset[mask]["label"].tolist()) == {1}
+    assert rows_of(dataset[mask.tolist()]) == [r for r in prepared.rows["train"] if r["label"] == 1]
+    with pytest.raises(IndexError, match=r"mask for 2 rows does not fit 40"):
+        dataset[[True, False]]
+
+
+@pytest.mark.parametrize(
+    "key", [1.5, None, [0.5], ["a"], [1, [2, 3]], np.zeros((2, 2), int), b"label"], ids=repr
+)
+def test_other_keys_are_a_type_error(prepared: Any, key: Any) -> None:
+    """The message says what rows are chosen by."""
+    with pytest.raises(TypeError, match="whole numbers, slices and lists"):
+        prepared.dataset()[key]
+
+
+@pytest.mark.parametrize("key", [True, False, np.True_])
+def test_a_bool_is_no_row(prepared: Any, key: Any) -> None:
+    """Also of a dataset of one row, for which it might be a mask."""
+    for dataset in (prepared.dataset(), prepared.dataset().take(1)):
+        with pytest.raises(TypeError, match="a row is chosen by a whole number, not"):
+            dataset[key]
+
+
+def test_a_list_of_columns_is_told_its_way(prepared: Any) -> None:
+    """As people who know pandas write it."""
+    with pytest.raises(TypeError, match=r"ds\.columns\(\['label', 'text'\]\) chooses"):
+        prepared.dataset()[["label", "text"]]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda ds: ds.take("5"), "count is '5'; it must be a whole number"),
+        (lambda ds: ds.skip(2.5), "count is 2.5"),
+        (lambda ds: ds.shuffle("x"), "seed is 'x'; it must be a whole number"),
+        (lambda ds: ds.shuffle(None), "seed is None"),
+        (lambda ds: ds.split("a"), r"shares is \('a',\); it must be shares of the rows"),
+        (lambda ds: ds.split(float("nan")), "shares is"),
+        (lambda ds: ds.split(0.5, seed="x", stratify="label"), "seed is 'x'"),
+        (lambda ds: ds.folds(2.0), "count is 2.0; it must be a whole number from 2 to 40"),
+        (lambda ds: ds.take(1).folds(2), "1 rows make no folds"),
+        (lambda ds: ds.columns(["label", "label"]), "each of them once"),
+        (lambda ds: ds.filter(5), "keep is 5; it must be a function of a batch"),
+        (lambda ds: ds.align_labels("abc"), "names is 'abc'; it must be a list of names"),
+        (lambda ds: ds.align_labels(5), "names is 5"),
+    ],
+)
+def test_arguments_that_cannot_be(prepared: Any, make: Callable[[Any], Any], words: str) -> None:
+    """Which one, what it is, and what it must be; not what NumPy makes of it."""
+    with pytest.raises(ArgumentError, match=words):
+        make(prepared.dataset())
+
+
+def test_names_that_are_no_text(prepared: Any) -> None:
+    """There is no such column, and no such adapter."""
+    with pytest.raises(UnknownNameError, match="column named 5"):
+        prepared.dataset().columns(5)
+    with pytest.raises(UnknownNameError, match="adapter named 5"):
+        prepared.dataset().to(5)
+
+
+def test_columns_are_a_view_of_their_own(prepared: Any) -> None:
+    """Fewer of them, in the order asked for; one name is one column."""
+    view = prepared.dataset().columns(["text", "label"])
+    assert list(view.features) == list(view[0]) == list(view[:2]) == ["text", "label"]
+    assert list(prepared.dataset().columns("label").features) == ["label"]
+    assert view.supervised is None
+    assert prepared.dataset().columns(["label", "image"]).supervised == ("image", "label")
+
+
+def test_an_unknown_column_is_an_error_that_names_those_there_are(prepared: Any) -> None:
+    """By index, in `columns`, and for a column that an earlier view left out."""
+    dataset = prepared.dataset()
+    for get in (dataset.__getitem__, lambda name: dataset.columns(["label", name])):
+        with pytest.raises(UnknownNameError, match="no column named 'lable'") as caught:
+            get("lable")
+        assert caught.value.hint.endswith("known: image, label, size, text, photo, tokens, words")
+    with pytest.raises(UnknownNameError) as caught:
+        dataset.columns(["text"])["label"]
+    assert caught.value.known == ("text",)
+    with pytest.raises(KeyError):
+        dataset["lable"]
+
+
+def test_views_leave_the_dataset_as_it_was(prepared: Any) -> None:
+    """Each gives a new one."""
+    dataset = prepared.dataset()
+    dataset.shuffle(1), dataset.take(3), dataset.columns(["text"]), dataset.select([1])
+    assert [plain(row) for row in dataset] == prepared.rows["train"]
+
+
+def test_shards_hold_each_row_once(prepared: Any) -> None:
+    """Together they are the whole, also of a shuffled view; wrong numbers are refused."""
+    whole = prepared.dataset().shuffle(2)
+    parts = [whole.shard(i, 3) for i in range(3)]
+    assert [len(part) for part in parts] == [14, 13, 13]
+    together = sorted(row["text"] for part in parts for row in part)
+    assert together == sorted(whole["text"])
+    for index, count in [(3, 3), (-1, 3), (0.5, 3), ("a", 3)]:
+        with pytest.raises(ArgumentError, match=r"index is .* a whole number from 0 to 2"):
+            whole.shard(index, count)
+    with pytest.raises(ArgumentError, match="count is 0"):
+        whole.shard(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("shares", "lengths"),
+    [
+        ((0.9,), [36, 4]),
+        ((0.5, 0.5), [20, 20]),
+        ((0.8, 0.1), [32, 4, 4]),
+        ((1.0,), [40]),
+        ((1 / 3, 1 / 3, 1 / 3), [13, 14, 13]),
+        ((0.1,) * 10, [4] * 10),
+    ],
+)
+@pytest.mark.parametrize("seed", [None, 5])
+def test_split_gives_parts_one_behind_the_other(
+    prepared: Any, shares: tuple[float, ...], lengths: list[int], seed: int | None
+) -> None:
+    """One part for each share and one for the rest; no row is lost or twice."""
+    whole = prepared.dataset()
+    parts = whole.split(*shares, seed=seed)
+    assert [len(part) for part in parts] == lengths
+    together = [plain(row) for part in parts for row in part]
+    rows = prepared.rows["train"]
+    assert together == (rows if seed is None else ordered(rows, seed))
+
+
+@pytest.mark.parametrize("shares", [(), (0,), (-0.5,), (0.6, 0.6), (1.1,)])
+def test_shares_that_cannot_be_are_refused(prepared: Any, shares: tuple[float, ...]) -> None:
+    """They are above 0 and at most 1 together."""
+    with pytest.raises(ValueError, match="above 0"):
+        prepared.dataset().split(*shares)
+
+
+@pytest.mark.parametrize("answer", [[True], np.zeros(40), np.zeros((40, 1), bool), None])
+def test_a_filter_must_answer_for_each_row(prepared: Any, answer: Any) -> None:
+    """With one bool for each."""
+    with pytest.raises(TypeError, match="must return 40 bools"):
+        prepared.dataset().filter(lambda _: answer, columns=["label"])
+
+
+def test_filters_of_long_datasets() -> None:
+    """Rows beyond the first block are asked for too, and iterating crosses blocks."""
+    dataset = Dataset.from_arrays({"n": np.arange(5000)})
+    kept = dataset.filter(lambda batch: np.asarray(batch["n"] % 7 == 3))
+    assert [row["n"] for row in kept] == list(range(3, 5000, 7))
+    assert [row["n"] for row in dataset] == list(range(5000))

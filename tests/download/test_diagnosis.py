@@ -1,0 +1,106 @@
+"""What a person is told about bytes that are not the published ones."""
+
+import gzip
+import time
+from pathlib import Path
+
+import pytest
+
+from dshub.cache.partial import Partial
+from dshub.cache.store import Store
+from dshub.cache.usage import usage
+from dshub.catalog.manifest import Resource
+from dshub.checksums import Digest
+from dshub.download.diagnosis import diagnose
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.errors import ChecksumError, FetchError
+from dshub.publishing.serve.server import serving
+
+PUBLISHED = gzip.compress(bytes(range(256)) * 100, mtime=1)
+PORTAL = b"\n<!DOCTYPE html><html><head><title>Caf\xc3\xa9 &amp; Bar:\n Sign in</title>"
+
+
+def put(partial: Partial, data: bytes) -> None:
+    """Add bytes behind those that are there."""
+    span = partial.claim(None)
+    assert span is not None
+    partial.write(span, memoryview(data))
+    partial.release(span)
+
+
+def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, FetchError]:
+    """The error that a source with those bytes leads to."""
+    folder.mkdir()
+    (folder / "data.gz").write_bytes(data)
+    with serving(folder) as url, pytest.raises(FetchError) as caught:
+        digest, size = Digest.of_bytes(PUBLISHED).hex, len(PUBLISHED)
+        resource = Resource(urls=(f"{url}/data.gz",), sha256=digest, size=size)
+        Fetcher(store).fetch([Job("set", "data", resource)])
+    [attempts] = caught.value.attempts.values()
+    [error] = attempts
+    assert isinstance(error, ChecksumError)
+    return error, caught.value
+
+
+@pytest.mark.parametrize(
+    ("data", "told", "hint"),
+    [
+        (PORTAL, "an HTML page titled 'Café & Bar: Sign in'", "login"),
+        (b"<html><title>Quota exceeded</title>", "about a quota", "try again later"),
+        (b"<!doctype html><p>Not here.", "an HTML page", "browser"),
+        (b"<html><title>\x1b[31mred\x07</title>", "titled '[31mred'", "browser"),
+        (PUBLISHED[:-20], "cut short", "part of the file"),
+        (b"more" + PUBLISHED, "longer than the file", ""),
+        (b"", "empty", "try again later"),
+        (PUBLISHED[:-1] + b"?", "published anew", "new version of its manifest"),
+        (b"\0" * len(PUBLISHED), "", ""),
+    ],
+    ids=["login", "quota", "page", "control characters", "cut", "long", "empty", "anew", "zeros"],
+)
+def test_wrong_bytes_are_named(
+    data: bytes, told: str, hint: str, store: Store, tmp_path: Path
+) -> None:
+    """The message says what came and the hint what to do; the exit code is that of integrity."""
+    error, whole = wrong(data, store, tmp_path / "upstream")
+    assert told in error.told
+    assert told in str(whole)
+    assert hint in whole.hint
+    assert "DSHUB_MIRROR" in whole.hint
+    assert whole.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        (b"<title>" * 9_000, ""),
+        (b"<TITLE\n>" + b" " * 60_000 + b"x</Title>", ""),
+        (b"<title>&#" + b"9" * 9_000 + b";</title>", " titled"),
+        (b"</title><title x='y'>Sign\n in</title><title>more</title>", " titled 'Sign in'"),
+    ],
+    ids=["many", "long", "digits", "second"],
+)
+def test_any_page_is_diagnosed_at_once(page: bytes, title: str, tmp_path: Path) -> None:
+    """Titles without end, or with numbers that Python refuses, hold nothing up."""
+    path = tmp_path / "page"
+    path.write_bytes(b"<html>" + page)
+    began = time.process_time()
+    clause, _ = diagnose(path, Resource(), len(page))
+    assert time.process_time() - began < 0.5
+    assert f"an HTML page{title}" in clause
+
+
+def test_the_bytes_are_kept_for_a_look_until_the_file_has_arrived(
+    store: Store, tmp_path: Path
+) -> None:
+    """Once, under a name that the message tells, and gone when they are of no more use."""
+    for i in range(3):
+        error, _ = wrong(PORTAL, store, tmp_path / f"upstream{i}")
+    kept = Path(error.kept)
+    assert kept.read_bytes() == PORTAL
+    assert [item.path for item in usage(store.root) if item.size] == [kept]
+
+    with store.partial(Digest.of_bytes(PUBLISHED)) as partial:
+        put(partial, PUBLISHED)
+        store.publish(partial)
+    assert not kept.exists()

@@ -1,0 +1,119 @@
+"""Files that a person already has."""
+
+import bz2
+import gzip
+import lzma
+import os
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Resource
+from dshub.checksums import Digest
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.errors import StoreError
+from dshub.importing.files import import_files
+
+INSIDE = b"the bytes that matter" * 1000
+PUBLISHED = gzip.compress(INSIDE, 9, mtime=1)
+
+
+@pytest.fixture
+def wanted() -> Job:
+    """A compressed file whose content has a checksum of its own."""
+    resource = Resource(
+        filename="data.txt.gz",
+        sha256=Digest.of_bytes(PUBLISHED).hex,
+        content_sha256=Digest.of_bytes(INSIDE).hex,
+        size=len(PUBLISHED),
+    )
+    return Job("set", "data", resource)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "how"),
+    [
+        ("data.txt.gz", PUBLISHED, "same bytes"),
+        ("renamed.bin", PUBLISHED, "same bytes"),
+        ("data.txt.gz", gzip.compress(INSIDE, 1, mtime=99), "same content"),
+        ("data.txt.xz", lzma.compress(INSIDE), "same content"),
+        ("data.txt.bz2", bz2.compress(INSIDE), "same content"),
+        ("data.txt.zst", zstandard.ZstdCompressor().compress(INSIDE), "same content"),
+        ("data.txt", INSIDE, "same content"),
+    ],
+)
+@pytest.mark.parametrize("in_folder", [True, False])
+def test_files_are_recognised_by_what_they_hold(
+    *, in_folder: bool, name: str, data: bytes, how: str, wanted: Job, store: Store, tmp_path: Path
+) -> None:
+    """Under any name, in a folder or named directly, compressed anew or not at all."""
+    folder = tmp_path / "downloads" / "deeper"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(data)
+    (folder / "data.txt.zip").write_bytes(b"something else")
+    (folder / "unrelated").write_bytes(b"\0" * len(PUBLISHED))
+    top = tmp_path / "downloads" if in_folder else folder / name
+    [taken] = import_files(store, [wanted], [top])
+    assert (taken.how, taken.source) == (how, folder / name)
+    path = Fetcher(store).path(wanted)
+    assert path is not None
+    assert path.read_bytes() == (PUBLISHED if how == "same bytes" else INSIDE)
+    assert (folder / name).read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>", PUBLISHED[:-5], gzip.compress(INSIDE[:-1], mtime=1), INSIDE + b"!"],
+    ids=["empty", "page", "truncated", "other content", "longer"],
+)
+def test_wrong_files_are_not_taken(
+    data: bytes, wanted: Job, store: Store, tmp_path: Path, cache: Path
+) -> None:
+    """A file of the right name with other bytes is left where it is, and nothing is kept."""
+    path = tmp_path / "data.txt.gz"
+    path.write_bytes(data)
+    assert import_files(store, [wanted], [path]) == []
+    assert Fetcher(store).path(wanted) is None
+    assert [item for item in cache.rglob("*") if item.is_file() and item.stat().st_size > 100] == [
+        cache / "CACHEDIR.TAG"
+    ] or not cache.exists()
+
+
+def test_a_path_that_is_not_there_is_named(wanted: Job, store: Store, tmp_path: Path) -> None:
+    """A misspelt folder is an error, not an empty one."""
+    with pytest.raises(StoreError, match="missing-folder"):
+        import_files(store, [wanted], [tmp_path / "missing-folder"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+def test_a_file_one_may_not_read_is_named(wanted: Job, store: Store, tmp_path: Path) -> None:
+    """It may be the one that is wanted, so it is not passed by in silence."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    path = tmp_path / "data.txt.gz"
+    path.write_bytes(PUBLISHED)
+    path.chmod(0)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            with pytest.raises(StoreError, match=r"cannot read .*data\.txt\.gz: Permission denied"):
+                import_files(store, [wanted], [tmp_path])
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_bomb_among_the_files_is_passed_over(wanted: Job, store: Store, tmp_path: Path) -> None:
+    """It is not what is looked for, and does not end the search."""
+    (tmp_path / "data.txt.bz2").write_bytes(bz2.compress(bytes(300_000_000)))
+    (tmp_path / "data.txt.gz").write_bytes(PUBLISHED)
+    (tmp_path / "data.txt.xz").write_bytes(lzma.compress(INSIDE))
+    assert import_files(store, [wanted], [tmp_path / "data.txt.bz2"]) == []
+    (taken,) = import_files(store, [wanted], [tmp_path])
+    assert taken.source == tmp_path / "data.txt.gz"

@@ -1,0 +1,20 @@
+"""Holding back what arrives."""
+
+import threading
+import time
+
+from dshub.download.session import Limiter
+
+
+def test_all_connections_together_stay_below_the_rate() -> None:
+    """Whoever takes bytes is told to wait until their turn, in whichever thread it is."""
+    began, waits = time.monotonic(), list[float]()
+    limiter = Limiter(1000)
+    threads = [threading.Thread(target=lambda: waits.append(limiter.take(500))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    passed = time.monotonic() - began
+    assert 4.0 - passed <= max(waits) <= 4.0
+    assert limiter.piece < 1000

@@ -1,0 +1,76 @@
+"""The file transport, and the choice of a transport."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dshub.download.transports import Transports
+from dshub.download.transports.file import Transport
+from dshub.errors import TransportError, UnknownNameError
+from dshub.testing.transports import TransportTests
+
+
+class TestPath(TransportTests):
+    """The suite, with plain paths."""
+
+    def transport(self) -> Transport:
+        return Transport(timeout=1)
+
+    def url(self, path: Path) -> str:
+        return str(path)
+
+
+class TestFileUrl(TestPath):
+    """The suite, with file: addresses, blanks and percent signs included."""
+
+    def url(self, path: Path) -> str:
+        return path.as_uri()
+
+
+def test_names_with_blanks(tmp_path: Path) -> None:
+    """An address is decoded, a path is not."""
+    path = tmp_path / "a b%20c"
+    path.write_bytes(b"x")
+    for url in (str(path), path.as_uri()):
+        with Transports(timeout=1).of(url).open(url) as answer:
+            buffer = memoryview(bytearray(10))
+            assert bytes(buffer[: answer.readinto(buffer)]) == b"x"
+
+
+def test_an_unknown_scheme_names_the_known_ones() -> None:
+    """`s3://` without its transport says what there is."""
+    with pytest.raises(UnknownNameError) as caught:
+        Transports(timeout=1).of("gopher://x/y")
+    assert {"file", "http"} <= set(caught.value.known)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a named pipe")
+def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "data")
+    with pytest.raises(TransportError, match="it is a named pipe, not a file") as caught:
+        Transport(timeout=1).open(str(tmp_path / "data"))
+    assert not caught.value.absent
+
+
+@pytest.mark.parametrize("name", ["index.json", "blobs-v1/3a/3aede38d", "tables-v1/ds/key/t.arrow"])
+def test_a_link_in_a_mirror_is_no_file(tmp_path: Path, name: str) -> None:
+    """It could lead to a file of the reader, which would be copied into a cache of many."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(tmp_path / "secret")
+    with pytest.raises(TransportError, match="it is a link, not a file"):
+        Transport(timeout=1).open(str(path))
+
+
+def test_a_folder_of_links_to_downloads_can_be_named(tmp_path: Path) -> None:
+    """`dshub fetch --from` takes a person's own links, and a mirror may lie behind one."""
+    (tmp_path / "disk" / "blobs-v1").mkdir(parents=True)
+    (tmp_path / "disk" / "blobs-v1" / "3a").write_bytes(b"x")
+    (tmp_path / "train.tar").symlink_to(tmp_path / "disk" / "blobs-v1" / "3a")
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "blobs-v1").symlink_to(tmp_path / "disk" / "blobs-v1")
+    for path in (tmp_path / "train.tar", tmp_path / "mirror" / "blobs-v1" / "3a"):
+        assert Transport(timeout=1).head(str(path)).total == 1

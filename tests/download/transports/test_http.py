@@ -1,0 +1,188 @@
+"""The HTTP transport, against real servers on this machine."""
+
+import socket
+import traceback
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from time import time
+from typing import Any
+
+import pytest
+import responses
+
+from dshub.download.transports.http import Transport
+from dshub.errors import TransportError
+from dshub.publishing.serve.server import serving
+from dshub.testing.transports import TransportTests
+
+
+class TestHttp(TransportTests):
+    """The suite, over a server of its own for each test's folder."""
+
+    @pytest.fixture(autouse=True)
+    def _serve(self, tmp_path: Path) -> Iterator[None]:
+        self.folder = tmp_path
+        with serving(tmp_path) as self.address:
+            yield
+
+    def transport(self) -> Transport:
+        return Transport(timeout=5)
+
+    def url(self, path: Path) -> str:
+        return f"{self.address}/{path.relative_to(self.folder).as_posix()}"
+
+
+@contextmanager
+def answering(status: int, headers: dict[str, str], body: bytes = b"") -> Iterator[tuple[str, Any]]:
+    """A server with one answer to everything; yields its address and the requests it saw."""
+    seen: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name http.server looks for
+            seen.append(self.headers)
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/file", seen
+        server.shutdown()
+
+
+def failure(url: str) -> TransportError:
+    """The error that opening an address raises."""
+    with closing(Transport(timeout=2)) as transport, pytest.raises(TransportError) as caught:
+        transport.open(url)
+    return caught.value
+
+
+def test_the_stored_bytes_are_asked_for_and_never_decoded() -> None:
+    """A server that calls a .gz file "Content-Encoding: gzip" still delivers the .gz file."""
+    body = b"\x1f\x8b\x08\x00 not really compressed"
+    with answering(200, {"Content-Encoding": "gzip"}, body) as (url, seen):
+        with closing(Transport(timeout=2)) as transport, transport.open(url) as answer:
+            buffer = memoryview(bytearray(1000))
+            assert bytes(buffer[: answer.readinto(buffer)]) == body
+            assert answer.encoding == "gzip"
+        assert seen[0]["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_refusals_that_last(status: int) -> None:
+    """Trying again would not help; the status is named."""
+    with answering(status, {}) as (url, _):
+        error = failure(url)
+    assert not error.transient
+    assert str(status) in str(error)
+    assert url in str(error)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_refusals_that_pass(status: int) -> None:
+    """Trying again may help."""
+    with answering(status, {"Retry-After": "7"}) as (url, _):
+        error = failure(url)
+    assert error.transient
+    assert error.retry_after == 7
+
+
+def test_retry_after_may_be_a_date() -> None:
+    """A date is turned into seconds from now."""
+    with answering(503, {"Retry-After": formatdate(time() + 60, usegmt=True)}) as (url, _):
+        error = failure(url)
+    assert error.retry_after is not None
+    assert 50 < error.retry_after < 70
+
+
+def test_an_answer_to_another_range_is_not_used() -> None:
+    """A 206 that begins elsewhere is as good as none: the file is asked for anew."""
+    headers = {"Content-Range": "bytes 3-9/10"}
+    with answering(206, headers, b"0123456") as (url, seen):
+        with closing(Transport(timeout=2)) as transport, pytest.raises(TransportError):
+            transport.open(url, start=5)
+        assert [request["Range"] for request in seen] == ["bytes=5-", None]
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/"])
+def test_redirects_lead_to_http_alone(target: str) -> None:
+    """A server cannot send us to a file of this machine."""
+    with answering(302, {"Location": target}) as (url, _):
+        error = failure(url)
+    assert "redirect" in str(error)
+    assert "refused" in str(error)
+    assert not error.transient
+
+
+@responses.activate
+def test_a_redirect_never_gives_up_encryption() -> None:
+    """From https to http is refused."""
+    responses.get(
+        "https://safe.example/x", status=302, headers={"Location": "http://safe.example/y"}
+    )
+    responses.get("http://safe.example/y", body=b"data")
+    assert "refused" in str(failure("https://safe.example/x"))
+
+
+def test_redirects_end() -> None:
+    """A loop is given up after ten."""
+    with answering(302, {"Location": "/file"}) as (url, seen):
+        error = failure(url)
+    assert "redirects" in str(error)
+    assert len(seen) == 11
+
+
+def test_nobody_there() -> None:
+    """A closed port is a host that cannot be reached."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        error = failure(f"http://127.0.0.1:{held.getsockname()[1]}/file")
+    assert error.unreachable
+    assert error.transient
+    assert "refused" in str(error)
+
+
+def test_silence_is_noticed() -> None:
+    """A server that accepts and says nothing is given up after the time-out."""
+    with socket.socket() as quiet:
+        quiet.bind(("127.0.0.1", 0))
+        quiet.listen()
+        url = f"http://127.0.0.1:{quiet.getsockname()[1]}/file"
+        with (
+            closing(Transport(timeout=0.2)) as transport,
+            pytest.raises(TransportError, match="timed out") as caught,
+        ):
+            transport.open(url)
+    assert caught.value.transient
+
+
+def test_password_in_an_address_wins_over_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written there is meant; netrc is for addresses without a password."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with answering(200, {}, b"data") as (url, seen), closing(Transport(timeout=5)) as transport:
+        for address in (url.replace("//", "//us%40er:p%2Fw@"), url):
+            transport.open(address).close()
+    sent = [b64decode(headers["Authorization"].removeprefix("Basic ")) for headers in seen]
+    assert sent == [b"us@er:p/w", b"someone:other"]
+
+
+def test_cause_of_an_error_shows_no_query() -> None:
+    """A traceback is often sent to others; urllib3 names what was asked for."""
+    address = f"http://user:{'pw' * 3}@127.0.0.1:9/x?token={'pw' * 3}"
+    with closing(Transport(timeout=5)) as transport, pytest.raises(TransportError) as caught:
+        transport.open(address)
+    assert "pwpwpw" not in "".join(traceback.format_exception(caught.value))

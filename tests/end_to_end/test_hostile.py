@@ -1,0 +1,548 @@
+"""Hostile values in files that others can write: accepted, or an error of ours."""
+
+import copy
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dshub import Hub, Manifest, Settings
+from dshub.cache.journal import HEAD, Origin, read_journal
+from dshub.cache.paths import blob_path
+from dshub.cache.references import Reference, read_reference
+from dshub.cache.store import Store
+from dshub.catalog.features import LabelFeature
+from dshub.catalog.manifest import Resource, Split
+from dshub.catalog.parsing import from_json, parse, to_json
+from dshub.catalog.registry import version_key
+from dshub.checksums import Digest
+from dshub.datasets.dataset import Dataset
+from dshub.errors import ArgumentError, DshubError, ManifestError, ReadError, StoreError
+from dshub.export._running import read as read_record
+from dshub.hub.lockfile import read as read_lock
+from dshub.importing.records import imports
+from dshub.mirrors.index import BlobFacts, Index, TableFacts, entry_of
+from dshub.mirrors.mirrors import Mirrors
+from dshub.mirrors.registry import MirrorRegistry
+from dshub.progress import Silent
+from dshub.tables.table import Table
+from dshub.tables.writer import TableWriter
+
+DEEP = "[" * 100_000 + "]" * 100_000
+HOSTILE = {
+    "negative": "-1",
+    "too large": str(2**53 + 1),
+    "64 bits": str(2**64),
+    "5,000 digits": "9" * 5000,
+    "float": "1.5",
+    "huge float": "1e400",
+    "NaN": "NaN",
+    "bool": "true",
+    "null": "null",
+    "empty": '""',
+    "list": "[]",
+    "dict": "{}",
+    "deep": DEEP,
+    "superscript": '"\\u00b2"',
+    "many digits": f'"{"9" * 5000}"',
+    "path": '"../x"',
+    "NUL": '"a\\u0000b"',
+    "surrogate": '"\\ud800"',
+}
+MARK = "@hostile@"
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document, containers included."""
+    yield place
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(item, (*place, key))
+
+
+def mutated(document: Any) -> Iterator[tuple[str, str]]:
+    """The document as JSON with each hostile value in each place, and what was done to it."""
+    for place in list(places(document))[1:]:
+        changed = copy.deepcopy(document)
+        inner = changed
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = MARK
+        text = json.dumps(changed)
+        for name, literal in HOSTILE.items():
+            yield f"{place}: {name}", text.replace(f'"{MARK}"', literal)
+
+
+def survives(work: Callable[[], object], title: str, *errors: type[Exception]) -> bool:
+    """Whether some work succeeds; it must, or raise one of some errors."""
+    try:
+        work()
+    except errors:
+        return False
+    except Exception as error:  # noqa: BLE001  # that is what is tested
+        pytest.fail(f"{title}: {type(error).__name__}: {str(error)[:200]}")
+    return True
+
+
+def promptly(work: Callable[[], object]) -> object:
+    """The result of some work, or the error; it has to end soon."""
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:  # noqa: BLE001  # looked at by the caller
+            results.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(timeout=30)
+    assert results, "it hangs"
+    return results[0]
+
+
+DATA = b"one\ntwo\nthree\n"
+
+
+def text_manifest(name: str) -> str:
+    """A dataset of three lines, whose file only a mirror has."""
+    return f"""\
+schema = 1
+name = "{name}"
+version = "1.0.0"
+title = "Lines"
+summary = "Three lines."
+task = "none"
+homepage = "https://example.invalid"
+
+[resources.lines]
+filename = "lines.txt"
+urls = ["http://127.0.0.1:9/lines.txt"]
+sha256 = "{hashlib.sha256(DATA).hexdigest()}"
+size = {len(DATA)}
+
+[features]
+text = {{ kind = "text" }}
+
+[splits.train]
+rows = 3
+reader = {{ format = "lines" }}
+files = {{ text = "lines" }}
+"""
+
+
+def publish(folder: Path, name: str) -> dict[str, Any]:
+    """Make a mirror of a dataset; returns what its index lists."""
+    text = text_manifest(name).encode()
+    facts = BlobFacts(digest=f"sha256:{'1' * 64}", size=9)
+    table = TableFacts(key="0" * 16, files={"table.json": facts})
+    entry = entry_of(parse(text.decode(), source="test"), text, {"train": table})
+    for data in (text, DATA):
+        path = folder / blob_path(Digest.of_bytes(data))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (folder / "index.json").write_bytes(Index.of([entry]).encode())
+    listed: dict[str, Any] = json.loads(Index.of([entry]).body)[0]
+    return listed
+
+
+def index_of(body: str) -> bytes:
+    """An index with a body whose checksum is right."""
+    digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+    head = f'{{"schema":1,"sha256":"{digest}","signatures":[],"datasets":'
+    return f"{head}{body}}}\n".encode("utf-8", "surrogatepass")
+
+
+@pytest.fixture
+def mirrors(tmp_path: Path) -> tuple[Path, Path, dict[str, Any]]:
+    """A mirror that becomes a bad one, a good one, and what the first lists."""
+    bad, good = tmp_path / "bad", tmp_path / "good"
+    listed = publish(bad, "toy")
+    publish(good, "sound")
+    local = tmp_path / "registry" / "mine"
+    local.mkdir(parents=True)
+    (local / "1.0.0.toml").write_text(text_manifest("mine"))
+    return bad, good, listed
+
+
+def hub(bad: Path, good: Path) -> tuple[Hub, Mirrors]:
+    """A hub with both mirrors, a folder of manifests, and nothing built in."""
+    parent = bad.parent
+    settings = Settings.read(
+        environment={}, cache=parent / "cache", mirrors=[str(bad), str(good)], timeout=1
+    )
+    mirrors = Mirrors(settings, Store(settings.cache))
+    registry = MirrorRegistry([parent / "registry"], mirrors=mirrors, built_in=False)
+    return Hub(settings=settings, registry=registry, progress=Silent()), mirrors
+
+
+def test_a_bad_mirror_is_the_trouble_of_that_mirror_alone(
+    mirrors: tuple[Path, Path, dict[str, Any]],
+) -> None:
+    """Whatever its index says; other mirrors and folders list and find their datasets."""
+    bad, good, listed = mirrors
+    refused = 0
+    for title, text in mutated(listed):
+        (bad / "index.json").write_bytes(index_of(f"[{text}]"))
+        mine, asked = hub(bad, good)
+        assert {"mine", "sound"} <= set(mine.names()), title
+        assert {"mine", "sound"} <= {item.name for item in mine.registry.listing()}, title
+        troubles = asked.troubles
+        for address, error in troubles.items():
+            assert address == str(bad), title
+            assert isinstance(error, ReadError), title
+            assert str(bad) in str(error), title
+        if asked.troubles:
+            refused += 1
+        else:
+            survives(partial(every_manifest, mine), title, DshubError)
+    assert refused > 300
+
+
+def every_manifest(mine: Hub) -> list[Manifest]:
+    """Read what can be named."""
+    return [mine.info(name) for name in mine.names()]
+
+
+CASES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "manifest of size -3": lambda entry: entry["manifest"].update(size=-3),
+    "file of size -1": lambda entry: entry["files"][0].update(size=-1),
+    "table of size -1": lambda entry: entry["tables"]["train"]["files"]["table.json"].update(
+        size=-1
+    ),
+    "manifest by MD5": lambda entry: entry["manifest"].update(digest="md5:" + "0" * 32),
+    "version of 5,000 digits": lambda entry: entry.update(version=f"{'9' * 5000}.0.0"),
+    "version with a superscript": lambda entry: entry.update(version="1.0.\u00b2"),
+    "listed twice": id,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_files_are_fetched_though_another_mirror_has_a_bad_index(
+    mirrors: tuple[Path, Path, dict[str, Any]], case: str
+) -> None:
+    """And what only the bad one lists is an error that names it."""
+    bad, good, listed = mirrors
+    CASES[case](listed)
+    entries = [listed, listed] if case == "listed twice" else [listed]
+    (bad / "index.json").write_bytes(index_of(json.dumps(entries)))
+    mine, _ = hub(bad, good)
+    assert mine.names() == ["mine", "sound"]
+    fetched = promptly(lambda: mine.fetch("mine", "sound", prepare=False))
+    assert isinstance(fetched, list), fetched
+    refused = promptly(lambda: mine.fetch("toy", prepare=False))
+    assert isinstance(refused, ReadError)
+    assert str(bad) in str(refused)
+
+
+def test_the_head_of_an_index_may_hold_anything(mirrors: tuple[Path, Path, Any]) -> None:
+    """Each of its fields is checked, too."""
+    document = json.loads((mirrors[0] / "index.json").read_bytes())
+    document |= {"serial": 7, "date": "2026-01-31T12:00:00Z", "signatures": ["x"]}
+    for title, text in mutated(document):
+        data = text.encode("utf-8", "surrogatepass")
+        survives(partial(Index.read, data, source="m"), title, DshubError)
+    for data in (b'{"schema":1,"x":"\xff"}', DEEP.encode(), b"{" * 100_000):
+        assert not survives(partial(Index.read, data, source="m"), "head", ReadError)
+
+
+def test_a_size_below_zero_is_refused_before_anything_waits_for_it(hub: Hub) -> None:
+    """Also of a manifest that was made in Python."""
+    from dshub.download.sources import Job
+
+    resource = Resource(urls=("http://127.0.0.1:9/x",), sha256="0" * 64, size=-3)
+    error = promptly(lambda: hub.fetcher().fetch([Job("toy", "lines", resource)]))
+    assert isinstance(error, ArgumentError)
+    assert "the size of lines is -3" in str(error)
+
+
+@pytest.mark.parametrize("version", ["\u00b2", "9" * 5000, "1.\u0663.0", "", "...", "-1", "1.0.x"])
+def test_any_text_can_be_sorted_as_a_version(version: str) -> None:
+    """A file of any name may lie in a registry."""
+    assert sorted(["1.0.0", version], key=version_key)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """The folder of a table in two shards."""
+    manifest = Manifest(
+        schema=1,
+        name="ds",
+        version="1.0.0",
+        title="A dataset",
+        summary="Made up.",
+        task="none",
+        homepage="https://example.invalid",
+        resources={"r": Resource(filename="r", sha256="0" * 64, size=5)},
+        features={"label": LabelFeature(names=("a", "b", "c"))},
+        splits={"train": Split(rows=40, reader={"format": "idx"}, files={"label": "r"})},
+    )
+    folder = tmp_path / "table"
+    folder.mkdir()
+    with TableWriter(folder, manifest, "train", shard_bytes=100) as writer:
+        for _ in range(2):
+            labels = pa.array(np.arange(20) % 3)
+            writer.write(pa.RecordBatch.from_pydict({"label": labels}))
+        writer.close({"key": "value"})
+    return folder
+
+
+def walked(folder: Path) -> int:
+    """Read every row of a table."""
+    rows = Dataset.from_tables([folder])
+    return sum(len(batch["label"]) for batch in rows.batches(7, shuffle=False))
+
+
+def test_a_table_is_read_right_or_refused(table: Path) -> None:
+    """Whatever its `table.json` says: never a traceback, never other rows."""
+    path = table / "table.json"
+    document = json.loads(path.read_bytes())
+    for title, text in mutated(document):
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        if survives(lambda: walked(table), title, DshubError):
+            assert walked(table) == 40, title
+
+
+@pytest.mark.parametrize(
+    ("shard", "change"),
+    [
+        (0, {"rows": 0}),
+        (0, {"rows": 39}),
+        (1, {"file": "../table/train-00001-of-00002.arrow"}),
+        (1, {"file": "train-00000-of-00002.arrow"}),
+        (1, {"sha256": "x"}),
+        (1, {"size": -1}),
+    ],
+)
+def test_shards_have_to_fit_their_table(table: Path, shard: int, change: dict[str, Any]) -> None:
+    """Their rows add up, their names stay in the folder."""
+    path = table / "table.json"
+    document = json.loads(path.read_bytes())
+    document["shards"][shard] |= change
+    path.write_text(json.dumps(document))
+    with pytest.raises(StoreError) as caught:
+        Table(table)
+    assert "dshub cache rm --prepared" in caught.value.hint
+
+
+@pytest.mark.parametrize("rows", [0, 19, 21])
+def test_a_resumed_table_has_the_rows_of_its_shards(table: Path, tmp_path: Path, rows: int) -> None:
+    """A journal that says otherwise is not gone on with."""
+    record = Table(table).record
+    shard = json.loads((table / "table.json").read_bytes())["shards"][0]
+    journal = {"stamp": "s", "shards": [shard | {"rows": rows}]}
+    (table / "journal.json").write_text(json.dumps(journal))
+    with TableWriter(table, record.manifest, "train") as writer:
+        writer.resume("s")
+        assert writer.rows == 0
+
+
+def test_a_resumed_table_survives_any_journal(table: Path) -> None:
+    """It begins anew, or goes on with whole shards."""
+    record = Table(table).record
+    shards = json.loads((table / "table.json").read_bytes())["shards"]
+    before = {path.name: path.read_bytes() for path in table.iterdir()}
+    for title, text in mutated({"stamp": "s", "shards": shards}):
+        for name, data in before.items():
+            (table / name).write_bytes(data)
+        (table / "journal.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+        with TableWriter(table, record.manifest, "train") as writer:
+            survives(partial(writer.resume, "s"), title)
+            assert writer.rows in {0, 20, 40}, title
+
+
+def test_a_journal_of_a_download_says_something_or_nothing(tmp_path: Path) -> None:
+    """And no header can be made of an entity tag that is none."""
+    path = tmp_path / "journal"
+    for title, text in mutated({"url": "https://a.example/x", "etag": '"1"'}):
+        path.write_text(text.ljust(HEAD - 1) + "\n", encoding="utf-8", errors="surrogatepass")
+        survives(lambda: read_journal(path), title)
+    for etag in ("x", '"a\r\nHost: b"', '"\u2603"', '"' + "x" * 3000 + '"'):
+        path.write_text(json.dumps({"url": "", "etag": etag}).ljust(HEAD - 1) + "\n")
+        assert read_journal(path) is None
+    path.write_text(json.dumps({"url": "u", "etag": '"1"'}).ljust(HEAD - 1) + "\n")
+    journal = read_journal(path)
+    assert journal is not None
+    assert journal[0] == Origin("u", '"1"')
+
+
+def test_a_reference_is_one_or_none(tmp_path: Path) -> None:
+    """What a note says that makes no sense is as if there were no note."""
+    note = tmp_path / "note.json"
+    file = tmp_path / "caf\udce9"  # a name that is not UTF-8
+    file.write_bytes(b"data")
+    reference = Reference.of(file, file.stat())
+    note.write_bytes(reference.encoded())
+    assert read_reference(note) == reference
+    for title, text in mutated({"path": str(tmp_path / "x"), "size": 4, "changed": 5}):
+        note.write_bytes(text.encode("utf-8", "surrogatepass"))
+
+        def look() -> None:
+            found = read_reference(note)
+            assert found is None or isinstance(found.fault, str)
+
+        survives(look, title)
+
+
+def test_a_note_of_an_import_fits_its_dataset_or_is_passed_over(tmp_path: Path) -> None:
+    """A layout that it names has to be the one that it lies under."""
+    from dshub import Registry
+
+    registry = Registry()
+    manifests = map(registry.manifest, registry.names())
+    manifest = next(
+        item for item in manifests for lay in item.layouts.values() if lay.local_members
+    )
+    name, layout = next((k, v) for k, v in manifest.layouts.items() if v.local_members)
+    document = {
+        "schema": 1,
+        "name": manifest.name,
+        "layout": name,
+        "split": layout.split,
+        "path": str(tmp_path),
+        "prefix": "",
+        "identity": "0" * 64,
+        "files": 3,
+        "size": 9,
+    }
+    path = tmp_path / "imports-v1" / manifest.name / f"{name}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(document))
+    assert len(imports(Store(tmp_path), manifest)) == 1
+    for title, text in mutated(document):
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+
+        def look() -> None:
+            for record in imports(Store(tmp_path), manifest):
+                assert record.manifest(manifest).resources
+                assert (record.name, record.layout) == (manifest.name, name)
+
+        survives(look, title)
+
+
+def test_a_record_of_an_export_is_read_or_refused(tmp_path: Path) -> None:
+    """The files that it names are removed with --force, so they lie in its folder."""
+    file = {"name": "train-00000-of-00001.parquet", "size": 3}
+    split = {
+        "dataset": "ds@1.0.0",
+        "split": "train",
+        "fingerprint": "f",
+        "revision": 1,
+        "rows": 3,
+        "shards": 1,
+        "features": {"label": {"kind": "label", "names": ["a", "b"]}},
+        "done": {"0": [file]},
+    }
+    path = tmp_path / ".dshub-export.json"
+    for title, text in mutated({"schema": 1, "format": "parquet", "splits": {"train": split}}):
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+
+        def look() -> None:
+            record = read_record(tmp_path, "parquet")
+            for item in record.splits.values():
+                assert all(Path(f.name).name == f.name for fs in item.done.values() for f in fs)
+
+        survives(look, title, DshubError)
+
+
+def test_a_lock_is_read_or_refused(tmp_path: Path) -> None:
+    """TOML holds numbers of any length, in hexadecimal digits, and dates."""
+    path = tmp_path / "dshub.lock"
+    fields = {
+        "name": '"mnist"',
+        "version": '"1.0.0"',
+        "digest": f'"{"0" * 64}"',
+        "path": '"m.toml"',
+        "files": f'{{ a = {{ name = "f", digest = "sha256:{"0" * 64}", size = 3 }} }}',
+        "splits": f'{{ train = {{ rows = 3, fingerprint = "{"0" * 64}" }} }}',
+    }
+    odd = {**HOSTILE, "hexadecimal": "0x" + "f" * 5000, "date": "2026-01-31", "inf": "inf"}
+    odd |= {"rows": "{ train = { rows = -1, fingerprint = 'x' } }", "md5": '"md5:0"'}
+    for field in (None, *fields):
+        for title, literal in odd.items():
+            lines = [f"{key} = {literal if key == field else text}" for key, text in fields.items()]
+            schema = literal if field is None else "1"
+            path.write_text(f"schema = {schema}\n[[dataset]]\n" + "\n".join(lines))
+            survives(lambda: read_lock(path), f"{field}: {title}", StoreError)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "schema = 0x{}",
+        "name = 0x{}",
+        "rows = 0x{}",
+        "size = 0x{}",
+        "resources = 0x{}",
+        "text = 0x{}",
+        "text = {{ kind = 0x{} }}",
+        "reader = {{ format = 0x{} }}",
+        "figures = {{ label-counts = [0x{}, 1] }}",
+    ],
+)
+def test_a_manifest_with_an_endless_number_has_faults(line: str) -> None:
+    """Python refuses to write such a number in decimal digits."""
+    name = line.partition(" ")[0]
+    lines = [old for old in text_manifest("toy").splitlines() if not old.startswith(f"{name} =")]
+    if name == "resources":
+        lines = [old for old in lines if old != "[resources.lines]"]
+    first = name in {"schema", "name", "resources"}
+    place = 0 if first else lines.index("[features]") + 1 if name == "text" else len(lines)
+    lines.insert(place, line.format("f" * 5000))
+    with pytest.raises(ManifestError):
+        parse("\n".join(lines), source="test")
+
+
+def test_a_kept_manifest_is_whole_or_refused() -> None:
+    """That of a stand-in, which lies in the cache as JSON."""
+    document = json.loads(to_json(parse(text_manifest("toy"), source="test")))
+    for title, text in mutated(document):
+        data = text.encode("utf-8", "surrogatepass")
+
+        def look(data: bytes = data) -> None:
+            manifest = from_json(data)
+            assert manifest.digest
+            assert [item.digest for item in manifest.resources.values()]
+            assert manifest.prepared_size() >= 0
+
+        survives(look, title, ManifestError)
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ({}, True),
+        ({"rows": 41}, False),
+        ({"split": "test"}, False),
+        ({"shards": []}, False),
+        ({"recipe": {"key": "other"}}, False),
+    ],
+)
+def test_a_table_of_a_mirror_is_taken_whole_or_not_at_all(
+    table: Path, tmp_path: Path, cache: Path, change: dict[str, Any], taken: bool
+) -> None:
+    """Where its record makes no sense it is prepared from the files, as if there were none."""
+    path = table / "table.json"
+    manifest = Table(table).record.manifest
+    facts = {
+        item.name: BlobFacts(digest=str(Digest.of_file(item)), size=item.stat().st_size)
+        for item in table.glob("*.arrow")
+    }
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | change))
+    facts["table.json"] = BlobFacts.of_bytes(path.read_bytes())
+    key = "0123456789abcdef"
+    target = tmp_path / "mirror" / "tables-v1" / "ds" / key
+    target.parent.mkdir(parents=True)
+    table.rename(target)
+    entry = entry_of(manifest, b"", {"train": TableFacts(key=key, files=facts)})
+    settings = Settings.read(environment={}, cache=cache, mirrors=[str(tmp_path / "mirror")])
+    mirrors = Mirrors(settings, Store(cache))
+    assert mirrors.take_table(entry, "train", key, {"key": "value"}) is taken
+    assert (cache / "tables-v1" / "ds" / key).is_dir() is taken

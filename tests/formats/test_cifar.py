@@ -1,0 +1,152 @@
+"""CIFAR's binary files, against a reading of each byte."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from independent import cifar
+
+from dshub import formats
+from dshub.errors import ManifestError, ReadError
+from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+
+FORMAT = {"format": "cifar"}
+COARSE_FIRST = FORMAT | {"labels": ["coarse_label", "fine_label"]}
+
+
+def pictures(count: int, seed: int = 0) -> np.ndarray:
+    """(count, 32, 32, 3) of noise."""
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+
+def nested(array: np.ndarray) -> pa.Array:
+    """Rows as nested fixed-size lists."""
+    column = pa.array(array.reshape(-1))
+    for length in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column
+
+
+def images(batches: list[pa.RecordBatch]) -> np.ndarray:
+    """The column `image` of all batches, (rows, 32, 32, 3)."""
+    values = [batch.column("image").flatten().flatten().flatten() for batch in batches]
+    return np.concatenate([part.to_numpy() for part in values]).reshape(-1, 32, 32, 3)
+
+
+def read(options: dict[str, Any], *contents: bytes) -> list[pa.RecordBatch]:
+    """All batches of some files of one part."""
+    files = [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]
+    return list(formats.create(options).read({"records": files}))
+
+
+class TestCifar10(ReaderTests):
+    """One label, and the training set in five files."""
+
+    parts: ClassVar = {"records": tuple(f"data_batch_{i}.bin" for i in range(1, 6))}
+    tells_damage = False  # cut between two records, a file is a shorter one
+
+    def reader(self) -> formats.Reader:
+        return formats.create(FORMAT)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        labels = pa.array((np.arange(count) % 10).astype(np.uint8))
+        return pa.RecordBatch.from_pydict({"image": nested(pictures(count)), "label": labels})
+
+
+class TestCifar100(TestCifar10):
+    """Two labels."""
+
+    parts: ClassVar = {"records": ("train.bin",)}
+
+    def reader(self) -> formats.Reader:
+        return formats.create(COARSE_FIRST)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        rows = super().rows(count).rename_columns(["image", "coarse_label"])
+        return rows.append_column("fine_label", pa.array((np.arange(count) % 100).astype(np.uint8)))
+
+
+def test_each_value_is_where_the_page_says() -> None:
+    """Value (row, column, channel) is byte 1 + 1024 channel + 32 row + column of a record."""
+    record = bytes([7]) + bytes((i * 7 + i // 256) % 256 for i in range(3072))
+    (batch,) = read(FORMAT, record)
+    (found,) = images([batch])
+    assert batch.column("label").to_pylist() == [7]
+    assert all(
+        found[y, x, c] == record[1 + 1024 * c + 32 * y + x]
+        for y in range(32)
+        for x in range(32)
+        for c in range(3)
+    )
+
+
+@pytest.mark.parametrize("options", [FORMAT, COARSE_FIRST])
+def test_against_an_independent_reading(options: dict[str, Any]) -> None:
+    """Files of noise, one behind the other, in the order in which they are named."""
+    size = 3072 + len(options.get("labels", ["label"]))
+    contents = [np.random.default_rng(i).bytes(size * rows) for i, rows in enumerate((3, 0, 5))]
+    wanted = cifar.read({"records": [("", data) for data in contents]}, options)
+    batches = read(options, *contents)
+    np.testing.assert_array_equal(images(batches), np.stack(wanted.pop("image")))
+    table = pa.Table.from_batches(batches)
+    assert {name: table.column(name).to_pylist() for name in wanted} == wanted
+
+
+def test_the_coarse_label_of_cifar_100_comes_first() -> None:
+    """The first rows of a record's two bytes: coarse 11, fine 19, as in the training set."""
+    (batch,) = read(COARSE_FIRST, bytes([11, 19]) + bytes(3072))
+    assert batch.column("coarse_label").to_pylist() == [11]
+    assert batch.column("fine_label").to_pylist() == [19]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rest", "place"), [(0, 1, "0"), (4, 3072, "12,292"), (3000, 5, "9,219,000")]
+)
+def test_a_record_that_is_cut_short(rows: int, rest: int, place: str) -> None:
+    """The error names the file, where the record begins, and what there is of it."""
+    with pytest.raises(ReadError, match="file-1: it ends within a record") as caught:
+        read(FORMAT, bytes(3073), bytes(3073 * rows + rest))
+    assert f"{rest:,} bytes follow at byte {place}," in str(caught.value)
+
+
+def test_files_of_the_other_set() -> None:
+    """CIFAR-100's records are one byte longer, which shows."""
+    with pytest.raises(ReadError, match="and a record has 3,073"):
+        read(FORMAT, bytes(3074 * 50))
+
+
+def test_many_rows_come_in_batches_in_order() -> None:
+    """10,000 records are several batches that add up to them."""
+    data = np.random.default_rng(0).integers(0, 256, (10_000, 3073), np.uint8)
+    batches = read(FORMAT, data.tobytes())
+    assert len(batches) > 1
+    labels = np.concatenate([batch.column("label").to_numpy() for batch in batches])
+    np.testing.assert_array_equal(labels, data[:, 0])
+    planes = data[:, 1:].reshape(-1, 3, 32, 32)
+    np.testing.assert_array_equal(images(batches), planes.transpose(0, 2, 3, 1))
+
+
+def test_two_parts() -> None:
+    """Records hold pictures and labels alike: a second part is a slip."""
+    files = {name: [MemoryFile(f"{name}-file", b"")] for name in ("image", "label")}
+    with pytest.raises(ReadError, match="image-file, label-file: CIFAR is read from one part"):
+        list(formats.create(FORMAT).read(files))
+
+
+def test_an_unknown_option() -> None:
+    """It is a fault of the manifest."""
+    with pytest.raises(ManifestError, match="label_names"):
+        formats.create(FORMAT | {"label_names": ["label"]})
+
+
+def test_a_label_that_no_feature_asks_for_is_made_up() -> None:
+    """A stand-in with the fine label alone is still a file of CIFAR-100."""
+    reader = formats.create(COARSE_FIRST)
+    fine = pa.RecordBatch.from_pydict(
+        {"image": nested(pictures(3)), "fine_label": pa.array([1, 2, 3], pa.uint8())}
+    )
+    output = MemoryOutput("train.bin")
+    reader.write(reader.complete(fine, 5), {"records": output})
+    (batch,) = read(COARSE_FIRST, output.files["train.bin"])
+    assert batch.column("coarse_label").to_pylist() == [5, 6, 7]

@@ -1,0 +1,158 @@
+"""Columns of tokens, against an independent reading of the same bytes."""
+
+import re
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from independent import conll as independent
+
+from dshub import formats
+from dshub.errors import ManifestError, ReadError, SchemaError
+from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+
+NAMES = ["tokens", "ner_tags"]
+FORMAT = {"format": "conll", "columns": NAMES, "document": "-DOCSTART-"}
+
+
+def read(*contents: bytes, **options: Any) -> list[dict[str, list[str]]]:
+    """The rows of some files, which an independent reading gives too."""
+    chosen = FORMAT | options
+    files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
+    batches = list(formats.create(chosen).read(files))
+    found = [row for batch in batches for row in batch.to_pylist()]
+    whole = {"text": [("", data) for data in contents]}
+    columns = independent.read(whole, chosen)
+    assert found == [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())]  # noqa: B905
+    return found
+
+
+class TestConll(ReaderTests):
+    """Tokens and tags, one blank between them."""
+
+    parts: ClassVar = {"text": ("",)}
+    tells_damage = False
+    options: ClassVar[dict[str, Any]] = {}
+
+    def reader(self) -> formats.Reader:
+        return formats.create(FORMAT | self.options)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        tokens = [[f"{self.word}{i}-{j}" for j in range(1 + i % 4)] for i in range(count)]
+        tags = [["O" if j else "B-PER" for j in range(len(row))] for row in tokens]
+        return pa.RecordBatch.from_pydict({"tokens": tokens, "ner_tags": tags})
+
+    word = "Köln"
+
+
+class TestTabs(TestConll):
+    """With tabs, a token may hold blanks."""
+
+    options: ClassVar = {"separator": "\t", "document": ""}
+    word = "New York "
+
+
+class TestMoreColumns(TestConll):
+    """Columns that no feature asks for are made up for every token."""
+
+    options: ClassVar = {"columns": ["tokens", "pos", "ner_tags"]}
+
+
+def test_documents_end_sentences_and_are_no_tokens() -> None:
+    """Lines between documents, and several empty lines, make no row."""
+    data = b"""-DOCSTART- -X- O O
+
+EU B-ORG
+rejects O
+
+
+-DOCSTART- -X-
+Peter B-PER
+Blackburn I-PER
+-DOCSTART-
+
+"""
+    assert read(data) == [
+        {"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]},
+        {"tokens": ["Peter", "Blackburn"], "ner_tags": ["B-PER", "I-PER"]},
+    ]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\n\n\n", b"\n \n", b"\n-DOCSTART-\n"])
+def test_no_empty_row_at_the_end(end: bytes) -> None:
+    """However a file ends, its last sentence is one row, and the last one."""
+    rows = read(b"a O\n\nb O" + end)
+    assert [row["tokens"] for row in rows] == [["a"], ["b"]]
+
+
+def test_no_sentence_runs_from_one_file_into_the_next() -> None:
+    """A file's end ends a sentence."""
+    assert len(read(b"a O", b"b O\n", b"", b"\n\n")) == 2
+
+
+def test_windows_line_ends() -> None:
+    """They belong to no tag."""
+    assert read(b"a O\r\nb B-LOC\r\n\r\nc O\r\n")[0]["ner_tags"] == ["O", "B-LOC"]
+
+
+def test_without_documents_the_marker_is_a_token() -> None:
+    """Only the option makes it one that is none."""
+    rows = read(b"-DOCSTART- O\n", document="")
+    assert rows[0]["tokens"] == ["-DOCSTART-"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"token", "line 3 has 1 fields, not 2"),
+        (b"token O O", "line 3 has 3 fields, not 2"),
+        (b"token\tO", "line 3 has 1 fields, not 2"),
+        (b"token  O", "line 3 has more than one ' '"),
+        (b"token O ", "line 3 has more than one ' '"),
+        (b"t\xff O", "line 3: byte 2, 0xff, is not utf-8"),
+    ],
+)
+def test_a_line_of_another_form_is_an_error_with_its_number(line: bytes, told: str) -> None:
+    """A tag that is missing never becomes a tag of another token."""
+    with pytest.raises(ReadError, match=f"file-0: {re.escape(told)}"):
+        read(b"a O\n\n" + line + b"\nb O\n")
+
+
+def test_one_endless_sentence_costs_no_memory() -> None:
+    """A file without an empty line is refused, not kept as one row."""
+    data = (b"x" * (1 << 20) + b" O\n") * 65
+    with pytest.raises(ReadError, match=r"file-0: line 6[45]: a sentence is longer"):
+        read(data)
+
+
+@pytest.mark.parametrize("columns", [[], ["tokens", "tokens"]])
+def test_columns_must_be_told_apart(columns: list[str]) -> None:
+    """Names that cannot be are a fault of the manifest."""
+    with pytest.raises(ManifestError, match="`columns` must name each field"):
+        formats.create(FORMAT | {"columns": columns})
+
+
+@pytest.mark.parametrize(
+    "row", [(["a b"], ["O"]), ([""], ["O"]), (["a"], ["O", "O"]), ([], []), (["\t"], ["O"])]
+)
+def test_what_is_no_sentence_is_not_written(row: tuple[list[str], list[str]]) -> None:
+    """It would come back as another row."""
+    rows = pa.RecordBatch.from_pydict(
+        {name: pa.array([value], pa.list_(pa.string())) for name, value in zip(NAMES, row)}  # noqa: B905
+    )
+    with pytest.raises(SchemaError):
+        formats.create(FORMAT).write(rows, {"text": MemoryOutput()})
+
+
+pieces = st.sampled_from([b"a O", b"b B-PER", b"\n", b"\n", b"\r\n", b" ", b"\t", b"-DOCSTART-"])
+
+
+@given(st.one_of(st.lists(pieces, max_size=12).map(b"".join), st.binary(max_size=40)))
+def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
+    """Bytes are read as the independent reading does, or refused with the file's name."""
+    try:
+        read(data)
+    except ReadError as error:
+        assert str(error).startswith("file-0: ")  # noqa: PT017

@@ -1,0 +1,461 @@
+"""JSON, against an independent reading of the same bytes."""
+
+import json
+import re
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from independent import json as independent
+
+from dshub import formats
+from dshub.errors import ManifestError, ReadError, SchemaError
+from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+
+SQUAD: dict[str, Any] = {
+    "lines": False,
+    "rows": "data[].paragraphs[].qas[]",
+    "columns": {
+        "id": "data[].paragraphs[].qas[].id",
+        "title": "data[].title",
+        "context": "data[].paragraphs[].context",
+        "question": "data[].paragraphs[].qas[].question",
+        "answers": "data[].paragraphs[].qas[].answers[].text",
+        "answer_start": "data[].paragraphs[].qas[].answers[].answer_start",
+    },
+    "types": {"answer_start": "integer"},
+}
+RECORD: dict[str, Any] = {
+    "rows": "qas[]",
+    "columns": {
+        "passage": "passage.text",
+        "query": "qas[].query",
+        "entities": "passage.entities[]",
+        "answers": "qas[].answers[].text",
+    },
+    "spans": {"entities": "passage.text"},
+    "distinct": ["entities", "answers"],
+}
+MULTIRC: dict[str, Any] = {
+    "rows": "passage.questions[].answers[]",
+    "columns": {
+        "paragraph": "passage.text",
+        "question": "passage.questions[].question",
+        "answer": "passage.questions[].answers[].text",
+        "idx_paragraph": "idx",
+        "idx_question": "passage.questions[].idx",
+        "idx_answer": "passage.questions[].answers[].idx",
+        "label": "passage.questions[].answers[].label",
+    },
+    "types": dict.fromkeys(["idx_paragraph", "idx_question", "idx_answer", "label"], "integer"),
+}
+FLAT: dict[str, Any] = {"columns": {"text": "text", "label": "label"}, "types": {}}
+
+
+def reader(options: dict[str, Any]) -> formats.Reader:
+    """The reader with some options."""
+    return formats.create({"format": "json"} | options)
+
+
+def read(options: dict[str, Any], *contents: bytes) -> list[dict[str, Any]]:
+    """The rows of some files, which an independent reading gives too."""
+    files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
+    found = [row for batch in reader(options).read(files) for row in batch.to_pylist()]
+    columns = independent.read({"text": [("", data) for data in contents]}, options)
+    rows = zip(*columns.values(), strict=True)
+    assert found == [dict(zip(columns, row, strict=True)) for row in rows]
+    return found
+
+
+def jsonl(*documents: Any) -> bytes:
+    """A document on each line."""
+    return "".join(f"{json.dumps(document)}\n" for document in documents).encode()
+
+
+class TestLines(ReaderTests):
+    """Every type, one document a line."""
+
+    parts: ClassVar = {"text": ("a/train.jsonl", "b.jsonl")}
+    tells_damage = False
+
+    def reader(self) -> formats.Reader:
+        columns = {"text": "text", "span": "target.span.index", "x": "x", "truth": "truth"}
+        types = {"span": "integer", "x": "number", "truth": "boolean"}
+        return reader({"columns": columns, "types": types})
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        numbers = range(count)
+        columns = {
+            "text": [f'"{i}"\n\\ \u2028 ünï\0' for i in numbers],
+            "span": [i - 2**62 for i in numbers],
+            "x": [i / 8 for i in numbers],
+            "truth": [i % 3 == 0 for i in numbers],
+        }
+        return pa.RecordBatch.from_pydict(columns)
+
+
+class TestListOfDocuments(TestLines):
+    """The same, as items of one list."""
+
+    tells_damage = True
+
+    def reader(self) -> formats.Reader:
+        columns = {"text": "[].text", "span": "[].a.b", "x": "[].a.c", "truth": "[].truth"}
+        types = {"span": "integer", "x": "number", "truth": "boolean"}
+        return reader({"lines": False, "rows": "[]", "columns": columns, "types": types})
+
+
+class TestSquad(ReaderTests):
+    """Questions in paragraphs in articles, with lists of answers that may be empty."""
+
+    parts: ClassVar = {"text": ("",)}
+
+    def reader(self) -> formats.Reader:
+        return reader(SQUAD)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        columns = {name: [f"{name} {i}" for i in range(count)] for name in SQUAD["columns"]}
+        lists: dict[str, Any] = {
+            "answers": [[f"{i} {j}" for j in range(i % 3)] for i in range(count)],
+            "answer_start": [list(range(i % 3)) for i in range(count)],
+        }
+        types = {"answers": pa.list_(pa.string()), "answer_start": pa.list_(pa.int64())}
+        arrays = {name: pa.array(values, types[name]) for name, values in lists.items()}
+        return pa.RecordBatch.from_pydict(columns | arrays)
+
+
+class TestRecord(ReaderTests):
+    """Pieces of a text, by their places in it."""
+
+    parts: ClassVar = {"text": ("",)}
+    tells_damage = False
+
+    def reader(self) -> formats.Reader:
+        return reader(RECORD)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        columns: dict[str, Any] = {
+            "passage": [f"Ann {i}, Bob {i}" for i in range(count)],
+            "query": [f"@placeholder {i}" for i in range(count)],
+            "entities": [[f"Ann {i}", f"Bob {i}"] for i in range(count)],
+            "answers": [[f"Ann {i}"] for i in range(count)],
+        }
+        return pa.RecordBatch.from_pydict(columns)
+
+
+class TestMultiRc(ReaderTests):
+    """Columns that no feature asks for are made up."""
+
+    parts: ClassVar = {"text": ("",)}
+    tells_damage = False
+
+    def reader(self) -> formats.Reader:
+        return reader(MULTIRC)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        names = ["paragraph", "question", "answer"]
+        return pa.RecordBatch.from_pydict({n: [f"{n} {i}" for i in range(count)] for n in names})
+
+
+def test_questions_know_their_paragraph_and_article() -> None:
+    """SQuAD 2: a row a question, with what it lies in; the unanswerable have empty lists."""
+    paragraphs = [
+        {
+            "context": " The  context ",  # answers count its blanks
+            "qas": [
+                {"id": "a", "question": "?", "answers": [{"text": "The", "answer_start": 1}]},
+                {"id": "b", "question": "??", "answers": [], "is_impossible": True},
+            ],
+        },
+        {"context": "another", "qas": [{"id": "c", "question": "!", "answers": []}]},
+        {"context": "without questions", "qas": []},
+    ]
+    document = {"version": "v2.0", "data": [{"title": "T", "paragraphs": paragraphs}]}
+    rows = read(SQUAD, json.dumps(document).encode())
+    assert [row["id"] for row in rows] == ["a", "b", "c"]
+    assert [row["context"] for row in rows] == [" The  context ", " The  context ", "another"]
+    assert {row["title"] for row in rows} == {"T"}
+    assert [row["answers"] for row in rows] == [["The"], [], []]
+    assert [row["answer_start"] for row in rows] == [[1], [], []]
+
+
+def test_answers_know_their_question_and_paragraph() -> None:
+    """MultiRC: a row an answer, in the order of the file, with the numbers of all three."""
+    questions = [
+        {"question": "Q0", "idx": 0, "answers": [{"text": "A0", "idx": 0, "label": 1}]},
+        {
+            "question": "Q1",
+            "idx": 1,
+            "answers": [{"text": "A1", "idx": 1, "label": 0}, {"text": "A2", "idx": 2, "label": 1}],
+        },
+    ]
+    rows = read(MULTIRC, jsonl({"idx": 7, "passage": {"text": "P", "questions": questions}}))
+    assert [row["question"] for row in rows] == ["Q0", "Q1", "Q1"]
+    numbers = ["idx_paragraph", "idx_question", "idx_answer", "label"]
+    assert [[row[name] for name in numbers] for row in rows] == [
+        [7, 0, 0, 1],
+        [7, 1, 1, 0],
+        [7, 1, 2, 1],
+    ]
+
+
+def test_entities_are_pieces_of_the_passage() -> None:
+    """ReCoRD: a row a query; the end of a span belongs to it; texts once each, in order."""
+    text = "Zoë met Ann.\n@highlight\nAnn left"
+    spans = [(8, 10), (0, 2), (24, 26)]
+    passage = {"text": text, "entities": [{"start": a, "end": b} for a, b in spans]}
+    queries = [
+        {"query": "@placeholder left", "answers": [{"text": "Zoë"}, {"text": "Ann"}] * 2},
+        {"query": "@placeholder met", "answers": [{"text": "Zoë"}]},
+    ]
+    rows = read(RECORD, jsonl({"passage": passage, "qas": queries}))
+    assert [row["entities"] for row in rows] == [["Ann", "Zoë"]] * 2
+    assert [row["answers"] for row in rows] == [["Ann", "Zoë"], ["Zoë"]]
+    assert [row["passage"] for row in rows] == [text] * 2
+
+
+def test_a_text_without_its_spans_is_made_longer() -> None:
+    """A stand-in's passage holds every entity that its row names."""
+    columns = {
+        "passage": ["bob"],
+        "query": ["q"],
+        "entities": [["ann", "bo"]],
+        "answers": [["ann"]],
+    }
+    made = reader(RECORD).complete(pa.RecordBatch.from_pydict(columns), 1)
+    output = MemoryOutput()
+    reader(RECORD).write(made, {"text": output})
+    (row,) = read(RECORD, output.files[""])
+    assert row["entities"] == ["ann", "bo"]
+    assert row["passage"] == "bob ann"
+
+
+def test_types_stay_what_they_are() -> None:
+    """Numbers are numbers, booleans booleans, and text is never made of either."""
+    options = {
+        "columns": {"b": "b", "i": "i", "n": "n", "s": "s", "l": "l[]"},
+        "types": {"b": "boolean", "i": "integer", "n": "number", "l": "boolean"},
+    }
+    rows = read(
+        options,
+        jsonl(
+            {"b": True, "i": 2**63 - 1, "n": 1, "s": "true", "l": [True, False]},
+            {"b": False, "i": -(2**63), "n": 0.5, "s": "", "l": []},
+        ),
+    )
+    assert rows[0] == {"b": True, "i": 2**63 - 1, "n": 1.0, "s": "true", "l": [True, False]}
+    assert rows[1] == {"b": False, "i": -(2**63), "n": 0.5, "s": "", "l": []}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("string", ["1", "null", "true", "[]", "{}"]),
+        ("integer", ['"1"', "1.0", "true", "null", "9223372036854775808", "1" * 400]),
+        ("number", ['"1"', "true", "null", "9007199254740993", "1" * 400, "[1]"]),
+        ("boolean", ["1", '"true"', "null"]),
+    ],
+)
+def test_another_type_is_an_error_with_line_and_key(kind: str, wrong: list[str]) -> None:
+    """Nothing is converted in silence, and nothing is rounded."""
+    right = {"string": '""', "integer": "1", "number": "1.5", "boolean": "false"}[kind]
+    for value in wrong:
+        data = f'{{"a": {{"k": {right}}}}}\n{{"a": {{"k": {value}}}}}\n'.encode()
+        with pytest.raises(ReadError, match=r"^file-0: line 2: a\.k is "):
+            read({"columns": {"c": "a.k"}, "types": {"c": kind}}, data)
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "told"),
+    [
+        (FLAT, '{"text": "", "label": ""}\n{"text": ""}', "line 2: the document has no key"),
+        (FLAT, "[]", "line 1: the document is a list, not an object"),
+        (FLAT, "null", "line 1: the document is null, not an object"),
+        (FLAT, '{"text": "", "label": ""} x', "line 1: JSON is malformed"),
+        (FLAT, '{"text": NaN, "label": ""}', "line 1: JSON is malformed"),
+        (SQUAD, '{"data": {}}', "data is an object, not a list"),
+        (SQUAD, '{"data": []', "Input data was truncated"),
+        (SQUAD, "", "Input data was truncated"),
+        (
+            SQUAD,
+            '{"data": [{"title": "", "paragraphs": [{"context": "", "qas": [{"id": 7}]}]}]}',
+            "data[0].paragraphs[0].qas[0].id is a number, not a string",
+        ),
+        (
+            SQUAD,
+            '{"data": [{"paragraphs": []}, {"paragraphs": [{"qas": [{"id": ""}]}]}]}',
+            "data[1] has no key 'title'",
+        ),
+        (
+            MULTIRC,
+            '{"passage": {"questions": [{}]}}',
+            "line 1: passage.questions[0] has no key 'answers'",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_with_its_place(
+    options: dict[str, Any], data: str, told: str
+) -> None:
+    """The file, the line, and the path of what was looked for."""
+    with pytest.raises(ReadError, match=re.escape(f"file-0: {told}")):
+        read(options, data.encode())
+
+
+@pytest.mark.parametrize("span", [[3, 5], [-1, 0], [2, 1], [0, "1"], [True, 1], [0, 3], [0, None]])
+def test_spans_that_lead_out_of_the_text(span: list[Any]) -> None:
+    """A piece is never shorter than its span says."""
+    passage = {"text": "abc", "entities": [{"start": span[0], "end": span[1]}]}
+    with pytest.raises(ReadError, match=r"file-0: line 1: passage\.entities"):
+        read(RECORD, jsonl({"passage": passage, "qas": [{"query": "", "answers": []}]}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":' * 100_000,
+        b"[" * 100_000,
+        b'{"text": "\xff", "label": ""}',
+        b'{"text": "\\ud800", "label": ""}',
+        b'{"text": "\0", "label": ""}',
+        '{"text": "", "label": ""}'.encode("utf-16"),
+        b'{"text": 1e999, "label": ""}',
+        bytes(70 << 20),
+    ],
+    ids=["objects", "lists", "utf-8", "surrogate", "nul", "utf-16", "infinity", "zeros"],
+)
+def test_hostile_lines(data: bytes) -> None:
+    """Nested without end, no text, or endless: an error that names the line, and no crash."""
+    with pytest.raises(ReadError, match="file-0: line 1"):
+        read(FLAT, data)
+
+
+def test_empty_lines_and_windows_ends_make_no_rows() -> None:
+    """They stand between documents."""
+    document = b'{"text": "a", "label": "b"}'
+    assert len(read(FLAT, b"\n" + document + b"\r\n\n \t\r\n" + document)) == 2
+
+
+def test_rows_that_share_much_come_in_batches() -> None:
+    """A long passage with many queries is not repeated a million times in memory."""
+    queries = [{"query": str(i), "answers": []} for i in range(3000)]
+    passage = {"text": "x" * 100_000, "entities": []}
+    files = {"text": [MemoryFile("file", jsonl({"passage": passage, "qas": queries}))]}
+    sizes = [(batch.num_rows, batch.nbytes) for batch in reader(RECORD).read(files)]
+    assert sum(rows for rows, _ in sizes) == 3000
+    assert max(size for _, size in sizes) < 16 << 20
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"columns": {}}, "names none"),
+        ({"columns": {"a": "a..b"}}, "is no path"),
+        ({"columns": {"a": "a[0]"}}, "is no path"),
+        ({"columns": {"a": "a."}}, "is no path"),
+        ({"columns": {"a": "a[].b[]"}}, "lists of lists"),
+        ({"columns": {"a": "a", "b": "a.b"}}, "leads through the other"),
+        ({"columns": {"a": "a", "b": "a"}}, "have one path"),
+        ({"columns": {"a": "a"}, "rows": "a"}, "must end with the list"),
+        ({"columns": {"a": "a"}, "types": {"b": "string"}}, "'b' is not among the columns"),
+        ({"columns": {"a": "a"}, "types": {"a": "text"}}, "types"),
+        ({"columns": {"a": "a"}, "distinct": ["a"]}, "no column of lists"),
+        ({"columns": {"a": "a[]"}, "spans": {"a": "text"}}, "spans of the text of a column"),
+        ({"columns": {"a": "a"}, "lines": False}, "must lead through one list"),
+        ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must lead through one list"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
+    """A fault of a manifest is told before any file is read."""
+    with pytest.raises(ManifestError, match=told):
+        reader(options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("integer", "choice1"), ("boolean", "yes"), ("number", "many")]
+)
+def test_classes_without_their_codes_are_not_written(kind: str, value: str) -> None:
+    """A class is written as the number or boolean that upstream has, never as its name."""
+    rows = pa.RecordBatch.from_pydict({"label": [value]})
+    with pytest.raises(SchemaError, match="column label"):
+        reader({"columns": {"label": "label"}, "types": {"label": kind}}).write(
+            rows, {"text": MemoryOutput()}
+        )
+
+
+def test_lists_of_one_row_that_differ_are_not_written() -> None:
+    """They are keys of the same objects."""
+    rows = next(reader(SQUAD).read({"text": [MemoryFile("f", json.dumps(ONE).encode())]}))
+    i = rows.schema.get_field_index("answer_start")
+    longer = rows.set_column(i, "answer_start", pa.array([[1, 2, 3]]))
+    with pytest.raises(SchemaError, match="answer_start"):
+        reader(SQUAD).write(longer, {"text": MemoryOutput()})
+
+
+ONE = {
+    "data": [
+        {
+            "title": "T",
+            "paragraphs": [
+                {
+                    "context": "C",
+                    "qas": [
+                        {"id": "a", "question": "?", "answers": [{"text": "C", "answer_start": 0}]}
+                    ],
+                }
+            ],
+        }
+    ]
+}
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["data", "text", "label", "qas"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.one_of(st.binary(max_size=60), values.map(lambda value: json.dumps(value).encode())))
+def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
+    """Bytes are read as the independent reading does, or refused with the file's name."""
+    lists = {"lines": False, "rows": "data[]", "columns": {"t": "data[].text"}}
+    for options in (FLAT, lists):
+        try:
+            read(options, data)
+        except ReadError as error:
+            assert str(error).startswith("file-0: ")  # noqa: PT017
+
+
+@given(st.integers(0, 400), st.integers(0, 255))
+def test_one_wrong_byte_gives_its_rows_or_an_error(place: int, byte: int) -> None:
+    """A damaged document is read as the independent reading does, or refused."""
+    data = bytearray(json.dumps(ONE).encode())
+    data[place % len(data)] = byte
+    try:
+        read(SQUAD, bytes(data))
+    except ReadError as error:
+        assert str(error).startswith("file-0: ")  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("options", "data"),
+    [
+        ({"columns": {"a": "a"}}, b'{"a": "1"}\n{"a": "2"}\n'),
+        ({"columns": {"a": "[].a"}, "rows": "[]", "lines": False}, b'[{"a": "1"}, {"a": "2"}]'),
+    ],
+    ids=["lines", "document"],
+)
+def test_a_byte_order_mark_is_passed_over(options: dict[str, Any], data: bytes) -> None:
+    """Programs of Windows write it, and it says nothing of the data."""
+    wanted = [{"a": "1"}, {"a": "2"}]
+    assert read({"format": "json", **options}, b"\xef\xbb\xbf" + data) == wanted
+
+
+def test_the_last_of_a_repeated_key_counts() -> None:
+    """As in other libraries."""
+    data = b'{"a": "1", "a": "2"}'
+    assert read({"format": "json", "columns": {"a": "a"}}, data) == [{"a": "2"}]

@@ -1,0 +1,330 @@
+"""NumPy's files, against NumPy."""
+
+import io
+import struct
+import tempfile
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from independent import npz
+
+from dshub import formats
+from dshub.errors import ReadError, StoreError
+from dshub.testing.readers import MemoryFile, ReaderTests
+
+NPY = {"format": "npz"}
+NPZ = NPY | {"columns": {"image": "data", "label": "labels"}}
+PLANAR = NPZ | {"shape": {"image": [3, 4, 5]}, "axes": {"image": [1, 2, 0]}}
+
+
+def nested(array: np.ndarray) -> pa.Array:
+    """Rows as nested fixed-size lists."""
+    column = pa.array(array.reshape(-1))
+    for length in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column
+
+
+def npy(array: np.ndarray) -> bytes:
+    """An array as NumPy writes it."""
+    sink = io.BytesIO()
+    np.save(sink, array)
+    return sink.getvalue()
+
+
+def saved(save: Callable[..., None] = np.savez, **arrays: np.ndarray) -> bytes:
+    """Several arrays as NumPy writes them."""
+    sink = io.BytesIO()
+    save(sink, **arrays)
+    return sink.getvalue()
+
+
+def read(options: dict[str, Any], **parts: bytes) -> list[pa.RecordBatch]:
+    """All batches of one file for each part."""
+    files = {name: [MemoryFile(f"{name}-file", data)] for name, data in parts.items()}
+    return list(formats.create(options).read(files))
+
+
+def column(batches: list[pa.RecordBatch], name: str) -> np.ndarray:
+    """A column of all batches, by way of Python values."""
+    kind = batches[0].column(name).type
+    while pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    values = [value for batch in batches for value in batch.column(name).to_pylist()]
+    return np.array(values, kind.to_pandas_dtype())
+
+
+class TestNpz(ReaderTests):
+    """Several arrays in each of several files, as ImageNet's smaller pictures come."""
+
+    parts: ClassVar = {"arrays": ("batch_1.npz", "batch_2.npz")}
+
+    def reader(self) -> formats.Reader:
+        return formats.create(PLANAR)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        image = np.random.default_rng(0).integers(0, 256, (count, 4, 5, 3), np.uint8)
+        label = pa.array(np.arange(1, count + 1))
+        return pa.RecordBatch.from_pydict({"image": nested(image), "label": label})
+
+
+class TestNpy(TestNpz):
+    """One array in each file."""
+
+    parts: ClassVar = {"image": ("x.npy",), "label": ("y.npy",)}
+
+    def reader(self) -> formats.Reader:
+        return formats.create(NPY)
+
+
+class TestRowsLast(TestNpy):
+    """Rows along another axis, whose values do not lie side by side."""
+
+    def reader(self) -> formats.Reader:
+        return formats.create(NPY | {"row_axis": {"image": 2}})
+
+
+DTYPES = ["u1", "i1", "<u2", ">i2", "<i4", ">u4", "<i8", ">f4", "<f8", "<f2", "?"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(7,), (7, 1), (7, 2, 3), (2, 7, 3), (2, 3, 7), (1, 7, 4)])
+def test_every_layout_against_numpy(dtype: str, order: Any, shape: tuple[int, ...]) -> None:
+    """Values, their type and their order, whichever axis counts rows and whichever is fastest."""
+    size = int(np.prod(shape))
+    array = np.asarray(np.arange(size).reshape(shape) % 100, dtype, order=order)
+    axis = shape.index(7)
+    batches = read(NPY | {"row_axis": {"x": axis}}, x=npy(array))
+    wanted = npz.read({"x": [("", npy(array))]}, {"row_axis": {"x": axis}})["x"]
+    found = column(batches, "x")
+    assert found.dtype == array.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(found, np.stack(wanted))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_planar_pictures_and_their_classes(save: Callable[..., None]) -> None:
+    """Rows of 3*n*n values, red, green, blue, become n x n x 3; labels stay from 1."""
+    data = np.random.default_rng(0).integers(0, 256, (20, 60), np.uint8)
+    content = saved(save, data=data, labels=np.arange(1, 21), mean=np.zeros(60))
+    batches = read(PLANAR, arrays=content)
+    found = column(batches, "image")
+    assert all(
+        found[i, y, x, c] == data[i, 20 * c + 5 * y + x]
+        for i in range(20)
+        for y in range(4)
+        for x in range(5)
+        for c in range(3)
+    )
+    options = {name: value for name, value in PLANAR.items() if name != "format"}
+    wanted = npz.read({"arrays": [("", content)]}, options)
+    np.testing.assert_array_equal(found, np.stack(wanted["image"]))
+    assert column(batches, "label").tolist() == wanted["label"]
+
+
+def test_files_follow_one_another() -> None:
+    """In the order in which they are given."""
+    contents = [saved(data=np.full((n, 2), n), labels=np.arange(n)) for n in (3, 1, 2)]
+    files = [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]
+    batches = list(formats.create(NPZ).read({"arrays": files}))
+    assert column(batches, "label").tolist() == [0, 1, 2, 0, 0, 1]
+    assert column(batches, "image")[:, 0].tolist() == [3, 3, 3, 1, 2, 2]
+
+
+def test_a_large_array_is_never_in_memory() -> None:
+    """100 MB pass through as batches of some MB."""
+    content = saved(data=np.zeros((100, 1 << 20), np.uint8), labels=np.arange(100))
+    tracemalloc.start()
+    try:
+        for batch in formats.create(NPZ).read({"arrays": [MemoryFile("f", content)]}):
+            assert batch.nbytes < 16 << 20
+        assert tracemalloc.get_traced_memory()[1] < 60 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_no_copy_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An npz is copied to the folder for temporary files, and is gone from it afterwards."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    rows = formats.create(NPZ).read(
+        {"arrays": [MemoryFile("f", saved(data=np.zeros((3, 2)), labels=np.arange(3)))]}
+    )
+    next(rows)
+    del rows
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_place_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the folder, and how to choose another one."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    content = saved(data=np.zeros((3, 2)), labels=np.arange(3))
+    with pytest.raises(StoreError, match=r"cannot write .*gone") as caught:
+        read(NPZ, arrays=content)
+    assert "TMPDIR" in caught.value.hint
+
+
+def with_header(text: str, values: bytes = b"", version: int = 1) -> bytes:
+    """An npy file with a header of one's own."""
+    size = struct.pack("<H" if version == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([version, 0]) + size + text.encode("latin-1") + values
+
+
+SANE = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        SANE,
+        SANE.replace(", }", "}"),
+        SANE.replace("2, 3", "2L, 3L"),
+        SANE.replace("2, 3", "2,3,"),
+        SANE.replace("'", '"'),
+        "{'shape': (2, 3), 'fortran_order': False, 'descr': '|u1'}   \n",
+        "  " + SANE + " " * 100 + "\n",
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_headers_as_writers_make_them(header: str, version: int) -> None:
+    """Spaces, quotes, the order of items and the L of Python 2 are all the same."""
+    (batch,) = read(NPY, x=with_header(header, b"abcdef", version))
+    assert batch.column("x").to_pylist() == [[97, 98, 99], [100, 101, 102]]
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (SANE.replace("'|u1'", "'|O'"), "its values are '|O', and only numbers"),
+        (SANE.replace("'|u1'", "'<U10'"), "its values are '<U10'"),
+        (SANE.replace("'|u1'", "'<c16'"), "its values are '<c16'"),
+        (SANE.replace("'|u1'", "[('a', '|u1')]"), "it has the header"),
+        (SANE.replace("'|u1'", "__import__('os').system('true')"), "it has the header"),
+        (SANE.replace("2, 3", "2, -3"), "it has the header"),
+        (SANE.replace("2, 3", "2 3"), "it has the header"),
+        (SANE.replace("(2, 3)", "6"), "it has the header"),
+        (SANE.replace("2, 3", "9" * 5000), "it has the header"),
+        (SANE.replace("2, 3", "9" * 18 + ","), "but 6 follow"),
+        (SANE.replace("2, 3", "1, " + "9" * 18), "promises 1x999999999999999999 values"),
+        (SANE.replace("2, 3", "999999999999999999, 0"), "promises"),
+        (SANE.replace("2, 3", ""), "has no axis 0"),
+        (SANE.replace("2, 3", "1, " * 33), "has no axis 0"),
+        (SANE.replace("2, 3", "2, 2"), "bytes follow those that its header promises"),
+        (SANE.replace("2, 3", "2, 4"), "promises 8 bytes of data, but 6 follow"),
+        (SANE.replace("'shape'", "'shapes'"), "it has the header"),
+        ("(" * 60_000, "it has the header"),
+        ("{" * 60_000 + "}", "it has the header"),
+        ("", "it has the header"),
+        ("{}", "it has the header"),
+        ("\x93NUMPY", "it has the header"),
+    ],
+)
+def test_headers_that_lie(header: str, told: str) -> None:
+    """Nothing is evaluated, nothing is allocated for a promise, and no row comes out."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ReadError, match="x-file: ") as caught:
+            read(NPY, x=with_header(header, b"abcdef"))
+        assert tracemalloc.get_traced_memory()[1] < 60 << 20
+    finally:
+        tracemalloc.stop()
+    assert told in str(caught.value)
+
+
+def test_a_header_that_is_too_long() -> None:
+    """A length of gigabytes is not believed."""
+    data = b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b"{"
+    with pytest.raises(ReadError, match="x-file: its header has 2,147,483,648 bytes"):
+        read(NPY, x=data)
+
+
+def test_objects_are_refused() -> None:
+    """They are pickles, which could run anything."""
+    array = np.array([{"a": 1}, None], object)
+    with pytest.raises(ReadError, match=r"x-file: its values are '\|O'"):
+        read(NPY, x=npy(array))
+    with pytest.raises(ReadError, match="arrays-file:data: its values are"):
+        read(NPZ, arrays=saved(data=array, labels=np.arange(2)))
+
+
+def zipped(method: int = 0, **members: bytes) -> bytes:
+    """A zip of some members."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(f"{name}.npy", data)
+    return sink.getvalue()
+
+
+def test_damage_within_an_npz() -> None:
+    """A changed byte is noticed by the zip's own checksum; the error names file and array."""
+    content = bytearray(saved(data=np.arange(60).reshape(10, 6), labels=np.arange(10)))
+    content[300] ^= 1
+    with pytest.raises(ReadError, match="arrays-file:data: it is damaged: Bad CRC-32"):
+        read(NPZ, arrays=bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (saved(data=np.zeros((2, 1))), "arrays-file: it holds 0 arrays 'labels'; there are: data"),
+        (saved(data=np.zeros((2, 1)), labels=np.arange(3)), "differ in rows: .*data 2, .*labels 3"),
+        (zipped(data=b"", labels=npy(np.arange(2))), "arrays-file:data: it ends within its header"),
+        (zipped(14, data=npy(np.arange(2)), labels=npy(np.arange(2))), "is compressed as no npz"),
+        (npy(np.arange(3)), "arrays-file: it is damaged: File is not a zip file"),
+        (b"", "arrays-file: it is damaged"),
+        (b"PK\x05\x06" + bytes(18), "arrays-file: it holds 0 arrays 'data'"),
+    ],
+)
+def test_an_npz_that_lacks_something(content: bytes, told: str) -> None:
+    """The error says which file, which array, and what is there."""
+    with pytest.raises(ReadError, match=told):
+        read(NPZ, arrays=content)
+
+
+def test_an_npz_whose_arrays_are_not_named() -> None:
+    """The error says which option is missing."""
+    with pytest.raises(ReadError, match="name its arrays in the reader's option `columns`"):
+        read(NPY, x=saved(data=np.arange(2)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shape": {"image": [3, 4, 4]}},
+        {"axes": {"image": [1, 0]}},
+        {"axes": {"image": [0, 0]}},
+        {"axes": {"image": [7]}},
+    ],
+)
+def test_shapes_that_do_not_fit(options: dict[str, Any]) -> None:
+    """The error names the array and the shape that its rows have."""
+    content = saved(data=np.zeros((2, 60)), labels=np.arange(2))
+    with pytest.raises(ReadError, match="arrays-file:data: its rows are 60, which the reader's"):
+        read(NPZ | options, arrays=content)
+
+
+@pytest.mark.parametrize("option", ["shape", "axes"])
+def test_an_option_for_no_column(option: str) -> None:
+    """A slip in an option does not go by without effect."""
+    with pytest.raises(ReadError, match="an option of the reader is for 'img', but the columns"):
+        read(NPZ | {option: {"img": [1]}}, arrays=saved(data=np.zeros(2), labels=np.arange(2)))
+
+
+def test_parts_with_different_numbers_of_files() -> None:
+    """Files of pictures and files of labels belong together one by one."""
+    one = MemoryFile("one", npy(np.arange(2)))
+    with pytest.raises(ReadError, match=r"one, one, one: the parts differ in .*: x 2, y 1"):
+        list(formats.create(NPY).read({"x": [one, one], "y": [one]}))
+
+
+def test_several_parts_of_npz_files() -> None:
+    """Columns name arrays, not parts: one part holds them all."""
+    content = saved(data=np.zeros(2), labels=np.arange(2))
+    with pytest.raises(ReadError, match="x-file, y-file: npz is read from one part"):
+        read(NPZ, x=content, y=content)

@@ -1,0 +1,122 @@
+"""STL-10's binary files, against a reading of each byte."""
+
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from independent import stl10
+
+from dshub import formats
+from dshub.errors import ReadError
+from dshub.testing.readers import MemoryFile, ReaderTests
+
+FORMAT = {"format": "stl10"}
+SIZE = 3 * 96 * 96
+
+
+def nested(array: np.ndarray) -> pa.Array:
+    """Rows as nested fixed-size lists."""
+    column = pa.array(array.reshape(-1))
+    for length in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column
+
+
+def images(batches: list[pa.RecordBatch]) -> np.ndarray:
+    """The column `image` of all batches, (rows, 96, 96, 3)."""
+    values = [batch.column("image").flatten().flatten().flatten() for batch in batches]
+    return np.concatenate([part.to_numpy() for part in values]).reshape(-1, 96, 96, 3)
+
+
+def read(**parts: bytes) -> list[pa.RecordBatch]:
+    """All batches of some bytes."""
+    files = {name: [MemoryFile(f"{name}-file", data)] for name, data in parts.items()}
+    return list(formats.create(FORMAT).read(files))
+
+
+class TestStl10(ReaderTests):
+    """Pictures and labels."""
+
+    parts: ClassVar = {"image": ("train_X.bin",), "label": ("train_y.bin",)}
+
+    def reader(self) -> formats.Reader:
+        return formats.create(FORMAT)
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        image = np.random.default_rng(0).integers(0, 256, (count, 96, 96, 3), np.uint8)
+        labels = (np.arange(count) % 10 + 1).astype(np.uint8)
+        return pa.RecordBatch.from_pydict({"image": nested(image), "label": pa.array(labels)})
+
+
+class TestUnlabeled(TestStl10):
+    """Pictures alone."""
+
+    parts: ClassVar = {"image": ("unlabeled_X.bin",)}
+    tells_damage = False  # cut between two pictures, the file is a shorter one
+
+    def rows(self, count: int) -> pa.RecordBatch:
+        return super().rows(count).select(["image"])
+
+
+def test_pictures_are_stored_column_by_column() -> None:
+    """Value (row, column, channel) is byte 9216 channel + 96 column + row."""
+    data = bytes((i * 5 + i // 256) % 256 for i in range(SIZE))
+    (found,) = images(read(image=data))
+    assert all(
+        found[y, x, c] == data[9216 * c + 96 * x + y]
+        for y in range(96)
+        for x in range(96)
+        for c in range(3)
+    )
+
+
+def test_against_an_independent_reading() -> None:
+    """Noise, with labels as upstream counts them, from 1, in several batches."""
+    rows = 700
+    contents = {
+        "image": np.random.default_rng(0).bytes(SIZE * rows),
+        "label": bytes(i % 10 + 1 for i in range(rows)),
+    }
+    wanted = stl10.read({part: [("", data)] for part, data in contents.items()}, {})
+    batches = read(**contents)
+    assert len(batches) > 1
+    np.testing.assert_array_equal(images(batches), np.stack(wanted["image"]))
+    assert [label for batch in batches for label in batch.column("label").to_pylist()] == list(
+        contents["label"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "told"),
+    [
+        (2, 1, "label-file: it ends after 1 rows, and image-file goes on"),
+        (1, 2, "image-file: it ends after 1 rows, and label-file goes on"),
+        (0, 400, "image-file: it ends after 0 rows, and label-file goes on"),
+        (303, 304, "image-file: it ends after 303 rows, and label-file goes on"),
+    ],
+)
+def test_files_of_different_rows(rows: int, labels: int, told: str) -> None:
+    """Pictures and labels that do not pair are refused."""
+    with pytest.raises(ReadError, match=told):
+        read(image=bytes(rows * SIZE), label=bytes(labels))
+
+
+def test_a_picture_that_is_cut_short() -> None:
+    """The error names the file and where the picture begins."""
+    with pytest.raises(ReadError, match=r"image-file: .* 27,647 bytes follow at byte 27,648,"):
+        read(image=bytes(2 * SIZE - 1))
+
+
+@pytest.mark.parametrize("parts", [("label",), ("image", "y"), ()])
+def test_parts_that_are_none(parts: tuple[str, ...]) -> None:
+    """The parts are called image and label."""
+    with pytest.raises(ReadError, match="STL-10 is read from one file for image"):
+        read(**dict.fromkeys(parts, bytes(SIZE)))
+
+
+def test_two_files_for_one_part() -> None:
+    """A pattern that fits two members is refused: their order would be a guess."""
+    files = [MemoryFile("one", bytes(SIZE)), MemoryFile("two", bytes(SIZE))]
+    with pytest.raises(ReadError, match="one, two"):
+        list(formats.create(FORMAT).read({"image": files}))

@@ -1,0 +1,196 @@
+"""Verifying everything, pins, and removing what was named."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dshub.cache.store import Store
+from dshub.checksums import Digest
+from dshub.errors import DshubError, UnknownNameError
+from dshub.hub.verification import Finding
+from dshub.progress import Silent
+
+if TYPE_CHECKING:
+    from tests.hub.upkeep.conftest import Process, World
+
+
+def flip(path: Path) -> None:
+    """Change the last byte."""
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+class Counting(Silent):
+    """Remembers how much there was to do, and how much was done."""
+
+    total = done = 0
+
+    def start(self, title: str, total: int | None, unit: str = "B") -> None:
+        assert (title, unit) == ("verifying", "B")
+        self.total = total or 0
+
+    def advance(self, amount: int) -> None:
+        self.done += amount
+
+
+def verified(world: "World") -> dict[str, Finding]:
+    """What is found of each thing."""
+    return {finding.thing: finding for finding in world.cache.verify()}
+
+
+def test_verify_reads_everything(world: "World") -> None:
+    """Also what the registry has forgotten: names and records tell what the bytes must be."""
+    world.fetch("tiny", "solo")
+    data = b"of nobody"
+    world.keep(data, "sha256")
+    world.keep(data, "md5")
+    world.manifests.clear()
+    findings = verified(world)
+    assert {finding.state for finding in findings.values()} == {"ok"}
+    assert len(findings) == 4 + 2 + 3
+
+
+def test_verify_finds_damage_and_puts_it_aside(world: "World") -> None:
+    """Each damaged thing by its name, and nothing else; fetching then mends it."""
+    world.fetch("tiny", "solo")
+    flip(world.item("solo: labels").path)
+    flip(next(world.item("tiny/one train").path.glob("*.arrow")))
+    flip(world.keep(b"of nobody"))
+    damaged = {thing for thing, finding in verified(world).items() if finding.state == "damaged"}
+    assert "file solo: labels" in damaged
+    assert "table tiny/one train" in damaged
+    assert len(damaged) == 3
+    assert len([item for item in world.cache.items() if item.leftover]) == 3
+    world.fetch("tiny", "solo")
+    assert {finding.state for finding in verified(world).values()} == {"ok"}
+
+
+def test_verify_tells_how_far_it_has_come(world: "World") -> None:
+    """In bytes: as many as there are."""
+    world.fetch("tiny", "solo")
+    progress = Counting()
+    cache = world.cache
+    cache.progress = progress
+    list(cache.verify())
+    records = sum(path.stat().st_size for path in world.root.rglob("table.json"))
+    assert progress.total == progress.done + records
+
+
+def test_pins_of_a_family(world: "World") -> None:
+    """Pinning one pins its members, before they are fetched too; each can be let go."""
+    assert world.cache.pin("tiny") == ["tiny/one", "tiny/two"]
+    world.fetch("tiny", "solo")
+    assert {item.pinned for item in world.cache.items("tiny")} == {True}
+    assert {item.pinned for item in world.cache.items("solo")} == {False}
+    assert world.cache.unpin("tiny/one") == ["tiny/one"]
+    assert world.item("tiny/one train").pinned is False
+    assert world.item("tiny/one: images, shared with tiny/two").pinned is True
+    assert [share.datasets for share in world.cache.usage() if share.pinned] == [
+        ("tiny/two",),
+        ("tiny/one", "tiny/two"),
+    ]
+    world.cache.pin("tiny")
+    assert world.cache.unpin("tiny") == ["tiny/one", "tiny/two"]
+    assert not any(item.pinned for item in world.cache.items())
+
+
+def test_a_pin_of_a_name_that_nobody_knows(world: "World") -> None:
+    """Is a mistake, and no pin."""
+    with pytest.raises(UnknownNameError):
+        world.cache.pin("tiny/one", "tinny/two")
+    world.fetch("tiny/one")
+    assert world.item("tiny/one train").pinned is False
+
+
+def test_a_pin_outlives_the_registry(world: "World") -> None:
+    """A dataset that has left it can be let go still."""
+    world.cache.pin("solo")
+    del world.manifests["solo"]
+    assert world.cache.unpin("solo") == ["solo"]
+
+
+def test_a_dataset_and_a_family_of_one_name(world: "World") -> None:
+    """Both can be pinned."""
+    world.manifests["tiny"] = world.manifest("tiny", {"labels": world.images})
+    assert world.cache.pin("tiny") == ["tiny"]
+    assert world.cache.pin("tiny/one") == ["tiny/one"]
+
+
+def test_pinned_datasets_are_not_removed_by_name(world: "World") -> None:
+    """Nothing at all is, where one of those named is pinned."""
+    world.fetch("tiny", "solo")
+    world.cache.pin("tiny/two")
+    before = world.names()
+    with pytest.raises(DshubError, match="tiny/two is pinned") as told:
+        world.cache.rm(["tiny", "solo"])
+    assert "dshub cache unpin tiny/two" in told.value.hint
+    assert world.names() == before
+
+
+def test_removing_all_leaves_what_is_pinned(world: "World") -> None:
+    """With its unfinished downloads; and it is said."""
+    world.fetch("tiny", "solo")
+    world.cache.pin("solo")
+    world.cache.rm(["tiny"])
+    world.leave(world.labels("solo"), b"some")
+    world.leave(Digest.of_bytes(b"of nobody"), b"some")
+    removals = world.cache.rm(None, kinds={"partial"})
+    assert [removal.reason for removal in removals.left] == ["pinned"]
+    assert len(removals.removed) == 1
+    removals = world.cache.rm(None)
+    assert removals.removed == ()
+    assert len(world.names()) == len(removals.left) == 3
+
+
+def test_removing_takes_unfinished_downloads_along(world: "World", process: "Process") -> None:
+    """Of the dataset that was named; not those under way, nor another dataset's."""
+    for name in ("tiny/one", "tiny/two", "solo"):
+        world.leave(world.labels(name), b"some")
+    process("download", world.images.sha256 or "")
+    removals = world.cache.rm(["tiny"])
+    assert len(removals.removed) == 2
+    assert [removal.reason for removal in removals.left] == ["a living process is at work on it"]
+    assert len(world.names()) == 2
+
+
+def test_removing_a_dataset_by_the_path_of_its_manifest(world: "World", tmp_path: Path) -> None:
+    """One that is in no registry has its files named by it."""
+    text = """
+schema = 1
+name = "mine"
+version = "1.0.0"
+title = "Mine"
+summary = "Labels."
+task = "none"
+homepage = "https://data.example"
+[resources.labels]
+urls = ["https://data.example/labels"]
+sha256 = "{sha256}"
+[features.label]
+kind = "label"
+names = ["a", "b", "c"]
+[splits.train]
+rows = 1000
+reader = {{ format = "idx" }}
+files = {{ label = "labels" }}
+"""
+    labels = world.manifests.pop("solo").resources["labels"]
+    path = tmp_path / "mine.toml"
+    path.write_text(text.format(sha256=labels.sha256))
+    world.hub.import_files(str(path), [Path(labels.urls[0])])
+    assert [item.name for item in world.cache.items(str(path))] == ["mine: labels"]
+    assert len(world.cache.rm([str(path)]).removed) == 1
+    assert world.names() == []
+
+
+def test_a_table_is_gone_at_once_or_not_at_all(world: "World") -> None:
+    """A program that has it open goes on; one that looks for it never finds a part of it."""
+    world.fetch("tiny/one")
+    rows = world.hub.load("tiny/one", "train")
+    table = world.item("tiny/one train").path
+    world.cache.rm(["tiny/one"], kinds={"prepared"})
+    assert not table.exists()
+    assert Store(world.root).table("tiny/one", table.name) is None
+    assert list((world.root / "partial-v1").glob("removed*")) == []
+    assert len(rows) == 1000

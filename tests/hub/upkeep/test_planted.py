@@ -1,0 +1,66 @@
+"""A named pipe in the place of a file of the cache: nobody may ever write to it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dshub.cache.paths import import_path, pin_path, reference_path, synthetic_path, terms_path
+from dshub.checksums import Digest
+
+if TYPE_CHECKING:
+    from tests.hub.upkeep.conftest import World
+
+if not hasattr(os, "mkfifo"):
+    pytest.skip("makes named pipes", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True)
+def soon() -> Iterator[None]:
+    """What waits for a pipe fails instead."""
+
+    def ended(*_: object) -> None:
+        raise TimeoutError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, ended)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def planted(world: "World") -> "World":
+    """A cache with a prepared dataset and every sort of note, each of which became a pipe."""
+    world.hub.load("solo", split="train")
+    notes = [
+        terms_path("solo"),
+        pin_path("solo"),
+        synthetic_path("solo", "0123"),
+        import_path("solo", "folders"),
+        reference_path(Digest.of_bytes(b"elsewhere")),
+    ]
+    for note in notes:
+        (world.root / note).parent.mkdir(parents=True, exist_ok=True)
+        (world.root / note).touch()
+    for path in filter(Path.is_file, list(world.root.rglob("*"))):
+        path.unlink()
+        os.mkfifo(path)
+    return world
+
+
+def test_a_cache_full_of_pipes_can_be_looked_through(planted: "World") -> None:
+    """Listing, checking and tidying end."""
+    cache = planted.cache
+    assert cache.items()
+    assert list(cache.verify())
+    cache.gc()
+    cache.gc(partial=True)
+
+
+def test_a_dataset_is_loaded_all_the_same(planted: "World") -> None:
+    """Its files are fetched again, and its table is made again."""
+    assert len(planted.hub.load("solo", split="train")) == 1000

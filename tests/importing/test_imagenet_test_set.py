@@ -1,0 +1,62 @@
+"""The test set of ImageNet-1k, which few people have, in every form in which they have it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from independent.imagenet import picture, tar, with_facts, write
+
+from dshub import Hub, Settings
+from dshub.catalog.registry import built_in_root
+from dshub.progress import Silent
+
+PICTURES = [(f"ILSVRC2012_test_{i:08d}.JPEG", picture(i)) for i in range(1, 6)]
+OFFICIAL, REPACKED = "ILSVRC2012_img_test_v10102019.tar", "test_images.tar.gz"
+
+
+def official(folder: Path) -> None:
+    """In a folder of the archive, as it is said to be; the manifest takes any."""
+    write(folder / OFFICIAL, tar([(f"test/{name}", data) for name, data in PICTURES]))
+
+
+def flat(folder: Path) -> None:
+    write(folder / OFFICIAL, tar(PICTURES))
+
+
+def unpacked(folder: Path) -> None:
+    for name, data in PICTURES:
+        write(folder / "ILSVRC/Data/CLS-LOC/test" / name, data)
+    write(folder / "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000001.JPEG", picture(9))
+
+
+def parquet(folder: Path) -> None:
+    image = [{"bytes": data, "path": name} for name, data in PICTURES]
+    folder.mkdir()
+    table = pa.table({"image": image, "label": [-1] * len(PICTURES)})
+    pq.write_table(table, folder / "test-00000-of-00001.parquet")
+
+
+def archive(folder: Path) -> None:
+    write(folder / REPACKED, tar(PICTURES, "w:gz"))
+
+
+@pytest.mark.parametrize("form", [official, flat, unpacked, parquet, archive])
+def test_every_form_gives_the_same_pictures_and_no_label(
+    form: Callable[[Path], None], tmp_path: Path, cache: Path
+) -> None:
+    """Labels that upstream keeps are no column, also where a form has -1 in their place."""
+    form(tmp_path / "mine")
+    text = (built_in_root() / "imagenet-1k-test" / "1.0.0.toml").read_text("utf-8")
+    text = text.replace('"imagenet-1k-test"', '"small"').replace("rows = 100000", "rows = 5")
+    for path in (tmp_path / "mine").glob("*.tar*"):
+        text = with_facts(text, path)
+    write(tmp_path / "registry/small/1.0.0.toml", text.encode())
+    settings = Settings.read(cache=cache, registry=[tmp_path / "registry"])
+    hub = Hub(settings=settings, progress=Silent())
+    (report,) = hub.import_files("small", [tmp_path / "mine"])
+    assert report.complete, report
+    rows = hub.load("small", "test")
+    assert list(rows.features) == ["image"]
+    assert list(rows.decode(False)["image"]) == [data for _, data in PICTURES]

@@ -1,0 +1,190 @@
+"""Orders of an epoch, and what each rank gets of it."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dshub.loading.order import (
+    Blocks,
+    Draws,
+    InOrder,
+    Mixed,
+    Order,
+    Share,
+    Shuffled,
+    Weighted,
+    this_rank,
+)
+
+
+def whole(order: Order, epoch: int = 0) -> np.ndarray:
+    """The rows of an epoch, from the first position to the last."""
+    return order.rows(np.arange(order.length), epoch)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 5, 7, 20, 63, 64, 65, 1000, 4097])
+@pytest.mark.parametrize("block", [1, 4, 7, 64])
+@pytest.mark.parametrize("window", [1, 3, 16])
+def test_blocks_give_every_row_once(length: int, block: int, window: int) -> None:
+    """Whatever the sizes, also where the last block is short."""
+    order = Blocks(length, seed=5, block=block, window=window)
+    for epoch in (0, 1, 7):
+        assert sorted(whole(order, epoch)) == list(range(length))
+
+
+def test_blocks_keep_together_what_lies_together() -> None:
+    """Within any window of positions rows come from so many blocks, each read whole."""
+    order = Blocks(10_000, seed=1, block=100, window=8)
+    rows = whole(order, 3)
+    for start in range(0, 10_000, 800):
+        touched = np.unique(((rows[start : start + 800] - rows[0]) % 10_000) // 100)
+        assert len(touched) <= 2 * 8 + 2  # each block of the window may straddle two of ours
+
+
+def test_two_rows_of_a_block_are_no_further_apart_than_documented() -> None:
+    """Neighbours on disk come within `block * window` positions of each other."""
+    order = Blocks(9_973, seed=2, block=50, window=4)
+    position = np.argsort(whole(order))
+    apart = np.abs(np.diff(position))
+    assert np.mean(apart <= 50 * 4) > 0.97  # all but the borders of blocks
+
+
+def test_blocks_differ_by_epoch_and_are_mixed() -> None:
+    """No epoch like another, and few rows behind the one they lie behind on disk."""
+    order = Blocks(10_000, seed=3, block=100, window=10)
+    first, second = whole(order, 0), whole(order, 1)
+    assert np.mean(first == second) < 0.01
+    assert np.mean(np.diff(first) == 1) < 0.01
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    length=st.integers(1, 3000),
+    start=st.integers(0, 3000),
+    count=st.integers(0, 500),
+    kind=st.sampled_from(["order", "shuffled", "blocks", "weighted", "mixed"]),
+)
+def test_any_part_of_an_order_can_be_computed_alone(
+    length: int, start: int, count: int, kind: str
+) -> None:
+    """The rows at some positions do not depend on which others are asked for."""
+    orders: dict[str, Order] = {
+        "order": InOrder(length),
+        "shuffled": Shuffled(length, 4),
+        "blocks": Blocks(length, 4, block=16, window=4),
+        "weighted": Weighted(np.arange(length) + 1.0, 4, length),
+        "mixed": Mixed((length, 7), (0.3, 0.7), 4, length),
+    }
+    order = orders[kind]
+    where = np.arange(min(start, length), min(start + count, length))
+    np.testing.assert_array_equal(order.rows(where, 2), whole(order, 2)[where])
+
+
+def test_weights_decide_how_often_a_row_is_drawn() -> None:
+    """A chi-square test of 100,000 draws; a row of weight 0 never comes."""
+    weights = np.array([0, 1, 2, 3, 4, 0.0])
+    rows = Weighted(weights, seed=6, length=100_000).rows(np.arange(100_000), 0)
+    counts = np.bincount(rows, minlength=6)
+    assert counts[0] == counts[5] == 0
+    expected = weights[1:5] / 10 * 100_000
+    assert ((counts[1:5] - expected) ** 2 / expected).sum() < 16.3  # 0.1 % at 3 degrees
+
+
+def test_a_mixture_keeps_its_shares_and_uses_every_row_before_any_again() -> None:
+    """In every 1,024 positions; small datasets come round, large ones go on over epochs."""
+    order = Mixed((100, 5000, 10), (0.25, 0.5, 0.25), seed=1, length=4096)
+    for epoch in range(3):
+        rows = whole(order, epoch)
+        for start in range(0, 4096, 1024):
+            part = rows[start : start + 1024]
+            shares = [(part < 100).sum(), ((part >= 100) & (part < 5100)).sum()]
+            assert shares == [256, 512]
+    rows = np.concatenate([whole(order, epoch) for epoch in range(2)])
+    large = rows[(rows >= 100) & (rows < 5100)]
+    assert len(np.unique(large)) == len(large) == 4096
+    small = Counter(rows[rows < 100].tolist())
+    assert max(small.values()) - min(small.values()) <= 1
+
+
+@given(
+    length=st.integers(0, 200),
+    world=st.integers(1, 9),
+    uneven=st.sampled_from(["pad", "drop", "exact"]),
+)
+def test_ranks_share_an_epoch(length: int, world: int, uneven: str) -> None:
+    """Together they have each position as often as `uneven` says, and the counts are told."""
+    shares = [Share(length, rank, world, uneven) for rank in range(world)]  # type: ignore[arg-type]
+    found = [share.positions(0, share.count(0)).tolist() for share in shares]
+    assert [len(part) for part in found] == shares[0].counts
+    seen = Counter(position for part in found for position in part)
+    if uneven == "exact":
+        assert seen == Counter(range(length))
+        assert max(map(len, found)) - min(map(len, found)) <= 1
+    elif uneven == "drop":
+        assert set(seen.values()) <= {1}
+        assert len(seen) == length // world * world
+        assert len({len(part) for part in found}) == 1
+    else:
+        assert set(seen) == set(range(length))
+        assert len({len(part) for part in found}) == 1
+        assert sum(seen.values()) - length < world
+
+
+@given(length=st.integers(1, 100), world=st.integers(1, 5), start=st.integers(0, 100))
+def test_a_share_from_a_position_on_is_the_rest_of_it(length: int, world: int, start: int) -> None:
+    """However many positions all ranks have taken."""
+    start -= start % world
+    for rank in range(world):
+        share = Share(length, rank, world, "exact")
+        rest = share.positions(start, share.count(start)).tolist()
+        assert rest == [p for p in range(rank, length, world) if p >= start]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, (0, 1)),
+        ({"RANK": "2", "WORLD_SIZE": "4"}, (2, 4)),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, (1, 2)),
+        ({"PMI_RANK": "3", "PMI_SIZE": "8"}, (3, 8)),
+        ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "16"}, (0, 16)),
+        ({"RANK": "\u00b2", "WORLD_SIZE": "4"}, (0, 1)),
+        ({"RANK": "0", "WORLD_SIZE": "9" * 5000}, (0, 1)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),  # a shell in an allocation
+        ({"RANK": "x", "WORLD_SIZE": "4"}, (0, 1)),
+        ({"RANK": "1"}, (0, 1)),
+    ],
+)
+def test_the_rank_of_a_process(environment: dict[str, str], expected: tuple[int, int]) -> None:
+    """As launchers tell it."""
+    assert this_rank(environment) == expected
+
+
+def test_draws_belong_to_the_row() -> None:
+    """The same number for a row in any company, another for another epoch, seed or purpose."""
+    rows = np.array([5, 900, 3, 10**12])
+    draws = Draws.of(rows, seed=1, epoch=2)
+    alone = np.concatenate([Draws.of(rows[i : i + 1], 1, 2).uniform() for i in range(4)])
+    np.testing.assert_array_equal(draws.uniform(), alone)
+    others = [
+        Draws.of(rows, 2, 2).uniform(),
+        Draws.of(rows, 1, 3).uniform(),
+        draws.uniform(1),
+        draws.apart(0).uniform(),
+        draws.apart(1).uniform(),
+    ]
+    assert len({tuple(found) for found in [draws.uniform(), *others]}) == 6
+
+
+def test_draws_are_uniform_and_independent() -> None:
+    """Chi-square over 64 bins of 64,000 rows, and no correlation between numbers of a row."""
+    draws = Draws.of(np.arange(64_000), seed=0, epoch=0)
+    first, second = draws.uniform(0), draws.uniform(1)
+    for found in (first, second, draws.apart(3).uniform()):
+        counts = np.histogram(found, 64, (0, 1))[0]
+        assert ((counts - 1000) ** 2 / 1000).sum() < 105  # 0.1 % at 63 degrees
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.015
+    assert set(draws.integers(7).tolist()) == set(range(7))

@@ -1,0 +1,381 @@
+"""Ranks, threads, memory and buckets: what stays the same whatever they are."""
+
+import json
+import os
+import pickle
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dshub import Dataset
+from dshub.catalog.features import ImageFeature
+from dshub.errors import ArgumentError, SettingsError, StateError, UnknownNameError
+from dshub.loading.gathering import LARGE, Pool
+from dshub.loading.loader import Loader, walk_of
+from dshub.loading.order import InOrder
+from dshub.loading.transforms.transform import Batch
+
+ROWS = 101
+
+
+def example(rows: int = ROWS) -> Dataset:
+    """Rows that carry their own number, with pictures large enough for memory to be reused."""
+    pictures = np.arange(rows, dtype=np.uint8).repeat(64 * 64 * 3).reshape(rows, 64, 64, 3)
+    return Dataset.from_arrays(
+        {
+            "image": pictures,
+            "id": np.arange(rows),
+            "text": ["x" * (i * 37 % 50) for i in range(rows)],
+        },
+        features={"image": ImageFeature(shape=(64, 64, 3))},
+    )
+
+
+DATASET = example()
+
+
+def take(loader: Loader, steps: int) -> list[list[int]]:
+    """The ids of the next batches, over epochs."""
+    found: list[list[int]] = []
+    while len(found) < steps:
+        for batch in loader:
+            found.append(batch["id"].tolist())
+            if len(found) == steps:
+                break
+    return found
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    worlds=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    steps=st.integers(1, 3),
+    shuffle=st.sampled_from([True, False, "blocks"]),
+    threads=st.integers(0, 2),
+)
+def test_ranks_and_batch_size_may_change_in_the_middle(
+    worlds: tuple[int, int], sizes: tuple[int, int], steps: int, shuffle: Any, threads: int
+) -> None:
+    """All ranks together go through one order; a state of any of them is good for all others."""
+    options = {"shuffle": shuffle, "seed": 3, "uneven": "exact", "threads": threads}
+    data = DATASET.columns(["id"])
+    single = data.batches(1, **options)
+    whole, following = ([i for batch in single for i in batch["id"]] for _ in range(2))
+    before = [data.batches(sizes[0], rank=r, world=worlds[0], **options) for r in range(worlds[0])]
+    taken = [take(loader, steps) for loader in before]
+    state = json.loads(json.dumps(before[0].state_dict()))
+    seen: list[int] = []
+    for step in range(steps):  # in the order of positions: rank 0, rank 1, …, rank 0, …
+        rows = [part[step] for part in taken]
+        seen += [rows[i % worlds[0]][i // worlds[0]] for i in range(sum(map(len, rows)))]
+    after = [data.batches(sizes[1], rank=r, world=worlds[1], **options) for r in range(worlds[1])]
+    rest: list[list[int]] = []
+    for loader in after:
+        loader.load_state_dict(state)
+        rest.append([i for batch in loader for i in batch["id"].tolist()])
+    together = [rest[i % worlds[1]][i // worlds[1]] for i in range(sum(map(len, rest)))]
+    assert seen + together == whole + (following if state["epoch"] else [])
+
+
+def test_every_rank_has_as_many_batches() -> None:
+    """Padded or cut, ranks stay in step; the counts say what each gets."""
+    for uneven, rows in (("pad", 104), ("drop", 100)):
+        loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[arg-type]
+        assert len({len(loader) for loader in loaders}) == 1
+        assert loaders[0].share.counts == [rows // 4] * 4
+        found = Counter(i for loader in loaders for batch in loader for i in batch["id"].tolist())
+        assert sum(found.values()) == rows
+
+
+def test_the_rank_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the launcher, where it is not given."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert take(DATASET.batches(3), 1) == [[1, 3, 5]]
+    assert take(DATASET.batches(3, rank=0, world=1), 1) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("uneven", ["pad", "drop"])
+@pytest.mark.parametrize("position", [1, 5, 7, 50, 99, 101])
+def test_ranks_stay_in_step_from_a_state_of_other_ranks(uneven: Any, position: int) -> None:
+    """Whoever waits for the others has as many batches of as many rows as they have."""
+    data = DATASET.columns(["id"])
+    before = data.batches(1, shuffle=True)
+    order = [row for batch in take(before, ROWS) for row in batch]
+    state = data.batches(1, shuffle=True).state_dict() | {"position": position}
+    for world in (2, 3, 4):
+        loaders = [
+            data.batches(2, shuffle=True, rank=r, world=world, uneven=uneven) for r in range(world)
+        ]
+        for loader in loaders:
+            loader.load_state_dict(state)
+        rows = [[batch["id"].tolist() for batch in loader] for loader in loaders]
+        assert len({tuple(map(len, batches)) for batches in rows}) == 1
+        flat = [[row for batch in batches for row in batch] for batches in rows]
+        seen = [row for turn in zip(*flat, strict=True) for row in turn]
+        left = ROWS - position
+        expected = -(-left // world) * world if uneven == "pad" else left // world * world
+        assert seen == (order + order)[position:][:expected]
+
+
+def test_a_rank_beyond_its_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a launcher left behind is named, rather than rows dealt wrongly."""
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SettingsError, match="RANK is 3; it must be below WORLD_SIZE, which is 2"):
+        DATASET.batches(3)
+
+
+def test_batches_that_are_held_keep_their_pixels() -> None:
+    """Memory is used again only when nobody sees it any more: not even through a view."""
+    held = list(DATASET.batches(10, shuffle=True, threads=2))
+    views = [batch["image"][-1, :2] for batch in DATASET.batches(10, shuffle=True)]
+    for batch, view in zip(held, views, strict=True):
+        assert np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
+        assert (view == batch["id"][-1]).all()
+
+
+def test_memory_is_used_again() -> None:
+    """A loop that lets go of each batch gets few different ones."""
+    places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
+    assert len(places) < 8
+
+
+def test_memory_is_not_reused_without_exact_reference_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A free-threaded Python may count a reference late, and pixels in use would be overwritten."""
+    free_threaded = {"Py_GIL_DISABLED": 1}
+    monkeypatch.setattr("sysconfig.get_config_var", free_threaded.get)
+    allocated: list[int] = []
+
+    def allocate(size: int) -> np.ndarray:
+        allocated.append(size)
+        return np.empty(size, np.uint8)
+
+    pool = Pool(allocate=allocate)
+    for _ in range(3):
+        pool.empty((LARGE,), np.uint8)
+    assert allocated == [LARGE] * 3
+    monkeypatch.undo()
+    for _ in range(3):
+        pool.empty((LARGE,), np.uint8)
+    assert allocated == [LARGE] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_memory_belongs_to_one_process() -> None:
+    """What a forked process, such as a DataLoader's worker, fills is not filled by its parent."""
+    loader = DATASET.batches(10, shuffle=True, threads=0)
+    list(loader)  # leaves memory to be used again
+    filled, by_child = os.pipe()
+    told, by_parent = os.pipe()
+    child = os.fork()
+    if not child:
+        wrong = True
+        try:
+            batch = next(iter(loader))
+            os.write(by_child, b".")
+            os.read(told, 1)  # until the parent has filled memory of its own
+            wrong = not np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
+        finally:
+            os._exit(int(wrong))
+    os.read(filled, 1)
+    loader.epoch = 5  # other rows than the child's
+    held = list(loader)
+    os.write(by_parent, b".")
+    assert len(held) == len(loader)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_batch_may_be_written_to() -> None:
+    """It is the caller's until let go, and the dataset stays as it was."""
+    for batch in DATASET.batches(10):
+        batch["image"] += 1
+        batch["id"] *= 2
+    assert list(DATASET["id"]) == list(range(ROWS))
+    assert DATASET[5]["image"].max() == 5
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_an_error_in_a_transform_comes_where_its_batch_would(threads: int) -> None:
+    """Batches before it arrive; the error is the transform's own."""
+
+    def fail(batch: Batch) -> Batch:
+        if 50 in batch["id"]:
+            raise RuntimeError("no fifty")
+        return batch
+
+    seen = []
+    with pytest.raises(RuntimeError, match="no fifty"):
+        for batch in DATASET.batches(10, transform=fail, threads=threads):
+            seen.append(int(batch["id"][0]))  # noqa: PERF401  # the error comes in the middle
+    assert seen == [0, 10, 20, 30, 40]
+
+
+def test_leaving_a_walk_ends_its_threads() -> None:
+    """A `break` leaves none behind."""
+    before = threading.active_count()
+    for _ in range(5):
+        for _ in DATASET.batches(10, threads=3):
+            break
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_few_batches_wait() -> None:
+    """However slow the caller is, no more than the bound are made ahead."""
+    made = []
+
+    def note(batch: Batch) -> Batch:
+        made.append(1)
+        return batch
+
+    size = 10 * 64 * 64 * 3
+    walk = iter(DATASET.batches(10, transform=note, threads=4, prefetch=2 * size))
+    next(walk)
+    next(walk)
+    time.sleep(0.3)
+    assert len(made) <= 5
+
+
+def test_a_loader_can_be_sent_to_another_process() -> None:
+    """With its place, and without its memory."""
+    loader = DATASET.columns(["id"]).batches(10, shuffle=True)
+    take(loader, 3)
+    copy = pickle.loads(pickle.dumps(loader))
+    assert copy.state_dict() == loader.state_dict()
+
+
+def test_rows_of_a_batch_are_about_as_long() -> None:
+    """Sorted within a stretch, each row once, batches in mixed order; an epoch apart."""
+    data = DATASET.columns(["id", "text"])
+    loader = data.batches(8, shuffle=True, bucket="text")
+    epochs = []
+    for _ in range(2):
+        batches = list(loader)
+        assert sorted(i for batch in batches for i in batch["id"].tolist()) == list(range(ROWS))
+        spread = [max(map(len, b["text"])) - min(map(len, b["text"])) for b in batches]
+        plain = [max(map(len, b["text"])) - min(map(len, b["text"])) for b in data.batches(8)]
+        assert np.mean(spread) < np.mean(plain) / 3
+        epochs.append([batch["id"].tolist() for batch in batches])
+    assert epochs[0] != epochs[1]
+
+
+def test_a_bucketed_walk_resumes_in_its_own_size_only() -> None:
+    """How rows fall into batches depends on the size, so another one is refused."""
+    data = DATASET.columns(["id", "text"])
+    first = data.batches(8, shuffle=True, bucket="text")
+    before = take(first, 4)
+    second = data.batches(8, shuffle=True, bucket="text")
+    second.load_state_dict(first.state_dict())
+    whole = take(data.batches(8, shuffle=True, bucket="text"), len(first))
+    assert before + [batch["id"].tolist() for batch in second] == whole
+    with pytest.raises(StateError, match="size 8, but the loader has 9"):
+        data.batches(9, shuffle=True, bucket="text").load_state_dict(first.state_dict())
+
+
+def test_weights_draw_rows_again_and_again() -> None:
+    """An epoch is as long as the dataset, each row as often as it weighs."""
+    weights = np.zeros(ROWS)
+    weights[[3, 7]] = 1, 3
+    counts = Counter(
+        i for batch in DATASET.batches(10, weights=weights) for i in batch["id"].tolist()
+    )
+    assert set(counts) == {3, 7}
+    assert sum(counts.values()) == ROWS
+    assert counts[7] > counts[3]
+
+
+def test_fingerprints_tell_walks_apart() -> None:
+    """The same for the same options, another for each that changes a batch."""
+    base: dict[str, Any] = {"size": 8, "shuffle": True}
+    same = {DATASET.batches(**base).fingerprint for _ in range(2)}
+    assert len(same) == 1
+    changes: list[dict[str, Any]] = [
+        {"size": 9},
+        {"shuffle": False},
+        {"shuffle": "blocks"},
+        {"seed": 1},
+        {"drop_last": True},
+        {"layout": "chw"},
+        {"rank": 0, "world": 2},
+        {"bucket": "text"},
+    ]
+    prints = {DATASET.batches(**(base | change)).fingerprint for change in changes}
+    assert len(prints | same) == len(changes) + 1
+    assert DATASET.batches(8, shuffle=True, threads=0).fingerprint in same
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"shuffle": "random"}, "shuffle is"),
+        ({"uneven": "even"}, "uneven is"),
+        ({"rank": 1}, "given together"),
+        ({"rank": 4, "world": 4}, "a whole number from 0 to 3"),
+        ({"threads": -1}, "at least 0"),
+        ({"weights": [1.0]}, "101 numbers of at least 0, one for each row"),
+        ({"weights": [-1.0] * ROWS}, "at least 0"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
+    """Are refused when the loader is made."""
+    with pytest.raises(ValueError, match=told):
+        DATASET.batches(8, **options)
+    with pytest.raises(ArgumentError, match="transform is 'normalize'"):
+        DATASET.batches(8, transform="normalize")  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError):
+        DATASET.batches(8, bucket="txet")
+
+
+def test_a_billion_rows_cost_nothing_to_begin() -> None:
+    """No list of rows is ever made."""
+    from dshub.loading.order import Blocks, Shuffled
+
+    for order in (Shuffled(10**9, 0), Blocks(10**9, 0), InOrder(10**9)):
+        rows = order.rows(np.arange(10**9 - 512, 10**9), 3)
+        assert len(np.unique(rows)) == 512
+        assert 0 <= rows.min() <= rows.max() < 10**9
+
+
+def test_what_was_used_may_be_less_than_what_was_taken() -> None:
+    """`state_after` says where a walk is for whoever takes batches ahead of their use."""
+    loader = DATASET.columns(["id"]).batches(10, shuffle=True)
+    whole = take(loader, 3 * len(loader))
+    for epoch in (0, 1):
+        other = DATASET.columns(["id"]).batches(10, shuffle=True)
+        other.epoch = epoch
+        list(other)  # all were taken, and the next epoch is counted
+        for used in (0, 4, len(other)):
+            again = DATASET.columns(["id"]).batches(10, shuffle=True)
+            again.load_state_dict(other.state_after(used))
+            assert take(again, 3) == whole[epoch * len(loader) + used :][:3]
+
+
+@pytest.mark.parametrize("batches", [-1, 1.5, "1", None])
+def test_a_place_before_the_first_batch(batches: Any) -> None:
+    """There is none; counts that are no numbers of batches are refused, for a state as well."""
+    loader = DATASET.batches(10)
+    for ask in (walk_of(loader).place, loader.state_after):
+        with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):
+            ask(batches)
+
+
+def test_leaving_a_resumed_walk_and_iterating_again_begins_where_it_began() -> None:
+    """A framework that takes a batch to look at it, as Keras does, costs none."""
+    loader = DATASET.columns(["id"]).batches(10, shuffle=True)
+    whole = take(loader, 2 * len(loader))
+    resumed = DATASET.columns(["id"]).batches(10, shuffle=True)
+    resumed.load_state_dict(resumed.state_after(4))
+    next(iter(resumed))
+    assert take(resumed, 10) == whole[4:14]

@@ -1,0 +1,166 @@
+"""Transforms of torchvision and albumentations inside a loader."""
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.catalog.features import ImageFeature
+from dshub.loading.transforms.geometry import RandomHorizontalFlip
+
+ROWS, HEIGHT, WIDTH = 40, 12, 10
+PIXELS = np.random.default_rng(0).integers(0, 256, (ROWS, HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return Dataset.from_arrays(
+        {"image": PIXELS, "id": np.arange(ROWS)},
+        features={"image": ImageFeature(shape=(HEIGHT, WIDTH, 3))},
+    )
+
+
+@pytest.fixture
+def torchvision(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`torchvision.transforms.v2`.
+
+    Its wheels are built for one torch and one CUDA; beside another torch the compiled operators
+    are missing, and the module that describes them fails. Transforms use none of those, so they
+    are tried without it. DSHUB_TEST_TORCHVISION names a folder where it is, for others would
+    import it too.
+    """
+    pytest.importorskip("torch")
+    if folder := os.environ.get("DSHUB_TEST_TORCHVISION"):
+        monkeypatch.syspath_prepend(folder)
+    described = "torchvision._meta_registrations"
+    if described not in sys.modules:
+        monkeypatch.setitem(sys.modules, described, ModuleType(described))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what else is missing
+        return pytest.importorskip("torchvision.transforms.v2")
+
+
+def by_row(dataset: Dataset, transform: Any, size: int, **options: Any) -> dict[int, np.ndarray]:
+    batches = dataset.batches(size, transform=transform, **options)
+    return {
+        int(row): np.asarray(picture)
+        for batch in batches
+        for row, picture in zip(batch["id"], batch["image"], strict=True)
+    }
+
+
+def assert_equal(found: dict[int, np.ndarray], expected: dict[int, np.ndarray]) -> None:
+    assert found.keys() == expected.keys()
+    for row, picture in expected.items():
+        np.testing.assert_array_equal(found[row], picture)
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+def test_torchvision_gets_tensors_with_channels_first(
+    dataset: Dataset, torchvision: Any, layout: Any
+) -> None:
+    """What it gives comes back in the layout that was asked for."""
+    import torch
+
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
+    transform = torchvision.Compose(
+        [
+            torchvision.CenterCrop(8),
+            torchvision.ToDtype(torch.float32, scale=True),
+            torchvision.Normalize(mean, std),
+        ]
+    )
+    found = by_row(dataset, transform, 7, layout=layout)
+    expected = (PIXELS[:, 2:10, 1:9] / 255 - np.array(mean)) / np.array(std)
+    for row, picture in found.items():
+        wanted = expected[row]
+        wanted = np.moveaxis(wanted, -1, 0) if layout == "chw" else wanted
+        np.testing.assert_allclose(picture, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_torchvision_changes_a_row_in_the_same_way_in_any_company(
+    dataset: Dataset, torchvision: Any
+) -> None:
+    """Whatever the batch size, the order, and what else draws; and differently each epoch."""
+    import torch
+
+    transform = [
+        RandomHorizontalFlip(),
+        torchvision.RandomCrop(8),
+        torchvision.ColorJitter(0.3, 0.3),
+    ]
+    expected = by_row(dataset, transform, 7)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    assert_equal(by_row(dataset, transform, 16, shuffle=True, threads=2), expected)
+    assert torch.equal(torch.get_rng_state(), before)
+    other = by_row(dataset, transform, 7, seed=1)
+    assert any(not np.array_equal(other[row], expected[row]) for row in expected)
+    loader = dataset.batches(ROWS, transform=transform)
+    first, second = (np.asarray(batch["image"]) for _ in range(2) for batch in loader)
+    assert not np.array_equal(first, second)
+
+
+@pytest.fixture
+def albumentations(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network when imported
+    return pytest.importorskip("albumentations")
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+def test_albumentations_gets_one_picture_at_a_time(
+    dataset: Dataset, albumentations: Any, layout: Any
+) -> None:
+    """With channels last; it may give them in another size, and as tensors."""
+    transform = albumentations.CenterCrop(8, 6)
+    found = by_row(dataset, transform, 7, layout=layout)
+    for row, picture in found.items():
+        wanted = PIXELS[row, 2:10, 2:8]
+        assert np.array_equal(picture, np.moveaxis(wanted, -1, 0) if layout == "chw" else wanted)
+
+
+def test_albumentations_changes_a_row_in_the_same_way_in_any_company(
+    dataset: Dataset, albumentations: Any
+) -> None:
+    """Whatever the batch size, the order and the number of threads."""
+    transform = albumentations.Compose(
+        [albumentations.HorizontalFlip(p=0.5), albumentations.RandomCrop(8, 8)]
+    )
+    expected = by_row(dataset, transform, 7)
+    assert_equal(by_row(dataset, transform, 16, shuffle=True, threads=3), expected)
+    assert len({picture.tobytes() for picture in expected.values()}) == ROWS
+    other = by_row(dataset, transform, 7, seed=1)
+    assert any(not np.array_equal(other[row], expected[row]) for row in expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_amid_a_transform_goes_on(dataset: Dataset, albumentations: Any) -> None:
+    """A thread of the parent holds the transform then; the child, which lacks it, is not stuck."""
+    begun, ends = threading.Event(), threading.Event()
+
+    def wait(image: np.ndarray, **_: Any) -> np.ndarray:
+        begun.set()
+        ends.wait(60)
+        return image
+
+    slow = dataset.batches(4, transform=albumentations.Lambda(image=wait, p=1.0))
+    thread = threading.Thread(target=next, args=(iter(slow),))
+    thread.start()
+    assert begun.wait(60)
+    child = os.fork()
+    if not child:
+        signal.alarm(30)  # ends a child that waits for ever
+        quick = dataset.batches(4, transform=albumentations.HorizontalFlip(), threads=0)
+        os._exit(len(next(iter(quick))["id"]) - 4)
+    status = os.waitpid(child, 0)[1]
+    ends.set()
+    thread.join()
+    assert status == 0

@@ -1,0 +1,357 @@
+"""The catalogue as a person uses it: in Chromium, from a web server and from a folder."""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import pytest
+
+from dshub.cache.paths import blob_path
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.registry import Registry
+from dshub.publishing.site.build import build
+from dshub.publishing.site.snippets import snippets
+
+playwright = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
+
+PAGES = ["index.html", "catalogue/fashion-mnist/index.html", "catalogue/glue/sst2/index.html"]
+PAGES += [f"catalogue/{name}/index.html" for name in ("conll2003", "iris", "imagenet-1k")]
+PAGES += ["catalogue/speech-commands/v0.02/index.html"]
+DURATION = """new Promise((done) => {
+    const player = document.querySelector("audio");
+    if (player.readyState) done(player.duration);
+    player.addEventListener("loadedmetadata", () => done(player.duration));
+})"""
+LARGEST = 300_000  # bytes of a first page of 200 datasets, with all that it loads at first
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """The standard library's server of a folder, which counts the bytes it sends."""
+
+    sent = 0
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        """Count what goes out."""
+        Quiet.sent += os.fstat(source.fileno()).st_size
+        super().copyfile(source, outputfile)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, without a window."""
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def serving(folder: Path) -> Any:
+    """A web server of a folder, as many have one; a context that gives its address."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="module", params=["http", "file"])
+def address(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
+    """Where the catalogue is: on a web server, and in a folder."""
+    if request.param == "file":
+        yield site.as_uri()
+        return
+    server = serving(site)
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+class Visit:
+    """A page in the browser; nothing may go wrong on it, and nothing be asked for elsewhere."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.address = address
+        self.page.on("console", lambda message: self.wrong.append(message.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.on("requestfailed", lambda request: self.wrong.append(request.url))
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:")):
+            self.wrong.append(f"asked for {request.url}")
+
+    def go(self, name: str) -> Any:
+        """Open one of the pages."""
+        self.page.goto(f"{self.address}/{name}")
+        return self.page
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+        assert not self.wrong
+
+
+def seen(page: Any) -> list[str]:
+    """Names of the datasets that are shown."""
+    names = page.locator("#cards > li:visible .name").all_text_contents()
+    return [name.split()[0] for name in names]
+
+
+def test_searching_and_filtering(browser: Any, address: str) -> None:
+    """Words, classes, task, licence, kind and size narrow the list at once, and say how many."""
+    with Visit(browser, address) as visit:
+        page = visit.go("index.html")
+        everything = seen(page)
+        page.get_by_role("searchbox", name="Search").fill("handwritten digits")
+        assert seen(page) == ["mnist"]
+        assert page.get_by_role("status").first.inner_text() == f"1 of {len(everything)} datasets"
+        page.get_by_role("searchbox").fill("trouser")
+        playwright.expect(page.locator("#cards > li:not([hidden])")).to_have_count(1)
+        assert seen(page) == ["fashion-mnist"]
+        page.get_by_role("button", name="Clear").click()
+        assert seen(page) == everything
+        page.get_by_text("Audio", exact=True).click()
+        assert seen(page) == ["speech-commands/v0.02"]
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_label("Task").select_option("text-regression")
+        assert seen(page) == ["glue/stsb"]
+        page.get_by_label("Task").select_option("")
+        page.get_by_label("Licence").select_option("MIT")
+        assert seen(page) == ["fashion-mnist"]
+        page.get_by_label("Licence").select_option("")
+        page.get_by_label("Download").select_option("10000000")
+        small = [n for n in everything if (Registry().manifest(n).size or 10**12) <= 10_000_000]
+        assert seen(page) == small
+        page.get_by_role("searchbox").fill("no such thing")
+        assert seen(page) == []
+        page.get_by_role("button", name="Show all datasets").click()
+        assert seen(page) == everything
+
+
+def test_a_search_can_be_shared_and_returned_to(browser: Any, address: str) -> None:
+    """The address carries what was searched, so a link and the back button lead to it."""
+    with Visit(browser, address) as visit:
+        page = visit.go("index.html#q=digits&task=image-classification")
+        assert page.get_by_role("searchbox").input_value() == "digits"
+        assert seen(page) == ["mnist"]
+        page.get_by_label("Order").select_option("rows")
+        page.get_by_role("searchbox").fill("mnist")
+        page.get_by_role("link", name="Fashion-MNIST").click()
+        page.wait_for_url("**/fashion-mnist/index.html")
+        page.go_back()
+        playwright.expect(page.locator("#cards > li:not([hidden])")).to_have_count(2)
+        assert page.get_by_role("searchbox").input_value() == "mnist"
+
+
+def test_opening_a_dataset_and_copying_its_lines(browser: Any, address: str) -> None:
+    """From the first page to the lines for PyTorch on the clipboard, which is then said."""
+    with Visit(browser, address) as visit:
+        visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = visit.go("index.html")
+        page.get_by_role("link", name="Fashion-MNIST").click()
+        page.wait_for_load_state()
+        page.get_by_role("tab", name="PyTorch").click()
+        page.get_by_role("button", name="Copy the lines for PyTorch").click()
+        playwright.expect(page.locator("#said")).to_have_text("Copied")
+        wanted = next(
+            s.code for s in snippets(Registry().manifest("fashion-mnist")) if s.key == "torch"
+        )
+        assert page.evaluate("navigator.clipboard.readText()") == wanted
+        page.reload()
+        assert page.get_by_role("tab", name="PyTorch").get_attribute("aria-selected") == "true"
+
+
+def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> None:
+    """On a plain HTTP address of another machine, where browsers offer none, it works too."""
+    server = serving(site)
+    try:
+        name = f"http://hub.test:{server.server_address[1]}"
+        args = ["--no-sandbox", "--host-resolver-rules=MAP hub.test 127.0.0.1"]
+        chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
+        with Visit(chromium, name) as visit:
+            page = visit.go("catalogue/mnist/index.html")
+            assert page.evaluate("navigator.clipboard === undefined")
+            page.get_by_role("button", name="Copy the name").click()
+            playwright.expect(page.locator("#said")).to_have_text("Copied")
+            page.evaluate("document.body.append(document.createElement('textarea'))")
+            page.locator("textarea").focus()
+            page.keyboard.press("ControlOrMeta+V")
+            assert page.locator("textarea").input_value() == "mnist"
+        chromium.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_line_that_names_a_mirror(
+    browser: Any, tiny: Manifest, upstream: Path, store: Store, tmp_path: Path
+) -> None:
+    """Pasted into a shell it names the folder, whatever signs that has; the page works on."""
+    for name in ("My Stick", "100% #1?", "$HOME `id` \\ o'brien", "two %41"):
+        folder = tmp_path / name
+        blob = folder / blob_path(tiny.resources["images"].digest)
+        blob.parent.mkdir(parents=True)
+        shutil.copyfile(upstream / "images.idx", blob)
+        build(Registry(manifests=[tiny], built_in=False), store, folder)
+        with Visit(browser, folder.as_uri()) as visit:
+            page = visit.go("index.html")
+            line = page.locator("#hub-line").inner_text()
+            page.get_by_role("searchbox").fill("nothing has this")
+            assert seen(page) == []
+        told = subprocess.run(
+            ["sh", "-c", f'{line}; printf "%s" "$DSHUB_MIRROR"'],
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        assert Path(told.stdout) == folder
+
+
+def test_by_keyboard_alone(browser: Any, address: str) -> None:
+    """Skip link, tabs by arrows, and a card by Enter; what has the focus can be seen."""
+    with Visit(browser, address) as visit:
+        page = visit.go("index.html")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "q"
+        page.keyboard.type("fashion")
+        while not page.evaluate("document.activeElement.matches('#cards a')"):
+            page.keyboard.press("Tab")
+        outline = "getComputedStyle(document.activeElement, '::after').outlineStyle"
+        assert page.evaluate(outline) == "solid"
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/fashion-mnist/index.html")
+        page.get_by_role("tab", name="NumPy").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.activeElement.textContent") == "PyTorch"
+        assert page.get_by_role("tabpanel").get_attribute("id") == "code-torch"
+        page.keyboard.press("End")
+        assert page.evaluate("document.activeElement.textContent") == "Command line"
+
+
+def test_dark_and_light(browser: Any, address: str) -> None:
+    """The system's choice at first, then the person's own, which is remembered."""
+    background = "getComputedStyle(document.body).backgroundColor"
+    with Visit(browser, address, color_scheme="dark") as visit:
+        page = visit.go("index.html")
+        dark = page.evaluate(background)
+        button = page.get_by_role("button", name="Dark mode")
+        assert button.get_attribute("aria-pressed") == "true"
+        button.click()
+        light = page.evaluate(background)
+        assert light != dark
+        page = visit.go("catalogue/mnist/index.html")
+        assert page.evaluate(background) == light
+        assert page.get_by_role("button", name="Dark mode").get_attribute("aria-pressed") == "false"
+    with Visit(browser, address, color_scheme="light") as visit:
+        assert visit.go("index.html").evaluate(background) == light
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_shows_all_of_it(browser: Any, address: str, name: str) -> None:
+    """At 360 pixels no page scrolls sideways, and what can be pressed is large enough."""
+    with Visit(browser, address, viewport={"width": 360, "height": 740}) as visit:
+        page = visit.go(name)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        for button in page.locator("button:visible").all():
+            box = button.bounding_box()
+            assert min(box["width"], box["height"]) >= 24  # WCAG 2.2, 2.5.8
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(browser: Any, site: Path, name: str, scheme: str) -> None:
+    """No page breaks a rule of accessibility that a program can check, folded parts included."""
+    with Visit(browser, site.as_uri(), color_scheme=scheme, bypass_csp=True) as visit:
+        page = visit.go(name)
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        found = axe.Axe().run(page)
+        assert not found.violations_count, found.generate_report()
+
+
+def test_pictures_and_recordings_are_decoded(browser: Any, address: str) -> None:
+    """What stands within the pages is shown and can be played under their own policy."""
+    with Visit(browser, address) as visit:
+        page = visit.go("index.html")
+        widths = (
+            "[...document.images].filter((i) => i.loading != 'lazy').map((i) => i.naturalWidth)"
+        )
+        assert all(page.evaluate(widths))
+        page = visit.go("catalogue/speech-commands/v0.02/index.html")
+        assert page.evaluate(DURATION) > 0
+
+
+def test_without_scripts_everything_is_there(browser: Any, address: str) -> None:
+    """A browser that runs no script shows every dataset, and the lines for every framework."""
+    with Visit(browser, address, java_script_enabled=False) as visit:
+        page = visit.go("index.html")
+        assert page.locator("#cards > li:visible").count() > 10
+        assert page.locator("#filters:visible").count() == 0
+        page = visit.go("catalogue/mnist/index.html")
+        assert page.locator(".load .code:visible").count() == 5
+        assert page.locator("button.copy:visible").count() == 0
+
+
+def test_less_motion_where_the_system_asks(browser: Any, site: Path) -> None:
+    """Nothing moves for those who asked for that."""
+    with Visit(browser, site.as_uri(), reduced_motion="reduce") as visit:
+        page = visit.go("index.html")
+        seconds = "getComputedStyle(document.querySelector('#cards > li')).transitionDuration"
+        assert page.evaluate(seconds) == "0s"
+
+
+def test_printing(browser: Any, site: Path) -> None:
+    """On paper stand the lines for all frameworks, and nothing that could only be pressed."""
+    with Visit(browser, site.as_uri()) as visit:
+        page = visit.go("catalogue/mnist/index.html")
+        page.emulate_media(media="print")
+        assert page.locator(".load .code:visible").count() == 5
+        assert page.locator("button:visible").count() == 0
+
+
+def test_two_hundred_datasets(browser: Any, shared_store: Store, tmp_path: Path) -> None:
+    """The first page is under 300 kB with all it loads at first, and finds one among all."""
+    kinds = ["mnist", "cifar-10", "glue/sst2", "imagenette/160px", "iris"]
+    originals = [Registry().manifest(kinds[number % len(kinds)]) for number in range(200)]
+    made = [
+        msgspec.structs.replace(item, name=f"many/{number:03}", title=f"{item.title}, no. {number}")
+        for number, item in enumerate(originals)
+    ]
+    build(Registry(manifests=made, built_in=False), shared_store, tmp_path)
+    server = serving(tmp_path)
+    try:
+        with Visit(browser, f"http://127.0.0.1:{server.server_address[1]}") as visit:
+            Quiet.sent = 0
+            page = visit.go("index.html")
+            page.wait_for_load_state("networkidle")
+            assert Quiet.sent < LARGEST
+            assert page.locator("#cards > li").count() == 200
+            page.get_by_role("searchbox").fill("no. 142")
+            assert seen(page) == ["many/142"]
+            assert re.search(r"^1 of 200", page.locator("#count").inner_text())
+    finally:
+        server.shutdown()
+        server.server_close()

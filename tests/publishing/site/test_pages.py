@@ -1,0 +1,427 @@
+"""What stands on the pages, seen by an HTML parser, and held against manifests and raw bytes."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+import wave
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from independent.pages import Element, Page, read
+from PIL import Image
+from preparing import prepare_splits
+
+from dshub.cache.paths import blob_path
+from dshub.cache.store import Store
+from dshub.catalog.bibtex import bibtex
+from dshub.catalog.features import LabelFeature, ListFeature, TextFeature
+from dshub.catalog.manifest import License, Manifest, Resource, Split
+from dshub.catalog.registry import Registry
+from dshub.datasets.dataset import Dataset
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.importing.files import import_files
+from dshub.publishing.site.build import Built, build
+from dshub.publishing.site.cells import to_rgb
+from dshub.publishing.site.views import terms
+from dshub.synthetic.stand_in import stand_in
+from dshub.tables.recipe import find
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \u202e'
+
+
+def built(manifest: Manifest, store: Store, target: Path) -> Built:
+    """Pages of one dataset."""
+    return build(Registry(manifests=[manifest], built_in=False), store, target)
+
+
+def take(manifest: Manifest, upstream: Path, store: Store) -> None:
+    """Bring a dataset's files into a store, and prepare them."""
+    jobs = [Job(manifest.name, key, item) for key, item in manifest.resources.items()]
+    import_files(store, jobs, [upstream])
+    prepare_splits(manifest, [*manifest.splits], Fetcher(store, offline=True))
+
+
+def stand_in_rows(name: str, store: Store) -> Dataset:
+    """The first split of a built-in dataset's stand-in, as `load` has it."""
+    made = stand_in(Registry().manifest(name), store, rows=24)
+    folder = find(made, next(iter(made.splits)), store)
+    assert folder is not None
+    return Dataset.from_tables([folder])
+
+
+def lines(folder: Path, *texts: str) -> Manifest:
+    """A dataset of lines, whose file it writes into a folder."""
+    content = "".join(f"{text}\n" for text in texts).encode()
+    (folder / "lines.txt").write_bytes(content)
+    return Manifest(
+        schema=1,
+        name="lines",
+        version="1.0.0",
+        title="Lines",
+        summary="Lines of text.",
+        task="language-modeling",
+        homepage="https://data.example/",
+        resources={
+            "all": Resource(
+                filename="lines.txt",
+                sha256=hashlib.sha256(content).hexdigest(),
+                size=len(content),
+            )
+        },
+        features={"text": TextFeature()},
+        splits={"train": Split(rows=len(texts), reader={"format": "lines"}, files={"text": "all"})},
+    )
+
+
+def dataset_pages(site: Path) -> dict[str, Path]:
+    """The page of each dataset by its name."""
+    below = site / "catalogue"
+    return {
+        page.parent.relative_to(below).as_posix(): page
+        for page in sorted(below.rglob("index.html"))
+    }
+
+
+def cards_of(first: Page) -> list[Element]:
+    """The datasets on a first page."""
+    return [item for item in first.all("li") if "data-rows" in item.attributes]
+
+
+def name_of(first: Page, card: Element) -> str:
+    """The name on a card."""
+    (shown,) = first.below(card, "p", class_="name")
+    return str(shown.line).removesuffix("synthetic").strip()
+
+
+def data(element: Element) -> bytes:
+    """The bytes of what stands within a page."""
+    return base64.b64decode(element.attributes["src"].partition("base64,")[2])
+
+
+def test_every_dataset_has_a_page_that_the_first_page_links(site: Path) -> None:
+    """Each card leads to a page, and each page leads back."""
+    first = read(site / "index.html")
+    hrefs = [item.attributes["href"] for item in first.all("a") if item.within("h2")]
+    assert {site / href for href in hrefs} == {*dataset_pages(site).values()}
+    for page in dataset_pages(site).values():
+        back = [item.attributes["href"] for item in read(page).all("a", class_="brand")]
+        assert [(page.parent / href).resolve() for href in back] == [
+            (site / "index.html").resolve()
+        ]
+
+
+def test_a_card_carries_what_is_filtered_by(site: Path) -> None:
+    """Task, licence, size and rows of each card are those of its manifest."""
+    first = read(site / "index.html")
+    cards = {name_of(first, card): card for card in cards_of(first)}
+    assert cards.keys() == dataset_pages(site).keys()
+    for name, card in cards.items():
+        manifest = Registry().manifest(name)
+        assert card.attributes["data-task"] == manifest.task
+        assert card.attributes["data-licence"] == (manifest.license.spdx or "not stated")
+        assert card.attributes.get("data-size") == (str(manifest.size) if manifest.size else None)
+        rows = sum(split.rows for split in manifest.splits.values())
+        assert card.attributes["data-rows"] == str(rows)
+
+
+def test_a_page_tells_everything_its_manifest_says(site: Path) -> None:
+    """Title, rows, columns, classes, addresses, checksums, licence and citation are there."""
+    for name, path in dataset_pages(site).items():
+        manifest, page = Registry().manifest(name), read(path)
+        whole = page.texts("main")[0]
+        assert page.texts("h1") == [" ".join(manifest.title.split())]
+        assert manifest.summary in whole
+        for split, facts in manifest.splits.items():
+            row = next(item for item in page.texts("tr") if item.startswith(f"{split} "))
+            assert f"{facts.rows:,}" in row
+        assert set(manifest.features) <= {*page.texts("code")}
+        for resource in manifest.resources.values():
+            assert resource.digest.hex in page.texts("code")
+            assert {*resource.urls} <= {item.attributes["href"] for item in page.all("a")}
+        assert page.all("code", id="bibtex")[0].text == "\n\n".join(map(bibtex, manifest.citations))
+        if manifest.license.source:
+            assert manifest.license.source in whole
+        for feature in manifest.features.values():
+            if isinstance(feature, LabelFeature):
+                assert all(" ".join(item.split()) in whole for item in feature.names)
+
+
+def test_pages_ask_for_nothing_from_elsewhere(site: Path) -> None:
+    """What a browser would load stands in the page, or beside it in the same folder."""
+    for path in [site / "index.html", *dataset_pages(site).values()]:
+        page = read(path)
+        loaded = [
+            item.attributes.get("src") or item.attributes.get("href", "")
+            for item in page.elements
+            if item.tag in {"img", "script", "audio", "iframe", "source", "link", "object", "embed"}
+        ]
+        beside = [address for address in loaded if address and not address.startswith("data:")]
+        assert all((path.parent / address).is_file() for address in beside)
+        assert not beside or path.name == "index.html"
+
+
+def test_everything_that_is_pressed_or_seen_has_a_name(site: Path) -> None:
+    """Buttons, fields and pictures say what they are to those who do not see them."""
+    for path in [site / "index.html", *dataset_pages(site).values()]:
+        page = read(path)
+        assert all("alt" in item.attributes for item in page.all("img"))
+        assert all(item.attributes.get("aria-label") or item.text for item in page.all("button"))
+        labelled = {item.attributes.get("for") for item in page.all("label")}
+        fields = [*page.all("select"), *page.all("input", type="search")]
+        assert all(item.attributes["id"] in labelled for item in fields)
+        assert page.all("html")[0].attributes["lang"] == "en"
+        assert len(page.all("main")) == len(page.all("h1")) == 1
+        ids = [item.attributes["id"] for item in page.elements if "id" in item.attributes]
+        assert len(ids) == len(set(ids))
+
+
+def test_what_is_made_up_says_so(site: Path) -> None:
+    """Where a dataset is not prepared, its samples are called synthetic, on card and page."""
+    for name, path in dataset_pages(site).items():
+        assert any("Made up" in text for text in read(path).texts("p", class_="notice")), name
+    first = read(site / "index.html")
+    for card in cards_of(first):
+        of_rows = not first.below(card, "div", class_="thumb fields")  # else columns' names
+        assert len(first.below(card, "span", class_="made")) == of_rows
+
+
+def test_rows_of_a_prepared_dataset_are_its_own(
+    tiny: Manifest, upstream: Path, store: Store, target: Path
+) -> None:
+    """The pictures on the page have the pixels of upstream's file, not called synthetic."""
+    take(tiny, upstream, store)
+    built(tiny, store, target)
+    page = read(target / "catalogue" / "tiny" / "index.html")
+    pictures = [np.asarray(Image.open(io.BytesIO(data(item)))) for item in page.all("img")]
+    expected = np.frombuffer((upstream / "images.idx").read_bytes()[16:], np.uint8)
+    assert np.array_equal(np.stack(pictures).ravel(), expected)
+    captions = [item.text for item in page.all("p") if item.within("ul", class_="gallery")]
+    assert captions == ["cat", "dog", "cat"]
+    assert "synthetic" not in page.all("main")[0].text
+
+
+def test_classes_are_counted_in_the_table(
+    tiny: Manifest, upstream: Path, store: Store, target: Path
+) -> None:
+    """A prepared dataset's histogram has the rows of each class, in numbers and in bars."""
+    take(tiny, upstream, store)
+    built(tiny, store, target)
+    page = read(target / "catalogue" / "tiny" / "index.html")
+    rows = [item for item in page.all("tr") if item.within("table", class_="bars")]
+    assert [" ".join(row.text.split()) for row in rows] == ["Class Bar Rows", "cat 2", "dog 1"]
+    widths = [float(item.attributes["width"]) for item in page.all("rect") if item.within("tr")]
+    assert widths == [100, 50]
+
+
+def test_published_counts_are_drawn_though_nothing_is_prepared(site: Path) -> None:
+    """What a manifest tells of its classes is shown beside a stand-in, whose own counts are not."""
+    page = read(site / "catalogue" / "fashion-mnist" / "index.html")
+    rows = [text for text in page.texts("tr") if text.startswith("Trouser")]
+    assert rows == ["Trouser 7,000 6,000 1,000"]
+    page = read(site / "catalogue" / "mnist" / "index.html")
+    assert not page.all("table", class_="bars")
+
+
+def test_a_thousand_classes_are_folded(site: Path) -> None:
+    """ImageNet's names are all there, and none is seen before it is asked for."""
+    page = read(site / "catalogue" / "imagenet-1k" / "index.html")
+    listed = [item for item in page.all("li") if item.within("ol", class_="chips")]
+    assert len(listed) == 1000
+    assert all(item.within("details") for item in listed)
+
+
+def test_many_classes_are_drawn_as_columns(tiny: Manifest, store: Store, target: Path) -> None:
+    """A column each, as high as the class is frequent, beside words and a table that say it."""
+    counts = tuple(range(1, 101))
+    label = LabelFeature(names=tuple(f"class {number}" for number in range(100)))
+    split = msgspec.structs.replace(tiny.splits["train"], figures={"label-counts": counts})
+    features = {**tiny.features, "label": label}
+    built(msgspec.structs.replace(tiny, features=features, splits={"train": split}), store, target)
+    page = read(target / "catalogue" / "tiny" / "index.html")
+    (drawn,) = page.all("svg", class_="columns")
+    words = "100 classes in train: from 1 rows (class 0) to 100 (class 99)."
+    assert drawn.attributes["aria-label"] == words
+    (path,) = page.below(drawn, "path")
+    heights = [
+        100 - float(top) for top in re.findall(r"M\d+ 100V([0-9.]+)h1", path.attributes["d"])
+    ]
+    assert heights == [*counts]
+    rows = [text for text in page.texts("tr") if text.startswith("class ")]
+    assert rows == [f"class {number} {number + 1}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (np.array([[[100], [300]]], np.uint16), [[0, 255]]),
+        (np.array([[[0.5, 9], [1.5, 9], [np.nan, 9]]], np.float32)[:, :, :1], [[85, 255, 0]]),
+        (np.arange(8, dtype=np.uint8).reshape(1, 4, 2), [[0, 2, 4, 6]]),
+        (np.arange(8, dtype=np.uint8).reshape(1, 2, 4), [[[0, 1, 2], [4, 5, 6]]]),
+    ],
+)
+def test_pictures_of_any_kind_can_be_seen(picture: np.ndarray, expected: list[Any]) -> None:
+    """Values beyond 8 bits are stretched to them; of many channels three are shown."""
+    assert np.asarray(to_rgb(picture)).tolist() == expected
+
+
+def test_a_recording_can_be_played(site: Path, shared_store: Store) -> None:
+    """The player's WAV file holds the samples of the row."""
+    page = read(site / "catalogue" / "speech-commands" / "v0.02" / "index.html")
+    expected = stand_in_rows("speech-commands/v0.02", shared_store)[0]["audio"]
+    with wave.open(io.BytesIO(data(page.all("audio")[0]))) as file:
+        assert (file.getframerate(), file.getnchannels()) == (16000, 1)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    assert np.array_equal(samples, expected)
+
+
+def test_words_and_tags_are_shown_by_name(site: Path, shared_store: Store) -> None:
+    """A row of words and tags has each word, and each tag by its name."""
+    page = read(site / "catalogue" / "conll2003" / "index.html")
+    dataset = stand_in_rows("conll2003", shared_store)
+    feature = dataset.features["ner_tags"]
+    assert isinstance(feature, ListFeature)
+    assert isinstance(feature.of, LabelFeature)
+    cells = [item for item in page.all("ul", class_="chips") if item.within("tr")]
+    assert cells[0].text.split() == dataset[0]["tokens"]
+    assert cells[3].text.split() == [feature.of.names[tag] for tag in dataset[0]["ner_tags"]]
+
+
+def test_a_long_text_is_folded_and_whole(store: Store, target: Path, tmp_path: Path) -> None:
+    """The beginning of a long text is seen, and all of it when it is unfolded."""
+    long = "A sentence that goes on. " * 30
+    take(lines(tmp_path, "short", long), tmp_path, store)
+    built(lines(tmp_path, "short", long), store, target)
+    page = read(target / "catalogue" / "lines" / "index.html")
+    folded = [item for item in page.all("p") if item.within("details", class_="long")]
+    assert [item.text for item in folded] == [long]
+
+
+def test_what_others_wrote_stays_text(
+    tiny: Manifest, upstream: Path, store: Store, target: Path
+) -> None:
+    """No word of a manifest becomes an element, an attribute, a template, an address that runs."""
+    label = LabelFeature(names=(HOSTILE, "dog"), codes=(HOSTILE, "b"))
+    bad = msgspec.structs.replace(
+        tiny,
+        title=HOSTILE,
+        summary=HOSTILE,
+        task=HOSTILE,
+        tags=(HOSTILE,),
+        homepage="javascript:alert(3)",
+        license=License(spdx=HOSTILE, source="javascript:alert(4)", note=HOSTILE),
+        features={**tiny.features, "label": label},
+        resources={
+            name: msgspec.structs.replace(
+                item, filename=HOSTILE, urls=("javascript:alert(5)",), instructions=HOSTILE
+            )
+            for name, item in tiny.resources.items()
+        },
+        citations=tuple(
+            msgspec.structs.replace(item, title=HOSTILE, venue=HOSTILE) for item in tiny.citations
+        ),
+    )
+    built(bad, store, target)
+    clean_target = target.with_name("clean")
+    built(msgspec.structs.replace(tiny, version="1.2.4"), store, clean_target)
+    for name in ("index.html", "catalogue/tiny/index.html"):
+        page, clean = read(target / name), read(clean_target / name)
+        assert len(page.all("script")) == len(clean.all("script")) == 1
+        assert len(page.all("img")) == len(clean.all("img"))
+        assert not [a for item in page.elements for a in item.attributes if a.startswith("on")]
+        followed = [item.attributes.get("href", "") for item in page.all("a")]
+        assert not [href for href in followed if "script" in href and "spdx.org" not in href]
+        assert "49" not in page.texts("h1")[0]
+    assert read(target / "catalogue/tiny/index.html").texts("h1") == [" ".join(HOSTILE.split())]
+    words = (target / "catalogue" / "_words.js").read_text(encoding="utf-8")
+    assert words.isascii()
+
+
+def test_hostile_rows_stay_text(store: Store, target: Path, tmp_path: Path) -> None:
+    """Nor does a row of text."""
+    take(lines(tmp_path, HOSTILE, "other"), tmp_path, store)
+    built(lines(tmp_path, HOSTILE, "other"), store, target)
+    page = read(target / "catalogue" / "lines" / "index.html")
+    assert not page.all("img")
+    assert len(page.all("script")) == 1
+    assert " ".join(HOSTILE.split()) in page.texts("td", class_="text")
+
+
+def test_only_the_pages_own_script_may_run(site: Path) -> None:
+    """The content security policy names the checksums of style and script, and no address."""
+    for path in dataset_pages(site).values():
+        page = read(path)
+        (meta,) = page.all("meta", http_equiv="Content-Security-Policy")
+        policy = dict(part.strip().split(" ", 1) for part in meta.attributes["content"].split(";"))
+        for name in ("script", "style"):
+            digest = hashlib.sha256(page.all(name)[0].text.encode()).digest()
+            assert policy[f"{name}-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
+        assert policy["default-src"] == "'none'"
+        assert not [item for item in page.elements if "style" in item.attributes]
+
+
+def test_a_licence_tells_what_it_allows(tiny: Manifest, store: Store, target: Path) -> None:
+    """What its parts mean, where it says so, and what the manifest notes of it."""
+    built(tiny, store, target)
+    text = read(target / "catalogue" / "tiny" / "index.html").all("section", id="licence")[0].line
+    assert "CC-BY-NC-4.0" in text
+    assert "No commercial use." in text
+    assert "Name the authors." in text
+    assert "may be passed on" in text
+    assert "Stated at https://data.example/licence" in text
+    assert "Ask before you print it." in text
+
+
+@pytest.mark.parametrize(
+    ("spdx", "sentence", "listed"),
+    [
+        ("MIT", "keep the copyright notice", True),
+        ("CC-BY-ND-3.0-IGO", "no adapted versions", True),
+        ("CC0-1.0", "No conditions", True),
+        ("MIT AND CC-BY-SA-3.0", "under the same licence", False),
+        ("LicenseRef-Theirs", "not known", False),
+        (None, "not known", False),
+    ],
+)
+def test_terms_of_licences(spdx: str | None, sentence: str, listed: bool) -> None:
+    """Known licences are explained and lead to their text; of others nothing is made up."""
+    found = terms(License(spdx=spdx))
+    assert sentence in " ".join(found.conditions)
+    assert bool(found.text) == listed
+
+
+def test_a_choice_of_licences_is_left_to_the_reader() -> None:
+    """Where either of two licences may be taken, the conditions of neither are said to hold."""
+    assert terms(License(spdx="MIT OR CC-BY-NC-4.0")).conditions == terms(License()).conditions
+
+
+def test_files_of_a_mirror_are_linked(
+    tiny: Manifest, upstream: Path, store: Store, target: Path
+) -> None:
+    """Pages beside a mirror lead to its files, and say how to use it; others do neither."""
+    built(tiny, store, target)
+    assert "DSHUB_MIRROR" not in read(target / "index.html").all("main")[0].text
+    blob = target / blob_path(tiny.resources["images"].digest)
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes((upstream / "images.idx").read_bytes())
+    built(tiny, store, target)
+    page = target / "catalogue" / "tiny" / "index.html"
+    (link,) = [item for item in read(page).all("a") if "download" in item.attributes]
+    assert link.attributes["download"] == "images.idx"
+    assert (page.parent / link.attributes["href"]).resolve() == blob
+    assert "DSHUB_MIRROR" in read(target / "index.html").all("main")[0].text
+
+
+def test_words_of_classes_lead_to_their_datasets(site: Path) -> None:
+    """The file beside the first page names the places of the cards that have a class."""
+    text = (site / "catalogue" / "_words.js").read_text(encoding="utf-8")
+    words = json.loads(text.removeprefix("window.dshubWords=").removesuffix(";\n"))
+    first = read(site / "index.html")
+    cards = cards_of(first)
+    assert [name_of(first, cards[place]) for place in words["trouser"]] == ["fashion-mnist"]
+    assert [name_of(first, cards[place]) for place in words["hammerhead"]] == ["imagenet-1k"]

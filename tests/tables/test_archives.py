@@ -1,0 +1,296 @@
+"""Splits that share an archive: it is unpacked once, in space that is there and is given back."""
+
+import gzip
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+import pytest
+from independent.packed import tarred
+from preparing import prepare, prepare_splits
+
+from dshub import Hub, Registry, Settings
+from dshub.archives import gz
+from dshub.cache.store import Store
+from dshub.catalog.features import ImageFeature, LabelFeature
+from dshub.catalog.manifest import Manifest, Resource, Split
+from dshub.download.fetcher import Fetcher
+from dshub.errors import DiskFullError, ReadError
+from dshub.progress import Silent
+from dshub.tables.table import Table
+
+ROWS = {"train": 300, "test": 100}
+RECORD = 3073
+
+
+def records(split: str) -> np.ndarray:
+    """The records of a split, as CIFAR-10 has them: uint8 (rows, 3073)."""
+    found = np.random.default_rng(len(split)).integers(0, 256, (ROWS[split], RECORD), np.uint8)
+    found[:, 0] %= 10
+    return found
+
+
+def pictures(split: str) -> np.ndarray:
+    """What they hold: uint8 (rows, 32, 32, 3)."""
+    return records(split)[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+FILES = {split: records(split).tobytes() for split in ROWS}
+PACKED = gzip.compress(tarred(FILES))
+
+
+class Upstream:
+    """A mirror with one archive, an empty cache, and the manifest of two splits."""
+
+    def __init__(self, folder: Path, data: bytes, name: str, inner: str = "") -> None:
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = folder / "mirror" / "blobs-v1" / sha256[:2] / sha256
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+        self.folder, self.store = folder, Store(folder / "cache")
+        self.fetcher = Fetcher(self.store, mirrors=[str(folder / "mirror")])
+        self.manifest = Manifest(
+            schema=1,
+            name="ds",
+            version="1.0.0",
+            title="A dataset",
+            summary="Made up.",
+            task="none",
+            homepage="https://example.invalid",
+            supervised=("image", "label"),
+            resources={"data": Resource(filename=name, sha256=sha256, size=len(data))},
+            features={
+                "image": ImageFeature(shape=(32, 32, 3)),
+                "label": LabelFeature(names=tuple("0123456789")),
+            },
+            splits={
+                split: Split(
+                    rows=rows,
+                    reader={"format": "cifar"},
+                    files={"image": f"data:{inner}{split}"},
+                )
+                for split, rows in ROWS.items()
+            },
+        )
+
+    def leftovers(self) -> list[Path]:
+        """What lies beside tables and files."""
+        found = self.store.root.glob("partial-v1/*")
+        return [path for path in found if path.suffix != ".lock"]
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Upstream:
+    """One compressed tar."""
+    return Upstream(tmp_path, PACKED, "made.tar.gz")
+
+
+class Counting(io.RawIOBase):
+    """A file that counts what is read of it."""
+
+    def __init__(self, raw: BinaryIO, counts: list[int]) -> None:
+        self._raw, self._counts = raw, counts
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
+        self._counts.append(count)
+        return count
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of compressed bytes that are handed to the decompressor, as they are."""
+    counts: list[int] = []
+    kind, plain = type(gz.archive), gz.archive.open
+
+    def opened(_: object, raw: BinaryIO) -> BinaryIO:
+        return plain(io.BufferedReader(Counting(raw, counts)))
+
+    monkeypatch.setattr(kind, "open", opened)
+    return counts
+
+
+def test_an_archive_is_unpacked_once_for_all_splits(
+    upstream: Upstream, unpacked: list[int]
+) -> None:
+    """Two splits of one compressed tar cost one pass over it, and hold the right rows."""
+    folders = prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
+    assert len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)  # its beginning is looked at before
+    for split, folder in zip(ROWS, folders, strict=True):
+        table = Table(folder)
+        found = table.span("image", 0, ROWS[split])
+        np.testing.assert_array_equal(found, pictures(split))
+        np.testing.assert_array_equal(table.span("label", 0, 9), records(split)[:9, 0])
+
+
+@pytest.mark.parametrize("way", ["prepare", "load_data", "load both"])
+def test_whoever_wants_several_splits_has_one_pass(
+    upstream: Upstream, unpacked: list[int], way: str
+) -> None:
+    """`dshub prepare`, `load_data` and sums of splits take the archive apart once."""
+    registry = Registry(manifests=[upstream.manifest], built_in=False)
+    mirrors = [str(upstream.folder / "mirror")]
+    settings = Settings.read(environment={}, cache=upstream.store.root, mirrors=mirrors)
+    hub = Hub(settings=settings, registry=registry, progress=Silent())
+    if way == "prepare":
+        assert len(hub.prepare("ds")) == 2
+    elif way == "load_data":
+        (x_train, _), (x_test, _) = hub.load_data("ds")
+        assert (len(x_train), len(x_test)) == (300, 100)
+    else:
+        assert len(hub.load("ds", "test+train")) == 400
+    assert sum(unpacked) < 1.3 * len(PACKED)
+
+
+class Told(Silent):
+    """Notes pieces of work as they begin: their titles, totals and units, and what was done."""
+
+    def __init__(self) -> None:
+        self.works: list[tuple[str, int | None, str]] = []
+        self.done: list[int] = []
+        self.under_way = 0
+
+    def start(self, title: str, total: int | None, unit: str = "B") -> None:
+        assert not self.under_way
+        self.under_way += 1
+        self.works.append((title, total, unit))
+        self.done.append(0)
+
+    def advance(self, amount: int) -> None:
+        self.done[-1] += amount
+
+    def finish(self) -> None:
+        self.under_way -= 1
+
+
+def test_unpacking_is_told_before_preparing(upstream: Upstream) -> None:
+    """Unpacking takes most of the time; it has a bar of its own, in bytes of the download."""
+    told = Told()
+    upstream.fetcher.progress = told
+    prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
+    works = list(zip(told.works, told.done, strict=True))
+    size = len(PACKED)
+    assert works == [
+        (("fetching", size, "B"), size),
+        (("unpacking made.tar.gz", size, "B"), size),
+        *[((f"preparing ds {split}", ROWS[split], "rows"), ROWS[split]) for split in ROWS],
+    ]
+
+
+def test_one_split_prepares_no_other(upstream: Upstream) -> None:
+    """What is there already is found, and only what is asked for is made."""
+    one = prepare(upstream.manifest, "test", upstream.fetcher)
+    assert prepare_splits(upstream.manifest, ["test"], upstream.fetcher) == [one]
+    assert len(list(upstream.store.root.glob("tables-v1/ds/*"))) == 1
+    both = prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
+    assert both[1] == one
+    assert len(list(upstream.store.root.glob("tables-v1/ds/*"))) == 2
+
+
+NESTED = {
+    "tar.gz in a zip": ("made.zip", "a/in.tar.gz:"),
+    "tars in a tar": ("made.tar", "*.tar:"),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_splits_in_archives_in_an_archive(tmp_path: Path, kind: str) -> None:
+    """A reference with two colons gives the rows of the members that it means."""
+    name, inner = NESTED[kind]
+    if name == "made.zip":
+        sink = io.BytesIO()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("a/in.tar.gz", PACKED)
+        data = sink.getvalue()
+    else:
+        data = tarred({f"{split}.tar": tarred({split: FILES[split]}) for split in ROWS})
+    upstream = Upstream(tmp_path, data, name, inner)
+    for split, folder in zip(
+        ROWS, prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher), strict=True
+    ):
+        found = Table(folder).span("image", 0, ROWS[split])
+        np.testing.assert_array_equal(found, pictures(split))
+
+
+@pytest.mark.parametrize("end", ["well", "damaged", "killed"])
+def test_the_space_for_unpacking_is_given_back(upstream: Upstream, end: str) -> None:
+    """After success, after an error, and by the system after a process was killed."""
+    if end == "killed" and os.name == "nt":
+        pytest.skip("no SIGKILL")
+    if end == "well":
+        prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
+    elif end == "damaged":
+        broken = Upstream(upstream.folder / "broken", PACKED[:-5000], "made.tar.gz")
+        with pytest.raises(ReadError, match=r"made\.tar\.gz: it is damaged"):
+            prepare_splits(broken.manifest, [*ROWS], broken.fetcher)
+        assert broken.leftovers() == []
+    else:
+        kill_while_writing(upstream)
+        names = [path.name.partition("-")[0] for path in upstream.leftovers()]
+        assert names == ["table"]  # which the next process that makes it removes
+        prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
+    assert upstream.leftovers() == []
+
+
+def kill_while_writing(upstream: Upstream) -> None:
+    """Prepare in a process that ends when all rows of the first split are written."""
+    script = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from dshub.download.fetcher import Fetcher
+from dshub.catalog.parsing import from_json
+from preparing import prepare_splits
+from dshub.cache.store import Store
+from dshub.tables.writer import TableWriter
+
+TableWriter.close = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+manifest = from_json(sys.stdin.buffer.read())
+fetcher = Fetcher(Store(Path(sys.argv[1])), mirrors=[sys.argv[2]])
+prepare_splits(manifest, ["train", "test"], fetcher)
+"""
+    tests = str(Path(__file__).parents[1])
+    places = [str(upstream.store.root), str(upstream.folder / "mirror"), tests]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *places],
+        input=msgspec.json.encode(upstream.manifest),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_there_is_space_before_anything_is_unpacked(
+    upstream: Upstream, unpacked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for the tables alone does not do: the archive takes at least its own size again."""
+    rows = sum(ROWS.values())
+    prepare(upstream.manifest, "test", upstream.fetcher)  # the file is here now
+    unpacked.clear()
+    monkeypatch.setattr(Store, "free", lambda _: rows * (RECORD + 7) + len(PACKED) // 2)
+    with pytest.raises(DiskFullError):
+        prepare(upstream.manifest, "train", upstream.fetcher)
+    assert unpacked == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_disk_that_fills_while_it_is_unpacked(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told as what it is, and not as damage of the archive."""
+    with Path("/dev/full").open("wb+", buffering=0) as full:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
+        with pytest.raises(DiskFullError):
+            prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
+    assert upstream.leftovers() == []

@@ -1,0 +1,45 @@
+"""Columns of which only the beginning is wanted."""
+
+import pyarrow as pa
+import pytest
+
+from dshub.catalog.manifest import Cut
+from dshub.catalog.parsing import parse
+from dshub.errors import ManifestError, ReadError
+from dshub.tables.steps import cut
+
+
+def test_what_stands_before_the_first_stays() -> None:
+    """Of Kaggle's `n01440764 1 2 3 4 n01440764 …` the class; a text without a blank is left."""
+    batch = pa.RecordBatch.from_pydict({"a": ["n01 1 2 n02 3", "n03", "", " n04", None]})
+    found = cut(batch, Cut(column="a", before=" ")).column("a").to_pylist()
+    assert found == ["n01", "n03", "", "", None]
+
+
+def test_a_column_that_is_not_there_is_named() -> None:
+    """As of every step."""
+    batch = pa.RecordBatch.from_pydict({"a": ["x"]})
+    with pytest.raises(ReadError, match="needs a column 'b'"):
+        cut(batch, Cut(column="b", before=" "))
+
+
+def test_it_has_to_be_cut_before_something() -> None:
+    """Nothing is no mark."""
+    text = """
+schema = 1
+name = "a"
+version = "1.0.0"
+title = "A"
+summary = "A."
+task = "text"
+homepage = "https://example.org"
+resources.a = { filename = "a", md5 = "00000000000000000000000000000000" }
+features.a = { kind = "text" }
+[splits.train]
+rows = 1
+reader = { format = "lines" }
+files = { a = "a" }
+steps = [{ step = "cut", column = "a", before = "" }]
+"""
+    with pytest.raises(ManifestError, match=r"steps\[0\]\.before: must not be empty"):
+        parse(text, source="test")

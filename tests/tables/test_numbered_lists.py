@@ -1,0 +1,124 @@
+"""Lists that do not say which row is meant: the first line is for number 1, and so on."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from dshub import Registry
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Manifest
+from dshub.errors import ManifestError, ReadError
+from dshub.synthetic.stand_in import stand_in
+from dshub.tables.building import rows_of
+
+MANIFEST = """
+schema = 1
+name = "birds"
+version = "1.0.0"
+title = "Birds"
+summary = "Pictures whose classes stand in a list of their own."
+task = "image-classification"
+homepage = "https://example.org"
+[resources.archive]
+filename = "birds.tar"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+[resources.labels]
+filename = "labels"
+sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
+[features.image]
+kind = "image"
+encoding = "jpeg"
+[features.label]
+kind = "label"
+names = ["crow", "duck", "emu"]
+codes = ["n07", "n03", "n05"]
+[splits.train]
+rows = 3
+reader = { format = "folder", path = "jpg/image_{id:05d}.jpg" }
+files = { image = "archive:jpg/*.jpg", list = "labels" }
+[[splits.train.steps]]
+step = "join"
+part = "list"
+reader = { format = "delimited", columns = ["label"], quoting = false }
+on = ["id"]
+number = "id"
+columns = ["label"]
+[[splits.train.steps]]
+step = "map"
+column = "label"
+values = { 1 = "n03", 2 = "n05", 3 = "n07" }
+"""
+
+
+def manifest(folder: Path, text: str = MANIFEST) -> Manifest:
+    path = folder / "birds.toml"
+    path.write_text(text)
+    return Registry(()).manifest(str(path))
+
+
+def pictures(*numbers: int) -> bytes:
+    """A tar of pictures with these numbers."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as tar:
+        for number in numbers:
+            info = tarfile.TarInfo(f"jpg/image_{number:05d}.jpg")
+            info.size = 4
+            tar.addfile(info, io.BytesIO(b"\xff\xd8\xff" + bytes([number])))
+    return sink.getvalue()
+
+
+def read(folder: Path, archive: bytes, listed: bytes) -> list[dict[str, object]]:
+    """The rows of the split."""
+    paths = {"archive": folder / "archive", "labels": folder / "labels"}
+    paths["archive"].write_bytes(archive)
+    paths["labels"].write_bytes(listed)
+    return [row for batch in rows_of(manifest(folder), "train", paths) for row in batch.to_pylist()]
+
+
+def test_a_number_in_a_name_is_a_line_of_the_list(tmp_path: Path) -> None:
+    """The class of picture 5 is the fifth, however the archive orders the pictures."""
+    rows = read(tmp_path, pictures(5, 1, 4), b"1\n2\n2\n3\n2\n")
+    assert [row["image"] for row in rows] == [
+        b"\xff\xd8\xff\5",
+        b"\xff\xd8\xff\1",
+        b"\xff\xd8\xff\4",
+    ]
+    assert [row["label"] for row in rows] == [2, 1, 0]
+
+
+def test_a_list_that_is_too_short(tmp_path: Path) -> None:
+    """A picture beyond the end of the list is an error that names its number."""
+    with pytest.raises(ReadError, match="no row for '4'"):
+        read(tmp_path, pictures(1, 4), b"1\n2\n3\n")
+
+
+def test_a_stand_in_has_every_line_at_its_place(tmp_path: Path) -> None:
+    """The made-up list is as long as the largest number, and right for each picture."""
+    store = Store(tmp_path / "cache")
+    one = MANIFEST.replace("splits.train", "splits.a")
+    text = one + one[one.index("[splits.a]") :].replace("splits.a", "splits.b").replace(
+        "jpg/", "png/"
+    )
+    made = stand_in(manifest(tmp_path, text), store, rows=3)
+    found = {}
+    for name, resource in made.resources.items():
+        path = store.blob(resource.digest, resource.size)
+        assert path is not None
+        found[name] = path
+    listed = found["labels"].read_text().split()
+    with tarfile.open(found["archive"]) as tar:
+        numbers = {name: int(name[-9:-4]) for name in tar.getnames()}
+    assert len(listed) == max(numbers.values()) == len(numbers) == 6
+    for split, folder in (("a", "jpg"), ("b", "png")):
+        rows = pa.Table.from_batches(rows_of(made, split, found))["label"].to_pylist()
+        mine = [number for name, number in numbers.items() if name.startswith(folder)]
+        assert rows == [{"1": 1, "2": 2, "3": 0}[listed[number - 1]] for number in mine]
+
+
+def test_a_number_that_joins_nothing(tmp_path: Path) -> None:
+    """It would be without effect, so it is a fault of the manifest."""
+    with pytest.raises(ManifestError, match="'nr' is not among `on`"):
+        manifest(tmp_path, MANIFEST.replace('number = "id"', 'number = "nr"'))

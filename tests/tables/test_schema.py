@@ -1,0 +1,199 @@
+"""What a reader found, made to fit the features."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dshub.catalog.features import Feature, ImageFeature, LabelFeature, NumberFeature, TextFeature
+from dshub.errors import SchemaError
+from dshub.tables.conforming import conform
+from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
+
+FEATURES: dict[str, Feature] = {
+    "image": ImageFeature(shape=(2, 3, 1)),
+    "label": LabelFeature(names=("a", "b", "c")),
+    "number": NumberFeature(dtype="float32"),
+    "vector": NumberFeature(dtype="int16", shape=(4,)),
+    "text": TextFeature(),
+}
+
+
+def nested(array: np.ndarray) -> pa.Array:
+    """Rows as nested fixed-size lists."""
+    column = pa.array(array.reshape(-1))
+    for length in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column
+
+
+def good(rows: int = 5) -> dict[str, pa.Array]:
+    """Columns that fit, as a reader may give them."""
+    return {
+        "image": nested(np.arange(rows * 6, dtype=np.uint8).reshape(rows, 2, 3)),
+        "label": pa.array([i % 3 for i in range(rows)], pa.uint8()),
+        "number": pa.array([i / 2 for i in range(rows)], pa.float32()),
+        "vector": nested(np.arange(rows * 4, dtype=np.int16).reshape(rows, 4)),
+        "text": pa.array([f"row {i} é" for i in range(rows)]),
+    }
+
+
+def fit(
+    columns: Mapping[str, pa.Array], features: Mapping[str, Feature] = FEATURES
+) -> pa.RecordBatch:
+    """Conform one batch whose first row is the split's row 100."""
+    batch = pa.RecordBatch.from_pydict(dict(columns))
+    return conform(batch, features, where="ds, split train", first_row=100)
+
+
+def test_columns_that_fit_keep_their_values() -> None:
+    """Values stay, labels become int64, a channel is added, the order is the features'."""
+    columns = good()
+    found = fit(dict(reversed(columns.items())) | {"extra": pa.array(range(5))})
+    assert found.schema.names == list(FEATURES)
+    assert found.schema.types == [arrow_type(feature) for feature in FEATURES.values()]
+    for name in ("label", "number", "vector", "text"):
+        assert found.column(name).to_pylist() == columns[name].to_pylist()
+    pictures = np.array(found.column("image").to_pylist())
+    np.testing.assert_array_equal(pictures, np.arange(30).reshape(5, 2, 3, 1))
+
+
+def test_part_of_a_batch_is_not_the_whole() -> None:
+    """A reader may hand over slices of its columns."""
+    found = fit({name: column.slice(2, 3) for name, column in good(9).items()})
+    assert {name: found.column(name).to_pylist() for name in ("vector", "text")} == {
+        name: good(9)[name].to_pylist()[2:5] for name in ("vector", "text")
+    }
+    assert np.array(found.column("image").to_pylist())[0, 0, 0, 0] == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ((2, 3), (2, 3, 1)),
+        ((2, 3, 1), (2, 3, 1)),
+        ((2, 3, 1), (2, 3)),
+        ((1,), ()),
+        ((), (1,)),
+        ((6, 1), (6,)),
+    ],
+)
+def test_a_length_of_one_may_come_and_go(given: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """It changes no value, and formats differ about it."""
+    array = np.arange(4 * int(np.prod(given)), dtype=np.int32).reshape(4, *given)
+    features = {"x": NumberFeature(dtype="int32", shape=wanted)}
+    found = np.array(fit({"x": nested(array)}, features).column("x").to_pylist())
+    np.testing.assert_array_equal(found, array.reshape(4, *wanted))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "told"),
+    [
+        ("image", nested(np.zeros((5, 2, 3), np.int8)), "got 2x3 int8, expected 2x3x1 uint8"),
+        ("image", nested(np.zeros((5, 3, 2), np.uint8)), "got 3x2 uint8, expected 2x3x1 uint8"),
+        ("image", nested(np.zeros((5, 6), np.uint8)), "got 6 uint8, expected 2x3x1 uint8"),
+        ("image", pa.array(["x"] * 5), "got one string, expected 2x3x1 uint8"),
+        ("image", pa.array([[1]] * 5), "expected 2x3x1 uint8"),
+        ("vector", pa.array([1] * 5, pa.int16()), "got one int16, expected 4 int16"),
+        ("label", pa.array([1.0] * 5), "got double, expected class numbers"),
+        ("text", pa.array([b"x"] * 5), "got binary, expected text"),
+        ("text", pa.array([1] * 5), "got int64, expected text"),
+    ],
+)
+def test_another_type_or_shape(column: str, values: pa.Array, told: str) -> None:
+    """The error names dataset, split and column, what came and what was wanted."""
+    with pytest.raises(SchemaError) as caught:
+        fit(good() | {column: values})
+    assert str(caught.value).startswith(f"ds, split train, column {column}: got ")
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("column", FEATURES)
+def test_a_column_that_is_missing(column: str) -> None:
+    """The error names it, and those that came."""
+    columns = good()
+    del columns[column]
+    with pytest.raises(SchemaError, match=f"column {column}: got only ") as caught:
+        fit(columns)
+    assert all(name in str(caught.value) for name in columns)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("label", pa.array([0, 1, None, 2, None], pa.int32())),
+        ("number", pa.array([0, 1, None, 2, 3], pa.float32())),
+        ("text", pa.array(["a", "b", None, "c", "d"])),
+        ("vector", pa.array([[1] * 4, [2] * 4, None, [3] * 4, [4] * 4], pa.list_(pa.int16(), 4))),
+        ("vector", pa.array([[1] * 4] * 2 + [[1, 2, None, 3]] * 3, pa.list_(pa.int16(), 4))),
+        (
+            "image",
+            pa.array(
+                [[[1, 2, 3]] * 2] * 2 + [[[1, 2, 3], None]] * 3,
+                pa.list_(pa.list_(pa.uint8(), 3), 2),
+            ),
+        ),
+    ],
+)
+def test_a_value_that_is_missing(column: str, values: pa.Array) -> None:
+    """However deep the hole lies, the error names the row of the split it is in."""
+    with pytest.raises(SchemaError, match=f"column {column}, row 102: got none, expected a value"):
+        fit(good() | {column: values})
+
+
+@pytest.mark.parametrize(
+    ("first", "labels", "told"),
+    [
+        (0, [0, 2, 3, 9], "row 102: got 3, expected a class from 0 to 2"),
+        (0, [0, -1], "row 101: got -1, expected a class from 0 to 2"),
+        (1, [1, 3, 0], "row 102: got 0, expected a class from 1 to 3"),
+        (1, [4], "row 100: got 4, expected a class from 1 to 3"),
+        (0, [0, 2**63], f"row 101: got {2**63}, expected"),
+        (0, [2**64 - 1], f"row 100: got {2**64 - 1}, expected"),
+        (1, [2**63], f"row 100: got {2**63}, expected"),
+    ],
+)
+def test_a_label_out_of_range(first: int, labels: list[int], told: str) -> None:
+    """The error names the row within the split, what stands there, and the range."""
+    features = {"label": LabelFeature(names=("a", "b", "c"), first=first)}
+    kind = pa.int64() if min(labels) < 0 else pa.uint64()
+    with pytest.raises(SchemaError) as caught:
+        fit({"label": pa.array(labels, kind)}, features)
+    assert told in str(caught.value)
+
+
+def test_labels_that_upstream_counts_from_one() -> None:
+    """They come out from zero, so that they index the class names."""
+    features = {"label": LabelFeature(names=("a", "b", "c"), first=1)}
+    found = fit({"label": pa.array([3, 1, 2, 3], pa.uint8())}, features)
+    assert found.column("label").to_pylist() == [2, 0, 1, 2]
+
+
+def test_shape_and_dtype_of_a_row() -> None:
+    """What NumPy is told of each feature is what its Arrow column holds."""
+    batch = fit(good())
+    for name, feature in FEATURES.items():
+        dtype = row_dtype(feature)
+        if dtype is None:
+            assert pa.types.is_string(batch.column(name).type)
+            continue
+        rows = np.array(batch.column(name).to_pylist(), dtype)
+        assert rows.shape[1:] == row_shape(feature)
+        values = batch.column(name)
+        while pa.types.is_fixed_size_list(values.type):
+            values = values.flatten()
+        assert values.to_numpy().dtype == dtype
+
+
+def test_hugging_face_reads_its_own_description() -> None:
+    """`datasets` builds the features of a table from the schema's metadata, names included."""
+    datasets: Any = pytest.importorskip("datasets")
+    schema = arrow_schema(FEATURES)
+    found = datasets.Features.from_arrow_schema(schema)
+    assert found["label"] == datasets.ClassLabel(names=["a", "b", "c"])
+    assert found["text"] == datasets.Value("string")
+    assert found.arrow_schema.types == schema.types
+    assert set(json.loads(schema.metadata[b"huggingface"])["info"]["features"]) == set(FEATURES)

@@ -1,0 +1,184 @@
+"""Text that becomes numbers and classes, lists, and columns of files."""
+
+import math
+
+import pyarrow as pa
+import pytest
+
+from dshub.catalog.features import (
+    AudioFeature,
+    Dtype,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.errors import SchemaError
+from dshub.tables.conforming import conform
+
+
+def fit(values: pa.Array, feature: Feature) -> pa.Array:
+    """One column, made to fit; its first row is row 100."""
+    batch = pa.RecordBatch.from_pydict({"x": values})
+    return conform(batch, {"x": feature}, where="ds, split train", first_row=100).column("x")
+
+
+@pytest.mark.parametrize(
+    ("texts", "dtype", "wanted"),
+    [
+        (["1", "-2", "30"], "int32", [1, -2, 30]),
+        (["1", "0.5", "-2e3", "inf"], "float64", [1.0, 0.5, -2000.0, math.inf]),
+        (["0.1"], "float32", [pa.scalar(0.1, pa.float32()).as_py()]),
+    ],
+)
+def test_text_becomes_a_number(texts: list[str], dtype: Dtype, wanted: list[float]) -> None:
+    """Files of text hold no numbers, and features say which they mean."""
+    assert fit(pa.array(texts), NumberFeature(dtype=dtype)).to_pylist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("texts", "dtype", "row", "told"),
+    [
+        (["1", "x", "2"], "int64", 101, "'x'"),
+        (["1", "2", ""], "float32", 102, "''"),
+        (["1.5"], "int64", 100, "'1.5'"),
+        (["1", "300"], "uint8", 101, "'300'"),
+        (["1", "2", "3", "-1", "x"], "uint8", 103, "'-1'"),
+    ],
+)
+def test_text_that_is_no_such_number(texts: list[str], dtype: Dtype, row: int, told: str) -> None:
+    """The error names the row and the text."""
+    with pytest.raises(SchemaError, match=f"row {row}: got {told}"):
+        fit(pa.array(texts), NumberFeature(dtype=dtype))
+
+
+def test_what_upstream_marks_as_missing_becomes_nan() -> None:
+    """Only the texts that the feature lists; any other is still an error."""
+    feature = NumberFeature(dtype="float64", missing=("?", "NA"))
+    found = fit(pa.array(["1", "?", "NA"]), feature).to_pylist()
+    assert found[0] == 1.0
+    assert all(math.isnan(value) for value in found[1:])
+    with pytest.raises(SchemaError, match="row 100"):
+        fit(pa.array(["-"]), feature)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (pa.array([1, 2], pa.int64()), "int32"),
+        (pa.array([1, 2], pa.uint8()), "float32"),
+        (pa.array([1.0, 2.0], pa.float64()), "float32"),
+        (pa.array([1, 2], pa.int64()), "uint8"),
+    ],
+)
+def test_a_number_may_change_its_width(values: pa.Array, dtype: Dtype) -> None:
+    """JSON and Parquet files choose widths as they like."""
+    found = fit(values, NumberFeature(dtype=dtype))
+    assert found.to_pylist() == [1, 2]
+    assert found.type == pa.from_numpy_dtype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "told"),
+    [
+        (pa.array([1, 2**40]), "int32", f"row 101: got {2**40}"),
+        (pa.array([1, -1]), "uint8", "row 101: got -1"),
+        (pa.array([1, 2**53 + 1]), "float64", "row 101"),
+        (pa.array([1.5]), "int32", "expected one int32"),
+    ],
+)
+def test_a_number_that_does_not_fit(values: pa.Array, dtype: Dtype, told: str) -> None:
+    """Nothing is cut off or rounded to another whole number."""
+    with pytest.raises(SchemaError, match=told):
+        fit(values, NumberFeature(dtype=dtype))
+
+
+def test_classes_by_name_code_and_number() -> None:
+    """Text is a code where there are codes, otherwise a name, otherwise upstream's number."""
+    named = LabelFeature(names=("cat", "dog"))
+    coded = LabelFeature(names=("cat", "dog"), codes=("n01", "n02"))
+    counted = LabelFeature(names=("cat", "dog"), first=1)
+    assert fit(pa.array(["dog", "cat"]), named).to_pylist() == [1, 0]
+    assert fit(pa.array(["n02", "n01"]), coded).to_pylist() == [1, 0]
+    assert fit(pa.array(["2", "1"]), counted).to_pylist() == [1, 0]
+    assert fit(pa.array([True, False]), named).to_pylist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ("bird", LabelFeature(names=("cat", "dog"))),
+        ("cat", LabelFeature(names=("cat", "dog"), codes=("n01", "n02"))),
+        ("1", LabelFeature(names=("cat", "dog"), codes=("n01", "n02"))),
+        ("3", LabelFeature(names=("cat", "dog"), first=1)),
+        ("9", LabelFeature(names=("1", "2"))),
+    ],
+)
+def test_a_class_that_is_none(text: str, feature: LabelFeature) -> None:
+    """The error names the row and what stands there."""
+    good = "1" if feature.first else (feature.codes or feature.names)[0]
+    with pytest.raises(SchemaError, match=r"row 101: got '?") as caught:
+        fit(pa.array([good, text]), feature)
+    assert "class" in str(caught.value)
+
+
+def test_lists_of_classes_numbers_and_text() -> None:
+    """What a list holds is made to fit like a column."""
+    tags = ListFeature(of=LabelFeature(names=("O", "B")))
+    values = pa.array([["B", "O"], [], ["O"]])
+    assert fit(values, tags).to_pylist() == [[1, 0], [], [0]]
+    assert fit(values.slice(1), tags).to_pylist() == [[], [0]]
+    boxes = ListFeature(of=NumberFeature(dtype="float32"))
+    assert fit(pa.array([["1", "2"], ["3"]]), boxes).to_pylist() == [[1, 2], [3]]
+    words = ListFeature(of=TextFeature())
+    assert fit(pa.array([["a"], ["b", ""]]), words).to_pylist() == [["a"], ["b", ""]]
+
+
+def test_a_fault_in_a_list_names_its_row() -> None:
+    """Not the number of the value among all values."""
+    tags = ListFeature(of=LabelFeature(names=("O", "B")))
+    with pytest.raises(SchemaError, match="row 102: got 'X'"):
+        fit(pa.array([["O", "B"], [], ["O", "X"]]), tags)
+    with pytest.raises(SchemaError, match="row 101: got none"):
+        fit(pa.array([["O"], ["B", None]]), tags)
+    with pytest.raises(SchemaError, match="got string, expected lists"):
+        fit(pa.array(["O"]), tags)
+
+
+JPEG, PNG = b"\xff\xd8\xff\xe0 and so on", b"\x89PNG\r\n\x1a\n and so on"
+
+
+@pytest.mark.parametrize(
+    ("feature", "files"),
+    [
+        (ImageFeature(encoding="jpeg"), [JPEG, JPEG]),
+        (ImageFeature(encoding="png"), [PNG]),
+        (ImageFeature(encoding="any"), [PNG, JPEG, b"GIF89a", b"BM", b"II*\0", b"RIFF"]),
+        (AudioFeature(rate=16000), [b"RIFF....WAVE"]),
+        (AudioFeature(rate=16000, encoding="flac"), [b"fLaC...."]),
+    ],
+)
+def test_files_are_kept_as_they_are(feature: Feature, files: list[bytes]) -> None:
+    """Byte for byte."""
+    assert fit(pa.array(files, pa.binary()), feature).to_pylist() == files
+    assert fit(pa.array([b"", *files], pa.large_binary()).slice(1), feature).to_pylist() == files
+
+
+@pytest.mark.parametrize(
+    ("feature", "wrong", "told"),
+    [
+        (ImageFeature(encoding="jpeg"), PNG, "a JPEG picture"),
+        (ImageFeature(encoding="png"), JPEG, "a PNG picture"),
+        (ImageFeature(encoding="any"), b"<html>", "a picture"),
+        (ImageFeature(encoding="jpeg"), b"", "an empty file"),
+        (ImageFeature(encoding="jpeg"), b"\xff\xd8", "a JPEG picture"),
+        (AudioFeature(rate=1), b"ID3", "a WAV recording"),
+    ],
+)
+def test_a_file_of_another_kind(feature: Feature, wrong: bytes, told: str) -> None:
+    """It is refused when the table is made, not when somebody trains on it."""
+    good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[told != "a PNG picture"]
+    with pytest.raises(SchemaError, match=rf"row 101: .*{told}"):
+        fit(pa.array([good, wrong], pa.binary()), feature)

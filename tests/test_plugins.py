@@ -1,0 +1,124 @@
+"""Finding readers, archives, transports, adapters and commands by name."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dshub import plugins
+from dshub.catalog.registry import built_in_root
+from dshub.errors import UnknownNameError
+
+POINTS = """
+[dshub.formats]
+words = outside.words
+
+[dshub.cli]
+hello = outside.hello
+"""
+
+HELLO = '''
+import click
+
+@click.command(short_help="Greets.")
+def command():
+    """Greet."""
+    click.echo("hello from outside")
+'''
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH with an installed package that brings a reader and a command."""
+    root = tmp_path / "site"
+    info = root / "outside-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(POINTS)
+    (root / "outside").mkdir()
+    (root / "outside" / "__init__.py").touch()
+    (root / "outside" / "words.py").write_text("Reader = 'the reader of outside'\n")
+    (root / "outside" / "hello.py").write_text(HELLO)
+    return root
+
+
+def test_our_own_plugins_are_found_by_file_name() -> None:
+    """One file is one plug-in; `import` is a command although no module may be called so."""
+    assert "idx" in plugins.names("formats")
+    assert {"gz", "bz2", "xz", "zst", "tar", "zip"} <= set(plugins.names("archives"))
+    assert {"numpy", "torch", "tf"} <= set(plugins.names("adapters"))
+    assert {"import", "list"} <= set(plugins.names("cli"))
+    assert plugins.module("cli", "import").__name__ == "dshub.cli.import_"
+    assert not any(name.startswith("_") for name in plugins.names("cli"))
+
+
+@pytest.mark.parametrize("name", ["idxx", "../idx", "os", "_checked", "", "__init__"])
+def test_no_other_module_can_be_reached_by_name(name: str) -> None:
+    """A name that is no plug-in imports nothing, and the error tells those there are."""
+    with pytest.raises(UnknownNameError, match="reader") as caught:
+        plugins.module("formats", name)
+    assert "idx" in caught.value.hint
+    with pytest.raises(UnknownNameError):
+        plugins.module("archives", name)
+
+
+def test_listing_names_imports_no_plugin() -> None:
+    """Knowing which formats there are does not cost NumPy and Arrow."""
+    code = (
+        "import sys; from dshub import plugins; assert 'idx' in plugins.names('readers');"
+        "assert not {'numpy', 'pyarrow', 'dshub.formats'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("form", ["folder", "zip file"])
+def test_other_packages_bring_plugins(
+    outside: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """What an installed package announces is found like our own: readers, and commands too."""
+    place = outside if form == "folder" else shutil.make_archive(str(outside), "zip", outside)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    code = (
+        "from dshub import plugins; assert plugins.names('readers').index('words') > 0;"
+        "print(plugins.module('readers', 'words').Reader)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "the reader of outside\n"
+    command = [sys.executable, "-m", "dshub", "hello"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "hello from outside\n"
+
+
+def test_other_packages_bring_registries(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets of an installed package are listed and loaded by name, and none of it is run."""
+    points = POINTS + "\n[dshub.catalog.registry]\nours = outside.datasets\ngone = nowhere.at.all\n"
+    (outside / "outside-1.0.dist-info" / "entry_points.txt").write_text(points)
+    (outside / "outside" / "__init__.py").write_text("raise SystemExit('it was imported')")
+    built_in = built_in_root() / "mnist" / "1.0.0.toml"
+    text = built_in.read_text("utf-8")
+    for name, told in {"outside/digits": "outside/digits", "mnist": "mnist"}.items():
+        path = outside / "outside" / "datasets" / name / "9.0.0.toml"
+        path.parent.mkdir(parents=True)
+        changed = text.replace('"1.0.0"', '"9.0.0"').replace('name = "mnist"', f'name = "{told}"')
+        path.write_text(changed, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(outside))
+    code = (
+        "import sys; from dshub import Registry; registry = Registry();"
+        "print(registry.manifest('mnist').identifier, registry.expand(['mnist']));"
+        "print('importlib.metadata' in sys.modules);"
+        "print(registry.manifest('outside/digits').identifier, registry.expand(['outside']));"
+        "print('outside/digits' in registry.names(), registry.versions('mnist'));"
+        "print(Registry(built_in=False).names())"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.splitlines() == [
+        "mnist@1.0.0 ['mnist']",
+        "False",
+        "outside/digits@9.0.0 ['outside/digits']",
+        "True ['1.0.0']",
+        "[]",
+    ]
