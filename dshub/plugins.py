@@ -3,7 +3,7 @@
 A plug-in of some kind is a module in the package of that kind, named as a manifest, a URL or a
 user names it. Third-party packages add theirs through entry points of the group `dshub.<kind>`
 (`dshub.formats`, …), each naming a module with the same contents. Those of the group
-`dshub.catalog.registry` name a package, or a folder in one, that holds manifests; it is never imported.
+`dshub.registry` name a package, or a folder in one, that holds manifests; it is never imported.
 """
 
 import os
@@ -66,10 +66,10 @@ def _third_party(kind: Kind) -> dict[str, str]:
 def registries() -> tuple[Path, ...]:
     """The folders of manifests that installed packages announce, in the order of their names.
 
-    An entry point `anything = "package.folder"` of the group `dshub.catalog.registry` means the folder of
+    An entry point `anything = "package.folder"` of the group `dshub.registry` means the folder of
     that package, which need hold no code. What is announced and not there is left out.
     """
-    points = sorted(_announced("dshub.catalog.registry"))
+    points = sorted(_announced("dshub.registry"))
     return tuple(folder for _, value in points for folder in _folders(value))
 
 

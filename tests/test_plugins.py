@@ -94,7 +94,7 @@ def test_other_packages_bring_plugins(
 
 def test_other_packages_bring_registries(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Datasets of an installed package are listed and loaded by name, and none of it is run."""
-    points = POINTS + "\n[dshub.catalog.registry]\nours = outside.datasets\ngone = nowhere.at.all\n"
+    points = POINTS + "\n[dshub.registry]\nours = outside.datasets\ngone = nowhere.at.all\n"
     (outside / "outside-1.0.dist-info" / "entry_points.txt").write_text(points)
     (outside / "outside" / "__init__.py").write_text("raise SystemExit('it was imported')")
     built_in = built_in_root() / "mnist" / "1.0.0.toml"

@@ -30,7 +30,7 @@ from dshub.archives._sources import Region
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from dshub.archives._sources import Region, Source
+    from dshub.archives._sources import Source
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
