@@ -2,8 +2,8 @@
 
 Upstream's files are not always tables with the columns one wants. Where a reader alone cannot
 give them, a split names some of these steps, which are taken in order. None computes anything of
-its own: they rename, choose, look up and put together what the files say. `dshub.tables.steps` carries
-them out, and undoes them to make stand-ins.
+its own: they rename, choose, look up and put together what the files say. `dshub.tables.steps`
+carries them out, and `dshub.synthetic.steps` undoes them to make stand-ins.
 """
 
 import hashlib

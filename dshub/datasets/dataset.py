@@ -491,11 +491,11 @@ class Dataset(plugins.FrameworkMethods):
         Args:
             size: rows in a batch; the last one of an epoch may hold fewer.
             shuffle: `True` for a new order of all rows each epoch, a pure function of seed and
-                epoch; `"blocks"` for data larger than memory: `dshub.loading.order.Blocks` says how.
+                epoch; `"blocks"` for data larger than memory, see `dshub.loading.order.Blocks`.
             seed: of the order, and of what transforms draw.
             drop_last: leave out a last batch with fewer rows.
-            transform: one or several of `dshub.loading.transforms`, or callables, which are called with
-                each batch (a dict of arrays that it may change), and return one; with
+            transform: one or several of `dshub.loading.transforms`, or callables, which are called
+                with each batch (a dict of arrays that it may change), and return one; with
                 `generator`, a `numpy.random.Generator`, where they have such a parameter.
             layout: `hwc`, or `chw` for images with channels first. dshub's own transforms take
                 channels last, and stand before callables; those get what was asked for.

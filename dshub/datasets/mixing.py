@@ -23,8 +23,8 @@ class Mixture:
 
     Get one from `Dataset.mix`. `batches` takes rows of each dataset in its share, at places that
     are shuffled; the rows of one dataset come in an order of its own, about once each before any
-    comes again (`dshub.loading.order.Mixed`). An epoch has as many rows as all datasets together; in the
-    next one each dataset goes on where it was.
+    comes again (`dshub.loading.order.Mixed`). An epoch has as many rows as all datasets together;
+    in the next one each dataset goes on where it was.
 
     Args:
         parts: datasets whose features are equal.

@@ -1,7 +1,7 @@
 """Rows as files of other programs: one file per format, with an `exporter` that writes it.
 
 An exporter writes one shard at a time, from rows that come in blocks, so memory stays the same
-however large a split is. `dshub.export._running.export` divides splits into shards, gives each its final
+however large a split is. `dshub.export.export` divides splits into shards, gives each its final
 name when it is complete, and notes what is done, so that a later call goes on where an earlier
 one stopped. The same rows give the same bytes, for one version of Pillow and Arrow.
 

@@ -209,7 +209,7 @@ def _check_transforms(given: Any) -> tuple[Any, ...]:
         raise ArgumentError(
             name="transform",
             value=list(transforms),
-            expected="in order: transforms of dshub.loading.transforms stand before your own callables",
+            expected="in order: those of dshub.loading.transforms, then your own callables",
         )
     return transforms
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from independent.packed import tarred, zipped
 
 from dshub.archives import open_files
 from dshub.catalog.manifest import Limits
 from dshub.errors import UnsafeArchiveError
+from tests.independent.packed import tarred, zipped
 
 Read = Callable[..., dict[str, bytes]]
 MB = 1_000_000

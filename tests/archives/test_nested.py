@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from independent.packed import tarred, zipped
 
 from dshub.archives import open_archive, open_files
 from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
+from tests.independent.packed import tarred, zipped
 
 Read = Callable[..., dict[str, bytes]]
 Pack = Callable[[Mapping[str, bytes]], bytes]

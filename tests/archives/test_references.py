@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from independent.packed import tarred, zipped
 
 from dshub.archives import container_for, open_archive, open_files, open_stream, stream_for
 from dshub.archives._opened import ArchiveFile
 from dshub.errors import ReadError
+from tests.independent.packed import tarred, zipped
 
 PLAIN = bytes(range(256)) * 200
 Read = Callable[..., dict[str, bytes]]

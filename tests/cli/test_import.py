@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from independent.imagenet import NAME, World, hub_of, make_world, rows_of
+
+from tests.independent.imagenet import NAME, World, hub_of, make_world, rows_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

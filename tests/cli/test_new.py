@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from independent.own_files import picture, recording, text
 
 from dshub import Hub, Registry
+from tests.independent.own_files import picture, recording, text
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from independent.pages import read
 from PIL import Image
+
+from tests.independent.pages import read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from independent.wire import ask, connect, parse, request, rest
+
+from tests.independent.wire import ask, connect, parse, request, rest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from independent.pages import read
+from tests.independent.pages import read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -93,10 +93,11 @@ def test_a_cache_served_as_it_is_is_a_mirror(upstream: Path, tmp_path: Path) -> 
 CHILD = """
 import os, sys
 sys.path.insert(0, {folder!r})
-from test_sharing import hub_of
+from tests.end_to_end.test_sharing import hub_of
 from dshub.errors import StoreError
 from pathlib import Path
-import filelock, platformdirs, dshub.download.transports.http  # another user may not be able to read them
+# another user may not be able to read these
+import filelock, platformdirs, dshub.download.transports.http
 if {drop}:
     os.setuid(65534)
 try:
@@ -110,7 +111,7 @@ except StoreError as error:
 def start(server: FaultyServer, cache: Path, *, unprivileged: bool = False) -> "Process":
     """A process that fetches the file."""
     drop = unprivileged and os.geteuid() == 0
-    code = CHILD.format(folder=str(Path(__file__).parent), drop=drop)
+    code = CHILD.format(folder=str(Path(__file__).parents[2]), drop=drop)
     command = [sys.executable, "-c", code, server.url, str(cache)]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
 

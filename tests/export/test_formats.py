@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from independent import recordio, tfrecord
 from PIL import Image
 
 from dshub import Dataset, DshubError
 from dshub.catalog.features import ImageFeature, LabelFeature, NumberFeature
 from dshub.export._running import export
+from tests.independent import recordio, tfrecord
 
 Some = Callable[..., Dataset]
 Rows = list[dict[str, Any]]

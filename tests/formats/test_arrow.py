@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 import pytest
-from independent import arrow
 
 from dshub import formats
 from dshub.errors import ReadError
 from dshub.testing.readers import MemoryFile, ReaderTests
+from tests.independent import arrow
 
 FORMAT = {"format": "arrow"}
 

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
-from independent import cifar
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+from tests.independent import cifar
 
 FORMAT = {"format": "cifar"}
 COARSE_FIRST = FORMAT | {"labels": ["coarse_label", "fine_label"]}

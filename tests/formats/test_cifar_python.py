@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
-from independent import cifar_python
 
 from dshub import formats
 from dshub.errors import ReadError
 from dshub.testing.readers import MemoryFile, ReaderTests
+from tests.independent import cifar_python
 
 FORMAT = {"format": "cifar_python"}
 CIFAR_100 = FORMAT | {

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from independent import conll as independent
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError, SchemaError
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+from tests.independent import conll as independent
 
 NAMES = ["tokens", "ner_tags"]
 FORMAT = {"format": "conll", "columns": NAMES, "document": "-DOCSTART-"}

@@ -9,11 +9,11 @@ import pyarrow.csv
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from independent import delimited
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError, SchemaError
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+from tests.independent import delimited
 
 CSV = {"format": "delimited", "columns": ["a", "b"]}
 TSV = CSV | {"delimiter": "\t", "quoting": False}

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from independent import folder
 
 from dshub import archives, formats
 from dshub.catalog.features import LabelFeature
 from dshub.errors import ManifestError, ReadError, SchemaError
 from dshub.tables.conforming import conform
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+from tests.independent import folder
 
 FORMAT = {"format": "folder"}
 CLASSES = {"format": "folder", "path": "train/{label}/{name}.JPEG"}

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from independent import json as independent
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError, SchemaError
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+from tests.independent import json as independent
 
 SQUAD: dict[str, Any] = {
     "lines": False,

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from independent import libsvm
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError, SchemaError
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+from tests.independent import libsvm
 
 SMALL = {"format": "libsvm", "shape": [2, 2]}
 

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from independent import lines as independent
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError, SchemaError
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
+from tests.independent import lines as independent
 
 FORMAT = {"format": "lines"}
 

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import scipy.io
-from independent import mat
 
 from dshub import formats
 from dshub.errors import ReadError
 from dshub.testing.readers import MemoryFile, ReaderTests
+from tests.independent import mat
 
 SVHN = {"format": "mat", "columns": {"image": "X", "label": "y"}, "row_axis": {"image": 3}}
 

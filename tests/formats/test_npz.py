@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
-from independent import npz
 
 from dshub import formats
 from dshub.errors import ReadError, StoreError
 from dshub.testing.readers import MemoryFile, ReaderTests
+from tests.independent import npz
 
 NPY = {"format": "npz"}
 NPZ = NPY | {"columns": {"image": "data", "label": "labels"}}

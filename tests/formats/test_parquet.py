@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from independent import parquet
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError
 from dshub.testing.readers import MemoryFile, ReaderTests
+from tests.independent import parquet
 
 FORMAT = {"format": "parquet"}
 

@@ -5,11 +5,11 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
-from independent import stl10
 
 from dshub import formats
 from dshub.errors import ReadError
 from dshub.testing.readers import MemoryFile, ReaderTests
+from tests.independent import stl10
 
 FORMAT = {"format": "stl10"}
 SIZE = 3 * 96 * 96

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fuzz.target import Target
+    from tests.fuzz.target import Target
 
-TESTS = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 300 << 20  # bytes that the process may grow by
 SECONDS = 2  # of the processor for one input
 WAIT = 60  # seconds by the clock, on a machine that may be busy
@@ -112,7 +112,7 @@ def try_one(module: str, name: str, path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(TESTS))
+    sys.path.insert(0, str(ROOT))
     module, name, third, *rest = sys.argv[1:]
     if third == "--input":
         sys.exit(try_one(module, name, Path(rest[0])))

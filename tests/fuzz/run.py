@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from fuzz.targets import MODULES, TARGETS
+from tests.fuzz.targets import MODULES, TARGETS
 
 HERE = Path(__file__).resolve().parent
 FINDINGS = HERE.parents[1] / "build" / "fuzz"

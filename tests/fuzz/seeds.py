@@ -8,9 +8,9 @@ Other files in the corpus, such as inputs that once crashed, stay as they are.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from fuzz.targets import TARGETS
+from tests.fuzz.targets import TARGETS
 
 LARGEST = 5000  # bytes of a seed: journals and shards of tables are padded to 4,096
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from preparing import prepare
 
 from dshub import Hub, Manifest
 from dshub.cache.store import Store
@@ -17,6 +16,7 @@ from dshub.hub.verification import Finding, verify
 from dshub.synthetic.stand_in import stand_in
 from dshub.tables.recipe import find
 from dshub.tables.table import Table
+from tests.preparing import prepare
 
 
 class Kept:

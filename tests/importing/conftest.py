@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from independent.imagenet import World, hub_of, make_world
 
 from dshub import Hub
+from tests.independent.imagenet import World, hub_of, make_world
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent.imagenet import tar, with_facts, write
 
 from dshub import Hub, Settings
 from dshub.cache.store import Store
@@ -14,6 +13,7 @@ from dshub.catalog.layouts import laid_out
 from dshub.catalog.registry import built_in_root
 from dshub.progress import Silent
 from dshub.synthetic.pieces import write as write_files
+from tests.independent.imagenet import tar, with_facts, write
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from independent.imagenet import (
+
+from dshub import Hub
+from dshub.errors import ManualStepError, ReadError, StoreError
+from tests.independent.imagenet import (
     NAME,
     World,
     everything,
@@ -17,9 +20,6 @@ from independent.imagenet import (
     rows_of,
     write,
 )
-
-from dshub import Hub
-from dshub.errors import ManualStepError, ReadError, StoreError
 
 FORMS = ("official", "folders", "flat", "kaggle", "kaggle_zip", "parquet", "archives")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from independent.imagenet import picture, tar, with_facts, write
 
 from dshub import Hub, Settings
 from dshub.catalog.registry import built_in_root
 from dshub.progress import Silent
+from tests.independent.imagenet import picture, tar, with_facts, write
 
 PICTURES = [(f"ILSVRC2012_test_{i:08d}.JPEG", picture(i)) for i in range(1, 6)]
 OFFICIAL, REPACKED = "ILSVRC2012_img_test_v10102019.tar", "test_images.tar.gz"

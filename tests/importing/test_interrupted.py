@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from independent.imagenet import NAME, World, everything, hub_of, rows_of
 
 from dshub.progress import Silent
+from tests.independent.imagenet import NAME, World, everything, hub_of, rows_of
 
 SCRIPT = """
 import os, signal, sys

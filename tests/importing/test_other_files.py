@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent.imagenet import picture, tar, with_facts, write
 
 from dshub import Hub, Settings
 from dshub.catalog.registry import built_in_root
 from dshub.progress import Silent
+from tests.independent.imagenet import picture, tar, with_facts, write
 
 Files = dict[str, bytes]
 Rows = dict[str, list[tuple[Any, ...]]]

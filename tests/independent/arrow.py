@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from independent.parquet import Files, columns_of
+from tests.independent.parquet import Files, columns_of
 
 
 def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:

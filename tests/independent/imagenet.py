@@ -20,7 +20,7 @@ from dshub import Hub, Registry, Settings
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.registry import built_in_root
 from dshub.progress import Progress, Silent
-from independent.packed import tarred
+from tests.independent.packed import tarred
 
 NAME = "small-imagenet"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent.packed import zipped
 from scipy.io import savemat
 
 from dshub import Registry
 from dshub.catalog.features import LabelFeature
 from dshub.errors import ReadError, SchemaError
 from dshub.tables.building import rows_of
+from tests.independent.packed import zipped
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG"

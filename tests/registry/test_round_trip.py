@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent.rows import split_rows
 from PIL import Image
 
 from dshub import Dataset, Hub, Registry, Settings
@@ -15,6 +14,7 @@ from dshub.catalog.features import AudioFeature, Feature, ImageFeature, is_encod
 from dshub.catalog.manifest import Manifest
 from dshub.progress import Silent
 from dshub.synthetic.stand_in import stand_in
+from tests.independent.rows import split_rows
 
 NAMES = Registry(()).names()
 ROWS = 12

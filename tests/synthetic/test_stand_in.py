@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from preparing import prepare
 
 from dshub import Hub, Settings
 from dshub.cache.store import Store
@@ -21,6 +20,7 @@ from dshub.progress import Silent
 from dshub.synthetic.stand_in import stand_in
 from dshub.tables.recipe import find, recipe
 from dshub.tables.table import Table
+from tests.preparing import prepare
 
 NAMES = Registry(()).names()
 IDX = [  # every other format is held against an independent reading in tests/registry

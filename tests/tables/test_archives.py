@@ -14,8 +14,6 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 import pytest
-from independent.packed import tarred
-from preparing import prepare, prepare_splits
 
 from dshub import Hub, Registry, Settings
 from dshub.archives import gz
@@ -26,6 +24,8 @@ from dshub.download.fetcher import Fetcher
 from dshub.errors import DiskFullError, ReadError
 from dshub.progress import Silent
 from dshub.tables.table import Table
+from tests.independent.packed import tarred
+from tests.preparing import prepare, prepare_splits
 
 ROWS = {"train": 300, "test": 100}
 RECORD = 3073
@@ -251,7 +251,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from dshub.download.fetcher import Fetcher
 from dshub.catalog.parsing import from_json
-from preparing import prepare_splits
+from tests.preparing import prepare_splits
 from dshub.cache.store import Store
 from dshub.tables.writer import TableWriter
 
@@ -260,7 +260,7 @@ manifest = from_json(sys.stdin.buffer.read())
 fetcher = Fetcher(Store(Path(sys.argv[1])), mirrors=[sys.argv[2]])
 prepare_splits(manifest, ["train", "test"], fetcher)
 """
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[2])
     places = [str(upstream.store.root), str(upstream.folder / "mirror"), tests]
     done = subprocess.run(
         [sys.executable, "-c", script, *places],

@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from preparing import prepare
 
 from dshub.cache.store import Store
 from dshub.catalog.features import ImageFeature, LabelFeature
@@ -36,6 +35,7 @@ from dshub.errors import (
 from dshub.formats import idx
 from dshub.tables.recipe import REVISIONS, find, recipe
 from dshub.tables.table import Table
+from tests.preparing import prepare
 
 ROWS = {"train": 9, "test": 4}
 
@@ -358,7 +358,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv.pop())
 from dshub.download.fetcher import Fetcher
 from dshub.catalog.parsing import from_json
-from preparing import prepare
+from tests.preparing import prepare
 from dshub.cache.store import Store
 from dshub.tables.writer import TableWriter
 
@@ -370,7 +370,7 @@ cache, mirror = sys.argv[1:]
 prepare(from_json(sys.stdin.buffer.read()), "train", Fetcher(Store(Path(cache)), mirrors=[mirror]))
 """
     command = [sys.executable, "-c", script, str(upstream.store.root), str(upstream.folder)]
-    command.append(str(Path(__file__).parents[1]))
+    command.append(str(Path(__file__).parents[2]))
     done = subprocess.run(
         command, input=msgspec.json.encode(manifest), capture_output=True, check=False
     )

@@ -1,7 +1,7 @@
 """Class folders: files whose folders say their split and their class.
 
 `train/cat/1.jpg`, or `cat/1.jpg` without splits; folders around them all, and folders between
-class and file, may be there too. Order of classes: see `dshub.publishing.authoring.survey.class_order`.
+class and file, may be there too. Order of classes: `publishing.authoring.survey.class_order`.
 """
 
 from collections import Counter

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent.own_files import idx
 
 from dshub.catalog.features import ImageFeature, LabelFeature, NumberFeature
 from dshub.errors import DshubError, ReadError
+from tests.independent.own_files import idx
 
 Made = Callable[..., Any]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from independent.own_files import picture, text
 
 from dshub.errors import DshubError, ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Silent
@@ -19,6 +18,7 @@ from dshub.publishing.authoring.drafting import Request, draft
 from dshub.publishing.authoring.outline import cover
 from dshub.publishing.authoring.scanning import renamed
 from dshub.publishing.authoring.survey import key, split_in
+from tests.independent.own_files import picture, text
 
 Made = Callable[..., Any]
 

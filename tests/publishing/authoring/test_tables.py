@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from independent.own_files import picture, text
 from pyarrow import feather
 
 from dshub.catalog.features import (
@@ -22,6 +21,7 @@ from dshub.catalog.features import (
 )
 from dshub.catalog.manifest import Rename
 from dshub.errors import DshubError, ReadError
+from tests.independent.own_files import picture, text
 
 Made = Callable[..., Any]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent.own_files import picture, recording, text
 from PIL import Image
 
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
 from dshub.errors import DshubError, ReadError
+from tests.independent.own_files import picture, recording, text
 
 Made = Callable[..., Any]
 

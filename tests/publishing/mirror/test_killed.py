@@ -21,7 +21,8 @@ ROUNDS = 25
 KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import filelock, requests, dshub.download.transports.http, dshub.download.fetcher, dshub.publishing.mirror.writing
+import filelock, requests
+import dshub.download.transports.http, dshub.download.fetcher, dshub.publishing.mirror.writing
 from dshub.cli import group, mirror as _
 
 start, place, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from independent.wire import Reply, ask, connect, parse, request, rest, say
 
 from dshub import Registry, Settings
 from dshub.cache.store import Store
@@ -26,6 +25,7 @@ from dshub.testing.catalogue import SCENARIOS
 from dshub.testing.scenarios import Scenario, write_files
 from dshub.testing.server import faulty_server
 from dshub.testing.stage import play
+from tests.independent.wire import Reply, ask, connect, parse, request, rest, say
 
 MANIFEST = """
 schema = 1

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from independent.wire import ask, connect, parse, request, rest, say
 
 from dshub.publishing.serve.places import of_mirror
 from dshub.publishing.serve.server import serving
+from tests.independent.wire import ask, connect, parse, request, rest, say
 
 
 def test_files_and_parts_of_them(url: str, data: bytes) -> None:

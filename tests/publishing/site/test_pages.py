@@ -12,9 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from independent.pages import Element, Page, read
 from PIL import Image
-from preparing import prepare_splits
 
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
@@ -31,6 +29,8 @@ from dshub.publishing.site.cells import to_rgb
 from dshub.publishing.site.views import terms
 from dshub.synthetic.stand_in import stand_in
 from dshub.tables.recipe import find
+from tests.independent.pages import Element, Page, read
+from tests.preparing import prepare_splits
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \u202e'
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from independent.pages import read
 
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
 from dshub.errors import StoreError, UnknownNameError
 from dshub.publishing.site.build import build
+from tests.independent.pages import read
 
 
 def listing(*manifests: Manifest) -> Registry:
