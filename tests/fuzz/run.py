@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 FINDINGS = HERE.parents[1] / "build" / "fuzz"
 LONGEST_INPUT = 16384  # bytes
 SLACK = 600  # seconds for a process to start and to end
-TIMED_OUT = 70  # exit code of libFuzzer
+LIMITS = {70, 71}  # exit codes of libFuzzer: time, memory
 
 
 @dataclass
@@ -72,8 +72,9 @@ class Run:
             code = self._once(outcome, left)
             if code == 0:
                 break
-            if code == TIMED_OUT and outcome.finding and not _fails(name, outcome.finding):
-                outcome.finding = None  # the machine was busy with something else: go on
+            limit = code in LIMITS or "it took more than" in outcome.told
+            if limit and outcome.finding and not _fails(name, outcome.finding):
+                outcome.finding = None  # a busy machine, or what earlier inputs left: go on
                 continue
             outcome.finding = outcome.finding or FINDINGS / f"{name}.log"
             break
@@ -143,7 +144,7 @@ def _cause(told: str) -> str:
 
 
 def _fails(name: str, path: Path) -> bool:
-    """Whether one input alone is as slow, in time of the processor."""
+    """Whether one input alone shows the fault, too."""
     with _folder() as home:
         return _output([*_child(name), "--input", str(path)], home, SLACK)[1] != 0
 
