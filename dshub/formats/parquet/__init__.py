@@ -23,6 +23,7 @@ from dshub.formats._records import (
     with_numbers,
 )
 from dshub.formats._stored import seekable
+from dshub.formats.parquet.footer import Chunk, read_chunks
 
 if TYPE_CHECKING:
     from dshub.formats import File, Output
@@ -60,9 +61,12 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             with seekable(file) as copy:
                 with translated(file.name):
                     metadata = pq.ParquetFile(copy, pre_buffer=False).metadata
-                _check_promise(metadata, file)
+                chunks = _chunks(copy, metadata, file.name)
+                _check_promise(metadata, chunks, file)
                 rows = 0
-                for batch in plain_pieces(self._batches(copy, metadata, file), self.columns, file):
+                for batch in plain_pieces(
+                    self._batches(copy, metadata, chunks, file), self.columns, file
+                ):
                     rows += batch.num_rows
                     yield batch
                 if rows != metadata.num_rows:
@@ -70,13 +74,17 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                     raise ReadError(file=file.name, reason=reason)
 
     def _batches(
-        self, copy: BinaryIO, metadata: pq.FileMetaData, file: "File"
+        self,
+        copy: BinaryIO,
+        metadata: pq.FileMetaData,
+        chunks: Sequence[Chunk],
+        file: "File",
     ) -> Iterator[pa.RecordBatch]:
         with translated(file.name):
             schema = metadata.schema.to_arrow_schema()
             wanted = self.columns.values()
             paths = [".".join(path_of(schema, path, file.name)) for path in wanted]
-            step, repeated = _plan(copy, metadata, paths)
+            step, repeated = _plan(copy, metadata, chunks, paths)
             table = pq.ParquetFile(
                 copy, metadata=metadata, read_dictionary=repeated, pre_buffer=False
             )
@@ -99,16 +107,15 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 pq.write_table(as_stored(some, self.columns), sink)
 
 
-def _check_promise(metadata: pq.FileMetaData, file: "File") -> None:
+def _check_promise(metadata: pq.FileMetaData, chunks: Sequence[Chunk], file: "File") -> None:
     """Compare what all pages and values will take in memory with what the file may unpack to."""
     widths = [_WIDTHS.get(leaf.physical_type, leaf.length) for leaf in _leaves(metadata)]
-    size = 0
-    for _, place, chunk in _chunks(metadata):
-        size += max(chunk.total_uncompressed_size, chunk.num_values * widths[place])
-    file.check_size(size)
+    file.check_size(sum(max(one.size, one.values * widths[one.place]) for one in chunks))
 
 
-def _plan(copy: BinaryIO, metadata: pq.FileMetaData, paths: Sequence[str]) -> tuple[int, list[str]]:
+def _plan(
+    copy: BinaryIO, metadata: pq.FileMetaData, chunks: Sequence[Chunk], paths: Sequence[str]
+) -> tuple[int, list[str]]:
     """Rows to read at a time, and the columns whose repeated values are to stay apart at first.
 
     A page of a few bytes can repeat one long text a million times. Arrow shows how long it is when
@@ -119,18 +126,18 @@ def _plan(copy: BinaryIO, metadata: pq.FileMetaData, paths: Sequence[str]) -> tu
     table = pq.ParquetFile(
         copy, metadata=metadata, read_dictionary=texts, buffer_size=1 << 16, pre_buffer=False
     )
-    for group, place, chunk in _chunks(metadata):
-        path = chunk.path_in_schema
+    for chunk in chunks:
+        path, leaf = chunk.path, leaves[chunk.place]
         if paths and not any(f"{path}.".startswith(f"{wanted}.") for wanted in paths):
             continue
-        if leaves[place].physical_type != "BYTE_ARRAY" or not chunk.has_dictionary_page:
+        if leaf.physical_type != "BYTE_ARRAY" or not chunk.dictionary:
             continue
-        if chunk.total_uncompressed_size * chunk.num_values <= LARGEST_BATCH:
+        if chunk.size * chunk.values <= LARGEST_BATCH:
             continue
-        longest = _longest(table, group, path) or chunk.total_uncompressed_size
-        if not leaves[place].max_repetition_level:
+        longest = _longest(table, chunk.group, path) or chunk.size
+        if not leaf.max_repetition_level:
             step = max(1, min(step, LARGEST_BATCH // longest))
-        elif longest * chunk.num_values > LARGEST_BATCH:
+        elif longest * chunk.values > LARGEST_BATCH:
             repeated.add(path)
     return step, sorted(repeated)
 
@@ -151,11 +158,19 @@ def _leaves(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
     return [metadata.schema.column(i) for i in range(metadata.num_columns)]
 
 
-def _chunks(metadata: pq.FileMetaData) -> Iterator[tuple[int, int, pq.ColumnChunkMetaData]]:
-    """Row group, place, and the description of each chunk of a column."""
-    for group in range(metadata.num_row_groups):
-        groups = metadata.row_group(group)
-        yield from ((group, place, groups.column(place)) for place in range(groups.num_columns))
+def _chunks(copy: BinaryIO, metadata: pq.FileMetaData, name: str) -> list[Chunk]:
+    """The chunks of the footer, which have to be as many as Arrow counts, each of some bytes."""
+    try:
+        chunks = read_chunks(copy)
+    except ValueError as error:
+        raise ReadError(file=name, reason=str(error)) from error
+    count = metadata.num_row_groups * metadata.num_columns
+    if len(chunks) != count or any(
+        min(chunk.values, chunk.size) < 0 or chunk.place >= metadata.num_columns for chunk in chunks
+    ):
+        reason = f"its footer describes {len(chunks):,} columns of row groups, not {count:,}"
+        raise ReadError(file=name, reason=reason)
+    return chunks
 
 
 def _step(metadata: pq.FileMetaData) -> int:
