@@ -33,7 +33,7 @@ A plain `IndexError`, `ValueError` or `TypeError` remains right where Python has
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dshub.display import one_line, redacted, shown_url, shown_value, without_secrets
+from dshub.display import one_line, redacted, short, shown_url, shown_value, without_secrets
 
 __all__ = [
     "ArgumentError",
@@ -120,7 +120,7 @@ class ArgumentError(DshubError, ValueError, TypeError):
     exit_code = 2
 
     def __init__(self, *, name: str, value: object, expected: str, hint: str = "") -> None:
-        super().__init__(f"{name} is {shown_value(value)}; it must be {expected}", hint=hint)
+        super().__init__(f"{name} is {short(value)}; it must be {expected}", hint=hint)
         self.name, self.value, self.expected = name, value, expected
 
 
@@ -131,7 +131,7 @@ class SplitError(DshubError):
     hint = "write splits as train, train[:1000], train[10%:20%] or train+test"
 
     def __init__(self, *, expression: str, reason: str) -> None:
-        super().__init__(f"cannot read the split {shown_value(expression)}: {reason}")
+        super().__init__(f"cannot read the split {short(expression)}: {reason}")
         self.expression, self.reason = expression, reason
 
 
