@@ -3,8 +3,8 @@
 Every scenario of `dshub.testing.catalogue.SCENARIOS` is played for every client, each time as a
 process of its own that fetches one file of 2 MB from a real server, with the published checksum
 where the client takes one and with time-outs of 5 s where it has that setting. A client is called
-as its documentation suggests; peers written in Python run under the interpreter that DSHUB_BENCH_PEERS
-names, or else under this one.
+as its documentation suggests; peers written in Python run under the interpreter that
+DSHUB_BENCH_PEERS names, or else under this one.
 
 An end is right where the scenario says so: the file must be there, or there must be an error and
 nothing at the final path. What is there is looked at, whatever the client says of it.
