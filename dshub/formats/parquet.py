@@ -3,7 +3,7 @@
 A file is copied to a temporary one while it is read, since its directory is at its end.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import msgspec
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1 << 16  # in a batch, however small its rows are said to be
 LARGEST_BATCH = 16 << 20  # bytes, were all its texts as long as the longest that is repeated
+SMALL_CHUNK = 1 << 20  # bytes of a chunk, up to which writers keep all values in its dictionary
 _PROBE = 1 << 6  # rows in which a text should be that is not missing
 _WIDTHS = {  # of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
     "BOOLEAN": 1,
@@ -103,8 +104,11 @@ def _check_promise(metadata: pq.FileMetaData, file: "File") -> None:
     """Compare what all pages and values will take in memory with what the file may unpack to."""
     widths = [_WIDTHS.get(leaf.physical_type, leaf.length) for leaf in _leaves(metadata)]
     size = 0
-    for _, place, chunk in _chunks(metadata):
-        size += max(chunk.total_uncompressed_size, chunk.num_values * widths[place])
+    for i in range(metadata.num_row_groups):
+        group = metadata.row_group(i)
+        for place, width in enumerate(widths):
+            chunk = group.column(place)
+            size += max(chunk.total_uncompressed_size, chunk.num_values * width)
     file.check_size(size)
 
 
@@ -114,30 +118,58 @@ def _plan(copy: BinaryIO, metadata: pq.FileMetaData, paths: Sequence[str]) -> tu
     A page of a few bytes can repeat one long text a million times. Arrow shows how long it is when
     it reads the dictionary alone.
     """
-    step, repeated, leaves = _step(metadata), set[str](), _leaves(metadata)
-    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-    table = pq.ParquetFile(
-        copy, metadata=metadata, read_dictionary=texts, buffer_size=1 << 16, pre_buffer=False
-    )
-    for group, place, chunk in _chunks(metadata):
-        path = chunk.path_in_schema
-        if paths and not any(f"{path}.".startswith(f"{wanted}.") for wanted in paths):
+    step, repeated = _step(metadata), set[str]()
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    for place, leaf in enumerate(_leaves(metadata)):
+        if leaf.physical_type != "BYTE_ARRAY" or not _is_wanted(leaf.path, paths):
             continue
-        if leaves[place].physical_type != "BYTE_ARRAY" or not chunk.has_dictionary_page:
+        chunks = {i: group.column(place) for i, group in enumerate(groups)}
+        suspects = {i: chunk for i, chunk in chunks.items() if _may_repeat(chunk)}
+        if not suspects:
             continue
-        if chunk.total_uncompressed_size * chunk.num_values <= LARGEST_BATCH:
+        if not leaf.max_repetition_level and _are_small(suspects.values()):
+            repeated.add(leaf.path)
             continue
-        longest = _longest(table, group, path) or chunk.total_uncompressed_size
-        if not leaves[place].max_repetition_level:
-            step = max(1, min(step, LARGEST_BATCH // longest))
-        elif longest * chunk.num_values > LARGEST_BATCH:
-            repeated.add(path)
+        for longest, values in _longest(copy, metadata, leaf, suspects):
+            if not leaf.max_repetition_level:
+                step = max(1, min(step, LARGEST_BATCH // longest))
+            elif longest * values > LARGEST_BATCH:
+                repeated.add(leaf.path)
     return step, sorted(repeated)
 
 
-def _longest(table: pq.ParquetFile, group: int, path: str) -> int:
+def _is_wanted(path: str, paths: Sequence[str]) -> bool:
+    return not paths or any(f"{path}.".startswith(f"{wanted}.") for wanted in paths)
+
+
+def _may_repeat(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether its values could take too many bytes, were each as long as the whole chunk."""
+    size: int = chunk.total_uncompressed_size * chunk.num_values
+    return bool(chunk.has_dictionary_page) and size > LARGEST_BATCH
+
+
+def _are_small(chunks: Collection[pq.ColumnChunkMetaData]) -> bool:
+    """Whether dictionaries hold all values, so that Arrow need not make any to keep them apart."""
+    return all(chunk.total_uncompressed_size <= SMALL_CHUNK for chunk in chunks)
+
+
+def _longest(
+    copy: BinaryIO,
+    metadata: pq.FileMetaData,
+    leaf: pq.ColumnSchema,
+    chunks: Mapping[int, pq.ColumnChunkMetaData],
+) -> Iterator[tuple[int, int]]:
+    """For each chunk of a column, the bytes of its longest value, and the number of its values."""
+    table = pq.ParquetFile(
+        copy, metadata=metadata, read_dictionary=[leaf.path], buffer_size=1 << 16, pre_buffer=False
+    )
+    for i, chunk in chunks.items():
+        rows = table.iter_batches(batch_size=_PROBE, row_groups=[i], columns=[leaf.path])
+        yield _longest_of(next(rows, None)) or chunk.total_uncompressed_size, chunk.num_values
+
+
+def _longest_of(batch: pa.RecordBatch | None) -> int:
     """Bytes of the longest value in the dictionary of a column; 0 where it is not shown."""
-    batch = next(table.iter_batches(batch_size=_PROBE, row_groups=[group], columns=[path]), None)
     column = batch.column(0) if batch is not None else pa.array([], pa.null())
     while not pa.types.is_dictionary(column.type) and column.type.num_fields == 1:
         inner = column.flatten()
@@ -149,13 +181,6 @@ def _longest(table: pq.ParquetFile, group: int, path: str) -> int:
 
 def _leaves(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
     return [metadata.schema.column(i) for i in range(metadata.num_columns)]
-
-
-def _chunks(metadata: pq.FileMetaData) -> Iterator[tuple[int, int, pq.ColumnChunkMetaData]]:
-    """Row group, place, and the description of each chunk of a column."""
-    for group in range(metadata.num_row_groups):
-        groups = metadata.row_group(group)
-        yield from ((group, place, groups.column(place)) for place in range(groups.num_columns))
 
 
 def _step(metadata: pq.FileMetaData) -> int:
