@@ -42,6 +42,8 @@ GOALS = [
     ("dshub torch, normalised + numba", "tf.data, gathered", 5),
     ("dshub torch, crop + flip + numba", "torchvision, crop + flip, workers=0", 60),
     ("dshub torch, crop + flip + numba", "FFCV, crop + flip", 5),
+    ("DataLoader(ds.torch()), uint8", "torchvision, workers=0", 20),
+    ("DataLoader(ds.torch(), collate), uint8", "torchvision, workers=0", 20),
     ("ds.torch().loader(), uint8", "torchvision, workers=0", 20),
     ("dshub tf, normalised", "tf.data, rows", 2),
     ("dshub tf, normalised", "tf.data, gathered", 2),

@@ -82,15 +82,28 @@ def ours(framework: str, kind: str, **options: Any) -> Maker:
     return make
 
 
-def our_rows(folder: Path, size: int) -> Epoch:
-    """A DataLoader over the rows."""
-    loader = dataset(folder).torch().loader(size, shuffle=True)
+def our_rows(way: str) -> Maker:
+    """A DataLoader over the rows: a plain one, one that collates by columns, or ours."""
 
-    def epoch() -> Iterator[int]:
-        for batch in loader:
-            yield len(batch["image"])
+    def make(folder: Path, size: int) -> Epoch:
+        from torch.utils.data import DataLoader
 
-    return epoch
+        from dshub.adapters.torch import collate
+
+        rows = dataset(folder).torch()
+        if way == "loader":
+            loader = rows.loader(size, shuffle=True)
+        else:
+            function = collate if way == "collate" else None
+            loader = DataLoader(rows, batch_size=size, shuffle=True, collate_fn=function)
+
+        def epoch() -> Iterator[int]:
+            for batch in loader:
+                yield len(batch["image"])
+
+        return epoch
+
+    return make
 
 
 def our_workers(folder: Path, size: int) -> Epoch:
@@ -419,7 +432,9 @@ OURS: dict[str, tuple[str, Maker]] = {
     },
     "dshub torch, normalised, threads=0": ("torch", ours("torch", "normalised", threads=0)),
     "dshub tf, normalised": ("tensorflow", ours("tf", "normalised")),
-    "ds.torch().loader(), uint8": ("torch", our_rows),
+    "DataLoader(ds.torch()), uint8": ("torch", our_rows("plain")),
+    "DataLoader(ds.torch(), collate), uint8": ("torch", our_rows("collate")),
+    "ds.torch().loader(), uint8": ("torch", our_rows("loader")),
     "DataLoader(loader.torch()), workers=2": ("torch", our_workers),
 }
 PEERS: dict[str, tuple[str, Maker]] = {
@@ -449,7 +464,7 @@ def known(group: str) -> dict[str, tuple[str, Maker]]:
         return {**BARE, **OURS}
     return {
         "bare: one fused loop by numba": ("numba", bare_fused),
-        **{f"{name} + numba": made for name, made in OURS.items() if "torch().loader" not in name},
+        **{f"{name} + numba": made for name, made in OURS.items() if "ds.torch()" not in name},
     }
 
 

@@ -16,9 +16,9 @@ A loader that begins with dshub's transforms fills its batches by numba where th
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any
 
 import numpy as np
@@ -88,9 +88,16 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Make a batch of rows, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
 
     Columns are as in ``ds.batches(…).torch()``: one tensor if all rows have one shape, else a list
-    of tensors; text, files and lists of text stay lists.
+    of tensors; text, files and lists of text stay lists. As fast as `TorchRows.loader`, because the
+    batch is made without its rows as long as nothing has used one.
     """
+    if isinstance(rows, FetchedRows) and rows.columns is not None:
+        return {name: _whole(values) for name, values in rows.columns.items()}
     return {name: _collated([row[name] for row in rows]) for name in rows[0]}
+
+
+def _whole(values: Any) -> Any:
+    return values if isinstance(values, torch.Tensor) else _collated(list(values))
 
 
 def _collated(values: list[Any]) -> Any:
@@ -119,11 +126,9 @@ class TorchRows(TorchDataset[Any]):
         value = self.dataset[key]
         return _tensors(value) if isinstance(value, dict) else _tensor(value)
 
-    def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, rows: list[int]) -> "FetchedRows":
         """Several rows at once; the name is torch's."""
-        columns = self[rows]
-        split = [_split(values) for values in columns.values()]
-        return [dict(zip(columns, row, strict=True)) for row in zip(*split, strict=True)]
+        return FetchedRows(self[rows], len(rows))
 
     def loader(
         self,
@@ -153,11 +158,58 @@ def _unchanged(batch: Any) -> Any:
     return batch
 
 
-def _split(values: Any) -> Sequence[Any]:
-    """A column as values of rows: numbers as Python's own."""
-    if isinstance(values, torch.Tensor) and values.ndim == 1:
-        values = values.tolist()
-    return list(values)
+class FetchedRows(list[dict[str, Any]]):
+    """Rows of a batch, which become dicts when something uses one.
+
+    A list, because functions that pad the rows of tokenizers ask for one.
+
+    Attributes:
+        columns: the batch by column; None once rows are in use, and can have been changed.
+    """
+
+    def __init__(self, columns: dict[str, Any], count: int) -> None:
+        super().__init__()
+        self.columns: dict[str, Any] | None = columns
+        self._count = count
+
+    def __len__(self) -> int:
+        return super().__len__() if self.columns is None else self._count
+
+    def __radd__(self, others: list[Any]) -> list[Any]:
+        return [*others, *self]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def split(self) -> None:
+        """Make the dicts, once."""
+        if self.columns is None:
+            return
+        columns, self.columns = self.columns, None
+        rows: list[dict[str, Any]] = [{} for _ in range(self._count)]
+        for name, values in columns.items():
+            numbers = isinstance(values, torch.Tensor) and values.ndim == 1
+            for row, value in zip(rows, values.tolist() if numbers else values, strict=True):
+                row[name] = value
+        self.extend(rows)
+
+
+def _after_split(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(rows: FetchedRows, *given: Any, **named: Any) -> Any:
+        rows.split()
+        return method(rows, *given, **named)
+
+    return call
+
+
+_USES = """
+    __add__ __contains__ __delitem__ __eq__ __ge__ __getitem__ __gt__ __iadd__ __imul__ __iter__
+    __le__ __lt__ __mul__ __ne__ __repr__ __reversed__ __rmul__ __setitem__ append clear copy
+    count extend index insert pop remove reverse sort
+"""
+for _name in _USES.split():
+    setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 
 class TorchBatches(IterableDataset[Any]):

@@ -12,6 +12,7 @@ A journal is never trusted: it saves bandwidth, and the checksum of the whole de
 one, the bytes of a partial are taken to be those from the beginning of the file.
 """
 
+import io
 import json
 import os
 import re
@@ -64,42 +65,54 @@ def read_journal(path: Path) -> tuple[Origin, Extents] | None:
 
 
 class Journal:
-    """A journal that is kept up to date while bytes arrive. One lock of its owner guards it."""
+    """A journal that is kept up to date while bytes arrive. Its owner's lock guards it.
 
-    def __init__(self, path: Path, origin: Origin, extents: Extents) -> None:
-        """Begin one that says what is there.
+    Until `begin`, there is none and nothing is recorded.
+    """
 
-        What lies at the path is replaced, whatever it is; on a full disk it stays as it was, for
-        without any journal a file with holes would be taken for whole.
+    def __init__(self, path: Path) -> None:
+        self._path, self._lines = path, dict[int, int]()
+        self._file: io.FileIO | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it records what happens."""
+        return self._file is not None
+
+    def begin(self, origin: Origin, extents: Extents) -> None:
+        """Begin with what is there; raises StoreError.
+
+        It replaces whatever has its path. On a full disk the old one stays: without a journal, a
+        file with holes would pass for whole.
         """
+        self.close()
         lines = [_line(start, stop) for start, stop in extents]
-        _replace(path, _head(origin) + "".join(lines))
-        self._lines = len(lines)
-        self._file = open_file(path, "rb+")
+        with disk_faults(self._path, "write"):
+            _replace(self._path, _head(origin) + "".join(lines))
+            self._file = open_file(self._path, "rb+")
+        self._lines = {start: number for number, (start, _) in enumerate(extents)}
 
     def note(self, origin: Origin) -> None:
-        """Where the bytes come from, from now on."""
+        """Record where the bytes come from; raises StoreError."""
         self._put(0, _head(origin))
 
-    def append(self, start: int, stop: int) -> int:
-        """Begin a line for a range; returns its number, for `update`."""
-        number = self._lines
-        self._lines += 1
-        self.update(number, start, stop)
-        return number
-
-    def update(self, number: int, start: int, stop: int) -> None:
-        """The range of a line has become another."""
+    def record(self, start: int, stop: int) -> None:
+        """Record a range, in place of one with the same start; raises StoreError."""
+        number = self._lines.setdefault(start, len(self._lines))
         self._put(HEAD + number * LINE, _line(start, stop))
 
     def _put(self, offset: int, text: str) -> None:
-        self._file.seek(offset)
-        self._file.write(text.encode())
+        if self._file is not None:
+            with disk_faults(self._path, "write"):
+                self._file.seek(offset)
+                self._file.write(text.encode())
 
     def close(self) -> None:
-        """Let go of the file."""
-        with suppress(OSError):
-            self._file.close()
+        """Record nothing more."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
 
 
 def _head(origin: Origin) -> str:

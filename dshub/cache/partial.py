@@ -1,326 +1,258 @@
-"""A download under way: the bytes that have arrived, in any order, and the rename at the end.
+"""A download in progress: bytes arrive in any order, and a rename ends it.
 
 ::
 
     partial-v1/<checksum>/                          waits for the next process
     partial-v1/<checksum>.<host>-<pid>-<random>/    one process writes to it
-      data                                          the bytes, each at its place
+      data                                          the bytes, each at its offset
       journal                                       which of them have arrived, and from where
 
 Small downloads that arrive from their beginning have no journal.
 """
 
+import io
 import os
 import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from dshub.cache.disk import clear, disk_faults
 from dshub.cache.files import open_file
 from dshub.cache.journal import Journal, Origin, arrived, read_journal
-from dshub.cache.running_hash import Front
-from dshub.cache.spans import Extents, read_at, write_at
+from dshub.cache.running_hash import RunningHash
+from dshub.cache.spans import Extents, Span, SpanAllocator
 from dshub.checksums import Digest
 
-JOURNALED = 4 << 20  # bytes from which the place that a download has reached is worth a journal
-SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
-LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
+JOURNALED = 4 << 20  # bytes from which a download is worth a journal
 
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_seeking = threading.Lock()  # where the system cannot seek and read in one call
 
 
-class Span:
-    """A range of a file that one stream fills, from its start on.
+class PartialFile:
+    """The bytes of a partial download; several threads may read and write.
 
-    Attributes:
-        start: offset of its first byte.
-        position: offset of the next byte to be written.
-        stop: offset behind its last byte, or None where the end of the file is not known. It may
-            be moved nearer while the stream is at work, when others are given the rest.
-        live: False once the bytes are wanted no more; what is still written is ignored.
+    Args:
+        path: the file; an empty one is created if it is missing.
     """
 
-    def __init__(self, start: int, stop: int | None) -> None:
-        self.start, self.position, self.stop = start, start, stop
-        self.reserved = start
-        self.live = True
-        self.line: int | None = None  # of the journal
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with disk_faults(path, "write"):
+            self.data = _open(path)
 
     @property
-    def full(self) -> bool:
-        """Whether nothing is left to write."""
-        return not self.live or (self.stop is not None and self.position >= self.stop)
+    def size(self) -> int:
+        """Bytes in the file, holes included."""
+        return os.fstat(self.data.fileno()).st_size
 
-    def room(self, size: int) -> int:
-        """How many of `size` bytes still belong to it."""
-        if not self.live:
-            return 0
-        return size if self.stop is None else min(size, self.stop - self.position)
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        """Fill some of `buffer`; returns how much, 0 at the end. Raises OSError."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self.data.fileno(), [buffer], offset)
+        with _seeking:
+            self.data.seek(offset)
+            return self.data.readinto(buffer)
+
+    def write_at(self, piece: memoryview, offset: int) -> None:
+        """Write all of `piece`."""
+        with disk_faults(self.path, "write"):
+            while piece:
+                count = self._write(piece, offset)
+                piece, offset = piece[count:], offset + count
+
+    def _write(self, piece: memoryview, offset: int) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self.data.fileno(), piece, offset)
+        with _seeking:
+            self.data.seek(offset)
+            return self.data.write(piece)
+
+    def truncate(self, size: int) -> None:
+        """Drop all bytes from an offset on."""
+        with disk_faults(self.path, "write"):
+            self.data.truncate(size)
+
+    def move(self, source: Path, target: Path) -> None:
+        """Rename the file away, or another one to its name; what has the name then is open."""
+        with disk_faults(target, "write"):
+            self.data.close()
+            source.replace(target)
+            self.data = _open(self.path)
 
 
 class Partial:
-    """The bytes of one file that have arrived, hashed as the beginning grows.
+    """The bytes of one file that have arrived, hashed as the unbroken beginning grows.
 
-    Several threads may each fill a span of it. Opening it reads and hashes the beginning that is
-    there, so that a download goes on where an earlier process stopped. At the end, `publish`
-    moves the bytes to their final name, `leave` keeps them for another process, or `discard`
-    drops them.
+    Several threads may each fill a span. Opening it reads and hashes the beginning that an
+    earlier process left. At the end, `publish` moves the bytes to their final name, `leave` keeps
+    them for another process, or `discard` drops them.
 
     Args:
-        path: the folder in which the bytes are gathered: a name that nobody else writes to.
-        digest: what they must hash to.
+        path: the folder for the bytes: a name that no other process writes to.
+        digest: the checksum that they must have.
 
     Attributes:
-        version: raised whenever bytes that had arrived are taken back.
+        version: raised whenever arrived bytes are taken back.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
         self.path, self.digest = path, digest
-        self.data = path / "data"
-        self.origin = Origin()
-        self.version = 0
-        self._extents = Extents()
-        self._spans: list[Span] = []
+        self.origin, self.version = Origin(), 0
         self._changed = threading.Condition()
-        self._open = False  # whether spans are handed out
-        self._file: int | None = None
-        self._journal: Journal | None = None
-
-    def __enter__(self) -> Self:
-        with disk_faults(self.path, "write"):
-            if self.path.is_symlink() or not self.path.is_dir():
-                self.path.mkdir()
-            self._file = _open(self.data)
-            end = os.fstat(self._file).st_size
-        known = read_journal(self.path / "journal")
-        origin, extents = known or (Origin(), Extents())
-        if known is None:
-            extents.add(0, end)
-        extents.remove(end, max(end, extents.end))
+        with disk_faults(path, "write"):
+            if path.is_symlink() or not path.is_dir():
+                path.mkdir()
+        self._file, self._journal = PartialFile(path / "data"), Journal(path / "journal")
+        size = self._file.size
+        origin, extents = read_journal(path / "journal") or (Origin(), Extents((0, size)))
+        extents.remove(size, max(size, extents.end))
         self._begin(extents)
         self.note(origin)
+
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._close()
 
     @property
-    def _descriptor(self) -> int:
-        if self._file is None:
-            raise ValueError("this partial is not open")
-        return self._file
-
-    def _read(self, buffer: memoryview, offset: int) -> int:
-        return read_at(self._descriptor, buffer, offset)
+    def data(self) -> Path:
+        """The file with the bytes."""
+        return self._file.path
 
     @property
     def size(self) -> int:
         """Bytes that have arrived."""
         with self._changed:
-            return self._extents.total
-
-    def complete(self, size: int | None) -> bool:
-        """Whether a file of `size` bytes is there, every byte of it."""
-        with self._changed:
-            return size is not None and self._extents.front == self._extents.end == size
+            return self._spans.arrived.total
 
     @property
     def end(self) -> int:
         """Offset behind the last byte that has arrived."""
         with self._changed:
-            return self._extents.end
+            return self._spans.arrived.end
+
+    @property
+    def actual(self) -> Digest:
+        """The checksum of the unbroken beginning."""
+        with disk_faults(self.data, "read"):
+            return Digest(self.digest.algorithm, self._hash.hexdigest())
+
+    def complete(self, size: int | None) -> bool:
+        """Whether every byte of a file of `size` bytes has arrived, and no other."""
+        with self._changed:
+            return size is not None and self._spans.arrived.front == self._spans.arrived.end == size
 
     def note(self, origin: Origin) -> None:
-        """The bytes come from there, from now on."""
+        """Record where the bytes come from, from now on."""
         with self._changed:
             self.origin = origin
-            if self._journal is not None:
-                self._journal.note(origin)
+            self._journal.note(origin)
 
     def claim(self, size: int | None, *, most: int | None = None) -> Span | None:
-        """A part of the file that is missing and that nobody else fills: the first one.
-
-        Where every missing byte is somebody's and `most` is given, the largest span is shortened
-        and what it loses is handed out.
-
-        Args:
-            size: of the whole file; None where it is not known, and only one may fill it.
-            most: bytes of the span at most.
-
-        Returns:
-            A span to `write` to and to `release`, or None if there is nothing to hand out.
-        """
+        """A missing part of the file to `write` and `release`; see `SpanAllocator.claim`."""
         with self._changed:
-            if not self._open:
-                return None
-            found = self._free(size)
-            if found is None and most is not None and size is not None:
-                found = self._cut()
-            if found is None:
-                return None
-            start, stop = found
-            if most is not None and stop is not None:
-                stop = min(stop, start + most)
-            span = Span(start, stop)
-            self._spans.append(span)
-            if size is None or size >= JOURNALED or len(self._spans) > 1:
-                self._enter(span)
+            span = self._spans.claim(size, most)
+            large = size is None or size >= JOURNALED or self._spans.streams > 1
+            if span is not None and large and not self._journal.begun:
+                self._journal.begin(self.origin, self._spans.arrived)
             return span
 
-    def _free(self, size: int | None) -> tuple[int, int | None] | None:
-        if size is None:
-            return None if self._spans else (self._extents.front, None)
-        taken = Extents()
-        for start, stop in self._extents:
-            taken.add(start, stop)
-        for span in self._spans:
-            taken.add(span.start, size if span.stop is None else span.stop)
-        return next(taken.gaps(size), None)
-
-    def _cut(self) -> tuple[int, int] | None:
-        """Take from the largest span what its stream will not reach soon."""
-        spans = [(span.stop or 0) - span.reserved for span in self._spans]
-        if max(spans, default=0) < 2 * SMALLEST:
-            return None
-        span = self._spans[spans.index(max(spans))]
-        stop = span.stop or 0
-        left = stop - span.reserved
-        span.stop = span.reserved + left // (8 if left > LARGE else 2)
-        return span.stop, stop
-
-    def _enter(self, span: Span) -> None:
-        with disk_faults(self.path, "write"):
-            journal = self._journal or self._start_journal()
-            span.line = journal.append(span.start, span.position)
-
-    def _start_journal(self) -> Journal:
-        if self._journal is not None:
-            self._journal.close()
-        self._journal = Journal(self.path / "journal", self.origin, self._extents)
-        return self._journal
-
     def write(self, span: Span, piece: memoryview) -> int:
-        """Put the next bytes of a span at their place.
+        """Put the next bytes of a span in their place; returns how many of them count.
 
-        What is beyond its end, or was wanted no more, is ignored; returns how many bytes count.
+        Bytes beyond the end of the span, or of one that was taken back, are ignored.
         """
         with self._changed:
-            piece = piece[: span.room(len(piece))]
-            span.reserved = span.position + len(piece)
+            at, piece = span.position, piece[: self._spans.reserve(span, len(piece))]
+        written = 0
         try:
-            with disk_faults(self.data, "write"):
-                self._put(piece, span.position)
-        except BaseException:
-            with self._changed:
-                span.reserved = span.position
-                self._changed.notify_all()
-            raise
-        return self._arrived(span, piece)
-
-    def _put(self, piece: memoryview, offset: int) -> None:
-        done = 0
-        while done < len(piece):
-            done += write_at(self._descriptor, piece[done:], offset + done)
-
-    def _arrived(self, span: Span, piece: memoryview) -> int:
-        with self._changed:
-            at, span.position = span.position, span.reserved
-            if span.live:
-                self._extents.add(at, span.position)
-                self._record(span)
-            front, reached, live = self._front, self._extents.front, span.live
-            self._changed.notify_all()
-        if live and reached > at:  # `front` may have ended by now, and another have begun
+            self._file.write_at(piece, at)
+            written = len(piece)
+        finally:
+            running_hash, reached = self._fill(span, written)
+        if reached > at:  # that hash may have ended by now, and another have begun
             with disk_faults(self.data, "read"):
-                front.advance(reached, piece, at)
-        return len(piece) if live else 0
+                running_hash.advance(reached, piece, at)
+        return written if reached else 0
 
-    def _record(self, span: Span) -> None:
-        if self._journal is not None and span.line is not None:
-            with disk_faults(self.path, "write"):
-                self._journal.update(span.line, span.start, span.position)
+    def _fill(self, span: Span, written: int) -> tuple[RunningHash, int]:
+        with self._changed:
+            self._changed.notify_all()
+            if not self._spans.fill(span, written):
+                return self._hash, 0
+            self._journal.record(span.start, span.position)
+            return self._hash, self._spans.arrived.front
 
     def release(self, span: Span) -> None:
-        """The stream of a span has ended; what it did not fill can be handed out again."""
+        """End a stream; what it did not fill can be claimed again."""
         with self._changed:
-            if span in self._spans:
-                self._spans.remove(span)
+            self._spans.release(span)
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
-        """Until something has arrived or a span was released, or for some seconds."""
+        """Wait until something has arrived or a span was released, at most for some seconds."""
         with self._changed:
             self._changed.wait(seconds)
 
     def revoke(self) -> None:
-        """Take back every span: no byte is written to one any more when this returns."""
+        """Take back every span: no byte is written to one when this returns."""
         with self._changed:
-            for span in self._spans:
-                span.live = False
-            while any(span.reserved != span.position for span in self._spans):
-                self._changed.wait()
-            self._spans.clear()
+            self._spans.revoke()
+            self._changed.wait_for(lambda: self._spans.settled)
 
     def _halt(self) -> None:
         """Hand nothing out until `_begin`: the file, or what counts of it, is about to change.
 
-        A byte that were written meanwhile could be hashed, and then be lost with the old file.
+        A byte that arrived meanwhile could be hashed and then be lost with the old file.
         """
         with self._changed:
-            self._open = False
-        self.revoke()
-        self._front.end()
+            self._spans.close()
+            self._changed.wait_for(lambda: self._spans.settled)
+        self._hash.end()
+
+    def _begin(self, extents: Extents) -> None:
+        """Go on from what is there, whoever sent it."""
+        self.origin, file = Origin(), self._file
+        running_hash = RunningHash(file.read_at, self.digest.algorithm, file=file.data.fileno())
+        if self._journal.begun or extents.front != extents.end:
+            self._journal.begin(self.origin, extents)
+        if extents.front:
+            with disk_faults(self.data, "read"):
+                running_hash.advance(extents.front, memoryview(b""), 0)
+        with self._changed:
+            self._spans, self._hash = SpanAllocator(extents), running_hash
+            self.version += 1
 
     def restart(self) -> None:
-        """Forget every byte and begin anew."""
+        """Forget every byte and begin again."""
         self._halt()
-        with disk_faults(self.path, "write"):
-            os.ftruncate(self._descriptor, 0)
+        self._file.truncate(0)
         self._begin(Extents())
 
     def forget(self, *offsets: int) -> None:
-        """Some bytes are not the right ones: they count as missing from now on.
+        """Count wrong bytes as missing from now on.
 
         Args:
             *offsets: where such bytes begin and end, in turn.
         """
         self._halt()
         for start, stop in zip(offsets[::2], offsets[1::2], strict=True):
-            self._extents.remove(start, stop)
-        self._begin(self._extents)
-
-    def _begin(self, extents: Extents) -> None:
-        """Go on from what is there, whoever sent it."""
-        self._extents, self.origin = extents, Origin()
-        self._front = Front(self._read, self.digest.algorithm, file=self._descriptor)
-        with disk_faults(self.path, "write"):
-            if self._journal is not None or extents.front != extents.end:
-                self._start_journal()
-            if extents.front:
-                self._front.advance(extents.front, memoryview(b""), 0)
-        with self._changed:
-            self._open = True
-            self.version += 1
+            self._spans.arrived.remove(start, stop)
+        self._begin(self._spans.arrived)
 
     def peek(self, start: int, most: int) -> tuple[int, bytes]:
-        """What has arrived from `start` on, for one who follows from afar.
-
-        Nobody has checked these bytes.
+        """Unchecked bytes from `start` on, for a reader that follows the download.
 
         Returns:
-            `version`, and `most` bytes at most; none where they are not there, or the file is
-            about to change. Bytes of two versions are not of one file.
+            `version`, and at most `most` bytes; none if they are missing or the file is about to
+            change. Bytes of two versions are not of one file.
         """
         with self._changed:  # so that the file is neither closed nor cut meanwhile
-            stop = min(self._extents.reach(start), start + most) if self._open else start
+            spans = self._spans
+            stop = start if spans.closed else min(spans.arrived.reach(start), start + most)
             return self.version, self.read(start, stop) if stop > start else b""
 
     def read(self, start: int, stop: int) -> bytes:
@@ -328,86 +260,67 @@ class Partial:
         buffer = memoryview(bytearray(stop - start))
         with disk_faults(self.data, "read"):
             done = 0
-            while done < len(buffer) and (got := self._read(buffer[done:], start + done)):
+            while done < len(buffer) and (got := self._file.read_at(buffer[done:], start + done)):
                 done += got
         return bytes(buffer[:done])
-
-    @property
-    def actual(self) -> Digest:
-        """The checksum of the unbroken beginning."""
-        with disk_faults(self.data, "read"):
-            return Digest(self.digest.algorithm, self._front.hexdigest())
 
     def publish(self, target: Path) -> None:
         """Move the bytes to `target`, whole and on the disk; the caller has checked them."""
         self._halt()
         with disk_faults(target, "write"):
-            os.ftruncate(self._descriptor, self._extents.end)
-            os.fsync(self._descriptor)
+            self._file.truncate(self._spans.arrived.end)
+            os.fsync(self._file.data.fileno())
             self._close()
             self.data.replace(target)
-        self._remove()
+        clear(self.path)
 
     def reject(self, aside: Path) -> None:
-        """Move the bytes to another name, and begin anew."""
+        """Move the bytes to another name, and begin again."""
         self._swap(self.data, aside)
 
     def replace(self, path: Path) -> None:
-        """Take the bytes of another file of this folder for those that have arrived."""
+        """Take the bytes of another file for those that have arrived."""
         self._swap(path, self.data)
 
     def _swap(self, source: Path, target: Path) -> None:
         self._halt()
-        extents = Extents()
-        with disk_faults(target, "write"):
-            os.close(self._descriptor)
-            self._file = None
-            source.replace(target)
-            self._file = _open(self.data)
-            extents.add(0, os.fstat(self._file).st_size)
-        self._begin(extents)
+        self._file.move(source, target)
+        self._begin(Extents((0, self._file.size)))
 
     def leave(self, resting: Path) -> None:
         """Put unpublished bytes where the next process looks for them, if there are any."""
-        if self._file is None:
+        if self._file.data.closed:
             return
-        mine = self.size
+        size = self.size
         self._close()
         with suppress(OSError):
-            if mine and arrived(resting) <= mine:
+            if size and arrived(resting) <= size:
                 clear(resting)
                 self.path.rename(resting)
-        self._remove()
+        clear(self.path)
 
     def discard(self) -> None:
         """Drop the bytes and their folder."""
         self._close()
-        self._remove()
-
-    def _remove(self) -> None:
-        """Remove the folder, which nobody else can be taking over."""
         clear(self.path)
 
     def _close(self) -> None:
-        if self._file is None:
-            return
-        self._halt()
-        if self._journal is not None:
+        if not self._file.data.closed:
+            self._halt()
             self._journal.close()
-            self._journal = None
-        os.close(self._file)
-        self._file = None
+            self._file.data.close()
 
 
-def _open(path: Path) -> int:
-    """Open a file for reading and writing; what cannot be gone on with is replaced by an empty one.
+def _open(path: Path) -> io.FileIO:
+    """Open a file for reading and writing.
 
-    That is anything but a regular file, and one that has a second name, which could be anybody's.
+    An empty file replaces anything but a regular one, and one with a second name: that could be
+    anybody's.
     """
     with suppress(FileNotFoundError):
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             clear(path)
-        with open_file(path, "rb+") as file:
-            return os.dup(file.fileno())
-    return os.open(path, _NEW, 0o666)
+    if not os.path.lexists(path):
+        path.touch(exist_ok=False)
+    return open_file(path, "rb+")

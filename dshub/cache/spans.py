@@ -1,17 +1,24 @@
-"""Ranges of bytes that have arrived, merged where they touch."""
+"""Ranges of a file: which bytes have arrived, and which streams are about to bring."""
 
-import os
-import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
+LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
+
 
 class Extents:
-    """Disjoint ranges of offsets in ascending order: `[(0, 100), (200, 300)]`."""
+    """Disjoint ranges of offsets in ascending order: `[(0, 100), (200, 300)]`.
 
-    def __init__(self) -> None:
+    Args:
+        *ranges: where each range begins and ends.
+    """
+
+    def __init__(self, *ranges: tuple[int, int]) -> None:
         self._starts: list[int] = []
         self._stops: list[int] = []
+        for start, stop in ranges:
+            self.add(start, stop)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(list(zip(self._starts, self._stops, strict=True)))
@@ -19,7 +26,7 @@ class Extents:
     @property
     def front(self) -> int:
         """The end of the range that begins at 0."""
-        return self._stops[0] if self._starts and self._starts[0] == 0 else 0
+        return self.reach(0)
 
     @property
     def end(self) -> int:
@@ -32,12 +39,12 @@ class Extents:
         return sum(self._stops) - sum(self._starts)
 
     def reach(self, start: int) -> int:
-        """Up to where everything from `start` on is there; `start` itself where nothing is."""
-        found = bisect_right(self._starts, start) - 1
-        return max(start, self._stops[found]) if found >= 0 else start
+        """The end of the range that holds `start`, or `start` if none does."""
+        index = bisect_right(self._starts, start) - 1
+        return max(start, self._stops[index]) if index >= 0 else start
 
     def add(self, start: int, stop: int) -> None:
-        """Include `start` to `stop`; nothing where the range is empty."""
+        """Include `start` to `stop`; an empty range changes nothing."""
         if start >= stop:
             return
         first, last = bisect_left(self._stops, start), bisect_right(self._starts, stop)
@@ -48,14 +55,10 @@ class Extents:
 
     def remove(self, start: int, stop: int) -> None:
         """Leave out `start` to `stop`."""
-        kept = [
-            piece
-            for old in self
-            for piece in ((old[0], min(old[1], start)), (max(old[0], stop), old[1]))
-        ]
-        self._starts, self._stops = [], []
-        for begin, end in kept:
-            self.add(begin, end)
+        before = [(first, min(last, start)) for first, last in self]
+        after = [(max(first, stop), last) for first, last in self]
+        rest = Extents(*before, *after)
+        self._starts, self._stops = rest._starts, rest._stops
 
     def gaps(self, end: int) -> Iterator[tuple[int, int]]:
         """The ranges below `end` that are missing, in order."""
@@ -68,24 +71,134 @@ class Extents:
             yield position, end
 
 
-_seeking = threading.Lock()  # of systems that cannot do both in one call
+class Span:
+    """A range of a file that one stream fills, from its start on.
+
+    Attributes:
+        start: offset of its first byte.
+        position: offset of the next byte to be written.
+        reserved: offset behind the bytes that are being written.
+        stop: offset behind its last byte, or None if the size of the file is unknown. It moves
+            nearer when another stream gets the rest.
+        live: False once the allocator has taken the span back; further bytes are ignored.
+    """
+
+    def __init__(self, start: int, stop: int | None) -> None:
+        self.start, self.position, self.reserved, self.stop = start, start, start, stop
+        self.live = True
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is left to write."""
+        return not self.room(1)
+
+    def room(self, size: int) -> int:
+        """How many of `size` bytes still belong to it."""
+        if not self.live:
+            return 0
+        return size if self.stop is None else max(0, min(size, self.stop - self.position))
 
 
-def write_at(file: int, piece: memoryview, offset: int) -> int:
-    """Write some of `piece` at an offset of a descriptor; returns how many bytes."""
-    if hasattr(os, "pwrite"):
-        return os.pwrite(file, piece, offset)
-    with _seeking:
-        os.lseek(file, offset, os.SEEK_SET)
-        return os.write(file, piece)
+class SpanAllocator:
+    """Divides the missing bytes of a file among streams.
 
+    A stream claims a span and fills it from its start: it reserves the next bytes, writes them,
+    and counts them as arrived. Nothing here touches a file or a thread; the caller holds a lock.
 
-def read_at(file: int, buffer: memoryview, offset: int) -> int:
-    """Fill some of `buffer` from an offset of a descriptor; returns how much, 0 at the end."""
-    if hasattr(os, "preadv"):
-        return os.preadv(file, [buffer], offset)
-    with _seeking:
-        os.lseek(file, offset, os.SEEK_SET)
-        piece = os.read(file, len(buffer))
-    buffer[: len(piece)] = piece
-    return len(piece)
+    Args:
+        arrived: the bytes that are there.
+
+    Attributes:
+        closed: whether no more spans are handed out.
+    """
+
+    def __init__(self, arrived: Extents) -> None:
+        self.arrived = arrived
+        self.closed = False
+        self._spans: list[Span] = []
+
+    @property
+    def streams(self) -> int:
+        """Number of spans that are being filled."""
+        return len(self._spans)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no byte is on its way to a span that was taken back."""
+        return all(span.live for span in self._spans)
+
+    def claim(self, size: int | None, most: int | None = None) -> Span | None:
+        """Hand out the first part of the file that is missing and not claimed.
+
+        If every missing byte is claimed and `most` is given, shorten the largest span and hand out
+        what it loses.
+
+        Args:
+            size: of the whole file; None if it is unknown, and then only one stream fills it.
+            most: bytes of the span at most.
+        """
+        if self.closed:
+            return None
+        gap = self._first_gap(size)
+        if gap is None and size is not None and most is not None:
+            gap = self._cut()
+        if gap is None:
+            return None
+        start, stop = gap
+        span = Span(start, stop if stop is None or most is None else min(stop, start + most))
+        self._spans.append(span)
+        return span
+
+    def _first_gap(self, size: int | None) -> tuple[int, int | None] | None:
+        if size is None:
+            return None if self._spans else (self.arrived.front, None)
+        taken = Extents(*self.arrived)
+        for span in self._spans:
+            taken.add(span.start, size if span.stop is None else span.stop)
+        return next(taken.gaps(size), None)
+
+    def _cut(self) -> tuple[int, int] | None:
+        """Take from the largest span what its stream will not reach soon."""
+        left, span, stop = max(
+            ((span.stop - span.reserved, span, span.stop) for span in self._spans if span.stop),
+            default=(0, None, 0),
+            key=lambda item: item[0],
+        )
+        if span is None or left < 2 * SMALLEST:
+            return None
+        span.stop = span.reserved + left // (8 if left > LARGE else 2)
+        return span.stop, stop
+
+    def reserve(self, span: Span, count: int) -> int:
+        """Keep the next bytes of a span for a write; returns how many of `count` belong to it."""
+        count = span.room(count)
+        span.reserved = span.position + count
+        return count
+
+    def fill(self, span: Span, count: int) -> bool:
+        """End a write that `reserve` began; returns whether its `count` bytes have arrived."""
+        start, span.position = span.position, span.position + count
+        span.reserved = span.position
+        if span.live:
+            self.arrived.add(start, span.position)
+        else:
+            self.release(span)
+        return span.live
+
+    def release(self, span: Span) -> None:
+        """Take a span back from its stream; what it did not fill can be claimed again."""
+        span.live = False
+        if span in self._spans:
+            self._spans.remove(span)
+
+    def revoke(self) -> None:
+        """Take every span back. One in the middle of a write stays claimed until that ends."""
+        for span in list(self._spans):
+            span.live = False
+            if span.reserved == span.position:
+                self.release(span)
+
+    def close(self) -> None:
+        """Revoke every span, and hand out no more."""
+        self.closed = True
+        self.revoke()

@@ -2,6 +2,7 @@
 
 import builtins
 import re
+import textwrap
 from math import prod
 from typing import TYPE_CHECKING, Literal, NoReturn, assert_never, get_args
 
@@ -9,6 +10,7 @@ import msgspec
 
 from dshub._validate import Text
 from dshub.catalog import phrasebook
+from dshub.errors import ArgumentError
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,11 +93,12 @@ class LabelFeature(
         """The number of a class, by name or code: `features["label"].int("cat")`.
 
         Raises:
-            ValueError: there is no such class.
+            ArgumentError: there is no such class.
         """
         known = self.codes if name in self.codes else self.names
         if name not in known:
-            raise ValueError(f"there is no class {name!r}")
+            classes = textwrap.shorten(", ".join(known), 80, placeholder=", …")
+            raise ArgumentError(name="name", value=name, expected=f"one of the classes {classes}")
         return known.index(name)
 
     def str(self, number: builtins.int) -> builtins.str:

@@ -21,7 +21,7 @@ from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.decoding import recording_feature
 from dshub.datasets.split_expressions import parse_split, same, unknown_split
-from dshub.errors import ReadError, SchemaError
+from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import Values
 
 PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
@@ -113,8 +113,9 @@ def from_folder(root: Path, split: str | None) -> tuple[FolderSource, tuple[str,
         found = {folder.name: _rows(root, folder) for folder in folders}
         rows = _chosen(root, found, split)
     elif folders and all(same(folder.name) for folder in folders):
-        told = ", ".join(folder.name for folder in folders)
-        raise ValueError(f"{root} holds the splits {told}: name one, as split={folders[0].name!r}")
+        expected = f"one of the splits in {root}: {', '.join(folder.name for folder in folders)}"
+        hint = f"name one, such as split={folders[0].name!r}"
+        raise ArgumentError(name="split", value=None, expected=expected, hint=hint)
     else:
         found = {"": _rows(root, root)}
         rows = found[""]

@@ -26,7 +26,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.datasets.decoding import recording_feature
 from dshub.datasets.from_memory import check_holes, chunked, conformed, damaged, told_by
 from dshub.datasets.selection import Picked, Selection
-from dshub.errors import MissingExtraError, ReadError, SchemaError
+from dshub.errors import ArgumentError, MissingExtraError, ReadError, SchemaError
 from dshub.tables.columns import ChunkedColumn, Column, Values, column_of
 
 _HINT = "leave the column out with dataset.remove_columns, or cast it with dataset.cast_column"
@@ -112,8 +112,8 @@ def from_hf(
 ) -> tuple[HuggingFaceSource, None, Selection | None]:
     """The source of a dataset, and which of its rows are meant; see `Dataset.from_hf`."""
     if not isinstance(dataset, library().Dataset):
-        kind = type(dataset).__name__
-        raise TypeError(f"from_hf takes a datasets.Dataset, which is one split, not a {kind}")
+        expected = f"a datasets.Dataset, which is one split, not a {type(dataset).__name__}"
+        raise ArgumentError(name="dataset", value=dataset, expected=expected)
     given = features or {}
     for name in given:
         if name not in dataset.features:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from dshub.display import short
-from dshub.errors import SplitError, UnknownNameError
+from dshub.errors import ArgumentError, SplitError, UnknownNameError
 
 _PART = re.compile(r"\s*+([A-Za-z0-9_-]+)\s*+(\[([^\[\]]*)\])?\s*")
 _BOUND = re.compile(r"\s*+(-?[0-9]{1,18})\s*+(%?)\s*")
@@ -53,11 +53,11 @@ def parse_split(expression: str) -> list[Part]:
 
     Raises:
         SplitError: it cannot be read.
-        TypeError: it is no text.
+        ArgumentError: it is not text.
     """
     if not isinstance(expression, str):
-        told = f"a split is text such as 'train' or 'train+test', not {expression!r}"
-        raise TypeError(told)
+        expected = "text such as 'train' or 'train+test'"
+        raise ArgumentError(name="split", value=expression, expected=expected)
     parts = []
     for term in expression.split("+"):
         match = _PART.fullmatch(term)

@@ -119,7 +119,7 @@ def kept_by(view: View, keep: Callable[[Any], np.ndarray], block: int) -> np.nda
 
     Raises:
         ArgumentError: it is no function.
-        TypeError: it returns something else than a bool for each.
+        ArgumentError: it does not return a bool for each.
     """
     called("keep", keep, "a batch that returns a bool for each row")
     masks = [np.zeros(0, bool)]
@@ -127,6 +127,7 @@ def kept_by(view: View, keep: Callable[[Any], np.ndarray], block: int) -> np.nda
         rows = min(block, len(view) - start)
         mask = np.asarray(keep(view[start : start + block]))
         if mask.shape != (rows,) or mask.dtype != bool:
-            raise TypeError(f"the filter must return {rows} bools, not {mask.dtype} {mask.shape}")
+            told = f"a function that returns {rows} bools, not {mask.dtype} {mask.shape}"
+            raise ArgumentError(name="keep", value=keep, expected=told)
         masks.append(mask)
     return np.flatnonzero(np.concatenate(masks))

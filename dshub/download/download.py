@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dshub.cache.journal import Origin
 from dshub.cache.locks import Waiting
-from dshub.cache.partial import Partial, Span
+from dshub.cache.partial import Partial
+from dshub.cache.spans import Span
 from dshub.display import shown_url
 from dshub.download.diagnosis import diagnose
 from dshub.download.session import Session, Stopped, host
@@ -93,7 +94,7 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> Delivered:
 
 
 class Download:
-    """A file on its way. One stream leads; others may be started to help it.
+    """A download in progress: one lead connection, plus helpers.
 
     Attributes:
         url: the source asked at present; empty while there is none.
@@ -112,14 +113,16 @@ class Download:
         self._attempts: list[DshubError] = []
 
     def join(self) -> None:
-        """One connection more works for it."""
+        """Register a connection."""
         with self._lock:
             self.streams += 1
 
-    def leave(self) -> None:
-        """One connection less works for it."""
+    def leave(self, *, failed: bool = False) -> None:
+        """Unregister a connection; after a failure, none is added for a while."""
         with self._lock:
             self.streams -= 1
+        if failed:
+            self.growth.rest()
 
     def wants_more(self) -> bool:
         """Whether to start more connections now: asked from time to time, it looks how it went."""
@@ -199,7 +202,8 @@ class Download:
             self._receive_all(url, floor=floor)
             if self._is_right():
                 return
-            too_long = self._is_long()
+            size = self.job.resource.size
+            too_long = size is not None and (self._total or 0) > size
             self._whole, self.ranges = True, False
             fault = self._fault(url)
             if last or too_long:
@@ -345,11 +349,6 @@ class Download:
             raise too_large(url, None, bound)
         self.partial.replace(raw)
         self.session.count(self.partial.size)
-
-    def _is_long(self) -> bool:
-        """Whether the source has more bytes than were published."""
-        size = self.job.resource.size
-        return size is not None and self._total is not None and self._total > size
 
     def _is_right(self) -> bool:
         resource = self.job.resource

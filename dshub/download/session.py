@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dshub.cache.partial import Partial
 from dshub.cache.store import Store
@@ -13,9 +13,6 @@ from dshub.download.sources import Job
 from dshub.download.transports import Transport, Transports
 from dshub.errors import TransportError, UnknownNameError
 from dshub.progress import Progress
-
-if TYPE_CHECKING:
-    from dshub.download.download import Download
 
 PIECE = 1 << 20  # bytes read at a time, at most
 
@@ -48,6 +45,37 @@ class Limiter:
             return self._next - now
 
 
+class Helpable(Protocol):
+    """A download that further connections can help.
+
+    Attributes:
+        session: what it shares with others.
+        job: the file.
+        partial: holds the bytes.
+        url: the source that is asked at present.
+        etag: the validator of that source's version.
+        ranges: whether the source gives parts of the file.
+        streams: number of connections.
+    """
+
+    session: "Session"
+    job: Job
+    partial: Partial
+    url: str
+    etag: str
+    ranges: bool
+    streams: int
+
+    def wants_more(self) -> bool:
+        """Whether to start more connections now."""
+
+    def join(self) -> None:
+        """Register a connection."""
+
+    def leave(self, *, failed: bool = False) -> None:
+        """Unregister a connection; after a failure, none is added for a while."""
+
+
 @dataclass
 class Session:
     """What all downloads of one fetch share.
@@ -76,7 +104,7 @@ class Session:
     limiter: Limiter | None = None
     unreachable: dict[str, str] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
-    active: "set[Download]" = field(default_factory=set)
+    active: set[Helpable] = field(default_factory=set)
     stop: threading.Event = field(default_factory=threading.Event)
     follow: Callable[[Job, Partial], None] = lambda _, __: None
     _told: set[str] = field(default_factory=set)

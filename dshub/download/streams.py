@@ -6,19 +6,16 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dshub.cache.disk import disk_faults
 from dshub.cache.files import new_file, open_file
-from dshub.cache.partial import Partial, Span
+from dshub.cache.partial import Partial
+from dshub.cache.spans import Span
 from dshub.catalog.manifest import CHUNK, Resource
 from dshub.checksums import Digest
-from dshub.download.session import Session, Stopped
+from dshub.download.session import Helpable, Session, Stopped
 from dshub.download.transports import Answer
 from dshub.errors import DshubError, TransportError
-
-if TYPE_CHECKING:
-    from dshub.download.download import Download
 
 
 def damaged(partial: Partial, resource: Resource) -> list[int]:
@@ -173,13 +170,12 @@ class Growth:
         return True
 
 
-def help_out(download: "Download") -> None:
-    """Fetch parts of a file beside the stream that leads, until there is no part left.
+def help_out(download: Helpable) -> None:
+    """Fetch parts of a file beside its lead connection, until no part is left.
 
-    Whatever goes wrong is not tried again here: the stream that leads, and those that still help,
-    go on with what is missing.
+    A failure is not retried here: the lead connection and the other helpers get what is missing.
     """
-    session, partial = download.session, download.partial
+    session, partial, failed = download.session, download.partial, False
     size = download.job.resource.size
     try:
         while size is not None and download.ranges and not session.stop.is_set():
@@ -195,12 +191,12 @@ def help_out(download: "Download") -> None:
         pass
     except (DshubError, OSError, ValueError) as error:  # the leading stream meets it, if it lasts
         _log.info("a connection less: %s", error)
-        download.growth.rest()
+        failed = True
     finally:
-        download.leave()
+        download.leave(failed=failed)
 
 
-def _part(download: "Download", span: Span, size: int) -> None:
+def _part(download: Helpable, span: Span, size: int) -> None:
     url, etag = download.url, download.etag
     transport = download.session.transport(url)
     with transport.open(url, start=span.start, stop=span.stop, etag=etag) as answer:
@@ -212,8 +208,8 @@ def _part(download: "Download", span: Span, size: int) -> None:
         raise TransportError(url=url, reason="it gave nothing of a part")
 
 
-def start_helper(download: "Download") -> threading.Thread:
-    """A thread more for a download."""
+def start_helper(download: Helpable) -> threading.Thread:
+    """Start a thread that helps a download."""
     download.join()
     thread = threading.Thread(target=help_out, args=(download,), daemon=True, name="dshub-part")
     thread.start()

@@ -176,18 +176,39 @@ def plain_pieces(
         ReadError: values are damaged (offsets, text that is not UTF-8); there is no such column.
         UnsafeArchiveError: they are more than the file may unpack to.
     """
-    total = 0
+    total, size, waiting = 0, 0, list[dict[str, pa.Array]]()
     for batch in batches:
         with translated(file.name):
             wanted = _wanted(batch, columns, file.name)
-            size = sum(map(_plain_size, wanted.values()))
-        total += size
+            added = sum(map(_plain_size, wanted.values()))
+        total += added
         file.check_size(total)
-        step = max(1, batch.num_rows * BATCH_BYTES // max(1, size))
-        for start in range(0, batch.num_rows, step):
-            with translated(file.name):
-                piece = {name: _plain(item.slice(start, step)) for name, item in wanted.items()}
-            yield pa.RecordBatch.from_pydict(piece)
+        if waiting and size + added > BATCH_BYTES:
+            yield from _pieces(waiting, size, file.name)
+            size, waiting = 0, []
+        size += added
+        waiting.append(wanted)
+    if waiting:
+        yield from _pieces(waiting, size, file.name)
+
+
+def _pieces(
+    batches: Sequence[Mapping[str, pa.Array]], size: int, name: str
+) -> Iterator[pa.RecordBatch]:
+    """One batch of several small ones, or several of a large one."""
+    first, *others = batches
+    if others:
+        with translated(name):
+            first = {
+                column: pa.concat_arrays([_plain(batch[column]) for batch in batches])
+                for column in first
+            }
+    rows = max(map(len, first.values()), default=0)
+    step = max(1, rows * BATCH_BYTES // max(1, size))
+    for start in range(0, rows, step):
+        with translated(name):
+            piece = {column: _plain(item.slice(start, step)) for column, item in first.items()}
+        yield pa.RecordBatch.from_pydict(piece)
 
 
 def _wanted(batch: pa.RecordBatch, columns: Mapping[str, str], name: str) -> dict[str, pa.Array]:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     Arrays = tuple[np.ndarray, np.ndarray]
 
 
+_LOAD = "`load` the dataset, choose columns and use `batches`"
+
+
 class Hub:
     """One place to get datasets from and keep them in.
 
@@ -450,7 +453,7 @@ class Hub:
 
         Raises:
             UnknownNameError: the dataset has no split `train` or `test`.
-            ValueError: its manifest names no supervised pair.
+            ArgumentError: its manifest names no supervised pair, or rows differ in shape.
         """
         import numpy as np
 
@@ -466,11 +469,15 @@ class Hub:
         def arrays(split: str) -> "Arrays":
             found = self.load(name, split, synthetic=synthetic)
             if found.supervised is None:
-                raise ValueError(f"{name} does not say which columns (x, y) means")
+                expected = "a dataset that says which columns (x, y) means"
+                raise ArgumentError(name="name", value=name, expected=expected, hint=_LOAD)
             try:
                 x, y = (np.array(found[column]) for column in found.supervised)
             except ValueError as error:  # rows of several shapes
-                raise ValueError(f"{name}: {error}; use `load` and `batches`") from None
+                expected = f"a dataset of rows of one shape ({error})"
+                raise ArgumentError(
+                    name="name", value=name, expected=expected, hint=_LOAD
+                ) from None
             return x, y
 
         return arrays("train"), arrays("test")

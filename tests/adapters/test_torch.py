@@ -1,7 +1,10 @@
+import copy
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from operator import add, iadd
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +229,29 @@ def test_other_datasets_of_torch_may_wrap_the_rows(dataset: Dataset) -> None:
 
 # Rows of several shapes
 
+LIST_USES: list[Callable[[Any], Any]] = [
+    list,
+    tuple,
+    repr,
+    bool,
+    copy.copy,
+    json.dumps,
+    lambda rows: [0, *rows],
+    lambda rows: add([0], rows),
+    lambda rows: add(rows, [0]),
+    lambda rows: rows * 2,
+    lambda rows: iadd([0], rows),
+    lambda rows: rows[-1],
+    lambda rows: rows[1:],
+    lambda rows: [rows.pop(), len(rows), rows],
+    lambda rows: [rows.append({}), rows],
+    lambda rows: [{"label": 1} in rows, rows.index({"label": 2})],
+    lambda rows: list(reversed(rows)),
+    lambda rows: rows == [{"label": 5}, {"label": 1}, {"label": 2}],
+    lambda rows: pickle.loads(pickle.dumps(rows)),
+    lambda rows: [dict(zip(*pair, strict=True)) for pair in zip(rows, [[1]] * 3, strict=True)],
+]
+
 
 def test_whole_columns_of_pictures_are_decoded_row_by_row() -> None:
     """A sequence of tensors, of which each is made when it is asked for."""
@@ -282,6 +308,33 @@ def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
             stacked = isinstance(batch[name], torch.Tensor)
             expected = torch.stack(list(values)) if stacked else values
             assert_same(to_numpy(expected), to_numpy(batch[name]))
+
+
+def test_collate_makes_no_rows() -> None:
+    """It hands the batch on as it was gathered, with the dtypes of the columns."""
+    rows = example().torch().__getitems__([5, 1, 8])
+    columns = rows.columns
+    batch = collate(rows)
+    assert rows.columns is columns
+    assert all(batch[name] is columns[name] for name in ("image", "label"))
+    assert_batches([batch], [example()[[5, 1, 8]]])
+
+
+@pytest.mark.parametrize("change", [changing, sorting, cutting])
+def test_collate_sees_what_was_done_to_rows(change: Callable[[Any], Any]) -> None:
+    rows = example().columns(["image", "label", "text"]).torch()
+    expected, fetched = rows.__getitems__([5, 1, 8]), rows.__getitems__([5, 1, 8])
+    labels = change(expected)["label"]
+    change(fetched)
+    assert torch.equal(collate(fetched)["label"], labels)
+
+
+@pytest.mark.parametrize("use", LIST_USES)
+def test_fetched_rows_are_a_list(use: Callable[[Any], Any]) -> None:
+    """Also for C code that asks for an iterator, and on either side of an operator."""
+    fetched = example().columns(["label"]).torch().__getitems__([5, 1, 2])
+    assert len(fetched) == 3
+    assert use(fetched) == use([{"label": 5}, {"label": 1}, {"label": 2}])
 
 
 @workers

@@ -13,7 +13,7 @@ from PIL import Image
 
 from dshub import Dataset
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
-from dshub.errors import ReadError, SchemaError, SplitError, UnknownNameError
+from dshub.errors import ArgumentError, ReadError, SchemaError, SplitError, UnknownNameError
 
 
 def picture(path: Path, value: int = 0) -> None:
@@ -132,7 +132,7 @@ def test_classes_may_be_called_like_splits(tmp_path: Path) -> None:
 
 def test_which_split_has_to_be_said(splits: Path) -> None:
     """Rows to train on and to test with are not mixed in silence; a typo names those there are."""
-    with pytest.raises(ValueError, match="splits Test, train, valid: name one"):
+    with pytest.raises(ArgumentError, match=r"one of the splits in .*: Test, train, valid"):
         Dataset.from_folder(splits)
     with pytest.raises(UnknownNameError, match="'trian'") as caught:
         Dataset.from_folder(splits, split="trian")

@@ -22,6 +22,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.errors import (
+    ArgumentError,
     DshubError,
     OfflineError,
     ReadError,
@@ -277,7 +278,7 @@ def test_several_splits_are_not_one() -> None:
     """Nor is a stream."""
     made = hf.Dataset.from_dict({"x": [1]})
     for other in (hf.DatasetDict({"train": made}), made.to_iterable_dataset(), [1]):
-        with pytest.raises(TypeError, match=f"not a {type(other).__name__}"):
+        with pytest.raises(ArgumentError, match=f"not a {type(other).__name__}"):
             Dataset.from_hf(other)
 
 

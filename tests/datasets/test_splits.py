@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.datasets.split_expressions import parse_split
-from dshub.errors import SplitError
+from dshub.errors import ArgumentError, SplitError
 
 bounds = st.integers(-130, 130) | st.none()
 percents = st.integers(-100, 100) | st.none()
@@ -102,5 +102,5 @@ def test_a_bound_that_is_no_number_of_rows(bound: str) -> None:
 
 def test_a_list_is_no_split_expression() -> None:
     """Who writes a list learns how several splits are written."""
-    with pytest.raises(TypeError, match=r"train\+test"):
+    with pytest.raises(ArgumentError, match=r"train\+test"):
         parse_split(["train", "test"])  # type: ignore[arg-type]

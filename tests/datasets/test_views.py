@@ -300,7 +300,7 @@ def test_shares_that_cannot_be_are_refused(prepared: Any, shares: tuple[float, .
 @pytest.mark.parametrize("answer", [[True], np.zeros(40), np.zeros((40, 1), bool), None])
 def test_a_filter_must_answer_for_each_row(prepared: Any, answer: Any) -> None:
     """With one bool for each."""
-    with pytest.raises(TypeError, match="must return 40 bools"):
+    with pytest.raises(ArgumentError, match="must be a function that returns 40 bools"):
         prepared.dataset().filter(lambda _: answer, columns=["label"])
 
 

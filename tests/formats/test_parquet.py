@@ -140,6 +140,37 @@ def test_large_rows_come_a_few_at_a_time() -> None:
     assert pa.Table.from_batches(batches).equals(table)
 
 
+def test_small_row_groups_are_read_together() -> None:
+    """Their texts, each with a dictionary of its own, and fields of structs come in one batch."""
+    texts = [None if i % 7 == 0 else f"{i % 90} " + "word " * 20 for i in range(6000)]
+    table = pa.table(
+        {
+            "text": texts,
+            "n": range(6000),
+            "image": [{"bytes": str(text).encode()} for text in texts],
+        }
+    )
+    data = saved(table, row_group_size=500)
+    (batch,) = formats.create(
+        FORMAT | {"columns": {"t": "text", "n": "n", "b": "image.bytes"}}
+    ).read({"d": [MemoryFile("f", data)]})
+    assert batch.to_pydict() == {
+        "t": texts,
+        "n": list(range(6000)),
+        "b": [str(text).encode() for text in texts],
+    }
+
+
+def test_small_row_groups_that_repeat_a_long_text_are_not_read_together() -> None:
+    """300 kB of a file may stand for 100 MB of text; a batch holds a few."""
+    table = pa.table({"text": pa.array(["x" * 100_000]).take([0] * 1000)})
+    data = saved(table, row_group_size=250)
+    reader = formats.create(FORMAT)
+    sizes = [batch.nbytes for batch in reader.read({"d": [MemoryFile("f", data)]})]
+    assert sum(sizes) > 100_000_000
+    assert max(sizes) <= 16 << 20
+
+
 @pytest.mark.parametrize(
     ("columns", "told"),
     [

@@ -67,10 +67,10 @@ def journal(data: bytes) -> None:
 
 
 def _journals() -> dict[str, bytes]:
-    path, extents = scratch("journal"), Extents()
-    for start, stop in ((0, 1 << 20), (5 << 20, 6 << 20)):
-        extents.add(start, stop)
-    Journal(path, Origin("https://host.example/file.gz", '"v1"'), extents).close()
+    path, extents = scratch("journal"), Extents((0, 1 << 20), (5 << 20, 6 << 20))
+    journal = Journal(path)
+    journal.begin(Origin("https://host.example/file.gz", '"v1"'), extents)
+    journal.close()
     return {"two-ranges": path.read_bytes()}
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from dshub.display import cause
+from dshub.download.transports import Head
 from dshub.errors import MissingExtraError, TransportError
 
 
@@ -58,6 +59,10 @@ class CloudTransport:
         except Exception as error:  # noqa: BLE001  # a backend may raise anything
             raise _fault(url, error) from cause(error, url)
         return CloudAnswer(url, file, start=start, total=total)
+
+    def head(self, url: str) -> Head:
+        with self.open(url) as answer:
+            return Head(200, answer.total, url)
 
     def close(self) -> None:
         """Backends keep their connections for the whole process."""

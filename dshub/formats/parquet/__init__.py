@@ -3,7 +3,7 @@
 A file is copied to a temporary one while it is read, since its directory is at its end.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import msgspec
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1 << 16  # in a batch, however small its rows are said to be
 LARGEST_BATCH = 16 << 20  # bytes, were all its texts as long as the longest that is repeated
+SMALL_CHUNK = 1 << 20  # bytes of a chunk, up to which writers keep all values in its dictionary
 _PROBE = 1 << 6  # rows in which a text should be that is not missing
 _WIDTHS = {  # of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
     "BOOLEAN": 1,
@@ -121,30 +122,55 @@ def _plan(
     A page of a few bytes can repeat one long text a million times. Arrow shows how long it is when
     it reads the dictionary alone.
     """
-    step, repeated, leaves = _step(metadata), set[str](), _leaves(metadata)
-    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-    table = pq.ParquetFile(
-        copy, metadata=metadata, read_dictionary=texts, buffer_size=1 << 16, pre_buffer=False
-    )
-    for chunk in chunks:
-        path, leaf = chunk.path, leaves[chunk.place]
-        if paths and not any(f"{path}.".startswith(f"{wanted}.") for wanted in paths):
+    step, repeated = _step(metadata), set[str]()
+    for place, leaf in enumerate(_leaves(metadata)):
+        if leaf.physical_type != "BYTE_ARRAY" or not _is_wanted(leaf.path, paths):
             continue
-        if leaf.physical_type != "BYTE_ARRAY" or not chunk.dictionary:
+        suspects = [chunk for chunk in chunks if chunk.place == place and _may_repeat(chunk)]
+        if not suspects:
             continue
-        if chunk.size * chunk.values <= LARGEST_BATCH:
+        if not leaf.max_repetition_level and _are_small(suspects):
+            repeated.add(leaf.path)
             continue
-        longest = _longest(table, chunk.group, path) or chunk.size
-        if not leaf.max_repetition_level:
-            step = max(1, min(step, LARGEST_BATCH // longest))
-        elif longest * chunk.values > LARGEST_BATCH:
-            repeated.add(path)
+        for longest, values in _longest(copy, metadata, leaf, suspects):
+            if not leaf.max_repetition_level:
+                step = max(1, min(step, LARGEST_BATCH // longest))
+            elif longest * values > LARGEST_BATCH:
+                repeated.add(leaf.path)
     return step, sorted(repeated)
 
 
-def _longest(table: pq.ParquetFile, group: int, path: str) -> int:
+def _is_wanted(path: str, paths: Sequence[str]) -> bool:
+    return not paths or any(f"{path}.".startswith(f"{wanted}.") for wanted in paths)
+
+
+def _may_repeat(chunk: Chunk) -> bool:
+    """Whether its values could take too many bytes, were each as long as the whole chunk."""
+    return chunk.dictionary and chunk.size * chunk.values > LARGEST_BATCH
+
+
+def _are_small(chunks: Sequence[Chunk]) -> bool:
+    """Whether dictionaries hold all values, so that Arrow need not make any to keep them apart."""
+    return all(chunk.size <= SMALL_CHUNK for chunk in chunks)
+
+
+def _longest(
+    copy: BinaryIO,
+    metadata: pq.FileMetaData,
+    leaf: pq.ColumnSchema,
+    chunks: Sequence[Chunk],
+) -> Iterator[tuple[int, int]]:
+    """For each chunk of a column, the bytes of its longest value, and the number of its values."""
+    table = pq.ParquetFile(
+        copy, metadata=metadata, read_dictionary=[leaf.path], buffer_size=1 << 16, pre_buffer=False
+    )
+    for chunk in chunks:
+        rows = table.iter_batches(batch_size=_PROBE, row_groups=[chunk.group], columns=[leaf.path])
+        yield _longest_of(next(rows, None)) or chunk.size, chunk.values
+
+
+def _longest_of(batch: pa.RecordBatch | None) -> int:
     """Bytes of the longest value in the dictionary of a column; 0 where it is not shown."""
-    batch = next(table.iter_batches(batch_size=_PROBE, row_groups=[group], columns=[path]), None)
     column = batch.column(0) if batch is not None else pa.array([], pa.null())
     while not pa.types.is_dictionary(column.type) and column.type.num_fields == 1:
         inner = column.flatten()
