@@ -3,7 +3,7 @@
 A file is copied to a temporary one while it is read, since its directory is at its end.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import msgspec
