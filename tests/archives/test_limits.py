@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import zstandard
+from independent import zstd
 from independent.packed import tarred, zipped
 
 from dshub.archives import open_files
@@ -24,7 +24,7 @@ STREAMS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
     "xz": lambda data: lzma.compress(data, preset=0),
-    "zst": zstandard.ZstdCompressor().compress,
+    "zst": zstd.compress,
 }
 
 
