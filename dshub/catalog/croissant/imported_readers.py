@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dshub.catalog.croissant.reading import Node, nodes, one, text
 from dshub.catalog.croissant.vocabulary import CSV, JSON, JSON_LINES, PARQUET, TEXT, TSV
+
+if TYPE_CHECKING:
+    from mlcroissant import Source, Transform
 
 Content = dict[str, Any]
 
@@ -25,17 +27,27 @@ class Column:
     key: str
     feature: Content
     types: Sequence[str]
-    source: Node
+    source: "Source"
 
     @property
-    def extract(self) -> Node:
-        """How it is taken out of the source."""
-        return one(self.source, "extract")
+    def transforms(self) -> "list[Transform]":
+        """The changes to the value."""
+        return list(self.source.transforms or ())
 
     @property
-    def transforms(self) -> list[Node]:
-        """What is done to it then."""
-        return nodes(self.source, "transform")
+    def file_property(self) -> str:
+        """The property of the file that it is, such as `content`; or empty."""
+        return getattr(self.source.extract.file_property, "name", "")
+
+    @property
+    def title(self) -> str:
+        """The column of a table that it is; or empty."""
+        return self.source.extract.column or ""
+
+    @property
+    def json_path(self) -> str:
+        """The path in a document that it is at; or empty."""
+        return self.source.extract.json_path or ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ def _table(
     columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
 ) -> Reading | None:
     del members
-    names = _extracted(columns, "column")
+    names = _titles(columns)
     if PARQUET in encodings or "application/vnd.apache.parquet" in encodings:
         return _parquet(columns)
     if names is None:
@@ -94,7 +106,7 @@ def _parquet(columns: Sequence[Column]) -> Reading | None:
     """Columns, or fields of structs where a path leads to one (`image`, then `bytes`)."""
     paths = {}
     for column in columns:
-        path = [text(column.extract, "column"), *(text(t, "jsonPath") for t in column.transforms)]
+        path = [column.title, *(item.json_path or "" for item in column.transforms)]
         if len(path) > 2 or not all(re.fullmatch(r"\$?\.?[^.$\[\]*]+", item) for item in path):
             return None
         paths[column.key] = ".".join(item.lstrip("$.") for item in path)
@@ -108,7 +120,7 @@ def _json_lines(
     lines = {JSON_LINES, "application/jsonl", "application/x-ndjson", "application/x-jsonlines"}
     if not lines & set(encodings):
         return None
-    paths = _extracted(columns, "column") or _paths(columns)
+    paths = _titles(columns) or _paths(columns)
     if paths is None:
         return None
     reader = {"format": "json", "columns": paths} | _types(columns)
@@ -134,13 +146,12 @@ def _lines(
     columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
 ) -> Reading | None:
     del members
-    names = _extracted(columns, "fileProperty")
-    if TEXT not in encodings or names is None or len(names) != 1:
+    if TEXT not in encodings or len(columns) != 1 or columns[0].transforms:
         return None
-    ((key, what),) = names.items()
-    if what not in {"lines", "content"} or columns[0].transforms:
+    key, part = columns[0].key, columns[0].file_property
+    if part not in {"lines", "content"}:
         return None
-    reader = {"format": "lines"} | ({"row": "file"} if what == "content" else {})
+    reader = {"format": "lines"} | ({"row": "file"} if part == "content" else {})
     return Reading(reader, key, {key: key})
 
 
@@ -149,15 +160,15 @@ def _folder(
 ) -> Reading | None:
     """Files whose paths hold columns; their regular expressions must be of one path."""
     del encodings
-    contents = [c for c in columns if c.extract.get("fileProperty") == "content"]
+    contents = [c for c in columns if c.file_property == "content"]
     if len(contents) != 1 or len(members) != 1 or contents[0].transforms:
         return None
     path = template(members[0])
     for column in columns:
         if column is contents[0]:
             continue
-        pattern = text(next(iter(column.transforms), {}), "regex")
-        if column.extract.get("fileProperty") not in {"fullpath", "filepath"} or not pattern:
+        pattern = column.transforms[0].regex if column.transforms else ""
+        if column.file_property not in {"fullpath", "filepath"} or not pattern:
             return None
         found = _merged(path, pattern, column.key)
         if found is None:
@@ -169,22 +180,18 @@ def _folder(
     return Reading(reader | ({"text": True} if is_text else {}), contents[0].key, kept)
 
 
-def _extracted(columns: Sequence[Column], way: str) -> dict[str, str] | None:
-    """What each column is taken by, if all are taken in the same way and left as they are."""
-    found = {column.key: text(column.extract, way) for column in columns}
-    if not all(found.values()):
+def _titles(columns: Sequence[Column]) -> dict[str, str] | None:
+    """The columns of a table, if each is one and left as it is."""
+    if any(column.transforms or not column.title for column in columns):
         return None
-    if way == "column" and any(column.transforms for column in columns):
-        return None
-    return found
+    return {column.key: column.title for column in columns}
 
 
 def _paths(columns: Sequence[Column]) -> dict[str, str] | None:
     """The paths of columns that are taken by JSONPath, as our reader writes them."""
-    found = _extracted(columns, "jsonPath")
-    if found is None or any(column.transforms for column in columns):
+    if any(column.transforms for column in columns):
         return None
-    paths = {key: _path(path) for key, path in found.items()}
+    paths = {column.key: _path(column.json_path) for column in columns}
     return paths if all(paths.values()) else None
 
 
