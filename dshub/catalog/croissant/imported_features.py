@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Content = dict[str, Any]
 
-_MOST = 2_000_000  # values of enumerations, again for each field that refers to them
+_MOST = 500_000  # values of enumerations, again for each field that refers to them
 _NAMES = ("name", "label", "title")  # columns of an enumeration that hold names
 _DTYPES = {name.removeprefix("cr:"): dtype for dtype, name in WIDTHS.items()}
 _SCALARS: dict[str, Content] = {

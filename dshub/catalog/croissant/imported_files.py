@@ -94,10 +94,11 @@ class ImportedFiles:
         """
         if identifier in self._keys:
             return [self._keys[identifier]]
-        if identifier not in self._nodes or depth > _DEEPEST:
+        node = self._nodes.get(identifier)
+        if node is None or not node.contained_in or depth > _DEEPEST:
             return []
         if (identifier, depth) not in self._references:
-            self._references[identifier, depth] = self._within(self._nodes[identifier], depth)
+            self._references[identifier, depth] = self._within(node, depth)
         return self._references[identifier, depth]
 
     def _within(self, node: "FileObject | FileSet", depth: int) -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Content = dict[str, Any]
 
-_MOST = 2_000_000  # columns of all splits together
+_MOST = 500_000  # columns of all splits together
 
 
 class ImportedRows:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlcroissant import Metadata
 
 _LARGEST = 16_000_000  # bytes of a document; one with 20,000 classes has 4 million
+_LONGEST_CITATION = 100_000  # characters
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")
 _ONE = r"(?:\(*(?=[A-Za-z.+]*+[0-9-])[A-Za-z0-9.+-]++\)*+|MIT|ISC|Zlib)"
 _EXPRESSION = re.compile(rf"{_ONE}(?: (?:AND|OR|WITH) {_ONE})*+")
@@ -106,7 +107,7 @@ def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
         "license": next(map(_license, metadata.license or ()), None),
     }
     if cited := metadata.cite_as:
-        facts["citations"] = list(citations(cited))
+        facts["citations"] = list(citations(cited[:_LONGEST_CITATION]))
         if not facts["citations"]:
             notes.append(Note("", f"its citation is not BibTeX: {cited[:200]!r}"))
     return {key: value for key, value in facts.items() if value}

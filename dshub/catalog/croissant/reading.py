@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from mlcroissant import Context, Metadata, Node
 
 _SECONDS = 30  # for one document; references within it can make the work exponential
-_MOST_FAULTS = 20
-_LONGEST_FAULT = 500
+_MOST, _LONGEST = 20, 500  # errors of mlcroissant that are shown, and characters of each
 
 
 def load(document: Any, source: str) -> "Metadata":
@@ -49,13 +48,15 @@ def load(document: Any, source: str) -> "Metadata":
     if not outcome:
         raise refused(source, f"mlcroissant did not finish reading it within {_SECONDS} seconds")
     if isinstance(outcome[0], Exception):
-        raise ManifestError(source=source, faults=_faults(outcome[0], context)) from None
+        raise refused(source, *_problems(outcome[0], context)) from None
     return outcome[0]
 
 
-def refused(source: str, problem: str) -> ManifestError:
+def refused(source: str, *problems: str) -> ManifestError:
     """The error for a document that cannot be imported."""
-    return ManifestError(source=source, faults=[Fault("", problem)])
+    hint = "correct the Croissant document, then import it again"
+    faults = [Fault("", problem) for problem in problems]
+    return ManifestError(source=source, faults=faults, hint=hint)
 
 
 def _copied(document: dict[str, Any]) -> dict[str, Any]:
@@ -82,13 +83,13 @@ def _is_remote(context: Any) -> bool:
     return any(isinstance(item, str) for item in listed)
 
 
-def _faults(error: Exception, context: "Context") -> list[Fault]:
-    """What mlcroissant found wrong, or the exception it failed with."""
+def _problems(error: Exception, context: "Context") -> list[str]:
+    """The errors that mlcroissant lists, or the exception it failed with."""
     if isinstance(error, RecursionError):
-        return [Fault("", "it is nested too deeply")]
-    problems = sorted(context.issues.errors)[:_MOST_FAULTS]
+        return ["it is nested too deeply, refers to itself, or has an empty object"]
+    problems = sorted(context.issues.errors)[:_MOST]
     problems = problems or [f"mlcroissant cannot read it: {type(error).__name__}: {error}"]
-    return [Fault("", " ".join(problem.split())[:_LONGEST_FAULT]) for problem in problems]
+    return [" ".join(problem.split())[:_LONGEST] for problem in problems]
 
 
 def own(node: "Node", term: str) -> dict[str, Any]:
