@@ -347,7 +347,10 @@ def test_containers_in_containers_are_followed_once() -> None:
 def test_container_in_itself_is_an_error() -> None:
     node = {"@type": "cr:FileSet", "@id": "s", "includes": "*", "encodingFormat": "text/csv"}
     with pytest.raises(ManifestError):
-        read([node | {"containedIn": {"@id": "s"}}], field("a", "sc:Text", "s", of="fileSet", column="a"))
+        read(
+            [node | {"containedIn": {"@id": "s"}}],
+            field("a", "sc:Text", "s", of="fileSet", column="a"),
+        )
 
 
 def test_a_document_of_many_equal_names_is_read_in_linear_time() -> None:
