@@ -87,7 +87,7 @@ class ImportedRows:
             return {"files": {"rows": _one_or_more(files)}} if files else {}
         split: Content = {"reader": found.reader}
         split |= {"files": {found.part: _one_or_more(files)}} if files else {}
-        renamed = {theirs: ours for ours, theirs in found.columns.items() if ours != theirs}
+        renamed = {theirs: ours for ours, theirs in found.titles.items() if ours != theirs}
         if renamed:
             split["steps"] = [{"step": "rename", "columns": renamed}]
         if found.reader["format"] == "delimited":
