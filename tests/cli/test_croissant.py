@@ -143,6 +143,17 @@ def test_what_a_document_does_not_say_stays_out_and_is_told(called: Run, documen
     assert {note["id"] for note in answer["missing"]} == {"train", "test", "test-csv"}
 
 
+def test_context_of_fewer_terms_is_not_worth_a_warning(
+    called: Run, document: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Documents leave out terms that they do not use; the library logs a line of 600 characters."""
+    content = json.loads(document.read_text())
+    del content["@context"]["parentField"]
+    document.write_text(json.dumps(content))
+    assert called("croissant", "--import", str(document)).returncode == 0
+    assert not caplog.records
+
+
 def test_files_that_are_here_complete_the_manifest(
     called: Run, document: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Read Croissant documents with mlcroissant, without any request."""
 
 import json
+import logging
 import re
 import threading
 from collections.abc import Container, Iterator
@@ -29,6 +30,7 @@ def load(document: Any, source: str) -> "Metadata":
         import mlcroissant
     except ImportError as error:
         raise MissingExtraError(package="mlcroissant", extra="croissant") from error
+    logging.getLogger("absl").setLevel(logging.ERROR)  # it warns of every @context but its own
     if not isinstance(document, dict):
         raise refused(source, "it is not a JSON object")
     if any(map(_is_remote, _contexts(document))):
