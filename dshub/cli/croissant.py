@@ -52,7 +52,7 @@ def command(
 
     With --import, checksums, sizes and row counts that the document lacks are computed from files
     in the PATHs, matched by name. Notes list everything that the manifest could not take over, by
-    its @id. It needs: pip install 'dshub[author,croissant]'
+    its @id. It needs: pip install 'dshub[croissant]'
     """
     if document is not None:
         if mirror:
