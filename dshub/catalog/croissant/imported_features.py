@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dshub.catalog.croissant.reading import Note, own, term
-from dshub.catalog.croissant.vocabulary import FEATURE, PICTURES, SOUNDS, WIDTHS
+from dshub.catalog.croissant.vocabulary import AUDIO_TYPES, FEATURE, IMAGE_TYPES, WIDTHS
 
 if TYPE_CHECKING:
     from mlcroissant import Field, Metadata, RecordSet
@@ -22,8 +22,8 @@ _SCALARS: dict[str, Content] = {
     "Number": {"kind": "number", "dtype": "float64"},
     "Boolean": {"kind": "label", "names": ["false", "true"]},
 }
-_SOUNDS = {media: name for name, media in SOUNDS.items()}
-_SOUNDS |= {"audio/x-wav": "wav", "audio/x-flac": "flac"}
+_AUDIO_ENCODINGS = {media: name for name, media in AUDIO_TYPES.items()}
+_AUDIO_ENCODINGS |= {"audio/x-wav": "wav", "audio/x-flac": "flac"}
 
 
 def types(node: "Field | RecordSet") -> list[str]:
@@ -142,7 +142,7 @@ class ImportedFeatures:
         if "Label" in kinds:
             self._note(field, "the classes of the label are not in the document")
         if "ImageObject" in kinds:
-            known = [name for name, media in PICTURES.items() if media in encodings]
+            known = [name for name, media in IMAGE_TYPES.items() if media in encodings]
             encoding = known[0] if len(known) == 1 else "any"
             return {"kind": "image", "encoding": encoding, **(widths[0] if widths else {})}
         if "AudioObject" in kinds:
@@ -157,7 +157,9 @@ class ImportedFeatures:
         source = field.source
         rates = [source.sampling_rate, *(item.sampling_rate for item in source.transforms)]
         rate = next((item for item in rates if item), None)
-        encoding = next((_SOUNDS[item] for item in encodings if item in _SOUNDS), None)
+        encoding = next(
+            (_AUDIO_ENCODINGS[item] for item in encodings if item in _AUDIO_ENCODINGS), None
+        )
         if encoding is None or rate is None:
             self._note(field, "audio needs a sampling rate, and files of WAV or FLAC")
             return None
