@@ -79,6 +79,11 @@ def test_blocks_of_every_kind(read: Read) -> None:
     assert read(data) == {"": b"abc" + b"z" * (128 << 10)}
 
 
+def test_window_of_128_mib_is_read(read: Read) -> None:
+    """As much as the command `zstd` accepts without an option."""
+    assert read(MAGIC + b"\x00\x88" + block(0, 3, b"abc")) == {"": b"abc"}
+
+
 def test_only_skippable_frames(read: Read) -> None:
     """A file without data is an empty one."""
     assert read(skippable(b"1") + skippable(b"2")) == {"": b""}
@@ -96,6 +101,7 @@ def test_only_skippable_frames(read: Read) -> None:
         MAGIC + b"\x00\x58" + block(3, 3, b"abc"),
         MAGIC + b"\x00\x58" + block(0, 129 << 10, bytes(129 << 10)),
         MAGIC + b"\x00\xf8" + block(0, 3, b"abc"),
+        MAGIC + b"\x00\x90" + block(0, 3, b"abc"),
         MAGIC + b"\x60\x05\x00" + block(0, 3, b"abc"),
         MAGIC + b"\x01\x58\x07" + block(0, 3, b"abc"),
         MAGIC + b"\x08\x58" + block(0, 3, b"abc"),
@@ -110,6 +116,7 @@ def test_only_skippable_frames(read: Read) -> None:
         "a block of no kind",
         "a block too large",
         "a window of terabytes",
+        "a window of 256 MiB",
         "another size than promised",
         "a dictionary we do not have",
         "a reserved bit",
