@@ -188,9 +188,9 @@ class ManifestError(DshubError):
 
     hint = "`dshub check FILE` shows this list again after an edit"
 
-    def __init__(self, *, source: str, faults: Sequence[object]) -> None:
+    def __init__(self, *, source: str, faults: Sequence[object], hint: str = "") -> None:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{source} has {count}:", details=map(str, faults))
+        super().__init__(f"{source} has {count}:", details=map(str, faults), hint=hint)
         self.source, self.faults = source, tuple(faults)
 
 

@@ -4,15 +4,15 @@ That is told by its first bytes where it is read, and by its name only where it 
 """
 
 import io
+import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from dshub import plugins
 
 if TYPE_CHECKING:
-    import zstandard
     from typing_extensions import Buffer
 
     from dshub.archives import Container, Stream
@@ -126,13 +126,53 @@ class Inflate:
         return found
 
 
+_WINDOW_LOG = 27  # a frame may use a window of 128 MiB, which `zstd` itself accepts by default
+
+
+def zstandard() -> Any:
+    """The standard library's module; imported with the first such file, which takes 8 ms."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
+
+
+class Unzstd:
+    """Zstandard's decompressor of one frame, with errors of ours and a bounded window."""
+
+    def __init__(self) -> None:
+        zstd = zstandard()
+        limit = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+        self._inner, self._error = zstd.ZstdDecompressor(options=limit), zstd.ZstdError
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return bool(self._inner.needs_input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return cast("bytes", self._inner.unused_data)
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        try:
+            return cast("bytes", self._inner.decompress(data, max_length))
+        except self._error as error:
+            raise Damage(str(error)) from error
+
+
 class Decoded(io.RawIOBase):
     """The bytes inside.
 
     Args:
         raw: the compressed bytes; stays open.
         begin: makes a decoder.
-        many: whether streams may follow one another, with zero bytes between and behind them.
+        many: whether streams may follow one another.
+        padded: whether zero bytes may stand between and behind them.
         marked: whether a stream says itself where it ends.
     """
 
@@ -142,9 +182,11 @@ class Decoded(io.RawIOBase):
         begin: Callable[[], Decoder],
         *,
         many: bool = True,
+        padded: bool = True,
         marked: bool = True,
     ) -> None:
         self._raw, self._begin, self._many, self._marked = raw, begin, many, marked
+        self._padding = b"\0" if padded else b""
         self._pending, self._decoder = b"", begin()
 
     def readable(self) -> bool:
@@ -173,18 +215,18 @@ class Decoded(io.RawIOBase):
         return piece
 
     def _follows(self) -> bool:
-        """Begin another stream, if one follows; zero bytes before it and at the end are padding."""
+        """Begin another stream, if one follows; skip padding before it and at the end."""
         rest = self._decoder.unused_data
         if not self._many:
             if rest or self._raw.read(1):
                 raise Damage("more bytes follow the end of its compressed data")
             return False
-        rest = rest.lstrip(b"\0")
+        rest = rest.lstrip(self._padding)
         while not rest:
             piece = self._raw.read(PIECE)
             if not piece:
                 return False
-            rest = piece.lstrip(b"\0")
+            rest = piece.lstrip(self._padding)
         self._decoder, self._pending = self._begin(), rest
         return True
 
@@ -192,86 +234,3 @@ class Decoded(io.RawIOBase):
 def buffered(raw: io.RawIOBase) -> BinaryIO:
     """The same bytes, for a reader that takes few at a time."""
     return cast("BinaryIO", io.BufferedReader(raw, _BUFFER))
-
-
-MAGIC = b"\x28\xb5\x2f\xfd"
-_WINDOW = 128 << 20  # bytes a frame may make us keep: what `zstd` itself accepts unasked
-_LARGEST_BLOCK = 128 << 10
-_PIECE = 1 << 16
-
-
-def is_skippable(magic: bytes) -> bool:
-    """Whether a frame that begins so holds no data (RFC 8878, 3.1.2)."""
-    return magic[1:4] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50
-
-
-class Frames(io.RawIOBase):
-    """The bytes inside; `raw` stays open."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw, self._blocks, self._data = raw, self._all(), memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "Buffer") -> int:
-        view = memoryview(buffer).cast("B")
-        while not self._data:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._data = memoryview(block)
-        count = min(len(view), len(self._data))
-        view[:count], self._data = self._data[:count], self._data[count:]
-        return count
-
-    def _all(self) -> Iterator[bytes]:
-        """The content of every block of every frame."""
-        import zstandard  # with the first such file: listing and fetching do without
-
-        library = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-        while magic := self._raw.read(4):
-            if magic == MAGIC:
-                try:
-                    yield from self._frame(library.decompressobj())
-                except zstandard.ZstdError as error:
-                    raise Damage(str(error)) from error
-            elif is_skippable(magic):
-                self._skip(int.from_bytes(self._exactly(4), "little"))
-            else:
-                raise Damage("what follows a frame is not another one")
-
-    def _frame(self, decoder: "zstandard.ZstdDecompressionObj") -> Iterator[bytes]:
-        """The content of each block of a frame, from behind its magic number to its end."""
-        first = self._exactly(1)
-        flags = first[0]
-        yield decoder.decompress(MAGIC + first + self._exactly(_header_size(flags) - 1))
-        last = 0
-        while not last:
-            head = self._exactly(3)
-            value = int.from_bytes(head, "little")
-            last, kind, size = value & 1, value >> 1 & 3, value >> 3
-            if size > _LARGEST_BLOCK:
-                raise Damage("a block of it is larger than any may be")
-            yield decoder.decompress(head + self._exactly(1 if kind == 1 else size))
-        if flags & 0x04:
-            yield decoder.decompress(self._exactly(4))
-        if not decoder.eof:
-            raise Damage("a frame of it goes on behind its last block")
-
-    def _exactly(self, size: int) -> bytes:
-        data = self._raw.read(size)
-        if len(data) < size:
-            raise Damage("it ends within a frame")
-        return data
-
-    def _skip(self, size: int) -> None:
-        while size:
-            size -= len(self._exactly(min(size, _PIECE)))
-
-
-def _header_size(flags: int) -> int:
-    """Bytes of a frame header, its first one included (RFC 8878, 3.1.1.1)."""
-    single = flags >> 5 & 1
-    content_size = (single, 2, 4, 8)[flags >> 6]
-    return 1 + (not single) + (0, 1, 2, 4)[flags & 3] + content_size

@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, cast
 
-from dshub.archives._decoding import Damage, Decoded, Frames, Inflate
+from dshub.archives._decoding import Damage, Decoded, Inflate, Unzstd
 from dshub.archives._members import Entry, Kind
 from dshub.archives._sources import Region
 
@@ -328,7 +328,7 @@ def _unpacked(packed: BinaryIO, method: int) -> BinaryIO:
             begin = _lzma(packed)
             raw = cast("BinaryIO", Decoded(packed, lambda: begin, many=False, marked=False))
         case 93:
-            raw = cast("BinaryIO", Frames(packed))
+            raw = cast("BinaryIO", Decoded(packed, Unzstd, padded=False))
         case _:
             raw = cast("BinaryIO", Decoded(packed, _xz, many=False))
     return raw

@@ -2,7 +2,9 @@
 
 from typing import BinaryIO, ClassVar, cast
 
-from dshub.archives._decoding import MAGIC, Damage, Frames, buffered, is_skippable
+from dshub.archives._decoding import Damage, Decoded, Unzstd, buffered, zstandard
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Zstandard:
@@ -13,16 +15,21 @@ class Zstandard:
     errors: ClassVar[tuple[type[Exception], ...]] = (Damage,)
 
     def matches(self, head: bytes) -> bool:
-        return head.startswith(MAGIC) or is_skippable(head[:4])
+        return head.startswith(_MAGIC) or _is_skippable(head[:4])
 
     def open(self, raw: BinaryIO) -> BinaryIO:
-        return buffered(Frames(raw))
+        return buffered(Decoded(raw, Unzstd, padded=False))
 
     def write(self, raw: BinaryIO) -> BinaryIO:
-        import zstandard  # only to write: listing and fetching do without
+        zstd = zstandard()
+        parameter = zstd.CompressionParameter
+        options = {parameter.compression_level: 1, parameter.checksum_flag: 1}
+        return cast("BinaryIO", zstd.ZstdFile(raw, "wb", options=options))
 
-        compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
-        return cast("BinaryIO", compressor.stream_writer(raw, closefd=False))
+
+def _is_skippable(magic: bytes) -> bool:
+    """Whether a frame that begins so holds no data (RFC 8878, 3.1.2)."""
+    return magic[1:4] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50
 
 
 archive = Zstandard()

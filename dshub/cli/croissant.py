@@ -1,31 +1,34 @@
-"""`dshub croissant`: a dataset as Croissant, and a Croissant document as a manifest."""
+"""`dshub croissant`: describe a dataset in Croissant, or import a Croissant document."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from dshub.cache.paths import blob_path
+from dshub.catalog.croissant.exporting import to_croissant
+from dshub.catalog.croissant.importing import Imported, read_croissant
 from dshub.catalog.croissant.vocabulary import VERSIONS
+from dshub.catalog.croissant.writing import to_toml
+from dshub.catalog.manifest import Resource
 from dshub.cli import _screen
 from dshub.display import shown_url
 from dshub.errors import ManifestError, StoreError
 
-if TYPE_CHECKING:
-    from dshub.catalog.croissant.importing import Imported
-    from dshub.catalog.manifest import Resource
 
-
-@click.command(short_help="A dataset as Croissant, or a manifest from a Croissant document.")
+@click.command(short_help="Describe a dataset in Croissant, or import a document.")
 @click.argument("arguments", nargs=-1, metavar="[NAME | PATH...]", type=_screen.DatasetName())
-@click.option("--version", type=click.Choice(VERSIONS), default="1.1", help="Of Croissant.")
-@click.option("--mirror", metavar="URL", help="Give files the addresses they have on a mirror.")
+@click.option(
+    "--version", type=click.Choice(VERSIONS), default="1.1", help="The version of Croissant."
+)
+@click.option("--mirror", metavar="URL", help="Give files their URLs on a mirror.")
 @click.option(
     "--import",
     "document",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Make a manifest of this document.",
+    help="Make a manifest from this document.",
 )
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
@@ -39,7 +42,7 @@ def command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Describe NAME in Croissant (JSON-LD), or make a manifest of a Croissant document.
+    """Describe NAME in Croissant (JSON-LD), or make a manifest from a Croissant document.
 
     \b
       dshub croissant fashion-mnist -o croissant.json
@@ -47,9 +50,9 @@ def command(
       dshub croissant --import croissant.json -o my-data/1.0.0.toml
       dshub croissant --import croissant.json ~/my-data
 
-    With --import, checksums, sizes and numbers of rows that the document does not tell are taken
-    from files among the PATHs, found by name; otherwise they stay out. What was not understood is
-    told, each thing with its @id.
+    With --import, checksums, sizes and row counts that the document lacks are computed from files
+    in the PATHs, matched by name. Notes list everything that the manifest could not take over, by
+    its @id. It needs: pip install 'dshub[croissant]'
     """
     if document is not None:
         if mirror:
@@ -64,7 +67,6 @@ def command(
 def _export(
     name: str, version: Any, mirror: str | None, output: Path | None, *, as_json: bool
 ) -> None:
-    from dshub.catalog.croissant.exporting import to_croissant
     from dshub.cli._readers import reader_faults
     from dshub.hub.hub import Hub
 
@@ -79,24 +81,19 @@ def _export(
     _answer(text, output, {"croissant": document}, as_json=as_json)
 
 
-def _address(mirror: str | None) -> "Callable[[Resource], str] | None":
-    """Where a mirror has a file."""
-    from dshub.cache.paths import blob_path
-
+def _address(mirror: str | None) -> Callable[[Resource], str] | None:
+    """The URL of a file on a mirror."""
     if not mirror:
         return None
     return lambda resource: f"{mirror.rstrip('/')}/{blob_path(resource.digest)}"
 
 
 def _import(document: Path, paths: list[Path], output: Path | None, *, as_json: bool) -> None:
-    from dshub.catalog.croissant.importing import read_croissant
-    from dshub.catalog.croissant.writing import to_toml
-
     for path in paths:
         if not path.exists():
             raise click.UsageError(f"there is no {path}")
     if output is not None and output.exists():
-        hint = "a manifest is not written over: remove it, or give another name"
+        hint = "remove the manifest, or give another name"
         raise StoreError(path=str(output), action="write", reason="it exists", hint=hint)
     imported = read_croissant(document)
     if paths:
@@ -104,14 +101,13 @@ def _import(document: Path, paths: list[Path], output: Path | None, *, as_json: 
 
         imported = completed(imported, paths)
     text = to_toml(imported)
-    told = {"notes": imported.notes, "missing": imported.missing}
     listed = {
-        key: [{"id": note.id, "message": note.message} for note in found]
-        for key, found in told.items()
+        key: [{"id": note.id, "message": note.message} for note in notes]
+        for key, notes in (("notes", imported.notes), ("missing", imported.missing))
     }
     _answer(text, output, {"manifest": text, **listed}, as_json=as_json)
     if not as_json:
-        _tell(imported, output)
+        _report(imported, output)
 
 
 def _answer(text: str, output: Path | None, data: dict[str, Any], *, as_json: bool) -> None:
@@ -128,10 +124,11 @@ def _answer(text: str, output: Path | None, data: dict[str, Any], *, as_json: bo
         _screen.answer(as_json, data, lambda: text.rstrip("\n"))
 
 
-def _tell(imported: "Imported", output: Path | None) -> None:
+def _report(imported: Imported, output: Path | None) -> None:
+    """Print the notes, and the next step."""
     for note in imported.notes:
         _screen.note(f"note: {note}")
     for note in imported.missing:
         _screen.note(f"missing: {note}")
     shown = output or "FILE"
-    _screen.note(f"look it through, then `dshub check {shown}` tells what it still lacks")
+    _screen.note(f"review it, then run `dshub check {shown}` to see what it still lacks")

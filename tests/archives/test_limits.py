@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from dshub.archives import open_files
 from dshub.catalog.manifest import Limits
 from dshub.errors import UnsafeArchiveError
+from tests.independent import zstd
 from tests.independent.packed import tarred, zipped
 
 Read = Callable[..., dict[str, bytes]]
@@ -24,7 +24,7 @@ STREAMS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
     "xz": lambda data: lzma.compress(data, preset=0),
-    "zst": zstandard.ZstdCompressor().compress,
+    "zst": zstd.compress,
 }
 
 

@@ -2,8 +2,10 @@
 
 import copy
 import json
+import os
 import random
 import tomllib
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
@@ -23,7 +25,12 @@ pytest.importorskip("tomlkit")
 
 from dshub.catalog.croissant.writing import to_toml
 
+importing = pytest.mark.skipif(
+    find_spec("mlcroissant") is None, reason="mlcroissant is not installed"
+)
 NAMES = Registry().names()
+# reading one takes the library a second: one of ten, unless everything is to be tested
+SOME = NAMES if os.environ.get("DSHUB_TEST_EVERYTHING") else NAMES[::10]
 SHA = "00" * 32
 
 UNUSUAL: dict[str, Any] = {
@@ -118,7 +125,8 @@ def documents(manifest: Manifest) -> list[Any]:
     return [json.loads(json.dumps(to_croissant(manifest, version=version))) for version in VERSIONS]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@importing
+@pytest.mark.parametrize("name", SOME)
 def test_a_manifest_comes_back_as_it_was(name: str) -> None:
     """Written as Croissant, read again and written as TOML it says the same, word by word."""
     manifest = Registry().manifest(name)
@@ -128,6 +136,7 @@ def test_a_manifest_comes_back_as_it_was(name: str) -> None:
         assert parse(to_toml(imported), source="test") == manifest
 
 
+@importing
 def test_every_kind_of_feature_and_place_comes_back() -> None:
     """Pictures, sounds, lists, codes; archives in archives, several files, files by hand."""
     for document in documents(unusual()):
@@ -170,7 +179,8 @@ def without_own_terms(value: Any) -> Any:
     return [without_own_terms(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("name", NAMES)
+@importing
+@pytest.mark.parametrize("name", SOME)
 def test_croissant_itself_says_files_features_and_splits(name: str) -> None:
     """Without our own terms checksums, sizes, classes, shapes and splits are still there."""
     manifest = Registry().manifest(name)
@@ -193,6 +203,7 @@ def test_croissant_itself_says_files_features_and_splits(name: str) -> None:
             assert found["shape"] == list(feature.shape)
 
 
+@importing
 def test_a_reader_that_croissant_can_describe_comes_back_without_our_terms() -> None:
     """Rows in lines of JSON, text by lines, pictures in folders: the reader, and the files."""
     readers = {
@@ -228,7 +239,7 @@ def test_a_reader_that_croissant_can_describe_comes_back_without_our_terms() -> 
 
 
 def test_files_have_the_addresses_of_a_mirror_if_that_is_asked_for() -> None:
-    """The first address is the mirror's; upstream's are kept and come back."""
+    """The first address is the mirror's; upstream's are kept in a term of ours."""
     manifest = Registry().manifest("mnist")
     document = to_croissant(
         manifest, address=lambda item: f"https://m.example/{blob_path(item.digest)}"
@@ -236,10 +247,8 @@ def test_files_have_the_addresses_of_a_mirror_if_that_is_asked_for() -> None:
     urls = [node["contentUrl"] for node in document["distribution"] if "contentUrl" in node]
     sums = [item.sha256 or "" for item in manifest.resources.values()]
     assert urls == [f"https://m.example/blobs-v1/{value[:2]}/{value}" for value in sums]
-    imported = from_croissant(json.loads(json.dumps(document)), source="test")
-    assert imported.content["resources"]["train-images"]["urls"] == list(
-        manifest.resources["train-images"].urls
-    )
+    urls = document["distribution"][0]["dshub:resource"]["urls"]
+    assert tuple(urls) == manifest.resources["train-images"].urls
 
 
 def test_nothing_is_told_that_the_manifest_does_not_know() -> None:
@@ -248,6 +257,7 @@ def test_nothing_is_told_that_the_manifest_does_not_know() -> None:
     assert not {"license", "creator", "datePublished", "dateCreated"} & document.keys()
 
 
+@importing
 @pytest.mark.parametrize("seed", range(16))
 def test_a_mangled_document_is_an_error_or_notes(seed: int) -> None:
     """Whatever stands in place of anything: no other exception, and TOML that can be read."""
@@ -267,7 +277,7 @@ def test_a_mangled_document_is_an_error_or_notes(seed: int) -> None:
         {"": ""},
     ]
     junk += [{"a\nb": [1, None]}, "http://[", 10**30, "sc:Enumeration", {"format": "folder"}]
-    for document in [document for _ in range(5) for document in documents(unusual())]:
+    for document in documents(unusual()):
         mangled = without_own_terms(document) if chance.random() < 0.5 else document
         for _ in range(chance.randint(1, 3)):
             _mangle(mangled, chance, junk)

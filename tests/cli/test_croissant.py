@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dshub import Registry
+from dshub.catalog.croissant.vocabulary import CONFORMS, context
 from dshub.cli import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -18,17 +19,36 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 pytest.importorskip("tomlkit")
 
 
-def test_a_dataset_is_described_and_read_again(dshub: Run, tmp_path: Path) -> None:
-    """To standard output or into a file; the manifest made of it is the dataset's own."""
+@pytest.fixture
+def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in this process, where mlcroissant is imported once."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr("sys.argv", ["dshub", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(arguments, code, printed.out, printed.err)
+
+    return run
+
+
+def test_a_dataset_is_described(dshub: Run) -> None:
     shown = dshub("croissant", "mnist", "--version", "1.0")
     assert (shown.returncode, shown.stderr) == (0, "")
     document = json.loads(shown.stdout)
     assert document["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+
+
+def test_a_document_of_ours_gives_the_manifest_again(called: Run, tmp_path: Path) -> None:
+    pytest.importorskip("mlcroissant")
     path, manifest = tmp_path / "croissant.json", tmp_path / "new" / "1.0.0.toml"
-    assert dshub("croissant", "mnist", "-o", str(path)).returncode == 0
-    done = dshub("croissant", "--import", str(path), "-o", str(manifest))
+    assert called("croissant", "mnist", "-o", str(path)).returncode == 0
+    done = called("croissant", "--import", str(path), "-o", str(manifest))
     assert (done.returncode, done.stdout) == (0, "")
-    assert dshub("check", str(manifest)).returncode == 0
+    assert called("check", str(manifest)).returncode == 0
     assert Registry().manifest(str(manifest)) == Registry().manifest("mnist")
 
 
@@ -69,6 +89,7 @@ def test_faulty_options_of_a_reader_are_told_before_anything_is_described(
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
     """A document of somebody else: two tables, the second without a checksum or a size."""
+    pytest.importorskip("mlcroissant")
 
     def file(name: str, **facts: str) -> dict[str, Any]:
         node = {"@type": "cr:FileObject", "@id": name, "encodingFormat": "text/csv"}
@@ -87,7 +108,9 @@ def document(tmp_path: Path) -> Path:
         return {"@type": "cr:RecordSet", "@id": name, "field": fields}
 
     content = {
+        "@context": context("1.1"),
         "@type": "sc:Dataset",
+        "conformsTo": f"{CONFORMS}1.1",
         "name": "Own",
         "version": "1.0.0",
         "description": "Words.",
@@ -106,37 +129,48 @@ def document(tmp_path: Path) -> Path:
 TRAIN, TEST = b"said,count\na,1\nb,2\n", b"said,count\nc,3\n"
 
 
-def test_what_a_document_does_not_say_stays_out_and_is_told(dshub: Run, document: Path) -> None:
+def test_what_a_document_does_not_say_stays_out_and_is_told(called: Run, document: Path) -> None:
     """No checksum and no number of rows is made up; each thing is told with its @id."""
-    done = dshub("croissant", "--import", str(document))
+    done = called("croissant", "--import", str(document))
     assert done.returncode == 0
     found = tomllib.loads(done.stdout)
     assert "sha256" not in found["resources"]["test-csv"]
     assert "rows" not in found["splits"]["train"]
-    assert "note: test.csv: its sha256 is no checksum" in done.stderr
-    assert "missing: train: its number of rows is not told" in done.stderr
-    answer = json.loads(dshub("croissant", "--import", str(document), "--json").stdout)
+    assert "note: test.csv: its sha256 is not a checksum" in done.stderr
+    assert "missing: train: the document does not give its number of rows" in done.stderr
+    answer = json.loads(called("croissant", "--import", str(document), "--json").stdout)
     assert "test.csv" in {note["id"] for note in answer["notes"]}
     assert {note["id"] for note in answer["missing"]} == {"train", "test", "test-csv"}
 
 
+def test_context_of_fewer_terms_is_not_worth_a_warning(
+    called: Run, document: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Documents leave out terms that they do not use; the library logs a line of 600 characters."""
+    content = json.loads(document.read_text())
+    del content["@context"]["parentField"]
+    document.write_text(json.dumps(content))
+    assert called("croissant", "--import", str(document)).returncode == 0
+    assert not caplog.records
+
+
 def test_files_that_are_here_complete_the_manifest(
-    dshub: Run, document: Path, tmp_path: Path
+    called: Run, document: Path, tmp_path: Path
 ) -> None:
     """Checksums and sizes are theirs, rows are counted by reading them; the result is sound."""
     folder = tmp_path / "files" / "below"
     folder.mkdir(parents=True)
     (folder / "train.csv").write_bytes(TRAIN)
     partly = json.loads(
-        dshub("croissant", "--import", str(document), str(tmp_path / "files"), "--json").stdout
+        called("croissant", "--import", str(document), str(tmp_path / "files"), "--json").stdout
     )
     assert any("test.csv" in note["message"] for note in partly["notes"] if note["id"] == "test")
     (folder / "test.csv").write_bytes(TEST)
     manifest = tmp_path / "1.0.0.toml"
-    done = dshub("croissant", "--import", str(document), str(folder), "-o", str(manifest))
+    done = called("croissant", "--import", str(document), str(folder), "-o", str(manifest))
     assert done.returncode == 0
     assert "number of rows" not in done.stderr
-    assert dshub("check", str(manifest)).returncode == 0
+    assert called("check", str(manifest)).returncode == 0
     found = Registry().manifest(str(manifest))
     assert {name: split.rows for name, split in found.splits.items()} == {"train": 2, "test": 1}
     assert found.resources["test-csv"].sha256 == hashlib.sha256(TEST).hexdigest()
@@ -144,11 +178,11 @@ def test_files_that_are_here_complete_the_manifest(
 
 
 def test_a_file_that_is_not_the_described_one_is_not_used(
-    dshub: Run, document: Path, tmp_path: Path
+    called: Run, document: Path, tmp_path: Path
 ) -> None:
     """Its checksum stays as the document tells it, and its rows are not counted."""
     (tmp_path / "train.csv").write_bytes(TRAIN + b"d,4\n")
-    done = dshub("croissant", "--import", str(document), str(tmp_path / "train.csv"))
+    done = called("croissant", "--import", str(document), str(tmp_path / "train.csv"))
     found = tomllib.loads(done.stdout)
     assert found["resources"]["train-csv"]["sha256"] == hashlib.sha256(TRAIN).hexdigest()
     assert "rows" not in found["splits"]["train"]
@@ -156,23 +190,23 @@ def test_a_file_that_is_not_the_described_one_is_not_used(
 
 
 def test_rows_that_are_not_as_described_are_not_counted(
-    dshub: Run, document: Path, tmp_path: Path
+    called: Run, document: Path, tmp_path: Path
 ) -> None:
     """The reader's own error is told."""
     (tmp_path / "test.csv").write_bytes(b"said,number\nc,3\n")
-    done = dshub("croissant", "--import", str(document), str(tmp_path / "test.csv"))
+    done = called("croissant", "--import", str(document), str(tmp_path / "test.csv"))
     assert "rows" not in tomllib.loads(done.stdout)["splits"]["test"]
     assert "note: test: its rows could not be counted" in done.stderr
 
 
-def test_a_wrong_call_is_told(dshub: Run, document: Path, tmp_path: Path) -> None:
+def test_a_wrong_call_is_told(called: Run, document: Path, tmp_path: Path) -> None:
     """Two datasets, none, an option of the other direction, a manifest that is there already."""
     for wrong in (["mnist", "kmnist"], [], ["--import", str(document), "--mirror", "x"]):
-        assert dshub("croissant", *wrong).returncode == 2
-    assert dshub("croissant", "mnits").returncode == 3
+        assert called("croissant", *wrong).returncode == 2
+    assert called("croissant", "mnits").returncode == 3
     path = tmp_path / "1.0.0.toml"
     path.write_text("mine")
-    done = dshub("croissant", "--import", str(document), "-o", str(path))
+    done = called("croissant", "--import", str(document), "-o", str(path))
     assert (done.returncode, path.read_text()) == (8, "mine")
     path.write_text("{")
-    assert dshub("croissant", "--import", str(path)).returncode == 1
+    assert called("croissant", "--import", str(path)).returncode == 1

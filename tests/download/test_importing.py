@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Resource
@@ -16,6 +15,7 @@ from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import StoreError
 from dshub.importing.files import import_files
+from tests.independent import zstd
 
 INSIDE = b"the bytes that matter" * 1000
 PUBLISHED = gzip.compress(INSIDE, 9, mtime=1)
@@ -41,7 +41,7 @@ def wanted() -> Job:
         ("data.txt.gz", gzip.compress(INSIDE, 1, mtime=99), "same content"),
         ("data.txt.xz", lzma.compress(INSIDE), "same content"),
         ("data.txt.bz2", bz2.compress(INSIDE), "same content"),
-        ("data.txt.zst", zstandard.ZstdCompressor().compress(INSIDE), "same content"),
+        ("data.txt.zst", zstd.compress(INSIDE), "same content"),
         ("data.txt", INSIDE, "same content"),
     ],
 )

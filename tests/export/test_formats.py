@@ -9,6 +9,7 @@ import math
 import os
 import struct
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from PIL import Image
 
 from dshub import Dataset, DshubError
 from dshub.catalog.features import ImageFeature, LabelFeature, NumberFeature
+from dshub.errors import MissingExtraError
 from dshub.export._running import export
 from tests.independent import recordio, tfrecord
 
@@ -326,6 +328,16 @@ def test_long_records_have_right_checksums(tmp_path: Path) -> None:
     (path,) = written(Dataset.from_arrays({"t": texts}), "tfrecord", tmp_path, 1 << 30)
     found = [tfrecord.example(record)["t"] for record in tfrecord.records(path)]
     assert found == [[text.encode()] for text in texts]
+
+
+def test_tfrecord_without_its_extra_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package for the checksums is not installed."""
+    monkeypatch.setitem(sys.modules, "google_crc32c", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'dshub\[tfrecord\]'"):
+        written(Dataset.from_arrays({"t": ["a"]}), "tfrecord", tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_numbers_that_tfrecord_has_not(tmp_path: Path) -> None:

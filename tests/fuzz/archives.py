@@ -5,10 +5,9 @@ import io
 import lzma
 from collections.abc import Callable, Mapping
 
-import zstandard
-
 from dshub.archives import container_for, open_archive, stream_for
 from dshub.catalog.manifest import Limits
+from tests.independent import zstd
 
 from . import mutations
 from .target import Target, scratch, tried, written
@@ -79,11 +78,10 @@ def _stream(suffix: str) -> Callable[[], dict[str, bytes]]:
 
 
 def _zst_seeds() -> dict[str, bytes]:
-    checked = zstandard.ZstdCompressor(write_checksum=True, write_content_size=False)
     skippable = b"\x50\x2a\x4d\x18\4\0\0\0skip"
     one = compressed(".zst", b"some text")
     return _stream(".zst")() | {
-        "checksum.zst": checked.compress(b"with its checksum"),
+        "checksum.zst": zstd.compress(b"with its checksum", checksum=True, sized=False),
         "skippable.zst": skippable + one,
         "tar.zst": packed("x.tar.zst", {"a": b"1"}),
     }
@@ -129,6 +127,6 @@ TARGETS = (
         "archive-zst",
         read_all,
         _zst_seeds,
-        mutations.inside(mutations.unzstd, zstandard.ZstdCompressor().compress),
+        mutations.inside(mutations.unzstd, zstd.compress),
     ),
 )

@@ -21,6 +21,7 @@ from dshub.catalog.bibtex import bibtex, citations
 from dshub.catalog.cff import cff
 from dshub.catalog.croissant.exporting import to_croissant
 from dshub.catalog.croissant.importing import from_croissant, read_croissant
+from dshub.catalog.croissant.vocabulary import context
 from dshub.catalog.croissant.writing import to_toml
 from dshub.catalog.faults import Fault
 from dshub.catalog.layouts import laid_out
@@ -89,6 +90,7 @@ def _manifests() -> dict[str, bytes]:
 
 def croissant(data: bytes) -> None:
     """A Croissant document as a manifest's text, which is parsed if nothing is missing."""
+    data = data.replace(b'"@context":{}', b'"@context":' + mutations.json_bytes(context("1.1")), 1)
     imported = read_croissant(written(data))
     text = to_toml(imported)
     assert all(map(str, (*imported.notes, *imported.missing)))
@@ -101,7 +103,7 @@ def _croissants() -> dict[str, bytes]:
     found = {}
     for name in ("tiny-shakespeare", "imagenet-o", "superglue/axb"):
         document = to_croissant(registry().manifest(name))
-        document["@context"] = {}  # it decides nothing, and would be most of the file
+        document["@context"] = {}  # the target fills it in: it would be most of the file
         file = f"{name.replace('/', '-')}.json"
         found[file] = mutations.json_bytes(document)
         others = {key: value for key, value in document.items() if not key.startswith("dshub:")}

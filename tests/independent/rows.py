@@ -12,8 +12,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import zstandard
-
 from dshub.catalog.features import Feature, LabelFeature, ListFeature, NumberFeature
 from dshub.catalog.manifest import (
     Attach,
@@ -28,6 +26,7 @@ from dshub.catalog.manifest import (
     Split,
     Step,
 )
+from tests.independent import zstd
 
 Member = tuple[str, bytes]
 Row = dict[str, Any]
@@ -36,7 +35,7 @@ _STREAMS: list[tuple[bytes, Callable[[bytes], bytes]]] = [
     (b"\x1f\x8b", gzip.decompress),
     (b"BZh", bz2.decompress),
     (b"\xfd7zXZ", lzma.decompress),
-    (b"\x28\xb5\x2f\xfd", lambda data: zstandard.ZstdDecompressor().decompress(data)),
+    (b"\x28\xb5\x2f\xfd", zstd.decompress),
 ]
 
 

@@ -1,1 +1,1 @@
-"""Croissant: manifests as the JSON-LD that search engines and other libraries read."""
+"""Manifests to and from Croissant, the JSON-LD that search engines and other libraries read."""

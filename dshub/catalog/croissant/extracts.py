@@ -1,8 +1,8 @@
-"""How Croissant gets at the columns of a format, where it has a way to.
+"""Describe how Croissant extracts the columns of a format.
 
-Croissant knows columns of tables, paths in JSON, and content and names of files. A reader whose
-options go beyond what another program would do by itself (no header, other quoting, skipped lines)
-is not described by them: saying nothing is better than naming a column that is not there.
+Croissant knows columns of tables, paths in JSON, and content and names of files. A reader with
+options that another program would not guess (no header, other quoting, skipped lines) is not
+described: saying nothing is better than naming a column that does not exist.
 """
 
 import re
@@ -11,12 +11,12 @@ from string import Formatter
 from typing import Any
 
 from dshub.catalog.croissant.vocabulary import (
+    AUDIO_TYPES,
     CSV,
+    IMAGE_TYPES,
     JSON,
     JSON_LINES,
     PARQUET,
-    PICTURES,
-    SOUNDS,
     TEXT,
     TSV,
 )
@@ -31,9 +31,9 @@ _NUMBERED = {
 
 
 def extract(split: Split, column: str) -> Extract | None:
-    """`extract`, and `transform` where there is one, of a feature; None where there is no way."""
+    """The `extract`, and maybe the `transform`, of a feature; None if Croissant has none."""
     if not all(isinstance(step, Rename) for step in split.steps):
-        return None  # rows are chosen or put together in ways that Croissant has no words for
+        return None  # Croissant cannot express the choice or the join of rows
     for step in reversed(split.steps):
         theirs = {ours: name for name, ours in step.columns.items()}  # type: ignore[union-attr]
         column = theirs.get(column, column)
@@ -45,10 +45,10 @@ def extract(split: Split, column: str) -> Extract | None:
 
 
 def written(split: Split, column: str, label: LabelFeature) -> str:
-    """What a split's files hold for a class: its `number`, `name` or `code`; empty if unknown.
+    """The form of a class in a split's files: `number`, `name` or `code`; empty if unknown.
 
-    In tables of text both the name and the number are read, and the manifest does not say which
-    of them stands there. A reference to the wrong one would join no row.
+    Readers of text tables accept both the name and the number, and the manifest does not say which
+    the file holds. A reference to the wrong one would join no row.
     """
     form = split.reader["format"]
     if form == "folder" and f"{{{column}}}" not in split.reader["path"]:
@@ -61,7 +61,7 @@ def written(split: Split, column: str, label: LabelFeature) -> str:
 
 
 def content_types(manifest: Manifest, split: Split, part: str) -> Sequence[str]:
-    """Media types of the content of a part's files; none where only their names can tell."""
+    """Media types of the content of a part's files; none where only file names indicate them."""
     form = split.reader["format"]
     if part not in split.reader_parts:
         return ()
@@ -77,10 +77,10 @@ def content_types(manifest: Manifest, split: Split, part: str) -> Sequence[str]:
 def _of_folder(manifest: Manifest) -> Sequence[str]:
     for feature in manifest.features.values():
         if isinstance(feature, ImageFeature) and feature.encoding != "raw":
-            known = PICTURES.get(feature.encoding)
-            return [known] if known else list(PICTURES.values())
+            known = IMAGE_TYPES.get(feature.encoding)
+            return [known] if known else list(IMAGE_TYPES.values())
         if isinstance(feature, AudioFeature):
-            return [SOUNDS[feature.encoding]]
+            return [AUDIO_TYPES[feature.encoding]]
     return [TEXT]
 
 
@@ -126,9 +126,9 @@ def _lines(options: Mapping[str, Any], column: str) -> Extract | None:
 
 
 def _folder(split: Split, column: str) -> Extract | None:
-    """Content of files, and what their paths say.
+    """Content of files, and parts of their paths.
 
-    A path is matched from its beginning, which other programs may put the archive's name before.
+    Other programs may put the archive's name in front of a path, so a pattern allows a prefix.
     """
     path = split.reader["path"]
     if split.reader.get("skip") or ":" in path:

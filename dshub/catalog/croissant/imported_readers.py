@@ -1,14 +1,21 @@
 """Croissant's `extract` and `transform` as one of our readers."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dshub.catalog.croissant.reading import Node, nodes, one, text
 from dshub.catalog.croissant.vocabulary import CSV, JSON, JSON_LINES, PARQUET, TEXT, TSV
 
+if TYPE_CHECKING:
+    from mlcroissant import Source, Transform
+
 Content = dict[str, Any]
+
+_PARQUET = {PARQUET, "application/vnd.apache.parquet"}
+_LINES = {JSON_LINES, "application/jsonl", "application/x-ndjson", "application/x-jsonlines"}
+_DELIMITERS = {CSV: ",", TSV: "\t", "text/tsv": "\t"}
+_JSON_TYPES = {"Integer": "integer", "Boolean": "boolean"}
 
 
 @dataclass(frozen=True)
@@ -25,35 +32,46 @@ class Column:
     key: str
     feature: Content
     types: Sequence[str]
-    source: Node
+    source: "Source"
 
     @property
-    def extract(self) -> Node:
-        """How it is taken out of the source."""
-        return one(self.source, "extract")
+    def transforms(self) -> "list[Transform]":
+        """The changes to the value."""
+        return list(self.source.transforms or ())
 
     @property
-    def transforms(self) -> list[Node]:
-        """What is done to it then."""
-        return nodes(self.source, "transform")
+    def file_property(self) -> str:
+        """The property of the file that it is, such as `content`; or empty."""
+        return getattr(self.source.extract.file_property, "name", "")
+
+    @property
+    def title(self) -> str:
+        """The column of a table that it is, left as it is; or empty."""
+        return "" if self.transforms else self.source.extract.column or ""
+
+    @property
+    def json_path(self) -> str:
+        """The path in a document as our reader writes it, such as `data[].title`; or empty."""
+        path = self.source.extract.json_path or ""
+        if self.transforms or not re.fullmatch(
+            r"\$?(?:\.?[^.\[\]*?@$]++|\[\*\]|\['[^.\[\]']++'\])++", path
+        ):
+            return ""
+        return re.sub(r"\['([^']+)'\]", r".\1", path).replace("[*]", "[]").lstrip("$").lstrip(".")
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """How the rows of a split are read.
 
     Attributes:
-        reader: the reader and its options; empty where there is none.
+        reader: the reader and its options.
         part: the part that its files are.
-        columns: upstream's name of each column.
+        titles: upstream's name of each column that has another one in the manifest.
     """
 
     reader: Content
-    part: str
-    columns: dict[str, str]
-
-
-Way = Callable[[Sequence[Column], Sequence[str], Sequence[str]], Reading | None]
+    part: str = "rows"
+    titles: dict[str, str] = {}  # noqa: RUF012  # it is never changed
 
 
 def reading(
@@ -66,138 +84,57 @@ def reading(
         encodings: its media types.
         members: names and patterns of its files, in an archive; empty in none.
     """
-    ways: tuple[Way, ...] = (_table, _json_lines, _json, _lines, _folder)
-    return next(
-        (found for way in ways if (found := way(columns, encodings, members)) is not None), None
-    )
-
-
-def _table(
-    columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
-) -> Reading | None:
-    del members
-    names = _extracted(columns, "column")
-    if PARQUET in encodings or "application/vnd.apache.parquet" in encodings:
+    kinds = set(encodings)
+    titles = {column.key: column.title for column in columns}
+    paths = {column.key: column.json_path for column in columns}
+    if kinds & _PARQUET:
         return _parquet(columns)
-    if names is None:
-        return None
-    titles = list(dict.fromkeys(names.values()))
-    if CSV in encodings:
-        return Reading({"format": "delimited", "header": True, "columns": titles}, "rows", names)
-    if TSV in encodings or "text/tsv" in encodings:
-        reader = {"format": "delimited", "header": True, "delimiter": "\t", "columns": titles}
-        return Reading(reader, "rows", names)
-    return None
+    if all(titles.values()) and kinds & _DELIMITERS.keys():
+        return _delimited(
+            titles, next(_DELIMITERS[kind] for kind in encodings if kind in _DELIMITERS)
+        )
+    if kinds & _LINES and (all(titles.values()) or all(paths.values())):
+        used = titles if all(titles.values()) else paths
+        return Reading({"format": "json", "columns": used} | _types(columns))
+    if JSON in kinds and all(paths.values()):
+        return _json(columns, paths)
+    if TEXT in kinds and len(columns) == 1 and not columns[0].transforms:
+        options = {"lines": {}, "content": {"row": "file"}}.get(columns[0].file_property)
+        if options is not None:
+            return Reading({"format": "lines"} | options, columns[0].key)
+    return _folder(columns, members)
+
+
+def _delimited(titles: dict[str, str], delimiter: str) -> Reading:
+    reader: Content = {"format": "delimited", "header": True}
+    reader |= {"delimiter": delimiter} if delimiter != "," else {}
+    reader["columns"] = list(dict.fromkeys(titles.values()))
+    return Reading(reader, titles=titles)
 
 
 def _parquet(columns: Sequence[Column]) -> Reading | None:
     """Columns, or fields of structs where a path leads to one (`image`, then `bytes`)."""
     paths = {}
     for column in columns:
-        path = [text(column.extract, "column"), *(text(t, "jsonPath") for t in column.transforms)]
+        inner = [item.json_path or "" for item in column.transforms]
+        path = [column.source.extract.column or "", *inner]
         if len(path) > 2 or not all(re.fullmatch(r"\$?\.?[^.$\[\]*]+", item) for item in path):
             return None
         paths[column.key] = ".".join(item.lstrip("$.") for item in path)
-    return Reading({"format": "parquet", "columns": paths}, "rows", {key: key for key in paths})
+    return Reading({"format": "parquet", "columns": paths})
 
 
-def _json_lines(
-    columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
-) -> Reading | None:
-    del members
-    lines = {JSON_LINES, "application/jsonl", "application/x-ndjson", "application/x-jsonlines"}
-    if not lines & set(encodings):
-        return None
-    paths = _extracted(columns, "column") or _paths(columns)
-    if paths is None:
-        return None
-    reader = {"format": "json", "columns": paths} | _types(columns)
-    return Reading(reader, "rows", {key: key for key in paths})
-
-
-def _json(
-    columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
-) -> Reading | None:
+def _json(columns: Sequence[Column], paths: dict[str, str]) -> Reading | None:
     """A document whose rows are the items of the list that all columns lead through."""
-    del members
-    paths = _paths(columns)
-    if JSON not in encodings or paths is None:
-        return None
     rows = {path[: path.rfind("[]") + 2] if "[]" in path else "" for path in paths.values()}
     if len(rows) > 1 or "" in rows:
         return None
     reader = {"format": "json", "lines": False, "rows": rows.pop(), "columns": paths}
-    return Reading(reader | _types(columns), "rows", {key: key for key in paths})
-
-
-def _lines(
-    columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
-) -> Reading | None:
-    del members
-    names = _extracted(columns, "fileProperty")
-    if TEXT not in encodings or names is None or len(names) != 1:
-        return None
-    ((key, what),) = names.items()
-    if what not in {"lines", "content"} or columns[0].transforms:
-        return None
-    reader = {"format": "lines"} | ({"row": "file"} if what == "content" else {})
-    return Reading(reader, key, {key: key})
-
-
-def _folder(
-    columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
-) -> Reading | None:
-    """Files whose paths hold columns; their regular expressions must be of one path."""
-    del encodings
-    contents = [c for c in columns if c.extract.get("fileProperty") == "content"]
-    if len(contents) != 1 or len(members) != 1 or contents[0].transforms:
-        return None
-    path = template(members[0])
-    for column in columns:
-        if column is contents[0]:
-            continue
-        pattern = text(next(iter(column.transforms), {}), "regex")
-        if column.extract.get("fileProperty") not in {"fullpath", "filepath"} or not pattern:
-            return None
-        found = _merged(path, pattern, column.key)
-        if found is None:
-            return None
-        path = found
-    kept = {column.key: column.key for column in columns}
-    reader = {"format": "folder", "path": "".join(path)}
-    is_text = contents[0].feature["kind"] == "text"
-    return Reading(reader | ({"text": True} if is_text else {}), contents[0].key, kept)
-
-
-def _extracted(columns: Sequence[Column], way: str) -> dict[str, str] | None:
-    """What each column is taken by, if all are taken in the same way and left as they are."""
-    found = {column.key: text(column.extract, way) for column in columns}
-    if not all(found.values()):
-        return None
-    if way == "column" and any(column.transforms for column in columns):
-        return None
-    return found
-
-
-def _paths(columns: Sequence[Column]) -> dict[str, str] | None:
-    """The paths of columns that are taken by JSONPath, as our reader writes them."""
-    found = _extracted(columns, "jsonPath")
-    if found is None or any(column.transforms for column in columns):
-        return None
-    paths = {key: _path(path) for key, path in found.items()}
-    return paths if all(paths.values()) else None
-
-
-def _path(json_path: str) -> str:
-    """`data[].title` for `$.data[*].title`; empty where it is more than keys and lists."""
-    if not re.fullmatch(r"\$?(?:\.?[^.\[\]*?@$]++|\[\*\]|\['[^.\[\]']++'\])++", json_path):
-        return ""
-    plain = re.sub(r"\['([^']+)'\]", r".\1", json_path).replace("[*]", "[]")
-    return plain.lstrip("$").lstrip(".")
+    return Reading(reader | _types(columns))
 
 
 def _types(columns: Sequence[Column]) -> Content:
-    """What the reader of JSON has to be told of columns that are no text."""
+    """The types that the JSON reader needs for columns other than text."""
     found = {}
     for column in columns:
         feature = column.feature.get("of", column.feature)
@@ -209,60 +146,51 @@ def _types(columns: Sequence[Column]) -> Content:
     return {"types": found} if found else {}
 
 
-_JSON_TYPES = {"Integer": "integer", "Boolean": "boolean"}
+def _folder(columns: Sequence[Column], members: Sequence[str]) -> Reading | None:
+    """Files whose paths hold columns; their regular expressions must be of one path."""
+    contents = [c for c in columns if c.file_property == "content" and not c.transforms]
+    if len(contents) != 1 or len(members) != 1:
+        return None
+    path = _template(members[0])
+    varying = [i for i, piece in enumerate(path) if piece.startswith("{") and piece[1:2] != "{"]
+    for column in columns:
+        if column is contents[0]:
+            continue
+        pattern = column.transforms[0].regex if column.transforms else None
+        place = _place(pattern or "")
+        if column.file_property not in {"fullpath", "filepath"} or not 0 < place <= len(varying):
+            return None
+        path[varying[-place]] = f"{{{column.key}}}"
+    reader: Content = {"format": "folder", "path": "".join(path)}
+    is_text = contents[0].feature["kind"] == "text"
+    return Reading(reader | ({"text": True} if is_text else {}), contents[0].key)
 
 
-def template(pattern: str) -> list[str]:
+def _template(pattern: str) -> list[str]:
     """The pieces of a path for `folder`: literal text, and a field for each `*` of a pattern."""
     pieces = re.split(r"(\*+)", pattern.replace("{", "{{").replace("}", "}}"))
-    stars = sum(1 for piece in pieces if piece.startswith("*"))
-    made, number = [], 0
-    for piece in pieces:
-        if piece.startswith("*"):
-            number += 1
-            lone = pieces[0] == "" and number == 1 and stars == 1
-            made.append(
-                "{name:path}" if lone else "{name}" if number == stars else f"{{in{number}}}"
-            )
-        elif piece:
-            made.append(piece)
-    return made
+    fields = [f"{{in{i}}}" for i in range(1, len(pieces) // 2)] + ["{name}"]
+    if len(pieces) == 3 and not pieces[0]:
+        fields = ["{name:path}"]
+    pieces[1::2] = fields[: len(pieces) // 2]
+    return [piece for piece in pieces if piece]
 
 
-def _merged(path: list[str], pattern: str, key: str) -> list[str] | None:
-    """A path with the field named that a regular expression takes out of it."""
-    tokens = list(_tokens(pattern))
-    if not tokens or None in tokens:
-        return None
-    fields = [token for token in tokens if token in {"(", "*"}]
-    places = [i for i, piece in enumerate(path) if piece.startswith("{") and piece[1:2] != "{"]
-    if len(fields) > len(places) or fields.count("(") != 1:
-        return None
-    # from the end: an expression may leave out the beginning of the path
-    place = places[len(places) - len(fields) + fields.index("(")]
-    return [f"{{{key}}}" if i == place else piece for i, piece in enumerate(path)]
-
-
-_TOKEN = re.compile(
-    r"(?P<free>\(\?:\.\*/\)\?|\^|\$)"
+_PART = (
+    r"(?:\(\?:\.\*/\)\?|\^|\$)"
     r"|(?P<group>\((?:\[\^/\][+*]|\.[+*]\??|\[0-9\]\+|\\d\+|\\w\+)\))"
     r"|(?P<any>\[\^/\][+*]|\.[+*]\??|\[0-9\]\+|\\d\+)"
-    r"|(?P<literal>\\[^A-Za-z0-9]|[^\\()\[\]{}|?+*.^$])"
+    r"|(?:\\[^A-Za-z0-9]|[^\\()\[\]{}|?+*.^$])"
 )
 
 
-def _tokens(pattern: str) -> Iterator[str | None]:
-    """`(` for the group, `*` for anything else that varies, a letter for itself, None for more."""
-    at = 0
-    while at < len(pattern):
-        match = _TOKEN.match(pattern, at)
-        if match is None:
-            yield None
-            return
-        at = match.end()
-        if match["group"]:
-            yield "("
-        elif match["any"]:
-            yield "*"
-        elif match["literal"]:
-            yield match["literal"][-1]
+def _place(pattern: str) -> int:
+    """The place of a regular expression's group among the parts that vary, 1 for the last.
+
+    0 where it has not one group, or more than a path's pattern can express. Places count from the
+    end, because an expression may leave out the beginning of the path.
+    """
+    if not re.fullmatch(f"(?:{_PART})+", pattern):
+        return 0
+    found = [match.lastgroup for match in re.finditer(_PART, pattern) if match.lastgroup]
+    return len(found) - found.index("group") if found.count("group") == 1 else 0

@@ -2,28 +2,20 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dshub.catalog.croissant.imported_features import ImportedFeatures, targets
+from dshub.catalog.croissant.imported_features import ImportedFeatures, types
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_readers import Column, reading
-from dshub.catalog.croissant.reading import (
-    Node,
-    Note,
-    key_of,
-    last,
-    nodes,
-    one,
-    place,
-    references,
-    text,
-    texts,
-)
+from dshub.catalog.croissant.reading import Note, key_of, own, plain, term
 from dshub.catalog.croissant.vocabulary import SPLIT
+
+if TYPE_CHECKING:
+    from mlcroissant import Field, Metadata, RecordSet
 
 Content = dict[str, Any]
 
-_MOST = 2_000_000  # columns of all splits together
+_MOST = 500_000  # columns of all splits together
 
 
 class ImportedRows:
@@ -34,19 +26,18 @@ class ImportedRows:
         splits: by their key; without `rows` where the document does not say how many there are.
     """
 
-    def __init__(self, document: Node, files: ImportedFiles, notes: list[Note]) -> None:
+    def __init__(self, metadata: "Metadata", files: ImportedFiles, notes: list[Note]) -> None:
         self._files, self._notes = files, notes
-        self._kinds = ImportedFeatures(document, notes)
-        self._named = {
-            place(node)
-            for node in nodes(document, "recordSet")
-            if "Split" in texts(node, "dataType")
+        self._kinds = ImportedFeatures(metadata, notes)
+        sets = [n for n in metadata.record_sets if n.uuid not in self._kinds.enumerations]
+        self._split_fields = {
+            field.uuid for node in sets if "Split" in types(node) for field in node.fields
         }
         self.features: dict[str, Content] = {}
         self.splits: dict[str, Content] = {}
         self._columns: dict[str, set[str]] = {}
-        for node in nodes(document, "recordSet"):
-            if place(node) not in self._named and place(node) not in self._kinds.enumerations:
+        for node in sets:
+            if "Split" not in types(node):
                 self._add(node)
         if len(self._columns) * len(self.features) > _MOST:
             raise OverflowError("it has more record sets and fields than a manifest can hold")
@@ -55,111 +46,98 @@ class ImportedRows:
             if without:
                 self.splits[split]["without"] = without
 
-    def _add(self, node: Node) -> None:
-        if "data" in node and not any("source" in item for item in nodes(node, "field")):
-            self._note(node, "rows that stand in the document itself are not taken over")
-            return
-        own = node.get(SPLIT)
-        if isinstance(own, dict):
-            name = key_of(text(node, "name") or last(place(node)), self.splits)
-            self.splits[name] = own
-            for field in nodes(node, "field"):
+    def _add(self, node: "RecordSet") -> None:
+        if node.data and not any(field.source for field in node.fields):
+            self._note(node, "rows in the document itself are not imported")
+        elif split := own(node, SPLIT):
+            self.splits[key_of(plain(node.name) or term(node.uuid), self.splits)] = split
+            for field in node.fields:
                 self._add_own(field)
-            return
-        self._understand(node)
+        else:
+            self._understand(node)
 
-    def _add_own(self, field: Node) -> None:
-        """A feature of a split of ours; its reader and files are told under `dshub:split`."""
-        if "value" not in field:
+    def _add_own(self, field: "Field") -> None:
+        """Add a feature of a split of ours, whose `dshub:split` has its reader and files."""
+        if field.value is None:
             feature = self._kinds.feature(field, [])
-            name = key_of(text(field, "name") or last(place(field)))
             if feature is not None:
-                self.features.setdefault(name, feature)
+                self.features.setdefault(_key(field), feature)
 
-    def _understand(self, node: Node) -> None:
-        fields = [item for item in nodes(node, "field") if self._is_column(item)]
+    def _understand(self, node: "RecordSet") -> None:
+        fields = [field for field in node.fields if self._is_column(field)]
         source = self._main_source(node, fields)
+        name = self._split_name(node)
+        self.splits[name] = {}
         if source is None:
             return
         encodings = self._files.encodings(source)
-        columns: list[Column] = []
-        for field in fields:
-            column = self._column(field, source, encodings)
-            if column is not None:
-                columns.append(column)
-        if not columns:
-            self._note(node, "none of its fields is understood")
-            return
-        name = self._split_name(node)
-        self.splits[name] = self._split(node, columns, source)
+        found = [self._column(field, source, encodings) for field in fields]
+        columns = [column for column in found if column is not None]
         self._columns[name] = {column.key for column in columns}
+        self.splits[name] = self._split(node, columns, source)
 
-    def _split(self, node: Node, columns: Sequence[Column], source: str) -> Content:
+    def _split(self, node: "RecordSet", columns: Sequence[Column], source: str) -> Content:
         files = self._files.references(source)
         members = [item.partition(":")[2] for item in files if ":" in item]
         found = reading(columns, self._files.encodings(source), members)
         if not files:
-            self._note(node, f"what it is read from is no file that is understood: {source}")
+            self._note(node, f"its rows are in no file that is understood: {source}")
         if found is None:
-            told = "Croissant does not say how its rows are read from"
-            self._note(node, f"{told} {source}: choose a reader")
+            self._note(node, f"Croissant does not say how to read {source}: choose a reader")
             return {"files": {"rows": _one_or_more(files)}} if files else {}
         split: Content = {"reader": found.reader}
         split |= {"files": {found.part: _one_or_more(files)}} if files else {}
-        renamed = {theirs: ours for ours, theirs in found.columns.items() if ours != theirs}
+        renamed = {theirs: ours for ours, theirs in found.titles.items() if ours != theirs}
         if renamed:
             split["steps"] = [{"step": "rename", "columns": renamed}]
         if found.reader["format"] == "delimited":
-            self._note(node, "its columns are taken to be all that the header of the file names")
+            self._note(node, "the header of the file must name these columns and no others")
         return split
 
-    def _is_column(self, field: Node) -> bool:
+    def _is_column(self, field: "Field") -> bool:
         """Whether a field has a value of its own in each row."""
-        splits = any(link.rpartition("/")[0] in self._named for link in targets(field))
-        if "value" in field:
-            if not splits:
-                self._note(field, "the same value in every row is left out")
-            return False
-        if splits:
-            told = "splits that are told apart by it are not; make one of each, with its own files"
-            self._note(field, told)
-            return False
-        if nodes(field, "subField"):
-            self._note(field, "fields within a field are not understood")
-            return False
-        return True
+        names_split = field.references.field in self._split_fields
+        problem = ""
+        if field.value is not None:
+            problem = "" if names_split else "the same value in every row is left out"
+        elif names_split:
+            problem = "rows of several splits in one file: make a split of each, with its own files"
+        elif field.sub_fields:
+            problem = "fields within a field are not understood"
+        else:
+            return True
+        if problem:
+            self._note(field, problem)
+        return False
 
-    def _main_source(self, node: Node, fields: Sequence[Node]) -> str | None:
+    def _main_source(self, node: "RecordSet", fields: Sequence["Field"]) -> str | None:
         """The file or set of files that most fields come from."""
-        found = Counter(source for field in fields for source in [_source(field)] if source)
+        found = Counter(source for field in fields if (source := _source(field)))
         if not found:
             self._note(node, "no field says which file it comes from")
             return None
         return found.most_common(1)[0][0]
 
-    def _column(self, field: Node, source: str, encodings: Sequence[str]) -> Column | None:
-        own = _source(field)
-        if own != source:
-            told = f"it comes from {own or 'no file'}, the others from {source}: joins are not"
-            self._note(field, f"{told} understood; see the steps `join` and `attach`")
+    def _column(self, field: "Field", source: str, encodings: Sequence[str]) -> Column | None:
+        where = _source(field)
+        if where != source:
+            message = f"it comes from {where or 'no file'}, the others from {source}: joins are not"
+            self._note(field, f"{message} understood; see the steps `join` and `attach`")
             return None
         feature = self._kinds.feature(field, encodings)
         if feature is None:
             return None
-        key = key_of(text(field, "name") or last(place(field)))
-        known = self.features.setdefault(key, feature)
-        if known != feature:
-            self._note(field, f"it is another feature than {key!r} elsewhere, which is taken")
-        return Column(key, feature, texts(field, "dataType"), one(field, "source"))
+        key = _key(field)
+        if self.features.setdefault(key, feature) != feature:
+            self._note(field, f"it differs from the feature {key!r} elsewhere, which is used")
+        return Column(key, feature, types(field), field.source)
 
-    def _split_name(self, node: Node) -> str:
+    def _split_name(self, node: "RecordSet") -> str:
         """The value of the field that names the split, or the record set's own name."""
-        for field in nodes(node, "field"):
-            value = field.get("value")
-            named = any(link.rpartition("/")[0] in self._named for link in targets(field))
-            if named and isinstance(value, str):
-                return key_of(value, self.splits)
-        return key_of(last(place(node)) or text(node, "name"), self.splits)
+        for field in node.fields:
+            if field.references.field in self._split_fields and isinstance(field.value, str):
+                return key_of(field.value, self.splits)
+        return key_of(term(node.uuid), self.splits)
 
     def used(self) -> set[str]:
         """The resources that some split has files of."""
@@ -171,17 +149,20 @@ class ImportedRows:
                 found |= {item.partition(":")[0] for item in items if isinstance(item, str)}
         return found
 
-    def _note(self, node: Node, message: str) -> None:
-        self._notes.append(Note(place(node), message))
+    def _note(self, node: "RecordSet | Field", message: str) -> None:
+        self._notes.append(Note(node.uuid, message))
 
 
-def _source(field: Node) -> str | None:
+def _key(field: "Field") -> str:
+    """The name of a field's column in the manifest."""
+    return key_of(plain(field.name) or term(field.uuid))
+
+
+def _source(field: "Field") -> str | None:
     """The `@id` of the file or set of files that a field comes from."""
-    found = one(field, "source")
-    for key in ("fileObject", "fileSet", "distribution"):
-        for target in references(found, key):
-            return target
-    return None
+    source = field.source
+    identifier: str | None = source.file_object or source.file_set or source.distribution
+    return identifier
 
 
 def _one_or_more(files: Sequence[str]) -> str | list[str]:

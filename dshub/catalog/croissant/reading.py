@@ -1,138 +1,130 @@
-"""Looking into a JSON-LD document that anybody may have written.
+"""Read Croissant documents with mlcroissant, without any request."""
 
-Namespaces are taken off terms, whichever way they are written (`sc:name`, `https://schema.org/name`,
-`name`). Nothing here raises on a value of another type than Croissant asks for: it counts as not
-being there.
-"""
-
+import json
+import logging
 import re
-from collections.abc import Container
+import threading
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dshub.catalog.checks import unused
+from dshub.catalog.faults import Fault
+from dshub.errors import ManifestError, MissingExtraError
 
-_NAMESPACES = re.compile(
-    r"(?:https?://schema\.org/|http://mlcommons\.org/(?:croissant|schema)/|"
-    r"http://purl\.org/dc/terms/|schema:|sc:|cr:|ml:|dct:)"
-)
-_OWN = "urn:x-dshub:"
-_VALUES = {"@type", "dataType"}  # whose values are terms too
-_PLAIN = {"@context", "data", "examples", "value"}  # JSON that is no JSON-LD
+if TYPE_CHECKING:
+    from mlcroissant import Context, Metadata, Node
 
-Node = dict[str, Any]
+_SECONDS = 30  # for one document; references within it can make the work exponential
+_MOST, _LONGEST = 20, 500  # errors of mlcroissant that are shown, and characters of each
 
 
-def normalised(value: Any, *, term_values: bool = False) -> Any:
-    """The same document with terms without namespaces, and text that UTF-8 can write."""
+def load(document: Any, source: str) -> "Metadata":
+    """The metadata of a document, validated.
+
+    Raises:
+        ManifestError: mlcroissant refuses it, or it refers to a context elsewhere.
+        MissingExtraError: mlcroissant is not installed.
+    """
+    try:
+        import mlcroissant
+    except ImportError as error:
+        raise MissingExtraError(package="mlcroissant", extra="croissant") from error
+    logging.getLogger("absl").setLevel(logging.ERROR)  # it warns of every @context but its own
+    if not isinstance(document, dict):
+        raise refused(source, "it is not a JSON object")
+    if any(map(_is_remote, _contexts(document))):
+        raise refused(source, "its @context is at a URL; put the terms into the document")
+    context = mlcroissant.Context()
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            outcome.append(mlcroissant.Metadata.from_json(ctx=context, json_=_copied(document)))
+        except Exception as error:  # noqa: BLE001  # a hostile document can raise any of them
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)  # a daemon: Python's exit ends it
+    thread.start()
+    thread.join(_SECONDS)
+    if not outcome:
+        raise refused(source, f"mlcroissant did not finish reading it within {_SECONDS} seconds")
+    if isinstance(outcome[0], Exception):
+        raise refused(source, *_problems(outcome[0], context)) from None
+    return outcome[0]
+
+
+def refused(source: str, *problems: str) -> ManifestError:
+    """The error for a document that cannot be imported."""
+    hint = "correct the Croissant document, then import it again"
+    faults = [Fault("", problem) for problem in problems]
+    return ManifestError(source=source, faults=faults, hint=hint)
+
+
+def _copied(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with a context of its own, which mlcroissant changes."""
+    context = document.get("@context")
+    return document | {"@context": dict(context) if isinstance(context, dict) else {}}
+
+
+def _contexts(document: Any) -> Iterator[Any]:
+    """The values under every `@context` and `@import`, at any depth."""
+    values = [document]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            yield from (value[key] for key in ("@context", "@import") if key in value)
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
+
+
+def _is_remote(context: Any) -> bool:
+    """Whether a context is, or lists, an address."""
+    listed = context if isinstance(context, list) else [context]
+    return any(isinstance(item, str) for item in listed)
+
+
+def _problems(error: Exception, context: "Context") -> list[str]:
+    """The errors that mlcroissant lists, or the exception it failed with."""
+    if isinstance(error, RecursionError):
+        return ["it is nested too deeply, refers to itself, or has an empty object"]
+    problems = sorted(context.issues.errors)[:_MOST]
+    problems = problems or [f"mlcroissant cannot read it: {type(error).__name__}: {error}"]
+    return [" ".join(problem.split())[:_LONGEST] for problem in problems]
+
+
+def own(node: "Node", term: str) -> dict[str, Any]:
+    """The value of a term of ours, such as `dshub:split`; empty where there is none."""
+    value = node.extra_properties.get(term.replace("dshub:", "urn:x-dshub:"))
+    try:
+        content = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def plain(value: Any) -> str:
+    """A text; of several languages English or the first. Or empty."""
     if isinstance(value, dict):
-        return {
-            term(key): (
-                encodable(item)
-                if term(key) in _PLAIN or term(key).startswith("dshub:")
-                else normalised(item, term_values=term(key) in _VALUES)
-            )
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [normalised(item, term_values=term_values) for item in value]
-    if isinstance(value, str):
-        return term(value) if term_values else encodable(value)
-    return value
+        value = value.get("en", next(iter(value.values()), ""))
+    return value if isinstance(value, str) else ""
 
 
-def term(text: str) -> str:
-    """A term without its namespace; ours keep their prefix."""
-    text = encodable(text)
-    if text.startswith(_OWN):
-        return f"dshub:{text.removeprefix(_OWN)}"
-    return _NAMESPACES.sub("", text, count=1) if _NAMESPACES.match(text) else text
-
-
-def encodable(value: Any) -> Any:
-    """The same value without halves of surrogate pairs in its texts, which JSON may hold."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [encodable(item) for item in value]
-    if isinstance(value, dict):
-        return {encodable(key): encodable(item) for key, item in value.items()}
-    return value
-
-
-def many(node: Node, key: str) -> list[Any]:
-    """The values under a key, none, one or several."""
-    found = node.get(key)
-    if isinstance(found, dict) and "@list" in found:
-        found = found["@list"]
-    if found is None:
-        return []
-    return found if isinstance(found, list) else [found]
-
-
-def nodes(node: Node, key: str) -> list[Node]:
-    """The values under a key that are nodes."""
-    return [item for item in many(node, key) if isinstance(item, dict)]
-
-
-def one(node: Node, key: str) -> Node:
-    """The first value under a key that is a node; empty where there is none."""
-    return next(iter(nodes(node, key)), {})
-
-
-def text(node: Node, key: str) -> str:
-    """The first text under a key; of several languages English or the first. Or empty."""
-    for item in many(node, key):
-        if isinstance(item, dict):
-            item = item.get("@value", item.get("en", next(iter(item.values()), "")))  # noqa: PLW2901
-        if isinstance(item, str):
-            return item
-        if isinstance(item, int | float) and not isinstance(item, bool):
-            return str(item)
-    return ""
-
-
-def texts(node: Node, key: str) -> list[str]:
-    """Every text under a key."""
-    return [item for item in many(node, key) if isinstance(item, str)]
-
-
-def references(node: Node, key: str) -> list[str]:
-    """The `@id`s under a key."""
-    found = [item.get("@id") if isinstance(item, dict) else item for item in many(node, key)]
-    return [item for item in found if isinstance(item, str)]
-
-
-def flag(node: Node, key: str) -> bool:
-    """Whether a key is true, as a value or as text."""
-    return any(item is True or item in {"True", "true"} for item in texts_or_flags(node, key))
-
-
-def texts_or_flags(node: Node, key: str) -> list[str | bool]:
-    """Every text and truth value under a key."""
-    return [item for item in many(node, key) if isinstance(item, str | bool)]
-
-
-def place(node: Node) -> str:
-    """What a node is called in messages: its `@id`, or its name."""
-    found = node.get("@id")
-    return found if isinstance(found, str) else text(node, "name")
-
-
-def last(identifier: str) -> str:
-    """The last part of an `@id`: `label` of `train/label`."""
-    return re.split(r"[/#]", identifier.rstrip("/#"))[-1]
+def term(uri: str) -> str:
+    """The last part of an identifier: `label` of `train/label`, `Text` of a data type."""
+    return re.split(r"[/#]", uri.rstrip("/#"))[-1]
 
 
 def key_of(title: str, taken: Container[str] = ()) -> str:
     """A key for a manifest, made of a title; another one where it is taken."""
-    plain = re.sub(r"[^a-z0-9_-]+", "-", title.lower()).strip("-_") or "unnamed"
-    return unused(plain, taken, "-")
+    name = re.sub(r"[^a-z0-9_-]+", "-", title.lower()).strip("-_") or "unnamed"
+    return unused(name, taken, "-")
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something of a Croissant document that is not in the manifest, or not as it stood there.
+    """Something in a Croissant document that the manifest lacks or states differently.
 
     Attributes:
         id: the `@id` of the thing; empty for the dataset as a whole.

@@ -19,11 +19,11 @@ VERSIONS: tuple[Version, ...] = get_args(Version)
 
 CONFORMS = "http://mlcommons.org/croissant/"  # with the version behind it
 
-# Terms of our own; each holds JSON with what Croissant's terms do not say of that thing.
+# Terms of our own; each holds JSON with facts that Croissant has no term for.
 DATASET, RESOURCE = "dshub:dataset", "dshub:resource"
 SPLIT, FEATURE = "dshub:split", "dshub:feature"
 
-# Terms that are the same word in the namespace of Croissant.
+# Terms that map to the same word in the namespace of Croissant.
 _TERMS = (
     "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format "
     "includes isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated "
@@ -35,8 +35,8 @@ _TERMS_1_1 = "annotation arrayShape containedIn excludes isArray readLines sdVer
 def context(version: Version) -> dict[str, Any]:
     """The `@context` of a version.
 
-    As in the appendix of each text, with `https://schema.org/` also in 1.1: the validator
-    refuses the `http` that is printed there.
+    As in the appendix of each specification, but with `https://schema.org/` also in 1.1: the
+    validator refuses the `http` that is printed there.
     """
     terms = _TERMS.split() + (_TERMS_1_1.split() if version == "1.1" else [])
     by_language = {"@container": "@language"}
@@ -58,7 +58,7 @@ def context(version: Version) -> dict[str, Any]:
     }
 
 
-# Atomic types that say the width besides, as the reference implementation knows them.
+# Atomic types with a width, as in the reference implementation.
 WIDTHS = {
     dtype: f"cr:{dtype.replace('uint', 'UInt').replace('int', 'Int').replace('float', 'Float')}"
     for dtype in (
@@ -79,8 +79,8 @@ TAR, ZIP = "application/x-tar", "application/zip"
 CSV, TSV = "text/csv", "text/tab-separated-values"
 JSON, JSON_LINES = "application/json", "application/jsonlines"
 PARQUET, TEXT, BYTES = "application/x-parquet", "text/plain", "application/octet-stream"
-PICTURES = {"jpeg": "image/jpeg", "png": "image/png"}
-SOUNDS = {"wav": "audio/wav", "flac": "audio/flac"}
+IMAGE_TYPES = {"jpeg": "image/jpeg", "png": "image/png"}
+AUDIO_TYPES = {"wav": "audio/wav", "flac": "audio/flac"}
 _COMPRESSIONS = {
     "gz": "application/gzip",
     "tgz": "application/gzip",
@@ -98,11 +98,11 @@ _SUFFIXES = {
     "jsonl": JSON_LINES,
     "parquet": PARQUET,
     "txt": TEXT,
-    "jpg": PICTURES["jpeg"],
-    "jpeg": PICTURES["jpeg"],
-    "png": PICTURES["png"],
+    "jpg": IMAGE_TYPES["jpeg"],
+    "jpeg": IMAGE_TYPES["jpeg"],
+    "png": IMAGE_TYPES["png"],
     "mat": "application/x-matlab-data",
-    **SOUNDS,
+    **AUDIO_TYPES,
 }
 
 
@@ -110,8 +110,8 @@ def encoding_formats(name: str, content: Iterable[str] = ()) -> str | list[str]:
     """The media types of a file, for `encodingFormat`.
 
     Args:
-        name: the file's name, or a pattern for names; its suffixes tell a compression.
-        content: types of what is inside, where the reader says more than the name.
+        name: the file's name, or a pattern for names; its suffixes indicate a compression.
+        content: types of the content, where the reader is more specific than the name.
     """
     parts = name.lower().rpartition("/")[2].split(".")[1:]
     found = list(content)
@@ -125,24 +125,24 @@ def encoding_formats(name: str, content: Iterable[str] = ()) -> str | list[str]:
 
 
 def identifier(*parts: str) -> str:
-    """An `@id`: parts with a slash between, without blanks or characters that IRIs forbid."""
+    """An `@id`: parts joined by slashes, without spaces or characters that IRIs forbid."""
     return "/".join(quote(part, safe="/*-._~") for part in parts)
 
 
 def reference(identifier: str) -> dict[str, str]:
-    """What stands for a thing that is described elsewhere in the document."""
+    """A reference to a node elsewhere in the document."""
     return {"@id": identifier}
 
 
 def free(name: str, taken: Container[str]) -> str:
-    """A name that no split or feature has; none of theirs ends in `_`."""
+    """A name that no split or feature has; theirs never end in `_`."""
     return f"{name}_" if name in taken else name
 
 
 def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any]:
     """`dataType` of a feature, and its shape where it has one.
 
-    Version 1.0 knows no shapes: only that there are several values.
+    Version 1.0 has no shapes, only a flag for several values.
 
     Args:
         feature: the column.

@@ -1,4 +1,4 @@
-"""A manifest's content as TOML that a person goes on with."""
+"""Write the content of a manifest as TOML for a person to complete."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from dshub.errors import MissingExtraError
 
 _REQUIRED = ("name", "version", "title", "summary", "task", "homepage")
 _TABLES = ("license", "resources", "features", "splits", "citations")
-_WIDTH = 80  # characters of a list from which it has several lines, and of each of those
+_WIDTH = 80  # characters of a line of a list; longer lists take several lines
 
 
 def to_toml(imported: Imported) -> str:
-    """A manifest with a comment in place of each thing that the document does not say.
+    """A manifest with a comment in place of each fact that the document lacks.
 
     Raises:
         MissingExtraError: tomlkit is not installed.
@@ -37,7 +37,7 @@ def to_toml(imported: Imported) -> str:
 
 
 def _is_table(value: Any) -> bool:
-    """Whether a value is a table, or a list of tables, and no plain value in their place."""
+    """True for a table or a list of tables."""
     if isinstance(value, list):
         return all(isinstance(item, Mapping) for item in value)
     return isinstance(value, Mapping)
@@ -86,7 +86,7 @@ def _value(tomlkit: Any, value: Any) -> Any:
 
 
 def _array(tomlkit: Any, items: list[Any]) -> Any:
-    """A list on one line, or on several that are full."""
+    """A list on one line, or on several full ones."""
     array = tomlkit.array()
     widths = [len(item.as_string()) + 2 for item in items]
     if sum(widths) <= _WIDTH:
