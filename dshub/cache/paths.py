@@ -85,16 +85,23 @@ def is_ours(relative: PurePath) -> bool:
 
 _KEY = re.compile(r"[0-9a-f]{16}")  # of a recipe
 _ANY = re.compile(r".*")
+_TABLE = re.compile(r".+\.(arrow|json|sha256)")
+_KEY_NOTE = re.compile(r"[0-9a-f]{16}\.json")
+_NOTE = re.compile(r".+\.json")
+_PIN = re.compile(r".+\.pin")
+_ACCEPTED = re.compile(r".+\.accepted")
+_MIRROR = re.compile(r"[0-9a-f]+\.(json|toml)")
+_MANIFEST = re.compile(r".+\.toml")
 _NAMES = {  # of each bucket: how deep its files lie, and the pattern of their names
     BLOBS: (range(2, 3), _ANY),
     REFERENCES: (range(2, 3), _ANY),
-    TABLES: (range(3, 5), re.compile(r".+\.(arrow|json|sha256)")),
-    SYNTHETIC: (range(2, 4), re.compile(rf"{_KEY.pattern}\.json")),
-    IMPORTS: (range(2, 4), re.compile(r".+\.json")),
-    PINS: (range(1, 3), re.compile(rf".+\{PIN_SUFFIX}")),
-    TERMS: (range(1, 3), re.compile(r".+\.accepted")),
-    MIRRORS: (range(1, 2), re.compile(r"[0-9a-f]+\.(json|toml)")),
-    REGISTRY: (range(2, 4), re.compile(r".+\.toml")),
+    TABLES: (range(3, 5), _TABLE),
+    SYNTHETIC: (range(2, 4), _KEY_NOTE),
+    IMPORTS: (range(2, 4), _NOTE),
+    PINS: (range(1, 3), _PIN),
+    TERMS: (range(1, 3), _ACCEPTED),
+    MIRRORS: (range(1, 2), _MIRROR),
+    REGISTRY: (range(2, 4), _MANIFEST),
 }
 
 

@@ -127,7 +127,6 @@ class _Part:
         if not 0 < self.row_bytes <= LARGEST_ROW:
             shape = "x".join(str(length) for length in lengths)
             raise ReadError(file=file.name, reason=f"its header promises {shape} values")
-        file.check_size(self.total)
         self._read = 0
 
     def read(self, rows: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from operator import add, iadd
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +240,6 @@ LIST_USES: list[Callable[[Any], Any]] = [
     lambda rows: add([0], rows),
     lambda rows: add(rows, [0]),
     lambda rows: rows * 2,
-    lambda rows: iadd([0], rows),
     lambda rows: rows[-1],
     lambda rows: rows[1:],
     lambda rows: [rows.pop(), len(rows), rows],

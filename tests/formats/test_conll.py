@@ -123,7 +123,7 @@ def test_a_line_of_another_form_is_an_error_with_its_number(line: bytes, told: s
 def test_one_endless_sentence_costs_no_memory() -> None:
     """A file without an empty line is refused, not kept as one row."""
     data = (b"x" * (1 << 20) + b" O\n") * 65
-    with pytest.raises(ReadError, match=r"file-0: line 6[45]: a sentence is longer"):
+    with pytest.raises(ReadError, match=r"file-0: line 1: a sentence is longer"):
         read(data)
 
 

@@ -348,7 +348,7 @@ def test_options_that_cannot_be(options: dict[str, object], told: str) -> None:
 
 def test_a_format_that_nobody_knows() -> None:
     """The error suggests the one that was meant."""
-    with pytest.raises(UnknownNameError, match="no reader named 'idxx'") as caught:
+    with pytest.raises(UnknownNameError, match="no format named 'idxx'") as caught:
         formats.create({"format": "idxx"})
     assert "idx" in caught.value.hint
 

@@ -245,7 +245,7 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
         lambda upstream: with_split(upstream.manifest(), reader={"format": "idy"}),
         UnknownNameError,
         3,
-        "no reader named 'idy'",
+        "no format named 'idy'",
     ),
 }
 

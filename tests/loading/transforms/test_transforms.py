@@ -305,7 +305,7 @@ def test_callables_of_ones_own_stand_after(dataset: Dataset) -> None:
     for _ in dataset.batches(32, layout="chw", transform=[NORMALIZE, note], threads=0):
         pass
     assert seen == first
-    with pytest.raises(ValueError, match="before your own"):
+    with pytest.raises(ValueError, match="then your own callables"):
         dataset.batches(4, transform=[note, NORMALIZE])
 
 
