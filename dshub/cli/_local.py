@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dshub.errors import StoreError
-
-if TYPE_CHECKING:
-    from dshub.publishing.pinning import Measured
+from dshub.publishing.pinning import Measured, measure
 
 
 def found(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
@@ -24,14 +21,12 @@ def found(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
     return {name: path for name, path in candidates.items() if path is not None}
 
 
-def measured(names: Mapping[str, str], paths: Sequence[Path]) -> "Iterator[tuple[str, Measured]]":
+def measured(names: Mapping[str, str], paths: Sequence[Path]) -> Iterator[tuple[str, Measured]]:
     """What each resource's file is, for those that are found.
 
     Raises:
         StoreError: one of them cannot be read.
     """
-    from dshub.publishing.pinning import measure
-
     for name, path in found(names, paths).items():
         try:
             yield name, measure(path)

@@ -90,22 +90,6 @@ def test_a_damaged_stand_in_is_made_again(dshub: Run, cache: Path) -> None:
     assert dshub("info", "mnist", "--json", DSHUB_SYNTHETIC="20").stdout == before
 
 
-def test_the_demo_keeps_to_its_folder_and_learns(dshub: Run, tmp_path: Path) -> None:
-    """It ends well without a network, saves a picture, and its classifier gets 9 of 10 right."""
-    image = pytest.importorskip("PIL.Image")
-    folder = tmp_path / "shown"
-    before = set(tmp_path.rglob("*"))
-    done = dshub("demo", "--folder", str(folder))
-    assert (done.returncode, done.stderr) == (0, "")
-    made = set(tmp_path.rglob("*")) - before
-    assert all(path.is_relative_to(folder) for path in made)
-    with image.open(folder / "pictures.png") as picture:
-        assert picture.format == "PNG"
-        assert len(set(picture.convert("L").tobytes())) > 2
-    shares = [float(part.split()[0]) for part in done.stdout.split("test accuracy")[1:]]
-    assert shares[-1] > 90
-
-
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
