@@ -16,7 +16,7 @@ class Answer:
     """The result of a command.
 
     Attributes:
-        data: what `--json` prints, besides `schema`.
+        data: the object of `--json`, without its `schema`.
         text: what a person reads on standard output; empty to print nothing.
         notes: remarks for a person, on standard error after the text.
         exit_code: of the command.

@@ -143,7 +143,7 @@ def plain(item: Item) -> dict[str, Any]:
 
 
 def _carry_out(cache: Cache, planned: Removals, *, dry_run: bool, yes: bool) -> Answer:
-    """Remove what is planned, after a question if that is much, and report it."""
+    """Remove planned items, after a question if they are many, and report them."""
     if not dry_run:
         _removing.confirm(
             _text(planned, dry_run=True),

@@ -117,6 +117,6 @@ def _in_color(image: Image.Image) -> list[list[str]]:
 
 
 def _in_gray(image: Image.Image) -> list[list[str]]:
-    """Each pixel as one of the 24 grays of the 256-colour palette."""
+    """Each pixel as one of the 24 grays of the 256-color palette."""
     pixels = np.asarray(image.convert("L")).astype(int)
     return [[f"5;{232 + value * 23 // 255}" for value in row] for row in pixels.tolist()]

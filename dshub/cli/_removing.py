@@ -34,8 +34,8 @@ def confirm(
         yes: the user has confirmed it in the call.
 
     Raises:
-        UsageError: there is no terminal to ask on.
-        DshubError: the answer is no.
+        UsageError: no terminal is available.
+        DshubError: the answer was no.
     """
     reasons = [f"this removes everything, {size(bytes_)}"] if everything else []
     if bytes_ > LARGE and not everything:

@@ -20,7 +20,7 @@ from dshub.settings import Settings
 SCHEMA = 1  # of every --json answer; raised when a field changes its meaning
 QUIET = "dshub.quiet"  # in a context's `meta`: whether remarks are left out
 
-# besides what JSON escapes itself: what `harmless` takes out, and bytes of names that are no text
+# what JSON leaves alone: characters that `harmless` removes, and bytes of names that are not text
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # Begins a style. Data cannot contain it, so that every other escape in a text is theirs, not ours.
@@ -50,7 +50,7 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """Data as JSON. What would command a terminal, or cannot be written to it, is escaped."""
+    """Data as JSON. Terminal commands and characters that cannot be encoded are escaped."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     shown = json.dumps(data, indent=indent, ensure_ascii=not is_utf8)
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)

@@ -46,12 +46,12 @@ DECODERS = ("cv2", "simplejpeg", "turbojpeg", "imagecodecs", "torchcodec")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "polars", "ray")
 
 NO_NETWORK = (
-    "check the connection and the proxy; or name a mirror in DSHUB_MIRROR; DSHUB_OFFLINE=1 says "
-    "that there is no network"
+    "check the connection and the proxy, name a mirror in DSHUB_MIRROR, or set DSHUB_OFFLINE=1 to "
+    "work without a network"
 )
 SHARED = (
     "they can choose what you load: share a cache only with people you trust, or take write access "
-    "away with `chmod go-w`; docs/settings.md says what is checked"
+    "away with `chmod go-w`; docs/settings.md lists the checks"
 )
 CHECK_MIRROR = "check DSHUB_MIRROR; where a mirror is down, upstream is asked"
 
@@ -71,7 +71,7 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        thing: what was checked.
+        thing: its subject.
         state: `bad` if it does not work, `note` if a person may want to know.
         fact: the result.
         advice: what to do about it.
@@ -126,7 +126,7 @@ def _cache(hub: Hub) -> Iterator[Finding]:
         yield from _others(root)
     free = hub.store.free()
     little = free is not None and free < LITTLE
-    advice = "`dshub cache ls` shows what is kept; DSHUB_CACHE names another folder"
+    advice = "`dshub cache ls` lists cached items; DSHUB_CACHE moves the cache"
     yield Finding("space", "note" if little else "ok", f"{size(free)} free", advice * little)
     for place in hub.store.layers:
         there = os.access(place, os.R_OK | os.X_OK)
@@ -209,7 +209,7 @@ def _hosts(hub: Hub) -> Finding:
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
-    """An address on each of some hosts: those of one's own manifests, then those of most files."""
+    """An address on each of some hosts: of DSHUB_REGISTRY first, then those with most files."""
     by_host: dict[str, str] = {}
     for registry in (Registry(settings.registry, built_in=False), Registry()):
         files = [item for one in registry.manifests() for item in one.resources.values()]

@@ -153,16 +153,16 @@ def _file(item: Fetched) -> dict[str, Any]:
 
 
 def _done(request: Request, outcome: Outcome) -> str:
-    """What happened, and what to do next."""
+    """The outcome, and how to load the data."""
     new = [item for item in outcome.fetched if item.source != "cache"]
     seconds, ready, lines = outcome.seconds, bool(outcome.tables), []
     if new:
         total = sum(item.job.resource.size or 0 for item in new)
         hosts = dict.fromkeys(_origin(item.source) for item in new)
         rate = f", {size(int(total / seconds))}/s" if seconds > 0.05 else ""
-        told = f"{size(total)} in {seconds:.1f} s{rate}"
+        speed = f"{size(total)} in {seconds:.1f} s{rate}"
         files = counted(len(new), "file")
-        lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {told}")
+        lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {speed}")
     lines += _troubles(new)
     for manifest in request.manifests:
         splits = ", ".join(f"{key} {split.rows:,}" for key, split in manifest.splits.items())
@@ -178,15 +178,15 @@ def _done(request: Request, outcome: Outcome) -> str:
 
 
 def _troubles(items: Sequence[Fetched]) -> list[str]:
-    """What went wrong on the way, a line for each host: the files came from elsewhere."""
-    found: dict[str, list[str]] = {}
+    """Failed attempts, a line for each host; the files came from elsewhere."""
+    reasons: dict[str, list[str]] = {}
     for item in items:
         for error in item.attempts:
             address, _, reason = str(error).partition(": ")
-            found.setdefault(_origin(address), []).append(reason)
+            reasons.setdefault(_origin(address), []).append(reason)
     return [
         f"  not from {flat(where)}: {first}" + (f" ({1 + len(others)} files)" if others else "")
-        for where, (first, *others) in found.items()
+        for where, (first, *others) in reasons.items()
     ]
 
 

@@ -175,7 +175,7 @@ class _Work:
         return Answer(data, self._text(outline, data["next"]))
 
     def _write(self, outline: Outline, *, take: bool) -> dict[str, Any]:
-        """Write the manifest if it fits the files; returns what was written."""
+        """Write the manifest if it fits the files; returns facts about it."""
         keys = resource_keys(outline, self._target.name)
         with self._staged as staged:
             places = {path: path for path in keys}

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from dshub.cache.disk import disk_faults
 from dshub.cli import _local, _screen
 from dshub.cli._answer import Answer, answering
-from dshub.errors import DshubError, StoreError
+from dshub.errors import DshubError
 from dshub.progress import size
 from dshub.publishing.pinning import file_names, pin
 
@@ -40,11 +41,8 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
         listed = ", ".join(sorted(set(names.values())))
         hint = "files are matched by their names in the manifest"
         raise DshubError(f"none of its files was found: {listed}", hint=hint)
-    try:
+    with disk_faults(manifest, "write"):
         changed = [] if dry_run else pin(manifest, measured)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(path=str(manifest), action="write", reason=reason) from error
     missing = sorted(names.keys() - measured.keys())
     data = {
         "resources": {name: asdict(item) for name, item in measured.items()},

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from PIL import Image
 
+from dshub.cache.disk import disk_faults
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature, NumberFeature
 from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
@@ -18,7 +19,6 @@ from dshub.cli._answer import Answer, answering
 from dshub.cli._pictures import blocks, captioned, sheet, terminal_can_show
 from dshub.datasets.split_expressions import unknown_split
 from dshub.display import one_line
-from dshub.errors import StoreError
 from dshub.hub.hub import Hub
 from dshub.publishing.site.cells import to_rgb, words
 from dshub.publishing.site.samples import Sample, class_counts, sample, told_counts
@@ -208,11 +208,8 @@ def _write(taken: Sample, rows: int, path: Path) -> Answer:
     captions = [_caption(labels[number], labels.features) for number in taken.rows(rows)]
     note = "synthetic, not real data" if taken.synthetic else ""
     image = captioned(images, captions, side=112, columns=8, note=note)
-    try:
+    with disk_faults(path, "write"):
         image.save(path, "PNG")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(path=str(path), action="write", reason=reason) from error
     return Answer({"path": str(path), "synthetic": taken.synthetic}, str(path))
 
 
