@@ -40,7 +40,7 @@ GROUPS = {
         "serve": "Serve a mirror or the cache over HTTP.",
         "site": "Write the catalog as web pages.",
         "export": "Export a dataset to other file formats.",
-        "croissant": "Convert between manifests and Croissant.",
+        "croissant": "Describe a dataset in Croissant, or import a document.",
     },
     "Try": {
         "demo": "Run a demo without a network.",

@@ -84,7 +84,7 @@ def painted(text: str, style: int | str) -> str:
 
 
 def width(text: str) -> int:
-    """Visible characters of a text."""
+    """Characters of a text that are seen."""
     return len(_STYLED.sub("", text))
 
 

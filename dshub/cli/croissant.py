@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dshub.catalog.manifest import Resource
 
 
-@click.command(short_help="Convert between manifests and Croissant.")
+@click.command(short_help="Describe a dataset in Croissant, or import a document.")
 @click.argument("arguments", nargs=-1, metavar="[NAME | PATH...]", type=_screen.DatasetName())
 @click.option("--version", type=click.Choice(VERSIONS), default="1.1", help="Of Croissant.")
 @click.option("--mirror", metavar="URL", help="Give files the addresses they have on a mirror.")
