@@ -1,105 +1,49 @@
-"""The command `dshub`: one file per command, loaded when it is run.
+"""The command `dshub`: one file per command, imported when it is run.
 
-Data goes to standard output, everything else to standard error. Every command that answers has
-`--json`, an object with a `schema` number. Exit codes are those of `dshub.errors`; 2 is a wrong
-call, 130 an interruption, after which whatever was fetched is kept.
+Answers go to standard output, everything else to standard error; `dshub.cli._answer` prints them,
+also as JSON. Exit codes are those of `dshub.errors`; 2 is a usage error, 130 an interruption, after
+which completed downloads are kept.
 """
 
 import codecs
 import io
-import os
+import logging
 import signal
 import sys
-from typing import Any, cast
+import traceback
+from typing import Any
 
 import click
 
-from dshub import __version__, plugins
+from dshub import __version__
 from dshub.cli import _screen
+from dshub.cli._commands import Commands
 from dshub.display import harmless, one_line, redacted
 from dshub.errors import DshubError
-
-MEANT = {  # what other programs call it
-    "clean": "cache gc",
-    "clear": "cache rm",
-    "convert": "export",
-    "delete": "cache rm",
-    "describe": "info",
-    "download": "fetch",
-    "du": "cache du",
-    "get": "fetch",
-    "head": "preview",
-    "load": "fetch",
-    "ls": "list",
-    "pull": "fetch",
-    "remove": "cache rm",
-    "rm": "cache rm",
-    "show": "info",
-    "status": "cache ls",
-    "version": "--version",
-    "view": "preview",
-}
+from dshub.settings import Settings
 
 INTERRUPTED = 130
 TERMINATED = 143
 
 
 class Terminated(BaseException):
-    """Somebody ended the process with SIGTERM; like KeyboardInterrupt, no error of the program."""
-
-
-class Commands(click.Group):
-    """Finds a command in the file of its name."""
-
-    # The signatures are click's.
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(plugins.names("cli"))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in plugins.built_in("cli") and cmd_name not in plugins.names("cli"):
-            return None
-        return cast("click.Command", plugins.module("cli", cmd_name).command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"there is no command {args[0]!r}.{self._meant(ctx, *args)}")
-        return super().resolve_command(ctx, args)
-
-    def _meant(self, ctx: click.Context, name: str, *rest: str) -> str:
-        """What somebody may have meant by a command that there is not."""
-        import difflib
-
-        if name == "help":
-            return f" Did you mean `dshub {' '.join([*rest, '--help'])}`?"
-        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-        meant = MEANT.get(name) or next(iter(close), None)
-        return f" Did you mean `dshub {meant}`?" if meant else ""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:  # the reader of our output went away: `dshub list | head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+    """The process got SIGTERM; like KeyboardInterrupt, not an error of the program."""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dshub")
-@click.option("--debug", is_flag=True, help="Show where an error came from.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    """Datasets onto this machine, verified, and into your training loop, fast.
+    """Download datasets, verify them, and load them fast.
 
     \b
-      dshub demo                     see it work, without any network
-      dshub list                     what there is
-      dshub fetch fashion-mnist      get it, verified and ready to load
+      dshub demo                     run a demo without a network
+      dshub list                     list datasets
+      dshub fetch fashion-mnist      download one and prepare it for loading
       python -c "import dshub; print(dshub.load('fashion-mnist'))"
 
-    Settings are environment variables: DSHUB_CACHE, DSHUB_MIRROR, DSHUB_OFFLINE and others,
-    see docs/settings.md. For completion in your shell, see docs/cli.md.
+    Configure dshub with environment variables such as DSHUB_CACHE, DSHUB_MIRROR and DSHUB_OFFLINE;
+    see docs/settings.md. For shell completion, see docs/cli.md.
     """
     del debug  # read by `main`, also where the group itself fails
     _set_up_log()
@@ -112,10 +56,10 @@ def main() -> None:
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except Terminated:
-        _say("terminated; what was fetched is kept")
+        _say("terminated; completed downloads are kept")
         code = TERMINATED
     except click.exceptions.Abort:
-        _say("interrupted; what was fetched is kept")
+        _say("interrupted; completed downloads are kept")
         code = INTERRUPTED
     except click.ClickException as error:
         shown = io.StringIO()
@@ -128,10 +72,10 @@ def main() -> None:
 
 
 def _write_what_can_be_written() -> None:
-    """See that a sign which standard output cannot encode costs that sign, and not the answer.
+    """Replace characters that standard output cannot encode, rather than fail.
 
-    Windows writes into files and pipes in the code page of the machine. Bytes of a name that are
-    no text go out as they are.
+    Windows writes into files and pipes in the code page of the machine. Bytes of a file name that
+    are not text are passed through.
     """
     output = sys.stdout
     if isinstance(output, io.TextIOWrapper) and output.errors == "strict":
@@ -146,8 +90,6 @@ def _end(number: int, frame: object) -> None:
 
 def _explain(error: DshubError) -> int:
     if "--debug" in sys.argv:
-        import traceback
-
         _say(redacted("".join(traceback.format_exception(error))))
     _say(f"{_screen.bold(_screen.colored('error:', 'red'))} {error}")
     if error.hint:
@@ -155,24 +97,21 @@ def _explain(error: DshubError) -> int:
     return error.exit_code
 
 
-def _set_up_log() -> None:
-    from dshub.settings import Settings
+class _LogLine(logging.Formatter):
+    """One line for each message, whatever it contains."""
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's
+        return one_line(redacted(super().formatMessage(record)))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's
+        return harmless(redacted(super().formatException(ei)))
+
+
+def _set_up_log() -> None:
     level = Settings.read().log
     if level is not None:
-        import logging
-
-        class Line(logging.Formatter):
-            """A line for each message, whatever is in it."""
-
-            def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's
-                return one_line(redacted(super().formatMessage(record)))
-
-            def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's
-                return harmless(redacted(super().formatException(ei)))
-
         handler = logging.StreamHandler()
-        handler.setFormatter(Line("%(name)s: %(message)s"))
+        handler.setFormatter(_LogLine("%(name)s: %(message)s"))
         logging.basicConfig(handlers=[handler])
         logging.getLogger("dshub").setLevel(level)
 

@@ -1,6 +1,7 @@
 """What files that are here say of an imported manifest: checksums, sizes, numbers of rows."""
 
 import copy
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 
 from dshub.catalog.croissant.importing import Imported
 from dshub.catalog.croissant.reading import Note
+from dshub.catalog.croissant.writing import to_toml
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.parsing import parse
 from dshub.cli import _local
 from dshub.errors import DshubError, ManifestError
+from dshub.publishing.pinning import file_name
+from dshub.tables.building import rows_of
 
 
 def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
@@ -20,8 +24,6 @@ def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
     Raises:
         StoreError: a file cannot be read.
     """
-    from dshub.publishing.pinning import file_name
-
     content = copy.deepcopy(imported.content)
     names = {key: file_name(item) for key, item in content["resources"].items()}
     files = _local.found(names, paths)
@@ -36,8 +38,6 @@ def _pin(
     resources: dict[str, dict[str, Any]], names: dict[str, str], paths: Sequence[Path]
 ) -> Iterator[Note]:
     """Write checksums and sizes that are not told; yields what is another file than was told."""
-    import hashlib
-
     found = _local.found(names, paths)
     for key, facts in _local.measured(names, paths):
         resource = resources[key]
@@ -80,8 +80,6 @@ def _count(imported: Imported, files: dict[str, Path]) -> Iterator[Note]:
 
 def _provisional(imported: Imported) -> Manifest:
     """A manifest that can be read with, whatever number of rows it says."""
-    from dshub.catalog.croissant.writing import to_toml
-
     content = copy.deepcopy(imported.content)
     for split in content["splits"].values():
         split.setdefault("rows", 1)
@@ -100,6 +98,4 @@ def _references(content: dict[str, Any]) -> Iterator[str]:
 
 
 def _rows(manifest: Manifest, split: str, files: dict[str, Path]) -> int:
-    from dshub.tables.building import rows_of
-
     return sum(batch.num_rows for batch in rows_of(manifest, split, files))

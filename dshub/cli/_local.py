@@ -1,17 +1,14 @@
-"""Files that a person names, found for the resources of a manifest."""
+"""Find the files of a manifest's resources in paths of the call."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dshub.errors import StoreError
-
-if TYPE_CHECKING:
-    from dshub.publishing.pinning import Measured
+from dshub.cache.disk import disk_faults
+from dshub.publishing.pinning import Measured, measure
 
 
 def found(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
-    """The file of each resource, for those that are among some files or below some folders.
+    """Find the files of resources among files and below folders, by name.
 
     Args:
         names: the file name of each resource.
@@ -24,20 +21,16 @@ def found(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
     return {name: path for name, path in candidates.items() if path is not None}
 
 
-def measured(names: Mapping[str, str], paths: Sequence[Path]) -> "Iterator[tuple[str, Measured]]":
-    """What each resource's file is, for those that are found.
+def measured(names: Mapping[str, str], paths: Sequence[Path]) -> Iterator[tuple[str, Measured]]:
+    """Checksums and size of each resource's file that is found.
 
     Raises:
         StoreError: one of them cannot be read.
     """
-    from dshub.publishing.pinning import measure
-
     for name, path in found(names, paths).items():
-        try:
-            yield name, measure(path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreError(path=str(path), action="read", reason=reason) from error
+        with disk_faults(path, "read"):
+            facts = measure(path)
+        yield name, facts
 
 
 def _named(top: Path, name: str) -> Iterator[Path]:

@@ -1,22 +1,23 @@
-"""Asking before much is removed: one rule for every command that removes."""
+"""Ask before removing much: one rule for every command that removes."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import click
 
 from dshub.cli import _screen
 from dshub.cli._amounts import things
+from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.progress import size
 
-LARGE = 10 * 10**9  # bytes that go without a question
+LARGE = 10 * 10**9  # bytes to remove without asking
 
-yes_option = click.option("--yes", is_flag=True, help="Remove without asking, as in a script.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask before removing.")
 
 
 def confirm(
-    listing: Callable[[], str],
+    listing: str,
     *,
     bytes_: int,
     everything: bool,
@@ -26,15 +27,15 @@ def confirm(
     """Ask before everything goes, more than `LARGE`, or what cannot be downloaded again.
 
     Args:
-        listing: says what would go.
-        bytes_: how much that is.
-        everything: whether nothing of use stays.
-        irreplaceable: what of it cannot be downloaded again.
+        listing: a table of what would be removed.
+        bytes_: total size.
+        everything: whether nothing useful stays.
+        irreplaceable: names of items that cannot be downloaded again.
         yes: the user has confirmed it in the call.
 
     Raises:
-        UsageError: there is no terminal to ask on.
-        DshubError: the answer is no.
+        UsageError: no terminal is available.
+        DshubError: the answer was no.
     """
     reasons = [f"this removes everything, {size(bytes_)}"] if everything else []
     if bytes_ > LARGE and not everything:
@@ -49,7 +50,7 @@ def confirm(
         raise click.UsageError(
             f"{question}. Nothing was removed: --yes confirms it, --dry-run shows what would go"
         )
-    _screen.note(listing())
-    _screen.note(question)
+    _screen.echo(listing, err=True)
+    _screen.echo(flat(question), err=True)
     if not click.confirm("Remove it?", err=True):
         raise DshubError("nothing was removed")

@@ -1,27 +1,31 @@
-"""What commands share: answers for people and for programs, and the names they are called with."""
+"""Text for terminals, styles and columns, and the type of dataset names."""
 
 import codecs
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from dshub.display import flat, harmless, one_line, redacted
 from dshub.errors import DshubError
+from dshub.settings import Settings
 
 SCHEMA = 1  # of every --json answer; raised when a field changes its meaning
+QUIET = "dshub.quiet"  # in a context's `meta`: whether remarks are left out
 
-# besides what JSON escapes itself: what `harmless` takes out, and bytes of names that are no text
+# what JSON leaves alone: characters that `harmless` removes, and bytes of names that are not text
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # Begins a style. Data cannot contain it, so that every other escape in a text is theirs, not ours.
 _MARK = f"\x1b{os.urandom(8).hex()}"
-_STYLED = re.compile(rf"{_MARK}(\d+m)")
+_STYLED = re.compile(rf"{_MARK}([\d;]+m)")
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
@@ -46,33 +50,36 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """Data as JSON. What would command a terminal, or cannot be written to it, is escaped."""
+    """Data as JSON. Terminal commands and characters that cannot be encoded are escaped."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     shown = json.dumps(data, indent=indent, ensure_ascii=not is_utf8)
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
 
 
 def note(message: str) -> None:
-    """Tell a person something that is not the answer, on one line."""
-    echo(flat(redacted(message)), err=True)
+    """Print a remark for a person on standard error, on one line; none with `--json`."""
+    context = click.get_current_context(silent=True)
+    if context is None or not context.meta.get(QUIET):
+        echo(flat(redacted(message)), err=True)
 
 
 def bold(text: str) -> str:
-    """Emphasised where the terminal can."""
-    return _styled(text, 1)
+    """Bold, on a terminal."""
+    return painted(text, 1)
 
 
 def dim(text: str) -> str:
-    """Less important."""
-    return _styled(text, 2)
+    """Dimmed, on a terminal."""
+    return painted(text, 2)
 
 
 def colored(text: str, color: str) -> str:
-    """In red, green, yellow or cyan where the terminal can."""
-    return _styled(text, _COLORS[color])
+    """Red, green, yellow or cyan, on a terminal."""
+    return painted(text, _COLORS[color])
 
 
-def _styled(text: str, style: int) -> str:
+def painted(text: str, style: int | str) -> str:
+    """In a style of ISO 6429, such as `1` or `38;5;240`."""
     return f"{_MARK}{style}m{flat(text)}{_MARK}0m" if text else ""
 
 
@@ -82,7 +89,7 @@ def width(text: str) -> int:
 
 
 def lines(text: str, indent: str = "") -> str:
-    """Text of several lines, each behind an indent that tells it from lines of ours."""
+    """Text of several lines, indented so that they differ from lines of dshub."""
     return "\n".join(f"{indent}{one_line(line)}" for line in text.splitlines())
 
 
@@ -107,8 +114,6 @@ def fitted(text: str, width: int) -> str:
 
 def terminal_width() -> int:
     """Columns of the terminal; without one, wide enough to cut nothing."""
-    import shutil
-
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
@@ -127,11 +132,8 @@ class DatasetName(click.ParamType):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        from dshub.hub.hub import Hub
-        from dshub.settings import Settings
+    ) -> list[CompletionItem]:
+        from dshub.hub.hub import Hub  # which `dshub --help` does not need
 
         try:
             names = Hub(settings=Settings.read(offline=True)).names()

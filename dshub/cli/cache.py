@@ -1,21 +1,213 @@
-"""`dshub cache`: what is kept on disk. Nothing else of dshub deletes."""
+"""`dshub cache`: show, check, pin and remove cached data. Nothing else of dshub deletes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import click
 
-from dshub.cli import _cache_pins, _cache_remove, _cache_show, _cache_verify
+from dshub.cli import _cache_remove, _screen
+from dshub.cli._amounts import ago, counted, things
+from dshub.cli._answer import Answer, answering
+from dshub.cli._cache_remove import plain
+from dshub.hub.hub import Hub
+from dshub.hub.upkeep.eviction import Share
+from dshub.hub.upkeep.inventory import Item
+from dshub.progress import size
+
+DAMAGED = 5  # exit code: bytes changed
+_HOLDERS = {  # state of the process that an unfinished file belongs to
+    "alive": "in use",
+    "dead": "left over",
+    "unknown": "perhaps in use",  # on another machine
+    "nobody": "",
+}
 
 
-@click.group(short_help="What is kept on disk: show, check, pin and remove it.")
+@click.group()
 def command() -> None:
-    """What is kept on disk: upstream files, tables, and what is unfinished.
+    """Show, check, pin and remove cached data.
 
     \b
-      dshub cache du                           what takes how much
-      dshub cache prune --max-size 50GB        keep within a size
+      dshub cache du                           disk usage by dataset
+      dshub cache prune --max-size 50GB        stay within a size
       dshub cache rm mnist
     """
 
 
-for part in (_cache_show, _cache_verify, _cache_remove, _cache_pins):
-    for subcommand in part.COMMANDS:
-        command.add_command(subcommand)
+@command.command("dir")
+@answering
+def folder() -> Answer:
+    """Print the cache folder.
+
+    \b
+      dshub cache dir
+      cd "$(dshub cache dir)"
+    """
+    root = str(Hub().store.root)
+    return Answer({"dir": root}, root)
+
+
+@command.command("ls")
+@click.argument("names", nargs=-1, type=_screen.DatasetName())
+@answering
+def listing(names: tuple[str, ...]) -> Answer:
+    """List cached items, largest first.
+
+    \b
+      dshub cache ls
+      dshub cache ls fashion-mnist
+      dshub cache ls --json | jq '[.items[].size] | add'
+
+    Items are files, tables and unfinished downloads: all of them, or those that NAMES need.
+    """
+    hub = Hub()
+    items = hub.cache.items(*names)
+    total = sum(item.size for item in items)
+    data = {"dir": str(hub.store.root), "size": total, "items": [plain(item) for item in items]}
+    note = f"{things(len(items))}, {size(total)} in {_screen.short_path(hub.store.root)}"
+    return Answer(data, _list(items), [note])
+
+
+@command.command("du")
+@answering
+def usage() -> Answer:
+    """Show disk usage by dataset.
+
+    \b
+      dshub cache du
+      dshub cache du --json | jq '.rows[] | select(.pinned)'
+
+    Files that several datasets share have a line of their own and count once.
+    """
+    hub = Hub()
+    rows = hub.cache.usage()
+    data = {
+        "dir": str(hub.store.root),
+        "rows": [
+            {"datasets": list(row.datasets), **_sums([row])}
+            | {"used": int(row.used), "pinned": row.pinned}
+            for row in rows
+        ],
+        "total": _sums(rows),
+    }
+    note = f"in {_screen.short_path(hub.store.root)}; {size(hub.store.free())} are free"
+    return Answer(data, _table(rows) if rows else "", [note])
+
+
+@command.command("verify")
+@answering
+def verify() -> Answer:
+    """Verify every cached file and table.
+
+    \b
+      dshub cache verify
+
+    Damaged content is set aside, and `dshub fetch` replaces it. The exit code is 5 if anything is
+    damaged. `dshub verify NAME` checks one dataset, and its published figures too.
+    """
+    findings = list(Hub().cache.verify())
+    damaged = [finding for finding in findings if finding.state == "damaged"]
+    rows = [[_screen.colored("damaged", "red"), item.thing, item.detail] for item in damaged]
+    files, tables = (
+        sum(finding.state == "ok" and finding.thing.startswith(kind) for finding in findings)
+        for kind in ("file ", "table ")
+    )
+    notes = [f"intact: {counted(files, 'file')} and {counted(tables, 'table')}"]
+    notes += ["hint: `dshub fetch NAME` replaces damaged content"] if damaged else []
+    data = {"findings": [asdict(finding) for finding in findings]}
+    return Answer(data, _screen.columns(rows), notes, DAMAGED if damaged else 0)
+
+
+for part in _cache_remove.COMMANDS:
+    command.add_command(part)
+
+_names = click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
+
+
+@command.command("pin")
+@_names
+@answering
+def pin(names: tuple[str, ...]) -> Answer:
+    """Keep datasets in the cache.
+
+    \b
+      dshub cache pin fashion-mnist
+      dshub cache pin emnist
+
+    NAMES (datasets or families) need not be cached yet. `dshub cache ls` and `du` mark pinned data.
+    """
+    pinned = Hub().cache.pin(*names)
+    return Answer({"pinned": pinned}, f"pinned {', '.join(pinned)}")
+
+
+@command.command("unpin")
+@_names
+@answering
+def unpin(names: tuple[str, ...]) -> Answer:
+    """Allow pinned datasets to be removed.
+
+    \b
+      dshub cache unpin fashion-mnist
+    """
+    unpinned = Hub().cache.unpin(*names)
+    return Answer({"unpinned": unpinned}, f"unpinned {', '.join(unpinned)}")
+
+
+def _list(items: list[Item]) -> str:
+    if not items:
+        return ""
+    head = [*map(_screen.dim, ("SIZE", "KIND", "ITEM", "LAST USED")), ""]
+    rows = [head] + [
+        [size(item.size), item.kind, item.name, ago(item.used), _mark(item)] for item in items
+    ]
+    others = (max(_screen.width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
+    left = max(_screen.terminal_width() - sum(others), 20)
+    for row in rows[1:]:
+        row[2] = _screen.fitted(row[2], left)
+    return _screen.columns(rows, right=(0,))
+
+
+def _mark(item: Item) -> str:
+    if item.pinned:
+        return _pinned()
+    if item.irreplaceable:
+        return _screen.dim("last copy")
+    held = _HOLDERS[item.leftover.holder] if item.leftover else ""
+    return held and _screen.dim(held)
+
+
+def _pinned() -> str:
+    return _screen.colored("pinned", "cyan")
+
+
+def _sums(rows: list[Share]) -> dict[str, int]:
+    return {
+        part: sum(getattr(row, part) for row in rows)
+        for part in ("raw", "prepared", "partial", "other", "total")
+    }
+
+
+def _table(rows: list[Share]) -> str:
+    total = _sums(rows)
+    parts = [part for part in total if part != "other" or total[part]]
+    head = ("DATASET", *map(str.upper, parts), "LAST USED")
+    lines = [[*map(_screen.dim, head), ""]]
+    for row in rows:
+        mark = _pinned() if row.pinned else ""
+        lines.append([_title(row), *_cells(_sums([row]), parts), ago(row.used), mark])
+    lines.append([_screen.bold("total"), *_cells(total, parts), "", ""])
+    return _screen.columns(lines, right=range(1, 1 + len(parts)))
+
+
+def _title(row: Share) -> str:
+    if not row.datasets:
+        return _screen.dim("no dataset")
+    first, *others = row.datasets
+    if not others:
+        return first
+    rest = others[0] if len(others) == 1 else f"{len(others)} others"
+    return _screen.dim(f"shared by {first} and {rest}")
+
+
+def _cells(sums: dict[str, int], parts: Sequence[str]) -> list[str]:
+    return [size(sums[part]) if sums[part] else _screen.dim("-") for part in parts]

@@ -1,85 +1,80 @@
-"""`dshub cite`: what to cite for datasets."""
+"""`dshub cite`: print citations as BibTeX or CFF."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
+import msgspec
 
+from dshub.catalog.bibtex import bibtex
+from dshub.catalog.cff import cff, references
 from dshub.catalog.manifest import Citation, Manifest
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
+from dshub.hub.hub import Hub
 
 
-@click.command(short_help="What to cite for datasets: BibTeX or CFF.")
+@click.command()
 @click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
 @click.option(
     "--format",
-    "wanted",
-    type=click.Choice(["bibtex", "cff", "json"]),
+    "style",
+    type=click.Choice(["bibtex", "cff"]),
     default="bibtex",
-    help="bibtex (default), cff, or json, which is the same as --json.",
+    show_default=True,
+    help="How to write citations.",
 )
-@_screen.json_option
-def command(names: tuple[str, ...], wanted: str, as_json: bool) -> None:
-    """Print what the makers of NAMES want cited.
+@answering
+def command(names: tuple[str, ...], style: str) -> Answer:
+    """Print citations as BibTeX or CFF.
 
     \b
       dshub cite fashion-mnist >> paper.bib
       dshub cite glue squad
       dshub cite mnist --format cff > CITATION.cff
 
-    Entries have keys of their own. A dataset whose manifest knows no paper is cited by its page.
-    Of one dataset, CFF is a whole file; of several, the key `references` for your own.
+    Keys are unique. A dataset of NAMES without a paper in its manifest is cited by its homepage.
+    For one dataset, CFF is a whole file; for several, the key `references` for your own file.
     """
-    from dshub.hub.hub import Hub
-
-    hub = Hub()
-    found = hub.resolve(names).manifests
-    manifests = list({item.identifier: item for item in found}.values())  # mnist, and mnist@1.0.0
-    as_json = as_json or wanted == "json"
-    if wanted == "cff" and not as_json:
-        _screen.answer(False, {}, lambda: _cff(manifests))  # noqa: FBT003  # this is text
-        return
+    resolved = Hub().resolve(names).manifests
+    manifests = list({item.identifier: item for item in resolved}.values())
     entries = list(_entries(manifests))
-    data = {"citations": [_plain(*entry) for entry in entries]}
-    _screen.answer(as_json, data, lambda: "\n\n".join(_text(*entry) for entry in entries))
+    bibliography = "\n\n".join(_text(*entry) for entry in entries)
+    text = _cff(manifests) if style == "cff" else bibliography
+    return Answer({"citations": [_plain(*entry) for entry in entries]}, text)
 
 
 def _cff(manifests: Sequence[Manifest]) -> str:
-    from dshub.catalog.cff import cff, references
-
-    found = cff(manifests[0]) if len(manifests) == 1 else references(manifests)
-    return found.rstrip("\n")
+    text = cff(manifests[0]) if len(manifests) == 1 else references(manifests)
+    return text.rstrip("\n")
 
 
 Entry = tuple[Citation, list[Manifest]]
 
 
 def _entries(manifests: Sequence[Manifest]) -> Iterator[Entry]:
-    """Each citation once, with a key that no other one has, and the datasets that want it."""
-    import msgspec
-
-    wanted: dict[Citation, list[Manifest]] = {}
+    """Each citation once, with a unique key, and its datasets."""
+    cited_by: dict[Citation, list[Manifest]] = {}
     for manifest in manifests:
         for citation in manifest.citations or (_page(manifest),):
-            wanted.setdefault(citation, []).append(manifest)
+            cited_by.setdefault(citation, []).append(manifest)
     taken: set[str] = set()
-    for citation, of in wanted.items():
+    for citation, of in cited_by.items():
         key = _free(citation.key, taken)
         taken.add(key.casefold())  # BibTeX takes keys that differ in case for one
         yield msgspec.structs.replace(citation, key=key), of
 
 
 def _page(manifest: Manifest) -> Citation:
-    """The dataset itself, where its manifest knows no paper."""
+    """The dataset itself, if its manifest has no paper."""
     return Citation(
         type="misc", key=manifest.name, title=manifest.title, author=(), url=manifest.homepage
     )
 
 
 def _free(key: str, taken: set[str]) -> str:
-    """A key without the signs that BibTeX reserves, with a letter behind it if it is taken."""
-    import re
-
+    """A key without characters that BibTeX reserves, and with a suffix if it is taken."""
     plain = re.sub(r"[^\w:.+/-]", "-", key)
     for letter in ("", *"bcdefghijklmnopqrstuvwxyz"):
         if f"{plain}{letter}".casefold() not in taken:
@@ -88,17 +83,11 @@ def _free(key: str, taken: set[str]) -> str:
 
 
 def _plain(citation: Citation, of: Sequence[Manifest]) -> dict[str, Any]:
-    import msgspec
-
-    from dshub.catalog.bibtex import bibtex
-
     fields: dict[str, Any] = msgspec.to_builtins(citation)
     return {"datasets": [item.identifier for item in of], **fields, "bibtex": bibtex(citation)}
 
 
 def _text(citation: Citation, of: Sequence[Manifest]) -> str:
-    """An entry, under a line that says whose it is: BibTeX passes by what is in no entry."""
-    from dshub.catalog.bibtex import bibtex
-
+    """An entry below a line with its datasets, which BibTeX ignores."""
     names = ", ".join(f"{item.name} {item.version}" for item in of)
     return f"% {names}\n{bibtex(citation)}"

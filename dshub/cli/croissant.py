@@ -1,7 +1,7 @@
 """`dshub croissant`: describe a dataset in Croissant, or import a Croissant document."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ from dshub.catalog.croissant.vocabulary import VERSIONS
 from dshub.catalog.croissant.writing import to_toml
 from dshub.catalog.manifest import Resource
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
+from dshub.cli._readers import reader_faults
 from dshub.display import shown_url
 from dshub.errors import ManifestError, StoreError
+from dshub.hub.hub import Hub
 
 
-@click.command(short_help="Describe a dataset in Croissant, or import a document.")
+@click.command()
 @click.argument("arguments", nargs=-1, metavar="[NAME | PATH...]", type=_screen.DatasetName())
 @click.option(
     "--version", type=click.Choice(VERSIONS), default="1.1", help="The version of Croissant."
@@ -33,16 +36,15 @@ from dshub.errors import ManifestError, StoreError
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
-@_screen.json_option
+@answering
 def command(
     arguments: tuple[str, ...],
     version: Any,
     mirror: str | None,
     document: Path | None,
     output: Path | None,
-    as_json: bool,
-) -> None:
-    """Describe NAME in Croissant (JSON-LD), or make a manifest from a Croissant document.
+) -> Answer:
+    """Describe a dataset in Croissant, or import a document.
 
     \b
       dshub croissant fashion-mnist -o croissant.json
@@ -57,19 +59,13 @@ def command(
     if document is not None:
         if mirror:
             raise click.UsageError("--mirror is for the other direction")
-        _import(document, [Path(item) for item in arguments], output, as_json=as_json)
-    elif len(arguments) == 1:
-        _export(arguments[0], version, mirror, output, as_json=as_json)
-    else:
+        return _import(document, [Path(item) for item in arguments], output)
+    if len(arguments) != 1:
         raise click.UsageError("name one dataset, or a document with --import")
+    return _export(arguments[0], version, mirror, output)
 
 
-def _export(
-    name: str, version: Any, mirror: str | None, output: Path | None, *, as_json: bool
-) -> None:
-    from dshub.cli._readers import reader_faults
-    from dshub.hub.hub import Hub
-
+def _export(name: str, version: Any, mirror: str | None, output: Path | None) -> Answer:
     if mirror and shown_url(mirror) != mirror:
         raise click.UsageError("--mirror: the document would publish the password or the query")
     manifest = Hub().registry.manifest(name)
@@ -78,7 +74,7 @@ def _export(
         raise ManifestError(source=name, faults=faults)
     document = to_croissant(manifest, version=version, address=_address(mirror))
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    _answer(text, output, {"croissant": document}, as_json=as_json)
+    return _answer(text, output, {"croissant": document})
 
 
 def _address(mirror: str | None) -> Callable[[Resource], str] | None:
@@ -88,7 +84,7 @@ def _address(mirror: str | None) -> Callable[[Resource], str] | None:
     return lambda resource: f"{mirror.rstrip('/')}/{blob_path(resource.digest)}"
 
 
-def _import(document: Path, paths: list[Path], output: Path | None, *, as_json: bool) -> None:
+def _import(document: Path, paths: list[Path], output: Path | None) -> Answer:
     for path in paths:
         if not path.exists():
             raise click.UsageError(f"there is no {path}")
@@ -105,12 +101,10 @@ def _import(document: Path, paths: list[Path], output: Path | None, *, as_json: 
         key: [{"id": note.id, "message": note.message} for note in notes]
         for key, notes in (("notes", imported.notes), ("missing", imported.missing))
     }
-    _answer(text, output, {"manifest": text, **listed}, as_json=as_json)
-    if not as_json:
-        _report(imported, output)
+    return _answer(text, output, {"manifest": text, **listed}, *_notes(imported, output))
 
 
-def _answer(text: str, output: Path | None, data: dict[str, Any], *, as_json: bool) -> None:
+def _answer(text: str, output: Path | None, data: dict[str, Any], *notes: str) -> Answer:
     """Write a text to a file, or show it."""
     if output is not None:
         try:
@@ -119,16 +113,12 @@ def _answer(text: str, output: Path | None, data: dict[str, Any], *, as_json: bo
         except OSError as error:
             reason = error.strerror or str(error)
             raise StoreError(path=str(output), action="write", reason=reason) from error
-        data = {"path": str(output), **data}
-    if as_json or output is None:
-        _screen.answer(as_json, data, lambda: text.rstrip("\n"))
+        return Answer({"path": str(output), **data}, notes=notes)
+    return Answer(data, text.rstrip("\n"), notes)
 
 
-def _report(imported: Imported, output: Path | None) -> None:
-    """Print the notes, and the next step."""
-    for note in imported.notes:
-        _screen.note(f"note: {note}")
-    for note in imported.missing:
-        _screen.note(f"missing: {note}")
-    shown = output or "FILE"
-    _screen.note(f"review it, then run `dshub check {shown}` to see what it still lacks")
+def _notes(imported: Imported, output: Path | None) -> Iterator[str]:
+    """Notes of the import, and the next step."""
+    yield from (f"note: {note}" for note in imported.notes)
+    yield from (f"missing: {note}" for note in imported.missing)
+    yield f"review it, then run `dshub check {output or 'FILE'}` to see what it still lacks"

@@ -1,51 +1,48 @@
-"""`dshub demo`: the whole way of a dataset, in seconds and without any network."""
+"""`dshub demo`: make, serve, fetch, load and train on a synthetic dataset, without a network."""
 
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import numpy as np
+from PIL import Image
 
-from dshub.cli import _screen
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.registry import Registry
+from dshub.cli import _pictures, _screen
+from dshub.datasets.dataset import Dataset
+from dshub.hub.hub import Hub
 from dshub.progress import Silent, size
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from dshub.catalog.manifest import Manifest
-    from dshub.datasets.dataset import Dataset
-    from dshub.hub.hub import Hub
+from dshub.publishing.serve.server import serving
+from dshub.settings import Settings
+from dshub.synthetic.stand_in import stand_in
 
 TRAIN_ROWS, EPOCHS, BATCH, RATE = 6000, 3, 128, 0.3
 
 
-@click.command(short_help="See it work, without any network.")
+@click.command()
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the demo keeps what it makes (default: demo/ in the cache).",
+    help="Folder for the demo's files (default: demo/ in the cache).",
 )
 def command(folder: Path | None) -> None:
-    """See the whole way of a dataset, in seconds and without any network.
+    """Run a demo without a network.
 
     \b
       dshub demo
 
-    It makes a synthetic stand-in for MNIST in upstream's own format, serves it over HTTP on this
-    machine, fetches and verifies it with the ordinary code, loads it, shows some pictures, and
-    trains a small classifier on its batches.
+    Makes a synthetic MNIST in upstream's format, serves it over HTTP on this machine, fetches,
+    verifies and loads it, shows some images, and trains a small classifier on its batches.
     """
-    from dshub.hub.hub import Hub
-    from dshub.settings import Settings
-
     began = time.monotonic()
     folder = folder or Settings.read().cache / "demo"
     for part in ("upstream", "cache"):
         shutil.rmtree(folder / part, ignore_errors=True)
 
-    _screen.echo(f"{_screen.bold('dshub demo')}  no network is used; all it makes is in")
+    _screen.echo(f"{_screen.bold('dshub demo')}  no network is used; its files are in")
     _screen.echo(f"{_screen.short_path(folder)}\n")
 
     upstream = Hub(settings=Settings(cache=folder / "upstream"), progress=Silent())
@@ -55,9 +52,9 @@ def command(folder: Path | None) -> None:
     _learn(train, test)
 
     _screen.echo(f"\nDone in {time.monotonic() - began:.1f} s. Real data next:\n")
-    _screen.echo("  dshub list                   what there is")
-    _screen.echo("  dshub fetch fashion-mnist    get it, verified and ready to load")
-    _screen.echo("  dshub cache ls               what is kept, and how large it is")
+    _screen.echo("  dshub list                   list datasets")
+    _screen.echo("  dshub fetch fashion-mnist    download one and prepare it for loading")
+    _screen.echo("  dshub cache ls               list cached items")
 
 
 def _step(number: int, title: str) -> None:
@@ -68,10 +65,8 @@ def _say(text: str) -> None:
     _screen.echo(f"   {text}")
 
 
-def _make(upstream: "Hub") -> "Manifest":
-    from dshub.synthetic.stand_in import stand_in
-
-    _step(1, "Make a stand-in for MNIST from its manifest")
+def _make(upstream: Hub) -> Manifest:
+    _step(1, "Make a synthetic MNIST from its manifest")
     manifest = stand_in(upstream.registry.manifest("mnist"), upstream.store, rows=TRAIN_ROWS)
     rows = ", ".join(f"{name} {split.rows:,}" for name, split in manifest.splits.items())
     _say(f"{rows} synthetic rows, in the files and format of upstream:")
@@ -80,12 +75,7 @@ def _make(upstream: "Hub") -> "Manifest":
     return manifest
 
 
-def _fetch(manifest: "Manifest", upstream: "Hub", cache: Path) -> "tuple[Dataset, Dataset]":
-    from dshub.catalog.registry import Registry
-    from dshub.hub.hub import Hub
-    from dshub.publishing.serve.server import serving
-    from dshub.settings import Settings
-
+def _fetch(manifest: Manifest, upstream: Hub, cache: Path) -> tuple[Dataset, Dataset]:
     with serving(upstream.store.root) as url:
         _step(2, "Serve it as a mirror, and fetch it from there")
         _say(f"DSHUB_MIRROR={url} dshub fetch mnist")
@@ -98,30 +88,28 @@ def _fetch(manifest: "Manifest", upstream: "Hub", cache: Path) -> "tuple[Dataset
         fetched = hub.fetch("mnist")
         total = sum(item.job.resource.size or 0 for item in fetched)
         seconds = time.monotonic() - began
-        _say(f"{len(fetched)} files, {size(total)}: every checksum fits; ready in {seconds:.2f} s")
+        _say(f"{len(fetched)} files, {size(total)}: all checksums match; ready in {seconds:.2f} s")
     _step(3, 'Load it: train = load("mnist", split="train")')
     began = time.monotonic()
     train, test = hub.load("mnist", "train"), hub.load("mnist", "test")
     _say(f"{train}")
-    _say(f"two splits opened in {1000 * (time.monotonic() - began):.1f} ms, memory mapped")
+    _say(f"opened two splits in {1000 * (time.monotonic() - began):.1f} ms, memory-mapped")
     return train, test
 
 
-def _show(train: "Dataset", folder: Path) -> None:
-    from dshub.cli import _pictures
-
-    sheet = _pictures.grid(train[:30]["image"], 10)
+def _show(train: Dataset, folder: Path) -> None:
+    images = [Image.fromarray(pixels[:, :, 0]) for pixels in train[:30]["image"]]
     path = folder / "pictures.png"
-    _pictures.to_png(sheet).save(path)
+    _pictures.sheet(images, side=84, columns=10, gap=6).save(path)
     if _pictures.terminal_can_show():
-        few = _pictures.grid(train[:12]["image"], 6)
+        few = _pictures.sheet(images[:12], side=28, columns=6, gap=2)
         width = min(_screen.terminal_width() - 6, 90)
         for line in _pictures.blocks(few, width).splitlines():
             _say(line)
-    _say(f"the first pictures, synthetic: {_screen.short_path(path)}")
+    _say(f"the first images, synthetic: {_screen.short_path(path)}")
 
 
-def _learn(train: "Dataset", test: "Dataset") -> None:
+def _learn(train: Dataset, test: Dataset) -> None:
     _step(4, f"Train a softmax classifier in NumPy: train.batches({BATCH}, shuffle=True)")
     for epoch, loss, accuracy, rate in _epochs(train, test):
         _say(
@@ -130,10 +118,8 @@ def _learn(train: "Dataset", test: "Dataset") -> None:
         )
 
 
-def _epochs(train: "Dataset", test: "Dataset") -> Iterator[tuple[int, float, float, float]]:
+def _epochs(train: Dataset, test: Dataset) -> Iterator[tuple[int, float, float, float]]:
     """Epoch, mean loss, accuracy on the test rows, and training rows a second."""
-    import numpy as np
-
     weights = np.zeros((28 * 28 + 1, 10), np.float32)
     x_test, y_test = _inputs(test[:]["image"]), test["label"]
     loader = train.batches(BATCH, shuffle=True, seed=0)
@@ -150,16 +136,12 @@ def _epochs(train: "Dataset", test: "Dataset") -> Iterator[tuple[int, float, flo
         yield epoch, float(np.mean(losses)), accuracy, rate
 
 
-def _inputs(pictures: "np.ndarray") -> "np.ndarray":
+def _inputs(pictures: np.ndarray) -> np.ndarray:
     """Pictures as rows of float32 around 0, with a constant 1 at the end."""
-    import numpy as np
-
     flat = pictures.reshape(len(pictures), -1).astype(np.float32) / 255 - 0.5
     return np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1)
 
 
-def _softmax(scores: "np.ndarray") -> "np.ndarray":
-    import numpy as np
-
+def _softmax(scores: np.ndarray) -> np.ndarray:
     exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))

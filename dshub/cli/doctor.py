@@ -1,44 +1,57 @@
-"""`dshub doctor`: whether this machine is fit for the work, and what to do where it is not."""
+"""`dshub doctor`: diagnose problems with this machine."""
 
 import os
 import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import click
+from filelock import FileLock
+from PIL import __version__ as pillow
+from PIL import features
 
+from dshub.cache.paths import blob_path
+from dshub.catalog.registry import Registry
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
 from dshub.display import shown_url
+from dshub.download.links import ask
+from dshub.download.sources import Job, sources
+from dshub.download.transports import Transports
+from dshub.download.transports.http import certificates
 from dshub.errors import StoreError, TransportError
+from dshub.hub.hub import Hub
+from dshub.mirrors.mirrors import Mirrors
 from dshub.progress import size
-
-if TYPE_CHECKING:
-    from dshub.download.transports import Transports
-    from dshub.hub.hub import Hub
-    from dshub.settings import Settings
+from dshub.settings import Settings
 
 State = Literal["ok", "note", "bad"]
 
-LITTLE = 5_000_000_000  # bytes free below which it is said
+LITTLE = 5_000_000_000  # free bytes that call for a note
 SAMPLE_BYTES, SAMPLE_SECONDS = 20_000_000, 3.0  # at most, to measure a mirror
-SAMPLES = 20  # files asked for before a mirror counts as one that holds none of ours
-HOSTS = 3  # asked before the network counts as down
+SAMPLES = 20  # files to request before a mirror counts as having none of ours
+HOSTS = 3  # to ask before the network counts as down
 PATIENCE = 5.0  # seconds to wait for a host
 DECODERS = ("cv2", "simplejpeg", "turbojpeg", "imagecodecs", "torchcodec")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "polars", "ray")
 
 NO_NETWORK = (
-    "check the connection and the proxy; or name a mirror in DSHUB_MIRROR; DSHUB_OFFLINE=1 says "
-    "that there is no network"
+    "check the connection and the proxy, name a mirror in DSHUB_MIRROR, or set DSHUB_OFFLINE=1 to "
+    "work without a network"
 )
 SHARED = (
     "they can choose what you load: share a cache only with people you trust, or take write access "
-    "away with `chmod go-w`; docs/settings.md says what is checked"
+    "away with `chmod go-w`; docs/settings.md lists the checks"
 )
 CHECK_MIRROR = "check DSHUB_MIRROR; where a mirror is down, upstream is asked"
 
@@ -55,12 +68,12 @@ sys.exit(3)
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        thing: what.
-        state: `bad` where something will not work, `note` where a person may want to know.
-        fact: what was found.
+        thing: its subject.
+        state: `bad` if it does not work, `note` if a person may want to know.
+        fact: the result.
         advice: what to do about it.
     """
 
@@ -70,28 +83,24 @@ class Finding:
     advice: str = ""
 
 
-@click.command(short_help="Whether this machine is fit, and what to do where it is not.")
-@_screen.json_option
-@click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
-    """Look at the cache, its locks, the network, mirrors and decoders, and give a verdict.
+@click.command()
+@answering
+def command() -> Answer:
+    """Diagnose problems with this machine.
 
     \b
       dshub doctor
       DSHUB_MIRROR=https://mirror.example dshub doctor
 
-    Exit code 1 where something will not work.
+    Checks the cache, its locks, the network, mirrors and decoders. The exit code is 1 if something
+    does not work.
     """
-    from dshub.hub.hub import Hub
-
     hub = Hub()
     findings = [*_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
-    bad = [finding for finding in findings if finding.state == "bad"]
+    bad = [finding.thing for finding in findings if finding.state == "bad"]
     data = {"healthy": not bad, "findings": [asdict(finding) for finding in findings]}
-    _screen.answer(as_json, data, lambda: _text(findings))
-    if not as_json:
-        _screen.note(_verdict(bad))
-    ctx.exit(1 if bad else 0)
+    verdict = f"{len(bad)} of these do not work: {', '.join(bad)}" if bad else "everything works"
+    return Answer(data, _text(findings), [verdict], int(bool(bad)))
 
 
 def _text(findings: list[Finding]) -> str:
@@ -105,14 +114,7 @@ def _text(findings: list[Finding]) -> str:
     return _screen.columns(rows)
 
 
-def _verdict(bad: list[Finding]) -> str:
-    if not bad:
-        return "all is well"
-    things = ", ".join(finding.thing for finding in bad)
-    return f"{len(bad)} of these will not work: {things}"
-
-
-def _cache(hub: "Hub") -> Iterator[Finding]:
+def _cache(hub: Hub) -> Iterator[Finding]:
     root = hub.store.root
     try:
         with hub.store.scratch() as folder:
@@ -124,7 +126,7 @@ def _cache(hub: "Hub") -> Iterator[Finding]:
         yield from _others(root)
     free = hub.store.free()
     little = free is not None and free < LITTLE
-    advice = "`dshub cache ls` shows what is kept; DSHUB_CACHE names another folder"
+    advice = "`dshub cache ls` lists cached items; DSHUB_CACHE moves the cache"
     yield Finding("space", "note" if little else "ok", f"{size(free)} free", advice * little)
     for place in hub.store.layers:
         there = os.access(place, os.R_OK | os.X_OK)
@@ -165,8 +167,6 @@ def _others_write(status: os.stat_result) -> bool:
 
 def _locks(folder: Path) -> Finding:
     """Hold a lock here, and see whether another process gets it too."""
-    from filelock import FileLock
-
     path = folder / "probe.lock"
     try:
         with FileLock(path, timeout=1):
@@ -181,11 +181,7 @@ def _locks(folder: Path) -> Finding:
     return Finding("locks", "note", fact, advice)
 
 
-def _network(hub: "Hub") -> Iterator[Finding]:
-    from urllib.request import getproxies
-
-    from dshub.download.transports.http import certificates
-
+def _network(hub: Hub) -> Iterator[Finding]:
     if hub.settings.offline:
         yield Finding("network", "note", "DSHUB_OFFLINE forbids every connection")
     else:
@@ -200,10 +196,8 @@ def _network(hub: "Hub") -> Iterator[Finding]:
     yield Finding("certificates", "ok" if there else "bad", fact, advice)
 
 
-def _hosts(hub: "Hub") -> Finding:
+def _hosts(hub: Hub) -> Finding:
     """Ask hosts that the registry's files are on, until one answers."""
-    from dshub.download.links import ask
-
     silent = []
     for host, address in _addresses(hub.settings).items():
         (link,) = ask([address], timeout=min(hub.settings.timeout, PATIENCE))
@@ -214,21 +208,16 @@ def _hosts(hub: "Hub") -> Finding:
     return Finding("network", state, f"no source answers: {'; '.join(silent)}", NO_NETWORK)
 
 
-def _addresses(settings: "Settings") -> dict[str, str]:
-    """An address on each of some hosts: those of one's own manifests, then those of most files."""
-    from collections import Counter
-    from urllib.parse import urlsplit
-
-    from dshub.catalog.registry import Registry
-
-    found: dict[str, str] = {}
+def _addresses(settings: Settings) -> dict[str, str]:
+    """An address on each of some hosts: of DSHUB_REGISTRY first, then those with most files."""
+    by_host: dict[str, str] = {}
     for registry in (Registry(settings.registry, built_in=False), Registry()):
         files = [item for one in registry.manifests() for item in one.resources.values()]
         addresses = {urlsplit(url).netloc: url for item in files for url in reversed(item.urls)}
         count = Counter(urlsplit(url).netloc for item in files for url in item.urls[:1])
         for host, _ in count.most_common(HOSTS):
-            found.setdefault(host, addresses[host])
-    return dict(list(found.items())[:HOSTS])
+            by_host.setdefault(host, addresses[host])
+    return dict(list(by_host.items())[:HOSTS])
 
 
 def _proxy(url: str) -> str:
@@ -236,7 +225,7 @@ def _proxy(url: str) -> str:
     return shown_url(url if "://" in url else f"http://{url}")
 
 
-def _mirrors(hub: "Hub") -> Iterator[Finding]:
+def _mirrors(hub: Hub) -> Iterator[Finding]:
     for mirror in hub.settings.mirrors:
         remote = "://" in mirror and not mirror.startswith("file:")
         if remote and hub.settings.offline:
@@ -247,12 +236,8 @@ def _mirrors(hub: "Hub") -> Iterator[Finding]:
             yield _mirror(hub, mirror)
 
 
-def _mirror(hub: "Hub", mirror: str) -> Finding:
+def _mirror(hub: Hub, mirror: str) -> Finding:
     """Ask a mirror for files of the registry until it gives one, and measure that."""
-    from contextlib import closing
-
-    from dshub.download.transports import Transports
-
     shown = shown_url(mirror)  # what is found is sent to others
     with closing(Transports(timeout=min(hub.settings.timeout, 5.0))) as transports:
         for address in _samples(hub, mirror):
@@ -266,12 +251,8 @@ def _mirror(hub: "Hub", mirror: str) -> Finding:
     return Finding("mirror", "note", fact, "upstream is asked for what a mirror does not have")
 
 
-def _samples(hub: "Hub", mirror: str) -> list[str]:
+def _samples(hub: Hub, mirror: str) -> list[str]:
     """Addresses on a mirror, one for each of some datasets; first of those that it lists."""
-    from dshub.cache.paths import blob_path
-    from dshub.download.sources import Job, sources
-    from dshub.mirrors.mirrors import Mirrors
-
     listed = [
         item.entry for item in Mirrors(hub.settings, hub.store).listed() if item.mirror == mirror
     ]
@@ -283,7 +264,7 @@ def _samples(hub: "Hub", mirror: str) -> list[str]:
     return list(found)[:SAMPLES]
 
 
-def _rate(transports: "Transports", address: str) -> int:
+def _rate(transports: Transports, address: str) -> int:
     """Bytes a second of a part of a file; raises TransportError."""
     began, count, buffer = time.monotonic(), 0, memoryview(bytearray(1 << 20))
     with transports.of(address).open(address) as answer:
@@ -296,14 +277,9 @@ def _rate(transports: "Transports", address: str) -> int:
 
 
 def _software() -> Iterator[Finding]:
-    from importlib.util import find_spec
-
-    from PIL import __version__ as version
-    from PIL import features
-
     turbo = features.check_feature("libjpeg_turbo")
     jpeg = "libjpeg-turbo" if turbo else "a slow JPEG library"
     others = [name for name in DECODERS if find_spec(name)]
-    yield Finding("decoders", "ok", ", ".join([f"Pillow {version} with {jpeg}", *others]))
-    found = [name for name in FRAMEWORKS if find_spec(name)]
-    yield Finding("frameworks", "ok", ", ".join(["numpy", *found]))
+    yield Finding("decoders", "ok", ", ".join([f"Pillow {pillow} with {jpeg}", *others]))
+    frameworks = [name for name in FRAMEWORKS if find_spec(name)]
+    yield Finding("frameworks", "ok", ", ".join(["numpy", *frameworks]))

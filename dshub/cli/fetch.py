@@ -1,33 +1,38 @@
-"""`dshub fetch`: get datasets, verified, and make them ready to load."""
+"""`dshub fetch`: download datasets, verify them, and prepare their tables."""
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from dshub.cache.paths import BLOBS
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
+from dshub.cli._answer import Answer, answering
 from dshub.display import flat, shown_url
+from dshub.download.fetcher import Fetched
+from dshub.download.session import host
 from dshub.errors import LockError
+from dshub.hub.hub import Hub
+from dshub.hub.lockfile import drift, names_in, read
+from dshub.hub.plan import Plan
+from dshub.hub.request import Request
+from dshub.hub.run import Outcome
+from dshub.hub.terms import accept
+from dshub.mirrors.mirrors import is_folder, to_folder
 from dshub.progress import size
-
-if TYPE_CHECKING:
-    from dshub.download.fetcher import Fetched
-    from dshub.hub.hub import Hub
-    from dshub.hub.plan import Plan
-    from dshub.hub.request import Request
-    from dshub.hub.run import Outcome
+from dshub.settings import Settings
 
 
-@click.command(short_help="Get datasets, verified, and make them ready to load.")
+@click.command()
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
-@click.option("--from", "source", metavar="DIR-or-URL", help="Take files only from there.")
-@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
-@click.option("--jobs", type=int, metavar="N", help="Connections at once (default 16).")
-@click.option("--locked", is_flag=True, help="Fail where dshub.lock does not hold; it says what.")
-@click.option("--no-prepare", is_flag=True, help="Leave the tables for later.")
-@_screen.json_option
+@click.option("--from", "source", metavar="DIR-or-URL", help="Download only from here.")
+@click.option("--dry-run", is_flag=True, help="Show what would be downloaded; download nothing.")
+@click.option("--jobs", type=int, metavar="N", help="Number of connections (default 16).")
+@click.option("--locked", is_flag=True, help="Fail if dshub.lock is out of date.")
+@click.option("--no-prepare", is_flag=True, help="Do not prepare tables.")
+@answering
 def command(
     names: tuple[str, ...],
     source: str | None,
@@ -35,32 +40,27 @@ def command(
     jobs: int | None,
     locked: bool,
     no_prepare: bool,
-    as_json: bool,
-) -> None:
-    """Get every file of NAMES (datasets or families), verified, and prepare their tables.
+) -> Answer:
+    """Download datasets.
 
     \b
       dshub fetch fashion-mnist
       dshub fetch mnist emnist --dry-run
       dshub fetch mnist --from /media/stick        a mirror, or plain files
       dshub fetch mnist --from https://mirror.example
-      dshub fetch --locked                         what dshub.lock pins, and nothing else
+      dshub fetch --locked                         exactly what dshub.lock pins
 
-    Interrupt it at any time: the next run goes on where this one stopped.
+    Every file of NAMES (datasets or families) is verified, and tables are prepared for loading.
+    An interrupted download resumes when run again.
     """
-    from dshub.hub.hub import Hub
-    from dshub.settings import Settings
-
     hub = Hub(settings=Settings.read(jobs=jobs))
     request = _locked(hub, names) if locked else hub.resolve(names)
     if not request:
-        raise click.UsageError("name datasets or families, or what is locked with --locked")
+        raise click.UsageError("name datasets or families, or use --locked")
     plan = hub.plan(request, tables=not no_prepare)
-    if not as_json:
-        _announce(hub, plan)
+    _announce(hub, plan)
     if dry_run:
-        _screen.answer(as_json, _planned(plan), lambda: _files(plan))
-        return
+        return Answer(_planned(plan), _files(plan))
     _ask(hub, plan)
     outcome = hub.run(plan, source=source)
     fetched = outcome.fetched
@@ -70,13 +70,11 @@ def command(
         "tables": [str(path) for path in outcome.tables.values()],
         "seconds": round(outcome.seconds, 3),
     }
-    _screen.answer(as_json, data, lambda: _done(request, outcome))
+    return Answer(data, _done(request, outcome))
 
 
-def _locked(hub: "Hub", names: tuple[str, ...]) -> "Request":
-    """The datasets of some names, or all that are locked; raises LockError where they differ."""
-    from dshub.hub.lockfile import drift, names_in, read
-
+def _locked(hub: Hub, names: tuple[str, ...]) -> Request:
+    """The named datasets, or all locked ones; raises LockError if they differ from the lock."""
     lock = hub.settings.lock
     if lock is None:
         raise click.UsageError("--locked needs a lock, and DSHUB_LOCK is off")
@@ -87,25 +85,23 @@ def _locked(hub: "Hub", names: tuple[str, ...]) -> "Request":
     return hub.resolve(names)
 
 
-def _ask(hub: "Hub", plan: "Plan") -> None:
-    """Show terms that have to be accepted, on a terminal, and remember a yes."""
+def _ask(hub: Hub, plan: Plan) -> None:
+    """Ask on a terminal for terms that must be accepted, and remember a yes."""
     if not (plan.terms and sys.stdin.isatty() and sys.stderr.isatty()):
         return  # the error says what to do without a terminal
-    from dshub.hub.terms import accept
-
     for manifest in plan.terms:
         terms = _screen.lines(manifest.license.terms or "", indent="  ")
         _screen.echo(f"\n{_screen.bold(manifest.identifier)}:\n{terms}", err=True)
         if manifest.license.source:
-            _screen.note(f"see {manifest.license.source}")
+            _screen.echo(flat(f"see {manifest.license.source}"), err=True)
         if click.confirm("Do you accept these terms?", err=True):
             accept(manifest, hub.store)
 
 
-def _announce(hub: "Hub", plan: "Plan") -> None:
+def _announce(hub: Hub, plan: Plan) -> None:
     """Sizes and free space, before the first byte."""
     manifests = plan.request.manifests
-    cached = f", {len(plan.cached)} already here" if plan.cached else ""
+    cached = f", {len(plan.cached)} cached" if plan.cached else ""
     count = len(plan.missing)
     unknown = " and some of unknown size" if None in [j.resource.size for j in plan.missing] else ""
     prepared = sum(manifest.prepared_size() for manifest in manifests)
@@ -120,7 +116,7 @@ def _announce(hub: "Hub", plan: "Plan") -> None:
     _screen.note(f"{tables}{free} are free in {_screen.short_path(hub.store.root)}")
 
 
-def _planned(plan: "Plan") -> dict[str, Any]:
+def _planned(plan: Plan) -> dict[str, Any]:
     def plain(jobs: Sequence[Any]) -> list[dict[str, Any]]:
         return [
             {
@@ -136,7 +132,7 @@ def _planned(plan: "Plan") -> dict[str, Any]:
     return {"missing": plain(plan.missing), "cached": plain(plan.cached), "size": plan.size}
 
 
-def _files(plan: "Plan") -> str:
+def _files(plan: Plan) -> str:
     rows = [
         [f"  {job.dataset}", job.name, size(job.resource.size), (job.resource.urls or ("",))[0]]
         for job in plan.missing
@@ -144,7 +140,7 @@ def _files(plan: "Plan") -> str:
     return _screen.columns(rows, right=(2,)) if rows else ""
 
 
-def _file(item: "Fetched") -> dict[str, Any]:
+def _file(item: Fetched) -> dict[str, Any]:
     return {
         "dataset": item.job.dataset,
         "name": item.job.name,
@@ -156,17 +152,17 @@ def _file(item: "Fetched") -> dict[str, Any]:
     }
 
 
-def _done(request: "Request", outcome: "Outcome") -> str:
-    """What happened, and what to do next."""
+def _done(request: Request, outcome: Outcome) -> str:
+    """The outcome, and how to load the data."""
     new = [item for item in outcome.fetched if item.source != "cache"]
     seconds, ready, lines = outcome.seconds, bool(outcome.tables), []
     if new:
         total = sum(item.job.resource.size or 0 for item in new)
         hosts = dict.fromkeys(_origin(item.source) for item in new)
         rate = f", {size(int(total / seconds))}/s" if seconds > 0.05 else ""
-        told = f"{size(total)} in {seconds:.1f} s{rate}"
+        speed = f"{size(total)} in {seconds:.1f} s{rate}"
         files = counted(len(new), "file")
-        lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {told}")
+        lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {speed}")
     lines += _troubles(new)
     for manifest in request.manifests:
         splits = ", ".join(f"{key} {split.rows:,}" for key, split in manifest.splits.items())
@@ -181,25 +177,21 @@ def _done(request: "Request", outcome: "Outcome") -> str:
     return "\n".join(lines)
 
 
-def _troubles(items: "Sequence[Fetched]") -> list[str]:
-    """What went wrong on the way, a line for each host: the files came from elsewhere."""
-    found: dict[str, list[str]] = {}
+def _troubles(items: Sequence[Fetched]) -> list[str]:
+    """Failed attempts, a line for each host; the files came from elsewhere."""
+    reasons: dict[str, list[str]] = {}
     for item in items:
         for error in item.attempts:
             address, _, reason = str(error).partition(": ")
-            found.setdefault(_origin(address), []).append(reason)
+            reasons.setdefault(_origin(address), []).append(reason)
     return [
         f"  not from {flat(where)}: {first}" + (f" ({1 + len(others)} files)" if others else "")
-        for where, (first, *others) in found.items()
+        for where, (first, *others) in reasons.items()
     ]
 
 
 def _origin(source: str) -> str:
     """The host of an address, or the folder of a file: of one in a mirror, the mirror."""
-    from dshub.cache.paths import BLOBS
-    from dshub.download.session import host
-    from dshub.mirrors.mirrors import is_folder, to_folder
-
     if not is_folder(source):
         return host(source)
     path = to_folder(source)

@@ -1,22 +1,22 @@
-"""`dshub import`: take files that are on this machine already."""
+"""`dshub import`: import files that are already on this machine."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
+from dshub.download.sources import Job
+from dshub.hub.hub import Hub
+from dshub.hub.request import Request
+from dshub.importing.datasets import ImportReport, Recognised
+from dshub.importing.files import Imported, Keep, Unlike
 from dshub.progress import size
 
-if TYPE_CHECKING:
-    from dshub.download.sources import Job
-    from dshub.hub.hub import Hub
-    from dshub.importing.datasets import ImportReport, Recognised
-    from dshub.importing.files import Imported, Keep, Unlike
 
-
-@click.command("import", short_help="Take files that are on this machine already.")
+@click.command("import")
 @click.argument("name", type=_screen.DatasetName())
 @click.argument(
     "paths",
@@ -26,41 +26,30 @@ if TYPE_CHECKING:
     metavar="PATH...",
 )
 @click.option("--copy", "keep", flag_value="copy", help="Copy files into the cache.")
-@click.option("--link", "keep", flag_value="link", help="Link to them: one file, two names.")
-@click.option("--reference", "keep", flag_value="reference", help="Leave them, and note where.")
-@click.option("--no-prepare", is_flag=True, help="Leave the tables for later.")
-@_screen.json_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    name: str,
-    paths: tuple[Path, ...],
-    keep: "Keep | None",
-    no_prepare: bool,
-    as_json: bool,
-) -> None:
-    """Take the files of NAME (a dataset or family) from PATHs: files, or folders to look through.
+@click.option("--link", "keep", flag_value="link", help="Hard-link files into the cache.")
+@click.option("--reference", "keep", flag_value="reference", help="Use files where they are.")
+@click.option("--no-prepare", is_flag=True, help="Do not prepare tables.")
+@answering
+def command(name: str, paths: tuple[Path, ...], keep: Keep | None, no_prepare: bool) -> Answer:
+    """Import files that are already on this machine.
 
     \b
       dshub import fashion-mnist ~/Downloads
       dshub import imagenet-1k ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar devkit/
       dshub import imagenet-1k /data/imagenet
 
-    Yours are only read. Files are recognised by their checksums, whatever they are called; a copy
-    that was compressed anew is taken where the manifest knows the checksum of the content.
-    Without an option a file shares its blocks with the cache where the file system can do that;
-    else it is copied up to 1 GiB, and larger ones stay where they are. A file that stays must stay
-    unchanged: the tables are made at once, and `dshub verify` tells.
+    Files of NAME (a dataset or family) are found by checksum in PATHs, files or folders to search,
+    whatever their names. A recompressed copy matches if the manifest has a checksum of the content.
+    Your files are only read. By default, a file shares its blocks with the cache if the file
+    system supports that; otherwise it is copied up to 1 GiB, and used where it is if larger. Do
+    not change a file that is used where it is: `dshub verify` reports it.
 
-    Other forms that the manifest knows, such as a folder for each class, are recognised by their
-    names and counted. Their tables are made from where they lie, and the checksum of each file is
-    kept beside the table. An interrupted import goes on where it was.
+    Other layouts in the manifest, such as a folder for each class, are found by their file names
+    and counted. Their tables are made from the files where they are, and checksums of the files
+    are kept beside the table. An interrupted import resumes when run again.
     """
-    from dshub.hub.hub import Hub
-
     hub = Hub()
     reports = hub.import_files(name, paths, keep=keep or "auto")
-    complete = all(report.complete for report in reports)
     tables = [] if no_prepare else list(_prepared(hub, name, reports))
     data = {
         "imported": [_taken(item) for report in reports for item in _imported(report)],
@@ -71,26 +60,25 @@ def command(
         "tables": tables,
     }
     rows = [row for report in reports for row in _rows(report)]
-    _screen.answer(as_json, data, lambda: _screen.columns(rows) if rows else "")
-    if not as_json:
-        for path in _unknown(paths, reports):
-            _screen.note(f"{path} is no file of {name}, by its checksum and by its name")
-        _tell(name, reports, bool(tables))
-    ctx.exit(0 if complete else 1)
+    strangers = [
+        f"{path} is not a file of {name}: neither its checksum nor its name matches"
+        for path in _unknown(paths, reports)
+    ]
+    complete = all(report.complete for report in reports)
+    notes = [*strangers, *_remarks(name, reports, ready=bool(tables))]
+    return Answer(data, _screen.columns(rows) if rows else "", notes, 0 if complete else 1)
 
 
-def _prepared(hub: "Hub", name: str, reports: "Sequence[ImportReport]") -> Iterator[str]:
-    """Make the tables of every split whose files are here."""
-    from dshub.hub.request import Request
-
+def _prepared(hub: Hub, name: str, reports: Sequence[ImportReport]) -> Iterator[str]:
+    """Prepare every split whose files are here."""
     for manifest, report in zip(hub.resolve(name).manifests, reports, strict=True):
         splits = [split for split, here in report.splits.items() if here]
         plan = hub.plan(Request.of(manifest, splits), files=False)
         yield from (str(folder) for folder in hub.run(plan).tables.values())
 
 
-def _unknown(paths: Sequence[Path], reports: "Sequence[ImportReport]") -> list[Path]:
-    """The files that were named and turned out to be nothing."""
+def _unknown(paths: Sequence[Path], reports: Sequence[ImportReport]) -> list[Path]:
+    """Files in the call that match nothing."""
     known = {item.source for report in reports for item in report.files}
     places = {item.path for report in reports for item in report.layouts}
     return [
@@ -103,19 +91,15 @@ def _unknown(paths: Sequence[Path], reports: "Sequence[ImportReport]") -> list[P
     ]
 
 
-def _imported(report: "ImportReport") -> "list[Imported]":
-    from dshub.importing.files import Imported
-
+def _imported(report: ImportReport) -> list[Imported]:
     return [item for item in report.files if isinstance(item, Imported)]
 
 
-def _unlike(report: "ImportReport") -> "list[Unlike]":
-    from dshub.importing.files import Unlike
-
+def _unlike(report: ImportReport) -> list[Unlike]:
     return [item for item in report.files if isinstance(item, Unlike)]
 
 
-def _taken(item: "Imported") -> dict[str, Any]:
+def _taken(item: Imported) -> dict[str, Any]:
     return {
         "name": item.job.name,
         "dataset": item.job.dataset,
@@ -125,7 +109,7 @@ def _taken(item: "Imported") -> dict[str, Any]:
     }
 
 
-def _wrong(item: "Unlike") -> dict[str, Any]:
+def _wrong(item: Unlike) -> dict[str, Any]:
     return {
         "name": item.job.name,
         "dataset": item.job.dataset,
@@ -134,7 +118,7 @@ def _wrong(item: "Unlike") -> dict[str, Any]:
     }
 
 
-def _layout(dataset: str, item: "Recognised") -> dict[str, Any]:
+def _layout(dataset: str, item: Recognised) -> dict[str, Any]:
     return {
         "dataset": dataset,
         "layout": item.layout,
@@ -146,7 +130,7 @@ def _layout(dataset: str, item: "Recognised") -> dict[str, Any]:
     }
 
 
-def _missing(job: "Job") -> dict[str, Any]:
+def _missing(job: Job) -> dict[str, Any]:
     return {
         "dataset": job.dataset,
         "name": job.name,
@@ -157,53 +141,46 @@ def _missing(job: "Job") -> dict[str, Any]:
     }
 
 
-def _rows(report: "ImportReport") -> list[list[str]]:
-    """A line for each thing: what it is, its state, and the fact behind it."""
-    found = [
-        [
-            item.job.name,
-            _green("found"),
-            f"{item.source}, {item.how}, {item.kept}",
-        ]
+def _rows(report: ImportReport) -> list[list[str]]:
+    """A line for each file or layout: name, state and detail."""
+    rows = [
+        [item.job.name, _green("found"), f"{item.source}, {item.how}, {item.kept}"]
         for item in _imported(report)
     ]
     for item in report.layouts:
         where = f"{item.title}, {item.path or 'files with checksums'}"
-        told = f"{where}: {item.files:,} files, {size(item.size)}"
+        fact = f"{where}: {item.files:,} files, {size(item.size)}"
         state = _screen.colored("incomplete", "red") if item.faults else _green("found")
-        found.append([item.split, state, "; ".join([told, *item.faults])])
-    found += [
-        [item.job.name, _screen.colored("not it", "red"), f"{item.source}, {item.reason}"]
+        rows.append([item.split, state, "; ".join([fact, *item.faults])])
+    rows += [
+        [item.job.name, _screen.colored("mismatch", "red"), f"{item.source}, {item.reason}"]
         for item in _unlike(report)
     ]
-    found += [
+    rows += [
         [job.name, _screen.colored("missing", "yellow"), f"{job.resource.name}, {_size(job)}"]
         for job in report.missing
     ]
-    return found
+    return rows
 
 
 def _green(text: str) -> str:
     return _screen.colored(text, "green")
 
 
-def _size(job: "Job") -> str:
+def _size(job: Job) -> str:
     known = job.resource.size
-    return "of a size that is not on record" if known is None else size(known)
+    return "size unknown" if known is None else size(known)
 
 
-def _tell(name: str, reports: "Sequence[ImportReport]", ready: bool) -> None:
+def _remarks(name: str, reports: Sequence[ImportReport], *, ready: bool) -> Iterator[str]:
     missing = [job for report in reports for job in report.missing]
     if missing:
         titles = ", ".join(job.title for job in missing)
-        _screen.note(f"{name} is not complete; not found: {titles}")
-        for told in dict.fromkeys(job.resource.instructions or "" for job in missing):
-            _screen.note(f"hint: {told or _elsewhere(name)}")
+        yield f"{name} is incomplete; not found: {titles}"
+        other = f"`dshub fetch {name}` downloads missing files; `dshub info {name}` shows details"
+        steps = dict.fromkeys(job.resource.instructions or other for job in missing)
+        yield from (f"hint: {step}" for step in steps)
     elif not any(report.files or report.layouts for report in reports):
-        _screen.note(f"{name} was complete already")
+        yield f"{name} was complete already"
     else:
-        _screen.note(f"{name} is complete" + (" and ready to load" if ready else ""))
-
-
-def _elsewhere(name: str) -> str:
-    return f"`dshub fetch {name}` gets what is missing; `dshub info {name}` tells what it is"
+        yield f"{name} is complete" + (" and ready to load" if ready else "")

@@ -1,9 +1,11 @@
-"""`dshub info`: everything that is known of a dataset."""
+"""`dshub info`: show a dataset's columns, splits, license, files and cache state."""
 
-from typing import TYPE_CHECKING, Any, assert_never
+import json
+from typing import Any, assert_never
 
 import click
 
+from dshub.cache.paths import TABLE_FILE
 from dshub.catalog.features import (
     AudioFeature,
     Feature,
@@ -14,27 +16,28 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.catalog.manifest import Limits, Manifest
+from dshub.catalog.parsing import to_json
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
 from dshub.display import flat
+from dshub.download.sources import jobs
+from dshub.hub.hub import Hub
+from dshub.importing.records import imports
 from dshub.progress import size
+from dshub.tables.recipe import find
+from dshub.tables.record import SUMS, Provenance, TableRecord
 
-if TYPE_CHECKING:
-    from dshub.hub.hub import Hub
 
-
-@click.command(short_help="Everything that is known of a dataset.")
+@click.command()
 @click.argument("name", type=_screen.DatasetName())
-@_screen.json_option
-def command(name: str, as_json: bool) -> None:
-    """Columns, classes, splits, licence, sources and sizes of NAME, and what is in the cache.
+@answering
+def command(name: str) -> Answer:
+    """Show a dataset's columns, splits, license, files and cache state.
 
     \b
       dshub info fashion-mnist
       dshub info emnist/letters --json
     """
-    from dshub.download.sources import jobs
-    from dshub.hub.hub import Hub
-
     hub = Hub()
     manifest = hub.info(name)
     fetcher = hub.fetcher()
@@ -42,7 +45,7 @@ def command(name: str, as_json: bool) -> None:
     imported = _imported(hub, manifest)
     versions = [] if name.endswith(".toml") else hub.registry.versions(manifest.name)
     data = {
-        "manifest": _plain(manifest),
+        "manifest": json.loads(to_json(manifest)),
         "digest": manifest.digest,
         "versions": versions,
         "size": manifest.size,
@@ -50,35 +53,21 @@ def command(name: str, as_json: bool) -> None:
         "cached": cached,
         "imported": imported,
     }
-    _screen.answer(as_json, data, lambda: _text(manifest, cached, imported))
+    return Answer(data, _text(manifest, cached, imported))
 
 
-def _imported(hub: "Hub", manifest: Manifest) -> list[dict[str, Any]]:
-    """What of it was imported in another layout, and what is known of the files."""
-    from dshub.importing.records import imports
-
-    found: list[dict[str, Any]] = []
+def _imported(hub: Hub, manifest: Manifest) -> list[dict[str, Any]]:
+    """Splits imported in another layout, and their files."""
+    layouts: list[dict[str, Any]] = []
     for record in imports(hub.store, manifest):
-        from dshub.cache.paths import TABLE_FILE
-        from dshub.tables.recipe import find
-        from dshub.tables.record import SUMS, Provenance, TableRecord
-
         folder = find(manifest, record.split, hub.store)
         made = TableRecord.read(folder / TABLE_FILE).provenance if folder else None
         sums = str(folder / SUMS) if folder and isinstance(made, Provenance) else None
         title = manifest.layouts[record.layout].title
-        told = {"layout": record.layout, "split": record.split, "title": title}
+        what = {"layout": record.layout, "split": record.split, "title": title}
         where = {"path": record.path or None, "files": record.files, "size": record.size}
-        found.append({**told, **where, "sums": sums})
-    return found
-
-
-def _plain(manifest: Manifest) -> Any:
-    import json
-
-    from dshub.catalog.parsing import to_json
-
-    return json.loads(to_json(manifest))
+        layouts.append({**what, **where, "sums": sums})
+    return layouts
 
 
 def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, Any]]) -> str:
@@ -96,22 +85,22 @@ def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, 
 
 
 def _layouts(manifest: Manifest, imported: list[dict[str, Any]]) -> str:
-    """The forms that `dshub import` knows besides, and what was imported of them."""
+    """Other layouts that `dshub import` recognizes, and those that were imported."""
     if not manifest.layouts:
         return ""
-    found = {item["layout"]: item for item in imported}
+    by_layout = {item["layout"]: item for item in imported}
     lines = []
     for name, layout in manifest.layouts.items():
         lines.append(f"  {layout.split}: {flat(layout.title)}  {_screen.dim(name)}")
-        if name in found:
-            item = found[name]
+        if name in by_layout:
+            item = by_layout[name]
             where = item["path"] or "files with checksums"
             lines.append(
                 f"    imported from {flat(where)}, {item['files']:,} files, {size(item['size'])}"
             )
             if item["sums"]:
                 lines.append(f"    their checksums: {item['sums']}")
-    return _screen.bold("Other forms that can be imported") + "\n" + "\n".join(lines)
+    return _screen.bold("Other layouts for `dshub import`") + "\n" + "\n".join(lines)
 
 
 def _facts(manifest: Manifest, cached: dict[str, bool]) -> str:
@@ -120,7 +109,7 @@ def _facts(manifest: Manifest, cached: dict[str, bool]) -> str:
     rows = [
         ["task", manifest.task],
         ["homepage", manifest.homepage],
-        ["licence", _license(manifest)],
+        ["license", _license(manifest)],
         *([["terms", manifest.license.terms]] if manifest.license.terms else []),
         ["download", size(manifest.size)],
         ["prepared", size(manifest.prepared_size())],
@@ -192,17 +181,17 @@ def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
         lines.append(f"    {_screen.dim(str(item.digest))}")
         lines += [f"    {url}" for url in item.urls]
         lines += [f"    {_screen.dim(text)}" for text in _limits(item.limits)]
-    told = [item.instructions for item in manifest.resources.values() if item.instructions]
-    lines += [_screen.lines(text, indent="  ") for text in dict.fromkeys(told)]
+    steps = [item.instructions for item in manifest.resources.values() if item.instructions]
+    lines += [_screen.lines(text, indent="  ") for text in dict.fromkeys(steps)]
     return _screen.bold("Files") + "\n" + "\n".join(lines)
 
 
 def _limits(limits: Limits) -> list[str]:
-    """What a file may unpack to, where its manifest says so."""
+    """Limits that a manifest sets for unpacking a file."""
     if limits == Limits():
         return []
-    told = f"{size(limits.unpacked)}, {limits.members:,} members, {limits.ratio:,} times its size"
-    return [f"unpacks to at most {told}"]
+    most = f"{size(limits.unpacked)}, {limits.members:,} members, {limits.ratio:,} times its size"
+    return [f"unpacks to at most {most}"]
 
 
 def _usage(manifest: Manifest) -> str:

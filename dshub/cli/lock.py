@@ -1,89 +1,70 @@
-"""`dshub lock`: write down which data a project means, and tell whether that still holds."""
+"""`dshub lock`: pin a project's datasets in dshub.lock, or check that file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
+from dshub.cli._answer import Answer, answering
 from dshub.display import flat
+from dshub.hub.hub import Hub
+from dshub.hub.lockfile import Lockfile, drift, entry, read
+from dshub.hub.request import Request
 
-if TYPE_CHECKING:
-    from dshub.hub.hub import Hub
-    from dshub.hub.request import Request
-
-DRIFTED = 5  # exit code: the data are not those that were pinned
+DRIFTED = 5  # exit code: the data are not the pinned ones
 
 
-@click.command(short_help="Pin the data of a project in dshub.lock, or check that.")
+@click.command()
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
-@click.option("--check", is_flag=True, help="Write nothing; say what differs from the lock.")
-@_screen.json_option
-@click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], check: bool, as_json: bool) -> None:
-    """Write version, checksums and fingerprints of NAMES into dshub.lock.
+@click.option("--check", is_flag=True, help="Report differences from the lock; write nothing.")
+@answering
+def command(names: tuple[str, ...], check: bool) -> Answer:
+    """Pin a project's datasets in dshub.lock.
 
     \b
-      dshub lock                      what [tool.dshub] in pyproject.toml names
-      dshub lock mnist glue           these too, or anew; what else is locked stays
+      dshub lock                      the datasets of [tool.dshub] in pyproject.toml
+      dshub lock mnist glue           add or update these; keep the others
       dshub lock mnist@1.0.0
-      dshub lock --check              for CI: exit code 5 where something has changed
+      dshub lock --check              for CI: exit code 5 if something has changed
 
-    The lock lies beside pyproject.toml. `load`, `fetch` and `info` then take the version that is
-    locked, and refuse a manifest that has changed since.
+    The lock holds versions, checksums and fingerprints, in a file beside pyproject.toml. `load`,
+    `fetch` and `info` then use the locked version, and refuse a manifest that has changed since.
     """
-    from dshub.hub.hub import Hub
-
     hub = Hub()
     lock = hub.settings.lock
     if lock is None:
         raise click.UsageError("DSHUB_LOCK is off")
-    named = bool(names)
-    names = names or hub.settings.datasets
+    chosen = names or hub.settings.datasets
     if check:
-        ctx.exit(_check(hub, hub.registry.expand(names), lock, as_json=as_json))
-    if not names:
+        return _check(drift(hub.registry.expand(chosen), hub.registry, lock), lock)
+    if not chosen:
         raise click.UsageError(
-            'name datasets, here or as `datasets = ["mnist"]` below [tool.dshub] in pyproject.toml'
+            'name datasets, here or as `datasets = ["mnist"]` in [tool.dshub] of pyproject.toml'
         )
-    request = hub.resolve(names, as_published=True)
-    _write(request, lock, keep=named, as_json=as_json)
+    return _write(hub.resolve(chosen, as_published=True), lock, keep=bool(names))
 
 
-def _write(request: "Request", lock: Path, *, keep: bool, as_json: bool) -> None:
-    from dshub.hub.lockfile import Lockfile, entry, read
-
+def _write(request: Request, lock: Path, *, keep: bool) -> Answer:
     before = read(lock) if keep else Lockfile()
-    made = [entry(choice.name, choice.manifest, lock) for choice in request]
-    if len({item.name for item in made}) < len(made):
-        raise click.UsageError("a lock holds one version of each dataset, and two are named")
-    after = before.with_entries(made)
+    entries = [entry(choice.name, choice.manifest, lock) for choice in request]
+    if len({item.name for item in entries}) < len(entries):
+        raise click.UsageError("a lock has one version of each dataset: name only one")
+    after = before.with_entries(entries)
     after.write(lock)
-    data = {
-        "lock": str(lock),
-        "datasets": [
-            {"name": item.name, "version": item.version, "digest": item.digest}
-            for item in after.dataset
-        ],
-    }
-    lines = [f"{_screen.bold(item.name)} {item.version}" for item in made]
-    lines.append(
-        _screen.dim(f"{counted(len(after.dataset), 'dataset')} in {_screen.short_path(lock)}")
-    )
-    _screen.answer(as_json, data, lambda: "\n".join(lines))
+    datasets = [
+        {"name": item.name, "version": item.version, "digest": item.digest}
+        for item in after.dataset
+    ]
+    lines = [f"{_screen.bold(item.name)} {item.version}" for item in entries]
+    total = f"{counted(len(after.dataset), 'dataset')} in {_screen.short_path(lock)}"
+    text = "\n".join([*lines, _screen.dim(total)])
+    return Answer({"lock": str(lock), "datasets": datasets}, text)
 
 
-def _check(hub: "Hub", names: list[str], lock: Path, *, as_json: bool) -> int:
-    """Say what differs; returns the exit code."""
-    from dshub.hub.lockfile import drift
-
-    found = drift(names, hub.registry, lock)
-    _screen.answer(
-        as_json, {"lock": str(lock), "drift": found}, lambda: "\n".join(map(flat, found))
-    )
-    if found:
-        _screen.note("hint: `dshub lock` writes down what there is now")
-    elif not as_json:
-        _screen.note("the lock holds")
-    return DRIFTED if found else 0
+def _check(changes: list[str], lock: Path) -> Answer:
+    data = {"lock": str(lock), "drift": changes}
+    if not changes:
+        return Answer(data, notes=["dshub.lock is up to date"])
+    hint = "hint: `dshub lock` updates it"
+    return Answer(data, "\n".join(map(flat, changes)), [hint], DRIFTED)

@@ -1,24 +1,35 @@
-"""`dshub new`: a manifest from a person's own files."""
+"""`dshub new`: write a manifest for your own files."""
 
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import msgspec
 
+from dshub._validate import NAME
+from dshub.cache.disk import disk_faults
+from dshub.catalog.features import Feature, LabelFeature
+from dshub.catalog.manifest import Manifest
+from dshub.catalog.parsing import parse
+from dshub.catalog.registry import Registry
 from dshub.cli import _screen
-from dshub.cli._outlines import plain, text
+from dshub.cli._answer import Answer, answering
+from dshub.display import flat
 from dshub.errors import DshubError
-from dshub.progress import size
-
-if TYPE_CHECKING:
-    from dshub.catalog.manifest import Manifest
-    from dshub.hub.hub import Hub
-    from dshub.publishing.authoring.drafting import Request
-    from dshub.publishing.authoring.outline import Outline
+from dshub.hub.hub import Hub
+from dshub.progress import Task, choose, size
+from dshub.publishing.authoring.columns import Wishes, described
+from dshub.publishing.authoring.drafting import Request, Staged, draft, verify
+from dshub.publishing.authoring.outline import PACKED, Outline
+from dshub.publishing.authoring.survey import dataset_name, key
+from dshub.publishing.authoring.writing import manifest_text, require_tomlkit, resource_keys
+from dshub.publishing.pinning import measure
+from dshub.settings import Settings
+from dshub.tables.recipe import recipe
 
 VERSION = "1.0.0"
 _PATH = click.Path(exists=True, path_type=Path)
@@ -27,9 +38,7 @@ _PATH = click.Path(exists=True, path_type=Path)
 def _given_splits(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, tuple[Path, ...]]:
-    from dshub.publishing.authoring.survey import key
-
-    found: dict[str, tuple[Path, ...]] = {}
+    splits: dict[str, tuple[Path, ...]] = {}
     for value in values:
         name, equals, path = value.partition("=")
         if not (name and equals and path):
@@ -38,36 +47,40 @@ def _given_splits(
             raise click.BadParameter(
                 f"a split is named in a-z 0-9 with _ or - between, not {name!r}"
             )
-        found[name] = (*found.get(name, ()), _PATH.convert(path, param, ctx))
-    return found
+        splits[name] = (*splits.get(name, ()), _PATH.convert(path, param, ctx))
+    return splits
 
 
-@click.command(short_help="Write a manifest from files of your own.")
+@click.command()
 @click.argument("paths", nargs=-1, type=_PATH, metavar="PATH...")
-@click.option("--name", metavar="OWN/SET", help="The dataset's name (default own/ and the path's).")
+@click.option("--name", metavar="OWN/SET", help="Dataset name (default: own/ and the path's name).")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help=f"The manifest to write (default NAME/{VERSION}.toml).",
+    help=f"Manifest to write (default: NAME/{VERSION}.toml).",
 )
-@click.option("--label", multiple=True, metavar="COLUMN", help="A column of classes.")
-@click.option("--text", multiple=True, metavar="COLUMN", help="A column of text.")
-@click.option("--number", multiple=True, metavar="COLUMN", help="A column of numbers.")
+@click.option("--label", multiple=True, metavar="COLUMN", help="Treat a column as classes.")
+@click.option("--text", multiple=True, metavar="COLUMN", help="Treat a column as text.")
+@click.option("--number", multiple=True, metavar="COLUMN", help="Treat a column as numbers.")
 @click.option(
     "--split",
     "splits",
     multiple=True,
     metavar="NAME=PATH",
     callback=_given_splits,
-    help="A file or folder of a split, where its name does not say so.",
+    help="Assign a file or folder to a split, if its name does not say so.",
 )
-@click.option("--header/--no-header", default=None, help="What the first line of a CSV is.")
-@click.option("--no-import", is_flag=True, help="Put nothing into the cache.")
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
-@_screen.json_option
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Treat the first line of a CSV as a header, or as data.",
+)
+@click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
+@click.option("--force", is_flag=True, help="Replace an existing manifest.")
+@answering
 def command(
     paths: tuple[Path, ...],
     name: str | None,
@@ -80,35 +93,30 @@ def command(
     no_import: bool,
     dry_run: bool,
     force: bool,
-    as_json: bool,
-) -> None:
-    """Look at PATHs, say what dataset they are, and write its manifest.
+) -> Answer:
+    """Write a manifest for your own files.
 
     \b
-      dshub new ~/flowers                          class folders of pictures: rose/1.jpg
+      dshub new ~/flowers                          class folders of images: rose/1.jpg
       dshub new train.csv test.csv --name me/reviews
       dshub new data.zip --split train=old.csv --label grade
 
-    Class folders of pictures, recordings or texts (in a folder or an archive), CSV and TSV, JSON,
-    parquet, Arrow, npz, IDX and plain text are known. Every row is read, and copied into the
-    cache, so that the dataset loads right away. Your files stay as they are; those of class
-    folders are also packed into one tar beside the manifest, which is what you then publish.
+    Recognizes class folders of images, audio or text (in a folder or an archive), CSV and TSV,
+    JSON, Parquet, Arrow, npz, IDX and plain text in PATHs. Every row is read, and files are copied
+    into the cache, so that the dataset loads right away. Your files stay unchanged. Class folders
+    are also packed into a tar beside the manifest, for publishing.
     """
-    from dshub.publishing.authoring.columns import Wishes
-    from dshub.publishing.authoring.drafting import Request
-    from dshub.publishing.authoring.writing import require_tomlkit
-
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
     require_tomlkit()
     request = Request(paths, splits, Wishes(label, text, number), header)
     target = _target(request, name, output)
-    _Work(request, target, force=force, as_json=as_json).run(dry_run=dry_run, take=not no_import)
+    return _Work(request, target, force=force).run(dry_run=dry_run, take=not no_import)
 
 
 @dataclass(frozen=True)
 class _Target:
-    """What the dataset is called, and where its manifest lies."""
+    """Name of the dataset, and path of its manifest."""
 
     name: str
     manifest: Path
@@ -119,18 +127,14 @@ class _Target:
 
     @property
     def root(self) -> Path | None:
-        """The registry it lies in; None where its path says another name."""
+        """The registry around it; None if its path says another name."""
         depth = self.name.count("/") + 1
         folders = self.manifest.resolve().parents
-        told = "/".join(folder.name for folder in reversed(folders[:depth]))
-        return folders[depth] if (told, self.manifest.stem) == (self.name, VERSION) else None
+        path_name = "/".join(folder.name for folder in reversed(folders[:depth]))
+        return folders[depth] if (path_name, self.manifest.stem) == (self.name, VERSION) else None
 
 
-def _target(request: "Request", name: str | None, output: Path | None) -> _Target:
-    from dshub._validate import NAME
-    from dshub.catalog.registry import Registry
-    from dshub.publishing.authoring.survey import dataset_name
-
+def _target(request: Request, name: str | None, output: Path | None) -> _Target:
     name = name or f"own/{dataset_name(request.tops[0].resolve().name)}"
     if not NAME.fullmatch(name):
         raise click.UsageError(f"--name {name!r} must be SET or OWN/SET, in a-z 0-9 . _ -")
@@ -153,36 +157,25 @@ def _target(request: "Request", name: str | None, output: Path | None) -> _Targe
 class _Work:
     """From files to a manifest, step by step."""
 
-    def __init__(self, request: "Request", target: _Target, *, force: bool, as_json: bool) -> None:
-        from dshub.progress import choose
-        from dshub.publishing.authoring.drafting import Staged
-        from dshub.settings import Settings
-
-        self._request, self._target, self._as_json = request, target, as_json
-        self._settings = Settings.read(synthetic=0)  # the files are the data, not a stand-in
+    def __init__(self, request: Request, target: _Target, *, force: bool) -> None:
+        self._request, self._target = request, target
+        self._settings = Settings.read(synthetic=0)  # the files are the real data
         self._progress = choose(self._settings.progress)
         self._staged = Staged(target.manifest, target.archive, force=force)
 
-    def run(self, *, dry_run: bool, take: bool) -> None:
-        """Look, write, check, and put into the cache."""
-        from dshub.publishing.authoring.drafting import draft
-
+    def run(self, *, dry_run: bool, take: bool) -> Answer:
+        """Draft, write, check, and import into the cache."""
         with ExitStack() as stack:
             outline = draft(self._request, stack, self._progress)
-            data = {"name": self._target.name, **plain(outline)}
+            data = {"name": self._target.name, **_plain(outline)}
             if dry_run:
-                _screen.answer(self._as_json, data, lambda: text(outline, self._target.name))
-                return
+                return Answer(data, _described(outline, self._target.name))
             data |= self._write(outline, take=take)
         data["next"] = self._next(packed=data["packed"] is not None, taken=take)
-        _screen.answer(self._as_json, data, lambda: self._text(outline, data["next"]))
+        return Answer(data, self._text(outline, data["next"]))
 
-    def _write(self, outline: "Outline", *, take: bool) -> dict[str, Any]:
-        """Write the manifest if it holds for the files; what was written."""
-        from dshub.catalog.parsing import parse
-        from dshub.publishing.authoring.outline import PACKED
-        from dshub.publishing.authoring.writing import manifest_text, resource_keys
-
+    def _write(self, outline: Outline, *, take: bool) -> dict[str, Any]:
+        """Write the manifest if it fits the files; returns facts about it."""
         keys = resource_keys(outline, self._target.name)
         with self._staged as staged:
             places = {path: path for path in keys}
@@ -218,23 +211,16 @@ class _Work:
         )
 
     def _measured(self, paths: Sequence[Path]) -> dict[Path, Any]:
-        from dshub.cache.disk import disk_faults
-        from dshub.progress import Task
-        from dshub.publishing.pinning import measure
-
-        found = {}
+        measured = {}
         total = sum(path.stat().st_size for path in paths)
         with Task(self._progress, "computing checksums", total) as task:
             for path in paths:
                 with disk_faults(path, "read"):
-                    found[path] = measure(path, advance=task.advance)
-        return found
+                    measured[path] = measure(path, advance=task.advance)
+        return measured
 
-    def _check(self, manifest: "Manifest", files: Mapping[str, Path], *, take: bool) -> None:
-        """Read every row as `load` will: from the cache, or from the files where they are."""
-        from dshub.publishing.authoring.drafting import verify
-        from dshub.tables.recipe import recipe
-
+    def _check(self, manifest: Manifest, files: Mapping[str, Path], *, take: bool) -> None:
+        """Read every row as `load` does: from the cache, or from the files where they are."""
         for split in manifest.splits:
             recipe(manifest, split)  # its reader must take the options
         if not take:
@@ -246,10 +232,7 @@ class _Work:
         hub.import_files(manifest.name, list(files.values()))
         hub.prepare(manifest.name)
 
-    def _hub(self, manifest: "Manifest") -> "Hub":
-        from dshub.catalog.registry import Registry
-        from dshub.hub.hub import Hub
-
+    def _hub(self, manifest: Manifest) -> Hub:
         registry = Registry(manifests=[manifest], built_in=False)
         return Hub(settings=self._settings, registry=registry, progress=self._progress)
 
@@ -257,7 +240,7 @@ class _Work:
         target = self._target
         files = [str(path) for path in self._request.tops]
         sources = [str(self._staged.archive)] if packed else files
-        words = "say what the dataset is, its licence and how to cite it"
+        words = "describe the dataset, its license and how to cite it"
         steps = [f"open {target.manifest}: {words}; then `dshub check {target.manifest}`"]
         if taken:
             steps.append(f'load it: dshub.load("{target.manifest}")')
@@ -273,16 +256,87 @@ class _Work:
         )
         return steps
 
-    def _text(self, outline: "Outline", steps: Sequence[str]) -> str:
+    def _text(self, outline: Outline, steps: Sequence[str]) -> str:
         listing = "\n".join(f"  {step}" for step in steps)
         written = f"{_screen.bold('Written')} {self._target.manifest}"
-        return f"{text(outline, self._target.name)}\n\n{written}\n{listing}"
+        return f"{_described(outline, self._target.name)}\n\n{written}\n{listing}"
 
 
-def _tell_twins(outline: "Outline", resources: Mapping[str, Any]) -> None:
-    """Two files with the same bytes are seldom meant: a test set that is the training set."""
+def _tell_twins(outline: Outline, resources: Mapping[str, Any]) -> None:
+    """Note files with the same bytes: a test set may be the training set by mistake."""
     seen: dict[str, str] = {}
     for name, facts in resources.values():
         other = seen.setdefault(facts.sha256, name)
         if other != name:
             outline.doubts.append(f"{other} and {name} have the same bytes")
+
+
+def _plain(outline: Outline) -> dict[str, Any]:
+    """An outline for a program."""
+    return {
+        "kind": outline.kind,
+        "features": msgspec.to_builtins(outline.features),
+        "examples": outline.examples,
+        "splits": {
+            name: {
+                "rows": split.rows,
+                "without": split.without,
+                "figures": {figure: list(value) for figure, value in split.figures.items()},
+            }
+            for name, split in outline.splits.items()
+        },
+        "doubts": outline.doubts,
+    }
+
+
+def _described(outline: Outline, name: str) -> str:
+    """An outline for a person."""
+    width = _screen.terminal_width()
+    rows = [
+        [
+            f"  {column}",
+            described(feature),
+            _screen.dim(_screen.fitted(_example(outline, column), 60)),
+        ]
+        for column, feature in outline.features.items()
+    ]
+    blocks = [
+        f"{_screen.bold(name)}  {outline.kind}",
+        _screen.bold("Columns") + "\n" + _screen.columns(rows),
+        _screen.bold("Splits") + "\n" + _split_rows(outline),
+    ]
+    for column, feature in outline.features.items():
+        if isinstance(feature, LabelFeature):
+            classes = _screen.fitted(_classes(outline, column, feature), max(width - 2, 20))
+            blocks.append(f"{_screen.bold('Classes')} of {column}, in order\n  {flat(classes)}")
+    if outline.doubts:
+        listing = "\n".join(f"  {flat(doubt)}" for doubt in outline.doubts)
+        blocks.append(f"{_screen.bold('Look at')}\n{listing}")
+    return "\n\n".join(blocks)
+
+
+def _example(outline: Outline, column: str) -> str:
+    shown = " ".join(outline.examples.get(column, "").split())
+    return f"such as {shown}" if shown else ""
+
+
+def _split_rows(outline: Outline) -> str:
+    rows = [
+        [f"  {name}", f"{split.rows:,} rows", f"without {', '.join(split.without)}"]
+        if split.without
+        else [f"  {name}", f"{split.rows:,} rows", ""]
+        for name, split in outline.splits.items()
+    ]
+    return _screen.columns(rows, right=(1,))
+
+
+def _classes(outline: Outline, column: str, feature: Feature) -> str:
+    """Each class, and its rows in all splits."""
+    counts = [
+        rows
+        for split in outline.splits.values()
+        if (rows := split.figures.get(f"{column}-counts")) is not None
+    ]
+    totals = [sum(own) for own in zip(*counts, strict=True)]
+    names = feature.names if isinstance(feature, LabelFeature) else ()
+    return ", ".join(f"{name} {total:,}" for name, total in zip(names, totals, strict=True))

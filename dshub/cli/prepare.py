@@ -1,23 +1,25 @@
-"""`dshub prepare`: make the tables."""
+"""`dshub prepare`: prepare tables for loading."""
 
 import click
 
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
+from dshub.hub.hub import Hub
 
 
-@click.command(short_help="Make the tables that `load` opens.")
+@click.command()
 @click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
-@_screen.json_option
-def command(names: tuple[str, ...], as_json: bool) -> None:
-    """Make the tables of NAMES from their files, which are fetched where they are missing.
+@answering
+def command(names: tuple[str, ...]) -> Answer:
+    """Prepare tables for loading.
 
     \b
       dshub fetch mnist --no-prepare
       dshub prepare mnist
-    """
-    from dshub.hub.hub import Hub
 
+    Files of NAMES (datasets or families) that are missing are downloaded.
+    """
     hub = Hub()
     plan = hub.plan(hub.resolve(names), files=False)
     tables = [str(path) for path in hub.run(plan).tables.values()]
-    _screen.answer(as_json, {"tables": tables}, lambda: "\n".join(tables))
+    return Answer({"tables": tables}, "\n".join(tables))

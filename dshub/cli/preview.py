@@ -1,53 +1,48 @@
-"""`dshub preview`: some rows of a dataset, in the terminal, as a picture or in the browser."""
+"""`dshub preview`: show rows of a dataset in the terminal, as an image or in the browser."""
 
 import sys
+import tempfile
+import webbrowser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from PIL import Image
 
+from dshub.cache.disk import disk_faults
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature, NumberFeature
 from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
+from dshub.cli._pictures import blocks, captioned, sheet, terminal_can_show
+from dshub.datasets.split_expressions import unknown_split
 from dshub.display import one_line
-from dshub.errors import StoreError
+from dshub.hub.hub import Hub
+from dshub.publishing.site.cells import to_rgb, words
+from dshub.publishing.site.samples import Sample, class_counts, sample, told_counts
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from dshub.hub.hub import Hub
-    from dshub.publishing.site.samples import Sample
-
-ROWS, PICTURES = 8, 32  # of a table, of a PNG
+ROWS, IMAGES = 8, 32  # of a table, of a PNG
 CLASSES = 20  # with a bar each
 _BAR = 40  # columns of the longest bar
-_PROTOCOLS = ("auto", "kitty", "iterm2", "sixel", "blocks", "none")
 
 
-@click.command(short_help="Look at some rows of a dataset.")
+@click.command()
 @click.argument("name", type=_screen.DatasetName())
-@click.option("--split", help="Which one (default: the first).")
-@click.option("--rows", type=click.IntRange(1, 1000), help="How many (default: 8, of a PNG 32).")
+@click.option("--split", help="Split to show (default: the first).")
 @click.option(
-    "--png", type=click.Path(dir_okay=False, path_type=Path), help="Write pictures to this file."
+    "--rows", type=click.IntRange(1, 1000), help="Number of rows (default: 8, or 32 with --png)."
 )
-@click.option("--open", "opened", is_flag=True, help="Show the dataset's page in the browser.")
 @click.option(
-    "--pictures", type=click.Choice(_PROTOCOLS), default="auto", help="How the terminal shows them."
+    "--png", type=click.Path(dir_okay=False, path_type=Path), help="Write images to this file."
 )
-@_screen.json_option
+@click.option("--open", "opened", is_flag=True, help="Open the dataset's page in the browser.")
+@answering
 def command(
-    name: str,
-    split: str | None,
-    rows: int | None,
-    png: Path | None,
-    opened: bool,
-    pictures: Any,
-    as_json: bool,
-) -> None:
-    """Rows of NAME as a table, how many rows each class has, and pictures where it has some.
+    name: str, split: str | None, rows: int | None, png: Path | None, opened: bool
+) -> Answer:
+    """Show rows of a dataset.
 
     \b
       dshub preview fashion-mnist
@@ -55,60 +50,49 @@ def command(
       dshub preview cifar-10 --png cifar.png
       dshub preview mnist --open
 
-    Rows are spread evenly over the split. They come from its table where it is prepared, and
-    otherwise from a synthetic stand-in, which says so: nothing is fetched.
+    Prints a table of rows, class counts, and images as half blocks if the terminal has them. Rows
+    are spread evenly over the split. They come from its prepared table, or else are synthetic and
+    labeled so: nothing is downloaded.
     """
-    from dshub.hub.hub import Hub
-
     hub = Hub()
     manifest = hub.info(name)
     if opened:
-        _open(hub, name, as_json=as_json)
-        return
-    taken = _taken(hub, manifest, split, rows or (PICTURES if png else ROWS))
+        return _open(hub, name)
+    taken = _taken(hub, manifest, split, rows or (IMAGES if png else ROWS))
     if png is not None:
-        _write(taken, rows or PICTURES, png, as_json=as_json)
-        return
+        return _write(taken, rows or IMAGES, png)
     shown = _Shown(taken, rows or ROWS, _counts(manifest, taken))
-    if not as_json:
-        _draw(shown, pictures)
-    _screen.answer(as_json, _data(shown), lambda: _text(shown))
+    return Answer(_data(shown), _text(shown))
 
 
-def _taken(hub: "Hub", manifest: Manifest, split: str | None, rows: int) -> "Sample":
-    from dshub.publishing.site.samples import sample
-
-    wanted = split or next(iter(manifest.splits))
-    if wanted not in manifest.splits:
-        from dshub.datasets.split_expressions import unknown_split
-
-        raise unknown_split(manifest.name, wanted, manifest.splits)
-    taken = sample(manifest, wanted, hub.store, rows=rows)
+def _taken(hub: Hub, manifest: Manifest, split: str | None, rows: int) -> Sample:
+    split = split or next(iter(manifest.splits))
+    if split not in manifest.splits:
+        raise unknown_split(manifest.name, split, manifest.splits)
+    taken = sample(manifest, split, hub.store, rows=rows)
     if taken.synthetic and not manifest.synthetic:
-        said = f"{manifest.name} is not prepared here: these rows are synthetic, made up by dshub"
-        _screen.note(f"{said}; `dshub fetch {manifest.name}` gets the real ones")
+        fact = f"{manifest.name} is not prepared here: these rows are synthetic"
+        _screen.note(f"{fact}; `dshub fetch {manifest.name}` downloads the real ones")
     return taken
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """What is told of a split: its sample, how many rows of it, and how many each class has."""
+    """A sample of a split, the number of rows to show, and rows of each class by column."""
 
-    taken: "Sample"
+    taken: Sample
     rows: int
     counts: dict[str, dict[str, int]]
 
 
-def _counts(manifest: Manifest, taken: "Sample") -> dict[str, dict[str, int]]:
-    """Rows of each class by column: those that the manifest tells, or else counted."""
-    from dshub.publishing.site.samples import class_counts, told_counts
-
-    found = {}
+def _counts(manifest: Manifest, taken: Sample) -> dict[str, dict[str, int]]:
+    """Rows of each class by column: as the manifest says, or else counted."""
+    counts = {}
     for name, feature in taken.dataset.features.items():
         if isinstance(feature, LabelFeature):
-            told = told_counts(manifest, taken.split, name) or class_counts(taken, name)
-            found[name] = dict(zip(feature.names, told, strict=True))
-    return found
+            rows = told_counts(manifest, taken.split, name) or class_counts(taken, name)
+            counts[name] = dict(zip(feature.names, rows, strict=True))
+    return counts
 
 
 def _data(shown: _Shown) -> dict[str, Any]:
@@ -135,8 +119,6 @@ def _values(row: Mapping[str, Any], features: Mapping[str, Feature]) -> dict[str
 
 def _value(value: Any, feature: Feature) -> Any:
     """Numbers and lists as JSON has them, NaN as null; everything else in words."""
-    from dshub.publishing.site.cells import words
-
     if isinstance(feature, ListFeature):
         return [_value(item, feature.of) for item in value]
     if isinstance(feature, NumberFeature) and not feature.shape:
@@ -150,31 +132,23 @@ def _text(shown: _Shown) -> str:
     manifest = taken.manifest
     total = f"{taken.split}: {min(rows, len(taken.dataset)):,} of {len(taken.dataset):,} rows"
     head = f"{_screen.bold(one_line(manifest.title))}  {_screen.dim(manifest.identifier)}\n{total}"
-    blocks = [head, _table(taken, rows)]
-    blocks += [_histogram(name, counts) for name, counts in shown.counts.items()]
-    return "\n\n".join(blocks)
+    parts = [*_drawn(shown), head, _table(taken, rows)]
+    parts += [_histogram(name, counts) for name, counts in shown.counts.items()]
+    return "\n\n".join(parts)
 
 
-def _draw(shown: _Shown, pictures: Any) -> None:
-    """Show the pictures of the rows, as the terminal can."""
-    from dshub.cli._sheets import sheet
-    from dshub.cli._terminals import drawn, protocol
-
-    how = protocol() if pictures == "auto" else pictures
-    found = _pictures(shown.taken, shown.rows) if how != "none" else []
-    if not found:
-        return
-    columns = min(len(found), 8)
-    grid = sheet(found, side=96, columns=columns, gap=6)
+def _drawn(shown: _Shown) -> list[str]:
+    """Images of the rows as half blocks; none if the terminal cannot show them."""
+    images = _images(shown.taken, shown.rows) if terminal_can_show() else []
+    if not images:
+        return []
+    columns = min(len(images), 8)
     width = min(_screen.terminal_width() - 1, columns * 11)
-    text = drawn(grid, how, width=max(width, 8))
-    click.echo(f"{text}\n", color=True)  # asked for, or the terminal can: not to be stripped
+    return [blocks(sheet(images, side=96, columns=columns, gap=6), max(width, 8))]
 
 
-def _pictures(taken: "Sample", rows: int) -> "list[Image.Image]":
-    """The first column of pictures of some rows; empty where there is none."""
-    from dshub.publishing.site.cells import to_rgb
-
+def _images(taken: Sample, rows: int) -> list[Image.Image]:
+    """The first image column of some rows; empty if there is none."""
     names = [n for n, item in taken.dataset.features.items() if isinstance(item, ImageFeature)]
     if not names:
         return []
@@ -182,9 +156,7 @@ def _pictures(taken: "Sample", rows: int) -> "list[Image.Image]":
     return [to_rgb(view[number][names[0]]) for number in taken.rows(rows)]
 
 
-def _table(taken: "Sample", rows: int) -> str:
-    from dshub.publishing.site.cells import words
-
+def _table(taken: Sample, rows: int) -> str:
     features = taken.dataset.features
     head = [_screen.dim(name) for name in ("row", *features)]
     body = []
@@ -226,44 +198,33 @@ def _histogram(column: str, counts: Mapping[str, int]) -> str:
     return f"{title}\n{_screen.columns(rows, right=(1,))}{rest}"
 
 
-def _write(taken: "Sample", rows: int, path: Path, *, as_json: bool) -> None:
-    """The pictures with their classes, as PNG."""
-    from dshub.cli._sheets import captioned
-
-    found = _pictures(taken, rows)
-    if not found:
-        raise click.UsageError(f"{taken.manifest.name} has no column of pictures")
+def _write(taken: Sample, rows: int, path: Path) -> Answer:
+    """Images with their classes, as PNG."""
+    images = _images(taken, rows)
+    if not images:
+        raise click.UsageError(f"{taken.manifest.name} has no image column")
     classes = [n for n, item in taken.dataset.features.items() if isinstance(item, LabelFeature)]
     labels = taken.dataset.columns(classes)
-    words = [_caption(labels[number], labels.features) for number in taken.rows(rows)]
-    note = "synthetic stand-in: made up, no real data" if taken.synthetic else ""
-    image = captioned(found, words, side=112, columns=8, note=note)
-    try:
+    captions = [_caption(labels[number], labels.features) for number in taken.rows(rows)]
+    note = "synthetic, not real data" if taken.synthetic else ""
+    image = captioned(images, captions, side=112, columns=8, note=note)
+    with disk_faults(path, "write"):
         image.save(path, "PNG")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(path=str(path), action="write", reason=reason) from error
-    _screen.answer(as_json, {"path": str(path), "synthetic": taken.synthetic}, lambda: str(path))
+    return Answer({"path": str(path), "synthetic": taken.synthetic}, str(path))
 
 
 def _caption(row: Mapping[str, Any], features: Mapping[str, Feature]) -> str:
-    from dshub.publishing.site.cells import words
-
     return ", ".join(words(row[name], feature) for name, feature in features.items())
 
 
-def _open(hub: "Hub", name: str, *, as_json: bool) -> None:
-    """Write the dataset's page into a new folder, and show it."""
-    import tempfile
-    import webbrowser
-
-    from dshub.publishing.site.build import build, page_of
+def _open(hub: Hub, name: str) -> Answer:
+    """Write the dataset's page into a new folder, and open it."""
+    from dshub.publishing.site.build import build, page_of  # needs an extra, which rows do not
 
     folder = Path(tempfile.mkdtemp(prefix="dshub-preview-"))
     built = build(hub.registry, hub.store, folder, names=[name])
     page = folder / page_of(hub.registry.manifest(name))
-    for line in built.notes:
-        _screen.note(f"note: {line}")
+    notes = [f"note: {line}" for line in built.notes]
     if not webbrowser.open(page.as_uri()):
-        _screen.note("no browser was found; open this page in one:")
-    _screen.answer(as_json, {"page": str(page)}, lambda: str(page))
+        notes.append("no browser was found; open this page in one")
+    return Answer({"page": str(page)}, str(page), notes)

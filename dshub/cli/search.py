@@ -1,23 +1,25 @@
-"""`dshub search`: datasets in which some words occur."""
+"""`dshub search`: search datasets by keyword."""
 
 import click
 
-from dshub.cli import _listing, _screen
+from dshub.cli._answer import Answer, answering
+from dshub.cli.list import listing
+from dshub.hub.hub import Hub
 
 
-@click.command(short_help="Datasets in which all of some words occur.")
+@click.command()
 @click.argument("words", nargs=-1, required=True)
-@_screen.json_option
-def command(words: tuple[str, ...], as_json: bool) -> None:
-    """Datasets in whose name, title, summary, task, tags or classes all WORDS occur.
+@answering
+def command(words: tuple[str, ...]) -> Answer:
+    """Search datasets by keyword.
 
     \b
       dshub search handwritten
       dshub search trouser
-    """
-    from dshub.hub.hub import Hub
 
-    found = Hub().registry.listing(words)
-    if not found and not as_json:
-        _screen.note(f"nothing mentions {' and '.join(words)}; `dshub list` shows everything")
-    _listing.show(found, as_json)
+    A dataset matches if every WORD occurs in its name, title, summary, task, tags or classes.
+    """
+    matches = Hub().registry.listing(words)
+    if matches:
+        return listing(matches)
+    return listing((), f"no dataset matches {' and '.join(words)}; `dshub list` lists all")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SOURCES = "sources"  # in place of the address of a mirror: the addresses that manifests give
 
 
-@click.command(short_help="Serve a mirror or the cache over HTTP, for reading.")
+@click.command(short_help="Serve a mirror or the cache over HTTP.")
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: every address.")
 @click.option(

@@ -1,39 +1,34 @@
-"""`dshub site`: the catalogue as pages in a folder."""
+"""`dshub site`: write the catalog as web pages."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
+from dshub.hub.hub import Hub
 
-if TYPE_CHECKING:
-    from dshub.publishing.site.build import Built
 
-
-@click.command(short_help="Write the catalogue as pages into a folder.")
+@click.command()
 @click.argument("folder", metavar="DEST", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
-@click.option("--title", default="Datasets", show_default=True, help="Of the first page.")
-@_screen.json_option
-def command(folder: Path, names: tuple[str, ...], title: str, as_json: bool) -> None:
-    """Write pages that show every dataset, or NAMES and families, into the folder DEST.
+@click.option("--title", default="Datasets", show_default=True, help="Title of the first page.")
+@answering
+def command(folder: Path, names: tuple[str, ...], title: str) -> Answer:
+    """Write the catalog as web pages.
 
     \b
       dshub site ./catalogue
       dshub site /srv/www/datasets mnist emnist glue --title "Our data"
 
-    Samples come from tables in the cache, or from synthetic stand-ins, labelled as such. The
-    pages work from any web server and from the folder itself. Running it again writes what
-    changed. DEST may be a mirror: its files are then linked.
+    DEST gets a page for every dataset, or for NAMES (datasets or families). Samples come from
+    cached tables, or are synthetic and labeled so. The pages work from any web server and from
+    the folder itself. Another run updates what changed. If DEST is a mirror, its files are linked.
     """
-    from dshub.hub.hub import Hub
-    from dshub.publishing.site.build import build
+    from dshub.publishing.site.build import build  # needs an extra, which `--help` does not
 
     hub = Hub()
     built = build(hub.registry, hub.store, folder, names=names, title=title, progress=hub.progress)
-    for line in built.notes:
-        _screen.note(f"note: {line}")
     data = {
         "first": str(built.first),
         "written": [str(name) for name in built.written],
@@ -41,10 +36,7 @@ def command(folder: Path, names: tuple[str, ...], title: str, as_json: bool) -> 
         "removed": [str(name) for name in built.removed],
         "notes": list(built.notes),
     }
-    _screen.answer(as_json, data, lambda: _text(built))
-
-
-def _text(built: "Built") -> str:
-    changed = f"{len(built.written):,} written, {built.kept:,} unchanged"
-    gone = f", {len(built.removed):,} removed" if built.removed else ""
-    return f"{built.first}\n{_screen.dim(changed + gone)}"
+    counts = f"{len(built.written):,} written, {built.kept:,} unchanged"
+    counts += f", {len(built.removed):,} removed" if built.removed else ""
+    notes = [f"note: {line}" for line in built.notes]
+    return Answer(data, f"{built.first}\n{_screen.dim(counts)}", notes)

@@ -1,50 +1,52 @@
-"""`dshub verify`: read every byte that is kept again."""
+"""`dshub verify`: verify cached datasets."""
 
 import click
 
 from dshub.cli import _screen
+from dshub.cli._answer import Answer, answering
+from dshub.hub.hub import Hub
+from dshub.hub.verification import verify
 
-DAMAGED, UNLIKE = 5, 9  # exit codes: the bytes changed; the figures differ from the manifest
+DAMAGED, UNLIKE = 5, 9  # exit codes: bytes changed; figures differ from the manifest
+_COLORS = {"ok": "green", "missing": "yellow"}
 
 
-@click.command(short_help="Read every byte that is kept again, and compare.")
+@click.command()
 @click.argument("names", nargs=-1, required=True, type=_screen.DatasetName())
-@_screen.json_option
-@click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Compare what is kept of NAMES with its checksums, and its rows with published figures.
+@answering
+def command(names: tuple[str, ...]) -> Answer:
+    """Verify cached datasets.
 
     \b
       dshub verify fashion-mnist
 
-    Damaged content is put aside; `dshub fetch` then gets it again. Exit code 5 where something
-    is damaged, 9 where figures differ, 1 where nothing is kept.
+    Files of NAMES are compared with their checksums, and rows with published figures. Damaged
+    content is set aside, and `dshub fetch` replaces it. The exit code is 5 if anything is
+    damaged, 9 if figures differ, 1 if nothing is cached.
     """
-    from dshub.hub.hub import Hub
-    from dshub.hub.verification import verify
-
     hub = Hub()
-    rows, data = [], []
-    for choice in hub.resolve(names):
-        name = choice.name
-        for finding in verify(choice.manifest, hub.store):
-            data.append(
-                {"dataset": name, "thing": finding.thing, "state": finding.state}
-                | {"detail": finding.detail}
-            )
-            rows.append([_mark(finding.state), name, finding.thing, finding.detail])
-    _screen.answer(as_json, {"findings": data}, lambda: _screen.columns(rows))
-    states = [item["state"] for item in data]
+    findings = [
+        {"dataset": choice.name, "thing": item.thing, "state": item.state, "detail": item.detail}
+        for choice in hub.resolve(names)
+        for item in verify(choice.manifest, hub.store)
+    ]
+    rows = [
+        [_screen.colored(item["state"], _COLORS.get(item["state"], "red"))]
+        + [item[key] for key in ("dataset", "thing", "detail")]
+        for item in findings
+    ]
+    code, *notes = _verdict(
+        {item["state"] for item in findings}, f"`dshub fetch {' '.join(names)}`"
+    )
+    return Answer({"findings": findings}, _screen.columns(rows), notes, code)
+
+
+def _verdict(states: set[str], fetch: str) -> tuple[int, *tuple[str, ...]]:
+    """The exit code, and remarks."""
     if "damaged" in states:
-        _screen.note(f"hint: `dshub fetch {' '.join(names)}` replaces what was damaged")
-        ctx.exit(DAMAGED)
+        return DAMAGED, f"hint: {fetch} replaces damaged content"
     if "unlike" in states:
-        ctx.exit(UNLIKE)
-    if set(states) == {"missing"}:
-        _screen.note(f"nothing of it is in the cache; `dshub fetch {' '.join(names)}` gets it")
-        ctx.exit(1)
-
-
-def _mark(state: str) -> str:
-    color = {"ok": "green", "missing": "yellow"}.get(state, "red")
-    return _screen.colored(state, color)
+        return (UNLIKE,)
+    if states == {"missing"}:
+        return 1, f"nothing is cached; {fetch} downloads it"
+    return (0,)

@@ -27,7 +27,6 @@ from dshub.cache.files import replace_file
 from dshub.cache.owners import own_name
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
-from dshub.datasets.selection import split_fingerprint
 from dshub.errors import LockError, StoreError, UnknownNameError
 from dshub.tables.recipe import recipe
 
@@ -281,6 +280,8 @@ def entry(name: str, manifest: Manifest, lock: Path) -> Locked:
 
 
 def _split(manifest: Manifest, split: str) -> LockedSplit:
+    from dshub.datasets.selection import split_fingerprint  # with NumPy, which readers do without
+
     rows, content = manifest.splits[split].rows, recipe(manifest, split).content
     fingerprint = split_fingerprint(content, rows, list(manifest.split_features(split)))
     return LockedSplit(rows=rows, fingerprint=fingerprint)

@@ -140,7 +140,7 @@ def test_verify_finds_damage(kept: Run, cache: Path) -> None:
     """Exit code 5 and the name of what is damaged; once put aside, all is well again."""
     done = kept("cache", "verify")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "in order: 3 files and 2 tables" in done.stderr
+    assert "intact: 3 files and 2 tables" in done.stderr
     next((cache / "tables-v1" / "tiny" / "one").glob("*/*.arrow")).write_bytes(b"other")
     done = kept("cache", "verify")
     assert done.returncode == 5

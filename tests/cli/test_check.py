@@ -250,3 +250,17 @@ def test_nobody_is_asked_offline(dshub: Run, manifest: Path, server: FaultyServe
     assert "DSHUB_OFFLINE" in done.stderr
     assert dshub("check", str(manifest), DSHUB_OFFLINE="1").returncode == 0
     assert server.requests == []
+
+
+def test_check_reports_every_fault(dshub: Run, own: Path) -> None:
+    """The faults of a file go to standard output with their lines, and the exit code is 1."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    text = path.read_text().replace("rows = 3", "rows = 0").replace('"cat", "dog"', '"cat", "cat"')
+    path.write_text(text.replace('format = "idx"', 'format = "idx", speed = 3'))
+    done = dshub("check", str(path))
+    assert done.returncode == 1
+    assert done.stdout.count("line ") == 2
+    path.write_text(path.read_text().replace("rows = 0", "rows = 3").replace('cat"]', 'dog"]'))
+    assert "speed" in dshub("check", str(path)).stdout
+    assert dshub("check").returncode == 1
+    assert dshub("check", "tiny/two").returncode == 0

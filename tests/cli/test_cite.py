@@ -1,4 +1,4 @@
-"""What is to be cited, and which licences there are."""
+"""`dshub cite`: citations as BibTeX and CFF."""
 
 import json
 import re
@@ -46,7 +46,6 @@ def test_keys_are_unique(dshub: Run, own: Path) -> None:
         ("a-b", "One", ["tiny/one@1.0.0", "tiny/two@1.0.0"]),
         ("A-bb", "Another", ["tiny/two@1.0.0"]),
     ]
-    assert json.loads(dshub("cite", "tiny", "--format", "json").stdout)["citations"] == answer
     keys = re.findall(r"@\w+\{(.*),", dshub("cite", "tiny").stdout)
     assert keys == ["a-b", "A-bb"]
 
@@ -136,65 +135,3 @@ def test_names_in_cff(own: Path, name: str, parts: dict[str, str]) -> None:
     with_citations(own, "one", f'key = "k"\ntitle = "T"\nauthor = ["{name}"]')
     found = yaml.safe_load(cff(Registry([own]).manifest("tiny/one")))
     assert found["authors"] == [parts]
-
-
-def set_license(own: Path, member: str, spdx: str) -> None:
-    path = own / "tiny" / member / "1.0.0.toml"
-    path.write_text(f'{path.read_text()}\n[license]\nspdx = "{spdx}"\nredistribution = "yes"\n')
-
-
-def test_licenses_as_the_manifests_state_them(dshub: Run, own: Path) -> None:
-    """A line for each dataset; what no source states is not made up."""
-    set_license(own, "one", "CC-BY-NC-4.0")
-    lines = dshub("licenses", "tiny").stdout.splitlines()[1:]
-    assert [line.split()[:3] for line in lines] == [
-        ["tiny/one", "CC-BY-NC-4.0", "yes"],
-        ["tiny/two", "not", "stated"],
-    ]
-    answer = json.loads(dshub("licenses", "tiny", "--json").stdout)
-    assert [item["spdx"] for item in answer["licenses"]] == ["CC-BY-NC-4.0", None]
-    assert answer["denied"] == []
-
-
-@pytest.mark.parametrize(
-    ("spdx", "deny", "refused"),
-    [
-        ("CC-BY-NC-4.0", "nc", True),
-        ("CC-BY-NC-4.0", "CC-BY-NC-4.0", True),
-        ("CC-BY-4.0", "nc", False),
-        ("LicenseRef-non-commercial", "NC", True),
-        ("MIT AND GPL-3.0-only", "gpl", True),
-        ("MIT", "unknown", False),
-    ],
-)
-def test_denied_licenses(dshub: Run, own: Path, spdx: str, deny: str, refused: bool) -> None:
-    """The exit code is for CI, the word that was denied for a person."""
-    set_license(own, "one", spdx)
-    done = dshub("licenses", "tiny/one", "--deny", deny)
-    assert done.returncode == (1 if refused else 0)
-    assert (f"and {deny} is denied" in done.stdout) == refused
-
-
-def test_a_licence_that_is_not_stated(dshub: Run, own: Path) -> None:
-    """It passes with a remark, unless `unknown` is denied."""
-    passed = dshub("licenses", "tiny", "--deny", "nc")
-    assert passed.returncode == 0
-    assert "of 2 no source states the licence" in passed.stderr
-    answer = json.loads(dshub("licenses", "tiny", "--deny", "unknown", "--json").stdout)
-    assert answer["denied"] == ["tiny/one", "tiny/two"]
-
-
-def test_whose_licenses_are_meant(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """The project's datasets; without those what is locked; without that what is in the cache."""
-
-    def named() -> list[str]:
-        answer = json.loads(dshub("licenses", "--json").stdout)
-        return [item["name"] for item in answer["licenses"]]
-
-    assert named() == []
-    dshub("fetch", "tiny/two")
-    assert named() == ["tiny/two"]
-    dshub("lock", "tiny/one")
-    assert named() == ["tiny/one"]
-    (tmp_path / "work" / "pyproject.toml").write_text('[tool.dshub]\ndatasets = "mnist, tiny"\n')
-    assert named() == ["mnist", "tiny/one", "tiny/two"]

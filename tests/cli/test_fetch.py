@@ -90,22 +90,6 @@ def test_a_damaged_stand_in_is_made_again(dshub: Run, cache: Path) -> None:
     assert dshub("info", "mnist", "--json", DSHUB_SYNTHETIC="20").stdout == before
 
 
-def test_the_demo_keeps_to_its_folder_and_learns(dshub: Run, tmp_path: Path) -> None:
-    """It ends well without a network, saves a picture, and its classifier gets 9 of 10 right."""
-    image = pytest.importorskip("PIL.Image")
-    folder = tmp_path / "shown"
-    before = set(tmp_path.rglob("*"))
-    done = dshub("demo", "--folder", str(folder))
-    assert (done.returncode, done.stderr) == (0, "")
-    made = set(tmp_path.rglob("*")) - before
-    assert all(path.is_relative_to(folder) for path in made)
-    with image.open(folder / "pictures.png") as picture:
-        assert picture.format == "PNG"
-        assert len(set(picture.convert("L").tobytes())) > 2
-    shares = [float(part.split()[0]) for part in done.stdout.split("test accuracy")[1:]]
-    assert shares[-1] > 90
-
-
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
@@ -113,6 +97,8 @@ def test_the_demo_keeps_to_its_folder_and_learns(dshub: Run, tmp_path: Path) -> 
         ("import dshub; dshub.names()", "numpy pyarrow click requests tqdm PIL"),
         ("main('list')", "numpy pyarrow requests tqdm PIL"),
         ("main('info', 'mnist')", "numpy pyarrow tqdm PIL"),
+        ("main('search', 'digits')", "numpy pyarrow requests tqdm PIL"),
+        ("main('mirror', 'm', 'tiny', '--no-pages')", "numpy pyarrow tqdm PIL"),
         ("main('fetch', 'tiny', '--no-prepare')", "numpy pyarrow tqdm PIL"),
         ("import dshub; dshub.fetch('tiny', prepare=False)", "numpy pyarrow tqdm PIL"),
     ],
@@ -156,3 +142,25 @@ def test_what_went_wrong_on_the_way_is_told_in_words_and_as_data(
     assert attempts
     assert all(dead in told and "cannot connect" in told for told in attempts)
     assert "secret" not in done.stdout + done.stderr + again.stdout + again.stderr
+
+
+def test_lock_does_not_make_fetching_heavy(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """A project with a `dshub.lock` still downloads without NumPy and Arrow."""
+    assert dshub("lock", "tiny").returncode == 0
+    script = """
+import sys
+from dshub.cli import main
+sys.argv = ["dshub", "fetch", "tiny", "--no-prepare"]
+try:
+    main()
+except SystemExit:
+    print({"numpy", "pyarrow"} & {*sys.modules})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path / "work",
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -56,11 +56,11 @@ def test_what_is_missing_is_told_with_size_and_where_to_get_it(
     (mine / "ILSVRC2012_devkit_t12.tar.gz").unlink()
     done = dshub("import", NAME, str(mine))
     assert done.returncode == 1
-    assert "ILSVRC2012_devkit_t12.tar.gz, of a size that is not on record" in done.stdout
+    assert "ILSVRC2012_devkit_t12.tar.gz, size unknown" in done.stdout
     assert "Register at https://image-net.org" in done.stderr
     other = tmp_path / "holiday.jpg"
     other.write_bytes(b"something else")
-    assert f"{other} is no file of {NAME}" in dshub("import", NAME, str(other)).stderr
+    assert f"{other} is not a file of {NAME}" in dshub("import", NAME, str(other)).stderr
     answer = json.loads(dshub("import", NAME, str(mine), "--json").stdout)
     assert answer["splits"] == {NAME: {"train": True, "validation": False}}
     assert [item["name"] for item in answer["missing"]] == ["devkit"]

@@ -1,11 +1,8 @@
 """`dshub preview`: rows in a terminal, pictures in a file, a page in the browser."""
 
-import base64
 import hashlib
-import io
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,7 +119,7 @@ def test_a_grid_needs_pictures(dshub: Run, tmp_path: Path) -> None:
     """A dataset without pictures is a wrong call; a split it lacks is not found."""
     done = dshub("preview", "iris", "--png", str(tmp_path / "grid.png"))
     assert done.returncode == 2
-    assert "no column of pictures" in done.stderr
+    assert "no image column" in done.stderr
     done = dshub("preview", "iris", "--split", "tset")
     assert done.returncode == 3
     assert "no split of iris named 'tset'" in done.stderr
@@ -159,99 +156,23 @@ def test_rows_cannot_command_the_terminal(
     assert "\ufffd[31mred" in done.stdout
 
 
-def sent(dshub: Run, how: str, **variables: str) -> str:
-    """What a terminal is sent for the pictures of three rows."""
-    dshub("fetch", "tiny/one")
-    return dshub("preview", "tiny/one", "--pictures", how, **variables).stdout
-
-
-def tile(image: np.ndarray, number: int) -> np.ndarray:
-    """The four pixels of one of the pictures, each from its middle."""
-    left = number * (96 + 6)
-    return image[24:96:48, left + 24 : left + 96 : 48]
-
-
-@pytest.mark.parametrize(
-    ("how", "pattern"),
-    [
-        ("kitty", r"\x1b_G[^;]*;([^\x1b]*)\x1b\\"),
-        ("iterm2", r"\x1b\]1337;File=inline=1;size=\d+;width=\d+:([^\x07]*)\x07"),
-    ],
-)
-def test_terminals_that_take_files(dshub: Run, own: Path, how: str, pattern: str) -> None:
-    """kitty and iTerm2 are sent a PNG, in pieces no longer than they take."""
-    pieces = re.findall(pattern, sent(dshub, how))
-    assert how != "kitty" or all(len(piece) <= 4096 for piece in pieces)
-    image = np.asarray(Image.open(io.BytesIO(base64.b64decode("".join(pieces)))).convert("L"))
-    for number in range(3):
-        assert tile(image, number).ravel().tolist() == [*range(4 * number, 4 * number + 4)]
-
-
-def desixeled(text: str) -> np.ndarray:
-    """The picture of a sixel sequence in percent of brightness; white where nothing is set."""
-    match = re.search(r'\x1bPq"1;1;(\d+);(\d+)(.*?)\x1b\\', text, re.DOTALL)
-    assert match is not None
-    width, height, body = int(match[1]), int(match[2]), match[3]
-    image = np.full((-(-height // 6) * 6, width), -1)
-    colors: dict[int, int] = {}
-    x = y = color = 0
-    for part in re.finditer(r"#(\d+);2;(\d+);\d+;\d+|#(\d+)|!(\d+)(.)|([$-])|([?-~])", body):
-        if part[1]:
-            colors[int(part[1])] = int(part[2])
-        elif part[3]:
-            color = int(part[3])
-        elif part[6]:
-            x, y = 0, y + 6 * (part[6] == "-")
-        else:
-            bits, length = ord(part[5] or part[7]) - 63, int(part[4] or 1)
-            for row in range(6):
-                if bits >> row & 1:
-                    image[y + row, x : x + length] = colors[color]
-            x += length
-    return image[:height]
-
-
-def test_terminals_that_take_sixels(dshub: Run, own: Path) -> None:
-    """Every pixel is set once decoded, in the colours of the pictures."""
-    image = desixeled(sent(dshub, "sixel"))
-    assert image.min() >= 0
-    for number in range(3):
-        wanted = np.arange(4 * number, 4 * number + 4) * 100 / 255
-        assert np.abs(tile(image, number).ravel() - wanted).max() <= 1
-
-
-def test_other_terminals_are_sent_half_blocks(dshub: Run, own: Path) -> None:
-    """Two pixels a character, in 24-bit colour where the terminal has it."""
-    text = sent(dshub, "blocks", COLORTERM="truecolor")
-    upper = re.search(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;\d+;\d+;\d+m▀", text)
-    assert upper is not None
-    assert [*map(int, upper.groups())] == [0, 0, 0]
-    assert "38;5;232;48;5;232m▀" in sent(dshub, "blocks", COLORTERM="")
-
-
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
 @pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"TERM": "xterm-kitty"}, "\x1b_Ga=T"),
-        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "\x1b]1337;File="),
-        ({"TERM": "foot"}, "\x1bPq"),
-        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "\x1b[38;2;"),
-        ({"TERM": "screen-256color", "TMUX": "x", "KITTY_WINDOW_ID": "1"}, "▀"),
-    ],
+    ("colors", "first"),
+    [("truecolor", "\x1b[38;2;0;0;0;48;2;0;0;0m▀"), ("", "\x1b[38;5;232;48;5;232m▀")],
 )
-def test_the_terminal_is_recognised(
-    dshub: Run, own: Path, variables: dict[str, str], expected: str
+def test_terminals_show_images_as_half_blocks(
+    dshub: Run, own: Path, colors: str, first: str
 ) -> None:
-    """On a terminal, pictures are sent in the way that it understands."""
-    shown = on_terminal(variables)
-    assert expected in shown
-    others = {"\x1b_Ga=T", "\x1b]1337;File=", "\x1bPq", "▀"} - {expected, "▀"}
-    assert not [sign for sign in others if sign in shown]
+    """Two pixels a character, in 24-bit color if the terminal has it, and gray otherwise."""
+    dshub("fetch", "tiny/one")
+    shown = on_terminal({"TERM": "xterm-256color", "COLORTERM": colors})
+    assert shown.startswith(first)
+    assert "train: 3 of 3 rows" in shown
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
-@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm-kitty", "NO_COLOR": "1"}])
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
 def test_no_pictures_where_they_are_not_wanted(
     dshub: Run, own: Path, variables: dict[str, str]
 ) -> None:
@@ -259,14 +180,13 @@ def test_no_pictures_where_they_are_not_wanted(
     shown = on_terminal(variables)
     assert "train: 3 of" in shown
     assert "▀" not in shown
-    assert "\x1b_G" not in shown
 
 
 def on_terminal(variables: dict[str, str]) -> str:
     """What `dshub preview tiny/one` writes to a terminal."""
     import pty
 
-    dropped = {"TMUX", "COLORTERM", "TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID", "NO_COLOR"}
+    dropped = {"COLORTERM", "NO_COLOR"}
     environment = {name: text for name, text in os.environ.items() if name not in dropped}
     environment |= {"PYTHONIOENCODING": "utf-8"} | variables
     ours, theirs = pty.openpty()

@@ -49,22 +49,19 @@ class LeftOut:
 
 
 def choose(
-    registry: Registry, names: Sequence[str], *, deny: Sequence[str] = (), restricted: bool = False
+    request: Request, registry: Registry, *, deny: Sequence[str] = (), restricted: bool = False
 ) -> tuple[list[Chosen], list[LeftOut]]:
-    """The datasets that some names mean, and those of them that stay out.
+    """Split the datasets of a request into those for a mirror and those that stay out.
 
     Args:
-        registry: where they are found.
-        names: datasets, `name@version`, families, or paths of manifests.
+        request: of `Hub.resolve`, as published.
+        registry: has the bytes of their manifests.
         deny: licences that stay out; see `dshub.catalog.manifest`.
         restricted: take in what its licence forbids to pass on, too.
-
-    Raises:
-        UnknownNameError, ManifestError: a name is unknown, or a manifest has faults.
     """
     chosen, out = [], []
-    for name in registry.expand(names):
-        manifest = registry.manifest(name)
+    for choice in request:
+        name, manifest = choice.name, choice.manifest
         reason = denied(manifest.license, deny)
         if not reason and manifest.license.redistribution == "no" and not restricted:
             reason = "its licence forbids to pass the files on (--restricted takes it in)"

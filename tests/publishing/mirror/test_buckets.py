@@ -29,7 +29,8 @@ def update(address: str, *names: str, pruned: bool = False) -> list[str]:
     """Bring a mirror up to date, in this process; returns what it lists."""
     hub = Hub(progress=Silent())
     mirroring = Mirroring(open_destination(address), hub, Options(prune=pruned))
-    return mirroring.run(mirroring.plan(choose(hub.registry, names)[0])).listed
+    request = hub.resolve(names, as_published=True)
+    return mirroring.run(mirroring.plan(choose(request, hub.registry)[0])).listed
 
 
 def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub: Run) -> None:

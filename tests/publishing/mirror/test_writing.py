@@ -232,7 +232,7 @@ def test_no_space_is_noticed_before_the_first_byte(
     from dshub.publishing.mirror.writing import Mirroring, Options, choose
 
     mine = Hub(progress=Silent())
-    chosen, _ = choose(mine.registry, ["lab"])
+    chosen, _ = choose(mine.resolve("lab", as_published=True), mine.registry)
     monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(lab.upstream) as server:
         update = Mirroring(open_destination(str(tmp_path / "m")), mine, Options())
@@ -324,7 +324,8 @@ def test_what_another_update_pruned_is_not_listed(dshub: Run, lab: "Lab", tmp_pa
     mine = Hub(settings=settings, progress=Silent())
     mirroring = Mirroring(place, mine, Options())
     with pytest.raises(StoreError, match=r"lab/kmnist@1\.0\.0.*removed meanwhile") as caught:
-        mirroring.run(mirroring.plan(choose(mine.registry, ["lab/kmnist"])[0]))
+        request = mine.resolve("lab/kmnist", as_published=True)
+        mirroring.run(mirroring.plan(choose(request, mine.registry)[0]))
     assert "run this again" in caught.value.hint
     assert dshub("mirror", "m", "--verify").returncode == 0
     assert dshub("mirror", "m", "lab/kmnist", "--no-pages").returncode == 0

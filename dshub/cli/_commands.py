@@ -1,0 +1,128 @@
+"""The commands of `dshub` by group: names and short helps, known without importing any of them.
+
+A command is the module of its name beside this one; `import`, a keyword, is `import_`. Each short
+help is the first sentence of the command's own.
+"""
+
+import difflib
+import os
+import sys
+from typing import Any, cast
+
+import click
+from click.shell_completion import CompletionItem
+
+from dshub import plugins
+
+GROUPS = {
+    "Get": {
+        "fetch": "Download datasets.",
+        "import": "Import files that are already on this machine.",
+        "prepare": "Prepare tables for loading.",
+        "list": "List datasets.",
+        "search": "Search datasets by keyword.",
+        "info": "Show a dataset's columns, splits, license, files and cache state.",
+        "preview": "Show rows of a dataset.",
+    },
+    "Check": {
+        "verify": "Verify cached datasets.",
+        "doctor": "Diagnose problems with this machine.",
+        "cache": "Show, check, pin and remove cached data.",
+        "lock": "Pin a project's datasets in dshub.lock.",
+        "licenses": "Show licenses; fail on denied ones.",
+        "cite": "Print citations as BibTeX or CFF.",
+    },
+    "Publish": {
+        "new": "Write a manifest for your own files.",
+        "pin": "Write checksums and sizes of files into a manifest.",
+        "check": "Check manifests.",
+        "mirror": "Write, update or verify a mirror.",
+        "serve": "Serve a mirror or the cache over HTTP.",
+        "site": "Write the catalog as web pages.",
+        "export": "Export a dataset to other file formats.",
+        "croissant": "Describe a dataset in Croissant, or import a document.",
+    },
+    "Try": {
+        "demo": "Run a demo without a network.",
+    },
+}
+
+MEANT = {  # names in other programs
+    "clean": "cache gc",
+    "clear": "cache rm",
+    "convert": "export",
+    "delete": "cache rm",
+    "describe": "info",
+    "download": "fetch",
+    "du": "cache du",
+    "get": "fetch",
+    "head": "preview",
+    "load": "fetch",
+    "ls": "list",
+    "pull": "fetch",
+    "remove": "cache rm",
+    "rm": "cache rm",
+    "show": "info",
+    "status": "cache ls",
+    "version": "--version",
+    "view": "preview",
+}
+
+
+class Commands(click.Group):
+    """Imports a command only to run it: help and completion know the built-in ones by a table."""
+
+    # The signatures are click's. This is not in the package's `__init__`, where the module `list`
+    # hides the function once it is imported.
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(plugins.names("cli"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in plugins.built_in("cli") and cmd_name not in plugins.names("cli"):
+            return None
+        return cast("click.Command", plugins.module("cli", cmd_name).command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups = self._groups(ctx)
+        width = max(len(name) for commands in groups.values() for name in commands)
+        for title, commands in groups.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", text) for name, text in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        helps = dict(item for group in self._groups(ctx).values() for item in group.items())
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=helps[name]) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
+    def _groups(self, ctx: click.Context) -> dict[str, dict[str, str]]:
+        """Name and short help of each command, with those of other packages last."""
+        others = {
+            name: command.get_short_help_str(limit=60)
+            for name in self.list_commands(ctx)
+            if name not in plugins.built_in("cli") and (command := self.get_command(ctx, name))
+        }
+        return {**GROUPS, **({"From other packages": others} if others else {})}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"there is no command {args[0]!r}.{self._meant(ctx, *args)}")
+        return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, name: str, *rest: str) -> str:
+        """A suggestion for an unknown command."""
+        if name == "help":
+            return f" Did you mean `dshub {' '.join([*rest, '--help'])}`?"
+        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        meant = MEANT.get(name) or next(iter(close), None)
+        return f" Did you mean `dshub {meant}`?" if meant else ""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of our output went away: `dshub list | head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0

@@ -1,0 +1,28 @@
+"""`dshub export`: files for other programs."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_export_writes_each_split_and_keeps_it(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """The answer has rows, shards and files; a second run keeps what is there."""
+    call = ("export", "tiny/one", "--to", "csv", str(tmp_path / "out"), "--columns", "label")
+    answer = json.loads(dshub(*call, "--json").stdout)
+    train = answer["splits"]["train"]
+    assert answer["format"] == "csv"
+    assert (train["rows"], train["shards"], train["kept"]) == (3, 1, 0)
+    (path,) = map(Path, train["files"])
+    assert path.read_text().split() == ["label", "cat", "dog", "cat"]
+    again = dshub(*call)
+    assert "1 of 1 shards already there" in again.stdout
+
+
+def test_export_takes_a_part_of_a_split(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """`NAME:SPLIT` with a slice."""
+    call = ("export", "tiny/one:train[:2]", "--to", "jsonl", str(tmp_path / "out"), "--json")
+    (split,) = json.loads(dshub(*call).stdout)["splits"].values()
+    assert split["rows"] == 2

@@ -1,0 +1,45 @@
+"""`dshub info`: facts of a dataset."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_info_shows_splits_classes_license_checksums_and_sources(dshub: Run) -> None:
+    """And how many files are cached."""
+    answer = dshub("info", "fashion-mnist").stdout
+    for fact in ("60,000 rows", "Ankle boot", "MIT", "0 of 4 files", "sha256:3aede38d", "https://"):
+        assert fact in answer
+
+
+def test_info_says_how_to_obtain_manual_files(dshub: Run) -> None:
+    """Terms and instructions appear once; class names that contain commas are kept apart."""
+    answer = dshub("info", "imagenet-1k").stdout
+    assert "1,000 classes: tench, Tinca tinca; goldfish, Carassius auratus; " in answer
+    assert "terms " in answer
+    assert answer.count("Register at https://image-net.org") == 1
+
+
+def test_info_shows_limits_that_a_manifest_sets(dshub: Run, own: Path) -> None:
+    """Default limits are not shown."""
+    path = own / "tiny" / "one" / "1.0.0.toml"
+    text = path.read_text()
+    limits = "limits = { unpacked = 300_000_000_000, members = 2_000_000, ratio = 2000 }"
+    path.write_text(text.replace("[resources.images]", f"[resources.images]\n{limits}"))
+    answer = dshub("info", "tiny/one").stdout
+    assert answer.count("at most 300.0 GB, 2,000,000 members, 2,000 times its size") == 1
+    assert "unpacks to" not in dshub("info", "tiny/two").stdout
+
+
+def test_info_as_json_has_the_manifest_and_the_cache_state(dshub: Run, own: Path) -> None:
+    """A program sees which files are cached."""
+    before = json.loads(dshub("info", "tiny/one", "--json").stdout)
+    assert before["manifest"]["name"] == "tiny/one"
+    assert before["versions"] == ["1.0.0"]
+    assert before["cached"] == {"images": False, "labels": False}
+    dshub("fetch", "tiny/one", "--no-prepare")
+    after = json.loads(dshub("info", "tiny/one", "--json").stdout)
+    assert after["cached"] == {"images": True, "labels": True}

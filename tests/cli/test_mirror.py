@@ -1,0 +1,51 @@
+"""`dshub mirror`: writing and verifying a mirror; `tests/publishing/mirror` has the details."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_mirror_serves_what_it_lists(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """A client with another cache and no registry gets files from it alone."""
+    place = str(tmp_path / "mirror")
+    answer = json.loads(dshub("mirror", place, "tiny/one", "--json", "--no-pages").stdout)
+    assert answer["listed"] == ["tiny/one@1.0.0"]
+    client = {"DSHUB_CACHE": str(tmp_path / "other"), "DSHUB_REGISTRY": "", "DSHUB_MIRROR": place}
+    assert dshub("fetch", "tiny/one", **client).returncode == 0
+
+
+def test_damaged_mirror_is_reported_with_the_repair(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """Exit code 5, and the command that restores the file."""
+    place = tmp_path / "mirror"
+    dshub("mirror", str(place), "tiny/one", "--no-pages")
+    blob = next(path for path in (place / "blobs-v1").rglob("*") if path.is_file())
+    blob.chmod(0o644)
+    blob.write_bytes(b"damaged")
+    done = dshub("mirror", str(place), "--verify")
+    assert done.returncode == 5
+    assert f"`dshub mirror {place} tiny/one` restores" in done.stderr
+    assert json.loads(dshub("mirror", str(place), "--verify", "--json").stdout)["wrong"] == 1
+
+
+def test_part_of_a_mirror_that_failed_is_an_error_after_the_answer(
+    dshub: Run, own: Path, upstream: Path, tmp_path: Path
+) -> None:
+    """The complete datasets are listed, and the exit code says that one is missing."""
+    (upstream / "labels-two.idx").unlink()
+    done = dshub("mirror", str(tmp_path / "mirror"), "tiny", "--json", "--no-pages")
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["listed"] == ["tiny/one@1.0.0"]
+    assert done.stderr.startswith("error:")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[""], ["m"], ["m", "--all", "mnist"], ["m", "--verify", "mnist"]]
+)
+def test_contradicting_arguments_are_usage_errors(dshub: Run, arguments: list[str]) -> None:
+    """Nothing is written."""
+    assert dshub("mirror", *arguments).returncode == 2
