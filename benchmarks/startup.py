@@ -44,7 +44,7 @@ print(json.dumps([1000 * (time.perf_counter() - began), anon() - before]))
 # What is imported before the clock starts, and what is done while it runs.
 DSHUB = (
     (
-        "import dshub.datasets.dataset, dshub.tables.building, dshub.formats.idx, platformdirs, tomli\n"
+        "import dshub.datasets.dataset, dshub.tables.building, dshub.formats.idx, platformdirs, tomllib\n"
         "from dshub import load"
     ),
     "ds = load('fashion-mnist', split='train'); row = ds[0]['image']; labels = ds['label']",

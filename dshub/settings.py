@@ -359,10 +359,10 @@ def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
         raise SettingsError(name=str(path), value=told, expected="a file one may read") from None
     if table and table[-1] not in text:
         return {}  # most projects: not worth the import of a parser
-    import tomli
+    import tomllib
 
     try:
-        content: Any = tomli.loads(text)
+        content: Any = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         raise SettingsError(name=str(path), value=str(error), expected="valid TOML") from None
     for key in table:

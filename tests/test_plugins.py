@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dshub import plugins
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import UnknownNameError
 
 POINTS = """
@@ -57,7 +57,7 @@ def test_our_own_plugins_are_found_by_file_name() -> None:
 @pytest.mark.parametrize("name", ["idxx", "../idx", "os", "_checked", "", "__init__"])
 def test_no_other_module_can_be_reached_by_name(name: str) -> None:
     """A name that is no plug-in imports nothing, and the error tells those there are."""
-    with pytest.raises(UnknownNameError, match="reader") as caught:
+    with pytest.raises(UnknownNameError, match="format") as caught:
         plugins.module("formats", name)
     assert "idx" in caught.value.hint
     with pytest.raises(UnknownNameError):
@@ -67,7 +67,7 @@ def test_no_other_module_can_be_reached_by_name(name: str) -> None:
 def test_listing_names_imports_no_plugin() -> None:
     """Knowing which formats there are does not cost NumPy and Arrow."""
     code = (
-        "import sys; from dshub import plugins; assert 'idx' in plugins.names('readers');"
+        "import sys; from dshub import plugins; assert 'idx' in plugins.names('formats');"
         "assert not {'numpy', 'pyarrow', 'dshub.formats'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -81,8 +81,8 @@ def test_other_packages_bring_plugins(
     place = outside if form == "folder" else shutil.make_archive(str(outside), "zip", outside)
     monkeypatch.setenv("PYTHONPATH", str(place))
     code = (
-        "from dshub import plugins; assert plugins.names('readers').index('words') > 0;"
-        "print(plugins.module('readers', 'words').Reader)"
+        "from dshub import plugins; assert plugins.names('formats').index('words') > 0;"
+        "print(plugins.module('formats', 'words').Reader)"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)

@@ -9,6 +9,7 @@ from dshub.checksums import Algorithm, Digest, is_hex
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
 PINS, MIRRORS, TERMS = "pins-v1", "mirrors-v1", "terms-v1"
 REFERENCES, IMPORTS = "references-v1", "imports-v1"
+LISTINGS = "listings-v1"  # indexes of folders of manifests
 REGISTRY = "registry"  # of a mirror
 
 TABLE_FILE = "table.json"  # a folder that has it is a table
@@ -94,6 +95,7 @@ _NAMES = {  # of each bucket: how deep its files lie, and the pattern of their n
     PINS: (range(1, 3), re.compile(rf".+\{PIN_SUFFIX}")),
     TERMS: (range(1, 3), re.compile(r".+\.accepted")),
     MIRRORS: (range(1, 2), re.compile(r"[0-9a-f]+\.(json|toml)")),
+    LISTINGS: (range(1, 2), re.compile(r"[0-9a-z]+\.json")),
     REGISTRY: (range(2, 4), re.compile(r".+\.toml")),
 }
 
@@ -127,6 +129,11 @@ def pin_path(name: str) -> PurePosixPath:
 def mirror_path(key: str) -> PurePosixPath:
     """Where the index of a mirror is kept, for when it cannot be reached."""
     return PurePosixPath(MIRRORS, f"{key}.json")
+
+
+def listing_path(key: str) -> PurePosixPath:
+    """Where the index of a folder of manifests is kept, so that listing is fast."""
+    return PurePosixPath(LISTINGS, f"{key}.json")
 
 
 def manifest_path(digest: Digest) -> PurePosixPath:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dshub.catalog.registry import Summary
+from dshub.catalog.search import Summary
 from dshub.cli import _screen
 from dshub.progress import size
 

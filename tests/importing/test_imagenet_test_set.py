@@ -9,7 +9,7 @@ import pytest
 from independent.imagenet import picture, tar, with_facts, write
 
 from dshub import Hub, Settings
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
 
 PICTURES = [(f"ILSVRC2012_test_{i:08d}.JPEG", picture(i)) for i in range(1, 6)]

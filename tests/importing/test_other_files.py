@@ -10,7 +10,7 @@ import pytest
 from independent.imagenet import picture, tar, with_facts, write
 
 from dshub import Hub, Settings
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
 
 Files = dict[str, bytes]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dshub import Registry, Settings
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 from dshub.tables.recipe import recipe
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 
 ROOT = Path(__file__).parent.parent.parent
 
