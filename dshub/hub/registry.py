@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from dshub.cache.paths import listing_path
 from dshub.catalog.registry import Registry
 from dshub.errors import StoreError
 from dshub.progress import Progress
@@ -22,12 +23,11 @@ class CachedIndexes:
     def read(self, key: str) -> bytes | None:
         """The bytes that were written under a key."""
         with suppress(OSError):
-            return (self._cache / "listings-v1" / f"{key}.json").read_bytes()
+            return (self._cache / listing_path(key)).read_bytes()
         return None
 
     def write(self, key: str, data: bytes) -> None:
         """Replace the bytes of a key; in a cache that cannot be written, nothing is kept."""
-        from dshub.cache.paths import listing_path
         from dshub.cache.store import Store  # only for a listing that changed
 
         with suppress(StoreError):
