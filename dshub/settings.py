@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from dshub import _validate as arguments
+from dshub.address import Address
 from dshub.display import HIDDEN, shown_value
 from dshub.errors import SettingsError
 from dshub.progress import Style
@@ -163,7 +164,7 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
 
 
 def _path(value: object) -> Path:
-    if not isinstance(value, str | Path) or not str(value).strip() or "://" in str(value):
+    if not isinstance(value, str | Path) or not str(value).strip() or Address(str(value)).is_url:
         raise ValueError
     return Path(value).expanduser()
 
@@ -191,7 +192,7 @@ def _items(text: str, separators: str) -> list[str]:
 
 def _paths(value: object) -> tuple[Path, ...]:
     if isinstance(value, str):
-        if "://" in value:  # an address, which a separator of `:` would cut into folders
+        if Address(value).is_url:  # an address, which a separator of `:` would cut into folders
             raise ValueError
         value = _items(value, os.pathsep)
     if isinstance(value, Path):
@@ -208,7 +209,9 @@ def _is_one_folder(value: object, folder: Path) -> bool:
 
 def _mirrors(value: object) -> tuple[str | Path, ...]:
     parts = _sequence(_items(value, string.whitespace) if isinstance(value, str) else value)
-    return tuple(part if isinstance(part, str) and "://" in part else _path(part) for part in parts)
+    return tuple(
+        part if isinstance(part, str) and Address(part).is_url else _path(part) for part in parts
+    )
 
 
 def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
@@ -222,7 +225,7 @@ def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
             parts = urlsplit(mirror)
             if not parts.hostname or parts.port == 0:  # `port` raises where it is no number
                 raise ValueError
-        elif "@" in mirror and "://" not in mirror and not mirror.startswith((os.sep, ".")):
+        elif "@" in mirror and not Address(mirror).is_url and not mirror.startswith((os.sep, ".")):
             (folder / mirror).stat()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from dshub.address import Address
 from dshub.cli import _screen
 from dshub.display import shown_url
 from dshub.errors import StoreError, TransportError
@@ -238,10 +239,10 @@ def _proxy(url: str) -> str:
 
 def _mirrors(hub: "Hub") -> Iterator[Finding]:
     for mirror in hub.settings.mirrors:
-        remote = "://" in mirror and not mirror.startswith("file:")
-        if remote and hub.settings.offline:
+        address = Address(mirror)
+        if hub.settings.offline and not address.is_local:
             continue
-        if "://" not in mirror and not Path(mirror).is_dir():
+        if address.is_local and not address.path.is_dir():
             yield Finding("mirror", "bad", f"{shown_url(mirror)}: no such folder", CHECK_MIRROR)
         else:
             yield _mirror(hub, mirror)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dshub.address import Address
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
 from dshub.display import flat, shown_url
@@ -198,10 +199,9 @@ def _origin(source: str) -> str:
     """The host of an address, or the folder of a file: of one in a mirror, the mirror."""
     from dshub.cache.paths import BLOBS
     from dshub.download.session import host
-    from dshub.mirrors.mirrors import is_folder, to_folder
 
-    if not is_folder(source):
+    if not Address(source).is_local:
         return host(source)
-    path = to_folder(source)
+    path = Address(source).path
     blobs = next((parent for parent in path.parents if parent.name == BLOBS), path)
     return str(blobs.parent)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub._validate import whole
+from dshub.address import Address
 from dshub.cache.disk import disk_faults
 from dshub.cache.partial import Partial
 from dshub.cache.paths import blob_path
@@ -211,7 +212,7 @@ class Fetcher:
     def _sources(self, job: Job) -> list[str]:
         found = sources(job, self.mirrors, self.only)
         if self.offline:
-            return [url for url in found if "://" not in url or url.startswith("file:")]
+            return [url for url in found if Address(url).is_local]
         return found
 
     def _run(self, missing: Sequence[Job]) -> dict[Digest, Delivered]:

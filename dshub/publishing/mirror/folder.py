@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from dshub.address import Address
 from dshub.cache.disk import disk_faults, refuse_links
 from dshub.cache.files import open_file, replace_file
 from dshub.cache.locks import lock
@@ -19,7 +20,6 @@ from dshub.cache.paths import PARTIAL
 from dshub.cache.store import Store
 from dshub.checksums import CHUNK
 from dshub.errors import StoreError
-from dshub.mirrors.mirrors import is_folder, to_folder
 from dshub.publishing.mirror.bucket import BucketDestination
 from dshub.publishing.mirror.destinations import BUCKETS, Destination, How
 
@@ -185,8 +185,8 @@ def open_destination(dest: str) -> Destination:
         MissingExtraError: the extra `cloud` is not installed.
         StoreError: nothing can be written there.
     """
-    if is_folder(dest):
-        return FolderDestination(to_folder(dest))
+    if Address(dest).is_local:
+        return FolderDestination(Address(dest).path)
     if dest.startswith(("http:", "https:")):
         raise StoreError(
             path=dest,
