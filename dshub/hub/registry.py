@@ -14,7 +14,7 @@ class CachedIndexes:
     """Keeps the indexes of a registry in a cache.
 
     Args:
-        cache: the folder of the cache, which is made when there is something to keep.
+        cache: the folder of the cache. Where there is none, listing does not make one.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -27,7 +27,9 @@ class CachedIndexes:
         return None
 
     def write(self, key: str, data: bytes) -> None:
-        """Replace the bytes of a key; in a cache that cannot be written, nothing is kept."""
+        """Replace the bytes of a key, in a cache that exists and can be written."""
+        if not self._cache.is_dir():
+            return
         from dshub.cache.store import Store  # only for a listing that changed
 
         with suppress(StoreError):

@@ -158,6 +158,7 @@ def test_indexed_listing_imports_no_parser(tmp_path: Path) -> None:
         "sys.stderr.write(' '.join(sorted(heavy & set(sys.modules))))"
     )
     environment = {**os.environ, "DSHUB_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "cache").mkdir()
     command = [sys.executable, "-P", "-c", code]  # no working folder among the packages
     for _ in range(2):
         done = subprocess.run(
