@@ -114,13 +114,14 @@ class Index:
         """
         key = f"{name}/{version}"
         old = self._old.manifests.get(key)
-        with suppress(OSError):
+        try:
             status = status_of(f"{self._root}/{key}.toml")
-            if old is None or old.status != status:
-                old = self._summarize(name, version, old, _settled(status))
-            self._manifests[key] = old
-            return old
-        return self._summarize(name, version, None, _UNSURE)
+        except OSError:
+            return self._summarize(name, version, None, _UNSURE)  # says why
+        if old is None or old.status != status:
+            old = self._summarize(name, version, old, _settled(status))
+        self._manifests[key] = old
+        return old
 
     def _summarize(self, name: str, version: str, old: Indexed | None, status: Status) -> Indexed:
         from dshub.catalog.parsing import parse_as, read_text  # as slow as all else of a listing

@@ -111,8 +111,9 @@ class FolderSource:
         datasets: dict[str, dict[str, Index]] = {}
         for index in self._indexes:
             for name, version in index.walk():
-                versions = datasets.setdefault(name, {})
-                _check_same(versions.setdefault(version, index), index, name, version)
+                first = datasets.setdefault(name, {}).setdefault(version, index)
+                if first is not index:
+                    _check_same(first, index, name, version)
         return datasets
 
     def _of(self, name: str) -> dict[str, Index]:
@@ -122,7 +123,9 @@ class FolderSource:
         versions: dict[str, Index] = {}
         for index in self._indexes:
             for version in index.versions(name):
-                _check_same(versions.setdefault(version, index), index, name, version)
+                first = versions.setdefault(version, index)
+                if first is not index:
+                    _check_same(first, index, name, version)
         return versions
 
     def names(self) -> Collection[str]:
@@ -260,8 +263,6 @@ def encode_index(root: Path) -> bytes:
 
 def _check_same(one: Index, other: Index, name: str, version: str) -> None:
     """Raise DshubError where two folders have different manifests of one version."""
-    if one is other:
-        return
     paths = [other.path(name, version), one.path(name, version)]
     if paths[0].read_bytes() != paths[1].read_bytes():
         raise DshubError(

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from dshub.catalog.search import Summary
 from dshub.cli import _screen
 from dshub.progress import size
@@ -14,10 +12,7 @@ SUMMARY = 20  # characters of the summary below which it, or what is before it, 
 
 def show(found: Sequence[Summary], as_json: bool) -> None:
     """Print some datasets, a line each."""
-    plain = [
-        {name: msgspec.to_builtins(getattr(item, name)) for name in Summary.__struct_fields__}
-        for item in found
-    ]
+    plain = [{name: getattr(item, name) for name in Summary.__struct_fields__} for item in found]
     _screen.answer(as_json, {"datasets": plain}, lambda: _text(found))
 
 

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from dshub.cache.files import is_foreign, open_file
 from dshub.cache.paths import listing_path
 from dshub.catalog.registry import Registry
 from dshub.errors import StoreError
@@ -21,9 +22,12 @@ class CachedIndexes:
         self._cache = cache
 
     def read(self, key: str) -> bytes | None:
-        """The bytes that were written under a key."""
-        with suppress(OSError):
-            return (self._cache / listing_path(key)).read_bytes()
+        """The bytes that were written under a key, unless another user wrote them.
+
+        They name folders of manifests, so that in a shared cache they could add datasets.
+        """
+        with suppress(OSError), open_file(self._cache / listing_path(key)) as file:
+            return None if is_foreign(file.fileno()) else file.readall()
         return None
 
     def write(self, key: str, data: bytes) -> None:

@@ -1,9 +1,12 @@
 """The registry of settings, and its indexes in the cache."""
 
+import os
 from pathlib import Path
 
+import pytest
+
 from dshub import Settings
-from dshub.hub.registry import make_registry
+from dshub.hub.registry import CachedIndexes, make_registry
 
 
 def listed(cache: Path) -> list[str]:
@@ -28,6 +31,24 @@ def test_listing_keeps_indexes_in_a_cache_that_exists(cache: Path) -> None:
     assert kept
     assert listed(cache) == names
     assert kept <= files(cache)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can")
+def test_index_of_another_user_does_not_count(cache: Path) -> None:
+    """In a shared cache it could name a folder of manifests as that of a package."""
+    indexes = CachedIndexes(cache)
+    cache.mkdir()
+    indexes.write("packages", b"data")
+    assert indexes.read("packages") == b"data"
+    os.chown(cache / "listings-v1" / "packages.json", 65534, -1)
+    assert indexes.read("packages") is None
+
+
+def test_named_pipe_in_place_of_an_index_is_no_reason_to_wait(cache: Path) -> None:
+    """It is as good as none."""
+    (cache / "listings-v1").mkdir(parents=True)
+    os.mkfifo(cache / "listings-v1" / "packages.json")
+    assert CachedIndexes(cache).read("packages") is None
 
 
 def test_cache_that_cannot_be_written_only_costs_time(cache: Path) -> None:
