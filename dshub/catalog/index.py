@@ -124,13 +124,13 @@ class Index:
         return old
 
     def _summarize(self, name: str, version: str, old: Indexed | None, status: Status) -> Indexed:
+        path = self.path(name, version)
+        if old is not None and old.sha256 == _digest(_bytes(path) or b""):
+            return msgspec.structs.replace(old, status=status)
         from dshub.catalog.parsing import parse_as, read_text  # as slow as all else of a listing
 
-        path = self.path(name, version)
         text = read_text(path)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if old is not None and old.sha256 == digest:
-            return msgspec.structs.replace(old, status=status)
+        digest = _digest(text.encode())
         manifest = parse_as(f"{name}@{version}", text, source=str(path))
         return Indexed(status, digest, Summary.of(manifest), classes(manifest))
 
@@ -191,6 +191,10 @@ def _listed(path: str, status: Status) -> Folder:
             elif entry.is_dir():
                 folders.append(entry.name)
     return Folder(status, tuple(versions), tuple(folders))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _bytes(path: Path) -> bytes | None:
