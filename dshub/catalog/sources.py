@@ -91,6 +91,7 @@ class FolderSource:
 
     def __init__(self, roots: Sequence[Path] = (), store: IndexStore | None = None) -> None:
         self._given, self._store = roots, store
+        self._looked_up: dict[str, dict[str, Index]] = {}  # so that nothing changes in between
 
     @cached_property
     def roots(self) -> Sequence[Path]:
@@ -99,7 +100,7 @@ class FolderSource:
 
     @cached_property
     def _indexes(self) -> list[Index]:
-        return [Index(root, self._store) for root in self.roots]
+        return [Index(root, self._store) for root in dict.fromkeys(self.roots)]
 
     @cached_property
     def _all(self) -> dict[str, dict[str, Index]]:
@@ -120,12 +121,15 @@ class FolderSource:
         """The folder of each version of a dataset."""
         if "_all" in self.__dict__ or not NAME.fullmatch(name):
             return self._all.get(name, {})
+        if name in self._looked_up:
+            return self._looked_up[name]
         versions: dict[str, Index] = {}
         for index in self._indexes:
             for version in index.versions(name):
                 first = versions.setdefault(version, index)
                 if first is not index:
                     _check_same(first, index, name, version)
+        self._looked_up[name] = versions
         return versions
 
     def names(self) -> Collection[str]:

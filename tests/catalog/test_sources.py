@@ -12,6 +12,7 @@ import pytest
 from dshub import Manifest, Registry, plugins
 from dshub.catalog import index, parsing
 from dshub.catalog.sources import FolderSource, PackageSource, built_in_root, encode_index
+from dshub.errors import ManifestError
 
 KMNIST = (built_in_root() / "kmnist" / "1.0.0.toml").read_text("utf-8")
 
@@ -181,6 +182,29 @@ def test_lookup_of_one_name_lists_no_other_folder(tmp_path: Path) -> None:
     assert source.versions("own/one") == ["1.0.0"]
     assert source.manifest("two", "1.0.0").name == "two"
     assert "_all" not in vars(source)
+
+
+def test_manifest_that_vanishes_after_its_lookup_is_named(tmp_path: Path) -> None:
+    """As a file that cannot be read."""
+    path = put(tmp_path, "one")
+    source = FolderSource([tmp_path])
+    assert source.versions("one") == ["1.0.0"]
+    path.unlink()
+    with pytest.raises(ManifestError, match="one"):
+        source.manifest("one", "1.0.0")
+
+
+@pytest.mark.usefixtures("settled")
+def test_folder_that_is_given_twice_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has one index, which is not parsed again."""
+    put(tmp_path, "one")
+    store = Store()
+    for _ in range(2):
+        listed = Registry([tmp_path, tmp_path], built_in=False, store=store).listing()
+        assert [item.name for item in listed] == ["one"]
+        monkeypatch.setattr(parsing, "parse_as", None)
 
 
 @pytest.mark.parametrize("name", ["../root/one", "ONE", "one/", "/one", ".", "", "one/1.0.0.toml/"])
