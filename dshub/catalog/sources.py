@@ -195,18 +195,22 @@ class PackageSource(FolderSource):
 
     @cached_property
     def roots(self) -> Sequence[Path]:
-        if self._store is None:
-            return plugins.registries()
-        places = tuple(_places())
         with suppress(ValueError):
-            kept = decode(self._store.read(_PACKAGES) or b"", _Packages)
-            if kept.places == places:
+            kept = decode(self._kept() or b"", _Packages)
+            if kept.places == tuple(_places()):
                 return [Path(root) for root in kept.roots]
-        roots = plugins.registries()
-        if all(is_settled(status) for _, status in places):
-            packages = _Packages(places, tuple(map(str, roots)))
-            self._store.write(_PACKAGES, msgspec.json.encode(packages))
-        return roots
+        return plugins.registries()
+
+    def _kept(self) -> bytes | None:
+        return None if self._store is None else self._store.read(_PACKAGES)
+
+    def summaries(self) -> Summaries:
+        yield from super().summaries()
+        packages = _Packages(tuple(_places()), tuple(map(str, self.roots)))
+        data = msgspec.json.encode(packages)
+        is_sure = all(is_settled(status) for _, status in packages.places)
+        if self._store is not None and is_sure and data != self._kept():
+            self._store.write(_PACKAGES, data)
 
 
 def _places() -> Iterator[tuple[str, Status]]:
