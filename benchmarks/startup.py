@@ -45,7 +45,7 @@ print(json.dumps([1000 * (time.perf_counter() - began), anon() - before]))
 DSHUB = (
     (
         "import dshub.datasets.dataset, dshub.tables.building, dshub.formats.idx\n"
-        "import platformdirs, tomli\n"
+        "import platformdirs, tomllib\n"
         "from dshub import load"
     ),
     "ds = load('fashion-mnist', split='train'); row = ds[0]['image']; labels = ds['label']",

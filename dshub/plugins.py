@@ -6,12 +6,9 @@ user names it. Third-party packages add theirs through entry points of the group
 `dshub.registry` name a package, or a folder in one, that holds manifests; it is never imported.
 """
 
-import os
-import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -32,8 +29,6 @@ _WORDS = {
     "cli": "command",
 }
 
-
-_PACKAGES = (".dist-info", ".egg-info", ".egg")  # what an installed package is called
 
 _MEANT = {  # what frameworks are called elsewhere
     "datasets": "hf",
@@ -67,7 +62,7 @@ def registries() -> tuple[Path, ...]:
     """The folders of manifests that installed packages announce, in the order of their names.
 
     An entry point `anything = "package.folder"` of the group `dshub.registry` means the folder of
-    that package, which need hold no code. What is announced and not there is left out.
+    that package, which need hold no code. Missing folders are ignored.
     """
     points = sorted(_announced("dshub.registry"))
     return tuple(folder for _, value in points for folder in _folders(value))
@@ -75,38 +70,9 @@ def registries() -> tuple[Path, ...]:
 
 def _announced(group: str) -> list[tuple[str, str]]:
     """Name and value of each entry point of a group."""
-    if not _may_be_announced(group):
-        return []
     from importlib.metadata import entry_points  # takes as long as all else of `dshub --help`
 
     return [(point.name, point.value) for point in entry_points(group=group)]
-
-
-def _may_be_announced(group: str) -> bool:
-    """Whether to look closely for entry points: some file of an installed package has the word.
-
-    True too where packages lie in something else than folders, or are found by other means.
-    """
-    others = [finder for finder in sys.meta_path if finder is not PathFinder]
-    if any(hasattr(finder, "find_distributions") for finder in others):
-        return True
-    for place in sys.path:
-        try:
-            found = [item for item in os.scandir(place or ".") if item.name.endswith(_PACKAGES)]
-        except FileNotFoundError:
-            continue
-        except OSError:  # such as a zip file
-            return True
-        if any(_has_word(Path(item.path), group) for item in found):
-            return True
-    return False
-
-
-def _has_word(package: Path, word: str) -> bool:
-    try:
-        return word.encode() in (package / "entry_points.txt").read_bytes()
-    except OSError:  # it has no entry points, unless it is an egg, which keeps them further inside
-        return package.suffix == ".egg"
 
 
 def _folders(value: str) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from dshub import _validate as arguments
-from dshub.display import HIDDEN, shown_value
+from dshub.display import HIDDEN, Address, shown_value
 from dshub.errors import SettingsError
 from dshub.progress import Style
 
@@ -163,7 +163,7 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
 
 
 def _path(value: object) -> Path:
-    if not isinstance(value, str | Path) or not str(value).strip() or "://" in str(value):
+    if not isinstance(value, str | Path) or not str(value).strip() or Address(str(value)).is_url:
         raise ValueError
     return Path(value).expanduser()
 
@@ -191,7 +191,7 @@ def _items(text: str, separators: str) -> list[str]:
 
 def _paths(value: object) -> tuple[Path, ...]:
     if isinstance(value, str):
-        if "://" in value:  # an address, which a separator of `:` would cut into folders
+        if Address(value).is_url:  # an address, which a separator of `:` would cut into folders
             raise ValueError
         value = _items(value, os.pathsep)
     if isinstance(value, Path):
@@ -208,7 +208,9 @@ def _is_one_folder(value: object, folder: Path) -> bool:
 
 def _mirrors(value: object) -> tuple[str | Path, ...]:
     parts = _sequence(_items(value, string.whitespace) if isinstance(value, str) else value)
-    return tuple(part if isinstance(part, str) and "://" in part else _path(part) for part in parts)
+    return tuple(
+        part if isinstance(part, str) and Address(part).is_url else _path(part) for part in parts
+    )
 
 
 def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
@@ -222,7 +224,7 @@ def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
             parts = urlsplit(mirror)
             if not parts.hostname or parts.port == 0:  # `port` raises where it is no number
                 raise ValueError
-        elif "@" in mirror and "://" not in mirror and not mirror.startswith((os.sep, ".")):
+        elif "@" in mirror and not Address(mirror).is_url and not mirror.startswith((os.sep, ".")):
             (folder / mirror).stat()
 
 
@@ -359,10 +361,10 @@ def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
         raise SettingsError(name=str(path), value=told, expected="a file one may read") from None
     if table and table[-1] not in text:
         return {}  # most projects: not worth the import of a parser
-    import tomli
+    import tomllib
 
     try:
-        content: Any = tomli.loads(text)
+        content: Any = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         raise SettingsError(name=str(path), value=str(error), expected="valid TOML") from None
     for key in table:

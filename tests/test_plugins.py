@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dshub import plugins
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import UnknownNameError
 
 POINTS = """

@@ -92,10 +92,15 @@ def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = Fal
         raise
 
 
-def is_foreign(path: Path) -> bool:
-    """Whether another user than this one and root owns a file; raises OSError."""
+def is_foreign(file: Path | int) -> bool:
+    """Whether another user than this one and root owns a file; raises OSError.
+
+    Args:
+        file: its path, or the descriptor of an open one.
+    """
     user = getattr(os, "geteuid", None)
-    return user is not None and os.lstat(path).st_uid not in {user(), 0}
+    status = os.fstat(file) if isinstance(file, int) else os.lstat(file)
+    return user is not None and status.st_uid not in {user(), 0}
 
 
 def _opener(*, follow: bool, shared: bool) -> Callable[[str, int], int]:

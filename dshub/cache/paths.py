@@ -9,6 +9,7 @@ from dshub.checksums import Algorithm, Digest, is_hex
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
 PINS, MIRRORS, TERMS = "pins-v1", "mirrors-v1", "terms-v1"
 REFERENCES, IMPORTS = "references-v1", "imports-v1"
+LISTINGS = "listings-v1"  # indexes of folders of manifests
 REGISTRY = "registry"  # of a mirror
 
 TABLE_FILE = "table.json"  # a folder that has it is a table
@@ -91,6 +92,7 @@ _NOTE = re.compile(r".+\.json")
 _PIN = re.compile(r".+\.pin")
 _ACCEPTED = re.compile(r".+\.accepted")
 _MIRROR = re.compile(r"[0-9a-f]+\.(json|toml)")
+_LISTING = re.compile(r"[0-9a-z]+\.json")
 _MANIFEST = re.compile(r".+\.toml")
 _NAMES = {  # of each bucket: how deep its files lie, and the pattern of their names
     BLOBS: (range(2, 3), _ANY),
@@ -101,6 +103,7 @@ _NAMES = {  # of each bucket: how deep its files lie, and the pattern of their n
     PINS: (range(1, 3), _PIN),
     TERMS: (range(1, 3), _ACCEPTED),
     MIRRORS: (range(1, 2), _MIRROR),
+    LISTINGS: (range(1, 2), _LISTING),
     REGISTRY: (range(2, 4), _MANIFEST),
 }
 
@@ -134,6 +137,11 @@ def pin_path(name: str) -> PurePosixPath:
 def mirror_path(key: str) -> PurePosixPath:
     """Where the index of a mirror is kept, for when it cannot be reached."""
     return PurePosixPath(MIRRORS, f"{key}.json")
+
+
+def listing_path(key: str) -> PurePosixPath:
+    """Where the index of a folder of manifests is kept, so that listing is fast."""
+    return PurePosixPath(LISTINGS, f"{key}.json")
 
 
 def manifest_path(digest: Digest) -> PurePosixPath:

@@ -63,7 +63,7 @@ def usage(root: Path) -> Iterator[Usage]:
     yield from _bucket(
         root, layout.IMPORTS, "imported", lambda path: path.with_suffix("").as_posix()
     )
-    for bucket in (layout.PINS, layout.TERMS, layout.MIRRORS):
+    for bucket in (layout.PINS, layout.TERMS, layout.MIRRORS, layout.LISTINGS):
         yield from _bucket(root, bucket, None, PurePath.as_posix)
 
 

@@ -5,13 +5,13 @@ keys in its places: then structs and mappings are walked here, field by field an
 and msgspec converts what is left, the plain values, one at a time.
 """
 
+import tomllib
 from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
 import msgspec
-import tomli
 
 from dshub._validate import decode
 from dshub.catalog.checks import check, check_kept
@@ -29,17 +29,47 @@ def read(path: Path) -> Manifest:
     Raises:
         ManifestError: the file cannot be read, or has faults; all of them are listed.
     """
+    return parse(read_text(path), source=str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a manifest's file; raises ManifestError."""
     try:
         if path.stat().st_size > _LARGEST:
             raise ManifestError(source=str(path), faults=[Fault("", "it is too large")])
-        text = path.read_bytes().decode("utf-8")
+        data = path.read_bytes()
     except OSError as error:
         fault = Fault("", error.strerror or str(error))
         raise ManifestError(source=str(path), faults=[fault]) from None
+    return decode_text(data, source=str(path))
+
+
+def decode_text(data: bytes, *, source: str) -> str:
+    """The text of a manifest from its bytes; raises ManifestError."""
+    try:
+        return data.decode()
     except UnicodeDecodeError as error:
         fault = Fault("", f"it is not UTF-8: byte {error.start} cannot be read")
-        raise ManifestError(source=str(path), faults=[fault]) from None
-    return parse(text, source=str(path))
+        raise ManifestError(source=source, faults=[fault]) from None
+
+
+def parse_as(identifier: str, text: str, *, source: str, witness: str = "its path") -> Manifest:
+    """The manifest in a text, which must be of one name and version.
+
+    Args:
+        identifier: `name@version`.
+        text: TOML.
+        source: as of `parse`.
+        witness: what says that the text is of that identifier.
+
+    Raises:
+        ManifestError: as of `parse`, or it is another manifest.
+    """
+    manifest = parse(text, source=source)
+    if manifest.identifier != identifier:
+        fault = Fault("name", f"it says {manifest.identifier}, but {witness} says {identifier}")
+        raise ManifestError(source=source, faults=[fault])
+    return manifest
 
 
 def parse(text: str, *, source: str) -> Manifest:
@@ -50,7 +80,7 @@ def parse(text: str, *, source: str) -> Manifest:
             with a field of the wrong type is looked at no further.
     """
     try:
-        content = tomli.loads(text)
+        content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         fault = Fault("", f"it is not valid TOML: {error}")
         raise ManifestError(source=source, faults=[fault]) from None

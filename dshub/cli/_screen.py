@@ -85,7 +85,7 @@ def painted(text: str, style: int | str) -> str:
 
 def width(text: str) -> int:
     """Characters of a text that are seen."""
-    return len(_STYLED.sub("", text))
+    return len(_STYLED.sub("", text) if _MARK in text else text)
 
 
 def lines(text: str, indent: str = "") -> str:
@@ -96,12 +96,14 @@ def lines(text: str, indent: str = "") -> str:
 def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Rows of cells in aligned columns; those in `right` are aligned to the right."""
     rows = [[flat(cell) for cell in row] for row in rows]
-    widths = [max(map(width, cells)) for cells in zip(*rows, strict=True)]
+    widths = [list(map(width, row)) for row in rows]
+    columns = [max(cells) for cells in zip(*widths, strict=True)]
     aligned = []
-    for row in rows:
+    for row, own in zip(rows, widths, strict=True):
+        blanks = [" " * (most - one) for most, one in zip(columns, own, strict=True)]
         cells = [
-            " " * (most - width(cell)) + cell if i in right else cell + " " * (most - width(cell))
-            for i, (cell, most) in enumerate(zip(row, widths, strict=True))
+            blank + cell if i in right else cell + blank
+            for i, (cell, blank) in enumerate(zip(row, blanks, strict=True))
         ]
         aligned.append("  ".join(cells).rstrip())
     return "\n".join(aligned)

@@ -24,7 +24,7 @@ from dshub.cache.paths import blob_path
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
-from dshub.display import shown_url
+from dshub.display import Address, shown_url
 from dshub.download.links import ask
 from dshub.download.sources import Job, sources
 from dshub.download.transports import Transports
@@ -227,10 +227,10 @@ def _proxy(url: str) -> str:
 
 def _mirrors(hub: Hub) -> Iterator[Finding]:
     for mirror in hub.settings.mirrors:
-        remote = "://" in mirror and not mirror.startswith("file:")
-        if remote and hub.settings.offline:
+        address = Address(mirror)
+        if hub.settings.offline and not address.is_local:
             continue
-        if "://" not in mirror and not Path(mirror).is_dir():
+        if address.is_local and not address.path.is_dir():
             yield Finding("mirror", "bad", f"{shown_url(mirror)}: no such folder", CHECK_MIRROR)
         else:
             yield _mirror(hub, mirror)

@@ -10,7 +10,7 @@ from dshub.cache.paths import BLOBS
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
 from dshub.cli._answer import Answer, answering
-from dshub.display import flat, shown_url
+from dshub.display import Address, flat, shown_url
 from dshub.download.fetcher import Fetched
 from dshub.download.session import host
 from dshub.errors import LockError
@@ -20,7 +20,6 @@ from dshub.hub.plan import Plan
 from dshub.hub.request import Request
 from dshub.hub.run import Outcome
 from dshub.hub.terms import accept
-from dshub.mirrors.mirrors import is_folder, to_folder
 from dshub.progress import size
 from dshub.settings import Settings
 
@@ -192,8 +191,8 @@ def _troubles(items: Sequence[Fetched]) -> list[str]:
 
 def _origin(source: str) -> str:
     """The host of an address, or the folder of a file: of one in a mirror, the mirror."""
-    if not is_folder(source):
+    if not Address(source).is_local:
         return host(source)
-    path = to_folder(source)
+    path = Address(source).path
     blobs = next((parent for parent in path.parents if parent.name == BLOBS), path)
     return str(blobs.parent)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import click
-import msgspec
 
-from dshub.catalog.registry import Summary
+from dshub.catalog.search import Summary
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
@@ -34,8 +33,7 @@ def command(words: tuple[str, ...]) -> Answer:
 def listing(summaries: Sequence[Summary], *notes: str) -> Answer:
     """Some datasets, a line each."""
     plain = [
-        {name: msgspec.to_builtins(getattr(item, name)) for name in Summary.__struct_fields__}
-        for item in summaries
+        {name: getattr(item, name) for name in Summary.__struct_fields__} for item in summaries
     ]
     return Answer({"datasets": plain}, _text(summaries) if summaries else "", notes)
 

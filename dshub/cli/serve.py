@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dshub.cli import _screen
-from dshub.display import shown_url
+from dshub.display import Address, shown_url
 from dshub.errors import DshubError
 from dshub.progress import size
 
@@ -85,7 +85,8 @@ def command(
 def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
     """A folder that was named has to be there, unless it is about to be filled."""
     for url in upstream:
-        if url != SOURCES and "://" not in url and not Path(url).is_dir():
+        address = Address(url)
+        if url != SOURCES and address.is_local and not address.path.is_dir():
             hint = f"name the URL or the folder of a mirror, or the word '{SOURCES}'"
             raise DshubError(f"there is no folder {shown_url(url)} to take files from", hint=hint)
     if folder is not None and not folder.is_dir() and not upstream:

@@ -12,6 +12,7 @@ from dshub.cache.partial import Partial
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
 from dshub.checksums import Digest
+from dshub.display import Address
 from dshub.download.download import AllFailed, Delivered
 from dshub.download.session import Limiter, Session, Stopped
 from dshub.download.sources import Job, sources
@@ -211,7 +212,7 @@ class Fetcher:
     def _sources(self, job: Job) -> list[str]:
         found = sources(job, self.mirrors, self.only)
         if self.offline:
-            return [url for url in found if "://" not in url or url.startswith("file:")]
+            return [url for url in found if Address(url).is_local]
         return found
 
     def _run(self, missing: Sequence[Job]) -> dict[Digest, Delivered]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
 from dshub.catalog.manifest import LOCAL, Manifest, Resource
+from dshub.display import Address
 from dshub.errors import TransportError
 from dshub.progress import size
 from dshub.progress import size as shown
@@ -74,14 +75,10 @@ def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[s
     """
     relative = blob_path(job.resource.digest).as_posix()
     if only is not None:
-        return [_join(only, relative), _join(only, quoted(only, job.resource.name))]
-    return [*(_join(mirror, relative) for mirror in mirrors), *job.resource.urls]
+        return [Address(only).join(relative), Address(only).join(quoted(only, job.resource.name))]
+    return [*(Address(mirror).join(relative) for mirror in mirrors), *job.resource.urls]
 
 
 def quoted(base: str, name: str) -> str:
     """A file name as it stands in an address below `base`; as it is in a plain path."""
-    return quote(name) if "://" in base else name
-
-
-def _join(base: str, relative: str) -> str:
-    return f"{base.rstrip('/')}/{relative}"
+    return quote(name) if Address(base).is_url else name

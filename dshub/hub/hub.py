@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, overload
 
 from dshub._validate import whole
 from dshub.catalog import phrasebook
-from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
 from dshub.errors import ArgumentError, DshubError, UnknownNameError, Vanished
+from dshub.hub.registry import make_registry
 from dshub.hub.request import Choice, Request
 from dshub.progress import Progress, choose
 from dshub.settings import Settings
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dshub.cache.store import Store
+    from dshub.catalog.manifest import Manifest
     from dshub.datasets.dataset import Dataset
     from dshub.datasets.splits import Splits
     from dshub.download.fetcher import Fetched, Fetcher
@@ -62,20 +63,10 @@ class Hub:
     ) -> None:
         self.settings = settings or Settings.read()
         self.progress = progress or choose(self.settings.progress)
-        self.registry = registry or self._known()
+        self.registry = registry or make_registry(self.settings, self.progress)
 
     def __repr__(self) -> str:
         return f"<Hub: cache {self.settings.cache}, {self.registry!r}>"
-
-    def _known(self) -> Registry:
-        """The datasets of folders, and of mirrors where settings name some."""
-        if not self.settings.mirrors:
-            return Registry(self.settings.registry)
-        from dshub.mirrors.mirrors import Mirrors
-        from dshub.mirrors.registry import MirrorRegistry
-
-        mirrors = Mirrors(self.settings, self.store, progress=self.progress)
-        return MirrorRegistry(self.settings.registry, mirrors=mirrors, prefer=self.settings.prefer)
 
     @cached_property
     def store(self) -> "Store":
@@ -153,7 +144,7 @@ class Hub:
             tuple(Choice.of(find(name), splits, name) for name in self.registry.expand(names))
         )
 
-    def info(self, name: str) -> Manifest:
+    def info(self, name: str) -> "Manifest":
         """The manifest of a dataset, or of its stand-in where settings ask for those.
 
         Raises:
@@ -162,7 +153,7 @@ class Hub:
         """
         return self._manifest(name)
 
-    def _manifest(self, name: str, synthetic: int | None = None) -> Manifest:
+    def _manifest(self, name: str, synthetic: int | None = None) -> "Manifest":
         """The manifest of a name, or of its stand-in; 0 rows of that mean the data."""
         rows = self.settings.synthetic if synthetic is None else synthetic
         manifest = self._pinned(name)
@@ -172,7 +163,7 @@ class Hub:
 
         return stand_in(manifest, self.store, rows=rows)
 
-    def _pinned(self, name: str, registry: Registry | None = None) -> Manifest:
+    def _pinned(self, name: str, registry: Registry | None = None) -> "Manifest":
         """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""
         registry, lock = registry or self.registry, self.settings.lock
         if lock is not None and lock.exists():
@@ -350,7 +341,7 @@ class Hub:
             return Splits(manifest.identifier, counts, opened, manifest)
         return self._open(manifest, split, columns)
 
-    def _meant(self, name: str, split: str | None, synthetic: int) -> Manifest:
+    def _meant(self, name: str, split: str | None, synthetic: int) -> "Manifest":
         """The manifest to load; says so where `split` is the member of a family, `load(a, b)`."""
         try:
             ready = None if synthetic else self._ready(name, split)
@@ -385,7 +376,7 @@ class Hub:
 
         return Splits(name, splits.rows, opened) if split is None else opened(split)
 
-    def _ready(self, name: str, split: str | None) -> Manifest | None:
+    def _ready(self, name: str, split: str | None) -> "Manifest | None":
         """The manifest of a mirror's dataset whose tables are here: then no mirror is asked."""
         registry = self.registry.at_hand()
         if registry is self.registry:
@@ -402,7 +393,7 @@ class Hub:
         return manifest if all(there) else None
 
     def _open(
-        self, manifest: Manifest, expression: str, columns: Sequence[str] | None
+        self, manifest: "Manifest", expression: str, columns: Sequence[str] | None
     ) -> "Dataset":
         from dshub.datasets.dataset import Dataset
         from dshub.datasets.split_expressions import parse_split, unknown_split
@@ -426,7 +417,7 @@ class Hub:
 
     def _with_tables(
         self,
-        manifest: Manifest,
+        manifest: "Manifest",
         splits: Sequence[str],
         use: "Callable[[Mapping[str, Path]], Dataset]",
     ) -> "Dataset":

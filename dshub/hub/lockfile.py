@@ -198,15 +198,15 @@ def _read(path: Path, changed: int, size: int) -> Lockfile:
 
 
 def _parsed(path: Path, text: str) -> Lockfile:
-    import tomli
+    import tomllib
 
     try:
-        content = tomli.loads(text)
+        content = tomllib.loads(text)
         if content.get("schema", SCHEMA) != SCHEMA:
             reason = f"it has schema {content['schema']}, and this dshub reads {SCHEMA}"
             raise _unreadable(path, reason, "use a newer dshub")
         found = convert(content, Lockfile)
-    except (ValueError, RecursionError) as error:  # tomli's are ValueError, too
+    except (ValueError, RecursionError) as error:  # RecursionError: of deep nesting
         raise _unreadable(path, str(error)) from error
     counts = Counter(item.name for item in found.dataset)
     twice = next((name for name, count in counts.items() if count > 1), None)

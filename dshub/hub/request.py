@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dshub.catalog.manifest import Manifest
 from dshub.errors import UnknownNameError
+
+if TYPE_CHECKING:  # listing datasets parses no manifest
+    from dshub.catalog.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,12 @@ class Choice:
     """
 
     name: str
-    manifest: Manifest
+    manifest: "Manifest"
     splits: tuple[str, ...]
 
     @classmethod
     def of(
-        cls, manifest: Manifest, splits: Sequence[str] | None = None, name: str = ""
+        cls, manifest: "Manifest", splits: Sequence[str] | None = None, name: str = ""
     ) -> "Choice":
         """A manifest with some of its splits, all where None.
 
@@ -52,11 +55,11 @@ class Request:
         return len(self.choices)
 
     @property
-    def manifests(self) -> list[Manifest]:
+    def manifests(self) -> "list[Manifest]":
         """The manifest of each dataset."""
         return [choice.manifest for choice in self.choices]
 
     @classmethod
-    def of(cls, manifest: Manifest, splits: Sequence[str] | None = None) -> "Request":
+    def of(cls, manifest: "Manifest", splits: Sequence[str] | None = None) -> "Request":
         """A request for one dataset; raises as `Choice.of`."""
         return cls((Choice.of(manifest, splits),))

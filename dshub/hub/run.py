@@ -92,7 +92,10 @@ def _left_by_mirrors(builds: Sequence[Build], registry: Registry) -> list[Build]
         for split in build.splits:
             manifest = build.origin.manifest
             made = recipe(manifest, split)
-            if not registry.take_table(manifest, split, made.key, made.content):
+            if not any(
+                source.take_table(manifest, split, made.key, made.content)
+                for source in registry.remote
+            ):
                 rest.append(split)
         if rest:
             left.append(replace(build, splits=tuple(rest)))

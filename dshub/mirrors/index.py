@@ -9,11 +9,23 @@ from typing import Annotated, Literal
 import msgspec
 
 from dshub._validate import LARGEST as LARGEST_NUMBER
-from dshub._validate import Checksum, Count, FileName, Key, Sha256, Size, TableKey, Text, decode
+from dshub._validate import (
+    Checksum,
+    Count,
+    FileName,
+    Key,
+    Name,
+    Sha256,
+    Size,
+    TableKey,
+    Text,
+    Version,
+    decode,
+)
 from dshub.cache.files import read_file
 from dshub.cache.paths import TABLE_FILE
 from dshub.catalog.manifest import Manifest
-from dshub.catalog.registry import Summary, classes
+from dshub.catalog.search import Summary, classes
 from dshub.checksums import Digest
 from dshub.errors import ChecksumError, ReadError
 from dshub.tables.record import TableRecord
@@ -65,6 +77,15 @@ class Entry(Summary, frozen=True, kw_only=True):
         tables: the prepared table of each split that the mirror has.
     """
 
+    name: Name  # checked, as everything in an index
+    version: Version
+    title: Text
+    summary: Text
+    task: Text
+    tags: tuple[Text, ...]
+    rows: dict[Key, Count]
+    size: Size | None
+    license: Text | None
     prepared_size: Count
     redistribution: Literal["yes", "no", "unknown"]
     classes: tuple[Text, ...] = ()

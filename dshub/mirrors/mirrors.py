@@ -24,7 +24,7 @@ from dshub.cache.paths import TABLE_FILE, manifest_path, mirror_path, table_path
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Resource
 from dshub.checksums import Digest
-from dshub.display import shown_url
+from dshub.display import Address, shown_url
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.download.transports import Transports
@@ -121,7 +121,7 @@ class Mirrors:
             return self._kept_index(address)
 
     def _at_hand(self, address: str) -> Index | None:
-        return self._index(address) if is_folder(address) else self._kept_index(address)
+        return self._index(address) if Address(address).is_local else self._kept_index(address)
 
     def _ask(self, address: str) -> Index | None:
         """The index as the mirror has it now; None where it has none.
@@ -129,11 +129,12 @@ class Mirrors:
         Raises:
             TransportError, ReadError, ChecksumError: it cannot be had, or is not to be believed.
         """
-        if self.settings.offline and not is_folder(address):
+        place = Address(address)
+        if self.settings.offline and not place.is_local:
             return self._kept_index(address)
-        if is_folder(address) and not to_folder(address).is_dir():  # a stick that is not there
+        if place.is_local and not place.path.is_dir():  # a stick that is not there
             raise TransportError(url=address, reason="there is no such folder")
-        url = f"{address.rstrip('/')}/{NAME}"
+        url = place.join(NAME)
         kept, kept_index = self._kept(address), self._kept_index(address)
         with closing(Transports(timeout=min(self.settings.timeout, LONGEST))) as transports:
             try:
@@ -156,7 +157,7 @@ class Mirrors:
         Raises:
             ChecksumError: a later one was seen; or it is of another host, and too old.
         """
-        url = f"{address.rstrip('/')}/{NAME}"
+        url = Address(address).join(NAME)
         shown = index.signed or "no serial"
         if index.serial < seen:
             path = self.store.root / mirror_path(_key(address))
@@ -168,7 +169,7 @@ class Mirrors:
                 f"keeps it to sign it anew; to take what it lists now, remove {path}",
             )
         most = self.settings.mirror_max_age
-        if is_folder(address) or most is None or index.date is None:
+        if Address(address).is_local or most is None or index.date is None:
             return
         if datetime.now(UTC) - index.date > timedelta(days=most):
             raise ChecksumError(
@@ -200,7 +201,7 @@ class Mirrors:
         old = self._kept(address)
         serial = max(old.serial if old else 0, index.serial if self.settings.mirror_keys else 0)
         kept = _Kept(etag=etag, index=data.decode(), serial=serial)
-        if is_folder(address):
+        if Address(address).is_local:
             kept = _Kept(etag="", index="", serial=serial)
             if serial == (old.serial if old else 0):
                 return
@@ -210,7 +211,8 @@ class Mirrors:
     def manifest_at_hand(self, entry: Entry) -> bytes | None:
         """The bytes of a manifest where they need no connection."""
         digest, size = entry.manifest.checksum, entry.manifest.size
-        folders = [to_folder(item) for item in self.settings.mirrors if is_folder(item)]
+        mirrors = map(Address, self.settings.mirrors)
+        folders = [mirror.path for mirror in mirrors if mirror.is_local]
         found = [self.store.find(manifest_path(digest))]
         found += [Store(folder).blob(digest, size) for folder in folders]
         for path in filter(None, found):
@@ -291,7 +293,7 @@ class Mirrors:
     def _table_resource(self, entry: Entry, facts: TableFacts, name: str) -> Resource:
         relative = (table_path(entry.name, facts.key) / name).as_posix()
         return Resource(
-            urls=tuple(f"{address.rstrip('/')}/{relative}" for address in self.settings.mirrors),
+            urls=tuple(Address(address).join(relative) for address in self.settings.mirrors),
             filename=name,
             sha256=facts.files[name].checksum.hex,
             size=facts.files[name].size,
@@ -307,18 +309,6 @@ class Mirrors:
             timeout=settings.timeout,
             progress=Silent() if everywhere else self.progress,
         )
-
-
-def is_folder(address: str) -> bool:
-    """Whether a mirror is a folder of this machine."""
-    return "://" not in address or address[:5].lower() == "file:"
-
-
-def to_folder(address: str) -> Path:
-    """The folder of such a mirror."""
-    from dshub.download.transports.file import to_path
-
-    return to_path(address)
 
 
 def _is_of(path: Path, facts: TableFacts, wanted: tuple[str, str, Any]) -> bool:

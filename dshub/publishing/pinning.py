@@ -2,13 +2,12 @@
 
 import hashlib
 import secrets
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-
-import tomli
 
 from dshub.cache.files import replace_file
 from dshub.catalog.faults import Fault
@@ -111,7 +110,7 @@ def _write(table: Any, facts: Measured, tomlkit: Any) -> bool:  # tomlkit's
 
 def _loaded(manifest: Path) -> dict[str, Any]:
     try:
-        return tomli.loads(manifest.read_text(encoding="utf-8"))
+        return tomllib.loads(manifest.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise _fault(manifest, "", f"no valid TOML: {error}") from error
 

@@ -9,7 +9,7 @@ import pytest
 from dshub.catalog.faults import Fault
 from dshub.catalog.manifest import Limits
 from dshub.catalog.parsing import parse, read
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import ManifestError
 
 GOOD = (built_in_root() / "fashion-mnist" / "1.0.0.toml").read_text(encoding="utf-8")

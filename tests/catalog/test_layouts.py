@@ -7,7 +7,7 @@ import pytest
 from dshub import Registry
 from dshub.catalog.layouts import laid_out
 from dshub.catalog.parsing import parse
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import ManifestError
 
 TEXT = """

@@ -21,7 +21,8 @@ from dshub.cache.store import Store
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Resource, Split
 from dshub.catalog.parsing import from_json, parse, to_json
-from dshub.catalog.registry import version_key
+from dshub.catalog.registry import Registry
+from dshub.catalog.search import version_key
 from dshub.checksums import Digest
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, ManifestError, ReadError, StoreError
@@ -30,7 +31,7 @@ from dshub.hub.lockfile import read as read_lock
 from dshub.importing.records import imports
 from dshub.mirrors.index import BlobFacts, Index, TableFacts, entry_of
 from dshub.mirrors.mirrors import Mirrors
-from dshub.mirrors.registry import MirrorRegistry
+from dshub.mirrors.source import MirrorSource
 from dshub.progress import Silent
 from dshub.tables.table import Table
 from dshub.tables.writer import TableWriter
@@ -179,7 +180,7 @@ def hub(bad: Path, good: Path) -> tuple[Hub, Mirrors]:
         environment={}, cache=parent / "cache", mirrors=[str(bad), str(good)], timeout=1
     )
     mirrors = Mirrors(settings, Store(settings.cache))
-    registry = MirrorRegistry([parent / "registry"], mirrors=mirrors, built_in=False)
+    registry = Registry([parent / "registry"], sources=[MirrorSource(mirrors)], built_in=False)
     return Hub(settings=settings, registry=registry, progress=Silent()), mirrors
 
 

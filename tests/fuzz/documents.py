@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import shutil
+import tomllib
 import warnings
 from collections.abc import Mapping
 from functools import cache
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import tomli
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -27,15 +27,15 @@ from dshub.catalog.faults import Fault
 from dshub.catalog.layouts import laid_out
 from dshub.catalog.manifest import Manifest, denied
 from dshub.catalog.parsing import from_json, parse, to_json
-from dshub.catalog.registry import Summary, classes, version_key
+from dshub.catalog.search import Summary, classes, version_key
 from dshub.datasets.split_expressions import parse_split
 from dshub.errors import ManifestError
 from dshub.hub import lockfile
 from dshub.loading.loader import Loader
 from dshub.mirrors.index import Index, entry_of
 from dshub.mirrors.mirrors import Mirrors
-from dshub.mirrors.registry import MirrorRegistry
 from dshub.mirrors.signing import Signer, check_signature
+from dshub.mirrors.source import MirrorSource
 from dshub.settings import Settings
 from dshub.tables.recipe import recipe
 from dshub.testing.adapters import example
@@ -154,7 +154,7 @@ def index(data: bytes) -> None:
         environment={}, folder=scratch("."), cache=scratch("cache"), mirrors=[str(_mirror(data))]
     )
     mirrors = Mirrors(settings, Store(settings.cache))
-    listed = MirrorRegistry(mirrors=mirrors, built_in=False)
+    listed = Registry(sources=[MirrorSource(mirrors)], built_in=False)
     listed.listing()
     listed.listing(["digits"])
     for name in listed.names():
@@ -213,7 +213,7 @@ def lock(data: bytes) -> None:
     finally:
         path.unlink()
     lockfile.names_in(found, path)
-    assert msgspec.convert(tomli.loads(found.text()), lockfile.Lockfile) == found
+    assert msgspec.convert(tomllib.loads(found.text()), lockfile.Lockfile) == found
     for item in found.dataset:
         with tried:
             found.manifest(item.name, registry(), path)
@@ -321,7 +321,7 @@ def _repr_bytes(value: Any) -> bytes:
     return repr(value).encode()
 
 
-_toml = mutations.document(lambda data: tomli.loads(data.decode()), mutations.toml)
+_toml = mutations.document(lambda data: tomllib.loads(data.decode()), mutations.toml)
 TARGETS = (
     Target(
         "manifest",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dshub import Hub, Settings
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import DshubError, Vanished
 from dshub.tables import building as making
 

@@ -9,7 +9,7 @@ import pytest
 
 import dshub
 from dshub import Dataset, Hub, Registry, Settings
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import OfflineError, SplitError, UnknownNameError
 from dshub.progress import Silent
 

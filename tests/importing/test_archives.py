@@ -10,7 +10,7 @@ import pytest
 from dshub import Hub, Settings
 from dshub.cache.store import Store
 from dshub.catalog.layouts import laid_out
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
 from dshub.synthetic.pieces import write as write_files
 from tests.independent.imagenet import tar, with_facts, write

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dshub import Hub, Settings
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
 from tests.independent.imagenet import picture, tar, with_facts, write
 

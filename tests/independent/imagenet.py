@@ -18,7 +18,7 @@ from PIL import Image
 
 from dshub import Hub, Registry, Settings
 from dshub.catalog.features import LabelFeature
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.progress import Progress, Silent
 from tests.independent.packed import tarred
 

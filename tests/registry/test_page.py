@@ -11,7 +11,7 @@ import pytest
 from dshub import formats, plugins
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Layout, License, Manifest, Resource, Split, Step
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 
 PAGE = (Path(__file__).parents[2] / "registry" / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

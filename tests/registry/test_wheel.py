@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -23,6 +23,7 @@ def test_the_wheel_holds_the_registry_and_nothing_strange(tmp_path: Path) -> Non
     manifests = {f"dshub/_registry/{path.relative_to(root)}" for path in root.rglob("*.toml")}
     assert manifests
     assert manifests <= names
+    assert "dshub/_registry/index.json" in names
     assert "dshub/py.typed" in names
     pages = ROOT / "dshub" / "publishing" / "site"
     beside = [path for kind in ("templates", "assets") for path in (pages / kind).iterdir()]

@@ -4,11 +4,10 @@ import io
 import os
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from dshub.cache.files import open_file
 from dshub.cache.paths import BLOBS, TABLES
+from dshub.display import Address
 from dshub.download.transports import Head
 from dshub.errors import TransportError
 
@@ -49,7 +48,7 @@ class Transport:
     ) -> FileAnswer:
         del stop, etag  # a local file has one version, and its rest costs nothing
         try:
-            path = to_path(url)
+            path = Address(url).path
             file = open_file(path, follow=not _is_in_mirror(path))
             total = os.fstat(file.fileno()).st_size
             start = start if start <= total else 0
@@ -65,13 +64,6 @@ class Transport:
 
     def close(self) -> None:
         """Nothing is kept open."""
-
-
-def to_path(url: str) -> Path:
-    """The path that a `file:` address or a plain path means."""
-    if url[:5].lower() == "file:":
-        return Path(url2pathname(urlsplit(url).path))
-    return Path(url)
 
 
 def _is_in_mirror(path: Path) -> bool:

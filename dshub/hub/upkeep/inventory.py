@@ -265,7 +265,7 @@ class Inventory:
         kept = list(usage(store.root))
         self.known = Known(registry, kept, given)
         self.pinned = pinned(store)
-        self._mirrored = registry.mirrored()
+        self._mirrored = frozenset().union(*(item.checksums() for item in registry.remote))
         seen = [self._look(item) for item in kept]
         self.here = self.pinned.union(*map(_told_by, seen))
         self.items = [self._item(thing) for thing in seen]

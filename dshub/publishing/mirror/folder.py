@@ -18,8 +18,8 @@ from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.paths import PARTIAL
 from dshub.cache.store import Store
 from dshub.checksums import CHUNK
+from dshub.display import Address
 from dshub.errors import StoreError
-from dshub.mirrors.mirrors import is_folder, to_folder
 from dshub.publishing.mirror.bucket import BucketDestination
 from dshub.publishing.mirror.destinations import BUCKETS, Destination, How
 
@@ -185,8 +185,8 @@ def open_destination(dest: str) -> Destination:
         MissingExtraError: the extra `cloud` is not installed.
         StoreError: nothing can be written there.
     """
-    if is_folder(dest):
-        return FolderDestination(to_folder(dest))
+    if Address(dest).is_local:
+        return FolderDestination(Address(dest).path)
     if dest.startswith(("http:", "https:")):
         raise StoreError(
             path=dest,

@@ -10,7 +10,7 @@ import pytest
 from dshub import Hub, Manifest, Settings
 from dshub.cache.paths import blob_path
 from dshub.catalog.parsing import parse
-from dshub.catalog.registry import built_in_root
+from dshub.catalog.sources import built_in_root
 from dshub.errors import DshubError, UnknownNameError
 from dshub.mirrors.index import Index, entry_of
 from dshub.progress import Silent

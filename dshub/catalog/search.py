@@ -1,0 +1,143 @@
+"""Summaries of datasets, searching them, and suggestions for a name that is not found."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dshub.errors import UnknownNameError
+
+if TYPE_CHECKING:  # listing datasets parses no manifest
+    from dshub.catalog.manifest import Manifest
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One line of a listing.
+
+    Attributes:
+        rows: of each split.
+        size: bytes to download; None where one file's is unknown.
+        license: SPDX identifier; None where no source states one.
+    """
+
+    name: str
+    version: str
+    title: str
+    summary: str
+    task: str
+    tags: tuple[str, ...]
+    rows: dict[str, int]
+    size: int | None
+    license: str | None
+    synthetic: bool
+
+    @classmethod
+    def of(cls, manifest: "Manifest") -> "Summary":
+        """The summary of a manifest."""
+        return Summary(
+            name=manifest.name,
+            version=manifest.version,
+            title=manifest.title,
+            summary=manifest.summary,
+            task=manifest.task,
+            tags=manifest.tags,
+            rows={name: split.rows for name, split in manifest.splits.items()},
+            size=manifest.size,
+            license=manifest.license.spdx,
+            synthetic=manifest.synthetic,
+        )
+
+
+def classes(manifest: "Manifest") -> tuple[str, ...]:
+    """The names of a dataset's classes."""
+    features = manifest.features.values()
+    return tuple(name for feature in features for name in getattr(feature, "names", ()))
+
+
+def matches(words: Sequence[str], item: Summary, names_of_classes: Iterable[str]) -> bool:
+    """Whether every word occurs in name, title, summary, task, a tag or a class."""
+    if not words:
+        return True
+    texts = [item.name, item.title, item.summary, item.task, *item.tags, *names_of_classes]
+    text = " ".join(texts).casefold()
+    return all(word.casefold() in text for word in words)
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """What versions are ordered by: their numbers."""
+    numbers = version.partition("+")[0].split(".")
+    return tuple(int(part) if re.fullmatch("[0-9]{1,18}", part) else -1 for part in numbers)
+
+
+def newest_first(versions: Iterable[str]) -> list[str]:
+    """Versions in the order that `Registry.versions` gives them."""
+    return sorted(versions, key=version_key, reverse=True)
+
+
+def unknown(name: str, known: Collection[str], notes: Sequence[str] = ()) -> UnknownNameError:
+    """An error that suggests the most likely names.
+
+    Args:
+        name: what the user wrote, such as `MNIST`, `cifar10`, `ylecun/mnist`, `mnist:train`.
+        known: every dataset.
+        notes: further sentences for the hint, such as folders that are missing.
+    """
+    members = [other for other in known if other.startswith(f"{name}/")]
+    if members:
+        hint = "; ".join([f"it is a family, of {', '.join(members)}", *notes])
+        return UnknownNameError(kind="single dataset", name=name, close=(), hint=hint)
+    close = _closest(re.split("[@:[]", name.removeprefix("hf:"))[0], known)
+    hints = [] if close else ["`dshub list` shows every dataset"]
+    family, slash, _ = name.partition("/")
+    if name.startswith("hf:"):
+        hints.append("names with hf: are for `load`, in Python")
+    elif not close or (slash and family not in {*known, *_families(known)}):
+        asked = name if slash else "owner/name"
+        hints.append(f'load("hf:{asked}") asks the Hugging Face hub')
+    hint = "; ".join([*hints, *notes])
+    return UnknownNameError(kind="dataset", name=name, close=close, hint=hint)
+
+
+def _families(known: Collection[str]) -> set[str]:
+    return {name.partition("/")[0] for name in known if "/" in name}
+
+
+def _closest(name: str, known: Collection[str]) -> list[str]:
+    """The datasets and families that a name can mean: spelled otherwise, cut short or misspelt.
+
+    A name that differs only in case or hyphens gives one; a beginning gives up to three.
+    """
+    import difflib
+
+    plain, last = _plain(name), _plain(name.rpartition("/")[2])
+    full = _by_plain([*known, *sorted(_families(known))])
+    ends = _by_plain(known, end=True) | full
+    if plain in ends or last in full:
+        return [ends.get(plain) or full[last]]
+    begun = [other for key, other in ends.items() if len(plain) > 2 and key.startswith(plain)]
+    if begun:
+        return sorted(set(begun), key=_in_order)[:3]
+    close = difflib.get_close_matches(plain, ends, n=3, cutoff=0.7)
+    close.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
+    longest = sorted(full, key=len, reverse=True)
+    if len(plain) > 3:
+        close += [key for key in longest if len(key) > 3 and (key in plain or plain in key)]
+    return [ends[match] for match in close[:1]]
+
+
+def _by_plain(names: Collection[str], *, end: bool = False) -> dict[str, str]:
+    """Names, or their last parts, without case and hyphens; the first of those that agree."""
+    by_plain: dict[str, str] = {}
+    for name in names:
+        by_plain.setdefault(_plain(name.rpartition("/")[2] if end else name), name)
+    return by_plain
+
+
+def _in_order(name: str) -> tuple[str, ...]:
+    """Sorts `cifar-10` before `cifar-100`, and `imagenet-1k` before `imagenet-resized/8x8`."""
+    return tuple(part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", name))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9/]", "", name.casefold())

@@ -1,0 +1,280 @@
+"""The sources of a catalog: folders of `<name>/<version>.toml`, packages, given manifests.
+
+Mirrors are another one, see `dshub.mirrors.source`.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import msgspec
+
+from dshub import plugins
+from dshub._validate import NAME, decode
+from dshub.catalog.index import INSIDE, Index, IndexStore, Status, is_settled, status_of
+from dshub.catalog.search import Summary, classes, newest_first
+from dshub.errors import DshubError, ManifestError
+
+if TYPE_CHECKING:  # listing datasets parses no manifest
+    from dshub.catalog.manifest import Manifest
+
+Summaries = Iterator[tuple[Summary, tuple[str, ...]]]
+
+
+class CatalogSource(Protocol):
+    """Somewhere datasets are found."""
+
+    @property
+    def adds_versions(self) -> bool:
+        """Whether datasets of sources before this one can have further versions here."""
+
+    def names(self) -> Collection[str]:
+        """Every dataset."""
+
+    def versions(self, name: str) -> Sequence[str]:
+        """The versions of a dataset, newest first; empty where the source does not have it."""
+
+    def manifest(self, name: str, version: str) -> "Manifest":
+        """The manifest of a version that the source has; raises ManifestError."""
+
+    def text(self, name: str, version: str) -> bytes:
+        """The bytes of the file of a manifest; raises DshubError where it is in none."""
+
+    def summaries(self) -> Summaries:
+        """The newest version of every dataset, with its classes; faulty ones are left out."""
+
+    def notes(self) -> list[str]:
+        """Why a dataset may be missing, for the error of an unknown name."""
+
+
+@runtime_checkable
+class RemoteSource(CatalogSource, Protocol):
+    """A source on other machines, which is asked for as little as possible."""
+
+    def at_hand(self) -> "RemoteSource":
+        """The same source as far as it is on this machine."""
+
+    def warn(self) -> None:
+        """Warn of what could not be asked, once."""
+
+    def rows(self, name: str, version: str) -> list[tuple[str, str]]:
+        """`Manifest.digest` of each manifest of a version, and where it is."""
+
+    def checksums(self) -> frozenset[str]:
+        """The checksums of listed files, as digits; nothing is asked."""
+
+    def take_table(self, manifest: "Manifest", split: str, key: str, recipe: Any) -> bool:
+        """Put the table of a split into the cache, if the source has it.
+
+        Args:
+            manifest: of the dataset.
+            split: one of its splits.
+            key: of the table's recipe.
+            recipe: what `table.json` has to say about how the table was made.
+        """
+
+
+class FolderSource:
+    """Folders of `<name>/<version>.toml`; a name can have a family, `glue/cola`.
+
+    Args:
+        roots: the folders; missing ones are empty.
+        store: keeps indexes of them between processes.
+    """
+
+    adds_versions = True
+
+    def __init__(self, roots: Sequence[Path] = (), store: IndexStore | None = None) -> None:
+        self._given, self._store = roots, store
+        self._looked_up: dict[str, dict[str, Index]] = {}  # so that nothing changes in between
+
+    @cached_property
+    def roots(self) -> Sequence[Path]:
+        """The folders."""
+        return self._given
+
+    @cached_property
+    def _indexes(self) -> list[Index]:
+        return [Index(root, self._store) for root in dict.fromkeys(self.roots)]
+
+    @cached_property
+    def _all(self) -> dict[str, dict[str, Index]]:
+        """The folder of every manifest, by name and version.
+
+        Raises:
+            DshubError: two folders have different manifests of one version.
+        """
+        datasets: dict[str, dict[str, Index]] = {}
+        for index in self._indexes:
+            for name, version in index.walk():
+                first = datasets.setdefault(name, {}).setdefault(version, index)
+                if first is not index:
+                    _check_same(first, index, name, version)
+        return datasets
+
+    def _of(self, name: str) -> dict[str, Index]:
+        """The folder of each version of a dataset."""
+        if "_all" in self.__dict__ or not NAME.fullmatch(name):
+            return self._all.get(name, {})
+        if name in self._looked_up:
+            return self._looked_up[name]
+        versions: dict[str, Index] = {}
+        for index in self._indexes:
+            for version in index.versions(name):
+                first = versions.setdefault(version, index)
+                if first is not index:
+                    _check_same(first, index, name, version)
+        self._looked_up[name] = versions
+        return versions
+
+    def names(self) -> Collection[str]:
+        return self._all.keys()
+
+    def versions(self, name: str) -> Sequence[str]:
+        return newest_first(self._of(name))
+
+    def path(self, name: str, version: str) -> Path:
+        """The file of a manifest."""
+        return self._of(name)[version].path(name, version)
+
+    def manifest(self, name: str, version: str) -> "Manifest":
+        from dshub.catalog.parsing import parse_as, read_text
+
+        path = self.path(name, version)
+        return parse_as(f"{name}@{version}", read_text(path), source=str(path))
+
+    def text(self, name: str, version: str) -> bytes:
+        return self.path(name, version).read_bytes()
+
+    def summaries(self) -> Summaries:
+        for name, versions in self._all.items():
+            newest = newest_first(versions)[0] if len(versions) > 1 else next(iter(versions))
+            try:
+                item = versions[newest].summary(name, newest)
+            except ManifestError as error:
+                logging.getLogger("dshub").warning("%s; left out", error)
+            else:
+                yield item.summary, item.classes
+        for index in self._indexes:
+            index.save()
+
+    def notes(self) -> list[str]:
+        return [
+            f"the folder {root}, which is to hold manifests, is not there"
+            for root in self.roots
+            if not os.path.isdir(root)  # noqa: PTH112  # or closed
+        ]
+
+
+_PACKAGES = "packages"
+
+
+class _Packages(msgspec.Struct, frozen=True, array_like=True):
+    """The folders that packages announced while the folders of packages had a status."""
+
+    places: tuple[tuple[str, Status], ...]
+    roots: tuple[str, ...]
+
+
+class PackageSource(FolderSource):
+    """Folders that installed packages announce; see `dshub.plugins.registries`.
+
+    A package cannot add versions to datasets of others. Looking for announcements takes as long
+    as everything else, so the folders are remembered until a package is installed or removed.
+    """
+
+    adds_versions = False
+
+    def __init__(self, store: IndexStore | None = None) -> None:
+        super().__init__((), store)
+
+    @cached_property
+    def roots(self) -> Sequence[Path]:
+        with suppress(ValueError):
+            kept = decode(self._kept() or b"", _Packages)
+            if kept.places == tuple(_places()):
+                return [Path(root) for root in kept.roots]
+        return plugins.registries()
+
+    def _kept(self) -> bytes | None:
+        return None if self._store is None else self._store.read(_PACKAGES)
+
+    def summaries(self) -> Summaries:
+        yield from super().summaries()
+        packages = _Packages(tuple(_places()), tuple(map(str, self.roots)))
+        data = msgspec.json.encode(packages)
+        is_sure = all(is_settled(status) for _, status in packages.places)
+        if self._store is not None and is_sure and data != self._kept():
+            self._store.write(_PACKAGES, data)
+
+
+def _places() -> Iterator[tuple[str, Status]]:
+    """The folders that packages are in. Their times change with every package."""
+    for place in dict.fromkeys(path or "." for path in sys.path):
+        with suppress(OSError):
+            yield os.path.abspath(place), status_of(place)  # noqa: PTH100  # as `sys.path` has it
+
+
+class ManifestSource:
+    """Manifests that are in no folder, such as synthetic stand-ins."""
+
+    adds_versions = True
+
+    def __init__(self, manifests: Sequence["Manifest"]) -> None:
+        self._manifests: dict[str, dict[str, Manifest]] = {}
+        for item in manifests:
+            self._manifests.setdefault(item.name, {})[item.version] = item
+
+    def names(self) -> Collection[str]:
+        return self._manifests.keys()
+
+    def versions(self, name: str) -> Sequence[str]:
+        return newest_first(self._manifests.get(name, ()))
+
+    def manifest(self, name: str, version: str) -> "Manifest":
+        return self._manifests[name][version]
+
+    def text(self, name: str, version: str) -> bytes:
+        raise DshubError(
+            f"the manifest of {name}@{version} is in no file",
+            hint="write it to a file, and name that",
+        )
+
+    def summaries(self) -> Summaries:
+        for name in self._manifests:
+            manifest = self.manifest(name, self.versions(name)[0])
+            yield Summary.of(manifest), classes(manifest)
+
+    def notes(self) -> list[str]:
+        return []
+
+
+def encode_index(root: Path) -> bytes:
+    """The index of a folder, to be put into it for machines that have none."""
+    index = Index(root)
+    newest: dict[str, str] = {}
+    for name, version in index.walk():
+        newest[name] = newest_first({version, newest.get(name, version)})[0]
+    for name, version in newest.items():
+        index.summary(name, version)
+    return index.encode()
+
+
+def _check_same(one: Index, other: Index, name: str, version: str) -> None:
+    """Raise DshubError where two folders have different manifests of one version."""
+    paths = [other.path(name, version), one.path(name, version)]
+    if paths[0].read_bytes() != paths[1].read_bytes():
+        raise DshubError(
+            f"two different manifests claim to be {name}@{version}: {paths[0]} and {paths[1]}",
+            hint="give one of them another name or version, or use one by its path",
+        )
+
+
+def built_in_root() -> Path:
+    """The folder of dshub's own manifests: inside the package, or beside it in a checkout."""
+    return INSIDE if INSIDE.is_dir() else INSIDE.parents[1] / "registry"
