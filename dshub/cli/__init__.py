@@ -54,7 +54,7 @@ class Commands(click.Group):
     # The signatures are click's.
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(plugins.names("cli"))
+        return [*plugins.names("cli")]  # `list` is the command, once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in plugins.built_in("cli") and cmd_name not in plugins.names("cli"):
