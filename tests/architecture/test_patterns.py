@@ -91,12 +91,13 @@ def seconds(use: Use, text: str) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("use", list(uses()), ids=lambda use: f"{use.place}-{use.method}")
 def test_patterns_take_linear_time(use: Use) -> None:
     """A text that fits, of which a part is repeated until it breaks off, takes no time."""
 
     @settings(
-        max_examples=25,
+        max_examples=settings.default.max_examples // 5,
         derandomize=True,
         database=None,
         deadline=None,

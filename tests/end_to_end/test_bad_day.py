@@ -65,6 +65,7 @@ def fetch(environment: dict[str, str], *options: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_json", [False, True])
 def test_it_ends_well_and_says_what_it_did(*, as_json: bool, tmp_path: Path) -> None:
     """Every file is right, each mirror is named with its reason, in words and as data."""

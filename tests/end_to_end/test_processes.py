@@ -112,6 +112,7 @@ def test_the_next_run_goes_on(
     assert left == []
 
 
+@pytest.mark.slow
 def test_a_crowd_fetches_once(
     server: FaultyServer, environment: dict[str, str], cache: Path
 ) -> None:

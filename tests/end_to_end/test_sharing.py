@@ -96,7 +96,8 @@ sys.path.insert(0, {folder!r})
 from test_sharing import hub_of
 from dshub.errors import StoreError
 from pathlib import Path
-import filelock, platformdirs, dshub.download.transports.http  # another user may not be able to read them
+# another user may not be able to read them
+import filelock, platformdirs, dshub.download.transports.http
 if {drop}:
     os.setuid(65534)
 try:
@@ -135,6 +136,7 @@ def test_a_read_only_cache_is_noticed_before_the_first_byte(upstream: Path, tmp_
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> None:
     """The process that downloads is killed; another goes on where it stopped."""
     sent = 2_000_000

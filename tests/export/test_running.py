@@ -125,7 +125,14 @@ export({"train": rows}, sys.argv[1], Path(sys.argv[2]), shard_size=100_000)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of POSIX")
-@pytest.mark.parametrize("to", ["parquet", "webdataset", "imagefolder"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "parquet",
+        pytest.param("webdataset", marks=pytest.mark.slow),
+        pytest.param("imagefolder", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_while_writing(tmp_path: Path, to: str) -> None:
     """Killed at random, again and again: no file is ever half there, and in the end all is well."""
 

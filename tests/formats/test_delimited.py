@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from independent import delimited
 
@@ -232,6 +232,7 @@ def test_latin_1() -> None:
     assert read(CSV | {"encoding": "latin-1"}, b"\xe9,\xff\n") == [("é", "ÿ")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data", [b'"' + b"a\n" * 200_000, b'"%s\n",' % (b"x" * 99) * 200_000, b"a" * 70_000_000]
 )
@@ -272,7 +273,6 @@ def test_rows_are_read_as_they_are_asked_for() -> None:
 text = st.text(st.sampled_from('ab",;\t \n\r\\é\0'), max_size=8)
 
 
-@settings(max_examples=300)
 @given(
     rows=st.lists(st.tuples(text, text), min_size=1, max_size=5),
     delimiter=st.sampled_from([",", "\t", ";", " ", ", "]),
@@ -295,7 +295,6 @@ def test_whatever_is_written_is_read_again(
     }
 
 
-@settings(max_examples=600)
 @given(
     data=st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(PIECES)).map(b"".join)),
     options=st.sampled_from(

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub import archives, formats
@@ -291,7 +291,6 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=600)
 @given(data=st.one_of(mutated(), st.binary(max_size=60)))
 def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
     """Bytes are either a valid file, read as NumPy reads it, or refused with the file's name."""

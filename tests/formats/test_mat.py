@@ -349,6 +349,7 @@ def test_a_lying_file_costs_no_memory(kind: str) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_large_variable_is_never_in_memory() -> None:
     """100 MB pass through as batches of some MB, compressed in the file or not."""
     for compressed in (False, True):

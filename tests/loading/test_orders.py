@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.loading.order import (
@@ -60,7 +60,6 @@ def test_blocks_differ_by_epoch_and_are_mixed() -> None:
     assert np.mean(np.diff(first) == 1) < 0.01
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     length=st.integers(1, 3000),
     start=st.integers(0, 3000),

@@ -128,6 +128,7 @@ def test_it_says_what_it_is_wherever_it_is_shown(shared: Hub, name: str) -> None
     assert made.license.spdx is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_never_taken_for_the_dataset(shared: Hub, name: str) -> None:
     """No file and no table of it lies under a name of the real ones."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.catalog.features import (
@@ -131,7 +131,6 @@ def test_every_row_comes_back(table: Table) -> None:
     ]
 
 
-@settings(max_examples=60)
 @given(rows=st.lists(st.integers(0, 52), max_size=80), name=st.sampled_from(list(FEATURES)))
 def test_rows_in_any_order(table: Table, rows: list[int], name: str) -> None:
     """Gathering, repeats included, is what a list comprehension gives."""
@@ -139,7 +138,6 @@ def test_rows_in_any_order(table: Table, rows: list[int], name: str) -> None:
     assert plain(table.gather(name, np.array(rows, np.int64))) == [values[row] for row in rows]
 
 
-@settings(max_examples=60)
 @given(ends=st.tuples(st.integers(0, 53), st.integers(0, 53)), name=st.sampled_from(list(FEATURES)))
 def test_rows_side_by_side(table: Table, ends: tuple[int, int], name: str) -> None:
     """A span is a slice of a list, across shards and empty ones included."""
@@ -312,7 +310,6 @@ def test_a_damaged_table(tmp_path: Path, file: str, damage: Any) -> None:
     assert caught.value.exit_code == 8
 
 
-@settings(max_examples=150)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_changed_byte_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, place: float, flip: int
