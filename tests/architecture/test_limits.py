@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dshub
 
-PACKAGE = Path(dshub.__file__).parent
+PACKAGE, TESTS = Path(dshub.__file__).parent, Path(__file__).parents[1]
 TREES = {
     path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_bytes())
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -26,6 +26,8 @@ LATE_IMPORTS = 169  # of dshub, inside functions: only ever lower this number, d
 # a session that holds the options of a fetch
 MANY_PARAMETERS = {"Fetcher.__init__"}
 MANY_METHODS = {"Dataset"}
+TESTED_ALONE = 40  # lines of code from which a module has a file of tests
+PACKAGES_OF_ONE = ("download/transports", "formats")  # a plug-in that is a package has one file
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "base", "misc"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -142,3 +144,29 @@ def test_imports_inside_functions_only_become_fewer() -> None:
         if is_late_import(node)
     }
     assert len(late) <= LATE_IMPORTS
+
+
+def has_tests(module: str) -> bool:
+    """True if a file of tests has the module's name, at the same place below `tests`."""
+    path = Path(module.removesuffix("/__init__.py")).with_suffix("")
+    for folder in PACKAGES_OF_ONE:
+        if path.is_relative_to(folder):
+            path = Path(*path.parts[: len(Path(folder).parts) + 1])
+    return (TESTS / path.parent / f"test_{path.name.strip('_')}.py").exists()
+
+
+def test_every_module_has_a_test_file_of_its_name() -> None:
+    """But for those listed in `elsewhere.txt`, which only ever becomes shorter.
+
+    Suites in `dshub.testing` are tested by their subclasses.
+    """
+    listed = Path(__file__).with_name("elsewhere.txt").read_text("utf-8").split()
+    without = [
+        module
+        for module in TREES
+        if len(code_of(module)) > TESTED_ALONE
+        and not module.startswith(("testing/", "__init__"))
+        and not has_tests(module)
+    ]
+    assert [module for module in without if module not in listed] == []
+    assert [module for module in listed if module not in without] == [], "take these off the list"
