@@ -17,7 +17,8 @@
     ├── UnsafeArchiveError     5   an archive member that must not be touched
     ├── LockError              5   what dshub.lock pins has changed
     ├── StoreError             8   the cache cannot be read or written
-    │   └── DiskFullError      8   no space for what is about to be written
+    │   ├── DiskFullError      8   no space for what is about to be written
+    │   └── Vanished           8   another process removed a file of the cache
     ├── ReadError              9   a file that is not what its format promises
     ├── SchemaError            9   data that do not fit their manifest
     ├── StateError             1   a saved loader state that fits another loader
@@ -56,6 +57,7 @@ __all__ = [
     "TransportError",
     "UnknownNameError",
     "UnsafeArchiveError",
+    "Vanished",
 ]
 
 

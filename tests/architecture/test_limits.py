@@ -137,7 +137,7 @@ def test_few_top_level_entries() -> None:
 def test_imports_inside_functions_only_become_fewer() -> None:
     """Each hides a dependency; those that are left keep a heavy library out of light commands."""
     late = {
-        (module, node.lineno)
+        (module, getattr(node, "lineno", 0))
         for module, tree in TREES.items()
         for _, function in functions(tree)
         for node in ast.walk(function)

@@ -18,6 +18,7 @@ import dshub
 PACKAGE = Path(dshub.__file__).parent
 SIZES = (24, 100, 1_000, 10_000, 100_000)  # the worse a pattern, the sooner it fails
 SECONDS = 0.1
+EXAMPLES = max(1, (settings.default or settings()).max_examples // 5)
 METHODS = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub", "subn"}
 BREAKERS = ("", "\0", "\r", "\n", '"', "}", "]", ")", "-", "x")
 
@@ -97,7 +98,7 @@ def test_patterns_take_linear_time(use: Use) -> None:
     """A text that fits, of which a part is repeated until it breaks off, takes no time."""
 
     @settings(
-        max_examples=settings.default.max_examples // 5,
+        max_examples=EXAMPLES,
         derandomize=True,
         database=None,
         deadline=None,

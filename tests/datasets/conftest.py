@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from manifests import IDX, make_manifest
 from PIL import Image
 
 from dshub import Dataset, Feature, Manifest, Resource, Split
@@ -67,19 +68,13 @@ def png(pixels: list[Any]) -> bytes:
 
 
 def manifest() -> Manifest:
-    return Manifest(
-        schema=1,
+    return make_manifest(
+        {"all": Resource(filename="all.bin", sha256="0" * 64, size=1)},
         name="mixed",
-        version="1.0.0",
-        title="Mixed",
-        summary="A row of every kind.",
-        task="classification",
-        homepage="https://example.org",
         supervised=("image", "label"),
-        resources={"all": Resource(filename="all.bin", sha256="0" * 64, size=1)},
         features=FEATURES,
         splits={
-            name: Split(rows=rows, reader={"format": "idx"}, files={"image": "all"})
+            name: Split(rows=rows, reader=IDX, files={"image": "all"})
             for name, rows in COUNTS.items()
         },
     )

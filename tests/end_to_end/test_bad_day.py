@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from manifests import label_split, make_manifest, make_resource, save_manifest
 
 from dshub.cache.paths import blob_path
 from dshub.checksums import Digest
@@ -17,30 +18,6 @@ from dshub.testing.server import faulty_server
 
 ROWS = 1_000_000
 NAMES = ("one", "two", "three")
-
-MANIFEST = """
-schema = 1
-name = "{name}"
-version = "1.0.0"
-title = "Labels"
-summary = "Many labels."
-task = "none"
-homepage = "https://data.example"
-
-[resources.labels]
-urls = ["{url}/{name}.idx"]
-sha256 = "{sha256}"
-size = {size}
-
-[features.label]
-kind = "label"
-names = ["a", "b", "c"]
-
-[splits.train]
-rows = {rows}
-reader = {{ format = "idx" }}
-files = {{ label = "labels" }}
-"""
 
 
 def write(upstream: Path, mirror: Path) -> dict[str, bytes]:
@@ -78,10 +55,9 @@ def test_it_ends_well_and_says_what_it_did(*, as_json: bool, tmp_path: Path) -> 
         held.bind(("127.0.0.1", 0))
         dead = f"127.0.0.1:{held.getsockname()[1]}"
         for name, data in files.items():
-            path = tmp_path / "registry" / name / "1.0.0.toml"
-            path.parent.mkdir(parents=True)
-            facts = {"sha256": Digest.of_bytes(data).hex, "size": len(data), "rows": ROWS}
-            path.write_text(MANIFEST.format(name=name, url=good.url, **facts))
+            resources = {"labels": make_resource(data, f"{good.url}/{name}.idx")}
+            manifest = make_manifest(resources, name=name, splits={"train": label_split(ROWS)})
+            save_manifest(manifest, tmp_path / "registry")
         environment = {
             "DSHUB_REGISTRY": str(tmp_path / "registry"),
             "DSHUB_MIRROR": f"http://{dead} {slow.url}",

@@ -83,9 +83,10 @@ def published(cache: Path) -> bytes:
     return (cache / blob_path(DIGEST)).read_bytes()
 
 
+@pytest.mark.slow
 def test_who_waits_says_for_whom(server: FaultyServer, cache: Path) -> None:
     """The process that is waited for is named, with what it has so far."""
-    server.faults["*"] = Fault("plain", rate=3_000_000)
+    server.faults["*"] = Fault("plain", rate=600_000)  # outlasts the start of another process
     first = start(server, cache)
     wait_for(cache, 1_000_000)
     second = start(server, cache)

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from manifests import make_manifest
 
 from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.catalog.manifest import CHUNK, Manifest, Resource, Split
@@ -134,16 +135,10 @@ def published(folder: Path, url: str) -> Manifest:
         splits[split] = Split(
             rows=rows, reader={"format": "cifar"}, files={"image": f"{split}{member}"}
         )
-    return Manifest(
-        schema=1,
+    return make_manifest(
+        resources,
         name="killed",
-        version="1.0.0",
-        title="Killed",
-        summary="Made up.",
-        task="none",
-        homepage="https://data.example",
         supervised=("image", "label"),
-        resources=resources,
         features={
             "image": ImageFeature(shape=(32, 32, 3)),
             "label": LabelFeature(names=tuple("0123456789")),

@@ -15,7 +15,7 @@ import pytest
 from independent import npz
 
 from dshub import formats
-from dshub.errors import ReadError, StoreError
+from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.testing.readers import MemoryFile, ReaderTests
 
 NPY = {"format": "npz"}
@@ -210,7 +210,7 @@ def test_headers_as_writers_make_them(header: str, version: int) -> None:
         (SANE.replace("2, 3", "2 3"), "it has the header"),
         (SANE.replace("(2, 3)", "6"), "it has the header"),
         (SANE.replace("2, 3", "9" * 5000), "it has the header"),
-        (SANE.replace("2, 3", "9" * 18 + ","), "but 6 follow"),
+        (SANE.replace("2, 3", "9" * 18 + ","), "unpacks to more than"),
         (SANE.replace("2, 3", "1, " + "9" * 18), "promises 1x999999999999999999 values"),
         (SANE.replace("2, 3", "999999999999999999, 0"), "promises"),
         (SANE.replace("2, 3", ""), "has no axis 0"),
@@ -229,7 +229,7 @@ def test_headers_that_lie(header: str, told: str) -> None:
     """Nothing is evaluated, nothing is allocated for a promise, and no row comes out."""
     tracemalloc.start()
     try:
-        with pytest.raises(ReadError, match="x-file: ") as caught:
+        with pytest.raises((ReadError, UnsafeArchiveError), match="x-file: ") as caught:
             read(NPY, x=with_header(header, b"abcdef"))
         assert tracemalloc.get_traced_memory()[1] < 60 << 20
     finally:

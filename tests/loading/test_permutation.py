@@ -147,6 +147,7 @@ def test_every_order_of_few_rows_is_as_frequent(length: int) -> None:
     assert_as_chance_would(observed, 12_000 / len(every), len(every) - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("length", "buckets", "count"),
     [

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from manifests import LETTERS, make_manifest
 from preparing import prepare
 
 from dshub.cache.store import Store
@@ -84,19 +85,10 @@ class Upstream:
             )
             for split, rows in ROWS.items()
         }
-        return Manifest(
-            schema=1,
+        return make_manifest(
+            resources,
             name="family/ds",
-            version="1.0.0",
-            title="A dataset",
-            summary="Made up.",
-            task="none",
-            homepage="https://example.invalid",
-            resources=resources,
-            features={
-                "image": ImageFeature(shape=(4, 3, 1)),
-                "label": LabelFeature(names=("a", "b", "c")),
-            },
+            features={"image": ImageFeature(shape=(4, 3, 1)), "label": LETTERS},
             splits=splits,
         )
 
@@ -245,7 +237,7 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
         lambda upstream: with_split(upstream.manifest(), reader={"format": "idy"}),
         UnknownNameError,
         3,
-        "no reader named 'idy'",
+        "no format named 'idy'",
     ),
 }
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from manifests import IDX, make_manifest
 
 from dshub.catalog.features import (
     Feature,
@@ -47,17 +48,11 @@ TEXTS = ["", "plain", "ein Wörtchen", "日本語 😀", "\0 and \n", "x" * 300,
 
 def manifest(rows: int, features: dict[str, Feature] = FEATURES) -> Manifest:
     """A manifest with those features and one split."""
-    return Manifest(
-        schema=1,
+    return make_manifest(
+        {"r": Resource(filename="r", sha256="0" * 64)},
         name="ds",
-        version="1.0.0",
-        title="A dataset",
-        summary="Made up.",
-        task="none",
-        homepage="https://example.invalid",
-        resources={"r": Resource(filename="r", sha256="0" * 64)},
         features=features,
-        splits={"train": Split(rows=rows, reader={"format": "idx"}, files={"image": "r"})},
+        splits={"train": Split(rows=rows, reader=IDX, files={"image": "r"})},
     )
 
 
@@ -337,7 +332,14 @@ def test_a_changed_byte_never_crashes(
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("kind", ["pixels", "files", "lists"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "pixels",
+        pytest.param("files", marks=pytest.mark.slow),
+        pytest.param("lists", marks=pytest.mark.slow),
+    ],
+)
 def test_memory_stays_flat_while_writing(tmp_path: Path, kind: str) -> None:
     """300 MB of rows take far less than that of private memory: rows wait in files."""
     script = """

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
+from manifests import IDX, make_manifest
 
 from dshub import Hub, Manifest, Registry, Resource, Settings
 from dshub.cache.paths import blob_path
@@ -57,17 +58,12 @@ class World:
         features: dict[str, Feature] = {"label": LabelFeature(names=("a", "b", "c"))}
         if "images" in resources:
             files["image"], features["image"] = "images", ImageFeature(shape=(2, 2, 1))
-        return Manifest(
-            schema=1,
+        return make_manifest(
+            resources,
             name=name,
             version=version,
-            title="Tiny",
-            summary="Labels.",
-            task="none",
-            homepage="https://data.example",
-            resources=resources,
             features=features,
-            splits={"train": Split(rows=ROWS, reader={"format": "idx"}, files=files)},
+            splits={"train": Split(rows=ROWS, reader=IDX, files=files)},
         )
 
     @property
