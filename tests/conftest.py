@@ -62,6 +62,15 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def enterable(tmp_path: Path) -> Path:
+    """The folder of the test, into which other users may look: pytest makes its own private."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture
 def hub(cache: Path) -> Hub:
     """A hub over the built-in registry and an empty cache, which says nothing."""
     return Hub(settings=Settings.read(cache=cache), progress=Silent())

@@ -110,9 +110,11 @@ Process = subprocess.Popen[str]
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
-def test_a_read_only_cache_is_noticed_before_the_first_byte(upstream: Path, place: Path) -> None:
+def test_a_read_only_cache_is_noticed_before_the_first_byte(
+    upstream: Path, enterable: Path
+) -> None:
     """Nothing is downloaded that could not be kept, and the folder is left as it was."""
-    cache = place / "locked"
+    cache = enterable / "locked"
     cache.mkdir(mode=0o555)
     with faulty_server(upstream) as server:
         process = start(server, cache, unprivileged=True)
