@@ -100,7 +100,7 @@ def test_a_file_one_may_not_read_is_named(wanted: Job, store: Store, enterable: 
             if os.geteuid() == 0:
                 os.setuid(65534)
             with pytest.raises(StoreError, match=r"cannot read .*data\.txt\.gz: Permission denied"):
-                import_files(store, [wanted], [tmp_path])
+                import_files(store, [wanted], [enterable])
             code = 0
         finally:
             os._exit(code)

@@ -62,7 +62,7 @@ def test_a_mirror_that_is_closed_to_this_user(enterable: Path) -> None:
         try:
             if os.geteuid() == 0:
                 os.setuid(65534)
-            place = FolderDestination(tmp_path / "m")
+            place = FolderDestination(enterable / "m")
             with pytest.raises(StoreError, match=r"blobs-v1.*Permission denied"):
                 place.size("blobs-v1/aa/aa")
             with pytest.raises(StoreError, match=r"blobs-v1.*Permission denied"):
