@@ -4,16 +4,12 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import dshub
 
 PACKAGE, TESTS = Path(dshub.__file__).parent, Path(__file__).parents[1]
-TREES = {
-    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_bytes())
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
-
 MODULE_LINES = 300  # lines of code: no blanks, comments or docstrings
 FUNCTION_LINES = 40
 PARAMETERS = 6
@@ -31,6 +27,13 @@ PACKAGES_OF_ONE = ("download/transports", "formats")  # a plug-in that is a pack
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "base", "misc"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Each module by its path in the package."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_bytes()) for path in paths}
 
 
 def code_lines(text: str, tree: ast.AST) -> set[int]:
@@ -69,7 +72,7 @@ def nesting(node: ast.AST, depth: int = 0) -> int:
 
 def code_of(name: str) -> set[int]:
     """Numbers of the lines of a module that hold code."""
-    return code_lines((PACKAGE / name).read_text(encoding="utf-8"), TREES[name])
+    return code_lines((PACKAGE / name).read_text(encoding="utf-8"), trees()[name])
 
 
 def is_late_import(node: ast.AST) -> bool:
@@ -82,7 +85,7 @@ def is_late_import(node: ast.AST) -> bool:
 
 def faults_of_functions(module: str, lines: set[int]) -> Iterator[str]:
     """Each limit that a function of the module exceeds."""
-    for name, function in functions(TREES[module]):
+    for name, function in functions(trees()[module]):
         place = f"{module}:{function.lineno} {name}"
         body = lines & set(range(function.lineno, (function.end_lineno or 0) + 1))
         if len(body) > FUNCTION_LINES:
@@ -98,7 +101,7 @@ def faults_of_functions(module: str, lines: set[int]) -> Iterator[str]:
 
 def faults_of_classes(module: str) -> Iterator[str]:
     """Each class of the module with too many public methods."""
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         if isinstance(node, ast.ClassDef) and node.name not in MANY_METHODS:
             public = [f.name for f in node.body if isinstance(f, Function) and f.name[0] != "_"]
             if len(public) > PUBLIC_METHODS:
@@ -112,7 +115,7 @@ def faults_of(module: str) -> Iterator[str]:
         yield f"{module}: the name says nothing"
     if len(lines) > MODULE_LINES:
         yield f"{module}: {len(lines)} lines of code"
-    if not ast.get_docstring(TREES[module]):
+    if not ast.get_docstring(trees()[module]):
         yield f"{module}: no docstring"
     yield from faults_of_functions(module, lines)
     yield from faults_of_classes(module)
@@ -120,7 +123,7 @@ def faults_of(module: str) -> Iterator[str]:
 
 def test_modules_classes_and_functions_stay_small() -> None:
     """Lines, parameters, nesting and methods are within the limits; modules say what they are."""
-    assert [fault for module in TREES for fault in faults_of(module)] == []
+    assert [fault for module in trees() for fault in faults_of(module)] == []
 
 
 def test_few_public_names() -> None:
@@ -130,7 +133,7 @@ def test_few_public_names() -> None:
 
 def test_few_top_level_entries() -> None:
     """The listing of the package is its map."""
-    names = {Path(module).parts[0] for module in TREES} - {"__init__.py", "__main__.py"}
+    names = {Path(module).parts[0] for module in trees()} - {"__init__.py", "__main__.py"}
     assert len(names) <= TOP_LEVEL_ENTRIES
 
 
@@ -138,7 +141,7 @@ def test_imports_inside_functions_only_become_fewer() -> None:
     """Each hides a dependency; those that are left keep a heavy library out of light commands."""
     late = {
         (module, getattr(node, "lineno", 0))
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         for _, function in functions(tree)
         for node in ast.walk(function)
         if is_late_import(node)
@@ -163,7 +166,7 @@ def test_every_module_has_a_test_file_of_its_name() -> None:
     listed = Path(__file__).with_name("elsewhere.txt").read_text("utf-8").split()
     without = [
         module
-        for module in TREES
+        for module in trees()
         if len(code_of(module)) > TESTED_ALONE
         and not module.startswith(("testing/", "__init__"))
         and not has_tests(module)

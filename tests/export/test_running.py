@@ -1,7 +1,6 @@
 """Exports that are done twice, interrupted, or find something in their way."""
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -15,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from commandline import run_dshub
 
 from dshub import Dataset, DshubError, Feature
 from dshub.catalog.features import ImageFeature, LabelFeature
@@ -251,13 +251,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def command(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`dshub export` as a person runs it, with a stand-in."""
     variables = {"DSHUB_CACHE": str(cache), "DSHUB_SYNTHETIC": "50", "DSHUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "dshub", "export", *arguments],
-        env=os.environ | variables,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    return run_dshub(cache.parent, "export", *arguments, **variables)
 
 
 def test_the_command(cache: Path, tmp_path: Path) -> None:
