@@ -65,7 +65,7 @@ def test_a_container_cannot_say_of_another_who_is_dead(tmp_path: Path) -> None:
         ("notes.txt", "other", ""),
     ],
 )
-def test_what_a_name_tells(tmp_path: Path, name: str, sort: str, of: str) -> None:
+def test_name_of_a_leftover_tells_its_kind(tmp_path: Path, name: str, sort: str, of: str) -> None:
     """Everything that dshub makes in `partial-v1` is told from anything else by its name."""
     found = leftover(tmp_path / name)
     assert (found.sort, found.of) == (sort, of)

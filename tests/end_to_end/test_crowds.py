@@ -84,7 +84,7 @@ def published(cache: Path) -> bytes:
 
 
 @pytest.mark.slow
-def test_who_waits_says_for_whom(server: FaultyServer, cache: Path) -> None:
+def test_waiting_process_names_the_one_it_waits_for(server: FaultyServer, cache: Path) -> None:
     """The process that is waited for is named, with what it has so far."""
     server.faults["*"] = Fault("plain", rate=600_000)  # outlasts the start of another process
     first = start(server, cache)
@@ -100,7 +100,7 @@ def test_who_waits_says_for_whom(server: FaultyServer, cache: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
-def test_an_owner_that_was_stopped_is_passed_by(server: FaultyServer, cache: Path) -> None:
+def test_stopped_owner_of_a_download_is_passed_by(server: FaultyServer, cache: Path) -> None:
     """What it had is not fetched again, and all is well when it goes on."""
     server.faults["*"] = Fault("plain", rate=3_000_000)
     owner = start(server, cache)
@@ -150,7 +150,7 @@ def test_two_people_share_the_cache_of_a_group(server: FaultyServer, place: Path
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
 @pytest.mark.parametrize("mode", [0o2775, 0o3775])
-def test_what_another_person_keeps_to_himself_is_fetched_anew(
+def test_unreadable_download_of_another_user_is_fetched_again(
     server: FaultyServer, place: Path, mode: int
 ) -> None:
     """An unfinished download that is closed to the group, or may not be moved, stops nobody."""

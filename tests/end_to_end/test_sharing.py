@@ -177,7 +177,7 @@ class Meddler(Silent):
 
 
 @pytest.mark.parametrize("moment", ["start preparing", "end fetching"])
-def test_what_is_removed_while_it_is_loaded_is_fetched_again(
+def test_file_removed_while_loading_is_fetched_again(
     moment: str, upstream: Path, cache: Path
 ) -> None:
     """`dshub cache` may run beside a program that loads; if it never ends, the error says so."""

@@ -220,7 +220,7 @@ def test_a_carriage_return_alone_is_no_line_break() -> None:
 
 
 @pytest.mark.parametrize("options", [CSV, TSV | {"delimiter": ","}])
-def test_bytes_that_are_no_text(options: dict[str, Any]) -> None:
+def test_invalid_utf8_is_refused_with_its_line(options: dict[str, Any]) -> None:
     """The line of the wrong byte is told, also far into the file."""
     assert "line 2: byte 3, 0xff, is not utf-8" in refused(options, b"a,b\nc,\xff\n")
     data = b"a,b\n" * 500_000 + b"c,\xc3\n"

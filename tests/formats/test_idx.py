@@ -247,7 +247,7 @@ LYING = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_a_lying_header_costs_no_memory(kind: str) -> None:
+def test_lying_idx_header_is_refused_in_little_memory(kind: str) -> None:
     """Whatever a header promises, the answer is an error, without memory for the promise."""
     reader = formats.create(FORMAT)
     tracemalloc.start()

@@ -343,7 +343,7 @@ LYING: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_a_lying_file_costs_no_memory(kind: str) -> None:
+def test_lying_mat_file_is_refused_in_little_memory(kind: str) -> None:
     """Whatever a file promises, the answer is an error, without memory for the promise."""
     data = LYING[kind]()
     tracemalloc.start()

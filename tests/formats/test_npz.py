@@ -225,7 +225,7 @@ def test_headers_as_writers_make_them(header: str, version: int) -> None:
         ("\x93NUMPY", "it has the header"),
     ],
 )
-def test_headers_that_lie(header: str, told: str) -> None:
+def test_lying_npy_header_is_refused_in_little_memory(header: str, told: str) -> None:
     """Nothing is evaluated, nothing is allocated for a promise, and no row comes out."""
     tracemalloc.start()
     try:

@@ -158,7 +158,7 @@ def test_spans_are_views_of_the_file(tmp_path: Path, name: str) -> None:
     assert plain(table.span(name, 0, 20)) == expected(20)[name]
 
 
-def test_what_lies_in_the_folder(tmp_path: Path) -> None:
+def test_table_folder_holds_shards_and_a_record(tmp_path: Path) -> None:
     """Shards of one uncompressed record batch each, listed with rows, size and checksum."""
     record = write(tmp_path / "t", 53, batch=10, shard_bytes=700)
     names = [shard.file for shard in record.shards]
