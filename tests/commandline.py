@@ -140,4 +140,5 @@ def _call(main: Any, request: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
+    sys.path.remove(str(Path(__file__).parent))  # `python -m dshub` would not have it
     serve(sys.argv[1])
