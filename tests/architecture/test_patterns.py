@@ -18,7 +18,7 @@ import dshub
 PACKAGE = Path(dshub.__file__).parent
 SIZES = (24, 100, 1_000, 10_000, 100_000)  # the worse a pattern, the sooner it fails
 SECONDS = 0.1
-EXAMPLES = max(1, (settings.default or settings()).max_examples // 5)
+EXAMPLES = max(1, (settings.default or settings()).max_examples // 10)
 METHODS = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub", "subn"}
 BREAKERS = ("", "\0", "\r", "\n", '"', "}", "]", ")", "-", "x")
 
