@@ -5,6 +5,7 @@ or where Python itself is to start in another way, the command gets an interpret
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -94,6 +95,7 @@ def serve(address: str) -> None:
         listener.bind(address)
         listener.listen()
         print("ready", flush=True)  # noqa: T201  # to the process that began this
+        gc.freeze()  # or else each child copies what its collector looks at
         children: set[int] = set()
         while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
