@@ -88,11 +88,14 @@ def shown_value(value: object) -> str:
     """A setting's value of any type, for a message."""
     match value:
         case str():
-            return repr(shown_url(value))
+            return short(shown_url(value))
         case Mapping():
             return f"{{{', '.join(f'{key!r}: {HIDDEN}' for key in value)}}}"
-        case list() | tuple():
+        case list():
             return f"[{', '.join(map(shown_value, value))}]"
+        case tuple():
+            comma = "," if len(value) == 1 else ""
+            return f"({', '.join(map(shown_value, value))}{comma})"
         case _:
             return short(value)
 

@@ -12,9 +12,15 @@ from hypothesis import HealthCheck, settings
 from dshub import Hub, Settings
 from dshub.progress import Silent
 
-# no test depends on how fast the machine is
-settings.register_profile("dshub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("dshub")
+# no test depends on how fast the machine is; `pytest --hypothesis-profile=ci` looks further
+for profile, examples in {"dev": 20, "ci": 300}.items():
+    settings.register_profile(
+        profile,
+        deadline=None,
+        max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("dev")
 
 # a shell lets what it begins in the background ignore Ctrl-C, and every process that this begins
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -56,6 +62,15 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def enterable(tmp_path: Path) -> Path:
+    """The folder of the test, into which other users may look: pytest makes its own private."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture
 def hub(cache: Path) -> Hub:
     """A hub over the built-in registry and an empty cache, which says nothing."""
     return Hub(settings=Settings.read(cache=cache), progress=Silent())
@@ -70,13 +85,32 @@ def real_fashion_mnist() -> Path:
     return Path(folder)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With DSHUB_TEST_EVERYTHING=1, a test that was skipped counts as failed.
+@pytest.hookimpl(trylast=True)  # once hypothesis has marked its tests
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests that passed before, if DSHUB_TEST_PASSED names a list of them.
 
-    But for those with torchvision, of which there is none that imports beside every torch.
+    Property tests run again: another profile looks further.
+    """
+    record = Path(os.environ.get("DSHUB_TEST_PASSED") or os.devnull)
+    passed = set(record.read_text("utf-8").splitlines()) if record.is_file() else set()
+    done = [i for i in items if i.nodeid in passed and not i.get_closest_marker("hypothesis")]
+    if done:
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item not in set(done)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the list that DSHUB_TEST_PASSED names, if it is not there yet.
+
+    With DSHUB_TEST_EVERYTHING=1, a test that was skipped counts as failed, but for those with
+    torchvision, of which there is none that imports beside every torch.
     """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter else []
-    missed = [report for report in skipped if "torchvision" not in str(report.longrepr)]
+    stats = reporter.stats if reporter else {}
+    record = os.environ.get("DSHUB_TEST_PASSED")
+    if reporter and record and not Path(record).exists():
+        passed = [f"{report.nodeid}\n" for report in stats.get("passed", [])]
+        Path(record).write_text("".join(passed), encoding="utf-8")
+    missed = [one for one in stats.get("skipped", []) if "torchvision" not in str(one.longrepr)]
     if os.environ.get("DSHUB_TEST_EVERYTHING") and missed:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from dshub import archives
-from dshub.errors import ReadError
+from dshub.errors import ReadError, UnsafeArchiveError
 from dshub.formats import Reader
 
 
@@ -153,7 +153,7 @@ class ReaderTests(ABC):
     def _refuses_or_reads(self, data: Written, part: str) -> None:
         try:
             self.batches(data)
-        except ReadError as error:
+        except (ReadError, UnsafeArchiveError) as error:
             told = str(error)
         else:
             told = part

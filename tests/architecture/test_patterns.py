@@ -18,6 +18,7 @@ import dshub
 PACKAGE = Path(dshub.__file__).parent
 SIZES = (24, 100, 1_000, 10_000, 100_000)  # the worse a pattern, the sooner it fails
 SECONDS = 0.1
+EXAMPLES = max(1, (settings.default or settings()).max_examples // 10)
 METHODS = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub", "subn"}
 BREAKERS = ("", "\0", "\r", "\n", '"', "}", "]", ")", "-", "x")
 
@@ -30,21 +31,23 @@ class Use(NamedTuple):
     method: str
 
 
-def calls_of_re(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+def calls_of_re(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
     """Calls such as `re.compile(…)`, each with the name of the function."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name)):
                 yield name, node
 
 
-def methods(name: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """What is called on a variable of that name."""
-    for node in nodes:
-        match node:
-            case ast.Attribute(value=ast.Name(id=variable), attr=method):
-                if variable == name and method in METHODS:
-                    yield method
+def methods(nodes: Iterable[ast.AST]) -> set[tuple[str, str]]:
+    """Names of variables, each with a method of patterns that is called on it."""
+    return {
+        (node.value.id, node.attr)
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and node.attr in METHODS
+        and isinstance(node.value, ast.Name)
+    }
 
 
 def uses() -> Iterator[Use]:
@@ -52,19 +55,22 @@ def uses() -> Iterator[Use]:
 
     A pattern is compiled at the top of a module, or stands in the call that uses it.
     """
-    trees = {path: ast.parse(path.read_bytes()) for path in sorted(PACKAGE.rglob("*.py"))}
-    for path, tree in trees.items():
-        if not any(calls_of_re(tree)):
+    paths = sorted(PACKAGE.rglob("*.py"))
+    nodes = {path: list(ast.walk(ast.parse(path.read_bytes()))) for path in paths}
+    called = {path: methods(nodes[path]) for path in paths}
+    everywhere = set().union(*called.values())
+    for path in paths:
+        calls = list(calls_of_re(nodes[path]))
+        if not calls:
             continue
         place = path.relative_to(PACKAGE).as_posix()
         names = vars(importlib.import_module(module_name(path)))
         for name, value in names.items():
             if isinstance(value, re.Pattern):
-                searched = [tree] if name.startswith("_") else trees.values()
-                nodes = [node for tree in searched for node in ast.walk(tree)]
-                for method in sorted(set(methods(name, nodes))):
+                searched = called[path] if name.startswith("_") else everywhere
+                for method in sorted(method for variable, method in searched if variable == name):
                     yield Use(f"{place}:{name}", value, method)
-        for function, call in calls_of_re(tree):
+        for function, call in calls:
             if function in METHODS:
                 assert {keyword.arg for keyword in call.keywords} <= {"maxsplit"}, place
                 code: Any = compile(ast.Expression(call.args[0]), place, "eval")
@@ -91,12 +97,13 @@ def seconds(use: Use, text: str) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("use", list(uses()), ids=lambda use: f"{use.place}-{use.method}")
 def test_patterns_take_linear_time(use: Use) -> None:
     """A text that fits, of which a part is repeated until it breaks off, takes no time."""
 
     @settings(
-        max_examples=25,
+        max_examples=EXAMPLES,
         derandomize=True,
         database=None,
         deadline=None,
@@ -123,7 +130,7 @@ def test_patterns_are_compiled_where_this_test_finds_them() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_bytes())
         top = [node.value for node in tree.body if isinstance(node, ast.Assign)]
-        for function, call in calls_of_re(tree):
+        for function, call in calls_of_re(ast.walk(tree)):
             if function == "compile" and call not in top and path.name != "settings.py":
                 assert ast.unparse(call.args[0]).startswith("fnmatch.translate("), path
 

@@ -352,7 +352,7 @@ def outcome(read: Read, data: bytes) -> tuple[dict[str, bytes], str]:
 NAMES_OF_ANY_KIND = st.text(st.sampled_from("aA./\\:\0 é"), max_size=9)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(NAMES_OF_ANY_KIND, min_size=1, max_size=4), kind=st.sampled_from(["tar", "zip"])
 )
@@ -391,7 +391,7 @@ def as_python_reads(data: bytes) -> dict[str, bytes]:
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     form=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
     changes=st.lists(

@@ -192,6 +192,7 @@ def test_odd_but_right(read: Read, data: bytes) -> None:
     assert read(data, "*") == FILES
 
 
+@pytest.mark.slow
 def test_more_members_than_a_number_holds(read: Read) -> None:
     """Past 65,535 members zip64 is needed, and programs that know none count from 0 again."""
     files = {f"{i:06}": b"" for i in range(70_000)}

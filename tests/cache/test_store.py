@@ -222,12 +222,9 @@ def test_usage_sees_everything(cache: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
-def test_a_cache_one_may_not_write_to_says_so(tmp_path: Path) -> None:
+def test_a_cache_one_may_not_write_to_says_so(enterable: Path) -> None:
     """Reading works; writing is an error that names the folder."""
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    cache = tmp_path / "cache"
+    cache = enterable / "cache"
     keep(Store(cache))
     for path in [cache, *cache.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -247,10 +244,10 @@ def test_a_cache_one_may_not_write_to_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 @pytest.mark.parametrize("closed", ["blobs-v1", f"blobs-v1/{DIGEST.hex[:2]}/{DIGEST.hex}"])
-def test_a_layer_that_is_closed_to_this_user_holds_nothing(tmp_path: Path, closed: str) -> None:
+def test_a_layer_that_is_closed_to_this_user_holds_nothing(
+    enterable: Path, tmp_path: Path, closed: str
+) -> None:
     """A class's cache, some of which its teacher alone may read: the rest of the search goes on."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     keep(Store(tmp_path / "closed"))
     keep(Store(tmp_path / "open"))
     (tmp_path / "closed" / closed).chmod(0)

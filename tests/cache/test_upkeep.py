@@ -17,6 +17,8 @@ from dshub.cache.usage import leftover, usage
 from dshub.checksums import Digest
 from dshub.errors import StoreError
 
+OWNED = ".host-4711-" + "0123456789abcdef01234567"  # the end of a name of a process
+
 
 def test_what_became_of_a_process(tmp_path: Path) -> None:
     """One that lives, one that is no more, one of another machine, and a name of nobody's.
@@ -52,18 +54,18 @@ def test_a_container_cannot_say_of_another_who_is_dead(tmp_path: Path) -> None:
     [
         ("0" * 64, "download", "0" * 64),
         ("md5-" + "0" * 32, "download", "0" * 32),
-        (own_name("0" * 64), "download", "0" * 64),
+        ("0" * 64 + OWNED, "download", "0" * 64),
         ("rejected-" + "0" * 64, "rejected", "0" * 64),
         ("damaged-tiny-one-0123456789abcdef", "damaged", "tiny-one-0123456789abcdef"),
-        (own_name("table-0123"), "table", "0123"),
-        (own_name("scratch"), "scratch", ""),
-        (own_name("text"), "text", ""),
-        (own_name("removed"), "removed", ""),
+        ("table-0123" + OWNED, "table", "0123"),
+        ("scratch" + OWNED, "scratch", ""),
+        ("text" + OWNED, "text", ""),
+        ("removed" + OWNED, "removed", ""),
         ("scratch", "other", ""),
         ("notes.txt", "other", ""),
     ],
 )
-def test_what_a_name_tells(tmp_path: Path, name: str, sort: str, of: str) -> None:
+def test_name_of_a_leftover_tells_its_kind(tmp_path: Path, name: str, sort: str, of: str) -> None:
     """Everything that dshub makes in `partial-v1` is told from anything else by its name."""
     found = leftover(tmp_path / name)
     assert (found.sort, found.of) == (sort, of)

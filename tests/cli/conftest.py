@@ -1,16 +1,16 @@
 """The command line as a user runs it, and a registry of tiny datasets to run it on."""
 
 import hashlib
-import os
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dshub.publishing.serve.server import serving
+from tests.commandline import run_dshub
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -54,22 +54,7 @@ def dshub(tmp_path: Path) -> Run:
     """Runs the command in a process of its own, in an empty folder; no traceback is ever fine."""
     folder = tmp_path / "work"
     folder.mkdir()
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "dshub", *arguments],
-            cwd=folder,
-            env=os.environ | variables,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-        assert "--debug" in arguments or "Traceback" not in done.stderr
-        return done
-
-    return run
+    return partial(run_dshub, folder)
 
 
 @pytest.fixture

@@ -157,6 +157,7 @@ def test_an_end_at_any_time_leaves_nothing_half_written(
     assert not list(work.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a shell")
 def test_ten_thousand_files_need_no_open_file_each(
     tmp_path: Path, work: Path, cache: Path, hub: Hub

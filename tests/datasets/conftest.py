@@ -20,6 +20,7 @@ from dshub.catalog.features import (
 )
 from dshub.tables.conforming import conform
 from dshub.tables.writer import TableWriter
+from tests.manifests import IDX, make_manifest
 
 COUNTS = {"train": 40, "test": 17}
 FEATURES: dict[str, Feature] = {
@@ -67,19 +68,13 @@ def png(pixels: list[Any]) -> bytes:
 
 
 def manifest() -> Manifest:
-    return Manifest(
-        schema=1,
+    return make_manifest(
+        {"all": Resource(filename="all.bin", sha256="0" * 64, size=1)},
         name="mixed",
-        version="1.0.0",
-        title="Mixed",
-        summary="A row of every kind.",
-        task="classification",
-        homepage="https://example.org",
         supervised=("image", "label"),
-        resources={"all": Resource(filename="all.bin", sha256="0" * 64, size=1)},
         features=FEATURES,
         splits={
-            name: Split(rows=rows, reader={"format": "idx"}, files={"image": "all"})
+            name: Split(rows=rows, reader=IDX, files={"image": "all"})
             for name, rows in COUNTS.items()
         },
     )

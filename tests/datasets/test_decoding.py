@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -180,7 +180,6 @@ def test_the_error_names_dataset_and_split(prepared: Any, tmp_path: Path) -> Non
     assert both[43]["photo"].tolist() == prepared.rows["test"][3]["photo"]
 
 
-@settings(max_examples=200)
 @given(st.sampled_from(list(PICTURES)), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_a_changed_byte_of_a_picture(name: str, place: float, flip: int) -> None:
     """It gives pixels, or an error of ours: no other kind of exception comes out."""

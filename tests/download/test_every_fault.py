@@ -144,7 +144,7 @@ def most_asked(server: FaultyServer) -> int:
 
 def named(scenario: Scenario) -> object:
     """A parameter with a readable id."""
-    marks = [pytest.mark.patient] if scenario.patient else []
+    marks = [pytest.mark.patient, pytest.mark.slow] if scenario.patient else []
     return pytest.param(scenario, id=scenario.name, marks=marks)
 
 
@@ -216,6 +216,7 @@ def test_the_next_fetch_succeeds(scenario: Scenario, alone: Result) -> None:
     alone.recovered.check()
 
 
+@pytest.mark.slow
 @every("passes", "lasts", "legal")
 def test_a_second_source_always_ends_well(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

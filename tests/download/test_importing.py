@@ -89,11 +89,9 @@ def test_a_path_that_is_not_there_is_named(wanted: Job, store: Store, tmp_path: 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
-def test_a_file_one_may_not_read_is_named(wanted: Job, store: Store, tmp_path: Path) -> None:
+def test_a_file_one_may_not_read_is_named(wanted: Job, store: Store, enterable: Path) -> None:
     """It may be the one that is wanted, so it is not passed by in silence."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    path = tmp_path / "data.txt.gz"
+    path = enterable / "data.txt.gz"
     path.write_bytes(PUBLISHED)
     path.chmod(0)
     if (child := os.fork()) == 0:
@@ -102,7 +100,7 @@ def test_a_file_one_may_not_read_is_named(wanted: Job, store: Store, tmp_path: P
             if os.geteuid() == 0:
                 os.setuid(65534)
             with pytest.raises(StoreError, match=r"cannot read .*data\.txt\.gz: Permission denied"):
-                import_files(store, [wanted], [tmp_path])
+                import_files(store, [wanted], [enterable])
             code = 0
         finally:
             os._exit(code)

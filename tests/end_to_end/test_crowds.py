@@ -83,9 +83,10 @@ def published(cache: Path) -> bytes:
     return (cache / blob_path(DIGEST)).read_bytes()
 
 
-def test_who_waits_says_for_whom(server: FaultyServer, cache: Path) -> None:
+@pytest.mark.slow
+def test_waiting_process_names_the_one_it_waits_for(server: FaultyServer, cache: Path) -> None:
     """The process that is waited for is named, with what it has so far."""
-    server.faults["*"] = Fault("plain", rate=3_000_000)
+    server.faults["*"] = Fault("plain", rate=600_000)  # outlasts the start of another process
     first = start(server, cache)
     wait_for(cache, 1_000_000)
     second = start(server, cache)
@@ -97,8 +98,9 @@ def test_who_waits_says_for_whom(server: FaultyServer, cache: Path) -> None:
     assert published(cache) == CONTENT
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
-def test_an_owner_that_was_stopped_is_passed_by(server: FaultyServer, cache: Path) -> None:
+def test_stopped_owner_of_a_download_is_passed_by(server: FaultyServer, cache: Path) -> None:
     """What it had is not fetched again, and all is well when it goes on."""
     server.faults["*"] = Fault("plain", rate=3_000_000)
     owner = start(server, cache)
@@ -119,13 +121,11 @@ def test_an_owner_that_was_stopped_is_passed_by(server: FaultyServer, cache: Pat
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
-def test_two_people_share_the_cache_of_a_group(server: FaultyServer, tmp_path: Path) -> None:
+def test_two_people_share_the_cache_of_a_group(server: FaultyServer, place: Path) -> None:
     """One goes on with what the other left, files stay the group's, and both read them."""
     if os.geteuid() != 0:
         pytest.skip("only root can be two people")
-    cache = tmp_path / "shared"
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    cache = place / "shared"
     cache.mkdir()
     os.chown(cache, 0, 54321)
     cache.chmod(0o2775)
@@ -147,17 +147,16 @@ def test_two_people_share_the_cache_of_a_group(server: FaultyServer, tmp_path: P
     assert third.communicate(timeout=60)[0].strip() == "cache"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
 @pytest.mark.parametrize("mode", [0o2775, 0o3775])
-def test_what_another_person_keeps_to_himself_is_fetched_anew(
-    server: FaultyServer, tmp_path: Path, mode: int
+def test_unreadable_download_of_another_user_is_fetched_again(
+    server: FaultyServer, place: Path, mode: int
 ) -> None:
     """An unfinished download that is closed to the group, or may not be moved, stops nobody."""
     if os.geteuid() != 0:
         pytest.skip("only root can be two people")
-    cache = tmp_path / "shared"
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    cache = place / "shared"
     for folder in (cache, cache / "partial-v1", cache / "blobs-v1"):
         folder.mkdir()
         os.chown(folder, 0, 54321)

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "docs" / "errors.py"
 
 
+@pytest.mark.slow
 def test_the_page_of_errors_is_what_running_them_gives() -> None:
     """Whoever changes a message writes the page anew, and reads it."""
     command = [sys.executable, str(SCRIPT), "--check"]

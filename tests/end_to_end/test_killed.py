@@ -18,8 +18,8 @@ from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.catalog.manifest import CHUNK, Manifest, Resource, Split
 from dshub.testing.answers import Fault
 from dshub.testing.server import faulty_server
+from tests.manifests import make_manifest
 
-KILLS = 30
 RECORD = 3073
 ROWS = {"small": 10, "middle": 700, "large": 6000, "packed": 900}
 
@@ -135,16 +135,10 @@ def published(folder: Path, url: str) -> Manifest:
         splits[split] = Split(
             rows=rows, reader={"format": "cifar"}, files={"image": f"{split}{member}"}
         )
-    return Manifest(
-        schema=1,
+    return make_manifest(
+        resources,
         name="killed",
-        version="1.0.0",
-        title="Killed",
-        summary="Made up.",
-        task="none",
-        homepage="https://data.example",
         supervised=("image", "label"),
-        resources=resources,
         features={
             "image": ImageFeature(shape=(32, 32, 3)),
             "label": LabelFeature(names=tuple("0123456789")),
@@ -153,8 +147,11 @@ def published(folder: Path, url: str) -> Manifest:
     )
 
 
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
-def test_killed_at_random_nothing_wrong_is_ever_found(cache: Path, tmp_path: Path) -> None:
+def test_killed_at_random_nothing_wrong_is_ever_found(
+    cache: Path, tmp_path: Path, kills: int
+) -> None:
     """Files and tables under final names are whole after each kill, leftovers do not pile up, what
     had arrived is not fetched again, and the next run completes it.
     """
@@ -164,7 +161,7 @@ def test_killed_at_random_nothing_wrong_is_ever_found(cache: Path, tmp_path: Pat
         manifest = published(folder, server.url)
         size = sum(path.stat().st_size for path in folder.iterdir())
         done = subprocess.run(
-            [sys.executable, "-c", KILLER, str(cache), str(KILLS)],
+            [sys.executable, "-c", KILLER, str(cache), str(kills)],
             input=msgspec.json.encode(manifest),
             capture_output=True,
             check=False,
@@ -173,8 +170,8 @@ def test_killed_at_random_nothing_wrong_is_ever_found(cache: Path, tmp_path: Pat
         assert done.returncode == 0, done.stderr.decode()
         told = json.loads(done.stdout)
         assert server.sent <= 1.6 * size * (told["complete"] + 2)
-    assert told["killed"] == KILLS
-    assert told["partly"]
+    assert told["killed"] == kills
+    assert told["partly"] or kills < 10  # few kills can all be early
     assert told["all"] == told["last"] == 2 * len(ROWS)
     assert told["entries"] <= 3 * len(ROWS)
     assert told["bytes"] <= 3 * size

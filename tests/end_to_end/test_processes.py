@@ -14,6 +14,7 @@ import pytest
 from dshub.checksums import Digest
 from dshub.testing.answers import Fault
 from dshub.testing.server import FaultyServer, faulty_server
+from tests.manifests import label_split, make_manifest, make_resource, save_manifest
 
 CONTENT = os.urandom(4_000_000)
 SHA256 = Digest.of_bytes(CONTENT).hex
@@ -32,32 +33,9 @@ def server(tmp_path: Path) -> Iterator[FaultyServer]:
 @pytest.fixture
 def environment(tmp_path: Path, server: FaultyServer) -> dict[str, str]:
     """A registry with a dataset that needs that file, for a process."""
-    text = f"""
-schema = 1
-name = "big"
-version = "1.0.0"
-title = "Big"
-summary = "One file."
-task = "none"
-homepage = "https://data.example"
-
-[resources.data]
-urls = ["{server.url}/data.gz"]
-sha256 = "{SHA256}"
-size = {len(CONTENT)}
-
-[features.label]
-kind = "label"
-names = ["a"]
-
-[splits.train]
-rows = 1
-reader = {{ format = "idx" }}
-files = {{ label = "data" }}
-"""
-    path = tmp_path / "registry" / "big" / "1.0.0.toml"
-    path.parent.mkdir(parents=True)
-    path.write_text(text)
+    resources = {"data": make_resource(CONTENT, f"{server.url}/data.gz")}
+    manifest = make_manifest(resources, name="big", splits={"train": label_split(1, "data")})
+    save_manifest(manifest, tmp_path / "registry")
     return {**os.environ, "DSHUB_REGISTRY": str(tmp_path / "registry")}
 
 
@@ -112,6 +90,7 @@ def test_the_next_run_goes_on(
     assert left == []
 
 
+@pytest.mark.slow
 def test_a_crowd_fetches_once(
     server: FaultyServer, environment: dict[str, str], cache: Path
 ) -> None:

@@ -70,14 +70,6 @@ def run(user: int, act: Callable[[], object]) -> str:
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that every user can enter; pytest closes its own whenever it starts."""
-    with tempfile.TemporaryDirectory(prefix="dshub-test-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture
 def home(place: Path) -> Path:
     """Anne's own files."""
     folder = place / "anne"

@@ -13,20 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dshub import Hub, Manifest, Registry, Resource, Settings
+from dshub import Hub, Registry, Settings
 from dshub.cache.disk import remove
 from dshub.cache.store import Store
 from dshub.cache.usage import usage
 from dshub.catalog.features import LabelFeature
-from dshub.catalog.manifest import Split
-from dshub.checksums import Digest
 from dshub.errors import DiskFullError, StoreError
 from dshub.progress import Silent
 from dshub.testing.answers import Fault
 from dshub.testing.server import FaultyServer, faulty_server
+from tests.manifests import label_split, make_manifest, make_resource
 
 LABELS = np.arange(5_000_000, dtype=np.uint8) % 10
-IDX = struct.pack(">2xBBI", 8, 1, len(LABELS)) + LABELS.tobytes()
+IDX_FILE = struct.pack(">2xBBI", 8, 1, len(LABELS)) + LABELS.tobytes()
 
 
 @pytest.fixture
@@ -34,26 +33,17 @@ def upstream(tmp_path: Path) -> Path:
     """A folder with the one file of a dataset."""
     folder = tmp_path / "upstream"
     folder.mkdir()
-    (folder / "labels.idx").write_bytes(IDX)
+    (folder / "labels.idx").write_bytes(IDX_FILE)
     return folder
 
 
 def registry(url: str) -> Registry:
     """A registry with that dataset alone."""
-    resource = Resource(urls=(f"{url}/labels.idx",), sha256=Digest.of_bytes(IDX).hex, size=len(IDX))
-    manifest = Manifest(
-        schema=1,
+    manifest = make_manifest(
+        {"labels": make_resource(IDX_FILE, f"{url}/labels.idx")},
         name="digits",
-        version="1.0.0",
-        title="Digits",
-        summary="Labels.",
-        task="none",
-        homepage="https://data.example",
-        resources={"labels": resource},
         features={"label": LabelFeature(names=tuple("0123456789"))},
-        splits={
-            "train": Split(rows=len(LABELS), reader={"format": "idx"}, files={"label": "labels"})
-        },
+        splits={"train": label_split(len(LABELS))},
     )
     return Registry(manifests=[manifest], built_in=False)
 
@@ -120,11 +110,11 @@ Process = subprocess.Popen[str]
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
-def test_a_read_only_cache_is_noticed_before_the_first_byte(upstream: Path, tmp_path: Path) -> None:
+def test_a_read_only_cache_is_noticed_before_the_first_byte(
+    upstream: Path, enterable: Path
+) -> None:
     """Nothing is downloaded that could not be kept, and the folder is left as it was."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    cache = tmp_path / "locked"
+    cache = enterable / "locked"
     cache.mkdir(mode=0o555)
     with faulty_server(upstream) as server:
         process = start(server, cache, unprivileged=True)
@@ -136,6 +126,7 @@ def test_a_read_only_cache_is_noticed_before_the_first_byte(upstream: Path, tmp_
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> None:
     """The process that downloads is killed; another goes on where it stopped."""
     sent = 2_000_000
@@ -152,7 +143,7 @@ def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> 
         for process in others:
             process.communicate(timeout=30)
             assert process.returncode == 0
-        assert server.sent == len(IDX)
+        assert server.sent == len(IDX_FILE)
     hub = hub_of("http://127.0.0.1:9", cache)
     assert hub.plan(hub.resolve("digits")).missing == ()
 
@@ -186,17 +177,17 @@ class Meddler(Silent):
 
 
 @pytest.mark.parametrize("moment", ["start preparing", "end fetching"])
-def test_what_is_removed_while_it_is_loaded_is_fetched_again(
+def test_file_removed_while_loading_is_fetched_again(
     moment: str, upstream: Path, cache: Path
 ) -> None:
     """`dshub cache` may run beside a program that loads; if it never ends, the error says so."""
     with faulty_server(upstream) as server:
         hub = hub_of(server.url, cache)
-        hub.progress = Meddler(cache, moment, 2)
+        hub.progress = Meddler(cache, moment, 1)
         assert np.array_equal(hub.load("digits", split="train")["label"], LABELS)
         hub = hub_of(server.url, cache / "other")
         hub.progress = Meddler(cache / "other", "end fetching", 1000)
-        with pytest.raises(StoreError, match="removed by another process") as caught:
+        with pytest.raises(StoreError, match="another process removed it") as caught:
             hub.fetch("digits")
         assert "`dshub cache`" in caught.value.hint
 

@@ -1,7 +1,6 @@
 """Exports that are done twice, interrupted, or find something in their way."""
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -21,6 +20,7 @@ from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.errors import StoreError, UnknownNameError
 from dshub.export._running import export
 from dshub.progress import Silent
+from tests.commandline import run_dshub
 
 FORMATS = ["parquet", "arrow", "webdataset", "tfrecord", "recordio", "imagefolder", "jsonl", "npz"]
 
@@ -125,7 +125,14 @@ export({"train": rows}, sys.argv[1], Path(sys.argv[2]), shard_size=100_000)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of POSIX")
-@pytest.mark.parametrize("to", ["parquet", "webdataset", "imagefolder"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "parquet",
+        pytest.param("webdataset", marks=pytest.mark.slow),
+        pytest.param("imagefolder", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_while_writing(tmp_path: Path, to: str) -> None:
     """Killed at random, again and again: no file is ever half there, and in the end all is well."""
 
@@ -244,13 +251,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def command(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`dshub export` as a person runs it, with a stand-in."""
     variables = {"DSHUB_CACHE": str(cache), "DSHUB_SYNTHETIC": "50", "DSHUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "dshub", "export", *arguments],
-        env=os.environ | variables,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    return run_dshub(cache.parent, "export", *arguments, **variables)
 
 
 def test_the_command(cache: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub import formats
@@ -132,7 +132,6 @@ def test_values_that_are_no_pixels(value: str) -> None:
         read(SMALL | {"scale": "uint8"}, data)
 
 
-@settings(max_examples=400)
 @given(
     data=st.lists(
         st.sampled_from(

@@ -5,6 +5,7 @@ import struct
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -312,19 +313,23 @@ def deep(levels: int) -> bytes:
     return file(packed(b"".join(reversed(heads)) + inside))
 
 
-LYING = {
-    "cells a hundred thousand deep": deep(100_000),
-    "an element of 4 GB": file(struct.pack("<2I", 14, 2**32 - 1) + bytes(100)),
-    "4 GB of numbers": file(variable("x", 9, (2**31 - 1, 2), struct.pack("<2I", 2, 2**32 - 2))),
-    "4 GB of text": file(variable("x", 4, (1, 2**31 - 1), struct.pack("<2I", 16, 2**32 - 1))),
-    "a name of 4 GB": file(
+LYING: dict[str, Callable[[], bytes]] = {
+    "cells a hundred thousand deep": lambda: deep(100_000),
+    "an element of 4 GB": lambda: file(struct.pack("<2I", 14, 2**32 - 1) + bytes(100)),
+    "4 GB of numbers": lambda: file(
+        variable("x", 9, (2**31 - 1, 2), struct.pack("<2I", 2, 2**32 - 2))
+    ),
+    "4 GB of text": lambda: file(
+        variable("x", 4, (1, 2**31 - 1), struct.pack("<2I", 16, 2**32 - 1))
+    ),
+    "a name of 4 GB": lambda: file(
         struct.pack("<2I", 14, 100)
         + element(6, bytes([9] + [0] * 7))
         + element(5, struct.pack("<2i", 1, 1))
         + struct.pack("<2I", 1, 2**32 - 1)
     ),
-    "a bomb": file(packed(variable("x", 4, (1, 300 << 20), element(16, bytes(300 << 20))))),
-    "a bomb of fields": file(
+    "a bomb": lambda: file(packed(variable("x", 4, (1, 300 << 20), element(16, bytes(300 << 20))))),
+    "a bomb of fields": lambda: file(
         packed(
             variable(
                 "x",
@@ -338,17 +343,19 @@ LYING = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_a_lying_file_costs_no_memory(kind: str) -> None:
+def test_lying_mat_file_is_refused_in_little_memory(kind: str) -> None:
     """Whatever a file promises, the answer is an error, without memory for the promise."""
+    data = LYING[kind]()
     tracemalloc.start()
     try:
         with pytest.raises((ReadError, UnsafeArchiveError), match="some-file"):
-            read({"x": "x"}, LYING[kind])
+            read({"x": "x"}, data)
         assert tracemalloc.get_traced_memory()[1] < 60 << 20
     finally:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_large_variable_is_never_in_memory() -> None:
     """100 MB pass through as batches of some MB, compressed in the file or not."""
     for compressed in (False, True):

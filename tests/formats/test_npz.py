@@ -137,6 +137,7 @@ def test_files_follow_one_another() -> None:
     assert column(batches, "image")[:, 0].tolist() == [3, 3, 3, 1, 2, 2]
 
 
+@pytest.mark.slow
 def test_a_large_array_is_never_in_memory() -> None:
     """100 MB pass through as batches of some MB."""
     content = saved(data=np.zeros((100, 1 << 20), np.uint8), labels=np.arange(100))
@@ -224,7 +225,7 @@ def test_headers_as_writers_make_them(header: str, version: int) -> None:
         ("\x93NUMPY", "it has the header"),
     ],
 )
-def test_headers_that_lie(header: str, told: str) -> None:
+def test_lying_npy_header_is_refused_in_little_memory(header: str, told: str) -> None:
     """Nothing is evaluated, nothing is allocated for a promise, and no row comes out."""
     tracemalloc.start()
     try:

@@ -215,13 +215,13 @@ def test_a_link_to_nowhere_is_a_missing_picture(hub: Hub, world: World, tmp_path
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
-def test_a_picture_one_may_not_read_is_named(hub: Hub, world: World, tmp_path: Path) -> None:
+def test_a_picture_one_may_not_read_is_named(hub: Hub, world: World, enterable: Path) -> None:
     """The table is not made without it."""
-    tree = world.folders(tmp_path / "tree")
+    tree = world.folders(enterable / "tree")
     code, name, _ = world.train[3]
     (tree / "train" / code / name).chmod(0)
     hub.import_files(NAME, [tree])
-    for folder in (tmp_path, *tmp_path.parents[:2], *tmp_path.rglob("*")):
+    for folder in (enterable, *enterable.rglob("*")):
         if folder.is_dir():
             folder.chmod(0o777)
     if (child := os.fork()) == 0:

@@ -3,7 +3,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.loading.order import key_of, permute
@@ -82,6 +82,7 @@ def test_seeds_may_be_numbers_of_numpy() -> None:
 # What makes it an order
 
 
+@pytest.mark.slow
 def test_every_small_length_is_a_permutation() -> None:
     """For every number of rows from 0 to 10,000, each row comes once."""
     for length in range(10_001):
@@ -90,7 +91,6 @@ def test_every_small_length_is_a_permutation() -> None:
         assert (counts == 1).all(), length
 
 
-@settings(max_examples=60)
 @given(lengths, keys)
 def test_any_length_is_a_permutation(length: int, key: int) -> None:
     """Each row comes once, for any key."""
@@ -103,7 +103,6 @@ def test_lengths_around_powers_of_two_are_permutations(length: int) -> None:
     assert np.array_equal(np.sort(order(length, key_of(1, 2))), np.arange(length))
 
 
-@settings(max_examples=100)
 @given(lengths, keys, st.data())
 def test_any_part_equals_that_part_of_the_whole(length: int, key: int, data: st.DataObject) -> None:
     """Positions can be asked for alone, in any order, also more than once."""
@@ -148,6 +147,7 @@ def test_every_order_of_few_rows_is_as_frequent(length: int) -> None:
     assert_as_chance_would(observed, 12_000 / len(every), len(every) - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("length", "buckets", "count"),
     [

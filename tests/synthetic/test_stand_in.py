@@ -113,7 +113,7 @@ def test_every_dataset_goes_round(shared: Hub, name: str, rows: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_says_what_it_is_wherever_it_is_shown(shared: Hub, name: str) -> None:
+def test_synthetic_data_says_so_everywhere(shared: Hub, name: str) -> None:
     """Version, title, summary and the representation all say synthetic."""
     split = next(iter(shared.info(name).splits))
     found = shared.load(name, split, synthetic=5)
@@ -128,8 +128,9 @@ def test_it_says_what_it_is_wherever_it_is_shown(shared: Hub, name: str) -> None
     assert made.license.spdx is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_never_taken_for_the_dataset(shared: Hub, name: str) -> None:
+def test_synthetic_data_is_never_taken_for_the_dataset(shared: Hub, name: str) -> None:
     """No file and no table of it lies under a name of the real ones."""
     real = shared.info(name)
     made = stand_in(real, shared.store, rows=5)

@@ -19,12 +19,13 @@ from dshub import Hub, Registry, Settings
 from dshub.archives import gz
 from dshub.cache.store import Store
 from dshub.catalog.features import ImageFeature, LabelFeature
-from dshub.catalog.manifest import Manifest, Resource, Split
+from dshub.catalog.manifest import Split
 from dshub.download.fetcher import Fetcher
 from dshub.errors import DiskFullError, ReadError
 from dshub.progress import Silent
 from dshub.tables.table import Table
 from tests.independent.packed import tarred
+from tests.manifests import make_manifest, make_resource
 from tests.preparing import prepare, prepare_splits
 
 ROWS = {"train": 300, "test": 100}
@@ -57,16 +58,10 @@ class Upstream:
         path.write_bytes(data)
         self.folder, self.store = folder, Store(folder / "cache")
         self.fetcher = Fetcher(self.store, mirrors=[str(folder / "mirror")])
-        self.manifest = Manifest(
-            schema=1,
+        self.manifest = make_manifest(
+            {"data": make_resource(data, filename=name)},
             name="ds",
-            version="1.0.0",
-            title="A dataset",
-            summary="Made up.",
-            task="none",
-            homepage="https://example.invalid",
             supervised=("image", "label"),
-            resources={"data": Resource(filename=name, sha256=sha256, size=len(data))},
             features={
                 "image": ImageFeature(shape=(32, 32, 3)),
                 "label": LabelFeature(names=tuple("0123456789")),

@@ -1,5 +1,6 @@
 """Tables: what was written comes back, from any number of shards."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.catalog.features import (
@@ -28,6 +29,7 @@ from dshub.tables.record import TableRecord
 from dshub.tables.table import Table
 from dshub.tables.types import row_dtype
 from dshub.tables.writer import TableWriter
+from tests.manifests import IDX, make_manifest
 
 FEATURES: dict[str, Feature] = {
     "image": ImageFeature(shape=(2, 3, 1)),
@@ -46,17 +48,11 @@ TEXTS = ["", "plain", "ein Wörtchen", "日本語 😀", "\0 and \n", "x" * 300,
 
 def manifest(rows: int, features: dict[str, Feature] = FEATURES) -> Manifest:
     """A manifest with those features and one split."""
-    return Manifest(
-        schema=1,
+    return make_manifest(
+        {"r": Resource(filename="r", sha256="0" * 64)},
         name="ds",
-        version="1.0.0",
-        title="A dataset",
-        summary="Made up.",
-        task="none",
-        homepage="https://example.invalid",
-        resources={"r": Resource(filename="r", sha256="0" * 64)},
         features=features,
-        splits={"train": Split(rows=rows, reader={"format": "idx"}, files={"image": "r"})},
+        splits={"train": Split(rows=rows, reader=IDX, files={"image": "r"})},
     )
 
 
@@ -130,7 +126,6 @@ def test_every_row_comes_back(table: Table) -> None:
     ]
 
 
-@settings(max_examples=60)
 @given(rows=st.lists(st.integers(0, 52), max_size=80), name=st.sampled_from(list(FEATURES)))
 def test_rows_in_any_order(table: Table, rows: list[int], name: str) -> None:
     """Gathering, repeats included, is what a list comprehension gives."""
@@ -138,7 +133,6 @@ def test_rows_in_any_order(table: Table, rows: list[int], name: str) -> None:
     assert plain(table.gather(name, np.array(rows, np.int64))) == [values[row] for row in rows]
 
 
-@settings(max_examples=60)
 @given(ends=st.tuples(st.integers(0, 53), st.integers(0, 53)), name=st.sampled_from(list(FEATURES)))
 def test_rows_side_by_side(table: Table, ends: tuple[int, int], name: str) -> None:
     """A span is a slice of a list, across shards and empty ones included."""
@@ -164,7 +158,7 @@ def test_spans_are_views_of_the_file(tmp_path: Path, name: str) -> None:
     assert plain(table.span(name, 0, 20)) == expected(20)[name]
 
 
-def test_what_lies_in_the_folder(tmp_path: Path) -> None:
+def test_table_folder_holds_shards_and_a_record(tmp_path: Path) -> None:
     """Shards of one uncompressed record batch each, listed with rows, size and checksum."""
     record = write(tmp_path / "t", 53, batch=10, shard_bytes=700)
     names = [shard.file for shard in record.shards]
@@ -311,7 +305,6 @@ def test_a_damaged_table(tmp_path: Path, file: str, damage: Any) -> None:
     assert caught.value.exit_code == 8
 
 
-@settings(max_examples=150)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_changed_byte_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, place: float, flip: int
@@ -339,7 +332,14 @@ def test_a_changed_byte_never_crashes(
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("kind", ["pixels", "files", "lists"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "pixels",
+        pytest.param("files", marks=pytest.mark.slow),
+        pytest.param("lists", marks=pytest.mark.slow),
+    ],
+)
 def test_memory_stays_flat_while_writing(tmp_path: Path, kind: str) -> None:
     """300 MB of rows take far less than that of private memory: rows wait in files."""
     script = """
@@ -386,7 +386,8 @@ print(max(most, private()) - start)
 
 def test_hugging_face_opens_a_shard(tmp_path: Path) -> None:
     """`datasets` maps the same file, with class names, pixels and words as they are."""
-    datasets: Any = pytest.importorskip("datasets")
+    pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+    datasets: Any = importlib.import_module("datasets")
     record = write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
     found = datasets.Dataset.from_file(str(tmp_path / "t" / record.shards[0].file))
     assert found.features["label"].names == ["a", "b", "c"]

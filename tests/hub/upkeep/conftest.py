@@ -17,6 +17,7 @@ from dshub.checksums import Algorithm, Digest
 from dshub.hub.upkeep.cache import Cache
 from dshub.hub.upkeep.inventory import Item
 from dshub.progress import Silent
+from tests.manifests import IDX, make_manifest
 
 ROWS = 1000
 
@@ -57,17 +58,12 @@ class World:
         features: dict[str, Feature] = {"label": LabelFeature(names=("a", "b", "c"))}
         if "images" in resources:
             files["image"], features["image"] = "images", ImageFeature(shape=(2, 2, 1))
-        return Manifest(
-            schema=1,
+        return make_manifest(
+            resources,
             name=name,
             version=version,
-            title="Tiny",
-            summary="Labels.",
-            task="none",
-            homepage="https://data.example",
-            resources=resources,
             features=features,
-            splits={"train": Split(rows=ROWS, reader={"format": "idx"}, files=files)},
+            splits={"train": Split(rows=ROWS, reader=IDX, files=files)},
         )
 
     @property

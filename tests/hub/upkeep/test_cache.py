@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from dshub.cache.store import Store
@@ -10,6 +11,7 @@ from dshub.checksums import Digest
 from dshub.errors import DshubError, UnknownNameError
 from dshub.hub.verification import Finding
 from dshub.progress import Silent
+from tests.manifests import label_split, make_manifest, save_manifest
 
 if TYPE_CHECKING:
     from tests.hub.upkeep.conftest import Process, World
@@ -156,28 +158,10 @@ def test_removing_takes_unfinished_downloads_along(world: "World", process: "Pro
 
 def test_removing_a_dataset_by_the_path_of_its_manifest(world: "World", tmp_path: Path) -> None:
     """One that is in no registry has its files named by it."""
-    text = """
-schema = 1
-name = "mine"
-version = "1.0.0"
-title = "Mine"
-summary = "Labels."
-task = "none"
-homepage = "https://data.example"
-[resources.labels]
-urls = ["https://data.example/labels"]
-sha256 = "{sha256}"
-[features.label]
-kind = "label"
-names = ["a", "b", "c"]
-[splits.train]
-rows = 1000
-reader = {{ format = "idx" }}
-files = {{ label = "labels" }}
-"""
     labels = world.manifests.pop("solo").resources["labels"]
-    path = tmp_path / "mine.toml"
-    path.write_text(text.format(sha256=labels.sha256))
+    published = msgspec.structs.replace(labels, urls=("https://data.example/labels",))
+    mine = make_manifest({"labels": published}, name="mine", splits={"train": label_split(1000)})
+    path = save_manifest(mine, tmp_path)
     world.hub.import_files(str(path), [Path(labels.urls[0])])
     assert [item.name for item in world.cache.items(str(path))] == ["mine: labels"]
     assert len(world.cache.rm([str(path)]).removed) == 1

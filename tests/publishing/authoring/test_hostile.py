@@ -57,10 +57,8 @@ def test_what_is_no_file_is_never_opened(made: Made, data: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 @pytest.mark.parametrize("forbidden", ["test.csv", "below"])
-def test_what_may_not_be_read_is_named(data: Path, tmp_path: Path, forbidden: str) -> None:
+def test_what_may_not_be_read_is_named(data: Path, enterable: Path, forbidden: str) -> None:
     """A dataset that silently lacks a file, or a folder, would be another one."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     text(data / "train.csv", "a,b\n1,2\n")
     text(data / "test.csv", "a,b\n1,2\n")
     text(data / "below" / "more.csv", "a,b\n1,2\n")

@@ -1,10 +1,9 @@
 """Three datasets of the registry, made small: their upstream, their manifests, and the command."""
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from dshub.cache.store import Store
 from dshub.catalog.sources import built_in_root
 from dshub.publishing.serve.server import serving
 from dshub.synthetic.stand_in import stand_in
+from tests.commandline import run_dshub
 
 NAMES = {"mnist": "lab/mnist", "kmnist": "lab/kmnist", "emnist/letters": "lab/letters"}
 ROWS = 40
@@ -90,19 +90,4 @@ def lab(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.fixture
 def dshub(tmp_path: Path) -> Run:
     """Runs the command in a process of its own; no traceback is ever fine."""
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "dshub", *arguments],
-            cwd=tmp_path,
-            env=os.environ | variables,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return partial(run_dshub, tmp_path)

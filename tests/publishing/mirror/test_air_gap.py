@@ -116,6 +116,7 @@ def own_server(folder: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "dshub", "serve", str(folder), "--port", str(port)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("namespace")
 @pytest.mark.parametrize("how", ["nginx", "dshub serve", "folder"])
 def test_a_mirror_is_all_that_is_needed(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-ROUNDS = 25
-
 # Forks, so that each round begins where the work begins and not where Python does.
 KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
@@ -85,9 +83,10 @@ print(json.dumps({"outcomes": outcomes, "lengths": sorted(lengths)}))
 """
 
 
+@pytest.mark.parametrize("rounds", [2, pytest.param(25, marks=pytest.mark.slow)])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
 def test_killed_at_random_it_is_never_broken_and_soon_whole(
-    dshub: Run, lab: "Lab", tmp_path: Path
+    dshub: Run, lab: "Lab", tmp_path: Path, rounds: int
 ) -> None:
     """A reader always finds one whole index, the old or the new; the next run completes it."""
     dshub("mirror", "start", "lab/mnist")
@@ -96,7 +95,7 @@ def test_killed_at_random_it_is_never_broken_and_soon_whole(
     dshub("mirror", "reference", "lab")
     place = tmp_path / "m"
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, str(tmp_path / "start"), str(place), str(ROUNDS)],
+        [sys.executable, "-c", KILLER, str(tmp_path / "start"), str(place), str(rounds)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -106,8 +105,9 @@ def test_killed_at_random_it_is_never_broken_and_soon_whole(
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert set(answer["lengths"]) <= {1, 3}  # the old index, or the new one
-    assert len(answer["outcomes"]) == ROUNDS
-    assert any(killed and listed == 1 for listed, killed, _, _ in answer["outcomes"])
+    assert len(answer["outcomes"]) == rounds
+    early = [killed and listed == 1 for listed, killed, _, _ in answer["outcomes"]]
+    assert any(early) or rounds < 10  # few kills can all be late
     for listed, _, after, left in answer["outcomes"]:
         assert listed in {1, 3}
         assert after == 3

@@ -350,6 +350,7 @@ def test_the_fetcher_takes_files_from_it(tmp_path: Path, upstream: Path, data: b
     assert fetched.attempts == ()
 
 
+@pytest.mark.slow
 def test_whatever_goes_wrong_upstream_no_client_is_deceived(
     tmp_path: Path, upstream: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
 from dshub.catalog.bibtex import bibtex
 from dshub.catalog.features import LabelFeature, ListFeature, TextFeature
-from dshub.catalog.manifest import License, Manifest, Resource, Split
+from dshub.catalog.manifest import License, Manifest, Split
 from dshub.catalog.registry import Registry
 from dshub.datasets.dataset import Dataset
 from dshub.download.fetcher import Fetcher
@@ -30,6 +30,7 @@ from dshub.publishing.site.views import terms
 from dshub.synthetic.stand_in import stand_in
 from dshub.tables.recipe import find
 from tests.independent.pages import Element, Page, read
+from tests.manifests import make_manifest, make_resource
 from tests.preparing import prepare_splits
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \u202e'
@@ -59,21 +60,9 @@ def lines(folder: Path, *texts: str) -> Manifest:
     """A dataset of lines, whose file it writes into a folder."""
     content = "".join(f"{text}\n" for text in texts).encode()
     (folder / "lines.txt").write_bytes(content)
-    return Manifest(
-        schema=1,
+    return make_manifest(
+        {"all": make_resource(content, filename="lines.txt")},
         name="lines",
-        version="1.0.0",
-        title="Lines",
-        summary="Lines of text.",
-        task="language-modeling",
-        homepage="https://data.example/",
-        resources={
-            "all": Resource(
-                filename="lines.txt",
-                sha256=hashlib.sha256(content).hexdigest(),
-                size=len(content),
-            )
-        },
         features={"text": TextFeature()},
         splits={"train": Split(rows=len(texts), reader={"format": "lines"}, files={"text": "all"})},
     )

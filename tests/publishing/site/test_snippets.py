@@ -33,6 +33,7 @@ def test_every_dataset_has_lines_for_every_framework(name: str) -> None:
             compile(item.code, key, "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "name"),
     [(key, name) for key in ("numpy", "torch") for name in NAMES]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.loading.order import (
@@ -25,7 +25,7 @@ def whole(order: Order, epoch: int = 0) -> np.ndarray:
     return order.rows(np.arange(order.length), epoch)
 
 
-@pytest.mark.parametrize("length", [0, 1, 2, 5, 7, 20, 63, 64, 65, 1000, 4097])
+@pytest.mark.parametrize("length", [0, 1, 2, 5, 7, 20, 63, 64, 65, 1000])
 @pytest.mark.parametrize("block", [1, 4, 7, 64])
 @pytest.mark.parametrize("window", [1, 3, 16])
 def test_blocks_give_every_row_once(length: int, block: int, window: int) -> None:
@@ -60,7 +60,6 @@ def test_blocks_differ_by_epoch_and_are_mixed() -> None:
     assert np.mean(np.diff(first) == 1) < 0.01
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     length=st.integers(1, 3000),
     start=st.integers(0, 3000),

@@ -12,7 +12,7 @@ from dshub.errors import ChecksumError, DshubError, FetchError, TransportError
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 KINDS = [kind for kind in CLASSES if kind.__module__ == "dshub.errors"]
-LINE = re.compile(r"^ {4}([│├└─ ]*)(\w+Error|Vanished) +(\d+) .*?(?:\(an? (\w+)\))?$", re.MULTILINE)
+LINE = re.compile(r"^ {4}([│├└─ ]*)(\w+) {2,}(\d+) .*?(?:\(an? (\w+)\))?$", re.MULTILINE)
 
 wrong_bytes = ChecksumError(source="url", expected="sha256:00", actual="sha256:11")
 no_answer = TransportError(url="http://h/f", reason="503", transient=True, retry_after=2.5)
@@ -33,7 +33,7 @@ EXAMPLES: list[DshubError] = [
     errors.TermsError(terms={"mnist": "be kind"}),
     errors.StoreError(path="/cache", action="read", reason="denied"),
     errors.DiskFullError(path="/cache"),
-    errors.Vanished(path="/cache/blobs-v1/aa/bb"),
+    errors.Vanished(path="/cache/blobs-v1/9f"),
     errors.ReadError(file="file", reason="short"),
     errors.SchemaError(where="row 1", expected="1", got="2"),
     errors.StateError("another seed"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub import Dataset
@@ -51,7 +51,6 @@ def take(loader: Loader, steps: int) -> list[list[int]]:
     return found
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     worlds=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)),

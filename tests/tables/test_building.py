@@ -35,6 +35,7 @@ from dshub.errors import (
 from dshub.formats import idx
 from dshub.tables.recipe import REVISIONS, find, recipe
 from dshub.tables.table import Table
+from tests.manifests import LETTERS, make_manifest
 from tests.preparing import prepare
 
 ROWS = {"train": 9, "test": 4}
@@ -84,19 +85,10 @@ class Upstream:
             )
             for split, rows in ROWS.items()
         }
-        return Manifest(
-            schema=1,
+        return make_manifest(
+            resources,
             name="family/ds",
-            version="1.0.0",
-            title="A dataset",
-            summary="Made up.",
-            task="none",
-            homepage="https://example.invalid",
-            resources=resources,
-            features={
-                "image": ImageFeature(shape=(4, 3, 1)),
-                "label": LabelFeature(names=("a", "b", "c")),
-            },
+            features={"image": ImageFeature(shape=(4, 3, 1)), "label": LETTERS},
             splits=splits,
         )
 

@@ -212,7 +212,7 @@ import numpy as np
 from dshub.loading.transforms.fused import kernels
 assert kernels() is None
 sys.path.insert(0, sys.argv[1])
-from test_transforms import AUGMENTED, digests
+from test_transform import AUGMENTED, digests
 print(json.dumps(digests()))
 """
 

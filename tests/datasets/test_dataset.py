@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub import Dataset
@@ -85,7 +85,6 @@ def test_chains_of_views_are_chains_of_lists(prepared: Any, splits: tuple[str, .
     whole = prepared.dataset(*splits)
     all_rows = [row for split in splits for row in prepared.rows[split]]
 
-    @settings(max_examples=150)
     @given(st.lists(steps(), max_size=5), numbers | st.none(), numbers | st.none(), st.data())
     def check(chain: list[Step], start: int | None, stop: int | None, data: st.DataObject) -> None:
         view, rows = whole, all_rows

@@ -1,0 +1,100 @@
+"""TFRecord files, read by their description and by TensorFlow."""
+
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dshub import Dataset, DshubError
+from dshub.catalog.features import NumberFeature
+from dshub.errors import MissingExtraError
+from tests.exporting import Rows, Some, pixels, same, written
+from tests.independent import tfrecord
+
+
+def test_tfrecord_by_its_description(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """Every checksum is right, and every feature what a reader of the format expects."""
+    files = written(some(), "tfrecord", tmp_path)
+    found = [tfrecord.example(record) for path in files for record in tfrecord.records(path)]
+    for row, made in zip(found, rows, strict=True):
+        assert row["photo"] == [made["photo"]]
+        assert row["sound"] == [made["sound"]]
+        assert same(pixels(row["pixels"][0]), made["pixels"][:, :, 0])
+        assert row["text"] == [made["text"].encode()]
+        assert row["words"] == [text.encode() for text in made["words"]]
+        assert row["exact"] == [struct.pack("<d", made["exact"])]
+        assert np.array_equal(np.array(row["box"], np.float32), made["box"].reshape(-1))
+        for name in ("label", "count", "ratio"):
+            assert row[name] == [made[name]]
+        for name in ("tokens", "tags"):
+            assert row[name] == made[name].tolist()
+
+
+def test_tfrecord_by_tensorflow(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """`TFRecordDataset` and `parse_example` read every row, in order."""
+    tf = pytest.importorskip("tensorflow")
+    files = written(some(), "tfrecord", tmp_path)
+    one = {
+        name: tf.io.FixedLenFeature((), kind)
+        for name, kind in {
+            "photo": tf.string,
+            "pixels": tf.string,
+            "exact": tf.string,
+            "text": tf.string,
+            "label": tf.int64,
+            "count": tf.int64,
+            "ratio": tf.float32,
+        }.items()
+    }
+    lists = {"tokens": tf.int64, "tags": tf.int64, "words": tf.string}
+    wanted = one | {"box": tf.io.FixedLenFeature((2, 2), tf.float32)}
+    wanted |= {name: tf.io.RaggedFeature(kind) for name, kind in lists.items()}
+    batches = tf.data.TFRecordDataset([str(path) for path in files]).batch(100)
+    (found,) = (tf.io.parse_example(batch, wanted) for batch in batches)
+    for i, row in enumerate(rows):
+        assert np.array_equal(tf.io.decode_image(found["photo"][i]), pixels(row["photo"]))
+        assert np.array_equal(tf.io.decode_png(found["pixels"][i]), row["pixels"])
+        assert tf.io.decode_raw(found["exact"][i], tf.float64)[0] == row["exact"]
+        assert found["text"][i].numpy().decode() == row["text"]
+        assert np.array_equal(found["box"][i], row["box"])
+        assert [text.decode() for text in found["words"][i].numpy()] == row["words"]
+        for name in ("label", "count", "ratio"):
+            assert found[name][i].numpy() == row[name]
+        for name in ("tokens", "tags"):
+            assert np.array_equal(found[name][i], row[name])
+
+
+def test_long_records_have_right_checksums(tmp_path: Path) -> None:
+    """Records of many lengths, short ones and some of several pieces."""
+    texts = ["x" * length for length in (0, 1, 3, 1000, 1023, 1024, 1025, 5000, 70001)]
+    (path,) = written(Dataset.from_arrays({"t": texts}), "tfrecord", tmp_path, 1 << 30)
+    found = [tfrecord.example(record)["t"] for record in tfrecord.records(path)]
+    assert found == [[text.encode()] for text in texts]
+
+
+def test_numbers_above_64_signed_bits_are_refused(tmp_path: Path) -> None:
+    """It has signed numbers of 64 bits; one above is an error that names its row."""
+    right = np.array([0, 2**63 - 1], np.uint64)
+    feature = {"n": NumberFeature(dtype="uint64")}
+    (path,) = written(
+        Dataset.from_arrays({"n": right}, features=feature), "tfrecord", tmp_path / "right"
+    )
+    assert [tfrecord.example(record)["n"] for record in tfrecord.records(path)] == [
+        [0],
+        [2**63 - 1],
+    ]
+    wrong = Dataset.from_arrays({"n": right + np.array([0, 1], np.uint64)}, features=feature)
+    with pytest.raises(DshubError, match=r"column n, row 1: a number above"):
+        written(wrong, "tfrecord", tmp_path / "wrong")
+
+
+def test_tfrecord_without_its_extra_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package for the checksums is not installed."""
+    monkeypatch.setitem(sys.modules, "google_crc32c", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'dshub\[tfrecord\]'"):
+        written(Dataset.from_arrays({"t": ["a"]}), "tfrecord", tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,50 @@
+"""WebDataset shards, read by others."""
+
+import gc
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.exporting import Rows, Some, pixels, same, written
+
+
+def test_webdataset_by_tar(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """Members of a row are side by side, with nothing of this machine or hour in them."""
+    found: dict[str, bytes] = {}
+    for path in written(some(), "webdataset", tmp_path):
+        with tarfile.open(path) as archive:
+            for member in archive:
+                assert (member.mtime, member.uid, member.uname) == (0, 0, "")
+                file = archive.extractfile(member)
+                assert file is not None
+                found[member.name] = file.read()
+    for number, row in enumerate(rows):
+        key = f"{number:08d}"
+        assert found[f"{key}.photo.{'png' if number % 2 else 'jpg'}"] == row["photo"]
+        assert found[f"{key}.sound.wav"] == row["sound"]
+        assert same(pixels(found[f"{key}.pixels.png"]), row["pixels"][:, :, 0])
+        assert int(found[f"{key}.cls"]) == row["label"]
+        assert np.array_equal(np.load(io.BytesIO(found[f"{key}.box.npy"])), row["box"])
+        assert np.array_equal(np.load(io.BytesIO(found[f"{key}.tokens.npy"])), row["tokens"])
+        rest = json.loads(found[f"{key}.json"])
+        assert rest.keys() == {"text", "count", "ratio", "exact", "words", "tags"}
+        assert all(same(value, row[name]) for name, value in rest.items())
+    assert list(found) == sorted(found, key=lambda name: name.partition(".")[0])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_webdataset_by_webdataset(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """The package sees picture, class and the rest, in order."""
+    webdataset = pytest.importorskip("webdataset")
+    files = written(some("photo", "label", "text"), "webdataset", tmp_path)
+    urls = [path.as_uri().replace("file://", "file:") for path in files]
+    found = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"))
+    gc.collect()  # it leaves files open, which is no business of the next test
+    for sample, (number, row) in zip(found, enumerate(rows), strict=True):
+        assert sample["__key__"].endswith(f"{number:08d}")
+        assert np.array_equal(sample["png" if number % 2 else "jpg"], pixels(row["photo"]))
+        assert (sample["cls"], sample["json"]) == (row["label"], {"text": row["text"]})

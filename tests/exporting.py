@@ -1,0 +1,36 @@
+"""Export a dataset in a test, and compare what comes back."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dshub import Dataset
+from dshub.export._running import export
+
+Some = Callable[..., Dataset]
+Rows = list[dict[str, Any]]
+CLASSES = ("cat", "T-shirt/top", "owl")
+SHARD = 1500  # bytes: several shards
+
+
+def written(dataset: Dataset, to: str, folder: Path, size: int = SHARD) -> list[Path]:
+    """The files of an export, of several shards where the format has them."""
+    found = export({"train": dataset}, to, folder, shard_size=size)["train"]
+    assert found.rows == len(dataset)
+    return list(found.files)
+
+
+def pixels(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def same(found: Any, made: Any) -> bool:
+    """Whether two values are the same, whatever kind of list or array they come in."""
+    if isinstance(made, np.ndarray | list):
+        return len(found) == len(made) and all(map(same, found, made))
+    return bool(found == made)

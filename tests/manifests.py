@@ -1,0 +1,58 @@
+"""Manifests of made-up datasets: a test gives only what it is about."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomlkit
+
+from dshub.catalog.features import Feature, LabelFeature
+from dshub.catalog.manifest import Manifest, Resource, Split
+from dshub.catalog.parsing import to_json
+from dshub.checksums import Digest
+
+LETTERS = LabelFeature(names=("a", "b", "c"))
+IDX = {"format": "idx"}
+
+
+def make_resource(data: bytes, *urls: str, filename: str = "") -> Resource:
+    """A file with those bytes."""
+    return Resource(urls=urls, filename=filename, sha256=Digest.of_bytes(data).hex, size=len(data))
+
+
+def make_manifest(
+    resources: Mapping[str, Resource],
+    *,
+    splits: Mapping[str, Split],
+    name: str = "tiny",
+    version: str = "1.0.0",
+    features: Mapping[str, Feature] | None = None,
+    supervised: tuple[str, str] | None = None,
+) -> Manifest:
+    """A dataset of labels, unless it has other features."""
+    return Manifest(
+        schema=1,
+        name=name,
+        version=version,
+        title="A dataset",
+        summary="Made up.",
+        task="none",
+        homepage="https://data.example",
+        supervised=supervised,
+        resources=dict(resources),
+        features=dict(features or {"label": LETTERS}),
+        splits=dict(splits),
+    )
+
+
+def label_split(rows: int, resource: str = "labels") -> Split:
+    """A split of labels in an IDX file."""
+    return Split(rows=rows, reader=IDX, files={"label": resource})
+
+
+def save_manifest(manifest: Manifest, registry: Path) -> Path:
+    """Write a manifest where a registry has it; returns its path."""
+    path = registry / manifest.name / f"{manifest.version}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(tomlkit.dumps(json.loads(to_json(manifest))), encoding="utf-8")
+    return path
