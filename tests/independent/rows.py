@@ -101,7 +101,7 @@ def archive(data: bytes) -> Iterator[Member]:
 
 def _read(reader: Mapping[str, Any], files: dict[str, list[Member]]) -> list[Row]:
     options = {name: value for name, value in reader.items() if name != "format"}
-    module = importlib.import_module(f"independent.{reader['format']}")
+    module = importlib.import_module(f"tests.independent.{reader['format']}")
     columns: dict[str, list[Any]] = module.read(files, options)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
