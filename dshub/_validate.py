@@ -1,4 +1,6 @@
-"""What an argument must be, looked at where it is given rather than where it is first used.
+"""Validate arguments, and values of files that others can write.
+
+What an argument must be, looked at where it is given rather than where it is first used.
 
 Each function returns the value as what it was asked for, or raises `ArgumentError` with the name
 of the argument.

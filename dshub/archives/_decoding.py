@@ -1,4 +1,6 @@
-"""Which kinds there are, and which of them a file is.
+"""Kinds of archives, and decoders of compressed streams.
+
+Which kinds there are, and which of them a file is.
 
 That is told by its first bytes where it is read, and by its name only where it is written.
 """

@@ -1,4 +1,7 @@
-"""One wrapping after the other removed: damage is told with the file's name, bytes are counted."""
+"""Members of archives: what is refused, and what they may unpack to.
+
+One wrapping after the other removed: damage is told with the file's name, bytes are counted.
+"""
 
 import io
 import re

@@ -1,4 +1,7 @@
-"""Making what comes next in a thread of its own, while what came before is used."""
+"""Sources of bytes: regions of files, scratch files, reading ahead in a thread.
+
+Making what comes next in a thread of its own, while what came before is used.
+"""
 
 import io
 import os

@@ -1,4 +1,6 @@
-"""The headers of a tar, one after the other: v7, ustar, PAX (POSIX.1-2017, pax) and GNU.
+"""Tar archives.
+
+The headers of a tar, one after the other: v7, ustar, PAX (POSIX.1-2017, pax) and GNU.
 
 Layout: a header of 512 bytes, then the data, filled up with zeros to a multiple of 512; at the end
 blocks of zeros, which some programs leave out. Python's `tarfile` takes a header that cannot be

@@ -1,4 +1,6 @@
-"""The directory of a zip (APPNOTE 6.3.10), held against what it points to.
+"""Zip archives.
+
+The directory of a zip (APPNOTE 6.3.10), held against what it points to.
 
 Layout: for each member a local header and its bytes; then the directory, with an entry for each;
 then the end, which says where the directory is. Zip64 adds a second end, for larger numbers. Bytes

@@ -1,4 +1,7 @@
-"""What the operating system says about the disk, in dshub's own errors."""
+"""Disk errors as errors of dshub, and removal in one step.
+
+What the operating system says about the disk, in dshub's own errors.
+"""
 
 import errno
 import os

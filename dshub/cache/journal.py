@@ -1,4 +1,6 @@
-"""The journal beside a partial download: which bytes have arrived, and from where.
+"""Journals of partial downloads, and leftovers of processes that ended.
+
+The journal beside a partial download: which bytes have arrived, and from where.
 
 A text file of fixed-width lines, so that each is rewritten in place by one small write and a
 process killed at any moment leaves a journal that can be read. A journal is begun by rename, in

@@ -1,4 +1,7 @@
-"""Ranges of a file: which bytes have arrived, and which streams are about to bring."""
+"""Spans of bytes that have arrived.
+
+Ranges of a file: which bytes have arrived, and which streams are about to bring.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The cache of one user, with the read-only layers below it."""
+"""The store: the cache of one user, with the read-only layers below it, and pins.
+
+The cache of one user, with the read-only layers below it.
+"""
 
 import os
 import shutil

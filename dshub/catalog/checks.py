@@ -1,4 +1,7 @@
-"""What must hold within a feature."""
+"""Check manifests: features, names, files and their use.
+
+What must hold within a feature.
+"""
 
 import re
 from collections import Counter

@@ -1,4 +1,7 @@
-"""What every table of a manifest is: fields that are known, and no others."""
+"""Features: what the columns of a dataset hold.
+
+What every table of a manifest is: fields that are known, and no others.
+"""
 
 import builtins
 import re

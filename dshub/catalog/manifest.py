@@ -1,4 +1,6 @@
-"""What happens to rows between their reader and their features: a closed, declarative list.
+"""The manifest: datasets, splits, resources, licenses, and the steps between reader and features.
+
+What happens to rows between their reader and their features: a closed, declarative list.
 
 Upstream's files are not always tables with the columns one wants. Where a reader alone cannot
 give them, a split names some of these steps, which are taken in order. None computes anything of

@@ -1,4 +1,7 @@
-"""Numbering classes as somebody else does: in the order of a model's outputs, say."""
+"""Datasets as Arrow tables, and class numbers in another order.
+
+Numbering classes as somebody else does: in the order of a model's outputs, say.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,6 @@
-"""How large an answer may be where the manifest does not know the size of the file.
+"""Where a file can come from, and how large an answer may be.
+
+How large an answer may be where the manifest does not know the size of the file.
 
 No more is taken than half of what is free on the disk, so that a source without end, or a small
 answer that decodes to a large one, cannot fill it; and no more than the `limits` of the resource

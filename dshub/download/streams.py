@@ -1,4 +1,7 @@
-"""Which pieces of a large file are damaged, where its manifest knows a checksum of each."""
+"""Streams of one file: ranges, content encodings, damaged chunks.
+
+Which pieces of a large file are damaged, where its manifest knows a checksum of each.
+"""
 
 import logging
 import threading

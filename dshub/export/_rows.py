@@ -1,4 +1,7 @@
-"""The rows of a shard, handed out in blocks as they are kept."""
+"""Rows of a shard for exporters, and what they refuse.
+
+The rows of a shard, handed out in blocks as they are kept.
+"""
 
 import io
 import json

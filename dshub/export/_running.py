@@ -1,4 +1,6 @@
-"""What a folder says of the exports in it: `.dshub-export.json`.
+"""Run an export shard by shard, and record what is done.
+
+What a folder says of the exports in it: `.dshub-export.json`.
 
 ::
 

@@ -1,4 +1,7 @@
-"""TFRecord: each row a `tf.train.Example`, framed by its length and CRC-32C checksums."""
+"""TFRecord files of tf.train.Example messages.
+
+TFRecord: each row a `tf.train.Example`, framed by its length and CRC-32C checksums.
+"""
 
 import struct
 from collections.abc import Callable, Mapping, Sequence

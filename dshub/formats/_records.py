@@ -1,4 +1,7 @@
-"""Rows that go into several files of one part, and the parts that a format takes."""
+"""Records, columns and tables that several formats share.
+
+Rows that go into several files of one part, and the parts that a format takes.
+"""
 
 import re
 from collections import Counter

@@ -1,4 +1,7 @@
-"""A file that has to be read from its end, such as a zip or a Parquet file."""
+"""Files that have to be read from their end, stored member by member.
+
+A file that has to be read from its end, such as a zip or a Parquet file.
+"""
 
 import io
 import tempfile

@@ -1,4 +1,6 @@
-"""Read the plain values of a pickle without running anything that it names.
+"""CIFAR's Python files: pickles, read without running anything they name.
+
+Read the plain values of a pickle without running anything that it names.
 
 Python's own unpickler builds dictionaries, lists, tuples, strings and numbers. The names of
 NumPy's array lead to two classes here that hold its parts; any other name is refused, and none is

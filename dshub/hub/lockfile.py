@@ -1,4 +1,7 @@
-"""What a lock file says, and what it is compared with."""
+"""The lock file: what it pins, making it, and comparing it with the registry.
+
+What a lock file says, and what it is compared with.
+"""
 
 import json
 import os

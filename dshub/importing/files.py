@@ -1,4 +1,7 @@
-"""How a file that a person has comes into the store: copied, linked, or left where it is."""
+"""Import files by checksum: copied, cloned, linked, or left where they are.
+
+How a file that a person has comes into the store: copied, linked, or left where it is.
+"""
 
 import os
 import sys

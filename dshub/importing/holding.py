@@ -1,4 +1,6 @@
-"""The SHA-256 of each file, gathered while it is read for other reasons.
+"""The files of an imported layout, hashed as they are read.
+
+The SHA-256 of each file, gathered while it is read for other reasons.
 
 They are kept as `sha256sum` writes and checks them, a line for each file:
 `<hexadecimal digits>  <name>`; see the manual of GNU coreutils, "md5sum invocation".

@@ -1,4 +1,6 @@
-"""Memory of batches, reused once nothing refers to it.
+"""Gather rows into batches, in memory that is used again.
+
+Memory of batches, reused once nothing refers to it.
 
 Allocating some megabytes costs as much as filling them, because the system has to map and clear
 the pages. So a pool keeps the arrays it handed out, and hands one out again when nothing else

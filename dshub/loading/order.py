@@ -1,4 +1,6 @@
-"""Shuffling without a shuffled list: a keyed permutation, computed where it is asked for.
+"""Row order: permutations, draws, ranks and the orders made of them.
+
+Shuffling without a shuffled list: a keyed permutation, computed where it is asked for.
 
 For a key and a length n, `permute` maps positions 0 … n-1 to rows 0 … n-1, one to one. Any part
 of it can be computed alone, in constant memory, so an epoch starts at once, a run resumes

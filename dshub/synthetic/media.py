@@ -1,4 +1,6 @@
-"""Raw random bits of NumPy's Philox generator, which releases keep.
+"""Synthetic images and audio.
+
+Raw random bits of NumPy's Philox generator, which releases keep.
 
 Its distributions, which they may change, are not used.
 """

@@ -1,4 +1,7 @@
-"""Invented words and sentences, with a vocabulary for each class."""
+"""Synthetic rows, with words and sentences for each class.
+
+Invented words and sentences, with a vocabulary for each class.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

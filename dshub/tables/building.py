@@ -1,4 +1,7 @@
-"""Rows of a split out of its files, made to fit its features."""
+"""Build tables: read rows out of files, make them fit, write them.
+
+Rows of a split out of its files, made to fit its features.
+"""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack

@@ -1,4 +1,7 @@
-"""What kind of file some bytes are, told by how they begin."""
+"""Make columns fit their features.
+
+What kind of file some bytes are, told by how they begin.
+"""
 
 from collections.abc import Mapping
 from math import prod

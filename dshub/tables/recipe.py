@@ -1,4 +1,7 @@
-"""What decides a table's bytes."""
+"""Recipes and origins: what decides a table's bytes, and where its rows come from.
+
+What decides a table's bytes.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping

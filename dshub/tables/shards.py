@@ -1,4 +1,6 @@
-"""Gathering a column of unknown length on disk, so that a shard needs no memory.
+"""Shards of a table while they are written.
+
+Gathering a column of unknown length on disk, so that a shard needs no memory.
 
 Each buffer of an Arrow array goes to a file of its own while batches arrive; at the end the
 files are mapped and become one array over all of it. Only the types that `dshub.tables.types` makes

@@ -1,4 +1,7 @@
-"""Where in a split a value stands, for errors."""
+"""The Arrow type, dtype and shape of each feature.
+
+Where in a split a value stands, for errors.
+"""
 
 import json
 from collections.abc import Callable, Mapping

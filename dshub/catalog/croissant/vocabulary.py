@@ -1,4 +1,7 @@
-"""The terms of Croissant: contexts of its versions, data types, formats of files."""
+"""The vocabulary of Croissant, and its data types.
+
+The terms of Croissant: contexts of its versions, data types, formats of files.
+"""
 
 from collections.abc import Container, Iterable
 from typing import Any, Literal, assert_never, get_args

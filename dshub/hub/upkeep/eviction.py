@@ -1,4 +1,7 @@
-"""How much of a cache each dataset takes."""
+"""Evict what was not used for longest, by share of the cache.
+
+How much of a cache each dataset takes.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""What is to be removed and what stays, each thing with its reason; and removing it."""
+"""Find and remove what nothing needs any more.
+
+What is to be removed and what stays, each thing with its reason; and removing it.
+"""
 
 import time
 from collections.abc import Iterable, Iterator

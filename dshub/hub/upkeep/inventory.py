@@ -1,4 +1,7 @@
-"""What the registry, the stand-ins and the tables themselves know of the files in a cache."""
+"""The inventory of a cache: what is in it and which datasets own it.
+
+What the registry, the stand-ins and the tables themselves know of the files in a cache.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,7 @@
-"""What the transforms are told about sizes, and what they ask of the pictures they are given."""
+"""What a transform is, and the image sizes it can count on.
+
+What the transforms are told about sizes, and what they ask of the pictures they are given.
+"""
 
 import inspect
 import math

@@ -1,4 +1,7 @@
-"""Whether a manifest that was just made holds for the files that it was made of."""
+"""Draft a manifest, verify it, and publish it with its files.
+
+Whether a manifest that was just made holds for the files that it was made of.
+"""
 
 import os
 import secrets

@@ -1,4 +1,7 @@
-"""Files that each hold one array: IDX, and NumPy's npy, alone or in an npz."""
+"""Files that hold records or arrays: JSON, IDX, npy and npz.
+
+Files that each hold one array: IDX, and NumPy's npy, alone or in an npz.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""What the beginning of a picture or of a recording says of it."""
+"""Scan every row, and the headers of images and audio.
+
+What the beginning of a picture or of a recording says of it.
+"""
 
 import io
 import struct

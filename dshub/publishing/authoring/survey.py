@@ -1,4 +1,7 @@
-"""Names: which split a file's name tells of, and what resources, columns and classes are called."""
+"""Survey files: what is there, what it is called, which split its name tells of.
+
+Names: which split a file's name tells of, and what resources, columns and classes are called.
+"""
 
 import os
 import re

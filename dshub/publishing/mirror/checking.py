@@ -1,4 +1,7 @@
-"""Reading a mirror again, every byte of it, without any network."""
+"""Check a mirror byte by byte, and prune it.
+
+Reading a mirror again, every byte of it, without any network.
+"""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

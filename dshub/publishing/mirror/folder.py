@@ -1,4 +1,7 @@
-"""A folder that is a mirror: any web server, rsync or a stick can take it from there."""
+"""Folders as mirrors, and opening any kind of mirror.
+
+A folder that is a mirror: any web server, rsync or a stick can take it from there.
+"""
 
 import errno
 import io

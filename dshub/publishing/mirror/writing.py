@@ -1,4 +1,7 @@
-"""Which datasets a mirror is to hold, and which stay out for their licence."""
+"""Choose datasets for a mirror and write it.
+
+Which datasets a mirror is to hold, and which stay out for their licence.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,7 @@
-"""What a page shows of a split: some rows, and how many rows each class has."""
+"""Cards: what the pages show of a dataset and its splits.
+
+What a page shows of a split: some rows, and how many rows each class has.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

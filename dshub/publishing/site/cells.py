@@ -1,4 +1,7 @@
-"""Pictures and recordings as small files that stand within a page."""
+"""Cells of a table of rows: text, numbers, and small images and audio.
+
+Pictures and recordings as small files that stand within a page.
+"""
 
 import base64
 import io

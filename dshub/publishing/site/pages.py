@@ -1,4 +1,6 @@
-"""From what a page shows to its bytes: templates, one style and one script, all within the page.
+"""Render pages and write them.
+
+From what a page shows to its bytes: templates, one style and one script, all within the page.
 
 A page asks for nothing: style, script, pictures and recordings stand in it, so it looks the same
 from a web server, from a folder and as an attachment. Its content security policy names the

@@ -1,4 +1,6 @@
-"""What a licence allows, in a few words, as far as its identifier says.
+"""Views of a dataset: columns, files, license.
+
+What a licence allows, in a few words, as far as its identifier says.
 
 Identifiers are those of the SPDX licence list (https://spdx.org/licenses/); what the parts of a
 Creative Commons licence mean is said at https://creativecommons.org/share-your-work/cclicenses/.
