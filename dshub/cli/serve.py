@@ -4,19 +4,22 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from dshub.cache.store import Store
+from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.display import Address, shown_url
 from dshub.errors import DshubError
 from dshub.progress import size
-
-if TYPE_CHECKING:
-    from dshub.publishing.serve.connections import Served
-    from dshub.publishing.serve.pulling import Puller
-    from dshub.settings import Settings
+from dshub.publishing.mirror.destinations import BUCKETS
+from dshub.publishing.serve.connections import Served
+from dshub.publishing.serve.lines import Limits
+from dshub.publishing.serve.places import Folder, of_mirror, room_for_clients, urls
+from dshub.publishing.serve.pulling import Puller
+from dshub.publishing.serve.server import Server, listen
+from dshub.settings import Settings
 
 SOURCES = "sources"  # in place of the address of a mirror: the addresses that manifests give
 
@@ -56,11 +59,6 @@ def command(
     There is no TLS and no login: put a reverse proxy in front where those are needed.
     Ctrl-C ends it, after what is under way.
     """
-    from dshub.publishing.serve.lines import Limits
-    from dshub.publishing.serve.places import Folder, of_mirror, room_for_clients, urls
-    from dshub.publishing.serve.server import Server, listen
-    from dshub.settings import Settings
-
     settings = Settings.read(cache=folder)
     _check(folder, upstream)
     _warn(settings.cache, upstream)
@@ -96,8 +94,6 @@ def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
 
 def _warn(folder: Path, upstream: tuple[str, ...]) -> None:
     """Say what clients will not find, although a person may think that it is there."""
-    from dshub.publishing.mirror.destinations import BUCKETS
-
     if not upstream and not any((folder / name).exists() for name in ("index.json", *BUCKETS)):
         _screen.note(f"nothing of a mirror or a cache lies in {_screen.short_path(folder)} yet")
     for name in BUCKETS:
@@ -107,11 +103,7 @@ def _warn(folder: Path, upstream: tuple[str, ...]) -> None:
             _screen.note(f"{_screen.short_path(bucket)} is {told}")
 
 
-def _puller(settings: "Settings", upstream: tuple[str, ...]) -> "Puller":
-    from dshub.cache.store import Store
-    from dshub.catalog.registry import Registry
-    from dshub.publishing.serve.pulling import Puller
-    from dshub.settings import Settings
+def _puller(settings: Settings, upstream: tuple[str, ...]) -> Puller:
 
     # DSHUB_MIRROR is for clients, and may well name this server
     mirrors = Settings.read(mirrors=[url for url in upstream if url != SOURCES]).mirrors
@@ -142,11 +134,11 @@ def _announce(folder: Path, addresses: list[str], *, as_json: bool) -> None:
         click.echo(f"DSHUB_MIRROR={mirror}")
 
 
-def _ignore(served: "Served") -> None:
+def _ignore(served: Served) -> None:
     """Not asked for."""
 
 
-def _log(served: "Served") -> None:
+def _log(served: Served) -> None:
     status = served.status.value if served.status else "---"
     told = f"{served.client} {served.what or '-'} {status} {size(served.size)}"
     end = "" if served.whole else ", broken off"

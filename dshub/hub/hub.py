@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, overload
 from dshub._validate import whole
 from dshub.catalog import phrasebook
 from dshub.catalog.registry import Registry
+from dshub.datasets.split_expressions import parse_split, unknown_split
 from dshub.errors import ArgumentError, DshubError, UnknownNameError, Vanished
 from dshub.hub.registry import make_registry
 from dshub.hub.request import Choice, Request
@@ -381,7 +382,6 @@ class Hub:
         registry = self.registry.at_hand()
         if registry is self.registry:
             return None
-        from dshub.datasets.split_expressions import parse_split
         from dshub.tables.recipe import find
 
         try:
@@ -396,7 +396,6 @@ class Hub:
         self, manifest: "Manifest", expression: str, columns: Sequence[str] | None
     ) -> "Dataset":
         from dshub.datasets.dataset import Dataset
-        from dshub.datasets.split_expressions import parse_split, unknown_split
         from dshub.datasets.splits import together
 
         parts = parse_split(expression)
@@ -447,8 +446,6 @@ class Hub:
             ArgumentError: its manifest names no supervised pair, or rows differ in shape.
         """
         import numpy as np
-
-        from dshub.datasets.split_expressions import unknown_split
 
         splits = self.load(name, synthetic=synthetic)
         if splits.manifest is not None:  # what comes from Hugging Face has none, and is there

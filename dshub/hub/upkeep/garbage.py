@@ -15,6 +15,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.checksums import HEX_DIGITS, Digest
 from dshub.errors import DshubError
 from dshub.hub.upkeep.inventory import Inventory, Item, Known
+from dshub.tables.recipe import find, keys
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,6 @@ def has_files(manifest: Manifest, store: Store) -> bool:
 
 def is_prepared(manifest: Manifest, store: Store) -> bool:
     """Whether every split has its table."""
-    from dshub.tables.recipe import find
-
     try:
         return all(find(manifest, split, store) is not None for split in manifest.splits)
     except DshubError:  # a reader is not at hand
@@ -96,8 +95,6 @@ def is_prepared(manifest: Manifest, store: Store) -> bool:
 
 def _keys(manifests: Iterable[Manifest], store: Store) -> set[str] | None:
     """The keys of all their tables; None where one has a reader that is not at hand."""
-    from dshub.tables.recipe import keys
-
     try:
         return {
             key for item in manifests for split in item.splits for key in keys(item, split, store)
