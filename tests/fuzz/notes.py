@@ -84,7 +84,7 @@ def notes(data: bytes) -> None:
     reference = read_reference(root / _REFERENCE)
     if reference is not None:
         assert isinstance(reference.fault, str)
-    assert place_of(root / _REFERENCE)
+    place_of(root / _REFERENCE)  # empty where the note names no place
     store, dataset = Store(root), registry().manifest(WITH_LAYOUTS)
     assert isinstance(imports(store, dataset), list)
     are_accepted(dataset, store)
