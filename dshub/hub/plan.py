@@ -83,9 +83,6 @@ def make_plan(
         files: have every upstream file of the splits, also where the table is ready.
         tables: make the tables that are missing.
         accept: datasets and families whose terms count as accepted.
-
-    Raises:
-        UnknownNameError, ManifestError: a reader is unknown or refuses its options.
     """
     store = fetcher.store
     origins = [

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from dshub.cache.store import Store
@@ -50,6 +51,8 @@ def run_plan(
         accept: datasets and families whose terms count as accepted.
 
     Raises:
+        UnknownNameError, ManifestError: a reader is unknown or refuses its options; nothing was
+            fetched.
         TermsError: a dataset has terms that have to be accepted first.
         FetchError and its kinds: files have no working source; the others are kept.
         ChecksumError: a file that another user put into the cache is not the published one.
@@ -74,6 +77,7 @@ def _run(plan: Plan, fetcher: Fetcher, registry: Registry | None, accept: Sequen
             for manifest in plan.request.manifests:
                 registry.confirm(manifest)
         builds = tuple(_left_by_mirrors(builds, registry))
+    _check_readers(builds)
     jobs = list(dict.fromkeys([*plan.files, *(job for build in builds for job in build.jobs)]))
     fetched, seconds = _fetch(jobs, fetcher, plan.table_size)
     read = {job for build in builds for job in build.jobs}
@@ -116,12 +120,24 @@ def _fetch(jobs: "Sequence[Job]", fetcher: Fetcher, table_size: int) -> tuple[li
     return [replace(item, source=taken.get(item.job, item.source)) for item in fetched], seconds
 
 
-def _make(build: Build, paths: dict[tuple[str, str], Path], fetcher: Fetcher) -> None:
-    from dshub.tables.building import make
+def _building() -> ModuleType:
+    """The module that builds tables; it needs Arrow, which fetching alone does without."""
+    from dshub.tables import building
 
+    return building
+
+
+def _check_readers(builds: Sequence[Build]) -> None:
+    """Raise for a reader that is unknown or refuses its options, before anything is fetched."""
+    for build in builds:
+        for split in build.splits:
+            _building().reader_of(build.origin.manifest, split)
+
+
+def _make(build: Build, paths: dict[tuple[str, str], Path], fetcher: Fetcher) -> None:
     store, needed = fetcher.store, {job.name: paths[job.dataset, job.name] for job in build.jobs}
     with store.using(needed.values()):
-        make(build.origin, build.splits, needed, store, progress=fetcher.progress)
+        _building().make(build.origin, build.splits, needed, store, progress=fetcher.progress)
 
 
 def _folders(plan: Plan, store: Store) -> dict[tuple[str, str], Path]:

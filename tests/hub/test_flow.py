@@ -5,11 +5,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dshub import Hub, Settings
 from dshub.catalog.sources import built_in_root
-from dshub.errors import DshubError, Vanished
+from dshub.errors import DshubError, ManifestError, Vanished
+from dshub.hub.request import Request
 from dshub.tables import building as making
 
 NAME = "fashion-mnist"
@@ -144,3 +146,14 @@ def test_plan_says_what_will_stop_it(tmp_path: Path) -> None:
     with pytest.raises(type(problem)) as raised:
         hub.run(plan)
     assert str(raised.value) == str(problem)
+
+
+def test_reader_that_refuses_its_options_stops_a_run_before_it_fetches(tmp_path: Path) -> None:
+    """A faulty manifest costs no download."""
+    hub = Hub(settings=Settings(cache=tmp_path / "cache"))
+    manifest = hub.info(NAME)
+    split = msgspec.structs.replace(manifest.splits["train"], reader={"format": "idx", "odd": 1})
+    faulty = msgspec.structs.replace(manifest, splits={"train": split})
+    plan = hub.plan(Request.of(faulty))
+    with pytest.raises(ManifestError, match="odd"):
+        hub.run(plan, source=str(tmp_path))
