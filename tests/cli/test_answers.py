@@ -71,11 +71,11 @@ def test_json_is_an_object_with_a_schema_and_nothing_beside_it(
     assert done.stderr == ""
 
 
-def test_remarks_are_for_people(dshub: Run, own: Path) -> None:
+def test_remarks_are_for_people(dshub: Run, own: Path, tmp_path: Path) -> None:
     """A command that announces its work on standard error does not with `--json`."""
     assert "to fetch" in dshub("fetch", "tiny", "--dry-run").stderr
     assert dshub("fetch", "tiny", "--json").stderr == ""
-    assert dshub("mirror", "m", "tiny", "--no-pages", "--json").stderr == ""
+    assert dshub("mirror", str(tmp_path / "m"), "tiny", "--no-pages", "--json").stderr == ""
 
 
 def test_a_reader_that_goes_away_is_no_failure(dshub: Run, tmp_path: Path) -> None:
