@@ -1,69 +1,69 @@
-"""What each file is: told by how it begins, and for pictures and recordings by its ending first."""
+"""Recognize the format of a file: images and audio by suffix, all others by content."""
 
 import codecs
+import re
 
 from dshub.errors import DshubError
-from dshub.publishing.authoring.survey import PICTURES, RECORDINGS, Entry
+from dshub.publishing.authoring.dialect import sniff
+from dshub.publishing.authoring.survey import AUDIO, IMAGES, Entry
 
-TABLES = {"delimited", "json", "lines", "parquet", "arrow"}
-ARRAYS = {"idx", "npz"}
-_BEGINNINGS = {
-    b"\xff\xd8\xff": "picture",
-    b"\x89PNG": "picture",
-    b"GIF8": "picture",
-    b"fLaC": "recording",
+_SIGNATURES = {
+    b"\xff\xd8\xff": "image",
+    b"\x89PNG": "image",
+    b"GIF8": "image",
+    b"fLaC": "audio",
     b"\x93NUMPY": "npz",
     b"PAR1": "parquet",
     b"ARROW1\0\0": "arrow",
-    b"\xff\xff\xff\xff": "arrow",  # a stream: the mark of a message, in front of its schema
+    b"\xff\xff\xff\xff": "arrow",  # a stream: the marker in front of its schema
 }
-_REFUSED = {
-    ".xlsx": "a spreadsheet; save each sheet as CSV",
-    ".xls": "a spreadsheet; save each sheet as CSV",
-    ".pkl": "a pickle, which could run anything; save it as npz, parquet or CSV",
-    ".pickle": "a pickle, which could run anything; save it as npz, parquet or CSV",
-    ".pt": "a pickle, which could run anything; save it as npz, parquet or CSV",
-    ".h5": "HDF5, which dshub does not read; save it as npz",
-    ".hdf5": "HDF5, which dshub does not read; save it as npz",
+_IDX = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x20].", re.DOTALL)
+_JSON = re.compile(r"\s*(\{|\[\{)")
+_PICKLE = "a pickle, which can run code; save it as npz, parquet or CSV"
+_SPREADSHEET = "a spreadsheet; save each sheet as CSV"
+_HDF5 = "HDF5, which dshub does not read; save it as npz"
+_UNSUPPORTED = {
+    ".xlsx": _SPREADSHEET,
+    ".xls": _SPREADSHEET,
+    ".pkl": _PICKLE,
+    ".pickle": _PICKLE,
+    ".pt": _PICKLE,
+    ".h5": _HDF5,
+    ".hdf5": _HDF5,
 }
-_IDX_TYPES = {0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E}
 
 
 def form(entry: Entry) -> str:
-    """`picture`, `recording`, the reader of the file, or `unknown`.
+    """Name the format of a file: `image`, `audio`, a reader, or `unknown`.
 
     Raises:
-        ReadError: it cannot be read.
+        ReadError: the file cannot be read.
     """
-    if entry.suffix in PICTURES | RECORDINGS:
-        return "picture" if entry.suffix in PICTURES else "recording"
+    if entry.suffix in IMAGES | AUDIO:
+        return "image" if entry.suffix in IMAGES else "audio"
     head = entry.head()
-    known = next((found for begin, found in _BEGINNINGS.items() if head.startswith(begin)), None)
-    if known is not None:
-        return known
-    if head[:2] == b"\0\0" and len(head) > 4 and head[2] in _IDX_TYPES and 0 < head[3] <= 32:
+    for signature, name in _SIGNATURES.items():
+        if head.startswith(signature):
+            return name
+    if _IDX.match(head):
         return "idx"
     if head[:4] == b"RIFF":
-        return "recording" if head[8:12] == b"WAVE" else "picture"
-    return _form_of_text(entry, head)
+        return "audio" if head[8:12] == b"WAVE" else "image"
+    return _form_of_text(entry, decoded(head))
 
 
-def refusal(entry: Entry) -> str:
-    """Why a file of a known kind cannot be used; empty where nothing is known."""
-    return _REFUSED.get(entry.suffix, "")
+def advice(entry: Entry) -> str:
+    """What an unsupported file is, and what to do with it; empty if its suffix is unknown."""
+    return _UNSUPPORTED.get(entry.suffix, "")
 
 
-def _form_of_text(entry: Entry, head: bytes) -> str:
-    text = decoded(head)
+def _form_of_text(entry: Entry, text: str | None) -> str:
     if text is None:
         return "unknown"
-    if entry.suffix in {".jsonl", ".ndjson", ".json"} or _looks_like_json(text):
+    if entry.suffix in {".jsonl", ".ndjson", ".json"} or _JSON.match(text):
         return "json"
-    plain = entry.base.lower()
-    if any(end in plain for end in (".csv", ".tsv", ".tab", ".data")):
+    if any(suffix in entry.base.lower() for suffix in (".csv", ".tsv", ".tab", ".data")):
         return "delimited"
-    from dshub.publishing.authoring.dialect import sniff
-
     try:
         dialect = sniff(text, entry.base)
     except DshubError:
@@ -71,12 +71,8 @@ def _form_of_text(entry: Entry, head: bytes) -> str:
     return "delimited" if dialect.delimiter == "\t" else "lines"
 
 
-def _looks_like_json(text: str) -> bool:
-    return text.lstrip()[:2] in {'{"', "{}", "[{"} or text.lstrip()[:1] == "{"
-
-
 def decoded(head: bytes) -> str | None:
-    """The text that a file begins with, perhaps cut within a character; None where it is none."""
+    """The text of a file's first bytes, even if cut inside a character; None if not UTF-8."""
     if b"\0" in head:
         return None
     try:

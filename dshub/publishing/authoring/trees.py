@@ -1,20 +1,21 @@
-"""Class folders: files whose folders say their split and their class.
+"""Outline class folders: files whose folders name their split and their class.
 
-`train/cat/1.jpg`, or `cat/1.jpg` without splits; folders around them all, and folders between
-class and file, may be there too. Order of classes: `publishing.authoring.survey.class_order`.
+`train/cat/1.jpg`, or `cat/1.jpg` without splits. Other folders can be around all of them, and
+between class and file.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
 from dshub.errors import DshubError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring.outline import PACKED, Outline, Part, Reference, SplitOutline, cover
-from dshub.publishing.authoring.scanning import Picture, Recording, picture, recording
+from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
+from dshub.publishing.authoring.scanning import audio_feature, image_feature
 from dshub.publishing.authoring.survey import (
     Entry,
     Survey,
@@ -24,287 +25,255 @@ from dshub.publishing.authoring.survey import (
     split_word,
 )
 
-WORDS = {"image": "pictures", "audio": "recordings", "text": "texts"}
-Kind = str
+TITLES = {"image": "images", "audio": "audio files", "text": "texts"}
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a file lies: its split, what stands before its class, and its class or None."""
+    """The split, the folders before the class, and the class, or None, of a file."""
 
     split: str
-    begin: tuple[str, ...]
+    prefix: tuple[str, ...]
     label: str | None
 
 
 def outline(
     survey: Survey,
     entries: Sequence[Entry],
-    kind: Kind,
+    kind: str,
     *,
     given: Mapping[str, str],
     progress: Progress,
 ) -> Outline:
-    """The dataset that some files in folders make.
+    """Outline a dataset with one row per file.
 
     Args:
-        survey: everything that lies there.
+        survey: all files.
         entries: the files that are rows.
-        kind: `image`, `audio` or `text`: also the name of their column.
-        given: the split of each entry, by its name, where a person said so.
-        progress: is told how many files were looked at.
+        kind: `image`, `audio` or `text`, which is also the column.
+        given: splits that the caller stated, by the name of an entry.
+        progress: shows the files read so far.
 
     Raises:
-        DshubError: they lie in no order that could be told.
-        ReadError: a file is not what its name says.
+        DshubError: the folders are in no order that dshub knows.
+        ReadError: a file cannot be decoded.
     """
     places = _places(entries, given)
     feature, example = _feature(entries, kind, progress)
-    found = Outline(kind=WORDS[kind], splits={})
-    places = _without_lone_classes(places)
+    result = Outline(TITLES[kind], features={kind: feature}, examples={kind: example})
     classes = class_order(place.label for place in places.values() if place.label is not None)
-    found.features = {kind: feature}
-    found.examples = {kind: example}
     if len(classes) > 1:
-        found.kind = f"class folders of {WORDS[kind]}"
-        found.features["label"] = LabelFeature(names=tuple(classes))
-        found.examples["label"] = next(p.label for p in places.values() if p.label) or ""
+        result.kind = f"class folders of {TITLES[kind]}"
+        result.features["label"] = LabelFeature(names=tuple(classes))
+        result.examples["label"] = next(p.label for p in places.values() if p.label) or ""
     elif classes:
-        found.doubts.append(f"one folder alone makes no classes: {classes[0]}")
-    loose = [entry for entry in entries if not entry.file.member]
-    found.members = [(entry.name, entry.path) for entry in loose]
-    _check_members(found.members)
+        result.doubts.append(
+            f"there is only one class folder, so there are no classes: {classes[0]}"
+        )
+    result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
+    _check_names(result.members)
+    members = {PACKED: [name for name, _ in result.members], **survey.members}
     for name in ordered_splits(place.split for place in places.values()):
         own = [entry for entry in entries if places[entry.name].split == name]
-        found.splits[name] = _split(own, places, survey, found)
-    found.doubts += _doubts(found)
-    return found
+        result.splits[name] = _split(own, places, result.features, members)
+    result.doubts += _doubts(result)
+    return result
 
 
 def _places(entries: Sequence[Entry], given: Mapping[str, str]) -> dict[str, _Place]:
-    splits = {entry.name: given.get(entry.name) or _split_of(entry)[0] for entry in entries}
-    some_split = any(splits.values())
-    if some_split and not all(splits.values()):
-        outside = [name for name, split in splits.items() if not split]
+    """The place of each entry by name."""
+    splits: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
+    for entry in entries:
+        words = [split_word(folder) for folder in entry.folders]
+        depth = next((i for i, word in enumerate(words, 1) if word), 0)
+        split = given.get(entry.name) or next(filter(None, words), "")
+        splits[split].append((entry, depth))
+    if len(splits) > 1 and "" in splits:
         raise DshubError(
-            f"{some(outside)} belong to no split, while others do",
-            hint="name the folders of the splits alone: dshub new DATA/train DATA/test; or "
+            f"some files belong to no split: {some([entry.name for entry, _ in splits['']])}",
+            hint="give only the folders of splits: dshub new DATA/train DATA/test; or add "
             "--split NAME=PATH",
         )
-    rests: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {}
-    for entry in entries:
-        _, depth = _split_of(entry)
-        rests.setdefault(splits[entry.name] or "train", {})[entry.name] = (entry.folders, depth)
     places: dict[str, _Place] = {}
-    for split, own in rests.items():
-        places |= _places_in_split(split, own)
+    for split, located in splits.items():
+        places |= _places_in_split(split or "train", located)
+    _drop_lone_classes(places)
     return places
 
 
-def _split_of(entry: Entry) -> tuple[str | None, int]:
-    """The split that a folder above a file names, and how many folders that takes."""
-    for depth, folder in enumerate(entry.folders, 1):
-        found = split_word(folder)
-        if found is not None:
-            return found, depth
-    return None, 0
+def _places_in_split(split: str, located: Sequence[tuple[Entry, int]]) -> dict[str, _Place]:
+    """The place of each entry of a split.
 
-
-def _places_in_split(
-    split: str, files: Mapping[str, tuple[tuple[str, ...], int]]
-) -> dict[str, _Place]:
-    begins = {folders[:depth] for folders, depth in files.values()}
-    if len(begins) > 1:
-        told = " and ".join(sorted("/".join(begin) for begin in begins))
+    Args:
+        split: its name.
+        located: entries, and the number of their folders down to that of the split.
+    """
+    tops = {entry.folders[:depth] for entry, depth in located}
+    if len(tops) > 1:
+        folders = " and ".join(sorted("/".join(top) for top in tops))
         raise DshubError(
-            f"split {split} lies in {len(begins)} folders: {told}",
-            hint="make a dataset of each, or --split NAME=PATH",
+            f"split {split} is in {len(tops)} folders: {folders}",
+            hint="make one dataset of each, or use --split NAME=PATH",
         )
-    begin = begins.pop()
-    inner = [folders[len(begin) :] for folders, _ in files.values()]
-    if not any(inner):
-        return {name: _Place(split, begin, None) for name in files}
-    shared = _shared(inner)
-    flat = [name for name, (folders, depth) in files.items() if len(folders) - depth <= shared]
-    if flat:
+    inner = {entry.name: entry.folders[depth:] for entry, depth in located}
+    top = tops.pop()
+    if not any(inner.values()):
+        return dict.fromkeys(inner, _Place(split, top, None))
+    shortest = min(map(len, inner.values()))
+    common = os.path.commonprefix([*inner.values()])  # noqa: RUF071  # of tuples
+    shared = min(len(common), max(shortest - 1, 0))
+    if loose := [name for name, folders in inner.items() if len(folders) <= shared]:
         raise DshubError(
-            f"{some(flat)} lie in no class folder, while others do",
-            hint="take them out, or put them into the folder of their class",
+            f"some files are in no class folder: {some(loose)}",
+            hint="remove them, or move them into the folder of their class",
         )
     return {
-        name: _Place(split, folders[: depth + shared], folders[depth + shared])
-        for name, (folders, depth) in files.items()
+        name: _Place(split, top + folders[:shared], folders[shared])
+        for name, folders in inner.items()
     }
 
 
-def _without_lone_classes(places: dict[str, _Place]) -> dict[str, _Place]:
-    """The only folder of a split is no class where others have several, not it: `test/images`."""
-    labels: dict[str, set[str]] = {}
+def _drop_lone_classes(places: dict[str, _Place]) -> None:
+    """Take the only folder of a split for no class if other splits have other classes.
+
+    Such as `images` in `train/cat/1.jpg`, `train/dog/1.jpg` and `test/images/1.jpg`.
+    """
+    labels: dict[str, set[str]] = defaultdict(set)
     for place in places.values():
         if place.label is not None:
-            labels.setdefault(place.split, set()).add(place.label)
-    lone = {
-        split
-        for split, own in labels.items()
-        for others in [[other for name, other in labels.items() if name != split]]
-        if len(own) == 1 and any(len(o) > 1 for o in others) and not any(own & o for o in others)
-    }
-    return {
-        name: _Place(place.split, (*place.begin, place.label), None)
-        if place.split in lone and place.label is not None
-        else place
-        for name, place in places.items()
-    }
-
-
-def _shared(inner: Sequence[tuple[str, ...]]) -> int:
-    """How many folders all have in common, leaving each one for its class."""
-    most = max(min(map(len, inner)) - 1, 0)
-    for depth in range(most):
-        if len({folders[depth] for folders in inner}) > 1:
-            return depth
-    return most
+            labels[place.split].add(place.label)
+    for split, own in labels.items():
+        others = [labels[other] for other in labels if other != split]
+        if len(own) > 1 or max(map(len, others), default=0) < 2 or any(own & o for o in others):
+            continue
+        for name, place in places.items():
+            if place.split == split:
+                places[name] = replace(place, prefix=(*place.prefix, *own), label=None)
 
 
 def _split(
-    entries: Sequence[Entry], places: Mapping[str, _Place], survey: Survey, found: Outline
+    entries: Sequence[Entry],
+    places: Mapping[str, _Place],
+    features: Mapping[str, Feature],
+    members: Mapping[Path, Sequence[str]],
 ) -> SplitOutline:
-    place = places[entries[0].name]
-    kind = next(iter(found.features))
-    label = found.features.get("label")
-    begin = "".join(f"{folder}/" for folder in _in_archive(entries[0], place))
-    written = begin.replace("{", "{{").replace("}", "}}")
-    labelled = isinstance(label, LabelFeature) and place.label is not None
-    path = f"{written}{{label}}/{{name:path}}" if labelled else f"{written}{{name:path}}"
-    reader: dict[str, Any] = {"format": "folder", "path": path}
-    if kind == "text":
-        reader["text"] = True
-    references = _references(entries, begin, survey, found)
-    split = SplitOutline(reader, {kind: Part(list(entries), references)}, rows=len(entries))
-    if isinstance(label, LabelFeature) and labelled:
+    place, column, label = places[entries[0].name], next(iter(features)), features.get("label")
+    prefix = "".join(f"{folder}/" for folder in _folders_in_archive(entries[0], place))
+    path = prefix.replace("{", "{{").replace("}", "}}")
+    split = SplitOutline({"format": "folder"}, rows=len(entries))
+    split.references[column] = _references(entries, prefix, members)
+    if isinstance(label, LabelFeature) and place.label is not None:
+        path += "{label}/"
         counts = Counter(places[entry.name].label for entry in entries)
         split.figures["label-counts"] = tuple(counts[name] for name in label.names)
     elif label is not None:
         split.without.append("label")
+    split.reader["path"] = path + "{name:path}"
+    if column == "text":
+        split.reader["text"] = True
     return split
 
 
-def _in_archive(entry: Entry, place: _Place) -> tuple[str, ...]:
-    """The folders before the class as the archive has them.
-
-    An archive that lies in folders, or is named beside others, has none of those inside.
-    """
-    inside = (entry.file.member or entry.name).count("/")
-    outer = len(entry.folders) - inside
-    if outer > len(place.begin) and place.label is not None:
+def _folders_in_archive(entry: Entry, place: _Place) -> tuple[str, ...]:
+    """The folders before the class that are in the archive rather than around it."""
+    around = len(entry.folders) - (entry.file.member or entry.name).count("/")
+    if around > len(place.prefix) and place.label is not None:
         raise DshubError(
-            f"{entry.path} seems to hold one class alone, {place.label!r}",
+            f"{entry.path} seems to have only one class, {place.label!r}",
             hint="put all classes of a split into one folder or archive",
         )
-    return place.begin[outer:]
+    return place.prefix[around:]
 
 
 def _references(
-    entries: Sequence[Entry], begin: str, survey: Survey, found: Outline
+    entries: Sequence[Entry], prefix: str, members: Mapping[Path, Sequence[str]]
 ) -> list[Reference]:
-    by_path: dict[Path, list[str]] = {}
+    names: dict[Path, list[str]] = defaultdict(list)
     for entry in entries:
-        path = entry.path if entry.file.member else PACKED
-        by_path.setdefault(path, []).append(entry.file.member or entry.name)
-    everything = {PACKED: [name for name, _ in found.members], **survey.members}
+        names[entry.path if entry.file.member else PACKED].append(entry.file.member or entry.name)
     return [
         (path, pattern)
-        for path, members in by_path.items()
-        for pattern in cover(members, everything[path], begin)
+        for path, own in names.items()
+        for pattern in cover(own, members[path], prefix)
     ]
 
 
-def _check_members(members: Iterable[tuple[str, Path]]) -> None:
-    """Names that are one file where letters have no case, or that no archive may hold."""
+def _check_names(members: Iterable[tuple[str, Path]]) -> None:
+    """Refuse names that some systems cannot have, or that differ only in case."""
     seen: dict[str, str] = {}
     for name, path in members:
         if "\\" in name or ":" in name or name != name.encode("utf-8", "replace").decode():
             raise DshubError(
-                f"{str(path)!r} cannot be packed: its name holds what not every system can name",
+                f"{str(path)!r} cannot be packed: not every system allows its name",
                 hint="rename it, without a backslash or a colon, in UTF-8",
             )
         other = seen.setdefault(name.lower(), name)
         if other != name:
             raise DshubError(
-                f"{other!r} and {name!r} are one file on systems where letters have no case",
+                f"{other!r} and {name!r} are the same file on systems that ignore case",
                 hint="rename one of them",
             )
 
 
-def _feature(entries: Sequence[Entry], kind: Kind, progress: Progress) -> tuple[Feature, str]:
-    """The feature of the files, and the first of them in words."""
+def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[Feature, str]:
+    """The feature of the files, and the first file in words."""
+    first = entries[0].base
     if kind == "text":
-        return TextFeature(), entries[0].base
-    with Task(progress, f"looking at {WORDS[kind]}", len(entries), unit="files") as task:
-        if kind == "audio":
-            return _audio(entries, task)
-        return _image(entries, task)
+        return TextFeature(), first
+    read: Callable[[Entry], ImageFeature | AudioFeature]
+    read = image_feature if kind == "image" else audio_feature
+    features: dict[ImageFeature | AudioFeature, str] = {}
+    with Task(progress, f"reading {TITLES[kind]}", len(entries), unit="files") as task:
+        for entry in entries:
+            features.setdefault(read(entry), entry.name)
+            task.advance(1)
+    images = [feature for feature in features if isinstance(feature, ImageFeature)]
+    if not images:
+        return _one_audio(features), first
+    height, width, _ = images[0].shape
+    return _any_image(images), f"{first}, {width} x {height}"
 
 
-def _image(entries: Sequence[Entry], task: Task) -> tuple[Feature, str]:
-    found: dict[Picture, str] = {}
-    for entry in entries:
-        found.setdefault(picture(entry), entry.name)
-        task.advance(1)
-    encodings = {item.encoding for item in found}
-    shapes = {item.shape for item in found}
-    height, width, channels = next(iter(shapes))
-    same = {shape[:2] for shape in shapes} == {(height, width)}
-    if len(shapes) > 1:
-        channels = 3
-    feature = ImageFeature(
-        shape=(height, width, channels) if same else (),
-        encoding=_encoding(encodings),
-    )
-    return (
-        feature,
-        f"{entries[0].base}, {next(iter(found)).shape[1]} x {next(iter(found)).shape[0]}",
+def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
+    """A feature for all of these images: of any size, in color, in any encoding if they differ."""
+    sizes = {image.shape[:2] for image in images}
+    channels = max(image.shape[2] for image in images)
+    encodings = {image.encoding for image in images}
+    return ImageFeature(
+        shape=() if len(sizes) > 1 else (*sizes.pop(), channels),
+        encoding="any" if len(encodings) > 1 else encodings.pop(),
     )
 
 
-def _encoding(found: set[str]) -> Any:  # one of ImageFeature's
-    return found.pop() if len(found) == 1 else "any"
-
-
-def _audio(entries: Sequence[Entry], task: Task) -> tuple[Feature, str]:
-    found: dict[Recording, str] = {}
-    for entry in entries:
-        found.setdefault(recording(entry), entry.name)
-        task.advance(1)
-    if len(found) > 1:
-        told = "; ".join(
-            f"{name}: {item.encoding}, {item.rate:,} Hz, channels: {item.channels}"
-            for item, name in list(found.items())[:3]
+def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
+    """The feature of audio files, which must be the same for all."""
+    if len(files) > 1:
+        examples = "; ".join(
+            f"{name}: {item.encoding}, {item.rate:,} Hz, {item.channels} channels"
+            for item, name in list(files.items())[:3]
         )
         raise DshubError(
-            f"the recordings differ: {told}",
-            hint="make them the same, or a dataset of each kind",
+            f"the audio files differ: {examples}",
+            hint="convert them to one format, or make one dataset of each",
         )
-    one = next(iter(found))
-    encoding: Any = one.encoding
-    feature = AudioFeature(rate=one.rate, channels=one.channels, encoding=encoding)
-    return feature, entries[0].base
+    feature: AudioFeature = next(iter(files))
+    return feature
 
 
-def _doubts(found: Outline) -> list[str]:
-    label = found.features.get("label")
+def _doubts(result: Outline) -> list[str]:
+    label = result.features.get("label")
     if not isinstance(label, LabelFeature):
         return []
     doubts = []
-    for name, split in found.splits.items():
+    for name, split in result.splits.items():
         counts = split.figures.get("label-counts", ())
         absent = [cls for cls, count in zip(label.names, counts, strict=False) if not count]
         if absent:
-            doubts.append(f"split {name} has no row of {len(absent)} classes: {some(absent)}")
+            doubts.append(f"split {name} has no rows of {len(absent)} classes: {some(absent)}")
         if "label" in split.without:
-            doubts.append(f"split {name} has no class folders, and is without label")
-    folded = Counter(name.casefold() for name in label.names)
+            doubts.append(f"split {name} has no class folders, so it has no labels")
+    folded = Counter(map(str.casefold, label.names))
     alike = [name for name in label.names if folded[name.casefold()] > 1]
     if alike:
-        doubts.append(f"classes that differ in case alone: {some(alike)}")
+        doubts.append(f"classes that differ only in case: {some(alike)}")
     return doubts

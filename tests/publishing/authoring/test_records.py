@@ -1,93 +1,74 @@
-"""Arrays: IDX files, and NumPy's."""
+"""JSON, as lines and as documents."""
 
-from collections.abc import Callable
+import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from dshub.catalog.features import ImageFeature, LabelFeature, NumberFeature
-from dshub.errors import DshubError, ReadError
-from tests.independent.own_files import idx
+from dshub.catalog.features import (
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.errors import DshubError
+from tests.independent.own_files import write_text
+from tests.publishing.authoring.conftest import New
 
-Made = Callable[..., Any]
 
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    """Bytes."""
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def test_idx_files_named_as_those_of_mnist(made: Made, data: Path) -> None:
-    """Pictures and labels belong together by their names, `t10k` is the test split."""
-    pictures = {"train": noise(20, 6, 5), "t10k": noise(4, 6, 5, seed=1)}
-    labels = {"train": np.arange(20) % 3, "t10k": np.array([2, 1, 0, 2])}
-    for name, array in pictures.items():
-        idx(data / f"{name}-images-idx3-ubyte", array)
-        idx(data / f"{name}-labels-idx1-ubyte", labels[name])
-    result = made(data)
+def test_json_lines_have_the_keys_of_all_rows(new: New, data: Path) -> None:
+    """Nested objects and lists are columns; keys that some rows lack are reported."""
+    rows: list[dict[str, Any]] = [
+        {"text": f"t{i}", "label": "ab"[i % 2], "meta": {"score": i / 2}, "tags": ["x"] * i, "n": i}
+        for i in range(4)
+    ]
+    rows[2]["rare"] = 1
+    write_text(data / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    result = new(data)
     assert result.manifest.features == {
-        "image": ImageFeature(shape=(6, 5, 1)),
-        "label": LabelFeature(names=("0", "1", "2")),
+        "text": TextFeature(),
+        "label": LabelFeature(names=("a", "b")),
+        "meta_score": NumberFeature(dtype="float64"),
+        "tags": ListFeature(of=TextFeature()),
+        "n": NumberFeature(dtype="int64"),
     }
-    for split, name in {"train": "train", "test": "t10k"}.items():
-        assert np.array_equal(result[split]["image"][..., 0], pictures[name])
-        assert np.array_equal(result[split]["label"], labels[name])
-    assert result.doubts("write their names into the manifest")
-
-
-def test_the_names_of_numbered_classes_can_be_written_in(made: Made, data: Path, hub: Any) -> None:
-    """The manifest stays right when a person replaces the numbers by words, as it asks for."""
-    idx(data / "train-images", noise(3, 6, 5))
-    idx(data / "train-labels", np.array([3, 5, 4]))
-    result = made(data)
-    written = result.path.read_text("utf-8")
-    assert 'names = ["3", "4", "5"]' in written
-    result.path.write_text(written.replace('["3", "4", "5"]', '["cat", "dog", "cow"]'), "utf-8")
-    assert hub.load(str(result.path), "train")["label"][:].tolist() == [0, 2, 1]
-
-
-def test_npz_with_the_names_of_keras(made: Made, data: Path) -> None:
-    """`x_train` and its relatives; channels that come first are moved last, and it is told."""
-    arrays = {"x_train": noise(8, 3, 7, 5), "y_train": np.arange(8) % 2 + 1}
-    arrays |= {"x_test": noise(2, 3, 7, 5, seed=1), "y_test": np.array([1, 2])}
-    np.savez_compressed(data / "set.npz", allow_pickle=False, **arrays)
-    result = made(data / "set.npz")
-    assert result.manifest.features == {
-        "image": ImageFeature(shape=(7, 5, 3)),
-        "label": LabelFeature(names=("1", "2"), first=1),
+    assert result["train"][3] == {
+        "text": "t3",
+        "label": 1,
+        "meta_score": 1.5,
+        "tags": ["x"] * 3,
+        "n": 3,
     }
-    for split in ("train", "test"):
-        assert np.array_equal(result[split]["image"], arrays[f"x_{split}"].transpose(0, 2, 3, 1))
-        assert np.array_equal(result[split]["label"], arrays[f"y_{split}"] - 1)
-    assert result.doubts("channels first")
+    assert "3 rows lack it" in result.doubts("'rare'")[0]
 
 
-def test_npy_files(made: Made, data: Path) -> None:
-    """One file a column; what is no picture is an array of numbers."""
-    features = np.random.default_rng(0).random((5, 4)).astype(np.float32)
-    np.save(data / "features.npy", features)
-    np.save(data / "target.npy", np.linspace(0, 1, 5))
-    result = made(data)
-    assert result.manifest.features["features"] == NumberFeature(dtype="float32", shape=(4,))
-    assert np.array_equal(result["train"]["features"], features)
-    assert result["train"]["target"][:].tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
+@pytest.mark.parametrize("rows", ["", "data"])
+def test_json_document_with_a_list_of_rows(new: New, data: Path, rows: str) -> None:
+    """The document is the list, or has it next to other values."""
+    items = [{"q": "why", "ok": True}, {"q": "how", "ok": False}]
+    document: Any = {"version": "1", "data": items} if rows else items
+    write_text(data / "train.json", json.dumps(document, indent=1))
+    write_text(data / "test.json", json.dumps(document))
+    result = new(data)
+    assert result["test"][1] == {"q": "how", "ok": 0}
+    assert result["train"]["ok"][:].tolist() == [1, 0]
 
 
-def test_arrays_that_do_not_belong_together_are_an_error(made: Made, data: Path) -> None:
-    """Other numbers of rows, two files for a column, a file that is cut short."""
-    idx(data / "train-images", noise(3, 6, 5))
-    idx(data / "train-labels", np.zeros(2))
-    with pytest.raises(ReadError, match="differ in rows"):
-        made(data)
-    idx(data / "train-labels", np.zeros(3))
-    idx(data / "more" / "train-images", noise(3, 6, 5))
-    with pytest.raises(DshubError, match=r"more/train-images.*both be column 'image'"):
-        made(data)
-    (data / "more" / "train-images").unlink()
-    whole = (data / "train-images").read_bytes()
-    (data / "train-images").write_bytes(whole[:-1])
-    with pytest.raises(ReadError, match="promises 90 bytes of data, but 89 follow"):
-        made(data)
-    assert not list(Path().iterdir())
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"a": 1}\n{"a": 2}\n{"a": \n', r"train\.json: line 3: it is not JSON"),
+        ("[" * 100_000, r"train\.json: it is not JSON: "),
+        ('{"a": 1}\n[3]\n', r"train\.json: row 2 is not an object"),
+        ('{"a": [{"x": 1}], "b": [{"x": 1}]}', r"has several lists: a\[\], b\[\]"),
+        ('{"a": null}\n{"a": null}\n', "no key that every row has"),
+    ],
+)
+def test_json_that_is_not_a_table_is_rejected(
+    new: New, data: Path, content: str, message: str
+) -> None:
+    """The error names the file and the place."""
+    write_text(data / "train.json", content)
+    with pytest.raises(DshubError, match=message):
+        new(data)
