@@ -29,6 +29,7 @@ _SPLIT_WORDS = {
 _LONGEST = 200  # characters of a name
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
 _HIDDEN = "hidden files"
+_CHOOSE = "give files and folders that you can read"
 _ARCHIVE = re.compile(r"(?<=.)\.(tar|zip|tgz|tbz2|txz|tzst)(\.\w{1,3})?\Z", re.IGNORECASE)
 
 
@@ -233,8 +234,10 @@ def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]
     """Yield each file of a path with its name below it; add others to `skipped` by reason."""
     if not top.is_dir():
         with _readable(top):
-            if not stat.S_ISREG(top.stat().st_mode):
-                raise OSError("it is not a regular file")
+            mode = top.stat().st_mode
+        if not stat.S_ISREG(mode):
+            reason = "it is not a regular file"
+            raise StoreError(path=str(top), action="read", reason=reason, hint=_CHOOSE)
         yield top.name, top
         return
     root = top.resolve()
@@ -279,5 +282,5 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason, hint = error.strerror or str(error), "give files and folders that you can read"
-        raise StoreError(path=str(path), action="read", reason=reason, hint=hint) from error
+        reason = error.strerror or str(error)
+        raise StoreError(path=str(path), action="read", reason=reason, hint=_CHOOSE) from error
