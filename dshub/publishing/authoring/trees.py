@@ -7,7 +7,7 @@ between class and file.
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,19 @@ from dshub.publishing.authoring.survey import (
 TITLES = {"image": "images", "audio": "audio files", "text": "texts"}
 
 
-@dataclass(frozen=True)
-class _Place:
-    """The split, the folders before the class, and the class, or None, of a file."""
+@dataclass
+class _Files:
+    """The files of a split.
+
+    Attributes:
+        prefix: the folders before the class.
+        labels: the class of each entry; empty without class folders.
+    """
 
     split: str
+    entries: list[Entry]
     prefix: tuple[str, ...]
-    label: str | None
+    labels: list[str]
 
 
 def outline(
@@ -58,51 +64,55 @@ def outline(
         DshubError: the folders are in no order that dshub knows.
         ReadError: a file cannot be decoded.
     """
-    places = _places(entries, given)
+    splits = _splits(entries, given)
     feature, example = _feature(entries, kind, progress)
     result = Outline(TITLES[kind], features={kind: feature}, examples={kind: example})
-    classes = class_order(place.label for place in places.values() if place.label is not None)
+    labels = [label for files in splits for label in files.labels]
+    classes = class_order(labels)
     if len(classes) > 1:
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
-        result.examples["label"] = next(p.label for p in places.values() if p.label) or ""
+        result.examples["label"] = labels[0]
+        folded = Counter(map(str.casefold, classes))
+        alike = [name for name in classes if folded[name.casefold()] > 1]
+        result.doubts += [f"classes that differ only in case: {some(alike)}"] if alike else []
     elif classes:
-        result.doubts.append(
-            f"there is only one class folder, so there are no classes: {classes[0]}"
-        )
+        result.doubts.append(f"one class folder makes no classes: {classes[0]}")
     result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
     _check_names(result.members)
     members = {PACKED: [name for name, _ in result.members], **survey.members}
-    for name in ordered_splits(place.split for place in places.values()):
-        own = [entry for entry in entries if places[entry.name].split == name]
-        result.splits[name] = _split(own, places, result.features, members)
-    result.doubts += _doubts(result)
+    for files in splits:
+        split = _outline_split(files, kind, classes, members)
+        result.splits[files.split] = split
+        if split.without:
+            result.doubts.append(f"split {files.split} has no class folders, so it has no labels")
+        elif len(classes) > 1 and (absent := sorted({*classes} - {*files.labels})):
+            rows = f"no rows of {len(absent)} classes"
+            result.doubts.append(f"split {files.split} has {rows}: {some(absent)}")
     return result
 
 
-def _places(entries: Sequence[Entry], given: Mapping[str, str]) -> dict[str, _Place]:
-    """The place of each entry by name."""
-    splits: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
+def _splits(entries: Sequence[Entry], given: Mapping[str, str]) -> list[_Files]:
+    """Sort files by split and class."""
+    located: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
     for entry in entries:
         words = [split_word(folder) for folder in entry.folders]
         depth = next((i for i, word in enumerate(words, 1) if word), 0)
         split = given.get(entry.name) or next(filter(None, words), "")
-        splits[split].append((entry, depth))
-    if len(splits) > 1 and "" in splits:
+        located[split].append((entry, depth))
+    if len(located) > 1 and "" in located:
         raise DshubError(
-            f"some files belong to no split: {some([entry.name for entry, _ in splits['']])}",
+            f"some files belong to no split: {some([entry.name for entry, _ in located['']])}",
             hint="give only the folders of splits: dshub new DATA/train DATA/test; or add "
             "--split NAME=PATH",
         )
-    places: dict[str, _Place] = {}
-    for split, located in splits.items():
-        places |= _places_in_split(split or "train", located)
-    _drop_lone_classes(places)
-    return places
+    splits = [_files(split or "train", located[split]) for split in ordered_splits(located)]
+    _drop_lone_classes(splits)
+    return splits
 
 
-def _places_in_split(split: str, located: Sequence[tuple[Entry, int]]) -> dict[str, _Place]:
-    """The place of each entry of a split.
+def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
+    """Find the class folders of a split.
 
     Args:
         split: its name.
@@ -115,74 +125,63 @@ def _places_in_split(split: str, located: Sequence[tuple[Entry, int]]) -> dict[s
             f"split {split} is in {len(tops)} folders: {folders}",
             hint="make one dataset of each, or use --split NAME=PATH",
         )
-    inner = {entry.name: entry.folders[depth:] for entry, depth in located}
-    top = tops.pop()
-    if not any(inner.values()):
-        return dict.fromkeys(inner, _Place(split, top, None))
-    shortest = min(map(len, inner.values()))
-    common = os.path.commonprefix([*inner.values()])  # noqa: RUF071  # of tuples
-    shared = min(len(common), max(shortest - 1, 0))
-    if loose := [name for name, folders in inner.items() if len(folders) <= shared]:
+    top, entries = tops.pop(), [entry for entry, _ in located]
+    inner = [entry.folders[len(top) :] for entry in entries]
+    if not any(inner):
+        return _Files(split, entries, top, [])
+    common = len(os.path.commonprefix(inner))  # noqa: RUF071  # of tuples
+    shared = min(common, max(min(map(len, inner)) - 1, 0))
+    loose = [e.name for e, own in zip(entries, inner, strict=True) if len(own) <= shared]
+    if loose:
         raise DshubError(
             f"some files are in no class folder: {some(loose)}",
             hint="remove them, or move them into the folder of their class",
         )
-    return {
-        name: _Place(split, top + folders[:shared], folders[shared])
-        for name, folders in inner.items()
-    }
+    labels = [folders[shared] for folders in inner]
+    return _Files(split, entries, top + inner[0][:shared], labels)
 
 
-def _drop_lone_classes(places: dict[str, _Place]) -> None:
+def _drop_lone_classes(splits: Sequence[_Files]) -> None:
     """Take the only folder of a split for no class if other splits have other classes.
 
     Such as `images` in `train/cat/1.jpg`, `train/dog/1.jpg` and `test/images/1.jpg`.
     """
-    labels: dict[str, set[str]] = defaultdict(set)
-    for place in places.values():
-        if place.label is not None:
-            labels[place.split].add(place.label)
-    for split, own in labels.items():
-        others = [labels[other] for other in labels if other != split]
-        if len(own) > 1 or max(map(len, others), default=0) < 2 or any(own & o for o in others):
-            continue
-        for name, place in places.items():
-            if place.split == split:
-                places[name] = replace(place, prefix=(*place.prefix, *own), label=None)
+    classes = [set(files.labels) for files in splits]
+    for files, own in zip(splits, classes, strict=True):
+        is_shared = any(own & other for other in classes if other is not own)
+        if len(own) == 1 and not is_shared and max(map(len, classes)) > 1:
+            files.prefix, files.labels = (*files.prefix, *own), []
 
 
-def _split(
-    entries: Sequence[Entry],
-    places: Mapping[str, _Place],
-    features: Mapping[str, Feature],
-    members: Mapping[Path, Sequence[str]],
+def _outline_split(
+    files: _Files, kind: str, classes: Sequence[str], members: Mapping[Path, Sequence[str]]
 ) -> SplitOutline:
-    place, column, label = places[entries[0].name], next(iter(features)), features.get("label")
-    prefix = "".join(f"{folder}/" for folder in _folders_in_archive(entries[0], place))
+    prefix = "".join(f"{folder}/" for folder in _folders_in_archive(files))
     path = prefix.replace("{", "{{").replace("}", "}}")
-    split = SplitOutline({"format": "folder"}, rows=len(entries))
-    split.references[column] = _references(entries, prefix, members)
-    if isinstance(label, LabelFeature) and place.label is not None:
+    split = SplitOutline({"format": "folder"}, rows=len(files.entries))
+    split.references[kind] = _references(files.entries, prefix, members)
+    if len(classes) > 1 and files.labels:
         path += "{label}/"
-        counts = Counter(places[entry.name].label for entry in entries)
-        split.figures["label-counts"] = tuple(counts[name] for name in label.names)
-    elif label is not None:
+        counts = Counter(files.labels)
+        split.figures["label-counts"] = tuple(counts[name] for name in classes)
+    elif len(classes) > 1:
         split.without.append("label")
     split.reader["path"] = path + "{name:path}"
-    if column == "text":
+    if kind == "text":
         split.reader["text"] = True
     return split
 
 
-def _folders_in_archive(entry: Entry, place: _Place) -> tuple[str, ...]:
+def _folders_in_archive(files: _Files) -> tuple[str, ...]:
     """The folders before the class that are in the archive rather than around it."""
+    entry = files.entries[0]
     around = len(entry.folders) - (entry.file.member or entry.name).count("/")
-    if around > len(place.prefix) and place.label is not None:
+    if around > len(files.prefix) and files.labels:
         raise DshubError(
-            f"{entry.path} seems to have only one class, {place.label!r}",
+            f"{entry.path} seems to have only one class, {files.labels[0]!r}",
             hint="put all classes of a split into one folder or archive",
         )
-    return place.prefix[around:]
+    return files.prefix[around:]
 
 
 def _references(
@@ -258,22 +257,3 @@ def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
         )
     feature: AudioFeature = next(iter(files))
     return feature
-
-
-def _doubts(result: Outline) -> list[str]:
-    label = result.features.get("label")
-    if not isinstance(label, LabelFeature):
-        return []
-    doubts = []
-    for name, split in result.splits.items():
-        counts = split.figures.get("label-counts", ())
-        absent = [cls for cls, count in zip(label.names, counts, strict=False) if not count]
-        if absent:
-            doubts.append(f"split {name} has no rows of {len(absent)} classes: {some(absent)}")
-        if "label" in split.without:
-            doubts.append(f"split {name} has no class folders, so it has no labels")
-    folded = Counter(map(str.casefold, label.names))
-    alike = [name for name in label.names if folded[name.casefold()] > 1]
-    if alike:
-        doubts.append(f"classes that differ only in case: {some(alike)}")
-    return doubts
