@@ -19,17 +19,10 @@ _SIGNATURES = {
 }
 _IDX = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x20].", re.DOTALL)
 _JSON = re.compile(r"\s*(\{|\[\{)")
-_PICKLE = "a pickle, which can run code; save it as npz, parquet or CSV"
-_SPREADSHEET = "a spreadsheet; save each sheet as CSV"
-_HDF5 = "HDF5, which dshub does not read; save it as npz"
 _UNSUPPORTED = {
-    ".xlsx": _SPREADSHEET,
-    ".xls": _SPREADSHEET,
-    ".pkl": _PICKLE,
-    ".pickle": _PICKLE,
-    ".pt": _PICKLE,
-    ".h5": _HDF5,
-    ".hdf5": _HDF5,
+    "a spreadsheet; save each sheet as CSV": {".xlsx", ".xls"},
+    "a pickle, which can run code; save it as npz, parquet or CSV": {".pkl", ".pickle", ".pt"},
+    "HDF5, which dshub does not read; save it as npz": {".h5", ".hdf5"},
 }
 
 
@@ -53,8 +46,8 @@ def form(entry: Entry) -> str:
 
 
 def advice(entry: Entry) -> str:
-    """What an unsupported file is, and what to do with it; empty if its suffix is unknown."""
-    return _UNSUPPORTED.get(entry.suffix, "")
+    """Name the format of an unsupported file, and a better one; empty if its suffix is unknown."""
+    return next((text for text, suffixes in _UNSUPPORTED.items() if entry.suffix in suffixes), "")
 
 
 def _form_of_text(entry: Entry, text: str | None) -> str:
