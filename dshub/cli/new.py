@@ -44,9 +44,7 @@ def _given_splits(
         if not (name and equals and path):
             raise click.BadParameter(f"{value!r} is not NAME=PATH, such as train=a.csv")
         if key(name) != name:
-            raise click.BadParameter(
-                f"a split is named in a-z 0-9 with _ or - between, not {name!r}"
-            )
+            raise click.BadParameter(f"{name!r} is not a split name: a-z 0-9, with _ or - between")
         splits[name] = (*splits.get(name, ()), _PATH.convert(path, param, ctx))
     return splits
 
@@ -195,12 +193,8 @@ def _write(outline: Outline, target: _Target, *, take: bool) -> dict[str, Any]:
         "packed": str(target.archive) if PACKED in resources else None,
         "imported": take,
         "resources": {
-            item.key: {
-                "filename": item.path.name,
-                "sha256": item.measured.sha256,
-                "size": item.measured.size,
-            }
-            for item in resources.values()
+            key: {"filename": path.name, "sha256": facts.sha256, "size": facts.size}
+            for key, path, facts in resources.values()
         },
     }
 
@@ -217,12 +211,11 @@ def _resources(outline: Outline, target: _Target, folder: Path) -> dict[Path, Re
         )
         paths[PACKED] = pack(folder / target.archive.name, outline.members, progress)
     resources = {}
-    total_size = sum(path.stat().st_size for path in paths.values())
-    with Task(progress, "computing checksums", total_size) as task:
-        for original, path in paths.items():
-            with disk_faults(path, "read"):
-                facts = measure(path, advance=task.advance)
-            resources[original] = Resource(keys[original], path, facts)
+    for original, path in paths.items():
+        title = f"computing the checksum of {path.name}"
+        with disk_faults(path, "read"), Task(progress, title, path.stat().st_size) as task:
+            facts = measure(path, advance=task.advance)
+        resources[original] = Resource(keys[original], path, facts)
     return resources
 
 
@@ -251,13 +244,10 @@ def _check(manifest: Manifest, files: Mapping[str, Path], *, take: bool) -> None
 
 
 def _next_steps(target: _Target, sources: Sequence[str], *, taken: bool) -> list[str]:
-    path = target.manifest
+    path, files = target.manifest, " ".join(sources)
     words = "describe the dataset, its license and how to cite it"
-    steps = [f"open {path}: {words}; then `dshub check {path}`"]
-    if taken:
-        steps.append(f'load it: dshub.load("{path}")')
-    else:
-        steps.append(f"load it: `dshub import {path} {' '.join(sources)}` first")
+    load = f'dshub.load("{path}")' if taken else f"`dshub import {path} {files}` first"
+    steps = [f"open {path}: {words}; then `dshub check {path}`", f"load it: {load}"]
     if target.root is not None:
         registry = os.path.relpath(target.root)
         steps.append(f"load it by name: set DSHUB_REGISTRY={registry}, then {target.name}")

@@ -120,7 +120,7 @@ def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Pa
         (("{data}", "-o", "x.json"), 2, "ends in .toml"),
         (("{data}", "-o", "{data}/1.0.0.toml"), 1, "would be inside the data"),
         (("{data}", "--split", "train"), 2, "is not NAME=PATH"),
-        (("--split", "My Train={data}"), 2, "a split is named in a-z"),
+        (("--split", "My Train={data}"), 2, "is not a split name"),
         (("{data}/nothing.csv",), 2, "does not exist"),
     ],
 )
