@@ -37,15 +37,15 @@ _PATH = click.Path(exists=True, path_type=Path)
 
 def _given_splits(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, tuple[Path, ...]]:
-    splits: dict[str, tuple[Path, ...]] = {}
+) -> dict[Path, str]:
+    splits: dict[Path, str] = {}
     for value in values:
         name, equals, path = value.partition("=")
         if not (name and equals and path):
             raise click.BadParameter(f"{value!r} is not NAME=PATH, such as train=a.csv")
         if key(name) != name:
             raise click.BadParameter(f"{name!r} is not a split name: a-z 0-9, with _ or - between")
-        splits[name] = (*splits.get(name, ()), _PATH.convert(path, param, ctx))
+        splits[_PATH.convert(path, param, ctx)] = name
     return splits
 
 
@@ -86,7 +86,7 @@ def command(
     label: tuple[str, ...],
     text: tuple[str, ...],
     number: tuple[str, ...],
-    splits: Mapping[str, tuple[Path, ...]],
+    splits: Mapping[Path, str],
     header: bool | None,
     no_import: bool,
     dry_run: bool,

@@ -2,10 +2,9 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -132,25 +131,24 @@ class Request:
 
     Attributes:
         paths: files and folders.
-        splits: files and folders of splits by name.
+        splits: the split of files and folders.
         kinds: `label`, `text` or `number` for columns.
         header: whether delimited text has a header; None to guess.
     """
 
     paths: tuple[Path, ...]
-    splits: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     header: bool | None = None
 
     @property
     def tops(self) -> list[Path]:
         """All files and folders; those of splits only if they are in no other folder."""
-        others = [
-            path
-            for path in chain.from_iterable(self.splits.values())
-            if not any(path.resolve().is_relative_to(top.resolve()) for top in self.paths)
-        ]
-        return [*self.paths, *others]
+        return [*self.paths, *(path for path in self.splits if not _is_in(path, self.paths))]
+
+
+def _is_in(path: Path, tops: Iterable[Path]) -> bool:
+    return any(path.resolve().is_relative_to(top.resolve()) for top in tops)
 
 
 def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
@@ -225,17 +223,11 @@ def _is_text_tree(chosen: str, entries: Sequence[Entry]) -> bool:
 def _given(request: Request, entries: Sequence[Entry]) -> dict[str, str]:
     """The splits that the caller states, by the name of an entry."""
     given: dict[str, str] = {}
-    for split, paths in request.splits.items():
-        tops = [path.resolve() for path in paths]
-        own = [
-            entry.name
-            for entry in entries
-            if any(entry.path.resolve().is_relative_to(top) for top in tops)
-        ]
+    for top, split in request.splits.items():
+        own = [entry.name for entry in entries if _is_in(entry.path, [top])]
         if not own:
-            names = ", ".join(map(str, paths))
-            raise DshubError(f"{names} has no files for split {split}", hint="check the path")
-        given.update(dict.fromkeys(own, split))
+            raise DshubError(f"{top} has no files for split {split}", hint="check the path")
+        given |= dict.fromkeys(own, split)
     return given
 
 

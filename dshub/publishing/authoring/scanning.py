@@ -5,7 +5,7 @@ import struct
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
@@ -28,16 +28,12 @@ def image_feature(entry: Entry) -> ImageFeature:
     """
     from PIL import Image, UnidentifiedImageError
 
-    with ExitStack() as stack:
-        stream: BinaryIO
-        if entry.file.member:
-            stream = io.BytesIO(stack.enter_context(entry.file.open()).read())
-        else:
-            stream = stack.enter_context(entry.path.open("rb"))
-        size = stream.seek(0, io.SEEK_END)
-        stack.enter_context(warnings.catch_warnings())
+    with entry.file.open() as file:
+        stream = io.BytesIO(file.read())
+    with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are allowed
         try:
+            size = stream.getbuffer().nbytes
             image = stack.enter_context(images.open_image(stream, size))
             width, height = image.size
             image.draft(None, (1, 1))

@@ -89,14 +89,10 @@ def _delimited(
     if not first.sure and header is None:
         taken, option = ("a header", "--no-header") if first.header else ("data", "--header")
         doubts.append(f"the first line is taken for {taken}, unless you give {option}")
-    reader: dict[str, Any] = {"format": "delimited", "columns": list(first.columns)}
-    if first.header:
-        reader["header"] = True
-    if first.delimiter != ",":
-        reader["delimiter"] = first.delimiter
-    if not first.quoting:
-        reader["quoting"] = False
-    return reader
+    options = {"header": first.header, "delimiter": first.delimiter, "quoting": first.quoting}
+    defaults = {"header": False, "delimiter": ",", "quoting": True}
+    stated = {name: value for name, value in options.items() if value != defaults[name]}
+    return {"format": "delimited", "columns": list(first.columns), **stated}
 
 
 def _columns(dialect: Dialect) -> str:

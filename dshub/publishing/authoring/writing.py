@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,14 +80,13 @@ def manifest_text(
     for feature_name, feature in outline.features.items():
         blocks.append(_table(f"features.{feature_name}", msgspec.to_builtins(feature)))
     for split_name, split in outline.splits.items():
-        blocks.append(_table(f"splits.{split_name}", _split_fields(split, resources)))
+        blocks.append(_table(f"splits.{split_name}", _split(split, resources)))
     return "\n\n".join([*blocks, _CITATION]) + "\n"
 
 
 def _head(name: str, version: str, outline: Outline) -> str:
     rows = ", ".join(f"{split} {item.rows:,}" for split, item in outline.splits.items())
     title = name.rpartition("/")[2]
-    pair = supervised(outline.features)
     return "\n".join(
         [
             "# Drafted by `dshub new` from the files; edit the words.",
@@ -94,7 +94,7 @@ def _head(name: str, version: str, outline: Outline) -> str:
             f"summary = {_value(f'{outline.kind}; rows: {rows}.')}  # the dataset in a sentence",
             f"task = {_value(task(outline.features))}  # the usual task",
             'homepage = ""  # a page about the dataset',
-            *_fields({"supervised": pair} if pair else {}),
+            *_fields({"supervised": supervised(outline.features)}),
         ]
     )
 
@@ -119,17 +119,11 @@ def task(features: Mapping[str, Feature]) -> str:
 
 
 def _resource(resource: Resource) -> str:
-    facts = resource.measured
-    fields: dict[str, Any] = {
-        "filename": resource.path.name,
-        "sha256": facts.sha256,
-        "size": facts.size,
-    }
-    fields |= {"chunks": facts.chunks} if facts.chunks else {}
+    fields = {"filename": resource.path.name, **asdict(resource.measured)}
     return _table(f"resources.{resource.key}", fields, _URLS)
 
 
-def _split_fields(split: SplitOutline, resources: Mapping[Path, Resource]) -> dict[str, Any]:
+def _split(split: SplitOutline, resources: Mapping[Path, Resource]) -> dict[str, Any]:
     files: dict[str, Any] = {}
     for part, references in split.references.items():
         names = [
@@ -137,14 +131,14 @@ def _split_fields(split: SplitOutline, resources: Mapping[Path, Resource]) -> di
             for path, member in references
         ]
         files[part] = names[0] if len(names) == 1 else names
-    fields: dict[str, Any] = {"rows": split.rows, "reader": split.reader, "files": files}
-    if split.rename:
-        fields["steps"] = [{"step": "rename", "columns": split.rename}]
-    if split.without:
-        fields["without"] = split.without
-    if split.figures:
-        fields["figures"] = split.figures
-    return fields
+    return {
+        "rows": split.rows,
+        "reader": split.reader,
+        "files": files,
+        "steps": [{"step": "rename", "columns": split.rename}] if split.rename else [],
+        "without": split.without,
+        "figures": split.figures,
+    }
 
 
 def _table(name: str, fields: Mapping[str, Any], *comments: str) -> str:
@@ -152,7 +146,10 @@ def _table(name: str, fields: Mapping[str, Any], *comments: str) -> str:
 
 
 def _fields(fields: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each field, several for a long list, none for an empty one."""
     for name, value in fields.items():
+        if value in ((), [], {}):
+            continue
         line = f"{name} = {_value(value)}"
         if len(line) > _WIDTH and isinstance(value, list | tuple):
             line = f"{name} = [\n{_wrapped(value)}]"
