@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from dshub import archives
 from dshub.catalog.manifest import Manifest
-from dshub.errors import DiskFullError, DshubError, SchemaError, StoreError
+from dshub.errors import DiskFullError, DshubError, SchemaError
 from dshub.progress import Progress, Task, size
-from dshub.publishing.authoring import arrays, tables, trees
+from dshub.publishing.authoring import tables, trees
 from dshub.publishing.authoring.forms import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
@@ -24,10 +24,12 @@ from dshub.publishing.authoring.survey import (
     split_in,
     split_word,
     stem,
+    storage_errors,
 )
 from dshub.tables.building import rows_of
 
-_TITLES = trees.TITLES | tables.TITLES | arrays.TITLES
+_ELSEWHERE = "choose another place with -o"
+_TITLES = trees.TITLES | tables.TITLES
 
 
 def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) -> None:
@@ -64,7 +66,7 @@ def staging(folder: Path) -> Iterator[Path]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     with ExitStack() as stack:
         stack.callback(_remove_empty, missing)
-        with _writing(folder):
+        with storage_errors(folder, "write", _ELSEWHERE):
             folder.mkdir(parents=True, exist_ok=True)
             hidden = stack.enter_context(TemporaryDirectory(prefix=".", dir=folder))
         yield Path(hidden)
@@ -84,7 +86,7 @@ def pack(archive: Path, members: Sequence[tuple[str, Path]], progress: Progress)
     """
     packing = archives.container_for("a.tar")
     assert packing is not None  # noqa: S101  # tar is built in
-    with _writing(archive):
+    with storage_errors(archive, "write", _ELSEWHERE):
         total = sum(path.stat().st_size for _, path in members)
         free = shutil.disk_usage(archive.parent).free
         if free < total:
@@ -108,21 +110,11 @@ def publish(text: str, manifest: Path, staged: Path) -> None:
         StoreError: a file cannot be written.
     """
     hidden = staged / manifest.name
-    with _writing(manifest):
+    with storage_errors(manifest, "write", _ELSEWHERE):
         packed = list(staged.iterdir())
         hidden.write_text(text, encoding="utf-8", newline="\n")
         for path in (*packed, hidden):
             path.replace(manifest.with_name(path.name))
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason, where = error.strerror or str(error), str(error.filename or path)
-        hint = "choose another place with -o"
-        raise StoreError(path=where, action="write", reason=reason, hint=hint) from error
 
 
 @dataclass(frozen=True)
@@ -178,10 +170,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         check_columns(request.kinds, outline.features)
     else:
         files = _by_split(entries, given, doubts)
-        if chosen in arrays.TITLES:
-            outline = arrays.outline(chosen, files)
-        else:
-            outline = tables.outline(chosen, files, header=request.header)
+        outline = tables.outline(chosen, files, header=request.header)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline

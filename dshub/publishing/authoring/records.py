@@ -66,8 +66,8 @@ class Records:
                 paths[name] = path
                 types[name] = kinds.pop()
         types = {name: kind for name, kind in types.items() if kind != "string"}
-        reader = {"format": "json", "columns": paths} | ({"types": types} if types else {})
-        return reader | ({"rows": self.path, "lines": False} if self.path else {})
+        options: dict[str, Any] = {"columns": paths} | ({"types": types} if types else {})
+        return options | ({"rows": self.path, "lines": False} if self.path else {})
 
 
 def _values(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:

@@ -212,7 +212,7 @@ def _refuse_nested(top: Path, paths: Sequence[Path]) -> None:
 
 def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:
     """Open an archive; returns None for other files."""
-    with _readable(path), path.open("rb"):
+    with storage_errors(path, "read", _CHOOSE), path.open("rb"):
         pass
     if path.suffix.lower() in IMAGES | AUDIO:
         return None
@@ -233,7 +233,7 @@ def some(names: Sequence[str], count: int = 3) -> str:
 def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]]:
     """Yield each file of a path with its name below it; add others to `skipped` by reason."""
     if not top.is_dir():
-        with _readable(top):
+        with storage_errors(top, "read", _CHOOSE):
             mode = top.stat().st_mode
         if not stat.S_ISREG(mode):
             reason = "it is not a regular file"
@@ -255,7 +255,7 @@ def _reason_to_skip(path: Path, root: Path) -> str:
     """A plural noun phrase for a file or folder to skip; empty for others."""
     if _is_litter(path.name):
         return _HIDDEN
-    with _readable(path):
+    with storage_errors(path, "read", _CHOOSE):
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(root)):
             return "links to folders, to missing files, or out of the folder"
         status = path.stat()
@@ -273,14 +273,15 @@ def _is_hidden(entry: Entry) -> bool:
 
 
 def _refuse(error: OSError) -> None:
-    with _readable(Path(error.filename)):
+    with storage_errors(Path(error.filename), "read", _CHOOSE):
         raise error
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def storage_errors(path: Path, action: str, hint: str) -> Iterator[None]:
+    """Turn an OSError inside the block into a StoreError with a hint."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(path=str(path), action="read", reason=reason, hint=_CHOOSE) from error
+        reason, where = error.strerror or str(error), str(error.filename or path)
+        raise StoreError(path=where, action=action, reason=reason, hint=hint) from error

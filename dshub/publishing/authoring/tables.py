@@ -1,5 +1,6 @@
-"""Outline tables: delimited text, JSON, parquet, Arrow, lines of text."""
+"""Outline tables and arrays: delimited text, JSON, parquet, Arrow, lines, IDX, npy and npz."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,11 +8,12 @@ import pyarrow as pa
 
 from dshub import formats
 from dshub.errors import DshubError
+from dshub.publishing.authoring.columns import LABELS, shaped
 from dshub.publishing.authoring.dialect import Dialect, sniff
 from dshub.publishing.authoring.forms import decoded
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.records import read_records
-from dshub.publishing.authoring.survey import Entry, key
+from dshub.publishing.authoring.survey import Entry, key, split_in, stem
 
 TITLES = {
     "delimited": "delimited text",
@@ -19,11 +21,15 @@ TITLES = {
     "lines": "lines of text",
     "parquet": "parquet",
     "arrow": "Arrow",
+    "idx": "IDX arrays",
+    "npz": "NumPy arrays",
 }
+_IMAGES = {"image", "images", "img", "imgs", "x", "data", "pictures"}
+_IDX_NAME = re.compile(r"[-_.]?idx\d+[-_.]?(?:u?byte)?", re.IGNORECASE)
 
 
 def outline(form: str, files: Mapping[str, Sequence[Entry]], *, header: bool | None) -> Outline:
-    """Outline a dataset of tables.
+    """Outline a dataset of tables or arrays.
 
     Args:
         form: the reader of all files.
@@ -31,28 +37,25 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]], *, header: bool | N
         header: whether delimited text has a header; None to guess.
 
     Raises:
-        DshubError: files of a split differ in their columns.
+        DshubError: files of a split do not belong together.
+        ReadError: a file does not match its format.
     """
     result = Outline(kind=TITLES[form])
     for name, entries in files.items():
-        reader: dict[str, Any] = {"format": form}
-        if form == "delimited":
-            reader = _delimited(entries, result.doubts, header=header)
-        elif form == "json":
-            records = read_records(entries)
-            reader = records.reader()
-            result.doubts += records.notes
-            if not reader["columns"]:
-                raise DshubError(
-                    f"{entries[0].name} has no key that every row has",
-                    hint="see registry/README.md",
-                )
-        elif form == "lines":
-            reader["blank"] = "drop"
-        else:
-            reader |= _nested_columns(form, entries[0])
-        split = result.splits[name] = SplitOutline(reader)
+        split = result.splits[name] = SplitOutline({"format": form})
+        if form in {"idx", "npz"}:
+            for entry in entries:
+                _add_array(split, name, entry, result.doubts)
+            continue
         split.add("text" if form == "lines" else "rows", entries)
+        if form == "delimited":
+            split.reader |= _delimited(entries, result.doubts, header=header)
+        elif form == "json":
+            split.reader |= _json(entries, result.doubts)
+        elif form == "lines":
+            split.reader["blank"] = "drop"
+        else:
+            split.reader |= _nested_columns(form, entries[0])
     _agree_on_quotes([split.reader for split in result.splits.values()])
     result.doubts = list(dict.fromkeys(result.doubts))
     return result
@@ -77,7 +80,7 @@ def _agree_on_quotes(readers: Sequence[dict[str, Any]]) -> None:
 def _delimited(
     entries: Sequence[Entry], doubts: list[str], *, header: bool | None
 ) -> dict[str, Any]:
-    """The reader of delimited text; all files must be alike."""
+    """The options of the reader of delimited text; all files must be alike."""
     dialects = [sniff(decoded(item.head()) or "", item.name, header=header) for item in entries]
     first = dialects[0]
     for entry, other in zip(entries, dialects, strict=True):
@@ -92,7 +95,18 @@ def _delimited(
     options = {"header": first.header, "delimiter": first.delimiter, "quoting": first.quoting}
     defaults = {"header": False, "delimiter": ",", "quoting": True}
     stated = {name: value for name, value in options.items() if value != defaults[name]}
-    return {"format": "delimited", "columns": list(first.columns), **stated}
+    return {"columns": list(first.columns), **stated}
+
+
+def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
+    records = read_records(entries)
+    options = records.reader()
+    doubts += records.notes
+    if not options["columns"]:
+        raise DshubError(
+            f"{entries[0].name} has no key that every row has", hint="see registry/README.md"
+        )
+    return options
 
 
 def _columns(dialect: Dialect) -> str:
@@ -104,8 +118,8 @@ def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
 
     Hugging Face stores an image as a structure of bytes and path: the bytes are the column.
     """
-    batch = next(iter(formats.create({"format": form}).read({"rows": [entry.file]})), None)
-    paths = {} if batch is None else dict(_paths(batch.schema))
+    schema = _schema(form, entry)
+    paths = {} if schema is None else dict(_paths(schema))
     columns: dict[str, str] = {}
     for path, name in paths.items():
         columns[key(name, columns)] = path
@@ -123,3 +137,35 @@ def _paths(fields: Iterable[pa.Field], parent: str = "") -> Iterator[tuple[str, 
             yield from _paths(field.type, f"{path}.")
         else:
             yield path, path
+
+
+def _schema(form: str, entry: Entry) -> pa.Schema | None:
+    """The columns of a file; None if it has no rows."""
+    batch = next(iter(formats.create({"format": form}).read({"rows": [entry.file]})), None)
+    return None if batch is None else batch.schema
+
+
+def _add_array(split: SplitOutline, name: str, entry: Entry, doubts: list[str]) -> None:
+    """Add a file as a column, named by the file without the split, and by its values."""
+    form = split.reader["format"]
+    schema = _schema(form, entry)
+    if schema is None:
+        raise DshubError(f"{entry.name} has no rows", hint="remove empty arrays")
+    kind, shape = shaped(schema.types[0])
+    _, rest = split_in(stem(entry.base))
+    column = key(_IDX_NAME.sub("", rest).strip("-_. "), default="data")
+    if column in _IMAGES and len(shape) >= 2 and kind == pa.uint8():
+        column = "image"
+    elif column in LABELS and not shape and pa.types.is_integer(kind):
+        column = "label"
+    if column in split.parts:
+        raise DshubError(
+            f"{split.parts[column][0].name} and {entry.name} would both be column {column!r} "
+            f"of split {name}",
+            hint="give the files that belong together",
+        )
+    split.add(column, [entry])
+    has_channels_first = len(shape) == 3 and shape[0] in {1, 3} and shape[2] not in {1, 3, 4}
+    if form == "npz" and column == "image" and has_channels_first:
+        split.reader["axes"] = {column: [1, 2, 0]}
+        doubts.append(f"column {column!r} has its channels first; they are moved last")
