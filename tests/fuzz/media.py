@@ -11,8 +11,8 @@ from dshub.archives import open_files
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets.decoding import decode_all, recording_feature
 from dshub.publishing.authoring import scanning as media
-from dshub.publishing.authoring.forms import form
-from dshub.publishing.authoring.records import read_records
+from dshub.publishing.authoring.detection import form
+from dshub.publishing.authoring.json_records import read_records
 from dshub.publishing.authoring.survey import Entry
 
 from . import mutations

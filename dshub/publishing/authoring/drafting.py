@@ -12,8 +12,8 @@ from dshub import archives
 from dshub.catalog.manifest import Manifest
 from dshub.errors import DiskFullError, DshubError, SchemaError
 from dshub.progress import Progress, Task, size
-from dshub.publishing.authoring import tables, trees
-from dshub.publishing.authoring.forms import advice, form
+from dshub.publishing.authoring import class_folders, tables
+from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
 from dshub.publishing.authoring.survey import (
@@ -29,7 +29,7 @@ from dshub.publishing.authoring.survey import (
 from dshub.tables.building import rows_of
 
 _ELSEWHERE = "choose another place with -o"
-_TITLES = trees.TITLES | tables.TITLES
+_TITLES = class_folders.TITLES | tables.TITLES
 
 
 def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) -> None:
@@ -164,9 +164,9 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     if others:
         doubts.append(f"skipped files that are not {_TITLES[chosen]}: {some(others)}")
     given = _given(request, entries)
-    if chosen in trees.TITLES or _is_text_tree(chosen, entries):
-        kind = chosen if chosen in trees.TITLES else "text"
-        outline = trees.outline(survey, entries, kind, given=given, progress=progress)
+    if chosen in class_folders.TITLES or _is_text_tree(chosen, entries):
+        kind = chosen if chosen in class_folders.TITLES else "text"
+        outline = class_folders.outline(survey, entries, kind, given=given, progress=progress)
         check_columns(request.kinds, outline.features)
     else:
         files = _by_split(entries, given, doubts)
@@ -179,7 +179,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
 def _choose(entries: Sequence[Entry], forms: Sequence[str]) -> str:
     """The form of a dataset's files: images or audio if there are any, else of the only kind."""
     counts = Counter(forms)
-    for kind in trees.TITLES:
+    for kind in class_folders.TITLES:
         if counts[kind]:
             return kind
     kinds = [kind for kind in counts if kind in _TITLES and kind != "lines"]
