@@ -187,9 +187,7 @@ def _histograms(
         if not isinstance(label, LabelFeature):
             continue
         counts = {split: stated_counts(manifest, split, name) for split in manifest.splits}
-        for item in shown:
-            if not item.sample.synthetic and isinstance(item.features.get(name), LabelFeature):
-                counts[item.sample.split] = item.sample.class_counts(name)
+        counts |= {item.sample.split: item.counts[name] for item in shown if name in item.counts}
         counts = {split: numbers for split, numbers in counts.items() if numbers}
         rows = list(zip(*counts.values(), strict=True)) or [()] * len(label.names)
         codes = label.codes or label.names

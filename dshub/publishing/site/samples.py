@@ -96,6 +96,7 @@ class Shown:
         gallery: the column to show as a grid of images; empty for a table.
         images: of the first few rows, (height, width, channels).
         audio: of the first row, int16.
+        counts: the rows of each class by column; empty for synthetic rows.
     """
 
     sample: Sample
@@ -103,6 +104,7 @@ class Shown:
     gallery: str
     images: Sequence[np.ndarray]
     audio: np.ndarray | None
+    counts: Mapping[str, list[int]]
 
     @property
     def features(self) -> Mapping[str, Feature]:
@@ -131,7 +133,9 @@ def show(manifest: Manifest, split: str, store: Store, *, is_first: bool) -> Sho
                 images.append(row[name])
             if isinstance(feature, AudioFeature) and audio is None:
                 audio = row[name]
-    return Shown(taken, rows, gallery, images, audio)
+    labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
+    counts = {} if taken.synthetic else {name: taken.class_counts(name) for name in labels}
+    return Shown(taken, rows, gallery, images, audio, counts)
 
 
 def _gallery(features: Mapping[str, Feature]) -> str:
