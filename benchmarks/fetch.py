@@ -33,7 +33,7 @@ from statistics import median
 
 from lines.local import nginx, relay
 
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 MIB = 1 << 20
@@ -270,7 +270,7 @@ def server(folder: Path) -> Iterator[tuple[str, str]]:
     """Serve a folder; yields what serves it and the address."""
     if not shutil.which("nginx") or platform.system() == "Windows":
         with serving(folder) as url:
-            yield "dshub.publishing.serve.server.serving", url
+            yield "dshub.mirrors.serve.server.serving", url
         return
     with nginx(folder) as (port, _):
         yield "nginx", f"http://127.0.0.1:{port}"

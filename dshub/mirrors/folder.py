@@ -23,8 +23,8 @@ from dshub.cache.store import Store
 from dshub.checksums import CHUNK
 from dshub.display import Address
 from dshub.errors import StoreError
-from dshub.publishing.mirror.bucket import BucketDestination
-from dshub.publishing.mirror.destinations import BUCKETS, Destination, How
+from dshub.mirrors.bucket import BucketDestination
+from dshub.mirrors.destinations import BUCKETS, Destination, How
 
 FICLONE = 0x40049409  # of Linux: the new file shares the blocks of the old one (man ioctl_ficlone)
 PATIENCE = 60.0  # seconds for another process to finish its index

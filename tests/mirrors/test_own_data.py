@@ -13,7 +13,7 @@ from dshub import Hub, Settings
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -14,13 +14,13 @@ import tomlkit
 
 from dshub import Hub, Settings
 from dshub.errors import StoreError
+from dshub.mirrors.folder import FolderDestination
+from dshub.mirrors.writing import Mirroring, Options, choose
 from dshub.progress import Silent
-from dshub.publishing.mirror.folder import FolderDestination
-from dshub.publishing.mirror.writing import Mirroring, Options, choose
 from dshub.testing.server import faulty_server
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -228,11 +228,11 @@ def test_no_space_is_noticed_before_the_first_byte(
     """Both sizes are told, and nothing was asked of upstream."""
     from dshub.cache.store import Store
     from dshub.errors import DiskFullError
-    from dshub.publishing.mirror.folder import open_destination
-    from dshub.publishing.mirror.writing import Mirroring, Options, choose
+    from dshub.mirrors.folder import open_destination
+    from dshub.mirrors.writing import Mirroring, Options, choose
 
     mine = Hub(progress=Silent())
-    chosen, _ = choose(mine.resolve("lab", as_published=True), mine.registry)
+    chosen, _ = choose(mine.resolve("lab", as_published=True).named, mine.registry)
     monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(lab.upstream) as server:
         update = Mirroring(open_destination(str(tmp_path / "m")), mine, Options())
@@ -325,7 +325,7 @@ def test_what_another_update_pruned_is_not_listed(dshub: Run, lab: "Lab", tmp_pa
     mirroring = Mirroring(place, mine, Options())
     with pytest.raises(StoreError, match=r"lab/kmnist@1\.0\.0.*removed meanwhile") as caught:
         request = mine.resolve("lab/kmnist", as_published=True)
-        mirroring.run(mirroring.plan(choose(request, mine.registry)[0]))
+        mirroring.run(mirroring.plan(choose(request.named, mine.registry)[0]))
     assert "run this again" in caught.value.hint
     assert dshub("mirror", "m", "--verify").returncode == 0
     assert dshub("mirror", "m", "lab/kmnist", "--no-pages").returncode == 0

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dshub.errors import StoreError
-from dshub.publishing.mirror.folder import FolderDestination
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.folder import FolderDestination
+from dshub.mirrors.serve.server import serving
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -3,14 +3,13 @@
 How much of a cache each dataset takes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dshub.cache.items import IRREPLACEABLE, PINNED, Item, Removal, Removals
 from dshub.errors import DshubError
-from dshub.hub.upkeep.garbage import IRREPLACEABLE, PINNED, Removal, Removals, garbage, is_prepared
-from dshub.hub.upkeep.inventory import Inventory, Item
 from dshub.progress import size
 
 
@@ -92,27 +91,36 @@ class Limits:
     keep: Keep = "both"
 
 
-def evictions(inventory: Inventory, limits: Limits, *, now: float) -> Removals:
+def evictions(
+    items: Sequence[Item],
+    limits: Limits,
+    *,
+    now: float,
+    garbage: Callable[[], Removals],
+    is_spare: Callable[[Item], bool],
+) -> Removals:
     """What has to go; what stays for its pin, or as the last copy, is told as left.
 
     Where the size asks for something to go, `garbage` goes first.
 
     Args:
-        inventory: of the cache.
+        items: everything in the cache.
         limits: what to keep within.
         now: seconds since the epoch.
+        garbage: finds what goes before any dataset.
+        is_spare: whether a raw file is no longer needed, because its datasets are prepared.
 
     Raises:
         DshubError: what has to stay is larger than `max_size`; nothing is to be removed then.
     """
-    eviction = _Eviction(inventory, limits)
+    eviction = _Eviction(items, limits, is_spare)
     if limits.max_size is None and limits.older_than is None:
         eviction.take_all(f"only {limits.keep} content is kept")
     if limits.older_than is not None:
         eviction.take_older(now - limits.older_than, now)
     if limits.max_size is not None:
-        eviction.shrink(limits.max_size)
-    kept = [item for item in inventory.items if _stays(item) and item.kind in _kinds(limits.keep)]
+        eviction.shrink(limits.max_size, garbage)
+    kept = [item for item in items if _stays(item) and item.kind in _kinds(limits.keep)]
     left = tuple(Removal(item, PINNED if item.pinned else IRREPLACEABLE) for item in kept)
     return Removals(tuple(eviction.going.values()), left)
 
@@ -126,17 +134,19 @@ def _kinds(keep: Keep) -> set[str]:
 class _Eviction:
     """Datasets that go one after the other, and the things that go with them."""
 
-    def __init__(self, inventory: Inventory, limits: Limits) -> None:
-        self._inventory = inventory
+    def __init__(
+        self, items: Sequence[Item], limits: Limits, is_spare: Callable[[Item], bool]
+    ) -> None:
+        self._items = items
         self._by_name: dict[str, list[Item]] = {}
-        for item in inventory.items:
-            if _may_go(item, inventory, limits):
+        for item in items:
+            if _may_go(item, limits.keep, is_spare):
                 for name in _names(item):
                     self._by_name.setdefault(name, []).append(item)
-        used = _last_uses(inventory.items)
+        used = _last_uses(items)
         self._order = sorted((used[name], name) for name in self._by_name)
         self._gone: set[str] = set()
-        self._size = inventory.size  # bytes that would stay
+        self._size = sum(item.size for item in items)  # bytes that would stay
         self.going: dict[Path, Removal] = {}
 
     def take_all(self, reason: str) -> None:
@@ -148,9 +158,9 @@ class _Eviction:
             if used < moment:
                 self._take(name, f"not used for {_span(now - used)}")
 
-    def shrink(self, limit: int) -> None:
+    def shrink(self, limit: int, garbage: Callable[[], Removals]) -> None:
         if self._size > limit:
-            for removal in garbage(self._inventory).removed:
+            for removal in garbage().removed:
                 self._add(removal)
         for _, name in self._order:
             if self._size > limit:
@@ -161,7 +171,7 @@ class _Eviction:
     def _staying(self) -> dict[str, int]:
         """Bytes of what has to stay, by the reason."""
         sums = {"pinned": 0}
-        for item in self._inventory.items:
+        for item in self._items:
             if item.path not in self.going:
                 reason = _why_stays(item)
                 sums[reason] = sums.get(reason, 0) + item.size
@@ -192,18 +202,10 @@ def _why_stays(item: Item) -> str:
     return kinds.get(item.kind, "kept as asked for")
 
 
-def _may_go(item: Item, inventory: Inventory, limits: Limits) -> bool:
-    if _stays(item) or item.kind not in _kinds(limits.keep):
+def _may_go(item: Item, keep: Keep, is_spare: Callable[[Item], bool]) -> bool:
+    if _stays(item) or item.kind not in _kinds(keep):
         return False
-    return limits.keep != "prepared" or _is_spare(item, inventory)
-
-
-def _is_spare(item: Item, inventory: Inventory) -> bool:
-    """Whether every dataset that needs a raw file has all its tables."""
-    owners = inventory.known.owners.get(item.path.name, ())
-    newest = {owner.manifest.name: owner.manifest for owner in reversed(owners)}
-    needed = [newest[name] for name in item.datasets]
-    return bool(needed) and all(is_prepared(manifest, inventory.store) for manifest in needed)
+    return keep != "prepared" or is_spare(item)
 
 
 def _names(item: Item) -> tuple[str, ...]:
@@ -211,7 +213,7 @@ def _names(item: Item) -> tuple[str, ...]:
     return item.datasets or (str(item.path),)
 
 
-def _last_uses(items: list[Item]) -> dict[str, float]:
+def _last_uses(items: Iterable[Item]) -> dict[str, float]:
     """When each dataset was last used: by what is its own, or by what it shares if that is all."""
     own: dict[str, float] = {}
     shared: dict[str, float] = {}

@@ -14,11 +14,11 @@ import pytest
 
 from dshub import Hub, Settings
 from dshub.errors import FetchError
+from dshub.mirrors.serve.server import serving
 from dshub.progress import Silent
-from dshub.publishing.serve.server import serving
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab, Run
+    from tests.mirrors.conftest import Lab, Run
 
 
 @pytest.mark.usefixtures("lab")

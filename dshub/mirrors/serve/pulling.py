@@ -26,7 +26,7 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DshubError, FetchError, StoreError, TransportError
-from dshub.publishing.serve.lines import COPIED, NEVER, Broken, Line
+from dshub.mirrors.serve.lines import COPIED, NEVER, Broken, Line
 from dshub.settings import Settings
 
 MOST = 8  # files fetched at once; further ones wait for their turn

@@ -20,7 +20,7 @@ from dshub import Hub, plugins
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dshub.publishing.serve.lines import Limits
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.lines import Limits
+from dshub.mirrors.serve.server import serving
 
 DATA = bytes(range(256)) * 1000
 

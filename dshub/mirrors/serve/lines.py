@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from io import FileIO
 
-from dshub.publishing.serve.messages import MOST_HEAD
+from dshub.mirrors.serve.messages import MOST_HEAD
 
 PIECE = 2 << 20  # bytes of a file that the system is told to send at a time
 COPIED = 1 << 17  # bytes copied at a time, where it cannot send them from a file itself

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 from dshub.cache.store import Store
 from dshub.display import cause, shown_url, without_secrets
 from dshub.errors import DshubError, MissingExtraError, StoreError
-from dshub.publishing.mirror.destinations import BUCKETS, How
+from dshub.mirrors.destinations import BUCKETS, How
 
 HINT = "check the address, and the rights that your credentials give there"
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from dshub.cache.files import open_file
 from dshub.cache.paths import BLOBS, TABLES
 from dshub.checksums import Algorithm, Digest, is_hex
-from dshub.publishing.serve.messages import Version
+from dshub.mirrors.serve.messages import Version
 
 LASTING = "public, max-age=31536000, immutable"  # a name that follows from the content
 CHANGING = "no-cache"  # may be kept, and is to be asked for again

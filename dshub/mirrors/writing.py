@@ -6,26 +6,41 @@ Which datasets a mirror is to hold, and which stay out for their licence.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
 from dshub.cache.paths import TABLE_FILE, blob_path, table_path
+from dshub.cache.store import Store
 from dshub.catalog.manifest import Manifest, denied
 from dshub.catalog.registry import Registry
 from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DiskFullError, DshubError, FetchError, StoreError
-from dshub.hub.request import Request
+from dshub.mirrors.checking import Pruning, needed, plan_pruning, prune, read_index
+from dshub.mirrors.destinations import Destination, How
 from dshub.mirrors.index import NAME, BlobFacts, Entry, Index, TableFacts, entry_of, table_facts
 from dshub.mirrors.signing import Signer
-from dshub.progress import Task, size
-from dshub.publishing.mirror.checking import Pruning, needed, plan_pruning, prune, read_index
-from dshub.publishing.mirror.destinations import Destination, How
+from dshub.progress import Progress, Task, size
 
-if TYPE_CHECKING:
-    from dshub.hub.hub import Hub
+
+class Supplier(Protocol):
+    """The parts of a `Hub` that fill a mirror."""
+
+    @property
+    def store(self) -> Store:
+        """The cache that files are taken from."""
+
+    @property
+    def progress(self) -> Progress:
+        """Shows how far an update is."""
+
+    def fetcher(self, *, store: Store, limit: int | None) -> Fetcher:
+        """A downloader that writes to `store`, at most `limit` bytes a second."""
+
+    def build_tables(self, manifest: Manifest, *, layer: Path) -> dict[str, Path]:
+        """Prepare every split; files are also read from the cache at `layer`."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +67,22 @@ class LeftOut:
 
 
 def choose(
-    request: Request, registry: Registry, *, deny: Sequence[str] = (), restricted: bool = False
+    datasets: Iterable[tuple[str, Manifest]],
+    registry: Registry,
+    *,
+    deny: Sequence[str] = (),
+    restricted: bool = False,
 ) -> tuple[list[Chosen], list[LeftOut]]:
-    """Split the datasets of a request into those for a mirror and those that stay out.
+    """Split datasets into those for a mirror and those that stay out.
 
     Args:
-        request: of `Hub.resolve`, as published.
+        datasets: the names that were asked for, with their published manifests.
         registry: has the bytes of their manifests.
         deny: licences that stay out; see `dshub.catalog.manifest`.
         restricted: take in what its licence forbids to pass on, too.
     """
     chosen, out = [], []
-    for choice in request:
-        name, manifest = choice.name, choice.manifest
+    for name, manifest in datasets:
         reason = denied(manifest.license, deny)
         if not reason and manifest.license.redistribution == "no" and not restricted:
             reason = "its licence forbids to pass the files on (--restricted takes it in)"
@@ -168,11 +186,11 @@ class Mirroring:
 
     Args:
         place: the mirror.
-        hub: whose registry, cache and settings are used.
+        hub: supplies files and tables.
         options: how.
     """
 
-    def __init__(self, place: Destination, hub: "Hub", options: Options) -> None:
+    def __init__(self, place: Destination, hub: Supplier, options: Options) -> None:
         self._place, self._hub, self._options = place, hub, options
 
     def plan(self, chosen: Sequence[Chosen]) -> Plan:
@@ -318,10 +336,8 @@ class Mirroring:
     def _tables(self, item: Chosen) -> dict[str, TableFacts]:
         """Prepare the tables of a dataset in the cache, and put them there."""
         store = self._place.fetching_store(self._hub.store)
-        hub = self._hub.with_layers(store.root)
-        outcome = hub.run(hub.plan(Request.of(item.manifest), files=False))
         found = {}
-        for (_, split), folder in outcome.tables.items():
+        for split, folder in self._hub.build_tables(item.manifest, layer=store.root).items():
             facts = found[split] = table_facts(folder)
             for name in sorted(facts.files, key=lambda name: name == TABLE_FILE):
                 self._put_table(folder / name, facts.files[name], item.manifest.name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -20,7 +20,7 @@ KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
 import filelock, requests
-import dshub.download.transports.http, dshub.download.fetcher, dshub.publishing.mirror.writing
+import dshub.download.transports.http, dshub.download.fetcher, dshub.mirrors.writing
 from dshub.cli import group, mirror as _
 
 start, place, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

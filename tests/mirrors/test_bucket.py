@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dshub import Hub
+from dshub.mirrors.checking import read_index, unneeded, verify
+from dshub.mirrors.folder import open_destination
+from dshub.mirrors.writing import Mirroring, Options, choose
 from dshub.progress import Silent
-from dshub.publishing.mirror.checking import read_index, unneeded, verify
-from dshub.publishing.mirror.folder import open_destination
-from dshub.publishing.mirror.writing import Mirroring, Options, choose
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -30,7 +30,7 @@ def update(address: str, *names: str, pruned: bool = False) -> list[str]:
     hub = Hub(progress=Silent())
     mirroring = Mirroring(open_destination(address), hub, Options(prune=pruned))
     request = hub.resolve(names, as_published=True)
-    return mirroring.run(mirroring.plan(choose(request, hub.registry)[0])).listed
+    return mirroring.run(mirroring.plan(choose(request.named, hub.registry)[0])).listed
 
 
 def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub: Run) -> None:

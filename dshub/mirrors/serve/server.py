@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dshub.errors import DshubError
-from dshub.publishing.serve.connections import Connection, Served
-from dshub.publishing.serve.lines import Limits, Line
-from dshub.publishing.serve.places import Folder, Public, everything, urls
-from dshub.publishing.serve.pulling import Puller
+from dshub.mirrors.serve.connections import Connection, Served
+from dshub.mirrors.serve.lines import Limits, Line
+from dshub.mirrors.serve.places import Folder, Public, everything, urls
+from dshub.mirrors.serve.pulling import Puller
 
 TICK = 0.5  # seconds between two looks at who has taken too long
 BACKLOG = 1024  # connections that the system keeps until they are taken

@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from dshub.publishing.serve.lines import NEVER, Broken, Line
-from dshub.publishing.serve.messages import Refusal, Request, Version, head, parse, wanted
-from dshub.publishing.serve.places import LASTING, OTHER, Folder, Found, digest_of, parts_of
-from dshub.publishing.serve.pulling import Pull, Puller, send_arriving
+from dshub.mirrors.serve.lines import NEVER, Broken, Line
+from dshub.mirrors.serve.messages import Refusal, Request, Version, head, parse, wanted
+from dshub.mirrors.serve.places import LASTING, OTHER, Folder, Found, digest_of, parts_of
+from dshub.mirrors.serve.pulling import Pull, Puller, send_arriving
 
 # after these the connection ends: what follows on it may not be a request
 _LAST = {

@@ -12,7 +12,7 @@ import tomlkit
 from dshub import Registry
 from dshub.cache.store import Store
 from dshub.catalog.sources import built_in_root
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 from dshub.synthetic.stand_in import stand_in
 from tests.commandline import run_dshub
 

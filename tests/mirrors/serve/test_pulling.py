@@ -17,9 +17,9 @@ from dshub.catalog.manifest import Manifest, Resource
 from dshub.catalog.parsing import read
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
-from dshub.publishing.serve.places import of_mirror
-from dshub.publishing.serve.pulling import Puller
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.places import of_mirror
+from dshub.mirrors.serve.pulling import Puller
+from dshub.mirrors.serve.server import serving
 from dshub.testing.answers import Fault
 from dshub.testing.catalogue import SCENARIOS
 from dshub.testing.scenarios import Scenario, write_files

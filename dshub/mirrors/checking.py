@@ -15,9 +15,9 @@ from dshub.catalog.parsing import parse
 from dshub.checksums import CHUNK, Digest
 from dshub.display import without_secrets
 from dshub.errors import ChecksumError, DshubError, ManifestError, ReadError, StoreError
+from dshub.mirrors.destinations import Destination
 from dshub.mirrors.index import NAME, BlobFacts, Entry, Index
 from dshub.mirrors.signing import check_signature
-from dshub.publishing.mirror.destinations import Destination
 
 State = Literal["ok", "missing", "damaged", "other"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dshub import Hub, Settings
+from dshub.mirrors.serve.places import of_mirror
+from dshub.mirrors.serve.server import serving
 from dshub.progress import Silent
-from dshub.publishing.serve.places import of_mirror
-from dshub.publishing.serve.server import serving
 
 if TYPE_CHECKING:
-    from tests.publishing.mirror.conftest import Lab
+    from tests.mirrors.conftest import Lab
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from dshub.publishing.serve.places import of_mirror
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.places import of_mirror
+from dshub.mirrors.serve.server import serving
 from tests.independent.wire import ask, connect, parse, request, rest, say
 
 
