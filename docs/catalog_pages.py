@@ -56,10 +56,10 @@ def _index(manifests: list[Manifest]) -> str:
     )
     parts = ["# Datasets\n", introduction]
     for kind in sorted(kinds):
-        parts.append(f"## {kind}\n\n| dataset | rows | download | |\n|---|---:|---:|---|")
+        parts.append(f"## {kind}\n\n| dataset | what it is | rows | download |\n|---|---|---:|---:|")
         parts += [
-            f"| [{item.name}]({_slug(item)}.md) | {_rows(item):,} | {size(item.size)} "
-            f"| {_cell(item.summary)} |"
+            f"| [{item.name}]({_slug(item)}.md) | {_cell(item.summary)} | {_rows(item):,} "
+            f"| {size(item.size)} |"
             for item in kinds[kind]
         ]
         parts.append("")
@@ -85,8 +85,7 @@ def _page(manifest: Manifest) -> str:
         "```python\nfrom dshub import load\n",
         f'ds = load("{manifest.name}", split="{split}")\n```\n',
         f"```console\n$ dshub fetch {manifest.name}\n```\n",
-        "| | |\n|---|---|",
-        *(f"| {key} | {_cell(value)} |" for key, value in facts),
+        *(f"- **{key}:** {_cell(value)}" for key, value in facts),
         "",
     ]
     parts += [f"{_text(text)}\n" for text in (license_.note, license_.terms) if text]

@@ -6,7 +6,6 @@ Python blocks share one namespace; each `$ command` of a console block runs in b
     <!-- setup ... -->         Python to run first, such as making the files that a page talks about
     <!-- skip: reason -->      the next block is not run
     <!-- exit: 5 -->           the last command of the next block ends with this code
-    <!-- raises: NAME -->      the next block raises this error
 
 A block that imports a framework that is not installed is left out, with what follows it if it needs
 its names. The last line printed says how many blocks ran and which were left out.
@@ -23,7 +22,7 @@ from typing import Any
 from dshub.errors import MissingExtraError
 
 _PART = re.compile(
-    r"<!--\s*(?P<key>setup|skip|exit|raises)\b:?\s*(?P<value>.*?)-->"
+    r"<!--\s*(?P<key>setup|skip|exit)\b:?\s*(?P<value>.*?)-->"
     r"|^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
@@ -77,7 +76,6 @@ class Page:
 
     def _python(self, block: Block) -> None:
         code = compile("\n" * block.line + block.code, str(self.path), "exec")
-        expected = block.comments.get("raises")
         try:
             exec(code, self.names)  # the page's own example
         except MissingExtraError as error:
@@ -91,11 +89,6 @@ class Page:
             if not self.left_out:
                 raise
             self.left_out.append(f"line {block.line}: {error}")
-        except Exception as error:
-            if type(error).__name__ != expected:
-                raise
-        else:
-            assert expected is None, f"line {block.line} raises no {expected}"
 
     def _console(self, block: Block) -> None:
         commands = [line[2:] for line in block.code.splitlines() if line.startswith("$ ")]
