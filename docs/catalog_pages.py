@@ -56,7 +56,8 @@ def _index(manifests: list[Manifest]) -> str:
     )
     parts = ["# Datasets\n", introduction]
     for kind in sorted(kinds):
-        parts.append(f"## {kind}\n\n| dataset | what it is | rows | download |\n|---|---|---:|---:|")
+        parts.append(f"## {kind}\n\n| dataset | what it is | rows | download |")
+        parts.append("|---|---|---:|---:|")
         parts += [
             f"| [{item.name}]({_slug(item)}.md) | {_cell(item.summary)} | {_rows(item):,} "
             f"| {size(item.size)} |"
