@@ -5,13 +5,13 @@ from dataclasses import asdict
 
 import click
 
+from dshub.cache.eviction import Share
+from dshub.cache.items import Item
 from dshub.cli import _cache_remove, _screen
 from dshub.cli._amounts import ago, counted, things
 from dshub.cli._answer import Answer, answering
 from dshub.cli._cache_remove import plain
 from dshub.hub.hub import Hub
-from dshub.hub.upkeep.eviction import Share
-from dshub.hub.upkeep.inventory import Item
 from dshub.progress import size
 
 DAMAGED = 5  # exit code: bytes changed

@@ -18,7 +18,7 @@ def command(folder: Path, names: tuple[str, ...], title: str) -> Answer:
     """Write the catalog as web pages.
 
     \b
-      dshub site ./site
+      dshub site ./catalog
       dshub site /srv/www/datasets mnist emnist glue --title "Our data"
 
     Writes a page for every dataset, or for NAMES (datasets or families), into DEST. Samples come
