@@ -74,7 +74,7 @@ def test_unsafe_and_truncated_archives_are_rejected(new: New, data: Path) -> Non
     """As when they are fetched: a name that leaves the archive, and a truncated one."""
     with zipfile.ZipFile(data / "out.zip", "w") as archive:
         archive.writestr("../cat/1.png", b"\x89PNG")
-    with pytest.raises(UnsafeArchiveError, match="leads out of the archive"):
+    with pytest.raises(UnsafeArchiveError, match=r"out\.zip"):
         new(data / "out.zip")
     write_image(data / "cat" / "1.png", 1)
     with tarfile.open(data / "cut.tar.gz", "w:gz") as packed:
