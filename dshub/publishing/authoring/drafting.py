@@ -1,7 +1,6 @@
 """Draft the outline of a dataset, verify its manifest, and publish both with their files."""
 
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -156,12 +155,12 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
     survey = look(request.tops, stack)
-    forms = [form(entry) for entry in survey.entries]
-    chosen = _choose(survey.entries, forms)
-    entries = [entry for entry, own in zip(survey.entries, forms, strict=True) if own == chosen]
-    others = [entry.name for entry, own in zip(survey.entries, forms, strict=True) if own != chosen]
-    doubts = list(survey.notes)
-    if others:
+    by_form: dict[str, list[Entry]] = {}
+    for entry in survey.entries:
+        by_form.setdefault(form(entry), []).append(entry)
+    chosen = _choose(by_form)
+    entries, doubts = by_form.pop(chosen), list(survey.notes)
+    if others := [entry.name for files in by_form.values() for entry in files]:
         doubts.append(f"skipped files that are not {_TITLES[chosen]}: {some(others)}")
     given = _given(request, entries)
     if chosen in class_folders.TITLES or _is_text_tree(chosen, entries):
@@ -169,34 +168,34 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         outline = class_folders.outline(survey, entries, kind, given=given, progress=progress)
         check_columns(request.kinds, outline.features)
     else:
-        files = _by_split(entries, given, doubts)
-        outline = tables.outline(chosen, files, header=request.header)
+        splits = _by_split(entries, given, doubts)
+        outline = tables.outline(chosen, splits, header=request.header)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
 
 
-def _choose(entries: Sequence[Entry], forms: Sequence[str]) -> str:
-    """The form of a dataset's files: images or audio if there are any, else of the only kind."""
-    counts = Counter(forms)
+def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
+    """The form of a dataset's files: image or audio if there are any, else the only form."""
     for kind in class_folders.TITLES:
-        if counts[kind]:
+        if kind in files:
             return kind
-    kinds = [kind for kind in counts if kind in _TITLES and kind != "lines"]
+    kinds = [kind for kind in files if kind in _TITLES and kind != "lines"]
     if len(kinds) > 1:
-        listing = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
+        listing = ", ".join(f"{len(files[kind])} {kind}" for kind in kinds)
         raise DshubError(
             f"the files are of several kinds: {listing}",
             hint="give those that belong together: dshub new train.csv test.csv",
         )
-    if kinds or counts["lines"]:
+    if kinds or "lines" in files:
         return kinds[0] if kinds else "lines"
-    if not entries:
+    if not files:
         raise DshubError("there are no files, or only empty ones", hint="give files or folders")
-    reasons = {reason: entry.name for entry in entries if (reason := advice(entry))}
+    unknown = files["unknown"]
+    reasons = {reason: entry.name for entry in unknown if (reason := advice(entry))}
     known = "; ".join(f"{name} is {reason}" for reason, name in reasons.items())
     raise DshubError(
-        known or f"dshub cannot read {some([entry.name for entry in entries])}",
+        known or f"dshub cannot read {some([entry.name for entry in unknown])}",
         hint="it reads class folders of images or audio, CSV and TSV, JSON, parquet, Arrow, npz, "
         "IDX and plain text, in UTF-8",
     )
@@ -229,9 +228,7 @@ def _by_split(
         splits.setdefault(given.get(entry.name) or _split_of(entry), []).append(entry)
     rest = splits.pop("", [])
     if not splits:
-        doubts.append(
-            "no name says which split it is (train, validation, test): all rows are train"
-        )
+        doubts.append("no name says the split (train, validation, test): all rows are train")
         return {"train": rest}
     if rest:
         names = some([entry.name for entry in rest])
