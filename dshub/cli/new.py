@@ -21,7 +21,7 @@ from dshub.cli._answer import Answer, answering
 from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.hub.hub import Hub
-from dshub.progress import Progress, Task, choose, size
+from dshub.progress import Progress, Task, size
 from dshub.publishing.authoring.columns import describe
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
@@ -113,25 +113,18 @@ def command(
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()
+    hub = Hub(settings=Settings.read(synthetic=0))  # the files are the real data
     with ExitStack() as stack:
-        outline = draft(request, stack, _progress())
+        outline = draft(request, stack, hub.progress)
         data = {"name": target.name, **_plain(outline)}
         if dry_run:
             return Answer(data, _described(outline, target.name))
-        data |= _write(outline, target, take=not no_import)
+        data |= _write(outline, target, hub, take=not no_import)
     sources = [data["packed"]] if data["packed"] else [str(path) for path in request.tops]
     data["next"] = _next_steps(target, sources, taken=not no_import)
     steps = "\n".join(f"  {step}" for step in data["next"])
     written = f"{_screen.bold('Written')} {target.manifest}"
     return Answer(data, f"{_described(outline, target.name)}\n\n{written}\n{steps}")
-
-
-def _settings() -> Settings:
-    return Settings.read(synthetic=0)  # the files are the real data
-
-
-def _progress() -> Progress:
-    return choose(_settings().progress)
 
 
 @dataclass(frozen=True)
@@ -179,14 +172,15 @@ def _target(request: Request, name: str | None, output: Path | None) -> _Target:
     return _Target(name, manifest)
 
 
-def _write(outline: Outline, target: _Target, *, take: bool) -> dict[str, Any]:
+def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[str, Any]:
     """Write the manifest and the archive if they are right; returns facts for `--json`."""
     with staging(target.manifest.parent) as folder:
-        resources = _resources(outline, target, folder)
+        resources = _resources(outline, target, folder, hub.progress)
         _note_same_bytes(outline, resources.values())
         text = manifest_text(target.name, VERSION, outline, resources)
         manifest = parse(text, source=str(target.manifest))
-        _check(manifest, {item.key: item.path for item in resources.values()}, take=take)
+        files = {item.key: item.path for item in resources.values()}
+        _check(manifest, files, hub, take=take)
         publish(text, target.manifest, folder)
     return {
         "manifest": str(target.manifest),
@@ -199,9 +193,11 @@ def _write(outline: Outline, target: _Target, *, take: bool) -> dict[str, Any]:
     }
 
 
-def _resources(outline: Outline, target: _Target, folder: Path) -> dict[Path, Resource]:
+def _resources(
+    outline: Outline, target: _Target, folder: Path, progress: Progress
+) -> dict[Path, Resource]:
     """The files by their path in the outline; class folders are packed into `folder`."""
-    keys, progress = resource_keys(outline, target.name), _progress()
+    keys = resource_keys(outline, target.name)
     paths = {path: path for path in keys}
     if PACKED in keys:
         total = size(sum(path.stat().st_size for _, path in outline.members))
@@ -228,15 +224,15 @@ def _note_same_bytes(outline: Outline, resources: Iterable[Resource]) -> None:
             outline.doubts.append(f"{other} and {path.name} have the same bytes")
 
 
-def _check(manifest: Manifest, files: Mapping[str, Path], *, take: bool) -> None:
+def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: bool) -> None:
     """Read every row as `load` does: from the cache, or from the files where they are."""
     for split in manifest.splits:
         recipe(manifest, split)  # refuses options that the reader does not have
     if not take:
-        verify(manifest, files, _progress())
+        verify(manifest, files, hub.progress)
         return
     registry = Registry(manifests=[manifest], built_in=False)
-    hub = Hub(settings=_settings(), registry=registry, progress=_progress())
+    hub = Hub(settings=hub.settings, registry=registry, progress=hub.progress)
     cache = _screen.short_path(hub.store.root)
     _screen.note(f"copying {size(manifest.size)} into the cache, {cache}")
     hub.import_files(manifest.name, list(files.values()))

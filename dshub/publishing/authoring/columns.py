@@ -14,7 +14,6 @@ from dshub.catalog.features import (
     Dtype,
     Feature,
     ImageFeature,
-    Item,
     LabelFeature,
     ListFeature,
     NumberFeature,
@@ -221,16 +220,16 @@ def _of_files(column: Column) -> Guess:
 
 
 def _of_lists(column: Column, kind: pa.DataType) -> Guess:
-    if types.is_list(kind) or types.is_large_list(kind):
-        item: Item | None = TextFeature() if is_text(kind.value_type) else None
-        if _is_number(kind.value_type):
-            item = NumberFeature(dtype=_dtype(kind.value_type))
-        if item is not None:
-            return ListFeature(of=item), ""
     inner, shape = shaped(kind)
-    if shape and _is_number(inner):
-        return _array(shape, _dtype(inner)), ""
-    return None, f"column {column.name!r} is left out: no feature can hold {kind}"
+    if types.is_list(kind) or types.is_large_list(kind):
+        inner = kind.value_type
+    if is_text(inner) and not shape:
+        return ListFeature(of=TextFeature()), ""
+    if not _is_number(inner):
+        return None, f"column {column.name!r} is left out: no feature can hold {kind}"
+    if not shape:
+        return ListFeature(of=NumberFeature(dtype=_dtype(inner))), ""
+    return _array(shape, _dtype(inner)), ""
 
 
 def _array(shape: tuple[int, ...], dtype: Dtype) -> Feature:

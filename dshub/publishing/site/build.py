@@ -106,9 +106,8 @@ def build(
         StoreError: the target or the store cannot be written, or has another `index.html`.
         MissingExtraError: Jinja2 is not installed.
     """
-    manifests = list(registry.manifests())
-    if names:
-        manifests = [registry.manifest(name) for name in registry.expand(names)]
+    chosen = map(registry.manifest, registry.expand(names)) if names else registry.manifests()
+    manifests = list(chosen)
     publisher, notes, cards = Publisher(target), list[str](), list[Card]()
     publisher.check()
     with Task(progress or Silent(), "writing pages", len(manifests), unit="pages") as task:
