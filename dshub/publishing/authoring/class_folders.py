@@ -1,4 +1,4 @@
-"""Outline class folders: files whose folders name their split and their class.
+"""Outline class folders: the folders of a file name its split and its class.
 
 `train/cat/1.jpg`, or `cat/1.jpg` without splits. Other folders can be around all of them, and
 between class and file.

@@ -39,7 +39,7 @@ LARGEST = 300_000  # bytes of a first page of 200 datasets, with all that it loa
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """The standard library's server of a folder, which counts the bytes it sends."""
+    """The folder server of the standard library, counting the bytes it sends."""
 
     sent = 0
 
@@ -47,14 +47,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        """Count what goes out."""
+        """Count the bytes of a file."""
         Quiet.sent += os.fstat(source.fileno()).st_size
         super().copyfile(source, outputfile)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, without a window."""
+    """A headless Chromium."""
     with playwright.sync_playwright() as started:
         chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -62,7 +62,7 @@ def browser() -> Iterator[Any]:
 
 
 def serving(folder: Path) -> Any:
-    """A web server of a folder, as many have one; a context that gives its address."""
+    """Serve a folder over HTTP."""
     handler = functools.partial(Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -71,7 +71,7 @@ def serving(folder: Path) -> Any:
 
 @pytest.fixture(scope="module", params=["http", "file"])
 def address(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
-    """Where the catalogue is: on a web server, and in a folder."""
+    """The address of the site: on a web server, and in a folder."""
     if request.param == "file":
         yield site.as_uri()
         return
@@ -82,7 +82,7 @@ def address(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
 
 
 class Visit:
-    """A page in the browser; nothing may go wrong on it, and nothing be asked for elsewhere."""
+    """A page in the browser, which must cause no errors, and no requests to other places."""
 
     def __init__(self, browser: Any, address: str, **options: Any) -> None:
         self.context = browser.new_context(**options)
@@ -112,7 +112,7 @@ class Visit:
 
 
 def seen(page: Any) -> list[str]:
-    """Names of the datasets that are shown."""
+    """The names of visible datasets."""
     names = page.locator("#cards > li:visible .name").all_text_contents()
     return [name.split()[0] for name in names]
 
@@ -173,10 +173,10 @@ def test_code_can_be_copied(browser: Any, address: str) -> None:
         page.get_by_role("tab", name="PyTorch").click()
         page.get_by_role("button", name="Copy the code for PyTorch").click()
         playwright.expect(page.locator("#copied")).to_have_text("Copied")
-        wanted = next(
+        expected = next(
             s.code for s in snippets(Registry().manifest("fashion-mnist")) if s.key == "torch"
         )
-        assert page.evaluate("navigator.clipboard.readText()") == wanted
+        assert page.evaluate("navigator.clipboard.readText()") == expected
         page.reload()
         assert page.get_by_role("tab", name="PyTorch").get_attribute("aria-selected") == "true"
 
@@ -218,13 +218,13 @@ def test_mirror_setting_is_quoted_for_the_shell(
             line = page.locator("#mirror-line").inner_text()
             page.get_by_role("searchbox").fill("nothing has this")
             assert seen(page) == []
-        told = subprocess.run(
+        done = subprocess.run(
             ["sh", "-c", f'{line}; printf "%s" "$DSHUB_MIRROR"'],
             capture_output=True,
             encoding="utf-8",
             check=True,
         )
-        assert Path(told.stdout) == folder
+        assert Path(done.stdout) == folder
 
 
 def test_keyboard_navigation(browser: Any, address: str) -> None:
@@ -288,8 +288,8 @@ def test_axe_reports_no_violations(browser: Any, site: Path, name: str, scheme: 
     with Visit(browser, site.as_uri(), color_scheme=scheme, bypass_csp=True) as visit:
         page = visit.go(name)
         page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
-        found = axe.Axe().run(page)
-        assert not found.violations_count, found.generate_report()
+        results = axe.Axe().run(page)
+        assert not results.violations_count, results.generate_report()
 
 
 def test_images_and_audio_are_decoded(browser: Any, address: str) -> None:
@@ -336,11 +336,11 @@ def test_two_hundred_datasets(browser: Any, shared_store: Store, tmp_path: Path)
     """The first page with all that it loads is under 300 kB, and search finds one dataset."""
     kinds = ["mnist", "cifar-10", "glue/sst2", "imagenette/160px", "iris"]
     originals = [Registry().manifest(kinds[number % len(kinds)]) for number in range(200)]
-    made = [
+    manifests = [
         msgspec.structs.replace(item, name=f"many/{number:03}", title=f"{item.title}, no. {number}")
         for number, item in enumerate(originals)
     ]
-    build(Registry(manifests=made, built_in=False), shared_store, tmp_path)
+    build(Registry(manifests=manifests, built_in=False), shared_store, tmp_path)
     server = serving(tmp_path)
     try:
         with Visit(browser, f"http://127.0.0.1:{server.server_address[1]}") as visit:

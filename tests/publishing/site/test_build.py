@@ -51,7 +51,7 @@ def test_second_run_writes_nothing(tiny: Manifest, store: Store, target: Path) -
 def test_only_changes_are_written(tiny: Manifest, store: Store, target: Path) -> None:
     """A new summary changes the page of the dataset and the first page."""
     build(registry_of(tiny, second(tiny)), store, target)
-    changed = msgspec.structs.replace(tiny, summary="Three good pictures.")
+    changed = msgspec.structs.replace(tiny, summary="Three good images.")
     again = build(registry_of(changed, second(tiny)), store, target)
     assert [str(name) for name in again.written] == ["catalogue/tiny/index.html", "index.html"]
 

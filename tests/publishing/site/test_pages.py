@@ -46,8 +46,8 @@ def prepare(manifest: Manifest, upstream: Path, store: Store) -> None:
 
 def synthetic_rows(name: str, store: Store) -> Dataset:
     """The first split of a built-in dataset as `load` makes it up."""
-    made = stand_in(Registry().manifest(name), store, rows=24)
-    folder = find(made, next(iter(made.splits)), store)
+    manifest = stand_in(Registry().manifest(name), store, rows=24)
+    folder = find(manifest, next(iter(manifest.splits)), store)
     assert folder is not None
     return Dataset.from_tables([folder])
 
@@ -185,9 +185,9 @@ def test_prepared_dataset_shows_its_own_rows(
     prepare(tiny, upstream, store)
     build_one(tiny, store, target)
     page = read(target / "catalogue" / "tiny" / "index.html")
-    pictures = [np.asarray(Image.open(io.BytesIO(decode(item)))) for item in page.all("img")]
+    images = [np.asarray(Image.open(io.BytesIO(decode(item)))) for item in page.all("img")]
     expected = np.frombuffer((upstream / "images.idx").read_bytes()[16:], np.uint8)
-    assert np.array_equal(np.stack(pictures).ravel(), expected)
+    assert np.array_equal(np.stack(images).ravel(), expected)
     captions = [item.text for item in page.all("p") if item.within("ul", class_="gallery")]
     assert captions == ["cat", "dog", "cat"]
     assert "synthetic" not in page.all("main")[0].text

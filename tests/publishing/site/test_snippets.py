@@ -24,9 +24,9 @@ def code_of(name: str) -> dict[str, Snippet]:
 @pytest.mark.parametrize("name", Registry().names())
 def test_every_dataset_has_code_for_every_framework(name: str) -> None:
     """It compiles, names the dataset, and fits narrow screens."""
-    found = code_of(name)
-    assert {"numpy", "torch", "tf", "shell"} <= found.keys()
-    for key, item in found.items():
+    code = code_of(name)
+    assert {"numpy", "torch", "tf", "shell"} <= code.keys()
+    for key, item in code.items():
         assert name in item.code
         assert max(map(len, item.code.splitlines())) <= 80
         if key != "shell":
@@ -44,10 +44,10 @@ def test_code_runs(name: str, key: str, tmp_path: Path) -> None:
     """As it is on the page, with synthetic rows."""
     if key in NEEDS:
         pytest.importorskip(NEEDS[key])
-    found = code_of(name)
+    code = code_of(name)
     environment = os.environ | {"DSHUB_SYNTHETIC": "20", "DSHUB_PROGRESS": "off"}
     done = subprocess.run(
-        [sys.executable, "-c", found[key].code],
+        [sys.executable, "-c", code[key].code],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
