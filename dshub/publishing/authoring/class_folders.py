@@ -201,10 +201,10 @@ def _check_names(members: Iterable[tuple[str, Path]]) -> None:
     """Refuse names that some systems cannot have, or that differ only in case."""
     seen: dict[str, str] = {}
     for name, path in members:
-        if "\\" in name or ":" in name or name != name.encode("utf-8", "replace").decode():
+        if "\\" in name or ":" in name:
             raise DshubError(
                 f"{str(path)!r} cannot be packed: not every system allows its name",
-                hint="rename it, without a backslash or a colon, in UTF-8",
+                hint="rename it, without a backslash or a colon",
             )
         other = seen.setdefault(name.lower(), name)
         if other != name:

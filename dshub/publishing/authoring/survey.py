@@ -182,7 +182,7 @@ def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
     Raises:
         StoreError: a file or folder cannot be read.
         ReadError, UnsafeArchiveError: an archive is damaged or unsafe.
-        DshubError: a path is given twice.
+        DshubError: a path is given twice, or a name is not UTF-8.
     """
     survey, skipped = Survey(), defaultdict[str, list[str]](list)
     for top in paths:
@@ -198,6 +198,8 @@ def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
             survey.members[path] = [entry.file.member for entry in members]
             survey.entries += [entry for entry in members if not _is_hidden(entry)]
             skipped[_HIDDEN] += [f"{path.name}:{e.file.member}" for e in members if _is_hidden(e)]
+    for entry in survey.entries:
+        _refuse_unencodable(entry)
     survey.notes = [
         f"skipped {reason}: {some(names)}" for reason, names in skipped.items() if names
     ]
@@ -208,6 +210,12 @@ def _refuse_nested(top: Path, paths: Sequence[Path]) -> None:
     resolved, own = [path.resolve() for path in paths], top.resolve()
     if resolved.count(own) > 1 or any(path in own.parents for path in resolved):
         raise DshubError(f"{top} is given twice", hint="give a folder, or the files in it")
+
+
+def _refuse_unencodable(entry: Entry) -> None:
+    for name in (entry.path.name, entry.name):
+        if name != name.encode("utf-8", "replace").decode():
+            raise DshubError(f"{name!r} is not UTF-8, as names in a manifest are", hint="rename it")
 
 
 def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:

@@ -96,6 +96,16 @@ def test_files_and_classes_can_have_any_name(new: New, data: Path) -> None:
     assert len(result["train"]) == len(names)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8")
+@pytest.mark.parametrize("folder", ["", "cat"])
+def test_name_that_is_not_utf_8_is_an_error(new: New, data: Path, folder: str) -> None:
+    """A manifest could not be written."""
+    (data / folder).mkdir(exist_ok=True)
+    (data / folder / os.fsdecode(b"train-\xff.csv")).write_text("a,b\n1,2\n")
+    with pytest.raises(DshubError, match=r"udcff.*is not UTF-8"):
+        new(data)
+
+
 def test_path_given_twice_is_an_error(new: New, data: Path) -> None:
     """Its rows would be there twice."""
     write_text(data / "train.csv", "a,b\n1,2\n")
