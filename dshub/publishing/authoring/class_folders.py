@@ -65,7 +65,8 @@ def outline(
         ReadError: a file cannot be decoded.
     """
     splits = _splits(entries, given)
-    feature, example = _feature(entries, kind, progress)
+    rows = [entry for files in splits for entry in files.entries]
+    feature, example = _feature(rows, kind, progress)
     result = Outline(TITLES[kind], features={kind: feature}, examples={kind: example})
     labels = [label for files in splits for label in files.labels]
     classes = class_order(labels)

@@ -71,12 +71,13 @@ def _reading(text: str, delimiter: str) -> tuple[Rows, bool]:
     """Read rows with a delimiter; returns them, and whether quotes are those of CSV.
 
     Text can be a table either way. Between tabs, quotes are then mostly characters, as in the TSV
-    files of GLUE, unless a field has a doubled one.
+    files of GLUE, unless a field has a doubled one or the whole first row is quoted.
     """
     quoted, plain = (_rows(text, delimiter, quoting=quoting) for quoting in (True, False))
     if delimiter == "\t" and _width(quoted) == _width(plain) > 1:
         doubled = any('""' in cell for row in plain for cell in row)
-        return (quoted, True) if doubled and quoted != plain else (plain, False)
+        is_csv = doubled or all(cell.startswith('"') for cell in plain[0])
+        return (quoted, True) if is_csv and quoted != plain else (plain, False)
     if _width(quoted) > 1 or (quoted and delimiter == ","):
         return quoted, True
     return (plain, False) if _width(plain) > 1 else ([], True)

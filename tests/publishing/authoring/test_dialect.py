@@ -32,11 +32,12 @@ def test_tsv_with_lone_quotes_and_no_header(new: New, data: Path) -> None:
         ('a;b;"c"\n1;2;3\n', ";", True, 3),
         ('a "b\tc\nd\te" f\n', "\t", False, 2),
         ('"a ""b"""\tc\n"d\te"\tf\n', "\t", True, 2),
+        ('"a"\t"b"\n"c"\t"d"\n', "\t", True, 2),
         ("word\nother\n", ",", True, 1),
     ],
 )
 def test_delimiter_and_quotes(text: str, delimiter: str, quoting: bool, columns: int) -> None:
-    """Quotes are those of CSV, except for lone ones between tabs."""
+    """Quotes are those of CSV, except for single ones between tabs."""
     dialect = sniff(text, "a.csv")
     assert (dialect.delimiter, dialect.quoting) == (delimiter, quoting)
     assert len(dialect.columns) == columns
