@@ -164,7 +164,7 @@ def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
     assert done.returncode == 1
     assert "pinned content alone takes" in done.stderr
     done = kept("cache", "rm", "--all", "--yes")
-    assert "left 3 things" in done.stderr
+    assert "left 3 items" in done.stderr
     assert "pinned" in done.stderr
     assert {name for _, name in items(kept)} == {
         "tiny/one train",
