@@ -76,7 +76,7 @@ def test_ls_names_what_is_there(kept: Run) -> None:
 def test_what_another_dataset_needs_stays(kept: Run) -> None:
     """Removing one of two leaves the file they share, and says so; the other verifies as before."""
     done = kept("cache", "rm", "tiny/one")
-    assert "left 1 thing, 28 B: another dataset needs it too" in done.stderr
+    assert "left 1 item, 28 B: another dataset needs it too" in done.stderr
     assert items(kept) == [
         ("prepared", "tiny/two train"),
         ("raw", "tiny/two: images"),
