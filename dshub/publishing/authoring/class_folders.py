@@ -65,8 +65,8 @@ def outline(
         ReadError: a file cannot be decoded.
     """
     splits = _splits(entries, given)
-    rows = [entry for files in splits for entry in files.entries]
-    feature, example = _feature(rows, kind, progress)
+    in_order = [entry for files in splits for entry in files.entries]
+    feature, example = _feature(in_order, kind, progress)
     result = Outline(TITLES[kind], features={kind: feature}, examples={kind: example})
     labels = [label for files in splits for label in files.labels]
     classes = class_order(labels)

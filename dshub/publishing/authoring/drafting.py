@@ -1,11 +1,11 @@
 """Draft the outline of a dataset, verify its manifest, and publish both with their files."""
 
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dshub import archives
 from dshub.catalog.manifest import Manifest
@@ -62,13 +62,14 @@ def staging(folder: Path) -> Iterator[Path]:
     Raises:
         StoreError: the folder cannot be made.
     """
+    hidden = folder / f".{secrets.token_hex(8)}"
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # cleans up even if the first folder is interrupted
         stack.callback(_remove_empty, missing)
+        stack.callback(shutil.rmtree, hidden, ignore_errors=True)
         with storage_errors(folder, "write", _ELSEWHERE):
-            folder.mkdir(parents=True, exist_ok=True)
-            hidden = stack.enter_context(TemporaryDirectory(prefix=".", dir=folder))
-        yield Path(hidden)
+            hidden.mkdir(parents=True)
+        yield hidden
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
