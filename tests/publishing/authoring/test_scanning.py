@@ -48,7 +48,7 @@ def test_splits_can_lack_columns_but_must_share_one(new: New, data: Path) -> Non
 def test_malformed_line_far_down_is_named(new: New, data: Path) -> None:
     """All lines are checked, not only the first ones."""
     write_text(data / "train.csv", "a,b\n" + "1,2\n" * 50_000 + "1,2,3\n")
-    with pytest.raises(ReadError, match=r"train\.csv: line 50,002 has 3 fields"):
+    with pytest.raises(ReadError, match=r"train\.csv: line 50,002"):
         new(data)
 
 
