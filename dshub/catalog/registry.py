@@ -8,11 +8,12 @@ folder of datasets: `glue` means every dataset whose name begins with `glue/`.
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dshub.catalog.index import IndexStore
-from dshub.catalog.search import Summary, matches, newest_first, unknown
+from dshub.catalog.search import Line, newest_first, unknown
 from dshub.catalog.sources import (
     CatalogSource,
     FolderSource,
@@ -227,24 +228,19 @@ class Registry:
         """Manifests in which every word occurs, in name, title, summary, task, tag or class."""
         return [self.manifest(item.name) for item in self.listing(words)]
 
-    def listing(self, words: Sequence[str] = ()) -> list[Summary]:
+    def listing(self, words: Sequence[str] = ()) -> list[Line]:
         """A line for each dataset in which every word occurs, in the order of `names`.
 
-        A dataset that is in a folder is that of the folder. One with faults is left out, with a
-        warning.
+        The first source that has a dataset lists it. Faulty manifests are left out, with a warning.
         """
-        listed: list[Summary] = []
+        lines: list[Line] = []
         names: set[str] = set()
         for source in self._sources:
-            listed += [
-                summary
-                for summary, classes in source.summaries()
-                if summary.name not in names and matches(words, summary, classes)
-            ]
+            lines += [line for line in source.lines(words) if line.name not in names]
             names.update(source.names())
         for remote in self.remote:
             remote.warn()
-        return sorted(listed, key=lambda item: item.name)
+        return sorted(lines, key=attrgetter("name"))
 
     def _unknown(self, name: str) -> UnknownNameError:
         names = self._names()  # asks, so that notes tell who did not answer

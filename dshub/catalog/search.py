@@ -49,19 +49,53 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The part of a summary that fits a line, quick to decode ten thousand times.
+
+    Attributes:
+        rows: of all splits together.
+        rest: the other fields of the summary as JSON, decoded by `whole`.
+    """
+
+    name: str
+    rows: int
+    size: int | None
+    task: str
+    summary: str
+    rest: msgspec.Raw
+
+    @classmethod
+    def of(cls, item: Summary) -> "Line":
+        """The line of a summary."""
+        rest = {name: getattr(item, name) for name in _REST}
+        rows = sum(item.rows.values())
+        raw = msgspec.Raw(msgspec.json.encode(rest))
+        return cls(item.name, rows, item.size, item.task, item.summary, raw)
+
+    def whole(self) -> Summary:
+        """The summary."""
+        rest = msgspec.json.decode(self.rest)
+        return Summary(name=self.name, size=self.size, task=self.task, summary=self.summary, **rest)
+
+
+_REST = ("version", "title", "tags", "rows", "license", "synthetic")
+
+
+def searchable(item: Summary, classes: Iterable[str]) -> str:
+    """The text that a search looks at."""
+    texts = [item.name, item.title, item.summary, item.task, *item.tags, *classes]
+    return " ".join(texts).casefold()
+
+
+def matches(words: Sequence[str], text: str) -> bool:
+    """True if every word occurs in a `searchable` text."""
+    return all(word.casefold() in text for word in words)
+
+
 def classes(manifest: "Manifest") -> tuple[str, ...]:
     """The names of a dataset's classes."""
     features = manifest.features.values()
     return tuple(name for feature in features for name in getattr(feature, "names", ()))
-
-
-def matches(words: Sequence[str], item: Summary, names_of_classes: Iterable[str]) -> bool:
-    """Whether every word occurs in name, title, summary, task, a tag or a class."""
-    if not words:
-        return True
-    texts = [item.name, item.title, item.summary, item.task, *item.tags, *names_of_classes]
-    text = " ".join(texts).casefold()
-    return all(word.casefold() in text for word in words)
 
 
 def version_key(version: str) -> tuple[int, ...]:

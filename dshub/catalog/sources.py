@@ -6,7 +6,7 @@ Mirrors are another one, see `dshub.mirrors.source`.
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +16,19 @@ import msgspec
 
 from dshub import plugins
 from dshub._validate import NAME, decode
-from dshub.catalog.index import INSIDE, Index, IndexStore, Status, is_settled, status_of
-from dshub.catalog.search import Summary, classes, newest_first
+from dshub.catalog.index import (
+    INSIDE,
+    Index,
+    IndexStore,
+    Status,
+    settled_status_of,
+    status_of,
+)
+from dshub.catalog.search import Line, Summary, classes, matches, newest_first, searchable
 from dshub.errors import DshubError, ManifestError
 
 if TYPE_CHECKING:  # listing datasets parses no manifest
     from dshub.catalog.manifest import Manifest
-
-Summaries = Iterator[tuple[Summary, tuple[str, ...]]]
 
 
 class CatalogSource(Protocol):
@@ -45,8 +50,8 @@ class CatalogSource(Protocol):
     def text(self, name: str, version: str) -> bytes:
         """The bytes of the file of a manifest; raises DshubError where it is in none."""
 
-    def summaries(self) -> Summaries:
-        """The newest version of every dataset, with its classes; faulty ones are left out."""
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
+        """The newest version of each dataset that matches all words; faulty ones are left out."""
 
     def notes(self) -> list[str]:
         """Why a dataset may be missing, for the error of an unknown name."""
@@ -111,10 +116,11 @@ class FolderSource:
         """
         datasets: dict[str, dict[str, Index]] = {}
         for index in self._indexes:
-            for name, version in index.walk():
-                first = datasets.setdefault(name, {}).setdefault(version, index)
-                if first is not index:
-                    _check_same(first, index, name, version)
+            for name, versions in index.walk():
+                if name in datasets:
+                    _add(datasets[name], index, name, versions)
+                else:
+                    datasets[name] = dict.fromkeys(versions, index)
         return datasets
 
     def _of(self, name: str) -> dict[str, Index]:
@@ -125,10 +131,7 @@ class FolderSource:
             return self._looked_up[name]
         versions: dict[str, Index] = {}
         for index in self._indexes:
-            for version in index.versions(name):
-                first = versions.setdefault(version, index)
-                if first is not index:
-                    _check_same(first, index, name, version)
+            _add(versions, index, name, index.versions(name))
         self._looked_up[name] = versions
         return versions
 
@@ -151,15 +154,17 @@ class FolderSource:
     def text(self, name: str, version: str) -> bytes:
         return self.path(name, version).read_bytes()
 
-    def summaries(self) -> Summaries:
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
         for name, versions in self._all.items():
             newest = newest_first(versions)[0] if len(versions) > 1 else next(iter(versions))
+            index = versions[newest]
             try:
-                item = versions[newest].summary(name, newest)
+                line = index.line(name, newest)
             except ManifestError as error:
                 logging.getLogger("dshub").warning("%s; left out", error)
-            else:
-                yield item.summary, item.classes
+                continue
+            if not words or matches(words, index.text(name, newest)):
+                yield line
         for index in self._indexes:
             index.save()
 
@@ -197,27 +202,27 @@ class PackageSource(FolderSource):
     def roots(self) -> Sequence[Path]:
         with suppress(ValueError):
             kept = decode(self._kept() or b"", _Packages)
-            if kept.places == tuple(_places()):
+            if kept.places == tuple(_places(status_of)):
                 return [Path(root) for root in kept.roots]
         return plugins.registries()
 
     def _kept(self) -> bytes | None:
         return None if self._store is None else self._store.read(_PACKAGES)
 
-    def summaries(self) -> Summaries:
-        yield from super().summaries()
-        packages = _Packages(tuple(_places()), tuple(map(str, self.roots)))
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
+        yield from super().lines(words)
+        packages = _Packages(tuple(_places(settled_status_of)), tuple(map(str, self.roots)))
         data = msgspec.json.encode(packages)
-        is_sure = all(is_settled(status) for _, status in packages.places)
+        is_sure = all(status for _, status in packages.places)
         if self._store is not None and is_sure and data != self._kept():
             self._store.write(_PACKAGES, data)
 
 
-def _places() -> Iterator[tuple[str, Status]]:
-    """The folders that packages are in. Their times change with every package."""
+def _places(status: Callable[[str], Status]) -> Iterator[tuple[str, Status]]:
+    """The folders that packages are in. Their status changes with every package."""
     for place in dict.fromkeys(path or "." for path in sys.path):
         with suppress(OSError):
-            yield os.path.abspath(place), status_of(place)  # noqa: PTH100  # as `sys.path` has it
+            yield os.path.abspath(place), status(place)  # noqa: PTH100  # as `sys.path` has it
 
 
 class ManifestSource:
@@ -245,28 +250,38 @@ class ManifestSource:
             hint="write it to a file, and name that",
         )
 
-    def summaries(self) -> Summaries:
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
         for name in self._manifests:
             manifest = self.manifest(name, self.versions(name)[0])
-            yield Summary.of(manifest), classes(manifest)
+            summary = Summary.of(manifest)
+            if matches(words, searchable(summary, classes(manifest))):
+                yield Line.of(summary)
 
     def notes(self) -> list[str]:
         return []
 
 
-def encode_index(root: Path) -> bytes:
-    """The index of a folder, to be put into it for machines that have none."""
+def encode_index(root: Path) -> dict[str, bytes]:
+    """The index of a folder, to be put into it for machines that have none; by file name."""
     index = Index(root)
-    newest: dict[str, str] = {}
-    for name, version in index.walk():
-        newest[name] = newest_first({version, newest.get(name, version)})[0]
-    for name, version in newest.items():
-        index.summary(name, version)
+    for name, versions in index.walk():
+        index.line(name, newest_first(versions)[0])
     return index.encode()
 
 
+def _add(known: dict[str, Index], index: Index, name: str, versions: Sequence[str]) -> None:
+    """Add the versions of a dataset in another folder.
+
+    Raises:
+        DshubError: two folders have different manifests of one version.
+    """
+    for version in versions:
+        first = known.setdefault(version, index)
+        if first is not index:
+            _check_same(first, index, name, version)
+
+
 def _check_same(one: Index, other: Index, name: str, version: str) -> None:
-    """Raise DshubError where two folders have different manifests of one version."""
     paths = [other.path(name, version), one.path(name, version)]
     if paths[0].read_bytes() != paths[1].read_bytes():
         raise DshubError(

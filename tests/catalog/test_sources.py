@@ -47,7 +47,8 @@ def put(root: Path, name: str, version: str = "1.0.0", title: str = "Kuzushiji")
 
 def titles(root: Path, store: Store) -> dict[str, str]:
     """What a new process lists: name@version, and title."""
-    listed = Registry([root], built_in=False, store=store).listing()
+    lines = Registry([root], built_in=False, store=store).listing()
+    listed = [line.whole() for line in lines]
     return {f"{item.name}@{item.version}": item.title for item in listed}
 
 
@@ -127,7 +128,7 @@ def test_faulty_manifest_is_left_out_of_every_listing(
     assert titles(tmp_path, store).keys() == {"faulty@1.0.0", "sound@1.0.0"}
 
 
-@pytest.mark.parametrize("kept", [b"", b"[]", b'{"a":1}', b'["0.0.0",{},{}]', b"\xff\xfe"])
+@pytest.mark.parametrize("kept", [b"", b"[]", b'{"a":1}', b'["0.0.0",{}]', b"\xff\xfe"])
 def test_unusable_index_only_costs_time(tmp_path: Path, kept: bytes) -> None:
     """It is damaged, or another release wrote it: then all is read again."""
     put(tmp_path, "one")
@@ -137,12 +138,32 @@ def test_unusable_index_only_costs_time(tmp_path: Path, kept: bytes) -> None:
     assert titles(tmp_path, store) == {"one@1.0.0": "Kuzushiji"}
 
 
+@pytest.mark.parametrize("kept", [b"", b"[]", None])
+def test_search_does_without_its_part_of_the_index(tmp_path: Path, kept: bytes | None) -> None:
+    """It can be damaged, or older than the other part."""
+    path, store = put(tmp_path, "one", title="before"), Store()
+
+    def found(word: str) -> list[str]:
+        listed = Registry([tmp_path], built_in=False, store=store).listing([word])
+        return [line.name for line in listed]
+
+    assert found("before") == found("tsu") == ["one"]
+    (texts,) = (key for key in store if key.endswith(index.TEXTS))
+    kept = store[texts] if kept is None else kept
+    path.write_text(path.read_text("utf-8").replace("before", "after"), "utf-8")
+    assert found("after") == ["one"]
+    store[texts] = kept
+    assert found("after") == found("tsu") == ["one"]
+    assert found("before") == []
+
+
 def test_shipped_index_says_what_manifests_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Listing an installed dshub parses nothing, until a file differs from the wheel's."""
     path = put(tmp_path, "one", title="aaa")
-    (tmp_path / index.SHIPPED).write_bytes(encode_index(tmp_path))
+    for name, data in encode_index(tmp_path).items():
+        (tmp_path / name).write_bytes(data)
     monkeypatch.setattr(index, "INSIDE", tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(parsing, "parse_as", None)
@@ -228,7 +249,7 @@ def test_packages_are_looked_at_again_when_one_is_installed(
     store = Store()
 
     def names() -> list[str]:
-        return [summary.name for summary, _ in PackageSource(store).summaries()]
+        return [line.name for line in PackageSource(store).lines()]
 
     assert names() == names() == ["own/digits"]
     assert registries.call_count == 1
