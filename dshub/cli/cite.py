@@ -7,8 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from dshub.catalog.bibtex import bibtex
-from dshub.catalog.cff import cff, references
+from dshub.catalog.citations import bibtex, cff, references
 from dshub.catalog.manifest import Citation, Manifest
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from dshub import Registry
-from dshub.catalog.bibtex import bibtex, citations
-from dshub.catalog.cff import cff, references
+from dshub.catalog.citations import bibtex, cff, citations, references
 from dshub.catalog.manifest import Citation
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from dshub.catalog.bibtex import bibtex
+from dshub.catalog.citations import bibtex
 from dshub.catalog.croissant.extracts import content_types, extract, written
 from dshub.catalog.croissant.vocabulary import (
     BYTES,

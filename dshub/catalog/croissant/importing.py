@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dshub._validate import NAME
-from dshub.catalog.bibtex import citations
+from dshub.catalog.citations import citations
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_rows import ImportedRows
 from dshub.catalog.croissant.reading import Note, key_of, load, own, plain, refused

@@ -10,7 +10,7 @@ from typing import Any
 
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
-from dshub.catalog.bibtex import bibtex
+from dshub.catalog.citations import bibtex
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest, Resource, Split
 from dshub.catalog.registry import Registry
