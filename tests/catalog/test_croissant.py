@@ -247,7 +247,7 @@ def test_files_have_the_addresses_of_a_mirror_if_that_is_asked_for() -> None:
     urls = [node["contentUrl"] for node in document["distribution"] if "contentUrl" in node]
     sums = [item.sha256 or "" for item in manifest.resources.values()]
     assert urls == [f"https://m.example/blobs-v1/{value[:2]}/{value}" for value in sums]
-    urls = document["distribution"][0]["dshub:resource"]["urls"]
+    urls = document["dshub:manifest"]["resources"]["train-images"]["urls"]
     assert tuple(urls) == manifest.resources["train-images"].urls
 
 
