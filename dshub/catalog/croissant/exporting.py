@@ -43,7 +43,7 @@ def to_croissant(
         address: returns the URL of a file, such as on a mirror, to use instead of upstream's.
     """
     files = _Files(manifest, address=address, root=free("files", manifest.splits))
-    document: dict[str, Any] = {
+    document = {
         "@context": context(version),
         "@type": "sc:Dataset",
         "name": manifest.name,
@@ -52,16 +52,14 @@ def to_croissant(
         "conformsTo": f"{CONFORMS}{version}",
         "url": manifest.homepage,
         "version": manifest.version,
+        "license": _license(manifest.license.spdx or ""),
+        "keywords": list(manifest.tags),
+        "citeAs": "\n\n".join(map(bibtex, manifest.citations)),
+        "distribution": files.nodes,
+        "recordSet": list(_RecordSets(manifest, files, version).nodes()),
+        MANIFEST: msgspec.to_builtins(manifest),
     }
-    if manifest.license.spdx:
-        document["license"] = _license(manifest.license.spdx)
-    if manifest.tags:
-        document["keywords"] = list(manifest.tags)
-    if manifest.citations:
-        document["citeAs"] = "\n\n".join(map(bibtex, manifest.citations))
-    document["distribution"] = files.nodes
-    document["recordSet"] = list(_RecordSets(manifest, files, version).nodes())
-    return document | {MANIFEST: msgspec.to_builtins(manifest)}
+    return {key: value for key, value in document.items() if value}
 
 
 def _license(spdx: str) -> str:
@@ -205,65 +203,50 @@ class _RecordSets:
     def _named_splits(self) -> Node:
         """The splits, and the purpose of each if its name indicates one."""
         name, url = f"{self._splits}/name", f"{self._splits}/url"
-        data = [{name: split, url: SPLIT_KINDS.get(split, "")} for split in self._manifest.splits]
-        return {
-            "@type": "cr:RecordSet",
-            "@id": self._splits,
-            "name": "splits",
-            "description": "The splits of the dataset.",
-            "dataType": "cr:Split",
-            "key": reference(name),
-            "field": [
-                {"@type": "cr:Field", "@id": name, "name": "name", "dataType": "sc:Text"},
-                {"@type": "cr:Field", "@id": url, "name": "url", "dataType": "sc:URL"},
+        fields = [_field(name, "name", "sc:Text"), _field(url, "url", "sc:URL")]
+        return _record_set(
+            self._splits,
+            "splits",
+            "The splits of the dataset.",
+            fields,
+            dataType="cr:Split",
+            key=reference(name),
+            data=[
+                {name: split, url: SPLIT_KINDS.get(split, "")} for split in self._manifest.splits
             ],
-            "data": data,
-        }
+        )
 
     def _rows(self, name: str, split: Split) -> Node:
-        features = self._manifest.split_features(name)
         source = self._files.source(name, split)
-        fields = [self._field(name, split, column, source) for column in features]
-        if self._version == "1.1":
-            fields.append(self._split_field(name))
-        return {
-            "@type": "cr:RecordSet",
-            "@id": name,
-            "name": name,
-            "description": f"{split.rows:,} rows.",
-            "field": fields,
-        }
+        features = self._manifest.split_features(name)
+        fields = [self._column(name, split, column, source) for column in features]
+        if self._version == "1.1":  # a constant field with the split of the rows
+            own = free("split", self._manifest.features)
+            named = {"field": reference(f"{self._splits}/name")}
+            place = identifier(name, own)
+            fields.append(_field(place, own, "sc:Text", value=name, references=named))
+        return _record_set(name, name, f"{split.rows:,} rows.", fields)
 
-    def _split_field(self, name: str) -> Node:
-        """A constant field with the split of the rows."""
-        field = free("split", self._manifest.features)
-        return {
-            "@type": "cr:Field",
-            "@id": identifier(name, field),
-            "name": field,
-            "description": "The split of the row.",
-            "dataType": "sc:Text",
-            "value": name,
-            "references": {"field": reference(f"{self._splits}/name")},
-        }
-
-    def _field(self, name: str, split: Split, column: str, source: Node) -> Node:
+    def _column(self, name: str, split: Split, column: str, source: Node) -> Node:
         feature = self._manifest.features[column]
         label = _label(feature)
         key = "" if label is None else written(split, column, label)
-        field: Node = {
-            "@type": "cr:Field",
-            "@id": identifier(name, column),
-            "name": column,
-            **types(feature, self._version, numbers=key == "number"),
-            "source": source | dict(extract(split, column) or {}),
-        }
+        more = types(feature, self._version, numbers=key == "number")
+        more["source"] = source | dict(extract(split, column) or {})
         if isinstance(feature, AudioFeature):
-            field["source"]["samplingRate"] = feature.rate
+            more["source"]["samplingRate"] = feature.rate
         if key:
-            place = identifier(self._classes, column, key)
-            field["references"] = {"field": reference(place)}
-        return field
+            more["references"] = {"field": reference(identifier(self._classes, column, key))}
+        return _field(identifier(name, column), column, more.pop("dataType"), **more)
+
+
+def _field(place: str, name: str, kind: str | list[str], **more: Any) -> Node:
+    return {"@type": "cr:Field", "@id": place, "name": name, "dataType": kind, **more}
+
+
+def _record_set(place: str, name: str, description: str, fields: list[Node], **more: Any) -> Node:
+    head = {"@type": "cr:RecordSet", "@id": place, "name": name, "description": description}
+    return {**head, "field": fields, **more}
 
 
 def _label(feature: Feature) -> LabelFeature | None:
@@ -276,30 +259,20 @@ def _label(feature: Feature) -> LabelFeature | None:
 def _enumeration(place: str, name: str, label: LabelFeature) -> Node:
     """The classes of a feature: upstream's number, the name and the code of each."""
     kinds = {"number": ("sc:Integer", "sc:position"), "name": ("sc:Text", "sc:name")}
-    if label.codes:
-        kinds["code"] = ("sc:Text", "sc:identifier")
+    kinds |= {"code": ("sc:Text", "sc:identifier")} if label.codes else {}
+    places = {key: identifier(place, key) for key in kinds}
+    numbers = range(label.first, label.first + len(label.names))
+    rows = zip(numbers, label.names, *([label.codes] if label.codes else []), strict=True)
     fields = [
-        {
-            "@type": "cr:Field",
-            "@id": identifier(place, key),
-            "name": key,
-            "dataType": kind,
-            "equivalentProperty": meaning,
-        }
+        _field(places[key], key, kind, equivalentProperty=meaning)
         for key, (kind, meaning) in kinds.items()
     ]
-    rows = []
-    for i, title in enumerate(label.names):
-        row = {"number": label.first + i, "name": title}
-        row |= {"code": label.codes[i]} if label.codes else {}
-        rows.append({identifier(place, key): value for key, value in row.items()})
-    return {
-        "@type": "cr:RecordSet",
-        "@id": place,
-        "name": f"classes of {name}",
-        "description": f"The meaning of each {name}.",
-        "dataType": "sc:Enumeration",
-        "key": reference(identifier(place, "number")),
-        "field": fields,
-        "data": rows,
-    }
+    return _record_set(
+        place,
+        f"classes of {name}",
+        f"The meaning of each {name}.",
+        fields,
+        dataType="sc:Enumeration",
+        key=reference(places["number"]),
+        data=[dict(zip(places.values(), row, strict=True)) for row in rows],
+    )

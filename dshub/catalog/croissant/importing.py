@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dshub._validate import NAME
+from dshub._validate import NAME, convert
 from dshub.catalog.citations import citations
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_rows import ImportedRows
@@ -83,7 +83,7 @@ def from_croissant(document: Any, *, source: str) -> Imported:
     """
     metadata = load(document, source)
     with suppress(ValueError):
-        manifest = msgspec.convert(own(metadata, MANIFEST), Manifest)
+        manifest = convert(own(metadata, MANIFEST), Manifest)
         return Imported(msgspec.to_builtins(manifest))
     notes: list[Note] = []
     try:
