@@ -1,4 +1,4 @@
-"""Summaries of datasets, searching them, and suggestions for a name that is not found."""
+"""Summaries of datasets, search, and suggestions for unknown names."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -13,12 +13,12 @@ if TYPE_CHECKING:  # listing datasets parses no manifest
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One line of a listing.
+    """The facts of a listing with `--json`.
 
     Attributes:
         rows: of each split.
-        size: bytes to download; None where one file's is unknown.
-        license: SPDX identifier; None where no source states one.
+        size: bytes to download; None if one is unknown.
+        license: SPDX identifier; None if no source states one.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The part of a summary that fits a line, quick to decode ten thousand times.
+    """The part of a summary that fits a line, fast to decode ten thousand times.
 
     Attributes:
         rows: of all splits together.
@@ -99,36 +99,36 @@ def classes(manifest: "Manifest") -> tuple[str, ...]:
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """What versions are ordered by: their numbers."""
+    """The sort key of a version: its numbers."""
     numbers = version.partition("+")[0].split(".")
     return tuple(int(part) if re.fullmatch("[0-9]{1,18}", part) else -1 for part in numbers)
 
 
 def newest_first(versions: Iterable[str]) -> list[str]:
-    """Versions in the order that `Registry.versions` gives them."""
+    """Sort versions, newest first."""
     return sorted(versions, key=version_key, reverse=True)
 
 
 def unknown(name: str, known: Collection[str], notes: Sequence[str] = ()) -> UnknownNameError:
-    """An error that suggests the most likely names.
+    """The error for an unknown name, with suggestions.
 
     Args:
-        name: what the user wrote, such as `MNIST`, `cifar10`, `ylecun/mnist`, `mnist:train`.
+        name: as written by the user, such as `MNIST`, `cifar10`, `ylecun/mnist`, `mnist:train`.
         known: every dataset.
-        notes: further sentences for the hint, such as folders that are missing.
+        notes: further parts of the hint, such as missing folders.
     """
     members = [other for other in known if other.startswith(f"{name}/")]
     if members:
-        hint = "; ".join([f"it is a family, of {', '.join(members)}", *notes])
+        hint = "; ".join([f"it is a family of {', '.join(members)}", *notes])
         return UnknownNameError(kind="single dataset", name=name, close=(), hint=hint)
     close = _closest(re.split("[@:[]", name.removeprefix("hf:"))[0], known)
     hints = [] if close else ["`dshub list` shows every dataset"]
     family, slash, _ = name.partition("/")
     if name.startswith("hf:"):
-        hints.append("names with hf: are for `load`, in Python")
+        hints.append("names with hf: work only with `load` in Python")
     elif not close or (slash and family not in {*known, *_families(known)}):
         asked = name if slash else "owner/name"
-        hints.append(f'load("hf:{asked}") asks the Hugging Face hub')
+        hints.append(f'load("hf:{asked}") loads from the Hugging Face hub')
     hint = "; ".join([*hints, *notes])
     return UnknownNameError(kind="dataset", name=name, close=close, hint=hint)
 
@@ -138,9 +138,9 @@ def _families(known: Collection[str]) -> set[str]:
 
 
 def _closest(name: str, known: Collection[str]) -> list[str]:
-    """The datasets and families that a name can mean: spelled otherwise, cut short or misspelt.
+    """The datasets and families that a differently spelled, shortened or misspelled name can mean.
 
-    A name that differs only in case or hyphens gives one; a beginning gives up to three.
+    A name that differs only in case or hyphens has one; a beginning has up to three.
     """
     import difflib
 
@@ -161,7 +161,7 @@ def _closest(name: str, known: Collection[str]) -> list[str]:
 
 
 def _by_plain(names: Collection[str], *, end: bool = False) -> dict[str, str]:
-    """Names, or their last parts, without case and hyphens; the first of those that agree."""
+    """Names by their spelling, or that of their last part, without case and hyphens."""
     by_plain: dict[str, str] = {}
     for name in names:
         by_plain.setdefault(_plain(name.rpartition("/")[2] if end else name), name)

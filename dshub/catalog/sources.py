@@ -1,6 +1,6 @@
-"""The sources of a catalog: folders of `<name>/<version>.toml`, packages, given manifests.
+"""Sources of manifests: folders of `<name>/<version>.toml`, packages, manifests in memory.
 
-Mirrors are another one, see `dshub.mirrors.source`.
+Mirrors are another source; see `dshub.mirrors.source`.
 """
 
 import logging
@@ -32,55 +32,55 @@ if TYPE_CHECKING:  # listing datasets parses no manifest
 
 
 class CatalogSource(Protocol):
-    """Somewhere datasets are found."""
+    """A source of manifests."""
 
     @property
     def adds_versions(self) -> bool:
-        """Whether datasets of sources before this one can have further versions here."""
+        """True if it can have further versions of datasets in earlier sources."""
 
     def names(self) -> Collection[str]:
         """Every dataset."""
 
     def versions(self, name: str) -> Sequence[str]:
-        """The versions of a dataset, newest first; empty where the source does not have it."""
+        """The versions of a dataset, newest first; empty if the source does not have it."""
 
     def manifest(self, name: str, version: str) -> "Manifest":
-        """The manifest of a version that the source has; raises ManifestError."""
+        """The manifest of a version; raises ManifestError."""
 
     def text(self, name: str, version: str) -> bytes:
-        """The bytes of the file of a manifest; raises DshubError where it is in none."""
+        """The bytes of a manifest's file; raises DshubError if it is not in a file."""
 
     def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
-        """The newest version of each dataset that matches all words; faulty ones are left out."""
+        """The newest version of each dataset that contains all words, without faulty ones."""
 
     def notes(self) -> list[str]:
-        """Why a dataset may be missing, for the error of an unknown name."""
+        """Reasons why a dataset can be missing, for the error of an unknown name."""
 
 
 @runtime_checkable
 class RemoteSource(CatalogSource, Protocol):
-    """A source on other machines, which is asked for as little as possible."""
+    """A source on other machines, with as few requests as possible."""
 
     def at_hand(self) -> "RemoteSource":
-        """The same source as far as it is on this machine."""
+        """The same source without any request."""
 
     def warn(self) -> None:
-        """Warn of what could not be asked, once."""
+        """Warn once of unreachable machines."""
 
     def rows(self, name: str, version: str) -> list[tuple[str, str]]:
-        """`Manifest.digest` of each manifest of a version, and where it is."""
+        """`Manifest.digest` and address of each manifest of a version."""
 
     def checksums(self) -> frozenset[str]:
-        """The checksums of listed files, as digits; nothing is asked."""
+        """The checksums of listed files as hexadecimal digits, without a request."""
 
     def take_table(self, manifest: "Manifest", split: str, key: str, recipe: Any) -> bool:
-        """Put the table of a split into the cache, if the source has it.
+        """Download the table of a split into the cache; False if the source does not have it.
 
         Args:
             manifest: of the dataset.
             split: one of its splits.
             key: of the table's recipe.
-            recipe: what `table.json` has to say about how the table was made.
+            recipe: the expected recipe in `table.json`.
         """
 
 
@@ -88,15 +88,15 @@ class FolderSource:
     """Folders of `<name>/<version>.toml`; a name can have a family, `glue/cola`.
 
     Args:
-        roots: the folders; missing ones are empty.
-        store: keeps indexes of them between processes.
+        roots: the folders; missing ones count as empty.
+        store: keeps their indexes between processes.
     """
 
     adds_versions = True
 
     def __init__(self, roots: Sequence[Path] = (), store: IndexStore | None = None) -> None:
         self._given, self._store = roots, store
-        self._looked_up: dict[str, dict[str, Index]] = {}  # so that nothing changes in between
+        self._looked_up: dict[str, dict[str, Index]] = {}  # so that answers stay consistent
 
     @cached_property
     def roots(self) -> Sequence[Path]:
@@ -170,9 +170,9 @@ class FolderSource:
 
     def notes(self) -> list[str]:
         return [
-            f"the folder {root}, which is to hold manifests, is not there"
+            f"the folder {root} of manifests does not exist"
             for root in self.roots
-            if not os.path.isdir(root)  # noqa: PTH112  # or closed
+            if not os.path.isdir(root)  # noqa: PTH112  # also False without permission
         ]
 
 
@@ -180,7 +180,7 @@ _PACKAGES = "packages"
 
 
 class _Packages(msgspec.Struct, frozen=True, array_like=True):
-    """The folders that packages announced while the folders of packages had a status."""
+    """The folders of manifests that packages announced, and the status of their own folders."""
 
     places: tuple[tuple[str, Status], ...]
     roots: tuple[str, ...]
@@ -189,8 +189,8 @@ class _Packages(msgspec.Struct, frozen=True, array_like=True):
 class PackageSource(FolderSource):
     """Folders that installed packages announce; see `dshub.plugins.registries`.
 
-    A package cannot add versions to datasets of others. Looking for announcements takes as long
-    as everything else, so the folders are remembered until a package is installed or removed.
+    A package cannot add versions to datasets of others. Searching packages takes as long as the
+    rest of a listing, so its result is kept until a package is installed or removed.
     """
 
     adds_versions = False
@@ -219,14 +219,14 @@ class PackageSource(FolderSource):
 
 
 def _places(status: Callable[[str], Status]) -> Iterator[tuple[str, Status]]:
-    """The folders that packages are in. Their status changes with every package."""
+    """The folders with packages. Their status changes with every installation."""
     for place in dict.fromkeys(path or "." for path in sys.path):
         with suppress(OSError):
             yield os.path.abspath(place), status(place)  # noqa: PTH100  # as `sys.path` has it
 
 
 class ManifestSource:
-    """Manifests that are in no folder, such as synthetic stand-ins."""
+    """Manifests in memory, such as those of synthetic data."""
 
     adds_versions = True
 
@@ -246,8 +246,8 @@ class ManifestSource:
 
     def text(self, name: str, version: str) -> bytes:
         raise DshubError(
-            f"the manifest of {name}@{version} is in no file",
-            hint="write it to a file, and name that",
+            f"the manifest of {name}@{version} is not in a file",
+            hint="write it to a file, and use the path of the file",
         )
 
     def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
@@ -262,7 +262,7 @@ class ManifestSource:
 
 
 def encode_index(root: Path) -> dict[str, bytes]:
-    """The index of a folder, to be put into it for machines that have none; by file name."""
+    """The index of a folder, by file name, for machines without an index of their own."""
     index = Index(root)
     for name, versions in index.walk():
         index.line(name, newest_first(versions)[0])
@@ -291,5 +291,5 @@ def _check_same(one: Index, other: Index, name: str, version: str) -> None:
 
 
 def built_in_root() -> Path:
-    """The folder of dshub's own manifests: inside the package, or beside it in a checkout."""
+    """The folder of dshub's own manifests, inside the package or beside it in a checkout."""
     return INSIDE if INSIDE.is_dir() else INSIDE.parents[1] / "registry"
