@@ -1,6 +1,7 @@
 """Check what types cannot: rules about several fields of a manifest, and addresses."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from typing import TypeVar, assert_never
@@ -113,14 +114,9 @@ def unused(name: str, taken: Container[str], separator: str) -> str:
     high = 2
     while f"{name}{separator}{high}" in taken:
         high *= 2
-    low = high // 2  # taken; a search between the two takes few steps however many are taken
-    while high - low > 1:
-        middle = (low + high) // 2
-        if f"{name}{separator}{middle}" in taken:
-            low = middle
-        else:
-            high = middle
-    return f"{name}{separator}{high}"
+    low = high // 2 + 1  # a search from here takes few steps, however many are taken
+    free = bisect_left(range(low, high), 1, key=lambda i: f"{name}{separator}{i}" not in taken)
+    return f"{name}{separator}{low + free}"
 
 
 def _check_columns(manifest: Manifest) -> Iterator[Fault]:

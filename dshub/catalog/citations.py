@@ -92,9 +92,12 @@ def _balanced(text: str) -> str:
 
 
 _ENTRY = re.compile(r"@\s*(\w+)\s*\{\s*([^\s,{}]+)\s*,")
-_FIELD = re.compile(r"\s*+,?\s*+(\w++)\s*+=\s*+")
-_BARE = re.compile(r'[^\s,{}"][^\s,{}]*')
-_DELIMITER = re.compile(r'[{}"]')
+_FIELD = re.compile(  # a value in braces, which can hold two more levels, in quotes, or bare
+    r"\b(\w++)\s*+=\s*+(?:"
+    r"\{((?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\})*+\})*+)\}"
+    r'|"([^"]*+)"'
+    r'|([^\s,{}"]++))'
+)
 
 
 def citations(text: str) -> Iterator[dict[str, Any]]:
@@ -104,7 +107,7 @@ def citations(text: str) -> Iterator[dict[str, Any]]:
     """
     parts = _ENTRY.split(text)
     for kind, key, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        fields = dict(_fields(body))
+        fields = {match[1].lower(): match[match.lastindex or 0] for match in _FIELD.finditer(body)}
         if {"title", "author"} <= fields.keys():
             yield _citation(kind.lower(), key, fields)
 
@@ -148,28 +151,6 @@ def _plain(text: str) -> str:
         r"\\(text[a-z]+|[&%$#_])(\{\})?", lambda match: _SIGNS.get(match[1], match[0]), text
     )
     return " ".join(text.replace("{", "").replace("}", "").split())
-
-
-def _fields(text: str) -> Iterator[tuple[str, str]]:
-    """The fields of an entry, with values in braces, in quotes, or bare."""
-    at = 0
-    while match := _FIELD.match(text, at):
-        value, at = _value(text, match.end())
-        if value:
-            yield match[1].lower(), value
-
-
-def _value(text: str, at: int) -> tuple[str, int]:
-    """A value and its end."""
-    if bare := _BARE.match(text, at):
-        return bare[0], bare.end()
-    closing = "}" if text[at : at + 1] == "{" else '"'
-    depth = 0
-    for sign in _DELIMITER.finditer(text, at):
-        depth += {"{": 1, "}": -1}.get(sign[0], 0)
-        if depth == 0 and sign[0] == closing and sign.start() > at:
-            return text[at + 1 : sign.start()], sign.end()
-    return "", len(text)
 
 
 _SUFFIXES = {"Jr.", "Sr.", "II", "III", "IV"}
