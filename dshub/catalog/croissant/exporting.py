@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from dshub.catalog.citations import bibtex
-from dshub.catalog.croissant.extracts import content_types, extract, written
+from dshub.catalog.croissant.extracts import class_form, content_types, extract
 from dshub.catalog.croissant.vocabulary import (
     BYTES,
     CONFORMS,
@@ -230,7 +230,7 @@ class _RecordSets:
     def _column(self, name: str, split: Split, column: str, source: Node) -> Node:
         feature = self._manifest.features[column]
         label = _label(feature)
-        key = "" if label is None else written(split, column, label)
+        key = "" if label is None else class_form(split, column, label)
         more = types(feature, self._version, numbers=key == "number")
         more["source"] = source | dict(extract(split, column) or {})
         if isinstance(feature, AudioFeature):
