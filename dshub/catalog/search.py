@@ -35,17 +35,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @classmethod
     def of(cls, manifest: "Manifest") -> "Summary":
         """The summary of a manifest."""
+        same = ("name", "version", "title", "summary", "task", "tags", "size", "synthetic")
         return Summary(
-            name=manifest.name,
-            version=manifest.version,
-            title=manifest.title,
-            summary=manifest.summary,
-            task=manifest.task,
-            tags=manifest.tags,
+            **{name: getattr(manifest, name) for name in same},
             rows={name: split.rows for name, split in manifest.splits.items()},
-            size=manifest.size,
             license=manifest.license.spdx,
-            synthetic=manifest.synthetic,
         )
 
 
