@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub import Registry, Settings
+from dshub import Hub, Registry, Settings
 from dshub.catalog.sources import built_in_root
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 
@@ -91,3 +91,36 @@ def test_missing_folder_is_named_in_the_error_of_an_unknown_dataset(
     with pytest.raises(UnknownNameError) as caught:
         registry.manifest("own/other")
     assert str(tmp_path / "regsitry") in caught.value.hint
+
+
+def test_missing_and_empty_folders_have_no_datasets(tmp_path: Path) -> None:
+    """Also a file in place of a folder, and folders without manifests."""
+    (tmp_path / "file").touch()
+    (tmp_path / "empty" / "name").mkdir(parents=True)
+    (tmp_path / "empty" / "README.md").touch()
+    roots = [tmp_path / "gone", tmp_path / "file", tmp_path / "empty"]
+    assert Registry(roots, built_in=False).names() == []
+    assert Registry(roots).names() == Registry().names()
+
+
+def test_family_in_place_of_a_dataset_suggests_its_members(hub: Hub) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        hub.load("emnist", "train")
+    assert "emnist/letters" in caught.value.hint
+
+
+@pytest.mark.parametrize("typed", ["no-such-thing", "quite unknown", "", "@1.0.0"])
+def test_name_unlike_any_other_suggests_a_list(typed: str) -> None:
+    """Without a wrong guess."""
+    with pytest.raises(UnknownNameError) as caught:
+        Registry().expand([typed])
+    assert caught.value.close == ()
+    assert "dshub list" in caught.value.hint
+
+
+def test_path_of_every_version_works_as_a_name() -> None:
+    registry = Registry()
+    for name in registry.names():
+        for version in registry.versions(name):
+            identifier = f"{name}@{version}"
+            assert registry.manifest(str(registry.file(identifier))).identifier == identifier
