@@ -10,7 +10,7 @@ from tests.catalog.faulty import ADDRESS, GOOD, faults_of
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('homepage = "', 'homepage = "javascript:alert(1)//', "homepage: 'javascript:"),
         ('homepage = "', 'homepage = "data:text/html,', "must be an http or https address"),
@@ -20,10 +20,10 @@ from tests.catalog.faulty import ADDRESS, GOOD, faults_of
     ],
     ids=["script", "page of its own", "file", "file twice", "one name, two files"],
 )
-def test_misleading_value_is_a_fault(old: str, new: str, told: str) -> None:
+def test_misleading_value_is_a_fault(old: str, new: str, message: str) -> None:
     """Links that run code, duplicate rows, files of one name."""
     assert old in GOOD
-    assert told in "".join(map(str, faults_of(GOOD.replace(old, new, 1)).values()))
+    assert message in "".join(map(str, faults_of(GOOD.replace(old, new, 1)).values()))
 
 
 def test_password_in_an_address_is_not_shown() -> None:

@@ -75,7 +75,7 @@ def test_invalid_value_is_a_fault(old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "field", "told"),
+    ("limits", "field", "message"),
     [
         ("{ ratio = 0 }", ".ratio", "must be at least 1"),
         ("{ members = -5, ratio = 10 }", ".members", "must be at least 1"),
@@ -86,12 +86,12 @@ def test_invalid_value_is_a_fault(old: str, new: str) -> None:
         ("1000", "", "expected a table"),
     ],
 )
-def test_invalid_limit_is_a_fault_with_its_line(limits: str, field: str, told: str) -> None:
+def test_invalid_limit_is_a_fault_with_its_line(limits: str, field: str, message: str) -> None:
     text = GOOD.replace("size = 26421880", f"size = 26421880\nlimits = {limits}", 1)
     found = faults_of(text)
     assert list(found) == [f"resources.train-images.limits{field}"]
     (fault,) = found.values()
-    assert told in fault.message
+    assert message in fault.message
     assert fault.line is not None
     assert text.splitlines()[fault.line - 1] == f"limits = {limits}"
 

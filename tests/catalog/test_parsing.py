@@ -14,7 +14,7 @@ schema = 1
 name = "tiny"
 version = "1.0.0"
 title = "Tiny"
-summary = "Two pictures."
+summary = "Two images."
 task = "image-classification"
 homepage = "https://data.example/tiny"
 supervised = ["image", "label"]
@@ -87,7 +87,7 @@ def test_every_fault_is_reported_with_its_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('name = "tiny"', 'name = "../../etc/tiny"', "name: "),
         ('name = "tiny"', 'name = "/tiny"', "name: "),
@@ -106,7 +106,7 @@ def test_every_fault_is_reported_with_its_line() -> None:
         ("0123456789abcdef" * 4, "0123456789ABCDEF" * 4, "64 lower-case"),
         ("https://data.example/images.gz", "file:///etc/passwd", "http or https"),
         ("https://data.example/images.gz", "https://me:secret@data.example/x", "http or https"),
-        ('image = "images"', 'image = "pictures"', "not among the resources"),
+        ('image = "images"', 'image = "photos"', "not among the resources"),
         ('image = "images"', 'image = "images:../../x"', "leads out"),
         ('image = "images"', 'image = "labels"', "no split uses it"),
         ('format = "idx"', 'format = "os.system"', "not a reader"),
@@ -118,9 +118,9 @@ def test_every_fault_is_reported_with_its_line() -> None:
         ('supervised = ["image", "label"]', 'supervised = ["image", "y"]', "not among"),
     ],
 )
-def test_fault_names_its_place_and_problem(old: str, new: str, told: str) -> None:
+def test_fault_names_its_place_and_problem(old: str, new: str, message: str) -> None:
     assert old in GOOD
-    assert any(told in fault for fault in faults_of(GOOD.replace(old, new)))
+    assert any(message in fault for fault in faults_of(GOOD.replace(old, new)))
 
 
 def test_resource_without_a_checksum_is_refused() -> None:
@@ -148,7 +148,7 @@ def test_digest_changes_with_anything_that_affects_rows() -> None:
     digest = parse(GOOD, source="x").digest
     for old, new in [
         ("https://data.example/images.gz", "https://other.example/images.gz"),
-        ("Two pictures.", "Two small pictures."),
+        ("Two images.", "Two small images."),
         ("[features.image]", '[license]\nspdx = "MIT"\n\n[features.image]'),
     ]:
         assert changed(GOOD, old, new).digest == digest

@@ -92,14 +92,14 @@ def test_every_dataset_is_valid_croissant(judged: Judge, version: Any) -> None:
     for manifest, answer in zip(manifests, answers, strict=True):
         assert answer["errors"] == []
         lacking = {"datePublished", *(() if manifest.license.spdx else ("license",))}
-        told = f"[Metadata({manifest.name})]"
+        prefix = f"[Metadata({manifest.name})]"
         expected = {
-            f'{told} Property "https://schema.org/{name}" is recommended, but does not exist.'
+            f'{prefix} Property "https://schema.org/{name}" is recommended, but does not exist.'
             for name in lacking
         }
         if not manifest.citations:
             property_ = "http://mlcommons.org/croissant/citeAs"
-            expected.add(f'{told} Property "{property_}" is recommended, but does not exist.')
+            expected.add(f'{prefix} Property "{property_}" is recommended, but does not exist.')
         assert set(answer["warnings"]) == expected
 
 
@@ -212,11 +212,11 @@ def test_mlcroissant_loads_columns_of_parquet(judged: Judge, folder: Path, url: 
 
     path = folder / "rows.parquet"
     words = [["a", "b"], ["c"]]
-    pictures = [{"bytes": _png((255, 0, 0))}, {"bytes": _png((0, 0, 255))}]
-    pq.write_table(pa.table({"Words": words, "n": [3, -4], "picture": pictures}), path)
+    photos = [{"bytes": _png((255, 0, 0))}, {"bytes": _png((0, 0, 255))}]
+    pq.write_table(pa.table({"Words": words, "n": [3, -4], "photo": photos}), path)
     features = {"words": {"kind": "list", "of": TEXT}, "count": INTEGER}
     features |= {"image": {"kind": "image", "encoding": "any"}}
-    columns = {"words": "Words", "count": "n", "image": "picture.bytes"}
+    columns = {"words": "Words", "count": "n", "image": "photo.bytes"}
     reader = {"format": "parquet", "columns": columns}
     assert loaded(judged, described(path, url, features, reader)) == [
         {"words": ["a", "b"], "count": 3, "image": [[255, 0, 0]]},
@@ -234,17 +234,17 @@ def _png(color: tuple[int, int, int]) -> bytes:
 def test_mlcroissant_loads_images_in_class_folders(judged: Judge, folder: Path, url: str) -> None:
     """Pixels, and the class in the path."""
     colors = {"train/cat/1.png": (255, 0, 0), "train/dog/2.png": (0, 0, 255)}
-    with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
+    with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
         for name, color in colors.items():
             archive.writestr(name, _png(color))
-        archive.writestr("test/cat/3.png", b"no picture")
+        archive.writestr("test/cat/3.png", b"no photo")
     features = {
         "image": {"kind": "image", "encoding": "png"},
         "label": {"kind": "label", "names": ["cat", "dog"]},
     }
     reader = {"format": "folder", "path": "train/{label}/{name}.png"}
     files = {"image": "file:train/*/*.png"}
-    manifest = described(folder / "pictures.zip", url, features, reader, files=files)
+    manifest = described(folder / "photos.zip", url, features, reader, files=files)
     rows = sorted(loaded(judged, manifest), key=lambda row: str(row["label"]))
     assert rows == [
         {"image": [[255, 0, 0]], "label": "cat"},

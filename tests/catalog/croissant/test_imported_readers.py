@@ -41,31 +41,31 @@ def test_images_in_an_archive_are_read_with_columns_of_their_paths() -> None:
         file("all.zip", "application/zip"),
         {
             "@type": "cr:FileSet",
-            "@id": "pictures",
+            "@id": "photos",
             "containedIn": {"@id": "all.zip"},
             "encodingFormat": "image/jpeg",
             "includes": "train/*/*.jpg",
         },
     ]
-    picture = field("picture", "sc:ImageObject", "pictures", of="fileSet", fileProperty="content")
-    kind = field("kind", "sc:Text", "pictures", of="fileSet", fileProperty="fullpath")
+    photo = field("photo", "sc:ImageObject", "photos", of="fileSet", fileProperty="content")
+    kind = field("kind", "sc:Text", "photos", of="fileSet", fileProperty="fullpath")
     for pattern in (r"^train/([^/]+)/.*\.jpg$", r"^(?:.*/)?train/([^/]+)/[^/]+\.jpg$"):
         kind["source"]["transform"] = {"regex": pattern}
-        split = read(files, picture, kind).content["splits"]["rows"]
-        assert split["files"] == {"picture": "all-zip:train/*/*.jpg"}
+        split = read(files, photo, kind).content["splits"]["rows"]
+        assert split["files"] == {"photo": "all-zip:train/*/*.jpg"}
         assert split["reader"] == {"format": "folder", "path": "train/{kind}/{name}.jpg"}
     kind["source"]["transform"] = {"regex": r"train/(?=(x|y))"}
-    imported = read(files, picture, kind)
+    imported = read(files, photo, kind)
     assert "reader" not in imported.content["splits"]["rows"]
     assert "choose a reader" in notes_of(imported)["rows"]
 
 
 def test_images_in_parquet_are_fields_of_a_struct() -> None:
     """A column and a path inside it, as in documents of Hugging Face."""
-    picture = field("picture", "sc:ImageObject", "rows.parquet", column="image")
-    picture["source"]["transform"] = {"jsonPath": "bytes"}
+    photo = field("photo", "sc:ImageObject", "rows.parquet", column="image")
+    photo["source"]["transform"] = {"jsonPath": "bytes"}
     label = field("label", "sc:Integer", "rows.parquet", column="fine label")
-    imported = read([file("rows.parquet", "application/x-parquet")], picture, label)
-    assert imported.content["features"]["picture"] == {"kind": "image", "encoding": "any"}
-    columns = {"picture": "image.bytes", "label": "fine label"}
+    imported = read([file("rows.parquet", "application/x-parquet")], photo, label)
+    assert imported.content["features"]["photo"] == {"kind": "image", "encoding": "any"}
+    columns = {"photo": "image.bytes", "label": "fine label"}
     assert imported.content["splits"]["rows"]["reader"] == {"format": "parquet", "columns": columns}

@@ -41,7 +41,7 @@ UNUSUAL: dict[str, Any] = {
     "summary": "Every kind of feature, and files in every place.",
     "task": "none",
     "homepage": "https://data.example/",
-    "supervised": ["picture", "kind"],
+    "supervised": ["photo", "kind"],
     "license": {"spdx": "CC-BY-4.0", "source": "https://data.example/", "note": "really"},
     "citations": [
         {"type": "misc", "key": "a", "title": "A {B} and C}", "author": ["Smith and Sons", "X"]}
@@ -68,7 +68,7 @@ UNUSUAL: dict[str, Any] = {
         },
     },
     "features": {
-        "picture": {"kind": "image", "encoding": "jpeg"},
+        "photo": {"kind": "image", "encoding": "jpeg"},
         "drawing": {"kind": "image", "encoding": "any", "shape": [8, 8, 1]},
         "pixels": {"kind": "image", "shape": [2, 3, 4], "dtype": "float32"},
         "sound": {"kind": "audio", "rate": 16000, "channels": 2, "encoding": "flac"},
@@ -86,7 +86,7 @@ UNUSUAL: dict[str, Any] = {
             "rows": 3,
             "reader": {"format": "folder", "path": "a b/{kind}/{name}.jpg"},
             "files": {
-                "picture": ["train:a b/*.jpg", "train:c?[x].jpg", "more:inner.tar:*"],
+                "photo": ["train:a b/*.jpg", "train:c?[x].jpg", "more:inner.tar:*"],
                 "list": "by-hand",
             },
             "steps": [
@@ -221,9 +221,9 @@ def test_readers_with_a_croissant_description_survive_without_own_terms() -> Non
         "json": {"rows": "more:a.jsonl"},
         "document": {"rows": "more:a.json"},
         "lines": {"text": "more:a.txt"},
-        "folder": {"picture": "more:train/*/*.jpg"},
+        "folder": {"photo": "more:train/*/*.jpg"},
     }
-    columns = {"folder": ["picture", "kind"]}
+    columns = {"folder": ["photo", "kind"]}
     content = UNUSUAL | {"splits": {}}
     for key, reader in readers.items():
         kept = columns.get(key, ["text"])
