@@ -21,7 +21,7 @@ from dshub._validate import decode
 from dshub.catalog.search import Line, Summary, classes, searchable
 
 INSIDE = Path(__file__).parents[1] / "_registry"  # dshub's own manifests, in the wheel
-FOLDERS, TEXTS = "", "-texts"  # the parts of an index; only a search reads the second
+FOLDERS, TEXTS = "", "texts"  # the parts of an index; only a search reads the second
 _SETTLED = 3_000_000_000  # nanoseconds; no file system's clock is coarser
 
 Status = int  # a digest of size and times of change; one number is faster to decode than three
@@ -91,7 +91,7 @@ class Index:
     def _read(self, part: str, kind: type[T]) -> dict[str, T]:
         data = self._store.read(self._key + part) if self._store is not None else None
         if data is None and self._root == str(INSIDE):
-            data = _bytes(INSIDE / f"index{part}.json")
+            data = _bytes(INSIDE / _shipped(part))
         with suppress(ValueError):
             content = decode(data or b"", _Content[kind])  # type: ignore[valid-type]
             if content.release == __version__:
@@ -167,7 +167,7 @@ class Index:
         for name, folder in self._new.items():
             listed = folder.listed and replace(folder.listed, status=_UNSURE)
             self._new[name] = replace(folder, status=_UNSURE, listed=listed)
-        return {f"index{part}.json": data for part, data in self._parts()}
+        return {_shipped(part): data for part, data in self._parts()}
 
     def save(self) -> None:
         """Keep what changed for the next process."""
@@ -224,6 +224,11 @@ def _list(path: str, old: Folder | None) -> Folder:
             elif entry.is_dir():
                 folders.append(entry.name)
     return Folder(status, tuple(versions), tuple(folders), old.listed if old else None)
+
+
+def _shipped(part: str) -> str:
+    """The file of a part in the wheel."""
+    return f"{part or 'index'}.json"
 
 
 def _digest(data: bytes) -> str:

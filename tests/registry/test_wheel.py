@@ -23,7 +23,7 @@ def test_wheel_contains_the_registry_and_no_tests(tmp_path: Path) -> None:
     manifests = {f"dshub/_registry/{path.relative_to(root)}" for path in root.rglob("*.toml")}
     assert manifests
     assert manifests <= names
-    assert {"dshub/_registry/index.json", "dshub/_registry/index-texts.json"} <= names
+    assert {"dshub/_registry/index.json", "dshub/_registry/texts.json"} <= names
     assert "dshub/py.typed" in names
     pages = ROOT / "dshub" / "publishing" / "site"
     beside = [path for kind in ("templates", "assets") for path in (pages / kind).iterdir()]
