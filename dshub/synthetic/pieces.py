@@ -1,7 +1,7 @@
 """Write synthetic raw files in the layout of the original ones.
 
 Make the rows of a split, undo its steps, and have its reader write the rest. Splits whose readers
-share files (one file for all, told apart by a step) are written together.
+share files, which a step divides, are written together.
 """
 
 import fnmatch
@@ -64,7 +64,7 @@ def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str
 def _write_group(
     group: Sequence[tuple[str, Undone]], files: "_Files", first: int
 ) -> Iterator[tuple[Listed, "_Output"]]:
-    """Write splits that share files; yields the rows of lists, several of which may share a file.
+    """Write splits that share files; yields the rows of the lists that steps read.
 
     Args:
         first: the number of the first row; later rows count on.

@@ -91,7 +91,7 @@ def assert_same(expected: Any, actual: Any) -> None:
 
 
 class Translated(ABC):
-    """What the suites need to know about an adapter.
+    """Conversions from an adapter for the suites.
 
     Attributes:
         name: of the adapter.
@@ -142,7 +142,7 @@ class RowsTests(Translated):
             assert_same(list(fewer), self.rows_of(fewer))
 
     def test_empty_views_have_no_rows(self) -> None:
-        """Whatever the columns hold."""
+        """For columns of every kind."""
         for dataset in (example(), varied(), varied().decode(on=False)):
             assert self.rows_of(dataset.take(0)) == []
 

@@ -26,7 +26,7 @@ _STATUSES = {status.value for status in HTTPStatus}
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with a response, and how often.
+    """An error in a response, and how often it happens.
 
     Attributes:
         kind: a name in `KINDS`, or several, applied in order.

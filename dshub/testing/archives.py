@@ -26,7 +26,7 @@ class ArchiveTests(ABC):
             stream has one member without a name.
         in_order: member names in the order that readers get them.
         guarded: the kind stores checksums of its content.
-        recognised: bytes from which a file is recognized as the kind.
+        recognised: bytes that a file needs to be recognized as the kind.
     """
 
     suffix: str

@@ -85,7 +85,7 @@ class ReaderTests(ABC):
         return pa.Table.from_batches(self.batches(data))
 
     def batches(self, data: Written) -> list[pa.RecordBatch]:
-        """Read all rows in the batches that the reader yields; none if there are no rows."""
+        """Read all rows in the batches that the reader yields."""
         files = {
             part: [
                 MemoryFile(f"{part}-file:{member}", content, member)
