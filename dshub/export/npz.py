@@ -59,25 +59,28 @@ class Npz(Exporter):
         target = path.with_suffix(".npz")
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for name, feature in rows.features.items():
-                dtype = _dtype(rows, name)
-                header = {
-                    "descr": np.lib.format.dtype_to_descr(dtype),
-                    "fortran_order": False,
-                    "shape": (rows.count, *_shape(feature)),
-                }
                 with _member(archive, name) as sink:
-                    np.lib.format.write_array_header_1_0(sink, header)
-                    for values in _values(rows, name):
-                        sink.write(np.asarray(values, dtype).tobytes())
+                    _write_column(sink, rows, name)
+                rows = replace(rows, advance=int)  # progress counts rows once
                 if isinstance(feature, LabelFeature):
                     with _member(archive, f"{name}_names") as sink:
                         np.lib.format.write_array(sink, np.array(feature.names))
-                rows = replace(rows, advance=int)  # progress counts rows once
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
     info = zipfile.ZipInfo(f"{name}.npy", _DATE)
     return cast("BinaryIO", archive.open(info, "w", force_zip64=True))
+
+
+def _write_column(sink: BinaryIO, rows: Rows, name: str) -> None:
+    dtype, shape = _dtype(rows, name), _shape(rows.features[name])
+    header = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": (rows.count, *shape),
+    }
+    np.lib.format.write_array_header_1_0(sink, header)
+    sink.writelines(np.asarray(values, dtype).tobytes() for values in _values(rows, name))
 
 
 def _values(rows: Rows, name: str) -> Iterator[Any]:

@@ -233,6 +233,13 @@ class _Server(ThreadingTCPServer):
         self.open.discard(request)
         super().shutdown_request(request)
 
+    def close_connections(self) -> None:
+        """End all responses in progress."""
+        self.closing.set()
+        for connection in list(self.open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that left."""
 
@@ -265,8 +272,5 @@ def faulty_server(
             yield state
         finally:
             server.shutdown()
-            server.closing.set()
-            for connection in list(server.open):
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+            server.close_connections()
             thread.join()
