@@ -63,8 +63,7 @@ class Npz(Exporter):
                     _write_column(sink, rows, name)
                 rows = replace(rows, advance=int)  # progress counts rows once
                 if isinstance(feature, LabelFeature):
-                    with _member(archive, f"{name}_names") as sink:
-                        np.lib.format.write_array(sink, np.array(feature.names))
+                    _write_names(archive, name, feature)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
@@ -81,6 +80,11 @@ def _write_column(sink: BinaryIO, rows: Rows, name: str) -> None:
     }
     np.lib.format.write_array_header_1_0(sink, header)
     sink.writelines(np.asarray(values, dtype).tobytes() for values in _values(rows, name))
+
+
+def _write_names(archive: zipfile.ZipFile, name: str, feature: LabelFeature) -> None:
+    with _member(archive, f"{name}_names") as sink:
+        np.lib.format.write_array(sink, np.array(feature.names))
 
 
 def _values(rows: Rows, name: str) -> Iterator[Any]:
