@@ -8,7 +8,7 @@ import fnmatch
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -99,21 +99,16 @@ class _Output:
     def members(self) -> Sequence[str]:
         return [reference.partition(":")[2] for reference in self.references]
 
-    @contextmanager
-    def create(self, member: str) -> Iterator[BinaryIO]:
-        with self.files.create(self._resource(member), member) as sink:
-            yield sink
-
-    def _resource(self, member: str) -> str:
-        """The first resource that takes such a member and has none of that name yet."""
-        split = [reference.partition(":") for reference in self.references]
+    def create(self, member: str) -> AbstractContextManager[BinaryIO]:
+        """Create a file in the first resource that takes the member and does not have it yet."""
+        parts = [reference.partition(":") for reference in self.references]
         fitting = [
             resource
-            for resource, _, pattern in split
+            for resource, _, pattern in parts
             if member == pattern or fnmatch.fnmatchcase(member, pattern)
-        ] or [split[0][0]]
+        ] or [parts[0][0]]
         free = (resource for resource in fitting if (resource, member) not in self.files.pieces)
-        return next(free, fitting[0])
+        return self.files.create(next(free, fitting[0]), member)
 
 
 class _Files:
