@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 
 from dshub import Hub
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.table import Table
 from tests.preparing import prepare
 
@@ -25,7 +25,7 @@ def test_hidden_labels_stay_hidden(hub: Hub) -> None:
     )
     resources = {k: v for k, v in real.resources.items() if k != "test-labels"}
     hidden = msgspec.structs.replace(real, splits=real.splits | {"test": test}, resources=resources)
-    synthetic = stand_in(hidden, hub.store, rows=30)
+    synthetic = synthesize(hidden, hub.store, rows=30)
     table = Table(prepare(synthetic, "test", hub.fetcher()))
     assert list(table.features) == ["image"]
     images = np.asarray(table.span("image", 0, 30))

@@ -11,7 +11,7 @@ from dshub.download.fetcher import Fetcher
 from dshub.hub.plan import make_plan
 from dshub.hub.request import Request
 from dshub.hub.run import run_plan
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.recipe import find
 
 STAND_IN_ROWS = 24  # of each split
@@ -78,7 +78,7 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = STAND_IN
         return found
     made = manifest  # of a stand-in already, where settings ask for those
     if not manifest.synthetic:
-        made = stand_in(manifest, store, rows=max(rows, STAND_IN_ROWS))
+        made = synthesize(manifest, store, rows=max(rows, STAND_IN_ROWS))
     fetcher = Fetcher(store, offline=True)
     outcome = run_plan(make_plan(Request.of(made, [split]), fetcher, files=False), fetcher)
     return Sample(made, split, Dataset.from_tables(list(outcome.tables.values())))

@@ -27,7 +27,7 @@ from dshub.importing.files import import_files
 from dshub.publishing.site.build import Built, build
 from dshub.publishing.site.cells import to_rgb
 from dshub.publishing.site.views import terms
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.recipe import find
 from tests.independent.pages import Element, Page, read
 from tests.manifests import make_manifest, make_resource
@@ -50,7 +50,7 @@ def take(manifest: Manifest, upstream: Path, store: Store) -> None:
 
 def stand_in_rows(name: str, store: Store) -> Dataset:
     """The first split of a built-in dataset's stand-in, as `load` has it."""
-    made = stand_in(Registry().manifest(name), store, rows=24)
+    made = synthesize(Registry().manifest(name), store, rows=24)
     folder = find(made, next(iter(made.splits)), store)
     assert folder is not None
     return Dataset.from_tables([folder])

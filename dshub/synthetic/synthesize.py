@@ -15,7 +15,7 @@ from dshub.errors import ManifestError
 REVISION = 2  # raised when the same manifest and seed would give other rows
 
 
-def stand_in(manifest: Manifest, store: Store, *, rows: int, seed: int = 0) -> Manifest:
+def synthesize(manifest: Manifest, store: Store, *, rows: int, seed: int = 0) -> Manifest:
     """Return the manifest of a synthetic dataset, with its files in the cache.
 
     Args:
