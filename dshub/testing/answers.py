@@ -187,15 +187,11 @@ class Response:
             start = 0
             while start < len(block):
                 stop = start + next(sizes)
-                piece = block[start:stop]
-                yield _framed(piece, self.chunk) if self.chunk else piece
-                start = stop
+                piece, start = block[start:stop], stop
+                size = f"{self.chunk.format(len(piece))}\r\n".encode()
+                yield size + piece + b"\r\n" if self.chunk else piece
         if self.chunk and self.trailer:
             yield self.trailer
-
-
-def _framed(piece: bytes, chunk: str) -> bytes:
-    return b"%s\r\n%s\r\n" % (chunk.format(len(piece)).encode(), piece)
 
 
 @cache
@@ -209,6 +205,10 @@ def _flipped(response: Response, fault: Fault) -> bytes:
     data = bytearray(response.file)
     data[min(fault.after, len(data) - 1)] ^= 1
     return bytes(data)
+
+
+def _zeroed(response: Response, fault: Fault) -> bytes:
+    return response.file[: fault.after].ljust(len(response.file), b"\0")
 
 
 def _scrambled(response: Response, _: Fault) -> bytes:
@@ -282,10 +282,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "fold": {"lines": [b"X-Folded: one\r\n two\r\n\tthree\r\n"]},  # a header over several lines
     "case": {"spelling": lambda *_: str.swapcase},  # header names in odd case
     "drip-head": {"head_rate": lambda _, fault: fault.rate, "body_rate": 0},
-    "stall-head": {
-        "head_stop": lambda _, fault: fault.after,
-        "end": "stall",
-    },  # after `after` bytes
+    "stall-head": {"head_stop": lambda _, fault: fault.after, "end": "stall"},  # at `after`
     # the framing
     "http10": {"version": "HTTP/1.0", "end": "close"},
     "no-length": {"sized": False, "end": "close"},  # the body ends when the connection closes
@@ -302,11 +299,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "flip": {"file": _flipped},  # one bit, at `after`
     "other": {"file": _scrambled},  # other bytes, same size
     "old": {"file": _scrambled, "etag": '"an-older-version"'},
-    "zeros": {  # from `after` on
-        "file": lambda response, fault: response.file[: fault.after].ljust(
-            len(response.file), b"\0"
-        ),
-    },
+    "zeros": {"file": _zeroed},  # from `after` on
     # `after` bytes, or so many too many, with a Content-Length that fits
     "short": {"body": lambda response, fault: response.data[: fault.after]},
     "extra": {"body": lambda response, fault: response.data + bytes(fault.after)},
