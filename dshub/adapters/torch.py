@@ -92,18 +92,18 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     rows become dicts only if something uses one.
     """
     if isinstance(rows, FetchedRows) and rows.columns is not None:
-        return {name: _whole(values) for name, values in rows.columns.items()}
+        return {name: _collated(values) for name, values in rows.columns.items()}
     return {name: _collated([row[name] for row in rows]) for name in rows[0]}
 
 
-def _whole(values: Any) -> Any:
-    return values if isinstance(values, torch.Tensor) else _collated(list(values))
-
-
-def _collated(values: list[Any]) -> Any:
-    stackable = isinstance(values[0], bool | int | float)
-    if isinstance(values[0], torch.Tensor):
-        stackable = len({value.shape for value in values}) == 1
+def _collated(values: Any) -> Any:
+    """Stack the rows of a column if all have one shape."""
+    if isinstance(values, torch.Tensor):
+        return values
+    first, *others = values = list(values)
+    stackable = isinstance(first, bool | int | float)
+    if isinstance(first, torch.Tensor):
+        stackable = all(value.shape == first.shape for value in others)
     return default_collate(values) if stackable else values
 
 
