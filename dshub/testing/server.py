@@ -1,7 +1,6 @@
 """A real HTTP server with faults that a test chooses."""
 
 import os
-import select
 import socket
 import ssl
 import struct
@@ -66,8 +65,8 @@ class FaultyServer:
         return sum(request.sent for request in self.requests)
 
 
-class _Gone(Exception):  # noqa: N818  # not an error: there is no client left to notice it
-    """The client has left, or the server is closing."""
+class _ClosingError(OSError):
+    """The server is closing."""
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -86,7 +85,7 @@ class _Handler(SimpleHTTPRequestHandler):
             active = len(server.active)
         try:
             self._respond(earlier, active)
-        except (_Gone, OSError):
+        except OSError:  # the client has left, or the server is closing
             self.close_connection = True
         finally:
             server.active.discard(self)
@@ -177,23 +176,14 @@ class _Handler(SimpleHTTPRequestHandler):
                 self.server.active.discard(self)
             self.wfile.write(piece)
 
-    def _pause(self, seconds: float) -> None:
-        if self.server.closing.wait(seconds) or self._has_left():
-            raise _Gone
-
-    def _has_left(self) -> bool:
-        """True if the client has closed the connection."""
-        if not select.select([self.connection], [], [], 0)[0]:
-            return False
-        try:
-            return not self.connection.recv(1, socket.MSG_PEEK)
-        except ValueError:  # TLS cannot peek
-            return False
+    def _pause(self, seconds: float | None) -> None:
+        if self.server.closing.wait(seconds):
+            raise _ClosingError
 
     def _end(self, end: str) -> None:
         self.close_connection = self.close_connection or end != "keep"
-        while end == "stall":
-            self._pause(TICK)
+        if end == "stall":
+            self._pause(None)
         if end == "reset":
             now = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
