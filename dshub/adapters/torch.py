@@ -203,12 +203,16 @@ def _after_split(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-_USES = """
-    __add__ __contains__ __delitem__ __eq__ __ge__ __getitem__ __gt__ __iadd__ __imul__ __iter__
-    __le__ __lt__ __mul__ __ne__ __repr__ __reversed__ __rmul__ __setitem__ append clear copy
-    count extend index insert pop remove reverse sort
-"""
-for _name in _USES.split():
+_OWN = {
+    "__class_getitem__",
+    "__doc__",
+    "__getattribute__",
+    "__hash__",
+    "__init__",
+    "__len__",
+    "__new__",
+}
+for _name in vars(list).keys() - _OWN:
     setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 
