@@ -1,6 +1,6 @@
 """Which downloader survives what: `python benchmarks/faults.py [--small]`.
 
-Every scenario of `dshub.testing.catalogue.SCENARIOS` is played for every client, each time as a
+Every scenario of `dshub.testing.SCENARIOS` is played for every client, each time as a
 process of its own that fetches one file of 2 MB from a real server, with the published checksum
 where the client takes one and with time-outs of 5 s where it has that setting. A client is called
 as its documentation suggests; peers written in Python run under the interpreter that
@@ -36,9 +36,8 @@ from statistics import median
 
 from dshub.cache.paths import blob_path
 from dshub.checksums import Digest
-from dshub.testing.catalogue import SCENARIOS
-from dshub.testing.scenarios import Scenario, write_files
-from dshub.testing.stage import play
+from dshub.testing.scenarios import SCENARIOS
+from dshub.testing.stage import Scenario, play, write_files
 
 NAME = "data-0.gz"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
@@ -243,7 +242,7 @@ SMALL = (
     "reset in the body, three times",
     "always a flipped bit",
     "a page, once",
-    "103, then the answer",
+    "103, then the response",
 )
 
 

@@ -1,4 +1,4 @@
-"""Export a dataset in a test, and compare what comes back."""
+"""Export datasets in tests, and compare values."""
 
 import io
 from collections.abc import Callable
@@ -18,10 +18,10 @@ SHARD = 1500  # bytes: several shards
 
 
 def written(dataset: Dataset, to: str, folder: Path, size: int = SHARD) -> list[Path]:
-    """The files of an export, of several shards where the format has them."""
-    found = export({"train": dataset}, to, folder, shard_size=size)["train"]
-    assert found.rows == len(dataset)
-    return list(found.files)
+    """Export a dataset and return the files, of several shards if the format has shards."""
+    split = export({"train": dataset}, to, folder, shard_size=size)["train"]
+    assert split.rows == len(dataset)
+    return list(split.files)
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -30,7 +30,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def same(found: Any, made: Any) -> bool:
-    """Whether two values are the same, whatever kind of list or array they come in."""
+    """Compare values that may be in different kinds of lists or arrays."""
     if isinstance(made, np.ndarray | list):
         return len(found) == len(made) and all(map(same, found, made))
     return bool(found == made)

@@ -1,13 +1,32 @@
 """Rows and batches for a framework: one file each, with one or both of the same two functions.
 
-* `rows(dataset)`: what the framework takes for a dataset that is indexed row by row.
-* `batches(loader)`: an iterable of batches, made of the framework's own tensors; each iteration
-  is the next epoch of the loader. Where batches are made ahead of their use, the module says what
-  the loader's state counts.
+* `rows(dataset)`: the framework's kind of dataset, with random access to rows.
+* `batches(loader)`: an iterable of batches of the framework's tensors; each iteration is the next
+  epoch of the loader. If batches are made ahead of their use, the module says what the loader's
+  state counts.
 
-Both give the rows of the dataset in its order, with its pixels. A framework is imported by its
-adapter alone, when that is first used; where it is missing, the adapter raises
+Both give the rows of the dataset in its order, with its pixels. Only its adapter imports a
+framework, when it is first used; if the framework is missing, the adapter raises
 `MissingExtraError`.
 
-A new framework is a new file here, named as people will write it in `.to("…")`.
+A new framework is a new file here, named like the argument of `.to("…")`.
 """
+
+from collections.abc import Callable
+from typing import Any
+
+
+def convert(
+    batch: Any, column: Callable[[Any, str], Any], names: tuple[str, str] | None = None
+) -> Any:
+    """Convert every column of a batch.
+
+    Args:
+        batch: a dict of columns, or `(x, y)`.
+        column: converts the values of a column, given its name.
+        names: the columns of `(x, y)`.
+    """
+    if isinstance(batch, tuple):
+        pairs = zip(batch, names or ("x", "y"), strict=True)
+        return tuple(column(values, name) for values, name in pairs)
+    return {name: column(values, name) for name, values in batch.items()}

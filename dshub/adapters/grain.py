@@ -1,11 +1,11 @@
 """Grain: a random-access source of rows, and a `MapDataset` of whole batches.
 
-Rows are dicts as a dataset gives them: arrays, numbers, `str`. Grain shuffles, maps and batches
-them as it does any source, reading a batch of them at a time.
+Rows are dicts of arrays, numbers and `str`. Grain shuffles, maps and batches them like any source,
+reading a batch at a time.
 
-Batches come as the loader makes them, and Grain walks over them: ``.repeat()`` goes on with the
-loader's next epochs, each in an order of its own. Where it is, its own iterators say
-(`get_state`, `set_state`): the loader's state is where the first batch was to come from.
+Batches are those of the loader: ``.repeat()`` continues with the loader's next epochs, each in its
+own order. Grain's iterators have the state (`get_state`, `set_state`); the loader's state stays
+where the first batch begins.
 """
 
 import operator
@@ -25,7 +25,7 @@ except ImportError as error:
 
 
 class GrainRows(grain.sources.RandomAccessDataSource):
-    """The rows of a dataset under the numbers from 0."""
+    """The rows of a dataset by number."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -37,7 +37,7 @@ class GrainRows(grain.sources.RandomAccessDataSource):
         return self.dataset[operator.index(record_key)]
 
     def _getitems(self, record_keys: Sequence[int]) -> list[dict[str, Any]]:
-        """Several rows at once; the name is Grain's."""
+        """Read several rows at once; Grain calls this method."""
         columns = self.dataset[list(record_keys)]
         return [
             {name: _plain(values[i]) for name, values in columns.items()}
@@ -45,12 +45,12 @@ class GrainRows(grain.sources.RandomAccessDataSource):
         ]
 
     def __repr__(self) -> str:
-        """Grain keeps it with a state, and refuses that for other rows."""
+        """Identify the rows: Grain stores this in states, and refuses a state of other rows."""
         return f"GrainRows({self.dataset.fingerprint})"
 
 
 class GrainBatches(grain.MapDataset):
-    """The batches of a loader from its place on; those beyond an epoch are of the next ones."""
+    """The batches of a loader from its place on, across epochs."""
 
     def __init__(self, loader: Loader) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class GrainBatches(grain.MapDataset):
         self._start = self._walk.place(0)
 
     def __len__(self) -> int:
-        """Batches in an epoch, also where the first of them are the rest of one."""
+        """Return the batches in an epoch, also if the loader resumes within one."""
         return len(self.loader)
 
     def __getitem__(self, index: Any) -> Any:
@@ -72,12 +72,12 @@ class GrainBatches(grain.MapDataset):
 
 
 def rows(dataset: Dataset) -> GrainRows:
-    """A `grain.sources.RandomAccessDataSource`; `grain.MapDataset.source` takes it."""
+    """Return a source for `grain.MapDataset.source`."""
     return GrainRows(dataset)
 
 
 def batches(loader: Loader) -> GrainBatches:
-    """A `grain.MapDataset` of batches: dicts, or `(x, y)` where the loader is supervised."""
+    """Return a `grain.MapDataset` of batches: dicts, or `(x, y)` if the loader is supervised."""
     return GrainBatches(loader)
 
 

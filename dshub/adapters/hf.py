@@ -1,11 +1,11 @@
-"""Hugging Face: a `datasets.Dataset` over the same Arrow files, which are not copied.
+"""Hugging Face: a `datasets.Dataset` over the same Arrow files, without a copy.
 
-Classes become `ClassLabel`, pictures and recordings that are kept as files `Image` and `Audio`,
-lists `List`; arrays and raw pictures nested `List`s of fixed lengths, which
-``with_format("numpy")`` gives as arrays. After ``ds.decode(False)`` files are `Value("binary")`.
+Labels become `ClassLabel`, encoded images and audio `Image` and `Audio`, lists `List`. Arrays and
+raw images become nested `List`s of fixed lengths, which ``with_format("numpy")`` returns as arrays.
+After ``ds.decode(False)`` files are `Value("binary")`.
 
-Prepared tables are mapped, so that what comes out pickles to a few kilobytes; rows that lie apart
-are an index over them, as `datasets` itself keeps it. Own data are kept in memory.
+Prepared tables are memory-mapped, so the result pickles to a few kilobytes; scattered rows are an
+index over them, as in `datasets` itself. Your own data are kept in memory.
 """
 
 from typing import Any
@@ -26,13 +26,13 @@ except ImportError as error:
 
 
 def rows(dataset: Dataset) -> Any:
-    """The rows as one split, in the dataset's order, with its fingerprint."""
+    """Return the rows as one split, in the dataset's order, with its fingerprint."""
     features = _features(dataset)
     if not dataset.files:
-        return _made(dataset, InMemoryTable(_cast(dataset, features)), features)
+        return _dataset(dataset, InMemoryTable(_cast(dataset, features)), features)
     names = list(dataset.features)
     mapped = [MemoryMappedTable.from_file(str(file)).select(names) for file in dataset.files]
-    whole = _made(dataset, concat_tables(mapped).cast(features.arrow_schema), features)
+    whole = _dataset(dataset, concat_tables(mapped).cast(features.arrow_schema), features)
     stretch = dataset.stretch
     if stretch is None:
         return whole.select(dataset.numbers(np.arange(len(dataset))), keep_in_memory=True)
@@ -40,14 +40,14 @@ def rows(dataset: Dataset) -> Any:
 
 
 def _cast(dataset: Dataset, features: Any) -> pa.Table:
-    """The rows in the types that `datasets` gives them."""
+    """Convert the rows to the types of `datasets`."""
     schema = features.arrow_schema
-    if not len(dataset):  # to cast a column of no pieces, as theirs are then, fails in pyarrow
+    if not len(dataset):  # pyarrow cannot cast a column without chunks
         return schema.empty_table()
     return InMemoryTable(dataset.arrow()).cast(schema).table
 
 
-def _made(dataset: Dataset, table: Any, features: Any) -> Any:
+def _dataset(dataset: Dataset, table: Any, features: Any) -> Any:
     info = datasets.DatasetInfo(features=features)
     manifest = dataset.manifest
     if manifest is not None:
@@ -57,16 +57,16 @@ def _made(dataset: Dataset, table: Any, features: Any) -> Any:
 
 
 def _features(dataset: Dataset) -> Any:
-    """What `datasets` calls the columns: as the schema tells it, and files by what they hold."""
+    """Return the features of `datasets` for the columns."""
     schema: pa.Schema = arrow_schema(dataset.features)
-    found = datasets.Features.from_arrow_schema(schema)
+    features = datasets.Features.from_arrow_schema(schema)
     for name in dataset.encoded:
-        found[name] = _decoder(dataset.features[name])
-    return found
+        features[name] = _decoder(dataset.features[name])
+    return features
 
 
 def _decoder(feature: Feature) -> Any:
     if isinstance(feature, AudioFeature):
         return datasets.Audio(sampling_rate=feature.rate)
-    grey = isinstance(feature, ImageFeature) and feature.shape[2:] == (1,)
-    return datasets.Image(mode="L" if grey else "RGB")
+    gray = isinstance(feature, ImageFeature) and feature.shape[2:] == (1,)
+    return datasets.Image(mode="L" if gray else "RGB")

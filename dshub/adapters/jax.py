@@ -1,8 +1,8 @@
 """JAX: whole columns, and batches, as arrays on a device.
 
-Arrays become `jax.Array`s of the same shape and dtype; while `jax_enable_x64` is off, as it is at
-first, JAX keeps 64 bits as 32, and whole numbers that do not fit are an error. Text stays a list
-of `str`, files of `bytes`; where rows differ in shape, a batch is a list of arrays.
+Arrays become `jax.Array`s of the same shape and dtype. Unless `jax_enable_x64` is on, JAX stores 64
+bits as 32; integers that do not fit are an error. Text stays a list of `str`, files a list of
+`bytes`; if rows differ in shape, a batch is a list of arrays.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dshub.adapters import convert
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.decoding import LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
@@ -24,30 +25,32 @@ except ImportError as error:
 
 
 def rows(dataset: Dataset, *, device: Any = None) -> dict[str, Any]:
-    """Whole columns (rows, …) on a device; one that is decoded is a sequence that does so.
+    """Return whole columns (rows, …) on a device; encoded columns are sequences that decode.
 
     Args:
-        device: a `jax.Device` or `jax.sharding.Sharding`; the default one where not given.
+        dataset: of the rows.
+        device: a `jax.Device` or `jax.sharding.Sharding`, or None for JAX's default.
 
     Raises:
         ArgumentError: the device is neither.
-        DshubError: rows do not divide among the devices; or whole numbers need 64 bits.
+        DshubError: rows do not divide among the devices, or integers need 64 bits.
     """
     _check_device(device)
-    return {name: _placed(values, name, device) for name, values in dataset.numpy().items()}
+    columns: dict[str, Any] = convert(dataset.numpy(), partial(_placed, device=device))
+    return columns
 
 
 def batches(loader: Loader, *, device: Any = None) -> "JaxBatches":
-    """Dicts of arrays (size, …), or `(x, y)` where the loader is supervised.
+    """Return batches: dicts of arrays (size, …), or `(x, y)` if the loader is supervised.
 
     Args:
-        loader: whose next epoch each iteration is.
-        device: a `jax.Device` or `jax.sharding.Sharding`; the default one where not given.
+        loader: of the batches; each iteration is its next epoch.
+        device: a `jax.Device` or `jax.sharding.Sharding`, or None for JAX's default.
 
     Raises:
         ArgumentError: the device is neither.
-        DshubError: later, where rows of a batch do not divide among the devices; or whole numbers
-            need 64 bits.
+        DshubError: later, if rows of a batch do not divide among the devices, or integers need 64
+            bits.
     """
     _check_device(device)
     return JaxBatches(loader, device)
@@ -60,10 +63,9 @@ def _check_device(device: Any) -> None:
 
 
 class JaxBatches:
-    """Batches whose way to the device has begun before they are asked for.
+    """Batches that the loader's threads send to the device ahead of their use.
 
-    The loader's threads send them, as far ahead as they make them. `loader.state_dict()` counts
-    those that were handed out.
+    `loader.state_dict()` counts the batches that were handed out.
     """
 
     def __init__(self, loader: Loader, device: Any = None) -> None:
@@ -77,25 +79,22 @@ class JaxBatches:
 
 
 class _Sender:
-    """Makes batches and sends them, in the loader's threads, with the settings of the caller's.
+    """Makes and sends batches in the loader's threads, with JAX's settings of the caller's thread.
 
-    `with jax.enable_x64(True)` and `with jax.default_device(…)` hold for a thread alone.
+    `with jax.enable_x64(True)` and `with jax.default_device(…)` only affect one thread.
     """
 
     def __init__(self, loader: Loader, device: Any) -> None:
         self._gatherer = Gatherer(loader.rows, loader.options)
-        self._pair = loader.rows.supervised or ("x", "y")
+        self._pair = loader.rows.supervised
         self._device = jax.config.jax_default_device if device is None else device
         self._wide = jax.config.jax_enable_x64
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
-        """The batch of some rows, on the device."""
+        """Make the batch of some rows on the device."""
         batch = self._gatherer.batch(rows, epoch)
         with jax.enable_x64(self._wide):
-            if isinstance(batch, tuple):
-                named = zip(self._pair, batch, strict=True)
-                return tuple(_placed(values, name, self._device) for name, values in named)
-            return {name: _placed(values, name, self._device) for name, values in batch.items()}
+            return convert(batch, partial(_placed, device=self._device), self._pair)
 
 
 def _placed(values: Any, name: str, device: Any) -> Any:
@@ -108,16 +107,15 @@ def _placed(values: Any, name: str, device: Any) -> Any:
     _check_width(values, name)
     try:
         return jax.device_put(values, device)
-    except ValueError as error:  # of a sharding
+    except ValueError as error:  # from a sharding
         raise DshubError(
-            f"JAX cannot share column {name}, {values.shape}, out as it was asked to: {error}",
-            hint="rows of a batch must divide among the devices: drop_last=True leaves out a last "
-            "batch that does not",
+            f"JAX cannot divide column {name} of shape {values.shape} among devices: {error}",
+            hint="choose a batch size that divides among the devices, and drop_last=True",
         ) from error
 
 
 def _check_width(values: np.ndarray, name: str) -> None:
-    """JAX would cut the upper bits off without a word."""
+    """Refuse integers whose upper bits JAX would drop silently."""
     if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:
         return
     narrow = np.iinfo(f"{values.dtype.kind}4")
@@ -126,6 +124,6 @@ def _check_width(values: np.ndarray, name: str) -> None:
         return
     wrong = low if low < narrow.min else high
     raise DshubError(
-        f"column {name} holds {wrong}, and JAX keeps whole numbers in 32 bits",
-        hint='jax.config.update("jax_enable_x64", True), or leave the column out',
+        f"column {name} holds {wrong}, but JAX stores integers in 32 bits",
+        hint='call jax.config.update("jax_enable_x64", True), or leave the column out',
     )

@@ -2,18 +2,18 @@
 
 ``model.fit(ds.batches(128, shuffle=True, supervised=True).to("keras"), shuffle=False, epochs=5)``
 
-Each epoch of `fit` is the loader's next one; where the loader goes on amid an epoch, as many
+Each epoch of `fit` is the loader's next one; if the loader resumes within an epoch, it is as many
 batches from there. Batches are NumPy arrays, which Keras hands to its backend; text is an array of
-objects. `shuffle=False` because the loader has shuffled: without it Keras takes the same batches in
-an order of its own, which differs from run to run.
+objects. `shuffle=False`, because the loader shuffles: otherwise Keras takes the same batches in
+another order, which differs between runs.
 
 Keras takes batches ahead of their use, so `loader.state_dict()` stays at the beginning of an epoch
-until `fit` has ended it. Within one, ask `loader.state_after(batch + 1)`, from
-`on_train_batch_end(batch, …)` of a callback; `shuffle=False` is then a must.
+until `fit` ends it. Within an epoch, call `loader.state_after(batch + 1)` in
+`on_train_batch_end(batch, …)` of a callback; this requires `shuffle=False`.
 
-To build a new model, Keras takes up to three batches and ends an "epoch" that it never trained on.
-An epoch that short counts from the second time that Keras ends it: give each model a loader of its
-own if it has three batches or fewer.
+To build a new model, Keras takes up to three batches and ends an "epoch" without training. So
+an epoch that short counts only from the second time that Keras ends one: give each model its own
+loader if it has three batches or fewer.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from dshub.adapters import convert
 from dshub.errors import DshubError, MissingExtraError
 from dshub.loading.loader import Loader, walk_of
 
@@ -29,15 +30,14 @@ try:
 except ImportError as error:
     raise MissingExtraError(package="keras", extra="keras") from error
 
-BUILT_FROM = 3  # batches that Keras takes, at most, to build a model
+BUILT_FROM = 3  # limit of the batches that Keras takes to build a model
 
 
 def batches(loader: Loader) -> "KerasBatches":
-    """Batches `(x, y)` where the loader is supervised, or dicts.
+    """Return batches: `(x, y)` if the loader is supervised, else dicts.
 
     Args:
-        loader: whose next epochs those of `fit` are; as many batches as it has threads are made
-            ahead.
+        loader: of the batches; it makes as many ahead as it has threads.
 
     Raises:
         DshubError: rows of a column differ in shape, and no transform makes one array of them.
@@ -46,10 +46,10 @@ def batches(loader: Loader) -> "KerasBatches":
 
 
 class KerasBatches(keras.utils.PyDataset):
-    """The batches of an epoch under their numbers; `on_epoch_end` goes on to the next one."""
+    """The batches of an epoch by number; `on_epoch_end` continues with the next epoch."""
 
     def __init__(self, loader: Loader) -> None:
-        # workers of Keras's own hand out batches of an earlier pass after one that was broken off
+        # several workers of Keras would hand out batches of an interrupted pass
         super().__init__(workers=1)
         self.loader, self._walk = loader, walk_of(loader)
         self._taken = 0
@@ -57,10 +57,10 @@ class KerasBatches(keras.utils.PyDataset):
         threads = loader.options.threads
         self._maker = ThreadPoolExecutor(threads, "dshub-keras") if threads else None
         self._ahead: dict[tuple[int, int], Future[Any]] = {}
-        self._batch(*self._walk.place(0))  # raises now if a column cannot be an array
+        self._batch(*self._walk.place(0))  # fail now if a column cannot be an array
 
     def __len__(self) -> int:
-        """Batches in an epoch, also where the first of them are the rest of one."""
+        """Return the batches in an epoch, also if the loader resumes within one."""
         return len(self.loader)
 
     def __getitem__(self, index: int) -> Any:
@@ -72,7 +72,7 @@ class KerasBatches(keras.utils.PyDataset):
         return batch.result() if batch is not None else self._batch(*place)
 
     def _make_ahead(self, maker: ThreadPoolExecutor, index: int) -> None:
-        """Begin to make the batches after one, and drop those made for another order."""
+        """Start making the next batches, and drop those made for another order."""
         last = min(index + self.loader.options.threads, len(self) - 1)
         places = [self._walk.place(number) for number in range(index + 1, last + 1)]
         for place in set(self._ahead).difference(places):
@@ -82,20 +82,17 @@ class KerasBatches(keras.utils.PyDataset):
                 self._ahead[place] = maker.submit(self._batch, *place)
 
     def _batch(self, epoch: int, position: int) -> Any:
-        batch, pair = self._walk.batch(position, epoch), self.loader.rows.supervised
-        if isinstance(batch, tuple) and pair is not None:
-            return tuple(_array(values, name) for name, values in zip(pair, batch, strict=True))
-        return {name: _array(values, name) for name, values in batch.items()}
+        return convert(self._walk.batch(position, epoch), _array, self.loader.rows.supervised)
 
     def on_epoch_begin(self) -> None:
-        """Count `state_after` from here."""
+        """Start counting for `state_after`."""
         self._walk.begin()
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch if all batches of this one were taken.
+        """Continue with the next epoch if all batches of this one were taken.
 
-        `fit` and `evaluate` call this once before their first epoch, after building the model from
-        the first batches if it is new.
+        `fit` and `evaluate` also call this before their first epoch, after they built a new model
+        from the first batches.
         """
         short = len(self) <= BUILT_FROM and not self._built
         if self._taken >= len(self) and not short:
@@ -109,6 +106,6 @@ def _array(values: Any, name: str) -> np.ndarray:
     if all(isinstance(value, str | bytes) for value in values):
         return np.array(values, object)
     raise DshubError(
-        f"rows of column {name} may differ in shape: Keras takes arrays",
+        f"rows of column {name} may differ in shape, but Keras needs arrays",
         hint="make one array of them in `batches(…, transform=…)`, or leave the column out",
     )

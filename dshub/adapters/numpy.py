@@ -1,4 +1,4 @@
-"""NumPy: what datasets and loaders give by themselves, under the verbs of every adapter."""
+"""NumPy: whole columns, and batches, as datasets and loaders themselves return them."""
 
 from dshub.datasets.dataset import Dataset
 from dshub.loading.loader import Loader
@@ -6,10 +6,10 @@ from dshub.loading.transforms.transform import Batch
 
 
 def rows(dataset: Dataset) -> Batch:
-    """Whole columns: arrays (rows, …), read-only views where the rows lie side by side."""
+    """Return whole columns: arrays (rows, …), read-only views if the rows are adjacent."""
     return dataset.numpy()
 
 
 def batches(loader: Loader) -> Loader:
-    """Batches of arrays (size, …); the arrays are new and may be written to."""
+    """Return batches of arrays (size, …), which are new and writable."""
     return loader.numpy()

@@ -1,8 +1,8 @@
 """Polars: a `polars.DataFrame` over the same Arrow memory.
 
-Arrays become `polars.Array`, lists `polars.List`; pictures and recordings that are kept as files
-are those files (`Binary`), whether the dataset decodes them or not. Numbers, arrays and files are
-not copied where rows lie side by side; polars keeps text in a layout of its own.
+Arrays become `polars.Array`, lists `polars.List`; encoded images and audio stay files (`Binary`),
+even if the dataset decodes them. Numbers, arrays and files of adjacent rows are not copied; polars
+stores text in its own layout.
 """
 
 from typing import Any
@@ -17,5 +17,5 @@ except ImportError as error:
 
 
 def rows(dataset: Dataset) -> Any:
-    """All rows as a `polars.DataFrame`, in the dataset's order."""
+    """Return all rows as a `polars.DataFrame`, in the dataset's order."""
     return pl.from_arrow(dataset.arrow(), rechunk=False)

@@ -1,7 +1,7 @@
-"""Ray: a `ray.data.Dataset` whose workers read the rows, block by block, from the Arrow files.
+"""Ray: a `ray.data.Dataset`; its workers read the rows from the Arrow files, block by block.
 
-Blocks are Arrow tables: arrays are nested fixed-size lists, pictures and recordings that are kept
-as files those files, whether the dataset decodes them or not. Ray gives blocks as they are done;
+Blocks are Arrow tables. Arrays are nested fixed-size lists; encoded images and audio stay files,
+even if the dataset decodes them. Ray yields blocks when they are done;
 ``ray.data.DataContext.get_current().execution_options.preserve_order = True`` keeps the order of
 rows.
 """
@@ -23,18 +23,18 @@ try:
 except ImportError as error:
     raise MissingExtraError(package="ray", extra="ray") from error
 
-SAMPLE = 256  # rows by which the size of all is told
+SAMPLE = 256  # rows that are read to estimate the size of all
 
 
 def rows(dataset: Dataset) -> Any:
-    """The rows as a lazy `ray.data.Dataset`."""
+    """Return the rows as a lazy `ray.data.Dataset`."""
     return ray.data.read_datasource(RaySource(dataset))
 
 
 class RaySource(Datasource):
-    """Tasks that each read a stretch of the rows; a task carries the dataset, not the rows.
+    """Tasks that each read consecutive rows; a task carries the dataset, not the rows.
 
-    A dataset of own data carries its columns with it.
+    Datasets of your own data carry their columns.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -54,20 +54,19 @@ class RaySource(Datasource):
     ) -> list[Any]:
         del data_context
         total = len(self._dataset)
-        tasks = max(1, min(parallelism, total))
-        ends = [total * task // tasks for task in range(tasks + 1)]
-        made = []
-        for start, stop in pairwise(ends):
+        count = max(1, min(parallelism, total))
+        tasks = []
+        for start, stop in pairwise(total * task // count for task in range(count + 1)):
             part = self._dataset.skip(start).take(stop - start)
-            facts = BlockMetadata(
+            metadata = BlockMetadata(
                 num_rows=len(part),
                 size_bytes=self._row_bytes * len(part),
                 exec_stats=None,
                 input_files=None,
             )
             read = partial(_read, part)
-            made.append(ReadTask(read, facts, per_task_row_limit=per_task_row_limit))
-        return made
+            tasks.append(ReadTask(read, metadata, per_task_row_limit=per_task_row_limit))
+        return tasks
 
 
 def _read(part: Dataset) -> Iterable[pa.Table]:

@@ -1,18 +1,17 @@
 """PyTorch: a map-style dataset of rows, and an iterable of whole batches.
 
-Arrays become tensors of the same shape and dtype, numbers stay Python numbers in a row and
-become tensors in a batch, text stays `str` and files `bytes`. Where rows differ in shape, a batch
-is a list of tensors; with a `DataLoader` of your own that takes ``collate_fn=collate``, because
-torch's default cannot stack them.
+Arrays become tensors of the same shape and dtype. Numbers stay Python numbers in a row and become
+tensors in a batch; text stays `str`, files stay `bytes`. If rows differ in shape, a batch is a list
+of tensors; your own `DataLoader` needs ``collate_fn=collate`` for that, because torch's default
+cannot stack them.
 
-Pictures keep (height, width, channels) unless the batches were asked for with `layout="chw"`: then
-they are (size, channels, height, width) in torch's `channels_last` memory format, in which pixels
-lie as they do on disk, and which convolutions take fastest. Where a callable of one's own stands
-among the transforms, it gets the layout that was asked for as contiguous arrays, and the tensors
-are as it returns them.
+Images are (height, width, channels). Batches with `layout="chw"` hold (size, channels, height,
+width) in torch's `channels_last` memory format: pixels stay in the order of the disk, which
+convolutions prefer. If your own callables are among the transforms, they get contiguous arrays in
+the requested layout, and tensors are as they return them.
 
-A loader that begins with dshub's transforms fills its batches by numba where that is installed
-(extra `fast`), else by torch's operators.
+Loaders whose transforms begin with dshub's own fill batches with numba if it is installed (extra
+`fast`), else with torch's operators.
 """
 
 from collections import deque
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from dshub.adapters import convert
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.decoding import LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
@@ -47,31 +47,31 @@ try:
 except ImportError as error:
     raise MissingExtraError(package="torch", extra="torch") from error
 
-WORKERS = 512  # of one DataLoader, at most
+WORKERS = 512  # limit of the workers of a DataLoader
 
 
 def rows(dataset: Dataset) -> "TorchRows":
-    """A map-style dataset; its rows are dicts."""
+    """Return a map-style dataset of rows as dicts."""
     return TorchRows(dataset)
 
 
 def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "TorchBatches":
-    """Dicts of tensors (size, …), or `(x, y)` where the loader is supervised.
+    """Return batches: dicts of tensors (size, …), or `(x, y)` if the loader is supervised.
 
     Args:
-        loader: whose batches.
-        device: where the tensors are to be, such as `"cuda"`; copied there while the device goes
-            on with other work, from pinned memory.
-        pin: gather pictures into pinned memory; None means where `device` is of CUDA.
+        loader: of the batches.
+        device: of the tensors, such as `"cuda"`; they are copied from pinned memory while the
+            device does other work.
+        pin: gather images into pinned memory; by default if `device` is a CUDA device.
 
     Raises:
-        ArgumentError: torch knows no such device, or finds no CUDA device to pin memory for.
+        ArgumentError: torch does not know the device, or finds no CUDA device to pin memory for.
     """
     target = None if device is None else _device(device)
     pinned = pin if pin is not None else target is not None and target.type == "cuda"
     if pinned and not torch.cuda.is_available():
         name, value = ("device", device) if pin is None else ("pin", pin)
-        expected = "left out here: memory is pinned for a CUDA device, and torch finds none"
+        expected = "left out: memory is pinned for a CUDA device, and torch finds none"
         raise ArgumentError(name=name, value=value, expected=expected)
     return TorchBatches(loader, target, pinned=pinned)
 
@@ -80,7 +80,7 @@ def _device(given: Any) -> torch.device:
     try:
         return torch.device(given)
     except (RuntimeError, TypeError) as error:
-        expected = "a device of torch, such as 'cuda', 'cuda:1', 'mps' or 'cpu'"
+        expected = "a torch device, such as 'cuda', 'cuda:1', 'mps' or 'cpu'"
         raise ArgumentError(name="device", value=given, expected=expected) from error
 
 
@@ -88,27 +88,27 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Make a batch of rows, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
 
     Columns are as in ``ds.batches(…).torch()``: one tensor if all rows have one shape, else a list
-    of tensors; text, files and lists of text stay lists. As fast as `TorchRows.loader`, because the
-    batch is made without its rows as long as nothing has used one.
+    of tensors; text, files and lists of text stay lists. As fast as `TorchRows.loader`, because
+    rows become dicts only if something uses one.
     """
     if isinstance(rows, FetchedRows) and rows.columns is not None:
-        return {name: _whole(values) for name, values in rows.columns.items()}
+        return {name: _collated(values) for name, values in rows.columns.items()}
     return {name: _collated([row[name] for row in rows]) for name in rows[0]}
 
 
-def _whole(values: Any) -> Any:
-    return values if isinstance(values, torch.Tensor) else _collated(list(values))
-
-
-def _collated(values: list[Any]) -> Any:
-    stackable = isinstance(values[0], bool | int | float)
-    if isinstance(values[0], torch.Tensor):
-        stackable = len({value.shape for value in values}) == 1
+def _collated(values: Any) -> Any:
+    """Stack the rows of a column if all have one shape."""
+    if isinstance(values, torch.Tensor):
+        return values
+    first, *others = values = list(values)
+    stackable = isinstance(first, bool | int | float)
+    if isinstance(first, torch.Tensor):
+        stackable = all(value.shape == first.shape for value in others)
     return default_collate(values) if stackable else values
 
 
 class TorchRows(TorchDataset[Any]):
-    """Rows for `torch.utils.data.DataLoader`, which it reads a batch at a time.
+    """Rows for `torch.utils.data.DataLoader`, read a batch at a time.
 
     ``rows[3]`` is a row; ``rows[10:20]`` and ``rows[[1, 5]]`` are tensors of several rows.
     """
@@ -124,10 +124,10 @@ class TorchRows(TorchDataset[Any]):
 
     def __getitem__(self, key: Any) -> Any:
         value = self.dataset[key]
-        return _tensors(value) if isinstance(value, dict) else _tensor(value)
+        return convert(value, _tensor) if isinstance(value, dict) else _tensor(value)
 
     def __getitems__(self, rows: list[int]) -> "FetchedRows":
-        """Several rows at once; the name is torch's."""
+        """Read several rows at once; torch calls this method."""
         return FetchedRows(self[rows], len(rows))
 
     def loader(
@@ -140,11 +140,11 @@ class TorchRows(TorchDataset[Any]):
         generator: Any = None,
         **options: Any,
     ) -> DataLoader[Any]:
-        """A `DataLoader` that reads whole batches; several times as fast as stacking rows.
+        """Return a `DataLoader` of whole batches; several times as fast as stacking rows.
 
         Args:
             batch_size: rows in a batch.
-            shuffle, sampler, drop_last, generator: as of `DataLoader`.
+            shuffle, sampler, drop_last, generator: as in `DataLoader`.
             **options: others of `DataLoader`, such as `num_workers`.
         """
         if sampler is None:
@@ -159,12 +159,12 @@ def _unchanged(batch: Any) -> Any:
 
 
 class FetchedRows(list[dict[str, Any]]):
-    """Rows of a batch, which become dicts when something uses one.
+    """Rows of a batch; they become dicts when something uses one.
 
-    A list, because functions that pad the rows of tokenizers ask for one.
+    A list, because functions that pad tokenized rows require one.
 
     Attributes:
-        columns: the batch by column; None once rows are in use, and can have been changed.
+        columns: the batch by column; None once rows are in use, because they may be modified.
     """
 
     def __init__(self, columns: dict[str, Any], count: int) -> None:
@@ -182,7 +182,7 @@ class FetchedRows(list[dict[str, Any]]):
         return list, (list(self),)
 
     def split(self) -> None:
-        """Make the dicts, once."""
+        """Make the dicts, if that was not done yet."""
         if self.columns is None:
             return
         columns, self.columns = self.columns, None
@@ -196,40 +196,43 @@ class FetchedRows(list[dict[str, Any]]):
 
 def _after_split(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
-    def call(rows: FetchedRows, *given: Any, **named: Any) -> Any:
+    def call(rows: FetchedRows, *args: Any, **kwargs: Any) -> Any:
         rows.split()
-        return method(rows, *given, **named)
+        return method(rows, *args, **kwargs)
 
     return call
 
 
-_USES = """
-    __add__ __contains__ __delitem__ __eq__ __ge__ __getitem__ __gt__ __iadd__ __imul__ __iter__
-    __le__ __lt__ __mul__ __ne__ __repr__ __reversed__ __rmul__ __setitem__ append clear copy
-    count extend index insert pop remove reverse sort
-"""
-for _name in _USES.split():
+_OWN = {
+    "__class_getitem__",
+    "__doc__",
+    "__getattribute__",
+    "__hash__",
+    "__init__",
+    "__len__",
+    "__new__",
+}
+for _name in vars(list).keys() - _OWN:
     setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 
 class TorchBatches(IterableDataset[Any]):
     """Batches of tensors; each iteration is the loader's next epoch.
 
-    Iterate it as it is, or through ``DataLoader(batches, batch_size=None, num_workers=2)``,
-    which gives the same batches in the same order, epoch after epoch, whether workers persist or
-    not. `state_dict` says where the walk is; with workers, only torchdata's `StatefulDataLoader`
-    knows, which asks each of them for its own. Setting `epoch` goes to another epoch, in workers
-    too.
+    Iterate it directly, or through ``DataLoader(batches, batch_size=None, num_workers=2)``, which
+    gives the same batches in the same order, epoch after epoch, whether workers persist or not.
+    `state_dict` is the place in the epochs; with workers, use torchdata's `StatefulDataLoader`,
+    which asks each worker. Setting `epoch` goes to another epoch, also in workers.
     """
 
     def __init__(self, loader: Loader, device: Any = None, *, pinned: bool = False) -> None:
         self.loader, self._walk = loader, walk_of(loader)
         self._device, self._pinned = device, pinned
-        # A DataLoader tells its workers nothing of epochs, and has no way for them to answer. So
-        # where to go and how far each worker came are in memory that all copies of this share.
+        # A DataLoader does not tell its workers about epochs, and workers cannot reply. So the next
+        # place and the progress of each worker are in memory that all copies of this share.
         self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()  # moves, epoch, position
         self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()  # moves, epoch
-        self._moves = 0  # how often the walk was sent elsewhere, as far as this copy knows
+        self._moves = 0  # moves to other places that this copy has followed
         # in a worker: the place that epochs are counted from, and whether a state was loaded
         self._start: tuple[int, int] | None = None
         self._loaded = False
@@ -250,13 +253,11 @@ class TorchBatches(IterableDataset[Any]):
         batches = self._walk.batches(self._gatherer.batch)
         return batches if self._device is None else _moved(batches, self._device)
 
-    # no method `set_epoch`: Accelerate would call it before each epoch with a count of its own,
-    # from 0, and the place in a state that was loaded would be lost
+    # not a method `set_epoch`: Accelerate would call it before each epoch with its own count from
+    # 0, and lose the place of a loaded state
     @property
     def epoch(self) -> int:
-        """The epoch of the loader. Setting one goes there, also in workers that persist.
-
-        It begins at its beginning, unless the loader stands within it already.
+        """The epoch of the loader. Setting another goes to its beginning, also in workers.
 
         Raises:
             ArgumentError: the value is not a whole number of at least 0.
@@ -269,16 +270,16 @@ class TorchBatches(IterableDataset[Any]):
         self._send()
 
     def _send(self) -> None:
-        """Tell running workers where the next iteration begins."""
+        """Send the beginning of the next iteration to running workers."""
         self._moves += 1
         self._sent.copy_(torch.tensor([self._moves, *self._walk.place(0)]))
 
     def state_dict(self) -> dict[str, int | str]:
-        """Where the walk is; in a worker, of its own share. See `Loader.state_dict`."""
+        """Return the place in the epochs, or in a worker's share. See `Loader.state_dict`."""
         return self.loader.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue there with the next iteration. See `Loader.load_state_dict`."""
+        """Continue from a state with the next iteration. See `Loader.load_state_dict`."""
         self.loader.load_state_dict(state)
         if get_worker_info() is None:
             self._send()
@@ -290,17 +291,17 @@ class TorchBatches(IterableDataset[Any]):
         return _Tensors(self.loader, pinned=self._pinned)
 
     def _share_of(self, worker: int, workers: int) -> Iterator[Any]:
-        """Every `workers`-th batch; the position counts whole rounds of all workers."""
+        """Yield every `workers`-th batch; the position counts rounds of all workers."""
         if self._device is not None:
             raise DshubError(
-                "a DataLoader's worker makes no tensors on a device: leave `device` out",
-                hint="move the batches where they arrive; or num_workers=0",
+                "the workers of a DataLoader cannot make tensors on a device",
+                hint="leave `device` out and move each batch in your loop, or use num_workers=0",
             )
-        self._walk.go(*self._place(workers))  # now, because a state may be asked for at once
+        self._walk.go(*self._place(workers))  # now: `state_dict` may be called before a batch
         return self._batches(worker, workers)
 
     def _place(self, workers: int) -> tuple[int, int]:
-        """Where this iteration begins: in the first epoch that not all workers have finished."""
+        """Return where to begin: in the first epoch that some worker has not finished."""
         moves, epoch, position = self._sent.tolist()
         if moves > self._moves:
             self._moves, self._start = moves, (epoch, position)
@@ -320,7 +321,7 @@ class TorchBatches(IterableDataset[Any]):
         for turn, position in enumerate(own, 1):
             batch = self._gatherer.batch(walk.rows_at(position, epoch), epoch)
             walk.reach(epoch, starts.start + turn * workers * starts.step)
-            if position == own[-1]:  # the DataLoader may never ask for more
+            if position == own[-1]:  # the DataLoader may not ask for more
                 self._next[worker] = ended
             yield batch
             del batch
@@ -334,29 +335,25 @@ class _Tensors:
         options = loader.options
         own = all(is_own(transform) for transform in options.transforms)
         self._planes = list(loader.rows.pictures) if own and options.layout == "chw" else []
-        self._pair = loader.rows.supervised if options.supervised else None
+        self._pair = loader.rows.supervised
         options = replace(options, layout="hwc") if own else options
         pool = Pool(allocate=_pinned) if pinned else Pool()
         self._gatherer = _ByOperators(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
-        found = _tensors(self._gatherer.batch(rows, epoch))
-        if isinstance(found, tuple):
-            names = self._pair or ()
-            pairs = zip(names, found, strict=True)
-            return tuple(_channels_first(v) if n in self._planes else v for n, v in pairs)
-        for name in self._planes:
-            found[name] = _channels_first(found[name])
-        return found
+        return convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
+
+    def _column(self, values: Any, name: str) -> Any:
+        tensors = _tensor(values)
+        return _channels_first(tensors) if name in self._planes else tensors
 
 
 class _ByOperators(Gatherer):
-    """Pictures scaled by torch's operators, unless numba is there, which is faster yet.
+    """Scales images with torch's operators, unless numba is installed, which is faster.
 
-    `copy_`, `mul_` and `add_` in memory that is used again are faster than the one
-    `mul(uint8, float)` that they replace, which takes a slow way for the mixed dtypes. `addcmul`
-    would be one pass less, but rounds otherwise than NumPy, and at the end of a batch otherwise
-    than within.
+    `copy_`, `mul_` and `add_` in reused memory are faster than one `mul(uint8, float)`, which is
+    slow for mixed dtypes. `addcmul` would save a pass, but it rounds differently from NumPy, and
+    differently at the end of a batch.
     """
 
     def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
@@ -374,7 +371,7 @@ class _ByOperators(Gatherer):
         return out
 
 
-def _tensor(value: Any) -> Any:
+def _tensor(value: Any, _: str = "") -> Any:
     if isinstance(value, LazyColumn):
         return value.mapped(_tensor)
     if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
@@ -384,21 +381,15 @@ def _tensor(value: Any) -> Any:
     return torch.from_numpy(value if value.flags.writeable else value.copy())
 
 
-def _tensors(batch: Any) -> Any:
-    if isinstance(batch, tuple):
-        return tuple(_tensor(values) for values in batch)
-    return {name: _tensor(values) for name, values in batch.items()}
-
-
-def _channels_first(pictures: Any) -> Any:
-    """The same memory, seen as (…, channels, height, width)."""
-    if isinstance(pictures, torch.Tensor):
-        return pictures.movedim(-1, -3)
-    return [_channels_first(_tensor(picture)) for picture in pictures]
+def _channels_first(images: Any) -> Any:
+    """View the same memory as (…, channels, height, width)."""
+    if isinstance(images, list):
+        return [image.movedim(-1, -3) for image in images]
+    return images.movedim(-1, -3)
 
 
 def _on(value: Any, device: Any) -> Any:
-    """Tensors of a batch on a device; lists of text stay where they are."""
+    """Copy the tensors of a batch to a device; text stays as it is."""
     if isinstance(value, torch.Tensor):
         return value.to(device, non_blocking=device.type == "cuda")
     if isinstance(value, dict):
@@ -408,13 +399,13 @@ def _on(value: Any, device: Any) -> Any:
     return value
 
 
-def _moved(found: Iterator[Any], device: Any) -> Iterator[Any]:
-    """Batches on a device.
+def _moved(batches: Iterator[Any], device: Any) -> Iterator[Any]:
+    """Copy batches to a device.
 
-    What is being copied is held until it has been: a gatherer fills memory that nobody holds.
+    Hold each batch until its copy is complete: gatherers reuse memory that is not referenced.
     """
     waiting: deque[tuple[Any, Any]] = deque()
-    for batch in found:
+    for batch in batches:
         moved = _on(batch, device)
         if device.type == "cuda":
             event = torch.cuda.Event()
@@ -428,5 +419,5 @@ def _moved(found: Iterator[Any], device: Any) -> Iterator[Any]:
 
 
 def _pinned(size: int) -> np.ndarray:
-    found: np.ndarray = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
-    return found
+    memory: np.ndarray = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
+    return memory

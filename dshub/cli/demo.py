@@ -17,7 +17,7 @@ from dshub.hub.hub import Hub
 from dshub.mirrors.serve.server import serving
 from dshub.progress import Silent, size
 from dshub.settings import Settings
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 
 TRAIN_ROWS, EPOCHS, BATCH, RATE = 6000, 3, 128, 0.3
 
@@ -67,7 +67,7 @@ def _say(text: str) -> None:
 
 def _make(upstream: Hub) -> Manifest:
     _step(1, "Make a synthetic MNIST from its manifest")
-    manifest = stand_in(upstream.registry.manifest("mnist"), upstream.store, rows=TRAIN_ROWS)
+    manifest = synthesize(upstream.registry.manifest("mnist"), upstream.store, rows=TRAIN_ROWS)
     rows = ", ".join(f"{name} {split.rows:,}" for name, split in manifest.splits.items())
     _say(f"{rows} synthetic rows, in the files and format of upstream:")
     for resource in manifest.resources.values():

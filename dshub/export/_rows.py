@@ -1,13 +1,11 @@
-"""Rows of a shard for exporters, and what they refuse.
-
-The rows of a shard, handed out in blocks as they are kept.
-"""
+"""Exporters, the rows they write, and errors for columns they cannot hold."""
 
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -26,24 +24,24 @@ from dshub.catalog.features import (
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
 from dshub.loading.transforms.transform import Batch
-from dshub.tables.types import arrow_schema, row_dtype
+from dshub.tables.types import arrow_schema
 
-BLOCK_BYTES = 8 << 20  # of rows that are in memory at a time, about
+BLOCK_BYTES = 8 << 20  # approximate size of the rows in memory at a time
 BLOCK_ROWS = 4096
-SAMPLE = 64  # rows that are looked at to know how large they are
+SAMPLE = 64  # rows that are read to estimate the size of all
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows side by side of a split.
+    """Consecutive rows of a split.
 
     Attributes:
-        dataset: the split, whose pictures and recordings are files where they are kept so.
+        dataset: the split, with encoded images and audio as files.
         title: dataset and split, for errors.
         first: number of the first of these rows in the split.
-        count: how many they are.
-        block: how many are handed out at a time.
-        advance: told how many rows are done.
+        count: number of rows.
+        block: rows in memory at a time.
+        advance: called with the number of rows that are done.
     """
 
     dataset: Dataset
@@ -55,35 +53,70 @@ class Rows:
 
     @property
     def features(self) -> dict[str, Feature]:
-        """The columns in order, and what each holds."""
+        """The feature of each column, in order."""
         return self.dataset.features
 
     @property
     def supervised(self) -> tuple[str, str] | None:
-        """The columns that `(x, y)` means."""
+        """The columns of `(x, y)`."""
         return self.dataset.supervised
 
-    def batches(self) -> Iterator[tuple[int, Batch]]:
-        """The number of a first row, and columns of it and those behind it.
-
-        Numbers are arrays (rows, …), raw pictures too; text is a list of `str`, files one of
-        `bytes`, lists one of arrays or of lists of `str`.
-        """
+    def blocks(self) -> Iterator[tuple[int, Dataset]]:
+        """Yield blocks of rows, each with the number of its first row."""
         for start in range(self.first, self.first + self.count, self.block):
-            stop = min(start + self.block, self.first + self.count)
-            yield start, self.dataset[start:stop]
-            self.advance(stop - start)
+            length = min(self.block, self.first + self.count - start)
+            yield start, self.dataset.skip(start).take(length)
+            self.advance(length)
+
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Yield blocks of rows as columns, each with the number of its first row.
+
+        Numbers and raw images are arrays (rows, …); text is a list of `str`, files a list of
+        `bytes`, lists are lists of arrays or of lists of `str`.
+        """
+        for start, block in self.blocks():
+            yield start, block[:]
 
     def each(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The rows one by one, with their numbers in the split."""
+        """Yield single rows with their numbers in the split."""
         names = list(self.features)
         for start, batch in self.batches():
             for number, values in enumerate(zip(*batch.values(), strict=True), start):
                 yield number, dict(zip(names, values, strict=True))
 
 
+class Exporter(Protocol):
+    """A format's file has an instance of it as `exporter`.
+
+    Attributes:
+        kind: `shards` of about one size, `one` file for a split, or a `folder` of many files.
+        suffixes: of the files of a shard, the most important one last; none for a folder.
+        revision: raised when the same rows would give other bytes.
+    """
+
+    kind: Literal["shards", "one", "folder"] = "shards"
+    suffixes: tuple[str, ...] = ()
+    revision: int = 1
+
+    def check(self, rows: Rows) -> None:  # noqa: ARG002  # for subclasses
+        """Refuse a split that the format cannot hold, before anything is written.
+
+        Raises:
+            DshubError: names the column, and what to do; see `refuse`.
+        """
+        return
+
+    def write(self, path: Path, rows: Rows) -> None:
+        """Write rows to files named `path` with each suffix, or to files in the folder `path`.
+
+        Raises:
+            DshubError: the format cannot hold a row.
+            OSError: from the system; `export` translates it.
+        """
+
+
 def row_size(dataset: Dataset) -> int:
-    """Bytes of a row, about: the mean of a few that are spread over the dataset; at least 1."""
+    """Estimate the bytes of a row, at least 1, from rows spread over the dataset."""
     if not len(dataset):
         return 1
     places = np.unique(np.linspace(0, len(dataset) - 1, SAMPLE).astype(np.int64))
@@ -92,21 +125,19 @@ def row_size(dataset: Dataset) -> int:
 
 
 def block_of(size: int) -> int:
-    """How many rows of some bytes are handed out at a time."""
+    """Return how many rows of a size are in memory at a time."""
     return min(max(BLOCK_BYTES // size, 1), BLOCK_ROWS)
 
 
 def _size(value: Any) -> int:
     if isinstance(value, np.ndarray | np.generic):
         return value.nbytes
-    if isinstance(value, str):
-        return len(value.encode()) + 4
-    if isinstance(value, bytes):
-        return len(value) + 4
+    if isinstance(value, str | bytes):
+        return len(value.encode() if isinstance(value, str) else value) + 4
     return sum(map(_size, value)) + 4
 
 
-_ENDINGS = {  # how each kind of file begins, as its own format says
+_SUFFIXES = {  # by the first bytes of a file
     b"\xff\xd8\xff": "jpg",
     b"\x89PNG": "png",
     b"GIF8": "gif",
@@ -117,21 +148,16 @@ _ENDINGS = {  # how each kind of file begins, as its own format says
 }
 
 
-def is_picture(feature: Feature) -> bool:
-    """Whether a column can be written as files of pictures: kept so, or what PNG can hold."""
-    if not isinstance(feature, ImageFeature):
-        return False
-    raw = feature.dtype == "uint8" and feature.shape[2:] in {(1,), (3,), (4,)}
-    return feature.encoding != "raw" or raw
-
-
 def is_file(feature: Feature) -> bool:
-    """Whether a column can be written as files."""
-    return is_picture(feature) or isinstance(feature, AudioFeature)
+    """Check if a column can be written as files: encoded images, audio, or pixels for PNG."""
+    if not isinstance(feature, ImageFeature):
+        return isinstance(feature, AudioFeature)
+    fits_png = feature.dtype == "uint8" and feature.shape[2:] in {(1,), (3,), (4,)}
+    return feature.encoding != "raw" or fits_png
 
 
 def as_file(value: bytes | np.ndarray) -> bytes:
-    """The file of a row: as it is kept, or a PNG of raw pixels, (height, width, 1, 3 or 4)."""
+    """Return an encoded file unchanged, and raw pixels (height, width, 1, 3 or 4) as PNG."""
     if isinstance(value, bytes):
         return value
     sink = io.BytesIO()
@@ -139,30 +165,24 @@ def as_file(value: bytes | np.ndarray) -> bytes:
     return sink.getvalue()
 
 
-def ending(data: bytes) -> str:
-    """How the name of a file ends, told by its content."""
+def suffix_of(data: bytes) -> str:
+    """Return the file name suffix for the content of a file."""
     if data[:4] == b"RIFF":
         return "webp" if data[8:12] == b"WEBP" else "wav"
-    found = (name for start, name in _ENDINGS.items() if data.startswith(start))
-    return next(found, "bin")
-
-
-def files_of(values: object) -> list[bytes]:
-    """The files of a column of a block."""
-    return [as_file(value) for value in cast("list[bytes]", values)]
+    return next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "bin")
 
 
 _KINDS: dict[type[Feature], str] = {
-    ImageFeature: "pictures",
-    AudioFeature: "recordings",
-    LabelFeature: "classes",
+    ImageFeature: "images",
+    AudioFeature: "audio",
+    LabelFeature: "labels",
     ListFeature: "lists",
     TextFeature: "text",
 }
 
 
 def kind_of(feature: Feature) -> str:
-    """What a column holds, in a word."""
+    """Return the content of a column in a word."""
     if isinstance(feature, NumberFeature):
         return "arrays" if feature.shape else "numbers"
     return _KINDS[type(feature)]
@@ -172,9 +192,9 @@ def refuse(rows: Rows, name: str, reason: str) -> NoReturn:
     """Raise the error for a column that a format cannot hold.
 
     Args:
-        rows: what is exported.
+        rows: the rows to export.
         name: of the column.
-        reason: `holds pictures, which CSV cannot`.
+        reason: such as `holds images, which CSV cannot`.
 
     Raises:
         DshubError: always.
@@ -187,67 +207,63 @@ def refuse(rows: Rows, name: str, reason: str) -> NoReturn:
     )
 
 
-def chosen(rows: Rows, kinds: tuple[type[Feature], ...]) -> list[str]:
-    """The columns of some kinds, in order."""
-    return [name for name, feature in rows.features.items() if isinstance(feature, kinds)]
+def labels(rows: Rows) -> list[str]:
+    """Return the columns of labels, in order."""
+    return [name for name, item in rows.features.items() if isinstance(item, LabelFeature)]
+
+
+def content_and_label(
+    rows: Rows, accepts: Callable[[Feature], bool], limit: str
+) -> tuple[str, str | None]:
+    """Find the columns for a format that holds one content and one label.
+
+    Args:
+        rows: the rows to export.
+        accepts: whether a column can be the content.
+        limit: what the format holds, for errors.
+
+    Raises:
+        DshubError: there is another column, or no content.
+    """
+    contents = [name for name, feature in rows.features.items() if accepts(feature)]
+    chosen = contents[:1] + labels(rows)[:1]
+    for name, feature in rows.features.items():
+        if name not in chosen:
+            refuse(rows, name, f"holds {kind_of(feature)}; {limit}")
+    if not contents:
+        raise DshubError(f"{rows.title}: no column has content for this format: {limit}")
+    return contents[0], chosen[1] if len(chosen) > 1 else None
 
 
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def schema_of(features: Mapping[str, Feature]) -> pa.Schema:
-    """The Arrow schema of some columns."""
+    """Return the Arrow schema of columns; files are as in Hugging Face `datasets`."""
     schema = arrow_schema(features)
     info = json.loads(schema.metadata[b"huggingface"])
-    fields = []
-    for field in schema:
-        feature = features[field.name]
+    for i, (name, feature) in enumerate(features.items()):
         if is_encoded(feature):
-            field = pa.field(field.name, _FILE)  # noqa: PLW2901  # the same one, of another type
-            info["info"]["features"][field.name] = _described(feature)
-        fields.append(field)
-    return pa.schema(fields, metadata={"huggingface": json.dumps(info, sort_keys=True)})
+            schema = schema.set(i, pa.field(name, _FILE))
+            info["info"]["features"][name] = (
+                {"sampling_rate": feature.rate, "_type": "Audio"}
+                if isinstance(feature, AudioFeature)
+                else {"_type": "Image"}
+            )
+    return schema.with_metadata({"huggingface": json.dumps(info, sort_keys=True)})
 
 
-def _described(feature: Feature) -> dict[str, Any]:
-    """A column of files in the words of `datasets.Features.to_dict`."""
-    if isinstance(feature, AudioFeature):
-        return {"sampling_rate": feature.rate, "_type": "Audio"}
-    return {"_type": "Image"}
+def tables(rows: Rows) -> Iterator[pa.Table]:
+    """Yield blocks of rows as Arrow tables of one chunk."""
+    schema, plain = schema_of(rows.features), arrow_schema(rows.features)
+    for _, block in rows.blocks():
+        table = block.arrow().cast(plain).combine_chunks()
+        columns = [
+            _with_path(column.chunk(0)) if field.type == _FILE else column
+            for field, column in zip(schema, table.columns, strict=True)
+        ]
+        yield pa.Table.from_arrays(columns, schema=schema)
 
 
-def record_batch(features: Mapping[str, Feature], batch: Batch) -> pa.RecordBatch:
-    """A block of rows."""
-    arrays = [_array(feature, batch[name]) for name, feature in features.items()]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema_of(features))
-
-
-def _array(feature: Feature, values: Any) -> pa.Array:
-    """A column of a block, of the type that `schema_of` says."""
-    if is_encoded(feature):
-        files = pa.array(values, pa.binary())
-        return pa.StructArray.from_arrays(
-            [files, pa.nulls(len(files), pa.string())], fields=[*_FILE]
-        )
-    if isinstance(feature, ListFeature):
-        ends = np.cumsum([0, *map(len, values)]).astype(np.int32)
-        return pa.ListArray.from_arrays(
-            pa.array(ends), _array(feature.of, _joined(feature, values))
-        )
-    if isinstance(values, list):
-        return pa.array(values, pa.string())
-    numbers = cast("np.ndarray", values)
-    array = pa.array(np.ascontiguousarray(numbers).reshape(-1))
-    for length in () if isinstance(feature, LabelFeature) else reversed(numbers.shape[1:]):
-        array = pa.FixedSizeListArray.from_arrays(array, length)
-    return array
-
-
-def _joined(feature: ListFeature, values: list[Any]) -> Any:
-    """The values of all lists, one behind the other."""
-    dtype = row_dtype(feature.of)
-    if dtype is None:
-        return [value for row in values for value in row]
-    if values:
-        return np.concatenate(values)
-    return np.empty((0, *getattr(feature.of, "shape", ())), dtype)
+def _with_path(files: pa.Array) -> pa.Array:
+    return pa.StructArray.from_arrays([files, pa.nulls(len(files), pa.string())], fields=[*_FILE])

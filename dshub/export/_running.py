@@ -1,24 +1,23 @@
 """Run an export shard by shard, and record what is done.
 
-What a folder says of the exports in it: `.dshub-export.json`.
-
-::
+Each folder has a record of the exports in it, `.dshub-export.json`::
 
     {"schema": 1, "format": "parquet", "splits": {"train": {
         "dataset": "mnist@1.0.0", "split": "train", "fingerprint": …, "revision": 1, "rows": …,
         "shards": 2, "features": {…}, "done": {"0": [
             {"name": "train-00000-of-00002.parquet", "size": …}]}}}}
 
-It is hidden, so that programs that read every file of a folder pass it by.
+It is hidden from programs that read every file of a folder.
 """
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal
 
 import msgspec
 
@@ -29,45 +28,31 @@ from dshub.cache.owners import is_orphan, own_name
 from dshub.catalog.features import Feature
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, StoreError
-from dshub.export._rows import Rows, block_of, row_size
+from dshub.export._rows import Exporter, Rows, block_of, row_size
 from dshub.progress import Progress, Silent, Task, size
 
-if TYPE_CHECKING:
-    from dshub.export import Exporter
-
 NAME = ".dshub-export.json"
+SHARD_SIZE = 500_000_000  # approximate bytes of a shard
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file of a shard: its name, and bytes."""
+    """The name and size of a file."""
 
     name: FileName
     size: Count
 
-    @classmethod
-    def moved(cls, path: Path, target: Path) -> Self:
-        """A finished file, moved to its name; raises OSError."""
-        found = cls(target.name, path.stat().st_size)
-        path.replace(target)
-        return found
-
-    def is_in(self, folder: Path) -> bool:
-        """Whether it is there, as large as it was."""
-        path = folder / self.name
-        return path.is_file() and path.stat().st_size == self.size
-
 
 class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a split has come.
+    """The progress of a split.
 
     Attributes:
         dataset: name and version.
-        split: the expression that was asked for.
+        split: the expression.
         fingerprint: of the rows and columns.
         revision: of the exporter.
-        shards: how many there will be.
-        features: what the columns hold, with names of classes: what some formats cannot say.
-        done: the files of each shard that is complete, by its number.
+        shards: the number of shards in the end.
+        features: of the columns, with class names, which some formats cannot hold.
+        done: the files of each complete shard, by its number.
     """
 
     dataset: str
@@ -79,153 +64,57 @@ class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, Feature]
     done: dict[str, tuple[File, ...]] = {}
 
-    @property
-    def plan(self) -> tuple[object, ...]:
-        """What tells this work from another."""
-        return (self.fingerprint, self.revision, self.rows, self.shards)
+    def matches(self, other: "SplitRecord") -> bool:
+        """Check if both describe the same shards."""
+        fields = ("fingerprint", "revision", "rows", "shards")
+        return all(getattr(self, field) == getattr(other, field) for field in fields)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What has been exported to a folder, in one format."""
+    """The exports in a folder, in one format."""
 
     schema: Literal[1] = 1
     format: str
     splits: dict[str, SplitRecord] = {}
 
-    def with_split(self, name: str, split: SplitRecord | None) -> "Record":
-        """The same, with another state of a split; without it where that is None."""
-        others = {key: item for key, item in self.splits.items() if key != name}
-        return Record(format=self.format, splits=others | ({} if split is None else {name: split}))
-
     def write(self, folder: Path) -> None:
-        """Put it in a folder in one step; raises OSError."""
+        """Write it to a folder in one step; raises OSError."""
         data = msgspec.json.format(msgspec.json.encode(self), indent=1)
         replace_file(folder / NAME, data, folder / own_name("partial"))
 
 
-def read(folder: Path, wanted: str) -> Record:
-    """The record of a folder; an empty one where it has none.
+def read(folder: Path, to: str) -> Record:
+    """Read the record of a folder, or create an empty one.
 
     Raises:
         DshubError: the folder holds an export in another format.
-        StoreError: the record cannot be understood.
+        StoreError: the record cannot be read.
     """
     path = folder / NAME
     try:
-        found = decode(read_file(path), Record)
+        record = decode(read_file(path), Record)
     except FileNotFoundError:
-        return Record(format=wanted)
+        return Record(format=to)
     except (OSError, ValueError) as error:
-        hint = "remove it, and what was exported there, and begin anew"
+        hint = "export to another folder, or remove this one and export again"
         raise StoreError(path=str(path), action="read", reason=str(error), hint=hint) from error
-    if found.format != wanted:
-        hint = "a folder holds one format: name another folder"
-        raise DshubError(f"{folder} holds an export to {found.format}, not {wanted}", hint=hint)
-    return found
-
-
-STAGE = "partial-"  # begins the name of a folder that is not complete
-
-
-class Work:
-    """A split that is to be exported.
-
-    Args:
-        exporter: of the format.
-        title: its name or expression.
-        dataset: its rows.
-        dest: the folder that the export goes to.
-        shard_size: bytes of a shard, about.
-
-    Attributes:
-        stem: how the names of its files begin.
-        plan: its record when nothing is done yet.
-    """
-
-    def __init__(
-        self, exporter: "Exporter", title: str, dataset: Dataset, *, dest: Path, shard_size: int
-    ) -> None:
-        self.exporter, self.title, self.dest = exporter, title, dest
-        self._dataset = dataset.decode(on=False)
-        self._row_size = row_size(self._dataset)
-        self.stem = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-")
-        manifest = dataset.manifest
-        count = -(-self._row_size * len(dataset) // max(shard_size, 1))
-        self.plan = SplitRecord(
-            dataset=manifest.identifier if manifest else "own data",
-            split=title,
-            fingerprint=self._dataset.fingerprint,
-            revision=exporter.revision,
-            rows=len(dataset),
-            shards=1 if exporter.kind == "one" else min(max(count, 1), max(len(dataset), 1)),
-            features=dict(self._dataset.features),
+    if record.format != to:
+        raise DshubError(
+            f"{folder} holds an export to {record.format}, not {to}",
+            hint="export to another folder: each holds one format",
         )
-
-    def rows(self, first: int = 0, count: int | None = None) -> Rows:
-        """Some of the rows, or all."""
-        title = f"{self.plan.dataset}, split {self.title}"
-        count = self.plan.rows if count is None else count
-        return Rows(self._dataset, title, first, count, block_of(self._row_size))
-
-    def share(self, shard: int) -> Rows:
-        """The rows of a shard: each has as many, or one more."""
-        first, end = (self.plan.rows * i // self.plan.shards for i in (shard, shard + 1))
-        return self.rows(first, end - first)
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder that holds all files, where the format has one."""
-        return self.dest / self.stem if self.exporter.kind == "folder" else None
-
-    @property
-    def stage(self) -> Path:
-        """The same until it is complete."""
-        return self.dest / f"{STAGE}{self.stem}"
-
-    def files(self, shard: int) -> list[Path]:
-        """The files of a shard."""
-        number = f"-{shard:05d}-of-{self.plan.shards:05d}"
-        stem = self.stem if self.exporter.kind == "one" else self.stem + number
-        return [self.dest / f"{stem}{suffix}" for suffix in self.exporter.suffixes]
-
-    def missing(self, record: Record) -> list[int]:
-        """The shards that are not written, or whose files have changed."""
-        known = record.splits.get(self.stem)
-        state = self.plan if known is None or self.is_lost(known) else known
-        return [shard for shard in range(state.shards) if not self._is_done(shard, state)]
-
-    def is_lost(self, known: SplitRecord) -> bool:
-        """Whether a record is of other work, or of a folder that is no longer there."""
-        gone = self.folder is not None and not (self.folder.is_dir() or self.stage.is_dir())
-        return known.plan != self.plan.plan or gone
-
-    def _is_done(self, shard: int, state: SplitRecord) -> bool:
-        files = state.done.get(str(shard))
-        return files is not None and all(item.is_in(self.dest) for item in files)
-
-    def result(self) -> list[Path]:
-        """What is there in the end."""
-        if self.folder is not None:
-            return [self.folder]
-        return [path for shard in range(self.plan.shards) for path in self.files(shard)]
-
-    def size(self, shards: int) -> int:
-        """Bytes that some shards take, about."""
-        return self._row_size * self.plan.rows * shards // self.plan.shards
-
-
-SHARD_SIZE = 500_000_000  # bytes of a shard, about, where nothing else is asked for
+    return record
 
 
 @dataclass(frozen=True)
 class Written:
-    """A split that has been exported.
+    """An exported split.
 
     Attributes:
-        rows: how many it has.
-        shards: into how many they are divided.
-        kept: how many of the shards were there already.
-        files: of the shards in order, or the folder that holds all.
+        rows: number of rows.
+        shards: number of shards.
+        kept: number of shards that were already there.
+        files: of the shards in order, or the folder that holds all files.
     """
 
     rows: int
@@ -235,7 +124,179 @@ class Written:
 
 
 Exported = dict[str, Written]
-"""What has been exported, by split."""
+"""Exported splits by name."""
+
+
+class Work:
+    """A split to export.
+
+    Args:
+        exporter: of the format.
+        to: the format.
+        title: the name or expression of the split.
+        dataset: its rows.
+        dest: the folder of the export.
+        shard_size: approximate bytes of a shard.
+
+    Attributes:
+        stem: the beginning of its file names.
+        plan: its record before any shard is done.
+    """
+
+    def __init__(
+        self,
+        exporter: Exporter,
+        to: str,
+        title: str,
+        dataset: Dataset,
+        dest: Path,
+        shard_size: int,
+    ) -> None:
+        self.exporter, self.to, self.title, self.dest = exporter, to, title, dest
+        self._dataset = dataset.decode(on=False)
+        self._row_size = row_size(self._dataset)
+        self.stem = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-")
+        shards = -(-self._row_size * len(dataset) // max(shard_size, 1))
+        self.plan = SplitRecord(
+            dataset=dataset.manifest.identifier if dataset.manifest else "own data",
+            split=title,
+            fingerprint=self._dataset.fingerprint,
+            revision=exporter.revision,
+            rows=len(dataset),
+            shards=1 if exporter.kind == "one" else max(min(shards, len(dataset)), 1),
+            features=dict(self._dataset.features),
+        )
+        # the folder of all files, if the format has one, and its name until it is complete
+        self.folder = dest / self.stem if exporter.kind == "folder" else None
+        self.stage = dest / f"partial-{self.stem}"
+
+    def rows(self, shard: int = 0, shards: int = 1) -> Rows:
+        """Return the rows of a shard, or all; shards differ by one row at most."""
+        first, end = (self.plan.rows * i // shards for i in (shard, shard + 1))
+        title = f"{self.plan.dataset}, split {self.title}"
+        return Rows(self._dataset, title, first, end - first, block_of(self._row_size))
+
+    def files(self, shard: int) -> list[Path]:
+        """Return the files of a shard."""
+        number = f"-{shard:05d}-of-{self.plan.shards:05d}" if self.exporter.kind != "one" else ""
+        return [self.dest / f"{self.stem}{number}{suffix}" for suffix in self.exporter.suffixes]
+
+    def result(self) -> tuple[Path, ...]:
+        """Return all files, or the folder that holds them."""
+        if self.folder is not None:
+            return (self.folder,)
+        return tuple(path for shard in range(self.plan.shards) for path in self.files(shard))
+
+    def missing(self, record: Record) -> list[int]:
+        """Return the shards that are not written, or whose files changed."""
+        recorded = record.splits.get(self.stem, self.plan)
+        done = {} if self._is_lost(recorded) else recorded.done
+        return [
+            shard
+            for shard in range(self.plan.shards)
+            if str(shard) not in done or not all(map(self._exists, done[str(shard)]))
+        ]
+
+    def _exists(self, file: File) -> bool:
+        path = self.dest / file.name
+        return path.is_file() and path.stat().st_size == file.size
+
+    def _is_lost(self, recorded: SplitRecord) -> bool:
+        """Check if a record is of another export, or of a folder that is gone."""
+        gone = self.folder is not None and not (self.folder.is_dir() or self.stage.is_dir())
+        return gone or not recorded.matches(self.plan)
+
+    def space(self, record: Record) -> int:
+        """Estimate the bytes of the missing shards."""
+        shards = len(self.missing(record))
+        return self._row_size * self.plan.rows * shards // self.plan.shards
+
+    def begin(self, *, force: bool) -> None:
+        """Record the plan, unless it is there; later, files under its names are known to be ours.
+
+        Raises:
+            DshubError: something else is in the way.
+        """
+        record = read(self.dest, self.to)
+        recorded = record.splits.get(self.stem)
+        if recorded is None:
+            self._check_free(force=force)
+        elif not self._is_lost(recorded):
+            return
+        elif not recorded.matches(self.plan) and not force:
+            raise DshubError(
+                f"{self.dest} holds {self.stem} of another export: {self._difference(recorded)}",
+                hint="export to another folder, or replace that export with --force",
+            )
+        else:
+            files = chain.from_iterable(recorded.done.values())
+            for path in (self.folder, self.stage, *(self.dest / file.name for file in files)):
+                if path is not None:
+                    _remove(path)
+        self._write_record(record, self.plan)
+
+    def _check_free(self, *, force: bool) -> None:
+        """Refuse to replace folders, and, without force, files."""
+        for path in self.result():
+            if path.is_dir() or (path.exists() and not force):
+                raise DshubError(
+                    f"{path} exists, and is not an export of dshub",
+                    hint="export to another folder, or remove it",
+                )
+
+    def _difference(self, recorded: SplitRecord) -> str:
+        """Describe how the recorded export differs from this one."""
+        plan = self.plan
+        for word, old, new in (
+            ("dataset", recorded.dataset, plan.dataset),
+            ("split", recorded.split, plan.split),
+            ("columns", ", ".join(recorded.features), ", ".join(plan.features)),
+            ("number of shards", recorded.shards, plan.shards),
+        ):
+            if old != new:
+                return f"{word}: {old} instead of {new}"
+        return "other rows, or another version of dshub"
+
+    def _write_record(self, record: Record, split: SplitRecord) -> None:
+        splits = {**record.splits, self.stem: split}
+        Record(format=self.to, splits=splits).write(self.dest)
+
+    def run(self, progress: Progress) -> Written:
+        """Write the missing shards; `begin` must have recorded the plan."""
+        missing = self.missing(read(self.dest, self.to))
+        rows = sum(self.rows(shard, self.plan.shards).count for shard in missing)
+        with Task(progress, f"exporting {self.title}", rows, unit="rows") as task:
+            for shard in missing:
+                files = self._write(shard, task)
+                record = read(self.dest, self.to)  # other processes may have recorded other splits
+                split = record.splits.get(self.stem, self.plan)
+                split = msgspec.structs.replace(split, done={**split.done, str(shard): files})
+                self._write_record(record, split)
+        if self.folder is not None and not self.folder.is_dir():
+            self.stage.mkdir(exist_ok=True)  # without rows, no shard was written
+            self.stage.rename(self.folder)
+        return Written(
+            self.plan.rows, self.plan.shards, self.plan.shards - len(missing), self.result()
+        )
+
+    def _write(self, shard: int, task: Task) -> tuple[File, ...]:
+        rows = replace(self.rows(shard, self.plan.shards), advance=task.advance)
+        if self.folder is not None:
+            self.stage.mkdir(exist_ok=True)
+            self.exporter.write(self.stage, rows)
+            return ()
+        folder = self.dest / own_name("partial")
+        folder.mkdir()
+        try:
+            self.exporter.write(folder / "shard", rows)
+            files = []
+            for suffix, target in zip(self.exporter.suffixes, self.files(shard), strict=True):
+                path = folder / f"shard{suffix}"
+                files.append(File(target.name, path.stat().st_size))
+                path.replace(target)
+            return tuple(files)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def export(
@@ -247,57 +308,49 @@ def export(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write splits in a format of other programs; goes on where an earlier call stopped.
+    """Export splits to a format of other programs; resumes an earlier call that was interrupted.
 
-    Files are `train-00000-of-00012.parquet` or the like, or lie below a folder `train`. The
-    expression ``train[:10%]`` is called `train-10`.
+    Files are named like `train-00000-of-00012.parquet`, or are below a folder `train`. The
+    expression ``train[:10%]`` is named `train-10`.
 
     Args:
         splits: by name or expression.
         to: the format.
-        dest: the folder, made where it is not there.
-        shard_size: bytes of a shard, about.
-        force: replace what is there of another export, and files that are in the way.
-        progress: what is told how far the work has come.
+        dest: the folder; created if missing.
+        shard_size: approximate bytes of a shard.
+        force: replace another export in the folder, and files that are in the way.
+        progress: reports progress; silent by default.
 
     Raises:
-        UnknownNameError: there is no such format.
-        DshubError: the format cannot hold a column, or the folder has something else in it.
-            Nothing was written.
-        StoreError: the folder cannot be written, or there is no space.
+        UnknownNameError: the format is unknown.
+        DshubError: the format cannot hold a column, or the folder holds something else; nothing
+            was written.
+        StoreError: the folder cannot be written, or has not enough space.
     """
     exporter: Exporter = plugins.module("export", to).exporter
-    works = [
-        Work(exporter, title, rows, dest=dest, shard_size=shard_size)
-        for title, rows in splits.items()
-    ]
-    _check_names(works)
+    works = [Work(exporter, to, title, rows, dest, shard_size) for title, rows in splits.items()]
+    titles: dict[str, str] = {}
     for work in works:
+        other = titles.setdefault(work.stem.casefold(), work.title)  # as some file systems do
+        if other != work.title:
+            raise DshubError(
+                f"splits {other} and {work.title} would both be named {work.stem}",
+                hint="export each to its own folder",
+            )
         exporter.check(work.rows())
-    with _disk(dest):
+    with _store_errors(dest):
         dest.mkdir(parents=True, exist_ok=True)
-        _clean(dest)
-        _check_space(works, read(dest, to), dest)
+        for path in filter(is_orphan, dest.glob("partial.*")):
+            _remove(path)
+        record = read(dest, to)
+        needed, free = sum(work.space(record) for work in works), shutil.disk_usage(dest).free
+        if needed > free:
+            reason = f"about {size(needed)} are needed and {size(free)} are free"
+            hint = "free some space, export to another folder, or choose fewer rows or columns"
+            raise StoreError(path=str(dest), action="write", reason=reason, hint=hint)
         for work in works:
-            _begin(work, to, force=force)
-        return {work.title: _Run(work, to, progress or Silent()).write() for work in works}
-
-
-def _check_names(works: Sequence[Work]) -> None:
-    """Splits have names of their own, whatever letters file systems tell apart."""
-    seen: dict[str, Work] = {}
-    for work in works:
-        other = seen.setdefault(work.stem.casefold(), work)
-        if other is not work:
-            told = f"splits {other.title} and {work.title} would both be called {work.stem}"
-            raise DshubError(told, hint="export them to a folder each")
-
-
-def _clean(dest: Path) -> None:
-    """Remove what processes left that are no more."""
-    for left in dest.glob("partial.*"):
-        if is_orphan(left):
-            _remove(left)
+            work.begin(force=force)
+        return {work.title: work.run(progress or Silent()) for work in works}
 
 
 def _remove(path: Path) -> None:
@@ -307,121 +360,13 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _begin(work: Work, to: str, *, force: bool) -> None:
-    """Put the plan of a split on record, unless it is there; raises where something is in the way.
-
-    From then on, what lies under the names of the split is known to be ours.
-    """
-    record = read(work.dest, to)
-    known = record.splits.get(work.stem)
-    if known is not None and not work.is_lost(known):
-        return
-    if known is not None:
-        if known.plan != work.plan.plan and not force:
-            raise DshubError(
-                f"{work.dest} holds {work.stem} of another export: {_difference(known, work)}",
-                hint="name another folder, or replace it with --force",
-            )
-        _remove_export(work, known)
-    else:
-        _check_free(work, force=force)
-    record.with_split(work.stem, work.plan).write(work.dest)
-
-
-def _difference(known: SplitRecord, work: Work) -> str:
-    """What tells the export that is there from the one that is asked for."""
-    plan = work.plan
-    for word, was, now in (
-        ("dataset", known.dataset, plan.dataset),
-        ("split", known.split, plan.split),
-        ("columns", ", ".join(known.features), ", ".join(plan.features)),
-        ("number of shards", known.shards, plan.shards),
-    ):
-        if was != now:
-            return f"its {word} was {was}, not {now}"
-    return "its rows were others, or another version of dshub wrote it"
-
-
-def _remove_export(work: Work, known: SplitRecord) -> None:
-    _remove(work.stage)
-    if work.folder is not None:
-        _remove(work.folder)
-    for files in known.done.values():
-        for item in files:
-            _remove(work.dest / item.name)
-
-
-def _check_free(work: Work, *, force: bool) -> None:
-    """Nothing of anybody else lies under the names of a split; files may be replaced by force."""
-    for path in work.result():
-        if path.is_dir() or (path.exists() and not force):
-            hint = "name another folder, or remove it"
-            raise DshubError(f"{path} is there, and no export of dshub's", hint=hint)
-
-
-def _check_space(works: Sequence[Work], record: Record, dest: Path) -> None:
-    needed = sum(work.size(len(work.missing(record))) for work in works)
-    free = shutil.disk_usage(dest).free
-    if needed > free:
-        reason = f"about {size(needed)} are to be written and {size(free)} are free"
-        hint = "make space, name another folder, or choose fewer rows or columns"
-        raise StoreError(path=str(dest), action="write", reason=reason, hint=hint)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Writing a split whose plan is on record."""
-
-    work: Work
-    to: str
-    progress: Progress
-
-    def write(self) -> Written:
-        work = self.work
-        missing = work.missing(read(work.dest, self.to))
-        rows = sum(work.share(shard).count for shard in missing)
-        with Task(self.progress, f"exporting {work.title}", rows, unit="rows") as task:
-            for shard in missing:
-                self._note(shard, self._shard(shard, task))
-        if work.folder is not None and not work.folder.is_dir():
-            work.stage.mkdir(exist_ok=True)  # of a split without rows
-            work.stage.rename(work.folder)
-        shards = work.plan.shards
-        return Written(work.plan.rows, shards, shards - len(missing), tuple(work.result()))
-
-    def _shard(self, shard: int, task: Task) -> tuple[File, ...]:
-        """Write a shard; returns its files."""
-        work, rows = self.work, replace(self.work.share(shard), advance=task.advance)
-        if work.folder is not None:
-            work.stage.mkdir(exist_ok=True)
-            work.exporter.write(work.stage, rows)
-            return ()
-        folder = work.dest / own_name("partial")
-        folder.mkdir()
-        try:
-            work.exporter.write(folder / "shard", rows)
-            return tuple(
-                File.moved(folder / f"shard{suffix}", path)
-                for suffix, path in zip(work.exporter.suffixes, work.files(shard), strict=True)
-            )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _note(self, shard: int, files: tuple[File, ...]) -> None:
-        """Put it on record that a shard is complete."""
-        record = read(self.work.dest, self.to)  # another process may have noted another split
-        state = record.splits.get(self.work.stem, self.work.plan)
-        state = msgspec.structs.replace(state, done={**state.done, str(shard): files})
-        record.with_split(self.work.stem, state).write(self.work.dest)
-
-
 @contextmanager
-def _disk(dest: Path) -> Iterator[None]:
-    """What the system says of the folder, as an error of ours."""
+def _store_errors(dest: Path) -> Iterator[None]:
+    """Raise errors of the system as StoreError."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        hint = "what is complete stays: run it again when there is space, or name another folder"
-        named = str(error.filename or dest)
-        raise StoreError(path=named, action="write", reason=reason, hint=hint) from error
+        hint = "complete files are kept: export again with more space, or to another folder"
+        path = str(error.filename or dest)
+        raise StoreError(path=path, action="write", reason=reason, hint=hint) from error

@@ -1,58 +1,50 @@
 """JSON Lines: an object a line, UTF-8.
 
-Classes are written by name, arrays and lists as lists, pictures and recordings as base64 of their
-files (of PNG, where they are raw pixels). JSON has no NaN, for which `null` stands.
+Labels are written by name, arrays and lists as lists, images and audio as base64 of their files
+(PNG for raw pixels). JSON has no NaN; it becomes `null`.
 """
 
 import base64
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature
 from dshub.errors import DshubError
-from dshub.export._rows import Rows, as_file, is_file, refuse
+from dshub.export._rows import Exporter, Rows, as_file, is_file, refuse
 
 
-@dataclass(frozen=True)
-class JsonLines:
+class JsonLines(Exporter):
     """Shards of lines."""
 
-    kind: Literal["shards"] = "shards"
-    suffixes: tuple[str, ...] = (".jsonl",)
-    revision: int = 1
+    suffixes = (".jsonl",)
 
     def check(self, rows: Rows) -> None:
         for name, feature in rows.features.items():
             if isinstance(feature, ImageFeature) and not is_file(feature):
-                refuse(rows, name, "holds raw pictures that PNG cannot hold")
+                refuse(rows, name, "holds raw images that PNG cannot hold")
 
     def write(self, path: Path, rows: Rows) -> None:
-        target = path.with_name(f"{path.name}{self.suffixes[0]}")
+        plain = {name: _plain(feature) for name, feature in rows.features.items()}
         encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-        with target.open("w", encoding="utf-8", newline="\n") as sink:
-            for number, row in _plain(rows):
+        with path.with_suffix(".jsonl").open("w", encoding="utf-8", newline="\n") as sink:
+            for number, row in rows.each():
                 try:
-                    sink.write(f"{encode(row)}\n")
+                    line = encode({name: plain[name](value) for name, value in row.items()})
                 except ValueError as error:
-                    told = f"{rows.title}, row {number}: an infinite number, which JSON cannot say"
-                    raise DshubError(told, hint="export to parquet, arrow or npz") from error
+                    raise DshubError(
+                        f"{rows.title}, row {number}: JSON cannot hold an infinite number",
+                        hint="export to parquet, arrow or npz",
+                    ) from error
+                sink.write(f"{line}\n")
 
 
-def _plain(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows as JSON has them, with their numbers."""
-    makers = {name: _maker(feature) for name, feature in rows.features.items()}
-    for number, row in rows.each():
-        yield number, {name: makers[name](value) for name, value in row.items()}
-
-
-def _maker(feature: Feature) -> Callable[[Any], Any]:
-    """What makes the JSON of a value."""
+def _plain(feature: Feature) -> Callable[[Any], Any]:
+    """Return a function that converts values of a column for JSON."""
     if is_file(feature):
         return lambda value: base64.b64encode(as_file(value)).decode()
     if isinstance(feature, LabelFeature):
@@ -65,17 +57,12 @@ def _maker(feature: Feature) -> Callable[[Any], Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
-        value = _shortest(value)
+        if value.dtype == np.float32:  # as few digits as distinguish it from other 32-bit numbers
+            value = np.asarray(value).astype(str).astype(np.float64)
+        value = value.tolist()
     if isinstance(value, list):
         return [_value(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _shortest(value: Any) -> Any:
-    """Python's own numbers; of 32 bits those with as few digits as tell them apart."""
-    if value.dtype == np.float32:
-        return np.asarray(value).astype(str).astype(np.float64).tolist()
-    return value.tolist()
 
 
 exporter = JsonLines()

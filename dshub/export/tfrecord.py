@@ -1,30 +1,26 @@
-"""TFRecord files of tf.train.Example messages.
-
-TFRecord: each row a `tf.train.Example`, framed by its length and CRC-32C checksums.
-"""
+"""TFRecord files: each row a `tf.train.Example`, framed by its length and CRC-32C checksums."""
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from dshub.catalog.features import Feature, ListFeature, NumberFeature, TextFeature
 from dshub.errors import DshubError, MissingExtraError
-from dshub.export._rows import Rows, as_file, is_file
+from dshub.export._rows import Exporter, Rows, as_file, is_file
 from dshub.loading.transforms.transform import Batch
 
 _BYTES, _FLOATS, _INTS = 1, 2, 3  # fields of `Feature`
 
 
 def example(row: Mapping[str, Any]) -> bytes:
-    """A row as a serialized Example, its features in the order of their names.
+    """Serialize a row as an Example, with features sorted by name.
 
     Args:
-        row: `bytes`, or a list of `bytes`; or an array of floats, which are written with 32 bits,
-            or of integers, flattened.
+        row: values are `bytes`, lists of `bytes`, or arrays of integers or floats. Arrays are
+            flattened, and floats written with 32 bits.
     """
     entries = (
         _field(1, _field(1, name.encode()) + _field(2, _feature(row[name]))) for name in sorted(row)
@@ -44,7 +40,7 @@ def _feature(value: Any) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A field of bytes: its number and wire type 2, the length, the content."""
+    """Encode a field of bytes: its number and wire type 2, the length, the content."""
     return bytes([number << 3 | 2]) + _varint(len(content)) + content
 
 
@@ -55,14 +51,13 @@ def _varints(numbers: np.ndarray) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; a negative number as its 64 bits."""
+    """Encode seven bits a byte, lowest first; negative numbers as 64 bits."""
     number &= 0xFFFFFFFFFFFFFFFF
-    found = bytearray()
+    encoded = bytearray()
     while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    found.append(number)
-    return bytes(found)
+    return bytes([*encoded, number])
 
 
 def write_records(sink: BinaryIO, records: Sequence[bytes]) -> None:
@@ -75,13 +70,13 @@ def write_records(sink: BinaryIO, records: Sequence[bytes]) -> None:
 
 
 def _masked(checksum: int) -> bytes:
-    """A checksum as TFRecord stores it: rotated by 15 bits, plus a constant."""
+    """Rotate a checksum by 15 bits and add a constant, as TFRecord does."""
     rotated = (checksum >> 15 | checksum << 17) & 0xFFFFFFFF
     return struct.pack("<I", (rotated + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _crc32c() -> Callable[[bytes], int]:
-    """The checksum of RFC 3720.
+    """Return the checksum function of RFC 3720.
 
     Raises:
         MissingExtraError: google-crc32c is not installed.
@@ -94,51 +89,53 @@ def _crc32c() -> Callable[[bytes], int]:
     return checksum
 
 
-@dataclass(frozen=True)
-class TfRecord:
-    """Shards of records, a row each."""
+class TfRecord(Exporter):
+    """Shards of records, one for each row."""
 
-    kind: Literal["shards"] = "shards"
-    suffixes: tuple[str, ...] = (".tfrecord",)
-    revision: int = 1
+    suffixes = (".tfrecord",)
 
     def check(self, rows: Rows) -> None:  # noqa: ARG002  # the protocol
-        """It holds every kind of column; integers above 2**63 - 1 are found when written."""
+        """Every kind of column fits; `write` refuses integers above 2**63 - 1."""
         _crc32c()
 
     def write(self, path: Path, rows: Rows) -> None:
-        makers = {name: _maker(feature) for name, feature in rows.features.items()}
-        with path.with_name(f"{path.name}{self.suffixes[0]}").open("wb") as sink:
+        converters = {name: _converter(feature) for name, feature in rows.features.items()}
+        with path.with_suffix(".tfrecord").open("wb") as sink:
             for start, batch in rows.batches():
                 _check_range(rows, start, batch)
-                columns = {name: map(makers[name], values) for name, values in batch.items()}
-                made = zip(*columns.values(), strict=True)
-                write_records(sink, [example(dict(zip(columns, row, strict=True))) for row in made])
+                columns = [map(converters[name], values) for name, values in batch.items()]
+                records = zip(*columns, strict=True)
+                write_records(sink, [example(dict(zip(batch, r, strict=True))) for r in records])
 
 
-def _maker(feature: Feature) -> Callable[[Any], Any]:
-    """What makes the value of a feature of an Example."""
+def _converter(feature: Feature) -> Callable[[Any], Any]:
+    """Return a function that converts values of a column for `example`."""
     item = feature.of if isinstance(feature, ListFeature) else feature
     if is_file(feature):
         return as_file
     if isinstance(item, TextFeature):
-        if isinstance(feature, ListFeature):
-            return lambda texts: [text.encode() for text in texts]
-        return lambda text: text.encode()
+        return _encoded
     if isinstance(item, NumberFeature) and item.dtype == "float64":
         return lambda numbers: np.asarray(numbers, "<f8").tobytes()
     return lambda numbers: numbers
 
 
+def _encoded(value: str | list[str]) -> bytes | list[bytes]:
+    return value.encode() if isinstance(value, str) else [text.encode() for text in value]
+
+
 def _check_range(rows: Rows, start: int, batch: Batch) -> None:
-    """Whole numbers are signed there, and have 64 bits."""
+    """Refuse integers that need more than 63 bits."""
     for name, values in batch.items():
         for number, value in enumerate(values, start):
             if getattr(value, "dtype", None) != np.uint64:
                 break  # every row has the same dtype
             if np.any(value > np.uint64(np.iinfo(np.int64).max)):
-                told = f"{rows.title}, column {name}, row {number}: a number above 2**63 - 1"
-                raise DshubError(told, hint="TFRecord has none: export to parquet, arrow or npz")
+                raise DshubError(
+                    f"{rows.title}, column {name}, row {number}: TFRecord cannot hold a number "
+                    "above 2**63 - 1",
+                    hint="export to parquet, arrow or npz",
+                )
 
 
 exporter = TfRecord()

@@ -1,107 +1,95 @@
-"""WebDataset: tar shards, in which files that begin alike are one row.
+"""WebDataset: tar shards; files with the same stem are one row.
 
-`00000012.jpg` is the picture, `00000012.cls` the class as a number, `00000012.json` the other
-columns. Where there are several columns of pictures or recordings, their files are called
-`00000012.<column>.jpg`; arrays are `00000012.<column>.npy`. Source: the documentation of the
-package webdataset.
+`00000012.jpg` is the image, `00000012.cls` the number of the class, `00000012.json` the other
+columns. If several columns hold images or audio, their files are `00000012.<column>.jpg`; arrays
+are `00000012.<column>.npy`. Source: the documentation of the package webdataset.
 """
 
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from dshub.catalog.features import (
     AudioFeature,
+    Feature,
     ImageFeature,
-    LabelFeature,
     ListFeature,
     NumberFeature,
 )
 from dshub.errors import DshubError
-from dshub.export._rows import Rows, as_file, chosen, ending, is_file
+from dshub.export._rows import Exporter, Rows, as_file, is_file, labels, suffix_of
 
 
-@dataclass(frozen=True)
-class WebDataset:
-    """Shards that are tar archives, with nothing in them that differs from run to run."""
+class WebDataset(Exporter):
+    """Shards that are tar archives, and the same in every run."""
 
-    kind: Literal["shards"] = "shards"
-    suffixes: tuple[str, ...] = (".tar",)
-    revision: int = 1
+    suffixes = (".tar",)
 
     def check(self, rows: Rows) -> None:
         for name in rows.features:
             if "." in name or "/" in name:
-                told = f"{rows.title}: column {name} has a name that no ending of a file can be"
-                raise DshubError(told)
+                raise DshubError(
+                    f"{rows.title}: column {name} cannot be a file name suffix",
+                    hint="rename the column, or export to parquet or arrow",
+                )
 
     def write(self, path: Path, rows: Rows) -> None:
-        parts = _Parts.of(rows)
-        target = path.with_name(f"{path.name}{self.suffixes[0]}")
+        columns = _columns(rows)
+        target = path.with_suffix(".tar")
         with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as archive:
             for number, row in rows.each():
-                for name, data in parts.files(row):
-                    member = tarfile.TarInfo(f"{number:08d}.{name}")
+                for suffix, data in _files(columns, row):
+                    member = tarfile.TarInfo(f"{number:08d}.{suffix}")
                     member.size = len(data)
                     archive.addfile(member, io.BytesIO(data))
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """Which columns go to which files of a row."""
-
-    files_of: Sequence[str]
-    label: str | None
-    arrays: Sequence[str]
-    rest: Sequence[str]
-
-    @classmethod
-    def of(cls, rows: Rows) -> "_Parts":
-        files = [name for name, feature in rows.features.items() if is_file(feature)]
-        labels = chosen(rows, (LabelFeature,))
-        label = rows.supervised[1] if rows.supervised else None
-        label = label if label in labels else next(iter(labels), None)
-        arrays = [
-            name
-            for name, feature in rows.features.items()
-            if name not in files and _is_array(feature)
-        ]
-        taken = {*files, *arrays, label}
-        return cls(files, label, arrays, [name for name in rows.features if name not in taken])
-
-    def files(self, row: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-        """Ends of names, and contents."""
-        for name in self.files_of:
-            data = as_file(row[name])
-            alone = len(self.files_of) == 1
-            yield ending(data) if alone else f"{name}.{ending(data)}", data
-        for name in self.arrays:
-            sink = io.BytesIO()
-            np.lib.format.write_array(sink, np.ascontiguousarray(row[name]), allow_pickle=False)
-            yield f"{name}.npy", sink.getvalue()
-        if self.label is not None:
-            yield "cls", str(int(row[self.label])).encode()
-        if self.rest:
-            found = {name: _plain(row[name]) for name in self.rest}
-            yield "json", json.dumps(found, ensure_ascii=False).encode()
+def _columns(rows: Rows) -> Mapping[str, Sequence[str]]:
+    """Return the columns for each kind of file."""
+    numbers = labels(rows)
+    target = rows.supervised[1] if rows.supervised else ""
+    label = target if target in numbers else next(iter(numbers), None)
+    columns = defaultdict(list)
+    for name, feature in rows.features.items():
+        array = "npy" if _is_array(feature) else "json"
+        kind = "file" if is_file(feature) else "cls" if name == label else array
+        columns[kind].append(name)
+    return columns
 
 
-def _is_array(feature: object) -> bool:
+def _files(
+    columns: Mapping[str, Sequence[str]], row: Mapping[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the suffixes and contents of the files of a row."""
+    for name in columns["file"]:
+        data = as_file(row[name])
+        suffix = suffix_of(data)
+        yield suffix if len(columns["file"]) == 1 else f"{name}.{suffix}", data
+    for name in columns["npy"]:
+        sink = io.BytesIO()
+        np.lib.format.write_array(sink, np.ascontiguousarray(row[name]), allow_pickle=False)
+        yield f"{name}.npy", sink.getvalue()
+    for name in columns["cls"]:
+        yield "cls", str(int(row[name])).encode()
+    if columns["json"]:
+        plain = {name: _plain(row[name]) for name in columns["json"]}
+        yield "json", json.dumps(plain, ensure_ascii=False).encode()
+
+
+def _is_array(feature: Feature) -> bool:
     if isinstance(feature, ListFeature):
         return isinstance(feature.of, NumberFeature)
-    return isinstance(feature, ImageFeature | AudioFeature) or (
-        isinstance(feature, NumberFeature) and bool(feature.shape)
-    )
+    return isinstance(feature, ImageFeature | AudioFeature) or bool(getattr(feature, "shape", ()))
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has: whole numbers, floats (NaN among them, as Python writes it), text, lists."""
+    """Convert to what JSON has: integers, floats (NaN as Python writes it), text, lists."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 

@@ -170,9 +170,9 @@ class Hub:
         manifest = self._pinned(name)
         if not rows or manifest.synthetic:
             return manifest
-        from dshub.synthetic.stand_in import stand_in
+        from dshub.synthetic.synthesize import synthesize
 
-        return stand_in(manifest, self.store, rows=rows)
+        return synthesize(manifest, self.store, rows=rows)
 
     def _pinned(self, name: str, registry: Registry | None = None) -> "Manifest":
         """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""

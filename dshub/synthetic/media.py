@@ -1,8 +1,7 @@
 """Synthetic images and audio.
 
-Raw random bits of NumPy's Philox generator, which releases keep.
-
-Its distributions, which they may change, are not used.
+Randomness is raw bits of NumPy's Philox generator, which NumPy never changes. Its distributions
+can change between releases, so they are not used.
 """
 
 import hashlib
@@ -16,24 +15,26 @@ from PIL import Image, ImageDraw, ImageFont
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.errors import MissingExtraError
 
+GRID = 5  # a class's background is a blended grid of this many random patches each way
+SHIFT = 3  # limit of the pixels that an image is off center
+SIZES = ((64, 48), (48, 64), (64, 64), (72, 56))  # height, width, if images differ
+
 
 def bits(count: int, seed: int, *words: str) -> np.ndarray:
-    """`count` random uint64 that belong to a seed and some words."""
+    """Return `count` random uint64 for a seed and some words."""
     key = int.from_bytes(hashlib.sha256(" ".join(words).encode()).digest()[:8], "big")
-    generator = np.random.Philox(key=np.array([seed, key], np.uint64))
-    raw: np.ndarray = generator.random_raw(count)
+    return _raw(count, np.array([seed, key], np.uint64))
+
+
+def _raw(count: int, key: int | np.ndarray) -> np.ndarray:
+    raw: np.ndarray = np.random.Philox(key=key).random_raw(count)
     return raw
 
 
-GRID = 5  # a class's background is this many random patches each way, blended
-SHIFT = 3  # pixels that a picture may lie off centre
-SIZES = ((64, 48), (48, 64), (64, 64), (72, 56))  # height, width, where pictures differ
-
-
-def raw_pictures(
+def raw_images(
     feature: ImageFeature, names: tuple[str, ...], classes: np.ndarray, random: np.ndarray
 ) -> np.ndarray:
-    """(rows, height, width, channels): the class's stamp, moved a little, with noise."""
+    """Draw (rows, height, width, channels): the stamp of a class, shifted a little, with noise."""
     height, width, _ = feature.shape
     present, places = np.unique(classes, return_inverse=True)
     stamps = np.stack([_stamp(feature.shape, int(i), names[i]) for i in present])
@@ -41,26 +42,23 @@ def raw_pictures(
     right = ((random >> np.uint64(8)) % np.uint64(2 * SHIFT + 1)).astype(np.int64) - SHIFT
     vertical = (np.arange(height) - down[:, None]) % height
     horizontal = (np.arange(width) - right[:, None]) % width
-    moved = stamps[places[:, None, None], vertical[:, :, None], horizontal[:, None, :]]
-    noise = np.random.Philox(key=int(random[0]) if len(random) else 0).random_raw(
-        -(-moved.size // 8)
-    )
-    grain = noise.view(np.uint8)[: moved.size].reshape(moved.shape)
-    mixed = (moved.astype(np.uint16) * 144 + grain.astype(np.uint16) * 112) >> 8
-    pictures: np.ndarray = mixed.astype(np.uint8).astype(feature.dtype)
-    return pictures
+    shifted = stamps[places[:, None, None], vertical[:, :, None], horizontal[:, None, :]]
+    noise = _raw(-(-shifted.size // 8), int(random[0]) if len(random) else 0)
+    grain = noise.view(np.uint8)[: shifted.size].reshape(shifted.shape)
+    mixed = (shifted.astype(np.uint16) * 144 + grain.astype(np.uint16) * 112) >> 8
+    images: np.ndarray = mixed.astype(np.uint8).astype(feature.dtype)
+    return images
 
 
 def _stamp(shape: tuple[int, ...], number: int, name: str) -> np.ndarray:
-    """(height, width, channels) uint8: blended patches of the class, its name written on them."""
+    """Draw the blended patches of a class with its name on them."""
     height, width, channels = shape
     patches = bits(GRID * GRID * channels, 0, f"class{number}").reshape(GRID, GRID, channels)
     coarse = (patches % np.uint64(120)).astype(np.float64)
     rows = _blend(coarse, height)
     blended = _blend(rows.swapaxes(0, 1), width).swapaxes(0, 1).astype(np.uint8)
     text = name if 0 < len(name) <= 2 and name.isascii() else str(number)
-    written = _written(text, height, width)
-    return np.where(written[:, :, None], np.uint8(255), blended)
+    return np.where(_written(text, height, width)[:, :, None], np.uint8(255), blended)
 
 
 def _blend(values: np.ndarray, length: int) -> np.ndarray:
@@ -73,31 +71,22 @@ def _blend(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _written(text: str, height: int, width: int) -> np.ndarray:
-    """(height, width) bool: a text as large as fits, in the middle; empty if none fits."""
-    font = ImageFont.load_default_imagefont()
-    _, _, right, bottom = (int(edge) for edge in font.getbbox(text))
-    picture = Image.new("1", (max(right, 1), max(bottom, 1)))
-    ImageDraw.Draw(picture).text((0, 0), text, fill=1, font=font)
-    glyphs = np.array(picture)
-    inked = np.argwhere(glyphs)
-    result = np.zeros((height, width), bool)
-    if not len(inked):
-        return result
-    (y0, x0), (y1, x1) = inked.min(axis=0), inked.max(axis=0) + 1
-    glyphs = glyphs[y0:y1, x0:x1]
-    scale = min((height - 2 * SHIFT) // glyphs.shape[0], (width - 2 * SHIFT) // glyphs.shape[1])
-    if scale < 1:
-        return result
-    glyphs = glyphs.repeat(scale, axis=0).repeat(scale, axis=1)
-    y, x = (height - glyphs.shape[0]) // 2, (width - glyphs.shape[1]) // 2
-    result[y : y + glyphs.shape[0], x : x + glyphs.shape[1]] = glyphs
-    return result
+    """Write a text in the center, as large as fits; returns (height, width) bool."""
+    glyphs = Image.new("1", (200, 50))
+    ImageDraw.Draw(glyphs).text((0, 0), text, fill=1, font=ImageFont.load_default_imagefont())
+    glyphs = glyphs.crop(glyphs.getbbox())
+    scale = min((height - 2 * SHIFT) // glyphs.height, (width - 2 * SHIFT) // glyphs.width)
+    image = Image.new("1", (width, height))
+    if scale >= 1:
+        glyphs = glyphs.resize((glyphs.width * scale, glyphs.height * scale))
+        image.paste(glyphs, ((width - glyphs.width) // 2, (height - glyphs.height) // 2))
+    return np.array(image)
 
 
-def encoded_pictures(
+def encoded_images(
     feature: ImageFeature, names: tuple[str, ...], classes: np.ndarray, random: np.ndarray
 ) -> list[bytes]:
-    """The same as files; of several sizes where the feature has no shape."""
+    """Draw the same as image files; of several sizes if the feature has no shape."""
     form = "PNG" if feature.encoding == "png" else "JPEG"
     sizes = [feature.shape[:2]] if feature.shape else SIZES
     channels = feature.shape[2] if feature.shape else 3
@@ -107,9 +96,8 @@ def encoded_pictures(
         rows = np.flatnonzero(which == i)
         if len(rows):
             plain = msgspec.structs.replace(feature, shape=(*size, channels), encoding="raw")
-            for row, pixels in zip(
-                rows, raw_pictures(plain, names, classes[rows], random[rows]), strict=True
-            ):
+            images = raw_images(plain, names, classes[rows], random[rows])
+            for row, pixels in zip(rows, images, strict=True):
                 files[row] = _image_file(pixels, form)
     return files
 
@@ -120,33 +108,19 @@ def _image_file(pixels: np.ndarray, form: str) -> bytes:
     return sink.getvalue()
 
 
-def recordings(feature: AudioFeature, classes: np.ndarray, random: np.ndarray) -> list[bytes]:
-    """A file for each row, a quarter of a second to a second long."""
-    return [
-        _audio_file(feature, _tone(feature, int(c), int(r)))
-        for c, r in zip(classes, random, strict=True)
-    ]
-
-
-def _tone(feature: AudioFeature, number: int, random: int) -> np.ndarray:
-    """(samples, channels) int16."""
-    samples = feature.rate // 4 * (1 + random % 4)
-    time = np.arange(samples)[:, None] / feature.rate
+def audio_file(feature: AudioFeature, number: int, random: int) -> bytes:
+    """Make a tone of a class with noise, a quarter of a second to a second long."""
+    count = feature.rate // 4 * (1 + random % 4)
+    time = np.arange(count)[:, None] / feature.rate
     pitch = 110 * 2 ** (number % 36 / 12)
-    noise = np.random.Philox(key=random).random_raw(samples * feature.channels)
-    grain = (noise % np.uint64(2048)).astype(np.int64).reshape(samples, feature.channels) - 1024
-    tone: np.ndarray = (8000 * np.sin(2 * np.pi * pitch * time) + grain).astype(np.int16)
-    return tone
-
-
-def _audio_file(feature: AudioFeature, samples: np.ndarray) -> bytes:
+    noise = _raw(count * feature.channels, random) % np.uint64(2048)
+    grain = noise.astype(np.int64).reshape(count, feature.channels) - 1024
+    samples = (8000 * np.sin(2 * np.pi * pitch * time) + grain).astype("<i2")
     sink = io.BytesIO()
     if feature.encoding == "wav":
         with wave.open(sink, "wb") as file:
-            file.setnchannels(feature.channels)
-            file.setsampwidth(2)
-            file.setframerate(feature.rate)
-            file.writeframes(samples.astype("<i2").tobytes())
+            file.setparams((feature.channels, 2, feature.rate, count, "NONE", ""))
+            file.writeframes(samples.tobytes())
         return sink.getvalue()
     try:
         import soundfile

@@ -1,16 +1,17 @@
-"""Writing the raw files of a stand-in, in upstream's layout.
+"""Write synthetic raw files in the layout of the original ones.
 
-The rows of a split are made, its steps undone, and what is left is written by its reader. Splits
-whose readers share files (one list for all, told apart by a step) are written together.
+Make the rows of a split, undo its steps, and have its reader write the rest. Splits whose readers
+share files, which a step divides, are written together.
 """
 
 import fnmatch
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -20,39 +21,20 @@ from dshub import archives, formats
 from dshub.catalog.manifest import Manifest
 from dshub.errors import DshubError
 from dshub.synthetic.rows import make
-from dshub.synthetic.steps import Aside, Attached, Undone
-from dshub.synthetic.steps import undo as undo_steps
+from dshub.synthetic.steps import Listed, Undone, undo
 
 
 def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str, Path]:
-    """Write every resource; the file of each, in `folder`.
+    """Write every resource; returns the file of each, in `folder`.
 
     Args:
-        manifest: of the dataset to stand in for.
+        manifest: of the original dataset.
         folder: empty.
-        rows: in each split; a split that has fewer keeps its number.
-        seed: another seed, other rows.
+        rows: of each split; smaller splits keep their size.
+        seed: of the rows.
     """
     files = _Files(manifest, folder)
-    asides = _Shared(files)
-    first = 1
-    for group in _groups(manifest, rows, seed):
-        first = _write_group(group, files, asides, first)
-    asides.write(first)
-    return {name: files.resource(name) for name in manifest.split_resources()}
-
-
-@dataclass
-class _Group:
-    """Splits whose readers share their files."""
-
-    reader: dict[str, Any]
-    parts: dict[str, tuple[str, ...]]
-    splits: list[tuple[str, Undone]] = field(default_factory=list)
-
-
-def _groups(manifest: Manifest, rows: int, seed: int) -> list[_Group]:
-    groups: dict[bytes, _Group] = {}
+    groups: dict[bytes, list[tuple[str, Undone]]] = defaultdict(list)
     for name, split in manifest.splits.items():
         reader = formats.create(split.reader, place=f"splits.{name}.reader")
         made = make(
@@ -62,58 +44,53 @@ def _groups(manifest: Manifest, rows: int, seed: int) -> list[_Group]:
             zlib.crc32(name.encode()) + (seed << 32),
             text_labels=reader.text_labels,
         )
-        parts = {part: split.references(part) for part in split.reader_parts}
-        key = msgspec.json.encode([split.reader, parts], order="sorted")
-        group = groups.setdefault(key, _Group(split.reader, parts))
-        group.splits.append((name, undo_steps(made, split.steps)))
-    return list(groups.values())
+        key = [split.reader, [(part, split.references(part)) for part in split.reader_parts]]
+        groups[msgspec.json.encode(key, order="sorted")].append((name, undo(made, split.steps)))
+    lists: dict[bytes, list[tuple[Listed, _Output]]] = defaultdict(list)
+    first = 1
+    for group in groups.values():
+        for listed, output in _write_group(group, files, first):
+            key = [listed.reader, output.references, listed.number]
+            lists[msgspec.json.encode(key, order="sorted")].append((listed, output))
+        first += sum(undone.rows.num_rows for _, undone in group)
+    for shared in lists.values():
+        listed, output = shared[0]
+        reader = formats.create(listed.reader)
+        whole = _placed(_together([each.rows for each, _ in shared]), listed.number)
+        reader.write(reader.complete(whole, first), {listed.part: output})
+    return {name: files.resource(name) for name in manifest.split_resources()}
 
 
-def _write_group(group: _Group, files: "_Files", asides: "_Shared", first: int) -> int:
-    """Write the files of some splits; the first number that is still free."""
-    reader = formats.create(group.reader)
-    whole = reader.complete(_together([undone.rows for _, undone in group.splits]), first)
-    reader.write(whole, files.outputs(group.parts))
+def _write_group(
+    group: Sequence[tuple[str, Undone]], files: "_Files", first: int
+) -> Iterator[tuple[Listed, "_Output"]]:
+    """Write splits that share files; yields the rows of the lists that steps read.
+
+    Args:
+        first: the number of the first row; later rows count on.
+    """
+    splits = files.manifest.splits
+    split = splits[group[0][0]]
+    reader = formats.create(split.reader)
+    whole = reader.complete(_together([undone.rows for _, undone in group]), first)
+    outputs = {part: _Output(files, split.references(part)) for part in split.reader_parts}
+    reader.write(whole, outputs)
     offset = 0
-    for name, undone in group.splits:
+    for name, undone in group:
         own = whole.slice(offset, undone.rows.num_rows)
-        for found in undone.around(own, offset=offset, first=first + offset):
-            references = files.manifest.splits[name].references(found.part)
-            if isinstance(found, Attached):
-                files.attach(references[0], found.member, found.data)
-            else:
-                asides.add(found, references)
+        for extra in undone.around(own, offset=offset, first=first + offset):
+            output = _Output(files, splits[name].references(extra.part))
+            if isinstance(extra, Listed):
+                yield extra, output
+                continue
+            with files.create(output.references[0].partition(":")[0], extra.member) as sink:
+                sink.write(extra.data)
         offset += own.num_rows
-    return first + offset
-
-
-class _Shared:
-    """The lists that steps read; several splits may have rows in one."""
-
-    def __init__(self, files: "_Files") -> None:
-        self._files = files
-        self._found: dict[bytes, list[Aside]] = {}
-        self._references: dict[bytes, tuple[str, ...]] = {}
-
-    def add(self, aside: Aside, references: tuple[str, ...]) -> None:
-        """Rows of a list."""
-        key = msgspec.json.encode([aside.reader, references, aside.number], order="sorted")
-        self._found.setdefault(key, []).append(aside)
-        self._references[key] = references
-
-    def write(self, first: int) -> None:
-        """Write all of them."""
-        for key, found in self._found.items():
-            reader = formats.create(found[0].reader)
-            listed = _together([aside.rows for aside in found])
-            rows = reader.complete(_placed(listed, found[0].number), first)
-            parts = {found[0].part: self._references[key]}
-            reader.write(rows, self._files.outputs(parts))
 
 
 @dataclass(frozen=True)
 class _Output:
-    """One part: see `dshub.formats.Output`."""
+    """The files of a part; see `dshub.formats.Output`."""
 
     files: "_Files"
     references: tuple[str, ...]
@@ -122,49 +99,37 @@ class _Output:
     def members(self) -> Sequence[str]:
         return [reference.partition(":")[2] for reference in self.references]
 
-    @contextmanager
-    def create(self, member: str) -> Iterator[BinaryIO]:
-        with self.files.create(self._resource(member), member) as sink:
-            yield sink
-
-    def _resource(self, member: str) -> str:
-        """The first resource that takes such a member and has none of that name yet."""
+    def create(self, member: str) -> AbstractContextManager[BinaryIO]:
+        """Create a file in the first resource that takes the member and does not have it yet."""
+        parts = [reference.partition(":") for reference in self.references]
         fitting = [
             resource
-            for resource, _, pattern in (reference.partition(":") for reference in self.references)
+            for resource, _, pattern in parts
             if member == pattern or fnmatch.fnmatchcase(member, pattern)
-        ]
-        free = (resource for resource in fitting if not self.files.has(resource, member))
-        return next(free, fitting[0] if fitting else self.references[0].partition(":")[0])
+        ] or [parts[0][0]]
+        free = (resource for resource in fitting if (resource, member) not in self.files.pieces)
+        return self.files.create(next(free, fitting[0]), member)
 
 
 class _Files:
-    """Every file that is written, until all of a resource are there."""
+    """The files written so far, until all of a resource exist.
+
+    Attributes:
+        pieces: the file of each resource and member.
+    """
 
     def __init__(self, manifest: Manifest, folder: Path) -> None:
         self.manifest, self._folder = manifest, folder
-        self._pieces: dict[tuple[str, str], Path] = {}
-
-    def outputs(self, parts: Mapping[str, tuple[str, ...]]) -> dict[str, _Output]:
-        return {part: _Output(self, references) for part, references in parts.items()}
-
-    def has(self, resource: str, member: str) -> bool:
-        """Whether a file was written."""
-        return (resource, member) in self._pieces
-
-    def attach(self, reference: str, member: str, data: bytes) -> None:
-        with self.create(reference.partition(":")[0], member) as sink:
-            sink.write(data)
+        self.pieces: dict[tuple[str, str], Path] = {}
 
     @contextmanager
     def create(self, resource: str, member: str) -> Iterator[BinaryIO]:
-        """A new file, compressed as its name tells."""
-        if (resource, member) in self._pieces:
+        """Create a file, compressed according to its name."""
+        if (resource, member) in self.pieces:
             raise self._impossible(f"two of its splits write {member or resource!r}")
-        path = self._folder / f"piece-{len(self._pieces)}"
-        self._pieces[resource, member] = path
-        name = member or self.manifest.resources[resource].name
-        compression = archives.stream_for(name)
+        path = self._folder / f"piece-{len(self.pieces)}"
+        self.pieces[resource, member] = path
+        compression = archives.stream_for(member or self.manifest.resources[resource].name)
         with path.open("xb") as file:
             if compression is None:
                 yield file
@@ -173,52 +138,46 @@ class _Files:
                 yield inside
 
     def resource(self, name: str) -> Path:
-        """The file of a resource: what was written for it, or an archive of that."""
-        members = {member: path for (owner, member), path in self._pieces.items() if owner == name}
-        if "" in members:
-            return members[""]
-        return self._packed(members, self.manifest.resources[name].name)
+        """Return the file of a resource, or an archive of its members."""
+        members = {member: path for (owner, member), path in self.pieces.items() if owner == name}
+        return members.get("") or self._packed(members, self.manifest.resources[name].name)
 
     def _packed(self, members: Mapping[str, Path], name: str) -> Path:
-        """An archive; a member `inner:rest` belongs to an archive in it."""
-        inner: dict[str, dict[str, Path]] = {}
+        """Pack an archive; a member `inner:rest` belongs to an archive inside it."""
+        inner: dict[str, dict[str, Path]] = defaultdict(dict)
         packed: dict[str, Path] = {}
         for member, path in members.items():
             archive, colon, rest = member.partition(":")
-            if colon:
-                inner.setdefault(archive, {})[rest] = path
-            else:
-                packed[member] = path
+            (inner[archive] if colon else packed)[rest or archive] = path
         for archive, rests in inner.items():
             packed[archive] = self._packed(rests, archive)
         packing = archives.container_for(name)
         if packing is None:
-            raise self._impossible(f"the name {name!r} does not tell which kind of archive it is")
+            raise self._impossible(f"the name {name!r} does not tell the kind of the archive")
         target = self._folder / f"archive-{len(list(self._folder.glob('archive-*')))}"
         packing.write_members(target, packed.items())
         return target
 
     def _impossible(self, reason: str) -> DshubError:
         return DshubError(
-            f"no stand-in can be made for {self.manifest.name}: {reason}",
-            hint="if it is a manifest of yours, give the resource a filename with a known ending, "
-            "such as .zip, and each split files of its own",
+            f"{self.manifest.name}: synthetic data are not possible: {reason}",
+            hint="if you wrote the manifest, give the resource a filename with a known suffix, "
+            "such as .zip, and each split its own files",
         )
 
 
 def _together(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """Batches one behind the other; a column that one lacks is empty there."""
+    """Concatenate batches; missing columns are filled with nulls."""
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
     return table.to_batches()[0] if table.num_rows else batches[0]
 
 
 def _placed(rows: pa.RecordBatch, number: str) -> pa.RecordBatch:
-    """Rows at the places of which one of their columns speaks, from 1; any row fills a gap."""
+    """Move rows to the places, from 1, that a column gives; any row fills a gap."""
     if not number:
         return rows
     places = rows.column(number).cast(pa.int64()).to_numpy() - 1
     order = np.zeros(max(places, default=-1) + 1, np.int64)
     order[places] = np.arange(len(places))
-    kept = [name for name in rows.schema.names if name != number]
-    return rows.select(kept).take(pa.array(order))
+    return rows.drop_columns([number]).take(pa.array(order))

@@ -1,8 +1,8 @@
-"""From rows that fit the features back to what upstream's files hold.
+"""Undo the steps of a split: from rows that fit the features to the contents of files.
 
-It takes two passes. Backwards, each step gives back what it took and takes away what it gave; the
-reader then completes the rows with what its files hold besides, such as the names of pictures.
-Forwards, those names tell what the lists and the attached files must be.
+This takes two passes. Backwards, each step gives back what it took and removes what it added; the
+reader then completes the rows with what else its files hold, such as file names. Forwards, those
+names tell what lists and attached files must hold.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ from dshub.tables.steps import column, cut, mapped, paths, renamed, spoken_of, t
 
 
 @dataclass(frozen=True)
-class Aside:
-    """Rows of a list that a step reads: another part, with a reader of its own.
+class Listed:
+    """Rows of a list that a step reads: another part, with its own reader.
 
     Attributes:
-        number: the column that says at which place of the list, from 1, a row stands; empty
-            where that is all the same.
+        number: the column with the place of a row in the list, from 1; empty if the order of the
+            list does not matter.
     """
 
     part: str
@@ -43,11 +43,10 @@ class Attached:
 
 @dataclass(frozen=True)
 class Undone:
-    """Rows as the reader's files hold them, before they are completed.
+    """Rows before all steps, as the files of the reader hold them.
 
     Attributes:
-        rows: them.
-        saved: what the steps had added, by the number of the step.
+        saved: columns that the steps had added, by the number of the step.
     """
 
     rows: pa.RecordBatch
@@ -56,13 +55,13 @@ class Undone:
 
     def around(  # noqa: C901  # a case for each step
         self, rows: pa.RecordBatch, *, offset: int, first: int
-    ) -> Iterator[Aside | Attached]:
-        """What the split's other files hold.
+    ) -> Iterator[Listed | Attached]:
+        """Yield the contents of the split's other files.
 
         Args:
             rows: the same rows, completed by the reader.
-            offset: how many rows stand before them in the reader's files.
-            first: a number that no other row has, nor any of the next `len(rows)`.
+            offset: how many rows precede them in the files of the reader.
+            first: a number that no other row has; neither has the next, for each row.
         """
         for i, step in enumerate(self.steps):
             match step:
@@ -78,21 +77,23 @@ class Undone:
                     rows = with_column(rows, step.column, pa.array(numbers))
                 case Match():
                     listed = _keys(rows if step.keep else rows.slice(0, 0), step.on)
-                    yield Aside(step.part, step.reader, listed)
+                    yield Listed(step.part, step.reader, listed)
                 case Join():
-                    beside = _beside(_keys(rows, step.on), self.saved[i])
-                    beside = formats.create(step.reader).complete(beside, first)
-                    yield Aside(step.part, step.reader, beside, step.number)
+                    listed = _beside(_keys(rows, step.on), self.saved[i])
+                    listed = formats.create(step.reader).complete(listed, first)
+                    yield Listed(step.part, step.reader, listed, step.number)
                     for name in step.columns:
-                        rows = with_column(rows, name, column(beside, name))
+                        rows = with_column(rows, name, column(listed, name))
                 case Attach():
-                    yield from _attached(step, rows, self.saved[i])
+                    contents = self.saved[i].column(step.column).to_pylist()
+                    members = zip(paths(rows, step.path), contents, strict=True)
+                    yield from (Attached(step.part, name, data) for name, data in members)
                 case Keep() | Drop():
                     pass
 
 
 def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  # a case each
-    """Take steps back, the last one first."""
+    """Undo steps, beginning with the last one."""
     saved: dict[int, pa.RecordBatch] = {}
     for i in reversed(range(len(steps))):
         step = steps[i]
@@ -103,15 +104,13 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
             case Map():
                 rows = _unmap(rows, step)
             case Keep():
-                same = pa.array([step.values[0]] * rows.num_rows)
-                rows = with_column(rows, step.column, same)
+                rows = with_column(rows, step.column, pa.repeat(step.values[0], rows.num_rows))
             case Number():
                 rows = _without(rows, [step.column])
             case Match():
                 rows = _without(rows, step.on)
             case Join():
-                known = [name for name in step.columns if name in rows.schema.names]
-                saved[i] = rows.select(known)
+                saved[i] = rows.select([n for n in step.columns if n in rows.schema.names])
                 rows = _without(rows, [*step.columns, *step.on])
             case Attach():
                 saved[i] = rows.select([step.column])
@@ -122,17 +121,17 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
 
 
 def _unmap(rows: pa.RecordBatch, step: Map) -> pa.RecordBatch:
-    """Upstream's values; whole numbers where upstream writes whole numbers."""
-    theirs = {ours: name for name, ours in reversed(step.values.items())}
+    """Restore the original values; integers if the original values were integers."""
+    original = {ours: theirs for theirs, ours in reversed(step.values.items())}
     values = column(rows, step.column)
-    found = [theirs.get(value, value) for value in texts(values).to_pylist()]
-    if pa.types.is_integer(values.type) and all(value.isdecimal() for value in found):
-        return with_column(rows, step.column, pa.array(map(int, found), values.type))
-    return with_column(rows, step.column, pa.array(found, pa.string()))
+    restored = [original.get(value, value) for value in texts(values).to_pylist()]
+    if pa.types.is_integer(values.type) and all(value.isdecimal() for value in restored):
+        return with_column(rows, step.column, pa.array(map(int, restored), values.type))
+    return with_column(rows, step.column, pa.array(restored, pa.string()))
 
 
 def _without(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    """Rows without some columns; their number stays, even where no column does."""
+    """Remove columns, but no rows, even if no column is left."""
     kept = [name for name in rows.schema.names if name not in names]
     if kept:
         return rows.select(kept)
@@ -144,12 +143,5 @@ def _keys(rows: pa.RecordBatch, on: Sequence[str]) -> pa.RecordBatch:
 
 
 def _beside(left: pa.RecordBatch, right: pa.RecordBatch) -> pa.RecordBatch:
-    for name in right.schema.names:
-        left = with_column(left, name, right.column(name))
-    return left
-
-
-def _attached(step: Attach, rows: pa.RecordBatch, saved: pa.RecordBatch) -> Iterator[Attached]:
-    contents = saved.column(step.column).to_pylist()
-    for name, data in zip(paths(rows, step.path), contents, strict=True):
-        yield Attached(step.part, name, data)
+    names = [*left.schema.names, *right.schema.names]
+    return pa.RecordBatch.from_arrays([*left.columns, *right.columns], names)

@@ -1,4 +1,4 @@
-"""What every adapter must do: the same rows, in the same order, with the same pixels."""
+"""Conformance suites for adapters: the same rows, in the same order, with the same pixels."""
 
 import io
 import wave
@@ -24,7 +24,7 @@ ROWS = 53  # a prime: no batch size divides it
 
 
 def example() -> Dataset:
-    """A dataset with a picture, a label, numbers and text."""
+    """Create a dataset with images, labels, numbers and text."""
     values = np.arange(ROWS * 5 * 4 * 3, dtype=np.uint32) * 2654435761 >> 24
     return Dataset.from_arrays(
         {
@@ -42,17 +42,15 @@ def example() -> Dataset:
 
 
 def varied() -> Dataset:
-    """A dataset whose rows differ: pictures and recordings in files, lists, words."""
-    rows = range(ROWS)
-    sizes = [(1 + i % 3, 2 + i % 2) for i in rows]
+    """Create a dataset of rows with different shapes: encoded images and audio, and lists."""
     return Dataset.from_arrays(
         {
-            "photo": [_png(i, size) for i, size in zip(rows, sizes, strict=True)],
-            "thumb": [_png(i, (2, 2)) for i in rows],
-            "sound": [_wav(i) for i in rows],
-            "tokens": [np.arange(i % 5) for i in rows],
-            "boxes": [np.full((i % 3, 4), i, np.float32) for i in rows],
-            "words": [["pâté", str(i)] * (i % 3) for i in rows],
+            "photo": [_png(i, (1 + i % 3, 2 + i % 2)) for i in range(ROWS)],
+            "thumb": [_png(i, (2, 2)) for i in range(ROWS)],
+            "sound": [_wav(i) for i in range(ROWS)],
+            "tokens": [np.arange(i % 5) for i in range(ROWS)],
+            "boxes": [np.full((i % 3, 4), i, np.float32) for i in range(ROWS)],
+            "words": [["pâté", str(i)] * (i % 3) for i in range(ROWS)],
         },
         features={
             "photo": ImageFeature(encoding="png"),
@@ -77,24 +75,23 @@ def _wav(samples: int) -> bytes:
 
 
 def assert_same(expected: Any, actual: Any) -> None:
-    """Two columns, or pairs of them, hold the same values, dtypes and shapes."""
-    if isinstance(expected, tuple | list):
+    """Compare rows, batches or columns: values, dtypes and shapes."""
+    if isinstance(expected, Mapping):
+        assert list(expected) == list(actual)
+        assert_same(list(expected.values()), list(actual.values()))
+    elif isinstance(expected, tuple | list):
         assert len(expected) == len(actual)
         for one, other in zip(expected, actual, strict=True):
             assert_same(one, other)
-    elif isinstance(expected, str | bytes):
-        assert expected == actual
-    else:
+    elif isinstance(expected, np.ndarray):
         assert expected.dtype == actual.dtype
         np.testing.assert_array_equal(expected, actual)
-
-
-def _numbers() -> np.ndarray:
-    return np.arange(ROWS, dtype=np.uint8)
+    else:
+        assert expected == actual
 
 
 class Translated(ABC):
-    """What the suites below need to know of an adapter.
+    """Conversions from an adapter for the suites.
 
     Attributes:
         name: of the adapter.
@@ -104,99 +101,92 @@ class Translated(ABC):
 
     @abstractmethod
     def to_numpy(self, value: Any) -> Any:
-        """A tensor of the framework as an array; text as `str`, files as `bytes`.
+        """Convert a tensor of the framework to an array; text to `str`, files to `bytes`.
 
-        A batch of text, of files, and of rows of several shapes is a list of its rows.
+        Batches of text, of files, and of rows with several shapes become lists of rows.
         """
 
 
 class RowsTests(Translated):
-    """Subclass it for an adapter that gives rows.
+    """Subclass it for an adapter with rows.
 
     Attributes:
-        files: pictures and recordings stay the files that they are kept as, whether the dataset
-            decodes them or not.
+        files: encoded images and audio stay files, even if the dataset decodes them.
     """
 
     files: bool = False
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
-        """Every row that the adapter's `rows` gives, in order, each value through NumPy."""
-        found = plugins.module("adapters", self.name).rows(dataset)
+        """Get all rows of the adapter's `rows`, in order, converted to NumPy."""
+        rows = plugins.module("adapters", self.name).rows(dataset)
         return [
-            {key: self.to_numpy(value) for key, value in found[i].items()}
+            {key: self.to_numpy(value) for key, value in rows[i].items()}
             for i in range(len(dataset))
         ]
 
-    def test_rows_are_those_of_the_dataset(self) -> None:
+    def test_rows_match_the_dataset(self) -> None:
         """Every row, in order, value by value."""
         dataset = example().shuffle(seed=3)
-        found = self.rows_of(dataset)
-        assert len(found) == ROWS
-        for expected, actual in zip(dataset, found, strict=True):
-            assert list(expected) == list(actual)
-            for key, value in expected.items():
-                assert np.array_equal(np.asarray(value), np.asarray(actual[key])), key
+        assert_same(list(dataset), self.rows_of(dataset))
 
     @pytest.mark.parametrize("decoded", [True, False])
-    def test_rows_that_vary_are_those_of_the_dataset(self, decoded: bool) -> None:  # noqa: FBT001
-        """Pictures and recordings of several sizes, or their files, and lists."""
+    def test_varied_rows_match_the_dataset(self, decoded: bool) -> None:  # noqa: FBT001
+        """Images and audio of several sizes, or their files, and lists."""
         dataset = varied().shuffle(seed=3).decode(decoded)
-        found = self.rows_of(dataset)
-        dataset = dataset.decode(decoded and not self.files)
-        assert len(found) == ROWS
-        for expected, actual in zip(dataset, found, strict=True):
-            assert list(expected) == list(actual)
-            assert_same(list(expected.values()), list(actual.values()))
+        assert_same(list(dataset.decode(decoded and not self.files)), self.rows_of(dataset))
 
-    def test_rows_of_a_view(self) -> None:
-        """Side by side, apart, twice, and of fewer columns."""
-        dataset = example()
-        for view in (dataset.take(0), dataset.skip(50), dataset.select([5, 3, 5])):
-            found = self.rows_of(view.columns(["label", "text"]))
-            expected = [{"label": row["label"], "text": row["text"]} for row in view]
-            assert found == expected
+    def test_rows_of_views_match_the_dataset(self) -> None:
+        """Consecutive rows, selected and repeated rows, and fewer columns."""
+        for view in (example().take(0), example().skip(50), example().select([5, 3, 5])):
+            fewer = view.columns(["label", "text"])
+            assert_same(list(fewer), self.rows_of(fewer))
 
-    def test_no_rows(self) -> None:
-        """An empty view is one of the framework's own too, whatever its columns hold."""
+    def test_empty_views_have_no_rows(self) -> None:
+        """For columns of every kind."""
         for dataset in (example(), varied(), varied().decode(on=False)):
             assert self.rows_of(dataset.take(0)) == []
 
 
 class BatchesTests(Translated):
-    """Subclass it for an adapter that gives batches.
+    """Subclass it for an adapter with batches.
 
     Attributes:
-        refused: columns of `varied` of which the framework has no batches; asking for them is a
-            DshubError whose hint says what to do.
+        refused: columns of `varied` that the framework cannot batch; requesting them raises a
+            DshubError with a hint.
     """
 
     refused: tuple[str, ...] = ()
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
-        """The next batches of a loader, over epochs, and its state once they are used.
+        """Get the next batches of a loader, over epochs, and its state after them.
 
-        Batches go through NumPy. An adapter that does not iterate does it in its own way.
+        Batches are converted to NumPy. Override it for adapters that are not iterables.
         """
-        found = plugins.module("adapters", self.name).batches(loader)
-        taken: list[Any] = []
-        while len(taken) < count:
-            for batch in found:
-                taken.append(self.plain(batch))
-                if len(taken) == count:
+        batches = plugins.module("adapters", self.name).batches(loader)
+        steps: list[Any] = []
+        while len(steps) < count:
+            for batch in batches:
+                steps.append(self.plain(batch))
+                if len(steps) == count:
                     break
-        return taken, loader.state_dict()
+        return steps, loader.state_dict()
 
     def batches_of(self, dataset: Dataset, **options: Any) -> list[Any]:
-        """The batches of two epochs."""
+        """Get the batches of two epochs."""
         loader = dataset.batches(**options)
         return self.steps_of(loader, 2 * len(loader))[0]
 
     def plain(self, batch: Any) -> Any:
-        """A batch with all its values through NumPy."""
+        """Convert all values of a batch to NumPy."""
         if isinstance(batch, tuple | list):
             return tuple(self.to_numpy(value) for value in batch)
         return {key: self.to_numpy(value) for key, value in batch.items()}
+
+    def check_batches(self, dataset: Dataset, **options: Any) -> None:
+        """Compare two epochs with those of the loader."""
+        loader = dataset.batches(**options)
+        expected = [batch for _ in range(2) for batch in loader]
+        assert_same(expected, self.batches_of(dataset, **options))
 
     @pytest.mark.parametrize(
         "options",
@@ -211,77 +201,55 @@ class BatchesTests(Translated):
         ],
         ids=str,
     )
-    def test_batches_are_those_of_the_loader(self, options: dict[str, Any]) -> None:
+    def test_batches_match_the_loader(self, options: dict[str, Any]) -> None:
         """Two epochs: the same batches, with the same dtypes, shapes and values."""
-        dataset = example()
-        loader = dataset.batches(**options)
-        expected = [batch for _ in range(2) for batch in loader]
-        actual = self.batches_of(dataset, **options)
-        assert len(actual) == len(expected)
-        for one, other in zip(expected, actual, strict=True):
-            if isinstance(one, tuple):
-                assert_same(one, other)
-                continue
-            assert list(one) == list(other)
-            for key, values in one.items():
-                assert_same(values, other[key])
+        self.check_batches(example(), **options)
 
     @pytest.mark.parametrize("column", ["photo", "thumb", "sound", "tokens", "boxes", "words"])
     @pytest.mark.parametrize("layout", ["hwc", "chw"])
-    def test_batches_that_vary_are_those_of_the_loader(self, column: str, layout: Layout) -> None:
-        """Rows of several shapes are batches too, or an error that says what to do."""
+    def test_varied_batches_match_the_loader(self, column: str, layout: Layout) -> None:
+        """Rows of several shapes become batches, or raise an error with a hint."""
         dataset = varied().columns([column])
-        options: dict[str, Any] = {"size": 8, "shuffle": True, "layout": layout}
-        if column in self.refused:
-            with pytest.raises(DshubError, match=column) as caught:
-                self.batches_of(dataset, **options)
-            assert "transform" in caught.value.hint
+        if column not in self.refused:
+            self.check_batches(dataset, size=8, shuffle=True, layout=layout)
             return
-        loader = dataset.batches(**options)
-        expected = [batch[column] for _ in range(2) for batch in loader]
-        assert_same(expected, [batch[column] for batch in self.batches_of(dataset, **options)])
+        with pytest.raises(DshubError, match=column) as caught:
+            self.batches_of(dataset, size=8, shuffle=True, layout=layout)
+        assert "transform" in caught.value.hint
 
-    def test_no_rows_no_batches(self) -> None:
-        """An empty view has none, and that is no error."""
+    def test_empty_views_have_no_batches(self) -> None:
+        """That is not an error."""
         for options in ({}, {"layout": "chw", "transform": ToFloat()}, {"drop_last": True}):
             assert self.batches_of(example().take(0), size=8, **options) == []
 
-    def test_batches_of_files_are_bytes(self) -> None:
-        """As they are kept, where nothing is decoded."""
-        dataset = varied().columns(["photo"]).decode(on=False)
-        found = self.batches_of(dataset, size=8)
-        assert_same(
-            [batch["photo"] for batch in dataset.batches(8)] * 2, [b["photo"] for b in found]
-        )
+    def test_files_stay_bytes_without_decoding(self) -> None:
+        """A batch is a list of them."""
+        self.check_batches(varied().columns(["photo"]).decode(on=False), size=8)
 
-    def test_a_transform_makes_one_array_of_pictures(self) -> None:
-        """Of several sizes, cut to one."""
+    def test_transform_can_crop_images_to_one_array(self) -> None:
+        """Images of several sizes become one array."""
 
-        def cut(batch: Batch) -> Batch:
-            return {"photo": np.stack([picture[:1, :2] for picture in batch["photo"]])}
+        def crop(batch: Batch) -> Batch:
+            return {"photo": np.stack([image[:1, :2] for image in batch["photo"]])}
 
-        dataset = varied().columns(["photo"])
-        found = self.batches_of(dataset, size=8, transform=cut)
-        assert_same(np.concatenate([b["photo"] for b in found])[:ROWS, 0, 0, 0], _numbers())
+        self.check_batches(varied().columns(["photo"]), size=8, transform=crop)
 
-    def test_a_transform_is_applied(self) -> None:
-        """What a transform returns is what arrives, with its dtype."""
+    def test_transform_decides_the_dtype(self) -> None:
+        """Its result arrives unchanged."""
 
-        def scaled(batch: Batch) -> Batch:
+        def scale(batch: Batch) -> Batch:
             return batch | {"image": batch["image"].astype(np.float32) / 255}
 
-        batch = self.batches_of(example().columns(["image"]), size=8, transform=scaled)[0]
-        assert batch["image"].dtype == np.float32
-        np.testing.assert_array_equal(batch["image"], example()[:8]["image"] / np.float32(255))
+        self.check_batches(example().columns(["image"]), size=8, transform=scale)
 
-    def test_it_goes_on_in_a_new_process(self) -> None:
-        """Some steps, a state, a new process and the rest are all steps, byte for byte."""
+    def test_new_process_resumes_from_a_state(self) -> None:
+        """Some steps, then the rest in a new process, give the same bytes as all steps."""
         check_resuming(self)
 
-    def test_it_goes_on_with_another_batch_size_and_other_ranks(self) -> None:
-        """In a new process, from batches of 64 to 96, and from 4 ranks to 3: the same rows."""
+    def test_new_process_resumes_with_other_batch_sizes_and_ranks(self) -> None:
+        """From batches of 64 to 96, and from 4 ranks to 3: the same rows."""
         check_changing(self)
 
 
 class AdapterTests(RowsTests, BatchesTests):
-    """Subclass it for an adapter that gives both, and say how its values become NumPy's."""
+    """Subclass it for an adapter with rows and batches, and say how to convert its values."""

@@ -1,4 +1,4 @@
-"""What every reader must do."""
+"""Conformance suite for readers."""
 
 import io
 import random
@@ -18,14 +18,14 @@ from dshub.formats import Reader
 
 
 class MemoryFile:
-    """A file for a reader that is only bytes."""
+    """A file in memory, for a reader."""
 
     def __init__(self, name: str, data: bytes, member: str = "") -> None:
         self.name, self.data, self.member = name, data, member
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The bytes from the beginning."""
+        """Read the bytes from the beginning."""
         yield io.BytesIO(self.data)
 
     def check_size(self, size: int) -> None:
@@ -34,7 +34,7 @@ class MemoryFile:
 
 
 class MemoryOutput:
-    """A part that is written to memory: `files` are its files by member, in order."""
+    """A part written to memory: `files` holds its files by member, in order."""
 
     def __init__(self, *members: str) -> None:
         self.members = members or ("",)
@@ -42,7 +42,7 @@ class MemoryOutput:
 
     @contextmanager
     def create(self, member: str) -> Iterator[BinaryIO]:
-        """A new file."""
+        """Create a file."""
         sink = io.BytesIO()
         yield sink
         self.files[member] = sink.getvalue()
@@ -53,13 +53,13 @@ Written = dict[str, dict[str, bytes]]
 
 
 class ReaderTests(ABC):
-    """Subclass it, and say how to make a reader and rows for it.
+    """Subclass it, and say how to create a reader, and rows for it.
 
     Attributes:
-        parts: the names under which the reader takes its files, and what a manifest says of
-            the members of each: `("",)` for one file that is in no archive.
-        tells_damage: whether the format shows where a file ends and what it is. Plain lines of
-            text do not: cut short, they are fewer lines, which preparing notices.
+        parts: the names of the reader's parts, and the members that a manifest gives each:
+            `("",)` for a single file outside of archives.
+        tells_damage: the format shows where a file ends and what it is. Lines of text do not: a
+            truncated file has fewer lines, which preparing notices.
     """
 
     parts: ClassVar[Mapping[str, Sequence[str]]]
@@ -67,109 +67,105 @@ class ReaderTests(ABC):
 
     @abstractmethod
     def reader(self) -> Reader:
-        """The reader with the options to test."""
+        """Create the reader, with the options to test."""
 
     @abstractmethod
     def rows(self, count: int) -> pa.RecordBatch:
-        """Rows that the format can hold, all different, with the columns that reading gives."""
+        """Make different rows that the format can hold, with the columns that reading gives."""
 
     def written(self, count: int) -> Written:
-        """The files of that many rows."""
+        """Write rows with the reader."""
         outputs = {part: MemoryOutput(*members) for part, members in self.parts.items()}
         reader = self.reader()
         reader.write(reader.complete(self.rows(count), 0), outputs)
         return {part: output.files for part, output in outputs.items()}
 
     def read(self, data: Written) -> pa.Table:
-        """All rows of some files."""
+        """Read all rows."""
         return pa.Table.from_batches(self.batches(data))
 
     def batches(self, data: Written) -> list[pa.RecordBatch]:
-        """The rows of some files as the reader yields them; none where there are no rows."""
+        """Read all rows in the batches that the reader yields."""
         files = {
             part: [
-                MemoryFile(f"{part}-file:{name}", content, name) for name, content in found.items()
+                MemoryFile(f"{part}-file:{member}", content, member)
+                for member, content in contents.items()
             ]
-            for part, found in data.items()
+            for part, contents in data.items()
         }
         return list(self.reader().read(files))
 
     def each_file(self, data: Written) -> Iterator[tuple[str, bytes, Callable[[bytes], Written]]]:
-        """The name that messages give each file, its bytes, and the rest with other bytes."""
+        """Yield the name of each file in messages, its bytes, and a function to replace them."""
 
-        def replaced(part: str, name: str, other: bytes) -> Written:
-            return data | {part: data[part] | {name: other}}
+        def replaced(part: str, member: str, content: bytes) -> Written:
+            return data | {part: data[part] | {member: content}}
 
-        for part, files in data.items():
-            for name, whole in files.items():
-                yield f"{part}-file:{name}", whole, partial(replaced, part, name)
+        for part, contents in data.items():
+            for member, whole in contents.items():
+                yield f"{part}-file:{member}", whole, partial(replaced, part, member)
 
     @pytest.mark.parametrize("count", [1, 2, 1000])
-    def test_reads_what_it_wrote(self, count: int) -> None:
-        """Rows come back as they were, in their order."""
-        wanted = self.rows(count)
-        found = self.read(self.written(count)).select(wanted.schema.names)
-        assert found.equals(pa.Table.from_batches([wanted]))
+    def test_written_rows_are_read_unchanged(self, count: int) -> None:
+        """In their order."""
+        rows = self.rows(count)
+        table = self.read(self.written(count)).select(rows.schema.names)
+        assert table.equals(pa.Table.from_batches([rows]))
 
-    def test_same_bytes_same_rows(self) -> None:
-        """Reading twice gives the same."""
+    def test_same_bytes_give_the_same_rows(self) -> None:
+        """Reading twice makes no difference."""
         data = self.written(10)
         assert self.read(data) == self.read(data)
 
-    def test_a_truncated_file_is_an_error_that_names_it(self) -> None:
-        """Cut anywhere, no part yields rows in silence; lines of text are fewer lines, at most."""
+    def test_truncated_file_is_an_error(self) -> None:
+        """It names the file. Formats that cannot tell may give fewer rows."""
         for name, whole, replaced in self.each_file(self.written(10)):
             for length in {0, 1, len(whole) // 2, len(whole) - 1}:
-                self._refuses(replaced(whole[:length]), name)
+                self._check_damage(replaced(whole[:length]), name)
 
-    def test_a_file_of_another_format_is_an_error_that_names_it(self) -> None:
-        """An HTML page in place of a file is refused."""
+    def test_file_of_another_format_is_an_error(self) -> None:
+        """An HTML page instead of a file is refused, and the error names the file."""
         page = b"<!DOCTYPE html><title>Quota exceeded</title>" * 20
         for name, _, replaced in self.each_file(self.written(10)):
-            self._refuses(replaced(page), name)
+            self._check_damage(replaced(page), name)
 
-    def _refuses(self, data: Written, name: str) -> None:
-        """An error that names the file; where nothing tells damage, an error or some rows."""
+    def _check_damage(self, data: Written, name: str) -> None:
         if not self.tells_damage:
-            self._refuses_or_reads(data, name.partition(":")[0])
+            self._check_robust(data, name)
             return
         with pytest.raises(ReadError, match=re.escape(name)):
             self.read(data)
 
-    def test_random_bytes_are_an_error_that_names_the_file(self) -> None:
-        """Whatever stands in a file, no other kind of exception comes out."""
+    def test_random_bytes_give_rows_or_an_error(self) -> None:
+        """The error names the part; no other kind of exception is raised."""
         for name, _, replaced in self.each_file(self.written(10)):
             for seed in range(20):
-                noise = random.Random(seed).randbytes(500)  # noqa: S311  # no secret
-                self._refuses_or_reads(replaced(noise), name.partition(":")[0])
+                noise = random.Random(seed).randbytes(500)  # noqa: S311  # not a secret
+                self._check_robust(replaced(noise), name)
 
-    def test_accidents_give_rows_or_an_error_that_names_the_file(self) -> None:
-        """Bytes changed, lost, added or cut off: no other kind of exception comes out."""
+    def test_damaged_bytes_give_rows_or_an_error(self) -> None:
+        """After bytes were changed, lost or added; no other kind of exception is raised."""
         for name, whole, replaced in self.each_file(self.written(10)):
             for seed in range(100):
-                damaged = _after_accidents(whole, random.Random(seed))  # noqa: S311  # no secret
-                self._refuses_or_reads(replaced(damaged), name.partition(":")[0])
+                damaged = _damaged(whole, random.Random(seed))  # noqa: S311  # not a secret
+                self._check_robust(replaced(damaged), name)
 
-    def _refuses_or_reads(self, data: Written, part: str) -> None:
+    def _check_robust(self, data: Written, name: str) -> None:
+        message = part = name.partition(":")[0]
         try:
             self.batches(data)
         except (ReadError, UnsafeArchiveError) as error:
-            told = str(error)
-        else:
-            told = part
-        assert part in told
+            message = str(error)
+        assert part in message
 
     def test_batches_are_bounded(self) -> None:
-        """However many rows there are, a batch holds a moderate number of bytes."""
-        files = {
-            part: [MemoryFile(name, data, name) for name, data in found.items()]
-            for part, found in self.written(1000).items()
-        }
-        assert all(batch.nbytes <= 64 << 20 for batch in self.reader().read(files))
+        """However many rows there are."""
+        batches = self.batches(self.written(1000))
+        assert all(batch.nbytes <= 64 << 20 for batch in batches)
 
 
-def _after_accidents(whole: bytes, chance: random.Random) -> bytes:
-    """A file in which a few things went wrong, mostly near its beginning or its end."""
+def _damaged(whole: bytes, chance: random.Random) -> bytes:
+    """Damage a file in a few places, mostly near its beginning or its end."""
     data = bytearray(whole)
     for _ in range(chance.randint(1, 3)):
         near = chance.randrange(min(len(data), 300)) if data else 0

@@ -1,100 +1,316 @@
-"""A scenario: what a source does, and which outcome is right."""
+"""Everything that can go wrong with a download, by name, with the right outcome.
 
-import gzip
-import random
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+Run a downloader against each scenario; `play` sets it up::
 
-from dshub.testing.answers import Fault
+    write_files(folder)
+    for scenario in SCENARIOS:
+        with play(scenario, folder) as stage:
+            ...  # download stage.url + "/data-0.gz", and check the result
 
-Outcome = Literal[
-    "passes",  # the right file must arrive from this source alone
-    "lasts",  # a clear error, and nothing at the final path
-    "legal",  # no fault: the file must arrive at the first try
-]
-Place = Literal[
-    "http",
-    "https",  # with a certificate of an authority that the stage names
-    "self-signed",  # with one of an authority that nobody trusts
-    "other-name",  # with one of the trusted authority, for another host
-    "expired",  # with one that was valid until yesterday
-    "refused",  # nobody listens
-    "backlog",  # somebody listens, and never accepts a connection
-    "unknown-host",  # a name that no resolver knows
-]
+Faults happen at places within files of 2 MB, which `write_files` writes.
+"""
 
-FILE_SIZE = 2_000_000  # bytes, about
+from typing import Any
 
-
-@dataclass(frozen=True)
-class Scenario:
-    """One way in which a source behaves.
-
-    Attributes:
-        name: what it does, in words.
-        outcome: which end is right.
-        faults: what goes wrong with each request of a path, one after the other.
-        place: where the source is.
-        says: for `lasts`, a pattern that the reason must match, whatever its case.
-        code: for `lasts`, the exit code: 4 where no file came, 5 where wrong bytes did.
-        most: files' worth of bytes that have to be received at most, from all sources together.
-        requests: for `legal`, requests for each file at most; 0 where splitting a file is fair.
-        files: how many are asked for at once.
-        patient: the server counts on clients that wait before they try again.
-        login: the address carries a name and a password.
-    """
-
-    name: str
-    outcome: Outcome
-    faults: tuple[Fault, ...] = ()
-    place: Place = "http"
-    says: str = ""
-    code: int = 4
-    most: float = 2.0
-    requests: int = 1
-    files: int = 1
-    patient: bool = False
-    login: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def write_files(folder: Path, count: int = 1) -> dict[str, bytes]:
-    """Write the files to serve, `data-0.gz` and so on; returns their bytes by name."""
-    files = {}
-    for i in range(count):
-        data = random.Random(i).randbytes(FILE_SIZE)  # noqa: S311  # no secret
-        files[f"data-{i}.gz"] = gzip.compress(data, compresslevel=0, mtime=0)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    return files
-
+from dshub.testing.answers import PAUSE, Fault
+from dshub.testing.stage import FILE_SIZE, Scenario
 
 HALF = FILE_SIZE // 2
 
 
-def header(name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """One header in place of the answer's own."""
-    return ((name, value),)
+def _passes(name: str, *faults: Fault, most: float = 1, **options: Any) -> Scenario:
+    return Scenario(name, "passes", faults, most=most, **options)
 
 
-def passes(name: str, *faults: Fault, most: float = 2.0, patient: bool = False) -> Scenario:
-    """The right file must arrive."""
-    return Scenario(name, "passes", faults, most=most, patient=patient)
+def _resumes(name: str, *faults: Fault, most: float = 2, **options: Any) -> Scenario:
+    """Cut the first response halfway, then apply the faults."""
+    return Scenario(name, "passes", (_CUT, *faults), most=most, **options)
 
 
-def lasts(
-    name: str, fault: Fault | Place, says: str, *, code: int = 4, most: float = 2.0
-) -> Scenario:
-    """There must be an error that matches `says`."""
-    if isinstance(fault, Fault):
-        return Scenario(name, "lasts", (fault,), says=says, code=code, most=most)
-    return Scenario(name, "lasts", place=fault, says=says, code=code)
+def _lasts(name: str, says: str, *faults: Fault, **options: Any) -> Scenario:
+    return Scenario(name, "lasts", faults, says=says, **options)
 
 
-def legal(name: str, *faults: Fault, most: float = 1.0, requests: int = 1) -> Scenario:
-    """The file must arrive at the first try."""
-    return Scenario(name, "legal", faults, most=most, requests=requests)
+def _legal(name: str, *faults: Fault, **options: Any) -> Scenario:
+    return Scenario(name, "legal", faults, most=1, **options)
+
+
+def _headers(*lines: str, kind: str | tuple[str, ...] = "plain", **options: Any) -> Fault:
+    """Replace headers, each written as `Name: value`."""
+    pairs = (line.partition(": ") for line in lines)
+    return Fault(kind, headers=tuple((name, value) for name, _, value in pairs), **options)
+
+
+def _redirect(location: str, **options: Any) -> Fault:
+    return _headers(f"Location: {location}", kind="redirect", status=302, **options)
+
+
+_SLOW = 10.0  # bytes a second
+_SILENCE = "timed out|too slow|no answer|stall"
+_CLOSED = "ended|cut|closed"
+_PORTAL, _ELSEWHERE = "{elsewhere}/portal", "{elsewhere}{path}"
+_FUTURE = "Tue, 01 Jan 2999 12:00"
+_CUT = Fault("cut", times=1, after=HALF)
+
+# Each row is a name, what an error says, and faults: their kind, `times` and `after`.
+SCENARIOS: tuple[Scenario, ...] = (
+    # connections that fail, or end too early
+    _passes("reset before the response, three times", Fault("abort", 3)),
+    _passes("closed before the response, three times", Fault("hang-up", 3)),
+    _passes("no response, once", Fault("silent", 1)),
+    _passes("not HTTP, once", Fault("garbage", 1)),
+    _passes("reset in the body, three times", Fault("reset", 3, 500_000), most=1.5),
+    _passes("reset in a body without length", Fault(("no-length", "reset"), 2, 500_000), most=1.5),
+    _passes("reset after the headers, twice", Fault("reset", 2, 0)),
+    _passes("closed in the body, three times", Fault("cut", 3, 500_000)),
+    _passes("closed in the body, thirty times", Fault("cut", 30, 60_000)),
+    _passes("closed one byte before the end", Fault("cut", 1, -1)),
+    _passes("closed after the headers, twice", Fault("cut", 2, 0)),
+    _passes("closed in a body without length", Fault(("no-length", "cut"), 3, 500_000)),
+    _passes("closed in a chunked body, twice", Fault(("chunked", "cut"), 2, 500_000)),
+    _passes("a short body that looks complete", Fault("short", 1, HALF), most=1.5),
+    _lasts("connections refused", "refused|cannot connect", place="refused"),
+    _lasts("no connection", "no connection|timed out|cannot connect", place="backlog"),
+    _lasts("unknown host", "no address|not known|resolve", place="unknown-host"),
+    _lasts("certificate of an unknown authority", "certificate", place="self-signed"),
+    _lasts("certificate for another host", "certificate", place="other-name"),
+    _lasts("expired certificate", "certificate", place="expired"),
+    _lasts("reset before every response", "reset|cut|closed", Fault("abort")),
+    _lasts("closed before every response", _CLOSED, Fault("hang-up")),
+    _lasts("never HTTP", ".", Fault("garbage")),
+    _lasts("reset after every head", "reset|cut|ended", Fault("reset", after=0)),
+    _lasts("closed after every head", _CLOSED, Fault("cut", after=0)),
+    _lasts("closed after 400 bytes of every body", _CLOSED, Fault("cut", after=400)),
+    # each try brings the first half again
+    _lasts("closed halfway, no ranges", _CLOSED, Fault(("no-range", "cut"), after=HALF), most=3.5),
+    # slow responses
+    _passes("a stall in the body", Fault("stall", 1, 500_000)),
+    _passes("a stall before the first byte", Fault("stall", 1, 0)),
+    _passes("a stall in chunks", Fault(("chunked", "stall"), 1, 500_000)),
+    _passes("a stall after the status line", Fault("stall-head", 1, 17)),
+    _passes("a stall in the headers", Fault("stall-head", 1, 60)),
+    _passes("a dripping body, once", Fault("plain", 1, rate=_SLOW)),
+    _passes("dripping chunks, once", Fault("odd-chunks", 1, rate=_SLOW)),
+    _passes("dripping headers, once", Fault("drip-head", 1, rate=_SLOW)),
+    _lasts("never a response", _SILENCE, Fault("silent")),
+    _lasts("every head stalls", _SILENCE, Fault("stall-head", after=17)),
+    _lasts("every body stalls", _SILENCE, Fault("stall", after=0)),
+    _lasts("every body drips", _SILENCE, Fault("plain", rate=_SLOW)),
+    _lasts("every head drips", _SILENCE, Fault("drip-head", rate=_SLOW)),
+    # refusals
+    *(
+        _passes(f"{status}, twice", Fault("status", 2, status=status))
+        for status in (408, 425, 429, 500, 502, 503, 504)
+    ),
+    *(
+        _passes(f"{status}, {line}", _headers(line, kind="status", times=2, status=status))
+        for status, line in (
+            (503, "Retry-After: 0"),
+            (429, "Retry-After: -5"),
+            (503, "Retry-After: soon"),
+            (503, "Retry-After: 0.5"),
+            (429, "Retry-After: {past}"),
+            (503, "Retry-After: 99999999999999999999999999"),
+        )
+    ),
+    *(
+        _passes(
+            f"{status}, {line}, then 403 for clients that do not wait",
+            _headers(line, kind="busy", status=status),
+            patient=True,
+        )
+        for status, line in (
+            (503, f"Retry-After: {PAUSE:.0f}"),
+            (429, f"Retry-After: {PAUSE:.0f}"),
+            (503, "Retry-After: {soon}"),
+        )
+    ),
+    _passes(
+        "503, with a date to retry after, by a clock that is years ahead",
+        _headers(
+            f"Date: {_FUTURE}:00 GMT", f"Retry-After: {_FUTURE}:01 GMT", kind="status", times=2
+        ),
+    ),
+    _passes("500 with an endless body, twice", Fault(("status", "long"), 2, status=500)),
+    _passes("503 with a page, twice", Fault(("status", "page"), 2)),
+    _passes("511 with a page, once", Fault(("status", "page"), 1, status=511)),
+    *(
+        _lasts(f"always {status}", str(status), Fault("status", status=status))
+        for status in (304, 400, 401, 403, 404, 408, 410, 429, 451, 500, 503, 999)
+    ),
+    _lasts("always 204", "204|empty|0 bytes", Fault("status", status=204)),
+    _lasts("503 for a day", "503.*86,?400", _headers("Retry-After: 86400", kind="status")),
+    _lasts(
+        "429 until the year 2999",
+        "429.*wait",
+        _headers(f"Retry-After: {_FUTURE}:00 GMT", kind="status", status=429),
+    ),
+    _lasts("404 with an endless body", "404", Fault(("status", "long"), status=404)),
+    _lasts("511 with a page, always", "511", Fault(("status", "page"), status=511)),
+    # bodies that are not the file, and wrong lengths
+    _passes("a page, once", Fault("page", 1)),
+    _passes("an encoded page, once", Fault(("page", "gzip"), 1)),
+    _passes("an empty 200, once", Fault("short", 1, 0)),
+    _passes("204, once", Fault("status", 1, status=204)),
+    _passes("other bytes of the right size, once", Fault("other", 1), most=2),
+    _passes("a flipped bit, once", Fault("flip", 1, HALF), most=2),
+    _passes("a tail of zeros, once", Fault("zeros", 1, HALF), most=2),
+    _passes("bytes after the end, once", Fault("extra", 1), most=2),
+    _passes("half of the file as 206, unasked", Fault("capped", 1, HALF), most=2),
+    _lasts("always a page", "HTML page", Fault("page"), code=5),
+    _lasts("always an encoded page", "page|bytes", Fault(("page", "gzip")), code=5),
+    _lasts("always an empty 200", "empty|0 bytes", Fault("short", after=0), code=5),
+    _lasts("always half", "short|bytes", Fault(("no-range", "short"), after=HALF), code=5),
+    _lasts("always other bytes of the right size", "sha256", Fault("other"), code=5),
+    _lasts("always a flipped bit", "sha256", Fault("flip", after=HALF), code=5),
+    _lasts("always a tail of zeros", "sha256", Fault("zeros", after=HALF), code=5),
+    _lasts("always another version", "sha256", Fault("old"), code=5),
+    _lasts("an endless body", "more bytes", Fault("long"), code=5),
+    _lasts("an endless body without length", "more bytes", Fault(("no-length", "long")), code=5),
+    _lasts("endless chunks", "more bytes", Fault(("chunked", "long")), code=5),
+    _lasts("a gzip bomb", "bytes", Fault("bomb"), code=5),
+    _lasts("endless headers", "header|cut|ended|answer", Fault("flood")),
+    _lasts(
+        "endless interim responses",
+        "answer|cut|too slow|timed out|ended|closed|heading|header",
+        Fault(("early", "hang-up"), status=100, after=1_000_000),
+    ),
+    *(
+        _passes(f"{' and '.join(lines)}, twice", _headers(*lines, times=2), most=2)
+        for lines in (
+            ["Content-Length: -5"],
+            ["Content-Length: plenty"],
+            ["Content-Length: \xb2"],
+            ["Content-Length: {size}", "Content-Length: {half}"],
+        )
+    ),
+    _passes("half the Content-Length", _headers("Content-Length: {half}", times=1), most=1.5),
+    _passes("a Content-Length too large, always", _headers("Content-Length: {more}")),
+    _passes(
+        "chunks and a Content-Length",
+        _headers("Content-Length: 5", kind="chunked", times=1),
+        most=2,
+    ),
+    _passes("chunks without a size, once", Fault("bad-chunk", 1)),
+    # the rest of a download that was cut
+    _resumes("ranges work", most=1),
+    _resumes("a range begins at 0", Fault("start", after=0, only="range")),
+    _resumes("a range begins too late", Fault("start", after=HALF + 1000, only="range")),
+    _resumes("a range begins too early", Fault("start", after=HALF - 1000, only="range")),
+    _resumes("a range has another total", Fault("total", only="range")),
+    _resumes("a range without Content-Range", _headers("Content-Range: ", only="range")),
+    _resumes("a nonsense Content-Range", _headers("Content-Range: bytes banana", only="range")),
+    _resumes("a range is multipart", Fault("multipart", only="range")),
+    # a client that waits has time to request parts again meanwhile, which it should not
+    _resumes("a range has bytes of another", Fault("misplaced", only="range"), patient=True),
+    _resumes("a range has too many bytes", Fault("extra", only="range")),
+    _resumes("a range looks complete and is short", Fault("short", 1, only="range")),
+    _resumes("a range ends early", Fault("cut", 1, 300_000, only="range"), most=1),
+    _resumes("a range in small parts", Fault("capped", after=300_000, only="range"), most=1),
+    _resumes(
+        "a range in small parts, each on its own connection",
+        Fault(("capped", "last-on-connection"), after=300_000, only="range"),
+        most=1,
+    ),
+    _resumes("ranges are ignored", Fault("no-range"), most=1.5),
+    _resumes("416 for ranges", Fault("status", status=416, only="range"), most=1.5),
+    _resumes("403 for ranges", Fault("status", status=403, only="range"), most=1.5),
+    _resumes("503 for one range", Fault("status", 1, only="range"), most=1),
+    _resumes("a portal's page instead of a range", Fault("page", 1), most=1.5),
+    _resumes("a portal's bytes instead of a range", Fault("other", 1, only="range")),
+    _passes("the file changed meanwhile", Fault(("old", "cut"), 1, HALF), most=1.5),
+    _passes(
+        "the file changed, and If-Range is ignored",
+        Fault(("old", "cut"), 1, HALF),
+        Fault("if-range", only="range"),
+        most=2,
+        patient=True,
+    ),
+    _passes("the file changed, its ETag did not", Fault(("other", "cut"), 1, HALF), most=2),
+    _resumes("a weak ETag", _headers('ETag: W/"about-the-same"'), most=1.5),
+    _passes("no validator", _headers("ETag: ", kind="cut", times=1, after=HALF), most=1.5),
+    _passes(
+        "another ETag in each response",
+        _headers('ETag: "one"', kind="cut", times=1, after=HALF),
+        _headers('ETag: "{count}"'),
+        most=1.5,
+    ),
+    _lasts("gone after the first half", "404", _CUT, Fault("status", status=404), most=1.05),
+    # redirects
+    *(
+        _legal(f"a {status} redirect", Fault("redirect", after=1, status=status), requests=2)
+        for status in (301, 302, 303, 307, 308)
+    ),
+    *(
+        _legal(f"a redirect to {target}", _redirect(location, after=1), requests=2)
+        for target, location in {
+            "another host": _ELSEWHERE,
+            "https": "{secure}{path}",
+            "an address without a scheme": "//{host}{path}?hop=1",
+            "an address with a space and an umlaut": "{path}?hop=1&name=na\xc3\xafve file",
+        }.items()
+    ),
+    _legal("ten redirects", Fault("redirect", after=10, status=302), requests=11),
+    _legal("an endless redirect", Fault(("redirect", "long"), after=1, status=302), requests=2),
+    _passes("a redirect to a portal, once", _redirect(_PORTAL, times=1)),
+    _legal("a redirect to another host, with a password", _redirect(_ELSEWHERE), login=True),
+    _lasts("a redirect loop", "redirect", Fault("redirect", status=302)),
+    *(
+        _lasts(f"a redirect to {target}", "redirect|address|302", _redirect(location))
+        for target, location in {
+            "file:": "file://{folder}/data-0.gz",
+            "ftp:": "ftp://127.0.0.1/data-0.gz",
+            "data:": "data:application/gzip;base64,H4sIAAAAAAAA",
+            "javascript:": "javascript:alert(1)",
+            "nowhere": "",
+            "an invalid address": "http://[nowhere",
+        }.items()
+    ),
+    _lasts("a redirect to a portal, always", "HTML page", _redirect(_PORTAL), code=5),
+    _lasts("a redirect from https to http", "redirect", _redirect(_ELSEWHERE), place="https"),
+    # unusual responses that follow the rules
+    _legal("nothing odd"),
+    _legal("https", place="https"),
+    _legal("no length", Fault("no-length")),
+    _legal("HTTP/1.0", Fault("http10")),
+    _legal("HTTP/1.0 without length", Fault(("http10", "no-length"))),
+    _legal("chunks", Fault("chunked")),
+    _legal("chunks of odd sizes, with extensions and trailers", Fault("odd-chunks")),
+    _legal("100, then the response", Fault("early", after=1, status=100)),
+    _legal("102, then the response", Fault("early", after=1, status=102)),
+    _legal("103, then the response", Fault("early", after=1, status=103)),
+    _legal("103 five times, then the response", Fault("early", after=5, status=103)),
+    _legal("HEAD refused", Fault("status", status=405, only="HEAD")),
+    _legal("HEAD lies", _headers("Content-Length: 5", 'ETag: "no"', only="HEAD")),
+    _legal("no ranges", _headers("Accept-Ranges: none", kind="no-range")),
+    _legal("encoded, unasked", Fault("gzip")),
+    _legal("encoded and in chunks", Fault(("gzip", "chunked"))),
+    *(
+        _legal(line[:60], _headers(line))
+        for line in (
+            "Content-Encoding: gzip",
+            "Content-Encoding: identity",
+            "Content-Encoding: binary",
+            "Content-Type: text/html; charset=utf-8",
+            'Content-Disposition: attachment; filename="../../outside"',
+            "ETag: ",
+            f"Content-Security-Policy: {'x' * 8000}",
+        )
+    ),
+    _legal("Content-Length twice", _headers("Content-Length: {size}", "Content-Length: {size}")),
+    _legal("header names in odd case", Fault("case")),
+    _legal("a header over several lines", Fault("fold")),
+    _legal("Connection: close", _headers("Connection: close", kind="last-on-connection")),
+    _legal("closed after each response", Fault("last-on-connection"), files=6),
+    _legal("2 MB/s", Fault("plain", rate=2e6), requests=0),
+    _legal("10 MB/s", Fault("plain", rate=1e7), requests=0),
+    *(
+        _passes(
+            f"two requests at a time, {status} for more",
+            _headers("Retry-After: 1", kind="crowded", after=2, status=status, rate=4e6),
+            files=6,
+            patient=True,
+        )
+        for status in (429, 503)
+    ),
+)

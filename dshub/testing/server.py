@@ -1,36 +1,40 @@
-"""A real HTTP server whose answers go wrong as a test asks."""
+"""A real HTTP server with faults that a test chooses."""
 
 import os
-import select
 import socket
 import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler
+from itertools import chain, pairwise
 from pathlib import Path
+from re import fullmatch
+from socketserver import ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from dshub.testing.answers import Answer, End, Fault
-from dshub.testing.handler import FolderHandler, FolderServer
-from dshub.testing.kinds import apply
+from dshub.testing.answers import Fault, Response
 
-BUFFER = 1 << 16  # bytes that the system takes off a server's hands before a client wants them
-TICK = 0.02  # seconds between two pieces of an answer that is to be slow
+BUFFER = 1 << 16  # bytes that the system buffers for a client that does not read
+TICK = 0.02  # seconds between two pieces of a slow response
+
+_END = (b"", 0.0, False)  # follows the last piece
 
 
 @dataclass
 class Request:
-    """What a client asked for.
+    """A request of a client.
 
     Attributes:
-        sent: bytes of the body, the sizes of chunks included, that were handed to the system.
-        at: when it came, on the clock of `time.monotonic`.
+        sent: bytes of the body, including chunk sizes, that were handed to the system.
+        at: the arrival, on the clock of `time.monotonic`.
     """
 
     path: str
@@ -46,9 +50,9 @@ class FaultyServer:
 
     Attributes:
         url: its address.
-        faults: by path, or `*` for every path; may be changed at any time. Several follow each
-            other: the second begins when the first was met as often as it says.
-        requests: everything that was asked for so far.
+        faults: by path, or `*` for all paths; may be changed at any time. With several faults,
+            the second begins after the first has happened as often as its `times`.
+        requests: all requests so far.
     """
 
     url: str
@@ -61,69 +65,64 @@ class FaultyServer:
         return sum(request.sent for request in self.requests)
 
 
-class _Gone(Exception):  # noqa: N818  # no error: nobody is there to be told
-    """The client has left, or the server is closing."""
+class _ClosingError(OSError):
+    """The server is closing."""
 
 
-class _Handler(FolderHandler):
-    """Answers as the state of its server says."""
-
+class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     server: "_Server"
     request_seen: Request
 
     def do_GET(self) -> None:
         server = self.server
         with server.lock:
-            known = server.state.requests
-            earlier = [r for r in known if (r.path, r.method) == (self.path, self.command)]
+            seen = server.state.requests
+            earlier = [r for r in seen if (r.path, r.method) == (self.path, self.command)]
             self.request_seen = Request(self.path, dict(self.headers), self.command)
-            known.append(self.request_seen)
-            server.active += 1
-            active = server.active
-            self._under_way = True
+            seen.append(self.request_seen)
+            server.active.add(self)
+            active = len(server.active)
         try:
             self._respond(earlier, active)
+        except OSError:  # the client has left, or the server is closing
+            self.close_connection = True
         finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        """Count a request as under way no more."""
-        with self.server.lock:
-            self.server.active -= self._under_way
-            self._under_way = False
+            server.active.discard(self)
 
     do_HEAD = do_GET  # noqa: N815  # the name http.server looks for
 
-    def _respond(self, earlier: Sequence[Request], active: int) -> None:
-        path = self.find()
-        if path is None:
-            self.refuse(HTTPStatus.NOT_FOUND)
-            return
-        answer = self._right(path, len(earlier))
-        answer.active = active
-        answer.age = self.request_seen.at - earlier[0].at if earlier else 0
-        fault = self._fault(len(earlier))
-        if fault is not None:
-            apply(fault, answer)
-        try:
-            self._send(answer)
-        except (_Gone, OSError):
-            self.close_connection = True
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's name
+        """Log nothing."""
 
-    def _right(self, path: Path, count: int) -> Answer:
-        """What a server would answer with which nothing is wrong."""
+    def _respond(self, earlier: Sequence[Request], active: int) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
         data = path.read_bytes()
         etag = f'"{len(data):x}-{path.stat().st_mtime_ns:x}"'
-        wanted = self.wanted(len(data), etag)
-        del self.headers["If-Range"]
-        asked = self.wanted(len(data), etag)
-        answer = Answer(data, etag, asked, self._words(len(data), count))
-        if wanted is None:
-            answer.refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-            answer.headers["Content-Range"] = f"bytes */{len(data)}"
-        else:
-            answer.cover(wanted)
-        return answer
+        whole, asked = range(len(data)), self._asked(len(data))
+        part = asked if self.headers.get("If-Range", etag) == etag else whole
+        words = self._words(len(data), len(earlier))
+        age = self.request_seen.at - earlier[0].at if earlier else 0
+        response = Response(data, etag, asked, part or whole, words, age, active)
+        if part is None:
+            response.status, response.body = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b""
+            response.headers = {"Content-Range": f"bytes */{len(data)}"}
+        fault = self._fault(len(earlier))
+        if fault is not None:
+            response.apply(fault)
+        self._send(response)
+
+    def _asked(self, size: int) -> range | None:
+        """The bytes that the client wants, or None if the range is unsatisfiable."""
+        match = fullmatch(r"bytes=([0-9]{1,18})-([0-9]{0,18})", self.headers.get("Range", ""))
+        if match is None:
+            return range(size)
+        start = int(match[1])
+        stop = min(int(match[2]) + 1, size) if match[2] else size
+        return range(start, stop) if start < stop else None
 
     def _words(self, size: int, count: int) -> Mapping[str, str]:
         parts = urlsplit(self.path)
@@ -142,84 +141,60 @@ class _Handler(FolderHandler):
         }
 
     def _fault(self, earlier: int) -> Fault | None:
-        """What goes wrong with the request that comes after so many for the same path."""
+        """The fault of a request, given the number of earlier ones for its path."""
         faults = self.server.state.faults
-        found = faults.get(self.path) or faults.get("*") or ()
-        for fault in (found,) if isinstance(found, Fault) else found:
+        chosen = faults.get(self.path) or faults.get("*") or ()
+        for fault in (chosen,) if isinstance(chosen, Fault) else chosen:
             if earlier < fault.times:
-                return fault if self._concerns(fault) else None
+                applies = "Range" in self.headers or fault.only != "range"
+                return fault if applies and fault.only in {"", "range", self.command} else None
             earlier -= fault.times
         return None
 
-    def _concerns(self, fault: Fault) -> bool:
-        if fault.only == "range":
-            return "Range" in self.headers
-        return fault.only in {"", self.command}
+    def _send(self, response: Response) -> None:
+        has_body = response.head_stop is None and self.command == "GET"
+        head = ((piece, response.head_rate, False) for piece in response.head())
+        payload = response.payload() if has_body else ()
+        body = ((piece, response.body_rate, True) for piece in payload)
+        for (piece, rate, counted), following in pairwise(chain(head, body, [_END])):
+            self._write(piece, rate, counted=counted, last=following is _END)
+        self._end(response.end)
 
-    def _send(self, answer: Answer) -> None:
-        head = answer.head()
-        if answer.head_stop:
-            head = iter([b"".join(head)[: answer.head_stop]])
-        has_body = answer.head_stop is None and self.command == "GET"
-        for piece, last in _marked(head):
-            self._write(piece, answer.head_rate, last=last and not has_body)
-        for piece, last in _marked(answer.payload() if has_body else ()):
-            self._write(piece, answer.body_rate, body=True, last=last)
-        self._end(answer.end)
+    def _write(self, data: bytes, rate: float, *, counted: bool, last: bool) -> None:
+        """Send bytes, at most `rate` a second.
 
-    def _write(self, data: bytes, rate: float, *, body: bool = False, last: bool) -> None:
-        """Send bytes, at most `rate` a second; those of a body are counted."""
+        Bytes of a body are counted before they are sent, and a request ends before its last
+        bytes are: the client may read the counters before this thread continues.
+        """
         step = max(1, int(rate * TICK) if rate else len(data))
-        for begin in range(0, len(data), step):
+        for start in range(0, len(data), step):
             if rate:
                 self._pause(step / rate)
-            piece = data[begin : begin + step]
-            if body:  # before they go out: a client may be done before this thread goes on
-                self.request_seen.sent += len(piece)
-            if last and begin + step >= len(data):  # for the same reason
-                self._leave()
+            piece = data[start : start + step]
+            self.request_seen.sent += len(piece) if counted else 0
+            if last and start + step >= len(data):
+                self.server.active.discard(self)
             self.wfile.write(piece)
 
-    def _pause(self, seconds: float) -> None:
-        if self.server.closing.wait(seconds) or self._has_left():
-            raise _Gone
+    def _pause(self, seconds: float | None) -> None:
+        if self.server.closing.wait(seconds):
+            raise _ClosingError
 
-    def _has_left(self) -> bool:
-        """Whether the client has closed the connection."""
-        if not select.select([self.connection], [], [], 0)[0]:
-            return False
-        try:
-            return not self.connection.recv(1, socket.MSG_PEEK)
-        except ValueError:  # TLS cannot peek
-            return False
-
-    def _end(self, end: End) -> None:
+    def _end(self, end: str) -> None:
         self.close_connection = self.close_connection or end != "keep"
-        while end == "stall":
-            self._pause(TICK)
+        if end == "stall":
+            self._pause(None)
         if end == "reset":
             now = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
-            # the server's own way to close says FIN first, which would make it an orderly end
+            # the server would shut the connection down first, with an orderly FIN
             socket.close(self.connection.detach())
 
 
-def _marked(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each piece, and whether it is the last one."""
-    found = iter(pieces)
-    try:
-        piece = next(found)
-    except StopIteration:
-        return
-    for following in found:
-        yield piece, False
-        piece = following
-    yield piece, True
+class _Server(ThreadingTCPServer):
+    """Tracks open connections, so that all of them end when it closes."""
 
-
-class _Server(FolderServer):
-    """Keeps what is open, so that everything ends when it closes."""
-
+    daemon_threads = True
     request_queue_size = 128
 
     def __init__(
@@ -228,16 +203,13 @@ class _Server(FolderServer):
         self.state, self.words, self.tls = state, words, tls
         self.lock, self.closing = threading.Lock(), threading.Event()
         self.open: set[socket.socket] = set()
-        self.active = 0
-        super().__init__(("127.0.0.1", 0), folder, _Handler)
-
-    def server_activate(self) -> None:
-        """Small buffers, so that what is `sent` has nearly arrived."""
+        self.active: set[_Handler] = set()
+        super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+        # small, so that most bytes counted as `sent` have arrived
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        super().server_activate()
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Take a connection; a TLS handshake waits for the connection's own thread."""
+        """Accept a connection; its own thread waits for the TLS handshake."""
         connection, address = super().get_request()
         if self.tls is not None:
             connection = self.tls.wrap_socket(
@@ -247,16 +219,19 @@ class _Server(FolderServer):
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget a connection, and close it."""
+        """Close a connection and forget it."""
         self.open.discard(request)
         super().shutdown_request(request)
 
-    def close_all(self) -> None:
-        """End whatever is under way."""
+    def close_connections(self) -> None:
+        """End all responses in progress."""
         self.closing.set()
         for connection in list(self.open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore clients that left."""
 
 
 @contextmanager
@@ -269,13 +244,13 @@ def faulty_server(
 ) -> Iterator[FaultyServer]:
     """Serve a folder over HTTP on this machine while the block runs, with faults.
 
-    Whatever is under way ends with the block, stalls included.
+    Requests in progress, including stalled ones, end with the block.
 
     Args:
-        folder: what to serve.
-        faults: what goes wrong, by path (`/blobs-v1/…`), or `*` for all of them.
-        tls: with a certificate, makes it HTTPS.
-        words: further names for `Fault.headers`, such as the address of another server.
+        folder: the folder to serve.
+        faults: by path (`/blobs-v1/…`), or `*` for all paths.
+        tls: serve HTTPS with this context and its certificate.
+        words: more placeholders for `Fault.headers`, such as the address of another server.
     """
     state = FaultyServer("", dict(faults or {}))
     with _Server(folder, state, dict(words or {}), tls) as server:
@@ -287,5 +262,5 @@ def faulty_server(
             yield state
         finally:
             server.shutdown()
-            server.close_all()
+            server.close_connections()
             thread.join()

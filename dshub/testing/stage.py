@@ -1,5 +1,7 @@
-"""Where a scenario is played: a source that misbehaves, and the servers around it."""
+"""Scenarios, and the servers that play them."""
 
+import gzip
+import random
 import socket
 import ssl
 import tempfile
@@ -8,23 +10,84 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from dshub.testing.answers import Fault
-from dshub.testing.scenarios import Scenario
 from dshub.testing.server import FaultyServer, faulty_server
 
-PASSWORD = "correct-horse"  # noqa: S105  # of nothing
+Outcome = Literal[
+    "passes",  # the right file must arrive from this source alone
+    "lasts",  # a clear error, and nothing at the final path
+    "legal",  # not a fault: the file must arrive at the first try
+]
+Place = Literal[
+    "http",
+    "https",  # with a certificate of the stage's authority
+    "self-signed",  # with a certificate of an unknown authority
+    "other-name",  # with a certificate of the stage's authority, for another host
+    "expired",  # with a certificate that expired yesterday
+    "refused",  # a port without a listener
+    "backlog",  # a listener that never accepts connections
+    "unknown-host",  # a name that cannot be resolved
+]
+
+FILE_SIZE = 2_000_000  # bytes, about
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One behavior of a source.
+
+    Attributes:
+        name: the behavior in words.
+        outcome: the right result.
+        faults: applied to the requests of each path, in order.
+        place: where the source is.
+        says: for `lasts`, a pattern that the error must match, ignoring case.
+        code: for `lasts`, the exit code: 4 if no file came, 5 if wrong bytes came.
+        most: limit of the bytes received from all sources, in multiples of the file size.
+        requests: for `legal`, limit of requests for each file; 0 if a file may be split.
+        files: how many files are requested at once.
+        patient: the server expects clients to wait before they retry.
+        login: the address carries a name and a password.
+    """
+
+    name: str
+    outcome: Outcome
+    faults: tuple[Fault, ...] = ()
+    place: Place = "http"
+    says: str = ""
+    code: int = 4
+    most: float = 2.0
+    requests: int = 1
+    files: int = 1
+    patient: bool = False
+    login: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def write_files(folder: Path, count: int = 1) -> dict[str, bytes]:
+    """Write the files to serve, `data-0.gz` and so on; returns their bytes by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for i in range(count):
+        data = random.Random(i).randbytes(FILE_SIZE)  # noqa: S311  # not a secret
+        files[f"data-{i}.gz"] = gzip.compress(data, compresslevel=0, mtime=0)
+        (folder / f"data-{i}.gz").write_bytes(files[f"data-{i}.gz"])
+    return files
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is running.
+    """The servers of a scenario.
 
     Attributes:
-        url: the address of the source, without a file's name.
-        server: the source; where there is none (nobody listens), one that was asked for nothing.
+        url: the address of the source, without a file name.
+        server: the source; if it cannot be reached, a server without requests.
         elsewhere: another host with the same files, and a portal's page at `/portal`.
-        authority: the file of certificates that clients are to trust; None where none is needed.
+        authority: the certificate file that clients must trust, if the scenario uses TLS.
     """
 
     url: str
@@ -38,64 +101,57 @@ class Stage:
         return self.server.sent + self.elsewhere.sent
 
     def heal(self) -> None:
-        """From now on nothing goes wrong, as far as that is the server's doing."""
+        """Remove all faults of the source's responses."""
         self.server.faults.clear()
 
 
 @contextmanager
 def play(scenario: Scenario, folder: Path) -> Iterator[Stage]:
-    """Have a source behave as a scenario says, while the block runs.
+    """Run the servers of a scenario.
 
     Args:
-        scenario: what goes wrong.
+        scenario: the behavior of the source.
         folder: the files to serve, as `write_files` writes them.
     """
     with ExitStack() as stack:
         enter = stack.enter_context
         elsewhere = enter(faulty_server(folder, {"/portal": Fault("page")}))
         (folder / "portal").touch()
-        port = elsewhere.url.rpartition(":")[2]
-        words = {"elsewhere": f"http://localhost:{port}", "folder": folder.as_posix()}
-        needs_tls = "{secure}" in repr(scenario.faults) or scenario.place in _CERTIFICATES
-        authority = _Authority(enter(_temporary())) if needs_tls else None
-        if authority is not None:
-            tls = authority.server("https")
-            words["secure"] = enter(faulty_server(folder, tls=tls)).url
-        server = enter(_source(scenario, folder, words, authority))
-        url = server.url
-        if scenario.login:
-            url = url.replace("://", f"://user:{PASSWORD}@")
+        words = {
+            "elsewhere": elsewhere.url.replace("127.0.0.1", "localhost"),
+            "folder": folder.as_posix(),
+        }
+        authority = None
+        if "{secure}" in repr(scenario.faults) or scenario.place in _CERTIFICATES:
+            authority = _Authority(Path(enter(tempfile.TemporaryDirectory())))
+            words["secure"] = enter(faulty_server(folder, tls=authority.context("https"))).url
+        server = _source(scenario, folder, words, authority, stack)
+        url = server.url.replace("://", "://user:correct-horse@") if scenario.login else server.url
         yield Stage(url, server, elsewhere, authority.path if authority else None)
 
 
-@contextmanager
-def _temporary() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
-@contextmanager
 def _source(
-    scenario: Scenario, folder: Path, words: Mapping[str, str], authority: "_Authority | None"
-) -> Iterator[FaultyServer]:
+    scenario: Scenario,
+    folder: Path,
+    words: Mapping[str, str],
+    authority: "_Authority | None",
+    stack: ExitStack,
+) -> FaultyServer:
     place = scenario.place
     if place == "unknown-host":
-        yield FaultyServer("http://data.invalid")  # RFC 6761: no resolver knows it
-    elif place == "refused":
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            yield FaultyServer(f"http://127.0.0.1:{held.getsockname()[1]}")
-    elif place == "backlog":
-        with ExitStack() as stack:
-            yield FaultyServer(_full(stack))
-    else:
-        tls = authority.server(place) if authority and place in _CERTIFICATES else None
-        with faulty_server(folder, {"*": scenario.faults}, tls=tls, words=words) as server:
-            yield server
+        return FaultyServer("http://data.invalid")  # RFC 6761: cannot be resolved
+    if place == "refused":
+        bound = stack.enter_context(socket.socket())
+        bound.bind(("127.0.0.1", 0))
+        return FaultyServer(f"http://127.0.0.1:{bound.getsockname()[1]}")
+    if place == "backlog":
+        return FaultyServer(_full(stack))
+    tls = authority.context(place) if authority and place in _CERTIFICATES else None
+    return stack.enter_context(faulty_server(folder, {"*": scenario.faults}, tls=tls, words=words))
 
 
 def _full(stack: ExitStack) -> str:
-    """The address of a socket whose queue of connections is full."""
+    """The address of a socket with a full queue of connections."""
     listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
     for _ in range(8):
         waiting = stack.enter_context(socket.socket())
@@ -104,7 +160,7 @@ def _full(stack: ExitStack) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-# the name that a certificate is for, and the days that it is valid from now on
+# the host of a certificate, and the days until it expires
 _CERTIFICATES = {
     "https": ("127.0.0.1", 1),
     "self-signed": ("127.0.0.1", 1),
@@ -117,7 +173,7 @@ class _Authority:
     """Issues certificates.
 
     Attributes:
-        path: the file that a client is to trust.
+        path: the certificate file that clients must trust.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -127,11 +183,11 @@ class _Authority:
         self.path = folder / "authority.pem"
         self._known.cert_pem.write_to_path(str(self.path))
 
-    def server(self, place: str) -> ssl.SSLContext:
-        """What a server in such a place speaks TLS with."""
-        name, days = _CERTIFICATES[place]
+    def context(self, place: str) -> ssl.SSLContext:
+        """The TLS context of a server at a place."""
+        host, days = _CERTIFICATES[place]
         issuer = self._unknown if place == "self-signed" else self._known
         end = datetime.now(UTC) + timedelta(days=days)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        issuer.issue_cert(name, not_after=end).configure_cert(context)
+        issuer.issue_cert(host, not_after=end).configure_cert(context)
         return context

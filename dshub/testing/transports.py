@@ -1,4 +1,4 @@
-"""What every transport must do."""
+"""Conformance suite for transports."""
 
 from abc import ABC, abstractmethod
 from contextlib import closing
@@ -17,33 +17,32 @@ class TransportTests(ABC):
 
     @abstractmethod
     def transport(self) -> Transport:
-        """The transport to test."""
+        """Create the transport to test."""
 
     @abstractmethod
     def url(self, path: Path) -> str:
-        """The address of a file in `tmp_path`, whether it exists or not."""
+        """Return the address of a file in `tmp_path`, even if the file does not exist."""
 
-    def everything(self, url: str, *, start: int = 0) -> tuple[int, int | None, bytes]:
-        """Where an answer began, how long the file is, and the bytes that came."""
+    def read(self, folder: Path, start: int = 0) -> tuple[int, int | None, bytes]:
+        """Read `CONTENT` from an offset: the offset of the response, the file size, the bytes."""
+        (folder / "file").write_bytes(CONTENT)
+        url = self.url(folder / "file")
         with closing(self.transport()) as transport, transport.open(url, start=start) as answer:
             buffer, pieces = memoryview(bytearray(100_000)), []
             while count := answer.readinto(buffer):
                 pieces.append(bytes(buffer[:count]))
         return answer.start, answer.total, b"".join(pieces)
 
-    def test_gives_the_whole_file(self, tmp_path: Path) -> None:
-        """Every byte, and the length beforehand."""
-        (tmp_path / "file").write_bytes(CONTENT)
-        assert self.everything(self.url(tmp_path / "file")) == (0, len(CONTENT), CONTENT)
+    def test_reads_the_whole_file(self, tmp_path: Path) -> None:
+        """Every byte, and the size beforehand."""
+        assert self.read(tmp_path) == (0, len(CONTENT), CONTENT)
 
-    def test_begins_where_it_was_asked_to(self, tmp_path: Path) -> None:
-        """A download goes on at an offset."""
-        (tmp_path / "file").write_bytes(CONTENT)
-        start, total, data = self.everything(self.url(tmp_path / "file"), start=1000)
-        assert (start, total, data) == (1000, len(CONTENT), CONTENT[1000:])
+    def test_reads_from_an_offset(self, tmp_path: Path) -> None:
+        """So that downloads can resume."""
+        assert self.read(tmp_path, 1000) == (1000, len(CONTENT), CONTENT[1000:])
 
-    def test_a_part_begins_where_it_was_asked_to(self, tmp_path: Path) -> None:
-        """Several parts of a file can be fetched side by side; more than the part may come."""
+    def test_reads_a_part(self, tmp_path: Path) -> None:
+        """So that parts can be downloaded in parallel; more bytes than the part may come."""
         (tmp_path / "file").write_bytes(CONTENT)
         url, buffer = self.url(tmp_path / "file"), memoryview(bytearray(500))
         with (
@@ -55,23 +54,20 @@ class TransportTests(ABC):
         assert 0 < count <= 500
         assert bytes(buffer[:count]) == CONTENT[1000 : 1000 + count]
 
-    def test_an_offset_beyond_the_end_gives_the_file_from_its_beginning(
-        self, tmp_path: Path
-    ) -> None:
-        """What an earlier try left may be longer than the file."""
-        (tmp_path / "file").write_bytes(CONTENT)
-        start, _, data = self.everything(self.url(tmp_path / "file"), start=len(CONTENT) + 5)
+    def test_offset_beyond_the_end_starts_over(self, tmp_path: Path) -> None:
+        """A partial download may be longer than the file."""
+        start, _, data = self.read(tmp_path, len(CONTENT) + 5)
         assert (start, data) == (0, CONTENT)
 
-    def test_says_how_large_a_file_is_without_sending_it(self, tmp_path: Path) -> None:
-        """Whether an address works can be asked for less than the file."""
+    def test_head_reports_the_size(self, tmp_path: Path) -> None:
+        """Addresses can be checked without a download."""
         (tmp_path / "file").write_bytes(CONTENT)
         with closing(self.transport()) as transport:
-            found = transport.head(self.url(tmp_path / "file"))
-        assert (found.status, found.total) == (200, len(CONTENT))
+            head = transport.head(self.url(tmp_path / "file"))
+        assert (head.status, head.total) == (200, len(CONTENT))
 
-    def test_a_missing_file_is_a_lasting_error_that_names_it(self, tmp_path: Path) -> None:
-        """Trying again would not help, and the error says so."""
+    def test_missing_file_is_a_lasting_error(self, tmp_path: Path) -> None:
+        """It names the file, and is not transient."""
         url = self.url(tmp_path / "missing")
         with (
             closing(self.transport()) as transport,

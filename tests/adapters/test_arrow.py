@@ -10,7 +10,7 @@ from dshub.testing.adapters import RowsTests, example, varied
 
 
 def to_numpy(value: Any) -> Any:
-    """A value of Arrow as the dataset gives it: its type says what it was."""
+    """Convert a value of Arrow to that of the dataset."""
     kind = value.type
     if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
         return value.as_py()
@@ -40,28 +40,28 @@ class TestArrow(RowsTests):
 
 
 def address(table: pa.Table, column: str) -> int:
-    """Where the values of a column of arrays begin in memory."""
+    """Return the memory address of a column of arrays."""
     flat = table.column(column).chunk(0)
     while pa.types.is_fixed_size_list(flat.type):
         flat = flat.flatten()
     return int(flat.buffers()[1].address + flat.offset * flat.type.bit_width // 8)
 
 
-def test_rows_side_by_side_are_not_copied(hub: Hub) -> None:
-    """Arrow and NumPy see the same memory, of the map of the file."""
+def test_adjacent_rows_are_not_copied(hub: Hub) -> None:
+    """Arrow and NumPy see the same memory-mapped file."""
     before = pa.total_allocated_bytes()
     dataset = hub.load("mnist", "train", synthetic=400)
     for view in (dataset, dataset.take(300).skip(17)):
         table = view.to("arrow")
-        pictures = view.numpy()["image"]
-        assert isinstance(pictures, np.ndarray)
-        assert address(table, "image") == pictures.ctypes.data
+        images = view.numpy()["image"]
+        assert isinstance(images, np.ndarray)
+        assert address(table, "image") == images.ctypes.data
         assert table.column("label").to_pylist() == view["label"].tolist()  # type: ignore[union-attr]
     assert pa.total_allocated_bytes() - before < 28 * 28 * 300
 
 
 def test_own_arrays_are_not_copied() -> None:
-    """Nor is a table that somebody brought."""
+    """Nor are tables of the user."""
     values = np.arange(12.0).reshape(6, 2)
     table = Dataset.from_arrays({"x": values}).to("arrow")
     assert address(table, "x") == values.ctypes.data
@@ -76,8 +76,8 @@ def test_own_arrays_are_not_copied() -> None:
     }
 
 
-def test_rows_of_several_pieces_come_in_their_order() -> None:
-    """Of a table in chunks, of which each is asked once."""
+def test_chunked_rows_keep_their_order() -> None:
+    """Each chunk is read once."""
     chunks = [pa.table({"t": [f"{i}.{j}" for j in range(50)]}) for i in range(7)]
     dataset = Dataset.from_arrow(pa.concat_tables(chunks))
     shuffled = dataset.shuffle(seed=1)
@@ -85,23 +85,23 @@ def test_rows_of_several_pieces_come_in_their_order() -> None:
     assert dataset.skip(120).take(70).to("arrow").column("t").to_pylist() == dataset["t"][120:190]
 
 
-def test_many_rows_of_files_are_several_pieces() -> None:
-    """Offsets have 32 bits, so that files of more than 2 GiB have to be."""
+def test_many_files_become_several_chunks() -> None:
+    """Offsets have 32 bits, so more than 2 GiB need several chunks."""
     dataset = varied().select(np.arange(600) % 53).columns(["photo"])
     column = dataset.to("arrow").column("photo")
     assert column.num_chunks > 1
     assert column.to_pylist() == dataset.decode(False)["photo"]
 
 
-def test_classes_that_were_numbered_anew() -> None:
-    """Are the new numbers; other columns stay as they are."""
+def test_aligned_labels_have_their_new_numbers() -> None:
+    """Other columns stay unchanged."""
     dataset = example().align_labels(list("gfedcba"))
     table = dataset.to("arrow")
     assert table.column("label").to_pylist() == np.asarray(dataset["label"]).tolist()
 
 
-def test_a_folder_of_pictures(tmp_path: Path) -> None:
-    """Their files, and the numbers of their classes."""
+def test_image_folder_becomes_a_table(tmp_path: Path) -> None:
+    """With files and labels."""
     from PIL import Image
 
     for name in ("cat", "dog"):
@@ -112,8 +112,8 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
     assert table.column("image")[1].as_py() == (tmp_path / "dog" / "1.png").read_bytes()
 
 
-def test_duckdb_asks_the_table_by_its_name(hub: Hub) -> None:
-    """In one line, over the same memory; an answer is a dataset again."""
+def test_duckdb_queries_the_table_by_its_name(hub: Hub) -> None:
+    """Over the same memory; the result is a dataset again."""
     duckdb = pytest.importorskip("duckdb")
     dataset = hub.load("mnist", "train", synthetic=200)
     digits = dataset.to("arrow")  # noqa: F841  # duckdb finds it by its name

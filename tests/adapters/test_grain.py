@@ -24,7 +24,7 @@ class TestGrain(AdapterTests):
 
 
 def test_grain_shuffles_maps_and_batches_rows() -> None:
-    """Each row once, picture and label of a row together; in threads, and by hand."""
+    """Each row comes once, with its own label; in threads, and by hand."""
     dataset = example()
     rows = grain.MapDataset.source(dataset.to("grain")).shuffle(seed=1)
     found = list(rows.to_iter_dataset())
@@ -38,8 +38,8 @@ def test_grain_shuffles_maps_and_batches_rows() -> None:
     assert np.array_equal(batch["image"], dataset[8:16]["image"])
 
 
-def test_a_data_loader_of_grain_takes_the_rows() -> None:
-    """The older way, with a sampler."""
+def test_grain_data_loader_reads_rows() -> None:
+    """With a sampler."""
     source = example().columns(["image", "label"]).to("grain")
     sampler = grain.samplers.IndexSampler(
         len(source), shuffle=True, seed=3, num_epochs=1, shard_options=grain.sharding.NoSharding()
@@ -49,7 +49,7 @@ def test_a_data_loader_of_grain_takes_the_rows() -> None:
 
 
 def test_several_rows_are_read_at_once() -> None:
-    """Also those whose rows differ; what is read is the row itself."""
+    """Also of columns with several shapes; the rows are the same."""
     for dataset in (example(), varied()):
         source = grain.MapDataset.source(dataset.to("grain"))
         for one, other in zip(source._getitems([3, 50, 3]), [3, 50, 3], strict=True):
@@ -62,8 +62,8 @@ def test_several_rows_are_read_at_once() -> None:
                     assert_same(value, one[name])
 
 
-def test_grains_own_state_goes_on() -> None:
-    """Over epochs, from a state of its iterator."""
+def test_grain_iterator_resumes_from_its_state() -> None:
+    """Over epochs."""
     loader = example().batches(8, shuffle=True)
     expected = [batch["text"] for _ in range(3) for batch in loader]
     batches = example().batches(8, shuffle=True).to("grain").repeat(3).to_iter_dataset()
@@ -75,8 +75,8 @@ def test_grains_own_state_goes_on() -> None:
     assert taken + [batch["text"] for batch in again] == expected
 
 
-def test_they_say_whose_rows_they_are() -> None:
-    """Grain keeps that with a state."""
+def test_representation_identifies_the_rows() -> None:
+    """Grain stores it in a state."""
     assert example().fingerprint in repr(example().to("grain"))
     assert example().batches(8).fingerprint in repr(example().batches(8).to("grain"))
     with pytest.raises(IndexError):

@@ -19,7 +19,7 @@ class TestHuggingFace(RowsTests):
     name = "hf"
 
     def to_numpy(self, value: Any) -> Any:
-        if isinstance(value, dict):  # a recording that is not decoded: that needs another package
+        if isinstance(value, dict):  # audio that is not decoded, which needs another package
             with wave.open(io.BytesIO(value["bytes"])) as file:
                 samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
                 return samples.reshape(-1, file.getnchannels())
@@ -39,8 +39,8 @@ class TestHuggingFace(RowsTests):
         return rows
 
 
-def test_features_keep_their_meaning() -> None:
-    """Classes, pictures, recordings, lists, arrays."""
+def test_features_are_converted() -> None:
+    """Labels, images, audio, lists, arrays."""
     found = example().to("hf").features
     assert found["label"] == datasets.ClassLabel(names=list("abcdefg"))
     assert found["text"] == datasets.Value("string")
@@ -51,8 +51,8 @@ def test_features_keep_their_meaning() -> None:
     assert varied().decode(False).to("hf").features["photo"] == datasets.Value("binary")
 
 
-def test_prepared_tables_are_mapped_and_not_copied(hub: Hub) -> None:
-    """It names our files, and pickles to a few kilobytes, however its rows were chosen."""
+def test_prepared_tables_are_memory_mapped(hub: Hub) -> None:
+    """The result names our files, and pickles to a few kilobytes, for any selection of rows."""
     dataset = hub.load("mnist", "train", synthetic=2000)
     for view in (dataset, dataset.take(1500).skip(20), dataset.select([5, 3, 1999])):
         found = view.to("hf")
@@ -64,16 +64,16 @@ def test_prepared_tables_are_mapped_and_not_copied(hub: Hub) -> None:
     assert dataset.to("hf").info.homepage == dataset.manifest.homepage  # type: ignore[union-attr]
 
 
-def test_several_tables_and_fewer_columns(hub: Hub) -> None:
-    """Two splits one behind the other."""
+def test_concatenated_splits_with_fewer_columns(hub: Hub) -> None:
+    """Two splits, one column."""
     dataset = hub.load("mnist", "train+test", synthetic=60, columns=["label"])
     found = dataset.to("hf")
     assert found.column_names == ["label"]
     assert found["label"][:] == np.asarray(dataset["label"]).tolist()
 
 
-def test_there_and_back_again() -> None:
-    """What comes out is a dataset of ours again, with the same rows."""
+def test_result_converts_back_to_a_dataset() -> None:
+    """With the same rows."""
     dataset = varied().shuffle(seed=1)
     again = Dataset.from_hf(dataset.columns(["photo", "tokens", "words"]).to("hf"))
     for one, other in zip(dataset, again, strict=True):
@@ -81,7 +81,7 @@ def test_there_and_back_again() -> None:
         assert one["tokens"].tolist() == other["tokens"].tolist()
 
 
-def test_maps_and_filters_of_datasets_work() -> None:
-    """On the rows as on any."""
+def test_datasets_maps_and_filters_the_rows() -> None:
+    """Like any other rows."""
     found = example().to("hf").filter(lambda row: row["label"] == 3, keep_in_memory=True)
     assert found["text"][:] == [row["text"] for row in example() if row["label"] == 3]

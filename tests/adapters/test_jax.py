@@ -27,14 +27,14 @@ def to_numpy(value: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def wide(request: pytest.FixtureRequest) -> Iterator[None]:
-    """64 bits, as the dataset has them, but where a test asks for what JAX does at first."""
+    """Use 64 bits, unless a test uses JAX's default."""
     with jax.enable_x64("narrow" not in request.fixturenames):
         yield
 
 
 @pytest.fixture
 def narrow() -> None:
-    """JAX as it is at first."""
+    """Use JAX's default of 32 bits."""
 
 
 class TestJax(AdapterTests):
@@ -54,8 +54,8 @@ class TestJax(AdapterTests):
         with jax.enable_x64(True):
             return super().steps_of(loader, count)
 
-    def test_batches_are_on_the_device(self) -> None:
-        """Of the one that was asked for; text stays a list."""
+    def test_batches_are_on_the_requested_device(self) -> None:
+        """Text stays a list."""
         device = jax.devices()[0]
         batch = next(iter(example().batches(8).to("jax", device=device)))
         assert batch["image"].devices() == {device}
@@ -64,8 +64,8 @@ class TestJax(AdapterTests):
         assert example().to("jax", device=placed)["image"].sharding == placed
 
 
-def test_whole_columns_of_files_are_decoded_row_by_row() -> None:
-    """As everywhere."""
+def test_encoded_columns_are_decoded_row_by_row() -> None:
+    """On access."""
     from dshub.testing.adapters import varied
 
     column = varied().to("jax")["photo"]
@@ -73,11 +73,11 @@ def test_whole_columns_of_files_are_decoded_row_by_row() -> None:
     assert np.array_equal(np.asarray(column[3]), varied()[3]["photo"])
 
 
-def test_batches_that_are_held_keep_their_pixels() -> None:
-    """Also where JAX uses the memory of the batch as it is."""
-    pictures = np.arange(200, dtype=np.uint8).repeat(64 * 64 * 3).reshape(200, 64, 64, 3)
+def test_batches_in_use_keep_their_pixels() -> None:
+    """Also if JAX uses the memory of the batch itself."""
+    images = np.arange(200, dtype=np.uint8).repeat(64 * 64 * 3).reshape(200, 64, 64, 3)
     dataset = Dataset.from_arrays(
-        {"image": pictures, "id": np.arange(200)},
+        {"image": images, "id": np.arange(200)},
         features={"image": ImageFeature(shape=(64, 64, 3))},
     )
     held = list(dataset.batches(10, shuffle=True, threads=2).to("jax"))
@@ -85,19 +85,19 @@ def test_batches_that_are_held_keep_their_pixels() -> None:
         assert np.array_equal(batch["image"][:, 5, 5, 1], batch["id"])
 
 
-def test_numbers_that_do_not_fit_are_an_error(narrow: None) -> None:
-    """Rather than other numbers; those that do have 32 bits, as is JAX's way."""
+def test_integers_that_need_64_bits_are_an_error(narrow: None) -> None:
+    """Those that fit become 32 bits, as JAX does by default."""
     small = Dataset.from_arrays({"id": np.arange(3)})
     assert next(iter(small.batches(3).to("jax")))["id"].dtype == np.int32
     large = Dataset.from_arrays({"id": np.arange(3) + 2**40})
     for ask in (lambda: large.to("jax"), lambda: list(large.batches(3).to("jax"))):
-        with pytest.raises(DshubError, match=f"column id holds {2**40 + 2}, and JAX") as caught:
+        with pytest.raises(DshubError, match=f"column id holds {2**40 + 2}, but JAX") as caught:
             ask()
         assert "jax_enable_x64" in caught.value.hint
 
 
-def test_a_model_learns() -> None:
-    """A step that is compiled takes the batches as they are, all of one shape."""
+def test_compiled_step_trains_a_model() -> None:
+    """With batches of one shape."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 400)
     points = (np.eye(4)[labels] + rng.normal(0, 0.2, (400, 4))).astype(np.float32)
@@ -120,8 +120,8 @@ def test_a_model_learns() -> None:
     assert len(batches) == 10
 
 
-def test_a_device_that_is_none() -> None:
-    """The error says what is one."""
+def test_unknown_device_is_rejected() -> None:
+    """The error lists the valid kinds."""
     for make in (example().batches(8).to, example().to):
         with pytest.raises(DshubError, match="device is 'cpu'; it must be one of jax"):
             make("jax", device="cpu")
@@ -134,20 +134,20 @@ from dshub import DshubError
 from dshub.testing.adapters import example
 
 assert len(jax.devices()) == 4
-shared_out = NamedSharding(Mesh(np.array(jax.devices()), ("rows",)), PartitionSpec("rows"))
+sharding = NamedSharding(Mesh(np.array(jax.devices()), ("rows",)), PartitionSpec("rows"))
 images = example().columns(["image"])
-whole = list(images.batches(8, drop_last=True).to("jax", device=shared_out))
+whole = list(images.batches(8, drop_last=True).to("jax", device=sharding))
 assert len(whole[0]["image"].addressable_shards) == 4
 assert np.array_equal(np.concatenate([batch["image"] for batch in whole]), images["image"][:48])
 try:
-    list(images.batches(8).to("jax", device=shared_out))
+    list(images.batches(8).to("jax", device=sharding))
 except DshubError as error:
     print(error, error.hint)
 """
 
 
-def test_rows_that_do_not_divide_among_devices() -> None:
-    """Batches are shared out over several devices; a last one that cannot be says what to do."""
+def test_rows_that_do_not_divide_among_devices_are_an_error() -> None:
+    """Other batches are divided among several devices."""
     done = subprocess.run(
         [sys.executable, "-c", SHARDED],
         env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
@@ -155,5 +155,5 @@ def test_rows_that_do_not_divide_among_devices() -> None:
         check=True,
         text=True,
     )
-    assert "cannot share column image, (5, " in done.stdout
+    assert "cannot divide column image of shape (5, " in done.stdout
     assert "drop_last=True" in done.stdout

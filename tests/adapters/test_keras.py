@@ -25,7 +25,7 @@ class TestKeras(BatchesTests):
         return value.tolist() if value.dtype == object else value
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
-        """As `fit` of a built model walks, where it does not take batches ahead."""
+        """Step like `fit` of a built model, without taking batches ahead."""
         batches, state = loader.to("keras"), loader.state_dict()
         batches.on_epoch_end()
         taken: list[Any] = []
@@ -59,10 +59,10 @@ if given["state"]:
     loader.load_state_dict(given["state"])
 
 
-class Heard(keras.metrics.Metric):
-    \"\"\"The sum and the number of what a step saw.\"\"\"
+class Inputs(keras.metrics.Metric):
+    \"\"\"The sum of the inputs of a step.\"\"\"
     def __init__(self):
-        super().__init__(name="heard")
+        super().__init__(name="inputs")
         self.total = self.add_variable((), "zeros", name="total")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -77,7 +77,7 @@ class Heard(keras.metrics.Metric):
 
 class Log(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        steps.append(float(logs["heard"]))
+        steps.append(float(logs["inputs"]))
         states.append(loader.state_after(batch + 1))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -87,7 +87,7 @@ class Log(keras.callbacks.Callback):
 steps, states, ends = [], [], []
 model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
 model.trainable = False
-model.compile("sgd", "mse", metrics=[Heard()])
+model.compile("sgd", "mse", metrics=[Inputs()])
 batches = loader.to("keras")
 held = dataset.batches(size, shuffle=True, supervised=True).to("keras")
 model.fit(batches, epochs=given["epochs"], shuffle=False, verbose=0, callbacks=[Log()],
@@ -102,7 +102,7 @@ print(json.dumps({
 
 
 def run(backend: str, **given: Any) -> dict[str, Any]:
-    """What a model saw that `fit` was called on, in a process with that backend."""
+    """Return the steps of `fit` in a process with a backend."""
     document = {"rows": 60, "size": 8, "epochs": 3, "threads": 1, "state": None} | given
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -119,7 +119,7 @@ def run(backend: str, **given: Any) -> dict[str, Any]:
 
 
 def expected(rows: int, size: int, epochs: int) -> list[float]:
-    """The sum of what each step of a plain walk sees."""
+    """Return the sum of the inputs of each step of a plain loader."""
     from dshub import Dataset
 
     loader = Dataset.from_arrays({"x": np.arange(rows)}).batches(size, shuffle=True, seed=3)
@@ -128,8 +128,8 @@ def expected(rows: int, size: int, epochs: int) -> list[float]:
 
 @backends
 @pytest.mark.parametrize(("rows", "threads"), [(60, 2), (8, 0)])
-def test_fit_sees_the_epochs_of_the_loader(backend: str, rows: int, threads: int) -> None:
-    """In its order, each epoch in another; also where an epoch is one batch; and goes on."""
+def test_fit_trains_on_the_epochs_of_the_loader(backend: str, rows: int, threads: int) -> None:
+    """Each in its own order, also if an epoch is one batch; and resumes."""
     whole = expected(rows, 8, 5)
     found = run(backend, rows=rows, threads=threads)
     steps = found["steps"]
@@ -146,8 +146,8 @@ def test_fit_sees_the_epochs_of_the_loader(backend: str, rows: int, threads: int
 
 
 @pytest.mark.parametrize("rows", [8, 24, 32])
-def test_building_a_model_costs_no_epoch(rows: int) -> None:
-    """Keras takes up to three batches for it, and calls that an epoch."""
+def test_building_a_model_does_not_use_up_an_epoch(rows: int) -> None:
+    """Keras takes up to three batches for it, and ends an epoch."""
     loader = example().take(rows).batches(8, shuffle=True)
     batches = loader.to("keras")
     for taken, epoch in ((3, 0), (4, 1), (4, 2), (0, 2), (4, 3)):
@@ -158,8 +158,8 @@ def test_building_a_model_costs_no_epoch(rows: int) -> None:
         assert loader.epoch == epoch
 
 
-def test_a_whole_model_learns(hub: Any) -> None:
-    """In one line, with the loader's shuffling."""
+def test_model_learns(hub: Any) -> None:
+    """With the loader's shuffling."""
     keras.utils.set_random_seed(0)
     dataset = hub.load("mnist", "train", synthetic=200)
     layers = [
@@ -177,8 +177,8 @@ def test_a_whole_model_learns(hub: Any) -> None:
     assert history.history["val_accuracy"][-1] > 0.5
 
 
-def test_rows_that_differ_are_refused_before_keras_sees_them() -> None:
-    """By the name of their column, in pairs as well."""
+def test_rows_of_several_shapes_are_rejected() -> None:
+    """The error names the column, also for pairs."""
     with pytest.raises(DshubError, match="rows of column tokens may differ in shape") as caught:
         varied().columns(["tokens"]).batches(8).to("keras")
     assert "transform" in caught.value.hint

@@ -15,10 +15,10 @@ PACKAGES = {"tf": "tensorflow", "hf": "datasets"} | {
 
 
 @pytest.mark.parametrize(("name", "package"), PACKAGES.items())
-def test_a_framework_that_is_not_installed(
+def test_missing_framework_is_an_error(
     monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
-    """Rows and batches say which extra to install; the error is an ImportError too."""
+    """It names the extra to install, and is an ImportError."""
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"dshub.adapters.{name}", raising=False)
     for ask in (
@@ -32,8 +32,8 @@ def test_a_framework_that_is_not_installed(
         assert isinstance(caught.value, ImportError | DshubError)
 
 
-def test_an_adapter_that_does_not_exist() -> None:
-    """The error names those that do, and one that was misspelt."""
+def test_unknown_adapter_is_an_error() -> None:
+    """It lists the known ones, and suggests one for a typo."""
     with pytest.raises(UnknownNameError, match="no adapter named 'troch'") as caught:
         DATASET.to("troch")
     assert caught.value.hint.startswith("did you mean torch?")
@@ -42,8 +42,8 @@ def test_an_adapter_that_does_not_exist() -> None:
     assert {"numpy", "torch", "tf"} <= set(caught.value.known)
 
 
-def test_datasets_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
-    """What needs it says which extra to install."""
+def test_missing_datasets_package_is_an_error(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
+    """It names the extra to install."""
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match="datasets is not installed") as caught:
         Dataset.from_hf(object())

@@ -24,8 +24,8 @@ class TestPandas(RowsTests):
         ]
 
 
-def test_columns_are_of_pandas_own_types() -> None:
-    """Numbers of their dtype, text as text; so that grouping and searching work as always."""
+def test_columns_have_pandas_types() -> None:
+    """Grouping and searching work as usual."""
     frame = example().to("pandas")
     assert frame["label"].dtype == np.int64
     assert pd.api.types.is_string_dtype(frame["text"].dtype)
@@ -35,14 +35,14 @@ def test_columns_are_of_pandas_own_types() -> None:
     assert example()[0]["label"] == 0
 
 
-def test_a_frame_makes_no_batches() -> None:
-    """The error says what does."""
+def test_batches_are_an_error() -> None:
+    """The hint names the method for datasets."""
     with pytest.raises(DshubError, match="the adapter pandas makes no batches") as caught:
         example().batches(8).to("pandas")
     assert caught.value.hint == "it takes a dataset: ds.to('pandas')"
 
 
-def test_no_rows_have_the_types_of_rows() -> None:
-    """So that an empty part of a dataset can be joined with another."""
+def test_empty_frame_has_the_same_types() -> None:
+    """So that it can be concatenated with others."""
     dataset = example()
     assert dataset.take(0).to("pandas").dtypes.equals(dataset.to("pandas").dtypes)

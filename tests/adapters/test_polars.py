@@ -24,7 +24,7 @@ class TestPolars(RowsTests):
         ]
 
     def value(self, kind: Any, value: Any) -> Any:
-        """Lists of text are lists; arrays have the shape and the dtype of their column."""
+        """Convert lists of text to lists, and arrays to the shape and dtype of their column."""
         if kind == pl.List(pl.String):
             return value.to_list()
         if not isinstance(kind, pl.List | pl.Array):
@@ -38,7 +38,7 @@ class TestPolars(RowsTests):
         return np.array(value.to_list(), dtype).reshape(shape)
 
 
-def test_columns_are_of_polars_own_types() -> None:
+def test_columns_have_polars_types() -> None:
     """Arrays of fixed shape, lists, text, binary."""
     schema = example().to("polars").schema
     assert schema["image"] == pl.Array(pl.UInt8, (5, 4, 3))
@@ -49,16 +49,16 @@ def test_columns_are_of_polars_own_types() -> None:
     assert schema["tokens"] == pl.List(pl.Int64)
 
 
-def test_the_data_are_asked_as_polars_does(hub: Hub) -> None:
-    """Grouped, and filtered."""
+def test_polars_groups_rows(hub: Hub) -> None:
+    """By label."""
     dataset = hub.load("mnist", "train", synthetic=200)
     frame = dataset.to("polars")
     counts = frame.group_by("label").len().sort("label")["len"].to_list()
     assert counts == np.unique(np.asarray(dataset["label"]), return_counts=True)[1].tolist()
 
 
-def test_a_frame_is_a_dataset_again() -> None:
-    """Text, which polars keeps in a layout of its own, and lists of it, too."""
+def test_frame_converts_back_to_a_dataset() -> None:
+    """Also text, which polars stores in its own layout, and lists of text."""
     dataset = Dataset.from_arrays(
         {
             "text": ["a", "a text of more than twelve bytes", ""],

@@ -13,7 +13,7 @@ ray = pytest.importorskip("ray")
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """Ray on this machine, with one processor, which says little."""
+    """Run Ray on this machine, with one CPU and few messages."""
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
@@ -43,8 +43,8 @@ class TestRay(RowsTests):
         return rows
 
 
-def test_workers_read_the_files_themselves(hub: Hub) -> None:
-    """A task carries the way to the rows, and no rows."""
+def test_tasks_carry_the_dataset_not_the_rows(hub: Hub) -> None:
+    """They pickle to less than 2,000 bytes."""
     from dshub.adapters.ray import RaySource
 
     dataset = hub.load("mnist", "train", synthetic=500).shuffle(seed=1)

@@ -20,7 +20,7 @@ def to_numpy(value: Any) -> Any:
 
 
 def text_of(data: bytes) -> str | bytes:
-    """Text or the bytes of a file, which TensorFlow does not tell apart."""
+    """Decode text, but not files, which TensorFlow does not distinguish."""
     return data if data[:4] in {b"\x89PNG", b"RIFF"} else data.decode()
 
 
@@ -39,8 +39,8 @@ def spec(*shape: int | None, dtype: str) -> Any:
     return tf.TensorSpec(shape, dtype)
 
 
-def test_rows_have_static_shapes_and_a_known_number() -> None:
-    """Models can be built from the specification alone, before a row is read."""
+def test_rows_have_static_shapes_and_a_known_length() -> None:
+    """Models can be built from the specification, before a row is read."""
     found = example().tf()
     assert found.element_spec == {
         "image": spec(5, 4, 3, dtype="uint8"),
@@ -51,8 +51,8 @@ def test_rows_have_static_shapes_and_a_known_number() -> None:
     assert int(found.cardinality()) == 53
 
 
-def test_lengths_that_vary_are_none() -> None:
-    """In rows; files that are not decoded are strings."""
+def test_varying_lengths_are_none_in_the_specification() -> None:
+    """Files that are not decoded are strings."""
     found = varied().tf()
     assert found.element_spec == {
         "photo": spec(None, None, 3, dtype="uint8"),
@@ -66,8 +66,8 @@ def test_lengths_that_vary_are_none() -> None:
     assert varied().decode(False).tf().element_spec["photo"] == spec(dtype="string")
 
 
-def test_pictures_of_several_sizes_can_be_resized_and_batched() -> None:
-    """As the error proposes that a batch of them is."""
+def test_images_of_several_sizes_can_be_resized_and_batched() -> None:
+    """As the hint of the error suggests."""
     rows = varied().columns(["photo"])
     found = rows.tf().map(lambda row: tf.image.resize(row["photo"], (4, 4))).batch(8)
     assert sum(int(batch.shape[0]) for batch in found) == 53
@@ -77,7 +77,7 @@ def test_pictures_of_several_sizes_can_be_resized_and_batched() -> None:
 
 
 def test_batches_of_lists_are_ragged() -> None:
-    """With the lengths that do not vary in their specification."""
+    """With the fixed lengths in their specification."""
     found = varied().columns(["tokens", "boxes", "words", "sound"]).batches(8).tf()
     kinds = {name: (kind.shape.as_list(), kind.dtype) for name, kind in found.element_spec.items()}
     assert kinds == {
@@ -90,8 +90,8 @@ def test_batches_of_lists_are_ragged() -> None:
     assert first["tokens"].to_list() == [list(range(i % 5)) for i in range(8)]
 
 
-def test_rows_beyond_the_first_block() -> None:
-    """Every row once, in order, however they are read; and again."""
+def test_rows_of_several_blocks_come_in_order() -> None:
+    """Each row once, and again in the next iteration."""
     found = Dataset.from_arrays({"n": np.arange(2500)}).tf()
     for _ in range(2):
         assert [int(row["n"]) for row in found] == list(range(2500))
@@ -108,10 +108,10 @@ def test_rows_beyond_the_first_block() -> None:
     ],
     ids=str,
 )
-def test_batches_have_static_shapes_and_a_known_number(
+def test_batches_have_static_shapes_and_a_known_length(
     options: dict[str, Any], rows: int | None, count: int
 ) -> None:
-    """The number of rows in a batch is static where every batch has it."""
+    """The number of rows is static if every batch has it."""
     found = example().batches(**options).tf()
     assert found.element_spec == {
         "image": spec(rows, 5, 4, 3, dtype="uint8"),
@@ -122,14 +122,14 @@ def test_batches_have_static_shapes_and_a_known_number(
     assert int(found.cardinality()) == len(list(found)) == count
 
 
-def test_layout_and_pairs_are_in_the_specification() -> None:
-    """`(x, y)` with channels first, as Keras takes it."""
+def test_specification_has_layout_and_pairs() -> None:
+    """`(x, y)` with channels first."""
     found = example().batches(8, layout="chw", supervised=True, drop_last=True).tf()
     assert found.element_spec == (spec(8, 3, 5, 4, dtype="uint8"), spec(8, dtype="int64"))
 
 
-def test_iterating_again_is_another_epoch() -> None:
-    """Two orders of the same rows: those of the loader."""
+def test_each_iteration_is_the_next_epoch() -> None:
+    """In the orders of the loader."""
     loader = example().batches(8, shuffle=True, seed=1)
     expected = [np.concatenate([b["size"][:, 0] for b in loader]).tolist() for _ in range(2)]
     batches = example().batches(8, shuffle=True, seed=1).tf()
@@ -138,8 +138,8 @@ def test_iterating_again_is_another_epoch() -> None:
     assert found[0] != found[1]
 
 
-def test_a_saved_walk_goes_on() -> None:
-    """The rest of its epoch, then whole ones."""
+def test_loader_resumes_from_a_state() -> None:
+    """First the rest of the epoch, then whole ones."""
     first = example().batches(8, shuffle=True)
     walk = iter(first)
     next(walk)
@@ -153,8 +153,8 @@ def test_a_saved_walk_goes_on() -> None:
         assert [to_numpy(batch["text"]) for batch in found] == wanted
 
 
-def test_the_state_counts_what_was_handed_out() -> None:
-    """Batches that the loader's threads have made by then are not counted."""
+def test_state_counts_batches_in_use() -> None:
+    """Not those that the loader's threads made ahead."""
     loader = example().batches(8, shuffle=True, threads=2)
     for number, _ in enumerate(loader.tf(), 1):
         assert loader.state_after(number) == loader.state_dict()
@@ -163,8 +163,8 @@ def test_the_state_counts_what_was_handed_out() -> None:
     assert (loader.epoch, loader.state_dict()["position"]) == (1, 0)
 
 
-def test_where_batches_are_taken_ahead_whoever_uses_them_counts() -> None:
-    """Behind `prefetch` the loader knows only what was taken; `state_after` says the rest."""
+def test_state_after_counts_batches_behind_prefetch() -> None:
+    """The loader only knows how many were taken."""
     loader = example().batches(8, shuffle=True)
     whole = [batch["text"] for _ in range(2) for batch in example().batches(8, shuffle=True)]
     walk = iter(loader.tf().prefetch(4))
@@ -175,8 +175,8 @@ def test_where_batches_are_taken_ahead_whoever_uses_them_counts() -> None:
     assert [to_numpy(batch["text"]) for batch in again.tf()] == whole[3:7]
 
 
-def test_several_iterations_at_a_time() -> None:
-    """Each is one epoch; one that was left long ago, and goes on, is an error."""
+def test_several_iterations_run_at_a_time() -> None:
+    """Each is one epoch; resuming one that was dropped is an error."""
     batches = example().batches(8).tf()
     for one, other in tf.data.Dataset.zip((batches, batches)):
         assert np.array_equal(one["image"], other["image"])
@@ -188,15 +188,15 @@ def test_several_iterations_at_a_time() -> None:
         next(left)
 
 
-def test_ranks_have_static_shapes_of_their_own() -> None:
-    """Where each has as many rows as batches of one size hold."""
+def test_ranks_have_static_shapes() -> None:
+    """If the rows of a rank fill its batches."""
     found = example().batches(9, rank=1, world=6, uneven="pad").tf()  # 54 rows, 9 of each rank
     assert found.element_spec["label"] == spec(9, dtype="int64")
     assert sum(batch["label"].shape[0] for batch in found) == 9
 
 
-def test_rows_may_be_pairs() -> None:
-    """As Keras and other libraries take them; or an error that says what to do."""
+def test_rows_can_be_pairs() -> None:
+    """Or an error says what to do."""
     found = example().to("tf", supervised=True)
     assert found.element_spec == (spec(5, 4, 3, dtype="uint8"), spec(dtype="int64"))
     for (x, y), row in zip(found, example(), strict=True):
@@ -206,8 +206,8 @@ def test_rows_may_be_pairs() -> None:
         varied().tf(supervised=True)
 
 
-def test_a_model_of_keras_learns(hub: Hub) -> None:
-    """`fit` takes the batches as they are, for several epochs, and knows their number."""
+def test_keras_model_learns(hub: Hub) -> None:
+    """`fit` takes the batches for several epochs, and knows their number."""
     tf.keras.utils.set_random_seed(0)
     dataset = hub.load("mnist", "train", synthetic=200)
     model = tf.keras.Sequential(

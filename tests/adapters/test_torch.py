@@ -45,12 +45,12 @@ def dataset(request: pytest.FixtureRequest, hub: Hub) -> Dataset:
     return hub.load("mnist", "train", synthetic=53)
 
 
-def assert_batches(found: list[Any], expected: list[Any]) -> None:
-    """The same columns with the same dtypes and values, as tensors or text."""
-    assert len(found) == len(expected)
-    for batch, wanted in zip(found, expected, strict=True):
-        assert list(batch) == list(wanted)
-        for name, values in wanted.items():
+def assert_batches(actual: list[Any], expected: list[Any]) -> None:
+    """Compare columns, dtypes and values, as tensors or text."""
+    assert len(actual) == len(expected)
+    for batch, columns in zip(actual, expected, strict=True):
+        assert list(batch) == list(columns)
+        for name, values in columns.items():
             assert isinstance(batch[name], torch.Tensor | list)
             assert_same(values, to_numpy(batch[name]))
 
@@ -58,8 +58,8 @@ def assert_batches(found: list[Any], expected: list[Any]) -> None:
 # Rows
 
 
-def test_a_row_is_tensors_and_plain_values(dataset: Dataset) -> None:
-    """Pictures become tensors of their dtype; a label stays a number."""
+def test_row_has_tensors_and_plain_values(dataset: Dataset) -> None:
+    """Images become tensors of their dtype; a label stays a number."""
     row = dataset.torch()[3]
     assert torch.equal(row["image"], torch.tensor(dataset[3]["image"]))
     assert row["image"].dtype is torch.uint8
@@ -68,7 +68,7 @@ def test_a_row_is_tensors_and_plain_values(dataset: Dataset) -> None:
 
 
 def test_columns_and_slices_are_tensors(dataset: Dataset) -> None:
-    """The keys of a dataset, each answered with tensors that may be written to."""
+    """Datasets and rows take the same keys; the tensors are writable."""
     rows = dataset.torch()
     assert torch.equal(rows["label"], torch.tensor(dataset["label"]))
     for key in (slice(10, 20), [1, 5, 1], slice(None, None, -7)):
@@ -81,8 +81,8 @@ def test_columns_and_slices_are_tensors(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("method", [None, "fork", "spawn"])
-def test_a_data_loader_reads_the_rows(dataset: Dataset, method: str | None) -> None:
-    """With the default collate function, in this process or in workers: the loader's batches."""
+def test_data_loader_reads_rows(dataset: Dataset, method: str | None) -> None:
+    """With the default collate function, in this process or in workers."""
     count = 2 if method else 0
     loader = data.DataLoader(
         dataset.torch(), batch_size=8, num_workers=count, multiprocessing_context=method
@@ -91,26 +91,26 @@ def test_a_data_loader_reads_the_rows(dataset: Dataset, method: str | None) -> N
 
 
 @workers
-def test_a_data_loader_may_shuffle(dataset: Dataset, count: int) -> None:
-    """Each row once, picture and label of a row together; a short last batch may be dropped."""
+def test_data_loader_shuffles_rows(dataset: Dataset, count: int) -> None:
+    """Each row comes once, with its own label; an incomplete last batch can be dropped."""
     generator = torch.Generator().manual_seed(1)
     rows = dataset.torch()
     loader = data.DataLoader(
         rows, batch_size=8, shuffle=True, drop_last=True, num_workers=count, generator=generator
     )
-    known = {row["image"].tobytes(): row["label"] for row in dataset}
+    labels = {row["image"].tobytes(): row["label"] for row in dataset}
     found = [
         (image.numpy().tobytes(), int(label))
         for batch in loader
         for image, label in zip(batch["image"], batch["label"], strict=True)
     ]
     assert len(set(found)) == len(found) == 48
-    assert all(known[image] == label for image, label in found)
-    assert found != list(known.items())[:48]
+    assert all(labels[image] == label for image, label in found)
+    assert found != list(labels.items())[:48]
 
 
-def own_collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Batches as people make them by hand."""
+def custom_collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Stack rows by hand."""
     return {
         "image": torch.stack([row["image"].float() / 255 for row in rows]),
         "label": torch.tensor([row["label"] for row in rows]),
@@ -120,10 +120,10 @@ def own_collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @workers
-def test_a_data_loader_may_collate_in_its_own_way(dataset: Dataset, count: int) -> None:
-    """The function gets rows, in a sequence with a length, indices and slices."""
+def test_custom_collate_function_gets_rows(dataset: Dataset, count: int) -> None:
+    """In a sequence with a length, indices and slices."""
     loader = data.DataLoader(
-        dataset.torch(), batch_size=8, num_workers=count, collate_fn=own_collate
+        dataset.torch(), batch_size=8, num_workers=count, collate_fn=custom_collate
     )
     found = list(loader)
     for batch, wanted in zip(found, dataset.batches(8), strict=True):
@@ -141,16 +141,16 @@ def test_a_data_loader_may_collate_in_its_own_way(dataset: Dataset, count: int) 
         data.default_collate,
     ],
 )
-def test_own_functions_may_call_the_default(
+def test_custom_collate_function_can_call_the_default(
     dataset: Dataset, collate: Callable[[Any], Any]
 ) -> None:
-    """Of the rows as they came, as a list of them, or of plain dicts."""
+    """With the rows themselves, a list of them, or plain dicts."""
     loader = data.DataLoader(dataset.torch(), batch_size=8, collate_fn=collate)
     assert_batches(list(loader), list(dataset.batches(8)))
 
 
 def changing(rows: Any) -> Any:
-    """A collate function that changes rows in place."""
+    """Collate rows that were changed in place."""
     for row in rows:
         row["label"] += 1000
         del row["text"]
@@ -158,28 +158,28 @@ def changing(rows: Any) -> Any:
 
 
 def sorting(rows: Any) -> Any:
-    """One that brings rows into another order, as for packed sequences."""
+    """Collate rows in another order, as for packed sequences."""
     rows.sort(key=lambda row: -row["label"])
     return data.default_collate(rows)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_data_loader_reads_a_column_of_files(method: str) -> None:
-    """A whole column is a dataset of torch's kind, also for workers that begin anew."""
+def test_data_loader_reads_an_encoded_column(method: str) -> None:
+    """A whole column works as a torch dataset, also in spawned workers."""
     column = varied().torch()["thumb"]
     loader = data.DataLoader(column, batch_size=4, num_workers=1, multiprocessing_context=method)
     assert np.array_equal(np.concatenate(list(loader)), np.asarray(varied()["thumb"]))
 
 
 def cutting(rows: Any) -> Any:
-    """One that leaves a row out."""
+    """Collate rows without the first one."""
     del rows[0]
     return data.default_collate(rows)
 
 
 @workers
-def test_a_function_of_ones_own_may_change_the_rows(count: int) -> None:
-    """They are a list of dicts, as torch hands them over: nothing that is done to them is lost."""
+def test_custom_collate_function_can_modify_rows(count: int) -> None:
+    """They are a list of dicts, and every change counts."""
     rows = example().columns(["image", "label", "text"]).torch()
 
     def first(collate: Any) -> Any:
@@ -196,8 +196,8 @@ def test_a_function_of_ones_own_may_change_the_rows(count: int) -> None:
     assert [row["label"] for row in first(list)] == [0, 1, 2, 3]
 
 
-def test_rows_are_what_padding_functions_look_for() -> None:
-    """Those of tokenizers ask for a list of mappings, and for nothing else."""
+def test_padding_functions_accept_the_rows() -> None:
+    """Those of tokenizers require a list of mappings."""
     seen: list[Any] = []
     rows = example().columns(["label", "text"]).torch()
     loader = data.DataLoader(rows, batch_size=4, collate_fn=seen.append)
@@ -209,13 +209,13 @@ def test_rows_are_what_padding_functions_look_for() -> None:
 
 
 @pytest.mark.parametrize("device", ["gpu", 3.5, "cuda:x"])
-def test_a_device_that_torch_does_not_know(device: Any) -> None:
-    """The error says what was given, and what there is."""
-    with pytest.raises(DshubError, match=f"device is {device!r}; it must be a device of torch"):
+def test_unknown_device_is_rejected(device: Any) -> None:
+    """The error names the device and lists valid ones."""
+    with pytest.raises(DshubError, match=f"device is {device!r}; it must be a torch device"):
         example().batches(4).torch(device=device)
 
 
-def test_other_datasets_of_torch_may_wrap_the_rows(dataset: Dataset) -> None:
+def test_torch_datasets_can_wrap_the_rows(dataset: Dataset) -> None:
     """`Subset`, `random_split` and `ConcatDataset`."""
     rows = dataset.torch()
     subset = data.Subset(rows, [5, 3, 50])
@@ -252,8 +252,8 @@ LIST_USES: list[Callable[[Any], Any]] = [
 ]
 
 
-def test_whole_columns_of_pictures_are_decoded_row_by_row() -> None:
-    """A sequence of tensors, of which each is made when it is asked for."""
+def test_encoded_columns_are_decoded_row_by_row() -> None:
+    """A sequence of tensors, each made on access."""
     rows = varied().torch()
     for name in ("photo", "sound"):
         column = rows[name]
@@ -263,8 +263,8 @@ def test_whole_columns_of_pictures_are_decoded_row_by_row() -> None:
 
 
 @workers
-def test_a_data_loader_without_batches(count: int) -> None:
-    """Row by row, as they are."""
+def test_data_loader_without_batches_yields_rows(count: int) -> None:
+    """Unchanged."""
     loader = data.DataLoader(varied().torch(), batch_size=None, num_workers=count)
     for row, wanted in zip(loader, varied(), strict=True):
         assert list(row) == list(wanted)
@@ -273,13 +273,13 @@ def test_a_data_loader_without_batches(count: int) -> None:
 
 
 def as_lists(rows: Any) -> dict[str, list[Any]]:
-    """A collate function for rows that cannot be stacked."""
+    """Collate rows that cannot be stacked."""
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 @workers
-def test_a_data_loader_with_a_function_of_ones_own(count: int) -> None:
-    """It gets rows of several shapes, and makes of them what it likes."""
+def test_custom_collate_function_gets_rows_of_several_shapes(count: int) -> None:
+    """And can return anything."""
     loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=as_lists)
     for batch, wanted in zip(loader, varied().batches(8), strict=True):
         for name, values in wanted.items():
@@ -288,7 +288,7 @@ def test_a_data_loader_with_a_function_of_ones_own(count: int) -> None:
 
 @workers
 def test_collate_stacks_rows_of_one_shape(count: int) -> None:
-    """Pictures of one size whose feature has none, and lists of one length; not lists of text."""
+    """Images of one size, and lists of one length, but not lists of text."""
     rows = varied().select([1, 31]).columns(["photo", "thumb", "tokens", "words"])
     loader = data.DataLoader(rows.torch(), batch_size=2, num_workers=count, collate_fn=collate)
     (batch,) = loader
@@ -300,7 +300,7 @@ def test_collate_stacks_rows_of_one_shape(count: int) -> None:
 
 @workers
 def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
-    """As lists, as batches of the loader have them."""
+    """As lists, like batches of the loader."""
     loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=collate)
     for batch, wanted in zip(loader, varied().batches(8).torch(), strict=True):
         for name, values in wanted.items():
@@ -309,8 +309,8 @@ def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
             assert_same(to_numpy(expected), to_numpy(batch[name]))
 
 
-def test_collate_makes_no_rows() -> None:
-    """It hands the batch on as it was gathered, with the dtypes of the columns."""
+def test_collate_uses_the_batch_without_making_rows() -> None:
+    """With the dtypes of the columns."""
     rows = example().torch().__getitems__([5, 1, 8])
     columns = rows.columns
     batch = collate(rows)
@@ -320,7 +320,7 @@ def test_collate_makes_no_rows() -> None:
 
 
 @pytest.mark.parametrize("change", [changing, sorting, cutting])
-def test_collate_sees_what_was_done_to_rows(change: Callable[[Any], Any]) -> None:
+def test_collate_sees_modified_rows(change: Callable[[Any], Any]) -> None:
     rows = example().columns(["image", "label", "text"]).torch()
     expected, fetched = rows.__getitems__([5, 1, 8]), rows.__getitems__([5, 1, 8])
     labels = change(expected)["label"]
@@ -329,8 +329,8 @@ def test_collate_sees_what_was_done_to_rows(change: Callable[[Any], Any]) -> Non
 
 
 @pytest.mark.parametrize("use", LIST_USES)
-def test_fetched_rows_are_a_list(use: Callable[[Any], Any]) -> None:
-    """Also for C code that asks for an iterator, and on either side of an operator."""
+def test_fetched_rows_behave_like_a_list(use: Callable[[Any], Any]) -> None:
+    """Also for C code that iterates, and on either side of an operator."""
     fetched = example().columns(["label"]).torch().__getitems__([5, 1, 2])
     assert len(fetched) == 3
     assert use(fetched) == use([{"label": 5}, {"label": 1}, {"label": 2}])
@@ -338,8 +338,8 @@ def test_fetched_rows_are_a_list(use: Callable[[Any], Any]) -> None:
 
 @workers
 @pytest.mark.parametrize("rows", [example(), varied()], ids=["example", "varied"])
-def test_a_loader_of_rows_reads_whole_batches(rows: Dataset, count: int) -> None:
-    """Shuffled by torch's generator, each row once; without, the loader's batches."""
+def test_row_loader_reads_whole_batches(rows: Dataset, count: int) -> None:
+    """Unshuffled batches are those of the loader."""
     plain = rows.torch().loader(8, num_workers=count)
     assert len(plain) == 7
     assert_batches(list(plain), list(rows.batches(8)))
@@ -348,7 +348,7 @@ def test_a_loader_of_rows_reads_whole_batches(rows: Dataset, count: int) -> None
     assert len(list(shuffled)) == 6
 
 
-def test_a_loader_of_rows_takes_a_sampler() -> None:
+def test_row_loader_takes_a_sampler() -> None:
     """Such as that of a rank."""
     rows = example().columns(["label"]).torch()
     sampler = data.DistributedSampler(rows, num_replicas=2, rank=1, shuffle=False)
@@ -357,7 +357,7 @@ def test_a_loader_of_rows_takes_a_sampler() -> None:
 
 
 @workers
-def test_a_data_loader_of_batches_of_several_shapes(count: int) -> None:
+def test_data_loader_yields_varied_batches(count: int) -> None:
     """Lists of tensors, the same for any number of workers."""
     loader = data.DataLoader(
         varied().batches(8, shuffle=True).torch(), batch_size=None, num_workers=count
@@ -385,8 +385,8 @@ def test_workers_give_the_same_batches_in_the_same_order(
     assert_batches(list(loader), list(batches()))
 
 
-def test_workers_take_the_epoch_that_was_set(dataset: Dataset) -> None:
-    """Workers are copies; persistent ones go on to the next epoch by themselves."""
+def test_workers_follow_the_epoch(dataset: Dataset) -> None:
+    """Persistent workers continue with the next epoch by themselves."""
     expected = dataset.batches(8, shuffle=True)
     epochs = [list(expected), list(expected)]
     own = dataset.batches(8, shuffle=True).torch()
@@ -405,8 +405,8 @@ def test_workers_take_the_epoch_that_was_set(dataset: Dataset) -> None:
 
 
 @workers
-def test_a_saved_walk_goes_on(dataset: Dataset, count: int) -> None:
-    """The rest of its epoch, then whole ones, with workers as without."""
+def test_loader_resumes_from_a_state(dataset: Dataset, count: int) -> None:
+    """First the rest of the epoch, then whole ones, with or without workers."""
     first = dataset.batches(8, shuffle=True)
     walk = first.torch()
     rest = iter(walk)
@@ -428,21 +428,21 @@ NORMALIZE = Normalize(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 
 @pytest.mark.parametrize("supervised", [False, True])
 @pytest.mark.parametrize("transform", [None, NORMALIZE, [NORMALIZE, RandomErasing()]], ids=str)
-def test_channels_first_lie_last_in_memory(transform: Any, *, supervised: bool) -> None:
-    """`chw` is torch's channels-last format: NumPy's pixels, in the memory convolutions like."""
+def test_channels_first_uses_channels_last_memory(transform: Any, *, supervised: bool) -> None:
+    """`chw` batches have torch's channels-last memory format."""
     options = {"layout": "chw", "supervised": supervised, "transform": transform}
     loader = example().batches(8, shuffle=True, **options)
     tensors = example().batches(8, shuffle=True, **options).torch()
     for batch, wanted in zip(tensors, loader, strict=True):
-        picture, same = (batch[0], wanted[0]) if supervised else (batch["image"], wanted["image"])
-        assert picture.shape[1:] == (3, 5, 4)
-        assert picture.is_contiguous(memory_format=torch.channels_last)
-        np.testing.assert_allclose(picture.numpy(), same, rtol=1e-6, atol=1e-6)
+        image, same = (batch[0], wanted[0]) if supervised else (batch["image"], wanted["image"])
+        assert image.shape[1:] == (3, 5, 4)
+        assert image.is_contiguous(memory_format=torch.channels_last)
+        np.testing.assert_allclose(image.numpy(), same, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("layout", ["hwc", "chw"])
-def test_callables_get_arrays_in_the_layout_that_was_asked_for(layout: Any) -> None:
-    """As from a loader of NumPy batches; the tensors are what they return."""
+def test_callables_get_arrays_in_the_requested_layout(layout: Any) -> None:
+    """As in NumPy batches; the tensors are as they return them."""
     shapes = []
 
     def own(batch: dict[str, Any]) -> dict[str, Any]:
@@ -469,7 +469,7 @@ print(json.dumps(sums()))
 
 
 def sums() -> list[float]:
-    """What batches of tensors hold, weighted by place."""
+    """Sum up batches of tensors, weighted by place."""
     found = []
     for transform in ([NORMALIZE], [ToFloat()], AUGMENTED, AUGMENTED[:1] + AUGMENTED[2:]):
         for layout in ("hwc", "chw"):
@@ -480,16 +480,16 @@ def sums() -> list[float]:
     return found
 
 
-def test_torch_operators_give_what_numba_gives() -> None:
-    """Whichever is installed, to the rounding of one fused multiplication."""
+def test_torch_operators_match_numba() -> None:
+    """To the rounding of one fused multiplication."""
     pytest.importorskip("numba")
     command = [sys.executable, "-c", WITHOUT, str(Path(__file__).parent)]
     plain = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     np.testing.assert_allclose(sums(), plain, rtol=1e-4)
 
 
-def test_batches_may_be_kept() -> None:
-    """Memory is filled again only when no tensor shows it: not while a part is held."""
+def test_batches_in_use_keep_their_memory() -> None:
+    """Memory is reused only if no tensor refers to it, not even to a part."""
     options: dict[str, Any] = {"layout": "chw", "transform": NORMALIZE}
     pixels = np.random.default_rng(0).integers(0, 256, (640, 32, 32, 3), dtype=np.uint8)
     dataset = Dataset.from_arrays(
@@ -500,8 +500,8 @@ def test_batches_may_be_kept() -> None:
     assert all(torch.equal(one, other) for one, other in zip(kept, fresh, strict=True))
 
 
-def test_tensors_go_to_a_device() -> None:
-    """All of them; text stays where it is."""
+def test_tensors_are_copied_to_a_device() -> None:
+    """All of them; text stays as it is."""
     for batch in example().batches(8, shuffle=True, layout="chw").torch(device="meta"):
         assert batch["image"].device.type == batch["label"].device.type == "meta"
         assert batch["image"].shape[1:] == (3, 5, 4)
@@ -510,8 +510,8 @@ def test_tensors_go_to_a_device() -> None:
     assert (x.device.type, y.device.type) == ("meta", "meta")
 
 
-def test_memory_that_cannot_be_pinned() -> None:
-    """Without a CUDA device the error says so, when the batches are asked for."""
+def test_pinning_without_cuda_is_an_error() -> None:
+    """At the call, not at the first batch."""
     if torch.cuda.is_available():
         batch = next(iter(example().batches(53, layout="chw").torch(pin=True)))
         assert batch["image"].shape == (53, 3, 5, 4)
@@ -521,7 +521,7 @@ def test_memory_that_cannot_be_pinned() -> None:
 
 
 def test_supervised_batches_train_a_model(hub: Hub) -> None:
-    """A linear model learns a stand-in, from tensors it can take as they are."""
+    """A linear model learns synthetic data."""
     torch.manual_seed(0)
     dataset = hub.load("mnist", "train", synthetic=200)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
@@ -549,8 +549,8 @@ from dshub.catalog.features import ImageFeature, NumberFeature
 from dshub.loading.transforms.colors import Normalize
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
 pixels = np.random.default_rng(0).integers(0, 256, (23, 9, 7, 3), np.uint8)
-picture = {"image": ImageFeature(shape=(9, 7, 3)), "id": NumberFeature(dtype="int64")}
-ds = Dataset.from_arrays({"image": pixels, "id": np.arange(23)}, features=picture)
+features = {"image": ImageFeature(shape=(9, 7, 3)), "id": NumberFeature(dtype="int64")}
+ds = Dataset.from_arrays({"image": pixels, "id": np.arange(23)}, features=features)
 scale = Normalize((0.4, 0.5, 0.6), (0.3, 0.2, 0.1))
 augment = [RandomCrop(padding=1), RandomHorizontalFlip(), scale]
 for transform in (augment, augment[2:]):
@@ -562,8 +562,8 @@ for transform in (augment, augment[2:]):
 """
 
 
-def test_pixels_without_numba_are_those_of_numpy() -> None:
-    """To the last bit, in batches of any size: torch's operators round as NumPy's do."""
+def test_pixels_without_numba_match_numpy() -> None:
+    """To the last bit, in batches of any size."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_NUMBA], check=False, capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""Walks that are saved and gone on with, in what people train with."""
+"""Saving and resuming, with workers, torchdata, ranks, Lightning and Accelerate."""
 
 import json
 import os
@@ -24,7 +24,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (ROWS, 6, 5, 3), dtype=np.uin
 
 
 def walk(size: int = 8, **options: Any) -> Any:
-    """Batches of an augmented, shuffled dataset whose rows carry their own number."""
+    """Make batches of an augmented, shuffled dataset; rows have their number."""
     dataset = Dataset.from_arrays(
         {"image": PIXELS, "id": np.arange(ROWS)},
         features={"image": ImageFeature(shape=(6, 5, 3))},
@@ -45,7 +45,7 @@ def plain(batch: Any) -> tuple[list[int], bytes]:
 
 
 def epochs(count: int) -> list[list[tuple[list[int], bytes]]]:
-    """Every batch of so many epochs."""
+    """Return the batches of some epochs."""
     batches = walk()
     return [[plain(batch) for batch in batches] for _ in range(count)]
 
@@ -55,8 +55,8 @@ def epochs(count: int) -> list[list[tuple[list[int], bytes]]]:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("lasting", [False, True])
-def test_each_epoch_of_workers_is_the_next(method: str, *, lasting: bool) -> None:
-    """Also where workers end with their epoch, and new ones are copies of the first loader."""
+def test_workers_continue_with_the_next_epoch(method: str, *, lasting: bool) -> None:
+    """Also if workers end with their epoch, and new ones are copies of the first loader."""
     loader = data.DataLoader(
         walk(),
         batch_size=None,
@@ -67,8 +67,8 @@ def test_each_epoch_of_workers_is_the_next(method: str, *, lasting: bool) -> Non
     assert [[plain(batch) for batch in loader] for _ in range(3)] == epochs(3)
 
 
-def test_an_epoch_that_was_left_begins_anew_in_workers() -> None:
-    """No row is lost by a `break` before any worker is through."""
+def test_interrupted_epoch_starts_over_in_workers() -> None:
+    """A `break` before a worker is done loses no row."""
     loader = data.DataLoader(walk(2), batch_size=None, num_workers=2, prefetch_factor=1)
     for _ in loader:
         break
@@ -76,19 +76,19 @@ def test_an_epoch_that_was_left_begins_anew_in_workers() -> None:
     assert found == [plain(batch) for batch in walk(2)]
 
 
-def test_a_worker_makes_no_tensors_on_a_device() -> None:
+def test_device_is_rejected_in_workers() -> None:
     """The error says what to leave out."""
     batches = walk().loader.torch(device="meta")
     with pytest.raises(DshubError, match="leave `device` out"):
         next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
 
 
-# torch's own: a worker that is left while it sends may abort at its end
+# from torch: a worker that is abandoned while it sends may abort
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("lasting", [False, True])
-def test_workers_go_to_an_epoch_that_was_set(method: str, *, lasting: bool) -> None:
-    """Also those that persist, at once after an epoch that was left, and to the same one twice."""
+def test_workers_go_to_a_new_epoch(method: str, *, lasting: bool) -> None:
+    """Also persistent ones, directly after an interrupted epoch, and to the same epoch twice."""
     batches, expected = walk(), epochs(4)
     loader = data.DataLoader(
         batches,
@@ -108,8 +108,8 @@ def test_workers_go_to_an_epoch_that_was_set(method: str, *, lasting: bool) -> N
     assert [plain(batch) for batch in loader] == expected[2]
 
 
-def test_workers_that_persist_go_where_a_state_says() -> None:
-    """A state that is loaded where the DataLoader is reaches workers that are there already."""
+def test_persistent_workers_follow_a_loaded_state() -> None:
+    """A state that is loaded in the main process reaches running workers."""
     batches, expected = walk(), epochs(2)
     loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=True)
     assert [plain(batch) for batch in loader] == expected[0]
@@ -119,8 +119,8 @@ def test_workers_that_persist_go_where_a_state_says() -> None:
 
 
 @pytest.mark.parametrize("lasting", [False, True])
-def test_an_epoch_after_a_resumed_one_is_whole(*, lasting: bool) -> None:
-    """Also in new workers, which are copies of the loader that stands within an epoch."""
+def test_epoch_after_a_resumed_one_is_complete(*, lasting: bool) -> None:
+    """Also in new workers, which are copies of a loader within an epoch."""
     batches, expected = walk(), epochs(2)
     batches.load_state_dict(batches.state_dict() | {"epoch": 0, "position": 24})
     loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=lasting)
@@ -128,8 +128,8 @@ def test_an_epoch_after_a_resumed_one_is_whole(*, lasting: bool) -> None:
     assert [plain(batch) for batch in loader] == expected[1]
 
 
-def test_an_epoch_is_set_without_workers() -> None:
-    """In the same way; what is no epoch is refused."""
+def test_epoch_can_be_set_without_workers() -> None:
+    """Invalid epochs are rejected."""
     batches = walk()
     batches.epoch = 2
     assert [plain(batch) for batch in batches] == epochs(3)[2]
@@ -147,7 +147,7 @@ def stateful() -> Any:
 
 
 def state_after(loader: Any, steps: int) -> tuple[list[Any], Any]:
-    """The first batches, over epochs, and the state after them, through a pickle."""
+    """Return the first batches, over epochs, and the pickled state after them."""
     found: list[Any] = []
     while True:
         for batch in loader:
@@ -156,11 +156,11 @@ def state_after(loader: Any, steps: int) -> tuple[list[Any], Any]:
                 return found, pickle.loads(pickle.dumps(loader.state_dict()))
 
 
-@pytest.mark.filterwarnings("ignore")  # of torchdata: what it calls is deprecated in this torch
+@pytest.mark.filterwarnings("ignore")  # torchdata calls deprecated functions of torch
 @pytest.mark.parametrize("workers", [0, 2, 3])
 @pytest.mark.parametrize("steps", [1, 3, 7, 8, 14])
-def test_a_stateful_data_loader_goes_on(stateful: Any, workers: int, steps: int) -> None:
-    """After any number of steps, within and between epochs, a new one gives all that is left."""
+def test_stateful_data_loader_resumes(stateful: Any, workers: int, steps: int) -> None:
+    """After any number of steps, within and between epochs."""
     expected = [batch for epoch in epochs(3) for batch in epoch]
     first = stateful(walk(), batch_size=None, num_workers=workers)
     found, state = state_after(first, steps)
@@ -173,8 +173,8 @@ def test_a_stateful_data_loader_goes_on(stateful: Any, workers: int, steps: int)
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_stateful_data_loader_goes_on_between_epochs(stateful: Any, workers: int) -> None:
-    """A state that is taken when an epoch is over begins the next one."""
+def test_stateful_data_loader_resumes_between_epochs(stateful: Any, workers: int) -> None:
+    """A state from the end of an epoch begins the next one."""
     first = stateful(walk(), batch_size=None, num_workers=workers)
     found = [[plain(batch) for batch in first]]
     state = first.state_dict()
@@ -203,7 +203,7 @@ found = []
 while batches.loader.epoch < 2 and len(found) < steps:
     for batch in batches:
         numbers, pixels = plain(batch)
-        found.append([[row, picture.hex()] for row, picture in zip(
+        found.append([[row, image.hex()] for row, image in zip(
             numbers, [pixels[i * 360:(i + 1) * 360] for i in range(len(numbers))])])
         if len(found) == steps:
             break
@@ -214,7 +214,7 @@ ranks.destroy_process_group()
 
 
 def run_ranks(folder: Path, world: int, size: int, steps: int, state: str) -> list[Any]:
-    """What every rank of a real group has seen, and its state afterwards."""
+    """Return the batches of every rank of a real group, and its state afterwards."""
     store = folder / f"store-{world}"
     rest = [str(size), str(steps), str(store), state]
     here = str(Path(__file__).parent)
@@ -230,7 +230,7 @@ def run_ranks(folder: Path, world: int, size: int, steps: int, state: str) -> li
 
 
 def in_turn(found: list[Any]) -> list[Any]:
-    """The rows of all ranks in the order of their positions: each step, the ranks in turn."""
+    """Return the rows of all ranks in order: in each step, the ranks take turns."""
     rows = []
     for steps in zip(*(batches for batches, _ in found), strict=True):
         for place in range(max(map(len, steps))):
@@ -238,8 +238,8 @@ def in_turn(found: list[Any]) -> list[Any]:
     return rows
 
 
-def test_four_ranks_are_gone_on_with_by_three(tmp_path: Path) -> None:
-    """In another batch size too: together they see the rest of the epoch, pixel by pixel."""
+def test_three_ranks_resume_from_four(tmp_path: Path) -> None:
+    """With another batch size; together they see the rest of the epoch, pixel by pixel."""
     if not torch.distributed.is_available():
         pytest.skip("this torch has no distributed package")
     four = run_ranks(tmp_path, 4, 4, 2, "new")
@@ -255,7 +255,7 @@ def test_four_ranks_are_gone_on_with_by_three(tmp_path: Path) -> None:
     ]
     seen = in_turn(four)
     assert len(seen) == 32
-    rest = in_turn(three)  # they share the 21 rows that are left; a whole epoch is padded to 54
+    rest = in_turn(three)  # the other 21 rows; a whole epoch is padded to 54
     assert len(rest) == (53 - 32) + 54
     assert seen + rest[:-1] == expected
     assert rest[-1] == expected[53]
@@ -265,14 +265,14 @@ def test_four_ranks_are_gone_on_with_by_three(tmp_path: Path) -> None:
 
 
 class Recorder:
-    """What a model was shown."""
+    """The batches that a model was trained on."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[list[int], bytes]] = []
 
 
 def module(recorder: Recorder) -> Any:
-    """The smallest model that Lightning trains."""
+    """Make a small model for Lightning."""
     lightning = pytest.importorskip("lightning.pytorch")
 
     class Model(lightning.LightningModule):  # type: ignore[misc, name-defined]
@@ -302,9 +302,9 @@ def trainer(folder: Path, **options: Any) -> Any:
     return lightning.Trainer(**quiet | options)
 
 
-@pytest.mark.filterwarnings("ignore")  # Lightning's own, of its dependencies
-def test_lightning_trains_on_batches_and_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
-    """`trainer.fit(model, loader.torch())`; a checkpoint within an epoch keeps the place."""
+@pytest.mark.filterwarnings("ignore")  # from Lightning's dependencies
+def test_lightning_trains_and_resumes_from_a_checkpoint(tmp_path: Path) -> None:
+    """A checkpoint within an epoch keeps the place."""
     checkpoints = pytest.importorskip("lightning.pytorch.callbacks").ModelCheckpoint
     expected = [batch for epoch in epochs(2) for batch in epoch]
     whole = Recorder()
@@ -320,8 +320,8 @@ def test_lightning_trains_on_batches_and_goes_on_from_a_checkpoint(tmp_path: Pat
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_accelerate_takes_a_data_loader_of_batches() -> None:
-    """Prepared or as they are, with their device."""
+def test_accelerate_prepares_a_data_loader() -> None:
+    """Prepared, or with a device."""
     accelerator = pytest.importorskip("accelerate").Accelerator(cpu=True)
     prepared = accelerator.prepare(data.DataLoader(walk(), batch_size=None))
     assert [[plain(batch) for batch in prepared] for _ in range(2)] == epochs(2)

@@ -35,7 +35,6 @@ ALLOWED = {
     "cache/": {"OSError", "PermissionError", "IsADirectoryError"},
     "catalog/croissant/": {"OverflowError"},
     "importing/files.py": {"OSError"},
-    "testing/resuming.py": {"ImportError"},
 }
 
 

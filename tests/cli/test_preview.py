@@ -60,7 +60,7 @@ def test_preview_shows_rows_and_classes(dshub: Run, own: Path) -> None:
 def test_preview_says_what_is_made_up(dshub: Run, own: Path) -> None:
     """Without a table it shows a stand-in, says so twice, and tells how to get the real rows."""
     done = dshub("preview", "tiny/one")
-    assert done.stdout.startswith("Synthetic stand-in for Tiny")
+    assert done.stdout.startswith("Synthetic data for Tiny")
     assert "not prepared here" in done.stderr
     assert "`dshub fetch tiny/one`" in done.stderr
     assert json.loads(dshub("preview", "tiny/one", "--json").stdout)["synthetic"] is True

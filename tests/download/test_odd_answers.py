@@ -16,7 +16,7 @@ from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import FetchError
 from dshub.mirrors.serve.server import serving
-from dshub.testing.answers import Fault, Kind
+from dshub.testing.answers import Fault
 from dshub.testing.server import faulty_server
 
 MakeJob = Callable[..., Job]
@@ -231,7 +231,7 @@ def test_an_address_that_cannot_be_used_is_passed_by(
     "kind", ["long", ("no-length", "long"), ("chunked", "long"), "bomb"], ids=str
 )
 def test_a_file_of_unknown_size_does_not_fill_the_disk(
-    kind: Kind | tuple[Kind, ...],
+    kind: str | tuple[str, ...],
     upstream: Path,
     store: Store,
     job: MakeJob,

@@ -1,4 +1,4 @@
-"""A dataset with a row of every kind, as own data, and its rows as plain values."""
+"""A dataset with a column of every kind, and its rows as plain values."""
 
 import io
 import wave
@@ -38,16 +38,16 @@ FEATURES: dict[str, Feature] = {
 }
 
 
-def picture(n: int) -> bytes:
-    """A file of some size, PNG or JPEG."""
+def image(n: int) -> bytes:
+    """Make a PNG or JPEG file."""
     sink = io.BytesIO()
-    image = Image.fromarray(np.full((2 + n % 3, 5, 3), n, np.uint8))
-    image.save(sink, "PNG" if n % 2 else "JPEG")
+    pixels = Image.fromarray(np.full((2 + n % 3, 5, 3), n, np.uint8))
+    pixels.save(sink, "PNG" if n % 2 else "JPEG")
     return sink.getvalue()
 
 
 def sound(n: int) -> bytes:
-    """A WAV file."""
+    """Make a WAV file."""
     sink = io.BytesIO()
     with wave.open(sink, "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
@@ -56,16 +56,16 @@ def sound(n: int) -> bytes:
 
 
 def texts(n: int) -> str:
-    """Text with what separates fields, lines and quotes, and with other alphabets."""
+    """Return text with separators, line ends, quotes and other alphabets."""
     return ["", "plain", 'a "quote", a comma', "two\nlines\r\nand more", "pâté 読む 🦉"][n % 5]
 
 
-def made() -> list[dict[str, Any]]:
-    """The rows."""
+def example_rows() -> list[dict[str, Any]]:
+    """Make the rows."""
     return [
         {
             "pixels": np.full((3, 4, 1), n, np.uint8),
-            "photo": picture(n),
+            "photo": image(n),
             "sound": sound(n),
             "label": n % 3,
             "text": texts(n),
@@ -86,12 +86,12 @@ Some = Callable[..., Dataset]
 
 @pytest.fixture(scope="session")
 def rows() -> list[dict[str, Any]]:
-    return made()
+    return example_rows()
 
 
 @pytest.fixture(scope="session")
 def some(rows: list[dict[str, Any]]) -> Some:
-    """Makes a dataset of some columns, or of all."""
+    """Return a function that makes a dataset of some columns, or of all."""
 
     def dataset(*names: str) -> Dataset:
         columns: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""CSV files, read by others."""
+"""CSV files, read by other programs."""
 
 import csv
 from pathlib import Path
@@ -9,24 +9,24 @@ import pytest
 from tests.exporting import CLASSES, Rows, Some, written
 
 
-def test_csv_is_read_by_the_standard_library(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Quotes, lines and other alphabets come back; classes are names, numbers exact."""
+def test_standard_library_reads_csv(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """Quotes, line ends and other alphabets survive; labels are names, numbers exact."""
     files = written(some("label", "text", "count", "ratio", "exact"), "csv", tmp_path, 300)
     assert len(files) > 1
-    found = []
+    cells = []
     for path in files:
         with path.open(encoding="utf-8", newline="") as file:
-            found += list(csv.DictReader(file))
-    for row, made in zip(found, rows, strict=True):
-        assert row["label"] == CLASSES[made["label"]]
-        assert row["text"] == made["text"]
-        assert int(row["count"]) == made["count"]
-        assert np.float32(row["ratio"]) == made["ratio"]
-        assert float(row["exact"]) == made["exact"]
+            cells += list(csv.DictReader(file))
+    for row, expected in zip(cells, rows, strict=True):
+        assert row["label"] == CLASSES[expected["label"]]
+        assert row["text"] == expected["text"]
+        assert int(row["count"]) == expected["count"]
+        assert np.float32(row["ratio"]) == expected["ratio"]
+        assert float(row["exact"]) == expected["exact"]
 
 
-def test_csv_in_pandas(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """So does pandas, where it is told that an empty text is one."""
+def test_pandas_reads_csv(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """With the option that empty cells are text."""
     pandas = pytest.importorskip("pandas")
     files = written(some("label", "text", "exact"), "csv", tmp_path, 300)
     frame = pandas.concat(pandas.read_csv(path, keep_default_na=False) for path in files)

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, read by others."""
+"""Parquet and Arrow files, read by other programs."""
 
 import importlib
 from pathlib import Path
@@ -13,27 +13,27 @@ from tests.exporting import CLASSES, Rows, Some, pixels, same, written
 
 
 @pytest.mark.parametrize("to", ["parquet", "arrow"])
-def test_arrow_reads_every_column(some: Some, rows: Rows, tmp_path: Path, to: str) -> None:
-    """Rows and types are there for any program that reads Arrow; files are structs."""
+def test_pyarrow_reads_every_column(some: Some, rows: Rows, tmp_path: Path, to: str) -> None:
+    """With rows and types; encoded images and audio are structs."""
     files = written(some(), to, tmp_path)
     assert len(files) > 1
     read = pq.read_table if to == "parquet" else lambda path: pa.ipc.open_stream(path).read_all()
     found = [row for path in files for row in read(path).to_pylist()]
     assert len(found) == len(rows)
-    for row, made in zip(found, rows, strict=True):
+    for row, expected in zip(found, rows, strict=True):
         for name in ("photo", "sound"):
-            assert row.pop(name) == {"bytes": made[name], "path": None}
-        assert all(same(value, made[name]) for name, value in row.items())
+            assert row.pop(name) == {"bytes": expected[name], "path": None}
+        assert all(same(value, expected[name]) for name, value in row.items())
 
 
 @pytest.mark.parametrize("to", ["parquet", "arrow"])
-def test_hugging_face_sees_its_own_features(
+def test_hugging_face_reads_its_own_features(
     some: Some, rows: Rows, tmp_path: Path, to: str
 ) -> None:
-    """`datasets` opens the files with pictures, recordings and class names as such."""
+    """Images, audio and class names."""
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
-    files = written(some(), to, tmp_path / "made")
+    files = written(some(), to, tmp_path / "exported")
     found = (
         datasets.Dataset.from_parquet(
             [str(path) for path in files], cache_dir=str(tmp_path / "cache")
@@ -47,12 +47,12 @@ def test_hugging_face_sees_its_own_features(
     assert found.features["sound"].sampling_rate == 8000
     assert isinstance(found.features["photo"], datasets.Image)
     assert [row["text"] for row in found.remove_columns("sound")] == [row["text"] for row in rows]
-    for image, made in zip(found["photo"], rows, strict=True):
-        assert np.array_equal(np.asarray(image), pixels(made["photo"]))
+    for image, expected in zip(found["photo"], rows, strict=True):
+        assert np.array_equal(np.asarray(image), pixels(expected["photo"]))
 
 
-def test_parquet_in_pandas(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """A data frame has the same numbers and text."""
+def test_pandas_reads_parquet(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """With the same numbers and text."""
     pandas = pytest.importorskip("pandas")
     files = written(some("label", "text", "exact", "ratio"), "parquet", tmp_path)
     frame = pandas.concat(map(pandas.read_parquet, files))

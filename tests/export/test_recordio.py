@@ -21,8 +21,10 @@ def records(files: list[Path]) -> list[tuple[float, int, bytes]]:
 
 
 @pytest.mark.parametrize("column", ["photo", "pixels", "sound", "text"])
-def test_recordio_by_its_description(some: Some, rows: Rows, tmp_path: Path, column: str) -> None:
-    """Records with label and identifier, which begin where the index says."""
+def test_independent_reader_reads_recordio(
+    some: Some, rows: Rows, tmp_path: Path, column: str
+) -> None:
+    """Labels, identifiers, and offsets of the index."""
     found = records(written(some(column, "label"), "recordio", tmp_path, 300))
     assert [(label, number) for label, number, _ in found] == [
         (row["label"], i) for i, row in enumerate(rows)
@@ -35,7 +37,7 @@ def test_recordio_by_its_description(some: Some, rows: Rows, tmp_path: Path, col
 
 
 def with_magic() -> Dataset:
-    """Files that hold the format's magic number, at places where it must be cut out and others."""
+    """Create files that contain the magic number, at places where it must be cut out and others."""
     magic = struct.pack("<I", 0xCED7230A)
     head = b"\x89PNG"
     files = [
@@ -49,8 +51,8 @@ def with_magic() -> Dataset:
     return Dataset.from_arrays({"image": files}, features={"image": feature})
 
 
-def test_recordio_cuts_out_its_magic_number(tmp_path: Path) -> None:
-    """Content that holds what records begin with comes back as it was."""
+def test_content_with_magic_numbers_survives(tmp_path: Path) -> None:
+    """Records are split at the number, and joined again."""
     dataset = with_magic()
     found = records(written(dataset, "recordio", tmp_path, 1 << 20))
     assert [content for _, _, content in found] == dataset.decode(False)["image"]
@@ -66,8 +68,8 @@ for stem in sys.argv[1:]:
 """
 
 
-def test_recordio_by_mxnet(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """MXNet's own reader, by the Python that DSHUB_TEST_MXNET names: it wants an old NumPy."""
+def test_mxnet_reads_recordio(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """DSHUB_TEST_MXNET names a Python with MXNet, which needs an old NumPy."""
     python = os.environ.get("DSHUB_TEST_MXNET")
     if not python:
         pytest.skip("DSHUB_TEST_MXNET does not name a Python that has mxnet")

@@ -9,23 +9,23 @@ from tests.exporting import Some, written
 
 
 @pytest.mark.parametrize(
-    ("to", "column", "told"),
+    ("to", "column", "reason"),
     [
-        ("csv", "photo", "holds pictures"),
+        ("csv", "photo", "holds images"),
         ("csv", "box", "holds arrays"),
         ("csv", "words", "holds lists"),
-        ("npz", "photo", "holds pictures that differ in shape"),
-        ("npz", "sound", "holds recordings that differ in shape"),
-        ("npz", "tokens", "holds lists that differ in shape"),
+        ("npz", "photo", "holds images of different shapes"),
+        ("npz", "sound", "holds audio of different shapes"),
+        ("npz", "tokens", "holds lists of different shapes"),
         ("imagefolder", "text", "holds text"),
         ("recordio", "count", "holds numbers"),
     ],
 )
 def test_column_a_format_cannot_hold_is_refused(
-    some: Some, tmp_path: Path, to: str, column: str, told: str
+    some: Some, tmp_path: Path, to: str, column: str, reason: str
 ) -> None:
-    """Nothing is written; the error names the column, and how to go on without it."""
-    with pytest.raises(DshubError, match=f"column {column} {told}") as caught:
+    """Nothing is written; the error names the column, and how to leave it out."""
+    with pytest.raises(DshubError, match=f"column {column} {reason}") as caught:
         written(
             some("pixels", "label", column) if to != "csv" else some("label", column), to, tmp_path
         )

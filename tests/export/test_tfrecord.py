@@ -1,4 +1,4 @@
-"""TFRecord files, read by their description and by TensorFlow."""
+"""TFRecord files, read by an independent reader and by TensorFlow."""
 
 import struct
 import sys
@@ -14,8 +14,8 @@ from tests.exporting import Rows, Some, pixels, same, written
 from tests.independent import tfrecord
 
 
-def test_tfrecord_by_its_description(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Every checksum is right, and every feature what a reader of the format expects."""
+def test_independent_reader_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """Checksums and every feature."""
     files = written(some(), "tfrecord", tmp_path)
     found = [tfrecord.example(record) for path in files for record in tfrecord.records(path)]
     for row, made in zip(found, rows, strict=True):
@@ -32,8 +32,8 @@ def test_tfrecord_by_its_description(some: Some, rows: Rows, tmp_path: Path) -> 
             assert row[name] == made[name].tolist()
 
 
-def test_tfrecord_by_tensorflow(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """`TFRecordDataset` and `parse_example` read every row, in order."""
+def test_tensorflow_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """`TFRecordDataset` and `parse_example`, in order."""
     tf = pytest.importorskip("tensorflow")
     files = written(some(), "tfrecord", tmp_path)
     one = {
@@ -67,15 +67,15 @@ def test_tfrecord_by_tensorflow(some: Some, rows: Rows, tmp_path: Path) -> None:
 
 
 def test_long_records_have_right_checksums(tmp_path: Path) -> None:
-    """Records of many lengths, short ones and some of several pieces."""
+    """Many lengths, short and long."""
     texts = ["x" * length for length in (0, 1, 3, 1000, 1023, 1024, 1025, 5000, 70001)]
     (path,) = written(Dataset.from_arrays({"t": texts}), "tfrecord", tmp_path, 1 << 30)
     found = [tfrecord.example(record)["t"] for record in tfrecord.records(path)]
     assert found == [[text.encode()] for text in texts]
 
 
-def test_numbers_above_64_signed_bits_are_refused(tmp_path: Path) -> None:
-    """It has signed numbers of 64 bits; one above is an error that names its row."""
+def test_numbers_above_63_bits_are_refused(tmp_path: Path) -> None:
+    """The error names the row."""
     right = np.array([0, 2**63 - 1], np.uint64)
     feature = {"n": NumberFeature(dtype="uint64")}
     (path,) = written(
@@ -86,14 +86,12 @@ def test_numbers_above_64_signed_bits_are_refused(tmp_path: Path) -> None:
         [2**63 - 1],
     ]
     wrong = Dataset.from_arrays({"n": right + np.array([0, 1], np.uint64)}, features=feature)
-    with pytest.raises(DshubError, match=r"column n, row 1: a number above"):
+    with pytest.raises(DshubError, match=r"column n, row 1: TFRecord cannot hold a number above"):
         written(wrong, "tfrecord", tmp_path / "wrong")
 
 
-def test_tfrecord_without_its_extra_names_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The package for the checksums is not installed."""
+def test_missing_extra_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the command that installs google-crc32c."""
     monkeypatch.setitem(sys.modules, "google_crc32c", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'dshub\[tfrecord\]'"):
         written(Dataset.from_arrays({"t": ["a"]}), "tfrecord", tmp_path)

@@ -1,4 +1,4 @@
-"""WebDataset shards, read by others."""
+"""WebDataset shards, read by tarfile and webdataset."""
 
 import gc
 import io
@@ -12,8 +12,8 @@ import pytest
 from tests.exporting import Rows, Some, pixels, same, written
 
 
-def test_webdataset_by_tar(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Members of a row are side by side, with nothing of this machine or hour in them."""
+def test_tarfile_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """Members of a row are adjacent, without times or users."""
     found: dict[str, bytes] = {}
     for path in written(some(), "webdataset", tmp_path):
         with tarfile.open(path) as archive:
@@ -37,13 +37,13 @@ def test_webdataset_by_tar(some: Some, rows: Rows, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_webdataset_by_webdataset(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """The package sees picture, class and the rest, in order."""
+def test_webdataset_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None:
+    """Image, class and the other columns, in order."""
     webdataset = pytest.importorskip("webdataset")
     files = written(some("photo", "label", "text"), "webdataset", tmp_path)
     urls = [path.as_uri().replace("file://", "file:") for path in files]
     found = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"))
-    gc.collect()  # it leaves files open, which is no business of the next test
+    gc.collect()  # it leaves files open, which must not fail the next test
     for sample, (number, row) in zip(found, enumerate(rows), strict=True):
         assert sample["__key__"].endswith(f"{number:08d}")
         assert np.array_equal(sample["png" if number % 2 else "jpg"], pixels(row["photo"]))

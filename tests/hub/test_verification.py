@@ -13,7 +13,7 @@ from dshub.catalog.features import LabelFeature
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import jobs
 from dshub.hub.verification import Finding, verify
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.recipe import find
 from dshub.tables.table import Table
 from tests.preparing import prepare
@@ -53,7 +53,7 @@ class Kept:
 def kept(hub: Hub, tmp_path: Path) -> Kept:
     """Everything in order."""
     mirror = tmp_path / "mirror"
-    manifest = stand_in(hub.info("mnist"), Store(mirror), rows=30)
+    manifest = synthesize(hub.info("mnist"), Store(mirror), rows=30)
     made = Kept(hub.store, manifest, mirror)
     made.mend()
     return made

@@ -13,7 +13,7 @@ from dshub import Registry
 from dshub.cache.store import Store
 from dshub.catalog.sources import built_in_root
 from dshub.mirrors.serve.server import serving
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from tests.commandline import run_dshub
 
 NAMES = {"mnist": "lab/mnist", "kmnist": "lab/kmnist", "emnist/letters": "lab/letters"}
@@ -37,7 +37,7 @@ class Lab:
             self._publish(source, name, store)
 
     def _publish(self, source: str, name: str, store: Store) -> None:
-        made = stand_in(Registry().manifest(source), store, rows=ROWS)
+        made = synthesize(Registry().manifest(source), store, rows=ROWS)
         text = (built_in_root() / source / "1.0.0.toml").read_text(encoding="utf-8")
         document = tomlkit.parse(text)
         document["name"] = name

@@ -17,7 +17,7 @@ from dshub.cache.store import Store
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest
 from dshub.errors import SchemaError
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.building import rows_of
 
 
@@ -125,7 +125,7 @@ def test_resized_imagenet_has_its_own_class_order(tmp_path: Path) -> None:
 def test_synthetic_svhn_is_written_like_upstream(tmp_path: Path) -> None:
     """SciPy reads X with images along its last axis, and the number 10 for the digit 0."""
     store = Store(tmp_path)
-    made = stand_in(Registry(()).manifest("svhn"), store, rows=30)
+    made = synthesize(Registry(()).manifest("svhn"), store, rows=30)
     path = store.blob(made.resources["train"].digest)
     assert path is not None
     found = scipy.io.loadmat(path)

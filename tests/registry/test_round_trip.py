@@ -13,7 +13,7 @@ from dshub import Dataset, Hub, Registry, Settings
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, is_encoded
 from dshub.catalog.manifest import Manifest
 from dshub.progress import Silent
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from tests.independent.rows import split_rows
 
 NAMES = Registry(()).names()
@@ -40,7 +40,7 @@ def raw_files(manifest: Manifest, hub: Hub) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_equal_those_of_an_independent_reader(name: str, shared: Hub) -> None:
     """Of synthetic files in upstream's layout."""
-    manifest = stand_in(shared.info(name), shared.store, rows=ROWS)
+    manifest = synthesize(shared.info(name), shared.store, rows=ROWS)
     raw = raw_files(manifest, shared)
     for split, facts in manifest.splits.items():
         wanted = split_rows(manifest, split, raw)

@@ -11,7 +11,7 @@ from dshub import Registry
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Manifest
 from dshub.errors import ManifestError, ReadError
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.building import rows_of
 
 MANIFEST = """
@@ -102,7 +102,7 @@ def test_a_stand_in_has_every_line_at_its_place(tmp_path: Path) -> None:
     text = one + one[one.index("[splits.a]") :].replace("splits.a", "splits.b").replace(
         "jpg/", "png/"
     )
-    made = stand_in(manifest(tmp_path, text), store, rows=3)
+    made = synthesize(manifest(tmp_path, text), store, rows=3)
     found = {}
     for name, resource in made.resources.items():
         path = store.blob(resource.digest, resource.size)

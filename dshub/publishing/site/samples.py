@@ -15,7 +15,7 @@ from dshub.hub.plan import make_plan
 from dshub.hub.request import Request
 from dshub.hub.run import run_plan
 from dshub.publishing.site.cells import encode
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.recipe import find
 
 SYNTHETIC_ROWS = 24  # of each split
@@ -75,7 +75,7 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = SYNTHETI
     if folder is not None:
         return Sample(manifest, split, Dataset.from_tables([folder]))
     if not manifest.synthetic:  # as it already is with DSHUB_SYNTHETIC
-        manifest = stand_in(manifest, store, rows=max(rows, SYNTHETIC_ROWS))
+        manifest = synthesize(manifest, store, rows=max(rows, SYNTHETIC_ROWS))
     fetcher = Fetcher(store, offline=True)
     outcome = run_plan(make_plan(Request.of(manifest, [split]), fetcher, files=False), fetcher)
     return Sample(manifest, split, Dataset.from_tables(list(outcome.tables.values())))

@@ -21,10 +21,9 @@ from dshub.mirrors.serve.places import of_mirror
 from dshub.mirrors.serve.pulling import Puller
 from dshub.mirrors.serve.server import serving
 from dshub.testing.answers import Fault
-from dshub.testing.catalogue import SCENARIOS
-from dshub.testing.scenarios import Scenario, write_files
+from dshub.testing.scenarios import SCENARIOS
 from dshub.testing.server import faulty_server
-from dshub.testing.stage import play
+from dshub.testing.stage import Scenario, play, write_files
 from tests.independent.wire import Reply, ask, connect, parse, request, rest, say
 
 MANIFEST = """

@@ -23,7 +23,7 @@ from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.importing.files import import_files
 from dshub.publishing.site.build import Built, build
-from dshub.synthetic.stand_in import stand_in
+from dshub.synthetic.synthesize import synthesize
 from dshub.tables.recipe import find
 from tests.independent.pages import Element, Page, read
 from tests.manifests import make_manifest, make_resource
@@ -46,7 +46,7 @@ def prepare(manifest: Manifest, upstream: Path, store: Store) -> None:
 
 def synthetic_rows(name: str, store: Store) -> Dataset:
     """The first split of a built-in dataset as `load` makes it up."""
-    manifest = stand_in(Registry().manifest(name), store, rows=24)
+    manifest = synthesize(Registry().manifest(name), store, rows=24)
     folder = find(manifest, next(iter(manifest.splits)), store)
     assert folder is not None
     return Dataset.from_tables([folder])

@@ -1,0 +1,44 @@
+"""A hub whose cache tests share, and the raw files of a manifest, read without dshub."""
+
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from dshub import Hub, Settings
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Manifest
+from dshub.progress import Silent
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """Create a hub for all tests of a file."""
+    settings = Settings.read(cache=tmp_path_factory.mktemp("shared") / "cache")
+    return Hub(settings=settings, progress=Silent())
+
+
+def raw(manifest: Manifest, store: Store, split: str, part: str) -> bytes:
+    """Read the raw file of a part, decompressed."""
+    resource, _, member = manifest.splits[split].references(part)[0].partition(":")
+    path = store.blob(manifest.resources[resource].digest)
+    assert path is not None
+    data = path.read_bytes()
+    if member:
+        data = zipfile.ZipFile(io.BytesIO(data)).read(member)
+    if data[:2] == b"\x1f\x8b":
+        return gzip.decompress(data)
+    if data[:5] == b"\xfd7zXZ":
+        return lzma.decompress(data)
+    # compressed according to its name, as the original
+    assert not manifest.resources[resource].name.endswith((".gz", ".xz"))
+    return data
+
+
+@pytest.fixture
+def raw_part() -> Callable[[Manifest, Store, str, str], bytes]:
+    """Return a function that reads the raw file of a part."""
+    return raw
