@@ -233,9 +233,9 @@ def test_a_folder_that_is_no_mirror(serve: Serve, tmp_path: Path) -> None:
     folder.mkdir()
     server = serve(str(folder))
     assert ask(server.url, "/index.json").status == 404
-    assert "nothing of a mirror" in server.end()[1]
+    assert "holds no mirror" in server.end()[1]
     (folder / "blobs-v1").mkdir()
-    assert "nothing of a mirror" not in serve(str(folder)).end()[1]
+    assert "holds no mirror" not in serve(str(folder)).end()[1]
 
 
 def test_a_bucket_on_another_disk(serve: Serve, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dshub import Hub, Settings
-from dshub.mirrors.serve.places import of_mirror
+from dshub.mirrors.serve.routes import of_mirror
 from dshub.mirrors.serve.server import serving
 from dshub.progress import Silent
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dshub.mirrors.serve.lines import Limits
 from dshub.mirrors.serve.server import serving
+from dshub.mirrors.serve.sockets import Limits
 
 DATA = bytes(range(256)) * 1000
 

@@ -17,8 +17,8 @@ from dshub.catalog.manifest import Manifest, Resource
 from dshub.catalog.parsing import read
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
-from dshub.mirrors.serve.places import of_mirror
 from dshub.mirrors.serve.pulling import Puller
+from dshub.mirrors.serve.routes import of_mirror
 from dshub.mirrors.serve.server import serving
 from dshub.testing.answers import Fault
 from dshub.testing.catalogue import SCENARIOS
@@ -89,12 +89,12 @@ def pulling(
     *manifests: Manifest,
     mirrors: Sequence[str] = (),
     timeout: float = 5.0,
-    tell: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[str]:
     """A server over an empty cache; yields its address."""
     settings = Settings(cache=place / "served", mirrors=tuple(mirrors), timeout=timeout)
     registry = Registry(manifests=manifests, built_in=False)
-    puller = Puller(Store(settings.cache), registry, settings, tell=tell)
+    puller = Puller(Store(settings.cache), registry, settings, say=say)
     with serving(settings.cache, public=of_mirror, puller=puller) as url:
         yield url
 
@@ -108,7 +108,7 @@ def test_a_missing_file_is_fetched_and_kept(tmp_path: Path, upstream: Path, data
     path, told = path_of(data), list[str]()
     with faulty_server(upstream) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
-        with pulling(tmp_path, manifest, tell=told.append) as url:
+        with pulling(tmp_path, manifest, say=told.append) as url:
             first = ask(url, path)
             assert (first.status, first.body) == (200, data)
             assert first.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'

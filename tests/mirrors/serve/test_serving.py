@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from dshub.mirrors.serve.places import of_mirror
+from dshub.mirrors.serve.routes import of_mirror
 from dshub.mirrors.serve.server import serving
 from tests.independent.wire import ask, connect, parse, request, rest, say
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dshub.mirrors.serve.lines import Limits
 from dshub.mirrors.serve.server import serving
+from dshub.mirrors.serve.sockets import Limits
 from tests.independent.wire import ask, connect, parse, request, rest
 
 LARGE = 64 << 20  # bytes: more than the system keeps on the way to a client
