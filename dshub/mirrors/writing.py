@@ -409,7 +409,7 @@ class Mirroring:
                 f"the index of {self._place.title} is signed, and no key was named to sign it anew",
                 hint="name the key with --sign",
             )
-        if signer is not None and old.datasets and not signer.signed(old):
+        if signer is not None and old.datasets and not signer.has_signed(old):
             raise DshubError(
                 f"the index of {self._place.title} is not signed by this key, and what it lists "
                 "must not be signed unseen",

@@ -21,7 +21,7 @@ from dshub import Registry, Settings
 from dshub.cache.store import Store
 from dshub.errors import ChecksumError, DshubError, ReadError, SettingsError
 from dshub.mirrors.index import BlobFacts, Entry, Index, entry_of
-from dshub.mirrors.mirrors import Mirrors
+from dshub.mirrors.reading import Mirrors
 from dshub.mirrors.serve.server import serving
 from dshub.mirrors.signing import Signer, check_signature
 
@@ -96,7 +96,7 @@ def test_a_checksum_must_be_one(digest: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"{}", b"<html>", b"[1]", b"\xff", b'{"schema":1}'])
 def test_what_is_no_index_is_said_to_be_none(data: bytes) -> None:
     """Such as the page of some network in between."""
-    with pytest.raises(ReadError, match="no index of a mirror") as caught:
+    with pytest.raises(ReadError, match="not the index of a mirror") as caught:
         Index.read(data, source="m")
     assert "remove it and run `dshub mirror`" in caught.value.hint
 
@@ -185,7 +185,7 @@ def asked(
         environment={}, cache=cache, mirrors=[address], mirror_keys=keys, **settings
     )
     mirrors = Mirrors(chosen, Store(cache))
-    return [item.entry.name for item in mirrors.listed()], list(mirrors.troubles.values())
+    return [item.entry.name for item in mirrors.listed()], list(mirrors.errors.values())
 
 
 def aged(index: Index, key: Path, days: int) -> Index:
