@@ -1,7 +1,7 @@
-"""A bucket that is a mirror: `s3://…`, `gs://…` and whatever else fsspec knows."""
+"""Mirrors in buckets: `s3://…`, `gs://…` and every other scheme of fsspec."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -9,16 +9,18 @@ from typing import Any, BinaryIO, cast
 from dshub.cache.store import Store
 from dshub.display import cause, shown_url, without_secrets
 from dshub.errors import DshubError, MissingExtraError, StoreError
-from dshub.mirrors.destinations import BUCKETS, How
+from dshub.mirrors.destinations import BUCKETS, Destination, How
 
-HINT = "check the address, and the rights that your credentials give there"
+HINT = "check the address and the permissions of your credentials"
 
 
-class BucketDestination:
+class BucketDestination(Destination):
     """A mirror in an object store, where an object appears whole or not at all.
 
+    Object stores have no locks: only one process at a time may write a mirror.
+
     Args:
-        url: the address of its top.
+        url: the address of the mirror.
 
     Raises:
         MissingExtraError: fsspec, or its backend for the address, is not installed.
@@ -33,9 +35,9 @@ class BucketDestination:
         except ImportError as error:
             raise MissingExtraError(package="fsspec", extra="cloud") from error
         with self._faults("open", self.title):
-            found = url_to_fs(self.address)
-        self._files: Any = found[0]
-        self._top = str(found[1]).rstrip("/")
+            file_system, top = url_to_fs(self.address)
+        self._files: Any = file_system
+        self._top = str(top).rstrip("/")
         self._files.invalidate_cache()
 
     def _path(self, name: str) -> str:
@@ -43,7 +45,7 @@ class BucketDestination:
 
     @contextmanager
     def _faults(self, action: str, name: str) -> Iterator[None]:
-        """Turn what a backend raises into our own: OSErrors, and errors of its own library."""
+        """Turn errors of the backend and its library into errors of dshub."""
         try:
             yield
         except (DshubError, FileNotFoundError):
@@ -59,8 +61,8 @@ class BucketDestination:
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
-        """Bytes of each object, by name: asked for once, for each question is a round trip."""
-        found: dict[str, int] = {}
+        """Bytes of each object, listed once: each request is a round trip."""
+        sizes: dict[str, int] = {}
         for bucket in BUCKETS:
             with self._faults("list", f"{self.title}/{bucket}"):
                 try:
@@ -68,20 +70,19 @@ class BucketDestination:
                 except FileNotFoundError:
                     listed = {}
                 for path, facts in listed.items():
-                    name = str(path)[len(self._top) :].lstrip("/")
-                    found[name] = int(facts["size"])
-        return found
+                    sizes[str(path)[len(self._top) :].lstrip("/")] = int(facts["size"])
+        return sizes
 
     def size(self, name: str) -> int | None:
-        """Bytes of an object; None where there is none."""
+        """Bytes of an object; None if there is none."""
         return self._sizes.get(name)
 
     def names(self) -> Iterator[str]:
-        """Every object below `BUCKETS`, sorted."""
+        """Every object in `BUCKETS`, sorted."""
         yield from sorted(name for name in self._sizes if name.startswith(BUCKETS))
 
     def open(self, name: str) -> BinaryIO:
-        """An object, to be read."""
+        """Open an object for reading."""
         with self._faults("read", f"{self.title}/{name}"):
             return cast("BinaryIO", self._files.open(self._path(name), "rb"))
 
@@ -94,17 +95,17 @@ class BucketDestination:
         return "upload"
 
     def write(self, name: str, data: bytes) -> None:
-        """Publish some bytes."""
+        """Publish bytes."""
         with self._faults("write", f"{self.title}/{name}"):
             self._make_parent(name)
             self._files.pipe_file(self._path(name), data)
         self._sizes[name] = len(data)
 
     def _make_parent(self, name: str) -> None:
-        """Object stores have no folders; backends of file systems have."""
+        """Make the folder of a file, for backends of file systems."""
         parent = self._path(name).rpartition("/")[0]
         if not isinstance(self._files.protocol, str) and "s3" in self._files.protocol:
-            return  # would ask for a bucket to be made
+            return  # it would try to create the bucket
         self._files.makedirs(parent, exist_ok=True)
 
     def remove(self, name: str) -> None:
@@ -122,22 +123,9 @@ class BucketDestination:
         self._sizes.pop(name, None)
         return f"{self.title}/{aside}"
 
-    def free(self) -> int | None:
-        """Nobody knows."""
-        return None
-
-    def costs(self, path: Path) -> bool:
-        """Everything is uploaded."""
-        del path
-        return True
-
-    def locked(self) -> AbstractContextManager[object]:
-        """Object stores have no locks: one writer at a time is the user's to see to."""
-        return nullcontext()
-
     def sweep(self) -> None:
-        """An upload that was broken off leaves nothing under any name."""
+        """An interrupted upload leaves nothing."""
 
     def fetching_store(self, cache: Store) -> Store:
-        """Files are fetched into the cache, and uploaded from there."""
+        """Fetch into the cache; files are uploaded from there."""
         return cache
