@@ -1,20 +1,17 @@
-"""Spans of bytes that have arrived.
-
-Ranges of a file: which bytes have arrived, and which streams are about to bring.
-"""
+"""Ranges of a file: the bytes that have arrived, and those that streams are downloading."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
-LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
+LARGE = 16 << 20  # bytes from which a span is shared by many streams, not by two
 
 
 class Extents:
     """Disjoint ranges of offsets in ascending order: `[(0, 100), (200, 300)]`.
 
     Args:
-        *ranges: where each range begins and ends.
+        *ranges: start and stop of each range.
     """
 
     def __init__(self, *ranges: tuple[int, int]) -> None:
@@ -57,21 +54,19 @@ class Extents:
         self._starts[first:last], self._stops[first:last] = [start], [stop]
 
     def remove(self, start: int, stop: int) -> None:
-        """Leave out `start` to `stop`."""
+        """Exclude `start` to `stop`."""
         before = [(first, min(last, start)) for first, last in self]
         after = [(max(first, stop), last) for first, last in self]
         rest = Extents(*before, *after)
         self._starts, self._stops = rest._starts, rest._stops
 
     def gaps(self, end: int) -> Iterator[tuple[int, int]]:
-        """The ranges below `end` that are missing, in order."""
+        """Yield the missing ranges below `end`, in order."""
         position = 0
-        for start, stop in self:
+        for start, stop in [*self, (end, end)]:
             if position < min(start, end):
                 yield position, min(start, end)
             position = max(position, stop)
-        if position < end:
-            yield position, end
 
 
 class Span:
@@ -79,10 +74,10 @@ class Span:
 
     Attributes:
         start: offset of its first byte.
-        position: offset of the next byte to be written.
-        reserved: offset behind the bytes that are being written.
-        stop: offset behind its last byte, or None if the size of the file is unknown. It moves
-            nearer when another stream gets the rest.
+        position: offset of the next byte to write.
+        reserved: offset after the bytes that are being written.
+        stop: offset after its last byte, or None if the size of the file is unknown. It decreases
+            when another stream gets the rest.
         live: False once the allocator has taken the span back; further bytes are ignored.
     """
 
@@ -92,7 +87,7 @@ class Span:
 
     @property
     def full(self) -> bool:
-        """Whether nothing is left to write."""
+        """Whether all of it is written."""
         return not self.room(1)
 
     def room(self, size: int) -> int:
@@ -109,7 +104,7 @@ class SpanAllocator:
     and counts them as arrived. Nothing here touches a file or a thread; the caller holds a lock.
 
     Args:
-        arrived: the bytes that are there.
+        arrived: the bytes that have arrived.
 
     Attributes:
         closed: whether no more spans are handed out.
@@ -127,17 +122,17 @@ class SpanAllocator:
 
     @property
     def settled(self) -> bool:
-        """Whether no byte is on its way to a span that was taken back."""
+        """Whether no bytes are being written to a span that was taken back."""
         return all(span.live for span in self._spans)
 
     def claim(self, size: int | None, most: int | None = None) -> Span | None:
-        """Hand out the first part of the file that is missing and not claimed.
+        """Hand out the first missing part of the file that is not claimed.
 
         If every missing byte is claimed and `most` is given, shorten the largest span and hand out
-        what it loses.
+        the rest of it.
 
         Args:
-            size: of the whole file; None if it is unknown, and then only one stream fills it.
+            size: of the whole file; None if unknown, and then only one stream fills it.
             most: bytes of the span at most.
         """
         if self.closed:
@@ -179,7 +174,7 @@ class SpanAllocator:
         return count
 
     def fill(self, span: Span, count: int) -> bool:
-        """End a write that `reserve` began; returns whether its `count` bytes have arrived."""
+        """End a write that `reserve` began; returns whether its `count` bytes count as arrived."""
         start, span.position = span.position, span.position + count
         span.reserved = span.position
         if span.live:
