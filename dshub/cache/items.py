@@ -2,39 +2,29 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from dshub.cache.disk import remove
 from dshub.cache.store import Store
-from dshub.cache.usage import Kind, Leftover
+from dshub.cache.usage import Leftover, Usage
 
 PINNED = "pinned"
 IRREPLACEABLE = "it is the last copy and cannot be downloaded again; `dshub cache rm` removes it"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
-    """An item of the cache.
+class Item(Usage):
+    """An item of the cache, and the datasets that need it.
 
     Attributes:
-        kind: see `dshub.cache.usage.Usage`.
         name: a description: `fashion-mnist: train-images`.
         datasets: the datasets that need it; empty if none is known. Of the datasets that share a
             file, only those in the cache count, if there are any.
-        path: where it is.
-        size: bytes on the disk.
-        used: when it was last used, in seconds since the epoch.
         pinned: whether it is pinned.
         irreplaceable: whether it is the last copy of data that cannot be downloaded again.
         leftover: for something partial, its sort and the state of its process.
     """
 
-    kind: Kind
-    name: str
     datasets: tuple[str, ...]
-    path: Path
-    size: int
-    used: float
     pinned: bool = False
     irreplaceable: bool = False
     leftover: Leftover | None = None

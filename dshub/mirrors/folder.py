@@ -5,14 +5,13 @@ import io
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from dshub.cache.disk import disk_faults, refuse_links, remove
-from dshub.cache.files import open_file, replace_file
+from dshub.cache.files import clone_file, open_file, replace_file
 from dshub.cache.locks import lock
 from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.paths import PARTIAL
@@ -23,7 +22,6 @@ from dshub.errors import StoreError
 from dshub.mirrors.bucket import BucketDestination
 from dshub.mirrors.destinations import BUCKETS, Destination, How
 
-FICLONE = 0x40049409  # let a new file share the blocks of another: Linux's ioctl_ficlone(2)
 PATIENCE = 60.0  # seconds for another process to write its index
 
 
@@ -137,7 +135,12 @@ def _raise_unlisted(error: OSError) -> None:
 
 def _take(path: Path, target: Path) -> How:
     """Give `target` the bytes of `path`; best by a clone, which later changes do not affect."""
-    if _clone(path, target):
+    try:
+        clone_file(path, target)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+    else:
         return "reflink"
     target.unlink(missing_ok=True)
     with suppress(OSError):  # another file system, one without links, or too many of them
@@ -148,21 +151,6 @@ def _take(path: Path, target: Path) -> How:
         sink.flush()
         os.fsync(sink.fileno())
     return "copy"
-
-
-def _clone(path: Path, target: Path) -> bool:
-    if sys.platform != "linux":
-        return False
-    import fcntl
-
-    with open_file(path, follow=True) as source, target.open("xb") as sink:
-        try:
-            fcntl.ioctl(sink.fileno(), FICLONE, source.fileno())
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise
-            return False
-    return True
 
 
 def open_destination(dest: str) -> Destination:

@@ -50,32 +50,25 @@ class Access:
     seconds: float = 0.0
 
 
+@dataclass(eq=False)
 class Connection:
     """A client's connection.
 
-    Args:
+    Attributes:
         sock: connected to the client.
         folder: what is served.
         puller: fetches missing files; None to fetch nothing.
         log: called with each request when its response has ended.
         client: its address, for the log.
-
-    Attributes:
         closing: set to close the connection after the current response.
     """
 
-    def __init__(
-        self,
-        sock: ClientSocket,
-        folder: Folder,
-        puller: Puller | None,
-        *,
-        log: Callable[[Access], None],
-        client: str,
-    ) -> None:
-        self.sock, self._folder, self._puller = sock, folder, puller
-        self._log, self._client = log, client
-        self.closing = False
+    sock: ClientSocket
+    folder: Folder
+    puller: Puller | None
+    log: Callable[[Access], None]
+    client: str
+    closing: bool = False
 
     async def run(self) -> None:
         """Answer requests until either side closes the connection."""
@@ -85,7 +78,7 @@ class Connection:
 
     async def _answer(self, head: bytes) -> None:
         """Answer a request, and log it, however it ends."""
-        access, began, before = Access(self._client), time.monotonic(), self.sock.sent
+        access, began, before = Access(self.client), time.monotonic(), self.sock.sent
         request = None
         try:
             try:
@@ -99,7 +92,7 @@ class Connection:
         finally:
             access.size = self.sock.sent - before
             access.seconds = time.monotonic() - began
-            self._log(access)
+            self.log(access)
 
     async def _begin(self, access: Access, status: HTTPStatus, headers: Mapping[str, str]) -> None:
         access.status = status
@@ -119,15 +112,15 @@ class Connection:
         parts = split_path(request.path)
         if parts is None:
             raise Refusal(HTTPStatus.NOT_FOUND)
-        opened = self._folder.open(parts)
+        opened = self.folder.open(parts)
         if opened is None and (pull := self._pull(parts)):
             if await self._serve_arriving(request, pull, access):
                 return
-            opened = self._folder.open(parts)
+            opened = self.folder.open(parts)
         if opened is None:
             raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
-        if self._puller is not None and digest_of(parts) is not None:
-            self._puller.touch(parts)
+        if self.puller is not None and digest_of(parts) is not None:
+            self.puller.touch(parts)
         with opened.file:
             await self._serve_file(request, opened, access)
 
@@ -146,9 +139,9 @@ class Connection:
 
     def _pull(self, parts: tuple[str, ...]) -> Pull | None:
         digest = digest_of(parts)
-        if self._puller is None or digest is None or not self._folder.serves(parts):
+        if self.puller is None or digest is None or not self.folder.serves(parts):
             return None
-        return self._puller.pull(digest)
+        return self.puller.pull(digest)
 
     async def _serve_arriving(self, request: Request, pull: Pull, access: Access) -> bool:
         """Serve a file while it is being fetched; False if it has arrived meanwhile.

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dshub.mirrors.serve.connections import Access, Connection
@@ -23,10 +24,11 @@ PAUSE = 0.1  # seconds without accepting connections after the system ran out of
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
 
 
+@dataclass(eq=False)
 class Server:
     """Serves a folder over HTTP, read-only.
 
-    Args:
+    Attributes:
         listening: where clients connect; closed when the server ends.
         folder: what is served.
         puller: fetches missing files; None to fetch nothing.
@@ -34,17 +36,13 @@ class Server:
         log: called with each request when its response has ended.
     """
 
-    def __init__(
-        self,
-        listening: socket.socket,
-        folder: Folder,
-        *,
-        puller: Puller | None = None,
-        limits: Limits | None = None,
-        log: Callable[[Access], None] = lambda _: None,
-    ) -> None:
-        self._listening, self._folder, self._puller = listening, folder, puller
-        self._limits, self._log = limits or Limits(), log
+    listening: socket.socket
+    folder: Folder
+    puller: Puller | None = None
+    limits: Limits = field(default_factory=Limits)
+    log: Callable[[Access], None] = lambda _: None
+
+    def __post_init__(self) -> None:
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -66,23 +64,23 @@ class Server:
             runner.run(self._run())
 
     async def _run(self) -> None:
-        with self._listening:
+        with self.listening:
             helpers = [asyncio.create_task(work()) for work in (self._accept, self._watch)]
             await self._stopping.wait()
             await _cancel(helpers)
         await self._finish()
-        if self._puller is not None:
-            await self._puller.close()
+        if self.puller is not None:
+            await self.puller.close()
 
     async def _accept(self) -> None:
         while True:
             try:
-                client, address = await self._loop.sock_accept(self._listening)
+                client, address = await self._loop.sock_accept(self.listening)
             except OSError:  # the client is gone, or the system has no more sockets
                 self._make_room()
                 await asyncio.sleep(PAUSE)
                 continue
-            if len(self._connections) < self._limits.clients or self._make_room():
+            if len(self._connections) < self.limits.clients or self._make_room():
                 self._take(client, str(address[0]))
             else:
                 with client, suppress(OSError):
@@ -90,11 +88,11 @@ class Server:
 
     def _take(self, client: socket.socket, name: str) -> None:
         try:
-            sock = ClientSocket(client, self._limits)
+            sock = ClientSocket(client, self.limits)
         except OSError:  # gone already
             client.close()
             return
-        connection = Connection(sock, self._folder, self._puller, log=self._log, client=name)
+        connection = Connection(sock, self.folder, self.puller, self.log, name)
         task = asyncio.create_task(connection.run())
         self._connections[task] = connection
         # not in `run`: a task may be canceled before its first turn
@@ -127,7 +125,7 @@ class Server:
             connection.closing = True
             if connection.sock.idle:
                 task.cancel()
-        end = time.monotonic() + self._limits.farewell
+        end = time.monotonic() + self.limits.farewell
         while self._connections and time.monotonic() < end:
             await asyncio.wait(self._connections, timeout=TICK)
             self._close_late()
@@ -164,7 +162,7 @@ def serving(
         DshubError: it cannot listen there.
     """
     listening = listen(host, port)
-    server = Server(listening, Folder(folder, public), puller=puller, limits=limits)
+    server = Server(listening, Folder(folder, public), puller, limits or Limits())
     [url, *_] = urls(listening)
     thread = threading.Thread(target=server.run, daemon=True, name="dshub-serve")
     thread.start()
