@@ -75,25 +75,23 @@ def is_ours(relative: PurePath) -> bool:
     if bucket in {BLOBS, REFERENCES}:
         digest_of = blob_digest if bucket == BLOBS else reference_digest
         return len(names) == 2 and digest_of(relative) is not None
-    if bucket not in _FILES or any(name.startswith(".") for name in names):
-        return False
-    return re.fullmatch(_FILES[bucket], "/".join(names)) is not None
+    return _OURS.fullmatch(relative.as_posix()) is not None
 
 
 _KEY = "[0-9a-f]{16}"  # of a recipe
-_NAME = r"[^/\n]+"
+_NAME = r"(?!\.)[^/\n]+"
 _DATASET = f"{_NAME}(?:/{_NAME})?"
 _TABLE = rf"{_NAME}\.(?:arrow|json|sha256)"
-_FILES = {  # the paths of files in each bucket
-    TABLES: f"{_DATASET}/{_KEY}/{_TABLE}",
-    SYNTHETIC: rf"{_DATASET}/{_KEY}\.json",
-    IMPORTS: rf"{_DATASET}/{_NAME}\.json",
-    PINS: rf"{_DATASET}\.pin",
-    TERMS: rf"{_DATASET}\.accepted",
-    MIRRORS: r"[0-9a-f]+\.(?:json|toml)",
-    LISTINGS: r"[0-9a-z]+\.json",
-    REGISTRY: rf"{_DATASET}/{_NAME}\.toml",
-}
+_OURS = re.compile(
+    rf"{TABLES}/{_DATASET}/{_KEY}/{_TABLE}"
+    rf"|{SYNTHETIC}/{_DATASET}/{_KEY}\.json"
+    rf"|{IMPORTS}/{_DATASET}/{_NAME}\.json"
+    rf"|{PINS}/{_DATASET}\.pin"
+    rf"|{TERMS}/{_DATASET}\.accepted"
+    rf"|{MIRRORS}/[0-9a-f]+\.(?:json|toml)"
+    rf"|{LISTINGS}/[0-9a-z]+\.json"
+    rf"|{REGISTRY}/{_DATASET}/{_NAME}\.toml"
+)
 
 
 def partial_path(digest: Digest) -> PurePosixPath:

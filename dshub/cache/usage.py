@@ -54,11 +54,7 @@ def usage(root: Path) -> Iterator[Usage]:
     """
     yield from _bucket(root, layout.BLOBS, "raw", lambda path: path.name)
     yield from _tables(root)
-    with suppress(OSError):
-        for path in sorted((root / layout.PARTIAL).iterdir()):
-            if not path.name.endswith(".lock"):
-                with suppress(OSError):
-                    yield _partial(root, path)
+    yield from _partials(root)
     yield from _bucket(root, layout.SYNTHETIC, "synthetic", lambda path: path.as_posix())
     yield from _bucket(root, layout.REFERENCES, "imported", lambda path: path.stem)
     yield from _bucket(
@@ -109,6 +105,17 @@ def _file(kind: Kind, name: str, path: Path) -> Iterator[Usage]:
     with suppress(OSError):
         status = path.lstat()
         yield Usage(kind, name, path, status.st_size, _used(status))
+
+
+def _partials(root: Path) -> Iterator[Usage]:
+    try:
+        paths = sorted((root / layout.PARTIAL).iterdir())
+    except OSError:
+        return
+    for path in paths:
+        if not path.name.endswith(".lock"):
+            with suppress(OSError):
+                yield _partial(root, path)
 
 
 def _partial(root: Path, path: Path) -> Usage:

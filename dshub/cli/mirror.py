@@ -99,26 +99,21 @@ def command(
     if verifying:
         return _verify(dest)
     hub, place = Hub(), open_destination(dest)
-    signer = Signer(sign) if sign else None
-    options = Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
     request = hub.resolve(hub.names() if everything else names, as_published=True)
     chosen, left_out = choose(request.named, hub.registry, deny=deny, restricted=restricted)
-    mirroring = Mirroring(place, hub, options)
+    signer = Signer(sign) if sign else None
+    mirroring = Mirroring(
+        place, hub, Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
+    )
     plan = mirroring.plan(chosen)
     _announce(place, plan, left_out)
     data = _plan_data(plan, left_out)
     if dry_run:
         return Answer(data, _plan_text(plan))
-    _removing.confirm(
-        _removals(plan),
-        bytes_=plan.pruning.size,
-        everything=plan.pruning.everything,
-        irreplaceable=plan.pruning.irreplaceable,
-        yes=yes,
-    )
+    _confirm(plan, yes=yes)
     report = mirroring.run(plan)
-    data |= {**vars(report), "errors": list(map(str, report.errors))}
     data["pages"] = None if no_pages else _write_pages(hub, place)
+    data |= {**vars(report), "errors": list(map(str, report.errors))}
     manual = [error for error in report.errors if everything and isinstance(error, ManualStepError)]
     error = next((error for error in report.errors if error not in manual), None)
     notes = [f"left out: {error}" for error in manual]
@@ -170,6 +165,16 @@ def _announce(place: Destination, plan: Plan, left_out: Mapping[str, str]) -> No
     if plan.pruning.sizes:
         files = counted(len(plan.pruning.sizes), "file")
         _screen.note(f"to be removed: {files}, {size(plan.pruning.size)}")
+
+
+def _confirm(plan: Plan, *, yes: bool) -> None:
+    _removing.confirm(
+        _removals(plan),
+        bytes_=plan.pruning.size,
+        everything=plan.pruning.everything,
+        irreplaceable=plan.pruning.irreplaceable,
+        yes=yes,
+    )
 
 
 def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class ClientSocket:
         Raises:
             Broken: the file has become shorter.
         """
-        if hasattr(os, "sendfile"):
+        if start < stop and hasattr(os, "sendfile"):
             start = await self._sendfile(file, start, stop)
         file.seek(start)
         while start < stop:
@@ -130,24 +130,30 @@ class ClientSocket:
         self._allow(self._limits.stall)
         writable = asyncio.Event()
         try:
-            while start < stop:
-                with suppress(BlockingIOError):
-                    most = min(SENDFILE, stop - start)
-                    count = os.sendfile(self._socket.fileno(), file.fileno(), start, most)
-                    if not count:
-                        raise Broken
-                    start, self.sent = start + count, self.sent + count
-                    self._allow(self._limits.stall)
-                if start < stop:
-                    writable.clear()
-                    self._loop.add_writer(self._socket, writable.set)
-                    await writable.wait()
+            while True:
+                start += self._sendfile_now(file, start, min(SENDFILE, stop - start))
+                if start == stop:
+                    break
+                writable.clear()
+                self._loop.add_writer(self._socket, writable.set)
+                await writable.wait()
         except OSError as error:
             if error.errno not in _NO_SENDFILE:
                 raise
         finally:
             self._loop.remove_writer(self._socket)
         return start
+
+    def _sendfile_now(self, file: FileIO, start: int, size: int) -> int:
+        """Send as many bytes as the socket takes now; returns how many."""
+        with suppress(BlockingIOError):
+            count = os.sendfile(self._socket.fileno(), file.fileno(), start, size)
+            if not count:
+                raise Broken
+            self.sent += count
+            self._allow(self._limits.stall)
+            return count
+        return 0
 
     async def drain(self) -> None:
         """End the response, and read a little of what the client still sends.
@@ -209,13 +215,17 @@ def _own_addresses() -> Iterator[str]:
             probe.connect((remote, 9))
             yield str(probe.getsockname()[0])
     if sys.platform == "linux":
-        import fcntl
+        yield from _interface_addresses()
 
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            for _, name in socket.if_nameindex():
-                request = struct.pack("256s", name.encode()[:15])
-                with suppress(OSError):  # an interface without an IPv4 address
-                    yield socket.inet_ntoa(fcntl.ioctl(probe, _SIOCGIFADDR, request)[20:24])
+
+def _interface_addresses() -> Iterator[str]:
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            with suppress(OSError):  # an interface without an IPv4 address
+                yield socket.inet_ntoa(fcntl.ioctl(probe, _SIOCGIFADDR, request)[20:24])
 
 
 def room_for_clients(most: int) -> int:
