@@ -50,8 +50,8 @@ def is_table(relative: PurePath, folders: Collection[str], files: Collection[str
     """Whether a folder is a table, complete or damaged.
 
     A table has a `table.json`, or is named by its recipe key and has other files of a table. A
-    folder with folders in it must have both, because it may be a dataset or a family that
-    somebody put a file into.
+    folder with folders in it must have both, because it may be a dataset or a family with
+    a stray file.
 
     Args:
         relative: the folder, relative to `tables-v1`.

@@ -155,7 +155,7 @@ class Mirrors:
         """Refuse a signed index that is older than one seen before, or too old.
 
         Raises:
-            ChecksumError: it may be an old index that somebody replays.
+            ChecksumError: it may be a replayed old index.
         """
         url, actual = Address(address).join(NAME), index.signed or "no serial"
         if index.serial < seen:
@@ -164,7 +164,7 @@ class Mirrors:
                 source=url,
                 expected=f"serial {seen}, which was here before, or a later one",
                 actual=actual,
-                hint="somebody may be replaying an old index; if the mirror was reset on purpose, "
+                hint="it may be a replayed old index; if the mirror was reset on purpose, "
                 f"ask its maintainer to sign it again, or remove {path} to accept it as it is",
             )
         days = self.settings.mirror_max_age

@@ -370,7 +370,7 @@ class Mirroring:
 
         Raises:
             DshubError: it is signed and no key was given, or its entries are not signed by the
-                given key, so that nobody vouches for them.
+                given key, so they must not be signed with it.
         """
         old, signer = read_index(self._place), self._options.signer
         if old is None or (self._options.prune and signer is not None):
@@ -382,8 +382,8 @@ class Mirroring:
             )
         if signer is not None and old.datasets and not signer.has_signed(old):
             raise DshubError(
-                f"the index of {self._place.title} is not signed by this key, and entries that "
-                "nobody vouches for must not be signed",
+                f"the index of {self._place.title} is not signed by this key, and unverified entries "
+                "must not be signed",
                 hint=f"remove its {NAME} and name every dataset that the mirror should list; files "
                 "that are there are not fetched again",
             )

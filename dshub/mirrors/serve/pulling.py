@@ -144,7 +144,7 @@ class Puller:
         self._turns = asyncio.Semaphore(PARALLEL)
 
     def pull(self, digest: Digest) -> Pull | None:
-        """Fetch a file, or join a fetch that runs or failed recently; None if nobody has it.
+        """Fetch a file, or join a fetch that runs or failed recently; None if no source has it.
 
         Called in the server's loop.
         """
