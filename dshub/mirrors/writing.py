@@ -382,8 +382,8 @@ class Mirroring:
             )
         if signer is not None and old.datasets and not signer.has_signed(old):
             raise DshubError(
-                f"the index of {self._place.title} is not signed by this key, and unverified entries "
-                "must not be signed",
+                f"the index of {self._place.title} is not signed by this key, so its entries must "
+                "not be signed with it",
                 hint=f"remove its {NAME} and name every dataset that the mirror should list; files "
                 "that are there are not fetched again",
             )

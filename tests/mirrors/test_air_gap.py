@@ -119,7 +119,7 @@ def own_server(folder: Path, port: int) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("namespace")
 @pytest.mark.parametrize("how", ["nginx", "dshub serve", "folder"])
-def test_a_mirror_is_all_that_is_needed(
+def test_mirror_is_the_only_source_needed(
     dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """Listing, searching, info, fetch, load and verify work, and give what upstream gives."""
@@ -157,7 +157,7 @@ def test_a_mirror_is_all_that_is_needed(
 
 
 @pytest.mark.usefixtures("namespace")
-def test_a_flipped_bit_is_healed_from_the_second_mirror(
+def test_flipped_bit_is_repaired_from_the_second_mirror(
     dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--verify names it, the client notices, and what it loads is right: without any network."""

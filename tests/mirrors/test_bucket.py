@@ -33,8 +33,10 @@ def update(address: str, *names: str, pruned: bool = False) -> list[str]:
     return mirroring.run(mirroring.plan(choose(request.named, hub.registry)[0])).listed
 
 
-def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub: Run) -> None:
-    """The same files under the same names as in a folder."""
+def test_bucket_in_memory_is_written_verified_and_pruned(
+    lab: "Lab", tmp_path: Path, dshub: Run
+) -> None:
+    """It has the same files as a folder."""
     fsspec = pytest.importorskip("fsspec")
     address = "memory://hub/m"
     assert update(address, "lab/mnist") == ["lab/mnist@1.0.0"]
@@ -97,7 +99,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         server.wait()
 
 
-def test_a_bucket_is_all_that_is_needed(
+def test_bucket_is_the_only_source_needed(
     dshub: Run, lab: "Lab", bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Written, verified, and used by a client who has nothing else: upstream is gone."""

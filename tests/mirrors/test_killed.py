@@ -85,7 +85,7 @@ print(json.dumps({"outcomes": outcomes, "lengths": sorted(lengths)}))
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(25, marks=pytest.mark.slow)])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
-def test_killed_at_random_it_is_never_broken_and_soon_whole(
+def test_killed_writer_leaves_a_consistent_mirror(
     dshub: Run, lab: "Lab", tmp_path: Path, rounds: int
 ) -> None:
     """A reader always finds one whole index, the old or the new; the next run completes it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_what_has_no_address_is_published_from_the_cache(
+def test_imported_files_are_published_from_the_cache(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
     """A manifest by its path, files that were imported: colleagues load it by its name."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.usefixtures("lab")
-def test_a_mirror_shows_what_it_lists(dshub: "Run", tmp_path: Path) -> None:
+def test_pages_show_the_listed_datasets(dshub: "Run", tmp_path: Path) -> None:
     """Pages for the datasets of its index and no others; they follow it, and survive pruning."""
     pytest.importorskip("jinja2")
     done = dshub("mirror", "m", "lab/mnist", "--json")
@@ -35,7 +35,9 @@ def test_pages_can_be_left_out(dshub: "Run", tmp_path: Path) -> None:
     assert not (tmp_path / "m" / "index.html").exists()
 
 
-def test_datasets_of_others_keep_their_pages(dshub: "Run", lab: "Lab", tmp_path: Path) -> None:
+def test_datasets_of_other_registries_keep_their_pages(
+    dshub: "Run", lab: "Lab", tmp_path: Path
+) -> None:
     """What somebody else published is shown, too, although the registry here does not know it."""
     pytest.importorskip("jinja2")
     assert dshub("mirror", "m", "lab/letters").returncode == 0

@@ -35,8 +35,8 @@ def fetched(cache: Path, mirror: str) -> Any:
     return list(Hub(settings=settings, progress=Silent()).load("lab/mnist", "train")["label"])
 
 
-def test_strays_in_a_mirror_cost_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Writing, pruning, verifying, serving and fetching leave them, and need none of them gone."""
+def test_stray_files_in_a_mirror_are_ignored(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """Writing, pruning, verifying, serving and fetching leave them alone."""
     mirror = tmp_path / "m"
     assert dshub("mirror", "m", "lab", "--prepared", "--no-pages").returncode == 0
     before = content(mirror)
@@ -74,8 +74,7 @@ def test_strays_in_a_mirror_cost_nothing(dshub: Run, lab: "Lab", tmp_path: Path)
     assert fetched(tmp_path / "afterwards", str(mirror)) == rows
 
 
-def test_dry_run_shows_what_pruning_removes(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """File by file, the same that then goes."""
+def test_dry_run_lists_the_files_to_prune(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     dshub("mirror", "m", "lab/mnist", "lab/kmnist", "--no-pages")
     again = ("mirror", "m", "lab/kmnist", "--no-pages", "--prune")
     planned = json.loads(dshub(*again, "--dry-run", "--json").stdout)["to_remove"]
@@ -86,8 +85,10 @@ def test_dry_run_shows_what_pruning_removes(dshub: Run, lab: "Lab", tmp_path: Pa
     assert removed
 
 
-def test_replacing_a_whole_mirror_needs_a_yes(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Nothing of what is there stays: the call is refused before anything is written."""
+def test_replacing_a_whole_mirror_needs_confirmation(
+    dshub: Run, lab: "Lab", tmp_path: Path
+) -> None:
+    """The call is refused before anything is written."""
     dshub("mirror", "m", "lab/mnist", "--no-pages")
     before = content(tmp_path / "m")
     done = dshub("mirror", "m", "lab/kmnist", "--no-pages", "--prune")
@@ -98,7 +99,7 @@ def test_replacing_a_whole_mirror_needs_a_yes(dshub: Run, lab: "Lab", tmp_path: 
     assert not before.keys() <= content(tmp_path / "m").keys()
 
 
-def test_pruning_a_manual_file_needs_a_yes(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+def test_pruning_a_manual_file_needs_confirmation(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     """The mirror may have the last copy of it."""
     path = lab.registry / "lab" / "kmnist" / "1.0.0.toml"
     text = path.read_text()

@@ -40,7 +40,7 @@ def took_table(cache: Path) -> bool:
     return not [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
 
 
-def test_a_table_is_loaded_as_it_is(mirror: Path, tmp_path: Path) -> None:
+def test_table_of_a_mirror_is_used(mirror: Path, tmp_path: Path) -> None:
     """No upstream file is fetched, and the rows are those that preparing gives."""
     ready = load(tmp_path / "c1", mirror)
     assert took_table(tmp_path / "c1")
@@ -54,7 +54,7 @@ def test_a_table_is_loaded_as_it_is(mirror: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["train*.arrow", "table.json"])
-def test_a_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, what: str) -> None:
+def test_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, what: str) -> None:
     """It is found by --verify; a client prepares the rows from the files instead."""
     sound = load(tmp_path / "c1", mirror)
     for path in (mirror / "tables-v1").rglob(what):
@@ -70,16 +70,14 @@ def test_a_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, w
     assert {item["of"] for item in wrong} == {"lab/mnist@1.0.0"}
 
 
-def test_a_folders_dataset_is_not_replaced_by_a_mirrors_table(
-    mirror: Path, lab: "Lab", tmp_path: Path
-) -> None:
+def test_table_for_a_local_manifest_is_not_used(mirror: Path, lab: "Lab", tmp_path: Path) -> None:
     """Its checksums stand in the manifest on this machine; the table's only in the index."""
     load(tmp_path / "c", mirror, registry=[lab.registry])
     assert not took_table(tmp_path / "c")
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes keys with openssl")
-def test_unless_a_key_of_the_user_has_signed_it(
+def test_signed_table_for_a_local_manifest_is_used(
     mirror: Path, lab: "Lab", dshub: Run, tmp_path: Path
 ) -> None:
     """Then the signature vouches for the table as the manifest does for the files."""
@@ -106,7 +104,7 @@ def test_tables_stay_when_files_are_updated(mirror: Path, dshub: Run, lab: "Lab"
     assert after == before
 
 
-def test_a_table_of_other_rows_is_not_used(mirror: Path, tmp_path: Path) -> None:
+def test_table_of_another_recipe_is_not_used(mirror: Path, tmp_path: Path) -> None:
     """An index that names the table of another split as this one's is not believed."""
     from dshub.mirrors.index import Index
 
