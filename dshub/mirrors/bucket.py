@@ -123,9 +123,6 @@ class BucketDestination(Destination):
         self._sizes.pop(name, None)
         return f"{self.title}/{aside}"
 
-    def sweep(self) -> None:
-        """An interrupted upload leaves nothing."""
-
     def fetching_store(self, cache: Store) -> Store:
         """Fetch into the cache; files are uploaded from there."""
         return cache

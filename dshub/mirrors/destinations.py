@@ -62,6 +62,3 @@ class Destination(Protocol):
     def locked(self) -> AbstractContextManager[object]:
         """Lock the index against other writers while the block runs, where locks work."""
         return nullcontext()
-
-    def sweep(self) -> None:
-        """Remove what dead processes left half-written."""

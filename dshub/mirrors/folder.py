@@ -14,7 +14,6 @@ from dshub.cache.disk import disk_faults, refuse_links, remove
 from dshub.cache.files import clone_file, open_file, replace_file
 from dshub.cache.locks import lock
 from dshub.cache.owners import is_orphan, own_name
-from dshub.cache.paths import PARTIAL
 from dshub.cache.store import Store
 from dshub.checksums import CHUNK
 from dshub.display import Address
@@ -110,15 +109,13 @@ class FolderDestination(Destination):
         return True
 
     def locked(self) -> AbstractContextManager[object]:
-        """Hold the lock of the index."""
-        return lock(self._store.scratch_folder() / "index", patience=PATIENCE)
-
-    def sweep(self) -> None:
-        """Remove what dead processes left half-written; partial downloads stay."""
+        """Hold the lock of the index; files that dead processes left half-written are removed."""
+        folder = self._store.scratch_folder()
         with suppress(OSError):
-            for path in (self.root / PARTIAL).iterdir():
+            for path in folder.iterdir():
                 if path.name.startswith(("file.", "text.")) and is_orphan(path):
                     path.unlink()
+        return lock(folder / "index", patience=PATIENCE)
 
     def fetching_store(self, cache: Store) -> Store:
         """Fetch into the mirror itself; files of the cache have been taken before."""

@@ -234,7 +234,6 @@ class Mirroring:
             reason = f"{size(writes)} are to be written and {size(plan.free)} are free"
             raise DiskFullError(path=self._place.title, reason=reason)
         report = Report()
-        self._place.sweep()
         damaged = self._take(plan.cached, report)
         self._fetch([*plan.missing, *damaged], report)
         complete = [item for item in plan.chosen if all(map(self._has, self._pieces([item])))]

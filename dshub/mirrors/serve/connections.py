@@ -6,24 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from dshub.mirrors.serve.http import (
-    Refusal,
-    Request,
-    Validators,
-    content_headers,
-    parse,
-    requested_range,
-    response_head,
-)
+from dshub.mirrors.serve import http, routes
+from dshub.mirrors.serve.http import Refusal, Request, Validators
 from dshub.mirrors.serve.pulling import Pull, Puller, send_arriving
-from dshub.mirrors.serve.routes import (
-    BINARY,
-    IMMUTABLE,
-    Folder,
-    OpenFile,
-    digest_of,
-    split_path,
-)
+from dshub.mirrors.serve.routes import Folder, OpenFile
 from dshub.mirrors.serve.sockets import NEVER, Broken, ClientSocket
 
 NO_PAGES = "there are no pages here; to use this server in dshub, name its address in DSHUB_MIRROR"
@@ -82,7 +68,7 @@ class Connection:
         request = None
         try:
             try:
-                request = parse(head)
+                request = http.parse(head)
                 access.request = f"{request.method} {request.target}"
                 self.closing = self.closing or not request.keep_alive
                 await self._serve(request, access)
@@ -96,7 +82,7 @@ class Connection:
 
     async def _begin(self, access: Access, status: HTTPStatus, headers: Mapping[str, str]) -> None:
         access.status = status
-        await self.sock.send(response_head(status, headers, keep_alive=not self.closing))
+        await self.sock.send(http.response_head(status, headers, keep_alive=not self.closing))
 
     async def _refuse(self, refusal: Refusal, request: Request | None, access: Access) -> None:
         self.closing = self.closing or request is None  # what follows may not be a request
@@ -109,7 +95,7 @@ class Connection:
             await self.sock.drain()
 
     async def _serve(self, request: Request, access: Access) -> None:
-        parts = split_path(request.path)
+        parts = routes.split_path(request.path)
         if parts is None:
             raise Refusal(HTTPStatus.NOT_FOUND)
         opened = self.folder.open(parts)
@@ -119,7 +105,7 @@ class Connection:
             opened = self.folder.open(parts)
         if opened is None:
             raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
-        if self.puller is not None and digest_of(parts) is not None:
+        if self.puller is not None and routes.digest_of(parts) is not None:
             self.puller.touch(parts)
         with opened.file:
             await self._serve_file(request, opened, access)
@@ -130,15 +116,15 @@ class Connection:
         if opened.validators.match_cached(request):
             await self._begin(access, HTTPStatus.NOT_MODIFIED, headers)
             return
-        part = requested_range(request, opened.size, opened.validators)
-        status, content = content_headers(part, opened.size)
+        part = http.requested_range(request, opened.size, opened.validators)
+        status, content = http.content_headers(part, opened.size)
         await self._begin(access, status, headers | content)
         if request.method == "GET":
             span = part or range(opened.size)
             await self.sock.send_file(opened.file, span.start, span.stop)
 
     def _pull(self, parts: tuple[str, ...]) -> Pull | None:
-        digest = digest_of(parts)
+        digest = routes.digest_of(parts)
         if self.puller is None or digest is None or not self.folder.serves(parts):
             return None
         return self.puller.pull(digest)
@@ -151,19 +137,17 @@ class Connection:
         """
         size, validators = pull.job.resource.size, Validators(f'"{pull.job.resource.digest.hex}"')
         validators.check_preconditions(request)
-        part = None if size is None else requested_range(request, size, validators)
+        part = None if size is None else http.requested_range(request, size, validators)
         self.sock.deadline = NEVER  # the fetcher has timeouts of its own
-        chunked = size is None
-        needs_whole = chunked and not request.minor  # HTTP/1.0 has no chunks
+        needs_whole = size is None and not request.minor  # HTTP/1.0 has no chunks
         while not pull.settled and (needs_whole or not pull.peek(part.start if part else 0, 1)[1]):
             await pull.news()
         if pull.error is not None:
             raise Refusal(pull.status, str(pull.error))
         if pull.path is not None:
             return False
-        headers = {"Content-Type": BINARY, "Cache-Control": IMMUTABLE} | validators.headers
-        status, content = content_headers(part, size)
-        await self._begin(access, status, headers | content)
+        status, content = http.content_headers(part, size)
+        await self._begin(access, status, routes.BLOB_HEADERS | validators.headers | content)
         if request.method == "GET":
             await send_arriving(self.sock, pull, part or (None if size is None else range(size)))
         return True

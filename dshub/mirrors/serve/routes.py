@@ -15,8 +15,12 @@ from dshub.cache.paths import BLOBS, TABLES, blob_digest
 from dshub.checksums import Digest
 from dshub.mirrors.serve.http import Validators
 
-IMMUTABLE = "public, max-age=31536000, immutable"  # for names that follow from the content
-REVALIDATE = "no-cache"
+# the name of a blob follows from its content
+BLOB_HEADERS = {
+    "Content-Type": "application/octet-stream",
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
 
 # fixed here, because the system's own table may say something else or nothing
 TYPES = {
@@ -40,7 +44,6 @@ TYPES = {
     ".woff2": "font/woff2",
     ".xml": "application/xml",
 }
-BINARY = "application/octet-stream"
 PAGES = set(TYPES) - {".arrow", ".toml"}
 
 # what Windows reads as something other than a name, refused everywhere: streams of a file, short
@@ -164,10 +167,10 @@ class Folder:
 def _described(file: FileIO, parts: tuple[str, ...]) -> OpenFile:
     status = os.fstat(file.fileno())
     digest = digest_of(parts)
-    state = digest.hex if digest else f"{status.st_size:x}-{status.st_mtime_ns:x}"
-    headers = {
-        "Content-Type": BINARY if digest else TYPES.get(PurePosixPath(parts[-1]).suffix, BINARY),
-        "Cache-Control": IMMUTABLE if digest else REVALIDATE,
-        "X-Content-Type-Options": "nosniff",
-    }
+    if digest is not None:
+        state, headers = digest.hex, BLOB_HEADERS
+    else:
+        state = f"{status.st_size:x}-{status.st_mtime_ns:x}"
+        kind = TYPES.get(PurePosixPath(parts[-1]).suffix, BLOB_HEADERS["Content-Type"])
+        headers = BLOB_HEADERS | {"Content-Type": kind, "Cache-Control": "no-cache"}
     return OpenFile(file, status.st_size, Validators(f'"{state}"', int(status.st_mtime)), headers)
