@@ -205,21 +205,16 @@ def _span(seconds: float) -> str:
 
 
 def _too_large(limit: int, staying: Sequence[Item]) -> DshubError:
-    sums = {"pinned": 0}
+    sums: dict[str, int] = {}
     for item in staying:
         reason = _why_stays(item)
         sums[reason] = sums.get(reason, 0) + item.size
-    if sums["pinned"] > limit:
-        return DshubError(
-            f"pinned content alone takes {size(sums['pinned'])}, more than {size(limit)}; "
-            "nothing was removed",
-            hint="find large datasets with `dshub cache du`; remove pins with `dshub cache unpin`",
-        )
-    parts = ", ".join(f"{size(count)} {reason}" for reason, count in sums.items() if count)
+    parts = ", ".join(f"{size(count)} {reason}" for reason, count in sums.items())
     return DshubError(
         f"{size(sum(sums.values()))} have to stay ({parts}), more than {size(limit)}; "
         "nothing was removed",
-        hint="`dshub cache ls` lists everything; `dshub cache gc --partial` removes downloads",
+        hint="`dshub cache ls` lists everything; `dshub cache unpin` removes pins, and `dshub "
+        "cache gc --partial` unfinished downloads",
     )
 
 

@@ -8,20 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dshub._validate import LARGEST as LARGEST_NUMBER
-from dshub._validate import (
-    Checksum,
-    Count,
-    FileName,
-    Key,
-    Name,
-    Sha256,
-    Size,
-    TableKey,
-    Text,
-    Version,
-    decode,
-)
+from dshub import _validate as valid
 from dshub.cache.files import read_file
 from dshub.cache.paths import TABLE_FILE
 from dshub.catalog.manifest import Manifest
@@ -42,8 +29,8 @@ _REWRITE = (
 class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Checksum (`algorithm:hex`) and size of a file; the size is None if no source states it."""
 
-    digest: Checksum
-    size: Size | None = None
+    digest: valid.Checksum
+    size: valid.Size | None = None
 
     @classmethod
     def of_bytes(cls, data: bytes) -> "BlobFacts":
@@ -60,8 +47,8 @@ class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
 class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A prepared table: the key of its recipe, and its files including `table.json`."""
 
-    key: TableKey
-    files: dict[FileName, BlobFacts]
+    key: valid.TableKey
+    files: dict[valid.FileName, BlobFacts]
 
 
 class Entry(Summary, frozen=True, kw_only=True):
@@ -77,22 +64,22 @@ class Entry(Summary, frozen=True, kw_only=True):
         tables: the prepared tables that the mirror has, by split.
     """
 
-    name: Name  # the fields of `Summary` again, with types that check the values
-    version: Version
-    title: Text
-    summary: Text
-    task: Text
-    tags: tuple[Text, ...]
-    rows: dict[Key, Count]
-    size: Size | None
-    license: Text | None
-    prepared_size: Count
+    name: valid.Name  # the fields of `Summary` again, with types that check the values
+    version: valid.Version
+    title: valid.Text
+    summary: valid.Text
+    task: valid.Text
+    tags: tuple[valid.Text, ...]
+    rows: dict[valid.Key, valid.Count]
+    size: valid.Size | None
+    license: valid.Text | None
+    prepared_size: valid.Count
     redistribution: Literal["yes", "no", "unknown"]
-    classes: tuple[Text, ...] = ()
-    rows_digest: Sha256
+    classes: tuple[valid.Text, ...] = ()
+    rows_digest: valid.Sha256
     manifest: BlobFacts
     files: tuple[BlobFacts, ...]
-    tables: dict[Key, TableFacts] = msgspec.field(default_factory=dict)
+    tables: dict[valid.Key, TableFacts] = msgspec.field(default_factory=dict)
 
     @property
     def identifier(self) -> str:
@@ -113,7 +100,7 @@ def entry_of(manifest: Manifest, text: bytes, tables: dict[str, TableFacts]) -> 
     }
     return Entry(
         **msgspec.structs.asdict(Summary.of(manifest)),
-        prepared_size=min(manifest.prepared_size(), LARGEST_NUMBER - 1),
+        prepared_size=min(manifest.prepared_size(), valid.LARGEST - 1),
         redistribution=manifest.license.redistribution,
         classes=tuple(dict.fromkeys(classes(manifest))),
         rows_digest=manifest.digest,
@@ -127,10 +114,10 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file; `datasets` stays as written, for its checksum."""
 
     schema: int
-    sha256: Sha256
-    serial: Size | None = None
+    sha256: valid.Sha256
+    serial: valid.Size | None = None
     date: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    signatures: tuple[Text, ...] = ()
+    signatures: tuple[valid.Text, ...] = ()
     datasets: msgspec.Raw
 
     def __post_init__(self) -> None:
@@ -190,9 +177,9 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             data.decode()  # msgspec does not check fields that it does not know
-            file = decode(data, _File)
+            file = valid.decode(data, _File)
             _check_file(file, source)
-            entries = decode(file.datasets, tuple[Entry, ...])
+            entries = valid.decode(file.datasets, tuple[Entry, ...])
             _check_entries(entries)
         except ValueError as error:
             reason = f"it is not the index of a mirror: {error}"

@@ -238,13 +238,13 @@ def room_for_clients(most: int) -> int:
     except ImportError:  # Windows has no such limit
         return most
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return most
     needed = 2 * most + SPARE
     if hard != resource.RLIM_INFINITY:
         needed = min(needed, hard)
-    if soft != resource.RLIM_INFINITY and soft < needed:
+    if soft < needed:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
             soft = needed
-    if soft == resource.RLIM_INFINITY:
-        return most
     return max(16, min(most, (soft - SPARE) // 2))
