@@ -1,4 +1,4 @@
-"""`dshub serve` as a program: what it says, what it serves, and how it ends."""
+"""`dshub serve` as a program: output, served files, and stopping."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Serving:
-    """A running `dshub serve`; its start line is read."""
+    """A running `dshub serve`, after its start line."""
 
     def __init__(self, *arguments: str, **variables: str) -> None:
         self.process = subprocess.Popen(
@@ -31,15 +31,15 @@ class Serving:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        self.told: dict[str, Any] = json.loads(line)
-        self.url: str = self.told["mirror"]
+        self.start: dict[str, Any] = json.loads(line)
+        self.url: str = self.start["mirror"]
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Its exit code, and what it said on standard error."""
+        """Stop it; returns the exit code and the text of standard error."""
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
-        assert "Traceback" not in said
-        return self.process.returncode, said
+        _, stderr = self.process.communicate(timeout=60)
+        assert "Traceback" not in stderr
+        return self.process.returncode, stderr
 
 
 Serve = Callable[..., Serving]
@@ -47,7 +47,7 @@ Serve = Callable[..., Serving]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers, and ends those that a test leaves."""
+    """Starts servers, and stops those that a test leaves running."""
     started: list[Serving] = []
 
     def start(*arguments: str, **variables: str) -> Serving:
@@ -62,7 +62,7 @@ def serve() -> Iterator[Serve]:
 
 
 def blobs(cache: Path) -> dict[str, bytes]:
-    """Addresses and bytes of the files in a cache."""
+    """Paths and bytes of the files in a cache."""
     files = [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
     return {f"/{path.relative_to(cache).as_posix()}": path.read_bytes() for path in files}
 
@@ -75,18 +75,18 @@ def test_cache_is_served_until_a_signal(
     del own
     assert dshub("fetch", "tiny/one").returncode == 0
     server = serve()
-    assert server.told["schema"] == 1
-    assert server.told["folder"] == str(cache)
-    assert server.told["addresses"] == [server.url]
+    assert server.start["schema"] == 1
+    assert server.start["folder"] == str(cache)
+    assert server.start["addresses"] == [server.url]
     assert server.url.startswith("http://127.0.0.1:")
     files = blobs(cache)
     assert len(files) == 2
     for path, content in files.items():
         assert ask(server.url, path).body == content
     assert ask(server.url, "/CACHEDIR.TAG").status == 404
-    code, said = server.end(number)
+    code, stderr = server.end(number)
     assert code == 0
-    assert "stopped" in said
+    assert "stopped" in stderr
     with pytest.raises(OSError, match=r"."):
         connect(server.url)
 
@@ -120,8 +120,8 @@ def test_missing_files_are_fetched_from_sources(
     second = {"DSHUB_CACHE": str(tmp_path / "second"), "DSHUB_MIRROR": server.url}
     assert dshub("fetch", "tiny", **second).returncode == 0
     assert len(blobs(folder)) == 3
-    _, said = server.end()
-    assert said.count("tiny/one") + said.count("tiny/two") == 3
+    _, stderr = server.end()
+    assert stderr.count("tiny/one") + stderr.count("tiny/two") == 3
 
 
 def test_server_fetches_from_another_server(
@@ -156,9 +156,9 @@ def test_verbose_logs_each_request(own: Path, serve: Serve, cache: Path) -> None
     for server in (loud, quiet):
         ask(server.url, "/registry/a/1.0.0.toml?x=1", Range="bytes=0-2")
         ask(server.url, "/no", "HEAD")
-    _, said = loud.end()
-    assert "127.0.0.1 GET /registry/a/1.0.0.toml?x=… 206 3 B" in said
-    assert "127.0.0.1 HEAD /no 404 0 B" in said
+    _, stderr = loud.end()
+    assert "127.0.0.1 GET /registry/a/1.0.0.toml?x=… 206 3 B" in stderr
+    assert "127.0.0.1 HEAD /no 404 0 B" in stderr
     assert "registry" not in quiet.end()[1]
 
 
@@ -168,10 +168,10 @@ def test_all_addresses_are_printed(serve: Serve, cache: Path) -> None:
     (cache / "index.json").write_text("{}")
     server = serve("--host", "0.0.0.0")
     port = server.url.rpartition(":")[2]
-    assert server.told["addresses"][0] == f"http://127.0.0.1:{port}"
-    assert server.url in server.told["addresses"]
-    assert "0.0.0.0" not in "".join(server.told["addresses"])
-    assert ask(server.told["addresses"][0], "/index.json").body == b"{}"
+    assert server.start["addresses"][0] == f"http://127.0.0.1:{port}"
+    assert server.url in server.start["addresses"]
+    assert "0.0.0.0" not in "".join(server.start["addresses"])
+    assert ask(server.start["addresses"][0], "/index.json").body == b"{}"
 
 
 def test_start_prints_the_address_and_the_setting(cache: Path) -> None:
@@ -238,6 +238,6 @@ def test_bucket_that_is_a_link_out_is_warned_about(serve: Serve, tmp_path: Path)
     (tmp_path / "m").mkdir()
     link = tmp_path / "m" / "blobs-v1"
     link.symlink_to(tmp_path / "disk", target_is_directory=True)
-    told = serve(str(tmp_path / "m")).end()[1]
-    assert str(link) in told
-    assert "nothing in it is served" in told
+    stderr = serve(str(tmp_path / "m")).end()[1]
+    assert str(link) in stderr
+    assert "nothing in it is served" in stderr

@@ -1,4 +1,4 @@
-"""Damage in a mirror: found by the one who keeps it and by the ones who use it, and healed."""
+"""Damage in a mirror: found by its maintainer and by clients, and repaired."""
 
 import hashlib
 import json
@@ -25,14 +25,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def mirror(dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror of the three datasets, of which the environment knows nothing."""
+    """A mirror of the three datasets, without their registry in the environment."""
     assert dshub("mirror", "m", "lab").returncode == 0
     monkeypatch.delenv("DSHUB_REGISTRY")
     return tmp_path / "m"
 
 
 def largest(mirror: Path) -> Path:
-    """The largest of upstream's files."""
+    """The largest upstream file."""
     return max((mirror / "blobs-v1").glob("*/*"), key=lambda path: path.stat().st_size)
 
 
@@ -45,7 +45,7 @@ def flip(path: Path) -> None:
 
 
 def hub(cache: Path, *mirrors: str) -> Hub:
-    """A user who has nothing but mirrors."""
+    """A hub with mirrors only."""
     settings = Settings.read(environment={}, cache=cache, mirrors=list(mirrors))
     return Hub(settings=settings, progress=Silent())
 
@@ -181,7 +181,7 @@ def test_damaged_manifest_comes_from_the_second_mirror(mirror: Path, tmp_path: P
 def test_damaged_index_is_not_used(
     mirror: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The second mirror's counts; with none, its datasets are unknown, and the error says why."""
+    """The second mirror is used; without one, the error says why datasets are unknown."""
     shutil.copytree(mirror, tmp_path / "second")
     index = mirror / "index.json"  # one letter: it is JSON still, and says something else
     index.write_bytes(index.read_bytes().replace(b"image", b"imagf", 1))

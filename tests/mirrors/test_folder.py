@@ -1,4 +1,4 @@
-"""Where a mirror lies: in folders with odd names, in one that is not there, or has no list."""
+"""Mirrors in folders: with odd names, missing, unreadable, or without an index."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""What pruning a mirror removes, asks for, and never touches."""
+"""Pruning a mirror: removed files, confirmation, and stray files."""
 
 import json
 import re
@@ -21,7 +21,7 @@ STRAYS = (".DS_Store", "._1.0.0.toml", ".nfs000000000001", "Thumbs.db", "desktop
 
 
 def content(mirror: Path) -> dict[Path, bytes]:
-    """Every file but the list and what is under way."""
+    """Every file but the index and locks."""
     return {
         path: path.read_bytes()
         for path in mirror.rglob("*")
@@ -30,7 +30,7 @@ def content(mirror: Path) -> dict[Path, bytes]:
 
 
 def fetched(cache: Path, mirror: str) -> Any:
-    """A column of a dataset that comes from nowhere but a mirror."""
+    """Load a column of a dataset from a mirror alone."""
     settings = Settings.read(environment={}, cache=cache, mirrors=[mirror])
     return list(Hub(settings=settings, progress=Silent()).load("lab/mnist", "train")["label"])
 

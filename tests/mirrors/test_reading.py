@@ -21,7 +21,7 @@ from tests.mirrors.indexes import INDEX, aged, entries
 
 
 def signed_mirror(folder: Path, key: Path, *names: str, before: Index | None = None) -> Index:
-    """Write a signed index into a folder; returns it."""
+    """Write a signed index into a folder, and return it."""
     listed = [entry for entry in entries() if entry.name in names]
     index = Signer(key).sign(Index.of(listed), before=before)
     folder.mkdir(exist_ok=True)
@@ -32,7 +32,7 @@ def signed_mirror(folder: Path, key: Path, *names: str, before: Index | None = N
 def asked(
     cache: Path, address: str, public: Path | None, **settings: Any
 ) -> tuple[list[str], list[DshubError]]:
-    """What a new process lists of a mirror, and its troubles."""
+    """List a mirror as a new process; returns the names and the errors."""
     keys = [public] if public else []
     chosen = Settings.read(
         environment={}, cache=cache, mirrors=[address], mirror_keys=keys, **settings

@@ -1,4 +1,4 @@
-"""Datasets of mirrors beside those of folders: found, listed, never in each other's place."""
+"""Datasets of mirrors next to those of folders."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Publish = Callable[..., str]
 
 @pytest.fixture
 def publish(tmp_path: Path) -> Publish:
-    """Makes a mirror of some manifests, without their files, and gives its address."""
+    """Makes a mirror of some manifests, without their files, and returns its address."""
 
     def make(folder: str, *texts: str) -> str:
         entries = []
@@ -45,7 +45,7 @@ def hub(cache: Path, *mirrors: str, **settings: Any) -> Hub:
 
 
 def own(name: str, version: str = "1.0.0", word: str = "handwritten") -> str:
-    """A manifest of one's own, in the form of MNIST's."""
+    """A manifest like that of MNIST, under another name."""
     text = MNIST.replace('name = "mnist"', f'name = "{name}"').replace("handwritten", word)
     return text.replace('version = "1.0.0"', f'version = "{version}"')
 
@@ -89,7 +89,7 @@ def test_other_rows_under_the_same_name_are_a_conflict(publish: Publish, cache: 
     assert "DSHUB_PREFER=mirror" in e.value.hint
     assert hub(cache, mirror, prefer="local").info("mnist").splits["train"].rows == 60000
     assert hub(cache, mirror, prefer="mirror").info("mnist").splits["train"].rows == 50000
-    assert hub(cache, mirror).info("kmnist").name == "kmnist"  # what nobody contests works
+    assert hub(cache, mirror).info("kmnist").name == "kmnist"  # other datasets work
 
 
 def test_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:

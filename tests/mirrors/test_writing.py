@@ -1,4 +1,4 @@
-"""Writing a mirror, as the command does it, and what lies there afterwards."""
+"""Writing a mirror with the command."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ MEMBERS = ["lab/kmnist@1.0.0", "lab/letters@1.0.0", "lab/mnist@1.0.0"]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What lies in a mirror, by name."""
+    """The files of a mirror, by name."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -37,7 +37,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def hub(cache: Path, mirror: str, **settings: Any) -> Hub:
-    """A user who has nothing but a mirror."""
+    """A hub with a mirror only."""
     chosen = Settings.read(environment={}, cache=cache, mirrors=[mirror], **settings)
     return Hub(settings=chosen, progress=Silent())
 
@@ -291,7 +291,7 @@ def test_mirror_of_a_mirror_has_the_same_files(dshub: Run, lab: "Lab", tmp_path:
 
 
 class Late(FolderDestination):
-    """A mirror that somebody else prunes just before this update may change its index."""
+    """A mirror that another update prunes just before this one changes the index."""
 
     def __init__(self, root: Path, prune: Callable[[], object]) -> None:
         super().__init__(root)

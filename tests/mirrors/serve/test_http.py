@@ -14,7 +14,7 @@ def test_range_of_a_file_is_sent(url: str, data: bytes) -> None:
     """The whole, a range, an open range, the last bytes; HEAD without a body."""
     whole = requests.get(f"{url}/sub/data", timeout=5)
     assert whole.content == data
-    for told, expected in {
+    for value, expected in {
         "1000-1999": data[1000:2000],
         "255000-": data[255000:],
         "-500": data[-500:],
@@ -22,9 +22,9 @@ def test_range_of_a_file_is_sent(url: str, data: bytes) -> None:
         "255999-300000": data[-1:],
         "0-0": data[:1],
     }.items():
-        part = ask(url, "/sub/data", Range=f"bytes={told}")
+        part = ask(url, "/sub/data", Range=f"bytes={value}")
         assert (part.status, part.body) == (206, expected)
-        start = len(data) - len(expected) if data.endswith(expected) else int(told.split("-")[0])
+        start = len(data) - len(expected) if data.endswith(expected) else int(value.split("-")[0])
         stop = start + len(expected) - 1
         if len(expected) < len(data):
             assert part.headers["content-range"] == f"bytes {start}-{stop}/{len(data)}"
@@ -34,32 +34,32 @@ def test_range_of_a_file_is_sent(url: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["bytes=5-1", "bytes=a-b", "lines=1-2", "bytes=0-1,5-9", "bytes=-"]
+    "value", ["bytes=5-1", "bytes=a-b", "lines=1-2", "bytes=0-1,5-9", "bytes=-"]
 )
-def test_other_range_header_gets_the_whole_file(url: str, data: bytes, told: str) -> None:
+def test_other_range_header_gets_the_whole_file(url: str, data: bytes, value: str) -> None:
     """Several ranges, other units and nonsense are ignored, as the standard allows."""
-    reply = ask(url, "/sub/data", Range=told)
+    reply = ask(url, "/sub/data", Range=value)
     assert (reply.status, reply.body) == (200, data)
 
 
-@pytest.mark.parametrize("told", ["bytes=999999-", "bytes=256000-", "bytes=-0"])
-def test_range_beyond_the_end_is_refused(url: str, told: str) -> None:
+@pytest.mark.parametrize("value", ["bytes=999999-", "bytes=256000-", "bytes=-0"])
+def test_range_beyond_the_end_is_refused(url: str, value: str) -> None:
     """The refusal says how large the file is."""
-    reply = ask(url, "/sub/data", Range=told)
+    reply = ask(url, "/sub/data", Range=value)
     assert (reply.status, reply.headers["content-range"]) == (416, "bytes */256000")
 
 
 def test_if_range_with_another_validator_gets_the_whole_file(url: str, data: bytes) -> None:
     """A weak entity tag does not count either."""
     headers = ask(url, "/sub/data", "HEAD").headers
-    for told, status in {
+    for value, status in {
         headers["etag"]: 206,
         headers["last-modified"]: 206,
         '"other"': 200,
         f"W/{headers['etag']}": 200,
         formatdate(0, usegmt=True): 200,
     }.items():
-        reply = ask(url, "/sub/data", Range="bytes=10-", If_Range=told)
+        reply = ask(url, "/sub/data", Range="bytes=10-", If_Range=value)
         assert (reply.status, reply.body) == (status, data[10 if status == 206 else 0 :])
 
 

@@ -1,4 +1,4 @@
-"""A server that fetches what it does not have."""
+"""A server that fetches missing files."""
 
 import hashlib
 import os
@@ -54,7 +54,7 @@ files = {{ label = "data" }}
 
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the published file, under its own name and, as a mirror has it."""
+    """A folder with the published file, under its own name and under its checksum."""
     folder = tmp_path_factory.mktemp("upstream")
     [data] = write_files(folder).values()
     blob = folder / path_of(data)[1:]
@@ -70,7 +70,7 @@ def data(upstream: Path) -> bytes:
 
 
 def path_of(data: bytes) -> str:
-    """Where a mirror has a file."""
+    """The path of a file in a mirror."""
     digest = hashlib.sha256(data).hexdigest()
     return f"/blobs-v1/{digest[:2]}/{digest}"
 
@@ -91,7 +91,7 @@ def pulling(
     timeout: float = 5.0,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[str]:
-    """A server over an empty cache; yields its address."""
+    """Serve an empty cache; yields the address."""
     settings = Settings(cache=place / "served", mirrors=tuple(mirrors), timeout=timeout)
     registry = Registry(manifests=manifests, built_in=False)
     puller = Puller(Store(settings.cache), registry, settings, say=say)
@@ -357,12 +357,12 @@ def test_upstream_faults_never_look_like_the_file(
 
 
 def played(scenario: Scenario, upstream: Path, place: Path, data: bytes) -> str:
-    """What is wrong about how a scenario went; empty where nothing is."""
+    """Describe what went wrong in a scenario; empty if nothing did."""
     place = place / str(SCENARIOS.index(scenario))
     place.mkdir()
     timeout = 1.0 if scenario.outcome == "passes" else 5.0 if scenario.outcome == "legal" else 0.5
     with play(scenario, upstream) as stage:
-        if stage.authority is not None:  # nobody trusts it here
+        if stage.authority is not None:  # not trusted here
             return ""
         manifest = manifest_of(data, [f"{stage.url}/data-0.gz"], place)
         with pulling(place, manifest, timeout=timeout) as url:

@@ -71,7 +71,7 @@ def test_client_that_does_not_read_is_cut_off(hasty: str, large: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        # it reads nothing until the server has had time enough
+        # it reads nothing until the time limit has passed
         assert ask(hasty, "/sub/data").status == 200
         with connect(hasty) as idle:
             assert rest(idle) == b""
