@@ -207,8 +207,8 @@ class Partial:
         A byte that arrived meanwhile could be hashed and then lost with the old file.
         """
         with self._changed:
-            self._spans.close()
-            self._changed.wait_for(lambda: self._spans.settled)
+            self._spans.closed = True
+        self.revoke()
         self._hash.end()
 
     def _begin(self, extents: Extents) -> None:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
 LARGE = 16 << 20  # bytes from which a span is shared by many streams, not by two
@@ -15,13 +16,12 @@ class Extents:
     """
 
     def __init__(self, *ranges: tuple[int, int]) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
+        self._ranges: list[tuple[int, int]] = []
         for start, stop in ranges:
             self.add(start, stop)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter(list(zip(self._starts, self._stops, strict=True)))
+        return iter(self._ranges[:])
 
     @property
     def front(self) -> int:
@@ -31,34 +31,32 @@ class Extents:
     @property
     def end(self) -> int:
         """The end of the last range."""
-        return self._stops[-1] if self._stops else 0
+        return self._ranges[-1][1] if self._ranges else 0
 
     @property
     def total(self) -> int:
         """Bytes in all ranges together."""
-        return sum(self._stops) - sum(self._starts)
+        return sum(stop - start for start, stop in self._ranges)
 
     def reach(self, start: int) -> int:
         """The end of the range that holds `start`, or `start` if none does."""
-        index = bisect_right(self._starts, start) - 1
-        return max(start, self._stops[index]) if index >= 0 else start
+        index = bisect_right(self._ranges, start, key=itemgetter(0)) - 1
+        return max(start, self._ranges[index][1]) if index >= 0 else start
 
     def add(self, start: int, stop: int) -> None:
         """Include `start` to `stop`; an empty range changes nothing."""
-        if start >= stop:
-            return
-        first, last = bisect_left(self._stops, start), bisect_right(self._starts, stop)
-        if first < last:
-            start = min(start, self._starts[first])
-            stop = max(stop, self._stops[last - 1])
-        self._starts[first:last], self._stops[first:last] = [start], [stop]
+        if start < stop:
+            first = bisect_left(self._ranges, start, key=itemgetter(1))
+            last = bisect_right(self._ranges, stop, key=itemgetter(0))
+            touching = self._ranges[first:last] or [(start, stop)]
+            merged = min(start, touching[0][0]), max(stop, touching[-1][1])
+            self._ranges[first:last] = [merged]
 
     def remove(self, start: int, stop: int) -> None:
         """Exclude `start` to `stop`."""
         before = [(first, min(last, start)) for first, last in self]
         after = [(max(first, stop), last) for first, last in self]
-        rest = Extents(*before, *after)
-        self._starts, self._stops = rest._starts, rest._stops
+        self._ranges = sorted((first, last) for first, last in before + after if first < last)
 
     def gaps(self, end: int) -> Iterator[tuple[int, int]]:
         """Yield the missing ranges below `end`, in order."""
@@ -107,7 +105,7 @@ class SpanAllocator:
         arrived: the bytes that have arrived.
 
     Attributes:
-        closed: whether no more spans are handed out.
+        closed: set to hand out no more spans.
     """
 
     def __init__(self, arrived: Extents) -> None:
@@ -195,8 +193,3 @@ class SpanAllocator:
             span.live = False
             if span.reserved == span.position:
                 self.release(span)
-
-    def close(self) -> None:
-        """Revoke every span, and hand out no more."""
-        self.closed = True
-        self.revoke()
