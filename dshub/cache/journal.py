@@ -135,7 +135,7 @@ def claim(resting: Path) -> Path:
     """
     own, others = resting.with_name(own_name(resting.name)), beside(resting)
     with disk_faults(resting, "write"):
-        left = [path for path in _abandoned(resting, others) if _is_usable(path)]
+        left = [path for path in remains(resting, others) if _is_usable(path)]
         for path in sorted(left, key=arrived, reverse=True):
             with suppress(OSError):  # another process took it, or its owner forbids it
                 path.rename(own)
@@ -154,12 +154,8 @@ def _is_usable(path: Path) -> bool:
     return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))
 
 
-def remains(resting: Path) -> list[Path]:
-    """Folders of an unfinished download that no process works on."""
-    return _abandoned(resting, beside(resting))
-
-
-def _abandoned(resting: Path, others: Sequence[Path]) -> list[Path]:
+def remains(resting: Path, others: Sequence[Path]) -> list[Path]:
+    """Folders of an unfinished download that no process works on; `others` are those `beside`."""
     at_rest = [resting] if resting.is_dir() and not resting.is_symlink() else []
     return at_rest + list(filter(is_orphan, others))
 

@@ -12,7 +12,7 @@ from typing import Any
 from dshub.cache import paths as layout
 from dshub.cache.disk import disk_faults, refuse_links
 from dshub.cache.files import is_foreign, replace_file
-from dshub.cache.journal import arrived, claim, remains
+from dshub.cache.journal import arrived, beside, claim, remains
 from dshub.cache.locks import Waiting, lock
 from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.partial import Partial
@@ -147,8 +147,8 @@ class Store:
     def kept(self, digest: Digest) -> int:
         """Bytes of an unfinished download that the next one will continue."""
         with suppress(OSError):
-            left = remains(self.root / layout.partial_path(digest))
-            return max(map(arrived, left), default=0)
+            resting = self.root / layout.partial_path(digest)
+            return max(map(arrived, remains(resting, beside(resting))), default=0)
         return 0
 
     def _lock(self, path: Path, **options: Any) -> AbstractContextManager[bool]:

@@ -16,8 +16,7 @@ from dshub.display import shown_url
 from dshub.errors import ManifestError, ManualStepError, MissingExtraError, UnknownNameError
 from dshub.hub.hub import Hub
 from dshub.mirrors.checking import read_index, verify
-from dshub.mirrors.destinations import Destination
-from dshub.mirrors.folder import FolderDestination, open_destination
+from dshub.mirrors.destinations import Destination, FolderDestination, open_destination
 from dshub.mirrors.signing import Signer
 from dshub.mirrors.writing import Mirroring, Options, Piece, Plan, Report, choose
 from dshub.progress import Task, size

@@ -15,7 +15,7 @@ import pytest
 
 from dshub import Hub
 from dshub.mirrors.checking import read_index, unneeded, verify
-from dshub.mirrors.folder import open_destination
+from dshub.mirrors.destinations import open_destination
 from dshub.mirrors.writing import Mirroring, Options, choose
 from dshub.progress import Silent
 

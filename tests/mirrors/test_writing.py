@@ -14,7 +14,7 @@ import tomlkit
 
 from dshub import Hub, Settings
 from dshub.errors import StoreError
-from dshub.mirrors.folder import FolderDestination
+from dshub.mirrors.destinations import FolderDestination
 from dshub.mirrors.writing import Mirroring, Options, choose
 from dshub.progress import Silent
 from dshub.testing.server import faulty_server
@@ -220,7 +220,7 @@ def test_missing_space_is_noticed_before_fetching(
     """The error names both sizes."""
     from dshub.cache.store import Store
     from dshub.errors import DiskFullError
-    from dshub.mirrors.folder import open_destination
+    from dshub.mirrors.destinations import open_destination
     from dshub.mirrors.writing import Mirroring, Options, choose
 
     mine = Hub(progress=Silent())

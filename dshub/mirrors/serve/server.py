@@ -142,26 +142,19 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 def serving(
     folder: Path,
     *,
-    host: str = "127.0.0.1",
-    port: int = 0,
     public: Public = everything,
     puller: Puller | None = None,
     limits: Limits | None = None,
 ) -> Iterator[str]:
-    """Serve a folder while the block runs; yields its URL, such as `http://127.0.0.1:4711`.
+    """Serve a folder to this machine while the block runs; yields its URL.
 
     Args:
         folder: what to serve; without a `puller` it is only read.
-        host: the address to listen on.
-        port: 0 takes a free one.
         public: which of its files are served; `dshub serve` uses `of_mirror`.
         puller: fetches missing files.
         limits: time limits for clients.
-
-    Raises:
-        DshubError: it cannot listen there.
     """
-    listening = listen(host, port)
+    listening = listen("127.0.0.1", 0)
     server = Server(listening, Folder(folder, public), puller, limits or Limits())
     [url, *_] = urls(listening)
     thread = threading.Thread(target=server.run, daemon=True, name="dshub-serve")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dshub.errors import StoreError
-from dshub.mirrors.folder import FolderDestination
+from dshub.mirrors.destinations import FolderDestination
 from dshub.mirrors.serve.server import serving
 
 if TYPE_CHECKING:
