@@ -261,21 +261,6 @@ def test_unpublished_manifests_are_not_pruned(dshub: Run, lab: "Lab", tmp_path: 
     assert there == {"penguins/1.0.0.toml", "lab/mnist/1.0.0.toml"}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["", "lab"],
-        ["m"],
-        ["m", "lab", "--all"],
-        ["m", "lab", "--verify"],
-        ["m", "--all", "--limit-rate", "no"],
-        ["m", "--all", "--limit-rate", "0"],
-    ],
-)
-def test_contradicting_arguments_are_usage_errors(dshub: Run, arguments: list[str]) -> None:
-    assert dshub("mirror", *arguments).returncode == 2
-
-
 def test_web_server_as_a_destination_is_an_error(dshub: Run, lab: "Lab") -> None:
     """The hint says what to name instead."""
     done = dshub("mirror", "http://127.0.0.1:9/m", "lab")

@@ -107,9 +107,7 @@ def test_pins_that_leave_no_room(aged: "World", options: dict[str, Any]) -> None
     aged.cache.pin("tiny", "solo")
     aged.cache.unpin("tiny/two")
     before = aged.names()
-    with pytest.raises(
-        DshubError, match=r"B pinned.* nothing was removed"
-    ) as told:
+    with pytest.raises(DshubError, match=r"B pinned.* nothing was removed") as told:
         aged.cache.prune(max_size=1000, **options)
     assert told.value.exit_code == 1
     assert "unpin" in told.value.hint
