@@ -32,9 +32,10 @@ from statistics import median
 
 from lines.local import nginx, relay
 
-from dshub.mirrors.serve.connections import Served
-from dshub.mirrors.serve.places import Folder, room_for_clients
-from dshub.mirrors.serve.server import Server, listen
+from dshub.mirrors.serve.connections import Access
+from dshub.mirrors.serve.routes import Folder
+from dshub.mirrors.serve.server import Server
+from dshub.mirrors.serve.sockets import listen, room_for_clients
 
 MIB = 1 << 20
 CONNECTIONS = 64
@@ -149,9 +150,9 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def counted(folder: Path) -> Iterator[tuple[int, list[Served]]]:
+def counted(folder: Path) -> Iterator[tuple[int, list[Access]]]:
     """An upstream in this process; yields its port and a list of what it served."""
-    listening, served = listen("127.0.0.1", 0), list[Served]()
+    listening, served = listen("127.0.0.1", 0), list[Access]()
     port: int = listening.getsockname()[1]
     server = Server(listening, Folder(folder), log=served.append)
     thread = threading.Thread(target=server.run)

@@ -1,7 +1,4 @@
-"""Disk errors as errors of dshub, and removal in one step.
-
-What the operating system says about the disk, in dshub's own errors.
-"""
+"""Disk errors as errors of dshub, and removal in one step."""
 
 import errno
 import os
@@ -11,14 +8,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dshub.cache import paths as layout
 from dshub.cache.owners import own_name
+from dshub.cache.paths import PARTIAL
 from dshub.errors import DiskFullError, StoreError
 
 _FULL = {
     errno.ENOSPC: "no space left on the device",
     errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file would pass the largest size allowed here",
+    errno.EFBIG: "the file would exceed the size limit",
 }
 
 
@@ -28,43 +25,54 @@ def disk_faults(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = str(error.filename or path)
+        name = str(error.filename or path)
         if error.errno in _FULL:
-            raise DiskFullError(path=named, reason=_FULL[error.errno]) from error
+            raise DiskFullError(path=name, reason=_FULL[error.errno]) from error
         reason = error.strerror or str(error)
-        raise StoreError(path=named, action=action, reason=reason) from error
+        raise StoreError(path=name, action=action, reason=reason) from error
 
 
 def remove(root: Path, path: Path) -> bool:
-    """Remove a file or a folder of the cache at `root`; False where it is gone already.
+    """Remove a file or a folder of the cache at `root`; False if it does not exist.
 
-    A folder is renamed away before its files go: another process finds it whole or not at all,
-    and what an interruption leaves has the name of a dead process, which `dshub cache gc` clears.
+    A folder is renamed before its files are removed: another process sees it complete or not at
+    all. If interrupted, its new name is that of a dead process, and `dshub cache gc` removes it.
 
     Raises:
         StoreError: the cache cannot be written, or a program holds the file open on Windows.
     """
     with disk_faults(path, "remove"):
         refuse_links(root, path.parent)
+        aside = root / PARTIAL / own_name("removed")
         try:
-            if path.is_symlink() or not path.is_dir():
-                path.unlink()
-                return True
-            aside = root / layout.PARTIAL / own_name("removed")
-            refuse_links(root, aside.parent)
-            aside.parent.mkdir(exist_ok=True)
-            path.rename(aside)
+            if path.is_dir() and not path.is_symlink():
+                refuse_links(root, aside.parent)
+                aside.parent.mkdir(exist_ok=True)
+            _remove(path, aside)
         except FileNotFoundError:
             return False
-        shutil.rmtree(aside)
     return True
 
 
-def refuse_links(root: Path, folder: Path) -> None:
-    """Refuse to work in a folder of the cache at `root` to which somebody else's link leads.
+def clear(path: Path) -> None:
+    """Remove a file or a folder in `partial-v1`, as far as possible."""
+    with suppress(OSError):
+        _remove(path, path.with_name(own_name("removed")))
 
-    A bucket may be a link to a larger disk if you, root or the owner of the cache made it. A link
-    of anybody else could lead into your own files.
+
+def _remove(path: Path, aside: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.rename(aside)
+        shutil.rmtree(aside)
+    else:
+        path.unlink()
+
+
+def refuse_links(root: Path, folder: Path) -> None:
+    """Refuse to work in a folder of the cache at `root` that another user's link leads to.
+
+    A bucket can be a link to a larger disk, made by you, root or the owner of the cache. Anyone
+    else's link could lead into your own files.
 
     Raises:
         PermissionError: there is such a link.
@@ -84,9 +92,9 @@ def refuse_links(root: Path, folder: Path) -> None:
 
 
 def empty(folder: Path, keep: Collection[str]) -> None:
-    """Remove the files of a working folder but some; raises OSError.
+    """Remove all files of a working folder but those in `keep`; raises OSError.
 
-    Not by its path: that another user may have turned into a link meanwhile.
+    Works on an open folder, because another user may replace its path with a link meanwhile.
     """
     if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # Windows
         for path in folder.iterdir():
@@ -96,23 +104,8 @@ def empty(folder: Path, keep: Collection[str]) -> None:
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         with os.scandir(opened) as entries:
-            names = [entry.name for entry in entries]
+            names = [entry.name for entry in entries if entry.name not in keep]
         for name in names:
-            if name not in keep:
-                os.unlink(name, dir_fd=opened)
+            os.unlink(name, dir_fd=opened)
     finally:
         os.close(opened)
-
-
-def clear(path: Path) -> None:
-    """Remove what is at a path of `partial-v1`, as well as it goes.
-
-    A folder is renamed away before its files go: who takes it over at this moment has it whole.
-    """
-    with suppress(OSError):
-        if path.is_symlink() or not path.is_dir():
-            path.unlink()
-            return
-        aside = path.with_name(own_name("removed"))
-        path.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)

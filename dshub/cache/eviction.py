@@ -1,7 +1,4 @@
-"""Evict what was not used for longest, by share of the cache.
-
-How much of a cache each dataset takes.
-"""
+"""Choose what to evict from a cache, least recently used first; and how much each dataset takes."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,78 +9,83 @@ from dshub.cache.items import IRREPLACEABLE, PINNED, Item, Removal, Removals
 from dshub.errors import DshubError
 from dshub.progress import size
 
+Keep = Literal["raw", "prepared", "both"]
+
+DAY = 86400.0
+
+_EVICTED = {  # kinds of items to evict for each `Keep`
+    "raw": {"prepared"},
+    "prepared": {"raw"},
+    "both": {"raw", "prepared", "synthetic"},
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What belongs to one dataset alone, to several together, or to nobody.
+    """The items of one dataset, of several datasets together, or of none.
 
     Attributes:
-        datasets: one; several for the files that they share; empty for what is nobody's.
-        raw: bytes of upstream files (and of small notes: manifests of stand-ins, imports).
+        datasets: one; several for files that they share; empty for items of no dataset.
+        raw: bytes of upstream files, and of records (synthetic data, imports).
         prepared: bytes of tables.
         partial: bytes of unfinished downloads and leftovers.
         other: bytes that dshub did not write.
-        used: seconds since the epoch at which some of it was last used.
-        pinned: whether a pin keeps it.
+        used: when any of it was last used, in seconds since the epoch.
+        pinned: whether it is pinned.
     """
 
     datasets: tuple[str, ...]
-    raw: int
-    prepared: int
-    partial: int
-    other: int
+    raw: int = 0
+    prepared: int = 0
+    partial: int = 0
+    other: int = 0
     used: float
     pinned: bool
 
     @property
     def total(self) -> int:
-        """Bytes of all of it."""
+        """Bytes of all items."""
         return self.raw + self.prepared + self.partial + self.other
 
 
 def shares(items: Iterable[Item]) -> list[Share]:
-    """Everything, counted once: datasets, then what they share, then nobody's; largest first."""
+    """Group items by datasets: single datasets first, then shared files, then the rest.
+
+    Each group is sorted by size, largest first.
+    """
     groups: dict[tuple[str, ...], list[Item]] = {}
     for item in items:
         groups.setdefault(tuple(sorted(item.datasets)), []).append(item)
-    found = [_share(datasets, group) for datasets, group in groups.items()]
-    return sorted(found, key=_place)
+    return sorted((_share(datasets, group) for datasets, group in groups.items()), key=_rank)
 
 
 def _share(datasets: tuple[str, ...], group: list[Item]) -> Share:
-    sizes = {"raw": 0, "prepared": 0, "partial": 0, "other": 0}
+    sizes: dict[str, int] = {}
     for item in group:
-        sizes["raw" if item.kind in {"synthetic", "imported"} else item.kind] += item.size
+        kind = "raw" if item.kind in {"synthetic", "imported"} else item.kind
+        sizes[kind] = sizes.get(kind, 0) + item.size
     return Share(
         datasets=datasets,
-        raw=sizes["raw"],
-        prepared=sizes["prepared"],
-        partial=sizes["partial"],
-        other=sizes["other"],
         used=max(item.used for item in group),
         pinned=any(item.pinned for item in group),
+        **sizes,
     )
 
 
-def _place(share: Share) -> tuple[int, int, tuple[str, ...]]:
+def _rank(share: Share) -> tuple[int, int, tuple[str, ...]]:
     return min(len(share.datasets), 2) or 3, -share.total, share.datasets
-
-
-Keep = Literal["raw", "prepared", "both"]
-
-DAY = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a cache has to keep within; each limit is enforced.
+    """Limits of a cache; each of them is enforced.
 
     Attributes:
         max_size: bytes of everything together, or None.
-        older_than: seconds without use after which a dataset goes, or None.
-        keep: `raw` where only tables may go; `prepared` where only raw files may go, of datasets
-            whose every split is prepared; `both` where whole datasets go. Without another limit,
-            all that may go goes.
+        older_than: seconds without use after which a dataset is evicted, or None.
+        keep: `raw` to evict tables only; `prepared` to evict only raw files of datasets whose
+            every split is prepared; `both` to evict whole datasets. Without another limit,
+            everything that can be evicted is.
     """
 
     max_size: int | None = None
@@ -99,40 +101,39 @@ def evictions(
     garbage: Callable[[], Removals],
     is_spare: Callable[[Item], bool],
 ) -> Removals:
-    """What has to go; what stays for its pin, or as the last copy, is told as left.
-
-    Where the size asks for something to go, `garbage` goes first.
+    """Choose what to evict; items that stay because of a pin, or as the last copy, are in `left`.
 
     Args:
         items: everything in the cache.
-        limits: what to keep within.
+        limits: the limits of the cache.
         now: seconds since the epoch.
-        garbage: finds what goes before any dataset.
+        garbage: finds leftovers, which are removed before any dataset if the cache is too large.
         is_spare: whether a raw file is no longer needed, because its datasets are prepared.
 
     Raises:
-        DshubError: what has to stay is larger than `max_size`; nothing is to be removed then.
+        DshubError: what has to stay is larger than `max_size`; nothing should be removed then.
     """
     eviction = _Eviction(items, limits, is_spare)
-    if limits.max_size is None and limits.older_than is None:
-        eviction.take_all(f"only {limits.keep} content is kept")
-    if limits.older_than is not None:
-        eviction.take_older(now - limits.older_than, now)
+    for used, name in eviction.order:
+        if limits.older_than is not None:
+            if used < now - limits.older_than:
+                eviction.evict(name, f"not used for {_span(now - used)}")
+        elif limits.max_size is None:
+            eviction.evict(name, f"only {limits.keep} content is kept")
     if limits.max_size is not None:
         eviction.shrink(limits.max_size, garbage)
-    kept = [item for item in items if _stays(item) and item.kind in _kinds(limits.keep)]
+    kept = [item for item in items if _must_stay(item) and item.kind in _EVICTED[limits.keep]]
     left = tuple(Removal(item, PINNED if item.pinned else IRREPLACEABLE) for item in kept)
-    return Removals(tuple(eviction.going.values()), left)
-
-
-def _kinds(keep: Keep) -> set[str]:
-    return {"raw": {"prepared"}, "prepared": {"raw"}, "both": {"raw", "prepared", "synthetic"}}[
-        keep
-    ]
+    return Removals(tuple(eviction.removals.values()), left)
 
 
 class _Eviction:
-    """Datasets that go one after the other, and the things that go with them."""
+    """Evicts datasets one by one; shared items go with their last dataset.
+
+    Attributes:
+        order: last use and name of each dataset, least recently used first.
+        removals: evicted items, by path.
+    """
 
     def __init__(
         self, items: Sequence[Item], limits: Limits, is_spare: Callable[[Item], bool]
@@ -140,88 +141,61 @@ class _Eviction:
         self._items = items
         self._by_name: dict[str, list[Item]] = {}
         for item in items:
-            if _may_go(item, limits.keep, is_spare):
+            if _can_go(item, limits.keep, is_spare):
                 for name in _names(item):
                     self._by_name.setdefault(name, []).append(item)
         used = _last_uses(items)
-        self._order = sorted((used[name], name) for name in self._by_name)
-        self._gone: set[str] = set()
-        self._size = sum(item.size for item in items)  # bytes that would stay
-        self.going: dict[Path, Removal] = {}
+        self.order = sorted((used[name], name) for name in self._by_name)
+        self.removals: dict[Path, Removal] = {}
+        self._evicted: set[str] = set()
+        self._size = sum(item.size for item in items)  # bytes that stay
 
-    def take_all(self, reason: str) -> None:
-        for _, name in self._order:
-            self._take(name, reason)
+    def evict(self, name: str, reason: str) -> None:
+        self._evicted.add(name)
+        for item in self._by_name[name]:
+            if self._evicted.issuperset(_names(item)):
+                self._remove(Removal(item, reason))
 
-    def take_older(self, moment: float, now: float) -> None:
-        for used, name in self._order:
-            if used < moment:
-                self._take(name, f"not used for {_span(now - used)}")
+    def _remove(self, removal: Removal) -> None:
+        if removal.item.path not in self.removals:
+            self.removals[removal.item.path] = removal
+            self._size -= removal.item.size
 
     def shrink(self, limit: int, garbage: Callable[[], Removals]) -> None:
         if self._size > limit:
             for removal in garbage().removed:
-                self._add(removal)
-        for _, name in self._order:
+                self._remove(removal)
+        for _, name in self.order:
             if self._size > limit:
-                self._take(name, "least recently used")
+                self.evict(name, "least recently used")
         if self._size > limit:
-            raise _too_large(limit, self._staying())
-
-    def _staying(self) -> dict[str, int]:
-        """Bytes of what has to stay, by the reason."""
-        sums = {"pinned": 0}
-        for item in self._items:
-            if item.path not in self.going:
-                reason = _why_stays(item)
-                sums[reason] = sums.get(reason, 0) + item.size
-        return sums
-
-    def _take(self, name: str, reason: str) -> None:
-        self._gone.add(name)
-        for item in self._by_name[name]:
-            if self._gone.issuperset(_names(item)):
-                self._add(Removal(item, reason))
-
-    def _add(self, removal: Removal) -> None:
-        if removal.item.path not in self.going:
-            self.going[removal.item.path] = removal
-            self._size -= removal.item.size
+            raise _too_large(limit, [i for i in self._items if i.path not in self.removals])
 
 
-def _stays(item: Item) -> bool:
+def _must_stay(item: Item) -> bool:
     return item.pinned or item.irreplaceable
 
 
-def _why_stays(item: Item) -> str:
-    if item.pinned:
-        return "pinned"
-    if item.irreplaceable:
-        return "not to be downloaded again"
-    kinds = {"partial": "unfinished or under way", "other": "not made by dshub"}
-    return kinds.get(item.kind, "kept as asked for")
-
-
-def _may_go(item: Item, keep: Keep, is_spare: Callable[[Item], bool]) -> bool:
-    if _stays(item) or item.kind not in _kinds(keep):
+def _can_go(item: Item, keep: Keep, is_spare: Callable[[Item], bool]) -> bool:
+    if _must_stay(item) or item.kind not in _EVICTED[keep]:
         return False
     return keep != "prepared" or is_spare(item)
 
 
 def _names(item: Item) -> tuple[str, ...]:
-    """The datasets with which a thing goes; what is nobody's goes by itself."""
+    """The datasets that an item is evicted with; an item of none is evicted on its own."""
     return item.datasets or (str(item.path),)
 
 
 def _last_uses(items: Iterable[Item]) -> dict[str, float]:
-    """When each dataset was last used: by what is its own, or by what it shares if that is all."""
+    """When each dataset was last used; its own items count more than shared ones."""
     own: dict[str, float] = {}
     shared: dict[str, float] = {}
     for item in items:
         names = _names(item)
-        found = own if len(names) == 1 else shared
+        uses = own if len(names) == 1 else shared
         if item.kind != "partial":
-            found.update({name: max(item.used, found.get(name, 0.0)) for name in names})
+            uses.update({name: max(item.used, uses.get(name, 0.0)) for name in names})
     return shared | own
 
 
@@ -230,17 +204,24 @@ def _span(seconds: float) -> str:
     return f"{days:,.0f} days" if days >= 2 else f"{days * 24:,.0f} hours"
 
 
-def _too_large(limit: int, staying: dict[str, int]) -> DshubError:
-    """What is said where nothing that may go suffices."""
-    if staying["pinned"] > limit:
-        return DshubError(
-            f"pinned content alone takes {size(staying['pinned'])}, more than {size(limit)}; "
-            "nothing was removed",
-            hint="`dshub cache du` shows what is large; `dshub cache unpin NAME` lets it go",
-        )
-    parts = ", ".join(f"{size(count)} {reason}" for reason, count in staying.items() if count)
+def _too_large(limit: int, staying: Sequence[Item]) -> DshubError:
+    sums: dict[str, int] = {}
+    for item in staying:
+        reason = _why_stays(item)
+        sums[reason] = sums.get(reason, 0) + item.size
+    parts = ", ".join(f"{size(count)} {reason}" for reason, count in sums.items())
     return DshubError(
-        f"{size(sum(staying.values()))} have to stay ({parts}), more than {size(limit)}; "
+        f"{size(sum(sums.values()))} have to stay ({parts}), more than {size(limit)}; "
         "nothing was removed",
-        hint="`dshub cache ls` shows what it is; `dshub cache gc --partial` removes downloads",
+        hint="`dshub cache ls` lists everything; `dshub cache unpin` removes pins, and `dshub "
+        "cache gc --partial` unfinished downloads",
     )
+
+
+def _why_stays(item: Item) -> str:
+    if item.pinned:
+        return "pinned"
+    if item.irreplaceable:
+        return "not to be downloaded again"
+    kinds = {"partial": "unfinished or in progress", "other": "not made by dshub"}
+    return kinds.get(item.kind, "kept as requested")

@@ -1,6 +1,6 @@
 """Open and replace files in folders that other users can write to.
 
-A name there may be a link to one of our files, or a named pipe that never answers.
+A name there may be a link to one of your files, or a named pipe that never answers.
 """
 
 import errno
@@ -8,12 +8,14 @@ import io
 import mmap
 import os
 import stat
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Literal
 
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)  # Windows has none of the three
 _NO_WAIT: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+
+_FICLONE = 0x40049409  # ioctl_ficlone(2)
 
 _KINDS = {
     stat.S_IFLNK: "a link",
@@ -35,14 +37,32 @@ def open_file(
 
     Args:
         path: the file. Links in its folders are followed.
-        mode: a file that is written to must have no second name, which could be anybody's.
-        follow: follow a link in its last place.
+        mode: a file to write to must not have a second name, which could be another user's.
+        follow: also follow a link to the file itself.
 
     Raises:
         NotAFileError: it is a link, a named pipe, a socket or a device.
         OSError: it cannot be opened.
     """
-    return io.FileIO(str(path), mode, opener=_opener(follow=follow, shared=mode == "rb"))
+    extra = _NO_WAIT | (0 if follow else _NO_FOLLOW)
+
+    def opener(name: str, flags: int) -> int:
+        if not follow and not _NO_FOLLOW:
+            _check(name, os.lstat(name))
+        try:
+            file = os.open(name, flags | extra, 0o666)
+        except OSError:  # for links and sockets the system's reason is unclear
+            if not follow:
+                _check(name, os.lstat(name))
+            raise
+        try:
+            _check(name, os.fstat(file), writing=mode != "rb")
+        except OSError:
+            os.close(file)
+            raise
+        return file
+
+    return io.FileIO(str(path), mode, opener=opener)
 
 
 def read_file(path: Path) -> bytes:
@@ -52,9 +72,23 @@ def read_file(path: Path) -> bytes:
 
 
 def new_file(path: Path) -> io.BufferedWriter:
-    """Open an empty file in place of whatever file or link has that name; raises OSError."""
+    """Create an empty file, replacing a file or link of that name; raises OSError."""
     path.unlink(missing_ok=True)
     return path.open("xb")
+
+
+def clone_file(source: Path, target: Path) -> None:
+    """Make a file that shares the blocks of another one until either is written to.
+
+    Raises:
+        OSError: the file system cannot do that; an empty file may be left.
+    """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOTSUP, "cloning is implemented for Linux only")
+    import fcntl
+
+    with open_file(source, follow=True) as file, target.open("xb") as clone:
+        fcntl.ioctl(clone.fileno(), _FICLONE, file.fileno())
 
 
 def map_file(path: Path) -> mmap.mmap:
@@ -72,7 +106,7 @@ def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = Fal
     """Write a file in one step.
 
     Args:
-        target: its name; whatever has it is replaced, never written through.
+        target: the file; what has its name is replaced, never written through.
         data: its bytes.
         temporary: a name on the same file system that nobody can guess.
         sync: wait until the bytes are on the disk.
@@ -93,7 +127,7 @@ def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = Fal
 
 
 def is_foreign(file: Path | int) -> bool:
-    """Whether another user than this one and root owns a file; raises OSError.
+    """Whether a file belongs to another user, root excepted; raises OSError.
 
     Args:
         file: its path, or the descriptor of an open one.
@@ -103,34 +137,11 @@ def is_foreign(file: Path | int) -> bool:
     return user is not None and status.st_uid not in {user(), 0}
 
 
-def _opener(*, follow: bool, shared: bool) -> Callable[[str, int], int]:
-    flags = _NO_WAIT | (0 if follow else _NO_FOLLOW)
-
-    def opened(path: str, wanted: int) -> int:
-        if not follow and not _NO_FOLLOW:
-            _check(path, os.lstat(path).st_mode)
-        try:
-            file = os.open(path, wanted | flags, 0o666)
-        except OSError:  # of a link or a socket the system says little
-            if not follow:
-                _check(path, os.lstat(path).st_mode)
-            raise
-        try:
-            status = os.fstat(file)
-            _check(path, status.st_mode, 1 if shared else status.st_nlink)
-        except OSError:
-            os.close(file)
-            raise
-        return file
-
-    return opened
-
-
-def _check(path: str, mode: int, names: int = 1) -> None:
-    kind = stat.S_IFMT(mode)
+def _check(path: str, status: os.stat_result, *, writing: bool = False) -> None:
+    kind = stat.S_IFMT(status.st_mode)
     if kind in _KINDS:
         raise NotAFileError(errno.EINVAL, f"it is {_KINDS[kind]}, not a file", path)
     if kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if names > 1:
+    if writing and status.st_nlink > 1:
         raise OSError(errno.EMLINK, "it has a second name", path)

@@ -2,54 +2,42 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from dshub.cache.disk import remove
 from dshub.cache.store import Store
-from dshub.cache.usage import Kind, Leftover
+from dshub.cache.usage import Leftover, Usage
 
 PINNED = "pinned"
 IRREPLACEABLE = "it is the last copy and cannot be downloaded again; `dshub cache rm` removes it"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
-    """One thing in the cache.
+class Item(Usage):
+    """An item of the cache, and the datasets that need it.
 
     Attributes:
-        kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest, note of what was `imported` and lies elsewhere, or something
-            `other` that dshub did not make.
-        name: what it is, in words: `fashion-mnist: train-images`.
-        datasets: those that need it; empty where nobody is known to. Of the datasets that share
-            a file only those that are here count, where there are any.
-        path: where it lies.
-        size: bytes on the disk.
-        used: seconds since the epoch at which it was last used.
-        pinned: whether a pin keeps it.
+        name: a description: `fashion-mnist: train-images`.
+        datasets: the datasets that need it; empty if none is known. Of the datasets that share a
+            file, only those in the cache count, if there are any.
+        pinned: whether it is pinned.
         irreplaceable: whether it is the last copy of data that cannot be downloaded again.
-        leftover: what sort of partial thing it is, and what became of its process.
+        leftover: for something partial, its sort and the state of its process.
     """
 
-    kind: Kind
-    name: str
     datasets: tuple[str, ...]
-    path: Path
-    size: int
-    used: float
     pinned: bool = False
     irreplaceable: bool = False
     leftover: Leftover | None = None
 
     @property
     def held(self) -> bool:
-        """Whether a living process of this machine is at work on it."""
+        """Whether a process of this machine is working on it."""
         return self.leftover is not None and self.leftover.holder == "alive"
 
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing, and why it goes or stays; no reason where somebody asked for it."""
+    """An item, and why it is removed or stays; no reason if the user named it."""
 
     item: Item
     reason: str
@@ -57,11 +45,11 @@ class Removal:
 
 @dataclass(frozen=True)
 class Removals:
-    """What goes, and what stays although one may have expected it to go.
+    """Items to remove, and items that stay although the user may expect otherwise.
 
     Attributes:
-        everything: whether no file and no table stays but those in `left`, although nobody named
-            the datasets.
+        everything: whether every file and table is removed but those in `left`, although the
+            user did not name the datasets.
     """
 
     removed: tuple[Removal, ...] = ()
@@ -70,12 +58,12 @@ class Removals:
 
     @property
     def size(self) -> int:
-        """Bytes of what goes."""
+        """Bytes of the items to remove."""
         return sum(removal.item.size for removal in self.removed)
 
 
 def execute(removals: Iterable[Removal], store: Store) -> None:
-    """Remove things. What is gone meanwhile is as it should be.
+    """Remove items; those that are gone already are skipped.
 
     Raises:
         StoreError: the cache cannot be written; what was removed before stays removed.

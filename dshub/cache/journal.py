@@ -1,17 +1,16 @@
-"""Journals of partial downloads, and leftovers of processes that ended.
+"""Journals of unfinished downloads, and taking over what other processes left.
 
-The journal beside a partial download: which bytes have arrived, and from where.
-
-A text file of fixed-width lines, so that each is rewritten in place by one small write and a
-process killed at any moment leaves a journal that can be read. A journal is begun by rename, in
-place of the one before. The first line is JSON, the others are ranges of bytes::
+The journal of a partial download records which bytes have arrived, and from where. It is a text
+file of fixed-width lines. Each is updated in place by one small write, so a process killed at any
+moment leaves a readable journal. A new journal replaces the old one by rename. The first line is
+JSON, the others are ranges of bytes::
 
     {"url": "https://…", "etag": "…"}                          (padded to 4,095 characters)
     000000000000000 000000012582912
     000000016777216 000000017825792
 
-A journal is never trusted: it saves bandwidth, and the checksum of the whole decides. Without
-one, the bytes of a partial are taken to be those from the beginning of the file.
+A journal is never trusted: it saves bandwidth, and the checksum of the file decides. Without one,
+the bytes of a partial download count as the beginning of the file.
 """
 
 import io
@@ -22,7 +21,7 @@ import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dshub._validate import ETag, Text, decode_paths
@@ -33,18 +32,18 @@ from dshub.cache.spans import Extents
 from dshub.checksums import CHUNK
 
 HEAD = 4096  # bytes of the first line
-LINE = 32  # bytes of each further line
+LINE = 32  # bytes of each other line
 
 _RANGE = re.compile(r"([0-9]{15}) ([0-9]{15})")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the bytes of a partial came from.
+    """The source of the bytes of a partial download.
 
     Attributes:
-        url: the address.
-        etag: the strong validator (RFC 9110, 8.8.3) it answered with, or empty.
+        url: the address, without secrets.
+        etag: its strong validator (RFC 9110, 8.8.3), or empty.
     """
 
     url: Text = ""
@@ -52,24 +51,20 @@ class Origin:
 
 
 def read_journal(path: Path) -> tuple[Origin, Extents] | None:
-    """What a journal says; None where there is none, or none that can be read."""
+    """Read a journal; None if there is none, or it is damaged."""
     try:
-        text = read_file(path).decode("utf-8")
+        text = read_file(path).decode()
         origin = decode_paths(text[:HEAD].encode(), Origin)
     except (OSError, ValueError):
         return None
-    extents = Extents()
-    for line in text[HEAD:].splitlines():
-        match = _RANGE.fullmatch(line)
-        if match is not None:
-            extents.add(int(match[1]), int(match[2]))
-    return origin, extents
+    ranges = filter(None, map(_RANGE.fullmatch, text[HEAD:].splitlines()))
+    return origin, Extents(*((int(match[1]), int(match[2])) for match in ranges))
 
 
 class Journal:
-    """A journal that is kept up to date while bytes arrive. Its owner's lock guards it.
+    """A journal that is updated while bytes arrive; its owner's lock guards it.
 
-    Until `begin`, there is none and nothing is recorded.
+    Nothing is recorded before `begin`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,28 +73,30 @@ class Journal:
 
     @property
     def begun(self) -> bool:
-        """Whether it records what happens."""
+        """Whether it records ranges."""
         return self._file is not None
 
     def begin(self, origin: Origin, extents: Extents) -> None:
-        """Begin with what is there; raises StoreError.
+        """Replace the journal by a new one; raises StoreError.
 
-        It replaces whatever has its path. On a full disk the old one stays: without a journal, a
-        file with holes would pass for whole.
+        On a full disk the old one stays: without a journal, holes would count as bytes.
         """
         self.close()
-        lines = [_line(start, stop) for start, stop in extents]
+        text = _head(origin) + "".join(_line(start, stop) for start, stop in extents)
         with disk_faults(self._path, "write"):
-            _replace(self._path, _head(origin) + "".join(lines))
+            if self._path.is_dir() and not self._path.is_symlink():
+                clear(self._path)
+            temporary = self._path.with_name(own_name(self._path.name))
+            replace_file(self._path, text.encode(), temporary)
             self._file = open_file(self._path, "rb+")
         self._lines = {start: number for number, (start, _) in enumerate(extents)}
 
     def note(self, origin: Origin) -> None:
-        """Record where the bytes come from; raises StoreError."""
+        """Record the source; raises StoreError."""
         self._put(0, _head(origin))
 
     def record(self, start: int, stop: int) -> None:
-        """Record a range, in place of one with the same start; raises StoreError."""
+        """Record a range, replacing one with the same start; raises StoreError."""
         number = self._lines.setdefault(start, len(self._lines))
         self._put(HEAD + number * LINE, _line(start, stop))
 
@@ -110,7 +107,7 @@ class Journal:
                 self._file.write(text.encode())
 
     def close(self) -> None:
-        """Record nothing more."""
+        """Stop recording."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -118,68 +115,56 @@ class Journal:
 
 
 def _head(origin: Origin) -> str:
-    head = json.dumps({"url": origin.url, "etag": origin.etag})
-    if len(head) >= HEAD:
-        head = json.dumps({"url": "", "etag": ""})
-    return head.ljust(HEAD - 1) + "\n"
+    head = json.dumps(asdict(origin))
+    return (head if len(head) < HEAD else "{}").ljust(HEAD - 1) + "\n"
 
 
 def _line(start: int, stop: int) -> str:
     return f"{start:015d} {stop:015d}\n"
 
 
-def _replace(path: Path, text: str) -> None:
-    if path.is_dir() and not path.is_symlink():
-        clear(path)
-    replace_file(path, text.encode(), path.with_name(own_name(path.name)))
-
-
 def claim(resting: Path) -> Path:
-    """A name that is this process's alone, with the bytes of an earlier process if it left any.
+    """Make a name for this process's own bytes, and take over those of an earlier process.
 
-    Those lie under the resting name, or, where that process was killed, under a name of its own.
-    Taking them is a rename, which succeeds for one process only. What a process has gathered that
-    lives, or of which nobody can tell here whether it does, is never taken but copied.
+    Those are under the resting name or, if that process was killed, under a name of its own.
+    Taking them is a rename, which succeeds for one process only. The bytes of a process that is
+    alive, or that runs on another machine, are copied instead.
 
     Args:
-        resting: the name under which unfinished bytes wait.
+        resting: the name of unfinished bytes that no process works on.
     """
     own, others = resting.with_name(own_name(resting.name)), beside(resting)
     with disk_faults(resting, "write"):
-        found = [path for path in _nobodys(resting, others) if _is_ours(path)]
-        for path in sorted(found, key=arrived, reverse=True):
-            with suppress(OSError):  # taken by another, or not to be moved by us
+        left = [path for path in remains(resting, others) if _is_usable(path)]
+        for path in sorted(left, key=arrived, reverse=True):
+            with suppress(OSError):  # another process took it, or its owner forbids it
                 path.rename(own)
                 break
-        for path in found:
+        for path in left:
             clear(path)
     if others and not own.exists():
         _copy_most(others, own)
     return own
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a folder can be gone on with: in a shared cache another person's may be closed."""
+def _is_usable(path: Path) -> bool:
+    """Whether this user may continue a download; in a shared cache it may be another user's."""
     data = path / "data"
     mode = os.R_OK | os.W_OK
     return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))
 
 
-def remains(resting: Path) -> list[Path]:
-    """Folders with bytes of an unfinished download that nobody writes to any more."""
-    return _nobodys(resting, beside(resting))
-
-
-def _nobodys(resting: Path, others: Sequence[Path]) -> list[Path]:
-    found = [resting] if resting.is_dir() and not resting.is_symlink() else []
-    return found + list(filter(is_orphan, others))
+def remains(resting: Path, others: Sequence[Path]) -> list[Path]:
+    """Folders of an unfinished download that no process works on; `others` are those `beside`."""
+    at_rest = [resting] if resting.is_dir() and not resting.is_symlink() else []
+    return at_rest + list(filter(is_orphan, others))
 
 
 def beside(resting: Path) -> list[Path]:
-    """The folders of processes that work, or have worked, on the same thing."""
+    """Folders of processes that work, or have worked, on the same file or table."""
     prefix = f"{resting.name}."
     try:
-        with os.scandir(resting.parent) as entries:  # a pattern would cost more than all the rest
+        with os.scandir(resting.parent) as entries:  # much faster than a pattern
             return [
                 Path(item) for item in entries if item.name.startswith(prefix) and item.is_dir()
             ]
@@ -188,7 +173,7 @@ def beside(resting: Path) -> list[Path]:
 
 
 def arrived(path: Path) -> int:
-    """Bytes of an unfinished download in a folder; 0 where there is none."""
+    """Bytes of an unfinished download in a folder; 0 if there is none."""
     if path.is_symlink() or not path.is_dir():
         return 0
     try:
@@ -197,15 +182,14 @@ def arrived(path: Path) -> int:
         return 0
     if not stat.S_ISREG(status.st_mode):
         return 0
-    end = status.st_size
-    known = read_journal(path / "journal")
-    return end if known is None else min(known[1].total, end)
+    journal = read_journal(path / "journal")
+    return status.st_size if journal is None else min(journal[1].total, status.st_size)
 
 
 def _copy_most(others: Sequence[Path], own: Path) -> None:
-    """Copy the most that another process has: the journal first, so that it promises no more.
+    """Copy the largest of other processes' bytes: the journal first, so it lists no later ones.
 
-    It may live, and not get on; or be of another machine, which cannot be asked.
+    Such a process may be alive but stuck, or run on another machine, which cannot be asked.
     """
     source = max(others, key=arrived)
     if not arrived(source):

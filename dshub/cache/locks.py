@@ -1,8 +1,8 @@
-"""Locks between processes: they save work, and protect nothing.
+"""Locks between processes: they save work, and protect no data.
 
-What is published is checked and renamed, so two processes that do the same cost bandwidth alone. A
-lock is therefore waited for only as long as its owner gets on: while files of the owner grow. One
-that was stopped, or lives on a machine that has gone, is passed by.
+Published files are checked and renamed, so two processes that do the same work cost bandwidth
+only. So a process waits for a lock only while the owner makes progress, that is while its files
+grow. An owner that is stopped, or runs on a machine that is gone, is not waited for.
 """
 
 import os
@@ -22,11 +22,11 @@ POLL = 0.25  # seconds between two looks at the owner
 
 @dataclass(frozen=True)
 class Waiting:
-    """Another process that is at the same work.
+    """Another process that does the same work.
 
     Attributes:
-        host: the machine it runs on; empty where it is this one.
-        pid: its number.
+        host: the machine it runs on; empty for this one.
+        pid: its process ID.
         size: bytes that it has so far.
     """
 
@@ -46,44 +46,45 @@ def lock(
     done: Callable[[], bool] = lambda: False,
     waiting: Callable[[Waiting], None] = lambda _: None,
 ) -> Iterator[bool]:
-    """Hold `path.lock`; yields whether it is held.
+    """Hold `path.lock` during the block; yields False if it could not be acquired.
 
     Args:
-        path: what is locked; the folders of those who work on it lie beside it.
-        patience: seconds without any progress of the owner after which it is passed by.
-        done: asked while waiting: whether there is nothing left to wait for.
-        waiting: told, when it begins or somebody else has taken over, for whom.
+        path: what to lock; the folders of the processes that work on it are beside it.
+        patience: seconds to wait for an owner without progress.
+        done: whether there is nothing left to wait for; called while waiting.
+        waiting: called with the owner at first, and when it changes.
     """
     from filelock import FileLock
 
     file = path.with_name(f"{path.name}.lock")
-    held = FileLock(file, thread_local=False, mode=_mode(file.parent))
-    if not _acquire(held, path, patience, done, waiting):
+    file_lock = FileLock(file, thread_local=False, mode=_mode(file.parent))
+    if not _acquire(file_lock, path, patience, done, waiting):
         yield False
         return
     try:
         yield True
     finally:
-        held.release()
+        file_lock.release()
 
 
 @cache
 def _mode(folder: Path) -> int:
-    """Access bits that a new file gets in a folder, so that a group can share its cache."""
+    """Access bits of new files in a folder, so that a group can share its cache.
+
+    Without a mode, filelock finds out on every acquisition.
+    """
     probe = folder / own_name("text")
     try:
-        file = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            return os.fstat(file).st_mode & 0o777
-        finally:
-            os.close(file)
-            probe.unlink()
+        probe.touch(exist_ok=False)
+        mode = probe.stat().st_mode & 0o777
+        probe.unlink()
     except OSError:
         return 0o644
+    return mode
 
 
 def _acquire(
-    held: Any,  # a FileLock
+    file_lock: Any,
     path: Path,
     patience: float,
     done: Callable[[], bool],
@@ -91,29 +92,30 @@ def _acquire(
 ) -> bool:
     from filelock import Timeout
 
-    seen, since, told = None, time.monotonic(), None
+    traces: list[tuple[str, int, int]] | None = None
+    since, last = time.monotonic(), None
     while True:
         try:
-            held.acquire(timeout=0 if seen is None else POLL)
+            file_lock.acquire(timeout=0 if traces is None else POLL)
         except Timeout:
             pass
         except (OSError, NotImplementedError):  # locks do not work here
             return False
         else:
             return True
-        traces = _traces(path)
-        if traces != seen:
-            seen, since = traces, time.monotonic()
+        before, traces = traces, _traces(path)
+        if traces != before:
+            since = time.monotonic()
         if done() or time.monotonic() - since > patience:
             return False
-        found = _owner(path)
-        if found is not None and (found.host, found.pid) != told:
-            told = (found.host, found.pid)
-            waiting(found)
+        other = _owner(path)
+        if other is not None and (other.host, other.pid) != last:
+            last = (other.host, other.pid)
+            waiting(other)
 
 
 def _traces(path: Path) -> list[tuple[str, int, int]]:
-    """What changes while a process is at work: names, sizes and times of its files."""
+    """Names, sizes and times of the owners' files, which change while an owner makes progress."""
     traces = []
     for folder in beside(path):
         with suppress(OSError):
@@ -124,10 +126,10 @@ def _traces(path: Path) -> list[tuple[str, int, int]]:
 
 
 def _owner(path: Path) -> Waiting | None:
-    """The process that has got furthest."""
+    """The process that has most of the bytes."""
     folders = [(arrived(folder), folder) for folder in beside(path)]
     for size, folder in sorted(folders, reverse=True):
-        found = owner(folder)
-        if found is not None and found[1] != os.getpid():
-            return Waiting(*found, size)
+        process = owner(folder)
+        if process is not None and process[1] != os.getpid():
+            return Waiting(*process, size)
     return None

@@ -1,4 +1,4 @@
-"""Names on disk that are one process's alone, and telling those whose process is no more."""
+"""Names on disk that belong to one process, and whether that process is still alive."""
 
 import os
 import platform
@@ -9,17 +9,17 @@ from functools import cache
 from pathlib import Path
 
 _NAME = re.compile(r"(\w+)-(\d+)-([0-9a-f]{8,24})")
-_TOKEN = secrets.token_hex(4)  # of this process and its forks, which differ in number
-_FIRST_SPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux's proc_ns.h
+_TOKEN = secrets.token_hex(4)  # of this process and its forks, whose pids differ
+_HOST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in Linux's proc_ns.h
 
 
 def own_name(stem: str) -> str:
-    """A name that nobody can guess: `stem.host-4711-` and 24 digits, new ones each time."""
+    """Make a new name that nobody can guess: `stem.host-4711-` and 24 hexadecimal digits."""
     return f"{stem}.{_host()}-{os.getpid()}-{_TOKEN}{secrets.token_hex(8)}"
 
 
 def owner(path: Path) -> tuple[str, int] | None:
-    """Host (empty where it is this machine) and number of the process that has such a name."""
+    """Host (empty for this machine) and pid in such a name; None for other names."""
     match = _NAME.fullmatch(path.name.partition(".")[2])
     if match is None:
         return None
@@ -27,24 +27,24 @@ def owner(path: Path) -> tuple[str, int] | None:
 
 
 def is_orphan(path: Path) -> bool:
-    """Whether a path has such a name, of a process of this machine that is no more.
+    """Whether a path has the name of a dead process of this machine.
 
-    A process of another machine cannot be asked, so what it left is never an orphan here. A name
-    with the number of this process that it has not given is of an earlier one: in containers each
-    process may be number 1.
+    Processes of other machines cannot be asked, so their files are never orphans here. A name with
+    this pid that this process did not make is that of an earlier process: in containers every
+    process may have pid 1.
     """
-    found = owner(path)
-    if found is None or found[0] or path.is_symlink():
+    process = owner(path)
+    if process is None or process[0] or path.is_symlink():
         return False
-    if found[1] == os.getpid():
+    if process[1] == os.getpid():
         return not path.name.rpartition("-")[2].startswith(_TOKEN)
-    return not _lives(found[1])
+    return not _is_alive(process[1])
 
 
-if sys.platform == "win32":  # there, signal 0 ends the process that it only asks elsewhere
+if sys.platform == "win32":  # signal 0 would end the process there
 
-    def _lives(pid: int) -> bool:
-        """As the documentation of OpenProcess and GetExitCodeProcess has it; yes in doubt."""
+    def _is_alive(pid: int) -> bool:
+        """Ask OpenProcess and GetExitCodeProcess, as documented; yes if in doubt."""
         import ctypes
 
         query_limited, invalid_parameter, still_active = 0x1000, 87, 259
@@ -55,29 +55,29 @@ if sys.platform == "win32":  # there, signal 0 ends the process that it only ask
             return ctypes.get_last_error() != invalid_parameter
         try:
             code = ctypes.c_ulong()
-            told = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-            return not told or code.value == still_active
+            known = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+            return not known or code.value == still_active
         finally:
             kernel.CloseHandle(handle)
 
 else:
 
-    def _lives(pid: int) -> bool:
+    def _is_alive(pid: int) -> bool:
         try:
             os.kill(pid, 0)
         except (ProcessLookupError, OverflowError):
             return False
         except OSError:
-            pass  # somebody else's process
+            pass  # another user's process
         return True
 
 
 @cache
 def _host() -> str:
-    """This machine; a container that has numbers of processes to itself is one of its own."""
+    """The name of this machine; a container with its own pids counts as another machine."""
     name = re.sub(r"[^A-Za-z0-9]", "_", platform.node())
     try:
-        space = str(Path("/proc/self/ns/pid").readlink())  # pid_namespaces(7)
+        namespace = str(Path("/proc/self/ns/pid").readlink())  # pid_namespaces(7)
     except OSError:  # not Linux
         return name
-    return name if space == _FIRST_SPACE else name + "_" + re.sub(r"\D", "", space)
+    return name if namespace == _HOST_NAMESPACE else name + "_" + re.sub(r"\D", "", namespace)

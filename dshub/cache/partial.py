@@ -1,4 +1,4 @@
-"""A download in progress: bytes arrive in any order, and a rename ends it.
+"""The bytes of a download in progress, which arrive in any order until a rename publishes them.
 
 ::
 
@@ -7,13 +7,14 @@
       data                                          the bytes, each at its offset
       journal                                       which of them have arrived, and from where
 
-Small downloads that arrive from their beginning have no journal.
+Small downloads that arrive in order have no journal.
 """
 
 import io
 import os
 import stat
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -25,9 +26,9 @@ from dshub.cache.running_hash import RunningHash
 from dshub.cache.spans import Extents, Span, SpanAllocator
 from dshub.checksums import Digest
 
-JOURNALED = 4 << 20  # bytes from which a download is worth a journal
+JOURNALED = 4 << 20  # bytes from which a download gets a journal
 
-_seeking = threading.Lock()  # where the system cannot seek and read in one call
+_seeking = threading.Lock()  # for Windows, which cannot seek and read in one call
 
 
 class PartialFile:
@@ -51,31 +52,30 @@ class PartialFile:
         """Fill some of `buffer`; returns how much, 0 at the end. Raises OSError."""
         if hasattr(os, "preadv"):
             return os.preadv(self.data.fileno(), [buffer], offset)
-        with _seeking:
-            self.data.seek(offset)
-            return self.data.readinto(buffer)
+        return self._transfer(self.data.readinto, buffer, offset)
 
     def write_at(self, piece: memoryview, offset: int) -> None:
         """Write all of `piece`."""
         with disk_faults(self.path, "write"):
             while piece:
-                count = self._write(piece, offset)
+                if hasattr(os, "pwrite"):
+                    count = os.pwrite(self.data.fileno(), piece, offset)
+                else:
+                    count = self._transfer(self.data.write, piece, offset)
                 piece, offset = piece[count:], offset + count
 
-    def _write(self, piece: memoryview, offset: int) -> int:
-        if hasattr(os, "pwrite"):
-            return os.pwrite(self.data.fileno(), piece, offset)
+    def _transfer(self, call: Callable[[memoryview], int], buffer: memoryview, offset: int) -> int:
         with _seeking:
             self.data.seek(offset)
-            return self.data.write(piece)
+            return call(buffer)
 
     def truncate(self, size: int) -> None:
-        """Drop all bytes from an offset on."""
+        """Cut the file to a size."""
         with disk_faults(self.path, "write"):
             self.data.truncate(size)
 
     def move(self, source: Path, target: Path) -> None:
-        """Rename the file away, or another one to its name; what has the name then is open."""
+        """Rename the file, or another file to its name, and open the file of that name again."""
         with disk_faults(target, "write"):
             self.data.close()
             source.replace(target)
@@ -83,18 +83,19 @@ class PartialFile:
 
 
 class Partial:
-    """The bytes of one file that have arrived, hashed as the unbroken beginning grows.
+    """The bytes of a file that have arrived, hashed as their unbroken beginning grows.
 
     Several threads may each fill a span. Opening it reads and hashes the beginning that an
     earlier process left. At the end, `publish` moves the bytes to their final name, `leave` keeps
     them for another process, or `discard` drops them.
 
     Args:
-        path: the folder for the bytes: a name that no other process writes to.
+        path: the folder for the bytes; no other process writes to it.
         digest: the checksum that they must have.
 
     Attributes:
-        version: raised whenever arrived bytes are taken back.
+        origin: the source of the bytes.
+        version: increased whenever arrived bytes are taken back.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
@@ -130,7 +131,7 @@ class Partial:
 
     @property
     def end(self) -> int:
-        """Offset behind the last byte that has arrived."""
+        """Offset after the last byte that has arrived."""
         with self._changed:
             return self._spans.arrived.end
 
@@ -141,18 +142,18 @@ class Partial:
             return Digest(self.digest.algorithm, self._hash.hexdigest())
 
     def complete(self, size: int | None) -> bool:
-        """Whether every byte of a file of `size` bytes has arrived, and no other."""
+        """Whether exactly the bytes of a file of `size` bytes have arrived."""
         with self._changed:
             return size is not None and self._spans.arrived.front == self._spans.arrived.end == size
 
     def note(self, origin: Origin) -> None:
-        """Record where the bytes come from, from now on."""
+        """Record the source of the bytes from now on."""
         with self._changed:
             self.origin = origin
             self._journal.note(origin)
 
     def claim(self, size: int | None, *, most: int | None = None) -> Span | None:
-        """A missing part of the file to `write` and `release`; see `SpanAllocator.claim`."""
+        """Claim a missing part of the file, to `write` and `release`; see `SpanAllocator`."""
         with self._changed:
             span = self._spans.claim(size, most)
             large = size is None or size >= JOURNALED or self._spans.streams > 1
@@ -161,9 +162,9 @@ class Partial:
             return span
 
     def write(self, span: Span, piece: memoryview) -> int:
-        """Put the next bytes of a span in their place; returns how many of them count.
+        """Write the next bytes of a span; returns how many of them count.
 
-        Bytes beyond the end of the span, or of one that was taken back, are ignored.
+        Bytes after the end of the span, or of a span that was taken back, are ignored.
         """
         with self._changed:
             at, piece = span.position, piece[: self._spans.reserve(span, len(piece))]
@@ -172,49 +173,46 @@ class Partial:
             self._file.write_at(piece, at)
             written = len(piece)
         finally:
-            running_hash, reached = self._fill(span, written)
-        if reached > at:  # that hash may have ended by now, and another have begun
+            with self._changed:
+                self._changed.notify_all()
+                counts = self._spans.fill(span, written)
+                if counts:
+                    self._journal.record(span.start, span.position)
+                running_hash, front = self._hash, self._spans.arrived.front
+        if counts and front > at:  # by now, that hash may have been replaced
             with disk_faults(self.data, "read"):
-                running_hash.advance(reached, piece, at)
-        return written if reached else 0
-
-    def _fill(self, span: Span, written: int) -> tuple[RunningHash, int]:
-        with self._changed:
-            self._changed.notify_all()
-            if not self._spans.fill(span, written):
-                return self._hash, 0
-            self._journal.record(span.start, span.position)
-            return self._hash, self._spans.arrived.front
+                running_hash.advance(front, piece, at)
+        return written if counts else 0
 
     def release(self, span: Span) -> None:
-        """End a stream; what it did not fill can be claimed again."""
+        """End a stream; the rest of its span can be claimed again."""
         with self._changed:
             self._spans.release(span)
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
-        """Wait until something has arrived or a span was released, at most for some seconds."""
+        """Wait until bytes arrive or a span is released, for some seconds at most."""
         with self._changed:
             self._changed.wait(seconds)
 
     def revoke(self) -> None:
-        """Take back every span: no byte is written to one when this returns."""
+        """Take back every span, and wait for writes in progress."""
         with self._changed:
             self._spans.revoke()
             self._changed.wait_for(lambda: self._spans.settled)
 
     def _halt(self) -> None:
-        """Hand nothing out until `_begin`: the file, or what counts of it, is about to change.
+        """Hand out no spans until `_begin`, because the file is about to change.
 
-        A byte that arrived meanwhile could be hashed and then be lost with the old file.
+        A byte that arrived meanwhile could be hashed and then lost with the old file.
         """
         with self._changed:
-            self._spans.close()
-            self._changed.wait_for(lambda: self._spans.settled)
+            self._spans.closed = True
+        self.revoke()
         self._hash.end()
 
     def _begin(self, extents: Extents) -> None:
-        """Go on from what is there, whoever sent it."""
+        """Continue with bytes from any source."""
         self.origin, file = Origin(), self._file
         running_hash = RunningHash(file.read_at, self.digest.algorithm, file=file.data.fileno())
         if self._journal.begun or extents.front != extents.end:
@@ -227,16 +225,16 @@ class Partial:
             self.version += 1
 
     def restart(self) -> None:
-        """Forget every byte and begin again."""
+        """Drop every byte."""
         self._halt()
         self._file.truncate(0)
         self._begin(Extents())
 
     def forget(self, *offsets: int) -> None:
-        """Count wrong bytes as missing from now on.
+        """Count bytes as missing from now on, because they are wrong.
 
         Args:
-            *offsets: where such bytes begin and end, in turn.
+            *offsets: start and stop of each range, in turn.
         """
         self._halt()
         for start, stop in zip(offsets[::2], offsets[1::2], strict=True):
@@ -244,19 +242,19 @@ class Partial:
         self._begin(self._spans.arrived)
 
     def peek(self, start: int, most: int) -> tuple[int, bytes]:
-        """Unchecked bytes from `start` on, for a reader that follows the download.
+        """Read unchecked bytes from `start` on, for a reader that follows the download.
 
         Returns:
             `version`, and at most `most` bytes; none if they are missing or the file is about to
-            change. Bytes of two versions are not of one file.
+            change. Bytes of two versions do not belong together.
         """
-        with self._changed:  # so that the file is neither closed nor cut meanwhile
+        with self._changed:  # keeps the file open and complete
             spans = self._spans
             stop = start if spans.closed else min(spans.arrived.reach(start), start + most)
             return self.version, self.read(start, stop) if stop > start else b""
 
     def read(self, start: int, stop: int) -> bytes:
-        """Bytes that have arrived."""
+        """Read bytes that have arrived."""
         buffer = memoryview(bytearray(stop - start))
         with disk_faults(self.data, "read"):
             done = 0
@@ -265,7 +263,7 @@ class Partial:
         return bytes(buffer[:done])
 
     def publish(self, target: Path) -> None:
-        """Move the bytes to `target`, whole and on the disk; the caller has checked them."""
+        """Move the bytes to `target`, once they are on the disk; the caller has checked them."""
         self._halt()
         with disk_faults(target, "write"):
             self._file.truncate(self._spans.arrived.end)
@@ -275,11 +273,11 @@ class Partial:
         clear(self.path)
 
     def reject(self, aside: Path) -> None:
-        """Move the bytes to another name, and begin again."""
+        """Move the bytes to another name, and start again without them."""
         self._swap(self.data, aside)
 
     def replace(self, path: Path) -> None:
-        """Take the bytes of another file for those that have arrived."""
+        """Replace the bytes with those of another file."""
         self._swap(path, self.data)
 
     def _swap(self, source: Path, target: Path) -> None:
@@ -288,7 +286,7 @@ class Partial:
         self._begin(Extents((0, self._file.size)))
 
     def leave(self, resting: Path) -> None:
-        """Put unpublished bytes where the next process looks for them, if there are any."""
+        """Leave unpublished bytes for the next process."""
         if self._file.data.closed:
             return
         size = self.size
@@ -312,10 +310,10 @@ class Partial:
 
 
 def _open(path: Path) -> io.FileIO:
-    """Open a file for reading and writing.
+    """Open a file for reading and writing; create it if it is missing.
 
-    An empty file replaces anything but a regular one, and one with a second name: that could be
-    anybody's.
+    An empty file replaces anything that is not a regular file, and a file with a second name,
+    which could be another user's.
     """
     with suppress(FileNotFoundError):
         status = os.lstat(path)

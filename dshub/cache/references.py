@@ -1,7 +1,7 @@
-"""Verified files that stay where a person has them: a small record of each in the cache.
+"""References to verified files outside the cache.
 
-A file is known again by its place, size and time of change, as build tools do; `dshub verify`
-reads all of its bytes.
+A file counts as unchanged if its path, size and modification time are the same, as for build
+tools. `dshub verify` reads its bytes.
 """
 
 import json
@@ -17,12 +17,12 @@ from dshub.cache.files import read_file
 
 @dataclass(frozen=True)
 class Reference:
-    """A file outside of the cache.
+    """A file outside the cache.
 
     Attributes:
-        path: where it lies.
+        path: where it is.
         size: bytes.
-        changed: when, in nanoseconds since the epoch, as it was when its checksum was computed.
+        changed: its modification time when its checksum was computed, in nanoseconds.
     """
 
     path: PathText
@@ -31,33 +31,32 @@ class Reference:
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> "Reference":
-        """A reference to a file, from what was seen of it before it was read."""
+        """Make a reference to a file, with its status from before its bytes were read."""
         return cls(str(path.absolute()), status.st_size, status.st_mtime_ns)
 
     @property
     def fault(self) -> str:
-        """Why the file cannot be used any more; empty where it can."""
+        """Why the file can no longer be used; empty if it can."""
         try:
             status = Path(self.path).stat()
         except FileNotFoundError:
             return "it was imported by reference and is gone"
         except OSError as error:
             return f"it was imported by reference: {error.strerror or error}"
+        change = ""
         if status.st_size != self.size:
-            told = f"{status.st_size:,} bytes, and had {self.size:,}"
-            return f"it has changed since it was imported by reference: it has {told}"
-        if status.st_mtime_ns != self.changed:
-            moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.st_mtime))
-            return f"it has changed since it was imported by reference, at {moment}"
-        return ""
+            change = f": it has {status.st_size:,} bytes, and had {self.size:,}"
+        elif status.st_mtime_ns != self.changed:
+            change = time.strftime(", at %Y-%m-%d %H:%M:%S", time.localtime(status.st_mtime))
+        return change and f"it has changed since it was imported by reference{change}"
 
     def encoded(self) -> bytes:
-        """The record as it is kept."""
+        """The bytes of the record."""
         return json.dumps(asdict(self), indent=1).encode()
 
 
 def read_reference(path: Path) -> Reference | None:
-    """The reference in a record; None where there is none, or it cannot be understood."""
+    """Read a reference; None if there is none, or it is damaged."""
     with suppress(OSError, ValueError):
         return decode_paths(read_file(path), Reference)
     return None

@@ -1,30 +1,27 @@
-"""Spans of bytes that have arrived.
-
-Ranges of a file: which bytes have arrived, and which streams are about to bring.
-"""
+"""Ranges of a file: the bytes that have arrived, and those that streams are downloading."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
-LARGE = 16 << 20  # bytes from which a span is for many to share; a smaller one for two
+LARGE = 16 << 20  # bytes from which a span is shared by many streams, not by two
 
 
 class Extents:
     """Disjoint ranges of offsets in ascending order: `[(0, 100), (200, 300)]`.
 
     Args:
-        *ranges: where each range begins and ends.
+        *ranges: start and stop of each range.
     """
 
     def __init__(self, *ranges: tuple[int, int]) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
+        self._ranges: list[tuple[int, int]] = []
         for start, stop in ranges:
             self.add(start, stop)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter(list(zip(self._starts, self._stops, strict=True)))
+        return iter(self._ranges[:])
 
     @property
     def front(self) -> int:
@@ -34,44 +31,40 @@ class Extents:
     @property
     def end(self) -> int:
         """The end of the last range."""
-        return self._stops[-1] if self._stops else 0
+        return self._ranges[-1][1] if self._ranges else 0
 
     @property
     def total(self) -> int:
         """Bytes in all ranges together."""
-        return sum(self._stops) - sum(self._starts)
+        return sum(stop - start for start, stop in self._ranges)
 
     def reach(self, start: int) -> int:
         """The end of the range that holds `start`, or `start` if none does."""
-        index = bisect_right(self._starts, start) - 1
-        return max(start, self._stops[index]) if index >= 0 else start
+        index = bisect_right(self._ranges, start, key=itemgetter(0)) - 1
+        return max(start, self._ranges[index][1]) if index >= 0 else start
 
     def add(self, start: int, stop: int) -> None:
         """Include `start` to `stop`; an empty range changes nothing."""
-        if start >= stop:
-            return
-        first, last = bisect_left(self._stops, start), bisect_right(self._starts, stop)
-        if first < last:
-            start = min(start, self._starts[first])
-            stop = max(stop, self._stops[last - 1])
-        self._starts[first:last], self._stops[first:last] = [start], [stop]
+        if start < stop:
+            first = bisect_left(self._ranges, start, key=itemgetter(1))
+            last = bisect_right(self._ranges, stop, key=itemgetter(0))
+            touching = self._ranges[first:last] or [(start, stop)]
+            merged = min(start, touching[0][0]), max(stop, touching[-1][1])
+            self._ranges[first:last] = [merged]
 
     def remove(self, start: int, stop: int) -> None:
-        """Leave out `start` to `stop`."""
+        """Exclude `start` to `stop`."""
         before = [(first, min(last, start)) for first, last in self]
         after = [(max(first, stop), last) for first, last in self]
-        rest = Extents(*before, *after)
-        self._starts, self._stops = rest._starts, rest._stops
+        self._ranges = sorted((first, last) for first, last in before + after if first < last)
 
     def gaps(self, end: int) -> Iterator[tuple[int, int]]:
-        """The ranges below `end` that are missing, in order."""
+        """Yield the missing ranges below `end`, in order."""
         position = 0
-        for start, stop in self:
+        for start, stop in [*self, (end, end)]:
             if position < min(start, end):
                 yield position, min(start, end)
             position = max(position, stop)
-        if position < end:
-            yield position, end
 
 
 class Span:
@@ -79,10 +72,10 @@ class Span:
 
     Attributes:
         start: offset of its first byte.
-        position: offset of the next byte to be written.
-        reserved: offset behind the bytes that are being written.
-        stop: offset behind its last byte, or None if the size of the file is unknown. It moves
-            nearer when another stream gets the rest.
+        position: offset of the next byte to write.
+        reserved: offset after the bytes that are being written.
+        stop: offset after its last byte, or None if the size of the file is unknown. It decreases
+            when another stream gets the rest.
         live: False once the allocator has taken the span back; further bytes are ignored.
     """
 
@@ -92,7 +85,7 @@ class Span:
 
     @property
     def full(self) -> bool:
-        """Whether nothing is left to write."""
+        """Whether all of it is written."""
         return not self.room(1)
 
     def room(self, size: int) -> int:
@@ -109,10 +102,10 @@ class SpanAllocator:
     and counts them as arrived. Nothing here touches a file or a thread; the caller holds a lock.
 
     Args:
-        arrived: the bytes that are there.
+        arrived: the bytes that have arrived.
 
     Attributes:
-        closed: whether no more spans are handed out.
+        closed: set to hand out no more spans.
     """
 
     def __init__(self, arrived: Extents) -> None:
@@ -127,17 +120,17 @@ class SpanAllocator:
 
     @property
     def settled(self) -> bool:
-        """Whether no byte is on its way to a span that was taken back."""
+        """Whether no bytes are being written to a span that was taken back."""
         return all(span.live for span in self._spans)
 
     def claim(self, size: int | None, most: int | None = None) -> Span | None:
-        """Hand out the first part of the file that is missing and not claimed.
+        """Hand out the first missing part of the file that is not claimed.
 
         If every missing byte is claimed and `most` is given, shorten the largest span and hand out
-        what it loses.
+        the rest of it.
 
         Args:
-            size: of the whole file; None if it is unknown, and then only one stream fills it.
+            size: of the whole file; None if unknown, and then only one stream fills it.
             most: bytes of the span at most.
         """
         if self.closed:
@@ -179,7 +172,7 @@ class SpanAllocator:
         return count
 
     def fill(self, span: Span, count: int) -> bool:
-        """End a write that `reserve` began; returns whether its `count` bytes have arrived."""
+        """End a write that `reserve` began; returns whether its `count` bytes count as arrived."""
         start, span.position = span.position, span.position + count
         span.reserved = span.position
         if span.live:
@@ -200,8 +193,3 @@ class SpanAllocator:
             span.live = False
             if span.reserved == span.position:
                 self.release(span)
-
-    def close(self) -> None:
-        """Revoke every span, and hand out no more."""
-        self.closed = True
-        self.revoke()

@@ -1,7 +1,4 @@
-"""The store: the cache of one user, with the read-only layers below it, and pins.
-
-The cache of one user, with the read-only layers below it.
-"""
+"""The cache of a user, with the read-only layers below it; and pins."""
 
 import os
 import shutil
@@ -15,7 +12,7 @@ from typing import Any
 from dshub.cache import paths as layout
 from dshub.cache.disk import disk_faults, refuse_links
 from dshub.cache.files import is_foreign, replace_file
-from dshub.cache.journal import arrived, claim, remains
+from dshub.cache.journal import arrived, beside, claim, remains
 from dshub.cache.locks import Waiting, lock
 from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.partial import Partial
@@ -26,23 +23,23 @@ from dshub.errors import DshubError, Vanished
 
 
 def _regular_size(path: Path) -> int | None:
-    """Bytes of a regular file; None where there is none, or its folder is closed to this user."""
-    try:
+    """Bytes of a regular file; None for anything else, and in folders closed to this user."""
+    with suppress(OSError):
         status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+        if stat.S_ISREG(status.st_mode):
+            return status.st_size
+    return None
 
 
 class Store:
-    """Finds what is kept, and publishes what is new.
+    """Finds files and tables of a cache, and publishes new ones.
 
     Args:
-        root: the folder that is written to; made when something is first written.
-        layers: read-only caches searched after it.
-        patience: seconds without progress of another process that is writing the same thing,
-            before the work is done a second time under a private name.
-        tagged: put a CACHEDIR.TAG into it, which tells backup programs to pass by.
+        root: the folder to write to; created when something is first written.
+        layers: read-only caches, searched after it.
+        patience: seconds to wait for another process that writes the same file or table without
+            progress, before doing the work again under a private name.
+        tagged: write a CACHEDIR.TAG, so that backup programs skip the folder.
     """
 
     def __init__(
@@ -61,24 +58,26 @@ class Store:
         """The folders searched, in order."""
         return [self.root, *self.layers]
 
+    def _candidates(self, relative: PurePosixPath) -> Iterator[Path]:
+        """Paths to look at. Files of a layer that this user may not read are skipped."""
+        yield self.root / relative
+        for layer in self.layers:
+            if os.access(layer / relative, os.R_OK):
+                yield layer / relative
+
     def find(self, relative: PurePosixPath) -> Path | None:
-        """The first layer's path of that relative name, or None."""
-        for place in self.places:
-            path = place / relative
-            if os.path.lexists(path) and self._may_read(place, path):
-                return path
-        return None
+        """Find a file by its path in the cache; None if there is none."""
+        return next((path for path in self._candidates(relative) if os.path.lexists(path)), None)
 
     def blob(self, digest: Digest, size: int | None = None) -> Path | None:
-        """The verified file with that checksum, or None.
+        """Find the verified file with a checksum; None if there is none.
 
-        It may lie outside of the cache, where it was imported so. A file that is no regular
-        file, or whose size differs from `size`, is no hit: something outside dshub has changed it.
+        It can be an imported file outside the cache. A file that is not a regular one, or whose
+        size differs from `size`, is a miss: something outside dshub modified it.
         """
-        for place in self.places:
-            path = place / layout.blob_path(digest)
-            there = _regular_size(path)
-            if there is not None and size in {None, there} and self._may_read(place, path):
+        for path in self._candidates(layout.blob_path(digest)):
+            actual = _regular_size(path)
+            if actual is not None and size in {None, actual}:
                 return path
         reference = self.reference(digest)
         if reference is not None and size in {None, reference.size} and not reference.fault:
@@ -86,37 +85,29 @@ class Store:
         return None
 
     def reference(self, digest: Digest) -> Reference | None:
-        """Where a file with that checksum was imported that stays outside; also if it is gone."""
+        """Read the reference to a file outside the cache, even if that file is gone."""
         path = self.find(layout.reference_path(digest))
         return read_reference(path) if path is not None else None
 
     def is_foreign(self, path: Path, digest: Digest) -> bool:
-        """Whether another user put a file here, or the note that says where it lies.
+        """Whether another user put a file, or the reference to it, into the cache.
 
-        Root is trusted: it can change every file, and often keeps the cache of a site.
+        Root is trusted: it can change every file, and often maintains the cache of a site.
         """
-        note = self.find(layout.reference_path(digest))
+        reference = self.find(layout.reference_path(digest))
         inside = any(path.is_relative_to(place) for place in self.places)
         with suppress(FileNotFoundError):
-            return is_foreign(path if inside or note is None else note)
+            return is_foreign(path if inside or reference is None else reference)
         return False
 
     def refer(self, digest: Digest, reference: Reference) -> None:
-        """Note that a file with that checksum lies outside; raises StoreError."""
+        """Write a reference to a file outside the cache; raises StoreError."""
         self.write_text(layout.reference_path(digest), reference.encoded())
 
     def table(self, name: str, key: str) -> Path | None:
-        """The folder of a prepared table, or None."""
-        for place in self.places:
-            path = place / layout.table_path(name, key)
-            label = path / "table.json"
-            if _regular_size(label) is not None and self._may_read(place, label):
-                return path
-        return None
-
-    def _may_read(self, place: Path, path: Path) -> bool:
-        """Whether a file of a layer is for this user; of the own cache, reading it says why not."""
-        return place == self.root or os.access(path, os.R_OK)
+        """Find the folder of a prepared table; None if there is none."""
+        records = self._candidates(layout.table_path(name, key) / layout.TABLE_FILE)
+        return next((path.parent for path in records if _regular_size(path) is not None), None)
 
     @contextmanager
     def partial(
@@ -126,38 +117,38 @@ class Store:
         *,
         waiting: Callable[[Waiting], None] = lambda _: None,
     ) -> Iterator[Partial]:
-        """The partial download of a file, locked against other processes where locks work.
+        """Open the partial download of a file, locked against other processes where locks work.
 
-        What an earlier process left is taken over. The bytes are written under a name that is
-        this process's alone, so that a lock that lies costs bandwidth and nothing else; when the
-        block ends without a publication, they are left for the next process.
+        It continues what an earlier process left. The bytes are written under a name of this
+        process's own, so a lock that does not work costs bandwidth only. Unless they are
+        published, they are left for the next process.
 
         Args:
             digest: of the file.
-            size: of the file in bytes, where it is known.
-            waiting: told for whom this process waits.
+            size: of the file in bytes, if known.
+            waiting: called with the process that this one waits for.
         """
         resting = self.root / layout.partial_path(digest)
 
         def done() -> bool:
             return self.blob(digest, size) is not None
 
-        with self._lock(resting, done=done, waiting=waiting) as owned:
+        with self._lock(resting, done=done, waiting=waiting) as locked:
             with Partial(claim(resting), digest) as partial:
                 try:
                     yield partial
                 finally:
                     partial.leave(resting)
-            if owned and done():
-                # whoever got this lock in the meantime looks for the file before all else
+            if locked and done():
+                # a process that gets this lock now looks for the file first
                 with suppress(OSError):
                     resting.with_name(f"{resting.name}.lock").unlink()
 
     def kept(self, digest: Digest) -> int:
-        """Bytes of an unfinished download that the next one will go on with."""
+        """Bytes of an unfinished download that the next one will continue."""
         with suppress(OSError):
-            left = remains(self.root / layout.partial_path(digest))
-            return max(map(arrived, left), default=0)
+            resting = self.root / layout.partial_path(digest)
+            return max(map(arrived, remains(resting, beside(resting))), default=0)
         return 0
 
     def _lock(self, path: Path, **options: Any) -> AbstractContextManager[bool]:
@@ -171,25 +162,29 @@ class Store:
         *,
         waiting: Callable[[Waiting], None] = lambda _: None,
     ) -> AbstractContextManager[bool]:
-        """Hold the lock of a table that is about to be made; see `dshub.cache.locks`."""
+        """Hold the lock of a table to prepare; see `dshub.cache.locks`."""
         path = self.root / layout.PARTIAL / f"table-{key}"
         return self._lock(path, done=lambda: self.table(name, key) is not None, waiting=waiting)
 
     def publish(self, partial: Partial) -> Path:
-        """Move a partial whose bytes were checked to its final name, and return that."""
-        target = self.root / layout.blob_path(partial.digest)
-        self._make(target.parent)
-        if target.is_dir() and not target.is_symlink():
-            self.set_aside(target)
+        """Move a partial download whose bytes were checked to its final path, and return that."""
+        target = self._vacant(partial.digest)
         partial.publish(target)
         self._rejected(partial.digest).unlink(missing_ok=True)
         return target
 
-    def reject(self, partial: Partial) -> Path:
-        """Keep bytes that are not the published ones where a person can look at them.
+    def _vacant(self, digest: Digest) -> Path:
+        """The path for a new file; a folder in its place is moved away."""
+        target = self.root / layout.blob_path(digest)
+        self._make(target.parent)
+        if target.is_dir() and not target.is_symlink():
+            self.set_aside(target)
+        return target
 
-        The last ones of a file are kept, until the file has arrived or `dshub cache` removes
-        them.
+    def reject(self, partial: Partial) -> Path:
+        """Move wrong bytes to a place where a person can look at them.
+
+        The latest ones of a file are kept, until the file arrives or `dshub cache` removes them.
         """
         aside = self._rejected(partial.digest)
         if aside.is_dir() and not aside.is_symlink():
@@ -201,43 +196,36 @@ class Store:
         return self.root / layout.PARTIAL / f"rejected-{digest.hex}"
 
     def damaged(self, digest: Digest, size: int | None) -> Path | None:
-        """Content of a file that was found damaged: put aside, or not of its size where it lies."""
-        place = layout.blob_path(digest)
-        aside, final = self._aside(place), self.root / place
-        if aside.is_file() and not aside.is_symlink():
+        """Find damaged bytes of a file: moved away, or of another size than `size`."""
+        relative = layout.blob_path(digest)
+        aside, final = self._aside(relative), self.root / relative
+        if _regular_size(aside) is not None:
             return aside
-        if final.is_file() and not final.is_symlink() and final.stat().st_size != size:
-            return final
-        return None
+        return final if _regular_size(final) not in {None, size} else None
 
     def salvage(self, partial: Partial, size: int | None) -> bool:
-        """Take what was found damaged of a file for what has arrived of it, if there is any."""
+        """Continue from damaged bytes of a file; False if there are none."""
         path = self.damaged(partial.digest, size)
-        if path is None:
-            return False
-        partial.replace(path)
-        return True
+        if path is not None:
+            partial.replace(path)
+        return path is not None
 
     def take(self, path: Path, digest: Digest) -> None:
-        """Move a file of the cache's file system, whose bytes were checked, under its checksum."""
-        target = self.root / layout.blob_path(digest)
-        self._make(target.parent)
-        if target.is_dir() and not target.is_symlink():
-            self.set_aside(target)
+        """Publish a file of the cache's file system whose bytes were checked."""
+        target = self._vacant(digest)
         with disk_faults(target, "write"):
             path.replace(target)
 
     def adopt(self, path: Path) -> Digest:
-        """Move a finished file of ours, from the cache's own file system, under its checksum."""
+        """Publish a finished file of the cache's file system, and return its checksum."""
         digest = Digest.of_file(path)
         self.take(path, digest)
         return digest
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty folder on the cache's file system, gone when the block ends."""
-        folder = self.root / layout.PARTIAL / own_name("scratch")
-        self._make(folder.parent)
+        """Make an empty folder on the cache's file system, removed after the block."""
+        folder = self.scratch_folder() / own_name("scratch")
         with disk_faults(folder, "write"):
             folder.mkdir()
         try:
@@ -246,48 +234,44 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def scratch_folder(self) -> Path:
-        """A folder on the cache's file system, for files that have no name in it."""
+        """The folder on the cache's file system for temporary files."""
         folder = self.root / layout.PARTIAL
         self._make(folder)
         return folder
 
     @contextmanager
     def new_table(self, name: str, key: str, *, orphans: bool = False) -> Iterator[Path]:
-        """A folder that becomes the table when the block ends well, and goes otherwise.
+        """Make a folder that becomes the table when the block ends without an error.
 
-        It is empty, or has what a killed process finished. A person's interruption leaves it to
-        the next process, if it has a journal. If another process has published the same table
-        meanwhile, its table stays.
+        It is empty, or has what a killed process finished. On Ctrl-C it is left for the next
+        process, if it has a journal. A table that another process has published meanwhile stays.
 
         Args:
             name: of the dataset.
             key: of the recipe.
-            orphans: take over what killed processes left of this table: only while a lock is
-                held.
+            orphans: take over what killed processes left of this table. Requires its lock.
         """
-        folder = self.root / layout.PARTIAL / own_name(f"table-{key}")
+        folder = self.scratch_folder() / own_name(f"table-{key}")
         target = self.root / layout.table_path(name, key)
-        self._make(folder.parent)
         if not (orphans and self._adopt_table(folder, key)):
             with disk_faults(folder, "write"):
                 folder.mkdir()
+        leave = False
         try:
             yield folder
             with disk_faults(target, "write"):
                 self._publish_table(folder, target)
         except KeyboardInterrupt:
-            if not (folder / layout.JOURNAL).is_file():
+            leave = (folder / layout.JOURNAL).is_file()
+            raise
+        finally:
+            if not leave:
                 shutil.rmtree(folder, ignore_errors=True)
-            raise
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
 
     def _adopt_table(self, folder: Path, key: str) -> bool:
-        """Take over what a killed process has of a table, if it is of use; the rest goes.
+        """Take over the largest unfinished table of a killed process, and remove the others.
 
-        Not from another user: the journal alone says what the rows are.
+        Those of other users are not used: only the journal says what the rows are.
         """
         left = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
         sizes = {path: _regular_size(path / layout.JOURNAL) for path in left}
@@ -300,28 +284,27 @@ class Store:
         return folder.is_dir()
 
     def _publish_table(self, folder: Path, target: Path) -> None:
-        if os.path.lexists(target) and not (target / "table.json").is_file():
+        record = target / layout.TABLE_FILE
+        if os.path.lexists(target) and not record.is_file():
             self.set_aside(target)
         self._make(target.parent)
         try:
             folder.rename(target)
         except OSError:
-            if not (target / "table.json").is_file():
+            if not record.is_file():
                 raise
 
     def write_text(self, relative: PurePosixPath, data: bytes) -> Path:
         """Publish a small file by rename, and return its path."""
         target = self.root / relative
         self._make(target.parent)
-        temporary = self.root / layout.PARTIAL / own_name("text")
-        self._make(temporary.parent)
         with disk_faults(target, "write"):
-            replace_file(target, data, temporary)
+            replace_file(target, data, self.scratch_folder() / own_name("text"))
         return target
 
     @contextmanager
     def using(self, paths: Iterable[Path]) -> Iterator[None]:
-        """Turn an error inside the block into Vanished if a path is gone.
+        """Turn an error inside the block into Vanished if one of the paths is gone.
 
         `dshub cache` in another process can remove a file between finding and opening it.
         """
@@ -335,15 +318,15 @@ class Store:
             raise
 
     def touch(self, path: Path) -> None:
-        """Note that a raw file, or a table's folder, is used now: `dshub cache` goes by it.
+        """Mark a raw file, or the folder of a table, as used now; never an error.
 
-        Only in the folder that is written to, as well as it goes, and never an error.
+        Files of read-only layers are not touched.
         """
         if path.is_relative_to(self.root):
             touch(path)
 
     def set_aside(self, path: Path) -> Path:
-        """Move damaged content away from its final name, where a person can look at it."""
+        """Move damaged content to a place where a person can look at it."""
         aside = self._aside(path.relative_to(self.root))
         self._make(aside.parent)
         with disk_faults(path, "move"):
@@ -359,7 +342,7 @@ class Store:
         return self.root / layout.PARTIAL / f"damaged-{'-'.join(relative.parts[1:])}"
 
     def free(self) -> int | None:
-        """Bytes free for the cache, or None where the system does not tell."""
+        """Bytes free for the cache; None if unknown."""
         for folder in (self.root, *self.root.parents):
             with suppress(OSError):
                 return shutil.disk_usage(folder).free
@@ -370,8 +353,7 @@ class Store:
             refuse_links(self.root, folder)
             if folder.is_dir():
                 return
-            if not self.root.is_dir():
-                self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
             tag = self.root / layout.CACHEDIR_FILE
             if self._tagged:
                 with suppress(FileExistsError), tag.open("xb") as file:
@@ -380,33 +362,33 @@ class Store:
 
 
 def pinned(store: Store) -> set[str]:
-    """The names that are pinned in the cache that is written to."""
+    """The names of pinned datasets; layers have no pins."""
     bucket = store.root / layout.PINS
-    found = bucket.rglob(f"*{layout.PIN_SUFFIX}")
     return {
         path.relative_to(bucket).as_posix().removesuffix(layout.PIN_SUFFIX)
-        for path in found
+        for path in bucket.rglob(f"*{layout.PIN_SUFFIX}")
         if path.is_file() and layout.is_ours(path.relative_to(store.root))
     }
 
 
 def pin(store: Store, name: str) -> None:
-    """Pin a dataset; one that is pinned stays so.
+    """Pin a dataset, if it is not pinned yet.
 
     Raises:
         StoreError: the cache cannot be written.
     """
     if name not in pinned(store):
-        words = f"pinned {time.strftime('%Y-%m-%d %H:%M:%S')}; `dshub cache unpin {name}` ends it\n"
-        store.write_text(layout.pin_path(name), words.encode())
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        text = f"pinned {now}; remove with `dshub cache unpin {name}`\n"
+        store.write_text(layout.pin_path(name), text.encode())
 
 
 def unpin(store: Store, name: str) -> None:
-    """Let a dataset go again.
+    """Remove the pin of a dataset, if there is one.
 
     Raises:
         StoreError: the cache cannot be written.
     """
     path = store.root / layout.pin_path(name)
-    with disk_faults(path, "remove"), suppress(FileNotFoundError):
-        path.unlink()
+    with disk_faults(path, "remove"):
+        path.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
-"""What a cache holds, how much of the disk each part takes, and when it was last used.
+"""What a cache holds, how much of the disk it takes, and when it was last used.
 
-When a raw file was used is its time of access, which `touch` sets, since many file systems keep
-none by themselves. Its time of change stays as it is: servers make entity tags of it, and copying
-programs compare it. A table is used when it is opened. Its `table.json` is read by listings too,
-so there the time of change tells, which no reading moves.
+The last use of a raw file is its access time, which `touch` sets because many file systems do not
+maintain it. Its modification time does not change: servers derive entity tags from it, and copying
+programs compare it. The last use of a table is the modification time of its `table.json`, which
+listings read too.
 """
 
 import os
@@ -20,23 +20,23 @@ from dshub.cache.owners import is_orphan, owner
 
 Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
 
-OFTEN = 60.0  # seconds within which a second use is not worth a write to the disk
-BLOCK = 4096  # bytes: a smaller file has no holes, though a file system may count 0 blocks for it
+OFTEN = 60.0  # seconds within which a second use is not written to the disk
+BLOCK = 4096  # bytes: smaller files have no holes, though a file system may count 0 blocks
 
 
 @dataclass(frozen=True)
 class Usage:
-    """One thing in the cache.
+    """An item of a cache.
 
     Attributes:
-        kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest, note of what was `imported` and lies elsewhere, or something
-            `other` that dshub did not make.
-        name: checksum of a raw file or of one that lies elsewhere, dataset of a table, dataset
-            and layout of an import, place in the cache of something other, file name otherwise.
-        path: where it lies.
-        size: bytes; of something partial without the holes in its files.
-        used: seconds since the epoch at which it was last used.
+        kind: a `raw` upstream file, a `prepared` table, a `partial` download or leftover, the
+            manifest of `synthetic` data, a record of an `imported` file or dataset outside the
+            cache, or something `other` that dshub did not write.
+        name: checksum of a raw or referenced file, dataset of a table, dataset and layout of an
+            import, path of something other, else the file name.
+        path: where it is.
+        size: bytes; of something partial, without the holes in its files.
+        used: when it was last used, in seconds since the epoch.
     """
 
     kind: Kind
@@ -47,17 +47,14 @@ class Usage:
 
 
 def usage(root: Path) -> Iterator[Usage]:
-    """Everything in a cache, buckets in a fixed order; an absent cache holds nothing.
+    """List everything in a cache, by bucket.
 
-    What vanishes while one looks, or cannot be looked at, is left out. Of small files that take
-    no space worth mentioning, such as pins, only those count that dshub did not make.
+    Items that vanish meanwhile, or cannot be read, are left out. So are dshub's own small files,
+    such as pins.
     """
     yield from _bucket(root, layout.BLOBS, "raw", lambda path: path.name)
     yield from _tables(root)
-    for path in _entries(root / layout.PARTIAL):
-        if not path.name.endswith(".lock"):
-            with suppress(OSError):
-                yield _partial(root, path)
+    yield from _partials(root)
     yield from _bucket(root, layout.SYNTHETIC, "synthetic", lambda path: path.as_posix())
     yield from _bucket(root, layout.REFERENCES, "imported", lambda path: path.stem)
     yield from _bucket(
@@ -68,18 +65,18 @@ def usage(root: Path) -> Iterator[Usage]:
 
 
 def touch(path: Path) -> None:
-    """Note that a raw file, or the table in a folder, is used now; never an error."""
+    """Mark a raw file, or the table in a folder, as used now; never an error."""
     with suppress(OSError):
         if path.is_dir():
             path = path / layout.TABLE_FILE
-            if _differs(path.stat().st_mtime):
+            if _is_past(path.stat().st_mtime):
                 os.utime(path)
-        elif _differs(_used(path.stat())):
+        elif _is_past(_used(path.stat())):
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
-def _differs(used: float) -> bool:
-    """Whether that is another time than now; one to come is of a clock that was set back."""
+def _is_past(used: float) -> bool:
+    """Whether a use is not now; a future one is from before the clock was set back."""
     return abs(time.time() - used) > OFTEN
 
 
@@ -90,10 +87,10 @@ def _used(status: os.stat_result) -> float:
 def _bucket(
     root: Path, bucket: str, kind: Kind | None, name: Callable[[PurePath], str]
 ) -> Iterator[Usage]:
-    """The files of a bucket: dshub's own, unless `kind` is None, and others.
+    """List the files of a bucket: those of dshub, unless `kind` is None, and others.
 
     Args:
-        name: makes the name of a file of dshub's from its path in the bucket.
+        name: returns the name of a file of dshub for its path in the bucket.
     """
     for parent, _, files in _walk(root / bucket):
         for path in (parent / file for file in files):
@@ -110,11 +107,15 @@ def _file(kind: Kind, name: str, path: Path) -> Iterator[Usage]:
         yield Usage(kind, name, path, status.st_size, _used(status))
 
 
-def _table(folder: Path, name: str) -> Usage:
-    statuses = {path.name: path.lstat() for path in _files(folder)}
-    told = statuses.get(layout.TABLE_FILE) or folder.lstat()
-    size = sum(status.st_size for status in statuses.values())
-    return Usage("prepared", name, folder, size, told.st_mtime)
+def _partials(root: Path) -> Iterator[Usage]:
+    try:
+        paths = sorted((root / layout.PARTIAL).iterdir())
+    except OSError:
+        return
+    for path in paths:
+        if not path.name.endswith(".lock"):
+            with suppress(OSError):
+                yield _partial(root, path)
 
 
 def _partial(root: Path, path: Path) -> Usage:
@@ -128,26 +129,18 @@ def _partial(root: Path, path: Path) -> Usage:
 
 
 def _on_disk(status: os.stat_result) -> int:
-    """Bytes of a file without its holes: a download that began at several places has some."""
+    """Bytes of a file without holes, which downloads have that arrive in several places."""
     blocks: int | None = getattr(status, "st_blocks", None)  # Windows does not tell
     return status.st_size if blocks is None else min(status.st_size, max(blocks * 512, BLOCK))
 
 
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
-
-
 def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        yield from (Path(parent, file) for file in sorted(files))
+    for parent, _, files in os.walk(folder):
+        yield from (Path(parent, file) for file in files)
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Every folder with the names of its folders, which may be cleared, and of its files.
+    """Walk folders, with the names of their folders, which can be cleared, and of their files.
 
     A hidden folder, such as a system's trash, counts as a file and is not entered.
     """
@@ -158,7 +151,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 
 def _tables(root: Path) -> Iterator[Usage]:
-    """Every table, and what else lies among them."""
+    """List tables, and other files among them."""
     top = root / layout.TABLES
     for folder, folders, files in _walk(top):
         if layout.is_table(folder.relative_to(top), folders, files):
@@ -170,22 +163,29 @@ def _tables(root: Path) -> Iterator[Usage]:
                 yield from _file("other", path.relative_to(root).as_posix(), path)
 
 
+def _table(folder: Path, name: str) -> Usage:
+    statuses = {path.name: path.lstat() for path in _files(folder)}
+    marker = statuses.get(layout.TABLE_FILE) or folder.lstat()
+    size = sum(status.st_size for status in statuses.values())
+    return Usage("prepared", name, folder, size, marker.st_mtime)
+
+
 Holder = Literal["nobody", "dead", "alive", "unknown"]
 Sort = Literal["download", "rejected", "damaged", "table", "scratch", "text", "removed", "other"]
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """One entry.
+    """An entry of `partial-v1`.
 
     Attributes:
-        sort: an unfinished `download`; bytes `rejected` in place of a file; content found
-            `damaged` and put aside; a `table`, a `scratch` folder or a small `text` under way;
-            content that is being `removed`; or something `other` that dshub did not make.
-        of: checksum of the file (download, rejected), key (table), or the old path with `-` in
-            place of `/` (damaged); else empty.
-        holder: what became of the process whose name it bears: `nobody` where it bears none,
-            `unknown` of a process of another machine, which cannot be asked.
+        sort: an unfinished `download`; `rejected` bytes of a file; `damaged` content that was
+            moved away; an unfinished `table`, `scratch` folder or small `text`; content being
+            `removed`; or something `other` that dshub did not write.
+        of: checksum of the file (download, rejected), key (table), or the old path with `-` for
+            `/` (damaged); else empty.
+        holder: state of the process in its name: `nobody` if there is none, `unknown` for a
+            process of another machine, which cannot be asked.
     """
 
     sort: Sort
@@ -194,26 +194,26 @@ class Leftover:
 
 
 def leftover(path: Path) -> Leftover:
-    """What an entry is."""
-    held = _holder(path)
-    stem = path.name if held == "nobody" else path.name.partition(".")[0]
+    """Tell what an entry of `partial-v1` is, by its name."""
+    holder = _holder(path)
+    stem = path.name if holder == "nobody" else path.name.partition(".")[0]
     checksum = re.fullmatch(r"(?:md5-)?([0-9a-f]{32}|[0-9a-f]{64})", stem)
     if checksum is not None:
-        return Leftover("download", checksum[1], held)
+        return Leftover("download", checksum[1], holder)
     word, _, of = stem.partition("-")
-    match word, held:
+    match word, holder:
         case ("rejected" | "damaged") as sort, _:
-            return Leftover(sort, of, held)
+            return Leftover(sort, of, holder)
         case ("table" | "scratch" | "text" | "removed") as sort, "dead" | "alive" | "unknown":
-            return Leftover(sort, of, held)
+            return Leftover(sort, of, holder)
         case _:
-            return Leftover("other", "", held)
+            return Leftover("other", "", holder)
 
 
 def _holder(path: Path) -> Holder:
-    found = owner(path)
-    if found is None:
+    process = owner(path)
+    if process is None:
         return "nobody"
     if is_orphan(path):
         return "dead"
-    return "unknown" if found[0] else "alive"
+    return "unknown" if process[0] else "alive"

@@ -31,7 +31,7 @@ from dshub.download.transports import Transports
 from dshub.download.transports.http import certificates
 from dshub.errors import StoreError, TransportError
 from dshub.hub.hub import Hub
-from dshub.mirrors.mirrors import Mirrors
+from dshub.mirrors.reading import Mirrors
 from dshub.progress import size
 from dshub.settings import Settings
 

@@ -1,8 +1,8 @@
 """`dshub mirror`: write, update or verify a mirror."""
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from dshub.cli._answer import Answer, answering
 from dshub.display import shown_url
 from dshub.errors import ManifestError, ManualStepError, MissingExtraError, UnknownNameError
 from dshub.hub.hub import Hub
-from dshub.mirrors.checking import Pruning, read_index, verify
-from dshub.mirrors.destinations import Destination
-from dshub.mirrors.folder import FolderDestination, open_destination
+from dshub.mirrors.checking import read_index, verify
+from dshub.mirrors.destinations import Destination, FolderDestination, open_destination
 from dshub.mirrors.signing import Signer
-from dshub.mirrors.writing import LeftOut, Mirroring, Options, Plan, Report, choose
+from dshub.mirrors.writing import Mirroring, Options, Piece, Plan, Report, choose
 from dshub.progress import Task, size
 from dshub.progress import choose as choose_progress
 from dshub.settings import Settings
@@ -33,13 +32,9 @@ class Rate(_amounts.Size):
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Bytes a second; at 0 a mirror would never be complete."""
+        """Convert a text; 0 is refused, because a mirror would never be complete."""
         rate = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
-        if rate < 1:
-            self.fail(
-                f"{value!r} is not a rate such as 5MB/s; without the option there is no limit"
-            )
-        return rate
+        return rate or self.fail(f"{value!r} is not a rate such as 5MB/s; omit it for no limit")
 
 
 @click.command()
@@ -103,23 +98,25 @@ def command(
     if verifying:
         return _verify(dest)
     hub, place = Hub(), open_destination(dest)
-    signer = Signer(sign) if sign else None
-    options = Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
     request = hub.resolve(hub.names() if everything else names, as_published=True)
-    chosen, left = choose(request.named, hub.registry, deny=deny, restricted=restricted)
-    mirroring = Mirroring(place, hub, options)
+    chosen, left_out = choose(request.named, hub.registry, deny=deny, restricted=restricted)
+    signer = Signer(sign) if sign else None
+    mirroring = Mirroring(
+        place, hub, Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
+    )
     plan = mirroring.plan(chosen)
-    _announce(place, plan, left)
+    _announce(place, plan, left_out)
+    data = _plan_data(plan, left_out)
     if dry_run:
-        return Answer(_planned(plan, left), _pieces(plan))
-    _confirm(plan.pruning, yes=yes)
+        return Answer(data, _plan_text(plan))
+    _confirm(plan, yes=yes)
     report = mirroring.run(plan)
-    pages = None if no_pages else _write_pages(hub, place)
-    data = {**_planned(plan, left), **_reported(report), "pages": pages}
+    data["pages"] = None if no_pages else _write_pages(hub, place)
+    data |= {**vars(report), "errors": list(map(str, report.errors))}
     manual = [error for error in report.errors if everything and isinstance(error, ManualStepError)]
     error = next((error for error in report.errors if error not in manual), None)
     notes = [f"left out: {error}" for error in manual]
-    return Answer(data, _done(place, hub, report), notes, error=error)
+    return Answer(data, _report_text(place, hub, report), notes, error=error)
 
 
 def _check(dest: str, names: Sequence[str], *, everything: bool, verifying: bool) -> None:
@@ -141,29 +138,26 @@ def _verify(dest: str) -> Answer:
     others = sum(item.state == "other" for item in files)
     rows = [[_screen.colored(item.state, "red"), item.name, item.of, item.detail] for item in wrong]
     notes = [f"{len(files) - len(wrong) - others} files intact, {len(wrong)} not"]
-    notes += [f"ignored {counted(others, 'file')} not made by dshub"] if others else []
+    notes += [f"ignored {counted(others, 'file')} not written by dshub"] if others else []
     names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
     if names:
         repair = f"dshub mirror {shlex.quote(shown_url(dest))} {' '.join(names)}"
         notes.append(f"hint: `{repair}` restores them")
-    data = {"files": [asdict(item) for item in files], "wrong": len(wrong)}
+    data = {"files": [vars(item) for item in files], "wrong": len(wrong)}
     return Answer(data, _screen.columns(rows) if rows else "", notes, DAMAGED if wrong else 0)
 
 
-def _announce(place: Destination, plan: Plan, left: Sequence[LeftOut]) -> None:
-    """Sizes and free space, before the first byte."""
-    for item in left:
-        _screen.note(f"left out: {item.name}, for {item.reason}")
-    parts = [
-        f"{counted(len(plan.missing), 'file')} to fetch, {size(plan.to_fetch)}",
-        f"{len(plan.kept)} from the cache",
-        f"{len(plan.there)} there already",
-    ]
+def _announce(place: Destination, plan: Plan, left_out: Mapping[str, str]) -> None:
+    """Print sizes and free space before the first byte."""
+    for name, reason in left_out.items():
+        _screen.note(f"left out: {name}, because {reason}")
     unknown = sum(piece.job.resource.size is None for piece in plan.missing)
-    if unknown:
-        parts[0] += f" and {unknown} of unknown size"
-    datasets = counted(len(plan.chosen), "dataset")
-    _screen.note(f"{datasets}: {', '.join(parts)}")
+    _screen.note(
+        f"{counted(len(plan.chosen), 'dataset')}: "
+        f"{counted(len(plan.missing), 'file')} to fetch, {size(plan.to_fetch)}"
+        f"{f' and {unknown} of unknown size' if unknown else ''}, "
+        f"{len(plan.cached)} from the cache, {len(plan.there)} there already"
+    )
     tables = f", tables {size(plan.tables)}" if plan.tables else ""
     free = f"; {size(plan.free)} are free in {place.title}" if plan.free is not None else ""
     _screen.note(f"to be written: {size(plan.writes)}{tables}{free}")
@@ -172,18 +166,18 @@ def _announce(place: Destination, plan: Plan, left: Sequence[LeftOut]) -> None:
         _screen.note(f"to be removed: {files}, {size(plan.pruning.size)}")
 
 
-def _confirm(pruning: Pruning, *, yes: bool) -> None:
+def _confirm(plan: Plan, *, yes: bool) -> None:
     _removing.confirm(
-        _pruned(pruning) if pruning.sizes else "",
-        bytes_=pruning.size,
-        everything=pruning.everything,
-        irreplaceable=pruning.irreplaceable,
+        _removals(plan),
+        bytes_=plan.pruning.size,
+        everything=plan.pruning.everything,
+        irreplaceable=plan.pruning.irreplaceable,
         yes=yes,
     )
 
 
-def _planned(plan: Plan, left: Sequence[LeftOut]) -> dict[str, Any]:
-    def plain(pieces: Sequence[Any]) -> list[dict[str, Any]]:
+def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:
+    def files(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
         return [
             {
                 "dataset": piece.job.dataset,
@@ -196,10 +190,10 @@ def _planned(plan: Plan, left: Sequence[LeftOut]) -> dict[str, Any]:
 
     return {
         "datasets": [item.manifest.identifier for item in plan.chosen],
-        "left_out": [{"name": item.name, "reason": item.reason} for item in left],
-        "missing": plain(plan.missing),
-        "cached": plain(plan.kept),
-        "there": plain(plan.there),
+        "left_out": [{"name": name, "reason": reason} for name, reason in left_out.items()],
+        "missing": files(plan.missing),
+        "cached": files(plan.cached),
+        "there": files(plan.there),
         "size": plan.to_fetch,
         "writes": plan.writes,
         "tables": plan.tables,
@@ -208,57 +202,44 @@ def _planned(plan: Plan, left: Sequence[LeftOut]) -> dict[str, Any]:
     }
 
 
-def _pieces(plan: Plan) -> str:
-    states = [("fetch", plan.missing), ("from the cache", plan.kept), ("there", plan.there)]
+def _plan_text(plan: Plan) -> str:
+    states = [("fetch", plan.missing), ("from the cache", plan.cached), ("there", plan.there)]
     rows = [
         [state, piece.job.dataset, piece.job.name, size(piece.job.resource.size)]
         for state, pieces in states
         for piece in pieces
     ]
-    lines = [_screen.columns(rows, right=(3,))] if rows else []
-    return "\n".join([*lines, *([_pruned(plan.pruning)] if plan.pruning.sizes else [])])
+    return "\n".join(filter(None, [_screen.columns(rows, right=(3,)), _removals(plan)]))
 
 
-def _pruned(pruning: Pruning) -> str:
-    rows = [["remove", name, size(count)] for name, count in pruning.sizes.items()]
+def _removals(plan: Plan) -> str:
+    rows = [["remove", name, size(count)] for name, count in plan.pruning.sizes.items()]
     return _screen.columns(rows, right=(2,))
 
 
-def _reported(report: Report) -> dict[str, Any]:
-    return {
-        "listed": report.listed,
-        "taken": report.taken,
-        "fetched": report.fetched,
-        "changed": report.changed,
-        "removed": report.removed,
-        "errors": [str(error) for error in report.errors],
-    }
-
-
-def _done(place: Destination, hub: Hub, report: Report) -> str:
-    """The outcome, and how to use the mirror."""
-    ways = [f"{count} by {how}" for how, count in report.taken.items()]
+def _report_text(place: Destination, hub: Hub, report: Report) -> str:
+    """Describe the outcome, and how to use the mirror."""
+    files = [f"{count} by {how}" for how, count in report.taken.items()]
     if report.fetched:
-        ways.append(f"{report.fetched} fetched")
-    none = "no file could be had" if report.errors else "no file was missing"
-    lines = [f"files: {', '.join(ways)}" if ways else none]
+        files.append(f"{report.fetched} fetched")
+    nothing = "no file could be fetched" if report.errors else "no file was missing"
+    lines = [f"files: {', '.join(files)}" if files else nothing]
     if report.removed:
-        removed = counted(len(report.removed), "file")
-        lines.append(f"removed {removed} that nothing needs any more")
+        lines.append(f"removed {counted(len(report.removed), 'unneeded file')}")
     state = "lists" if report.changed else "listed already"
     datasets = counted(len(report.listed), "dataset")
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
-    if place.address in hub.settings.mirrors or not report.listed:
-        return "\n".join(lines)
-    setting = f"DSHUB_MIRROR={shlex.quote(shown_url(place.address))}"
-    return "\n".join([*lines, _screen.dim(f"{setting} dshub list")])
+    if report.listed and place.address not in hub.settings.mirrors:
+        setting = f"DSHUB_MIRROR={shlex.quote(shown_url(place.address))}"
+        lines.append(_screen.dim(f"{setting} dshub list"))
+    return "\n".join(lines)
 
 
 def _write_pages(hub: Hub, place: Destination) -> str | None:
-    """Write web pages of a mirror that is a folder; returns the first page.
+    """Write web pages of a mirror in a folder; returns the first page.
 
-    They show the mirror's own manifests: others may have published from another registry. Pages
-    are written again if another update changed the list meanwhile.
+    They show the manifests of the mirror, because others may have published from another registry.
+    Pages are written again if another update changed the index meanwhile.
 
     Raises:
         StoreError: the folder cannot be written, or holds another `index.html`.
@@ -269,34 +250,28 @@ def _write_pages(hub: Hub, place: Destination) -> str | None:
     registry = Registry([place.root / "registry"], built_in=False)
     first, shown = None, list[str]()
     while (names := _listed(place, registry)) and names != shown:
-        first, shown = _built(hub, registry, place.root, names), names
+        first, shown = _build_pages(hub, registry, place.root, names), names
     return first
 
 
 def _listed(place: Destination, registry: Registry) -> list[str]:
     """Datasets in the index whose manifests can be shown."""
-    index = read_index(place)
-    names = [entry.identifier for entry in index.datasets] if index is not None else []
-    return [name for name in names if _is_known(registry, name)]
+    index, names = read_index(place), []
+    for entry in index.datasets if index is not None else ():
+        with suppress(UnknownNameError, ManifestError):
+            names.append(registry.manifest(entry.identifier).identifier)
+    return names
 
 
-def _built(hub: Hub, registry: Registry, root: Path, names: list[str]) -> str | None:
+def _build_pages(hub: Hub, registry: Registry, root: Path, names: list[str]) -> str | None:
     """Write the pages; returns the first one, or None without Jinja2."""
     try:
         from dshub.publishing.site.build import build  # heavy, and needs an extra
 
-        built = build(registry, hub.store, root, names=names, progress=hub.progress)
+        site = build(registry, hub.store, root, names=names, progress=hub.progress)
     except MissingExtraError as error:
         _screen.note(f"no pages were written: {error.hint}")
         return None
-    for line in built.notes:
+    for line in site.notes:
         _screen.note(f"note: {line}")
-    return str(built.first)
-
-
-def _is_known(registry: Registry, name: str) -> bool:
-    try:
-        registry.manifest(name)
-    except (UnknownNameError, ManifestError):
-        return False
-    return True
+    return str(site.first)

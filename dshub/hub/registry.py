@@ -46,7 +46,7 @@ def make_registry(settings: Settings, progress: Progress | None = None) -> Regis
     if not settings.mirrors:
         return Registry(settings.registry, store=store)
     from dshub.cache.store import Store
-    from dshub.mirrors.mirrors import Mirrors
+    from dshub.mirrors.reading import Mirrors
     from dshub.mirrors.source import MirrorSource
 
     files = Store(settings.cache, settings.site_caches)

@@ -4,7 +4,6 @@ How a file that a person has comes into the store: copied, linked, or left where
 """
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import BinaryIO, Literal
 
 from dshub import archives
 from dshub.cache.disk import disk_faults
-from dshub.cache.files import open_file
+from dshub.cache.files import clone_file, open_file
 from dshub.cache.partial import Partial
 from dshub.cache.references import Reference
 from dshub.cache.store import Store
@@ -33,7 +32,6 @@ files up to `LARGE`, and refers to larger ones: nothing is risked, and nothing l
 Kept = Literal["copied", "cloned", "linked", "referenced", "unpacked", "cached"]
 
 LARGE = 1 << 30  # bytes of a file that is not worth a second copy
-_FICLONE = 0x40049409  # share a file's blocks: linux/fs.h
 
 
 def keep_file(
@@ -113,24 +111,10 @@ def _placed(store: Store, path: Path, digest: Digest, *, link: bool) -> bool:
         if link:
             os.link(path, target)
         else:
-            _clone(path, target)
+            clone_file(path, target)
         store.take(target, digest)
         return True
     return False
-
-
-def _clone(path: Path, target: Path) -> None:
-    """A second file that shares the blocks of the first until one is written to.
-
-    Raises:
-        OSError: the file system cannot do that.
-    """
-    if sys.platform != "linux":
-        raise OSError("known for Linux only")
-    import fcntl
-
-    with open_file(path, follow=True) as source, target.open("xb") as sink:
-        fcntl.ioctl(sink.fileno(), _FICLONE, source.fileno())
 
 
 def check_readable(path: Path) -> None:

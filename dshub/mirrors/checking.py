@@ -1,7 +1,4 @@
-"""Check a mirror byte by byte, and prune it.
-
-Reading a mirror again, every byte of it, without any network.
-"""
+"""Verify every byte of a mirror, and find the files that it does not need."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,14 +21,14 @@ State = Literal["ok", "missing", "damaged", "other"]
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found of one file of a mirror.
+    """The state of a file of a mirror.
 
     Attributes:
-        name: where it lies.
-        state: `ok`; `missing` where the index names it and it is not there; `damaged` where its
-            bytes are not those of its checksum; `other` of a file that dshub did not make.
-        detail: the fact behind the state.
-        of: a dataset that needs it; empty where none does.
+        name: its path in the mirror.
+        state: `ok`; `missing` if the index names it; `damaged` if its checksum is wrong; `other`
+            if dshub did not write it.
+        detail: more about the state.
+        of: a dataset that needs it; empty if none does.
     """
 
     name: str
@@ -41,10 +38,10 @@ class Checked:
 
 
 def read_index(place: Destination) -> Index | None:
-    """The index of a mirror; None where it has none.
+    """Read the index of a mirror; None if it has none.
 
     Raises:
-        ReadError, ChecksumError: it is damaged, or of a later schema.
+        ReadError, ChecksumError: it is damaged, or has a newer schema.
         StoreError: it cannot be read.
     """
     try:
@@ -55,37 +52,35 @@ def read_index(place: Destination) -> Index | None:
 
 
 def needed(index: Index) -> dict[str, tuple[BlobFacts, str]]:
-    """The bytes of every file that an index needs, and a dataset that it belongs to."""
-    found: dict[str, tuple[BlobFacts, str]] = {}
+    """The files that an index needs, each with a dataset that it belongs to."""
+    files: dict[str, tuple[BlobFacts, str]] = {}
     for entry in index.datasets:
-        name = entry.identifier
+        dataset = entry.identifier
         for facts in (*entry.files, entry.manifest):
-            found[blob_path(facts.checksum).as_posix()] = facts, name
+            files[blob_path(facts.checksum).as_posix()] = facts, dataset
         for table in entry.tables.values():
             folder = table_path(entry.name, table.key)
             for file, facts in table.files.items():
-                found[(folder / file).as_posix()] = facts, name
-        found[entry.registry_path] = entry.manifest, name
-    return found
+                files[(folder / file).as_posix()] = facts, dataset
+        files[entry.registry_path] = entry.manifest, dataset
+    return files
 
 
 def verify(
     place: Destination, *, keys: Sequence[Path] = (), advance: Callable[[int], object] = int
 ) -> Iterator[Checked]:
-    """Read everything in a mirror again, and compare it with its checksum.
+    """Read every file of a mirror that the index or its own name has a checksum for.
 
-    Looked at are the files that the index names, and all others that are named by a checksum;
-    files that dshub did not make are named.
-    What is damaged is moved to `partial-v1`, so that the next update brings it again; where that
-    is not allowed, it stays, and the detail says so.
+    Damaged files are moved to `partial-v1`, so that the next update writes them again. Where that
+    is not possible they stay, and the detail says so.
 
     Args:
         place: the mirror.
         keys: public keys, one of which must have signed the index.
-        advance: is told the bytes as they are read.
+        advance: called with the number of bytes read.
 
     Raises:
-        StoreError: something may not be read.
+        StoreError: a file cannot be read.
     """
     index = None
     try:
@@ -97,46 +92,39 @@ def verify(
     else:
         detail = index.signed if index else "there is no index"
         yield Checked(NAME, "ok" if index else "missing", detail)
-    wanted = needed(index) if index is not None else {}
+    files = needed(index) if index is not None else {}
     for name in place.names():
         digest = blob_digest(PurePosixPath(name))
-        if name not in wanted and digest is not None:
-            wanted[name] = BlobFacts(digest=str(digest)), ""
-        elif name not in wanted and not is_ours(PurePosixPath(name)):
-            yield Checked(name, "other", "not made by dshub")
-    for name, (facts, dataset) in sorted(wanted.items()):
-        yield _check(place, name, facts, dataset, advance)
+        if name not in files and digest is not None:
+            files[name] = BlobFacts(digest=str(digest)), ""
+        elif name not in files and not is_ours(PurePosixPath(name)):
+            yield Checked(name, "other", "not written by dshub")
+    for name, (facts, dataset) in sorted(files.items()):
+        yield _check(place, name, facts.checksum, dataset, advance)
 
 
 def _check(
-    place: Destination, name: str, facts: BlobFacts, dataset: str, advance: Callable[[int], object]
+    place: Destination, name: str, expected: Digest, dataset: str, advance: Callable[[int], object]
 ) -> Checked:
-    try:
-        actual = _read(place, name, facts.checksum, advance)
-    except FileNotFoundError:
-        return Checked(name, "missing", "it is gone", dataset)
-    if actual == facts.checksum:
-        return Checked(name, "ok", "", dataset)
-    try:
-        told = f"put aside as {place.set_aside(name)}"
-    except StoreError as error:
-        told = f"it stays, for one {error}"
-    return Checked(name, "damaged", f"got {actual.short}; {told}", dataset)
-
-
-def _read(
-    place: Destination, name: str, expected: Digest, advance: Callable[[int], object]
-) -> Digest:
     hasher = hashlib.new(expected.algorithm)
-    with place.open(name) as file:
-        try:
+    try:
+        with place.open(name) as file:
             while piece := file.read(CHUNK):
                 hasher.update(piece)
                 advance(len(piece))
-        except OSError as error:
-            reason = without_secrets(f"{name}: {error.strerror or error}", place.address)
-            raise StoreError(path=place.title, action="read", reason=reason) from error
-    return Digest(expected.algorithm, hasher.hexdigest())
+    except FileNotFoundError:
+        return Checked(name, "missing", "it is gone", dataset)
+    except OSError as error:
+        reason = without_secrets(f"{name}: {error.strerror or error}", place.address)
+        raise StoreError(path=place.title, action="read", reason=reason) from error
+    actual = Digest(expected.algorithm, hasher.hexdigest())
+    if actual == expected:
+        return Checked(name, "ok", "", dataset)
+    try:
+        outcome = f"moved to {place.set_aside(name)}"
+    except StoreError as error:
+        outcome = f"it stays: {error}"
+    return Checked(name, "damaged", f"got {actual.short}; {outcome}", dataset)
 
 
 @dataclass(frozen=True)
@@ -144,9 +132,9 @@ class Pruning:
     """What an update with `prune` would remove from a mirror.
 
     Attributes:
-        sizes: bytes of each file, by its name.
-        everything: whether no dataset of those that are there stays.
-        irreplaceable: files of it that cannot be downloaded again, and are not in the cache.
+        sizes: bytes of each file, by its path.
+        everything: whether none of the listed datasets stays.
+        irreplaceable: files that cannot be downloaded again and are not in the cache.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -155,61 +143,60 @@ class Pruning:
 
     @property
     def size(self) -> int:
-        """Bytes of all of it."""
+        """Bytes of all files."""
         return sum(self.sizes.values())
 
 
-def plan_pruning(
-    place: Destination, entries: Sequence[Entry], old: Sequence[Entry], cache: Store
-) -> Pruning:
-    """What is to be removed from a mirror that is to list `entries` alone.
+def plan_pruning(place: Destination, entries: Sequence[Entry], cache: Store) -> Pruning:
+    """Find what to remove from a mirror that is to list `entries` alone.
 
     Args:
         place: the mirror.
-        entries: what it is to list.
-        old: what it lists so far.
-        cache: whose files are copies.
+        entries: the new entries of its index.
+        cache: holds copies of files.
 
     Raises:
-        DshubError: it is a cache.
-        StoreError: something cannot be read.
+        DshubError: the mirror is a cache.
+        StoreError: a file cannot be read.
     """
     if place.size(CACHEDIR_FILE) is not None:
         raise DshubError(
-            f"{place.title} is a cache of dshub: pruning it would remove what else it keeps",
-            hint="`dshub cache prune` knows what is used; mirrors are pruned",
+            f"{place.title} is a cache of dshub; pruning it as a mirror would remove other files",
+            hint="use `dshub cache prune`",
         )
+    index = read_index(place)
+    old = index.datasets if index is not None else ()
     sizes = {name: place.size(name) or 0 for name in unneeded(place, Index.of(entries))}
     staying = {entry.name for entry in old} & {entry.name for entry in entries}
-    irreplaceable = list(dict.fromkeys(_by_hand(place, old, sizes, cache)))
+    irreplaceable = list(dict.fromkeys(_manual_files(place, old, sizes, cache)))
     return Pruning(sizes, bool(sizes) and not staying, irreplaceable)
 
 
-def _by_hand(
-    place: Destination, old: Sequence[Entry], going: Collection[str], cache: Store
+def _manual_files(
+    place: Destination, entries: Sequence[Entry], removed: Collection[str], cache: Store
 ) -> Iterator[str]:
-    """The files of `going` that cannot be downloaded, as far as the mirror's manifests tell."""
-    for entry in old:
+    """Removed files that cannot be downloaded, according to the manifests of a mirror."""
+    for entry in entries:
         try:
             with place.open(blob_path(entry.manifest.checksum).as_posix()) as file:
                 manifest = parse(file.read().decode(), source=entry.identifier)
         except (FileNotFoundError, UnicodeDecodeError, ManifestError):
-            continue  # it is damaged: whoever updates the mirror puts it right
+            continue  # damaged; the next update repairs it
         for name, resource in manifest.resources.items():
-            is_going = blob_path(resource.digest).as_posix() in going
-            if is_going and resource.by_hand and cache.blob(resource.digest) is None:
+            goes = resource.by_hand and blob_path(resource.digest).as_posix() in removed
+            if goes and cache.blob(resource.digest) is None:
                 yield f"{manifest.name}: {name}"
 
 
 def unneeded(place: Destination, index: Index) -> list[str]:
-    """The files of a mirror that its index does not need, in the order in which they are to go.
+    """Files of a mirror that its index does not need, in the order in which to remove them.
 
-    What dshub did not make stays. The folder may be a project's, with manifests of its own below
-    `registry/`: of those, only what was published goes, whose bytes lie among the blobs. So they
-    go before the blobs.
+    Files that dshub did not write are left out, and so are manifests in `registry/` that were
+    never published: the folder may be a project's own. A published manifest is one whose bytes
+    are among the blobs. That is why manifests come first.
 
     Raises:
-        StoreError: something cannot be read.
+        StoreError: a file cannot be read.
     """
     keep, names = needed(index), frozenset(place.names())
     left = sorted(name for name in names - keep.keys() if is_ours(PurePosixPath(name)))
@@ -219,15 +206,15 @@ def unneeded(place: Destination, index: Index) -> list[str]:
 
 
 def prune(place: Destination, index: Index, only: Collection[str]) -> list[str]:
-    """Remove from a mirror what its index does not need; returns the names.
+    """Remove files that the index of a mirror does not need; returns their paths.
 
     Args:
         place: the mirror.
         index: of the mirror.
-        only: nothing but these: what the user was shown.
+        only: the files that the user was shown; no others are removed.
 
     Raises:
-        StoreError: something cannot be read or removed.
+        StoreError: a file cannot be read or removed.
     """
     removed = [name for name in unneeded(place, index) if name in only]
     for name in removed:
@@ -236,7 +223,7 @@ def prune(place: Destination, index: Index, only: Collection[str]) -> list[str]:
 
 
 def _was_published(place: Destination, name: str, names: frozenset[str]) -> bool:
-    if place.size(name) is None:  # a link, or no regular file
+    if place.size(name) is None:  # not a regular file
         return False
     with place.open(name) as file:
         return blob_path(Digest.of_bytes(file.read())).as_posix() in names

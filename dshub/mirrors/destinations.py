@@ -1,64 +1,338 @@
-"""Where a mirror is written: a folder, or a bucket through fsspec. One thing at a time, atomically.
+"""The place where a mirror is written: a folder, or a bucket through fsspec.
 
-Names are relative to the mirror, with `/`: `blobs-v1/3a/3aede38d…`. A name exists only when its
+Names are paths in the mirror, with `/`: `blobs-v1/3a/3aede38d…`. A name exists only when its
 content is complete, whatever happens meanwhile.
 """
 
+import errno
+import io
+import os
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol, cast
 
+from dshub.cache.disk import disk_faults, refuse_links, remove
+from dshub.cache.files import clone_file, open_file, replace_file
+from dshub.cache.locks import lock
+from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.store import Store
+from dshub.checksums import CHUNK
+from dshub.display import Address, cause, shown_url, without_secrets
+from dshub.errors import DshubError, MissingExtraError, StoreError
 
 How = Literal["reflink", "hard link", "copy", "upload"]
 
-BUCKETS = ("blobs-v1/", "registry/", "tables-v1/")  # below which everything is the mirror's own
+BUCKETS = ("blobs-v1/", "registry/", "tables-v1/")  # the mirror's own folders
+PATIENCE = 60.0  # seconds for another process to write its index
+HINT = "check the address and the permissions of your credentials"  # for a bucket
 
 
 class Destination(Protocol):
     """A folder or a bucket that is a mirror, or becomes one.
 
     Attributes:
-        title: what it was called, for messages.
-        address: what `DSHUB_MIRROR` calls it, from wherever.
+        title: its name in messages.
+        address: its name in `DSHUB_MIRROR`.
     """
 
     title: str
     address: str
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None where there is none. Raises StoreError."""
+        """Bytes of a file; None if there is none. Raises StoreError."""
 
     def names(self) -> Iterator[str]:
-        """Every file below `BUCKETS`, sorted. Raises StoreError."""
+        """Every file in `BUCKETS`, sorted. Raises StoreError."""
 
     def open(self, name: str) -> BinaryIO:
-        """A file, to be read. Raises FileNotFoundError, StoreError."""
+        """Open a file for reading. Raises FileNotFoundError, StoreError."""
 
     def put(self, path: Path, name: str) -> How:
-        """Take a file of this machine, by whichever way costs least. Raises StoreError."""
+        """Publish a file of this machine, in the cheapest way. Raises StoreError."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Publish some bytes in place of whatever has that name. Raises StoreError."""
+        """Publish bytes, replacing the file of that name. Raises StoreError."""
 
     def remove(self, name: str) -> None:
-        """Remove a file, and the folders that it leaves empty. Raises StoreError."""
+        """Remove a file, and folders that become empty. Raises StoreError."""
 
     def set_aside(self, name: str) -> str:
-        """Move a damaged file away; returns where it can be looked at. Raises StoreError."""
-
-    def free(self) -> int | None:
-        """Bytes that can still be written; None where nobody knows."""
-
-    def costs(self, path: Path) -> bool:
-        """Whether taking a file of this machine takes further space of `free`."""
-
-    def locked(self) -> AbstractContextManager[object]:
-        """Keep others from changing the index while the block runs, where locks work."""
-
-    def sweep(self) -> None:
-        """Remove what dead processes left half-done."""
+        """Move a damaged file to `partial-v1`; returns where it is now. Raises StoreError."""
 
     def fetching_store(self, cache: Store) -> Store:
-        """The store that missing files are fetched into: its own, or the cache."""
+        """The store to fetch missing files into: the mirror's own, or the cache."""
+
+    def free(self) -> int | None:
+        """Bytes that can still be written; None if unknown."""
+        return None
+
+    def costs(self, _path: Path) -> bool:
+        """Whether publishing a file of this machine needs space of `free`."""
+        return True
+
+    def locked(self) -> AbstractContextManager[object]:
+        """Lock the index against other writers while the block runs, where locks work."""
+        return nullcontext()
+
+
+class FolderDestination(Destination):
+    """A mirror on a file system.
+
+    Files are written in `partial-v1`, and moved to their names when they are complete.
+
+    Args:
+        root: the folder; created when something is first written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.title, self.address = root, str(root), str(root.absolute())
+        self._store = Store(root, tagged=False)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a regular file; None for anything else."""
+        path = self.root / name
+        with disk_faults(path, "read"), suppress(FileNotFoundError, NotADirectoryError):
+            status = os.lstat(path)
+            return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return None
+
+    def names(self) -> Iterator[str]:
+        """Every file of the mirror, sorted."""
+        for bucket in BUCKETS:
+            for parent, folders, files in os.walk(self.root / bucket, onerror=_raise_unlisted):
+                folders.sort()
+                for file in sorted(files):
+                    yield Path(parent, file).relative_to(self.root).as_posix()
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+        try:
+            return io.BufferedReader(open_file(self.root / name))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreError(path=self.title, action="read", reason=f"{name}: {reason}") from error
+
+    def put(self, path: Path, name: str) -> How:
+        """Clone, link or copy a file: the first of these that works."""
+        target, temporary = self.root / name, self._store.scratch_folder() / own_name("file")
+        with disk_faults(target, "write"):
+            try:
+                how = _take(path, temporary)
+                self._make_folder(target.parent)
+                temporary.replace(target)
+            finally:  # POSIX leaves a link in place that replaces another link to the same file
+                temporary.unlink(missing_ok=True)
+        return how
+
+    def write(self, name: str, data: bytes) -> None:
+        """Publish bytes by rename, once they are on the disk."""
+        target, temporary = self.root / name, self._store.scratch_folder() / own_name("text")
+        with disk_faults(target, "write"):
+            self._make_folder(target.parent)
+            replace_file(target, data, temporary, sync=True)
+
+    def _make_folder(self, folder: Path) -> None:
+        refuse_links(self.root, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, and folders that become empty."""
+        remove(self.root, self.root / name)
+        with suppress(OSError):  # a folder is not empty
+            for folder in Path(name).parents[:-1]:
+                (self.root / folder).rmdir()
+
+    def set_aside(self, name: str) -> str:
+        """Move a damaged file to `partial-v1`."""
+        return str(self._store.set_aside(self.root / name))
+
+    def free(self) -> int | None:
+        """Bytes free on its file system."""
+        return self._store.free()
+
+    def costs(self, path: Path) -> bool:
+        """Whether a file has to be copied, because it is on another file system."""
+        with suppress(OSError):
+            folder = next(item for item in (self.root, *self.root.parents) if item.exists())
+            return folder.stat().st_dev != path.stat().st_dev
+        return True
+
+    def locked(self) -> AbstractContextManager[object]:
+        """Hold the lock of the index; files that dead processes left half-written are removed."""
+        folder = self._store.scratch_folder()
+        with suppress(OSError):
+            for path in folder.iterdir():
+                if path.name.startswith(("file.", "text.")) and is_orphan(path):
+                    path.unlink()
+        return lock(folder / "index", patience=PATIENCE)
+
+    def fetching_store(self, cache: Store) -> Store:
+        """Fetch into the mirror itself; files of the cache have been taken before."""
+        del cache
+        return self._store
+
+
+def _raise_unlisted(error: OSError) -> None:
+    """Raise if a folder cannot be listed: its files must not count as missing."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        reason = error.strerror or str(error)
+        raise StoreError(path=str(error.filename), action="read", reason=reason) from error
+
+
+def _take(path: Path, target: Path) -> How:
+    """Give `target` the bytes of `path`; best by a clone, which later changes do not affect."""
+    try:
+        clone_file(path, target)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+    else:
+        return "reflink"
+    target.unlink(missing_ok=True)
+    with suppress(OSError):  # another file system, one without links, or too many of them
+        target.hardlink_to(path)
+        return "hard link"
+    with open_file(path, follow=True) as source, target.open("xb") as sink:
+        shutil.copyfileobj(source, sink, CHUNK)
+        sink.flush()
+        os.fsync(sink.fileno())
+    return "copy"
+
+
+class BucketDestination(Destination):
+    """A mirror in an object store, where an object appears whole or not at all.
+
+    Object stores have no locks: only one process at a time may write a mirror.
+
+    Args:
+        url: the address of the mirror.
+
+    Raises:
+        MissingExtraError: fsspec, or its backend for the address, is not installed.
+        StoreError: the address cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.address = url.rstrip("/")
+        self.title = shown_url(self.address)
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError as error:
+            raise MissingExtraError(package="fsspec", extra="cloud") from error
+        with self._faults("open", self.title):
+            file_system, top = url_to_fs(self.address)
+        self._files: Any = file_system
+        self._top = str(top).rstrip("/")
+        self._files.invalidate_cache()
+
+    def _path(self, name: str) -> str:
+        return f"{self._top}/{name}"
+
+    @contextmanager
+    def _faults(self, action: str, name: str) -> Iterator[None]:
+        """Turn errors of the backend and its library into errors of dshub."""
+        try:
+            yield
+        except (DshubError, FileNotFoundError):
+            raise
+        except ImportError as error:
+            package = f"a backend for {name}"
+            raise MissingExtraError(package=package, extra="cloud") from cause(error, self.address)
+        except Exception as error:  # noqa: BLE001  # a backend may raise anything
+            reason = without_secrets(str(error), self.address) or type(error).__name__
+            raise StoreError(path=name, action=action, reason=reason, hint=HINT) from cause(
+                error, self.address
+            )
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """Bytes of each object, listed once: each request is a round trip."""
+        sizes: dict[str, int] = {}
+        for bucket in BUCKETS:
+            with self._faults("list", f"{self.title}/{bucket}"):
+                try:
+                    listed = self._files.find(self._path(bucket.rstrip("/")), detail=True)
+                except FileNotFoundError:
+                    listed = {}
+                for path, facts in listed.items():
+                    sizes[str(path)[len(self._top) :].lstrip("/")] = int(facts["size"])
+        return sizes
+
+    def size(self, name: str) -> int | None:
+        """Bytes of an object; None if there is none."""
+        return self._sizes.get(name)
+
+    def names(self) -> Iterator[str]:
+        """Every object in `BUCKETS`, sorted."""
+        yield from sorted(name for name in self._sizes if name.startswith(BUCKETS))
+
+    def open(self, name: str) -> BinaryIO:
+        """Open an object for reading."""
+        with self._faults("read", f"{self.title}/{name}"):
+            return cast("BinaryIO", self._files.open(self._path(name), "rb"))
+
+    def put(self, path: Path, name: str) -> How:
+        """Upload a file; it appears when the upload is complete."""
+        with self._faults("write", f"{self.title}/{name}"):
+            self._make_parent(name)
+            self._files.put_file(str(path), self._path(name))
+        self._sizes[name] = path.stat().st_size
+        return "upload"
+
+    def write(self, name: str, data: bytes) -> None:
+        """Publish bytes."""
+        with self._faults("write", f"{self.title}/{name}"):
+            self._make_parent(name)
+            self._files.pipe_file(self._path(name), data)
+        self._sizes[name] = len(data)
+
+    def _make_parent(self, name: str) -> None:
+        """Make the folder of a file, for backends of file systems."""
+        parent = self._path(name).rpartition("/")[0]
+        if not isinstance(self._files.protocol, str) and "s3" in self._files.protocol:
+            return  # it would try to create the bucket
+        self._files.makedirs(parent, exist_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Remove an object."""
+        with self._faults("remove", f"{self.title}/{name}"):
+            self._files.rm_file(self._path(name))
+        self._sizes.pop(name, None)
+
+    def set_aside(self, name: str) -> str:
+        """Move a damaged object to `partial-v1`."""
+        aside = f"partial-v1/damaged-{name.replace('/', '-')}"
+        with self._faults("move", f"{self.title}/{name}"):
+            self._make_parent(aside)
+            self._files.mv(self._path(name), self._path(aside))
+        self._sizes.pop(name, None)
+        return f"{self.title}/{aside}"
+
+    def fetching_store(self, cache: Store) -> Store:
+        """Fetch into the cache; files are uploaded from there."""
+        return cache
+
+
+def open_destination(dest: str) -> Destination:
+    """Open the mirror at a path, or at an address such as `s3://bucket/mirror`.
+
+    Raises:
+        MissingExtraError: the extra `cloud` is not installed.
+        StoreError: nothing can be written there.
+    """
+    if Address(dest).is_local:
+        return FolderDestination(Address(dest).path)
+    if dest.startswith(("http:", "https:")):
+        raise StoreError(
+            path=dest,
+            action="write",
+            reason="files cannot be written to a web server",
+            hint="name the folder that it serves, or a bucket (s3://…, gs://…)",
+        )
+    return BucketDestination(dest)

@@ -1,4 +1,4 @@
-"""`index.json`: its fields, its bytes, and what is checked of them before anything is believed."""
+"""`index.json`: its fields, its bytes, and the checks before anything in it is used."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -8,20 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dshub._validate import LARGEST as LARGEST_NUMBER
-from dshub._validate import (
-    Checksum,
-    Count,
-    FileName,
-    Key,
-    Name,
-    Sha256,
-    Size,
-    TableKey,
-    Text,
-    Version,
-    decode,
-)
+from dshub import _validate as valid
 from dshub.cache.files import read_file
 from dshub.cache.paths import TABLE_FILE
 from dshub.catalog.manifest import Manifest
@@ -32,22 +19,22 @@ from dshub.tables.record import TableRecord
 
 NAME = "index.json"
 SCHEMA = 1
-_ANEW = (
-    "remove it and run `dshub mirror` with all that the mirror is to list, or use another mirror: "
-    "its files are verified one by one, and of use all the same"
+LARGEST = 512 << 20  # bytes of an index: far above a mirror of everything
+_REWRITE = (
+    "remove it and run `dshub mirror` with every dataset that the mirror should list (files that "
+    "are there are not fetched again), or use another mirror"
 )
-LARGEST = 512 << 20  # bytes of an index: far above a mirror of everything, far below trouble
 
 
 class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Which bytes a file is: `algorithm:hex`, and how many; None where no source states it."""
+    """Checksum (`algorithm:hex`) and size of a file; the size is None if no source states it."""
 
-    digest: Checksum
-    size: Size | None = None
+    digest: valid.Checksum
+    size: valid.Size | None = None
 
     @classmethod
     def of_bytes(cls, data: bytes) -> "BlobFacts":
-        """The facts of some bytes."""
+        """Describe some bytes."""
         return cls(digest=str(Digest.of_bytes(data)), size=len(data))
 
     @property
@@ -58,41 +45,41 @@ class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A prepared table: the key of its recipe, and each of its files, `table.json` included."""
+    """A prepared table: the key of its recipe, and its files including `table.json`."""
 
-    key: TableKey
-    files: dict[FileName, BlobFacts]
+    key: valid.TableKey
+    files: dict[valid.FileName, BlobFacts]
 
 
 class Entry(Summary, frozen=True, kw_only=True):
-    """One version of a dataset on a mirror: all that listings need, and where to go on.
+    """One version of a dataset on a mirror: what listings show, and its files.
 
     Attributes:
-        prepared_size: bytes that its tables take, as `Manifest.prepared_size` says.
-        redistribution: whether its licence allows to pass the files on.
-        classes: names of its classes, so that a search finds them.
-        rows_digest: `Manifest.digest`: the same for two manifests that give the same rows.
-        manifest: the bytes of its manifest, which lie among the blobs.
+        prepared_size: bytes of its tables; see `Manifest.prepared_size`.
+        redistribution: whether its license allows redistribution.
+        classes: class names, for searching.
+        rows_digest: `Manifest.digest`, the same for two manifests that give the same rows.
+        manifest: its manifest, which is stored among the blobs.
         files: its upstream files.
-        tables: the prepared table of each split that the mirror has.
+        tables: the prepared tables that the mirror has, by split.
     """
 
-    name: Name  # checked, as everything in an index
-    version: Version
-    title: Text
-    summary: Text
-    task: Text
-    tags: tuple[Text, ...]
-    rows: dict[Key, Count]
-    size: Size | None
-    license: Text | None
-    prepared_size: Count
+    name: valid.Name  # the fields of `Summary` again, with types that check the values
+    version: valid.Version
+    title: valid.Text
+    summary: valid.Text
+    task: valid.Text
+    tags: tuple[valid.Text, ...]
+    rows: dict[valid.Key, valid.Count]
+    size: valid.Size | None
+    license: valid.Text | None
+    prepared_size: valid.Count
     redistribution: Literal["yes", "no", "unknown"]
-    classes: tuple[Text, ...] = ()
-    rows_digest: Sha256
+    classes: tuple[valid.Text, ...] = ()
+    rows_digest: valid.Sha256
     manifest: BlobFacts
     files: tuple[BlobFacts, ...]
-    tables: dict[Key, TableFacts] = msgspec.field(default_factory=dict)
+    tables: dict[valid.Key, TableFacts] = msgspec.field(default_factory=dict)
 
     @property
     def identifier(self) -> str:
@@ -101,20 +88,19 @@ class Entry(Summary, frozen=True, kw_only=True):
 
     @property
     def registry_path(self) -> str:
-        """Where its manifest lies under its name."""
+        """The path of its manifest under its name."""
         return f"registry/{self.name}/{self.version}.toml"
 
 
 def entry_of(manifest: Manifest, text: bytes, tables: dict[str, TableFacts]) -> Entry:
-    """The entry of a manifest whose file has the bytes `text`."""
-    summary = Summary.of(manifest)
+    """Describe a manifest whose file has the bytes `text`."""
     files = {
         str(item.digest): BlobFacts(digest=str(item.digest), size=item.size)
         for item in manifest.split_resources().values()
     }
     return Entry(
-        **{name: getattr(summary, name) for name in summary.__struct_fields__},
-        prepared_size=min(manifest.prepared_size(), LARGEST_NUMBER - 1),
+        **msgspec.structs.asdict(Summary.of(manifest)),
+        prepared_size=min(manifest.prepared_size(), valid.LARGEST - 1),
         redistribution=manifest.license.redistribution,
         classes=tuple(dict.fromkeys(classes(manifest))),
         rows_digest=manifest.digest,
@@ -125,31 +111,31 @@ def entry_of(manifest: Manifest, text: bytes, tables: dict[str, TableFacts]) -> 
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True):
-    """The outermost object; `datasets` stays as it was written, for its checksum."""
+    """The whole file; `datasets` stays as written, for its checksum."""
 
     schema: int
-    sha256: Sha256
-    serial: Size | None = None
+    sha256: valid.Sha256
+    serial: valid.Size | None = None
     date: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    signatures: tuple[Text, ...] = ()
+    signatures: tuple[valid.Text, ...] = ()
     datasets: msgspec.Raw
 
     def __post_init__(self) -> None:
         if (self.serial is None) != (self.date is None):
-            raise ValueError("a serial number and a date belong together")
+            raise ValueError("it has a serial number without a date, or the reverse")
         if self.date is not None and self.date.utcoffset():
             raise ValueError("its date is not in UTC")
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mirror holds.
+    """The datasets of a mirror.
 
     Attributes:
         datasets: sorted by name and version.
         signatures: of `signed_bytes`, in base64.
-        body: the bytes that stand behind `datasets`.
-        serial: of a signed index: each is above that of the one before. 0 where it has none.
-        date: of a signed index: when it was signed. None where it has none.
+        body: the bytes of the JSON value of `datasets`.
+        serial: of a signed index, higher than that of the one before; 0 if unsigned.
+        date: when a signed index was signed; None if unsigned.
     """
 
     datasets: tuple[Entry, ...]
@@ -160,19 +146,22 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signed_bytes(self) -> bytes:
-        """What a signature is of."""
+        """The message of a signature: a line with serial and date, and `body`.
+
+        An older dshub signed indexes without serial and date; their line is `dshub index 1`.
+        """
         if self.date is None:
             return b"dshub index 1\n" + self.body
         return f"dshub index 2 {self.serial} {_text(self.date)}\n".encode() + self.body
 
     @property
     def signed(self) -> str:
-        """`serial 7, signed on 2026-01-31`; empty where it has neither serial nor date."""
+        """`serial 7, signed on 2026-01-31`; empty without serial and date."""
         return f"serial {self.serial}, signed on {self.date:%Y-%m-%d}" if self.date else ""
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Index":
-        """An index of some entries, not signed; the same entries always give the same bytes."""
+        """Make an unsigned index; the same entries always give the same bytes."""
         ordered = sorted(entries, key=lambda entry: (entry.name, entry.version))
         lines = [msgspec.json.encode(entry) for entry in ordered]
         body = b"[\n" + b",\n".join(lines) + b"\n]" if lines else b"[]"
@@ -180,49 +169,33 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, data: bytes, *, source: str) -> "Index":
-        """The index that some bytes are; `source` names it in errors.
+        """Parse and check an index; `source` names it in errors.
 
         Raises:
-            ChecksumError: its bytes are not those that were written.
-            ReadError: it is no index, or one of a later schema.
+            ChecksumError: the bytes of its datasets have changed.
+            ReadError: it is not an index, or has a newer schema.
         """
         try:
-            data.decode()  # msgspec passes over fields that it does not know
-            found = decode(data, _File)
+            data.decode()  # msgspec does not check fields that it does not know
+            file = valid.decode(data, _File)
+            _check_file(file, source)
+            entries = valid.decode(file.datasets, tuple[Entry, ...])
+            _check_entries(entries)
         except ValueError as error:
-            raise _no_index(source, error) from error
-        if found.schema != SCHEMA:
-            reason = f"it has schema {found.schema}, and this dshub reads {SCHEMA}"
-            raise ReadError(file=source, reason=reason, hint="use a newer dshub")
-        body = bytes(found.datasets)
-        actual = hashlib.sha256(body).hexdigest()
-        if actual != found.sha256:
-            raise ChecksumError(
-                source=source,
-                expected=f"sha256:{found.sha256}",
-                actual=f"sha256:{actual}",
-                told="its bytes are not those that were written",
-                hint=_ANEW,
-            )
-        try:
-            entries = decode(body, tuple[Entry, ...])
-            _check(entries)
-        except ValueError as error:
-            raise _no_index(source, error) from error
+            reason = f"it is not the index of a mirror: {error}"
+            raise ReadError(file=source, reason=reason, hint=_REWRITE) from error
         return cls(
             datasets=entries,
-            signatures=found.signatures,
-            body=body,
-            serial=found.serial or 0,
-            date=found.date,
+            signatures=file.signatures,
+            body=bytes(file.datasets),
+            serial=file.serial or 0,
+            date=file.date,
         )
 
     def encode(self) -> bytes:
         """The bytes of `index.json`."""
-        head: dict[str, object] = {
-            "schema": SCHEMA,
-            "sha256": hashlib.sha256(self.body).hexdigest(),
-        }
+        sha256 = hashlib.sha256(self.body).hexdigest()
+        head: dict[str, object] = {"schema": SCHEMA, "sha256": sha256}
         if self.date is not None:
             head |= {"serial": self.serial, "date": _text(self.date)}
         head["signatures"] = self.signatures
@@ -234,12 +207,23 @@ def _text(date: datetime) -> str:
     return date.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _no_index(source: str, error: Exception) -> ReadError:
-    return ReadError(file=source, reason=f"it is no index of a mirror: {error}", hint=_ANEW)
+def _check_file(file: _File, source: str) -> None:
+    if file.schema != SCHEMA:
+        reason = f"it has schema {file.schema}, and this dshub reads {SCHEMA}"
+        raise ReadError(file=source, reason=reason, hint="use a newer dshub")
+    actual = hashlib.sha256(file.datasets).hexdigest()
+    if actual != file.sha256:
+        raise ChecksumError(
+            source=source,
+            expected=f"sha256:{file.sha256}",
+            actual=f"sha256:{actual}",
+            told="its bytes have changed since it was written",
+            hint=_REWRITE,
+        )
 
 
-def _check(entries: Sequence[Entry]) -> None:
-    """Raise ValueError where entries contradict each other, or a file of ours has no SHA-256."""
+def _check_entries(entries: Sequence[Entry]) -> None:
+    """Raise ValueError if an entry is listed twice, or a manifest or table has no SHA-256."""
     seen: set[str] = set()
     for entry in entries:
         files = [facts for table in entry.tables.values() for facts in table.files.values()]
@@ -251,7 +235,7 @@ def _check(entries: Sequence[Entry]) -> None:
 
 
 def table_facts(folder: Path) -> TableFacts:
-    """The facts of a prepared table, as its `table.json` tells them.
+    """Describe a prepared table by its `table.json`.
 
     Raises:
         StoreError: `table.json` cannot be read.
@@ -263,7 +247,7 @@ def table_facts(folder: Path) -> TableFacts:
 
 
 def shard_facts(record: TableRecord) -> dict[str, BlobFacts]:
-    """The facts of each shard of a table."""
+    """Describe the shards of a table."""
     return {
         item.file: BlobFacts(digest=f"sha256:{item.sha256}", size=item.size)
         for item in record.shards

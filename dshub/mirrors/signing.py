@@ -1,22 +1,20 @@
-"""Signatures of an index: Ed25519 (RFC 8032), keys in PEM as `openssl` writes them.
+"""Sign an index and check its signatures: Ed25519 (RFC 8032), with keys in PEM as openssl writes.
 
 ::
 
     openssl genpkey -algorithm ed25519 -out private.pem
     openssl pkey -in private.pem -pubout -out public.pem
 
-What is signed is a line `dshub index 2 SERIAL DATE`, with the `serial` and `date` of `index.json`,
-followed by the bytes of the value of `datasets` as they stand there. An index of an older dshub has
-neither serial nor date, and its line is `dshub index 1`. Signatures stand in the same file, in
-base64, so that all change at once.
+`Index.signed_bytes` says what is signed. Signatures are part of `index.json`, in base64, so that
+all of it changes at once.
 """
 
 import base64
-import binascii
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -24,128 +22,99 @@ from dshub.errors import ChecksumError, MissingExtraError, SettingsError
 from dshub.mirrors.index import Index
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-        Ed25519PrivateKey,
-        Ed25519PublicKey,
-    )
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-RENEWED = timedelta(days=1)  # after which an index that has not changed gets a new date
-HOW = "made by `openssl genpkey -algorithm ed25519`"
+RENEWAL = timedelta(days=1)  # after which an unchanged index gets a new date
 
 
 class Signer:
-    """Signs indexes with one private key.
+    """Signs indexes with a private key.
 
     Args:
-        path: the key, in PEM and without a pass phrase.
+        path: the key, in PEM and without a passphrase.
 
     Raises:
-        SettingsError: there is no such key in the file.
+        SettingsError: the file is not such a key.
         MissingExtraError: `cryptography` is not installed.
     """
 
     def __init__(self, path: Path) -> None:
-        self._key = _private_key(path)
+        self._key = _load_key(path, "private")
 
     def sign(self, index: Index, *, before: Index | None = None) -> Index:
-        """The same index with a date, a serial number, and this signature alone.
+        """Return the same index with a date, a serial number, and this signature alone.
 
         Args:
-            index: what is to be listed.
-            before: the index that it replaces. It is returned where it lists the same, is signed
-                by this key, and is not yet a day old.
+            index: what to sign.
+            before: the index to replace. It is returned if it lists the same, is signed by this
+                key, and is less than a day old.
         """
         now = datetime.now(UTC).replace(microsecond=0)
         serial = int(now.strftime("%Y%m%d%H%M%S"))  # above those of an index that was removed
-        if before is not None and before.date is not None and self.signed(before):
-            if index.body == before.body and before.date <= now < before.date + RENEWED:
+        if before is not None and before.date is not None and self.has_signed(before):
+            if index.body == before.body and before.date <= now < before.date + RENEWAL:
                 return before
             serial = before.serial + 1
         index = msgspec.structs.replace(index, serial=serial, date=now)
         signature = base64.b64encode(self._key.sign(index.signed_bytes)).decode("ascii")
         return msgspec.structs.replace(index, signatures=(signature,))
 
-    def signed(self, index: Index) -> bool:
-        """Whether an index bears a signature of this key."""
-        return _fits(index, self._key.public_key())
+    def has_signed(self, index: Index) -> bool:
+        """Whether an index has a signature by this key."""
+        return _is_signed(index, self._key.public_key())
 
 
 def check_signature(index: Index, keys: Sequence[Path], *, source: str) -> None:
-    """Make sure that one of some keys has signed an index; with no keys, nothing is asked.
+    """Check that one of some public keys has signed an index; without keys, check nothing.
 
     Raises:
         ChecksumError: none has.
-        SettingsError: a file holds no public key.
+        SettingsError: a file is not a public key.
         MissingExtraError: `cryptography` is not installed.
     """
-    if not keys or any(_fits(index, _public_key(path)) for path in keys):
+    if not keys or any(_is_signed(index, _load_key(path, "public")) for path in keys):
         return
-    names = " or ".join(str(path) for path in keys)
     raise ChecksumError(
         source=source,
-        expected=f"a signature by {names}",
+        expected=f"a signature by {' or '.join(map(str, keys))}",
         actual="a signature by another key" if index.signatures else "no signature",
-        hint="ask whoever keeps the mirror; DSHUB_MIRROR_KEYS says whose signature is wanted",
+        hint="ask the maintainer of the mirror, or correct DSHUB_MIRROR_KEYS",
     )
 
 
-def _fits(index: Index, key: "Ed25519PublicKey") -> bool:
+def _is_signed(index: Index, key: "Ed25519PublicKey") -> bool:
     from cryptography.exceptions import InvalidSignature
 
-    for text in index.signatures:
-        try:
-            key.verify(base64.b64decode(text, validate=True), index.signed_bytes)
-        except (InvalidSignature, binascii.Error, ValueError):
-            continue
-        return True
+    for signature in index.signatures:
+        with suppress(InvalidSignature, ValueError):
+            key.verify(base64.b64decode(signature, validate=True), index.signed_bytes)
+            return True
     return False
 
 
-def _private_key(path: Path) -> "Ed25519PrivateKey":
+def _load_key(path: Path, kind: Literal["private", "public"]) -> Any:  # a key of cryptography's
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as error:
         raise MissingExtraError(package="cryptography", extra="sign") from error
     try:
-        key = load_pem_private_key(_read(path), password=None)
-    except (
-        ValueError,
-        TypeError,
-        UnsupportedAlgorithm,
-    ) as error:  # TypeError: it has a pass phrase
-        raise _no_key(path, "private") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise _no_key(path, "private")
-    return key
-
-
-def _public_key(path: Path) -> "Ed25519PublicKey":
-    try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    except ImportError as error:
-        raise MissingExtraError(package="cryptography", extra="sign") from error
-    try:
-        key = load_pem_public_key(_read(path))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _no_key(path, "public") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise _no_key(path, "public")
-    return key
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
+        pem = path.read_bytes()
     except OSError as error:
-        told = error.strerror or str(error)
-        expected = "a file with a key, which one may read"
-        raise SettingsError(name=str(path), value=told, expected=expected) from error
-
-
-def _no_key(path: Path, kind: str) -> SettingsError:
-    expected = f"a {kind} key for Ed25519 in PEM, without a pass phrase, {HOW}"
-    return SettingsError(name=str(path), value="something else", expected=expected)
+        reason = error.strerror or str(error)
+        expected = f"a readable file with a {kind} key"
+        raise SettingsError(name=str(path), value=reason, expected=expected) from error
+    with suppress(ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it has a passphrase
+        if kind == "private":
+            private = serialization.load_pem_private_key(pem, password=None)
+            if isinstance(private, ed25519.Ed25519PrivateKey):
+                return private
+        elif isinstance(public := serialization.load_pem_public_key(pem), ed25519.Ed25519PublicKey):
+            return public
+    raise SettingsError(
+        name=str(path),
+        value="something else",
+        expected=f"an Ed25519 {kind} key in PEM without a passphrase, as made by "
+        "`openssl genpkey -algorithm ed25519`",
+    )

@@ -1,10 +1,7 @@
-"""Choose datasets for a mirror and write it.
-
-Which datasets a mirror is to hold, and which stay out for their licence.
-"""
+"""Write a mirror: choose datasets, plan the update, copy and fetch files, publish the index."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +11,6 @@ from dshub.cache.paths import TABLE_FILE, blob_path, table_path
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Manifest, denied
 from dshub.catalog.registry import Registry
-from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DiskFullError, DshubError, FetchError, StoreError
@@ -34,10 +30,10 @@ class Supplier(Protocol):
 
     @property
     def progress(self) -> Progress:
-        """Shows how far an update is."""
+        """Shows progress."""
 
     def fetcher(self, *, store: Store, limit: int | None) -> Fetcher:
-        """A downloader that writes to `store`, at most `limit` bytes a second."""
+        """Return a fetcher that writes to `store`, at most `limit` bytes a second."""
 
     def build_tables(self, manifest: Manifest, *, layer: Path) -> dict[str, Path]:
         """Prepare every split; files are also read from the cache at `layer`."""
@@ -45,25 +41,10 @@ class Supplier(Protocol):
 
 @dataclass(frozen=True)
 class Chosen:
-    """A dataset for a mirror.
+    """A dataset for a mirror: its manifest, and the bytes of the manifest's file."""
 
-    Attributes:
-        name: as it was named, so that a hub finds it again.
-        manifest: what it is.
-        text: the bytes of its manifest's file.
-    """
-
-    name: str
     manifest: Manifest
     text: bytes
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A dataset that stays out of a mirror, and why."""
-
-    name: str
-    reason: str
 
 
 def choose(
@@ -72,36 +53,36 @@ def choose(
     *,
     deny: Sequence[str] = (),
     restricted: bool = False,
-) -> tuple[list[Chosen], list[LeftOut]]:
-    """Split datasets into those for a mirror and those that stay out.
+) -> tuple[list[Chosen], dict[str, str]]:
+    """Split datasets into those for a mirror and those left out, with the reasons.
 
     Args:
-        datasets: the names that were asked for, with their published manifests.
-        registry: has the bytes of their manifests.
-        deny: licences that stay out; see `dshub.catalog.manifest`.
-        restricted: take in what its licence forbids to pass on, too.
+        datasets: requested names, with their published manifests.
+        registry: has the bytes of the manifests.
+        deny: licenses to leave out; see `dshub.catalog.manifest.denied`.
+        restricted: include datasets whose license forbids redistribution.
     """
-    chosen, out = [], []
+    chosen, left_out = [], {}
     for name, manifest in datasets:
         reason = denied(manifest.license, deny)
         if not reason and manifest.license.redistribution == "no" and not restricted:
-            reason = "its licence forbids to pass the files on (--restricted takes it in)"
+            reason = "its license forbids redistribution (--restricted includes it)"
         if reason:
-            out.append(LeftOut(manifest.identifier, reason))
+            left_out[manifest.identifier] = reason
         else:
-            chosen.append(Chosen(name, manifest, registry.text(name)))
-    return chosen, out
+            chosen.append(Chosen(manifest, registry.text(name)))
+    return chosen, left_out
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a mirror is written.
+    """How to write a mirror.
 
     Attributes:
-        prepared: prepared tables go there too.
+        prepared: include prepared tables.
         limit: bytes a second to fetch, at most.
         signer: signs the index.
-        prune: the mirror is to hold the selection alone; the rest is removed.
+        prune: remove everything that the selection does not need.
     """
 
     prepared: bool = False
@@ -112,21 +93,24 @@ class Options:
 
 @dataclass(frozen=True)
 class Piece:
-    """An upstream file that the mirror is to have.
+    """An upstream file of a mirror.
 
     Attributes:
         job: the file.
-        name: where it goes.
-        path: where the cache has it; None where it has to be fetched.
+        path: where the cache has it; None if it must be fetched.
     """
 
     job: Job
-    name: str
-    path: Path | None = None
+    path: Path | None
+
+    @property
+    def name(self) -> str:
+        """Its path in the mirror."""
+        return blob_path(self.job.resource.digest).as_posix()
 
     @property
     def size(self) -> int:
-        """Bytes, as far as they are known."""
+        """Bytes; 0 if unknown."""
         return self.job.resource.size or 0
 
 
@@ -137,22 +121,22 @@ class Plan:
     Attributes:
         chosen: the datasets.
         there: files that the mirror has.
-        kept: files that the cache has.
-        missing: files that have to be fetched.
-        tables: bytes of the tables that go there too, as far as they can be told.
-        writes: bytes that have to be written to the mirror.
-        free: bytes that are free there; None where nobody knows.
-        pruning: what is removed.
+        cached: files that the cache has.
+        missing: files to fetch.
+        tables: bytes of the tables to add, as far as they are known.
+        writes: bytes of files to write to the mirror.
+        free: bytes that are free there; None if unknown.
+        pruning: what to remove.
     """
 
     chosen: Sequence[Chosen]
     there: Sequence[Piece]
-    kept: Sequence[Piece]
+    cached: Sequence[Piece]
     missing: Sequence[Piece]
     tables: int
     writes: int
     free: int | None
-    pruning: Pruning = field(default_factory=Pruning)
+    pruning: Pruning
 
     @property
     def to_fetch(self) -> int:
@@ -165,12 +149,12 @@ class Report:
     """What an update did.
 
     Attributes:
-        listed: the datasets that the index lists now.
-        taken: files that came from the cache, and how.
-        fetched: files that were fetched.
-        changed: whether the index is another than before.
-        removed: names that were pruned.
-        errors: why some datasets are not complete, and so not in the index.
+        listed: the datasets in the index now.
+        taken: number of files from the cache, by the way they were taken.
+        fetched: number of fetched files.
+        changed: whether the index was written.
+        removed: pruned files.
+        errors: why some datasets are incomplete, and so not in the index.
     """
 
     listed: list[str] = field(default_factory=list)
@@ -182,196 +166,171 @@ class Report:
 
 
 class Mirroring:
-    """One update of a mirror.
+    """An update of a mirror.
 
     Args:
         place: the mirror.
         hub: supplies files and tables.
-        options: how.
+        options: how to write it.
     """
 
     def __init__(self, place: Destination, hub: Supplier, options: Options) -> None:
         self._place, self._hub, self._options = place, hub, options
+        self._files = place.fetching_store(hub.store)
 
     def plan(self, chosen: Sequence[Chosen]) -> Plan:
-        """What an update would do; writes nothing, and asks no source.
+        """Plan an update; writes nothing, and opens no connection to upstream.
 
         Raises:
-            DshubError: the mirror is to be pruned, but is a cache or is signed by others.
+            DshubError: the mirror is to be pruned, but is a cache or signed with another key.
             StoreError: it cannot be read.
         """
-        sorted_out: dict[str, list[Piece]] = {"there": [], "kept": [], "missing": []}
+        there, cached, missing = list[Piece](), list[Piece](), list[Piece]()
         for piece in self._pieces(chosen):
-            if self._has(piece):
-                sorted_out["there"].append(piece)
-            elif piece.path is not None:
-                sorted_out["kept"].append(piece)
-            else:
-                sorted_out["missing"].append(piece)
-        kept, missing = sorted_out["kept"], sorted_out["missing"]
-        tables = sum(item.manifest.prepared_size() for item in chosen) * self._options.prepared
-        copied = [piece for piece in kept if piece.path and self._place.costs(piece.path)]
-        writes = sum(piece.size for piece in [*copied, *missing])
-        free = self._place.free()
-        pruning = self._pruning(chosen) if self._options.prune else Pruning()
-        return Plan(chosen, sorted_out["there"], kept, missing, tables, writes, free, pruning)
-
-    def _pruning(self, chosen: Iterable[Chosen]) -> Pruning:
-        old = {entry.identifier: entry for entry in self._old_entries()}
-        entries = [entry_of(item.manifest, item.text, {}) for item in chosen]
-        entries = [_with_tables(entry, old.get(entry.identifier)) for entry in entries]
-        before = read_index(self._place)
-        listed = before.datasets if before is not None else ()
-        return plan_pruning(self._place, entries, listed, self._hub.store)
+            group = there if self._has(piece) else cached if piece.path else missing
+            group.append(piece)
+        copied = [piece for piece in cached if piece.path and self._place.costs(piece.path)]
+        pruning = Pruning()
+        if self._options.prune:
+            new = self._merge(entry_of(item.manifest, item.text, {}) for item in chosen)
+            pruning = plan_pruning(self._place, new, self._hub.store)
+        return Plan(
+            chosen=chosen,
+            there=there,
+            cached=cached,
+            missing=missing,
+            tables=sum(item.manifest.prepared_size() for item in chosen) * self._options.prepared,
+            writes=sum(piece.size for piece in [*copied, *missing]),
+            free=self._place.free(),
+            pruning=pruning,
+        )
 
     def _pieces(self, chosen: Iterable[Chosen]) -> list[Piece]:
-        """Every file once; the cache may have the bytes inside, but a mirror has upstream's."""
-        found: dict[str, Piece] = {}
+        """Every file once, as upstream published it; the cache may have it unpacked."""
+        pieces: dict[str, Piece] = {}
         for item in chosen:
             for key, resource in item.manifest.split_resources().items():
-                name = blob_path(resource.digest).as_posix()
-                plain = msgspec.structs.replace(resource, content_sha256=None)
+                upstream = msgspec.structs.replace(resource, content_sha256=None)
                 path = self._hub.store.blob(resource.digest, resource.size)
-                found.setdefault(name, Piece(Job(item.manifest.name, key, plain), name, path))
-        return list(found.values())
+                piece = Piece(Job(item.manifest.name, key, upstream), path)
+                pieces.setdefault(piece.name, piece)
+        return list(pieces.values())
 
     def _has(self, piece: Piece) -> bool:
-        there, wanted = self._place.size(piece.name), piece.job.resource.size
-        return there is not None and wanted in {None, there}
+        size = self._place.size(piece.name)
+        return size is not None and piece.job.resource.size in {None, size}
 
     def run(self, plan: Plan) -> Report:
-        """Do what the plan says; what could not be fetched is told in the report.
+        """Carry out a plan; the report lists files that could not be fetched.
 
         Raises:
-            DiskFullError: there is no space for it; nothing was written.
-            StoreError: the mirror, or the cache, cannot be written.
-            DshubError: the index that is there must not be changed; nothing was written.
+            DiskFullError: there is not enough space; nothing was written.
+            StoreError: the mirror or the cache cannot be written.
+            DshubError: the index must not be changed; nothing was written.
         """
-        self._check(plan)
+        self._old_entries()
+        writes = plan.writes + plan.tables
+        if plan.free is not None and writes > plan.free:
+            reason = f"{size(writes)} are to be written and {size(plan.free)} are free"
+            raise DiskFullError(path=self._place.title, reason=reason)
         report = Report()
-        self._place.sweep()
-        missing = [*plan.missing, *self._take(plan.kept, report)]
-        self._fetch(missing, report)
+        damaged = self._take(plan.cached, report)
+        self._fetch([*plan.missing, *damaged], report)
         complete = [item for item in plan.chosen if all(map(self._has, self._pieces([item])))]
-        entries = [self._published(item) for item in complete]
-        self._list(entries, report, plan.pruning.sizes)
+        self._list([self._publish(item) for item in complete], report, plan.pruning.sizes)
         return report
 
-    def _check(self, plan: Plan) -> None:
-        self._old_entries()
-        needed_space = plan.writes + plan.tables
-        if plan.free is not None and needed_space > plan.free:
-            reason = f"{size(needed_space)} are to be written and {size(plan.free)} are free"
-            raise DiskFullError(path=self._place.title, reason=reason)
-
     def _take(self, pieces: Sequence[Piece], report: Report) -> list[Piece]:
-        """Take files from the cache; returns those whose bytes there turn out to be damaged."""
+        """Take files from the cache; returns those that turn out to be damaged there."""
         damaged = []
         total = sum(piece.size for piece in pieces)
-        with Task(self._hub.progress, "taking from the cache", total) as task:
+        with Task(self._hub.progress, "taking files from the cache", total) as task:
             for piece in pieces:
-                if piece.path is None or not self._put(piece.path, piece, report):
-                    damaged.append(replace(piece, path=None))
+                path = piece.path
+                if path and piece.job.resource.digest.fits(path):
+                    how = self._place.put(path, piece.name)
+                    report.taken[how] = report.taken.get(how, 0) + 1
+                else:
+                    damaged.append(piece)
+                    if path and path.is_relative_to(self._hub.store.root):
+                        self._hub.store.set_aside(path)
                 task.advance(piece.size)
         return damaged
 
-    def _put(self, path: Path, piece: Piece, report: Report) -> bool:
-        """Take one file, unless its bytes have changed; then it is put aside in the cache."""
-        if not piece.job.resource.digest.fits(path):
-            if path.is_relative_to(self._hub.store.root):
-                self._hub.store.set_aside(path)
-            return False
-        how = self._place.put(path, piece.name)
-        report.taken[how] = report.taken.get(how, 0) + 1
-        return True
-
     def _fetch(self, pieces: Sequence[Piece], report: Report) -> None:
-        """Fetch files to where they stay, or through the cache; what fails is noted.
+        """Fetch files, and upload those that went to the cache.
 
-        Files that a person must obtain are asked for alone, for one of them stops a whole fetch.
+        Files that a person must obtain are fetched apart, since one of them stops a whole fetch.
         """
         groups: dict[str, list[Piece]] = {}
         for piece in pieces:
             manual = piece.job.resource.access == "manual"
             groups.setdefault(piece.job.dataset if manual else "", []).append(piece)
         for group in groups.values():
-            by_digest = {piece.job.resource.digest: piece for piece in group}
+            fetcher = self._hub.fetcher(store=self._files, limit=self._options.limit)
             try:
-                self._fetcher().fetch([piece.job for piece in group])
+                fetcher.fetch([piece.job for piece in group])
             except FetchError as error:
                 report.errors.append(error)
-            for digest, piece in by_digest.items():
-                self._arrived(digest, piece, report)
+            for piece in group:
+                self._upload(piece)
+                report.fetched += self._has(piece)
 
-    def _arrived(self, digest: Digest, piece: Piece, report: Report) -> None:
-        """Count a file, and upload it where it went to the cache."""
+    def _upload(self, piece: Piece) -> None:
         if not self._has(piece):
-            path = self._hub.store.blob(digest, piece.job.resource.size)
-            if path is None:
-                return
-            self._place.put(path, piece.name)
-        report.fetched += self._has(piece)
+            path = self._hub.store.blob(piece.job.resource.digest, piece.job.resource.size)
+            if path is not None:
+                self._place.put(path, piece.name)
 
-    def _fetcher(self) -> Fetcher:
-        store = self._place.fetching_store(self._hub.store)
-        return self._hub.fetcher(store=store, limit=self._options.limit)
-
-    def _published(self, item: Chosen) -> Entry:
-        """Put tables and manifest of a dataset there; returns what the index says of it."""
-        tables = self._tables(item) if self._options.prepared else {}
+    def _publish(self, item: Chosen) -> Entry:
+        """Write the tables and the manifest of a dataset; returns its entry for the index."""
+        tables = self._publish_tables(item.manifest) if self._options.prepared else {}
         entry = entry_of(item.manifest, item.text, tables)
         blob = blob_path(entry.manifest.checksum).as_posix()
         if self._place.size(blob) != len(item.text):
             self._place.write(blob, item.text)
-        if not self._says(entry.registry_path, item.text):
+        if not self._contains(entry.registry_path, item.text):
             self._place.write(entry.registry_path, item.text)
         return entry
 
-    def _says(self, name: str, text: bytes) -> bool:
+    def _contains(self, name: str, text: bytes) -> bool:
         if self._place.size(name) != len(text):
             return False
         with self._place.open(name) as file:
             return file.read() == text
 
-    def _tables(self, item: Chosen) -> dict[str, TableFacts]:
-        """Prepare the tables of a dataset in the cache, and put them there."""
-        store = self._place.fetching_store(self._hub.store)
-        found = {}
-        for split, folder in self._hub.build_tables(item.manifest, layer=store.root).items():
-            facts = found[split] = table_facts(folder)
+    def _publish_tables(self, manifest: Manifest) -> dict[str, TableFacts]:
+        """Prepare the tables of a dataset in the cache, and copy them."""
+        tables = {}
+        for split, folder in self._hub.build_tables(manifest, layer=self._files.root).items():
+            facts = tables[split] = table_facts(folder)
             for name in sorted(facts.files, key=lambda name: name == TABLE_FILE):
-                self._put_table(folder / name, facts.files[name], item.manifest.name)
-        return found
+                self._put_table_file(folder / name, facts.files[name], manifest.name)
+        return tables
 
-    def _put_table(self, path: Path, facts: BlobFacts, dataset: str) -> None:
+    def _put_table_file(self, path: Path, facts: BlobFacts, dataset: str) -> None:
         name = (table_path(dataset, path.parent.name) / path.name).as_posix()
         if self._place.size(name) == facts.size:
             return
         if not facts.checksum.fits(path):
-            hint = f"`dshub verify {dataset}` puts it aside; then it is made anew"
-            reason = "its bytes are not those that were written"
+            hint = f"run `dshub verify {dataset}` to put it aside, and then this command again"
+            reason = "its bytes have changed since it was prepared"
             raise StoreError(path=str(path), action="use", reason=reason, hint=hint)
         self._place.put(path, name)
 
     def _list(self, entries: Sequence[Entry], report: Report, prunable: Collection[str]) -> None:
-        """Write the index, if it changes, and remove what it does not need.
+        """Write the index, if it changes, and remove files that it does not need.
 
-        Where something failed nothing is removed: what has arrived of it is of use next time.
+        After a failure nothing is removed: the files that did arrive are useful next time.
 
         Raises:
-            StoreError: files of the entries were removed meanwhile; the index stays as it is.
+            StoreError: files of the entries were removed meanwhile; the index is unchanged.
         """
-        pruning = self._options.prune and not report.errors
         with self._place.locked():
-            self._check_there(entries)
-            old = read_index(self._place)
-            merged = {entry.identifier: entry for entry in self._old_entries()}
-            for entry in entries:
-                merged[entry.identifier] = _with_tables(entry, merged.get(entry.identifier))
-            if pruning:
-                merged = {entry.identifier: merged[entry.identifier] for entry in entries}
-            index = Index.of(merged.values())
-            signer = self._options.signer
+            self._check_complete(entries)
+            old, signer = read_index(self._place), self._options.signer
+            pruning = self._options.prune and not report.errors
+            index = Index.of(self._merge(entries, keep_others=not pruning))
             if signer is not None:
                 index = signer.sign(index, before=old)
             elif old is not None and index.body == old.body:
@@ -379,48 +338,58 @@ class Mirroring:
             if old is None or index.encode() != old.encode():
                 self._place.write(NAME, index.encode())
                 report.changed = True
-            report.listed = sorted(merged)
+            report.listed = sorted(entry.identifier for entry in index.datasets)
             if pruning:
                 report.removed = prune(self._place, index, prunable)
 
-    def _check_there(self, entries: Sequence[Entry]) -> None:
-        """Make sure that no other update has pruned what the index is about to list."""
+    def _check_complete(self, entries: Sequence[Entry]) -> None:
+        """Check that no other update has pruned files that the index is about to list."""
         for name, (_, dataset) in needed(Index.of(entries)).items():
             if self._place.size(name) is None:
                 raise StoreError(
                     path=f"{dataset} in {self._place.title}",
                     action="list",
                     reason=f"{name} was removed meanwhile",
-                    hint="another `dshub mirror --prune` may have been at work: run this again",
+                    hint="run this again; another `dshub mirror --prune` may have been running",
                 )
 
+    def _merge(self, entries: Iterable[Entry], *, keep_others: bool = False) -> list[Entry]:
+        """Give entries the tables that they had, if their manifests are unchanged.
+
+        Args:
+            entries: the new entries.
+            keep_others: keep other entries of the index as well.
+        """
+        old = {entry.identifier: entry for entry in self._old_entries()}
+        new = {item.identifier: _with_tables(item, old.get(item.identifier)) for item in entries}
+        return list((old | new if keep_others else new).values())
+
     def _old_entries(self) -> Sequence[Entry]:
-        """What the index lists so far.
+        """The entries of the index so far.
 
         Raises:
-            DshubError: it was signed, and is not to be signed again by the same key; or it was
-                not, so that nobody vouches for what it lists.
+            DshubError: it is signed and no key was given, or its entries are not signed by the
+                given key, so they must not be signed with it.
         """
         old, signer = read_index(self._place), self._options.signer
         if old is None or (self._options.prune and signer is not None):
             return ()
         if signer is None and old.signatures:
             raise DshubError(
-                f"the index of {self._place.title} is signed, and no key was named to sign it anew",
-                hint="name the key with --sign",
+                f"the index of {self._place.title} is signed; changing it needs the key",
+                hint="name the private key with --sign",
             )
-        if signer is not None and old.datasets and not signer.signed(old):
+        if signer is not None and old.datasets and not signer.has_signed(old):
             raise DshubError(
-                f"the index of {self._place.title} is not signed by this key, and what it lists "
-                "must not be signed unseen",
-                hint=f"remove its {NAME} and name all that the mirror is to list: files that are "
-                "there are not fetched again",
+                f"the index of {self._place.title} is not signed by this key, so its entries must "
+                "not be signed with it",
+                hint=f"remove its {NAME} and name every dataset that the mirror should list; files "
+                "that are there are not fetched again",
             )
         return old.datasets
 
 
 def _with_tables(entry: Entry, old: Entry | None) -> Entry:
-    """An entry that keeps the tables that it had, where its manifest is still the same."""
     if old is None or entry.tables or old.manifest != entry.manifest:
         return entry
     return msgspec.structs.replace(entry, tables=old.tables)

@@ -34,7 +34,6 @@ ALLOWED = {
     # caught by the caller in the same package
     "cache/": {"OSError", "PermissionError", "IsADirectoryError"},
     "catalog/croissant/": {"OverflowError"},
-    "importing/files.py": {"OSError"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Streams share the missing bytes of a file: every byte is brought once, and none is forgotten."""
+"""Ranges of a file, and dividing its missing bytes among streams."""
 
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -33,7 +33,7 @@ def numbers(ranges: Extents | list[tuple[int, int]]) -> set[int]:
 
 
 class Streams:
-    """Streams at work for a file, and plain sets of what they have done."""
+    """Streams that fill a file, and plain sets of the bytes that they wrote."""
 
     def __init__(self, arrived: list[tuple[int, int]]) -> None:
         self.allocator = SpanAllocator(Extents(*arrived))
@@ -44,7 +44,7 @@ class Streams:
         return set(range(span.position, SIZE if span.stop is None else span.stop))
 
     def claimed(self) -> set[int]:
-        """Bytes that are somebody's; a span that was revoked while it is written, too."""
+        """Claimed bytes, including those of a span that was revoked during a write."""
         ours = [span for span in self.spans if span.live or span.reserved > span.position]
         return set().union(*map(self.missing, ours))
 
@@ -88,7 +88,7 @@ class Streams:
                 getattr(self.allocator, action)(span, *[count][: action == "reserve"])
 
     def check(self) -> None:
-        """No byte has two owners, and what has arrived is what was written to live spans."""
+        """No byte has two streams, and the arrived bytes are those written to live spans."""
         assert numbers(self.allocator.arrived) == self.arrived
         live = [self.missing(span) for span in self.live]
         assert sum(map(len, live)) == len(set().union(*live))
@@ -98,10 +98,10 @@ class Streams:
 
 
 @given(RANGES, STEPS)
-def test_streams_bring_every_byte_once(
+def test_streams_write_every_byte_once(
     arrived: list[tuple[int, int]], steps: list[tuple[str, int, int]]
 ) -> None:
-    """Whatever was there, and whatever they do, the rest is claimed and filled in the end."""
+    """Whatever they do, all missing bytes are claimed and filled in the end."""
     streams = Streams(arrived)
     for step in steps:
         streams.step(*step)
@@ -131,7 +131,8 @@ def test_a_closed_allocator_hands_out_nothing() -> None:
     allocator = SpanAllocator(Extents())
     span = allocator.claim(SIZE)
     assert span is not None
-    allocator.close()
+    allocator.closed = True
+    allocator.revoke()
     assert allocator.reserve(span, 5) == 0
     assert allocator.claim(SIZE) is None
 

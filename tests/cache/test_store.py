@@ -1,4 +1,4 @@
-"""What is on disk, and what is never there."""
+"""Finding and publishing files and tables of a cache."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from dshub.cache.partial import Partial
 from dshub.cache.paths import blob_path, mirror_path
-from dshub.cache.store import Store
+from dshub.cache.store import Store, pin, pinned, unpin
 from dshub.cache.usage import usage
 from dshub.checksums import Digest
 from dshub.errors import StoreError
@@ -20,43 +20,41 @@ DIGEST = Digest.of_bytes(DATA)
 
 
 def put(partial: Partial, data: bytes) -> None:
-    """Add bytes behind those that are there."""
+    """Append bytes."""
     span = partial.claim(None)
     assert span is not None
     partial.write(span, memoryview(data))
     partial.release(span)
 
 
-def keep(store: Store, data: bytes = DATA) -> Path:
-    """Publish some bytes."""
+def published(store: Store, data: bytes = DATA) -> Path:
+    """Publish bytes."""
     with store.partial(Digest.of_bytes(data)) as partial:
         put(partial, data[partial.size :])
         return store.publish(partial)
 
 
-def test_a_file_lies_under_its_checksum(cache: Path) -> None:
-    """The place follows from the checksum alone, MD5 included."""
-    path = keep(Store(cache))
+def test_path_of_a_file_follows_from_its_checksum(cache: Path) -> None:
+    """MD5 included."""
+    path = published(Store(cache))
     assert path == cache / "blobs-v1" / DIGEST.hex[:2] / DIGEST.hex
     assert path.read_bytes() == DATA
     md5 = Digest.of_bytes(DATA, "md5")
     assert str(blob_path(md5)) == f"blobs-v1/md5-{md5.hex[:2]}/{md5.hex}"
 
 
-def test_backup_programs_are_told(cache: Path) -> None:
-    """The cache says that it is one."""
-    keep(Store(cache))
+def test_cache_has_a_tag_for_backup_programs(cache: Path) -> None:
+    published(Store(cache))
     assert (cache / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886")
 
 
-def test_nothing_stays_but_the_file(cache: Path) -> None:
-    """After a publication neither the partial nor its lock are left."""
-    keep(Store(cache))
+def test_publishing_leaves_no_partial_and_no_lock(cache: Path) -> None:
+    published(Store(cache))
     assert list((cache / "partial-v1").iterdir()) == []
 
 
-def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) -> None:
-    """An interrupted download is taken up where it stopped."""
+def test_interrupted_download_is_resumed(cache: Path) -> None:
+    """Its bytes are left under the resting name."""
     store = Store(cache)
 
     def interrupted() -> None:
@@ -73,8 +71,8 @@ def test_bytes_that_were_not_published_wait_for_the_next_process(cache: Path) ->
         assert partial.actual == DIGEST
 
 
-def test_leftovers_of_a_killed_process_are_taken_over_and_cleared_away(cache: Path) -> None:
-    """The one with the most bytes is gone on with; none is left behind after a publication."""
+def test_largest_leftover_is_resumed_and_the_others_are_removed(cache: Path) -> None:
+    """Nothing is left after publishing."""
     for count in (100, 500, 300):
         if (child := os.fork()) == 0:
             with Store(cache).partial(DIGEST) as partial:
@@ -94,10 +92,10 @@ def test_leftovers_of_a_killed_process_are_taken_over_and_cleared_away(cache: Pa
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="ends child processes")
-def test_where_locks_do_not_work_leftovers_do_not_pile_up(
+def test_leftovers_do_not_pile_up_without_locks(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On such a file system each killed process is gone on with, not copied and left."""
+    """Each killed process is resumed, not copied and left."""
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
@@ -112,34 +110,34 @@ def test_where_locks_do_not_work_leftovers_do_not_pile_up(
         [left] = usage(cache)
         assert Store(cache).kept(DIGEST) == 100 * count
         assert left.size < 10_000
-    assert keep(Store(cache)).read_bytes() == DATA
+    assert published(Store(cache)).read_bytes() == DATA
     assert [item.kind for item in usage(cache)] == ["raw"]
 
 
-def test_what_is_in_the_way_of_a_file_is_put_aside_again_and_again(cache: Path) -> None:
-    """A folder under a checksum's name, where something was put aside before, is no obstacle."""
+def test_folder_in_the_place_of_a_file_is_moved_away(cache: Path) -> None:
+    """Also if something was moved away before."""
     store = Store(cache)
-    store.set_aside(keep(store))
+    store.set_aside(published(store))
     for _ in range(2):
         (cache / blob_path(DIGEST) / "junk").mkdir(parents=True)
-        assert keep(store).read_bytes() == DATA
+        assert published(store).read_bytes() == DATA
         store.set_aside(cache / blob_path(DIGEST))
 
 
-def test_read_only_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> None:
-    """A site's cache serves hits; new files go to one's own."""
+def test_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> None:
+    """New files go to the user's own cache."""
     site = tmp_path / "site"
-    found = keep(Store(site))
+    found = published(Store(site))
     before = sorted(site.rglob("*"))
     store = Store(cache, [tmp_path / "absent", site])
     assert store.blob(DIGEST, len(DATA)) == found
     assert not cache.exists()
-    assert keep(store, b"other").is_relative_to(cache)
+    assert published(store, b"other").is_relative_to(cache)
     assert sorted(site.rglob("*")) == before
 
 
-def test_a_table_appears_whole_or_not_at_all(cache: Path) -> None:
-    """An error while it is made leaves nothing under its name, nor anywhere."""
+def test_table_is_published_whole_or_not_at_all(cache: Path) -> None:
+    """After an error nothing is left; of two tables, the first stays."""
     store = Store(cache)
 
     def broken() -> None:
@@ -160,8 +158,8 @@ def test_a_table_appears_whole_or_not_at_all(cache: Path) -> None:
     assert (found / "table.json").read_text() == "first"  # whoever came first stays
 
 
-def test_what_a_killed_process_left_of_a_table_goes_with_the_next_try(cache: Path) -> None:
-    """Half a table is no small thing; who makes it anew removes it, but not one under way."""
+def test_unfinished_table_of_a_killed_process_is_removed(cache: Path) -> None:
+    """A table in progress stays."""
     child = """
 import os, signal, sys
 from pathlib import Path
@@ -185,8 +183,7 @@ with Store(Path(sys.argv[1])).new_table("set", "key") as folder:
     assert [(item.kind, item.name) for item in usage(cache)] == [("prepared", "set")]
 
 
-def test_a_broken_folder_in_the_place_of_a_table_is_put_aside(cache: Path) -> None:
-    """Half a table that something left is no table, and does not stand in the way."""
+def test_broken_folder_in_the_place_of_a_table_is_moved_away(cache: Path) -> None:
     (cache / "tables-v1" / "set" / "key" / "junk").mkdir(parents=True)
     store = Store(cache)
     assert store.table("set", "key") is None
@@ -195,37 +192,18 @@ def test_a_broken_folder_in_the_place_of_a_table_is_put_aside(cache: Path) -> No
     assert store.table("set", "key") is not None
 
 
-def test_a_small_file_that_cannot_be_written_leaves_nothing(cache: Path) -> None:
-    """A server that cannot note something, again and again, fills no cache with tries."""
+def test_failed_write_of_a_small_file_leaves_nothing(cache: Path) -> None:
+    """A server that fails again and again does not fill the cache."""
     (cache / "mirrors-v1" / "x.json").mkdir(parents=True)
     with pytest.raises(StoreError):
         Store(cache).write_text(mirror_path("x"), b"index")
     assert list(usage(cache)) == []
 
 
-def test_usage_sees_everything(cache: Path) -> None:
-    """Files, tables and leftovers, each with its size."""
-    store = Store(cache)
-    keep(store)
-    with store.new_table("family/set", "key") as folder:
-        (folder / "table.json").write_bytes(DATA)
-    with store.partial(Digest.of_bytes(b"x")) as partial:
-        put(partial, b"partly")
-    (cache / "partial-v1" / Digest.of_bytes(b"x").hex / "journal").unlink()
-    found = {(item.kind, item.name, item.size) for item in usage(cache)}
-    assert found == {
-        ("raw", DIGEST.hex, len(DATA)),
-        ("prepared", "family/set", len(DATA)),
-        ("partial", Digest.of_bytes(b"x").hex, 6),
-    }
-    assert list(usage(cache / "absent")) == []
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
-def test_a_cache_one_may_not_write_to_says_so(enterable: Path) -> None:
-    """Reading works; writing is an error that names the folder."""
+def test_read_only_cache_is_read_and_named_in_the_error(enterable: Path) -> None:
     cache = enterable / "cache"
-    keep(Store(cache))
+    published(Store(cache))
     for path in [cache, *cache.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     if (child := os.fork()) == 0:
@@ -235,7 +213,7 @@ def test_a_cache_one_may_not_write_to_says_so(enterable: Path) -> None:
                 os.setuid(65534)
             assert Store(cache).blob(DIGEST, len(DATA)) is not None
             with pytest.raises(StoreError, match=str(cache)) as caught:
-                keep(Store(cache), b"new")
+                published(Store(cache), b"new")
             code = 0 if caught.value.exit_code == 8 else 2
         finally:
             os._exit(code)
@@ -244,12 +222,10 @@ def test_a_cache_one_may_not_write_to_says_so(enterable: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 @pytest.mark.parametrize("closed", ["blobs-v1", f"blobs-v1/{DIGEST.hex[:2]}/{DIGEST.hex}"])
-def test_a_layer_that_is_closed_to_this_user_holds_nothing(
-    enterable: Path, tmp_path: Path, closed: str
-) -> None:
-    """A class's cache, some of which its teacher alone may read: the rest of the search goes on."""
-    keep(Store(tmp_path / "closed"))
-    keep(Store(tmp_path / "open"))
+def test_unreadable_layer_is_skipped(enterable: Path, tmp_path: Path, closed: str) -> None:
+    """A class's cache, some of which only its teacher may read."""
+    published(Store(tmp_path / "closed"))
+    published(Store(tmp_path / "open"))
     (tmp_path / "closed" / closed).chmod(0)
     if (child := os.fork()) == 0:
         code = 1
@@ -264,3 +240,15 @@ def test_a_layer_that_is_closed_to_this_user_holds_nothing(
     _, status = os.waitpid(child, 0)
     (tmp_path / "closed" / closed).chmod(0o755)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_pins_are_stored_in_the_cache(cache: Path) -> None:
+    """Pinning or unpinning twice is fine."""
+    for _ in range(2):
+        pin(Store(cache), "family/set")
+    pin(Store(cache), "family")
+    assert pinned(Store(cache)) == {"family", "family/set"}
+    for _ in range(2):
+        unpin(Store(cache), "family/set")
+    assert pinned(Store(cache)) == {"family"}
+    assert list(usage(cache)) == []

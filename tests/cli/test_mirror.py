@@ -44,8 +44,16 @@ def test_part_of_a_mirror_that_failed_is_an_error_after_the_answer(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[""], ["m"], ["m", "--all", "mnist"], ["m", "--verify", "mnist"]]
+    "arguments",
+    [
+        [""],
+        ["m"],
+        ["m", "--all", "mnist"],
+        ["m", "--verify", "mnist"],
+        ["m", "--all", "--limit-rate", "no"],
+        ["m", "--all", "--limit-rate", "0"],
+    ],
 )
-def test_contradicting_arguments_are_usage_errors(dshub: Run, arguments: list[str]) -> None:
+def test_wrong_arguments_are_usage_errors(dshub: Run, arguments: list[str]) -> None:
     """Nothing is written."""
     assert dshub("mirror", *arguments).returncode == 2

@@ -1,4 +1,4 @@
-"""`dshub serve` as a program: what it says, what it serves, and how it ends."""
+"""`dshub serve` as a program: output, served files, and stopping."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Serving:
-    """A running `dshub serve`; its start line is read."""
+    """A running `dshub serve`, after its start line."""
 
     def __init__(self, *arguments: str, **variables: str) -> None:
         self.process = subprocess.Popen(
@@ -31,15 +31,15 @@ class Serving:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        self.told: dict[str, Any] = json.loads(line)
-        self.url: str = self.told["mirror"]
+        self.start: dict[str, Any] = json.loads(line)
+        self.url: str = self.start["mirror"]
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Its exit code, and what it said on standard error."""
+        """Stop it; returns the exit code and the text of standard error."""
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
-        assert "Traceback" not in said
-        return self.process.returncode, said
+        _, stderr = self.process.communicate(timeout=60)
+        assert "Traceback" not in stderr
+        return self.process.returncode, stderr
 
 
 Serve = Callable[..., Serving]
@@ -47,7 +47,7 @@ Serve = Callable[..., Serving]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers, and ends those that a test leaves."""
+    """Starts servers, and stops those that a test leaves running."""
     started: list[Serving] = []
 
     def start(*arguments: str, **variables: str) -> Serving:
@@ -62,39 +62,38 @@ def serve() -> Iterator[Serve]:
 
 
 def blobs(cache: Path) -> dict[str, bytes]:
-    """Addresses and bytes of the files in a cache."""
+    """Paths and bytes of the files in a cache."""
     files = [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
     return {f"/{path.relative_to(cache).as_posix()}": path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_cache_is_served_until_it_is_stopped(
+def test_cache_is_served_until_a_signal(
     dshub: Run, own: Path, serve: Serve, cache: Path, number: int
 ) -> None:
-    """Without a folder it is the cache; the start line says where; it ends well."""
+    """It is the default, and the start line names it."""
     del own
     assert dshub("fetch", "tiny/one").returncode == 0
     server = serve()
-    assert server.told["schema"] == 1
-    assert server.told["folder"] == str(cache)
-    assert server.told["addresses"] == [server.url]
+    assert server.start["schema"] == 1
+    assert server.start["folder"] == str(cache)
+    assert server.start["addresses"] == [server.url]
     assert server.url.startswith("http://127.0.0.1:")
     files = blobs(cache)
     assert len(files) == 2
     for path, content in files.items():
         assert ask(server.url, path).body == content
     assert ask(server.url, "/CACHEDIR.TAG").status == 404
-    code, said = server.end(number)
+    code, stderr = server.end(number)
     assert code == 0
-    assert "stopped" in said
+    assert "stopped" in stderr
     with pytest.raises(OSError, match=r"."):
         connect(server.url)
 
 
-def test_another_machine_fetches_from_it(
+def test_another_machine_fetches_without_upstream(
     dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    """With DSHUB_MIRROR as it was told, and upstream gone."""
     del own
     assert dshub("fetch", "tiny").returncode == 0
     for path in upstream.iterdir():
@@ -106,10 +105,10 @@ def test_another_machine_fetches_from_it(
     assert server.url.removeprefix("http://") in done.stdout
 
 
-def test_what_is_missing_is_fetched(
+def test_missing_files_are_fetched_from_sources(
     dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    """From where the manifests say; it is kept, and there after upstream has gone."""
+    """They are kept, so the second client needs no upstream."""
     del own
     folder = tmp_path / "lab"
     server = serve(str(folder), "--upstream", "sources", DSHUB_MIRROR="http://127.0.0.1:9")
@@ -121,14 +120,13 @@ def test_what_is_missing_is_fetched(
     second = {"DSHUB_CACHE": str(tmp_path / "second"), "DSHUB_MIRROR": server.url}
     assert dshub("fetch", "tiny", **second).returncode == 0
     assert len(blobs(folder)) == 3
-    _, said = server.end()
-    assert said.count("tiny/one") + said.count("tiny/two") == 3
+    _, stderr = server.end()
+    assert stderr.count("tiny/one") + stderr.count("tiny/two") == 3
 
 
-def test_a_mirror_of_a_mirror(
+def test_server_fetches_from_another_server(
     dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    """With the address of another server as the only upstream."""
     del own
     assert dshub("fetch", "tiny/one").returncode == 0
     for path in upstream.iterdir():
@@ -138,10 +136,9 @@ def test_a_mirror_of_a_mirror(
     assert dshub("fetch", "tiny/one", **client).returncode == 0
 
 
-def test_an_upstream_that_is_offline(
+def test_offline_server_fetches_nothing(
     own: Path, serve: Serve, tmp_path: Path, upstream: Path
 ) -> None:
-    """DSHUB_OFFLINE holds for the server too: what is not there is not there."""
     del own
     server = serve(str(tmp_path / "lab"), "--upstream", "sources", DSHUB_OFFLINE="1")
     assert ask(server.url, "/blobs-v1/aa/" + "a" * 64).status == 404
@@ -151,34 +148,33 @@ def test_an_upstream_that_is_offline(
     assert b"DSHUB_OFFLINE" in reply.body
 
 
-def test_a_line_for_each_request(own: Path, serve: Serve, cache: Path) -> None:
-    """With -v, on standard error: who, what, status and size; nothing of it without."""
+def test_verbose_logs_each_request(own: Path, serve: Serve, cache: Path) -> None:
+    """On standard error: client, request, status and size."""
     (cache / "registry" / "a").mkdir(parents=True)
     (cache / "registry" / "a" / "1.0.0.toml").write_text("schema = 1")
     loud, quiet = serve("-v"), serve()
     for server in (loud, quiet):
         ask(server.url, "/registry/a/1.0.0.toml?x=1", Range="bytes=0-2")
         ask(server.url, "/no", "HEAD")
-    _, said = loud.end()
-    assert "127.0.0.1 GET /registry/a/1.0.0.toml?x=… 206 3 B" in said
-    assert "127.0.0.1 HEAD /no 404 0 B" in said
+    _, stderr = loud.end()
+    assert "127.0.0.1 GET /registry/a/1.0.0.toml?x=… 206 3 B" in stderr
+    assert "127.0.0.1 HEAD /no 404 0 B" in stderr
     assert "registry" not in quiet.end()[1]
 
 
-def test_every_address_is_told(serve: Serve, cache: Path) -> None:
-    """Listening on all, the addresses of all interfaces are named, and work."""
+def test_all_addresses_are_printed(serve: Serve, cache: Path) -> None:
+    """They work."""
     cache.mkdir()
     (cache / "index.json").write_text("{}")
     server = serve("--host", "0.0.0.0")
     port = server.url.rpartition(":")[2]
-    assert server.told["addresses"][0] == f"http://127.0.0.1:{port}"
-    assert server.url in server.told["addresses"]
-    assert "0.0.0.0" not in "".join(server.told["addresses"])
-    assert ask(server.told["addresses"][0], "/index.json").body == b"{}"
+    assert server.start["addresses"][0] == f"http://127.0.0.1:{port}"
+    assert server.url in server.start["addresses"]
+    assert "0.0.0.0" not in "".join(server.start["addresses"])
+    assert ask(server.start["addresses"][0], "/index.json").body == b"{}"
 
 
-def test_the_start_as_a_person_sees_it(cache: Path) -> None:
-    """The address, and the line to copy into a client's shell."""
+def test_start_prints_the_address_and_the_setting(cache: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "dshub", "serve", "--port", "0"],
         stdout=subprocess.PIPE,
@@ -194,8 +190,7 @@ def test_the_start_as_a_person_sees_it(cache: Path) -> None:
     assert mirror == f"DSHUB_MIRROR={address}"
 
 
-def test_what_is_under_way_is_finished(serve: Serve, cache: Path) -> None:
-    """SIGTERM in the middle of an answer: the client gets all of it, if it goes on reading."""
+def test_response_in_progress_is_finished_on_sigterm(serve: Serve, cache: Path) -> None:
     path = cache / "tables-v1" / "large" / "0" / "train.arrow"
     path.parent.mkdir(parents=True)
     path.write_bytes(bytes(64 << 20))
@@ -209,8 +204,8 @@ def test_what_is_under_way_is_finished(serve: Serve, cache: Path) -> None:
     assert server.end()[0] == 0
 
 
-def test_what_cannot_be_served(dshub: Run, tmp_path: Path) -> None:
-    """A folder that is not there, a port that is taken, a host that is not ours: all are told."""
+def test_start_errors_are_explained(dshub: Run, tmp_path: Path) -> None:
+    """A missing folder, a taken port, an address of another machine."""
     done = dshub("serve", str(tmp_path / "nowhere"))
     assert (done.returncode, done.stdout) == (1, "")
     assert "nowhere" in done.stderr
@@ -227,23 +222,22 @@ def test_what_cannot_be_served(dshub: Run, tmp_path: Path) -> None:
     assert dshub("serve", "--port", "70000").returncode == 2
 
 
-def test_a_folder_that_is_no_mirror(serve: Serve, tmp_path: Path) -> None:
-    """It is served, for a mirror may be on its way there; but whoever mistyped it is told."""
+def test_folder_without_a_mirror_is_served_with_a_warning(serve: Serve, tmp_path: Path) -> None:
+    """A mirror may be on its way there."""
     folder = tmp_path / "thesis"
     folder.mkdir()
     server = serve(str(folder))
     assert ask(server.url, "/index.json").status == 404
-    assert "nothing of a mirror" in server.end()[1]
+    assert "holds no mirror" in server.end()[1]
     (folder / "blobs-v1").mkdir()
-    assert "nothing of a mirror" not in serve(str(folder)).end()[1]
+    assert "holds no mirror" not in serve(str(folder)).end()[1]
 
 
-def test_a_bucket_on_another_disk(serve: Serve, tmp_path: Path) -> None:
-    """Links that lead out are not followed; whoever put one there is told so at once."""
+def test_bucket_that_is_a_link_out_is_warned_about(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "m").mkdir()
     link = tmp_path / "m" / "blobs-v1"
     link.symlink_to(tmp_path / "disk", target_is_directory=True)
-    told = serve(str(tmp_path / "m")).end()[1]
-    assert str(link) in told
-    assert "nothing in it is served" in told
+    stderr = serve(str(tmp_path / "m")).end()[1]
+    assert str(link) in stderr
+    assert "nothing in it is served" in stderr

@@ -183,7 +183,7 @@ def test_a_quota_on_file_size_is_an_error_and_loses_nothing(
     process = start(server, cache, before=limit)
     answer, _ = process.communicate(timeout=60)
     assert process.returncode == DiskFullError.exit_code
-    assert "largest size allowed" in answer
+    assert "exceed the size limit" in answer
     assert not (cache / blob_path(DIGEST)).exists()
     again = start(server, cache)
     assert again.communicate(timeout=60)[0]

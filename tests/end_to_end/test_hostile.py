@@ -30,7 +30,7 @@ from dshub.export._running import read as read_record
 from dshub.hub.lockfile import read as read_lock
 from dshub.importing.records import imports
 from dshub.mirrors.index import BlobFacts, Index, TableFacts, entry_of
-from dshub.mirrors.mirrors import Mirrors
+from dshub.mirrors.reading import Mirrors
 from dshub.mirrors.source import MirrorSource
 from dshub.progress import Silent
 from dshub.tables.table import Table
@@ -195,12 +195,12 @@ def test_a_bad_mirror_is_the_trouble_of_that_mirror_alone(
         mine, asked = hub(bad, good)
         assert {"mine", "sound"} <= set(mine.names()), title
         assert {"mine", "sound"} <= {item.name for item in mine.registry.listing()}, title
-        troubles = asked.troubles
+        troubles = asked.errors
         for address, error in troubles.items():
             assert address == str(bad), title
             assert isinstance(error, ReadError), title
             assert str(bad) in str(error), title
-        if asked.troubles:
+        if asked.errors:
             refused += 1
         else:
             survives(partial(every_manifest, mine), title, DshubError)

@@ -32,7 +32,7 @@ from dshub.errors import ManifestError
 from dshub.hub import lockfile
 from dshub.loading.loader import Loader
 from dshub.mirrors.index import Index, entry_of
-from dshub.mirrors.mirrors import Mirrors
+from dshub.mirrors.reading import Mirrors
 from dshub.mirrors.signing import Signer, check_signature
 from dshub.mirrors.source import MirrorSource
 from dshub.settings import Settings

@@ -14,8 +14,8 @@ from dshub.download.diagnosis import diagnose
 from dshub.download.streams import decode
 from dshub.download.transports import Answer
 from dshub.download.transports.http import Transport
-from dshub.mirrors.serve.messages import Refusal, Version, head, parse, wanted
-from dshub.mirrors.serve.places import Folder, parts_of
+from dshub.mirrors.serve.http import Refusal, Validators, parse, requested_range, response_head
+from dshub.mirrors.serve.routes import Folder, split_path
 
 from .target import Target, scratch, tried, written
 
@@ -24,27 +24,27 @@ MOST = 1 << 16  # bytes of an answer that are read
 
 def request(data: bytes) -> None:
     """The head of a request, and what it asks of a file."""
-    version = Version('"tag"', 1_700_000_000.0)
+    validators = Validators('"tag"', 1_700_000_000)
     try:
-        found = parse(data)
-        parts = parts_of(found.path)
+        parsed = parse(data)
+        parts = split_path(parsed.path)
         if parts is not None:
             _look_up(parts)
-        version.known(found)
-        version.check(found)
-        part = wanted(found, 10, version)
+        validators.match_cached(parsed)
+        validators.check_preconditions(parsed)
+        part = requested_range(parsed, 10, validators)
         assert part is None or 0 <= part.start < part.stop <= 10
-        assert head(HTTPStatus.OK, version.headers, keep=found.keep)
+        assert response_head(HTTPStatus.OK, validators.headers, keep_alive=parsed.keep_alive)
     except Refusal as refusal:
-        head(refusal.status, refusal.headers, keep=False)
+        response_head(refusal.status, refusal.headers, keep_alive=False)
 
 
 def _look_up(parts: tuple[str, ...]) -> None:
     """Only the one file is ever found, whatever the path."""
     assert not {"", ".", ".."} & set(parts)
-    found = _served().find(parts)
-    if found is not None:
-        found.file.close()
+    opened = _served().open(parts)
+    if opened is not None:
+        opened.file.close()
         assert parts == ("file.txt",)
 
 

@@ -1,4 +1,4 @@
-"""Three datasets of the registry, made small: their upstream, their manifests, and the command."""
+"""Three small datasets with their manifests and upstream, signing keys, and the command."""
 
 import shutil
 import subprocess
@@ -15,6 +15,7 @@ from dshub.catalog.sources import built_in_root
 from dshub.mirrors.serve.server import serving
 from dshub.synthetic.synthesize import synthesize
 from tests.commandline import run_dshub
+from tests.mirrors.indexes import openssl
 
 NAMES = {"mnist": "lab/mnist", "kmnist": "lab/kmnist", "emnist/letters": "lab/letters"}
 ROWS = 40
@@ -23,7 +24,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Lab:
-    """Three datasets with the columns and formats of ones that we have, and files of their own.
+    """Three datasets with the columns and formats of built-in ones, and small files.
 
     Attributes:
         upstream: the folder of their files.
@@ -59,7 +60,7 @@ class Lab:
         path.write_text(tomlkit.dumps(document), encoding="utf-8")
 
     def at(self, url: str) -> None:
-        """Have the manifests name that upstream."""
+        """Set the address of upstream in the manifests."""
         for path in self.registry.rglob("*.toml"):
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace("UPSTREAM", url), encoding="utf-8")
@@ -67,7 +68,7 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The three datasets, made once."""
+    """The folder of the three datasets."""
     root = tmp_path_factory.mktemp("lab")
     Lab(root)
     return root
@@ -75,19 +76,33 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lab(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """The three datasets, in a registry that the environment names; upstream answers."""
-    found = Lab.__new__(Lab)
-    found.root = tmp_path / "lab"
-    found.upstream, found.registry = found.root / "upstream", found.root / "registry"
-    shutil.copytree(made / "upstream", found.upstream)
-    shutil.copytree(made / "registry", found.registry)
-    monkeypatch.setenv("DSHUB_REGISTRY", str(found.registry))
-    with serving(found.upstream) as url:
-        found.at(url)
-        yield found
+    """The three datasets, with their registry in the environment and upstream running."""
+    lab = Lab.__new__(Lab)
+    lab.root = tmp_path / "lab"
+    lab.upstream, lab.registry = lab.root / "upstream", lab.root / "registry"
+    shutil.copytree(made / "upstream", lab.upstream)
+    shutil.copytree(made / "registry", lab.registry)
+    monkeypatch.setenv("DSHUB_REGISTRY", str(lab.registry))
+    with serving(lab.upstream) as url:
+        lab.at(url)
+        yield lab
 
 
 @pytest.fixture
 def dshub(tmp_path: Path) -> Run:
-    """Runs the command in a process of its own; no traceback is ever fine."""
+    """Run the command in a process; a traceback fails the test."""
     return partial(run_dshub, tmp_path)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, Path]:
+    """Two pairs of keys, made by openssl: `ours`, `ours-public`, `theirs`, `theirs-public`."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    keys: dict[str, Path] = {}
+    for name in ("ours", "theirs"):
+        private, public = tmp_path / f"{name}.pem", tmp_path / f"{name}.pub"
+        openssl("genpkey", "-algorithm", "ed25519", "-out", str(private))
+        openssl("pkey", "-in", str(private), "-pubout", "-out", str(public))
+        keys |= {name: private, f"{name}-public": public}
+    return keys

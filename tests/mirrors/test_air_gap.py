@@ -1,4 +1,4 @@
-"""A machine that reaches nothing but a mirror, and then nothing at all but its folder.
+"""A machine that reaches only a mirror, and then only the folder of one.
 
 The client runs in a network namespace of its own, where only the server that was started in it
 can be reached: no upstream, no other host, not even the rest of this machine.
@@ -72,14 +72,14 @@ print(json.dumps(answers))
 
 
 def apart(*command: str) -> list[str]:
-    """A command as it is run in a network namespace of its own."""
+    """Wrap a command to run in its own network namespace."""
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     return ["unshare", *root, "--net", "--", *command]
 
 
 @pytest.fixture
 def namespace() -> None:
-    """Skips where no namespace can be made."""
+    """Skip if this system cannot make a namespace."""
     if not (shutil.which("unshare") and shutil.which("ip")):
         pytest.skip("unshare or ip is not installed")
     probe = subprocess.run(apart("ip", "link", "set", "lo", "up"), check=False, capture_output=True)
@@ -88,7 +88,7 @@ def namespace() -> None:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago; in the namespace they all are."""
+    """Find a free port; in the namespace all ports are free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -119,10 +119,10 @@ def own_server(folder: Path, port: int) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("namespace")
 @pytest.mark.parametrize("how", ["nginx", "dshub serve", "folder"])
-def test_a_mirror_is_all_that_is_needed(
+def test_mirror_is_the_only_source_needed(
     dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """Listing, searching, info, fetch, load and verify work, and give what upstream gives."""
+    """Listing, searching, info, fetch, load and verify work as with upstream."""
     assert dshub("mirror", "m", "lab").returncode == 0
     mine = Hub(progress=Silent())
     labels = [int(x) for name in NAMES for x in mine.load(name, "test")["label"]]
@@ -157,10 +157,10 @@ def test_a_mirror_is_all_that_is_needed(
 
 
 @pytest.mark.usefixtures("namespace")
-def test_a_flipped_bit_is_healed_from_the_second_mirror(
+def test_flipped_bit_is_repaired_from_the_second_mirror(
     dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """--verify names it, the client notices, and what it loads is right: without any network."""
+    """`--verify` lists the file, and the client loads the right rows, without a network."""
     dshub("mirror", "m", "lab")
     shutil.copytree(tmp_path / "m", tmp_path / "second")
     monkeypatch.delenv("DSHUB_REGISTRY")

@@ -1,4 +1,4 @@
-"""Mirrors in buckets: fsspec's own memory, and a real server of S3's protocol on this machine."""
+"""Mirrors in buckets: fsspec's memory, and a local S3 server."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 
 from dshub import Hub
 from dshub.mirrors.checking import read_index, unneeded, verify
-from dshub.mirrors.folder import open_destination
+from dshub.mirrors.destinations import open_destination
 from dshub.mirrors.writing import Mirroring, Options, choose
 from dshub.progress import Silent
 
@@ -26,15 +26,17 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def update(address: str, *names: str, pruned: bool = False) -> list[str]:
-    """Bring a mirror up to date, in this process; returns what it lists."""
+    """Update a mirror in this process; returns the listed datasets."""
     hub = Hub(progress=Silent())
     mirroring = Mirroring(open_destination(address), hub, Options(prune=pruned))
     request = hub.resolve(names, as_published=True)
     return mirroring.run(mirroring.plan(choose(request.named, hub.registry)[0])).listed
 
 
-def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub: Run) -> None:
-    """The same files under the same names as in a folder."""
+def test_bucket_in_memory_is_written_verified_and_pruned(
+    lab: "Lab", tmp_path: Path, dshub: Run
+) -> None:
+    """It has the same files as a folder."""
     fsspec = pytest.importorskip("fsspec")
     address = "memory://hub/m"
     assert update(address, "lab/mnist") == ["lab/mnist@1.0.0"]
@@ -64,7 +66,7 @@ def test_memory_is_written_verified_and_pruned(lab: "Lab", tmp_path: Path, dshub
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """A bucket on a server of its own; the environment says where, as for any server."""
+    """A bucket on a local server, with its address in the environment."""
     boto = pytest.importorskip("botocore.session")
     pytest.importorskip("s3fs")
     program = Path(sys.executable).with_name("moto_server")
@@ -97,10 +99,10 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         server.wait()
 
 
-def test_a_bucket_is_all_that_is_needed(
+def test_bucket_is_the_only_source_needed(
     dshub: Run, lab: "Lab", bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Written, verified, and used by a client who has nothing else: upstream is gone."""
+    """It is written, verified, and used by a client without upstream."""
     done = dshub("mirror", bucket, "lab", "--json")
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["listed"]) == 3

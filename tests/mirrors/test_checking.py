@@ -1,4 +1,4 @@
-"""Damage in a mirror: found by the one who keeps it and by the ones who use it, and healed."""
+"""Damage in a mirror: found by its maintainer and by clients, and repaired."""
 
 import hashlib
 import json
@@ -25,14 +25,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def mirror(dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror of the three datasets, of which the environment knows nothing."""
+    """A mirror of the three datasets, without their registry in the environment."""
     assert dshub("mirror", "m", "lab").returncode == 0
     monkeypatch.delenv("DSHUB_REGISTRY")
     return tmp_path / "m"
 
 
 def largest(mirror: Path) -> Path:
-    """The largest of upstream's files."""
+    """The largest upstream file."""
     return max((mirror / "blobs-v1").glob("*/*"), key=lambda path: path.stat().st_size)
 
 
@@ -45,7 +45,7 @@ def flip(path: Path) -> None:
 
 
 def hub(cache: Path, *mirrors: str) -> Hub:
-    """A user who has nothing but mirrors."""
+    """A hub with mirrors only."""
     settings = Settings.read(environment={}, cache=cache, mirrors=list(mirrors))
     return Hub(settings=settings, progress=Silent())
 
@@ -56,8 +56,7 @@ def owner(mirror: Path, blob: Path) -> str:
     return next(str(e["name"]) for e in index["datasets"] if blob.name in json.dumps(e["files"]))
 
 
-def test_a_sound_mirror_is_read_to_its_last_byte(dshub: Run, mirror: Path) -> None:
-    """Every file of it is in the answer, and in order."""
+def test_verify_lists_every_file(dshub: Run, mirror: Path) -> None:
     done = dshub("mirror", "m", "--verify", "--json")
     answer = json.loads(done.stdout)
     assert (done.returncode, answer["wrong"]) == (0, 0)
@@ -72,8 +71,8 @@ def test_a_sound_mirror_is_read_to_its_last_byte(dshub: Run, mirror: Path) -> No
 
 
 @pytest.mark.parametrize("what", ["blob", "manifest", "registry", "index", "gone", "stray"])
-def test_a_flipped_bit_is_found_and_named(dshub: Run, mirror: Path, what: str) -> None:
-    """Wherever it is; exit code 5, and no other file is accused."""
+def test_verify_finds_damaged_and_missing_files(dshub: Run, mirror: Path, what: str) -> None:
+    """Exit code 5, and no other file is listed."""
     stray = mirror / "blobs-v1" / "00" / ("0" * 64)
     manifest = next(p for p in (mirror / "blobs-v1").glob("*/*") if b"schema = 1" in p.read_bytes())
     victim = {
@@ -98,10 +97,10 @@ def test_a_flipped_bit_is_found_and_named(dshub: Run, mirror: Path, what: str) -
     assert wrong[0]["state"] == ("missing" if what == "gone" else "damaged")
 
 
-def test_the_next_update_heals_what_was_found(
+def test_update_repairs_what_verify_found(
     dshub: Run, mirror: Path, lab: "Lab", tmp_path: Path
 ) -> None:
-    """--verify moves the damaged file away, and the command that it names brings it again."""
+    """With the command that the hint names."""
     victim = largest(mirror)
     sound = victim.read_bytes()
     flip(victim)
@@ -116,8 +115,8 @@ def test_the_next_update_heals_what_was_found(
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="asks for the user's number")
-def test_a_mirror_that_is_only_read_can_be_verified(dshub: Run, mirror: Path) -> None:
-    """Such as a disc: the damaged file is named, and stays."""
+def test_read_only_mirror_is_verified(dshub: Run, mirror: Path) -> None:
+    """The damaged file is listed, and stays."""
     victim = largest(mirror)
     flip(victim)
     (mirror / "partial-v1" / "index.lock").unlink()
@@ -130,10 +129,10 @@ def test_a_mirror_that_is_only_read_can_be_verified(dshub: Run, mirror: Path) ->
 
 
 @pytest.mark.parametrize("served", [True, False])
-def test_a_client_takes_it_from_a_second_mirror(
+def test_client_falls_back_to_the_second_mirror(
     mirror: Path, tmp_path: Path, *, served: bool
 ) -> None:
-    """A flipped bit in one mirror costs a try; what is loaded is right, and both are named."""
+    """The failed attempt is reported."""
     shutil.copytree(mirror, tmp_path / "second")
     victim = largest(mirror)
     name = owner(mirror, victim)
@@ -149,8 +148,8 @@ def test_a_client_takes_it_from_a_second_mirror(
     )
 
 
-def test_a_client_with_no_other_source_is_told(mirror: Path, tmp_path: Path) -> None:
-    """Exit code 5, the address, both checksums; and nothing of it is in the cache."""
+def test_damaged_file_without_another_source_is_an_error(mirror: Path, tmp_path: Path) -> None:
+    """Exit code 5; nothing of it is in the cache."""
     victim = largest(mirror)
     name = owner(mirror, victim)
     flip(victim)
@@ -161,8 +160,7 @@ def test_a_client_with_no_other_source_is_told(mirror: Path, tmp_path: Path) -> 
     assert not list((tmp_path / "c" / "blobs-v1").rglob(victim.name))
 
 
-def test_upstream_heals_too(mirror: Path, lab: "Lab", tmp_path: Path) -> None:
-    """Where a mirror is damaged and upstream lives, upstream delivers."""
+def test_client_falls_back_to_upstream(mirror: Path, lab: "Lab", tmp_path: Path) -> None:
     victim = largest(mirror)
     flip(victim)
     fetched = hub(tmp_path / "c", str(mirror)).fetch(owner(mirror, victim))
@@ -170,8 +168,7 @@ def test_upstream_heals_too(mirror: Path, lab: "Lab", tmp_path: Path) -> None:
     assert healed.source.startswith("http://127.0.0.1")
 
 
-def test_a_damaged_manifest_comes_from_the_second_mirror(mirror: Path, tmp_path: Path) -> None:
-    """It is never read with a flipped bit in it."""
+def test_damaged_manifest_comes_from_the_second_mirror(mirror: Path, tmp_path: Path) -> None:
     shutil.copytree(mirror, tmp_path / "second")
     for path in (mirror / "blobs-v1").glob("*/*"):
         if b"schema = 1" in path.read_bytes():
@@ -181,25 +178,26 @@ def test_a_damaged_manifest_comes_from_the_second_mirror(mirror: Path, tmp_path:
     assert found == hub(tmp_path / "c2", str(tmp_path / "second")).info("lab/mnist")
 
 
-def test_a_damaged_index_is_not_believed(
+def test_damaged_index_is_not_used(
     mirror: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The second mirror's counts; with none, its datasets are unknown, and the error says why."""
+    """The second mirror is used; without one, the error says why datasets are unknown."""
     shutil.copytree(mirror, tmp_path / "second")
     index = mirror / "index.json"  # one letter: it is JSON still, and says something else
     index.write_bytes(index.read_bytes().replace(b"image", b"imagf", 1))
     both = hub(tmp_path / "c", str(mirror), str(tmp_path / "second"))
     assert "lab/mnist" in both.names()
-    assert "its bytes are not those that were written" in caplog.text
+    assert "its bytes have changed since it was written" in caplog.text
     alone = hub(tmp_path / "c2", str(mirror))
-    with pytest.raises(Exception, match=r"index\.json.*not those that were written") as caught:
+    with pytest.raises(
+        Exception, match=r"index\.json.*have changed since it was written"
+    ) as caught:
         alone.info("lab/mnist")
     assert getattr(caught.value, "exit_code", 0) == 5
     assert "mnist" in alone.names()  # what needs no mirror is there all the same
 
 
-def test_what_was_read_is_of_use_when_the_mirror_is_gone(mirror: Path, tmp_path: Path) -> None:
-    """Listing goes on from the index in the cache, and loading asks nobody."""
+def test_kept_index_is_used_when_the_mirror_is_gone(mirror: Path, tmp_path: Path) -> None:
     with serving(mirror) as url:
         hub(tmp_path / "c", url).load("lab/mnist", "train")
     later = hub(tmp_path / "c", url)
@@ -208,18 +206,17 @@ def test_what_was_read_is_of_use_when_the_mirror_is_gone(mirror: Path, tmp_path:
     assert {"lab/kmnist", "lab/letters", "lab/mnist"} <= set(later.names())
 
 
-def test_loading_what_is_prepared_opens_no_connection(
+def test_loading_a_prepared_split_opens_no_connection(
     mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of a dataset that only the mirror knows."""
+    """Also of a dataset that only the mirror has."""
     with serving(mirror) as url:
         hub(tmp_path / "c", url).load("lab/mnist", "train")
     monkeypatch.setattr(socket, "socket", None)
     assert len(hub(tmp_path / "c", url).load("lab/mnist", "train[:10]")) == 10
 
 
-def test_the_next_process_sees_a_change(mirror: Path, tmp_path: Path) -> None:
-    """An index that was kept serves until the mirror has another; then that one counts."""
+def test_changed_index_is_seen_by_the_next_process(mirror: Path, tmp_path: Path) -> None:
     with serving(mirror) as url:
         assert "lab/mnist" in hub(tmp_path / "c", url).names()
         assert "lab/mnist" in hub(tmp_path / "c", url).names()

@@ -1,4 +1,4 @@
-"""A mirror whose writer is killed at any moment: never broken for a reader, whole after a run."""
+"""A mirror whose writer is killed at any moment."""
 
 import json
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-# Forks, so that each round begins where the work begins and not where Python does.
+# Forks, so that no round waits for Python to start.
 KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
@@ -27,7 +27,7 @@ start, place, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 checked = {}
 
 def reader():
-    # What a client relies on: the index is whole, and so is every file that it names.
+    # a client relies on a complete index, and on every file that it names
     text = (place / "index.json").read_bytes()
     body = text[text.index(b'"datasets":') + 11 : text.rindex(b"}")]
     index = json.loads(text)
@@ -85,10 +85,10 @@ print(json.dumps({"outcomes": outcomes, "lengths": sorted(lengths)}))
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(25, marks=pytest.mark.slow)])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
-def test_killed_at_random_it_is_never_broken_and_soon_whole(
+def test_killed_writer_leaves_a_consistent_mirror(
     dshub: Run, lab: "Lab", tmp_path: Path, rounds: int
 ) -> None:
-    """A reader always finds one whole index, the old or the new; the next run completes it."""
+    """Readers find the old or the new index, and the next run completes the mirror."""
     dshub("mirror", "start", "lab/mnist")
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     path.write_text(path.read_text().replace("handwritten", "hand-written"))

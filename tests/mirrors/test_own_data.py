@@ -1,4 +1,4 @@
-"""Data of one's own: from files on one machine to a name on another."""
+"""Own data: from files on one machine to a dataset on another."""
 
 import json
 import shutil
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_what_has_no_address_is_published_from_the_cache(
+def test_imported_files_are_published_from_the_cache(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
-    """A manifest by its path, files that were imported: colleagues load it by its name."""
+    """The manifest is named by its path, and colleagues load the dataset by its name."""
     source = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     document = tomlkit.parse(source.read_text())
     document["name"] = "penguins"

@@ -1,4 +1,4 @@
-"""What a person sees who looks into a mirror."""
+"""Web pages of a mirror."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.usefixtures("lab")
-def test_a_mirror_shows_what_it_lists(dshub: "Run", tmp_path: Path) -> None:
-    """Pages for the datasets of its index and no others; they follow it, and survive pruning."""
+def test_pages_show_the_listed_datasets(dshub: "Run", tmp_path: Path) -> None:
+    """They follow the index, and survive pruning."""
     pytest.importorskip("jinja2")
     done = dshub("mirror", "m", "lab/mnist", "--json")
     assert done.returncode == 0, done.stderr
@@ -29,14 +29,16 @@ def test_a_mirror_shows_what_it_lists(dshub: "Run", tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("lab")
 def test_pages_can_be_left_out(dshub: "Run", tmp_path: Path) -> None:
-    """A stick for machines needs none."""
+    """A stick for machines needs no pages."""
     done = dshub("mirror", "m", "lab/mnist", "--no-pages", "--json")
     assert json.loads(done.stdout)["pages"] is None
     assert not (tmp_path / "m" / "index.html").exists()
 
 
-def test_datasets_of_others_keep_their_pages(dshub: "Run", lab: "Lab", tmp_path: Path) -> None:
-    """What somebody else published is shown, too, although the registry here does not know it."""
+def test_datasets_of_other_registries_keep_their_pages(
+    dshub: "Run", lab: "Lab", tmp_path: Path
+) -> None:
+    """Datasets of the mirror are shown even if this registry does not have them."""
     pytest.importorskip("jinja2")
     assert dshub("mirror", "m", "lab/letters").returncode == 0
     (lab.registry / "lab" / "letters" / "1.0.0.toml").unlink()

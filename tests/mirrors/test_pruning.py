@@ -1,4 +1,4 @@
-"""What pruning a mirror removes, asks for, and never touches."""
+"""Pruning a mirror: removed files, confirmation, and stray files."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dshub import Hub, Settings
-from dshub.mirrors.serve.places import of_mirror
+from dshub.mirrors.serve.routes import of_mirror
 from dshub.mirrors.serve.server import serving
 from dshub.progress import Silent
 
@@ -21,7 +21,7 @@ STRAYS = (".DS_Store", "._1.0.0.toml", ".nfs000000000001", "Thumbs.db", "desktop
 
 
 def content(mirror: Path) -> dict[Path, bytes]:
-    """Every file but the list and what is under way."""
+    """Every file but the index and locks."""
     return {
         path: path.read_bytes()
         for path in mirror.rglob("*")
@@ -30,13 +30,13 @@ def content(mirror: Path) -> dict[Path, bytes]:
 
 
 def fetched(cache: Path, mirror: str) -> Any:
-    """A column of a dataset that comes from nowhere but a mirror."""
+    """Load a column of a dataset from a mirror alone."""
     settings = Settings.read(environment={}, cache=cache, mirrors=[mirror])
     return list(Hub(settings=settings, progress=Silent()).load("lab/mnist", "train")["label"])
 
 
-def test_strays_in_a_mirror_cost_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Writing, pruning, verifying, serving and fetching leave them, and need none of them gone."""
+def test_stray_files_in_a_mirror_are_ignored(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """Writing, pruning, verifying, serving and fetching leave them alone."""
     mirror = tmp_path / "m"
     assert dshub("mirror", "m", "lab", "--prepared", "--no-pages").returncode == 0
     before = content(mirror)
@@ -74,8 +74,7 @@ def test_strays_in_a_mirror_cost_nothing(dshub: Run, lab: "Lab", tmp_path: Path)
     assert fetched(tmp_path / "afterwards", str(mirror)) == rows
 
 
-def test_dry_run_shows_what_pruning_removes(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """File by file, the same that then goes."""
+def test_dry_run_lists_the_files_to_prune(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     dshub("mirror", "m", "lab/mnist", "lab/kmnist", "--no-pages")
     again = ("mirror", "m", "lab/kmnist", "--no-pages", "--prune")
     planned = json.loads(dshub(*again, "--dry-run", "--json").stdout)["to_remove"]
@@ -86,8 +85,10 @@ def test_dry_run_shows_what_pruning_removes(dshub: Run, lab: "Lab", tmp_path: Pa
     assert removed
 
 
-def test_replacing_a_whole_mirror_needs_a_yes(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Nothing of what is there stays: the call is refused before anything is written."""
+def test_replacing_a_whole_mirror_needs_confirmation(
+    dshub: Run, lab: "Lab", tmp_path: Path
+) -> None:
+    """The call is refused before anything is written."""
     dshub("mirror", "m", "lab/mnist", "--no-pages")
     before = content(tmp_path / "m")
     done = dshub("mirror", "m", "lab/kmnist", "--no-pages", "--prune")
@@ -98,7 +99,7 @@ def test_replacing_a_whole_mirror_needs_a_yes(dshub: Run, lab: "Lab", tmp_path: 
     assert not before.keys() <= content(tmp_path / "m").keys()
 
 
-def test_pruning_a_manual_file_needs_a_yes(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+def test_pruning_a_manual_file_needs_confirmation(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     """The mirror may have the last copy of it."""
     path = lab.registry / "lab" / "kmnist" / "1.0.0.toml"
     text = path.read_text()

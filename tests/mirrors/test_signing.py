@@ -1,13 +1,20 @@
-"""A signed mirror, from the one who signs to the one who asks for it."""
+"""Signing an index, and checking signatures."""
 
+import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+
+from dshub.errors import ChecksumError, DshubError, SettingsError
+from dshub.mirrors.index import Index
+from dshub.mirrors.signing import Signer, check_signature
+from tests.mirrors.indexes import INDEX, aged, entries, openssl
 
 if TYPE_CHECKING:
     from tests.mirrors.conftest import Lab
@@ -15,27 +22,71 @@ if TYPE_CHECKING:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> dict[str, Path]:
-    """Two pairs of keys, made by openssl."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    found: dict[str, Path] = {}
-    for name in ("ours", "theirs"):
-        private, public = tmp_path / f"{name}.pem", tmp_path / f"{name}.pub"
-        for arguments in (
-            ["genpkey", "-algorithm", "ed25519", "-out", str(private)],
-            ["pkey", "-in", str(private), "-pubout", "-out", str(public)],
-        ):
-            subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-        found |= {name: private, f"{name}-public": public}
-    return found
+def test_openssl_verifies_a_signature(keys: dict[str, Path], tmp_path: Path) -> None:
+    """With the documented message."""
+    data = Signer(keys["ours"]).sign(INDEX).encode()
+    body = data[data.index(b'"datasets":') + len(b'"datasets":') : data.rindex(b"}")]
+    found = json.loads(data)
+    head = f"dshub index 2 {found['serial']} {found['date']}\n"
+    (tmp_path / "message").write_bytes(head.encode() + body)
+    [signature] = found["signatures"]
+    (tmp_path / "signature").write_bytes(base64.b64decode(signature))
+    arguments = ["-verify", "-pubin", "-inkey", str(keys["ours-public"]), "-rawin"]
+    files = ["-in", str(tmp_path / "message"), "-sigfile", str(tmp_path / "signature")]
+    openssl("pkeyutl", *arguments, *files)
 
 
-def test_a_client_believes_only_whom_it_names(
+def test_one_of_the_named_keys_must_have_signed(keys: dict[str, Path]) -> None:
+    other = keys["theirs-public"]
+    signed = Signer(keys["ours"]).sign(INDEX)
+    check_signature(INDEX, [], source="m")
+    check_signature(signed, [other, keys["ours-public"]], source="m")
+    with pytest.raises(ChecksumError, match="got a signature by another key"):
+        check_signature(signed, [other], source="m")
+    with pytest.raises(ChecksumError, match="got no signature"):
+        check_signature(INDEX, [keys["ours-public"]], source="m")
+    changed = msgspec.structs.replace(Index.of(entries()[:2]), signatures=signed.signatures)
+    with pytest.raises(ChecksumError):
+        check_signature(changed, [keys["ours-public"]], source="m")
+
+
+def test_file_that_is_not_a_key_is_named(keys: dict[str, Path], tmp_path: Path) -> None:
+    for path, make in (
+        (tmp_path / "none.pem", Signer),
+        (keys["ours-public"], Signer),
+        (keys["ours"], lambda key: check_signature(INDEX, [key], source="m")),
+    ):
+        with pytest.raises(SettingsError, match=path.name) as caught:
+            make(path)
+        assert isinstance(caught.value, DshubError)
+
+
+def test_serial_and_date_are_signed(keys: dict[str, Path]) -> None:
+    signed = Signer(keys["ours"]).sign(INDEX)
+    for changed in ({"serial": signed.serial + 1}, {"date": datetime(2099, 1, 1, tzinfo=UTC)}):
+        forged = Index.read(msgspec.structs.replace(signed, **changed).encode(), source="m")
+        with pytest.raises(ChecksumError, match="another key"):
+            check_signature(forged, [keys["ours-public"]], source="m")
+
+
+def test_unchanged_index_is_signed_again_after_a_day(keys: dict[str, Path]) -> None:
+    """With a new date and serial; before that nothing is written."""
+    signer = Signer(keys["ours"])
+    signed = signer.sign(INDEX)
+    assert signer.sign(INDEX, before=signed) == signed
+    old = aged(INDEX, keys["ours"], 2)
+    again = signer.sign(INDEX, before=old)
+    assert again.serial == old.serial + 1
+    assert again.date is not None
+    assert old.date is not None
+    assert again.date > old.date
+    assert again.body == old.body
+
+
+def test_index_of_another_key_is_refused(
     dshub: Run, lab: "Lab", keys: dict[str, Path], tmp_path: Path
 ) -> None:
-    """By our key it works; by another, or unsigned, its datasets are refused with exit code 5."""
+    """Unsigned ones, too; the exit code is 5."""
     dshub("mirror", "signed", "lab", "--sign", str(keys["ours"]))
     dshub("mirror", "forged", "lab", "--sign", str(keys["theirs"]))
     dshub("mirror", "plain", "lab")
@@ -50,10 +101,9 @@ def test_a_client_believes_only_whom_it_names(
     assert dshub("mirror", "forged", "--verify", **ours).returncode == 5
 
 
-def test_an_update_keeps_it_signed(
+def test_signed_mirror_is_updated_only_with_its_key(
     dshub: Run, lab: "Lab", keys: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Without the key, or over what another key signed, nothing is written."""
     dshub("mirror", "m", "lab/mnist", "--sign", str(keys["ours"]))
     before = (tmp_path / "m" / "index.json").read_bytes()
     without = dshub("mirror", "m", "lab/kmnist")

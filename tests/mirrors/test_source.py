@@ -1,4 +1,4 @@
-"""Datasets of mirrors beside those of folders: found, listed, never in each other's place."""
+"""Datasets of mirrors next to those of folders."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Publish = Callable[..., str]
 
 @pytest.fixture
 def publish(tmp_path: Path) -> Publish:
-    """Makes a mirror of some manifests, without their files, and gives its address."""
+    """Makes a mirror of some manifests, without their files, and returns its address."""
 
     def make(folder: str, *texts: str) -> str:
         entries = []
@@ -45,7 +45,7 @@ def hub(cache: Path, *mirrors: str, **settings: Any) -> Hub:
 
 
 def own(name: str, version: str = "1.0.0", word: str = "handwritten") -> str:
-    """A manifest of one's own, in the form of MNIST's."""
+    """A manifest like that of MNIST, under another name."""
     text = MNIST.replace('name = "mnist"', f'name = "{name}"').replace("handwritten", word)
     return text.replace('version = "1.0.0"', f'version = "{version}"')
 
@@ -57,8 +57,8 @@ def other_rows(text: str) -> str:
     return "\n".join(lines)
 
 
-def test_what_a_mirror_lists_is_found_like_any_other(publish: Publish, cache: Path) -> None:
-    """By name, family, version and words; its manifest is the one that was published."""
+def test_dataset_of_a_mirror_is_found_like_any_other(publish: Publish, cache: Path) -> None:
+    """By name, family, version and words."""
     mirror = publish("m", own("team/a"), own("team/b", "1.0.0"), own("team/b", "1.10.0", "inked"))
     mine = hub(cache, mirror)
     assert {"mnist", "team/a", "team/b"} <= set(mine.names())
@@ -73,15 +73,14 @@ def test_what_a_mirror_lists_is_found_like_any_other(publish: Publish, cache: Pa
         mine.info("team/b@3.0.0")
 
 
-def test_a_misspelt_name_of_a_mirror_is_suggested_too(publish: Publish, cache: Path) -> None:
-    """As one of a folder is."""
+def test_misspelled_name_is_suggested(publish: Publish, cache: Path) -> None:
     with pytest.raises(UnknownNameError) as caught:
         hub(cache, publish("m", own("team/penguins"))).info("team/pengiuns")
     assert caught.value.close == ("team/penguins",)
 
 
-def test_a_mirror_cannot_replace_a_manifest_in_silence(publish: Publish, cache: Path) -> None:
-    """Other rows under a built-in name and version are an error that says how to choose."""
+def test_other_rows_under_the_same_name_are_a_conflict(publish: Publish, cache: Path) -> None:
+    """The error says how to choose."""
     mirror = publish("m", other_rows(MNIST))
     with pytest.raises(DshubError, match=r"two different manifests claim to be mnist@1\.0\.0") as e:
         hub(cache, mirror).info("mnist")
@@ -90,10 +89,10 @@ def test_a_mirror_cannot_replace_a_manifest_in_silence(publish: Publish, cache: 
     assert "DSHUB_PREFER=mirror" in e.value.hint
     assert hub(cache, mirror, prefer="local").info("mnist").splits["train"].rows == 60000
     assert hub(cache, mirror, prefer="mirror").info("mnist").splits["train"].rows == 50000
-    assert hub(cache, mirror).info("kmnist").name == "kmnist"  # what nobody contests works
+    assert hub(cache, mirror).info("kmnist").name == "kmnist"  # other datasets work
 
 
-def test_a_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:
+def test_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:
     """Also where the mirror is asked for its index only then."""
     from dshub.mirrors.serve.server import serving
 
@@ -106,15 +105,14 @@ def test_a_conflict_is_found_before_anything_is_fetched(publish: Publish, cache:
     assert not list(cache.glob("blobs-v1/*/*"))
 
 
-def test_other_words_for_the_same_rows_are_no_conflict(publish: Publish, cache: Path) -> None:
-    """A mirror of last year may have addresses that were mended since: the folder's count."""
+def test_other_words_for_the_same_rows_are_not_a_conflict(publish: Publish, cache: Path) -> None:
+    """A mirror of last year may have old URLs: the folder's manifest counts."""
     mirror = publish("m", own("mnist", word="hand-drawn"))
     assert "handwritten" in hub(cache, mirror).info("mnist").summary
     assert "hand-drawn" in hub(cache, mirror, prefer="mirror").info("mnist").summary
 
 
-def test_a_newer_version_of_a_mirror_has_to_be_named(publish: Publish, cache: Path) -> None:
-    """Under a name that a folder has, the folder says what the plain name means."""
+def test_newer_version_of_a_mirror_must_be_named(publish: Publish, cache: Path) -> None:
     mine = hub(cache, publish("m", own("mnist", "2.0.0", "newer")))
     assert mine.info("mnist").version == "1.0.0"
     assert "newer" in mine.info("mnist@2.0.0").summary
@@ -122,8 +120,8 @@ def test_a_newer_version_of_a_mirror_has_to_be_named(publish: Publish, cache: Pa
     assert hub(cache, *mine.settings.mirrors, prefer="mirror").info("mnist").version == "2.0.0"
 
 
-def test_two_mirrors_that_differ_are_a_conflict_too(publish: Publish, cache: Path) -> None:
-    """Both are named; DSHUB_PREFER=mirror takes the first."""
+def test_two_mirrors_with_other_rows_are_a_conflict(publish: Publish, cache: Path) -> None:
+    """DSHUB_PREFER=mirror takes the first."""
     one = publish("one", own("team/a"))
     two = publish("two", other_rows(own("team/a")))
     with pytest.raises(DshubError, match="two different manifests") as caught:
@@ -134,10 +132,10 @@ def test_two_mirrors_that_differ_are_a_conflict_too(publish: Publish, cache: Pat
     assert hub(cache, one, one).info("team/a").splits["train"].rows == 60000
 
 
-def test_a_mirror_that_cannot_be_reached_hides_nothing_else(
+def test_unreachable_mirror_hides_nothing_else(
     cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Listing warns; a name that nobody knows says that the mirror could not be asked."""
+    """Listing warns; an unknown name says so."""
     dead = "http://127.0.0.1:9"
     with caplog.at_level(logging.WARNING):
         assert "mnist" in hub(cache, dead).names()
@@ -147,14 +145,13 @@ def test_a_mirror_that_cannot_be_reached_hides_nothing_else(
     assert dead in caught.value.hint
 
 
-def test_a_plain_cache_is_a_mirror_without_an_index(cache: Path, tmp_path: Path) -> None:
-    """Nothing is listed, and nothing is complained of."""
+def test_served_cache_lists_nothing(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     assert hub(cache, str(tmp_path / "other")).names() == hub(cache).names()
 
 
-def test_offline_uses_what_was_read_before(publish: Publish, cache: Path) -> None:
-    """A mirror on the network is not asked; a folder may be read."""
+def test_offline_uses_the_kept_index(publish: Publish, cache: Path) -> None:
+    """Folders are still read."""
     from dshub.mirrors.serve.server import serving
 
     folder = publish("m", own("team/a"))
@@ -168,8 +165,9 @@ def test_offline_uses_what_was_read_before(publish: Publish, cache: Path) -> Non
     assert "team/a" in hub(cache / "third", folder, offline=True).names()
 
 
-def test_a_manifest_says_what_the_index_says(publish: Publish, tmp_path: Path, cache: Path) -> None:
-    """One that names another dataset is refused: an index cannot rename what it lists."""
+def test_manifest_of_another_name_than_in_the_index_is_refused(
+    publish: Publish, tmp_path: Path, cache: Path
+) -> None:
     text = own("team/a")
     manifest: Manifest = parse(own("team/b"), source="test")
     entry = entry_of(manifest, text.encode(), {})
@@ -179,10 +177,7 @@ def test_a_manifest_says_what_the_index_says(publish: Publish, tmp_path: Path, c
         hub(cache, mirror).info("team/b")
 
 
-def test_upkeep_of_the_cache_asks_no_mirror_and_keeps_manifests(
-    publish: Publish, cache: Path
-) -> None:
-    """What came from a mirror is named there, and can be loaded offline after a prune."""
+def test_pruning_keeps_manifests_and_asks_no_mirror(publish: Publish, cache: Path) -> None:
     from dshub.mirrors.serve.server import serving
 
     with serving(Path(publish("m", own("team/a")))) as url:

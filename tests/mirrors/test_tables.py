@@ -1,4 +1,4 @@
-"""Prepared tables on a mirror: ready to load, and checked as strictly as the files."""
+"""Prepared tables on a mirror, checked as strictly as the files."""
 
 import json
 import shutil
@@ -22,26 +22,26 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def mirror(dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror with tables, of which the environment knows nothing."""
+    """A mirror with tables, without their registry in the environment."""
     assert dshub("mirror", "m", "lab/mnist", "--prepared").returncode == 0
     monkeypatch.delenv("DSHUB_REGISTRY")
     return tmp_path / "m"
 
 
 def load(cache: Path, mirror: Path, **settings: Any) -> np.ndarray:
-    """The labels that a user gets who has nothing but the mirror."""
+    """Load the labels from the mirror alone."""
     chosen = Settings.read(environment={}, cache=cache, mirrors=[str(mirror)], **settings)
     labels = Hub(settings=chosen, progress=Silent()).load("lab/mnist", "train")["label"]
     return np.asarray(labels)
 
 
 def took_table(cache: Path) -> bool:
-    """Whether no upstream file was needed: nothing is in the cache but the table."""
+    """Whether the cache has the table and no upstream file."""
     return not [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
 
 
-def test_a_table_is_loaded_as_it_is(mirror: Path, tmp_path: Path) -> None:
-    """No upstream file is fetched, and the rows are those that preparing gives."""
+def test_table_of_a_mirror_is_used(mirror: Path, tmp_path: Path) -> None:
+    """No upstream file is fetched, and the rows are the same."""
     ready = load(tmp_path / "c1", mirror)
     assert took_table(tmp_path / "c1")
     shutil.copytree(mirror, tmp_path / "plain")
@@ -54,8 +54,8 @@ def test_a_table_is_loaded_as_it_is(mirror: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["train*.arrow", "table.json"])
-def test_a_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, what: str) -> None:
-    """It is found by --verify; a client prepares the rows from the files instead."""
+def test_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, what: str) -> None:
+    """`--verify` finds it, and a client prepares the rows from the files."""
     sound = load(tmp_path / "c1", mirror)
     for path in (mirror / "tables-v1").rglob(what):
         data = bytearray(path.read_bytes())
@@ -70,19 +70,17 @@ def test_a_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, w
     assert {item["of"] for item in wrong} == {"lab/mnist@1.0.0"}
 
 
-def test_a_folders_dataset_is_not_replaced_by_a_mirrors_table(
-    mirror: Path, lab: "Lab", tmp_path: Path
-) -> None:
-    """Its checksums stand in the manifest on this machine; the table's only in the index."""
+def test_table_for_a_local_manifest_is_not_used(mirror: Path, lab: "Lab", tmp_path: Path) -> None:
+    """The checksums of the table are in the index only."""
     load(tmp_path / "c", mirror, registry=[lab.registry])
     assert not took_table(tmp_path / "c")
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes keys with openssl")
-def test_unless_a_key_of_the_user_has_signed_it(
+def test_signed_table_for_a_local_manifest_is_used(
     mirror: Path, lab: "Lab", dshub: Run, tmp_path: Path
 ) -> None:
-    """Then the signature vouches for the table as the manifest does for the files."""
+    """The signature covers the checksums of the table."""
     private, public = tmp_path / "private.pem", tmp_path / "public.pem"
     for arguments in (
         ["genpkey", "-algorithm", "ed25519", "-out", str(private)],
@@ -96,7 +94,7 @@ def test_unless_a_key_of_the_user_has_signed_it(
 
 
 def test_tables_stay_when_files_are_updated(mirror: Path, dshub: Run, lab: "Lab") -> None:
-    """A run without --prepared forgets nothing, and --prune knows what belongs to a table."""
+    """A run without `--prepared` keeps them, and so does `--prune`."""
     before = sorted((mirror / "tables-v1").rglob("*"))
     assert before
     dshub("mirror", "m", "lab/mnist", "--prune", DSHUB_REGISTRY=str(lab.registry))
@@ -106,8 +104,8 @@ def test_tables_stay_when_files_are_updated(mirror: Path, dshub: Run, lab: "Lab"
     assert after == before
 
 
-def test_a_table_of_other_rows_is_not_used(mirror: Path, tmp_path: Path) -> None:
-    """An index that names the table of another split as this one's is not believed."""
+def test_table_of_another_recipe_is_not_used(mirror: Path, tmp_path: Path) -> None:
+    """Even if the index lists the table of another split."""
     from dshub.mirrors.index import Index
 
     sound = load(tmp_path / "c1", mirror)

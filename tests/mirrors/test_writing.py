@@ -1,4 +1,4 @@
-"""Writing a mirror, as the command does it, and what lies there afterwards."""
+"""Writing a mirror with the command."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import tomlkit
 
 from dshub import Hub, Settings
 from dshub.errors import StoreError
-from dshub.mirrors.folder import FolderDestination
+from dshub.mirrors.destinations import FolderDestination
 from dshub.mirrors.writing import Mirroring, Options, choose
 from dshub.progress import Silent
 from dshub.testing.server import faulty_server
@@ -28,7 +28,7 @@ MEMBERS = ["lab/kmnist@1.0.0", "lab/letters@1.0.0", "lab/mnist@1.0.0"]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What lies in a mirror, by name."""
+    """The files of a mirror, by name."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -37,15 +37,13 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def hub(cache: Path, mirror: str, **settings: Any) -> Hub:
-    """A user who has nothing but a mirror."""
+    """A hub with a mirror only."""
     chosen = Settings.read(environment={}, cache=cache, mirrors=[mirror], **settings)
     return Hub(settings=chosen, progress=Silent())
 
 
-def test_it_holds_upstreams_files_by_checksum_and_says_so(
-    dshub: Run, lab: "Lab", tmp_path: Path
-) -> None:
-    """Every blob hashes to its name, every upstream file is there, and the index lists them."""
+def test_mirror_holds_upstream_files_by_checksum(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """The index lists them."""
     done = dshub("mirror", "m", "lab", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["listed"] == MEMBERS
@@ -71,8 +69,8 @@ def test_it_holds_upstreams_files_by_checksum_and_says_so(
             assert len(there[f"blobs-v1/{digits[:2]}/{digits}"]) == facts["size"]
 
 
-def test_a_second_run_writes_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Not a byte, and not a time of change; upstream is not asked."""
+def test_second_run_writes_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """Upstream is not asked."""
     dshub("mirror", "m", "lab")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "m").rglob("*.toml")}
     index = (tmp_path / "m" / "index.json").stat().st_mtime_ns
@@ -84,8 +82,8 @@ def test_a_second_run_writes_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> 
     assert (tmp_path / "m" / "index.json").stat().st_mtime_ns == index
 
 
-def test_a_dry_run_says_what_would_be_done(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Its files and sizes are those that are then fetched, and it makes no folder."""
+def test_dry_run_lists_the_files_to_fetch(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """It creates no folder."""
     planned = json.loads(dshub("mirror", "m", "lab", "--dry-run", "--json").stdout)
     assert not (tmp_path / "m").exists()
     published = {path.read_bytes() for path in lab.upstream.rglob("*") if path.is_file()}
@@ -97,8 +95,8 @@ def test_a_dry_run_says_what_would_be_done(dshub: Run, lab: "Lab", tmp_path: Pat
     assert (again["size"], len(again["there"])) == (0, len(sizes))
 
 
-def test_what_the_cache_has_is_not_fetched(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """It is linked where that works, and copied where it does not; which is told."""
+def test_cached_files_are_taken_and_not_fetched(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """Linked where possible, else copied."""
     dshub("fetch", "lab/mnist", "--no-prepare")
     answer = json.loads(dshub("mirror", "m", "lab/mnist", "--json").stdout)
     assert answer["fetched"] == 0
@@ -110,8 +108,8 @@ def test_what_the_cache_has_is_not_fetched(dshub: Run, lab: "Lab", tmp_path: Pat
         assert (tmp_path / "m" / name).samefile(tmp_path / "cache" / name)
 
 
-def test_damage_in_the_cache_does_not_spread(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """A file whose bytes have changed there is put aside, and fetched for the mirror."""
+def test_damaged_cached_file_is_fetched_instead(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """It is moved away in the cache."""
     dshub("fetch", "lab/mnist", "--no-prepare")
     victim = max((tmp_path / "cache" / "blobs-v1").glob("*/*"), key=lambda p: p.stat().st_size)
     data = bytearray(victim.read_bytes())
@@ -123,10 +121,7 @@ def test_damage_in_the_cache_does_not_spread(dshub: Run, lab: "Lab", tmp_path: P
     assert not victim.exists()
 
 
-def test_datasets_are_added_and_nothing_goes_unasked(
-    dshub: Run, lab: "Lab", tmp_path: Path
-) -> None:
-    """A second selection joins the first; with --prune it replaces it, files and all."""
+def test_datasets_are_added_unless_pruned(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     dshub("mirror", "m", "lab/mnist")
     first = files(tmp_path / "m")
     both = json.loads(dshub("mirror", "m", "lab/kmnist", "--json").stdout)
@@ -139,8 +134,7 @@ def test_datasets_are_added_and_nothing_goes_unasked(
     assert files(tmp_path / "m") == files(tmp_path / "only")
 
 
-def test_a_cache_is_not_pruned(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """A cache can be a mirror, but what else is in it is for another command to remove."""
+def test_cache_is_not_pruned_as_a_mirror(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     dshub("fetch", "lab/mnist", "lab/kmnist")
     before = files(tmp_path / "cache")
     done = dshub("mirror", str(tmp_path / "cache"), "lab/mnist", "--prune")
@@ -160,10 +154,9 @@ def test_a_cache_is_not_pruned(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
         ('spdx = "MIT"\nredistribution = "no"', [], "--restricted"),
     ],
 )
-def test_licences_that_are_denied_stay_out(
+def test_denied_licenses_are_left_out_with_the_reason(
     dshub: Run, lab: "Lab", terms: str, options: list[str], reason: str
 ) -> None:
-    """The dataset is named with the reason, and the others are there."""
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     text = re.sub(r"(?s)\[license\].*?(?=\n\[)", f"[license]\n{terms}\n", path.read_text())
     path.write_text(text)
@@ -184,10 +177,10 @@ def test_licences_that_are_denied_stay_out(
         assert "lab/mnist@1.0.0" in json.loads(taken.stdout)["listed"]
 
 
-def test_what_is_whole_is_listed_although_another_failed(
+def test_complete_datasets_are_listed_although_another_failed(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
-    """One dataset has no working source: the others are published, and the next run mends it."""
+    """The next run adds it."""
     lost = next(path for path in lab.upstream.rglob("*.gz") if "kmnist" in str(path))
     kept = lost.read_bytes()
     lost.unlink()
@@ -200,8 +193,8 @@ def test_what_is_whole_is_listed_although_another_failed(
     assert (again["listed"], again["fetched"]) == (MEMBERS, 1)
 
 
-def test_files_that_a_person_must_obtain(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Named, such a dataset is an error with its instructions; once imported it is mirrored."""
+def test_manual_files_must_be_imported_first(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """The error has the instructions."""
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     document = tomlkit.parse(path.read_text())
     for resource in document["resources"].values():
@@ -216,19 +209,18 @@ def test_files_that_a_person_must_obtain(dshub: Run, lab: "Lab", tmp_path: Path)
     assert json.loads(dshub("mirror", "m", "lab", "--json").stdout)["listed"] == MEMBERS
 
 
-def test_a_limited_rate_brings_the_same_files(dshub: Run, lab: "Lab") -> None:
-    """A rate is written as people write it, and what arrives is whole."""
+def test_limited_rate_gives_the_same_files(dshub: Run, lab: "Lab") -> None:
     assert dshub("mirror", "m", "lab", "--limit-rate", "200kB/s").returncode == 0
     assert dshub("mirror", "m", "--verify").returncode == 0
 
 
-def test_no_space_is_noticed_before_the_first_byte(
+def test_missing_space_is_noticed_before_fetching(
     lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both sizes are told, and nothing was asked of upstream."""
+    """The error names both sizes."""
     from dshub.cache.store import Store
     from dshub.errors import DiskFullError
-    from dshub.mirrors.folder import open_destination
+    from dshub.mirrors.destinations import open_destination
     from dshub.mirrors.writing import Mirroring, Options, choose
 
     mine = Hub(progress=Silent())
@@ -242,10 +234,8 @@ def test_no_space_is_noticed_before_the_first_byte(
     assert not (tmp_path / "m").exists()
 
 
-def test_a_manifest_that_was_mended_replaces_the_old_one(
-    dshub: Run, lab: "Lab", tmp_path: Path
-) -> None:
-    """Same version, other words: the old bytes stay for who reads the old index, until pruned."""
+def test_changed_manifest_replaces_the_old_one(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """Its old bytes stay until pruned, for readers of the old index."""
     dshub("mirror", "m", "lab/mnist")
     before = files(tmp_path / "m")
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
@@ -258,10 +248,8 @@ def test_a_manifest_that_was_mended_replaces_the_old_one(
     assert len(files(tmp_path / "m")) == len(before)
 
 
-def test_pruning_leaves_manifests_that_were_never_published(
-    dshub: Run, lab: "Lab", tmp_path: Path
-) -> None:
-    """A mirror in a project's folder: what somebody wrote below `registry/` is not the mirror's."""
+def test_unpublished_manifests_are_not_pruned(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """A mirror in a project's folder."""
     draft = tmp_path / "m" / "registry" / "penguins" / "1.0.0.toml"
     draft.parent.mkdir(parents=True)
     draft.write_text("schema = 1  # to be written\n", encoding="utf-8")
@@ -273,31 +261,14 @@ def test_pruning_leaves_manifests_that_were_never_published(
     assert there == {"penguins/1.0.0.toml", "lab/mnist/1.0.0.toml"}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["", "lab"],
-        ["m"],
-        ["m", "lab", "--all"],
-        ["m", "lab", "--verify"],
-        ["m", "--all", "--limit-rate", "no"],
-        ["m", "--all", "--limit-rate", "0"],
-    ],
-)
-def test_a_wrong_call_is_explained(dshub: Run, arguments: list[str]) -> None:
-    """Exit code 2, and nothing happens."""
-    assert dshub("mirror", *arguments).returncode == 2
-
-
-def test_a_web_server_is_no_place_to_write_to(dshub: Run, lab: "Lab") -> None:
-    """It is said what to name instead."""
+def test_web_server_as_a_destination_is_an_error(dshub: Run, lab: "Lab") -> None:
+    """The hint says what to name instead."""
     done = dshub("mirror", "http://127.0.0.1:9/m", "lab")
     assert done.returncode == 8
     assert "folder that it serves" in done.stderr
 
 
-def test_a_mirror_can_be_made_from_a_mirror(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Manifests too come from there, byte for byte."""
+def test_mirror_of_a_mirror_has_the_same_files(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     dshub("mirror", "m", "lab")
     mirror = {"DSHUB_REGISTRY": "", "DSHUB_MIRROR": str(tmp_path / "m")}
     assert dshub("mirror", "second", "lab", DSHUB_CACHE="c2", **mirror).returncode == 0
@@ -305,7 +276,7 @@ def test_a_mirror_can_be_made_from_a_mirror(dshub: Run, lab: "Lab", tmp_path: Pa
 
 
 class Late(FolderDestination):
-    """A mirror that somebody else prunes just before this update may change its index."""
+    """A mirror that another update prunes just before this one changes the index."""
 
     def __init__(self, root: Path, prune: Callable[[], object]) -> None:
         super().__init__(root)
@@ -316,8 +287,9 @@ class Late(FolderDestination):
         return super().locked()
 
 
-def test_what_another_update_pruned_is_not_listed(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """The index never lists a file that is gone, however two updates come in each other's way."""
+def test_file_pruned_by_another_update_is_not_listed(
+    dshub: Run, lab: "Lab", tmp_path: Path
+) -> None:
     assert dshub("mirror", "m", "lab/mnist", "--no-pages").returncode == 0
     place = Late(tmp_path / "m", lambda: dshub("mirror", "m", "lab/mnist", "--prune", "--no-pages"))
     settings = Settings.read(environment={"DSHUB_REGISTRY": str(lab.registry)})

@@ -1,4 +1,4 @@
-"""One client's connection: its requests in turn, each answered with a file, a part or a status."""
+"""One client's connection: answer its requests in turn with a file, a part of one, or a status."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,179 +6,148 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from dshub.mirrors.serve.lines import NEVER, Broken, Line
-from dshub.mirrors.serve.messages import Refusal, Request, Version, head, parse, wanted
-from dshub.mirrors.serve.places import LASTING, OTHER, Folder, Found, digest_of, parts_of
+from dshub.mirrors.serve import http, routes
+from dshub.mirrors.serve.http import Refusal, Request, Validators
 from dshub.mirrors.serve.pulling import Pull, Puller, send_arriving
+from dshub.mirrors.serve.routes import Folder, OpenFile
+from dshub.mirrors.serve.sockets import NEVER, Broken, ClientSocket
 
-# after these the connection ends: what follows on it may not be a request
-_LAST = {
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.REQUEST_URI_TOO_LONG,
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
-}
-
-NO_PAGES = "there are no pages here; for dshub, name this address in DSHUB_MIRROR"
+NO_PAGES = "there are no pages here; to use this server in dshub, name its address in DSHUB_MIRROR"
 
 
 @dataclass
-class Served:
-    """What became of a request, for a log.
+class Access:
+    """An entry of the access log.
 
     Attributes:
         client: its address.
-        what: method and target; empty where they could not be read.
-        status: of the answer; None where there was none.
+        request: method and target; empty if they could not be read.
+        status: of the response; None if there was none.
         size: bytes of the body that were sent.
-        whole: whether the answer went out as it was announced.
-        seconds: from the request to the end of the answer.
+        complete: whether the whole response was sent.
+        seconds: from the request to the end of the response.
     """
 
     client: str
-    what: str = ""
+    request: str = ""
     status: HTTPStatus | None = None
     size: int = 0
-    whole: bool = False
+    complete: bool = False
     seconds: float = 0.0
 
 
+@dataclass(eq=False)
 class Connection:
     """A client's connection.
 
-    Args:
-        line: to the client.
-        folder: what is served.
-        puller: fetches what is missing; None where nothing is fetched.
-        log: told of each request when its answer has ended.
-
     Attributes:
-        last: set to close the connection after the answer that is under way.
+        sock: connected to the client.
+        folder: what is served.
+        puller: fetches missing files; None to fetch nothing.
+        log: called with each request when its response has ended.
+        client: its address, for the log.
+        closing: set to close the connection after the current response.
     """
 
-    def __init__(
-        self,
-        line: Line,
-        folder: Folder,
-        puller: Puller | None = None,
-        *,
-        log: Callable[[Served], None] = lambda _: None,
-        client: str = "",
-    ) -> None:
-        self.line, self._folder, self._puller = line, folder, puller
-        self._log, self._client = log, client
-        self.last = False
+    sock: ClientSocket
+    folder: Folder
+    puller: Puller | None
+    log: Callable[[Access], None]
+    client: str
+    closing: bool = False
 
     async def run(self) -> None:
-        """Answer until either side has enough."""
+        """Answer requests until either side closes the connection."""
         with suppress(OSError, Broken):
-            while not self.last:
-                await self._one(await self.line.receive())
+            while not self.closing:
+                await self._answer(await self.sock.receive())
 
-    async def _one(self, data: bytes) -> None:
+    async def _answer(self, head: bytes) -> None:
         """Answer a request, and log it, however it ends."""
-        served, began, before = Served(self._client), time.monotonic(), self.line.sent
+        access, began, before = Access(self.client), time.monotonic(), self.sock.sent
+        request = None
         try:
             try:
-                request = parse(data)
-                served.what = f"{request.method} {request.target}"
-                self.last = self.last or not request.keep
-                await self._answer(request, served)
+                request = http.parse(head)
+                access.request = f"{request.method} {request.target}"
+                self.closing = self.closing or not request.keep_alive
+                await self._serve(request, access)
             except Refusal as refusal:
-                served.status = refusal.status
-                await self._refuse(refusal, body=not served.what.startswith("HEAD "))
-            served.whole = True
+                await self._refuse(refusal, request, access)
+            access.complete = True
         finally:
-            served.size = self.line.sent - before
-            served.seconds = time.monotonic() - began
-            self._log(served)
+            access.size = self.sock.sent - before
+            access.seconds = time.monotonic() - began
+            self.log(access)
 
-    async def _refuse(self, refusal: Refusal, *, body: bool) -> None:
-        self.last = self.last or refusal.status in _LAST
+    async def _begin(self, access: Access, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+        access.status = status
+        await self.sock.send(http.response_head(status, headers, keep_alive=not self.closing))
+
+    async def _refuse(self, refusal: Refusal, request: Request | None, access: Access) -> None:
+        self.closing = self.closing or request is None  # what follows may not be a request
         text = f"{refusal}\n".encode()
         headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text))}
-        start = head(refusal.status, headers | refusal.headers, keep=not self.last)
-        await self.line.send(start + text if body else start, body=len(text) if body else 0)
-        if refusal.status in _LAST:
-            await self.line.drain()
+        await self._begin(access, refusal.status, headers | refusal.headers)
+        if request is None or request.method != "HEAD":
+            await self.sock.send(text, body=len(text))
+        if request is None:
+            await self.sock.drain()
 
-    async def _answer(self, request: Request, served: Served) -> None:
-        parts = parts_of(request.path)
+    async def _serve(self, request: Request, access: Access) -> None:
+        parts = routes.split_path(request.path)
         if parts is None:
             raise Refusal(HTTPStatus.NOT_FOUND)
-        found = self._folder.find(parts)
-        pull = self._pull(parts) if found is None else None
-        if pull is not None:
-            found = await self._arrival(request, parts, pull, served)
-        if found is not None:
-            if self._puller is not None and digest_of(parts) is not None:
-                self._puller.note_use(parts)
-            with found.file:
-                await self._file(request, found, served)
-        elif pull is None:
+        opened = self.folder.open(parts)
+        if opened is None and (pull := self._pull(parts)):
+            if await self._serve_arriving(request, pull, access):
+                return
+            opened = self.folder.open(parts)
+        if opened is None:
             raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
+        if self.puller is not None and routes.digest_of(parts) is not None:
+            self.puller.touch(parts)
+        with opened.file:
+            await self._serve_file(request, opened, access)
 
-    async def _begin(self, status: HTTPStatus, headers: Mapping[str, str], served: Served) -> None:
-        served.status = status
-        await self.line.send(head(status, headers, keep=not self.last))
-
-    async def _file(self, request: Request, found: Found, served: Served) -> None:
-        """A file that is here."""
-        found.version.check(request)
-        headers = found.headers | found.version.headers | {"Accept-Ranges": "bytes"}
-        if found.version.known(request):
-            await self._begin(HTTPStatus.NOT_MODIFIED, headers, served)
+    async def _serve_file(self, request: Request, opened: OpenFile, access: Access) -> None:
+        opened.validators.check_preconditions(request)
+        headers = opened.headers | opened.validators.headers | {"Accept-Ranges": "bytes"}
+        if opened.validators.match_cached(request):
+            await self._begin(access, HTTPStatus.NOT_MODIFIED, headers)
             return
-        part = wanted(request, found.size, found.version)
-        await self._begin(*_about(part, found.size, headers), served)
+        part = http.requested_range(request, opened.size, opened.validators)
+        status, content = http.content_headers(part, opened.size)
+        await self._begin(access, status, headers | content)
         if request.method == "GET":
-            span = part or range(found.size)
-            await self.line.send_file(found.file, span.start, span.stop)
+            span = part or range(opened.size)
+            await self.sock.send_file(opened.file, span.start, span.stop)
 
     def _pull(self, parts: tuple[str, ...]) -> Pull | None:
-        digest = digest_of(parts)
-        if self._puller is None or digest is None or not self._folder.serves(parts):
+        digest = routes.digest_of(parts)
+        if self.puller is None or digest is None or not self.folder.serves(parts):
             return None
-        return self._puller.pull(digest)
+        return self.puller.pull(digest)
 
-    async def _arrival(
-        self, request: Request, parts: tuple[str, ...], pull: Pull, served: Served
-    ) -> Found | None:
-        """A file that is on its way: answered here, or returned once it has come.
+    async def _serve_arriving(self, request: Request, pull: Pull, access: Access) -> bool:
+        """Serve a file while it is being fetched; False if it has arrived meanwhile.
 
-        The head waits until there is something to send, so that a file that nobody has gets a
-        status that says so. Parts are not offered: they would have to wait for the whole.
+        The head is not sent before there is something to send, so that a failed fetch gets a
+        status that says so. Ranges are not advertised: they would have to wait for the whole file.
         """
-        size, version = pull.job.resource.size, Version(f'"{pull.job.resource.digest.hex}"')
-        version.check(request)
-        part = None if size is None else wanted(request, size, version)
-        start = part.start if part else 0
-        self.line.deadline = NEVER  # the fetcher has time-outs of its own
-        whole = size is None and not request.version  # HTTP/1.0 knows no chunks
-        while not pull.settled and (whole or not pull.peek(start, 1)[1]):
+        size, validators = pull.job.resource.size, Validators(f'"{pull.job.resource.digest.hex}"')
+        validators.check_preconditions(request)
+        part = None if size is None else http.requested_range(request, size, validators)
+        self.sock.deadline = NEVER  # the fetcher has timeouts of its own
+        needs_whole = size is None and not request.minor  # HTTP/1.0 has no chunks
+        while not pull.settled and (needs_whole or not pull.peek(part.start if part else 0, 1)[1]):
             await pull.news()
         if pull.error is not None:
             raise Refusal(pull.status, str(pull.error))
         if pull.path is not None:
-            return self._folder.find(parts)
-        headers = {"Content-Type": OTHER, "Cache-Control": LASTING} | version.headers
-        if size is None:
-            await self._begin(HTTPStatus.OK, headers | {"Transfer-Encoding": "chunked"}, served)
-        else:
-            await self._begin(*_about(part, size, headers), served)
+            return False
+        status, content = http.content_headers(part, size)
+        await self._begin(access, status, routes.BLOB_HEADERS | validators.headers | content)
         if request.method == "GET":
-            await send_arriving(self.line, pull, part or (None if size is None else range(size)))
-        return None
-
-
-def _about(
-    part: range | None, size: int, headers: Mapping[str, str]
-) -> tuple[HTTPStatus, dict[str, str]]:
-    """Status and headers of a part of a file, or of all of it."""
-    if part is None:
-        return HTTPStatus.OK, {**headers, "Content-Length": str(size)}
-    told = f"bytes {part.start}-{part.stop - 1}/{size}"
-    found = {**headers, "Content-Length": str(len(part)), "Content-Range": told}
-    return HTTPStatus.PARTIAL_CONTENT, found
+            await send_arriving(self.sock, pull, part or (None if size is None else range(size)))
+        return True

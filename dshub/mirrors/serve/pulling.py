@@ -1,9 +1,9 @@
-"""Files that are not here yet: fetched once, and handed to all who wait while they arrive.
+"""Fetch missing files once each, and stream them to every waiting client while they arrive.
 
-A `Pull` is one file on its way. The fetcher's threads write it; the server's event loop reads what
-has arrived, for as many clients as there are. Those bytes are not checked yet. So the last byte of
-a file is held back until the checksum is right, and an answer some of whose bytes were taken back
-(another source is tried from the beginning) is broken off: no client can take it for whole.
+The fetcher's threads write a file; the server's event loop reads what has arrived, for any number
+of clients. Those bytes are not checked yet. So the last byte of a file is held back until the
+checksum is right. A response is cut off if some of its bytes are taken back because another source
+is tried from the beginning. No client can mistake such a response for the whole file.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -26,22 +25,23 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DshubError, FetchError, StoreError, TransportError
-from dshub.mirrors.serve.lines import COPIED, NEVER, Broken, Line
+from dshub.mirrors.serve.sockets import COPIED, NEVER, Broken, ClientSocket
+from dshub.progress import Silent
 from dshub.settings import Settings
 
-MOST = 8  # files fetched at once; further ones wait for their turn
-FORGET = 10.0  # seconds for which a failure is remembered, before the sources are asked again
-LAST_WAIT = 5.0  # seconds for fetches to put down what they hold, when the server stops
+PARALLEL = 8  # files fetched at once; others wait for their turn
+REMEMBERED = 10.0  # seconds before the sources are asked again after a failure
+STOP_TIME = 5.0  # seconds for fetches to save what they have when the server stops
 
 
-class Pull:
-    """One file on its way.
+class Pull(Silent):
+    """One file being fetched, and the `Progress` of its fetcher.
 
     Attributes:
-        job: what is fetched.
-        path: where the file is, once it is here and checked.
-        error: why it did not come.
-        ended: when it failed, on the clock of `time.monotonic`.
+        job: the file.
+        path: where the file is, once it has arrived and was checked.
+        error: why the fetch failed.
+        ended: when it ended, on the clock of `time.monotonic`.
     """
 
     def __init__(self, job: Job) -> None:
@@ -55,35 +55,49 @@ class Pull:
 
     @property
     def settled(self) -> bool:
-        """Whether it has come or failed."""
+        """Whether the fetch has ended, well or not."""
         return self.path is not None or self.error is not None
 
     def peek(self, start: int, most: int) -> tuple[int, bytes]:
         """What has arrived from `start` on; see `Partial.peek`."""
-        return self._partial.peek(start, most) if self._partial else (0, b"")
+        try:
+            return self._partial.peek(start, most) if self._partial else (0, b"")
+        except DshubError as error:  # the disk
+            raise Broken from error
 
     @property
     def status(self) -> HTTPStatus:
-        """What to answer where it failed: whose fault it was."""
-        error = self.error
-        if isinstance(error, StoreError):
+        """The status for a failed fetch."""
+        if isinstance(self.error, StoreError):
             return HTTPStatus.INSUFFICIENT_STORAGE
-        if isinstance(error, FetchError) and all(map(_is_absent, _attempts(error))):
-            return HTTPStatus.NOT_FOUND
+        if isinstance(self.error, FetchError):
+            errors = [error for errors in self.error.attempts.values() for error in errors]
+            if all(isinstance(error, TransportError) and error.absent for error in errors):
+                return HTTPStatus.NOT_FOUND
         return HTTPStatus.BAD_GATEWAY
 
     async def news(self) -> None:
-        """Until more has arrived, or it has come or failed."""
+        """Wait until more has arrived, or the fetch has ended."""
         await self._news.wait()
 
-    def follow(self, job: Job, partial: Partial) -> None:
-        """The fetcher begins to write; called in one of its threads."""
-        del job
+    # called in threads of the fetcher
+
+    def follow(self, _: Job, partial: Partial) -> None:
+        """Take note of the file that the fetcher begins to write."""
         self._partial = partial
 
+    def advance(self, amount: int) -> None:
+        """Wake the clients: bytes have arrived, or were taken back."""
+        del amount
+        self._call(self._wake)
+
     def settle(self, path: Path | None, error: BaseException | None) -> None:
-        """It has come, or failed; called in a thread."""
-        self._in_loop(self._settle, path, error)
+        """End the fetch, with a path or an error."""
+        self._call(self._settle, path, error)
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def _settle(self, path: Path | None, error: BaseException | None) -> None:
         self.path, self.error, self.ended = path, error, time.monotonic()
@@ -93,39 +107,18 @@ class Pull:
         self._news.set()
         self._news.clear()
 
-    def _in_loop(self, call: Callable[..., None], *arguments: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(call, *arguments)
-
-    # as the `Progress` of its fetcher; called in threads of that
-
-    def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        """Nobody is told that it begins."""
-
-    def advance(self, amount: int) -> None:
-        """More has arrived, or was taken back."""
-        del amount
-        self._in_loop(self._wake)
-
-    def finish(self) -> None:
-        """`settle` tells more."""
-
-    def say(self, text: str) -> None:
-        """The log of the package has it too."""
-
 
 class Puller:
-    """Fetches what a folder does not have, each file once at a time.
+    """Fetches files that a folder does not have, each of them once at a time.
 
-    Files are known from the registry as it is now. A mirror is also asked for those that no
-    manifest speaks of.
+    Files are known from the registry as it is now. Mirrors are also asked for other checksums.
 
     Args:
-        store: of the folder that is served; files go there.
-        registry: says which files there are.
-        settings: which mirrors are asked first, and how.
-        sources: whether the addresses in manifests are asked too.
-        tell: told, for a person, which file was fetched or was not; from several threads.
+        store: of the served folder; files go there.
+        registry: lists the files.
+        settings: the mirrors to ask first, and how.
+        sources: whether to ask the URLs in manifests too.
+        say: called with a line for a person about each fetch, from several threads.
     """
 
     def __init__(
@@ -135,56 +128,53 @@ class Puller:
         settings: Settings,
         *,
         sources: bool = True,
-        tell: Callable[[str], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._store, self._settings, self._tell = store, settings, tell
+        self._store, self._settings, self._say = store, settings, say
         self._jobs = {
-            resource.digest: Job(manifest.name, name, resource if sources else _bare(resource))
+            resource.digest: Job(
+                manifest.name, name, resource if sources else _without_urls(resource)
+            )
             for manifest in registry.manifests()
             for name, resource in manifest.resources.items()
         }
         self._pulls: dict[Digest, Pull] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = threading.Event()
-        self._turns = asyncio.Semaphore(MOST)
+        self._turns = asyncio.Semaphore(PARALLEL)
 
     def pull(self, digest: Digest) -> Pull | None:
-        """The file with that checksum, on its way or failed lately; None where nobody has it.
+        """Fetch a file, or join a fetch that runs or failed recently; None if no source has it.
 
         Called in the server's loop.
         """
-        known = self._pulls.get(digest)
-        if known is not None and (not known.settled or time.monotonic() - known.ended < FORGET):
-            return known
-        job = self._job(digest)
-        if job is None:
-            return None
-        pull = self._pulls[digest] = Pull(job)
-        task = asyncio.get_running_loop().create_task(self._run(digest, pull))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        pull = self._pulls.get(digest)
+        if pull is None or (pull.settled and time.monotonic() - pull.ended >= REMEMBERED):
+            job = self._job(digest)
+            if job is None:
+                return None
+            pull = self._pulls[digest] = Pull(job)
+            task = asyncio.get_running_loop().create_task(self._run(digest, pull))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return pull
 
-    def note_use(self, parts: tuple[str, ...]) -> None:
-        """Such a file of the folder is asked for: `dshub cache prune` is to take others first."""
+    def touch(self, parts: tuple[str, ...]) -> None:
+        """Mark a file of the folder as used, so that `dshub cache prune` evicts others first."""
         self._store.touch(self._store.root.joinpath(*parts))
 
     def _job(self, digest: Digest) -> Job | None:
-        """What to fetch: a mirror may have a file that no manifest here speaks of."""
         job = self._jobs.get(digest)
-        if job is None and self._settings.mirrors:
-            sha256 = digest.hex if digest.algorithm == "sha256" else None
-            md5 = digest.hex if sha256 is None else None
-            resource = Resource(filename=digest.hex, sha256=sha256, md5=md5)
+        if job is None and self._settings.mirrors:  # a mirror may have it all the same
+            hexes: dict[str, str] = {digest.algorithm: digest.hex}
+            resource = msgspec.convert({"filename": digest.hex, **hexes}, Resource)
             job = Job("a mirror", digest.short, resource)
         return job
 
     async def _run(self, digest: Digest, pull: Pull) -> None:
         async with self._turns:
-            thread = threading.Thread(
-                target=self._fetch, args=(pull,), daemon=True, name="dshub-pull"
-            )
-            thread.start()
+            # a daemon, so that a silent source cannot keep the process alive
+            threading.Thread(target=self._fetch, args=(pull,), daemon=True).start()
             while not pull.settled:
                 await pull.news()
         if pull.path is not None:
@@ -194,10 +184,10 @@ class Puller:
         path, error = None, None
         try:
             path = self._fetcher(pull).fetch([pull.job])[0].path
-            self._tell(f"fetched {pull.job.title} of {pull.job.dataset}")
-        except BaseException as caught:  # noqa: BLE001  # handed to those who wait
+            self._say(f"fetched {pull.job.title} of {pull.job.dataset}")
+        except BaseException as caught:  # noqa: BLE001  # handed to the waiting clients
             error = caught
-            self._tell(str(caught))
+            self._say(str(caught))
         pull.settle(path, error)
 
     def _fetcher(self, pull: Pull) -> Fetcher:
@@ -217,77 +207,59 @@ class Puller:
         """Stop every fetch; what has arrived is kept for the next one."""
         self._stop.set()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST_WAIT)
+            await asyncio.wait(self._tasks, timeout=STOP_TIME)
         for task in list(self._tasks):
             task.cancel()
 
 
-def _bare(resource: Resource) -> Resource:
-    """The same file, from mirrors alone."""
+def _without_urls(resource: Resource) -> Resource:
+    """The same file, to be had from mirrors alone."""
     return msgspec.structs.replace(resource, urls=(), filename=resource.name)
 
 
-def _attempts(error: FetchError) -> list[DshubError]:
-    return [attempt for attempts in error.attempts.values() for attempt in attempts]
-
-
-def _is_absent(error: DshubError) -> bool:
-    """Whether a source said that it does not have the file."""
-    return isinstance(error, TransportError) and error.reason.startswith(("404", "410"))
-
-
-async def send_arriving(line: Line, pull: Pull, span: range | None) -> None:
-    """Send a part of a file as it arrives, from its beginning, however late one comes.
+async def send_arriving(sock: ClientSocket, pull: Pull, span: range | None) -> None:
+    """Send part of a file as it arrives.
 
     Args:
-        line: to the client.
+        sock: of the client.
         pull: the file.
-        span: the bytes to send. None sends all of a file whose size is not known, in chunks: its
-            end is told by the last one.
+        span: the bytes to send; None to send a file of unknown size in chunks.
 
     Raises:
-        Broken: the file did not come, or what was sent of it was taken back.
+        Broken: the fetch failed, or bytes that were sent have been taken back.
     """
     size = pull.job.resource.size
     at, stop = (0, None) if span is None else (span.start, span.stop)
-    # whoever has the last byte has a file that was checked; chunks need not be held back
-    limit = stop if stop is None or stop != size else stop - 1
-    begun = None  # version of the file of which bytes were sent
+    # a client with the last byte has a checked file; of chunks, the empty last one says so
+    limit = stop - 1 if stop is not None and stop == size else stop
+    version = None  # of the file whose bytes were sent
     while stop is None or at < stop:
-        room = COPIED if limit is None else min(COPIED, limit - at)
-        version, piece = _look(pull, at, room)
-        if begun not in {None, version} or pull.error is not None:
+        current, piece = pull.peek(at, COPIED if limit is None else min(COPIED, limit - at))
+        if version not in {None, current} or pull.error is not None:
             raise Broken
         if pull.path is not None:
-            with open_file(pull.path) as file:
-                await _rest(line, file, at, stop)
+            await _send_rest(sock, pull.path, at, stop)
             return
         if piece:
-            begun, at = version, at + len(piece)
-            await line.send(_chunk(piece) if span is None else piece, body=len(piece))
+            version, at = current, at + len(piece)
+            await sock.send(_chunk(piece) if span is None else piece, body=len(piece))
         else:
-            line.deadline = NEVER
+            sock.deadline = NEVER
             await pull.news()
 
 
-def _look(pull: Pull, at: int, room: int) -> tuple[int, bytes]:
-    try:
-        return pull.peek(at, room)
-    except DshubError as error:  # the disk
-        raise Broken from error
-
-
-async def _rest(line: Line, file: FileIO, at: int, stop: int | None) -> None:
-    """What is left of a file that has come."""
-    if stop is not None:
-        await line.send_file(file, at, stop)
-        return
-    end = file.seek(0, 2)
-    if at < end:
-        await line.send(b"%x\r\n" % (end - at))
-        await line.send_file(file, at, end)
-        await line.send(b"\r\n")
-    await line.send(b"0\r\n\r\n")
+async def _send_rest(sock: ClientSocket, path: Path, at: int, stop: int | None) -> None:
+    """Send what is missing of a file that has arrived."""
+    with open_file(path) as file:
+        if stop is not None:
+            await sock.send_file(file, at, stop)
+            return
+        end = file.seek(0, 2)
+        if at < end:
+            await sock.send(b"%x\r\n" % (end - at))
+            await sock.send_file(file, at, end)
+            await sock.send(b"\r\n")
+        await sock.send(b"0\r\n\r\n")
 
 
 def _chunk(piece: bytes) -> bytes:

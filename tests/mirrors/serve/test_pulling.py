@@ -1,4 +1,4 @@
-"""A server that fetches what it does not have."""
+"""A server that fetches missing files."""
 
 import hashlib
 import os
@@ -17,8 +17,8 @@ from dshub.catalog.manifest import Manifest, Resource
 from dshub.catalog.parsing import read
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
-from dshub.mirrors.serve.places import of_mirror
 from dshub.mirrors.serve.pulling import Puller
+from dshub.mirrors.serve.routes import of_mirror
 from dshub.mirrors.serve.server import serving
 from dshub.testing.answers import Fault
 from dshub.testing.scenarios import SCENARIOS
@@ -53,7 +53,7 @@ files = {{ label = "data" }}
 
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the published file, under its own name and, as a mirror has it."""
+    """A folder with the published file, under its own name and under its checksum."""
     folder = tmp_path_factory.mktemp("upstream")
     [data] = write_files(folder).values()
     blob = folder / path_of(data)[1:]
@@ -69,7 +69,7 @@ def data(upstream: Path) -> bytes:
 
 
 def path_of(data: bytes) -> str:
-    """Where a mirror has a file."""
+    """The path of a file in a mirror."""
     digest = hashlib.sha256(data).hexdigest()
     return f"/blobs-v1/{digest[:2]}/{digest}"
 
@@ -88,12 +88,12 @@ def pulling(
     *manifests: Manifest,
     mirrors: Sequence[str] = (),
     timeout: float = 5.0,
-    tell: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[str]:
-    """A server over an empty cache; yields its address."""
+    """Serve an empty cache; yields the address."""
     settings = Settings(cache=place / "served", mirrors=tuple(mirrors), timeout=timeout)
     registry = Registry(manifests=manifests, built_in=False)
-    puller = Puller(Store(settings.cache), registry, settings, tell=tell)
+    puller = Puller(Store(settings.cache), registry, settings, say=say)
     with serving(settings.cache, public=of_mirror, puller=puller) as url:
         yield url
 
@@ -102,12 +102,12 @@ def kept(place: Path) -> list[Path]:
     return [path for path in (place / "served" / "blobs-v1").rglob("*") if path.is_file()]
 
 
-def test_a_missing_file_is_fetched_and_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """The first who asks gets it, and upstream is not asked again."""
+def test_missing_file_is_fetched_and_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """Upstream is not asked again."""
     path, told = path_of(data), list[str]()
     with faulty_server(upstream) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
-        with pulling(tmp_path, manifest, tell=told.append) as url:
+        with pulling(tmp_path, manifest, say=told.append) as url:
             first = ask(url, path)
             assert (first.status, first.body) == (200, data)
             assert first.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'
@@ -120,7 +120,7 @@ def test_a_missing_file_is_fetched_and_kept(tmp_path: Path, upstream: Path, data
 def test_fifty_clients_are_one_request_to_upstream(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """All get the right bytes, who comes late from the beginning; upstream sends them once."""
+    """All get the right bytes, late ones from the beginning."""
     path = path_of(data)
     fault = Fault("plain", rate=4_000_000, headers=(("Accept-Ranges", ""),))
     with faulty_server(upstream, {"*": fault}) as origin:
@@ -140,8 +140,10 @@ def test_fifty_clients_are_one_request_to_upstream(
         assert origin.sent == len(data)
 
 
-def test_parts_of_a_file_that_arrives(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """A part is sent when it is there, its last byte too; a client that has the file waits not."""
+def test_range_is_sent_when_its_bytes_have_arrived(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """The last byte, too."""
     path, size = path_of(data), len(data)
     fault = Fault("plain", rate=4_000_000)
     parts = ["0-0", "1000000-1000999", "-100", "1999999-", f"{size - 1}-{size - 1}"]
@@ -158,10 +160,8 @@ def test_parts_of_a_file_that_arrives(tmp_path: Path, upstream: Path, data: byte
             assert (head.headers["content-length"], head.body) == (str(size), b"")
 
 
-def test_wrong_bytes_are_never_whole_and_never_kept(
-    tmp_path: Path, upstream: Path, data: bytes
-) -> None:
-    """Every answer ends short of its length, or with a status that is no file; nothing stays."""
+def test_wrong_bytes_are_cut_off_and_not_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """Every response is short, or has an error status."""
     path = path_of(data)
     fault = Fault("flip", after=len(data) - 10, rate=4_000_000, headers=(("Accept-Ranges", ""),))
     with faulty_server(upstream, {"*": fault}) as origin:
@@ -177,10 +177,8 @@ def test_wrong_bytes_are_never_whole_and_never_kept(
     assert kept(tmp_path) == []
 
 
-def test_a_source_with_other_bytes_before_the_right_one(
-    tmp_path: Path, upstream: Path, data: bytes
-) -> None:
-    """Bytes of two sources are never mixed: who got some of the wrong ones is cut off."""
+def test_bytes_of_two_sources_are_never_mixed(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """A client that got some wrong bytes is cut off."""
     path = path_of(data)
     slow = Fault("other", rate=4_000_000)
     with faulty_server(upstream, {"*": slow}) as bad, faulty_server(upstream) as good:
@@ -191,10 +189,10 @@ def test_a_source_with_other_bytes_before_the_right_one(
     assert [found.read_bytes() for found in kept(tmp_path)] == [data]
 
 
-def test_a_mirror_is_asked_for_what_no_manifest_speaks_of(
+def test_file_that_no_manifest_has_is_asked_of_mirrors(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """Its size is not known before: the file comes in chunks, and is checked all the same."""
+    """Its size is unknown, so it is sent in chunks, and checked all the same."""
     path = path_of(data)
     slow = Fault("plain", rate=4_000_000)
     with (
@@ -208,10 +206,9 @@ def test_a_mirror_is_asked_for_what_no_manifest_speaks_of(
         assert [request.path for request in origin.requests] == [path]
 
 
-def test_wrong_bytes_of_a_file_of_unknown_size_have_no_end(
+def test_wrong_bytes_of_unknown_size_have_no_last_chunk(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """The last chunk, which says that it was the last, does not come."""
     wrong = Fault("other", rate=4_000_000)
     with (
         faulty_server(upstream, {"*": wrong}) as origin,
@@ -221,10 +218,10 @@ def test_wrong_bytes_of_a_file_of_unknown_size_have_no_end(
     assert kept(tmp_path) == []
 
 
-def test_clients_of_http_1_0_wait_for_a_file_of_unknown_size(
+def test_http_1_0_client_waits_for_a_file_of_unknown_size(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """They know no chunks, and could not tell a file that broke off."""
+    """It knows no chunks, and could not detect a cut-off file."""
     slow = Fault("plain", rate=4_000_000)
     with (
         faulty_server(upstream, {"*": slow}) as origin,
@@ -246,8 +243,8 @@ def dechunked(reply: Reply) -> bytes:
         body, rest_ = body + rest_[:count], rest_[count + 2 :]
 
 
-def test_what_nobody_has(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """A file that no source has is 404, and the sources are not asked for each client anew."""
+def test_file_that_no_source_has_is_404(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """The sources are not asked again for each client."""
     other = path_of(b"other")
     with faulty_server(upstream) as origin:
         manifest = manifest_of(b"other", [f"{origin.url}/gone"], tmp_path)
@@ -260,7 +257,7 @@ def test_what_nobody_has(tmp_path: Path, upstream: Path, data: bytes) -> None:
             assert ask(url, "/index.json").status == 404
 
 
-def test_an_upstream_that_cannot_be_reached(tmp_path: Path, data: bytes) -> None:
+def test_unreachable_upstream_is_502(tmp_path: Path, data: bytes) -> None:
     """The answer is 502, and says why."""
     manifest = manifest_of(data, ["http://127.0.0.1:9/data"], tmp_path)
     with pulling(tmp_path, manifest, timeout=1.0) as url:
@@ -269,10 +266,7 @@ def test_an_upstream_that_cannot_be_reached(tmp_path: Path, data: bytes) -> None
     assert b"127.0.0.1:9" in reply.body
 
 
-def test_a_client_that_leaves_does_not_stop_the_fetch(
-    tmp_path: Path, upstream: Path, data: bytes
-) -> None:
-    """The others get the file, and so does the next one."""
+def test_fetch_continues_when_a_client_leaves(tmp_path: Path, upstream: Path, data: bytes) -> None:
     path = path_of(data)
     with faulty_server(upstream, {"*": Fault("plain", rate=4_000_000)}) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
@@ -285,10 +279,8 @@ def test_a_client_that_leaves_does_not_stop_the_fetch(
             assert ask(url, path).body == data
 
 
-def test_a_server_that_is_stopped_goes_on_the_next_time(
-    tmp_path: Path, upstream: Path, data: bytes
-) -> None:
-    """What has arrived is kept, unseen, and not fetched again."""
+def test_stopped_fetch_is_resumed(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """The bytes that have arrived are kept, but not served."""
     path = path_of(data)
     with faulty_server(upstream, {"*": Fault("plain", rate=1_000_000)}) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
@@ -307,10 +299,10 @@ def test_a_server_that_is_stopped_goes_on_the_next_time(
         assert origin.sent - before < len(data) - 900_000
 
 
-def test_a_file_that_another_process_brings_meanwhile(
+def test_file_that_another_process_fetches_is_served(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """`dshub fetch` into the same cache, at the same time: whoever waits gets the file."""
+    """`dshub fetch` into the same cache at the same time."""
     resource = Resource(urls=(), sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     with faulty_server(upstream, {"*": Fault("plain", rate=2_000_000)}) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
@@ -322,8 +314,8 @@ def test_a_file_that_another_process_brings_meanwhile(
             other.join()
 
 
-def test_what_is_asked_for_is_in_use(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """Pruning by age takes files first that nobody asks for."""
+def test_served_file_counts_as_used(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """So pruning evicts others first."""
     with faulty_server(upstream) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
         with pulling(tmp_path, manifest) as url:
@@ -336,8 +328,7 @@ def test_what_is_asked_for_is_in_use(tmp_path: Path, upstream: Path, data: bytes
             assert path.stat().st_mtime == 1e9
 
 
-def test_the_fetcher_takes_files_from_it(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """A client of dshub needs nothing but the server's address."""
+def test_fetcher_downloads_from_the_server(tmp_path: Path, upstream: Path, data: bytes) -> None:
     resource = Resource(urls=(), sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     with faulty_server(upstream, {"*": Fault("plain", rate=2_000_000)}) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
@@ -350,10 +341,10 @@ def test_the_fetcher_takes_files_from_it(tmp_path: Path, upstream: Path, data: b
 
 
 @pytest.mark.slow
-def test_whatever_goes_wrong_upstream_no_client_is_deceived(
+def test_upstream_faults_never_look_like_the_file(
     tmp_path: Path, upstream: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of every scenario on one host: the right file, or an answer that nobody takes for one."""
+    """In every scenario the response is the right file, or recognizably not."""
     monkeypatch.setattr("dshub.download.download._delay", lambda *_: 0.001)
     scenarios = [
         item for item in SCENARIOS if item.place == "http" and not (item.login or item.patient)
@@ -365,12 +356,12 @@ def test_whatever_goes_wrong_upstream_no_client_is_deceived(
 
 
 def played(scenario: Scenario, upstream: Path, place: Path, data: bytes) -> str:
-    """What is wrong about how a scenario went; empty where nothing is."""
+    """Describe what went wrong in a scenario; empty if nothing did."""
     place = place / str(SCENARIOS.index(scenario))
     place.mkdir()
     timeout = 1.0 if scenario.outcome == "passes" else 5.0 if scenario.outcome == "legal" else 0.5
     with play(scenario, upstream) as stage:
-        if stage.authority is not None:  # nobody trusts it here
+        if stage.authority is not None:  # not trusted here
             return ""
         manifest = manifest_of(data, [f"{stage.url}/data-0.gz"], place)
         with pulling(place, manifest, timeout=timeout) as url:

@@ -1,4 +1,4 @@
-"""Where a mirror lies: in folders with odd names, in one that is not there, or has no list."""
+"""Mirrors in folders: with odd names, missing, unreadable, or without an index."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dshub.errors import StoreError
-from dshub.mirrors.folder import FolderDestination
+from dshub.mirrors.destinations import FolderDestination
 from dshub.mirrors.serve.server import serving
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_a_folder_with_blanks_in_its_name(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """The line that is told at its end can be pasted, and names the mirror."""
+def test_printed_setting_quotes_blanks(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+    """The line can be pasted into a shell."""
     stick = tmp_path / "Stick of \u00dcbung"
     done = dshub("mirror", str(stick), "lab/mnist", "--no-pages")
     assert done.returncode == 0, done.stderr
@@ -31,8 +31,8 @@ def test_a_folder_with_blanks_in_its_name(dshub: Run, lab: "Lab", tmp_path: Path
     assert listed.returncode == 0, listed.stderr
 
 
-def test_a_folder_that_is_not_there(dshub: Run, tmp_path: Path) -> None:
-    """A stick that was not put in is told of, wherever it matters."""
+def test_missing_folder_is_reported(dshub: Run, tmp_path: Path) -> None:
+    """Such as a stick that is not plugged in."""
     gone = str(tmp_path / "stick")
     done = dshub("list", DSHUB_MIRROR=gone)
     assert done.returncode == 0
@@ -42,8 +42,8 @@ def test_a_folder_that_is_not_there(dshub: Run, tmp_path: Path) -> None:
     assert f"{gone}: there is no such folder" in done.stderr
 
 
-def test_a_mirror_without_a_list(dshub: Run, tmp_path: Path) -> None:
-    """Who asks it for a dataset that nobody else has learns why it is not found."""
+def test_mirror_without_an_index_is_reported(dshub: Run, tmp_path: Path) -> None:
+    """If a name is not found."""
     (tmp_path / "cache").mkdir()
     with serving(tmp_path / "cache") as url:
         done = dshub("fetch", "penguins", DSHUB_MIRROR=url)
@@ -52,8 +52,8 @@ def test_a_mirror_without_a_list(dshub: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
-def test_a_mirror_that_is_closed_to_this_user(enterable: Path) -> None:
-    """What may not be looked at is an error: it must not pass for missing, and be fetched again."""
+def test_unreadable_mirror_is_an_error(enterable: Path) -> None:
+    """Its files must not count as missing, and be fetched again."""
     blobs = enterable / "m" / "blobs-v1"
     blobs.mkdir(parents=True)
     blobs.chmod(0)

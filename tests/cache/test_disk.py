@@ -1,0 +1,45 @@
+"""Removing files and folders of a cache."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dshub.cache.disk import empty, remove
+from dshub.errors import StoreError
+
+
+def test_removing_a_missing_file_is_not_an_error(cache: Path) -> None:
+    """Another process removed it."""
+    cache.mkdir()
+    assert remove(cache, cache / "file") is False
+    (cache / "file").touch()
+    assert remove(cache, cache / "file") is True
+    assert not (cache / "file").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_link_is_removed_but_not_its_target(cache: Path, tmp_path: Path) -> None:
+    """A person may have linked a folder into the cache."""
+    cache.mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").touch()
+    (cache / "link").symlink_to(tmp_path / "data")
+    assert remove(cache, cache / "link") is True
+    assert (tmp_path / "data" / "file").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it counts as absent there")
+def test_failed_removal_is_a_store_error(tmp_path: Path) -> None:
+    """It names the path and exits with 8."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot remove") as caught:
+        remove(tmp_path, tmp_path / "file" / "inside")
+    assert caught.value.exit_code == 8
+
+
+def test_folder_is_emptied_except_for_some_files(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).touch()
+    empty(tmp_path, {"b"})
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["b"]
