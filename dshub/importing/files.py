@@ -19,6 +19,7 @@ from dshub.cache.partial import Partial
 from dshub.cache.references import Reference
 from dshub.cache.store import Store
 from dshub.checksums import CHUNK, Algorithm, Digest, copy
+from dshub.download.diagnosis import HEAD, is_lfs_pointer
 from dshub.download.sources import Job
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Progress, Silent, Task, size
@@ -315,6 +316,8 @@ def _keep(store: Store, item: _Candidate, digest: Digest, keep: Keep, say: Progr
 def _reason(job: Job, item: _Candidate) -> str:
     """Why a file with the right name is not the resource."""
     published = job.resource.size
+    if item.size < HEAD and is_lfs_pointer(item.path.read_bytes()):
+        return "it is a Git LFS pointer: run `git lfs pull` in its repository"
     if published is not None and item.size < published:
         told = f"{item.size:,} of {published:,} bytes"
         return f"damaged: it is cut short, {told}; or an older version"
