@@ -286,7 +286,7 @@ def test_a_source_that_asks_for_a_day_is_left_at_once(
 
 
 @pytest.mark.parametrize(
-    ("places", "told"), [((5, 5), "2 sources send the same bytes"), ((5, 9), "send different bytes")]
+    ("places", "told"), [((5, 5), "2 sources send the same bytes"), ((5, 9), "different bytes")]
 )
 def test_sources_with_wrong_bytes_are_held_against_each_other(
     places: tuple[int, int], told: str, upstream: Path, store: Store, job: MakeJob
