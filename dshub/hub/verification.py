@@ -15,7 +15,7 @@ from dshub.cache.files import NotAFileError, open_file
 from dshub.cache.store import Store
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest
-from dshub.checksums import Algorithm, Digest, copy
+from dshub.checksums import Algorithm, Digest
 from dshub.download.sources import Job, jobs
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.importing.recognition import check
@@ -195,21 +195,11 @@ def _read(path: Path, algorithm: Algorithm, advance: Advance) -> Digest:
     """The checksum of a file. To look is not to use it, so its time of access is put back."""
     with open_file(path) as file:
         before = os.fstat(file.fileno())
-        actual = copy(file, _Counter(advance), algorithm=algorithm)
+        actual = Digest.of_stream(file, algorithm, advance)
     with suppress(OSError):
         if path.stat().st_atime_ns != before.st_atime_ns:
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return actual
-
-
-class _Counter:
-    """Takes bytes, and tells how many there were."""
-
-    def __init__(self, advance: Advance) -> None:
-        self._advance = advance
-
-    def write(self, piece: bytes, /) -> None:
-        self._advance(len(piece))
 
 
 def _put_aside(path: Path, store: Store) -> str:

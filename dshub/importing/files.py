@@ -18,7 +18,7 @@ from dshub.cache.files import open_file
 from dshub.cache.partial import Partial
 from dshub.cache.references import Reference
 from dshub.cache.store import Store
-from dshub.checksums import CHUNK, Algorithm, Digest, copy
+from dshub.checksums import CHUNK, Algorithm, Digest
 from dshub.download.diagnosis import HEAD, is_lfs_pointer
 from dshub.download.sources import Job
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
@@ -273,20 +273,10 @@ def _hash(jobs: Sequence[Job], candidates: Sequence[_Candidate], progress: Progr
         def read(wanted: tuple[_Candidate, Algorithm]) -> None:
             item, algorithm = wanted
             with disk_faults(item.path, "read"), item.path.open("rb") as file:
-                item.digests[algorithm] = copy(file, _Counter(task), algorithm=algorithm)
+                item.digests[algorithm] = Digest.of_stream(file, algorithm, task.advance)
 
         for _ in pool.map(read, needed):
             pass
-
-
-class _Counter:
-    """Takes bytes, and tells how many there were."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def write(self, piece: bytes, /) -> None:
-        self._task.advance(len(piece))
 
 
 def _find(
