@@ -169,16 +169,16 @@ def test_files_are_kept_as_they_are(feature: Feature, files: list[bytes]) -> Non
 @pytest.mark.parametrize(
     ("feature", "wrong", "told"),
     [
-        (ImageFeature(encoding="jpeg"), PNG, "a JPEG picture"),
-        (ImageFeature(encoding="png"), JPEG, "a PNG picture"),
-        (ImageFeature(encoding="any"), b"<html>", "a picture"),
+        (ImageFeature(encoding="jpeg"), PNG, "a JPEG image"),
+        (ImageFeature(encoding="png"), JPEG, "a PNG image"),
+        (ImageFeature(encoding="any"), b"<html>", "an image"),
         (ImageFeature(encoding="jpeg"), b"", "an empty file"),
-        (ImageFeature(encoding="jpeg"), b"\xff\xd8", "a JPEG picture"),
-        (AudioFeature(rate=1), b"ID3", "a WAV recording"),
+        (ImageFeature(encoding="jpeg"), b"\xff\xd8", "a JPEG image"),
+        (AudioFeature(rate=1), b"ID3", "a WAV file"),
     ],
 )
 def test_a_file_of_another_kind(feature: Feature, wrong: bytes, told: str) -> None:
     """It is refused when the table is made, not when somebody trains on it."""
-    good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[told != "a PNG picture"]
+    good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[told != "a PNG image"]
     with pytest.raises(SchemaError, match=rf"row 101: .*{told}"):
         fit(pa.array([good, wrong], pa.binary()), feature)
