@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
     from dshub.datasets.splits import Splits
     from dshub.download.fetcher import Fetched, Fetcher
+    from dshub.hub.cache import Cache
     from dshub.hub.plan import Plan
     from dshub.hub.run import Outcome
-    from dshub.hub.upkeep.cache import Cache
     from dshub.hub.verification import Finding
     from dshub.importing.datasets import ImportReport
     from dshub.importing.files import Keep
@@ -78,8 +78,8 @@ class Hub:
 
     @cached_property
     def cache(self) -> "Cache":
-        """What the store keeps: whose it is, and removing it; see `dshub.hub.upkeep`."""
-        from dshub.hub.upkeep.cache import Cache
+        """What the store keeps: whose it is, and removing it; see `dshub.hub.cache`."""
+        from dshub.hub.cache import Cache
 
         return Cache(self.store, self.registry.at_hand(), progress=self.progress)
 

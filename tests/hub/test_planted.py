@@ -12,7 +12,7 @@ from dshub.cache.paths import import_path, pin_path, reference_path, synthetic_p
 from dshub.checksums import Digest
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import World
+    from tests.hub.conftest import World
 
 if not hasattr(os, "mkfifo"):
     pytest.skip("makes named pipes", allow_module_level=True)

@@ -12,7 +12,7 @@ from dshub.checksums import Digest
 from dshub.errors import DshubError, StoreError
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import World
+    from tests.hub.conftest import World
 
 DAY = 86400.0
 

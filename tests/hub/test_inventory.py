@@ -12,7 +12,7 @@ from dshub.checksums import Digest
 from dshub.errors import DshubError, UnknownNameError
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import Process, World
+    from tests.hub.conftest import Process, World
 
 
 def test_everything_is_named(world: "World") -> None:
@@ -21,7 +21,7 @@ def test_everything_is_named(world: "World") -> None:
     data = b"of nobody"
     world.keep(data)
     assert world.names() == [
-        f"file {Digest.of_bytes(data).hex[:12]}…, of no dataset known here",
+        f"file {Digest.of_bytes(data).hex[:12]}…, of no known dataset",
         "solo train",
         "solo: labels",
         "tiny/one train",
@@ -41,7 +41,7 @@ def test_leftovers_are_named(world: "World", process: "Process") -> None:
     items = {item.name: item.held for item in world.cache.items()}
     damaged = Digest.of_bytes(b"damaged").hex
     assert items == {
-        "a table under way": True,
+        "an unfinished table": True,
         f"damaged {damaged[:2]}-{damaged}": False,
         "download of solo: labels, 507 B so far": False,
         "rejected bytes of tiny/one: images, shared with tiny/two": False,
@@ -94,7 +94,7 @@ def test_tables_name_what_the_registry_forgot(world: "World") -> None:
 def test_versions_are_not_told_apart(world: "World") -> None:
     """Naming one is refused, rather than taken for the whole dataset."""
     world.fetch("solo")
-    with pytest.raises(DshubError, match="share what is kept"):
+    with pytest.raises(DshubError, match="share cached files"):
         world.cache.rm(["solo@1.0.0"])
     assert world.names()
 

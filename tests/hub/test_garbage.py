@@ -17,7 +17,7 @@ from dshub.catalog.features import LabelFeature
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import Process, World
+    from tests.hub.conftest import Process, World
 
 
 def kill(child: "subprocess.Popen[bytes]") -> None:
@@ -45,10 +45,10 @@ def test_what_the_dead_left_goes(world: "World", process: "Process") -> None:
         kill(child)
     assert len(world.cache.items()) == 4
     removals = world.cache.gc()
-    reason = "left by a process that is no more"
-    assert went(removals) == {"a table under way": reason, "a working folder": reason}
-    reason = "a living process is at work on it"
-    assert stayed(removals) == {"a table under way": reason, "a working folder": reason}
+    reason = "left over from a dead process"
+    assert went(removals) == {"an unfinished table": reason, "a working folder": reason}
+    reason = "a running process is using it"
+    assert stayed(removals) == {"an unfinished table": reason, "a working folder": reason}
     assert [child.poll() for child in living] == [None, None]
     assert world.cache.gc().removed == ()
 
@@ -69,8 +69,8 @@ def test_what_another_machine_left_long_ago_goes(world: "World") -> None:
     folder.mkdir(parents=True)
     month_ago = time.time() - 31 * 86400
     os.utime(folder, (month_ago, month_ago))
-    reason = "of another machine, and untouched for 30 days"
-    assert went(world.cache.gc()) == {"a table under way": reason}
+    reason = "from another machine, unused for 30 days"
+    assert went(world.cache.gc()) == {"an unfinished table": reason}
 
 
 def test_what_dshub_did_not_make_stays(world: "World") -> None:
@@ -107,7 +107,7 @@ def test_downloads_of_files_that_are_here_go(world: "World", content: bool) -> N
     path = Path(manifest.resources["labels"].urls[0])
     world.hub.import_files("solo", [path])
     world.leave(world.labels("solo"), b"late")
-    assert list(went(world.cache.gc()).values()) == ["the file is here whole by now"]
+    assert list(went(world.cache.gc()).values()) == ["the file is complete by now"]
     assert world.names() == ["solo: labels"]
 
 
@@ -119,9 +119,9 @@ def test_rejected_and_damaged_bytes_go(world: "World") -> None:
     store.set_aside(world.item("solo: labels").path)
     store.set_aside(world.item("solo train").path)
     assert sorted(went(world.cache.gc()).values()) == [
-        "a source sent it in place of the file",
-        "it was found damaged, and put aside",
-        "it was found damaged, and put aside",
+        "damaged, and set aside",
+        "damaged, and set aside",
+        "wrong bytes from a source",
     ]
     assert world.names() == []
 
@@ -138,7 +138,7 @@ def outdated(world: "World") -> None:
 def test_tables_that_no_manifest_gives_go(world: "World") -> None:
     """A class was renamed: the table with the old name is never found again, and nothing else."""
     outdated(world)
-    assert went(world.cache.gc()) == {"solo train": "no manifest gives this table any more"}
+    assert went(world.cache.gc()) == {"solo train": "no manifest leads to this table"}
     assert world.names() == ["solo train", "solo: labels"]
     feature = world.hub.load("solo", "train").features["label"]
     assert feature == LabelFeature(names=("x", "y", "z"))
@@ -189,8 +189,8 @@ def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
     removals = world.cache.gc(partial=True)
     assert stayed(removals) == {"solo train": "pinned"}
     assert sorted(went(removals).values()) == [
-        "a source sent it in place of the file",
-        "the file is here whole by now",
+        "the file is complete by now",
+        "wrong bytes from a source",
     ]
 
 
@@ -203,8 +203,8 @@ def test_stand_ins_without_their_files_go(world: "World") -> None:
     assert world.cache.gc() == Removals()
     world.cache.rm(["solo"], kinds={"raw"})
     assert went(world.cache.gc()) == {
-        "manifest of a stand-in of solo": "the files of the stand-in are gone",
-        "solo train (stand-in)": "no manifest gives this table any more",
+        "manifest of synthetic solo": "manifest of synthetic data without files",
+        "solo train (synthetic)": "no manifest leads to this table",
     }
     assert {name for item in world.cache.items() for name in item.datasets} == {"tiny/one"}
 
@@ -213,7 +213,7 @@ def test_a_folder_that_is_no_table_goes(world: "World") -> None:
     """Without a table.json it was never one, or is none any more."""
     world.fetch("solo")
     (world.item("solo train").path / "table.json").unlink()
-    assert went(world.cache.gc()) == {"solo": "no table: it has no table.json"}
+    assert went(world.cache.gc()) == {"solo": "not a table: it has no table.json"}
 
 
 def test_locks_stay(world: "World", process: "Process") -> None:

@@ -15,7 +15,7 @@ from dshub.cache.paths import blob_path
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.catalog.manifest import Split
 from dshub.checksums import Algorithm, Digest
-from dshub.hub.upkeep.cache import Cache
+from dshub.hub.cache import Cache
 from dshub.progress import Silent
 from tests.manifests import IDX, make_manifest
 

@@ -14,7 +14,7 @@ from dshub.progress import Silent
 from tests.manifests import label_split, make_manifest, save_manifest
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import Process, World
+    from tests.hub.conftest import Process, World
 
 
 def flip(path: Path) -> None:
@@ -152,7 +152,7 @@ def test_removing_takes_unfinished_downloads_along(world: "World", process: "Pro
     process("download", world.images.sha256 or "")
     removals = world.cache.rm(["tiny"])
     assert len(removals.removed) == 2
-    assert [removal.reason for removal in removals.left] == ["a living process is at work on it"]
+    assert [removal.reason for removal in removals.left] == ["a running process is using it"]
     assert len(world.names()) == 2
 
 
