@@ -102,7 +102,7 @@ def test_a_damaged_file(kept: Kept, damage: Callable[[Path], None]) -> None:
     finding = kept.verify()["file test-images"]
     assert finding.state == "damaged"
     assert not path.exists()
-    assert Path(finding.detail.rpartition("put aside as ")[2]).read_bytes() == damaged
+    assert Path(finding.detail.rpartition("set aside as ")[2]).read_bytes() == damaged
     assert kept.verify()["file test-images"].state == "missing"
     kept.mend()
     assert all_ok(kept.verify())
