@@ -125,7 +125,7 @@ def test_load_data_needs_a_pair(tmp_path: Path) -> None:
         changed.replace('supervised = ["image", "label"]\n', ""), encoding="utf-8"
     )
     hub = Hub(registry=Registry([tmp_path / "registry"]), progress=Silent())
-    with pytest.raises(ValueError, match=r"unpaired.* says which columns"):
+    with pytest.raises(ValueError, match=r"unpaired.* names the columns"):
         hub.load_data("unpaired", synthetic=5)
 
 
