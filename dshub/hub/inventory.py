@@ -88,11 +88,6 @@ class Inventory:
             for digest in filter(None, (resource.digest, resource.content_digest)):
                 self.owners.setdefault(digest.hex, []).append(Owner(manifest, name))
 
-    @property
-    def size(self) -> int:
-        """Bytes of everything."""
-        return sum(item.size for item in self.items)
-
     def expand(self, names: Iterable[str]) -> set[str]:
         """Return the datasets of some names: datasets, families, or paths of manifests.
 

@@ -12,7 +12,7 @@ from dshub import Hub, Settings
 from dshub.catalog.sources import built_in_root
 from dshub.errors import DshubError, ManifestError, Vanished
 from dshub.hub.request import Request
-from dshub.tables import building as making
+from dshub.tables import building
 
 NAME = "fashion-mnist"
 
@@ -63,7 +63,7 @@ def test_preparation_that_fails_is_not_tried_again(
         tries["make"] += 1
         raise DshubError("it fails") from FileNotFoundError("/elsewhere")
 
-    monkeypatch.setattr(making, "make", fail)
+    monkeypatch.setattr(building, "make", fail)
     with pytest.raises(DshubError, match="it fails"):
         hub.load(NAME, "train")
     assert tries["make"] == 1
@@ -79,7 +79,7 @@ def test_work_is_done_once_more_when_a_cached_file_vanishes(
         tries["make"] += 1
         raise Vanished(path="/cache/blobs-v1/aa/bb")
 
-    monkeypatch.setattr(making, "make", vanish)
+    monkeypatch.setattr(building, "make", vanish)
     with pytest.raises(Vanished):
         hub.load(NAME, "train")
     assert tries["make"] == 2
@@ -121,7 +121,7 @@ def test_ready_split_loads_without_downloader_archives_or_formats(tmp_path: Path
 import sys
 from dshub import load
 assert load("fashion-mnist", "train").numpy()["image"].shape[0] == 20
-heavy = ("fetcher", "transports", "archives", "readers", "layouts.importing", "steps")
+heavy = ("download", "archives", "formats", "importing.files", "tables.building", "tables.steps")
 print([name for name in sys.modules if name.startswith(tuple(f"dshub.{one}" for one in heavy))])
 """
     environment = {"DSHUB_CACHE": str(tmp_path), "DSHUB_SYNTHETIC": "20", "DSHUB_LOCK": "off"}
