@@ -52,8 +52,8 @@ def drawn() -> dict[str, tuple[str | None, int, str | None]]:
     return found
 
 
-def test_the_drawing_is_complete() -> None:
-    """Every error is in it, in `__all__`, and among the examples here."""
+def test_docstring_draws_every_error() -> None:
+    """Every error is in the drawing and among the examples here."""
     names = {kind.__name__ for kind in KINDS}
     assert names == set(drawn())
     assert names == {type(example).__name__ for example in EXAMPLES}
@@ -61,7 +61,7 @@ def test_the_drawing_is_complete() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
-    """Its parent, its exit code, what it is besides; and it says what it looks like."""
+    """Parent, exit code and built-in base class; and it has a docstring."""
     parent, code, built_in = drawn()[kind.__name__]
     assert issubclass(kind, DshubError)
     if parent:
@@ -73,8 +73,8 @@ def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_a_traceback_ends_with_the_hint(error: DshubError) -> None:
-    """Who works in Python is told what to do, too: once, also behind a worker process."""
+def test_traceback_ends_with_the_hint(error: DshubError) -> None:
+    """Once, and also after pickling."""
     for found in (error, pickle.loads(pickle.dumps(error))):
         lines = "".join(traceback.format_exception(found)).splitlines()
         told = [line for line in lines if line.startswith("hint: ")]
@@ -82,15 +82,15 @@ def test_a_traceback_ends_with_the_hint(error: DshubError) -> None:
 
 
 def test_wrong_bytes_from_one_source_decide_the_exit_code() -> None:
-    """Fetching failed, but integrity is the graver fact."""
+    """Integrity weighs more than a failed download."""
     only_silent = FetchError(dataset="d", attempts={"a": [no_answer]})
     one_wrong = FetchError(dataset="d", attempts={"a": [no_answer], "b": [no_answer, wrong_bytes]})
     assert (only_silent.exit_code, one_wrong.exit_code) == (4, 5)
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_errors_cross_between_processes(error: DshubError) -> None:
-    """Words, hint and facts arrive: a pool whose worker's error cannot be read would hang."""
+def test_errors_survive_pickling(error: DshubError) -> None:
+    """A pool would hang if it could not unpickle a worker's error."""
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert (str(again), again.hint, again.exit_code) == (str(error), error.hint, error.exit_code)
@@ -99,6 +99,6 @@ def test_errors_cross_between_processes(error: DshubError) -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_errors_are_plain_sentences_with_a_next_step(error: DshubError) -> None:
-    """Not quoted, not a tuple; and every one says what to do."""
+    """Not quoted, not a tuple; every one says what to do."""
     assert str(error) == error.args[0]
     assert error.hint or "; it must be " in str(error)

@@ -47,7 +47,7 @@ TEXTS = ["", "plain", "ein Wörtchen", "日本語 😀", "\0 and \n", "x" * 300,
 
 
 def manifest(rows: int, features: dict[str, Feature] = FEATURES) -> Manifest:
-    """A manifest with those features and one split."""
+    """Return a manifest with those features and one split."""
     return make_manifest(
         {"r": Resource(filename="r", sha256="0" * 64)},
         name="ds",
@@ -57,7 +57,7 @@ def manifest(rows: int, features: dict[str, Feature] = FEATURES) -> Manifest:
 
 
 def expected(rows: int) -> dict[str, list[Any]]:
-    """The columns as plain Python values."""
+    """Return the columns as plain Python values."""
     return {
         "image": [
             [[[(i * 6 + y * 3 + x) % 256] for x in range(3)] for y in range(2)] for i in range(rows)
@@ -73,7 +73,7 @@ def expected(rows: int) -> dict[str, list[Any]]:
 
 
 def whole_batch(rows: int) -> pa.RecordBatch:
-    """The expected rows as readers give them."""
+    """Return the expected rows as readers yield them."""
     columns = expected(rows)
     image = pa.array(np.array(columns["image"], np.uint8).reshape(-1))
     for length in (1, 3, 2):
@@ -97,7 +97,7 @@ def write(folder: Path, rows: int, *, batch: int, shard_bytes: int) -> TableReco
 
 
 def plain(values: object) -> list[Any]:
-    """An array or a list as plain Python values."""
+    """Return an array or a list as plain Python values."""
     if isinstance(values, np.ndarray):
         found: list[Any] = values.tolist()
         return found
@@ -107,7 +107,7 @@ def plain(values: object) -> list[Any]:
 
 @pytest.fixture(scope="module", params=[1, 700, 1 << 30], ids=["tiny", "small", "one"])
 def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Table:
-    """53 rows in shards of several sizes."""
+    """Return 53 rows in shards of several sizes."""
     folder = tmp_path_factory.mktemp("tables") / "table"
     write(folder, 53, batch=10, shard_bytes=request.param)
     return Table(folder)
@@ -127,22 +127,22 @@ def test_every_row_comes_back(table: Table) -> None:
 
 
 @given(rows=st.lists(st.integers(0, 52), max_size=80), name=st.sampled_from(list(FEATURES)))
-def test_rows_in_any_order(table: Table, rows: list[int], name: str) -> None:
-    """Gathering, repeats included, is what a list comprehension gives."""
+def test_gather_equals_a_list_comprehension(table: Table, rows: list[int], name: str) -> None:
+    """In any order, with repeats."""
     values = expected(53)[name]
     assert plain(table.gather(name, np.array(rows, np.int64))) == [values[row] for row in rows]
 
 
 @given(ends=st.tuples(st.integers(0, 53), st.integers(0, 53)), name=st.sampled_from(list(FEATURES)))
-def test_rows_side_by_side(table: Table, ends: tuple[int, int], name: str) -> None:
-    """A span is a slice of a list, across shards and empty ones included."""
+def test_span_equals_a_slice(table: Table, ends: tuple[int, int], name: str) -> None:
+    """Across shards, and empty."""
     start, stop = sorted(ends)
     assert plain(table.span(name, start, stop)) == expected(53)[name][start:stop]
 
 
 @pytest.mark.parametrize("name", ["image", "label", "vector"])
 def test_spans_are_views_of_the_file(tmp_path: Path, name: str) -> None:
-    """Two spans of a shard share their memory, and nobody can write to it."""
+    """Two spans of a shard share read-only memory."""
     write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
     table = Table(tmp_path / "t")
     one, two = table.span(name, 3, 10), table.span(name, 5, 12)
@@ -158,8 +158,8 @@ def test_spans_are_views_of_the_file(tmp_path: Path, name: str) -> None:
     assert plain(table.span(name, 0, 20)) == expected(20)[name]
 
 
-def test_table_folder_holds_shards_and_a_record(tmp_path: Path) -> None:
-    """Shards of one uncompressed record batch each, listed with rows, size and checksum."""
+def test_table_folder_contains_shards_and_a_record(tmp_path: Path) -> None:
+    """Shards of one uncompressed record batch, with rows, size and checksum."""
     record = write(tmp_path / "t", 53, batch=10, shard_bytes=700)
     names = [shard.file for shard in record.shards]
     assert names == [f"train-{i:05d}-of-{len(names):05d}.arrow" for i in range(len(names))]
@@ -182,8 +182,8 @@ def test_table_folder_holds_shards_and_a_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("largest", FEATURES)
 @pytest.mark.parametrize("batch", [1, 7, 53])
-def test_a_shard_is_a_stream_to_arrow(tmp_path: Path, largest: str, batch: int) -> None:
-    """Whichever column is its largest, Arrow finds it sound, and every value in its place."""
+def test_arrow_reads_a_shard(tmp_path: Path, largest: str, batch: int) -> None:
+    """Whichever column is its largest, and every value is in its place."""
     features = {name: FEATURES[name] for name in ["label", largest, "words"]}
     rows = whole_batch(53).select([*features])
     with TableWriter(tmp_path, manifest(53, features), "train") as writer:
@@ -198,8 +198,8 @@ def test_a_shard_is_a_stream_to_arrow(tmp_path: Path, largest: str, batch: int) 
         assert file.read() == b""
 
 
-def test_a_column_of_empty_texts(tmp_path: Path) -> None:
-    """A column none of whose rows has a byte is one like any other."""
+def test_column_of_empty_texts(tmp_path: Path) -> None:
+    """It has no bytes, but rows."""
     features: dict[str, Feature] = {"text": TextFeature()}
     batch = pa.RecordBatch.from_pydict({"text": pa.array([""] * 9)})
     with TableWriter(tmp_path, manifest(9, features), "train") as writer:
@@ -208,8 +208,8 @@ def test_a_column_of_empty_texts(tmp_path: Path) -> None:
     assert Table(tmp_path).span("text", 0, 9) == [""] * 9
 
 
-def test_a_writer_that_is_left_early_leaves_nothing_but_shards(tmp_path: Path) -> None:
-    """Rows that were waiting are dropped with their files."""
+def test_writer_removes_waiting_rows_on_exit(tmp_path: Path) -> None:
+    """Only finished shards stay."""
 
     features: dict[str, Feature] = {"n": NumberFeature(dtype="int8")}
     batch = pa.RecordBatch.from_pydict({"n": pa.array([1], pa.int8())})
@@ -248,8 +248,8 @@ def _no_batch(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["text", "photo", "words", "kinds", "boxes"])
 @pytest.mark.parametrize("offset", [-1, 10**6, 2**31 - 1])
-def test_a_damaged_offset(tmp_path: Path, name: str, offset: int) -> None:
-    """A row that would lie outside of its column is an error that names the file."""
+def test_damaged_offset_is_rejected(tmp_path: Path, name: str, offset: int) -> None:
+    """The error names the file."""
     record = write(tmp_path / "t", 5, batch=5, shard_bytes=1 << 30)
     path = tmp_path / "t" / record.shards[0].file
     data = bytearray(path.read_bytes())
@@ -269,7 +269,7 @@ def test_a_damaged_offset(tmp_path: Path, name: str, offset: int) -> None:
 
 
 def test_spans_of_lists_are_views_of_the_file(tmp_path: Path) -> None:
-    """The values of a row lie where they were mapped, read-only; gathered ones are new."""
+    """Read-only; gathered values are copies."""
     write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
     table = Table(tmp_path / "t")
     one, two = table.span("boxes", 5, 6)[0], table.span("boxes", 4, 9)[1]
@@ -281,10 +281,10 @@ def test_spans_of_lists_are_views_of_the_file(tmp_path: Path) -> None:
     assert plain(new[1]) == plain(one) == expected(20)["boxes"][5]
 
 
-def test_shards_end_before_their_offsets_do(
+def test_shard_ends_before_32_bit_offsets_overflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files, texts and values of lists beyond what 32 bits can address begin another shard."""
+    """For files, text and values of lists."""
     monkeypatch.setattr("dshub.tables.writer.OFFSET_LIMIT", 2000)
     record = write(tmp_path / "t", 53, batch=3, shard_bytes=1 << 30)
     assert len(record.shards) > 1
@@ -294,8 +294,8 @@ def test_shards_end_before_their_offsets_do(
 
 @pytest.mark.parametrize("damage", [_gone, _short, _page, _empty, _other, _no_batch])
 @pytest.mark.parametrize("file", ["table.json", "train-00000-of-00001.arrow"])
-def test_a_damaged_table(tmp_path: Path, file: str, damage: Any) -> None:
-    """The error names the file, and the hint says how to get the table back."""
+def test_damaged_table_is_rejected(tmp_path: Path, file: str, damage: Any) -> None:
+    """The error names the file, and the hint says how to repair the table."""
     write(tmp_path / "t", 5, batch=5, shard_bytes=1 << 30)
     damage(tmp_path / "t" / file)
     with pytest.raises(StoreError) as caught:
@@ -306,10 +306,10 @@ def test_a_damaged_table(tmp_path: Path, file: str, damage: Any) -> None:
 
 
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-def test_a_changed_byte_never_crashes(
+def test_changed_byte_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, place: float, flip: int
 ) -> None:
-    """A shard with one wrong byte gives rows of the right shapes, or a StoreError."""
+    """Rows have the right shapes, or it is a StoreError."""
     folder = tmp_path_factory.mktemp("flipped") / "t"
     record = write(folder, 5, batch=5, shard_bytes=1 << 30)
     path = folder / record.shards[0].file
@@ -341,7 +341,7 @@ def test_a_changed_byte_never_crashes(
     ],
 )
 def test_memory_stays_flat_while_writing(tmp_path: Path, kind: str) -> None:
-    """300 MB of rows take far less than that of private memory: rows wait in files."""
+    """300 MB of rows need far less private memory."""
     script = """
 import re, sys
 from pathlib import Path
@@ -385,7 +385,7 @@ print(max(most, private()) - start)
 
 
 def test_hugging_face_opens_a_shard(tmp_path: Path) -> None:
-    """`datasets` maps the same file, with class names, pixels and words as they are."""
+    """With class names, pixels and words."""
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
     record = write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
