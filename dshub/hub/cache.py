@@ -88,11 +88,10 @@ class Cache:
         if digest is not None:
             yield verify_reference(f"file {item.name}", digest, self.store)
             return
-        for name in item.datasets:
-            for manifest in inventory.registered.get(name, ())[:1]:
-                for record in imports(self.store, manifest):
-                    if record.path and record.layout == item.path.stem:
-                        yield verify_import(record, manifest)
+        newest = [m for name in item.datasets for m in inventory.registered.get(name, ())[:1]]
+        for manifest, record in ((m, record) for m in newest for record in imports(self.store, m)):
+            if record.path and record.layout == item.path.stem:
+                yield verify_import(record, manifest)
 
     def gc(self, *, partial: bool = False, dry_run: bool = False) -> Removals:
         """Remove leftovers; see `dshub.hub.garbage`."""

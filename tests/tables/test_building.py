@@ -1,7 +1,5 @@
 """From files to a table: what is checked, what is kept, and when it is done again."""
 
-import gzip
-import hashlib
 import io
 import os
 import signal
@@ -19,10 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dshub.cache.store import Store
-from dshub.catalog.features import ImageFeature, LabelFeature
-from dshub.catalog.manifest import Citation, License, Limits, Manifest, Resource, Split
-from dshub.download.fetcher import Fetcher
+from dshub.catalog.manifest import Limits, Manifest
 from dshub.errors import (
     DshubError,
     FetchError,
@@ -33,80 +28,10 @@ from dshub.errors import (
     UnsafeArchiveError,
 )
 from dshub.formats import idx
-from dshub.tables.recipe import REVISIONS, find, recipe
+from dshub.tables.recipe import find
 from dshub.tables.table import Table
-from tests.manifests import LETTERS, make_manifest
 from tests.preparing import prepare
-
-ROWS = {"train": 9, "test": 4}
-
-
-def images(split: str) -> np.ndarray:
-    """Return images: uint8 (rows, 4, 3)."""
-    rows = ROWS[split]
-    return (np.arange(rows * 12) + len(split)).astype(np.uint8).reshape(rows, 4, 3)
-
-
-def raw(split: str) -> dict[str, bytes]:
-    """Return the files of a split as upstream publishes them."""
-    rows = ROWS[split]
-    image = struct.pack(">4I", 0x0803, rows, 4, 3) + images(split).tobytes()
-    label = struct.pack(">2I", 0x0801, rows) + bytes(i % 3 for i in range(rows))
-    return {"image": gzip.compress(image), "label": label}
-
-
-class Upstream:
-    """A folder that serves files by checksum, and the manifest of them."""
-
-    def __init__(self, folder: Path, cache: Path) -> None:
-        self.folder, self.store = folder, Store(cache)
-        self.fetcher = Fetcher(self.store, mirrors=[str(folder)])
-
-    def publish(self, data: bytes, name: str) -> Resource:
-        """Put a file where the fetcher finds it."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = self.folder / "blobs-v1" / sha256[:2] / sha256
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return Resource(filename=name, sha256=sha256, size=len(data))
-
-    def manifest(self, **changed: bytes) -> Manifest:
-        """Two splits of images and labels; `train_label=…` replaces a file."""
-        resources = {
-            f"{split}-{part}": self.publish(changed.get(f"{split}_{part}", data), f"{part}.file")
-            for split in ROWS
-            for part, data in raw(split).items()
-        }
-        splits = {
-            split: Split(
-                rows=rows,
-                reader={"format": "idx"},
-                files={"image": f"{split}-image", "label": f"{split}-label"},
-            )
-            for split, rows in ROWS.items()
-        }
-        return make_manifest(
-            resources,
-            name="family/ds",
-            features={"image": ImageFeature(shape=(4, 3, 1)), "label": LETTERS},
-            splits=splits,
-        )
-
-    def tables(self) -> list[Path]:
-        """Everything under a final name."""
-        return [path for path in self.store.root.glob("tables-v1/**/*") if path.is_file()]
-
-
-@pytest.fixture
-def upstream(tmp_path: Path, cache: Path) -> Upstream:
-    """Return files to download, and an empty cache."""
-    return Upstream(tmp_path / "mirror", cache)
-
-
-def with_split(manifest: Manifest, **changes: Any) -> Manifest:
-    """Return the manifest with a changed `train`."""
-    train = msgspec.structs.replace(manifest.splits["train"], **changes)
-    return msgspec.structs.replace(manifest, splits=manifest.splits | {"train": train})
+from tests.tables.upstream import Upstream, images, raw, with_split
 
 
 def test_table_is_prepared_once(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,15 +60,6 @@ def test_only_the_files_of_a_split_are_downloaded(upstream: Upstream) -> None:
     assert there == {"test-image", "test-label"}
     assert find(manifest, "train", upstream.store) is None
     assert prepare(manifest, "train", upstream.fetcher) != find(manifest, "test", upstream.store)
-
-
-def test_table_in_a_read_only_layer_is_found(upstream: Upstream, tmp_path: Path) -> None:
-    """It is not prepared again."""
-    manifest = upstream.manifest()
-    folder = prepare(manifest, "train", upstream.fetcher)
-    mine = Store(tmp_path / "mine", [upstream.store.root])
-    assert prepare(manifest, "train", Fetcher(mine, offline=True)) == folder
-    assert not (tmp_path / "mine").exists()
 
 
 def _rows(rows: int) -> Callable[[Upstream], Manifest]:
@@ -260,74 +176,6 @@ def test_fault_in_one_split_leaves_the_other_usable(upstream: Upstream) -> None:
     with pytest.raises(SchemaError):
         prepare(manifest, "train", upstream.fetcher)
     assert Table(prepare(manifest, "test", upstream.fetcher)).rows == 4
-
-
-CHANGES: dict[str, tuple[bool, Callable[[Manifest], Manifest]]] = {
-    "title": (True, lambda m: msgspec.structs.replace(m, title="Other", summary="words")),
-    "version": (True, lambda m: msgspec.structs.replace(m, version="1.0.1")),
-    "licence": (True, lambda m: msgspec.structs.replace(m, license=License(spdx="MIT"))),
-    "citations": (
-        True,
-        lambda m: msgspec.structs.replace(
-            m, citations=(Citation(type="misc", key="k", title="t", author=("A",)),)
-        ),
-    ),
-    "addresses": (True, lambda m: _resource(m, urls=("https://example.invalid/file",))),
-    "size": (True, lambda m: _resource(m, size=None)),
-    "checksum": (False, lambda m: _resource(m, sha256="0" * 64)),
-    "shape": (
-        False,
-        lambda m: msgspec.structs.replace(
-            m, features=m.features | {"image": ImageFeature(shape=(3, 4, 1))}
-        ),
-    ),
-    "class names": (
-        False,
-        lambda m: msgspec.structs.replace(
-            m, features=m.features | {"label": LabelFeature(names=("a", "b", "d"))}
-        ),
-    ),
-    "reader option": (
-        False,
-        lambda m: with_split(m, reader={"format": "idx", "transpose": ["image"]}),
-    ),
-    "member": (
-        False,
-        lambda m: with_split(m, files={"image": "train-image:m", "label": "train-label"}),
-    ),
-    "labels": (False, lambda m: with_split(m, without=("label",))),
-}
-
-
-def _resource(manifest: Manifest, **changes: Any) -> Manifest:
-    changed = msgspec.structs.replace(manifest.resources["train-image"], **changes)
-    resources = manifest.resources | {"train-image": changed}
-    return msgspec.structs.replace(manifest, resources=resources)
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_recipe_depends_on_what_decides_rows(upstream: Upstream, change: str) -> None:
-    """Words and addresses do not change it."""
-    manifest = upstream.manifest()
-    same, make = CHANGES[change]
-    changed = make(manifest)
-    assert (recipe(changed, "train").key == recipe(manifest, "train").key) == same
-    assert (recipe(changed, "test").key == recipe(manifest, "test").key) == (
-        same or change in {"checksum", "reader option", "member", "labels"}
-    )
-    prepare(manifest, "train", upstream.fetcher)
-    assert (find(changed, "train", upstream.store) is not None) == same
-
-
-def test_newer_revision_of_a_reader_prepares_again(
-    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Tables of the old revision are not found."""
-    manifest = upstream.manifest()
-    old = prepare(manifest, "train", upstream.fetcher)
-    monkeypatch.setitem(REVISIONS, "idx", 2)
-    assert find(manifest, "train", upstream.store) is None
-    assert prepare(manifest, "train", upstream.fetcher) != old
 
 
 def test_hidden_labels_are_not_a_column(upstream: Upstream) -> None:

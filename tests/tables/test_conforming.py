@@ -1,53 +1,13 @@
 """What a reader found, made to fit the features."""
 
-import importlib
-import json
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature, NumberFeature, TextFeature
+from dshub.catalog.features import LabelFeature, NumberFeature
 from dshub.errors import SchemaError
-from dshub.tables.conforming import conform
-from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
-
-FEATURES: dict[str, Feature] = {
-    "image": ImageFeature(shape=(2, 3, 1)),
-    "label": LabelFeature(names=("a", "b", "c")),
-    "number": NumberFeature(dtype="float32"),
-    "vector": NumberFeature(dtype="int16", shape=(4,)),
-    "text": TextFeature(),
-}
-
-
-def nested(array: np.ndarray) -> pa.Array:
-    """Return rows as nested fixed-size lists."""
-    column = pa.array(array.reshape(-1))
-    for length in reversed(array.shape[1:]):
-        column = pa.FixedSizeListArray.from_arrays(column, length)
-    return column
-
-
-def good(rows: int = 5) -> dict[str, pa.Array]:
-    """Return columns that fit, as a reader yields them."""
-    return {
-        "image": nested(np.arange(rows * 6, dtype=np.uint8).reshape(rows, 2, 3)),
-        "label": pa.array([i % 3 for i in range(rows)], pa.uint8()),
-        "number": pa.array([i / 2 for i in range(rows)], pa.float32()),
-        "vector": nested(np.arange(rows * 4, dtype=np.int16).reshape(rows, 4)),
-        "text": pa.array([f"row {i} é" for i in range(rows)]),
-    }
-
-
-def fit(
-    columns: Mapping[str, pa.Array], features: Mapping[str, Feature] = FEATURES
-) -> pa.RecordBatch:
-    """Conform one batch whose first row is the split's row 100."""
-    batch = pa.RecordBatch.from_pydict(dict(columns))
-    return conform(batch, features, where="ds, split train", first_row=100)
+from dshub.tables.types import arrow_type
+from tests.tables.fitting import FEATURES, fit, good, nested
 
 
 def test_columns_that_fit_keep_their_values() -> None:
@@ -173,31 +133,3 @@ def test_labels_start_at_zero() -> None:
     features = {"label": LabelFeature(names=("a", "b", "c"), first=1)}
     found = fit({"label": pa.array([3, 1, 2, 3], pa.uint8())}, features)
     assert found.column("label").to_pylist() == [2, 0, 1, 2]
-
-
-def test_shape_and_dtype_of_a_row() -> None:
-    """They agree with the Arrow type."""
-    batch = fit(good())
-    for name, feature in FEATURES.items():
-        dtype = row_dtype(feature)
-        if dtype is None:
-            assert pa.types.is_string(batch.column(name).type)
-            continue
-        rows = np.array(batch.column(name).to_pylist(), dtype)
-        assert rows.shape[1:] == row_shape(feature)
-        values = batch.column(name)
-        while pa.types.is_fixed_size_list(values.type):
-            values = values.flatten()
-        assert values.to_numpy().dtype == dtype
-
-
-def test_hugging_face_reads_the_schema() -> None:
-    """`datasets` builds its features from the metadata."""
-    pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
-    datasets: Any = importlib.import_module("datasets")
-    schema = arrow_schema(FEATURES)
-    found = datasets.Features.from_arrow_schema(schema)
-    assert found["label"] == datasets.ClassLabel(names=["a", "b", "c"])
-    assert found["text"] == datasets.Value("string")
-    assert found.arrow_schema.types == schema.types
-    assert set(json.loads(schema.metadata[b"huggingface"])["info"]["features"]) == set(FEATURES)
