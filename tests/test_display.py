@@ -1,4 +1,4 @@
-"""Text from outside, as people get to see it."""
+"""Make text from outside safe to show."""
 
 import pickle
 import time
@@ -57,8 +57,8 @@ def test_every_error_hides_secrets() -> None:
     error = DshubError(
         "no http://u:pw@h/x", details=["in http://h/?k=pw"], hint="ask http://u:pw@h"
     )
-    told = f"{error} {error.hint} {error.__notes__} {pickle.loads(pickle.dumps(error))}"
-    assert "pw" not in told
+    message = f"{error} {error.hint} {error.__notes__} {pickle.loads(pickle.dumps(error))}"
+    assert "pw" not in message
     assert str(pickle.loads(pickle.dumps(error))) == "no http://…@h/x\n  in http://h/?k=…"
     transport = TransportError(url="s3://k:sec ret@b", reason="bucket 'k:sec ret@b' is no name")
     assert "ret" not in f"{transport} {transport.reason}"

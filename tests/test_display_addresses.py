@@ -1,4 +1,4 @@
-"""Folder or URL."""
+"""Tell folders and URLs apart."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The tree of errors, against its drawing in the docstring of `dshub.errors`."""
+"""The tree of errors, as the docstring of `dshub.errors` draws it."""
 
 import inspect
 import pickle
@@ -77,8 +77,8 @@ def test_traceback_ends_with_the_hint(error: DshubError) -> None:
     """Once, and also after pickling."""
     for found in (error, pickle.loads(pickle.dumps(error))):
         lines = "".join(traceback.format_exception(found)).splitlines()
-        told = [line for line in lines if line.startswith("hint: ")]
-        assert told == ([f"hint: {error.hint}"] if error.hint else [])
+        message = [line for line in lines if line.startswith("hint: ")]
+        assert message == ([f"hint: {error.hint}"] if error.hint else [])
 
 
 def test_wrong_bytes_from_one_source_decide_the_exit_code() -> None:

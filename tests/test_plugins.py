@@ -1,4 +1,4 @@
-"""Finding readers, archives, transports, adapters and commands by name."""
+"""Find plug-ins by name."""
 
 import shutil
 import subprocess
@@ -99,10 +99,12 @@ def test_entry_points_add_datasets(outside: Path, monkeypatch: pytest.MonkeyPatc
     (outside / "outside" / "__init__.py").write_text("raise SystemExit('it was imported')")
     built_in = built_in_root() / "mnist" / "1.0.0.toml"
     text = built_in.read_text("utf-8")
-    for name, told in {"outside/digits": "outside/digits", "mnist": "mnist"}.items():
+    for name, full_name in {"outside/digits": "outside/digits", "mnist": "mnist"}.items():
         path = outside / "outside" / "datasets" / name / "9.0.0.toml"
         path.parent.mkdir(parents=True)
-        changed = text.replace('"1.0.0"', '"9.0.0"').replace('name = "mnist"', f'name = "{told}"')
+        changed = text.replace('"1.0.0"', '"9.0.0"').replace(
+            'name = "mnist"', f'name = "{full_name}"'
+        )
         path.write_text(changed, "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(outside))
     code = (

@@ -1,4 +1,4 @@
-"""A bar on a real terminal."""
+"""Draw a bar on a terminal."""
 
 import os
 import select

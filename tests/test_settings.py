@@ -1,4 +1,4 @@
-"""Where a setting comes from, and what happens to one that cannot be used."""
+"""Parse settings, and find them in their order."""
 
 import os
 from pathlib import Path

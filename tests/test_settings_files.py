@@ -1,4 +1,4 @@
-"""Settings that lie in files: whose folder they mean, and what is wrong with them."""
+"""Read settings from files."""
 
 import subprocess
 import sys
@@ -72,7 +72,7 @@ def test_only_the_nearest_project_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"tool = 3  # no dshub", "tool"),
         (b"[tool]\ndshub = 3", "dshub"),
@@ -91,11 +91,11 @@ def test_only_the_nearest_project_counts(tmp_path: Path) -> None:
     ],
     ids=lambda value: repr(value[:40]),
 )
-def test_error_names_the_file_and_the_setting(tmp_path: Path, content: bytes, told: str) -> None:
+def test_error_names_the_file_and_the_setting(tmp_path: Path, content: bytes, message: str) -> None:
     """Whatever the file contains, the error is a SettingsError."""
     path = tmp_path / "pyproject.toml"
     path.write_bytes(content)
-    with pytest.raises(SettingsError, match=told) as caught:
+    with pytest.raises(SettingsError, match=message) as caught:
         Settings.read(environment={}, folder=tmp_path)
     assert str(path) in str(caught.value)
 

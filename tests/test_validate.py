@@ -1,4 +1,4 @@
-"""Sizes and spans as people write them."""
+"""Parse sizes and spans of time."""
 
 import pytest
 

@@ -44,7 +44,7 @@ def verified(world: "World") -> dict[str, Finding]:
 def test_verify_reads_everything(world: "World") -> None:
     """Including datasets that have left the registry."""
     world.fetch("tiny", "solo")
-    data = b"of nobody"
+    data = b"of no dataset"
     world.keep(data, "sha256")
     world.keep(data, "md5")
     world.manifests.clear()
@@ -58,7 +58,7 @@ def test_verify_sets_damage_aside(world: "World") -> None:
     world.fetch("tiny", "solo")
     flip(world.item("solo: labels").path)
     flip(next(world.item("tiny/one train").path.glob("*.arrow")))
-    flip(world.keep(b"of nobody"))
+    flip(world.keep(b"of no dataset"))
     damaged = {thing for thing, finding in verified(world).items() if finding.state == "damaged"}
     assert "file solo: labels" in damaged
     assert "table tiny/one train" in damaged
@@ -124,9 +124,9 @@ def test_removing_a_pinned_dataset_by_name_is_rejected(world: "World") -> None:
     world.fetch("tiny", "solo")
     world.cache.pin("tiny/two")
     before = world.names()
-    with pytest.raises(DshubError, match="tiny/two is pinned") as told:
+    with pytest.raises(DshubError, match="tiny/two is pinned") as message:
         world.cache.rm(["tiny", "solo"])
-    assert "dshub cache unpin tiny/two" in told.value.hint
+    assert "dshub cache unpin tiny/two" in message.value.hint
     assert world.names() == before
 
 
@@ -136,7 +136,7 @@ def test_removing_all_leaves_pinned_datasets(world: "World") -> None:
     world.cache.pin("solo")
     world.cache.rm(["tiny"])
     world.leave(world.labels("solo"), b"some")
-    world.leave(Digest.of_bytes(b"of nobody"), b"some")
+    world.leave(Digest.of_bytes(b"of no dataset"), b"some")
     removals = world.cache.rm(None, kinds={"partial"})
     assert [removal.reason for removal in removals.left] == ["pinned"]
     assert len(removals.removed) == 1

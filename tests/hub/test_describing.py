@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def test_items_are_named_by_their_datasets(world: "World") -> None:
     """Shared files name the others; unknown files have a checksum."""
     world.fetch("tiny", "solo")
-    data = b"of nobody"
+    data = b"of no dataset"
     world.keep(data)
     assert world.names() == [
         f"file {Digest.of_bytes(data).hex[:12]}…, of no known dataset",

@@ -111,10 +111,10 @@ def test_pinned_content_larger_than_the_limit_is_an_error(
     before = aged.names()
     with pytest.raises(
         DshubError, match=r"pinned content alone takes .* nothing was removed"
-    ) as told:
+    ) as message:
         aged.cache.prune(max_size=1000, **options)
-    assert told.value.exit_code == 1
-    assert "unpin" in told.value.hint
+    assert message.value.exit_code == 1
+    assert "unpin" in message.value.hint
     assert aged.names() == before
 
 
@@ -122,9 +122,9 @@ def test_unfinished_downloads_larger_than_the_limit_are_an_error(aged: "World") 
     """They are not evicted; the error says how much they take."""
     aged.leave(Digest.of_bytes(b"whole"), b"x" * 5000)
     before = aged.names()
-    with pytest.raises(DshubError, match="kB unfinished or under way") as told:
+    with pytest.raises(DshubError, match="kB unfinished or under way") as message:
         aged.cache.prune(max_size=4000)
-    assert "gc --partial" in told.value.hint
+    assert "gc --partial" in message.value.hint
     assert aged.names() == before
 
 
@@ -219,9 +219,9 @@ def test_read_only_cache_is_not_changed(aged: "World", enterable: Path) -> None:
                 lambda: cache.prune(max_size=0),
                 lambda: cache.pin("solo"),
             ):
-                with pytest.raises(StoreError, match=str(aged.root)) as told:
+                with pytest.raises(StoreError, match=str(aged.root)) as message:
                     remove()
-                assert told.value.exit_code == 8
+                assert message.value.exit_code == 8
             code = 0
         finally:
             os._exit(code)

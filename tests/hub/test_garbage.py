@@ -253,7 +253,7 @@ def test_dry_run_removes_nothing(world: "World", process: "Process") -> None:
 
 
 def test_processes_can_remove_at_the_same_time(world: "World") -> None:
-    """Items that are already gone are no error."""
+    """Items that are already gone are not an error."""
     world.fetch("tiny", "solo")
     cache = str(world.root)
     code = (

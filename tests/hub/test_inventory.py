@@ -68,14 +68,14 @@ def test_name_with_a_version_is_rejected(world: "World") -> None:
 def test_usage_counts_everything_once(world: "World") -> None:
     """Shared files have their own row; the total equals the listing."""
     world.fetch("tiny", "solo")
-    world.keep(b"of nobody")
+    world.keep(b"of no dataset")
     world.leave(world.images.digest, b"x" * 500)
     rows = {row.datasets: row for row in world.cache.usage()}
     shared = rows["tiny/one", "tiny/two"]
     assert list(rows)[-2:] == [("tiny/one", "tiny/two"), ()]
     assert (shared.raw, shared.partial, shared.prepared) == (world.images.size, 507, 0)
     assert rows["solo",].raw == world.manifests["solo"].resources["labels"].size
-    assert rows[()].total == len(b"of nobody")
+    assert rows[()].total == len(b"of no dataset")
     total = sum(item.size for item in world.cache.items())
     assert sum(row.total for row in rows.values()) == total
     on_disk = (path for path in world.root.rglob("*") if path.is_file())

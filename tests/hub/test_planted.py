@@ -1,4 +1,4 @@
-"""Named pipes in the place of cache files, which nobody writes to."""
+"""Named pipes in the place of cache files, so that reading one would never end."""
 
 import os
 import signal

@@ -20,7 +20,7 @@ from tests.preparing import prepare
 
 
 class Kept:
-    """A stand-in of MNIST, fetched from a mirror and prepared."""
+    """Synthetic MNIST, fetched from a mirror and prepared."""
 
     def __init__(self, store: Store, manifest: Manifest, mirror: Path) -> None:
         self.store, self.manifest, self.mirror = store, manifest, mirror
@@ -37,7 +37,7 @@ class Kept:
         return {finding.thing: finding for finding in verify(self.manifest, self.store)}
 
     def blob(self) -> Path:
-        """The file of the test pictures."""
+        """The file of the test images."""
         path = self.store.blob(self.manifest.resources["test-images"].digest)
         assert path is not None
         return path

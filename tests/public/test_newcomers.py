@@ -1,4 +1,4 @@
-"""What somebody types who knows torchvision, TFDS, Hugging Face or Keras."""
+"""Explain names that users of torchvision, TFDS, Hugging Face or Keras type."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def digits() -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("ask", "told"),
+    ("ask", "message"),
     [
         (lambda ds: ds.map(len), "ds.batches(32, transform=f)"),
         (lambda ds: ds.batch(32), "ds.batches(32)"),
@@ -43,11 +43,11 @@ def digits() -> Dataset:
         (lambda ds: ds.features["label"].num_classes, "len(feature.names)"),
     ],
 )
-def test_attribute_of_another_library_is_explained(digits: Dataset, ask: Ask, told: str) -> None:
+def test_attribute_of_another_library_is_explained(digits: Dataset, ask: Ask, message: str) -> None:
     """The error names the equivalent; `hasattr` stays false."""
     with pytest.raises(AttributeError) as caught:
         ask(digits)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["to_pandas", "map", "quite_unknown", "__getitems__"])
@@ -57,7 +57,7 @@ def test_hasattr_is_false_for_names_of_other_libraries(digits: Dataset, name: st
 
 
 @pytest.mark.parametrize(
-    ("ask", "told"),
+    ("ask", "message"),
     [
         (lambda ds: ds.batches(batch_size=4), "ds.batches(32)"),
         (lambda ds: ds.batches(4, num_workers=2), "threads"),
@@ -72,15 +72,15 @@ def test_hasattr_is_false_for_names_of_other_libraries(digits: Dataset, name: st
         (lambda ds: ds[["image", "label"]], "ds.columns(['image', 'label'])"),
     ],
 )
-def test_argument_of_another_library_is_explained(digits: Dataset, ask: Ask, told: str) -> None:
+def test_argument_of_another_library_is_explained(digits: Dataset, ask: Ask, message: str) -> None:
     """The error names the equivalent."""
     with pytest.raises(TypeError) as caught:
         ask(digits)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("load_dataset", "load("),
         ("datasets", "load("),
@@ -89,11 +89,11 @@ def test_argument_of_another_library_is_explained(digits: Dataset, ask: Ask, tol
         ("transforms", "from dshub.loading.transforms import"),
     ],
 )
-def test_function_of_another_library_is_explained(name: str, told: str) -> None:
+def test_function_of_another_library_is_explained(name: str, message: str) -> None:
     """Also before any module was imported."""
     code = f"import dshub\ntry: dshub.{name}\nexcept AttributeError as error: print(error)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert told in done.stdout
+    assert message in done.stdout
 
 
 def test_attribute_of_splits_is_explained(hub: Hub) -> None:
@@ -134,7 +134,7 @@ def test_repr_is_one_line(digits: Dataset, hub: Hub) -> None:
         repr(hub.info("mnist")): "<Manifest mnist@1.0.0: train 60,000, test 10,000 rows of image,",
         repr(hub.info("imagenet-sketch").features["label"]): "1,000 names",
     }
-    for text, told in shown.items():
-        assert told in text
+    for text, message in shown.items():
+        assert message in text
         assert len(text) < 400
         assert "\n" not in text

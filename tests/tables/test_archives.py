@@ -167,10 +167,10 @@ class Told(Silent):
 
 def test_unpacking_shows_its_own_progress(upstream: Upstream) -> None:
     """Before preparing, in bytes of the download."""
-    told = Told()
-    upstream.fetcher.progress = told
+    message = Told()
+    upstream.fetcher.progress = message
     prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
-    works = list(zip(told.works, told.done, strict=True))
+    works = list(zip(message.works, message.done, strict=True))
     size = len(PACKED)
     assert works == [
         (("fetching", size, "B"), size),

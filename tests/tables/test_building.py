@@ -1,4 +1,4 @@
-"""From files to a table: what is checked, what is kept, and when it is done again."""
+"""Build tables from files."""
 
 import io
 import os
@@ -159,12 +159,12 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
 @pytest.mark.parametrize("kind", BAD)
 def test_failed_table_leaves_nothing(upstream: Upstream, kind: str) -> None:
     """The error says what is wrong; the cache has no table and no leftover."""
-    make, error, code, told = BAD[kind]
+    make, error, code, message = BAD[kind]
     manifest = make(upstream)
     with pytest.raises(error) as caught:
         prepare(manifest, "train", upstream.fetcher)
     assert caught.value.exit_code == code
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert upstream.tables() == []
     left = [path for path in upstream.store.root.glob("partial-v1/*") if path.suffix != ".lock"]
     assert left == []

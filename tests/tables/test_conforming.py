@@ -1,4 +1,4 @@
-"""What a reader found, made to fit the features."""
+"""Make columns fit their features."""
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +53,7 @@ def test_dimensions_of_length_one_are_added_and_dropped(
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "told"),
+    ("column", "values", "message"),
     [
         ("image", nested(np.zeros((5, 2, 3), np.int8)), "got 2x3 int8, expected 2x3x1 uint8"),
         ("image", nested(np.zeros((5, 3, 2), np.uint8)), "got 3x2 uint8, expected 2x3x1 uint8"),
@@ -66,12 +66,12 @@ def test_dimensions_of_length_one_are_added_and_dropped(
         ("text", pa.array([1] * 5), "got int64, expected text"),
     ],
 )
-def test_wrong_type_or_shape_is_rejected(column: str, values: pa.Array, told: str) -> None:
+def test_wrong_type_or_shape_is_rejected(column: str, values: pa.Array, message: str) -> None:
     """The error names dataset, split, column, and both types."""
     with pytest.raises(SchemaError) as caught:
         fit(good() | {column: values})
     assert str(caught.value).startswith(f"ds, split train, column {column}: got ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("column", FEATURES)
@@ -108,7 +108,7 @@ def test_null_is_rejected(column: str, values: pa.Array) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "labels", "told"),
+    ("first", "labels", "message"),
     [
         (0, [0, 2, 3, 9], "row 102: got 3, expected a class from 0 to 2"),
         (0, [0, -1], "row 101: got -1, expected a class from 0 to 2"),
@@ -119,13 +119,13 @@ def test_null_is_rejected(column: str, values: pa.Array) -> None:
         (1, [2**63], f"row 100: got {2**63}, expected"),
     ],
 )
-def test_label_out_of_range_is_rejected(first: int, labels: list[int], told: str) -> None:
+def test_label_out_of_range_is_rejected(first: int, labels: list[int], message: str) -> None:
     """The error names its row in the split, the value, and the range."""
     features = {"label": LabelFeature(names=("a", "b", "c"), first=first)}
     kind = pa.int64() if min(labels) < 0 else pa.uint64()
     with pytest.raises(SchemaError) as caught:
         fit({"label": pa.array(labels, kind)}, features)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_labels_start_at_zero() -> None:

@@ -1,4 +1,4 @@
-"""Columns of which only the beginning is wanted."""
+"""Apply the step `cut`."""
 
 import pyarrow as pa
 import pytest

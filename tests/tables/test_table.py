@@ -1,4 +1,4 @@
-"""Tables: what was written comes back, from any number of shards."""
+"""Read tables, whole and damaged."""
 
 import importlib
 from pathlib import Path
@@ -88,12 +88,12 @@ def test_changed_byte_never_crashes(
     path.write_bytes(data)
     table = Table(folder)
     for name in FEATURES:
-        told, found = path.name, []
+        message, found = path.name, []
         try:
             found = [table.span(name, 0, 5), table.gather(name, np.arange(5))]
         except StoreError as error:
-            told = str(error)
-        assert path.name in told
+            message = str(error)
+        assert path.name in message
         wanted = expected(5)[name]
         for values in found:
             assert len(values) == 5

@@ -39,7 +39,7 @@ def test_text_becomes_a_number(texts: list[str], dtype: Dtype, wanted: list[floa
 
 
 @pytest.mark.parametrize(
-    ("texts", "dtype", "row", "told"),
+    ("texts", "dtype", "row", "message"),
     [
         (["1", "x", "2"], "int64", 101, "'x'"),
         (["1", "2", ""], "float32", 102, "''"),
@@ -49,10 +49,10 @@ def test_text_becomes_a_number(texts: list[str], dtype: Dtype, wanted: list[floa
     ],
 )
 def test_text_that_is_not_a_number_is_rejected(
-    texts: list[str], dtype: Dtype, row: int, told: str
+    texts: list[str], dtype: Dtype, row: int, message: str
 ) -> None:
     """The error names the row and the text."""
-    with pytest.raises(SchemaError, match=f"row {row}: got {told}"):
+    with pytest.raises(SchemaError, match=f"row {row}: got {message}"):
         fit(pa.array(texts), NumberFeature(dtype=dtype))
 
 
@@ -83,7 +83,7 @@ def test_numbers_change_their_width(values: pa.Array, dtype: Dtype) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype", "told"),
+    ("values", "dtype", "message"),
     [
         (pa.array([1, 2**40]), "int32", f"row 101: got {2**40}"),
         (pa.array([1, -1]), "uint8", "row 101: got -1"),
@@ -91,9 +91,9 @@ def test_numbers_change_their_width(values: pa.Array, dtype: Dtype) -> None:
         (pa.array([1.5]), "int32", "expected one int32"),
     ],
 )
-def test_number_that_does_not_fit_is_rejected(values: pa.Array, dtype: Dtype, told: str) -> None:
+def test_number_that_does_not_fit_is_rejected(values: pa.Array, dtype: Dtype, message: str) -> None:
     """Nothing is truncated or rounded to another integer."""
-    with pytest.raises(SchemaError, match=told):
+    with pytest.raises(SchemaError, match=message):
         fit(values, NumberFeature(dtype=dtype))
 
 
@@ -169,7 +169,7 @@ def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feature", "wrong", "told"),
+    ("feature", "wrong", "message"),
     [
         (ImageFeature(encoding="jpeg"), PNG, "a JPEG image"),
         (ImageFeature(encoding="png"), JPEG, "a PNG image"),
@@ -179,8 +179,8 @@ def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
         (AudioFeature(rate=1), b"ID3", "a WAV file"),
     ],
 )
-def test_wrong_kind_of_file_is_rejected(feature: Feature, wrong: bytes, told: str) -> None:
+def test_wrong_kind_of_file_is_rejected(feature: Feature, wrong: bytes, message: str) -> None:
     """When the table is made, not during training."""
-    good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[told != "a PNG image"]
-    with pytest.raises(SchemaError, match=rf"row 101: .*{told}"):
+    good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[message != "a PNG image"]
+    with pytest.raises(SchemaError, match=rf"row 101: .*{message}"):
         fit(pa.array([good, wrong], pa.binary()), feature)
