@@ -102,3 +102,32 @@ def test_errors_are_plain_sentences_with_a_next_step(error: DshubError) -> None:
     """Not quoted, not a tuple; every one says what to do."""
     assert str(error) == error.args[0]
     assert error.hint or "; it must be " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        ({"absent": True}, "look for a newer version"),
+        ({"unreachable": True, "transient": True}, "check the network connection"),
+        ({"transient": True}, "try again later"),
+        ({}, "set DSHUB_MIRROR"),
+    ],
+    ids=["absent", "unreachable", "transient", "other"],
+)
+def test_hint_of_a_failed_download_fits_its_cause(flags: dict[str, bool], hint: str) -> None:
+    """It comes before the steps that always help, and a note after the reason keeps it."""
+    failed = TransportError(url="http://h/f", reason="it failed", **flags).noting("2 tries")
+    assert str(failed) == "http://h/f: it failed, 2 tries"
+    fetch = FetchError(dataset="d", attempts={"a": [failed, failed]})
+    assert fetch.hint.startswith(hint)
+    assert fetch.hint.count("set DSHUB_MIRROR") == fetch.hint.count("`dshub import d FOLDER`") == 1
+
+
+def test_hint_of_a_file_fits_the_action() -> None:
+    """Another cache folder does not make a file readable."""
+    read, write = (
+        errors.StoreError(path="/f", action=action, reason="Permission denied")
+        for action in ("read", "write")
+    )
+    assert "DSHUB_CACHE" in write.hint
+    assert "DSHUB_CACHE" not in read.hint
