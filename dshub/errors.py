@@ -207,7 +207,7 @@ class TransportError(DshubError):
 
     def noting(self, note: str) -> "TransportError":
         """The same error with a note after its reason: `…, 5 tries`."""
-        flags = {"transient": self.transient, "unreachable": self.unreachable}
+        flags = {name: getattr(self, name) for name in ("transient", "unreachable", "absent")}
         return TransportError(url=self.url, reason=f"{self.reason}, {note}", **flags)
 
 
