@@ -2,8 +2,8 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import pyarrow as pa
 
@@ -26,36 +26,26 @@ from dshub.tables.writer import TableWriter
 _AHEAD = 2  # batches to read while an earlier one is written
 
 
+@dataclass(frozen=True)
 class _Files:
     """The files of a manifest; an archive is opened on first use, and once for all splits.
 
-    Args:
+    Attributes:
         manifest: the dataset.
         paths: the file of each resource.
+        stack: closes the archives.
         scratch: folder for unpacked archives; by default the system's.
         local: imported files that have no checksum, if the splits are read from those.
-        progress: shows how much of an archive is unpacked.
+        progress: shows how much of an archive is unpacked, and what is prepared.
     """
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        paths: Mapping[str, Path],
-        *,
-        scratch: Path | None = None,
-        local: LocalFiles | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        self.manifest, self.local, self.progress = manifest, local, progress or Silent()
-        self._paths, self._scratch = paths, scratch
-        self._stack = ExitStack()
-        self._archives: dict[str, archives.Archive] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    manifest: Manifest
+    paths: Mapping[str, Path]
+    stack: ExitStack
+    scratch: Path | None = None
+    local: LocalFiles | None = None
+    progress: Progress = field(default_factory=Silent)
+    _archives: dict[str, archives.Archive] = field(default_factory=dict)
 
     def files(self, reference: str) -> Sequence[File]:
         """Return the files of a reference such as `resource:member`; see `dshub.archives`."""
@@ -64,15 +54,14 @@ class _Files:
             return self.local.files(member)
         if name not in self._archives:
             resource = self.manifest.resources[name]
-            self._archives[name] = self._stack.enter_context(
-                archives.open_archive(
-                    self._paths[name],
-                    title=resource.name or name,
-                    limits=resource.limits,
-                    scratch=self._scratch,
-                    progress=self.progress,
-                )
+            archive = archives.open_archive(
+                self.paths[name],
+                title=resource.name or name,
+                limits=resource.limits,
+                scratch=self.scratch,
+                progress=self.progress,
             )
+            self._archives[name] = self.stack.enter_context(archive)
         return self._archives[name].files(member)
 
 
@@ -112,8 +101,8 @@ def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterat
     Raises:
         ReadError, UnsafeArchiveError, SchemaError: the files do not contain the promised rows.
     """
-    with _Files(manifest, paths) as files:
-        yield from _rows(manifest, split, _Parts(files, split))
+    with ExitStack() as stack:
+        yield from _rows(manifest, split, _Parts(_Files(manifest, paths, stack), split))
 
 
 def _rows(
@@ -182,9 +171,8 @@ def make(
         local = None
         if origin.record is not None and origin.record.path:
             local = stack.enter_context(opened(origin.record, origin.manifest))
-        scratch = store.scratch_folder()
-        files = _Files(origin.manifest, paths, scratch=scratch, local=local, progress=progress)
-        stack.enter_context(files)
+        scratch, progress = store.scratch_folder(), progress or Silent()
+        files = _Files(origin.manifest, paths, stack, scratch, local, progress)
         for split in splits:
             _make_table(split, files, store)
 
