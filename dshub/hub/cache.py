@@ -81,12 +81,12 @@ class Cache:
                 yield from self._verify_imported(item, inventory)
 
     def _verify_imported(self, item: Item, inventory: Inventory) -> "Iterator[Finding]":
-        from dshub.hub.verification import verify_import, verify_reference
+        from dshub.hub.verification import verify_digests, verify_import
         from dshub.importing.records import imports
 
         digest = reference_digest(item.path)
         if digest is not None:
-            yield verify_reference(f"file {item.name}", digest, self.store)
+            yield verify_digests(f"file {item.name}", [digest], self.store)
             return
         newest = [m for name in item.datasets for m in inventory.registered.get(name, ())[:1]]
         for manifest, record in ((m, record) for m in newest for record in imports(self.store, m)):

@@ -3,7 +3,7 @@
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from dshub.cache.store import Store
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
-from dshub.download.sources import Job, jobs
+from dshub.download.sources import jobs
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.importing.recognition import check
 from dshub.importing.records import ImportRecord
@@ -57,7 +57,8 @@ def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
     origins = {split: origin(manifest, split, store) for split in manifest.splits}
     needed = [job for split, item in origins.items() for job in jobs(item.manifest, [split])]
     for job in dict.fromkeys(needed):
-        yield _verify_job(job, store)
+        digests = (job.resource.digest, job.resource.content_digest)
+        yield verify_digests(f"file {job.name}", digests, store)
     for item in origins.values():
         if item.record is not None and item.record.path:
             yield verify_import(item.record, item.manifest)
@@ -88,16 +89,21 @@ def verify_import(record: ImportRecord, manifest: Manifest) -> Finding:
     return Finding(thing, "ok", f"{record.files:,} files at {record.path}, names and sizes")
 
 
-def _verify_job(job: Job, store: Store) -> Finding:
-    thing = f"file {job.name}"
-    for digest in filter(None, (job.resource.digest, job.resource.content_digest)):
+def verify_digests(thing: str, digests: Iterable[Digest | None], store: Store) -> Finding:
+    """Verify the file with the first of some checksums that the store has.
+
+    It can lie outside of the cache if it was imported by reference; it then stays where it is.
+    """
+    finding = Finding(thing, "missing", "not in the cache")
+    for digest in filter(None, digests):
         path = store.blob(digest)
         if path is not None:
             return verify_file(thing, path, digest, store)
-    reference = store.reference(job.resource.digest)
-    if reference is not None and reference.fault:
-        return Finding(thing, "missing", f"{reference.path}: {reference.fault}")
-    return Finding(thing, "missing", "not in the cache")
+        reference = store.reference(digest)
+        if reference is not None:
+            state: State = "damaged" if Path(reference.path).exists() else "missing"
+            finding = Finding(thing, state, f"{reference.path}: {reference.fault or _REMOVED}")
+    return finding
 
 
 def verify_file(
@@ -121,17 +127,6 @@ def verify_file(
     if fault:
         return Finding(thing, "damaged", f"{fault}{_set_aside(path, store)}")
     return Finding(thing, "ok", digest.short)
-
-
-def verify_reference(thing: str, digest: Digest, store: Store) -> Finding:
-    """Read a file that was imported by reference; it stays where it is."""
-    reference = store.reference(digest)
-    if reference is None:
-        return Finding(thing, "missing", _REMOVED)
-    if reference.fault:
-        exists = Path(reference.path).exists()
-        return Finding(thing, "damaged" if exists else "missing", reference.fault)
-    return verify_file(thing, Path(reference.path), digest, store)
 
 
 def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = int) -> Finding:
