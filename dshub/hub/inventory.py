@@ -176,8 +176,8 @@ class Inventory:
         """True if a table is all that is left of files that must be obtained by hand."""
         if record is None or record.manifest.synthetic:
             return False
-        made = record.provenance
-        if isinstance(made, Provenance) and Path(made.path).exists():
+        provenance = record.provenance
+        if isinstance(provenance, Provenance) and Path(provenance.path).exists():
             return False
         files = record.manifest.split_resources((record.split,)).values()
         return any(self._is_by_hand(file) and not self.has(file) for file in files)

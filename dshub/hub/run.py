@@ -101,9 +101,9 @@ def _without_mirrored(builds: Sequence[Build], registry: Registry) -> list[Build
 def _is_taken(build: Build, split: str, registry: Registry) -> bool:
     """Take a table from the first mirror that has it; False if none has."""
     manifest = build.origin.manifest
-    made = recipe(manifest, split)
+    table = recipe(manifest, split)
     return any(
-        source.take_table(manifest, split, made.key, made.content) for source in registry.remote
+        source.take_table(manifest, split, table.key, table.content) for source in registry.remote
     )
 
 

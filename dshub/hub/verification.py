@@ -151,10 +151,10 @@ def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = i
     return Finding(thing, "ok", f"{record.rows:,} rows")
 
 
-def _verify_sums(thing: str, folder: Path, rows: int, made: Provenance) -> Finding:
+def _verify_sums(thing: str, folder: Path, rows: int, provenance: Provenance) -> Finding:
     """Compare the list of checksums of imported files with the table's record."""
-    detail = f"{rows:,} rows, of {made.files:,} files whose checksums are in {SUMS}"
-    fault = _find_fault(folder / SUMS, Digest("sha256", made.sums), int)
+    detail = f"{rows:,} rows, of {provenance.files:,} files whose checksums are in {SUMS}"
+    fault = _find_fault(folder / SUMS, Digest("sha256", provenance.sums), int)
     if fault:  # the rows are right, so they stay
         return Finding(thing, "unlike", f"{detail}; but {SUMS} has changed: {fault}")
     return Finding(thing, "ok", detail)

@@ -178,16 +178,16 @@ def make(
 
 
 def _make_table(split: str, files: _Files, store: Store) -> None:
-    name, made = files.manifest.name, recipe(files.manifest, split)
+    name, table = files.manifest.name, recipe(files.manifest, split)
 
     def waiting(other: Waiting) -> None:
         files.progress.say(f"{name} {split} is being prepared by {other}; waiting")
 
-    with store.table_lock(name, made.key, waiting=waiting) as owned:
-        if store.table(name, made.key) is not None:  # another process made it in the meantime
+    with store.table_lock(name, table.key, waiting=waiting) as owned:
+        if store.table(name, table.key) is not None:  # another process made it in the meantime
             return
         with (
-            store.new_table(name, made.key, orphans=owned) as folder,
+            store.new_table(name, table.key, orphans=owned) as folder,
             TableWriter(folder, files.manifest, split) as writer,
         ):
             provenance = None
@@ -196,7 +196,7 @@ def _make_table(split: str, files: _Files, store: Store) -> None:
             else:
                 writer.resume("")
                 _write_rows(writer, split, files)
-            writer.close(made.content, provenance)
+            writer.close(table.content, provenance)
 
 
 def _write_local(

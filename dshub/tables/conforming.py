@@ -255,15 +255,15 @@ def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa
 
 def _look_up_classes(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:
     """Return the class of each text by its code if there are codes, else by name or number."""
-    known = feature.codes or feature.names
+    codes = feature.codes or feature.names
     texts = column.cast(pa.string())
-    classes = pc.index_in(texts, value_set=pa.array(known, pa.string()))
+    classes = pc.index_in(texts, value_set=pa.array(codes, pa.string()))
     if not classes.null_count:
         return classes
     row = pc.index(classes.is_null(), value=True).as_py()
     text = texts[row].as_py()
-    if not feature.codes and not any(name.isdigit() for name in known) and text.isdigit():
+    if not feature.codes and not any(name.isdigit() for name in codes) and text.isdigit():
         numbers = _conform_numbers(texts, NumberFeature(dtype="int64"), pa.int64(), place)
         return pa.array(numbers.to_numpy() - feature.first)
-    some = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
+    some = ", ".join(codes[:6]) + (", …" if len(codes) > 6 else "")
     raise place.error(row, expected=f"one of the classes {some}", got=repr(text))
