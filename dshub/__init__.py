@@ -1,19 +1,21 @@
-"""Datasets onto your machine, verified, and into your training loop, fast.
+"""Download datasets, verify them, and load them fast.
 
-Two ways in::
+Use the functions of a default hub::
 
-    from dshub import load                      # functions over a default Hub
+    from dshub import load
     train = load("mnist", split="train")
 
-    from dshub import Hub, Settings             # the same, with everything spelled out
+or a hub with your own settings::
+
+    from dshub import Hub, Settings
     hub = Hub(settings=Settings.read(jobs=4))
     train = hub.load("mnist", split="train")
 
-Importing this package is nearly free: every public name is resolved on first use, so that
-neither NumPy nor Arrow nor a framework is loaded before it is needed.
+Every public name is imported on first use, so that `import dshub` loads neither NumPy nor Arrow
+nor a framework.
 """
 
-TYPE_CHECKING = False  # typing's own would cost half of this import
+TYPE_CHECKING = False  # importing typing would double the time of this import
 if TYPE_CHECKING:
     from dshub.catalog.features import Feature
     from dshub.catalog.manifest import Manifest, Resource, Split
@@ -45,7 +47,7 @@ __all__ = [
     "names",
 ]
 
-_HOMES = {
+_MODULES = {
     "Dataset": "datasets.dataset",
     "DshubError": "errors",
     "Feature": "catalog.features",
@@ -64,34 +66,33 @@ _HOMES = {
 }
 
 
-_ELSEWHERE = {  # what other libraries have, and modules that have to be imported
+_HINTS = {  # names from other libraries, and modules that must be imported
     "DataLoader": "load(name, split).batches(128) gives batches",
-    "Features": "Dataset.features says what columns hold",
-    "builder": "info(name) says what a dataset is",
-    "datasets": 'load("mnist", split="train") opens a dataset, names() gives all',
-    "download": "fetch(name) gets a dataset, and load(name) too",
-    "export": "it is a module: `from dshub.export import export`",
-    "list": "names() gives every dataset",
-    "list_builders": "names() gives every dataset",
-    "list_datasets": "names() gives every dataset",
+    "Features": "Dataset.features describes the columns",
+    "builder": "info(name) describes a dataset",
+    "datasets": 'load("mnist", split="train") opens a dataset, names() lists all',
+    "download": "fetch(name) or load(name) downloads a dataset",
+    "export": "import the module: `from dshub.export import export`",
+    "list": "names() lists all datasets",
+    "list_builders": "names() lists all datasets",
+    "list_datasets": "names() lists all datasets",
     "load_dataset": 'load("mnist", split="train") opens a dataset',
-    "load_from_disk": "Dataset.from_… opens data of your own",
-    "order": "it is a module: `import dshub.loading.order`",
-    "retrieve": "fetch(name) gets a dataset, and load(name) too",
+    "load_from_disk": "Dataset.from_… opens your own data",
+    "order": "import the module: `import dshub.loading.order`",
+    "retrieve": "fetch(name) or load(name) downloads a dataset",
     "search": "`dshub search WORD`, or Registry().search([word])",
-    "testing": "it is a module: `import dshub.testing`",
-    "transforms": "it is a module: `from dshub.loading.transforms import Normalize`",
+    "testing": "import the module: `import dshub.testing`",
+    "transforms": "import the module: `from dshub.loading.transforms import Normalize`",
 }
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        told = f": {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
-        raise AttributeError(f"module 'dshub' has no attribute {name!r}{told}")
+    if name not in _MODULES:
+        hint = f": {_HINTS[name]}" if name in _HINTS else ""
+        raise AttributeError(f"module 'dshub' has no attribute {name!r}{hint}")
     from importlib import import_module
 
-    value: object = getattr(import_module(f"dshub.{home}"), name)
+    value: object = getattr(import_module(f"dshub.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""`python -m dshub` is the command `dshub`."""
+"""Run the command `dshub` with `python -m dshub`."""
 
 from dshub.cli import main
 

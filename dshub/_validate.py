@@ -1,9 +1,7 @@
-"""Validate arguments, and values of files that others can write.
+"""Validate arguments at the call site, and the values in files that others can write.
 
-What an argument must be, looked at where it is given rather than where it is first used.
-
-Each function returns the value as what it was asked for, or raises `ArgumentError` with the name
-of the argument.
+Argument checks return the value in its plain type, or raise an `ArgumentError` that names the
+argument.
 """
 
 import json
@@ -22,49 +20,49 @@ from dshub.errors import ArgumentError
 
 
 def whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
-    """A whole number, also one of NumPy's; `True` and `2.0` are none.
+    """Return an integer, including NumPy's; reject `True` and `2.0`.
 
     Args:
-        name: of the argument.
-        value: what was given.
-        least, most: where it must lie.
+        name: the argument's name, for the error.
+        value: the argument.
+        least, most: the allowed range.
     """
     try:
-        found = operator.index(value)
+        integer = operator.index(value)
     except TypeError:
-        found = None
-    if found is None or isinstance(value, bool) or not _within(found, least, most):
-        expected = f"a whole number{_told(least, most)}"
+        integer = None
+    if integer is None or isinstance(value, bool) or not _is_within(integer, least, most):
+        expected = f"a whole number{_range_text(least, most)}"
         raise ArgumentError(name=name, value=value, expected=expected)
-    return found
+    return integer
 
 
 def number(
     name: str, value: Any, *, least: float | None = None, most: float | None = None
 ) -> float:
-    """A number that is not NaN; arguments as of `whole`."""
-    valid = isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
-    if not valid or not _within(value, least, most):
-        raise ArgumentError(name=name, value=value, expected=f"a number{_told(least, most)}")
+    """Return a number that is not NaN; arguments as for `whole`."""
+    if not _is_number(value) or math.isnan(value) or not _is_within(value, least, most):
+        expected = f"a number{_range_text(least, most)}"
+        raise ArgumentError(name=name, value=value, expected=expected)
     return float(value)
 
 
 def above(name: str, value: Any) -> float:
-    """A number above 0."""
+    """Return a number above 0."""
     if number(name, value, least=0) > 0:
         return float(value)
     raise ArgumentError(name=name, value=value, expected="a number above 0")
 
 
 def size(name: str, value: Any) -> int:
-    """Bytes: a whole number, or a text with a unit such as `5 GB` (1000³) or `5GiB` (1024³)."""
+    """Return bytes from an integer, or from text such as `5 GB` (1000³) or `5GiB` (1024³)."""
     if not isinstance(value, str):
         return whole(name, value, least=0)
     return int(_amount(name, value, _BYTES, "a size with a unit (MB, GB, TB, GiB), such as 1.5GB"))
 
 
 def span(name: str, value: Any) -> float:
-    """Seconds: a number, or a text with a unit such as `12h` or `30 d`."""
+    """Return seconds from a number, or from text such as `12h` or `30 d`."""
     if not isinstance(value, str):
         return number(name, value, least=0)
     units = "a span of time with a unit (s, min, h, d, w), such as 12h or 30d"
@@ -90,24 +88,24 @@ def _amount(name: str, text: str, units: dict[str, int], expected: str) -> float
 
 
 def interval(name: str, value: Any, *, positive: bool = False) -> tuple[float, float]:
-    """Two numbers of at least 0, or above it, the first at most as large as the second."""
-    found = tuple(value) if isinstance(value, list | tuple) else ()
-    valid = [isinstance(one, Real) and not isinstance(one, bool) for one in found] == [True, True]
-    if not valid or not 0 <= found[0] <= found[1] or (positive and found[0] == 0):
-        expected = f"(from, to), two numbers {'above' if positive else 'of at least'} 0"
+    """Return two numbers `(low, high)` of at least 0, or above 0 if `positive`."""
+    ends = tuple(value) if isinstance(value, list | tuple) else ()
+    valid = len(ends) == 2 and all(map(_is_number, ends)) and 0 <= ends[0] <= ends[1]
+    if not valid or (positive and ends[0] == 0):
+        expected = f"(low, high), two numbers {'above' if positive else 'of at least'} 0"
         raise ArgumentError(name=name, value=value, expected=expected)
-    return float(found[0]), float(found[1])
+    return float(ends[0]), float(ends[1])
 
 
 def flag(name: str, value: Any) -> bool:
-    """`True` or `False`, also NumPy's; a text such as "no" would count as true."""
+    """Return a bool, including NumPy's; reject others, because the text "no" would be true."""
     if type(value).__name__ not in {"bool", "bool_"}:
         raise ArgumentError(name=name, value=value, expected="True or False")
     return bool(value)
 
 
 def choice(name: str, value: Any, known: Sequence[object]) -> Any:
-    """One of a few values."""
+    """Return a value that is among `known`, and of the same type."""
     if not any(type(value) is type(one) and value == one for one in known):
         *first, last = map(repr, known)
         expected = f"{', '.join(first)} or {last}"
@@ -116,28 +114,28 @@ def choice(name: str, value: Any, known: Sequence[object]) -> Any:
 
 
 def called(name: str, value: Any, what: str) -> Callable[..., Any]:
-    """Something that can be called.
-
-    Args:
-        what: it is called with, for the error.
-    """
+    """Return a callable; `what` describes its argument, for the error."""
     if not callable(value):
         raise ArgumentError(name=name, value=value, expected=f"a function of {what}")
-    found: Callable[..., Any] = value
-    return found
+    function: Callable[..., Any] = value
+    return function
 
 
-def _within(value: float, least: float | None, most: float | None) -> bool:
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_within(value: float, least: float | None, most: float | None) -> bool:
     return (least is None or value >= least) and (most is None or value <= most)
 
 
-def _told(least: float | None, most: float | None) -> str:
+def _range_text(least: float | None, most: float | None) -> str:
     if most is not None:
         return f" from {least} to {most}"
     return "" if least is None else f" of at least {least}"
 
 
-LARGEST = 2**53  # the numbers below it are exact in JavaScript and in float64, too
+LARGEST = 2**53  # integers below it are exact in JavaScript and in float64
 
 NAME = re.compile(r"(?=.{1,200}\Z)[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
 VERSION = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){2}(?:\+[0-9a-z.-]{1,100})?")
@@ -146,7 +144,7 @@ ETAG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')  # a strong one: RFC 9110, 8.8.3
 
 
 def matching(pattern: str) -> Meta:
-    """A text that matches from its beginning to its end; msgspec searches by itself."""
+    """Constrain a str to match a pattern in full; msgspec searches by default."""
     return Meta(pattern=rf"\A(?:{pattern})\Z")
 
 
@@ -167,33 +165,30 @@ TableKey = Annotated[str, matching("[0-9a-f]{16}")]
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """JSON as a value of some type.
+    """Decode JSON to a type.
 
     Raises:
-        ValueError: it is not; also where it is not UTF-8, or nested too deeply.
+        ValueError: the data do not fit the type, are not UTF-8, or are nested too deeply.
     """
-    with _in_plain_words():
+    with _plain_errors():
         return msgspec.json.decode(data, type=kind)
 
 
 def decode_paths(data: bytes, kind: type[T]) -> T:
-    """The same for a note with a path in it: names of files need not be Unicode.
-
-    Raises:
-        ValueError: as of `decode`.
-    """
-    with _in_plain_words():
+    """Decode JSON that holds paths, which need not be valid Unicode; raises as `decode`."""
+    with _plain_errors():
         return msgspec.convert(json.loads(data), kind)
 
 
 def convert(content: object, kind: type[T]) -> T:
-    """Parsed TOML as a value of some type; raises ValueError as `decode`."""
-    with _in_plain_words():
+    """Convert parsed TOML to a type; raises as `decode`."""
+    with _plain_errors():
         return msgspec.convert(content, kind)
 
 
 @contextmanager
-def _in_plain_words() -> Iterator[None]:
+def _plain_errors() -> Iterator[None]:
+    """Reword msgspec's errors for users."""
     try:
         yield
     except RecursionError:

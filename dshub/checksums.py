@@ -1,23 +1,16 @@
-"""Names of bytes: a checksum with its algorithm, and hashing while copying."""
+"""Checksums, and hashing of files and streams."""
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol, Self
+from typing import BinaryIO, Literal, Self
 
 Algorithm = Literal["sha256", "md5"]
 
-
-class Sink(Protocol):
-    """Something that bytes are written to."""
-
-    def write(self, piece: bytes, /) -> object:
-        """Take bytes, all of them."""
-
-
 HEX_DIGITS = {"sha256": 64, "md5": 32}
-CHUNK = 1 << 20  # bytes read at a time: large enough that Python's overhead disappears
+CHUNK = 1 << 20  # bytes to read at a time; makes Python's overhead negligible
 
 
 @dataclass(frozen=True)
@@ -36,34 +29,36 @@ class Digest:
 
     @property
     def short(self) -> str:
-        """The first twelve digits, for messages."""
+        """The algorithm and the first twelve digits, for messages."""
         return f"{self.algorithm}:{self.hex[:12]}…"
 
     @classmethod
     def of_file(cls, path: Path, algorithm: Algorithm = "sha256") -> Self:
-        """The checksum of a file's bytes; raises OSError where it cannot be read."""
+        """Hash a file; raises OSError if it cannot be read."""
         with path.open("rb") as file:
             return cls(algorithm, hashlib.file_digest(file, algorithm).hexdigest())
 
-    def fits(self, path: Path) -> bool:
-        """Whether a file's bytes have this checksum; raises OSError where it cannot be read."""
-        return self.of_file(path, self.algorithm) == self
+    @classmethod
+    def of_stream(
+        cls, stream: BinaryIO, algorithm: Algorithm, advance: Callable[[int], object]
+    ) -> Self:
+        """Hash a stream to its end, and report the bytes of each read to `advance`."""
+        hasher = hashlib.new(algorithm)
+        while piece := stream.read(CHUNK):
+            hasher.update(piece)
+            advance(len(piece))
+        return cls(algorithm, hasher.hexdigest())
 
     @classmethod
     def of_bytes(cls, data: bytes, algorithm: Algorithm = "sha256") -> Self:
-        """The checksum of some bytes."""
+        """Hash bytes."""
         return cls(algorithm, hashlib.new(algorithm, data).hexdigest())
+
+    def fits(self, path: Path) -> bool:
+        """True if a file has this checksum; raises OSError if it cannot be read."""
+        return self.of_file(path, self.algorithm) == self
 
 
 def is_hex(algorithm: str, text: str) -> bool:
-    """Whether `text` is a checksum of that algorithm in lower-case hexadecimal digits."""
+    """True if `text` is a checksum of that algorithm in lower-case hexadecimal."""
     return len(text) == HEX_DIGITS[algorithm] and re.fullmatch(r"[0-9a-f]+", text) is not None
-
-
-def copy(source: BinaryIO, sink: Sink, *, algorithm: Algorithm) -> Digest:
-    """Copy `source` to `sink` to its end and return the checksum of what was copied."""
-    hasher = hashlib.new(algorithm)
-    while piece := source.read(CHUNK):
-        hasher.update(piece)
-        sink.write(piece)
-    return Digest(algorithm, hasher.hexdigest())

@@ -1,7 +1,7 @@
-"""Text from outside, as people get to see it: without secrets and without terminal commands.
+"""Make text from outside safe to show: no secrets, no terminal commands.
 
-Addresses hold passwords and tokens; manifests, mirrors, servers, files and their names hold
-anything. Every error of dshub passes through here, and so does every line of the command line.
+Addresses contain passwords and tokens. Manifests, mirrors, servers, files and file names can
+contain anything. Every error and every line of the command line passes through this module.
 """
 
 import re
@@ -11,30 +11,31 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 HIDDEN = "…"
+SHOWN = 80  # characters of a value in a message
 
 _BREAKS = re.compile(r"[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
-# commands to a terminal (ECMA-48), other line breaks, and signs that reorder text (UAX #9)
+# terminal commands (ECMA-48), other line breaks, and characters that reorder text (UAX #9)
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-# a host that no user name can be taken for: an `@` after it is part of a path, as in package@1.0
+# a host that is not a user name: an `@` after it belongs to the path, as in package@1.0
 _HOST = re.compile(r"(?:localhost|(?:[\w-]+\.)+[\w-]+)(?:[/?#\s]|$)")
 _SCHEME = re.compile("(?<!file)://", re.IGNORECASE)
 _PATH = re.compile(r"[/\\~.]|[a-z]:[/\\]", re.IGNORECASE)
-_AFTER = ":.,;)]}'\""  # of a sentence rather than of the address before it
+_PUNCTUATION = ":.,;)]}'\""  # after an address, it belongs to the sentence
 
 
 def harmless(text: str) -> str:
-    """Text without terminal commands; line breaks and tabs stay."""
+    """Replace terminal commands; keep line breaks and tabs."""
     return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def one_line(text: str) -> str:
-    """Text on one line, without terminal commands."""
+    """Put text on one line, without terminal commands."""
     return harmless(flat(text))
 
 
 def flat(text: str) -> str:
-    """Text with its tabs, and its line breaks with the blanks around them, as one blank each."""
-    if text.isprintable():  # most are, and it is a quarter of the time
+    """Replace each tab, and each line break with the blanks around it, by one blank."""
+    if text.isprintable():  # the common case, four times faster
         return text
     text = text.replace("\t", " ")
     if not _BREAKS.search(text):
@@ -43,38 +44,39 @@ def flat(text: str) -> str:
 
 
 def shown_url(address: str) -> str:
-    """An address without user name, password and query values, however malformed it is.
+    """Hide user name, password and query values of an address, however malformed it is.
 
-    Everything up to the last `@` counts as a password, as people write `/`, `@` and blanks there.
+    Everything up to the last `@` counts as a password, because people put `/`, `@` and blanks
+    into passwords.
     """
-    secret = _user(address)
+    secret = _find_user(address)
     if secret:
         start, end = secret
         address = f"{address[:start]}{HIDDEN}{address[end:]}"
-    return _without_query(address)
+    return _hide_query(address)
 
 
 def redacted(text: str, *, queries: bool = True) -> str:
-    """Text with the secrets of the addresses in it left out.
+    """Hide the secrets of all addresses in a text.
 
     Args:
-        text: anything, such as a message.
-        queries: leave out the values of queries, too.
+        text: any text, such as a message.
+        queries: also hide the values of queries.
     """
     if "://" not in text and "?" not in text:
         return text
-    return re.sub(r"\S+", lambda word: _redacted_word(word[0], queries=queries), text)
+    return re.sub(r"\S+", lambda word: _redact_word(word[0], queries=queries), text)
 
 
 def without_secrets(text: str, address: str) -> str:
-    """Text in which an address is quoted, in whole or in part, without the secrets of it."""
+    """Hide the secrets of an address in a text that quotes it, in full or in part."""
     for secret in sorted(_secrets(address), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return redacted(text)
 
 
 def cause(error: Exception, address: str) -> Exception | None:
-    """An error to raise from; None where its traceback would show a secret."""
+    """Return the error to raise from, or None if its traceback would show a secret."""
     seen: list[BaseException] = [error]
     for item in seen:
         if without_secrets(str(item), address) != str(item):
@@ -85,7 +87,7 @@ def cause(error: Exception, address: str) -> Exception | None:
 
 
 def shown_value(value: object) -> str:
-    """A setting's value of any type, for a message."""
+    """Format a setting's value of any type for a message."""
     match value:
         case str():
             return short(shown_url(value))
@@ -100,57 +102,8 @@ def shown_value(value: object) -> str:
             return short(value)
 
 
-def _user(address: str) -> tuple[int, int] | None:
-    """Where the user name and password of an address begin and end."""
-    end = address.rfind("@")
-    for scheme in _SCHEME.finditer(address, 0, max(end, 0)):
-        if not _HOST.match(address, scheme.end()):
-            return scheme.end(), end
-    bare = "://" not in address and ":" in address[: max(end, 0)] and not _PATH.match(address)
-    return (0, end) if bare else None
-
-
-def _redacted_word(word: str, *, queries: bool) -> str:
-    if "://" in word:
-        secret = _user(word)
-        word = f"{word[: secret[0]]}{HIDDEN}{word[secret[1] :]}" if secret else word
-        return _without_query(word) if queries else word
-    is_target = queries and word.startswith("/") and "=" in word  # as in a message of urllib3
-    return _without_query(f"://{word}")[3:] if is_target else word
-
-
-def _without_query(address: str) -> str:
-    scheme, mark, rest = address.partition("://")
-    path, question, query = rest.partition("?")
-    if not mark or not query:
-        return address
-    return f"{scheme}{mark}{path}{question}{'&'.join(map(_without_value, query.split('&')))}"
-
-
-def _without_value(part: str) -> str:
-    name, equals, value = part.partition("=")
-    hidden = value if equals else name
-    kept = hidden[len(hidden.rstrip(_AFTER)) :]
-    return f"{name if equals else ''}{equals}{HIDDEN if hidden != kept else ''}{kept}"
-
-
-def _secrets(address: str) -> Iterator[str]:
-    """The secrets of an address as others may quote them: whole, in part, decoded."""
-    secret = _user(address)
-    found = []
-    if secret:
-        user = address[secret[0] : secret[1]]
-        found += [user, user.partition(":")[2]]
-    found += [part.partition("=")[2] for part in address.partition("?")[2].split("&")]
-    for text in found:
-        yield from {item for item in (text, unquote(text)) if len(item) > 2}
-
-
-SHOWN = 80  # characters of a value in a message
-
-
 def short(value: object) -> str:
-    """A value in one line: arrays and long lists are cut."""
+    """Format a value on one line, cut to `SHOWN` characters."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # a number of 5,000 digits, a list in itself
@@ -159,12 +112,56 @@ def short(value: object) -> str:
     return line if len(line) <= SHOWN else f"{line[:SHOWN]} …"
 
 
+def _find_user(address: str) -> tuple[int, int] | None:
+    """Return where the user name and password of an address begin and end."""
+    end = address.rfind("@")
+    for scheme in _SCHEME.finditer(address, 0, max(end, 0)):
+        if not _HOST.match(address, scheme.end()):
+            return scheme.end(), end
+    bare = "://" not in address and ":" in address[: max(end, 0)] and not _PATH.match(address)
+    return (0, end) if bare else None
+
+
+def _redact_word(word: str, *, queries: bool) -> str:
+    if "://" in word:
+        secret = _find_user(word)
+        word = f"{word[: secret[0]]}{HIDDEN}{word[secret[1] :]}" if secret else word
+        return _hide_query(word) if queries else word
+    is_target = queries and word.startswith("/") and "=" in word  # as in a message of urllib3
+    return _hide_query(f"://{word}")[3:] if is_target else word
+
+
+def _hide_query(address: str) -> str:
+    scheme, mark, rest = address.partition("://")
+    path, question, query = rest.partition("?")
+    if not mark or not query:
+        return address
+    return f"{scheme}{mark}{path}{question}{'&'.join(map(_hide_value, query.split('&')))}"
+
+
+def _hide_value(part: str) -> str:
+    name, equals, value = part.partition("=") if "=" in part else ("", "", part)
+    kept = value[len(value.rstrip(_PUNCTUATION)) :]
+    return f"{name}{equals}{HIDDEN if value != kept else ''}{kept}"
+
+
+def _secrets(address: str) -> Iterator[str]:
+    """Yield the secrets of an address as others may quote them: in full, in part, decoded."""
+    secret = _find_user(address)
+    texts = [part.partition("=")[2] for part in address.partition("?")[2].split("&")]
+    if secret:
+        user = address[secret[0] : secret[1]]
+        texts += [user, user.partition(":")[2]]
+    for text in texts:
+        yield from {item for item in (text, unquote(text)) if len(item) > 2}
+
+
 @dataclass(frozen=True)
 class Address:
-    """A path, or a URL. `str` shows it without passwords.
+    """A path or a URL. `str` hides passwords.
 
     Attributes:
-        text: as it is opened.
+        text: the address to open.
     """
 
     text: str
@@ -174,12 +171,12 @@ class Address:
 
     @property
     def is_url(self) -> bool:
-        """Whether it has a scheme, so that names in it are quoted."""
+        """True if it has a scheme, so that names below it are quoted."""
         return "://" in self.text or self._is_file_url
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine: a path, or a `file:` URL."""
+        """True if it is on this machine: a path or a `file:` URL."""
         return "://" not in self.text or self._is_file_url
 
     @property
@@ -188,7 +185,7 @@ class Address:
 
     @property
     def path(self) -> Path:
-        """The path that a local address means."""
+        """The path of a local address."""
         if not self._is_file_url:
             return Path(self.text)
         from urllib.request import url2pathname  # imports half of the network
@@ -196,5 +193,5 @@ class Address:
         return Path(url2pathname(urlsplit(self.text).path))
 
     def join(self, relative: object) -> str:
-        """The text of an address below this one."""
+        """Return the text of an address below this one."""
         return f"{self.text.rstrip('/')}/{relative}"

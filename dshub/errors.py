@@ -3,32 +3,32 @@
 ::
 
     DshubError                 1   the root: catch this one
-    ├── SettingsError          2   a setting has a value that cannot be used
-    ├── ArgumentError          2   an argument that cannot be                   (a ValueError)
-    ├── SplitError             3   a split expression that cannot be read
+    ├── SettingsError          2   a setting has an unusable value
+    ├── ArgumentError          2   an argument has an unusable value            (a ValueError)
+    ├── SplitError             3   a split expression has a syntax error
     ├── UnknownNameError       3   no such dataset, split, column, plug-in      (a KeyError)
-    ├── ManifestError          1   a manifest with faults, all of them listed
+    ├── ManifestError          1   a manifest has faults; lists all of them
     ├── TransportError         4   one source did not deliver
-    ├── FetchError             4   every source of a file failed (5 if bytes came, but wrong ones)
-    │   ├── OfflineError       6   not in the cache, and going online is forbidden
-    │   └── ManualStepError    7   a person must obtain the file
-    ├── TermsError             7   terms that a person must accept first
-    ├── ChecksumError          5   bytes that are not the published ones
-    ├── UnsafeArchiveError     5   an archive member that must not be touched
-    ├── LockError              5   what dshub.lock pins has changed
-    ├── StoreError             8   the cache cannot be read or written
-    │   ├── DiskFullError      8   no space for what is about to be written
+    ├── FetchError             4   every source of a file failed (5 if one sent wrong bytes)
+    │   ├── OfflineError       6   not in the cache, and offline
+    │   └── ManualStepError    7   a file must be obtained by hand
+    ├── TermsError             7   the dataset's terms must be accepted first
+    ├── ChecksumError          5   bytes are not the published ones
+    ├── UnsafeArchiveError     5   an archive is unsafe to read
+    ├── LockError              5   a dataset differs from what dshub.lock pins
+    ├── StoreError             8   a file cannot be read or written
+    │   ├── DiskFullError      8   no space left
     │   └── Vanished           8   another process removed a file from the cache
-    ├── ReadError              9   a file that is not what its format promises
-    ├── SchemaError            9   data that do not fit their manifest
-    ├── StateError             1   a saved loader state that fits another loader
+    ├── ReadError              9   a file does not have the format it should
+    ├── SchemaError            9   rows do not fit their manifest
+    ├── StateError             1   a saved loader state belongs to another loader
     └── MissingExtraError      1   an optional package is not installed         (an ImportError)
 
-The number is the exit code of the command line. Facts go in as keywords and stay available as
-attributes; the wording lives here. `hint` is the next step, shown on a line of its own.
-A message holds no password, no value of a query and no terminal command, whatever goes into it;
-its first line is one line, and each of its `details` is one more, indented.
-A plain `IndexError`, `ValueError` or `TypeError` remains right where Python has a habit of its own.
+The number is the exit code of the command line. Errors take facts as keywords, keep them as
+attributes, and do the wording. `hint` is the next step, shown on a line of its own. Messages never
+contain passwords, query values or terminal commands. The first line is one line, and each of the
+`details` is another, indented. `IndexError`, `ValueError` and `TypeError` are raised only where
+Python's own types raise them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,58 +36,35 @@ from typing import Any
 
 from dshub.display import one_line, redacted, short, shown_url, shown_value, without_secrets
 
-__all__ = [
-    "ArgumentError",
-    "ChecksumError",
-    "DiskFullError",
-    "DshubError",
-    "FetchError",
-    "LockError",
-    "ManifestError",
-    "ManualStepError",
-    "MissingExtraError",
-    "OfflineError",
-    "ReadError",
-    "SchemaError",
-    "SettingsError",
-    "SplitError",
-    "StateError",
-    "StoreError",
-    "TermsError",
-    "TransportError",
-    "UnknownNameError",
-    "UnsafeArchiveError",
-    "Vanished",
-]
+_USE_MIRROR = "set DSHUB_MIRROR to a mirror that has the file"
 
 
 class DshubError(Exception):
-    """The root of the tree. `str(error)` says what happened; `error.hint` what to do next.
+    """The root of the tree. `str(error)` says what happened, `error.hint` what to do next.
 
     The hint is also a note of the exception, so that a traceback ends with it.
     """
 
     exit_code: int = 1
     hint: str = ""
-    _shows_queries = False  # of addresses in the message: where a person has to follow them
+    _shows_queries = False  # True if the user must follow addresses in the message
 
     def __init__(self, message: str, *, details: Iterable[str] = (), hint: str = "") -> None:
-        first, *others = (self._shown(text) for text in (message, *details))
-        super().__init__("\n  ".join([first, *others]))
-        self.hint = self._shown(hint or self.hint)
+        lines = [self._clean(text) for text in (message, *details)]
+        super().__init__("\n  ".join(lines))
+        self.hint = self._clean(hint or self.hint)
         if self.hint:
             self.add_note(f"hint: {self.hint}")
 
-    def _shown(self, text: str) -> str:
+    def _clean(self, text: str) -> str:
         return one_line(redacted(text, queries=not self._shows_queries))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors cross from worker processes as they are, whatever their arguments were."""
-        return _again, (type(self), self.args, self.__dict__)
+        """Pickle the finished message, because `__init__` takes keywords."""
+        return _unpickle, (type(self), self.args, self.__dict__)
 
 
-def _again(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, Any]) -> DshubError:
-    """An error as it was before it was pickled."""
+def _unpickle(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, Any]) -> DshubError:
     error = kind.__new__(kind)
     Exception.__init__(error, *args)
     error.__dict__.update(facts)
@@ -95,7 +72,7 @@ def _again(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, Any])
 
 
 def _paragraphs(texts: Mapping[str, str]) -> Iterator[str]:
-    """The lines of some titled texts, each below its title."""
+    """Yield the lines of each text, indented below its title."""
     for title, text in texts.items():
         first, *others = text.splitlines() or [""]
         yield f"{title}: {first}"
@@ -115,8 +92,8 @@ class SettingsError(DshubError):
 class ArgumentError(DshubError, ValueError, TypeError):
     """`shuffle is 'yes'; it must be True, False or 'blocks'`.
 
-    It is a `ValueError` and a `TypeError` at once, because which of the two a wrong value is in
-    Python differs from function to function, and a caller should not have to know.
+    It is both a `ValueError` and a `TypeError`: Python's own functions differ in which of the two
+    they raise, and callers should not have to know.
     """
 
     exit_code = 2
@@ -141,13 +118,13 @@ class UnknownNameError(DshubError, KeyError):
     """`there is no dataset named 'mnits'` / `hint: did you mean mnist?`.
 
     Attributes:
-        close: the names that were probably meant; found among `known` where not given.
-        known: the names that there are.
+        close: suggestions; by default the closest of `known`.
+        known: the names that exist.
     """
 
     exit_code = 3
 
-    def __init__(  # facts, all by keyword
+    def __init__(
         self,
         *,
         kind: str,
@@ -157,18 +134,19 @@ class UnknownNameError(DshubError, KeyError):
         hint: str = "",
     ) -> None:
         close = _closest(name, known) if close is None else close
-        meant = f"did you mean {' or '.join(close)}?" if close else ""
+        question = f"did you mean {' or '.join(close)}?" if close else ""
         others = "; ".join(filter(None, [f"known: {', '.join(known)}" if known else "", hint]))
-        told = " ".join(filter(None, [meant, others]))
-        super().__init__(f"there is no {kind} named {name!r}", hint=told)
+        super().__init__(
+            f"there is no {kind} named {name!r}", hint=" ".join(filter(None, [question, others]))
+        )
         self.kind, self.name, self.close, self.known = kind, name, tuple(close), tuple(known)
 
     def __str__(self) -> str:
-        return Exception.__str__(self)  # KeyError's own would put it in quotes
+        return Exception.__str__(self)  # KeyError's own adds quotes
 
 
 def _closest(name: object, known: Sequence[str]) -> list[str]:
-    """The name most like one that is not known, in a list of one; empty where none is."""
+    """The known name most similar to `name`, ignoring case, as a list of at most one."""
     import difflib  # for an error only
 
     plain = {other.casefold(): other for other in known}
@@ -186,7 +164,7 @@ class ManifestError(DshubError):
           line 31, splits.train.row: unknown field; did you mean rows?
     """
 
-    hint = "`dshub check FILE` shows this list again after an edit"
+    hint = "edit the manifest, then run `dshub check FILE`"
 
     def __init__(self, *, source: str, faults: Sequence[object], hint: str = "") -> None:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
@@ -198,14 +176,13 @@ class TransportError(DshubError):
     """`https://host/file.gz: 503 Service Unavailable`.
 
     Attributes:
-        transient: whether trying the same source again may help.
-        unreachable: whether the host itself could not be reached (name lookup, connection).
-        retry_after: seconds the server asked us to wait, or None.
-        absent: whether the source answered that it has no such file.
+        transient: trying the same source again may help.
+        unreachable: the host cannot be reached (name lookup, connection).
+        retry_after: seconds to wait, as the server asked, or None.
+        absent: the source says that it has no such file.
     """
 
     exit_code = 4
-    hint = "try again later, or name a mirror in DSHUB_MIRROR"
 
     def __init__(
         self,
@@ -217,26 +194,37 @@ class TransportError(DshubError):
         retry_after: float | None = None,
         absent: bool = False,
     ) -> None:
-        self.url, self.absent = url, absent
-        self.reason = one_line(without_secrets(reason, url))
-        super().__init__(f"{shown_url(url)}: {self.reason}")
-        self.transient, self.unreachable, self.retry_after = transient, unreachable, retry_after
+        self.url, self.reason = url, one_line(without_secrets(reason, url))
+        if absent:
+            hint = "the file was moved or removed: look for a newer version of the dataset"
+        elif unreachable:
+            hint = "check the network connection and the proxy settings"
+        else:
+            hint = "try again later" if transient else _USE_MIRROR
+        super().__init__(f"{shown_url(url)}: {self.reason}", hint=hint)
+        self.transient, self.unreachable, self.absent = transient, unreachable, absent
+        self.retry_after = retry_after
+
+    def noting(self, note: str) -> "TransportError":
+        """The same error with a note after its reason: `…, 5 tries`."""
+        flags = {name: getattr(self, name) for name in ("transient", "unreachable", "absent")}
+        return TransportError(url=self.url, reason=f"{self.reason}, {note}", **flags)
 
 
 class FetchError(DshubError):
-    """Names every file that has no working source, and what each source answered.
+    """Lists every file without a working source, and the answer of each source.
 
     ::
 
-        could not fetch mnist: no source worked for 1 of its files
+        could not download 1 file of mnist:
           train-images (9.9 MB)
             https://first.example/train-images.gz: 503 Service Unavailable, 5 tries
 
-    The exit code is 5 instead of 4 where a source delivered bytes, but not the published ones.
+    The exit code is 5 instead of 4 if a source sent wrong bytes.
 
     Attributes:
-        dataset: its name; of several the names, with commas between.
-        attempts: what the sources of each file answered.
+        dataset: its name; several names are separated by commas.
+        attempts: the errors of the sources of each file.
     """
 
     exit_code = 4
@@ -244,40 +232,39 @@ class FetchError(DshubError):
     def __init__(self, *, dataset: str, attempts: Mapping[str, Sequence[DshubError]]) -> None:
         lines = []
         for title, errors in attempts.items():
-            lines.append(title)
-            lines.extend(f"  {error}" for error in errors)
+            lines += [title, *(f"  {error}" for error in errors)]
             if not errors:
-                lines.append("  it names no source")
-        files = "1 of its files" if len(attempts) == 1 else f"{len(attempts)} of its files"
-        flat = [error for errors in attempts.values() for error in errors]
-        wrong = [error for error in flat if isinstance(error, ChecksumError)]
-        first = _judged(wrong) if wrong else "check the connection"
+                lines.append("  its manifest names no source")
+        errors = [error for several in attempts.values() for error in several]
+        wrong = [error for error in errors if isinstance(error, ChecksumError)]
+        causes = [_compare(wrong)] if wrong else [error.hint for error in errors]
+        elsewhere = f"get the files elsewhere and run `dshub import {_one(dataset)} FOLDER`"
+        files = "1 file" if len(attempts) == 1 else f"{len(attempts)} files"
         super().__init__(
-            f"could not fetch {dataset}: no source worked for {files}",
+            f"could not download {files} of {dataset}:",
             details=lines,
-            hint=f"{first}; or name a mirror in DSHUB_MIRROR; or download the files on a machine "
-            f"that can, and `dshub import {_one(dataset)} FOLDER` here",
+            hint="; or ".join(dict.fromkeys([*causes, _USE_MIRROR, elsewhere])),
         )
         self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
         self.exit_code = 5 if wrong else 4
 
 
 def _one(dataset: str) -> str:
-    """The dataset to write in a command that takes one: its name, or NAME where there are more."""
+    """The dataset to show in a command that takes one: its name, or NAME for several."""
     return "NAME" if ", " in dataset else dataset
 
 
-def _judged(wrong: Sequence["ChecksumError"]) -> str:
-    """What to do about wrong bytes, by whether the sources have the same ones."""
-    found = {error.source: error.actual for error in wrong}
-    if len(found) < 2:
+def _compare(wrong: Sequence["ChecksumError"]) -> str:
+    """What to do about wrong bytes, depending on whether the sources agree."""
+    actual = {error.source: error.actual for error in wrong}
+    if len(actual) == 1:
         return wrong[0].hint
-    if len(set(found.values())) == 1:
+    if len(set(actual.values())) == 1:
         return (
-            f"{len(found)} sources have the same bytes, other than the published ones: upstream "
-            "has changed the file, and the dataset needs a new version of its manifest"
+            f"{len(actual)} sources send the same bytes, so upstream has changed the file: "
+            "look for a newer version of the dataset"
         )
-    return f"{len(found)} sources differ from one another: each may be damaged in a way of its own"
+    return f"{len(actual)} sources send different bytes: try again later"
 
 
 class OfflineError(FetchError):
@@ -288,23 +275,23 @@ class OfflineError(FetchError):
     def __init__(
         self, *, dataset: str, files: Sequence[str], looked_in: Sequence[str], hint: str = ""
     ) -> None:
-        places = ", ".join(looked_in)
+        verb = "are" if ", " in dataset else "is"
         DshubError.__init__(
             self,
-            f"{dataset} {'are' if ', ' in dataset else 'is'} not complete in the cache "
-            f"({places}), and DSHUB_OFFLINE forbids to fetch:",
+            f"{dataset} {verb} not complete in the cache ({', '.join(looked_in)}), and "
+            "DSHUB_OFFLINE is set, so nothing is downloaded:",
             details=files,
             hint=hint
-            or f"run `dshub fetch {dataset.replace(',', '')}` on a connected machine and bring "
-            f"its cache, or download the files there and `dshub import {_one(dataset)} FOLDER` "
-            "here",
+            or f"unset DSHUB_OFFLINE; or run `dshub fetch {dataset.replace(',', '')}` on a "
+            "connected machine and copy its cache here; or download the files there and run "
+            f"`dshub import {_one(dataset)} FOLDER` here",
         )
         self.dataset, self.files, self.looked_in = dataset, tuple(files), tuple(looked_in)
         self.attempts = {}
 
 
 class ManualStepError(FetchError):
-    """`imagenet-1k must be obtained by hand`, with the instructions of its manifest."""
+    """`imagenet-1k has files that must be obtained by hand`, with the manifest's instructions."""
 
     exit_code = 7
     _shows_queries = True
@@ -312,9 +299,9 @@ class ManualStepError(FetchError):
     def __init__(self, *, dataset: str, files: Mapping[str, str]) -> None:
         DshubError.__init__(
             self,
-            f"{dataset} has files that a person must obtain:",
+            f"{dataset} has files that must be obtained by hand:",
             details=_paragraphs(files),
-            hint=f"then run `dshub import {_one(dataset)} FILE-OR-FOLDER…`",
+            hint=f"get them, then run `dshub import {_one(dataset)} FILE-OR-FOLDER…`",
         )
         self.dataset, self.files = dataset, dict(files)
         self.attempts = {}
@@ -325,15 +312,15 @@ class ChecksumError(DshubError):
 
     Attributes:
         source: where the bytes came from.
-        expected, actual: `algorithm:hex` or a size in bytes with its unit.
-        told: what the bytes seem to be; empty where nothing can be told.
-        kept: where the bytes can be looked at; empty where they are not kept.
+        expected, actual: `algorithm:hex`, or a size in bytes with its unit.
+        told: what the bytes seem to be, or empty.
+        kept: where the bytes can be inspected, or empty.
     """
 
     exit_code = 5
-    hint = "the source does not serve the published file"
+    hint = "upstream may have changed the file: look for a newer version of the dataset"
 
-    def __init__(  # facts, all by keyword
+    def __init__(
         self,
         *,
         source: str,
@@ -354,11 +341,11 @@ class UnsafeArchiveError(DshubError):
 
     Attributes:
         archive: the file.
-        member: the name in it; None where the reason is about the archive as a whole.
+        member: the name in it; None if the reason concerns the whole archive.
     """
 
     exit_code = 5
-    hint = "nothing was written; do not use this archive"
+    hint = "nothing was extracted; do not use this archive"
 
     def __init__(self, *, archive: str, member: str | None, reason: str, hint: str = "") -> None:
         subject = "it" if member is None else f"member {member!r}"
@@ -367,12 +354,12 @@ class UnsafeArchiveError(DshubError):
 
 
 class LockError(DshubError):
-    """`dshub.lock does not hold: mnist@1.0.0: file images was sha256:…, and is sha256:…`.
+    """`dshub.lock is out of date: mnist@1.0.0: file images was sha256:…, and is sha256:…`.
 
     Attributes:
         lock: the file.
-        names: the datasets that have changed.
-        changes: what has changed, a line each.
+        names: the datasets that changed.
+        changes: a line for each change.
     """
 
     exit_code = 5
@@ -382,32 +369,31 @@ class LockError(DshubError):
     ) -> None:
         only = f" {changes[0]}" if len(changes) == 1 else ""
         super().__init__(
-            f"{lock} does not hold:{only}",
+            f"{lock} is out of date:{only}",
             details=() if only else changes,
             hint=hint
-            or f"`dshub lock {' '.join(names)}` pins what there is now; DSHUB_LOCK=off ignores "
-            "the lock",
+            or f"run `dshub lock {' '.join(names)}` to pin the new state, or set DSHUB_LOCK=off to "
+            "ignore the lock",
         )
         self.lock, self.names, self.changes = lock, tuple(names), tuple(changes)
 
 
 class TermsError(DshubError):
-    """`imagenet-1k is given out under terms that have to be accepted first`, with the terms.
+    """`terms must be accepted before imagenet-1k can be downloaded`, with the terms.
 
     Attributes:
-        terms: the words of each dataset.
+        terms: the text for each dataset.
     """
 
     exit_code = 7
     _shows_queries = True
 
     def __init__(self, *, terms: Mapping[str, str]) -> None:
-        names = ", ".join(terms)
         super().__init__(
-            f"terms have to be accepted before {names} can be fetched:",
+            f"terms must be accepted before {', '.join(terms)} can be downloaded:",
             details=_paragraphs(terms),
-            hint=f"`dshub fetch {' '.join(terms)}` on a terminal asks; where nobody can answer, "
-            f"set DSHUB_ACCEPT_TERMS={','.join(terms)}",
+            hint=f"run `dshub fetch {' '.join(terms)}` on a terminal and answer yes, or set "
+            f"DSHUB_ACCEPT_TERMS={','.join(terms)}",
         )
         self.terms = dict(terms)
 
@@ -416,9 +402,11 @@ class StoreError(DshubError):
     """`cannot write /data/cache/blobs-v1: Permission denied`."""
 
     exit_code = 8
-    hint = "ask for permission there, or choose another folder; DSHUB_CACHE names that of the cache"
+    hint = "check the permissions of the folder, or set DSHUB_CACHE to a writable folder"
 
     def __init__(self, *, path: str, action: str, reason: str, hint: str = "") -> None:
+        if action == "read":
+            hint = hint or "check that it exists and that you have permission to read it"
         self.path, self.action, self.reason = path, action, without_secrets(reason, path)
         shown = shown_url(path) if "://" in path else path
         super().__init__(f"cannot {action} {shown}: {self.reason}", hint=hint)
@@ -428,28 +416,28 @@ class DiskFullError(StoreError):
     """`cannot write /data/cache: it needs 1.2 GB and 0.3 GB are free`."""
 
     hint = (
-        "make space there (`dshub cache ls` shows what is in the cache), or choose another folder; "
-        "DSHUB_CACHE names that of the cache"
+        "free some space there (`dshub cache du` shows what the cache uses), or set DSHUB_CACHE "
+        "to a folder on another disk"
     )
 
     def __init__(self, *, path: str, reason: str = "no space left on the device") -> None:
         super().__init__(path=path, action="write", reason=reason)
 
 
-class Vanished(StoreError):  # noqa: N818  # an event that `run` answers by another try
-    """`cannot use /data/cache/blobs-v1/9f/…: another process removed it meanwhile`."""
+class Vanished(StoreError):  # noqa: N818  # an event: `run` answers it with a retry
+    """`cannot use /data/cache/blobs-v1/9f/…: another process removed it`."""
 
-    hint = "is `dshub cache` running? once it has ended, run this again"
+    hint = "wait for `dshub cache` to finish in the other process, then run this again"
 
     def __init__(self, *, path: str) -> None:
-        super().__init__(path=path, action="use", reason="another process removed it meanwhile")
+        super().__init__(path=path, action="use", reason="another process removed it")
 
 
 class ReadError(DshubError):
     """`train-images: its header promises 47,040,000 bytes of data, but 1,000 follow`."""
 
     exit_code = 9
-    hint = "the file is damaged or of another format than its manifest says"
+    hint = "check that the file is complete and has the format that its reader expects"
 
     def __init__(self, *, file: str, reason: str, hint: str = "") -> None:
         super().__init__(f"{file}: {reason}", hint=hint)
@@ -460,7 +448,7 @@ class SchemaError(DshubError):
     """`mnist, split train, column label, row 17: got 12, expected a label from 0 to 9`."""
 
     exit_code = 9
-    hint = "the data and their manifest disagree; nothing was kept"
+    hint = "correct the data or the manifest, or report it to the author of the manifest"
 
     def __init__(self, *, where: str, expected: str, got: str, hint: str = "") -> None:
         super().__init__(f"{where}: got {got}, expected {expected}", hint=hint)
@@ -470,7 +458,7 @@ class SchemaError(DshubError):
 class StateError(DshubError):
     """`this state was saved with seed 1, but the loader has seed 0`."""
 
-    hint = "build the loader as it was when the state was saved"
+    hint = "build the loader with the arguments it had when the state was saved"
 
 
 class MissingExtraError(DshubError, ImportError):

@@ -1,14 +1,13 @@
-"""Telling a person how far long work has come: a few calls, silent by default.
+"""Progress reporting; silent by default.
 
-Work reports to a `Progress`; whoever starts the work chooses what is drawn. On a terminal or in
-a notebook that is a bar, elsewhere one line per tenth, so that a log stays readable.
+Work reports to a `Progress`, and the caller chooses what to draw: a bar on a terminal or in a
+notebook, elsewhere one line per tenth, so that logs stay readable.
 """
 
 import os
 import sys
 import threading
 import time
-from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TextIO
 
 from dshub.display import one_line, redacted
@@ -17,23 +16,23 @@ Style = Literal["auto", "bar", "lines", "off"]
 
 
 class Progress(Protocol):
-    """What long work calls. Calls may come from several threads."""
+    """The calls that long work makes, possibly from several threads."""
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        """A piece of work begins: `total` units of it, or None where that is unknown."""
+        """Begin work of `total` units, or None if unknown."""
 
     def advance(self, amount: int) -> None:
-        """`amount` more units are done; negative where work has to be done again."""
+        """Count `amount` more units; negative if work must be repeated."""
 
     def finish(self) -> None:
-        """The work started last is over, whether it went well or not."""
+        """End the work started last, successful or not."""
 
     def say(self, text: str) -> None:
-        """Something that a person may want to know meanwhile: a source that was left, a wait."""
+        """Show a note in between, such as a change of source."""
 
 
 class Silent:
-    """Draws nothing."""
+    """Draw nothing."""
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None: ...
     def advance(self, amount: int) -> None: ...
@@ -42,34 +41,29 @@ class Silent:
 
 
 class Lines:
-    """Writes one line per tenth, and one a minute where the total is unknown.
-
-    Work that is over within a second, and tenths that follow each other faster than that, are
-    not worth a line.
-    """
+    """Write a line per tenth, or per minute if the total is unknown, at most one per second."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
-        self._title, self._unit, self._total, self._done, self._said = "", "B", 0, 0, 0
-        self._began = self._spoke = 0.0
+        self.start("", None)
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
         self._title, self._unit, self._total = one_line(redacted(title)), unit, total or 0
-        self._done = self._said = 0
-        self._began = self._spoke = time.monotonic()
+        self._done = self._tenth = 0
+        self._began = self._wrote = time.monotonic()
 
     def advance(self, amount: int) -> None:
         with self._lock:
             self._done += amount
             tenth = self._done * 10 // self._total if self._total else 0
-            quiet = time.monotonic() - self._spoke
-            if (tenth > self._said and quiet > 1) or (not self._total and quiet > 60):
-                self._said, self._spoke = tenth, time.monotonic()
-                self._say()
+            quiet = time.monotonic() - self._wrote
+            if (tenth > self._tenth and quiet > 1) or (not self._total and quiet > 60):
+                self._tenth, self._wrote = tenth, time.monotonic()
+                self._write()
 
-    def _say(self) -> None:
+    def _write(self) -> None:
         seconds = time.monotonic() - self._began
-        share = f"{self._said * 10:3d} %  " if self._total else ""
+        share = f"{self._tenth * 10:3d} %  " if self._total else ""
         amount = size(self._done) if self._unit == "B" else f"{self._done:,} {self._unit}"
         print(f"{self._title}: {share}{amount} in {seconds:.1f} s", file=self._stream, flush=True)
 
@@ -81,16 +75,16 @@ class Lines:
 
 
 class Bar:
-    """One tqdm bar for the whole work, with rate and time left."""
+    """Draw a tqdm bar with rate and time left."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
-        self._bar: Any = None  # a tqdm bar: tqdm costs 100 ms to import, so only where one is drawn
+        self._bar: Any = None  # a tqdm bar; importing tqdm takes 100 ms
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
         from tqdm.auto import tqdm
 
-        scaled, flat = unit == "B", _is_flat(self._stream)
+        scaled, narrow = unit == "B", _has_no_columns(self._stream)
         self._bar = tqdm(
             desc=one_line(redacted(title)),
             total=total,
@@ -98,8 +92,8 @@ class Bar:
             unit_scale=scaled,
             file=self._stream,
             leave=False,
-            dynamic_ncols=not flat,
-            ncols=80 if flat else None,
+            dynamic_ncols=not narrow,
+            ncols=80 if narrow else None,
         )
 
     def advance(self, amount: int) -> None:
@@ -115,15 +109,12 @@ class Bar:
 
     def say(self, text: str) -> None:
         with self._lock:
-            if self._bar is not None:
-                self._bar.clear()
-            print(one_line(redacted(text)), file=self._stream, flush=True)
-            if self._bar is not None:
-                self._bar.refresh()
+            write = self._bar.write if self._bar is not None else print
+            write(one_line(redacted(text)), file=self._stream)
 
 
 class Task:
-    """`with Task(progress, "fetching", total):` starts, and finishes whatever happens."""
+    """Start work on entry and finish it on exit: `with Task(progress, "fetching", total):`."""
 
     def __init__(
         self, progress: Progress, title: str, total: int | None, *, unit: str = "B"
@@ -134,36 +125,31 @@ class Task:
         self._progress.start(self._title, self._total, self._unit)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.finish()
 
     def advance(self, amount: int) -> None:
-        """`amount` more units are done."""
+        """Count `amount` more units."""
         self._progress.advance(amount)
 
 
 def choose(style: Style = "auto", stream: TextIO | None = None) -> Progress:
-    """The progress to draw on a stream (standard error by default) in a style."""
+    """Return the progress to draw on a stream, by default standard error."""
     stream = stream if stream is not None else sys.stderr
     if style == "off":
         return Silent()
     if style == "auto":
-        style = "bar" if _is_watched(stream) else "lines"
+        style = "bar" if _is_interactive(stream) else "lines"
     return Bar(stream) if style == "bar" else Lines(stream)
 
 
-def _is_watched(stream: TextIO) -> bool:
+def _is_interactive(stream: TextIO) -> bool:
     terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     return terminal or "ipykernel" in sys.modules
 
 
-def _is_flat(stream: TextIO) -> bool:
-    """Whether a terminal says that it has no columns, as under a recorder: tqdm draws nothing."""
+def _has_no_columns(stream: TextIO) -> bool:
+    """True if a terminal claims 0 columns, as in a recorder; tqdm would draw nothing on it."""
     try:
         return os.get_terminal_size(stream.fileno()).columns == 0
     except (OSError, ValueError):
@@ -171,7 +157,7 @@ def _is_flat(stream: TextIO) -> bool:
 
 
 def size(count: int | None) -> str:
-    """A number of bytes for a person, in powers of 1000: `26.4 MB`; `unknown` for None."""
+    """Format bytes in powers of 1000: `26.4 MB`; `unknown` for None."""
     if count is None:
         return "unknown"
     if count < 1000:

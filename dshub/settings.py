@@ -1,4 +1,4 @@
-"""Everything a user can set, read once into one frozen value that is passed along.
+"""Settings of a hub, read once into one frozen value that is passed along.
 
 Precedence: argument, environment variable, `[tool.dshub]` of the nearest `pyproject.toml`, the
 user's `config.toml`, default. Nothing is read at import.
@@ -9,57 +9,59 @@ import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from dshub import _validate as arguments
+from dshub import _validate
 from dshub.display import HIDDEN, Address, shown_value
 from dshub.errors import SettingsError
 from dshub.progress import Style
 
-_QUOTED = "; one that holds such a sign stands in quotation marks"
-_LONGEST = 1e6  # seconds; a few times more is too long for the system
-_ADDRESS = (
-    "a folder, or an address that begins with https:// or the like, in whose password blanks and "
-    "@ : / ? # are written %20 %40 %3A %2F %3F %23"
+_LONGEST = 1e6  # seconds; the system cannot wait much longer
+_QUOTING = "; quote an item that contains a separator"
+_ADDRESSES = (
+    "a folder or a URL such as https://mirror.example; in a password, write blanks and @ : / ? # "
+    "as %20 %40 %3A %2F %3F %23"
 )
 _WORDS = "," + string.whitespace  # between names
-_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+_OFF = ("", "0", "false", "no", "off")
+_SWITCH = dict.fromkeys(_OFF, False) | dict.fromkeys(("1", "true", "yes", "on"), True)
 _STYLES = {"auto": "auto", "bar": "bar", "lines": "lines", "off": "off", "0": "off", "1": "auto"}
+_PREFERENCES = {"": None, "local": "local", "mirror": "mirror"}
+_LEVELS = {level.lower(): level for level in ("DEBUG", "INFO", "WARNING", "ERROR")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one `Hub`. Build it with `Settings.read`, which fills what is not given.
+    """The settings of one `Hub`. Build it with `Settings.read`, which fills in the defaults.
 
     Attributes:
-        cache: folder of everything that dshub keeps (`DSHUB_CACHE`).
+        cache: folder of all cached data (`DSHUB_CACHE`).
         site_caches: read-only caches searched before the network (`DSHUB_SITE_CACHES`,
-            separated as in `PATH`). In every list, an item in quotation marks may hold what
-            separates items.
-        registry: folders of manifests besides the built-in ones (`DSHUB_REGISTRY`, separated as
-            in `PATH`).
+            separated as in `PATH`). In every list, quote an item that contains a separator.
+        registry: folders of manifests in addition to the built-in ones (`DSHUB_REGISTRY`,
+            separated as in `PATH`).
         mirrors: URLs or folders tried before the sources of a manifest (`DSHUB_MIRROR`,
-            separated by blanks; a single folder that is there may have blanks in its name).
-        mirror_keys: public keys, one of which must have signed the index of a mirror for its
-            list of datasets to count (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
-        mirror_max_age: days after which the signed index of a mirror, other than a folder, counts
-            as out of date, or None (`DSHUB_MIRROR_MAX_AGE`; `off` for none). It needs
-            `mirror_keys`.
-        prefer: `local` or `mirror`: whose manifest is meant where both have different ones of
-            the same name and version; None makes that an error (`DSHUB_PREFER`).
+            separated by blanks; a single existing folder can have blanks in its name).
+        mirror_keys: public keys. If set, the index of a mirror counts only if one of them signed
+            it (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
+        mirror_max_age: days after which the signed index of a mirror, other than a folder, is out
+            of date, or None (`DSHUB_MIRROR_MAX_AGE`; `off` for none). Needs `mirror_keys`.
+        prefer: `local` or `mirror`: which manifest to use if both have different ones of the same
+            name and version; None makes that an error (`DSHUB_PREFER`).
         offline: never open a connection (`DSHUB_OFFLINE`).
-        synthetic: rows per split of a stand-in that replaces every dataset, or None
+        synthetic: rows per split of synthetic data that replaces every dataset, or None
             (`DSHUB_SYNTHETIC`).
-        jobs: connections at once, over all files (`DSHUB_JOBS`).
+        jobs: simultaneous connections, over all files (`DSHUB_JOBS`).
         timeout: seconds without an answer after which a source counts as silent
             (`DSHUB_TIMEOUT`).
         progress: `auto`, `bar`, `lines` or `off` (`DSHUB_PROGRESS`).
-        datasets: those that the project uses, for `dshub lock` and `dshub licenses`
+        datasets: the datasets of the project, for `dshub lock` and `dshub licenses`
             (`DSHUB_DATASETS`, separated by commas or blanks).
-        lock: file that pins datasets, or None (`DSHUB_LOCK`; `off` for none). `dshub.lock` beside
-            `pyproject.toml`, or in the working folder where there is none.
+        lock: file that pins datasets, or None (`DSHUB_LOCK`; `off` for none). By default
+            `dshub.lock` next to `pyproject.toml`, or else in the working folder.
         accept_terms: datasets and families whose terms are accepted (`DSHUB_ACCEPT_TERMS`,
             separated by commas or blanks).
         log: level of the logger `dshub` on the command line, or None (`DSHUB_LOG`).
@@ -83,7 +85,7 @@ class Settings:
     log: str | None = None
 
     def __repr__(self) -> str:
-        """Show no password of a mirror: notebooks and logs keep what they show."""
+        """Hide passwords of mirrors, because notebooks and logs keep what they show."""
         pairs = (f"{item.name}={shown_value(getattr(self, item.name))}" for item in fields(self))
         return f"{type(self).__name__}({', '.join(pairs)})"
 
@@ -95,272 +97,63 @@ class Settings:
         folder: Path | None = None,
         **given: Any,  # any of the attributes above
     ) -> Self:
-        """Settings from all their places.
+        """Read settings from all their places.
 
         Args:
             environment: variables to read instead of the process's own.
-            folder: where the search for `pyproject.toml` begins, instead of the working folder.
+            folder: where to start looking for `pyproject.toml`, instead of the working folder.
             **given: attributes that override every other place; None counts as not given.
 
         Raises:
-            SettingsError: a value that cannot be used, with the name it was given under.
+            SettingsError: a value is unusable; names the place it comes from.
         """
+        from platformdirs import user_cache_path, user_config_path
+
         environment = os.environ if environment is None else environment
         here = _working_folder()
-        values: dict[str, Any] = {}
-        project = _project(folder or here)
-        for source in (_user_config(), _project_config(project)):
-            values.update(source)
+        project = _find_project(folder or here)
+        values = _read_file(user_config_path("dshub", appauthor=False) / "config.toml", ())
+        if project is not None:
+            values |= _read_file(project, ("tool", "dshub"))
         for name in _PARSERS:
-            variable = _variable(name)
+            variable = "DSHUB_MIRROR" if name == "mirrors" else f"DSHUB_{name.upper()}"
             if variable in environment:
                 values[name] = _parse(name, variable, environment[variable], here)
-        given = {name: value for name, value in given.items() if value is not None}
-        for name, value in given.items():
-            values[name] = _parse(name, name, value, here)
-        if "cache" not in values:
-            values["cache"] = _default_cache()
-        if "lock" not in values:
-            values["lock"] = (project.parent if project else folder or here) / "dshub.lock"
+        values |= {
+            name: _parse(name, name, value, here)
+            for name, value in given.items()
+            if value is not None
+        }
+        values.setdefault("cache", user_cache_path("dshub", appauthor=False))
+        values.setdefault("lock", (project.parent if project else folder or here) / "dshub.lock")
         return cls(**values)
 
 
 def _working_folder() -> Path:
-    """The working folder, or the root where somebody has removed it."""
+    """Return the working folder, or the root if it was removed."""
     try:
         return Path.cwd()
     except OSError:
         return Path(os.sep)
 
 
-def _variable(name: str) -> str:
-    return "DSHUB_MIRROR" if name == "mirrors" else f"DSHUB_{name.upper()}"
-
-
-def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
-    """The setting that a value means; relative paths are relative to `folder`."""
-    if name not in _PARSERS:
-        raise SettingsError(
-            name=origin,
-            value=HIDDEN,  # of a mistyped name it may be a secret
-            expected=f"one of the settings {', '.join(_PARSERS)}",
-        )
-    parse, expected = _PARSERS[name]
-    try:
-        if name == "mirrors" and _is_one_folder(value, folder):
-            value = [value]
-        parsed = parse(value)
-        if name == "mirrors":
-            expected = _ADDRESS
-            _check_mirrors(parsed, folder)
-    except (ValueError, TypeError, KeyError, OSError, RuntimeError):  # RuntimeError: ~nobody
-        raise SettingsError(name=origin, value=value, expected=expected) from None
-    if isinstance(parsed, Path):
-        return folder / parsed
-    if isinstance(parsed, tuple):
-        parsed = tuple(folder / item if isinstance(item, Path) else item for item in parsed)
-    return tuple(map(str, parsed)) if name in {"mirrors", "datasets"} else parsed
-
-
-def _path(value: object) -> Path:
-    if not isinstance(value, str | Path) or not str(value).strip() or Address(str(value)).is_url:
-        raise ValueError
-    return Path(value).expanduser()
-
-
-def _items(text: str, separators: str) -> list[str]:
-    """The items of a list; one in quotation marks may hold separators, as in a shell.
-
-    Nothing else is special: a backslash separates names on Windows, and an apostrophe within a
-    name is one.
-
-    Raises:
-        ValueError: a quotation mark is not closed, or something follows a closed one.
-    """
-    between, sign = separators + string.whitespace, re.escape(separators)
-    item = re.compile(rf"""(?:"([^"]*)"|'([^']*)'|([^"'{sign}][^{sign}]*))\s*(?=[{sign}]|\Z)""")
-    found, rest = [], text.strip(between)
-    while rest:
-        match = item.match(rest)
-        if match is None:
-            raise ValueError
-        found.append(match[match.lastindex or 0])
-        rest = rest[match.end() :].lstrip(between)
-    return found
-
-
-def _paths(value: object) -> tuple[Path, ...]:
-    if isinstance(value, str):
-        if Address(value).is_url:  # an address, which a separator of `:` would cut into folders
-            raise ValueError
-        value = _items(value, os.pathsep)
-    if isinstance(value, Path):
-        value = [value]
-    return tuple(_path(part) for part in _sequence(value))
-
-
-def _is_one_folder(value: object, folder: Path) -> bool:
-    """Whether a text with blanks is the name of a folder: `/media/My Stick`."""
-    if not isinstance(value, str) or not value.strip():
-        return False
-    return os.path.isdir(folder / Path(value).expanduser())  # noqa: PTH112  # of any text at all
-
-
-def _mirrors(value: object) -> tuple[str | Path, ...]:
-    parts = _sequence(_items(value, string.whitespace) if isinstance(value, str) else value)
-    return tuple(
-        part if isinstance(part, str) and Address(part).is_url else _path(part) for part in parts
-    )
-
-
-def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
-    """Refuse what is neither an address nor a folder, such as an address without its scheme.
-
-    Raises:
-        ValueError, OSError: there is one.
-    """
-    for mirror in map(str, mirrors):
-        if mirror.lower().startswith(("http://", "https://")):
-            parts = urlsplit(mirror)
-            if not parts.hostname or parts.port == 0:  # `port` raises where it is no number
-                raise ValueError
-        elif "@" in mirror and not Address(mirror).is_url and not mirror.startswith((os.sep, ".")):
-            (folder / mirror).stat()
-
-
-def _words(value: object) -> tuple[str, ...]:
-    parts = _sequence(_items(value, _WORDS) if isinstance(value, str) else value)
-    return tuple(_word(part) for part in parts)
-
-
-def _word(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value.strip()
-
-
-def _datasets(value: object) -> tuple[str | Path, ...]:
-    """Names, and paths of manifests."""
-    return tuple(_path(name) if name.endswith(".toml") else name for name in _words(value))
-
-
-def _lock(value: object) -> Path | None:
-    off = str(value).strip().lower() in _NO and not isinstance(value, Path)
-    return None if off else _path(value)
-
-
-def _sequence(value: object) -> list[object]:
-    if not isinstance(value, list | tuple):
-        raise TypeError
-    return list(value)
-
-
-def _preference(value: object) -> str | None:
-    text = str(value).strip().lower()
-    if text not in {"", "local", "mirror"}:
-        raise ValueError
-    return text or None
-
-
-def _flag(value: object) -> bool:
-    text = str(value).strip().lower()
-    if text not in _YES | _NO:
-        raise ValueError
-    return text in _YES
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TypeError
-    if not 1 <= int(value) < 2**53:
-        raise ValueError
-    return int(value)
-
-
-def _rows(value: object) -> int | None:
-    return None if str(value).strip().lower() in _NO else _count(value)
-
-
-def _days(value: object) -> int | None:
-    days = _rows(value)
-    if days is not None and days > 1_000_000:
-        raise ValueError
-    return days
-
-
-def _seconds(value: object) -> float:
-    """Seconds are meant where a text has no unit."""
-    try:
-        seconds = float(value) if isinstance(value, str) else arguments.span("timeout", value)
-    except ValueError:
-        seconds = arguments.span("timeout", value)
-    if not 0 < seconds <= _LONGEST:
-        raise ValueError
-    return seconds
-
-
-def _style(value: object) -> Style:
-    return cast("Style", _STYLES[str(value).strip().lower()])
-
-
-def _level(value: object) -> str:
-    text = str(value).strip().upper()
-    if text not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise ValueError
-    return text
-
-
-_PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
-    "cache": (_path, "a folder"),
-    "site_caches": (_paths, f"folders separated by {os.pathsep!r}{_QUOTED}"),
-    "registry": (_paths, f"folders separated by {os.pathsep!r}{_QUOTED}"),
-    "mirrors": (_mirrors, f"URLs or folders separated by blanks{_QUOTED}"),
-    "mirror_keys": (_paths, f"files separated by {os.pathsep!r}{_QUOTED}"),
-    "mirror_max_age": (_days, "a whole number of days from 1 to 1,000,000, or off"),
-    "prefer": (_preference, "local or mirror"),
-    "offline": (_flag, "1 or 0"),
-    "synthetic": (_rows, "a number of rows of at least 1, or 0"),
-    "jobs": (_count, "a whole number of at least 1"),
-    "timeout": (_seconds, "a number of seconds above 0, at most 1,000,000, or a span such as 2min"),
-    "progress": (_style, "auto, bar, lines or off"),
-    "datasets": (_datasets, "names of datasets, separated by commas or blanks"),
-    "lock": (_lock, "a file, or off"),
-    "accept_terms": (_words, "names of datasets, separated by commas or blanks"),
-    "log": (_level, "debug, info, warning or error"),
-}
-
-
-def _default_cache() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("dshub", appauthor=False)
-
-
-def _user_config() -> dict[str, Any]:
-    from platformdirs import user_config_path
-
-    path = user_config_path("dshub", appauthor=False) / "config.toml"
-    return _file_settings(path, ()) if path.is_file() else {}
-
-
-def _project(folder: Path) -> Path | None:
-    """The nearest `pyproject.toml`, from a folder upwards."""
+def _find_project(folder: Path) -> Path | None:
+    """Return the nearest `pyproject.toml` in a folder or its parents."""
     paths = (parent / "pyproject.toml" for parent in (folder, *folder.parents))
     return next((path for path in paths if path.is_file()), None)
 
 
-def _project_config(path: Path | None) -> dict[str, Any]:
-    return {} if path is None else _file_settings(path, ("tool", "dshub"))
-
-
-def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
+def _read_file(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
+    """Read the settings in a table of a TOML file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return {}
     except OSError as error:
-        told = error.strerror or str(error)
-        raise SettingsError(name=str(path), value=told, expected="a file one may read") from None
+        reason = error.strerror or str(error)
+        raise SettingsError(name=str(path), value=reason, expected="a readable file") from None
     if table and table[-1] not in text:
-        return {}  # most projects: not worth the import of a parser
+        return {}  # most projects: saves the import of a parser
     import tomllib
 
     try:
@@ -375,3 +168,165 @@ def _file_settings(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
         name: _parse(name, f"{name} in {path}", value, path.parent)
         for name, value in content.items()
     }
+
+
+def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
+    """Parse the value of a setting; relative paths are relative to `folder`."""
+    if name not in _PARSERS:
+        raise SettingsError(
+            name=origin,
+            value=HIDDEN,  # under a mistyped name it may be a secret
+            expected=f"one of the settings {', '.join(_PARSERS)}",
+        )
+    parse, expected = _PARSERS[name]
+    try:
+        if name == "mirrors" and _is_one_folder(value, folder):
+            value = [value]
+        parsed = parse(value)
+        if name == "mirrors":
+            expected = _ADDRESSES
+            _check_mirrors(parsed, folder)
+    except (ValueError, TypeError, KeyError, OSError, RuntimeError):  # RuntimeError: ~nobody
+        raise SettingsError(name=origin, value=value, expected=expected) from None
+    if isinstance(parsed, tuple):
+        parsed = tuple(folder / item if isinstance(item, Path) else item for item in parsed)
+        return tuple(map(str, parsed)) if name in {"mirrors", "datasets"} else parsed
+    return folder / parsed if isinstance(parsed, Path) else parsed
+
+
+def _is_one_folder(value: object, folder: Path) -> bool:
+    """True if a text with blanks is the name of one folder: `/media/My Stick`."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return os.path.isdir(folder / Path(value).expanduser())  # noqa: PTH112  # accepts any text
+
+
+def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
+    """Reject what is neither a URL nor a folder, such as a URL without its scheme.
+
+    Raises:
+        ValueError, OSError: there is one.
+    """
+    for mirror in map(str, mirrors):
+        if mirror.lower().startswith(("http://", "https://")):
+            parts = urlsplit(mirror)
+            if not parts.hostname or parts.port == 0:  # `port` raises if it is not a number
+                raise ValueError
+        elif "@" in mirror and not Address(mirror).is_url and not mirror.startswith((os.sep, ".")):
+            (folder / mirror).stat()
+
+
+def _items(text: str, separators: str) -> list[str]:
+    """Split a list; an item in quotation marks can contain separators, as in a shell.
+
+    Nothing else is special: a backslash separates names on Windows, and an apostrophe inside a
+    name is part of it.
+
+    Raises:
+        ValueError: a quotation mark is not closed, or something follows a closed one.
+    """
+    between, sign = separators + string.whitespace, re.escape(separators)
+    item = re.compile(rf"""(?:"([^"]*)"|'([^']*)'|([^"'{sign}][^{sign}]*))\s*(?=[{sign}]|\Z)""")
+    items, rest = [], text.strip(between)
+    while rest:
+        match = item.match(rest)
+        if match is None:
+            raise ValueError
+        items.append(match[match.lastindex or 0])
+        rest = rest[match.end() :].lstrip(between)
+    return items
+
+
+def _list(value: object, separators: str) -> list[object]:
+    if isinstance(value, str):
+        return [*_items(value, separators)]
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return list(value)
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path) or not str(value).strip() or Address(str(value)).is_url:
+        raise ValueError
+    return Path(value).expanduser()
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    if isinstance(value, Path):
+        return (_path(value),)
+    if isinstance(value, str) and Address(value).is_url:  # `:` would cut it into folders
+        raise ValueError
+    return tuple(map(_path, _list(value, os.pathsep)))
+
+
+def _mirrors(value: object) -> tuple[str | Path, ...]:
+    return tuple(
+        item if isinstance(item, str) and Address(item).is_url else _path(item)
+        for item in _list(value, string.whitespace)
+    )
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(map(_word, _list(value, _WORDS)))
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def _datasets(value: object) -> tuple[str | Path, ...]:
+    """Parse names, and paths of manifests."""
+    return tuple(_path(name) if name.endswith(".toml") else name for name in _words(value))
+
+
+def _choice(choices: Mapping[str, object], value: object) -> object:
+    return choices[str(value).strip().lower()]
+
+
+def _count(value: object, most: int = 2**53 - 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    if not 1 <= int(value) <= most:
+        raise ValueError
+    return int(value)
+
+
+def _unless_off(parse: Callable[[object], object], value: object) -> object:
+    off = str(value).strip().lower() in _OFF and not isinstance(value, Path)
+    return None if off else parse(value)
+
+
+def _seconds(value: object) -> float:
+    """Parse a number of seconds, or a span such as `2min`."""
+    try:
+        seconds = float(value) if isinstance(value, str) else _validate.span("timeout", value)
+    except ValueError:
+        seconds = _validate.span("timeout", value)
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError
+    return seconds
+
+
+_PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
+    "cache": (_path, "a folder"),
+    "site_caches": (_paths, f"folders separated by {os.pathsep!r}{_QUOTING}"),
+    "registry": (_paths, f"folders separated by {os.pathsep!r}{_QUOTING}"),
+    "mirrors": (_mirrors, f"URLs or folders separated by blanks{_QUOTING}"),
+    "mirror_keys": (_paths, f"files separated by {os.pathsep!r}{_QUOTING}"),
+    "mirror_max_age": (
+        partial(_unless_off, partial(_count, most=1_000_000)),
+        "a whole number of days from 1 to 1,000,000, or off",
+    ),
+    "prefer": (partial(_choice, _PREFERENCES), "local or mirror"),
+    "offline": (partial(_choice, _SWITCH), "1 or 0"),
+    "synthetic": (partial(_unless_off, _count), "a number of rows of at least 1, or 0"),
+    "jobs": (_count, "a whole number of at least 1"),
+    "timeout": (_seconds, "a number of seconds above 0, at most 1,000,000, or a span such as 2min"),
+    "progress": (partial(_choice, _STYLES), "auto, bar, lines or off"),
+    "datasets": (_datasets, "names of datasets, separated by commas or blanks"),
+    "lock": (partial(_unless_off, _path), "a file, or off"),
+    "accept_terms": (_words, "names of datasets, separated by commas or blanks"),
+    "log": (partial(_choice, _LEVELS), "debug, info, warning or error"),
+}

@@ -1,4 +1,4 @@
-"""Text from outside, as people get to see it."""
+"""Make text from outside safe to show."""
 
 import pickle
 import time
@@ -35,13 +35,13 @@ from dshub.errors import DshubError, FetchError, ManualStepError, StoreError, Tr
     ],
 )
 def test_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
-    """However it is written; paths keep their `@`."""
+    """Hide user, password and query values; keep an `@` in a path."""
     assert shown_url(address) == shown
     assert shown_url(shown) == shown
 
 
-def test_addresses_in_a_message_lose_their_secrets() -> None:
-    """Each of several, and with what comes after it."""
+def test_secrets_of_all_addresses_in_a_message_are_hidden() -> None:
+    """Keep the text and punctuation around them."""
     text = "mirrors ['http://u:pw@a', 'http://b/?k=pw'] and https://c.example/?k=pw: 503 (pw?)"
     assert redacted(text) == (
         "mirrors ['http://…@a', 'http://b/?k=…'] and https://c.example/?k=…: 503 (pw?)"
@@ -53,12 +53,12 @@ def test_addresses_in_a_message_lose_their_secrets() -> None:
 
 
 def test_every_error_hides_secrets() -> None:
-    """One that nobody thought of as well, and its hint, and after a trip to another process."""
+    """Message, details, hint and notes, and the same after pickling."""
     error = DshubError(
         "no http://u:pw@h/x", details=["in http://h/?k=pw"], hint="ask http://u:pw@h"
     )
-    told = f"{error} {error.hint} {error.__notes__} {pickle.loads(pickle.dumps(error))}"
-    assert "pw" not in told
+    message = f"{error} {error.hint} {error.__notes__} {pickle.loads(pickle.dumps(error))}"
+    assert "pw" not in message
     assert str(pickle.loads(pickle.dumps(error))) == "no http://…@h/x\n  in http://h/?k=…"
     transport = TransportError(url="s3://k:sec ret@b", reason="bucket 'k:sec ret@b' is no name")
     assert "ret" not in f"{transport} {transport.reason}"
@@ -66,15 +66,15 @@ def test_every_error_hides_secrets() -> None:
     assert "sec" not in str(store)
 
 
-def test_a_quoted_secret_is_found_without_its_address() -> None:
-    """Backends say what they were given, in part and decoded."""
+def test_quoted_secret_is_hidden_without_its_address() -> None:
+    """Backends quote addresses in part, or decoded."""
     address = "s3://key:a%2Fsecret@bucket?sig=signed"
     text = "no bucket 'key:a%2Fsecret@bucket', with a/secret, a%2Fsecret or signed"
     assert without_secrets(text, address) == "no bucket '…@bucket', with …, … or …"
 
 
-def test_traceback_of_a_cause_shows_no_secret() -> None:
-    """An error is raised from another only where that says nothing of it."""
+def test_cause_that_shows_a_secret_is_dropped() -> None:
+    """An error is not raised from one whose traceback would show a secret."""
     plain, leaking = OSError("refused"), ValueError("no URL: user:pass@h")
     assert cause(plain, "http://user:pass@h") is plain
     assert cause(leaking, "http://user:pass@h") is None
@@ -84,30 +84,30 @@ def test_traceback_of_a_cause_shows_no_secret() -> None:
 
 
 def test_settings_show_no_password() -> None:
-    """They are shown by notebooks and debuggers."""
+    """Notebooks and debuggers show their `repr`."""
     settings = Settings.read(environment={}, mirrors=["http://u:pw@h/?k=pw", "/mnt/stick"])
     assert "pw" not in repr(settings)
     assert "/mnt/stick" in repr(settings)
     assert settings.mirrors[0] == "http://u:pw@h/?k=pw"
 
 
-def test_instructions_for_a_person_keep_their_addresses_and_lines() -> None:
-    """A query is part of where to go; each line stands behind the title."""
+def test_manual_instructions_keep_queries_and_lines() -> None:
+    """The user must follow the address; each line is indented below the title."""
     error = ManualStepError(dataset="x", files={"a.tar": "see http://h/?id=1\nerror: then wait"})
     assert str(error).splitlines()[1:] == ["  a.tar: see http://h/?id=1", "    error: then wait"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
-def test_text_from_outside_cannot_fake_a_line_of_an_error(end: str) -> None:
-    """A reason stays on the line of its address, in lists of errors, too."""
+def test_outside_text_cannot_add_lines_to_an_error(end: str) -> None:
+    """A reason stays on one line, in lists of errors too."""
     failed = TransportError(url="http://h/x", reason=f"503 No{end}error: all is lost")
     assert str(failed) == "http://h/x: 503 No error: all is lost"
     assert len(str(FetchError(dataset="x", attempts={f"f{end}g": [failed]})).splitlines()) == 3
     assert len(str(DshubError(f"a{end}b", hint=f"c{end}d")).splitlines()) == 1
 
 
-def test_terminal_commands_are_taken_out() -> None:
-    """Escapes, C0 and C1, and what turns the order of signs around."""
+def test_terminal_commands_are_replaced() -> None:
+    """Escapes, C0 and C1 controls, and characters that reorder text."""
     text = "a\x1b[31mb\x9b2Jc\x07d\u202ee\u2066f\x7f"
     plain = "a�[31mb�2Jc�d�e�f�"
     assert one_line(text) == harmless(text) == str(DshubError(text)) == plain
@@ -115,8 +115,8 @@ def test_terminal_commands_are_taken_out() -> None:
     assert one_line("a\n\tb\u2028c") == "a b c"
 
 
-def test_hostile_text_takes_no_long() -> None:
-    """Work grows with the length only."""
+def test_hostile_text_is_processed_in_linear_time() -> None:
+    """Very long addresses, blanks and queries."""
     began = time.process_time()
     for text in ("://" * 100_000 + "@", " " * 300_000 + "\n" + " " * 300_000, "?" + "&" * 300_000):
         one_line(redacted(text))

@@ -1,4 +1,4 @@
-"""Folder or URL."""
+"""Tell folders and URLs apart."""
 
 from pathlib import Path
 
@@ -20,21 +20,21 @@ from dshub.download.sources import Job, sources
         ("file:/media/stick", "/media/stick"),
     ],
 )
-def test_path_and_file_url_are_on_this_machine(text: str, path: str) -> None:
-    """However they are written."""
+def test_path_and_file_url_are_local(text: str, path: str) -> None:
+    """In any spelling."""
     assert Address(text).is_local
     assert Address(text).path == Path(path)
 
 
 @pytest.mark.parametrize("text", ["https://a.example/x", "s3://bucket", "HTTP://a.example"])
-def test_other_schemes_are_elsewhere(text: str) -> None:
-    """Nothing is asked of them when offline."""
+def test_other_schemes_are_not_local(text: str) -> None:
+    """They are not used offline."""
     assert not Address(text).is_local
     assert Address(text).is_url
 
 
-def test_names_below_every_file_url_are_quoted() -> None:
-    """So that they mean the same file in any spelling of the URL."""
+def test_names_below_a_file_url_are_quoted() -> None:
+    """They mean the same file in any spelling of the URL."""
     resource = Resource(filename="a b", sha256="0" * 64)
     for base, name in [("/m/", "a b"), ("file:/m", "a%20b"), ("FILE:///m", "a%20b")]:
         [_, address] = sources(Job("set", "file", resource), [], base)
@@ -48,5 +48,5 @@ def test_address_is_shown_without_its_password() -> None:
 
 
 def test_file_url_with_one_slash_can_be_a_mirror() -> None:
-    """It is a URL as one with three, not a folder named `file:`."""
+    """It is a URL, not a folder named `file:`."""
     assert Settings.read(environment={"DSHUB_MIRROR": "file:/m"}).mirrors == ("file:/m",)

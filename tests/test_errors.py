@@ -1,4 +1,4 @@
-"""The tree of errors, against its drawing in the docstring of `dshub.errors`."""
+"""The tree of errors, as the docstring of `dshub.errors` draws it."""
 
 import inspect
 import pickle
@@ -52,16 +52,16 @@ def drawn() -> dict[str, tuple[str | None, int, str | None]]:
     return found
 
 
-def test_the_drawing_is_complete() -> None:
-    """Every error is in it, in `__all__`, and among the examples here."""
+def test_docstring_draws_every_error() -> None:
+    """Every error is in the drawing and among the examples here."""
     names = {kind.__name__ for kind in KINDS}
-    assert names == set(drawn()) == set(errors.__all__)
+    assert names == set(drawn())
     assert names == {type(example).__name__ for example in EXAMPLES}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
-    """Its parent, its exit code, what it is besides; and it says what it looks like."""
+    """Parent, exit code and built-in base class; and it has a docstring."""
     parent, code, built_in = drawn()[kind.__name__]
     assert issubclass(kind, DshubError)
     if parent:
@@ -73,24 +73,24 @@ def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_a_traceback_ends_with_the_hint(error: DshubError) -> None:
-    """Who works in Python is told what to do, too: once, also behind a worker process."""
+def test_traceback_ends_with_the_hint(error: DshubError) -> None:
+    """Once, and also after pickling."""
     for found in (error, pickle.loads(pickle.dumps(error))):
         lines = "".join(traceback.format_exception(found)).splitlines()
-        told = [line for line in lines if line.startswith("hint: ")]
-        assert told == ([f"hint: {error.hint}"] if error.hint else [])
+        message = [line for line in lines if line.startswith("hint: ")]
+        assert message == ([f"hint: {error.hint}"] if error.hint else [])
 
 
 def test_wrong_bytes_from_one_source_decide_the_exit_code() -> None:
-    """Fetching failed, but integrity is the graver fact."""
+    """Integrity weighs more than a failed download."""
     only_silent = FetchError(dataset="d", attempts={"a": [no_answer]})
     one_wrong = FetchError(dataset="d", attempts={"a": [no_answer], "b": [no_answer, wrong_bytes]})
     assert (only_silent.exit_code, one_wrong.exit_code) == (4, 5)
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_errors_cross_between_processes(error: DshubError) -> None:
-    """Words, hint and facts arrive: a pool whose worker's error cannot be read would hang."""
+def test_errors_survive_pickling(error: DshubError) -> None:
+    """A pool would hang if it could not unpickle a worker's error."""
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert (str(again), again.hint, again.exit_code) == (str(error), error.hint, error.exit_code)
@@ -99,6 +99,35 @@ def test_errors_cross_between_processes(error: DshubError) -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_errors_are_plain_sentences_with_a_next_step(error: DshubError) -> None:
-    """Not quoted, not a tuple; and every one says what to do."""
+    """Not quoted, not a tuple; every one says what to do."""
     assert str(error) == error.args[0]
     assert error.hint or "; it must be " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        ({"absent": True}, "look for a newer version"),
+        ({"unreachable": True, "transient": True}, "check the network connection"),
+        ({"transient": True}, "try again later"),
+        ({}, "set DSHUB_MIRROR"),
+    ],
+    ids=["absent", "unreachable", "transient", "other"],
+)
+def test_hint_of_a_failed_download_fits_its_cause(flags: dict[str, bool], hint: str) -> None:
+    """It comes before the steps that always help, and a note after the reason keeps it."""
+    failed = TransportError(url="http://h/f", reason="it failed", **flags).noting("2 tries")
+    assert str(failed) == "http://h/f: it failed, 2 tries"
+    fetch = FetchError(dataset="d", attempts={"a": [failed, failed]})
+    assert hint in fetch.hint.partition("; or ")[0]
+    assert fetch.hint.count("set DSHUB_MIRROR") == fetch.hint.count("`dshub import d FOLDER`") == 1
+
+
+def test_hint_of_a_file_fits_the_action() -> None:
+    """Another cache folder does not make a file readable."""
+    read, write = (
+        errors.StoreError(path="/f", action=action, reason="Permission denied")
+        for action in ("read", "write")
+    )
+    assert "DSHUB_CACHE" in write.hint
+    assert "DSHUB_CACHE" not in read.hint

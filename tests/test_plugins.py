@@ -1,4 +1,4 @@
-"""Finding readers, archives, transports, adapters and commands by name."""
+"""Find plug-ins by name."""
 
 import shutil
 import subprocess
@@ -31,7 +31,7 @@ def command():
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A folder for PYTHONPATH with an installed package that brings a reader and a command."""
+    """Return a folder for PYTHONPATH with a package that has a format and a command."""
     root = tmp_path / "site"
     info = root / "outside-1.0.dist-info"
     info.mkdir(parents=True)
@@ -44,8 +44,8 @@ def outside(tmp_path: Path) -> Path:
     return root
 
 
-def test_our_own_plugins_are_found_by_file_name() -> None:
-    """One file is one plug-in; `import` is a command although no module may be called so."""
+def test_built_in_plugins_are_found_by_file_name() -> None:
+    """`import` is a command, although no module can have that name."""
     assert "idx" in plugins.names("formats")
     assert {"gz", "bz2", "xz", "zst", "tar", "zip"} <= set(plugins.names("archives"))
     assert {"numpy", "torch", "tf"} <= set(plugins.names("adapters"))
@@ -55,8 +55,8 @@ def test_our_own_plugins_are_found_by_file_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["idxx", "../idx", "os", "_checked", "", "__init__"])
-def test_no_other_module_can_be_reached_by_name(name: str) -> None:
-    """A name that is no plug-in imports nothing, and the error tells those there are."""
+def test_unknown_name_imports_nothing(name: str) -> None:
+    """The error lists the known names."""
     with pytest.raises(UnknownNameError, match="format") as caught:
         plugins.module("formats", name)
     assert "idx" in caught.value.hint
@@ -65,7 +65,7 @@ def test_no_other_module_can_be_reached_by_name(name: str) -> None:
 
 
 def test_listing_names_imports_no_plugin() -> None:
-    """Knowing which formats there are does not cost NumPy and Arrow."""
+    """Nor NumPy, nor Arrow."""
     code = (
         "import sys; from dshub import plugins; assert 'idx' in plugins.names('formats');"
         "assert not {'numpy', 'pyarrow', 'dshub.formats'} & set(sys.modules)"
@@ -74,10 +74,10 @@ def test_listing_names_imports_no_plugin() -> None:
 
 
 @pytest.mark.parametrize("form", ["folder", "zip file"])
-def test_other_packages_bring_plugins(
+def test_entry_points_add_plugins(
     outside: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    """What an installed package announces is found like our own: readers, and commands too."""
+    """Formats and commands of an installed package are found like built-in ones."""
     place = outside if form == "folder" else shutil.make_archive(str(outside), "zip", outside)
     monkeypatch.setenv("PYTHONPATH", str(place))
     code = (
@@ -92,17 +92,19 @@ def test_other_packages_bring_plugins(
     assert done.stdout == "hello from outside\n"
 
 
-def test_other_packages_bring_registries(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Datasets of an installed package are listed and loaded by name, and none of it is run."""
+def test_entry_points_add_datasets(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets of a package are listed and loaded without importing it."""
     points = POINTS + "\n[dshub.registry]\nours = outside.datasets\ngone = nowhere.at.all\n"
     (outside / "outside-1.0.dist-info" / "entry_points.txt").write_text(points)
     (outside / "outside" / "__init__.py").write_text("raise SystemExit('it was imported')")
     built_in = built_in_root() / "mnist" / "1.0.0.toml"
     text = built_in.read_text("utf-8")
-    for name, told in {"outside/digits": "outside/digits", "mnist": "mnist"}.items():
+    for name, full_name in {"outside/digits": "outside/digits", "mnist": "mnist"}.items():
         path = outside / "outside" / "datasets" / name / "9.0.0.toml"
         path.parent.mkdir(parents=True)
-        changed = text.replace('"1.0.0"', '"9.0.0"').replace('name = "mnist"', f'name = "{told}"')
+        changed = text.replace('"1.0.0"', '"9.0.0"').replace(
+            'name = "mnist"', f'name = "{full_name}"'
+        )
         path.write_text(changed, "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(outside))
     code = (

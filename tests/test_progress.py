@@ -1,4 +1,4 @@
-"""A bar on a real terminal."""
+"""Draw a bar on a terminal."""
 
 import os
 import select
@@ -10,8 +10,8 @@ from dshub.progress import Task, choose
 pytest.importorskip("pty", reason="no pseudo-terminals here")
 
 
-def test_a_terminal_without_a_width_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recorders and containers open terminals of 0 by 0; work there is not silent for that."""
+def test_terminal_without_a_width_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorders and containers open terminals of 0 by 0."""
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = os.openpty()
     with os.fdopen(theirs, "w") as stream, Task(choose("auto", stream), "fetching", 10) as task:

@@ -1,4 +1,4 @@
-"""Where a setting comes from, and what happens to one that cannot be used."""
+"""Parse settings, and find them in their order."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from dshub.errors import SettingsError
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder two levels below a pyproject.toml that sets things."""
+    """Return a folder below a pyproject.toml with settings."""
     (tmp_path / "project" / "src").mkdir(parents=True)
     text = '[tool.dshub]\njobs = 3\ntimeout = 5\ncache = "data"\n'
     (tmp_path / "project" / "pyproject.toml").write_text(text)
@@ -19,7 +19,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_precedence(project: Path, tmp_path: Path) -> None:
-    """Argument before variable before project before user before default."""
+    """Argument, variable, project, user, default."""
     config = tmp_path / "home" / "config" / "dshub"
     config.mkdir(parents=True)
     (config / "config.toml").write_text('jobs = 2\nmirrors = "https://user.example"\n')
@@ -32,13 +32,13 @@ def test_precedence(project: Path, tmp_path: Path) -> None:
     assert (found.mirrors, found.timeout) == (("https://user.example",), 5.0)
 
 
-def test_a_folder_in_a_file_is_relative_to_that_file(project: Path) -> None:
-    """A project means its own folder, from wherever it is run."""
+def test_folder_in_a_file_is_relative_to_that_file(project: Path) -> None:
+    """Wherever the program runs."""
     assert Settings.read(environment={}, folder=project).cache == project.parent / "data"
 
 
-def test_lists(tmp_path: Path) -> None:
-    """Folders are separated as in PATH, mirrors by blanks."""
+def test_lists_are_split_at_their_separators(tmp_path: Path) -> None:
+    """Folders as in PATH, mirrors at blanks."""
     folders = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])
     environment = {"DSHUB_SITE_CACHES": folders, "DSHUB_MIRROR": "https://a.example  /mnt/b"}
     found = Settings.read(environment=environment)
@@ -46,8 +46,8 @@ def test_lists(tmp_path: Path) -> None:
     assert found.mirrors == ("https://a.example", "/mnt/b")
 
 
-def test_a_mirror_with_blanks_in_its_name(tmp_path: Path) -> None:
-    """A single folder may have blanks in its name; of several, such a one stands in quotes."""
+def test_mirror_can_have_blanks_in_its_name(tmp_path: Path) -> None:
+    """A single folder as it is; one of several in quotes."""
     stick = tmp_path / "My Stick of o'brien"
     stick.mkdir()
     one = Settings.read(environment={"DSHUB_MIRROR": str(stick)})
@@ -61,8 +61,8 @@ def test_a_mirror_with_blanks_in_its_name(tmp_path: Path) -> None:
     )
 
 
-def test_a_project_names_a_mirror_with_blanks(tmp_path: Path) -> None:
-    """In a file, such a folder is relative to the file, as a text and in a list."""
+def test_mirror_with_blanks_in_a_file(tmp_path: Path) -> None:
+    """Relative to the file, as text and in a list."""
     (tmp_path / "my disk").mkdir()
     for value in ('"my disk"', '["my disk"]'):
         (tmp_path / "pyproject.toml").write_text(f"[tool.dshub]\nmirrors = {value}\n")
@@ -70,8 +70,8 @@ def test_a_project_names_a_mirror_with_blanks(tmp_path: Path) -> None:
         assert found.mirrors == (str(tmp_path / "my disk"),)
 
 
-def test_items_that_hold_what_separates_items(tmp_path: Path) -> None:
-    """They stand in quotes in every list, folders and names of datasets alike."""
+def test_quoted_items_can_contain_separators(tmp_path: Path) -> None:
+    """In lists of folders and of datasets."""
     odd = tmp_path / f"a{os.pathsep}b"
     for name in ("site_caches", "registry", "mirror_keys"):
         value = f'"{odd}"{os.pathsep}{tmp_path / "c d"}'
@@ -104,8 +104,8 @@ def test_items_that_hold_what_separates_items(tmp_path: Path) -> None:
         ("DSHUB_CACHE", " "),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
-    """The error names the variable and its value."""
+def test_invalid_value_is_rejected(name: str, value: str) -> None:
+    """The error names the variable and the value."""
     with pytest.raises(SettingsError) as caught:
         Settings.read(environment={name: value})
     assert name in str(caught.value)
@@ -113,8 +113,8 @@ def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_an_unknown_setting_in_a_file_is_an_error(tmp_path: Path) -> None:
-    """A misspelt setting is not ignored."""
+def test_unknown_setting_in_a_file_is_rejected(tmp_path: Path) -> None:
+    """So is a file that is not TOML."""
     (tmp_path / "pyproject.toml").write_text("[tool.dshub]\njosb = 3\n")
     with pytest.raises(SettingsError, match="josb"):
         Settings.read(environment={}, folder=tmp_path)
@@ -125,12 +125,14 @@ def test_an_unknown_setting_in_a_file_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False), ("", False)])
 def test_offline_is_a_switch(value: str, *, expected: bool) -> None:
-    """1 and 0 say what they mean, and an empty variable is unset."""
+    """An empty variable counts as 0."""
     assert Settings.read(environment={"DSHUB_OFFLINE": value}).offline is expected
 
 
-def test_a_working_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings can still be read."""
+def test_settings_can_be_read_in_a_removed_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The working folder need not exist."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -142,7 +144,7 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.M
     ("text", "seconds"), [("20", 20), ("1.5", 1.5), ("45s", 45), ("2 min", 120)]
 )
 def test_timeout_is_in_seconds_unless_it_has_a_unit(text: str, seconds: float) -> None:
-    """As `DSHUB_TIMEOUT=20` in other programs, and as spans are written elsewhere."""
+    """Unlike other spans, which need a unit."""
     assert Settings.read(environment={"DSHUB_TIMEOUT": text}).timeout == seconds
 
 
@@ -157,17 +159,15 @@ def test_timeout_is_in_seconds_unless_it_has_a_unit(text: str, seconds: float) -
         "https://host:port",
     ],
 )
-def test_an_address_that_cannot_be_says_how_to_write_it(mirror: str, tmp_path: Path) -> None:
-    """It is refused at once, rather than taken for a folder that is not there."""
+def test_malformed_address_is_rejected(mirror: str, tmp_path: Path) -> None:
+    """At once, instead of being taken for a missing folder; the error says how to escape."""
     with pytest.raises(SettingsError, match="%40 %3A %2F") as caught:
         Settings.read(environment={"DSHUB_MIRROR": mirror}, folder=tmp_path)
     assert "pass" not in str(caught.value).partition("must be")[0]
 
 
-def test_folders_and_addresses_with_signs_are_mirrors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An `@` can be in a path, in a password in its escaped form, and in a folder that is there."""
+def test_mirrors_can_contain_an_at_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a path, escaped in a password, and in an existing folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "me:too@work").mkdir()
     mirrors = ("https://u:p%40%2Fw@host:8000/", "/mnt/me@stick", "s3://key:sec/ret@bucket")
@@ -176,7 +176,7 @@ def test_folders_and_addresses_with_signs_are_mirrors(
 
 
 @pytest.mark.parametrize("name", ["cache", "registry", "site_caches", "mirror_keys", "lock"])
-def test_an_address_is_no_folder(name: str, tmp_path: Path) -> None:
-    """A list of folders is not cut at its colon."""
+def test_address_in_place_of_a_folder_is_rejected(name: str, tmp_path: Path) -> None:
+    """It is not cut at its colon."""
     with pytest.raises(SettingsError, match=f"{name} is 'http://…@host/x'"):
         Settings.read(environment={}, folder=tmp_path, **{name: "http://u:pw@host/x"})

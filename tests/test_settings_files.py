@@ -1,4 +1,4 @@
-"""Settings that lie in files: whose folder they mean, and what is wrong with them."""
+"""Read settings from files."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ mirrors = ["../mirror", "~/stick", "https://mirror.example/sets"]
 def test_folders_are_relative_to_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
 ) -> None:
-    """Wherever a command is run, a file of settings means the same folders."""
+    """Wherever the program runs."""
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_text(text)
@@ -43,10 +43,10 @@ def test_folders_are_relative_to_the_file(
     assert found.mirrors[2] == "https://mirror.example/sets"
 
 
-def test_folders_of_variables_are_relative_to_where_one_is(
+def test_folders_in_variables_are_relative_to_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in any other command; and later changes of the folder do not move them."""
+    """Changing the folder later does not move them."""
     monkeypatch.chdir(tmp_path)
     found = Settings.read(environment={"DSHUB_CACHE": "here", "DSHUB_MIRROR": "stick ~/m"})
     assert found.cache == tmp_path / "here"
@@ -56,14 +56,14 @@ def test_folders_of_variables_are_relative_to_where_one_is(
 @pytest.mark.parametrize(
     "text", ["[tool.dshub]\njobs = 3", "[tool]\ndshub.jobs = 3", '["tool" . "dshub"]\njobs = 3']
 )
-def test_every_spelling_of_the_table_counts(tmp_path: Path, text: str) -> None:
-    """TOML has several ways to write one thing."""
+def test_every_spelling_of_the_table_is_read(tmp_path: Path, text: str) -> None:
+    """TOML has several ways to write one table."""
     (tmp_path / "pyproject.toml").write_text(text)
     assert Settings.read(environment={}, folder=tmp_path).jobs == 3
 
 
-def test_the_nearest_project_counts_alone(tmp_path: Path) -> None:
-    """A project within a project does not inherit."""
+def test_only_the_nearest_project_counts(tmp_path: Path) -> None:
+    """A nested project does not inherit."""
     inner = tmp_path / "inner"
     inner.mkdir()
     (tmp_path / "pyproject.toml").write_text("[tool.dshub]\njobs = 3")
@@ -72,7 +72,7 @@ def test_the_nearest_project_counts_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"tool = 3  # no dshub", "tool"),
         (b"[tool]\ndshub = 3", "dshub"),
@@ -91,24 +91,24 @@ def test_the_nearest_project_counts_alone(tmp_path: Path) -> None:
     ],
     ids=lambda value: repr(value[:40]),
 )
-def test_a_fault_names_the_file_and_the_setting(tmp_path: Path, content: bytes, told: str) -> None:
-    """Whatever lies in the file, the error is ours."""
+def test_error_names_the_file_and_the_setting(tmp_path: Path, content: bytes, message: str) -> None:
+    """Whatever the file contains, the error is a SettingsError."""
     path = tmp_path / "pyproject.toml"
     path.write_bytes(content)
-    with pytest.raises(SettingsError, match=told) as caught:
+    with pytest.raises(SettingsError, match=message) as caught:
         Settings.read(environment={}, folder=tmp_path)
     assert str(path) in str(caught.value)
 
 
-def test_an_argument_that_is_no_setting_is_named(tmp_path: Path) -> None:
-    """A misspelt argument lists those there are."""
+def test_unknown_argument_is_rejected(tmp_path: Path) -> None:
+    """The error lists the settings."""
     with pytest.raises(SettingsError, match="timeout") as caught:
         Settings.read(environment={}, folder=tmp_path, time_out=3)
     assert caught.value.name == "time_out"
 
 
 def test_nothing_is_read_at_import(tmp_path: Path) -> None:
-    """Settings that cannot be used trouble nobody who does not use them."""
+    """Invalid settings do not break an import."""
     (tmp_path / "pyproject.toml").write_text("[tool.dshub")
     code = (
         "import os; os.environ['DSHUB_JOBS'] = 'many'; import dshub;"
@@ -117,8 +117,8 @@ def test_nothing_is_read_at_import(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
-def test_what_a_project_uses_and_its_lock(tmp_path: Path) -> None:
-    """Paths of manifests, and the lock, are the project's own from any of its folders."""
+def test_datasets_and_lock_of_a_project(tmp_path: Path) -> None:
+    """Paths are relative to the project, from any of its folders."""
     folder = tmp_path / "project" / "src"
     folder.mkdir(parents=True)
     text = '[tool.dshub]\ndatasets = ["mnist", "glue", "data/1.0.0.toml"]\n'
@@ -133,6 +133,6 @@ def test_what_a_project_uses_and_its_lock(tmp_path: Path) -> None:
     assert (found.lock, found.datasets) == (tmp_path / "other.lock", ("iris", "wine"))
 
 
-def test_without_a_project_the_lock_is_in_the_working_folder(tmp_path: Path) -> None:
-    """A folder with a lock and no pyproject.toml is a project too."""
+def test_lock_is_in_the_working_folder_without_a_project(tmp_path: Path) -> None:
+    """No pyproject.toml is needed."""
     assert Settings.read(environment={}, folder=tmp_path).lock == tmp_path / "dshub.lock"

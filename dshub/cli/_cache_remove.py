@@ -9,8 +9,8 @@ from dshub.cache.items import Item, Removal, Removals
 from dshub.cache.usage import Kind
 from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._answer import Answer, answering
+from dshub.hub.cache import KINDS, Cache
 from dshub.hub.hub import Hub
-from dshub.hub.upkeep.cache import KINDS, Cache
 from dshub.progress import size
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Show what would go; remove nothing.")

@@ -38,19 +38,24 @@ def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
         return "it is empty", "the source answers without a file; try again later"
     if _is_page(head):
         return _page(head)
+    if is_lfs_pointer(head):
+        return "it is a Git LFS pointer", "run `git lfs pull` in the repository that it comes from"
     if resource.size is not None and length < resource.size:
-        return "it is cut short", "the source, or a proxy before it, keeps only part of the file"
-    if resource.size is not None and length > resource.size:
-        return "it is longer than the file that was published", ""
-    if _begins_as_named(head, resource.name):
         return (
-            "it looks whole: damaged on the way, or published anew",
-            (
-                "if every source agrees, upstream has changed the file: the dataset needs a new "
-                "version of its manifest"
-            ),
+            "it is cut short",
+            "the source or a proxy sends part of the file only: try again later",
         )
-    return "", ""
+    told = ""
+    if resource.size is not None and length > resource.size:
+        told = "it is longer than the file that was published"
+    elif _begins_as_named(head, resource.name):
+        told = "it looks whole: damaged on the way, or published anew"
+    return told, ""
+
+
+def is_lfs_pointer(head: bytes) -> bool:
+    """True if a file stands for one that `git lfs pull` would bring."""
+    return head.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def _is_page(head: bytes) -> bool:
@@ -67,7 +72,7 @@ def _page(head: bytes) -> tuple[str, str]:
     if _LOGIN.search(words):
         return (
             f"it is {named}, to sign in",
-            "this network, or the source, wants a login: open the address in a browser first",
+            "this network or the source asks for a login: open the address in a browser first",
         )
     return f"it is {named}", "open the address in a browser to see what the source says"
 

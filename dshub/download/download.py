@@ -243,16 +243,15 @@ class Download:
             self.session.unreachable[host(error.url)] = error.reason
             self.session.tell(f"{host(error.url)}: {error.reason}; not asked again")
         if asked > LONGEST_WAIT:
-            reason = f"{error.reason}, it asks to wait {asked:,.0f} s"
-            error = TransportError(url=error.url, reason=reason)
+            error = error.noting(f"it asks to wait {asked:,.0f} s")
         elif error.transient and fruitless > 1:
-            error = TransportError(url=error.url, reason=f"{error.reason}, {fruitless} tries")
+            error = error.noting(f"{fruitless} tries")
         raise error
 
     def _check_reachable(self, url: str) -> None:
         told = self.session.unreachable.get(host(url))
         if told is not None:
-            raise TransportError(url=url, reason=told)
+            raise TransportError(url=url, reason=told, unreachable=True)
 
     def _receive(self, url: str, pace: Pace | None) -> bool:
         """One answer of one source; returns whether the source has no more to give."""

@@ -1,15 +1,14 @@
 """The functions of the package: one-liners over a default hub.
 
-It is made on first use from the environment, and anew when that has changed.
+The hub is made from the environment on first use, and again whenever that has changed.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, overload
 
 from dshub.catalog import phrasebook
 from dshub.catalog.manifest import Manifest
-from dshub.hub.hub import Hub
+from dshub.hub.hub import Columns, Hub
 from dshub.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,17 +27,16 @@ def _hub_of(settings: Settings) -> Hub:
 
 
 def _hub() -> Hub:
-    """The hub of this process's environment, made anew when that has changed."""
     return _hub_of(Settings.read())
 
 
 def names() -> list[str]:
-    """Every dataset that can be named, sorted; see `Hub.names`."""
+    """Return all known datasets, sorted; see `Hub.names`."""
     return _hub().names()
 
 
 def info(name: str) -> Manifest:
-    """What is known of a dataset: columns, splits, licence, files; see `Hub.info`.
+    """Return the manifest of a dataset: columns, splits, license, files; see `Hub.info`.
 
     Raises:
         UnknownNameError: there is no such dataset or version.
@@ -47,11 +45,11 @@ def info(name: str) -> Manifest:
 
 
 def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
-    """Get datasets or families onto this machine, verified; see `Hub.fetch` for more.
+    """Download and verify datasets or families, and prepare their tables; see `Hub.fetch`.
 
     Args:
         *names: `"mnist"`, `"mnist@1.0.0"`, or `"emnist"` for all members of a family.
-        prepare: make the tables too, so that `load` is instant afterwards.
+        prepare: make tables, so that `load` is instant afterwards.
 
     Returns:
         Every file, and where it came from.
@@ -61,29 +59,21 @@ def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
 
 @overload
 def load(
-    name: str,
-    split: str,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
+    name: str, split: str, *, columns: Columns | None = None, synthetic: int | None = None
 ) -> "Dataset": ...
 @overload
 def load(
-    name: str,
-    split: None = None,
-    *,
-    columns: Sequence[str] | None = None,
-    synthetic: int | None = None,
+    name: str, split: None = None, *, columns: Columns | None = None, synthetic: int | None = None
 ) -> "Splits": ...
 @phrasebook.foreign(phrasebook.LOAD)
 def load(
     name: str,
     split: str | None = None,
     *,
-    columns: Sequence[str] | None = None,
+    columns: Columns | None = None,
     synthetic: int | None = None,
 ) -> "Dataset | Splits":
-    """A split of a dataset, ready to use: what is missing is fetched, verified and prepared first.
+    """Load a split of a dataset; downloads, verifies and prepares it first if necessary.
 
     ::
 
@@ -93,16 +83,16 @@ def load(
         load("hf:owner/name", split="train")     # from the Hugging Face hub
 
     Args:
-        name: dataset, `name@version`, or the path of a manifest; `dshub.names()` gives all.
-        split: which rows; None gives all splits as a read-only mapping.
+        name: dataset, `name@version`, or the path of a manifest; `dshub.names()` lists all.
+        split: a split expression; None returns all splits as a read-only mapping.
         columns: only these.
-        synthetic: rows per split of a stand-in to load instead, made without the data.
+        synthetic: rows per split of synthetic data to load instead, made without the data.
 
     Returns:
-        A `Dataset`, or a mapping of them where `split` is None.
+        A `Dataset`, or a mapping of them if `split` is None.
 
     Raises:
-        DshubError: it cannot be had; says why, and what to do. See `Hub.load` for the kinds.
+        DshubError: it cannot be loaded; says why and what to do. See `Hub.load` for the kinds.
     """
     if split is None:
         return _hub().load(name, columns=columns, synthetic=synthetic)
@@ -110,10 +100,10 @@ def load(
 
 
 def load_data(name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
-    """`(x_train, y_train), (x_test, y_test)`, as arrays in memory; see `Hub.load_data`.
+    """Load `(x_train, y_train), (x_test, y_test)` as arrays in memory; see `Hub.load_data`.
 
     Args:
         name: a dataset with the splits `train` and `test`.
-        synthetic: rows per split of a stand-in to load instead, made without the data.
+        synthetic: rows per split of synthetic data to load instead, made without the data.
     """
     return _hub().load_data(name, synthetic=synthetic)

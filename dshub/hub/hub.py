@@ -1,7 +1,7 @@
-"""`Hub`: settings, a registry and a store, and everything that can be asked of them.
+"""`Hub`: settings, a registry and a cache, and everything to do with them.
 
-What is heavy is imported by the method that needs it, so that listing and fetching load neither
-NumPy nor Arrow.
+Methods import heavy modules themselves, so that listing and downloading load neither NumPy nor
+Arrow.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ from dshub.progress import Progress, choose
 from dshub.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
 
@@ -31,28 +31,27 @@ if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
     from dshub.datasets.splits import Splits
     from dshub.download.fetcher import Fetched, Fetcher
+    from dshub.hub.cache import Cache
     from dshub.hub.plan import Plan
     from dshub.hub.run import Outcome
-    from dshub.hub.upkeep.cache import Cache
     from dshub.hub.verification import Finding
     from dshub.importing.datasets import ImportReport
     from dshub.importing.files import Keep
 
     Arrays = tuple[np.ndarray, np.ndarray]
 
+Columns = Sequence[str]
 
 _LOAD = "`load` the dataset, choose columns and use `batches`"
 
 
 class Hub:
-    """One place to get datasets from and keep them in.
+    """A place to get datasets from and keep them in.
 
     Args:
-        settings: read from the environment where not given.
-        registry: the datasets that can be named; the built-in ones and those of
-            `settings.registry` where not given.
-        progress: what is told how far long work has come; drawn as `settings.progress` says
-            where not given.
+        settings: by default read from the environment.
+        registry: the known datasets; by default the built-in ones and those of the settings.
+        progress: takes the progress of long work; by default drawn as `settings.progress` says.
     """
 
     def __init__(
@@ -78,24 +77,20 @@ class Hub:
 
     @cached_property
     def cache(self) -> "Cache":
-        """What the store keeps: whose it is, and removing it; see `dshub.hub.upkeep`."""
-        from dshub.hub.upkeep.cache import Cache
+        """Inspects the cache, and removes things from it."""
+        from dshub.hub.cache import Cache
 
         return Cache(self.store, self.registry.at_hand(), progress=self.progress)
 
     def fetcher(
-        self,
-        *,
-        source: str | None = None,
-        store: "Store | None" = None,
-        limit: int | None = None,
+        self, *, source: str | None = None, store: "Store | None" = None, limit: int | None = None
     ) -> "Fetcher":
-        """A fetcher with the hub's settings.
+        """Make a fetcher with the hub's settings.
 
         Args:
-            source: replaces every other source.
-            store: where files go; the hub's where None.
-            limit: bytes a second of everything together, at most.
+            source: replaces all other sources.
+            store: where files go; by default the hub's cache.
+            limit: bytes per second, over all connections.
         """
         from dshub.download.fetcher import Fetcher
 
@@ -115,7 +110,7 @@ class Hub:
 
         Args:
             manifest: the dataset.
-            layer: another read-only cache to look for files and tables in.
+            layer: another read-only cache to look in for files and tables.
 
         Raises:
             DshubError: see `run`.
@@ -126,7 +121,7 @@ class Hub:
         return {split: folder for (_, split), folder in outcome.tables.items()}
 
     def names(self) -> list[str]:
-        """Every dataset that can be named, sorted."""
+        """Return all known datasets, sorted."""
         return self.registry.names()
 
     def resolve(
@@ -136,18 +131,17 @@ class Hub:
         splits: Sequence[str] | None = None,
         as_published: bool = False,
     ) -> Request:
-        """The manifests that names mean; nothing below this looks a name up again.
+        """Look up the manifests of some names; nothing below this looks up a name again.
 
         Args:
             names: datasets, `name@version`, families, or paths of manifests.
-            splits: of each dataset these alone; all where None.
-            as_published: what the registry has, whatever `dshub.lock` pins and whether settings
-                ask for stand-ins.
+            splits: only these of each dataset.
+            as_published: ignore `dshub.lock` and the setting for synthetic data.
 
         Raises:
             UnknownNameError: there is no such dataset, version or split.
             ManifestError: a manifest has faults.
-            LockError: `dshub.lock` pins something else.
+            LockError: a dataset differs from what `dshub.lock` pins.
         """
         names = [names] if isinstance(names, str) else list(names)
         find = self.registry.manifest if as_published else self._manifest
@@ -156,7 +150,7 @@ class Hub:
         )
 
     def info(self, name: str) -> "Manifest":
-        """The manifest of a dataset, or of its stand-in where settings ask for those.
+        """Return the manifest of a dataset, or of its synthetic data if the settings ask for it.
 
         Raises:
             UnknownNameError: there is no such dataset or version.
@@ -165,18 +159,18 @@ class Hub:
         return self._manifest(name)
 
     def _manifest(self, name: str, synthetic: int | None = None) -> "Manifest":
-        """The manifest of a name, or of its stand-in; 0 rows of that mean the data."""
+        """Return the manifest of a name; with `synthetic` rows, of synthetic data."""
         rows = self.settings.synthetic if synthetic is None else synthetic
-        manifest = self._pinned(name)
+        manifest = self._pinned(name, self.registry)
         if not rows or manifest.synthetic:
             return manifest
         from dshub.synthetic.synthesize import synthesize
 
         return synthesize(manifest, self.store, rows=rows)
 
-    def _pinned(self, name: str, registry: Registry | None = None) -> "Manifest":
-        """The manifest of a name, in the version that `dshub.lock` pins, where there is one."""
-        registry, lock = registry or self.registry, self.settings.lock
+    def _pinned(self, name: str, registry: Registry) -> "Manifest":
+        """Return the manifest of a name, in the version that `dshub.lock` pins if any."""
+        lock = self.settings.lock
         if lock is not None and lock.exists():
             from dshub.hub.lockfile import read
 
@@ -184,15 +178,15 @@ class Hub:
         return registry.manifest(name)
 
     def plan(self, request: Request, *, files: bool = True, tables: bool = True) -> "Plan":
-        """What `run` would do for a request; touches no network. See `dshub.hub.plan.Plan`.
+        """Plan what `run` will do for a request, without touching the network.
 
         Args:
-            request: of `resolve`.
-            files: have every upstream file, also of splits whose tables are ready.
-            tables: make the tables, so that `load` is instant afterwards.
+            request: from `resolve`.
+            files: download every upstream file, even of splits whose tables are ready.
+            tables: make tables, so that `load` is instant afterwards.
 
         Raises:
-            UnknownNameError, ManifestError: a reader is unknown or refuses its options.
+            UnknownNameError, ManifestError: a reader is unknown or rejects its options.
         """
         from dshub.hub.plan import make_plan
 
@@ -200,17 +194,17 @@ class Hub:
         return make_plan(request, self.fetcher(), files=files, tables=tables, accept=accept)
 
     def run(self, plan: "Plan", *, source: str | None = None) -> "Outcome":
-        """Fetch and prepare what a plan says.
+        """Download and prepare everything in a plan.
 
         Args:
-            plan: of `plan`.
+            plan: from `plan`.
             source: a mirror, or a folder with files under their upstream names, that replaces
-                every other source.
+                all other sources.
 
         Raises:
-            TermsError: a dataset has terms that have to be accepted first.
-            FetchError: some files have no working source (`OfflineError`, `ManualStepError` and
-                exit code 5 for wrong bytes are kinds of it); the others are kept.
+            TermsError: the terms of a dataset must be accepted first.
+            FetchError: some files have no working source; the others are cached. `OfflineError`
+                and `ManualStepError` are subclasses; the exit code is 5 for wrong bytes.
             StoreError: the cache cannot be written, or is full.
             ReadError, UnsafeArchiveError, SchemaError: rows do not fit the manifest.
         """
@@ -223,20 +217,20 @@ class Hub:
     def fetch(
         self, *names: str, prepare: bool = True, source: str | None = None
     ) -> "list[Fetched]":
-        """Get every file of some datasets or families, verified, and prepare their tables.
+        """Download and verify every file of some datasets or families, and prepare their tables.
 
         Args:
             *names: datasets, `name@version`, or families.
-            prepare: make the tables too, so that `load` is instant afterwards.
-            source: as in `run`.
+            prepare: make tables, so that `load` is instant afterwards.
+            source: see `run`.
 
         Returns:
             Every file, and where it came from.
 
         Raises:
-            UnknownNameError: a name is unknown; nothing was fetched.
-            LockError: `dshub.lock` pins something else.
-            and what `run` raises.
+            UnknownNameError: a name is unknown; nothing was downloaded.
+            LockError: a dataset differs from what `dshub.lock` pins.
+            and the errors of `run`.
         """
         plan = self.plan(self.resolve(names), tables=prepare)
         return list(self.run(plan, source=source).fetched)
@@ -246,10 +240,10 @@ class Hub:
 
         Args:
             *names: datasets, `name@version`, or families.
-            splits: of each dataset these alone; all where None.
+            splits: only these of each dataset.
 
         Raises:
-            what `fetch` raises.
+            the errors of `fetch`.
         """
         plan = self.plan(self.resolve(names, splits=splits), files=False)
         return list(self.run(plan).tables.values())
@@ -257,15 +251,15 @@ class Hub:
     def import_files(
         self, name: str, paths: Sequence[Path], *, keep: "Keep" = "auto"
     ) -> "list[ImportReport]":
-        """Take a dataset or family from folders and files that are here already.
+        """Import a dataset or family from local folders and files, which are only read.
 
-        Files are recognised by their checksums, other layouts by their structure; see
-        `dshub.importing.datasets.import_dataset`. Yours are only read.
+        Files are recognized by checksum, other layouts by structure; see
+        `dshub.importing.datasets.import_dataset`.
 
         Args:
             name: dataset or family.
-            paths: files, and folders to look through.
-            keep: `copy`, `link` or `reference`, or `auto` for what is safe and takes least space.
+            paths: files, and folders to search.
+            keep: `copy`, `link`, `reference`, or `auto` for the safe one that takes least space.
 
         Returns:
             What was found of each dataset, and what is missing.
@@ -278,19 +272,14 @@ class Hub:
         ]
 
     def verify(self, name: str) -> "Iterator[Finding]":
-        """Read every byte kept of a dataset again; see `dshub.hub.verification`."""
+        """Read every cached byte of a dataset again; see `dshub.hub.verification`."""
         from dshub.hub.verification import verify
 
         return verify(self.info(name), self.store)
 
     @overload
     def load(
-        self,
-        name: str,
-        split: str,
-        *,
-        columns: Sequence[str] | None = None,
-        synthetic: int | None = None,
+        self, name: str, split: str, *, columns: Columns | None = None, synthetic: int | None = None
     ) -> "Dataset": ...
     @overload
     def load(
@@ -298,7 +287,7 @@ class Hub:
         name: str,
         split: None = None,
         *,
-        columns: Sequence[str] | None = None,
+        columns: Columns | None = None,
         synthetic: int | None = None,
     ) -> "Splits": ...
     @phrasebook.foreign(phrasebook.LOAD)
@@ -307,55 +296,55 @@ class Hub:
         name: str,
         split: str | None = None,
         *,
-        columns: Sequence[str] | None = None,
+        columns: Columns | None = None,
         synthetic: int | None = None,
     ) -> "Dataset | Splits":
-        """A split of a dataset, ready to use; fetched and prepared first where it is not yet.
+        """Load a split of a dataset; downloads and prepares it first if necessary.
 
-        A prepared split opens in milliseconds, through the memory map, with no connection made.
+        A prepared split opens in milliseconds, as a memory map, without any connection.
 
         Args:
-            name: `mnist`, `mnist@1.0.0`, or the path of a manifest file; or `hf:owner/name` or
-                `hf:owner/name/config` for one of Hugging Face's hub, which is fetched and
-                prepared by the package `datasets` in its own cache.
-            split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None gives all splits
-                as a read-only mapping, each opened when it is looked up.
+            name: `mnist`, `mnist@1.0.0`, or the path of a manifest; or `hf:owner/name` or
+                `hf:owner/name/config` for a dataset of the Hugging Face hub, which the package
+                `datasets` downloads and prepares in its own cache.
+            split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None returns all splits
+                as a read-only mapping, each opened on first use.
             columns: only these.
-            synthetic: rows per split of a stand-in to load instead, made from the manifest
-                alone: for tests, and for work without the data. 0 asks for the data whatever
-                the settings say.
+            synthetic: rows per split of synthetic data to load instead, made from the manifest
+                alone, for tests and for work without the data. 0 loads the data whatever the
+                settings say.
 
         Raises:
-            UnknownNameError, SplitError: no such dataset, split or column; nothing was fetched.
-            ArgumentError: `synthetic` is no number of rows.
-            and what `fetch` raises, where something is missing.
+            UnknownNameError, SplitError: no such dataset, split or column; nothing was downloaded.
+            ArgumentError: `synthetic` is not a number of rows.
+            and the errors of `fetch`, if something is missing.
         """
         if not isinstance(name, str):
             raise ArgumentError(name="name", value=name, expected="a text such as 'mnist'")
         if synthetic is not None:
             whole("synthetic", synthetic, least=0)
         rows = self.settings.synthetic if synthetic is None else synthetic
+        columns = [columns] if isinstance(columns, str) else columns
         if name.startswith("hf:"):
             return self._load_from_hub(name, split, columns, synthetic=rows)
-        manifest = self._meant(name, split, rows or 0)
-        columns = [columns] if isinstance(columns, str) else columns
+        manifest = self._find_manifest(name, split, rows or 0)
         for column in columns or ():
             if column not in manifest.features:
                 from dshub.datasets.selection import unknown_column
 
                 raise unknown_column(column, manifest.features, manifest)
-        if split is None:
-            from dshub.datasets.splits import Splits
+        if split is not None:
+            return self._open(manifest, split, columns)
+        from dshub.datasets.splits import Splits
 
-            counts = {name: item.rows for name, item in manifest.splits.items()}
-            opened = partial(self._open, manifest, columns=columns)
-            return Splits(manifest.identifier, counts, opened, manifest)
-        return self._open(manifest, split, columns)
+        counts = {name: item.rows for name, item in manifest.splits.items()}
+        opener = partial(self._open, manifest, columns=columns)
+        return Splits(manifest.identifier, counts, opener, manifest)
 
-    def _meant(self, name: str, split: str | None, synthetic: int) -> "Manifest":
-        """The manifest to load; says so where `split` is the member of a family, `load(a, b)`."""
+    def _find_manifest(self, name: str, split: str | None, synthetic: int) -> "Manifest":
+        """Return the manifest to load; explains `load(family, member)`."""
         try:
-            ready = None if synthetic else self._ready(name, split)
+            ready = None if synthetic else self._find_ready(name, split)
             return ready or self._manifest(name, synthetic)
         except UnknownNameError as error:
             member = f"{name}/{split}"
@@ -363,48 +352,40 @@ class Hub:
                 raise UnknownNameError(kind=error.kind, name=name, close=[member]) from None
             raise
 
+    def _find_ready(self, name: str, split: str | None) -> "Manifest | None":
+        """Return the manifest of prepared splits without asking a mirror, if there is one."""
+        registry = self.registry.at_hand()
+        if registry is self.registry:
+            return None
+        try:
+            manifest = self._pinned(name, registry)
+            parts = [part.split for part in parse_split(split)] if split else [*manifest.splits]
+        except DshubError:  # raised again by the full lookup
+            return None
+        known = all(part in manifest.splits for part in parts)
+        return manifest if known and self._find_tables(manifest, parts) else None
+
     def _load_from_hub(
-        self,
-        name: str,
-        split: str | None,
-        columns: Sequence[str] | None,
-        *,
-        synthetic: int | None,
+        self, name: str, split: str | None, columns: Columns | None, *, synthetic: int | None
     ) -> "Dataset | Splits":
         if synthetic:
             raise DshubError(
-                f"no stand-in can be made for {name}",
-                hint="stand-ins are made from manifests; synthetic=0 asks for the data",
+                f"there is no synthetic data for {name}",
+                hint="synthetic data is made from manifests; synthetic=0 loads the data",
             )
         from dshub.datasets.hub_names import HubSplits
         from dshub.datasets.splits import Splits
 
         splits = HubSplits(name, offline=self.settings.offline)
 
-        def opened(expression: str) -> "Dataset":
-            found = splits.open(expression)
-            return found if columns is None else found.columns(columns)
+        def opener(expression: str) -> "Dataset":
+            dataset = splits.open(expression)
+            return dataset if columns is None else dataset.columns(columns)
 
-        return Splits(name, splits.rows, opened) if split is None else opened(split)
+        return Splits(name, splits.rows, opener) if split is None else opener(split)
 
-    def _ready(self, name: str, split: str | None) -> "Manifest | None":
-        """The manifest of a mirror's dataset whose tables are here: then no mirror is asked."""
-        registry = self.registry.at_hand()
-        if registry is self.registry:
-            return None
-        from dshub.tables.recipe import find
-
-        try:
-            manifest = self._pinned(name, registry)
-            parts = [part.split for part in parse_split(split)] if split else manifest.splits
-        except DshubError:  # said below, in full
-            return None
-        there = [part in manifest.splits and find(manifest, part, self.store) for part in parts]
-        return manifest if all(there) else None
-
-    def _open(
-        self, manifest: "Manifest", expression: str, columns: Sequence[str] | None
-    ) -> "Dataset":
+    def _open(self, manifest: "Manifest", expression: str, columns: Columns | None) -> "Dataset":
+        """Open a split expression; downloads and prepares missing tables."""
         from dshub.datasets.dataset import Dataset
         from dshub.datasets.splits import together
 
@@ -412,44 +393,45 @@ class Hub:
         for part in parts:
             if part.split not in manifest.splits:
                 raise unknown_split(manifest.name, part.split, manifest.splits)
-        splits = list(dict.fromkeys(part.split for part in parts))
 
-        def opened(folders: "Mapping[str, Path]") -> Dataset:
-            if len(parts) > 1:
-                return together(manifest, parts, folders)
-            whole = Dataset.from_tables(list(folders.values()))
-            rows = parts[0].rows(len(whole))
-            return whole.skip(rows.start).take(len(rows))
-
-        dataset = self._with_tables(manifest, splits, opened)
-        return dataset if columns is None else dataset.columns(columns)
-
-    def _with_tables(
-        self,
-        manifest: "Manifest",
-        splits: Sequence[str],
-        use: "Callable[[Mapping[str, Path]], Dataset]",
-    ) -> "Dataset":
-        """Open the tables of some splits, which are fetched and prepared where they are missing."""
-        from dshub.tables.recipe import find
-
-        ready = {split: find(manifest, split, self.store) for split in splits}
-        folders = {split: folder for split, folder in ready.items() if folder is not None}
-        if len(folders) == len(ready):
-            with suppress(Vanished), self.store.using(folders.values()):
+        def open_tables(folders: "Mapping[str, Path]") -> Dataset:
+            with self.store.using(folders.values()):
                 for folder in folders.values():
                     self.store.touch(folder)
-                return use(folders)
-        outcome = self.run(self.plan(Request.of(manifest, splits), files=False))
-        folders = {split: outcome.tables[manifest.identifier, split] for split in splits}
-        with self.store.using(folders.values()):
-            return use(folders)
+                if len(parts) > 1:
+                    return together(manifest, parts, folders)
+                dataset = Dataset.from_tables(list(folders.values()))
+                rows = parts[0].rows(len(dataset))
+                return dataset.skip(rows.start).take(len(rows))
+
+        splits = list(dict.fromkeys(part.split for part in parts))
+        dataset, folders = None, self._find_tables(manifest, splits)
+        if folders is not None:
+            with suppress(Vanished):
+                dataset = open_tables(folders)
+        if dataset is None:
+            outcome = self.run(self.plan(Request.of(manifest, splits), files=False))
+            dataset = open_tables(
+                {name: outcome.tables[manifest.identifier, name] for name in splits}
+            )
+        return dataset if columns is None else dataset.columns(columns)
+
+    def _find_tables(self, manifest: "Manifest", splits: Sequence[str]) -> "dict[str, Path] | None":
+        """Return the folder of each split's table, or None if one is missing."""
+        from dshub.tables.recipe import find
+
+        folders: dict[str, Path] = {}
+        for split in splits:
+            folder = find(manifest, split, self.store)
+            if folder is None:
+                return None
+            folders[split] = folder
+        return folders
 
     def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
-        """`(x_train, y_train), (x_test, y_test)`, the convention of Keras.
+        """Load `(x_train, y_train), (x_test, y_test)`, as Keras does.
 
-        The columns are the manifest's `supervised` pair; the arrays are in memory and may be
-        written to.
+        The columns are the manifest's `supervised` pair; the arrays are writable copies in memory.
 
         Raises:
             UnknownNameError: the dataset has no split `train` or `test`.
@@ -458,21 +440,21 @@ class Hub:
         import numpy as np
 
         splits = self.load(name, synthetic=synthetic)
-        if splits.manifest is not None:  # what comes from Hugging Face has none, and is there
+        if splits.manifest is not None:  # Hugging Face datasets have none, and need no run
             for split in ("train", "test"):
                 if split not in splits:
                     raise unknown_split(splits.manifest.name, split, splits)
             self.run(self.plan(Request.of(splits.manifest, ["train", "test"]), files=False))
 
         def arrays(split: str) -> "Arrays":
-            found = self.load(name, split, synthetic=synthetic)
-            if found.supervised is None:
-                expected = "a dataset that says which columns (x, y) means"
+            dataset = self.load(name, split, synthetic=synthetic)
+            if dataset.supervised is None:
+                expected = "a dataset whose manifest names the columns (x, y)"
                 raise ArgumentError(name="name", value=name, expected=expected, hint=_LOAD)
             try:
-                x, y = (np.array(found[column]) for column in found.supervised)
+                x, y = (np.array(dataset[column]) for column in dataset.supervised)
             except ValueError as error:  # rows of several shapes
-                expected = f"a dataset of rows of one shape ({error})"
+                expected = f"a dataset with rows of one shape ({error})"
                 raise ArgumentError(
                     name="name", value=name, expected=expected, hint=_LOAD
                 ) from None

@@ -1,7 +1,4 @@
-"""The lock file: what it pins, making it, and comparing it with the registry.
-
-What a lock file says, and what it is compared with.
-"""
+"""The lock file: read it, write it, and compare it with the registry."""
 
 import json
 import os
@@ -10,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -28,28 +24,27 @@ from dshub._validate import (
 )
 from dshub.cache.files import replace_file
 from dshub.cache.owners import own_name
-from dshub.catalog.manifest import Manifest
+from dshub.catalog.manifest import Manifest, Resource, Split
 from dshub.catalog.registry import Registry
 from dshub.errors import LockError, StoreError, UnknownNameError
 from dshub.tables.recipe import recipe
 
-NAME = "dshub.lock"
 SCHEMA = 1
 _HEAD = f"""\
-# Written by `dshub lock`, to be committed. `dshub lock --check` tells whether it still holds.
+# Written by `dshub lock`. Commit this file; `dshub lock --check` compares it with the registry.
 schema = {SCHEMA}
 """
 
-_GONE = (
-    "name the folder or the mirror that has it (DSHUB_REGISTRY, DSHUB_MIRROR), lock another "
-    "version, or take its lines out of the lock"
+_FIND = (
+    "add the folder or the mirror that has it (DSHUB_REGISTRY, DSHUB_MIRROR), lock another "
+    "version, or remove its lines from the lock"
 )
-_ANEW = "put it back as it was, or remove it and name to `dshub lock` what it is to pin"
-_MERGED = "keep one side of the merge, and name to `dshub lock` what the other side had changed"
+_RESTORE = "restore the file, or remove it and run `dshub lock` with the names to pin"
+_MERGE = "keep one side of the merge, and run `dshub lock` with the names that the other changed"
 
 
 class LockedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file of upstream: its name, checksum (`sha256:…`), and bytes where they are known."""
+    """An upstream file: name, checksum (`sha256:…`), and size if known."""
 
     name: Text
     digest: Checksum
@@ -57,24 +52,24 @@ class LockedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LockedSplit(msgspec.Struct, frozen=True, kw_only=True):
-    """A split: its rows, and the `fingerprint` that `load` gives it."""
+    """A split: its rows, and the `fingerprint` of the dataset that `load` returns."""
 
     rows: Count
     fingerprint: Sha256
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A dataset that is pinned.
+    """A pinned dataset.
 
     Attributes:
-        digest: of the manifest, of what decides rows.
-        path: of the manifest's file from the folder of the lock, where it is named by its path.
+        path: the manifest, relative to the folder of the lock, if it is named by its path.
+        digest: checksum over everything in the manifest that decides rows.
     """
 
     name: Name
     version: Version
-    digest: Sha256
     path: PathText | None = None
+    digest: Sha256
     files: dict[Key, LockedFile] = {}
     splits: dict[Key, LockedSplit] = {}
 
@@ -84,64 +79,62 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.name}@{self.version}"
 
     def changes(self, manifest: Manifest) -> list[str]:
-        """What has changed in a manifest since it was locked; empty where nothing has."""
+        """Return what changed in a manifest since it was locked."""
         if manifest.version != self.version:
             return [f"version {self.version} is now {manifest.version}"]
-        rows = {name: f"{item.rows:,} rows" for name, item in self.splits.items()}
-        now = {name: f"{item.rows:,} rows" for name, item in manifest.splits.items()}
-        told = [*_differences("file", _digests(self.files), _digests(files_of(manifest)))]
-        told += _differences("split", rows, now)
-        if told or manifest.digest == self.digest:  # of a lock that a merge mixed, not all agrees
-            return told
-        return ["its columns, or how rows are made of its files"]
+        old = _facts(self.files, self.splits)
+        changes = list(_differences(old, _facts(manifest.resources, manifest.splits)))
+        if changes or manifest.digest == self.digest:  # after a merge, not everything may agree
+            return changes
+        return ["its columns, or how rows are made from its files"]
 
 
 class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
-    """The datasets that a project has pinned, by name."""
+    """The pinned datasets of a project."""
 
     schema: int = SCHEMA
     dataset: tuple[Locked, ...] = ()
 
     def find(self, name: str) -> Locked | None:
-        """The entry of a dataset, or None."""
+        """Return the entry of a dataset, or None."""
         return next((item for item in self.dataset if item.name == name), None)
 
     def with_entries(self, entries: Iterable[Locked]) -> "Lockfile":
-        """The same with some entries new or replaced."""
-        found = {item.name: item for item in (*self.dataset, *entries)}
-        return Lockfile(dataset=tuple(found[name] for name in sorted(found)))
+        """Return a lock with entries added or replaced."""
+        by_name = {item.name: item for item in (*self.dataset, *entries)}
+        return Lockfile(dataset=tuple(by_name[name] for name in sorted(by_name)))
 
     def manifest(self, name: str, registry: Registry, lock: Path) -> Manifest:
-        """The manifest of a name: in the version that is pinned, unless the name has one.
+        """Return the manifest of a name, in the pinned version unless the name has one.
 
         Raises:
-            LockError: what is pinned has changed, or is there no longer.
+            LockError: a pinned manifest has changed or is missing.
             UnknownNameError: there is no such dataset, and none is pinned.
-            ManifestError: as the registry raises it.
+            ManifestError: the manifest has faults.
         """
-        entry = self.find(name)
+        pinned = self.find(name)
         try:
-            manifest = registry.manifest(name if entry is None else entry.identifier)
+            manifest = registry.manifest(name if pinned is None else pinned.identifier)
         except UnknownNameError as error:
-            if entry is None:
+            if pinned is None:
                 raise
-            told = f"{entry.identifier} is in no registry any more"
-            hint = f"{_GONE}; {error.hint}"
-            raise LockError(lock=str(lock), names=[name], changes=[told], hint=hint) from error
-        entry = self.find(manifest.name)
-        if entry is None or ("@" in name and entry.version != manifest.version):
+            change = f"{pinned.identifier} is no longer in any registry"
+            hint = f"{_FIND}; {error.hint}"
+            raise LockError(lock=str(lock), names=[name], changes=[change], hint=hint) from error
+        pinned = self.find(manifest.name)
+        if pinned is None or ("@" in name and pinned.version != manifest.version):
             return manifest
-        changes = [f"{entry.identifier}: {told}" for told in entry.changes(manifest)]
+        changes = [f"{pinned.identifier}: {change}" for change in pinned.changes(manifest)]
         if changes:
-            raise LockError(lock=str(lock), names=[entry.path or entry.name], changes=changes)
+            raise LockError(lock=str(lock), names=[pinned.path or pinned.name], changes=changes)
         return manifest
 
     def text(self) -> str:
-        """The file's content."""
-        return "\n".join([_HEAD, *map(_entry, self.dataset)])
+        """Return the content of the file."""
+        return "\n".join([_HEAD, *map(_entry_text, self.dataset)])
 
     def write(self, path: Path) -> None:
-        """Put it in its place in one step.
+        """Replace the file atomically.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -150,23 +143,51 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
         try:
             replace_file(path, self.text().encode(), temporary)
         except OSError as error:
-            reason, hint = error.strerror or str(error), "name another file with DSHUB_LOCK"
+            reason, hint = error.strerror or str(error), "set DSHUB_LOCK to another file"
             raise StoreError(path=str(path), action="write", reason=reason, hint=hint) from error
 
 
-def files_of(manifest: Manifest) -> dict[str, LockedFile]:
-    """The files of a manifest, as a lock has them."""
-    return {
-        name: LockedFile(name=item.name, digest=str(item.digest), size=item.size)
-        for name, item in manifest.resources.items()
-    }
+def _facts(
+    files: Mapping[str, LockedFile | Resource], splits: Mapping[str, LockedSplit | Split]
+) -> dict[str, str]:
+    """Return what must not change, by what it belongs to."""
+    facts = {f"file {name}": str(file.digest) for name, file in files.items()}
+    return facts | {f"split {name}": f"{split.rows:,} rows" for name, split in splits.items()}
+
+
+def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new:
+            yield f"{name} is gone"
+        elif name not in old:
+            yield f"{name} is new"
+        elif old[name] != new[name]:
+            yield f"{name} was {old[name]}, and is {new[name]}"
+
+
+def _entry_text(item: Locked) -> str:
+    """Return the lines of a dataset."""
+    values = msgspec.to_builtins(item)
+    tables = {table: values.pop(table, {}) for table in ("files", "splits")}
+    lines = ["[[dataset]]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    for table, rows in tables.items():
+        lines += ["", f"[dataset.{table}]"]
+        for key, row in rows.items():
+            cells = ", ".join(f"{name} = {_toml(value)}" for name, value in row.items())
+            lines.append(f"{key} = {{ {cells} }}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | int) -> str:
+    """Format a value: TOML is like JSON here, but escapes DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read(path: Path) -> Lockfile:
-    """The lock in a file; one that pins nothing where there is no such file.
+    """Read a lock; a missing file pins nothing.
 
     Raises:
-        StoreError: it cannot be read, or is no lock.
+        StoreError: it cannot be read, or is not a lock.
     """
     try:
         status = path.stat()
@@ -177,30 +198,27 @@ def read(path: Path) -> Lockfile:
     return _read(path, status.st_mtime_ns, status.st_size)
 
 
-def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
-    """What is pinned, as it is looked up: names, and paths of manifests."""
-    return [str(lock.parent / item.path) if item.path else item.name for item in lockfile.dataset]
-
-
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int, size: int) -> Lockfile:
-    """Read it once, until it changes."""
+    """Read and parse the file once per state of it."""
     del changed, size
     try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
+        text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"it is not UTF-8: byte {error.start} cannot be read") from error
-    lines = enumerate(text.splitlines(), start=1)
-    marker = next((number for number, line in lines if re.match("[<=>]{7}( |$)", line)), None)
-    if marker is not None:
-        reason = f"line {marker} is a conflict marker of a merge"
-        raise _unreadable(path, reason, _MERGED)
-    return _parsed(path, text)
+    for number, line in enumerate(text.splitlines(), start=1):
+        if re.match("[<=>]{7}( |$)", line):
+            raise _unreadable(path, f"line {number} is a conflict marker of a merge", _MERGE)
+    lockfile = _parse(path, text)
+    name, count = (Counter(item.name for item in lockfile.dataset).most_common(1) or [("", 0)])[0]
+    if count > 1:
+        raise _unreadable(path, f"it pins {name} twice", _MERGE)
+    return lockfile
 
 
-def _parsed(path: Path, text: str) -> Lockfile:
+def _parse(path: Path, text: str) -> Lockfile:
     import tomllib
 
     try:
@@ -208,68 +226,28 @@ def _parsed(path: Path, text: str) -> Lockfile:
         if content.get("schema", SCHEMA) != SCHEMA:
             reason = f"it has schema {content['schema']}, and this dshub reads {SCHEMA}"
             raise _unreadable(path, reason, "use a newer dshub")
-        found = convert(content, Lockfile)
-    except (ValueError, RecursionError) as error:  # RecursionError: of deep nesting
+        return convert(content, Lockfile)
+    except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
         raise _unreadable(path, str(error)) from error
-    counts = Counter(item.name for item in found.dataset)
-    twice = next((name for name, count in counts.items() if count > 1), None)
-    if twice is not None:
-        raise _unreadable(path, f"it pins {twice} twice", _MERGED)
-    return found
 
 
-def _unreadable(path: Path, reason: str, hint: str = _ANEW) -> StoreError:
+def _unreadable(path: Path, reason: str, hint: str = _RESTORE) -> StoreError:
     hint = f"{hint}; DSHUB_LOCK=off ignores it"
     return StoreError(path=str(path), action="read", reason=reason, hint=hint)
 
 
-def _entry(item: Locked) -> str:
-    """The lines of a dataset."""
-    lines = ["[[dataset]]"]
-    for key in ("name", "version", "path", "digest"):
-        value = getattr(item, key)
-        lines += [] if value is None else [f"{key} = {_text(value)}"]
-    tables: dict[str, Mapping[str, msgspec.Struct]] = {"files": item.files, "splits": item.splits}
-    for table, rows in tables.items():
-        lines += ["", f"[dataset.{table}]"]
-        lines += [f"{key} = {_inline(msgspec.to_builtins(row))}" for key, row in rows.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _inline(row: dict[str, Any]) -> str:
-    cells = (
-        f"{key} = {_text(value) if isinstance(value, str) else value}" for key, value in row.items()
-    )
-    return f"{{ {', '.join(cells)} }}"
-
-
-def _text(value: str) -> str:
-    """A string of TOML: what JSON writes, and no DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _digests(files: Mapping[str, LockedFile]) -> dict[str, str]:
-    return {name: item.digest for name, item in files.items()}
-
-
-def _differences(kind: str, was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """What came, went and changed, in words."""
-    for name in dict.fromkeys([*was, *now]):
-        if name not in now:
-            yield f"{kind} {name} is gone"
-        elif name not in was:
-            yield f"{kind} {name} is new"
-        elif was[name] != now[name]:
-            yield f"{kind} {name} was {was[name]}, and is {now[name]}"
+def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
+    """Return the pinned datasets for a lookup: names, and paths of manifests."""
+    return [str(lock.parent / item.path) if item.path else item.name for item in lockfile.dataset]
 
 
 def entry(name: str, manifest: Manifest, lock: Path) -> Locked:
-    """What is to be pinned of a dataset.
+    """Make the entry of a dataset.
 
     Args:
-        name: as the project names it.
-        manifest: what the name means.
-        lock: the file that it will stand in.
+        name: the name that the project uses.
+        manifest: its manifest.
+        lock: the lock file.
     """
     path = Path(os.path.relpath(name, lock.parent)).as_posix() if name.endswith(".toml") else None
     return Locked(
@@ -277,13 +255,16 @@ def entry(name: str, manifest: Manifest, lock: Path) -> Locked:
         version=manifest.version,
         digest=manifest.digest,
         path=path,
-        files=files_of(manifest),
+        files={
+            name: LockedFile(name=item.name, digest=str(item.digest), size=item.size)
+            for name, item in manifest.resources.items()
+        },
         splits={split: _split(manifest, split) for split in manifest.splits},
     )
 
 
 def _split(manifest: Manifest, split: str) -> LockedSplit:
-    from dshub.datasets.selection import split_fingerprint  # with NumPy, which readers do without
+    from dshub.datasets.selection import split_fingerprint  # imports NumPy; reading does not
 
     rows, content = manifest.splits[split].rows, recipe(manifest, split).content
     fingerprint = split_fingerprint(content, rows, list(manifest.split_features(split)))
@@ -291,40 +272,39 @@ def _split(manifest: Manifest, split: str) -> LockedSplit:
 
 
 def drift(names: Sequence[str], registry: Registry, lock: Path) -> list[str]:
-    """What differs between a lock and datasets; a line for each.
+    """Return the differences between a lock and the registry.
 
     Args:
-        names: datasets as a project names them; all that are pinned where empty.
-        registry: where they are found.
-        lock: the file of the lock.
+        names: datasets as the project names them; all pinned ones if empty.
+        registry: the current datasets.
+        lock: the lock file.
 
     Raises:
-        UnknownNameError: a name is unknown that is not pinned either.
+        UnknownNameError: a name is neither known nor pinned.
         StoreError: the lock cannot be read.
     """
     if not lock.exists():
         return [f"there is no {lock}"]
     lockfile = read(lock)
-    found: list[str] = []
+    changes: list[str] = []
     for name in names or names_in(lockfile, lock):
         try:
-            found += _drift(lockfile, name, registry, lock)
+            changes += _drift(lockfile, name, registry, lock)
         except LockError as error:
-            found += error.changes
-    return found
+            changes += error.changes
+    return changes
 
 
 def _drift(lockfile: Lockfile, name: str, registry: Registry, lock: Path) -> Iterator[str]:
     is_path = name.endswith(".toml")
-    plain = registry.manifest(name).name if is_path else name.partition("@")[0]
-    item = lockfile.find(plain)
-    if item is None:
+    pinned = lockfile.find(registry.manifest(name).name if is_path else name.partition("@")[0])
+    if pinned is None:
         yield f"{name} is not locked"
         return
-    if not is_path and "@" in name and name != item.identifier:
-        yield f"{name} is asked for, and {item.identifier} is locked"
+    if not is_path and "@" in name and name != pinned.identifier:
+        yield f"{name} is requested, but {pinned.identifier} is locked"
         return
     manifest = lockfile.manifest(name, registry, lock)
-    for split, facts in item.splits.items():
+    for split, facts in pinned.splits.items():
         if _split(manifest, split) != facts:
-            yield f"{item.identifier}: this dshub makes other rows of split {split}"
+            yield f"{pinned.identifier}: this dshub makes different rows of split {split}"

@@ -1,4 +1,4 @@
-"""Plans: what fetching and preparing a request will do. Making one touches no network."""
+"""Plan what fetching and preparing a request will do, without touching the network."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from dshub.tables.recipe import Origin, origin, table_of
 
 @dataclass(frozen=True)
 class Build:
-    """Tables to make of one origin; splits of upstream's files are made together.
+    """Tables to make from one origin.
 
     Attributes:
         origin: where the rows come from.
-        splits: whose tables are missing.
+        splits: the splits without a table.
     """
 
     origin: Origin
@@ -34,19 +34,19 @@ class Build:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `Hub.run` will do.
+    """The work of `Hub.run`.
 
     Attributes:
-        request: what was asked for.
-        files: the upstream files to have, whether or not a table needs them.
-        builds: the tables to make.
-        cached: files that are here, each once.
-        missing: files to fetch, each checksum once.
-        table_size: bytes that the tables and what is unpacked for them take, estimated.
-        free: bytes free for the cache; None where the system does not tell.
-        terms: datasets with files to fetch whose terms nobody has accepted yet.
-        problems: what will stop the run unless it is solved first, as the error it will raise.
-        want_files, want_tables: what the plan was asked for, to make it again.
+        request: the datasets and splits.
+        files: upstream files to have, whether or not a table needs them.
+        builds: tables to make.
+        cached: files in the cache, each once.
+        missing: files to download, each checksum once.
+        table_size: estimated bytes of the tables and of what is unpacked for them.
+        free: bytes free for the cache; None if unknown.
+        terms: datasets to download whose terms are not accepted yet.
+        problems: the errors that `run` will raise unless they are solved first.
+        want_files, want_tables: the arguments of the plan, for making it again.
     """
 
     request: Request
@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Bytes to fetch, as far as they are known."""
+        """Bytes to download, without files of unknown size."""
         return sum(job.resource.size or 0 for job in self.missing)
 
 
@@ -75,13 +75,13 @@ def make_plan(
     tables: bool = True,
     accept: Sequence[str] = (),
 ) -> Plan:
-    """The plan for a request.
+    """Make the plan for a request.
 
     Args:
         request: datasets and splits.
         fetcher: knows the cache and the sources.
-        files: have every upstream file of the splits, also where the table is ready.
-        tables: make the tables that are missing.
+        files: have every upstream file of the splits, even if the table is ready.
+        tables: make missing tables.
         accept: datasets and families whose terms count as accepted.
     """
     store = fetcher.store
@@ -91,13 +91,11 @@ def make_plan(
     ]
     builds = tuple(_builds(origins, store)) if tables else ()
     upstream = tuple(_upstream(request, origins)) if files else ()
-    wanted = list(dict.fromkeys([*upstream, *(job for build in builds for job in build.jobs)]))
-    cached, missing = fetcher.sort(wanted)
+    needed = list(dict.fromkeys([*upstream, *(job for build in builds for job in build.jobs)]))
+    cached, missing = fetcher.sort(needed)
     table_size = sum(build.origin.manifest.prepared_size(build.splits) for build in builds)
-    unpacked = [_unpacked_size(build) for build in builds]
-    table_size += max(unpacked, default=0)  # one dataset after another
-    terms = tuple(_unaccepted(request, wanted, fetcher, accept))
-    problems: list[DshubError] = [terms_error(terms)] if terms else []
+    table_size += max(map(_unpacked_size, builds), default=0)  # one build after another
+    terms = tuple(_unaccepted(request, needed, fetcher, accept))
     problem = fetcher.problem(missing, besides=table_size)
     return Plan(
         request=request,
@@ -108,32 +106,29 @@ def make_plan(
         table_size=table_size,
         free=store.free(),
         terms=terms,
-        problems=tuple([*problems, problem] if problem else problems),
+        problems=tuple(filter(None, [terms_error(terms) if terms else None, problem])),
         want_files=files,
         want_tables=tables,
     )
 
 
 def terms_error(manifests: Sequence[Manifest]) -> TermsError:
-    """The error for terms that nobody has accepted."""
+    """Return the error for terms that are not accepted."""
     return TermsError(terms={item.name: item.license.terms or "" for item in manifests})
 
 
 def _unpacked_size(build: Build) -> int:
-    """Bytes, at least, that archives take on disk meanwhile that are unpacked as a whole.
-
-    An archive tells its size only when it has been read; few are larger packed than unpacked.
-    """
+    """Return the packed size of archives that must be unpacked as a whole, as an estimate."""
     resources = build.origin.manifest.split_resources(build.splits).values()
     containers = [(archives.container_for(item.name), item.size or 0) for item in resources]
     return sum(size for kind, size in containers if kind is not None and kind.stream is not None)
 
 
-_Origins = Sequence[Mapping[str, Origin]]  # of each choice, by split
+_Origins = Sequence[Mapping[str, Origin]]  # of each dataset, by split
 
 
 def _builds(origins: _Origins, store: Store) -> Iterator[Build]:
-    """The tables that are missing: splits of upstream's files together, each import alone."""
+    """Yield missing tables: splits of upstream files together, each import by itself."""
     for splits in origins:
         missing = {
             name: item for name, item in splits.items() if table_of(item, name, store) is None
@@ -147,22 +142,22 @@ def _builds(origins: _Origins, store: Store) -> Iterator[Build]:
 
 
 def _upstream(request: Request, origins: _Origins) -> Iterator[Job]:
-    """The upstream files of all splits that were not imported in another form."""
+    """Yield the upstream files of all splits that were not imported in another layout."""
     for choice, splits in zip(request, origins, strict=True):
         names = [name for name, item in splits.items() if item.record is None]
         yield from jobs(choice.manifest, names)
 
 
 def _unaccepted(
-    request: Request, wanted: Sequence[Job], fetcher: Fetcher, accept: Sequence[str]
+    request: Request, needed: Sequence[Job], fetcher: Fetcher, accept: Sequence[str]
 ) -> list[Manifest]:
-    """Datasets with files to fetch whose terms nobody has accepted.
+    """Return datasets to download whose terms are not accepted.
 
-    A file that only a person can obtain is fetched from a mirror or not at all: without one,
-    its terms are between that person and upstream.
+    A file to obtain by hand counts only if a mirror has it: otherwise the user accepts its terms
+    upstream.
     """
     fetched = {
-        job.dataset for job in wanted if fetcher.path(job) is None and sources(job, fetcher.mirrors)
+        job.dataset for job in needed if fetcher.path(job) is None and sources(job, fetcher.mirrors)
     }
     return [
         manifest

@@ -1,4 +1,4 @@
-"""The registry that settings describe: folders, packages and mirrors, with indexes in the cache."""
+"""Make the registry that settings describe: folders, packages and mirrors."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -12,17 +12,17 @@ from dshub.settings import Settings
 
 
 class CachedIndexes:
-    """Keeps the indexes of a registry in a cache.
+    """Stores the indexes of a registry in a cache.
 
     Args:
-        cache: the folder of the cache. Where there is none, listing does not make one.
+        cache: the folder of the cache, which is not created.
     """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
 
     def read(self, key: str) -> bytes | None:
-        """The bytes that were written under a key, unless another user wrote them.
+        """Return the bytes of a key, unless another user wrote them.
 
         They name folders of manifests, so that in a shared cache they could add datasets.
         """
@@ -31,24 +31,24 @@ class CachedIndexes:
         return None
 
     def write(self, key: str, data: bytes) -> None:
-        """Replace the bytes of a key, in a cache that exists and can be written."""
+        """Replace the bytes of a key, if the cache exists and can be written."""
         if not self._cache.is_dir():
             return
-        from dshub.cache.store import Store  # only for a listing that changed
+        from dshub.cache.store import Store  # only if a listing changed
 
         with suppress(StoreError):
             Store(self._cache).write_text(listing_path(key), data)
 
 
 def make_registry(settings: Settings, progress: Progress | None = None) -> Registry:
-    """The datasets of folders and packages, and of mirrors where settings name some."""
-    store = CachedIndexes(settings.cache)
+    """Make the registry of folders, packages, and mirrors if there are any."""
+    indexes = CachedIndexes(settings.cache)
     if not settings.mirrors:
-        return Registry(settings.registry, store=store)
+        return Registry(settings.registry, store=indexes)
     from dshub.cache.store import Store
     from dshub.mirrors.reading import Mirrors
     from dshub.mirrors.source import MirrorSource
 
     files = Store(settings.cache, settings.site_caches)
     mirrors = MirrorSource(Mirrors(settings, files, progress=progress))
-    return Registry(settings.registry, sources=[mirrors], prefer=settings.prefer, store=store)
+    return Registry(settings.registry, sources=[mirrors], prefer=settings.prefer, store=indexes)

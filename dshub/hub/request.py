@@ -15,9 +15,9 @@ class Choice:
     """One dataset of a request.
 
     Attributes:
-        name: as it was asked for: `mnist`, `mnist@1.0.0`, the path of a manifest.
-        manifest: the one manifest that everything below works with.
-        splits: which of its splits are meant, in order.
+        name: the requested name: `mnist`, `mnist@1.0.0`, the path of a manifest.
+        manifest: the one manifest for all further work.
+        splits: the requested splits, in order.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Choice:
     def of(
         cls, manifest: "Manifest", splits: Sequence[str] | None = None, name: str = ""
     ) -> "Choice":
-        """A manifest with some of its splits, all where None.
+        """Choose some splits of a manifest, or all if None.
 
         Raises:
             UnknownNameError: the manifest has no such split.
@@ -36,15 +36,14 @@ class Choice:
         chosen = tuple(manifest.splits if splits is None else splits)
         for split in chosen:
             if split not in manifest.splits:
-                raise UnknownNameError(
-                    kind=f"split of {manifest.name}", name=split, known=[*manifest.splits]
-                )
+                kind = f"split of {manifest.name}"
+                raise UnknownNameError(kind=kind, name=split, known=[*manifest.splits])
         return cls(name or manifest.identifier, manifest, chosen)
 
 
 @dataclass(frozen=True)
 class Request:
-    """Datasets in the order they were asked for. `Hub.resolve` makes one from names."""
+    """Datasets in the order of their names. `Hub.resolve` makes one from names."""
 
     choices: tuple[Choice, ...]
 
@@ -56,7 +55,7 @@ class Request:
 
     @property
     def named(self) -> "list[tuple[str, Manifest]]":
-        """The name that was asked for and the manifest of each dataset."""
+        """The requested name and the manifest of each dataset."""
         return [(choice.name, choice.manifest) for choice in self.choices]
 
     @property
@@ -66,5 +65,5 @@ class Request:
 
     @classmethod
     def of(cls, manifest: "Manifest", splits: Sequence[str] | None = None) -> "Request":
-        """A request for one dataset; raises as `Choice.of`."""
+        """Request one dataset; raises as `Choice.of`."""
         return cls((Choice.of(manifest, splits),))

@@ -1,7 +1,7 @@
-"""Run a plan: take tables from mirrors, fetch files, make tables."""
+"""Run a plan: take tables from mirrors, download files, build tables."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What running a plan gave.
+    """The results of a plan.
 
     Attributes:
         fetched: every file of the plan, and where it came from.
-        tables: the folder of each table that was asked for, by dataset identifier and split.
-        seconds: how long fetching took.
+        tables: the folder of each requested table, by dataset identifier and split.
+        seconds: time spent downloading.
     """
 
     fetched: tuple[Fetched, ...] = ()
@@ -42,21 +42,21 @@ def run_plan(
     registry: Registry | None = None,
     accept: Sequence[str] = (),
 ) -> Outcome:
-    """Do what a plan says; once more where another process removed a file from the cache.
+    """Run a plan; once more if another process removes a file from the cache.
 
     Args:
-        plan: of `make_plan`.
-        fetcher: the one that the plan was made with, or one with another source.
-        registry: asked for ready-made tables and for conflicts; not asked where None.
+        plan: from `make_plan`.
+        fetcher: the fetcher of the plan, or one with another source.
+        registry: asked for prepared tables and for conflicts, if given.
         accept: datasets and families whose terms count as accepted.
 
     Raises:
-        UnknownNameError, ManifestError: a reader is unknown or refuses its options; nothing was
-            fetched.
-        TermsError: a dataset has terms that have to be accepted first.
-        FetchError and its kinds: files have no working source; the others are kept.
+        UnknownNameError, ManifestError: a reader is unknown or rejects its options; nothing was
+            downloaded.
+        TermsError: the terms of a dataset must be accepted first.
+        FetchError: files have no working source; the others are cached. Includes its subclasses.
         ChecksumError: a file that another user put into the cache is not the published one.
-        ReadError, UnsafeArchiveError, SchemaError: files do not hold the promised rows.
+        ReadError, UnsafeArchiveError, SchemaError: files do not contain the promised rows.
         StoreError: the cache cannot be written, or is full.
     """
     try:
@@ -71,16 +71,16 @@ def _run(plan: Plan, fetcher: Fetcher, registry: Registry | None, accept: Sequen
     terms = [item for item in plan.terms if not are_accepted(item, fetcher.store, accept)]
     if terms:
         raise terms_error(terms)
-    builds = plan.builds
+    builds: Sequence[Build] = plan.builds
     if registry is not None:
         if plan.builds or plan.missing:
             for manifest in plan.request.manifests:
                 registry.confirm(manifest)
-        builds = tuple(_left_by_mirrors(builds, registry))
+        builds = _without_mirrored(builds, registry)
     _check_readers(builds)
-    jobs = list(dict.fromkeys([*plan.files, *(job for build in builds for job in build.jobs)]))
+    read = dict.fromkeys(job for build in builds for job in build.jobs)
+    jobs = list(dict.fromkeys([*plan.files, *read]))
     fetched, seconds = _fetch(jobs, fetcher, plan.table_size)
-    read = {job for build in builds for job in build.jobs}
     fetcher.check(item for item in fetched if item.job in read)
     paths = {(item.job.dataset, item.job.name): item.path for item in fetched}
     for build in builds:
@@ -88,63 +88,64 @@ def _run(plan: Plan, fetcher: Fetcher, registry: Registry | None, accept: Sequen
     return Outcome(tuple(fetched), _folders(plan, fetcher.store), seconds)
 
 
-def _left_by_mirrors(builds: Sequence[Build], registry: Registry) -> list[Build]:
-    """What is left to make after mirrors gave the tables they have."""
+def _without_mirrored(builds: Sequence[Build], registry: Registry) -> list[Build]:
+    """Take tables from mirrors, and return what is left to build."""
     left = []
     for build in builds:
-        rest = []
-        for split in build.splits:
-            manifest = build.origin.manifest
-            made = recipe(manifest, split)
-            if not any(
-                source.take_table(manifest, split, made.key, made.content)
-                for source in registry.remote
-            ):
-                rest.append(split)
-        if rest:
-            left.append(replace(build, splits=tuple(rest)))
+        splits = tuple(split for split in build.splits if not _is_taken(build, split, registry))
+        if splits:
+            left.append(replace(build, splits=splits))
     return left
 
 
+def _is_taken(build: Build, split: str, registry: Registry) -> bool:
+    """Take a table from the first mirror that has it; False if none has."""
+    manifest = build.origin.manifest
+    table = recipe(manifest, split)
+    return any(
+        source.take_table(manifest, split, table.key, table.content) for source in registry.remote
+    )
+
+
 def _fetch(jobs: "Sequence[Job]", fetcher: Fetcher, table_size: int) -> tuple[list[Fetched], float]:
-    """Fetch files; those of a folder that replaces the sources may have any name there."""
-    taken: dict[Job, str] = {}
+    """Download files; in a folder that replaces all sources, they can have any names."""
+    imported: dict[Job, str] = {}
     if fetcher.only is not None and Path(fetcher.only).is_dir():
         _, missing = fetcher.sort(jobs)
         folder, progress = Path(fetcher.only), fetcher.progress
         for item in import_files(fetcher.store, missing, [folder], progress=progress):
-            taken[item.job] = str(item.source)
+            imported[item.job] = str(item.source)
     began = time.monotonic()
     fetched = fetcher.fetch(jobs, besides=table_size)
     seconds = time.monotonic() - began
-    return [replace(item, source=taken.get(item.job, item.source)) for item in fetched], seconds
+    return [replace(item, source=imported.get(item.job, item.source)) for item in fetched], seconds
 
 
 def _building() -> ModuleType:
-    """The module that builds tables; it needs Arrow, which fetching alone does without."""
+    """Import the module that builds tables; it needs Arrow, and downloading alone does not."""
     from dshub.tables import building
 
     return building
 
 
 def _check_readers(builds: Sequence[Build]) -> None:
-    """Raise for a reader that is unknown or refuses its options, before anything is fetched."""
+    """Raise for a reader that is unknown or rejects its options, before downloading anything."""
     for build in builds:
         for split in build.splits:
             _building().reader_of(build.origin.manifest, split)
 
 
-def _make(build: Build, paths: dict[tuple[str, str], Path], fetcher: Fetcher) -> None:
-    store, needed = fetcher.store, {job.name: paths[job.dataset, job.name] for job in build.jobs}
-    with store.using(needed.values()):
-        _building().make(build.origin, build.splits, needed, store, progress=fetcher.progress)
+def _make(build: Build, paths: Mapping[tuple[str, str], Path], fetcher: Fetcher) -> None:
+    store, files = fetcher.store, {job.name: paths[job.dataset, job.name] for job in build.jobs}
+    with store.using(files.values()):
+        _building().make(build.origin, build.splits, files, store, progress=fetcher.progress)
 
 
 def _folders(plan: Plan, store: Store) -> dict[tuple[str, str], Path]:
-    """The folder of each table of the request; raises Vanished."""
+    """Return the folder of each requested table; raises Vanished."""
+    folders: dict[tuple[str, str], Path] = {}
     if not plan.want_tables:
-        return {}
-    folders = {}
+        return folders
     for choice in plan.request:
         for split in choice.splits:
             folder = find(choice.manifest, split, store)

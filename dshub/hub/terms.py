@@ -1,7 +1,7 @@
-"""Terms that upstream wants accepted before its files are fetched: who has accepted which.
+"""Accepted terms: which datasets can be downloaded although upstream asks for agreement.
 
-Accepting is remembered in the cache that is written to, by the words themselves: where those
-change, a person is asked again. A read-only cache of a site says nothing for those who use it.
+The writable cache remembers a checksum of the accepted text: if upstream changes its terms, users
+are asked again. Read-only caches do not count, because others accepted their terms.
 """
 
 import time
@@ -15,32 +15,28 @@ from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
 
 
-def are_accepted(manifest: Manifest, store: Store, named: Sequence[str] = ()) -> bool:
-    """Whether the files of a dataset may be fetched, for all that upstream asks.
+def are_accepted(manifest: Manifest, store: Store, accepted: Sequence[str] = ()) -> bool:
+    """True if a dataset has no terms, or they are accepted.
 
     Args:
-        manifest: of the dataset.
-        store: remembers what was accepted.
-        named: datasets and families whose terms are accepted whatever the store remembers.
+        manifest: the dataset.
+        store: remembers accepted terms.
+        accepted: datasets and families whose terms count as accepted.
     """
     if not manifest.license.terms or manifest.synthetic:
         return True
-    if {manifest.name, manifest.name.partition("/")[0]} & set(named):
+    if {manifest.name, manifest.name.partition("/")[0]} & set(accepted):
         return True
     with suppress(OSError, UnicodeDecodeError):
-        told = read_file(store.root / terms_path(manifest.name)).decode("ascii")
-        return told.split()[:1] == [_digest(manifest)]
+        note = read_file(store.root / terms_path(manifest.name)).decode("ascii")
+        return note.split()[:1] == [_digest(manifest)]
     return False
 
 
 def accept(manifest: Manifest, store: Store) -> None:
-    """Remember that the terms of a dataset were accepted.
-
-    Raises:
-        StoreError: the cache cannot be written.
-    """
-    words = f"{_digest(manifest)} accepted {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
-    store.write_text(terms_path(manifest.name), words.encode())
+    """Remember that the terms of a dataset are accepted; raises StoreError."""
+    note = f"{_digest(manifest)} accepted {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
+    store.write_text(terms_path(manifest.name), note.encode())
 
 
 def _digest(manifest: Manifest) -> str:

@@ -17,7 +17,8 @@ from dshub.cache.files import clone_file, open_file
 from dshub.cache.partial import Partial
 from dshub.cache.references import Reference
 from dshub.cache.store import Store
-from dshub.checksums import CHUNK, Algorithm, Digest, copy
+from dshub.checksums import CHUNK, Algorithm, Digest
+from dshub.download.diagnosis import HEAD, is_lfs_pointer
 from dshub.download.sources import Job
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Progress, Silent, Task, size
@@ -256,20 +257,10 @@ def _hash(jobs: Sequence[Job], candidates: Sequence[_Candidate], progress: Progr
         def read(wanted: tuple[_Candidate, Algorithm]) -> None:
             item, algorithm = wanted
             with disk_faults(item.path, "read"), item.path.open("rb") as file:
-                item.digests[algorithm] = copy(file, _Counter(task), algorithm=algorithm)
+                item.digests[algorithm] = Digest.of_stream(file, algorithm, task.advance)
 
         for _ in pool.map(read, needed):
             pass
-
-
-class _Counter:
-    """Takes bytes, and tells how many there were."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def write(self, piece: bytes, /) -> None:
-        self._task.advance(len(piece))
 
 
 def _find(
@@ -299,6 +290,8 @@ def _keep(store: Store, item: _Candidate, digest: Digest, keep: Keep, say: Progr
 def _reason(job: Job, item: _Candidate) -> str:
     """Why a file with the right name is not the resource."""
     published = job.resource.size
+    if item.size < HEAD and is_lfs_pointer(item.path.read_bytes()):
+        return "it is a Git LFS pointer: run `git lfs pull` in its repository"
     if published is not None and item.size < published:
         told = f"{item.size:,} of {published:,} bytes"
         return f"damaged: it is cut short, {told}; or an older version"

@@ -1,1 +1,1 @@
-"""Tables: prepared rows on disk, and how they are made and found."""
+"""Prepared tables on disk: building, finding and reading them."""

@@ -1,10 +1,6 @@
-"""Columns as NumPy sees them: views of Arrow's memory, and rows gathered from them.
+"""Columns for NumPy: views of Arrow's memory, and rows gathered from them."""
 
-A column gives rows in two ways: `gather` those of some numbers, as something new that may be
-written to, and `span` those side by side, as views where their type allows.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Protocol, cast
 
@@ -15,25 +11,25 @@ from dshub.catalog.features import Feature, ListFeature
 from dshub.errors import DshubError
 from dshub.tables.types import row_dtype, row_shape
 
-Values = np.ndarray | list[Any]  # what is in a list is in the features, as dtypes are
-"""A column or a part of it.
+Values = np.ndarray | list[Any]  # the features know what a list holds, and the dtype of an array
+"""A column or part of it.
 
-An array (rows, …); or a list with an item for each row where rows are no arrays of one shape:
-`str` for text, `bytes` for files, an array (values, …) or a list of `str` for lists.
+An array (rows, …); or a list with one item per row if rows are not arrays of one shape: `str` for
+text, `bytes` for files, an array (values, …) or a list of `str` for lists.
 """
 
 Fault = Callable[[str], DshubError]
-"""The error for what is wrong with a column's memory."""
+"""Makes the error for damaged memory of a column."""
 
 
 class Column(Protocol):
-    """Rows under numbers from 0."""
+    """Rows numbered from 0."""
 
     def gather(self, rows: np.ndarray) -> Values:
-        """The rows of those numbers, int64, in that order; something new."""
+        """Return the rows with these int64 numbers, in this order, as a copy."""
 
     def span(self, start: int, stop: int) -> Values:
-        """Consecutive rows; read-only views where the type allows."""
+        """Return consecutive rows, as read-only views if the type allows."""
 
 
 class ArrayColumn:
@@ -50,15 +46,15 @@ class ArrayColumn:
 
 
 class BytesColumn:
-    """Text or files, made when they are asked for.
+    """Text or files, copied when they are read.
 
-    Where each lies is checked as it is read: to believe a damaged offset would end the process.
+    Offsets are checked on each read, because following a damaged one would crash the process.
 
     Args:
-        offsets: (rows + 1,), where each begins in `data`, and where the last one ends.
+        offsets: (rows + 1,), where each row begins in `data`, and where the last one ends.
         data: uint8.
-        is_text: whether rows are `str`, of UTF-8, or `bytes`.
-        fault: makes the error where they are damaged.
+        is_text: return `str` from UTF-8, not `bytes`.
+        fault: makes the error for damaged rows.
     """
 
     def __init__(
@@ -68,14 +64,14 @@ class BytesColumn:
         self._is_text, self._fault = is_text, fault
 
     def gather(self, rows: np.ndarray) -> list[str] | list[bytes]:
-        return self._made(self._offsets[rows], self._offsets[rows + 1])
+        return self._read(self._offsets[rows], self._offsets[rows + 1])
 
     def span(self, start: int, stop: int) -> list[str] | list[bytes]:
         offsets = self._offsets[start : stop + 1]
-        return self._made(offsets[:-1], offsets[1:])
+        return self._read(offsets[:-1], offsets[1:])
 
-    def _made(self, starts: np.ndarray, stops: np.ndarray) -> list[str] | list[bytes]:
-        check_offsets(starts, stops, len(self._data), self._fault)
+    def _read(self, starts: np.ndarray, stops: np.ndarray) -> list[str] | list[bytes]:
+        _check_offsets(starts, stops, len(self._data), self._fault)
         memory = memoryview(cast("Any", self._data))
         places = zip(starts.tolist(), stops.tolist(), strict=True)
         if not self._is_text:
@@ -87,13 +83,13 @@ class BytesColumn:
 
 
 class ListColumn:
-    """Rows of as many values as each has.
+    """Rows with a varying number of values.
 
     Args:
         offsets: (rows + 1,), where the values of each row begin, and where the last ones end.
-        values: of all rows.
-        count: how many those are.
-        fault: makes the error where the offsets are damaged.
+        values: the values of all rows.
+        count: how many values there are.
+        fault: makes the error for damaged offsets.
     """
 
     def __init__(self, offsets: np.ndarray, values: Column, *, count: int, fault: Fault) -> None:
@@ -102,15 +98,15 @@ class ListColumn:
 
     def gather(self, rows: np.ndarray) -> list[Any]:
         starts, stops = self._offsets[rows], self._offsets[rows + 1]
-        check_offsets(starts, stops, self._count, self._fault)
+        _check_offsets(starts, stops, self._count, self._fault)
         lengths = (stops - starts).astype(np.int64)
         ends = np.concatenate([[0], np.cumsum(lengths)])
-        where = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
-        return _cut(self._values.gather(where), ends)
+        numbers = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
+        return _cut(self._values.gather(numbers), ends)
 
     def span(self, start: int, stop: int) -> list[Any]:
         offsets = self._offsets[start : stop + 1].astype(np.int64)
-        check_offsets(offsets[:-1], offsets[1:], self._count, self._fault)
+        _check_offsets(offsets[:-1], offsets[1:], self._count, self._fault)
         if not len(offsets):
             return []
         return _cut(self._values.span(int(offsets[0]), int(offsets[-1])), offsets - offsets[0])
@@ -120,18 +116,17 @@ def _cut(values: Values, ends: np.ndarray) -> list[Any]:
     return [values[a:b] for a, b in pairwise(ends.tolist())]
 
 
-def check_offsets(starts: np.ndarray, stops: np.ndarray, size: int, fault: Fault) -> None:
-    """Rows lie where they can."""
+def _check_offsets(starts: np.ndarray, stops: np.ndarray, size: int, fault: Fault) -> None:
     if ((starts < 0) | (starts > stops) | (stops > size)).any():
         raise fault("a row lies outside of it")
 
 
 class ChunkedColumn:
-    """Columns one behind the other, as one.
+    """Several columns, concatenated.
 
     Args:
-        starts: int64, the number of the first row of each, and the number of all rows.
-        chunk: one of them by its number, asked for when a row of it is.
+        starts: int64, number of the first row of each column, and the number of all rows.
+        chunk: returns one column by its number, on first use.
         feature: what they hold.
     """
 
@@ -143,15 +138,15 @@ class ChunkedColumn:
     def gather(self, rows: np.ndarray) -> Values:
         if len(self._starts) == 2:
             return self._chunk(0).gather(rows)
-        which = np.searchsorted(self._starts, rows, side="right") - 1
-        out = self._blank(len(rows))
-        for number in np.unique(which).tolist():
-            places = np.flatnonzero(which == number)
-            found = self._chunk(number).gather(rows[places] - self._starts[number])
+        chunks = np.searchsorted(self._starts, rows, side="right") - 1
+        out = self._empty(len(rows))
+        for number in np.unique(chunks).tolist():
+            places = np.flatnonzero(chunks == number)
+            values = self._chunk(number).gather(rows[places] - self._starts[number])
             if isinstance(out, np.ndarray):
-                out[places] = found
+                out[places] = values
                 continue
-            for place, value in zip(places.tolist(), found, strict=True):
+            for place, value in zip(places.tolist(), values, strict=True):
                 out[place] = value
         return out
 
@@ -161,72 +156,72 @@ class ChunkedColumn:
             for number, (begin, end) in enumerate(pairwise(self._starts.tolist()))
             if start < end and stop > begin
         ]
-        return self._joined(pieces)
-
-    def _joined(self, pieces: Sequence[Values]) -> Values:
-        """One behind the other; a single piece as it is."""
         if len(pieces) == 1:
             return pieces[0]
         if row_dtype(self._feature) is None:
             return [value for piece in pieces for value in piece]
-        if not pieces:
-            return self._blank(0)
-        return np.concatenate(pieces)
+        return np.concatenate(pieces) if pieces else self._empty(0)
 
-    def _blank(self, rows: int) -> Values:
-        """Room for so many rows: an array, or a list where they are none of one shape."""
+    def _empty(self, rows: int) -> Values:
+        """Return room for that many rows."""
         dtype, shape = row_dtype(self._feature), row_shape(self._feature)
         return [None] * rows if dtype is None else np.empty((rows, *shape), dtype)
 
 
 def column_of(array: pa.Array, feature: Feature, fault: Fault) -> Column:
-    """An Arrow array without nulls, of the type that holds a feature, as a column.
+    """View an Arrow array as a column, without a copy.
 
-    Offsets may be of 64 bits too. Nothing is copied.
+    Args:
+        array: without nulls, of the type that holds the feature; offsets can have 64 bits.
+        feature: what it holds.
+        fault: makes the error for damaged memory.
     """
     if isinstance(feature, ListFeature):
         values = column_of(array.values, feature.of, fault)
         return ListColumn(_offsets(array), values, count=len(array.values), fault=fault)
     dtype = row_dtype(feature)
     if dtype is None:
-        data = array.buffers()[2]
-        content = _viewed(data, np.dtype(np.uint8), 0, data.size if data is not None else 0)
+        content = _view(array.buffers()[2], np.dtype(np.uint8), 0, _content_size(array))
         is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
         return BytesColumn(_offsets(array), content, is_text=is_text, fault=fault)
     rows = len(array)
     while pa.types.is_fixed_size_list(array.type):
         array = array.flatten()
-    # not array.to_numpy(): where pandas is installed, that imports it, for a fifth of a second
-    flat = _viewed(array.buffers()[1], dtype, array.offset, len(array))
+    # not array.to_numpy(), which imports pandas if it is installed, in 0.2 s
+    flat = _view(array.buffers()[1], dtype, array.offset, len(array))
     return ArrayColumn(flat.reshape((rows, *row_shape(feature))))
 
 
 def check_array(array: pa.Array, feature: Feature, fault: Fault) -> None:
-    """Check where rows of an Arrow array lie: its readers follow a damaged offset out of memory."""
-    if isinstance(feature, ListFeature):
-        size = len(array.values)
-        check_array(array.values, feature.of, fault)
-    elif row_dtype(feature) is not None:
+    """Check the offsets of an Arrow array, because its readers would follow a damaged one."""
+    if row_dtype(feature) is not None:
         return
+    if isinstance(feature, ListFeature):
+        check_array(array.values, feature.of, fault)
+        size = len(array.values)
     else:
-        data = array.buffers()[2]
-        size = data.size if data is not None else 0
+        size = _content_size(array)
     offsets = _offsets(array)
-    check_offsets(offsets[:-1], offsets[1:], size, fault)
+    _check_offsets(offsets[:-1], offsets[1:], size, fault)
+
+
+def _content_size(array: pa.Array) -> int:
+    data = array.buffers()[2]
+    return data.size if data is not None else 0
 
 
 def _offsets(array: pa.Array) -> np.ndarray:
     kind = array.type
     wide = pa.types.is_large_list(kind) or pa.types.is_large_string(kind)
     dtype = np.dtype(np.int64 if wide or pa.types.is_large_binary(kind) else np.int32)
-    if not len(array):  # Arrow lets an empty array do without its one offset
+    if not len(array):  # an empty array can lack its one offset
         return np.zeros(1, dtype)
-    return _viewed(array.buffers()[1], dtype, array.offset, len(array) + 1)
+    return _view(array.buffers()[1], dtype, array.offset, len(array) + 1)
 
 
-def _viewed(data: pa.Buffer, dtype: np.dtype, first: int, count: int) -> np.ndarray:
+def _view(data: pa.Buffer, dtype: np.dtype, first: int, count: int) -> np.ndarray:
     if not count:
         return np.empty(0, dtype)
     values = np.frombuffer(data, dtype, count, first * dtype.itemsize)
-    values.flags.writeable = False  # what Arrow made in memory would let itself be written to
+    values.flags.writeable = False  # memory that Arrow allocated would be writable
     return values

@@ -1,9 +1,9 @@
-"""Make columns fit their features.
+"""Make columns fit their features."""
 
-What kind of file some bytes are, told by how they begin.
-"""
-
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
 from math import prod
 from typing import assert_never, cast
 
@@ -21,7 +21,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.errors import SchemaError
-from dshub.tables.types import Place, arrow_schema, is_text, numbers_of
+from dshub.tables.types import arrow_schema
 
 SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "jpeg": (b"\xff\xd8\xff",),
@@ -38,81 +38,75 @@ SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "wav": (b"RIFF",),
     "flac": (b"fLaC",),
 }
-_WORDS = {"any": "a picture", "jpeg": "a JPEG picture", "png": "a PNG picture"} | {
-    "wav": "a WAV recording",
-    "flac": "a FLAC recording",
+_ENCODINGS = {
+    "jpeg": "a JPEG image",
+    "png": "a PNG image",
+    "any": "an image",
+    "wav": "a WAV file",
+    "flac": "a FLAC file",
 }
 
 
-def check_signatures(column: pa.Array, encoding: str, place: Place) -> pa.Array:
-    """The column as `binary`, each value of which begins as such a file does.
+@dataclass(frozen=True)
+class _Place:
+    """The values of a column in a batch, for errors.
 
-    Raises:
-        SchemaError: it holds no files, or one of another kind.
+    Attributes:
+        where: dataset, split and column.
+        first_row: number of the batch's first row in its split.
+        row_of: returns the row in the batch of the value with some number.
     """
-    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-        raise SchemaError(where=place.where, expected=_WORDS[encoding], got=str(column.type))
-    column = column.cast(pa.binary())
-    _, offsets, data = column.buffers()
-    starts = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-    content = np.frombuffer(data if data is not None else b"", np.uint8)
-    right = np.zeros(len(column), bool)
-    for signature in SIGNATURES[encoding]:
-        right |= _begin(content, starts, signature)
-    wrong = np.flatnonzero(~right)
-    if len(wrong):
-        row = int(wrong[0])
-        begin = cast("bytes", column[row].as_py())[:8]
-        got = f"a file that begins with {begin!r}" if begin else "an empty file"
-        raise place.fault(row, expected=_WORDS[encoding], got=got)
-    return column
 
+    where: str
+    first_row: int
+    row_of: Callable[[int], int] = int
 
-def _begin(content: np.ndarray, starts: np.ndarray, signature: bytes) -> np.ndarray:
-    """Which values begin so."""
-    same = starts[1:] - starts[:-1] >= len(signature)
-    for i, byte in enumerate(signature):
-        same[same] = content[starts[:-1][same] + i] == byte
-    found: np.ndarray = same
-    return found
+    def of_parts(self, size: int) -> "_Place":
+        """Return the place of values of which each value here has `size`."""
+        return replace(self, row_of=lambda value: self.row_of(value // size))
+
+    def error(self, value: int, *, expected: str, got: str) -> SchemaError:
+        row = self.first_row + self.row_of(value)
+        return SchemaError(where=f"{self.where}, row {row}", expected=expected, got=got)
+
+    def type_error(self, expected: str, values: pa.Array) -> SchemaError:
+        return SchemaError(where=self.where, expected=expected, got=str(values.type))
 
 
 def conform(
     batch: pa.RecordBatch, features: Mapping[str, Feature], *, where: str, first_row: int
 ) -> pa.RecordBatch:
-    """Make what a reader found fit the features, or say what does not.
+    """Make the columns of a reader fit the features.
 
-    Whole numbers may change their width where every value fits, and become floats where those
-    hold them exactly; a float may become a narrower one. Text becomes a number where it is the
-    text of one, and a class where it is a code or a name of one.
+    Integers may change their width if every value fits, and become floats that hold them
+    exactly; floats may become narrower. Text becomes a number, or a class by its code or name.
 
     Args:
-        batch: columns as the reader gave them; those without a feature are dropped.
-        features: the columns that are wanted, in order.
+        batch: columns from the reader; those without a feature are dropped.
+        features: the columns to return, in order.
         where: dataset and split, for errors.
         first_row: number of the batch's first row in its split, for errors.
 
     Raises:
-        SchemaError: a column is missing, a value is missing, of another type or shape, or out
-            of range.
+        SchemaError: a column or value is missing, out of range, or of another type or shape.
     """
     columns = []
     for name, feature in features.items():
-        place = Place(f"{where}, column {name}", first_row)
+        place = _Place(f"{where}, column {name}", first_row)
         if name not in batch.schema.names:
-            found = ", ".join(batch.schema.names)
-            raise SchemaError(where=place.where, expected="that column", got=f"only {found}")
+            names = ", ".join(batch.schema.names)
+            raise SchemaError(where=place.where, expected="that column", got=f"only {names}")
         columns.append(_conform_column(batch.column(name), feature, place))
     return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(features))
 
 
-def _conform_column(column: pa.Array, feature: Feature, place: Place) -> pa.Array:
-    _check_holes(column, place, 1)
+def _conform_column(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:
+    _check_not_null(column, place)
     match feature:
         case AudioFeature():
-            return check_signatures(column, feature.encoding, place)
+            return _conform_files(column, feature.encoding, place)
         case ImageFeature() if feature.encoding != "raw":
-            return check_signatures(column, feature.encoding, place)
+            return _conform_files(column, feature.encoding, place)
         case ImageFeature() | NumberFeature():
             return _conform_array(column, feature, place)
         case LabelFeature():
@@ -120,98 +114,156 @@ def _conform_column(column: pa.Array, feature: Feature, place: Place) -> pa.Arra
         case ListFeature():
             return _conform_list(column, feature, place)
         case TextFeature():
-            return _conform_text(column, place)
+            if not _is_text(column):
+                raise place.type_error("text", column)
+            return column.cast(pa.string())
         case _:
             assert_never(feature)
 
 
-def _check_holes(values: pa.Array, place: Place, size: int) -> None:
-    """No value may be missing; each row has `size` of them."""
+def _check_not_null(values: pa.Array, place: _Place) -> None:
     if values.null_count:
-        hole = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
-        raise place.fault(hole // max(1, size), expected="a value", got="none")
+        null = pc.index(values.is_null(), value=True).as_py()
+        raise place.error(null, expected="a value", got="none")
 
 
-def _conform_text(column: pa.Array, place: Place) -> pa.Array:
-    if not is_text(column.type):
-        raise SchemaError(where=place.where, expected="text", got=str(column.type))
-    return column.cast(pa.string())
+def _is_text(values: pa.Array) -> bool:
+    return bool(pa.types.is_string(values.type) or pa.types.is_large_string(values.type))
 
 
-def _conform_list(column: pa.Array, feature: ListFeature, place: Place) -> pa.Array:
+def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
+    """Check that every value begins like a file of that encoding."""
+    expected = _ENCODINGS[encoding]
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+        raise place.type_error(expected, column)
+    matches = (pc.starts_with(column, pattern=signature) for signature in SIGNATURES[encoding])
+    row = pc.index(reduce(pc.or_, matches), value=False).as_py()
+    if row >= 0:
+        begin = cast("bytes", column[row].as_py())[:8]
+        got = f"a file that begins with {begin!r}" if begin else "an empty file"
+        raise place.error(row, expected=expected, got=got)
+    return column.cast(pa.binary())
+
+
+def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.Array:
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        raise SchemaError(where=place.where, expected="lists", got=str(column.type))
+        raise place.type_error("lists", column)
     column = column.cast(pa.list_(column.type.value_type))
-    values = column.flatten()
     offsets = cast("np.ndarray", column.offsets.to_numpy())
     offsets = (offsets - offsets[0]).astype(np.int32)
-    conformed = _conform_column(values, feature.of, place.within(offsets))
-    return pa.ListArray.from_arrays(pa.array(offsets), conformed)
+
+    def row_of(value: int) -> int:
+        return int(np.searchsorted(offsets, value, side="right")) - 1
+
+    values = _conform_column(column.flatten(), feature.of, replace(place, row_of=row_of))
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
 def _conform_array(
-    column: pa.Array, feature: ImageFeature | NumberFeature, place: Place
+    column: pa.Array, feature: ImageFeature | NumberFeature, place: _Place
 ) -> pa.Array:
-    """Same values, same number of them a row; lengths of 1 may come and go."""
+    """Keep values and their number per row; add or drop dimensions of length 1."""
     shape: tuple[int, ...] = ()
-    values = column
+    values, inner = column, place
     while pa.types.is_fixed_size_list(values.type):
         shape, values = (*shape, values.type.list_size), values.flatten()
-        _check_holes(values, place, prod(shape))
-    wanted = pa.from_numpy_dtype(np.dtype(feature.dtype))
+        inner = place.of_parts(prod(shape))
+        _check_not_null(values, inner)
+    kind = pa.from_numpy_dtype(np.dtype(feature.dtype))
     if isinstance(feature, NumberFeature):
-        values = numbers_of(values, feature, wanted, place.within_rows(prod(shape)))
-    if values.type != wanted or _without_ones(shape) != _without_ones(feature.shape):
+        values = _conform_numbers(values, feature, kind, inner)
+    if values.type != kind or _without_ones(shape) != _without_ones(feature.shape):
         raise SchemaError(
             where=place.where,
-            expected=_words(feature.shape, str(wanted)),
-            got=_words(shape, str(values.type)),
+            expected=_describe(feature.shape, kind),
+            got=_describe(shape, values.type),
         )
     for length in reversed(feature.shape):
         values = pa.FixedSizeListArray.from_arrays(values, length)
     return values
 
 
-def _conform_label(column: pa.Array, feature: LabelFeature, place: Place) -> pa.Array:
-    first = feature.first
-    if is_text(column.type):
-        first, column = 0, _looked_up(column, feature, place)
-    elif pa.types.is_boolean(column.type):
-        column = column.cast(pa.int64())
-    if not pa.types.is_integer(column.type):
-        raise SchemaError(where=place.where, expected="class numbers", got=str(column.type))
-    numbers = cast("np.ndarray", column.to_numpy(zero_copy_only=False)).astype(np.int64)
-    numbers = numbers - first
-    wrong = np.flatnonzero((numbers < 0) | (numbers >= len(feature.names)))
-    if len(wrong):
-        last = first + len(feature.names) - 1
-        raise place.fault(
-            int(wrong[0]),
-            expected=f"a class from {first} to {last}",
-            got=str(column[int(wrong[0])].as_py()),
-        )
-    return pa.array(numbers)
-
-
-def _looked_up(column: pa.Array, feature: LabelFeature, place: Place) -> pa.Array:
-    """The class of each text: by code, where there are codes, or by name, or by number."""
-    known = feature.codes or feature.names
-    texts = column.cast(pa.string())
-    found = pc.index_in(texts, value_set=pa.array(known, pa.string()))
-    if not found.null_count:
-        return found
-    row = int(np.flatnonzero(found.is_null().to_numpy(zero_copy_only=False))[0])
-    told = texts[row].as_py()
-    if not feature.codes and not any(name.isdigit() for name in known) and told.isdigit():
-        numbers = numbers_of(texts, NumberFeature(dtype="int64"), pa.int64(), place)
-        return pa.array(numbers.to_numpy() - feature.first)
-    some = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
-    raise place.fault(row, expected=f"one of the classes {some}", got=repr(told))
-
-
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(length for length in shape if length != 1)
 
 
-def _words(shape: tuple[int, ...], dtype: str) -> str:
-    return f"{'x'.join(str(length) for length in shape)} {dtype}" if shape else f"one {dtype}"
+def _describe(shape: tuple[int, ...], kind: pa.DataType) -> str:
+    return f"{'x'.join(map(str, shape)) or 'one'} {kind}"
+
+
+def _conform_numbers(
+    values: pa.Array, feature: NumberFeature, kind: pa.DataType, place: _Place
+) -> pa.Array:
+    """Cast values to a type if that loses nothing; else return them unchanged.
+
+    Raises:
+        SchemaError: a text is not a number; a number does not fit.
+    """
+    if values.type == kind:
+        return values
+    through, expected = kind, f"one {kind}"
+    if _is_text(values):
+        expected = f"the text of one {kind}"
+        if feature.missing:
+            missing = pc.is_in(values, value_set=pa.array(feature.missing, values.type))
+            values = pc.if_else(missing, pa.scalar("nan", values.type), values)
+        if pa.types.is_floating(kind):
+            through = pa.float64()  # the text of a float means the nearest double
+    elif not pa.types.is_integer(values.type) and not (
+        pa.types.is_floating(values.type) and pa.types.is_floating(kind)
+    ):
+        return values
+    try:
+        return values.cast(through).cast(kind)
+    except pa.ArrowInvalid:
+        first = _first_wrong(values, kind)
+        got = values[first].as_py()
+        raise place.error(
+            first, expected=expected, got=repr(got) if isinstance(got, str) else str(got)
+        ) from None
+
+
+def _first_wrong(values: pa.Array, kind: pa.DataType) -> int:
+    """Return the first value that cannot be cast."""
+
+    def fails(count: int) -> bool:
+        try:
+            values[:count].cast(kind)
+        except pa.ArrowInvalid:
+            return True
+        return False
+
+    return bisect_left(range(1, len(values)), True, key=fails)  # noqa: FBT003
+
+
+def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:
+    first = feature.first
+    if _is_text(column):
+        first, column = 0, _look_up_classes(column, feature, place)
+    elif pa.types.is_boolean(column.type):
+        column = column.cast(pa.int64())
+    if not pa.types.is_integer(column.type):
+        raise place.type_error("class numbers", column)
+    numbers = cast("np.ndarray", column.to_numpy(zero_copy_only=False)).astype(np.int64) - first
+    wrong = np.flatnonzero((numbers < 0) | (numbers >= len(feature.names)))
+    if len(wrong):
+        row, last = int(wrong[0]), first + len(feature.names) - 1
+        got = str(column[row].as_py())
+        raise place.error(row, expected=f"a class from {first} to {last}", got=got)
+    return pa.array(numbers)
+
+
+def _look_up_classes(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:
+    """Return the class of each text by its code if there are codes, else by name or number."""
+    codes = feature.codes or feature.names
+    texts = column.cast(pa.string())
+    classes = pc.index_in(texts, value_set=pa.array(codes, pa.string()))
+    if not classes.null_count:
+        return classes
+    row = pc.index(classes.is_null(), value=True).as_py()
+    text = texts[row].as_py()
+    if not feature.codes and not any(name.isdigit() for name in codes) and text.isdigit():
+        numbers = _conform_numbers(texts, NumberFeature(dtype="int64"), pa.int64(), place)
+        return pa.array(numbers.to_numpy() - feature.first)
+    some = ", ".join(codes[:6]) + (", …" if len(codes) > 6 else "")
+    raise place.error(row, expected=f"one of the classes {some}", got=repr(text))

@@ -1,7 +1,4 @@
-"""Recipes and origins: what decides a table's bytes, and where its rows come from.
-
-What decides a table's bytes.
-"""
+"""Recipes (what decides a table's bytes) and origins (where its rows come from)."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -16,33 +13,33 @@ from dshub.cache.store import Store
 from dshub.catalog.manifest import LOCAL, Join, Manifest, Match, Resource, Split
 from dshub.importing.records import ImportRecord, imports
 
-FORMAT = 1  # raised when the same rows would be written in another form
+FORMAT = 1  # raise it if the same rows are written in another form
 
 REVISIONS: dict[str, int] = {}
-"""Built-in formats whose reader yields other rows than in its first release, with a number that
-is raised by hand; the others are at 1. Kept here so that finding a table imports no reader."""
+"""Revisions of built-in formats whose reader yields other rows than in its first release; the
+others are at 1. They are here so that looking for a table imports no reader."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a table's bytes, and the key under which it is kept."""
+    """What decides a table's bytes, and the key under which it is stored."""
 
     content: dict[str, Any]
     key: str
 
 
 def recipe(manifest: Manifest, split: str) -> Recipe:
-    """The recipe of a split.
+    """Return the recipe of a split.
 
     Raises:
-        UnknownNameError, ManifestError: another package's reader is not installed or refuses its
-            options.
+        UnknownNameError, ManifestError: the reader of another package is not installed or rejects
+            its options.
     """
     facts = manifest.splits[split]
     content: dict[str, Any] = {
         "format": FORMAT,
         "split": split,
-        "files": {part: _identity(manifest, facts, part) for part in facts.files},
+        "files": {part: _identify(manifest, facts, part) for part in facts.files},
         "features": dict(manifest.split_features(split)),
         "reader": facts.reader,
         "revision": _revision(facts.reader, f"{manifest.identifier}, splits.{split}.reader"),
@@ -50,15 +47,15 @@ def recipe(manifest: Manifest, split: str) -> Recipe:
     if facts.layout:  # another layout may have another order
         content["layout"] = facts.layout
     if facts.steps:
-        asked = [step for step in facts.steps if isinstance(step, Match | Join)]
-        others = [_revision(step.reader, f"{split}.steps") for step in asked]
-        content |= {"steps": facts.steps, "step-revisions": others}
+        readers = [step.reader for step in facts.steps if isinstance(step, Match | Join)]
+        revisions = [_revision(reader, f"{split}.steps") for reader in readers]
+        content |= {"steps": facts.steps, "step-revisions": revisions}
     data = msgspec.json.encode(content, order="sorted")
     return Recipe(msgspec.json.decode(data), hashlib.sha256(data).hexdigest()[:16])
 
 
 def _revision(options: Mapping[str, Any], place: str) -> int:
-    """The revision of a reader; only that of another package is imported."""
+    """Return the revision of a reader, which is imported only if it is another package's."""
     name = options["format"]
     if name in plugins.built_in("formats"):
         return REVISIONS.get(name, 1)
@@ -67,22 +64,22 @@ def _revision(options: Mapping[str, Any], place: str) -> int:
     return getattr(create(options, place=place), "revision", 1)
 
 
-def _identity(manifest: Manifest, facts: Split, part: str) -> list[Any]:
-    """Which bytes a part's references mean: for one, checksum and member; a list of several."""
-    found = []
+def _identify(manifest: Manifest, facts: Split, part: str) -> list[Any]:
+    """Return checksum and member for the reference of a part, or a list for several."""
+    pairs = []
     for reference in facts.references(part):
         resource, _, member = reference.partition(":")
-        found.append([str(manifest.resources[resource].digest), member])
-    return found[0] if isinstance(facts.files[part], str) else found
+        pairs.append([str(manifest.resources[resource].digest), member])
+    return pairs[0] if isinstance(facts.files[part], str) else pairs
 
 
 @dataclass(frozen=True)
 class Origin:
-    """One way to the rows of a split.
+    """One way to get the rows of a split.
 
     Attributes:
-        manifest: the dataset's, as the split is read in this way.
-        record: of the import; None for upstream's files.
+        manifest: the dataset's, with the split as it is read this way.
+        record: the import, or None for upstream's files.
     """
 
     manifest: Manifest
@@ -90,24 +87,24 @@ class Origin:
 
 
 def origin(manifest: Manifest, split: str, store: Store) -> Origin:
-    """The way that a split is taken, or was taken where its table is there.
+    """Choose the origin of a split.
 
-    A table that is there comes first; then upstream's files, if they are here; then what was
-    imported. Where nothing is here, upstream's files are to be fetched, unless a person alone
-    can get them and has imported the split: the import is then the thing to be looked at.
+    An existing table comes first, then cached upstream files, then imported files. If there is
+    nothing, upstream's files are downloaded, unless some must be obtained by hand and the split
+    was imported: then the import is the one to report on.
     """
     options = list(origins(manifest, split, store))
     prepared = (item for item in options if table_of(item, split, store) is not None)
     here = (item for item in options if _is_here(item, split, store))
-    found = next(prepared, None) or next(here, None)
-    if found is not None or len(options) == 1:
-        return found or options[0]
-    alone = any(not resource.urls for resource in _resources(manifest, split))
-    return options[1] if alone else options[0]
+    chosen = next(prepared, None) or next(here, None)
+    if chosen is not None or len(options) == 1:
+        return chosen or options[0]
+    by_hand = any(not resource.urls for resource in _resources(manifest, split))
+    return options[1] if by_hand else options[0]
 
 
 def origins(manifest: Manifest, split: str, store: Store) -> Iterator[Origin]:
-    """Every way there is: upstream's files first."""
+    """Yield every origin of a split, upstream's files first."""
     yield Origin(manifest)
     if manifest.layouts:
         for record in imports(store, manifest, split):
@@ -115,23 +112,23 @@ def origins(manifest: Manifest, split: str, store: Store) -> Iterator[Origin]:
 
 
 def find(manifest: Manifest, split: str, store: Store) -> Path | None:
-    """The folder of a split's table, or None if it has to be prepared."""
-    found = (table_of(item, split, store) for item in origins(manifest, split, store))
-    return next((folder for folder in found if folder is not None), None)
+    """Return the folder of a split's table, or None if it must be prepared."""
+    folders = (table_of(item, split, store) for item in origins(manifest, split, store))
+    return next(filter(None, folders), None)
 
 
 def keys(manifest: Manifest, split: str, store: Store) -> list[str]:
-    """The keys that a split's table can have: one for each way to it."""
+    """Return the key of a split's table for each of its origins."""
     return [recipe(item.manifest, split).key for item in origins(manifest, split, store)]
 
 
 def table_of(item: Origin, split: str, store: Store) -> Path | None:
-    """The folder of the table that an origin gives, or None if it has to be prepared."""
+    """Return the folder of the table from one origin, or None if it must be prepared."""
     return store.table(item.manifest.name, recipe(item.manifest, split).key)
 
 
 def _is_here(item: Origin, split: str, store: Store) -> bool:
-    """Whether its files are on this machine."""
+    """True if its files are on this machine."""
     if item.record is not None and item.record.path and not Path(item.record.path).exists():
         return False
     return all(
@@ -142,6 +139,6 @@ def _is_here(item: Origin, split: str, store: Store) -> bool:
 
 
 def _resources(manifest: Manifest, split: str) -> list[Resource]:
-    """The files with checksums that a split needs."""
+    """Return the resources of a split that have checksums."""
     resources = manifest.split_resources((split,))
     return [resource for name, resource in resources.items() if name != LOCAL]

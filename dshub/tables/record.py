@@ -1,4 +1,4 @@
-"""What `table.json` says; reading it needs no Arrow."""
+"""`table.json`, the record of a table; reading it needs no Arrow."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ SUMS = "files.sha256"
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
-    """One Arrow file: its name in the folder, rows, bytes and checksum."""
+    """One Arrow file: name in the folder, rows, bytes and checksum."""
 
     file: FileName
     rows: Count
@@ -26,15 +26,15 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """Files without checksums of upstream's, of which a table was made.
+    """The files from which a table was made, if upstream publishes no checksums of them.
 
     Attributes:
-        layout, title: the manifest's layout that they had.
-        path: the folder or archive in which they were.
-        files: how many.
-        size: bytes of them.
-        sums: SHA-256 of `files.sha256` beside this record, which holds the SHA-256 of each file
-            as it was read, in the form of `sha256sum`.
+        layout, title: their layout in the manifest.
+        path: the folder or archive that contained them.
+        files: their number.
+        size: their bytes.
+        sums: SHA-256 of `files.sha256` in the same folder, which lists the SHA-256 of each file
+            as it was read, in the format of `sha256sum`.
     """
 
     layout: Key
@@ -46,12 +46,12 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The table's own description.
+    """The description of a table.
 
     Attributes:
-        recipe: what decided the bytes: checksums of the files, features, reader and revision.
-        manifest: the manifest it was prepared from, so that a table explains itself.
-        provenance: of which files it was made, where upstream's checksums do not tell.
+        recipe: what decided its bytes: checksums of the files, features, reader and revision.
+        manifest: the manifest it was prepared from.
+        provenance: the files it was made from, if they have no upstream checksums.
     """
 
     schema: Literal[1] = 1
@@ -59,20 +59,20 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: Version
     split: Key
     rows: Count
-    recipe: dict[str, Any]  # a record for people and programs to compare, not to act upon
+    recipe: dict[str, Any]  # only compared, never acted upon
     shards: tuple[Shard, ...]
     manifest: Manifest
     provenance: Provenance | msgspec.UnsetType = msgspec.UNSET
 
     def write(self, folder: Path) -> Path:
-        """Write `table.json` into a folder, and return its path."""
+        """Write `table.json` into a folder and return its path."""
         data = msgspec.json.format(msgspec.json.encode(self), indent=1)
         replace_file(folder / TABLE_FILE, data, folder / own_name(TABLE_FILE))
         return folder / TABLE_FILE
 
     @classmethod
     def read(cls, path: Path) -> "TableRecord":
-        """The record in a file; raises StoreError where it makes no sense."""
+        """Read a record; raises StoreError if it cannot be read or contradicts itself."""
         try:
             record = decode(read_file(path), cls)
             _check(record)
@@ -81,13 +81,13 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
                 path=str(path),
                 action="read",
                 reason=str(error),
-                hint="`dshub cache rm --prepared NAME` drops the table; it is then made anew",
+                hint="run `dshub cache rm --prepared NAME`, then `dshub prepare NAME`",
             ) from error
         return record
 
 
 def _check(record: TableRecord) -> None:
-    """Raise ValueError where fields contradict each other."""
+    """Raise ValueError if fields contradict each other."""
     for fault in check_kept(record.manifest):
         raise ValueError(f"manifest: {fault}")
     if (record.name, record.version) != (record.manifest.name, record.manifest.version):

@@ -1,11 +1,8 @@
-"""Shards of a table while they are written.
+"""Write the shards of a table without keeping their rows in memory.
 
-Gathering a column of unknown length on disk, so that a shard needs no memory.
-
-Each buffer of an Arrow array goes to a file of its own while batches arrive; at the end the
-files are mapped and become one array over all of it. Only the types that `dshub.tables.types` makes
-are known here: numbers in nested fixed-size lists; `string` and `binary`, which have offsets into
-their bytes; and `list`, which has offsets into a column of its own.
+While batches arrive, each buffer of a column goes to a file of its own. At the end the files are
+mapped and become one Arrow array. Only the types of `dshub.tables.types` are supported: numbers in
+nested fixed-size lists, `string` and `binary`, and `list` of these.
 """
 
 import io
@@ -22,61 +19,58 @@ OFFSET_LIMIT = 2**31 - 1  # bytes, or values of lists, that 32-bit offsets can a
 
 
 class Spool:
-    """One column on its way to a shard.
+    """A column that is being written.
 
     Args:
         kind: the Arrow type.
-        path: beginning of the names of its files.
-        into: an open file that takes its values, from where it stands on, in place of one of
-            its own; for columns that are no lists.
+        path: its files are named `path` with a suffix.
+        into: an open file that takes the values from its current position on, instead of a file
+            of the spool; for columns that are not lists.
     """
 
     def __init__(self, kind: pa.DataType, path: Path, into: BinaryIO | None = None) -> None:
-        self._kind = kind
+        self._kind, self._path = kind, path
         self._rows = self._end = self._written = 0
-        is_list = pa.types.is_list(kind)
-        self._has_offsets = is_list or pa.types.is_string(kind) or pa.types.is_binary(kind)
-        self._item = (
-            Spool(kind.value_type, path.with_name(f"{path.name}.item")) if is_list else None
-        )
-        count = 2 if self._has_offsets and not is_list else 1
-        self._into, self._start = into, into.tell() if into else 0
-        self._files: list[BinaryIO] = [
-            path.with_name(f"{path.name}.{i}").open("xb+") for i in range(count - bool(into))
-        ]
-        if self._has_offsets:
-            self._write(self._files[0], np.zeros(1, np.int32))
+        self._files: list[BinaryIO] = []
+        self._item = self._offsets = None
+        if pa.types.is_list(kind):
+            self._item = Spool(kind.value_type, path.with_name(f"{path.name}.item"))
+        if self._item or pa.types.is_string(kind) or pa.types.is_binary(kind):
+            self._offsets = self._create("offsets")
+            self._write(self._offsets, np.zeros(1, np.int32))
+        self._start = into.tell() if into else 0
+        self._values = into or self._create("values")
+
+    def _create(self, suffix: str) -> BinaryIO:
+        file = self._path.with_name(f"{self._path.name}.{suffix}").open("xb+")
+        self._files.append(file)
+        return file
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes written so far."""
         return self._written + (self._item.size if self._item else 0)
 
     @property
     def addressed(self) -> int:
-        """The largest offset so far; at most `OFFSET_LIMIT` fits into a shard."""
+        """The largest offset so far; a shard can hold `OFFSET_LIMIT`."""
         return max(self._end, self._item.addressed if self._item else 0)
-
-    @property
-    def _values(self) -> BinaryIO:
-        return self._into or self._files[-1]
 
     def append(self, column: pa.Array) -> None:
         """Add the rows of an array without nulls."""
         self._rows += len(column)
-        if not self._has_offsets:
+        if self._offsets is None:
             while pa.types.is_fixed_size_list(column.type):
                 column = column.flatten()
             self._write(self._values, column.to_numpy())
         elif len(column):
-            self._append_rows(column)
+            self._append_varying(column, self._offsets)
 
-    def _append_rows(self, column: pa.Array) -> None:
-        """Add rows that have offsets: where each ends now, and what lies in between."""
+    def _append_varying(self, column: pa.Array, file: BinaryIO) -> None:
         offsets, data = column.buffers()[1:3]
         starts = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
         begin, end = int(starts[0]), int(starts[-1])
-        self._write(self._files[0], starts[1:] - np.int32(begin) + np.int32(self._end))
+        self._write(file, starts[1:] - np.int32(begin) + np.int32(self._end))
         self._end += end - begin
         if self._item is not None:
             self._item.append(column.values[begin:end])
@@ -89,27 +83,18 @@ class Spool:
         self._written += contiguous.nbytes
 
     def finish(self) -> pa.Array:
-        """All rows as one array over the mapped files."""
-        buffers = []
-        for file in self._files:
-            file.flush()
-            buffers.append(_mapped(file))
-            file.close()
-        if self._into is not None:
-            self._into.flush()
-            whole = _mapped(self._into)
-            buffers.append(whole.slice(min(self._start, whole.size)))
-        if self._has_offsets:
-            items = [self._item.finish()] if self._item else []
-            found = [None, *buffers]
-            return pa.Array.from_buffers(self._kind, self._rows, found, children=items)
-        inner = _inner_type(self._kind)
-        values = buffers[0].size // np.dtype(inner.to_pandas_dtype()).itemsize
-        column = pa.Array.from_buffers(inner, values, [None, buffers[0]])
-        return _nested(column, self._kind)
+        """Return all rows as one array over the mapped files."""
+        data = _map(self._values)
+        data = data.slice(min(self._start, data.size))
+        if self._offsets is None:
+            return _fixed_size(self._kind, self._rows, data)
+        buffers, children = [None, _map(self._offsets), data], []
+        if self._item is not None:
+            buffers, children = buffers[:2], [self._item.finish()]
+        return pa.Array.from_buffers(self._kind, self._rows, buffers, children=children)
 
     def drop(self) -> None:
-        """Remove its files."""
+        """Remove the files."""
         if self._item is not None:
             self._item.drop()
         for file in self._files:
@@ -117,82 +102,75 @@ class Spool:
             Path(file.name).unlink(missing_ok=True)
 
 
-def _mapped(file: BinaryIO) -> pa.Buffer:
+def _map(file: BinaryIO) -> pa.Buffer:
+    file.flush()
     if os.fstat(file.fileno()).st_size == 0:
         return pa.py_buffer(b"")
     return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _inner_type(kind: pa.DataType) -> pa.DataType:
-    while pa.types.is_fixed_size_list(kind):
-        kind = kind.value_type
-    return kind
+def _fixed_size(kind: pa.DataType, rows: int, data: pa.Buffer) -> pa.Array:
+    """Return an array of numbers, or of nested fixed-size lists of numbers."""
+    if not pa.types.is_fixed_size_list(kind):
+        return pa.Array.from_buffers(kind, rows, [None, data])
+    values = _fixed_size(kind.value_type, rows * kind.list_size, data)
+    return pa.Array.from_buffers(kind, rows, [None], children=[values])
 
 
-def _nested(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    lengths = []
-    while pa.types.is_fixed_size_list(kind):
-        lengths.append(kind.list_size)
-        kind = kind.value_type
-    for length in reversed(lengths):
-        column = pa.FixedSizeListArray.from_arrays(column, length)
-    return column
-
-
-_ALIGNED = 64  # bytes: the boundary on which the format wants buffers to begin
+_ALIGNMENT = 64  # bytes: where the format wants buffers to begin
 _PAGE = 4096
-_MORE = 1024  # bytes by which the message of many rows may be longer than that of none
+_MARGIN = 1024  # bytes by which the message of many rows may be longer than that of none
 _CONTINUATION = b"\xff\xff\xff\xff"
-_BODY_LENGTH, _HEADER, _BUFFERS = 3, 2, 2  # numbers of fields in Message.fbs
+_BODY_LENGTH, _HEADER, _BUFFERS = 3, 2, 2  # field numbers in Message.fbs
 
 
 class ShardFile:
-    """A new file with one record batch.
+    """A new Arrow stream with one record batch, one buffer of which is written in advance.
 
     Attributes:
-        path: its name.
-        file: where to write the bytes of one buffer, before `finish`.
+        path: the file's name.
+        file: takes the bytes of that buffer before `finish`.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self._schema = path, schema
-        none = pa.RecordBatch.from_pylist([], schema=schema)
-        room = schema.serialize().size + none.serialize().size + _MORE
+        no_rows = pa.RecordBatch.from_pylist([], schema=schema)
+        room = schema.serialize().size + no_rows.serialize().size + _MARGIN
         self._body = room + -room % _PAGE
         self.file: BinaryIO = path.open("xb+")
         self.file.seek(self._body)
 
     def finish(self, batch: pa.RecordBatch, direct: pa.Buffer | None) -> None:
-        """Write what is missing, and close the file.
+        """Write the rest, and close the file.
 
         Args:
             batch: all rows.
-            direct: the buffer of it that was written already.
+            direct: the buffer that was written in advance.
         """
         sink = _Sink(self.file, self._body, direct)
         with pa.ipc.new_stream(sink, self._schema) as writer:
             writer.write_batch(batch)
         end = sink.align()
         self.file.write(_CONTINUATION + bytes(4))
-        schema, message = _messages(b"".join(sink.head))
+        schema, message = _split_head(b"".join(sink.head))
         room = self._body - len(schema) - 8
         self.file.seek(0)
         self.file.write(schema + _CONTINUATION + struct.pack("<I", room))
-        self.file.write(_placed(message, sink.places, end - self._body))
+        self.file.write(_relocate(message, sink.places, end - self._body))
         self.file.close()
 
     def drop(self) -> None:
-        """Remove it, unfinished as it is."""
+        """Close and remove the file."""
         self.file.close()
         self.path.unlink(missing_ok=True)
 
 
 class _Sink(io.RawIOBase):
-    """Takes an Arrow stream apart: messages, and buffers, which are written.
+    """Separates an Arrow stream into messages, and buffers, which are written to the file.
 
     Attributes:
         head: the messages, in pieces.
-        places: where each buffer lies, in bytes from the beginning of the body.
+        places: where each buffer begins, in bytes from the beginning of the body.
     """
 
     def __init__(self, file: BinaryIO, body: int, direct: pa.Buffer | None) -> None:
@@ -204,10 +182,10 @@ class _Sink(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        """Arrow hands over buffers as such, and anything else as bytes."""
+        """Take a buffer as such, and anything else as bytes, the way Arrow writes them."""
         if not isinstance(data, pa.Buffer):
             plain = cast("bytes", data)
-            if not self.places:  # behind that come zeros between buffers, and the end
+            if not self.places:  # after the first buffer come only padding and the end
                 self.head.append(plain)
             return len(plain)
         if self._direct is not None and data.address == self._direct.address:
@@ -218,42 +196,42 @@ class _Sink(io.RawIOBase):
         return cast("int", data.size)
 
     def align(self) -> int:
-        """Fill up with zeros to where a buffer may begin; that place."""
+        """Pad with zeros to where a buffer can begin, and return that position."""
         end = self._file.tell()
-        self._file.write(bytes(-end % _ALIGNED))
-        return end + -end % _ALIGNED
+        self._file.write(bytes(-end % _ALIGNMENT))
+        return end + -end % _ALIGNMENT
 
 
-def _messages(head: bytes) -> tuple[bytes, bytes]:
-    """The whole message of the schema, and the inner part of that of the batch."""
+def _split_head(head: bytes) -> tuple[bytes, bytes]:
+    """Return the whole message of the schema, and the inner part of that of the batch."""
     (length,) = struct.unpack_from("<I", head, 4)
     return head[: 8 + length], head[8 + length + 8 :]
 
 
-def _placed(message: bytes, places: list[int], body: int) -> bytes:
-    """The message of a batch, with other places for its buffers, those that are not empty.
+def _relocate(message: bytes, places: list[int], body: int) -> bytes:
+    """Set new places for the non-empty buffers in the message of a batch.
 
-    It is a FlatBuffer: tables point to their fields by a table of offsets before them.
+    The message is a FlatBuffer: tables find their fields by a table of offsets before them.
     """
-    made = bytearray(message)
-    root = _followed(made, 0)
-    struct.pack_into("<q", made, _field(made, root, _BODY_LENGTH), body)
-    batch = _followed(made, _field(made, root, _HEADER))
-    buffers = _followed(made, _field(made, batch, _BUFFERS))
-    (count,) = struct.unpack_from("<I", made, buffers)
-    left = iter(places)
+    data = bytearray(message)
+    root = _follow(data, 0)
+    struct.pack_into("<q", data, _field(data, root, _BODY_LENGTH), body)
+    batch = _follow(data, _field(data, root, _HEADER))
+    buffers = _follow(data, _field(data, batch, _BUFFERS))
+    (count,) = struct.unpack_from("<I", data, buffers)
+    remaining = iter(places)
     for at in range(buffers + 4, buffers + 4 + 16 * count, 16):
-        if struct.unpack_from("<q", made, at + 8) != (0,):
-            struct.pack_into("<q", made, at, next(left))
-    return bytes(made)
+        if struct.unpack_from("<q", data, at + 8) != (0,):
+            struct.pack_into("<q", data, at, next(remaining))
+    return bytes(data)
 
 
-def _followed(data: bytearray, at: int) -> int:
-    """What the pointer at a place points to."""
+def _follow(data: bytearray, at: int) -> int:
+    """Return the target of the pointer at a position."""
     return at + int(struct.unpack_from("<I", data, at)[0])
 
 
 def _field(data: bytearray, table: int, number: int) -> int:
-    """The place of a field of a table; it has to be there."""
+    """Return the position of a field that a table has."""
     offsets = table - int(struct.unpack_from("<i", data, table)[0])
     return table + int(struct.unpack_from("<H", data, offsets + 4 + 2 * number)[0])

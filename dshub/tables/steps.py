@@ -1,4 +1,4 @@
-"""The steps of a split, taken in order, a batch at a time."""
+"""Apply the steps of a split in order, a batch at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -19,28 +19,28 @@ ATTACHED_BYTES = 16 << 20  # of attached files in a batch
 
 
 class Lookup(Protocol):
-    """The files of a split that steps ask for."""
+    """The files of a split, for steps."""
 
     def files(self, part: str) -> Sequence[File]:
-        """All files of a part."""
+        """Return all files of a part."""
 
     def member(self, part: str, name: str) -> File:
-        """One of them; raises ReadError where there is none of that name."""
+        """Return one of them; raises ReadError if there is none of that name."""
 
 
 def apply(batches: Batches, steps: Sequence[Step], lookup: Lookup) -> Batches:
-    """The rows after all steps.
+    """Return the rows after all steps.
 
     Raises:
-        ReadError: a column that a step speaks of is not there; a list cannot be read; a row has
-            no partner, or two; a file that a row names is not there.
+        ReadError: a column of a step is missing; a list cannot be read; a row has no partner, or
+            two; the file of a row is missing.
     """
     for step in steps:
-        batches = _step(batches, step, lookup)
+        batches = _apply(batches, step, lookup)
     return batches
 
 
-def _step(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C901, PLR0911  # a case each
+def _apply(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C901, PLR0911  # a case each
     match step:
         case Rename():
             return map(partial(renamed, columns=step.columns), batches)
@@ -49,12 +49,9 @@ def _step(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C90
         case Cut():
             return map(partial(cut, step=step), batches)
         case Keep():
-            return (batch.filter(_among(batch, step.column, step.values)) for batch in batches)
+            return (batch.filter(_is_listed(batch, step)) for batch in batches)
         case Drop():
-            return (
-                batch.filter(pc.invert(_among(batch, step.column, step.values)))
-                for batch in batches
-            )
+            return (batch.filter(pc.invert(_is_listed(batch, step))) for batch in batches)
         case Number():
             return _number(batches, step.column, step.first)
         case Match():
@@ -67,54 +64,49 @@ def _step(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C90
             assert_never(step)
 
 
-def column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    """A column of a batch; raises ReadError where there is none."""
+def column(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
+    """Return a column of a batch; raises ReadError if there is none."""
     if name not in batch.schema.names:
-        found = ", ".join(batch.schema.names)
-        raise ReadError(file=found, reason=f"a step needs a column {name!r} beside these")
+        names = ", ".join(batch.schema.names)
+        raise ReadError(file=names, reason=f"a step needs a column {name!r} besides these")
     return batch.column(name)
 
 
 def texts(values: pa.Array) -> pa.Array:
-    """Values as text, as steps compare them."""
+    """Return values as text, the way steps compare them."""
     return values.cast(pa.string())
 
 
-def keys(batch: pa.RecordBatch, on: Sequence[str]) -> list[str]:
-    """What names each row: its columns `on`, as one text."""
-    parts = [texts(column(batch, name)).to_pylist() for name in on]
-    return ["\x1f".join(map(str, key)) for key in zip(*parts, strict=True)]
+def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    """Return the batch with a column added or replaced."""
+    columns = {other: batch.column(other) for other in batch.schema.names}
+    return pa.RecordBatch.from_pydict(columns | {name: values})
 
 
 def renamed(batch: pa.RecordBatch, columns: Mapping[str, str]) -> pa.RecordBatch:
-    """The batch with other names; see `Rename`."""
+    """Return the batch with other column names; see `Rename`."""
     for name in columns:
         column(batch, name)
     return batch.rename_columns([columns.get(name, name) for name in batch.schema.names])
 
 
 def mapped(batch: pa.RecordBatch, step: Map) -> pa.RecordBatch:
-    """The batch with other values; see `Map`."""
+    """Return the batch with other values; see `Map`."""
     values = texts(column(batch, step.column))
     places = pc.index_in(values, value_set=pa.array(step.values.keys(), pa.string()))
-    ours = pa.array(step.values.values(), pa.string()).take(places)
-    return with_column(batch, step.column, pc.coalesce(ours, values))
+    replacements = pa.array(step.values.values(), pa.string()).take(places)
+    return with_column(batch, step.column, pc.coalesce(replacements, values))
 
 
 def cut(batch: pa.RecordBatch, step: Cut) -> pa.RecordBatch:
-    """The batch with shorter texts; see `Cut`."""
+    """Return the batch with shortened text; see `Cut`."""
     parts = pc.split_pattern(texts(column(batch, step.column)), step.before, max_splits=1)
     return with_column(batch, step.column, pc.list_element(parts, 0))
 
 
-def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    """The batch with a column added or replaced."""
-    columns = {other: batch.column(other) for other in batch.schema.names}
-    return pa.RecordBatch.from_pydict(columns | {name: values})
-
-
-def _among(batch: pa.RecordBatch, name: str, values: Sequence[str]) -> pa.Array:
-    return pc.is_in(texts(column(batch, name)), value_set=pa.array(values, pa.string()))
+def _is_listed(batch: pa.RecordBatch, step: Keep | Drop) -> pa.Array:
+    values = pa.array(step.values, pa.string())
+    return pc.is_in(texts(column(batch, step.column)), value_set=values)
 
 
 def _number(batches: Batches, name: str, first: int) -> Batches:
@@ -124,74 +116,74 @@ def _number(batches: Batches, name: str, first: int) -> Batches:
         first += batch.num_rows
 
 
+def _keys(batch: pa.RecordBatch | pa.Table, on: Sequence[str]) -> list[str]:
+    """Return the key of each row: its columns `on`, as one text."""
+    parts = [texts(column(batch, name)).to_pylist() for name in on]
+    return ["\x1f".join(map(str, key)) for key in zip(*parts, strict=True)]
+
+
 def _match(batches: Batches, step: Match, lookup: Lookup) -> Batches:
-    listed = {key for batch in _table(step, lookup) for key in keys(batch, step.on)}
+    listed = {key for batch in _read_list(step, lookup) for key in _keys(batch, step.on)}
     missing = set(listed)
     for batch in batches:
-        found = keys(batch, step.on)
-        missing.difference_update(found)
-        yield batch.filter(pa.array([(key in listed) is step.keep for key in found], pa.bool_()))
+        keys = _keys(batch, step.on)
+        missing.difference_update(keys)
+        yield batch.filter(pa.array([(key in listed) is step.keep for key in keys], pa.bool_()))
     if missing:
-        some = min(missing).replace("\x1f", ", ")
-        told = f"it lists {len(missing):,} rows that are not there, such as {some!r}"
-        raise ReadError(file=_names(step.part, lookup), reason=told)
+        reason = f"it lists {len(missing):,} rows that do not exist, such as {_shown(min(missing))}"
+        raise _list_error(step, lookup, reason)
 
 
 def _join(batches: Batches, step: Join, lookup: Lookup) -> Batches:
-    beside = _table(step, lookup)
-    found_batches = list(_number(beside, step.number, 1) if step.number else beside)
-    if not found_batches:
-        raise ReadError(file=_names(step.part, lookup), reason="it holds no rows")
-    table = pa.Table.from_batches(found_batches)
-    found = keys(table.combine_chunks(), step.on)
-    places = {key: i for i, key in enumerate(found)}
-    if len(places) < len(found):
-        twice = next(key for i, key in enumerate(found) if places[key] != i)
-        reason = f"two of its rows are for {twice!r}".replace("\x1f", ", ")
-        raise ReadError(file=_names(step.part, lookup), reason=reason)
+    beside = _read_list(step, lookup)
+    parts = list(_number(beside, step.number, 1) if step.number else beside)
+    if not parts:
+        raise _list_error(step, lookup, "it holds no rows")
+    table = pa.Table.from_batches(parts)
+    places: dict[str, int] = {}
+    for i, key in enumerate(_keys(table, step.on)):
+        if places.setdefault(key, i) != i:
+            raise _list_error(step, lookup, f"two of its rows are for {_shown(key)}")
     for batch in batches:
-        wanted = keys(batch, step.on)
-        lonely = next((key for key in wanted if key not in places), None)
+        keys = _keys(batch, step.on)
+        lonely = next((key for key in keys if key not in places), None)
         if lonely is not None:
-            reason = f"it has no row for {lonely!r}".replace("\x1f", ", ")
-            raise ReadError(file=_names(step.part, lookup), reason=reason)
-        rows = table.take(pa.array([places[key] for key in wanted], pa.int64())).combine_chunks()
+            raise _list_error(step, lookup, f"it has no row for {_shown(lonely)}")
+        rows = table.take(pa.array([places[key] for key in keys], pa.int64()))
         for name in step.columns:
-            found_column = column(rows, name)
-            batch = with_column(batch, name, _one_chunk(found_column))  # noqa: PLW2901
+            batch = with_column(batch, name, column(rows, name).combine_chunks())  # noqa: PLW2901
         yield batch
 
 
-def _one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(values, pa.ChunkedArray):
-        return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
-    return values
-
-
-def _table(step: Match | Join, lookup: Lookup) -> Batches:
+def _read_list(step: Match | Join, lookup: Lookup) -> Batches:
     return formats.create(step.reader).read({step.part: lookup.files(step.part)})
 
 
-def _names(part: str, lookup: Lookup) -> str:
-    return ", ".join(file.name for file in lookup.files(part)[:3])
+def _shown(key: str) -> str:
+    return repr(key.replace("\x1f", ", "))
+
+
+def _list_error(step: Match | Join, lookup: Lookup, reason: str) -> ReadError:
+    names = ", ".join(file.name for file in lookup.files(step.part)[:3])
+    return ReadError(file=names, reason=reason)
 
 
 def _attach(batches: Batches, step: Attach, lookup: Lookup) -> Batches:
     for batch in batches:
-        waiting: list[bytes] = []
+        contents: list[bytes] = []
         begin = size = 0
         for i, path in enumerate(paths(batch, step.path)):
             with lookup.member(step.part, path).open() as stream:
-                waiting.append(stream.read())
-            size += len(waiting[-1])
+                contents.append(stream.read())
+            size += len(contents[-1])
             if size >= ATTACHED_BYTES or i + 1 == batch.num_rows:
                 rows = batch.slice(begin, i + 1 - begin)
-                yield with_column(rows, step.column, pa.array(waiting, pa.binary()))
-                waiting, begin, size = [], i + 1, 0
+                yield with_column(rows, step.column, pa.array(contents, pa.binary()))
+                contents, begin, size = [], i + 1, 0
 
 
 def paths(batch: pa.RecordBatch, path: str) -> list[str]:
-    """The member's name that each row means."""
+    """Return the member name for each row, from a pattern such as `{id}.jpg`."""
     names = spoken_of(path)
     for name in names:
         column(batch, name)
@@ -199,9 +191,9 @@ def paths(batch: pa.RecordBatch, path: str) -> list[str]:
     try:
         return [path.format(**row) for row in rows]
     except (ValueError, TypeError) as error:
-        raise ReadError(file=path, reason=f"no name can be made of a row: {error}") from None
+        raise ReadError(file=path, reason=f"it does not fit a row: {error}") from None
 
 
 def spoken_of(path: str) -> list[str]:
-    """The columns of which a path speaks."""
+    """Return the columns that occur in a pattern."""
     return [name for _, name, _, _ in Formatter().parse(path) if name]

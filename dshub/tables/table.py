@@ -1,4 +1,4 @@
-"""Reading a table: shards of a folder, mapped when a row of them is first asked for."""
+"""Read a table: memory-map a shard when one of its rows is first read."""
 
 from collections.abc import Mapping
 from functools import cached_property, partial
@@ -17,22 +17,25 @@ from dshub.tables.types import arrow_schema
 
 
 class Table:
-    """One prepared split.
+    """A prepared split.
+
+    Opening reads only `table.json`. Columns are views of the memory map: reading them copies
+    nothing, and processes share the pages.
 
     Args:
-        folder: with `table.json` and the shards.
-
-    Opening reads `table.json` alone. Columns are views of the memory map: reading them copies
-    nothing, and many processes share the same pages.
+        folder: contains `table.json` and the shards.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         self.record = TableRecord.read(folder / TABLE_FILE)
+        self.files = [folder / shard.file for shard in self.record.shards]
+        self._batches: dict[int, pa.RecordBatch] = {}
+        self._arrays: dict[tuple[int, str], pa.Array] = {}
+        self._columns: dict[tuple[int, str], Column] = {}
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self.record.rows
 
     @cached_property
@@ -42,88 +45,66 @@ class Table:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Number of the first row of each shard, and the number of all rows at the end."""
+        """Number of the first row of each shard, and the number of all rows."""
         counts = [shard.rows for shard in self.record.shards]
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
-    @cached_property
-    def _batches(self) -> dict[int, pa.RecordBatch]:
-        return {}
-
-    @cached_property
-    def _pieces(self) -> dict[tuple[int, str], pa.Array]:
-        return {}
-
-    @cached_property
-    def _columns(self) -> dict[tuple[int, str], Column]:
-        return {}
-
-    def column(self, shard: int, name: str) -> Column:
-        """One column of one shard, mapped on first use."""
-        key = shard, name
-        if key not in self._columns:
-            path = self.folder / self.record.shards[shard].file
-            array, feature = self._batch(shard).column(name), self.features[name]
-            self._columns[key] = column_of(array, feature, partial(_damaged, path))
-        return self._columns[key]
-
-    def _piece(self, shard: int, name: str) -> pa.Array:
-        """One column of one shard as Arrow keeps it, checked on first use."""
-        key = shard, name
-        if key not in self._pieces:
-            path = self.folder / self.record.shards[shard].file
-            array = self._batch(shard).column(name)
-            check_array(array, self.features[name], partial(_damaged, path))
-            self._pieces[key] = array
-        return self._pieces[key]
-
-    @property
-    def files(self) -> list[Path]:
-        """The shards, in order."""
-        return [self.folder / shard.file for shard in self.record.shards]
-
     def arrow(self, name: str) -> list[pa.Array]:
-        """One column as Arrow keeps it, a piece for each shard; views of the memory map."""
-        return [self._piece(shard, name) for shard in range(len(self.record.shards))]
+        """Return a column as Arrow arrays, one per shard; views of the memory map."""
+        return [self._array(shard, name) for shard in range(len(self.files))]
 
     def whole(self, name: str) -> ChunkedColumn:
-        """One column over all shards."""
-        chunk = partial(self.column, name=name)
+        """Return a column over all shards."""
+        chunk = partial(self._column, name=name)
         return ChunkedColumn(self.starts, chunk, self.features[name])
 
-    def _batch(self, shard: int) -> pa.RecordBatch:
-        if shard not in self._batches:
-            record = self.record.shards[shard]
-            wanted = arrow_schema(self.features)
-            self._batches[shard] = open_shard(self.folder / record.file, record.rows, wanted)
-        return self._batches[shard]
-
     def gather(self, name: str, rows: np.ndarray) -> Values:
-        """Rows of a column by number, in the order given; something new.
-
-        Args:
-            name: of the column.
-            rows: int64, each from 0 to `self.rows` - 1.
-        """
+        """Return the rows of a column with these int64 numbers, in this order, as a copy."""
         return self.whole(name).gather(rows)
 
     def span(self, name: str, start: int, stop: int) -> Values:
-        """Consecutive rows of a column; read-only views where they lie in one shard."""
+        """Return consecutive rows of a column, as read-only views if they lie in one shard."""
         return self.whole(name).span(start, stop)
+
+    def _column(self, shard: int, name: str) -> Column:
+        key = shard, name
+        if key not in self._columns:
+            fault = partial(_damaged, self.files[shard])
+            array = self._batch(shard).column(name)
+            self._columns[key] = column_of(array, self.features[name], fault)
+        return self._columns[key]
+
+    def _array(self, shard: int, name: str) -> pa.Array:
+        key = shard, name
+        if key not in self._arrays:
+            array = self._batch(shard).column(name)
+            check_array(array, self.features[name], partial(_damaged, self.files[shard]))
+            self._arrays[key] = array
+        return self._arrays[key]
+
+    def _batch(self, shard: int) -> pa.RecordBatch:
+        if shard not in self._batches:
+            rows, schema = self.record.shards[shard].rows, arrow_schema(self.features)
+            self._batches[shard] = open_shard(self.files[shard], rows, schema)
+        return self._batches[shard]
 
 
 def open_shard(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
-    """The one batch of a shard, whose buffers lie within the file."""
+    """Memory-map the one batch of a shard.
+
+    Raises:
+        StoreError: it is damaged, or does not have these rows.
+    """
     try:
         batch = pa.ipc.open_stream(pa.py_buffer(map_file(path))).read_next_batch()
-        batch.validate()
+        batch.validate()  # buffers lie within the file
         if batch.num_rows != rows or not batch.schema.equals(schema):
-            raise pa.ArrowInvalid("it holds other rows than table.json says")
+            raise pa.ArrowInvalid("its rows are not those in table.json")
     except (OSError, pa.ArrowException, StopIteration, UnicodeDecodeError) as error:
         raise _damaged(path, str(error) or "it holds no rows") from error
     return batch
 
 
 def _damaged(path: Path, reason: str) -> StoreError:
-    hint = "`dshub verify NAME` puts aside what is damaged; `dshub prepare NAME` makes it anew"
+    hint = "run `dshub verify NAME` to set damaged files aside, then `dshub prepare NAME`"
     return StoreError(path=str(path), action="read", reason=reason, hint=hint)

@@ -1,10 +1,9 @@
-"""Writing a table: any number of batches in, shards of one record batch each out."""
+"""Write a table: any number of batches in, shards of one record batch each out."""
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -26,8 +25,8 @@ from dshub.tables.types import arrow_schema
 SHARD_BYTES = 1 << 30
 
 
-class _Left(msgspec.Struct, frozen=True, kw_only=True):
-    """The journal of a table under way: its whole shards, and of which files they are."""
+class _Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """The finished shards of an unfinished table, and a stamp of the files they come from."""
 
     stamp: str
     shards: tuple[Shard, ...]
@@ -36,18 +35,18 @@ class _Left(msgspec.Struct, frozen=True, kw_only=True):
 class TableWriter:
     """Writes the rows of one split into an empty folder.
 
-    Memory stays at the size of one batch, whatever the table's: rows wait in files. It is a
-    context manager; leaving it before `close` drops those files.
+    Rows wait in files, so that memory stays at the size of one batch. Use it as a context
+    manager: leaving it before `close` removes those files.
 
     Args:
-        folder: empty; the caller publishes it once `close` has returned.
-        manifest: what the rows are of.
-        split: which of its splits.
-        shard_bytes: bytes after which a shard is closed.
+        folder: empty; the caller publishes it after `close`.
+        manifest: the dataset.
+        split: the split that the rows belong to.
+        shard_bytes: size after which a new shard begins.
 
     Attributes:
-        rows: written so far.
-        before_shard: called before the journal says that a shard is done.
+        rows: number of rows so far.
+        before_shard: called before the journal lists another shard.
     """
 
     def __init__(
@@ -68,48 +67,43 @@ class TableWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._drop()
 
     def resume(self, stamp: str) -> None:
-        """Go on behind the whole shards that an interrupted process left in the folder, if any.
+        """Continue after the finished shards that an interrupted process left in the folder.
 
-        They are read again and compared with their checksums; what follows a damaged one is
-        dropped, as is everything that belongs to other files.
+        Shards are compared with their checksums; everything from the first damaged one on is
+        removed, and all of them if they come from other files.
 
         Args:
-            stamp: says of which files the rows are, beyond the recipe: other files, other stamp.
+            stamp: differs if the rows come from other files, in addition to the recipe.
         """
         self._stamp = stamp
         with disk_faults(self._folder, "read"):
-            for shard in self._left(stamp):
-                path = self._folder / shard.file
-                if not path.is_file() or not self._is_whole(path, shard):
+            for shard in self._journal(stamp):
+                if not self._is_intact(shard):
                     break
                 self._shards.append(shard)
                 self.rows += shard.rows
             empty(self._folder, {shard.file for shard in self._shards} | {SUMS})
 
-    def _is_whole(self, path: Path, shard: Shard) -> bool:
-        """Whether a shard has the bytes and rows that the journal says."""
-        if shard in self._shards or Digest.of_file(path).hex != shard.sha256:
+    def _journal(self, stamp: str) -> tuple[Shard, ...]:
+        try:
+            journal = decode(read_file(self._folder / JOURNAL), _Journal)
+        except (OSError, ValueError):
+            return ()
+        return journal.shards if journal.stamp == stamp else ()
+
+    def _is_intact(self, shard: Shard) -> bool:
+        """True if a shard has the bytes and rows in the journal."""
+        path = self._folder / shard.file
+        if shard in self._shards or not path.is_file() or Digest.of_file(path).hex != shard.sha256:
             return False
         try:
             return open_shard(path, shard.rows, self._schema) is not None
         except StoreError:
             return False
-
-    def _left(self, stamp: str) -> tuple[Shard, ...]:
-        try:
-            left = decode(read_file(self._folder / JOURNAL), _Left)
-        except (OSError, ValueError):
-            return ()
-        return left.shards if left.stamp == stamp else ()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add a batch that conforms to the split's features; raises StoreError."""
@@ -118,16 +112,23 @@ class TableWriter:
         with disk_faults(self._folder, "write"):
             if self._is_full(batch):
                 self._close_shard()
-                self._note_shards()
+                self._write_journal()
             if self._shard is None:
-                self._begin_shard(batch)
+                self._open_shard(batch)
             for spool, column in zip(self._spools, batch.columns, strict=True):
                 spool.append(column)
         self._waiting += batch.num_rows
         self.rows += batch.num_rows
 
-    def _begin_shard(self, batch: pa.RecordBatch) -> None:
-        """Open the files of a shard. The column that is its largest is written in its place."""
+    def _is_full(self, batch: pa.RecordBatch) -> bool:
+        size = sum(spool.size for spool in self._spools)
+        addressed = max((spool.addressed for spool in self._spools), default=0)
+        return bool(self._spools) and (
+            size >= self._limit or addressed + batch.nbytes > OFFSET_LIMIT
+        )
+
+    def _open_shard(self, batch: pa.RecordBatch) -> None:
+        """Open the files of a shard, whose largest column is written in its final place."""
         path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
         self._shard = ShardFile(path, self._schema)
         sizes = [0 if pa.types.is_list(column.type) else column.nbytes for column in batch.columns]
@@ -136,33 +137,29 @@ class TableWriter:
             into = self._shard.file if i == self._largest else None
             self._spools.append(Spool(field.type, self._folder / f"spool-{i}", into))
 
-    def _is_full(self, batch: pa.RecordBatch) -> bool:
-        size = sum(spool.size for spool in self._spools)
-        far = max((spool.addressed for spool in self._spools), default=0)
-        return bool(self._spools) and (size >= self._limit or far + batch.nbytes > OFFSET_LIMIT)
-
     def _close_shard(self) -> None:
         if self._shard is None:
             return
-        self._finish(self._shard)  # nothing is mapped any longer: Windows removes no file that is
+        self._finish(self._shard)  # unmaps all files, so that Windows can remove them
         path, rows, self._shard = self._shard.path, self._waiting, None
         self._drop()
-        with ThreadPoolExecutor(1) as beside:
-            kept = beside.submit(_to_disk, path)
+        with ThreadPoolExecutor(1) as pool:
+            synced = pool.submit(_sync, path)
             size, sha256 = path.stat().st_size, Digest.of_file(path).hex
-            kept.result()
+            synced.result()
         self._shards.append(Shard(file=path.name, rows=rows, size=size, sha256=sha256))
-
-    def _note_shards(self) -> None:
-        """Write which shards are whole, for a process that has to go on."""
-        self.before_shard()
-        data = msgspec.json.encode(_Left(stamp=self._stamp, shards=tuple(self._shards)))
-        replace_file(self._folder / JOURNAL, data, self._folder / own_name(JOURNAL))
 
     def _finish(self, shard: ShardFile) -> None:
         columns = [spool.finish() for spool in self._spools]
         direct = columns[self._largest].buffers()[-1] if self._largest is not None else None
         shard.finish(pa.RecordBatch.from_arrays(columns, schema=self._schema), direct)
+
+    def _write_journal(self) -> None:
+        """List the finished shards, for a process that has to continue."""
+        self.before_shard()
+        journal = _Journal(stamp=self._stamp, shards=tuple(self._shards))
+        data = msgspec.json.encode(journal)
+        replace_file(self._folder / JOURNAL, data, self._folder / own_name(JOURNAL))
 
     def _drop(self) -> None:
         for spool in self._spools:
@@ -172,7 +169,7 @@ class TableWriter:
         self._shard, self._spools, self._waiting = None, [], 0
 
     def close(self, recipe: dict[str, Any], provenance: Provenance | None = None) -> TableRecord:
-        """Close the last shard and write `table.json`; the folder is then complete."""
+        """Close the last shard and write `table.json`, which completes the folder."""
         with disk_faults(self._folder, "write"):
             self._close_shard()
             shards = []
@@ -191,11 +188,11 @@ class TableWriter:
                 manifest=self._manifest,
                 provenance=msgspec.UNSET if provenance is None else provenance,
             )
-            _to_disk(record.write(self._folder))
+            _sync(record.write(self._folder))
         return record
 
 
-def _to_disk(path: Path) -> None:
-    """Wait until a file survives a power cut: its folder is about to get its final name."""
+def _sync(path: Path) -> None:
+    """Wait until a file is on the disk, before its folder gets its final name."""
     with open_file(path, "rb+") as file:
         os.fsync(file.fileno())

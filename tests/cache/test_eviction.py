@@ -1,4 +1,4 @@
-"""Choosing what to evict from a list of items; `tests/hub/upkeep` evicts from real caches."""
+"""Choosing what to evict from a list of items; `tests/hub/test_eviction.py` evicts from real caches."""
 
 from pathlib import Path
 

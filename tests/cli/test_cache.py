@@ -76,7 +76,7 @@ def test_ls_names_what_is_there(kept: Run) -> None:
 def test_what_another_dataset_needs_stays(kept: Run) -> None:
     """Removing one of two leaves the file they share, and says so; the other verifies as before."""
     done = kept("cache", "rm", "tiny/one")
-    assert "left 1 item, 28 B: another dataset needs it too" in done.stderr
+    assert "left 1 item, 28 B: another dataset needs it" in done.stderr
     assert items(kept) == [
         ("prepared", "tiny/two train"),
         ("raw", "tiny/two: images"),
@@ -114,7 +114,7 @@ def test_rm_removes_what_was_asked_and_says_it_beforehand(
 def test_a_stand_in_goes_with_its_dataset(dshub: Run, own: Path, cache: Path) -> None:
     """Its files are named in the listing, and none of them is left over."""
     dshub("fetch", "tiny/one", DSHUB_SYNTHETIC="2")
-    assert ("raw", "tiny/one: labels (stand-in)") in items(dshub)
+    assert ("raw", "tiny/one: labels (synthetic)") in items(dshub)
     dshub("cache", "rm", "tiny/one")
     assert items(dshub) == []
 
@@ -148,7 +148,7 @@ def test_verify_finds_damage(kept: Run, cache: Path) -> None:
     assert kept("cache", "verify").returncode == 0
     findings = json.loads(kept("cache", "verify", "--json").stdout)["findings"]
     assert {finding["state"] for finding in findings} == {"ok"}
-    assert "put aside" in kept("cache", "gc").stdout
+    assert "set aside" in kept("cache", "gc").stdout
     assert "nothing to remove" in kept("cache", "gc").stdout
 
 

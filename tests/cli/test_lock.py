@@ -103,7 +103,7 @@ def test_a_newer_version_is_not_taken(dshub: Run, project: Path, own: Path) -> N
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('"cat", "dog"', '"dog", "cat"', "its columns, or how rows are made of its files"),
+        ('"cat", "dog"', '"dog", "cat"', "its columns, or how rows are made from its files"),
         ("rows = 3", "rows = 2", "split train was 3 rows, and is 2 rows"),
         ('sha256 = "', 'sha256 = "0000', "file images was sha256:"),
         ("resources.labels]", "resources.marks]", "file labels is gone"),
@@ -191,7 +191,7 @@ def test_a_version_that_is_gone(dshub: Run, project: Path, own: Path) -> None:
     dshub("lock")
     edit(own, "x", "x", version="1.1.0")
     (own / "tiny" / "one" / "1.0.0.toml").unlink()
-    with pytest.raises(LockError, match="is in no registry any more"):
+    with pytest.raises(LockError, match="is no longer in any registry"):
         hub(project).info("tiny/one")
     assert dshub("lock", "--check").returncode == 5
 
@@ -270,7 +270,7 @@ def test_a_dataset_that_is_gone(dshub: Run, project: Path, own: Path) -> None:
     (own / "tiny" / "one" / "1.0.0.toml").unlink()
     done = dshub("lock", "--check")
     assert done.returncode == 5
-    assert "tiny/one@1.0.0 is in no registry any more" in done.stdout
+    assert "tiny/one@1.0.0 is no longer in any registry" in done.stdout
     done = dshub("info", "tiny/one")
     assert done.returncode == 5
     assert "DSHUB_REGISTRY" in done.stderr

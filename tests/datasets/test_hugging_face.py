@@ -390,8 +390,8 @@ def test_names_and_splits_that_are_not_there(hub: Hub, repository: Path) -> None
 def test_there_are_no_stand_ins(cache: Path, repository: Path) -> None:
     """They are made from manifests; real data in their place would be a surprise."""
     name = f"hf:{repository}/small"
-    with pytest.raises(DshubError, match="no stand-in"):
+    with pytest.raises(DshubError, match="no synthetic data"):
         hub_of(cache, synthetic=10).load(name, "test")
-    with pytest.raises(DshubError, match="no stand-in"):
+    with pytest.raises(DshubError, match="no synthetic data"):
         hub_of(cache).load(name, "test", synthetic=10)
     assert len(hub_of(cache, synthetic=10).load(name, "test", synthetic=0)) == 6

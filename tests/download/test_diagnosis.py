@@ -52,11 +52,23 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
         (b"<html><title>\x1b[31mred\x07</title>", "titled '[31mred'", "browser"),
         (PUBLISHED[:-20], "cut short", "part of the file"),
         (b"more" + PUBLISHED, "longer than the file", ""),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer", "git lfs pull"),
         (b"", "empty", "try again later"),
-        (PUBLISHED[:-1] + b"?", "published anew", "new version of its manifest"),
+        (PUBLISHED[:-1] + b"?", "published anew", "newer version of the dataset"),
         (b"\0" * len(PUBLISHED), "", ""),
     ],
-    ids=["login", "quota", "page", "control characters", "cut", "long", "empty", "anew", "zeros"],
+    ids=[
+        "login",
+        "quota",
+        "page",
+        "control-characters",
+        "cut",
+        "long",
+        "lfs",
+        "empty",
+        "anew",
+        "zeros",
+    ],
 )
 def test_wrong_bytes_are_named(
     data: bytes, told: str, hint: str, store: Store, tmp_path: Path

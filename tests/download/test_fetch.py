@@ -126,7 +126,7 @@ def test_the_error_names_every_file_and_source(closed_port: str, store: Store) -
     assert all(
         part in text for part in ("images", "labels", f"{closed_port}/a", f"{closed_port}/b")
     )
-    assert "2 of its files" in text
+    assert "2 files of set" in text
     assert "dshub import set" in caught.value.hint
     assert caught.value.exit_code == 4
 
@@ -157,7 +157,7 @@ def test_one_file_that_fails_does_not_cost_the_others(
         good = job(f"{url}/data.bin")
         bad = Job("tiny", "other", Resource(urls=(f"{url}/gone",), sha256="a" * 64))
         fetcher = Fetcher(store)
-        with pytest.raises(FetchError, match="1 of its files"):
+        with pytest.raises(FetchError, match="1 file of tiny"):
             fetcher.fetch([bad, good])
     assert fetcher.path(good) is not None
 
@@ -286,7 +286,7 @@ def test_a_source_that_asks_for_a_day_is_left_at_once(
 
 
 @pytest.mark.parametrize(
-    ("places", "told"), [((5, 5), "2 sources have the same bytes"), ((5, 9), "differ from one")]
+    ("places", "told"), [((5, 5), "2 sources send the same bytes"), ((5, 9), "different bytes")]
 )
 def test_sources_with_wrong_bytes_are_held_against_each_other(
     places: tuple[int, int], told: str, upstream: Path, store: Store, job: MakeJob
@@ -299,4 +299,4 @@ def test_sources_with_wrong_bytes_are_held_against_each_other(
     ):
         Fetcher(store).fetch([job(f"{one.url}/data.bin", f"{other.url}/data.bin")])
     assert told in caught.value.hint
-    assert ("new version of its manifest" in caught.value.hint) == (places[0] == places[1])
+    assert ("newer version of the dataset" in caught.value.hint) == (places[0] == places[1])

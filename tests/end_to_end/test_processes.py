@@ -112,7 +112,7 @@ def test_errors_name_what_and_next_and_show_no_code(
     output, errors = process.communicate(timeout=20)
     assert process.returncode == 5
     assert output == ""
-    assert re.search(r"^error: could not fetch big", errors, re.MULTILINE)
+    assert re.search(r"^error: could not download 1 file of big", errors, re.MULTILINE)
     assert re.search(r"^hint: ", errors, re.MULTILINE)
     assert f"{len(CONTENT):,} bytes" in errors
     assert "Traceback" not in errors

@@ -24,9 +24,9 @@ from dshub.catalog.parsing import to_json
 from dshub.datasets.dataset import Dataset
 from dshub.export._running import NAME, File, Record, SplitRecord
 from dshub.export._running import read as read_export
+from dshub.hub.cache import Cache
+from dshub.hub.describing import place_of
 from dshub.hub.terms import are_accepted
-from dshub.hub.upkeep.cache import Cache
-from dshub.hub.upkeep.inventory import place_of
 from dshub.importing.holding import Sums
 from dshub.importing.holding import written as read_sums
 from dshub.importing.records import imports

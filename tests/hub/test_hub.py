@@ -1,4 +1,4 @@
-"""`Hub.load`, `load_data` and the functions of the package, with stand-ins for data."""
+"""`Hub.load`, `load_data` and the functions of the package, with synthetic data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ def rows(dataset: Dataset) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """A hub whose stand-ins are made once for the tests here."""
+    """Return a hub whose synthetic data are made once for this module."""
     settings = Settings.read(
         environment={}, cache=tmp_path_factory.mktemp("shared"), synthetic=ROWS, offline=True
     )
@@ -33,7 +33,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
 
 @pytest.fixture
 def offline(cache: Path) -> Hub:
-    """A hub with an empty cache that may not fetch: any attempt to prepare is an error."""
+    """Return a hub with an empty cache that cannot download."""
     return Hub(settings=Settings.read(cache=cache, offline=True), progress=Silent())
 
 
@@ -62,14 +62,14 @@ Lists = Callable[[list[Row], list[Row]], list[Row]]
     ],
 )
 def test_split_expressions(shared: Hub, expression: str, expected: Lists) -> None:
-    """They choose what slicing and adding lists of the splits' rows would."""
+    """They equal slicing and adding lists of rows."""
     train, test = rows(shared.load("mnist", "train")), rows(shared.load("mnist", "test"))
     assert len({*train, *test}) == 2 * ROWS
     assert rows(shared.load("mnist", expression)) == expected(train, test)
 
 
-def test_without_a_split_all_of_them(shared: Hub) -> None:
-    """A mapping, in the manifest's order, whose values are the splits."""
+def test_load_without_a_split_returns_all(shared: Hub) -> None:
+    """As a mapping in the manifest's order."""
     splits = shared.load("mnist")
     assert list(splits) == ["train", "test"]
     assert "train" in splits
@@ -82,8 +82,8 @@ def test_without_a_split_all_of_them(shared: Hub) -> None:
     assert splits["train"] is splits["train"]
 
 
-def test_splits_open_when_they_are_looked_up(offline: Hub, cache: Path) -> None:
-    """Until then nothing is fetched, made or needed."""
+def test_splits_open_on_first_use(offline: Hub, cache: Path) -> None:
+    """Until then nothing is downloaded or made."""
     splits = offline.load("mnist")
     assert (len(splits), "train" in splits, list(splits)) == (2, True, ["train", "test"])
     assert "60,000" in repr(splits)
@@ -93,7 +93,7 @@ def test_splits_open_when_they_are_looked_up(offline: Hub, cache: Path) -> None:
 
 
 def test_splits_are_read_only(shared: Hub) -> None:
-    """Nothing can be put in or taken out."""
+    """Nothing can be added or removed."""
     splits: Any = shared.load("mnist")
     with pytest.raises(TypeError):
         splits["train"] = splits["test"]
@@ -101,8 +101,8 @@ def test_splits_are_read_only(shared: Hub) -> None:
         del splits["train"]
 
 
-def test_load_data_is_the_convention_of_keras(shared: Hub) -> None:
-    """`(x_train, y_train), (x_test, y_test)`: arrays in memory that may be written to."""
+def test_load_data_returns_the_pairs_of_keras(shared: Hub) -> None:
+    """As writable arrays in memory."""
     (x_train, y_train), (x_test, y_test) = shared.load_data("mnist")
     for x, y, split in [(x_train, y_train, "train"), (x_test, y_test, "test")]:
         dataset = shared.load("mnist", split)
@@ -114,8 +114,8 @@ def test_load_data_is_the_convention_of_keras(shared: Hub) -> None:
     assert shared.load("mnist", "train")[[0, 1, 2]]["image"].any()
 
 
-def test_load_data_needs_a_pair(tmp_path: Path) -> None:
-    """A dataset that does not say what (x, y) means is told so."""
+def test_load_data_without_a_supervised_pair_is_rejected(tmp_path: Path) -> None:
+    """The manifest does not say what (x, y) means."""
     manifest = dshub.info("mnist")
     text = (built_in_root() / "mnist" / f"{manifest.version}.toml").read_text("utf-8")
     folder = tmp_path / "registry" / "unpaired"
@@ -125,13 +125,13 @@ def test_load_data_needs_a_pair(tmp_path: Path) -> None:
         changed.replace('supervised = ["image", "label"]\n', ""), encoding="utf-8"
     )
     hub = Hub(registry=Registry([tmp_path / "registry"]), progress=Silent())
-    with pytest.raises(ValueError, match=r"unpaired.* says which columns"):
+    with pytest.raises(ValueError, match=r"unpaired.* names the columns"):
         hub.load_data("unpaired", synthetic=5)
 
 
 @pytest.mark.parametrize("columns", [["label"], ["label", "image"], "label"])
-def test_columns_choose_and_order(shared: Hub, columns: Any) -> None:
-    """For one split, several together, and all of them."""
+def test_columns_are_selected_in_order(shared: Hub, columns: Any) -> None:
+    """For one split, a sum of splits, and all of them."""
     wanted = [columns] if isinstance(columns, str) else columns
     for dataset in (
         shared.load("mnist", "train", columns=columns),
@@ -141,8 +141,8 @@ def test_columns_choose_and_order(shared: Hub, columns: Any) -> None:
         assert list(dataset.features) == list(dataset[0]) == wanted
 
 
-def test_synthetic_is_as_many_rows_as_asked_for(hub: Hub) -> None:
-    """Whatever the settings say; a split that has fewer keeps its number."""
+def test_synthetic_sets_the_number_of_rows(hub: Hub) -> None:
+    """Whatever the settings say; smaller splits keep their size."""
     dataset = hub.load("mnist", "train", synthetic=7)
     assert len(dataset) == 7
     assert dataset.manifest is not None
@@ -150,8 +150,8 @@ def test_synthetic_is_as_many_rows_as_asked_for(hub: Hub) -> None:
     assert len(hub.load("mnist", "test", synthetic=10_500)) == 10_000
 
 
-def test_zero_asks_for_the_data_themselves(cache: Path) -> None:
-    """An argument goes before the environment."""
+def test_synthetic_zero_loads_the_data(cache: Path) -> None:
+    """An argument overrides the environment."""
     hub = Hub(settings=Settings.read(cache=cache, synthetic=5, offline=True), progress=Silent())
     assert len(hub.load("mnist", "train")) == 5
     with pytest.raises(OfflineError):
@@ -159,8 +159,10 @@ def test_zero_asks_for_the_data_themselves(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("synthetic", [-1, True, False, "5", 2.5])
-def test_numbers_of_rows_that_cannot_be(hub: Hub, synthetic: Any, cache: Path) -> None:
-    """They are refused before anything is made."""
+def test_invalid_number_of_synthetic_rows_is_rejected(
+    hub: Hub, synthetic: Any, cache: Path
+) -> None:
+    """Before anything is made."""
     with pytest.raises(ValueError, match=r"synthetic is .* a whole number of at least 0"):
         hub.load("mnist", "train", synthetic=synthetic)
     assert not cache.exists()
@@ -193,10 +195,10 @@ def test_numbers_of_rows_that_cannot_be(hub: Hub, synthetic: Any, cache: Path) -
         (("mnist", "train", "test"), "no column named 'test'", 'load("mnist", "test")'),
     ],
 )
-def test_unknown_names_are_told_before_anything_is_fetched(
+def test_unknown_name_is_rejected_before_any_download(
     offline: Hub, cache: Path, arguments: tuple[Any, ...], words: str, hint: str
 ) -> None:
-    """With what the name could have been."""
+    """With suggestions."""
     name, split, *columns = arguments
     with pytest.raises(UnknownNameError) as caught:
         offline.load(name, split, columns=columns or None)
@@ -205,8 +207,8 @@ def test_unknown_names_are_told_before_anything_is_fetched(
     assert not cache.exists()
 
 
-def test_an_unknown_split_of_the_mapping(shared: Hub) -> None:
-    """The error of every unknown name, and a KeyError, as mappings have it."""
+def test_unknown_split_of_the_mapping_is_rejected(shared: Hub) -> None:
+    """The error is also a KeyError."""
     splits = shared.load("mnist")
     with pytest.raises(UnknownNameError, match="no split of mnist named 'train"):
         splits["train[:5]"]
@@ -214,14 +216,14 @@ def test_an_unknown_split_of_the_mapping(shared: Hub) -> None:
         splits["valid"]
 
 
-def test_a_split_that_cannot_be_read(offline: Hub) -> None:
-    """It is told before anything is fetched."""
+def test_malformed_split_is_rejected(offline: Hub) -> None:
+    """Before any download."""
     with pytest.raises(SplitError):
         offline.load("mnist", "train[:10")
 
 
-def test_caches_of_others_are_read(tmp_path: Path) -> None:
-    """Two read-only caches of a site, each with a dataset; the own cache stays empty."""
+def test_site_caches_are_read(tmp_path: Path) -> None:
+    """Two of them, each with a dataset; the writable cache stays empty."""
     sites = {"mnist": tmp_path / "a", "fashion-mnist": tmp_path / "b"}
     expected = {}
     for name, folder in sites.items():
@@ -237,36 +239,3 @@ def test_caches_of_others_are_read(tmp_path: Path) -> None:
 
 
 # The functions of the package
-
-
-def test_functions_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A variable that changes between two calls counts for the second."""
-    monkeypatch.setenv("DSHUB_PROGRESS", "off")
-    monkeypatch.setenv("DSHUB_SYNTHETIC", "6")
-    assert len(dshub.load("mnist", "train")) == 6
-    assert dshub.info("mnist").synthetic
-    monkeypatch.setenv("DSHUB_SYNTHETIC", "8")
-    assert len(dshub.load("mnist")["test"]) == 8
-    assert dshub.load_data("mnist")[0][0].shape == (8, 28, 28, 1)
-    assert len(dshub.fetch("mnist", prepare=False)) == 4
-    monkeypatch.setenv("DSHUB_CACHE", str(tmp_path / "other"))
-    dshub.load("mnist", "train")
-    assert (tmp_path / "other").is_dir()
-    monkeypatch.delenv("DSHUB_SYNTHETIC")
-    monkeypatch.setenv("DSHUB_OFFLINE", "1")
-    assert not dshub.info("mnist").synthetic
-    with pytest.raises(OfflineError):
-        dshub.load("mnist", "train")
-    assert len(dshub.load("mnist", "train", synthetic=4)) == 4
-
-
-def test_names_follow_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Built-in datasets, and those of the folders in `DSHUB_REGISTRY`."""
-    before = dshub.names()
-    assert "mnist" in before
-    assert before == sorted(before)
-    folder = tmp_path / "registry" / "own"
-    folder.mkdir(parents=True)
-    (folder / "1.0.0.toml").write_text("", encoding="utf-8")
-    monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "registry"))
-    assert set(dshub.names()) == {*before, "own"}

@@ -1,4 +1,4 @@
-"""Looking again at what is kept: damage is found, put aside, and mended by the next fetch."""
+"""Find damage, set it aside, and fetch the data again."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.preparing import prepare
 
 
 class Kept:
-    """A stand-in of MNIST, fetched from a mirror and prepared."""
+    """Synthetic MNIST, fetched from a mirror and prepared."""
 
     def __init__(self, store: Store, manifest: Manifest, mirror: Path) -> None:
         self.store, self.manifest, self.mirror = store, manifest, mirror
@@ -37,7 +37,7 @@ class Kept:
         return {finding.thing: finding for finding in verify(self.manifest, self.store)}
 
     def blob(self) -> Path:
-        """The file of the test pictures."""
+        """The file of the test images."""
         path = self.store.blob(self.manifest.resources["test-images"].digest)
         assert path is not None
         return path
@@ -51,7 +51,7 @@ class Kept:
 
 @pytest.fixture
 def kept(hub: Hub, tmp_path: Path) -> Kept:
-    """Everything in order."""
+    """Return prepared synthetic data without damage."""
     mirror = tmp_path / "mirror"
     manifest = synthesize(hub.info("mnist"), Store(mirror), rows=30)
     made = Kept(hub.store, manifest, mirror)
@@ -72,12 +72,12 @@ def cut(path: Path) -> None:
 
 
 def all_ok(findings: dict[str, Finding]) -> bool:
-    """Whether there is something, and all of it is in order."""
+    """Return whether there are findings, and all are ok."""
     return bool(findings) and {finding.state for finding in findings.values()} == {"ok"}
 
 
-def test_everything_in_order(kept: Kept) -> None:
-    """Each file and each table is named, and nothing is touched."""
+def test_intact_data_is_ok(kept: Kept) -> None:
+    """Every file and table has a finding, and nothing is changed."""
     before = {path: path.stat().st_mtime_ns for path in kept.store.root.rglob("*")}
     findings = kept.verify()
     assert all_ok(findings)
@@ -86,31 +86,31 @@ def test_everything_in_order(kept: Kept) -> None:
     assert {path: path.stat().st_mtime_ns for path in kept.store.root.rglob("*")} == before
 
 
-def test_nothing_there(hub: Hub) -> None:
-    """What was never fetched is missing, which is not damage; looking makes no folder."""
+def test_data_that_was_never_fetched_is_missing(hub: Hub) -> None:
+    """That is not damage; verifying creates no folder."""
     findings = list(verify(hub.info("mnist"), hub.store))
     assert [finding.state for finding in findings] == ["missing"] * 6
     assert not hub.store.root.exists()
 
 
 @pytest.mark.parametrize("damage", [flip, cut])
-def test_a_damaged_file(kept: Kept, damage: Callable[[Path], None]) -> None:
-    """It is found and put aside; the next fetch brings it again."""
+def test_damaged_file_is_set_aside(kept: Kept, damage: Callable[[Path], None]) -> None:
+    """The next fetch downloads it again."""
     path = kept.blob()
     damage(path)
     damaged = path.read_bytes()
     finding = kept.verify()["file test-images"]
     assert finding.state == "damaged"
     assert not path.exists()
-    assert Path(finding.detail.rpartition("put aside as ")[2]).read_bytes() == damaged
+    assert Path(finding.detail.rpartition("set aside as ")[2]).read_bytes() == damaged
     assert kept.verify()["file test-images"].state == "missing"
     kept.mend()
     assert all_ok(kept.verify())
 
 
 @pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
-def test_a_damaged_shard(kept: Kept, damage: Callable[[Path], None]) -> None:
-    """It is found and put aside; the next preparation makes the same rows again."""
+def test_damaged_shard_is_set_aside(kept: Kept, damage: Callable[[Path], None]) -> None:
+    """The next preparation makes the same rows again."""
     rows = np.array(Table(kept.table()).span("image", 0, 30))
     damage(kept.table() / "test-00000-of-00001.arrow")
     findings = kept.verify()
@@ -123,16 +123,16 @@ def test_a_damaged_shard(kept: Kept, damage: Callable[[Path], None]) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"schema": 2}'])
-def test_a_damaged_description(kept: Kept, content: bytes) -> None:
-    """A table.json that cannot be read is damage like any other."""
+def test_damaged_table_record_is_damage(kept: Kept, content: bytes) -> None:
+    """Like any other."""
     (kept.table() / "table.json").write_bytes(content)
     assert kept.verify()["table test"].state == "damaged"
     kept.mend()
     assert all_ok(kept.verify())
 
 
-def test_damage_in_a_read_only_layer(kept: Kept, tmp_path: Path) -> None:
-    """It is told, and left where it is: the layer belongs to somebody else."""
+def test_damage_in_a_read_only_layer_stays_there(kept: Kept, tmp_path: Path) -> None:
+    """It is reported; the layer belongs to others."""
     path = kept.blob()
     flip(path)
     store = Store(tmp_path / "mine", [kept.store.root])
@@ -143,15 +143,15 @@ def test_damage_in_a_read_only_layer(kept: Kept, tmp_path: Path) -> None:
 
 
 def figures_of(kept: Kept, figures: dict[str, int | tuple[int, ...]]) -> list[Finding]:
-    """What is found of some published figures of the test split."""
+    """Return the findings for some published figures of the test split."""
     test = msgspec.structs.replace(kept.manifest.splits["test"], figures=figures)
     manifest = msgspec.structs.replace(kept.manifest, splits=kept.manifest.splits | {"test": test})
     found = verify(manifest, kept.store)
     return [finding for finding in found if finding.thing.startswith("figure")]
 
 
-def test_figures_that_agree(kept: Kept) -> None:
-    """Counts of classes and sums of values, counted here from the rows themselves."""
+def test_matching_figures_are_ok(kept: Kept) -> None:
+    """Counts of classes and sums of values."""
     table = Table(kept.table())
     labels = [int(label) for label in table.span("label", 0, 30)]
     feature = kept.manifest.features["label"]
@@ -167,8 +167,8 @@ def test_figures_that_agree(kept: Kept) -> None:
     ]
 
 
-def test_figures_that_differ(kept: Kept) -> None:
-    """Data unlike the published figures are told as such, and stay: they are what was published."""
+def test_differing_figures_are_reported(kept: Kept) -> None:
+    """The data stay, because they are the published ones."""
     found = figures_of(kept, {"image-sum": 5, "label-counts": (21, *(1 for _ in range(9)))})
     assert [finding.state for finding in found] == ["unlike", "unlike"]
     assert found[0].detail.endswith("expected 5")

@@ -27,14 +27,14 @@ pieces = dshub.formats.parquet.plain_pieces
 dshub.formats.parquet.plain_pieces = lambda batches, *rest: (
     piece for batch in batches for piece in pieces([batch], *rest)
 )
-note = TableWriter._note_shards
+note = TableWriter._write_journal
 
 def noted(self):
     note(self)
     if len(self._shards) == int(wanted):
         os.kill(os.getpid(), int(end))
 
-TableWriter._note_shards = noted
+TableWriter._write_journal = noted
 hub = Hub(settings=Settings.read(cache=Path(cache), registry=(Path(registry),)), progress=Silent())
 hub.import_files(sys.stdin.read(), [Path(path)])
 hub.prepare("small-imagenet", splits=["train"])
@@ -84,7 +84,7 @@ def test_whole_shards_are_not_made_again(
     hub.import_files(NAME, [path])
     (folder,) = hub.prepare(NAME, splits=["train"])
     (line,) = [line for line in said.lines if "interrupted" in line]
-    assert line.startswith(f"an interrupted run left 8 rows of {NAME} train; going on")
+    assert line.startswith(f"resuming {NAME} train after 8 rows of an interrupted run")
     assert ("read again" in line) is (form == "parquet")
     assert rows_of(hub, "train") == world.truth("train")
     assert {item.state for item in hub.verify(NAME) if item.thing == "table train"} == {"ok"}
@@ -121,4 +121,4 @@ def test_a_damaged_shard_is_made_again(world: World, tmp_path: Path, cache: Path
     said = Said()
     hub = hub_of(world, cache, said)
     assert rows_of(hub, "train") == world.truth("train")
-    assert said.lines == [f"an interrupted run left 4 rows of {NAME} train; going on"]
+    assert said.lines == [f"resuming {NAME} train after 4 rows of an interrupted run"]

@@ -26,15 +26,15 @@ NAMES = [
 ]
 
 
-def test_the_public_names() -> None:
-    """Fifteen, and `dir` shows them."""
+def test_public_names() -> None:
+    """`dir` shows them."""
     assert dshub.__all__ == NAMES
     assert set(NAMES) <= set(dir(dshub))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_is_there_and_says_what_it_is(name: str) -> None:
-    """It has a docstring; the one union is documented where it stands."""
+def test_every_public_name_has_a_docstring(name: str) -> None:
+    """The one union is documented in its module."""
     found = getattr(dshub, name)
     assert found.__doc__
     if name != "Feature":
@@ -43,27 +43,27 @@ def test_every_name_is_there_and_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_name_is_also_a_module(name: str) -> None:
-    """Importing a module would put it in the place of the name."""
+def test_no_public_name_is_a_module(name: str) -> None:
+    """Importing a module would replace the name."""
     assert not (PACKAGE / f"{name}.py").exists()
     assert name not in {path.name for path in PACKAGE.iterdir()}
 
 
-def test_a_star_import_gives_them_all() -> None:
-    """And nothing besides."""
+def test_star_import_imports_the_public_names() -> None:
+    """And nothing else."""
     found: dict[str, object] = {}
     exec("from dshub import *", found)  # the statement is what is tested
     assert sorted(found.keys() - {"__builtins__"}) == NAMES
 
 
-def test_other_names_are_an_attribute_error() -> None:
+def test_unknown_name_is_an_attribute_error() -> None:
     """As for any module."""
     with pytest.raises(AttributeError, match="'dshub' has no attribute 'lod'"):
         dshub.lod  # noqa: B018
 
 
-def test_importing_and_listing_load_nothing_heavy() -> None:
-    """Neither NumPy nor Arrow nor a framework comes with the import or with `names`."""
+def test_import_and_names_load_nothing_heavy() -> None:
+    """Neither NumPy nor Arrow nor a framework."""
     code = (
         "import sys, dshub; dshub.names(), dshub.info('mnist'), dir(dshub);"
         "print(*sorted({'numpy', 'pyarrow', 'torch', 'tensorflow', 'tqdm'} & sys.modules.keys()))"

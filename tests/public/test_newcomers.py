@@ -1,4 +1,4 @@
-"""What somebody types who knows torchvision, TFDS, Hugging Face or Keras."""
+"""Explain names that users of torchvision, TFDS, Hugging Face or Keras type."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ Ask = Callable[[Any], Any]
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    """Ten rows of arrays."""
+    """Return ten rows of arrays."""
     columns: dict[str, np.ndarray] = {
         "image": np.zeros((10, 2, 2, 1), np.uint8),
         "label": np.arange(10) % 2,
@@ -28,7 +28,7 @@ def digits() -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("ask", "told"),
+    ("ask", "message"),
     [
         (lambda ds: ds.map(len), "ds.batches(32, transform=f)"),
         (lambda ds: ds.batch(32), "ds.batches(32)"),
@@ -43,21 +43,21 @@ def digits() -> Dataset:
         (lambda ds: ds.features["label"].num_classes, "len(feature.names)"),
     ],
 )
-def test_an_attribute_of_another_library(digits: Dataset, ask: Ask, told: str) -> None:
-    """The error says what is written here; `hasattr` stays false, so nobody takes it for theirs."""
+def test_attribute_of_another_library_is_explained(digits: Dataset, ask: Ask, message: str) -> None:
+    """The error names the equivalent; `hasattr` stays false."""
     with pytest.raises(AttributeError) as caught:
         ask(digits)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["to_pandas", "map", "quite_unknown", "__getitems__"])
-def test_what_is_not_there_is_not_there(digits: Dataset, name: str) -> None:
-    """Other libraries look with `hasattr` for what a thing can do."""
+def test_hasattr_is_false_for_names_of_other_libraries(digits: Dataset, name: str) -> None:
+    """Other libraries probe with `hasattr`."""
     assert not any(hasattr(thing, name) for thing in (digits, digits.batches(2)))
 
 
 @pytest.mark.parametrize(
-    ("ask", "told"),
+    ("ask", "message"),
     [
         (lambda ds: ds.batches(batch_size=4), "ds.batches(32)"),
         (lambda ds: ds.batches(4, num_workers=2), "threads"),
@@ -72,15 +72,15 @@ def test_what_is_not_there_is_not_there(digits: Dataset, name: str) -> None:
         (lambda ds: ds[["image", "label"]], "ds.columns(['image', 'label'])"),
     ],
 )
-def test_an_argument_of_another_library(digits: Dataset, ask: Ask, told: str) -> None:
-    """The error says what is written here."""
+def test_argument_of_another_library_is_explained(digits: Dataset, ask: Ask, message: str) -> None:
+    """The error names the equivalent."""
     with pytest.raises(TypeError) as caught:
         ask(digits)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("load_dataset", "load("),
         ("datasets", "load("),
@@ -89,15 +89,15 @@ def test_an_argument_of_another_library(digits: Dataset, ask: Ask, told: str) ->
         ("transforms", "from dshub.loading.transforms import"),
     ],
 )
-def test_a_function_of_another_library(name: str, told: str) -> None:
-    """The package says what is written here, also before a module was imported."""
+def test_function_of_another_library_is_explained(name: str, message: str) -> None:
+    """Also before any module was imported."""
     code = f"import dshub\ntry: dshub.{name}\nexcept AttributeError as error: print(error)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert told in done.stdout
+    assert message in done.stdout
 
 
-def test_splits_are_looked_up(hub: Hub) -> None:
-    """Not as attributes; what a dataset can do, each of them can."""
+def test_attribute_of_splits_is_explained(hub: Hub) -> None:
+    """Splits are a mapping, not attributes."""
     splits = hub.load("mnist", synthetic=5)
     with pytest.raises(AttributeError, match=r'splits\["train"\]$'):
         splits.train  # type: ignore[attr-defined] # noqa: B018
@@ -110,8 +110,8 @@ def test_splits_are_looked_up(hub: Hub) -> None:
     assert 'load("mnist", "train")' in caught.value.hint
 
 
-def test_a_failing_property_is_not_taken_for_a_missing_one(digits: Dataset) -> None:
-    """Its own error is told."""
+def test_failing_property_raises_its_own_error(digits: Dataset) -> None:
+    """It does not look like a missing attribute."""
 
     class Broken(Dataset):
         @property
@@ -123,8 +123,8 @@ def test_a_failing_property_is_not_taken_for_a_missing_one(digits: Dataset) -> N
         broken.whole  # noqa: B018
 
 
-def test_what_a_prompt_shows(digits: Dataset, hub: Hub) -> None:
-    """One line for each thing, which says what it is."""
+def test_repr_is_one_line(digits: Dataset, hub: Hub) -> None:
+    """It names the most important facts."""
     loader: Loader = digits.batches(4, shuffle=True)
     shown = {
         repr(digits): "10 rows of image, label",
@@ -134,7 +134,7 @@ def test_what_a_prompt_shows(digits: Dataset, hub: Hub) -> None:
         repr(hub.info("mnist")): "<Manifest mnist@1.0.0: train 60,000, test 10,000 rows of image,",
         repr(hub.info("imagenet-sketch").features["label"]): "1,000 names",
     }
-    for text, told in shown.items():
-        assert told in text
+    for text, message in shown.items():
+        assert message in text
         assert len(text) < 400
         assert "\n" not in text

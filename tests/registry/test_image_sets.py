@@ -159,7 +159,7 @@ def test_food_is_split_by_lists_without_suffixes(tmp_path: Path) -> None:
     assert [row["label"] for row in read(tmp_path, "food-101", "train", archive=archive)] == [100]
     assert [row["label"] for row in read(tmp_path, "food-101", "test", archive=archive)] == [0]
     lists[f"{top}/meta/train.txt"] += b"waffles/3\n"
-    with pytest.raises(ReadError, match=r"lists 1 rows that are not there, such as 'waffles/3'"):
+    with pytest.raises(ReadError, match=r"lists 1 rows that do not exist, such as 'waffles/3'"):
         read(tmp_path, "food-101", "train", archive=tar(lists | files))
 
 

@@ -33,14 +33,14 @@ RECORD = 3073
 
 
 def records(split: str) -> np.ndarray:
-    """The records of a split, as CIFAR-10 has them: uint8 (rows, 3073)."""
+    """Return the records of a split in CIFAR-10's form: uint8 (rows, 3073)."""
     found = np.random.default_rng(len(split)).integers(0, 256, (ROWS[split], RECORD), np.uint8)
     found[:, 0] %= 10
     return found
 
 
-def pictures(split: str) -> np.ndarray:
-    """What they hold: uint8 (rows, 32, 32, 3)."""
+def images(split: str) -> np.ndarray:
+    """Return their images: uint8 (rows, 32, 32, 3)."""
     return records(split)[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
@@ -84,7 +84,7 @@ class Upstream:
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Upstream:
-    """One compressed tar."""
+    """Return a compressed tar."""
     return Upstream(tmp_path, PACKED, "made.tar.gz")
 
 
@@ -105,7 +105,7 @@ class Counting(io.RawIOBase):
 
 @pytest.fixture
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Numbers of compressed bytes that are handed to the decompressor, as they are."""
+    """Collect the sizes of compressed pieces as they are decompressed."""
     counts: list[int] = []
     kind, plain = type(gz.archive), gz.archive.open
 
@@ -116,24 +116,20 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_an_archive_is_unpacked_once_for_all_splits(
-    upstream: Upstream, unpacked: list[int]
-) -> None:
-    """Two splits of one compressed tar cost one pass over it, and hold the right rows."""
+def test_archive_is_unpacked_once_for_all_splits(upstream: Upstream, unpacked: list[int]) -> None:
+    """Two splits of one compressed tar take one pass."""
     folders = prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
     assert len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)  # its beginning is looked at before
     for split, folder in zip(ROWS, folders, strict=True):
         table = Table(folder)
         found = table.span("image", 0, ROWS[split])
-        np.testing.assert_array_equal(found, pictures(split))
+        np.testing.assert_array_equal(found, images(split))
         np.testing.assert_array_equal(table.span("label", 0, 9), records(split)[:9, 0])
 
 
 @pytest.mark.parametrize("way", ["prepare", "load_data", "load both"])
-def test_whoever_wants_several_splits_has_one_pass(
-    upstream: Upstream, unpacked: list[int], way: str
-) -> None:
-    """`dshub prepare`, `load_data` and sums of splits take the archive apart once."""
+def test_every_caller_unpacks_once(upstream: Upstream, unpacked: list[int], way: str) -> None:
+    """`dshub prepare`, `load_data` and sums of splits."""
     registry = Registry(manifests=[upstream.manifest], built_in=False)
     mirrors = [str(upstream.folder / "mirror")]
     settings = Settings.read(environment={}, cache=upstream.store.root, mirrors=mirrors)
@@ -169,12 +165,12 @@ class Told(Silent):
         self.under_way -= 1
 
 
-def test_unpacking_is_told_before_preparing(upstream: Upstream) -> None:
-    """Unpacking takes most of the time; it has a bar of its own, in bytes of the download."""
-    told = Told()
-    upstream.fetcher.progress = told
+def test_unpacking_shows_its_own_progress(upstream: Upstream) -> None:
+    """Before preparing, in bytes of the download."""
+    message = Told()
+    upstream.fetcher.progress = message
     prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
-    works = list(zip(told.works, told.done, strict=True))
+    works = list(zip(message.works, message.done, strict=True))
     size = len(PACKED)
     assert works == [
         (("fetching", size, "B"), size),
@@ -183,8 +179,8 @@ def test_unpacking_is_told_before_preparing(upstream: Upstream) -> None:
     ]
 
 
-def test_one_split_prepares_no_other(upstream: Upstream) -> None:
-    """What is there already is found, and only what is asked for is made."""
+def test_only_requested_splits_are_prepared(upstream: Upstream) -> None:
+    """Existing tables are found."""
     one = prepare(upstream.manifest, "test", upstream.fetcher)
     assert prepare_splits(upstream.manifest, ["test"], upstream.fetcher) == [one]
     assert len(list(upstream.store.root.glob("tables-v1/ds/*"))) == 1
@@ -200,8 +196,8 @@ NESTED = {
 
 
 @pytest.mark.parametrize("kind", NESTED)
-def test_splits_in_archives_in_an_archive(tmp_path: Path, kind: str) -> None:
-    """A reference with two colons gives the rows of the members that it means."""
+def test_nested_archives(tmp_path: Path, kind: str) -> None:
+    """A reference with two colons means members of an inner archive."""
     name, inner = NESTED[kind]
     if name == "made.zip":
         sink = io.BytesIO()
@@ -215,12 +211,12 @@ def test_splits_in_archives_in_an_archive(tmp_path: Path, kind: str) -> None:
         ROWS, prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher), strict=True
     ):
         found = Table(folder).span("image", 0, ROWS[split])
-        np.testing.assert_array_equal(found, pictures(split))
+        np.testing.assert_array_equal(found, images(split))
 
 
 @pytest.mark.parametrize("end", ["well", "damaged", "killed"])
-def test_the_space_for_unpacking_is_given_back(upstream: Upstream, end: str) -> None:
-    """After success, after an error, and by the system after a process was killed."""
+def test_space_for_unpacking_is_freed(upstream: Upstream, end: str) -> None:
+    """After success, after an error, and after a process was killed."""
     if end == "killed" and os.name == "nt":
         pytest.skip("no SIGKILL")
     if end == "well":
@@ -239,7 +235,7 @@ def test_the_space_for_unpacking_is_given_back(upstream: Upstream, end: str) -> 
 
 
 def kill_while_writing(upstream: Upstream) -> None:
-    """Prepare in a process that ends when all rows of the first split are written."""
+    """Prepare in a process that dies when all rows of the first split are written."""
     script = """
 import os, signal, sys
 from pathlib import Path
@@ -266,10 +262,10 @@ prepare_splits(manifest, ["train", "test"], fetcher)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def test_there_is_space_before_anything_is_unpacked(
+def test_free_space_is_checked_before_unpacking(
     upstream: Upstream, unpacked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Room for the tables alone does not do: the archive takes at least its own size again."""
+    """For the tables and at least the size of the archive."""
     rows = sum(ROWS.values())
     prepare(upstream.manifest, "test", upstream.fetcher)  # the file is here now
     unpacked.clear()
@@ -280,10 +276,10 @@ def test_there_is_space_before_anything_is_unpacked(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_a_disk_that_fills_while_it_is_unpacked(
+def test_full_disk_during_unpacking_is_reported(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told as what it is, and not as damage of the archive."""
+    """Not as damage of the archive."""
     with Path("/dev/full").open("wb+", buffering=0) as full:
         monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
         with pytest.raises(DiskFullError):

@@ -1,57 +1,17 @@
-"""What a reader found, made to fit the features."""
-
-import importlib
-import json
-from collections.abc import Mapping
-from typing import Any
+"""Make columns fit their features."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature, NumberFeature, TextFeature
+from dshub.catalog.features import LabelFeature, NumberFeature
 from dshub.errors import SchemaError
-from dshub.tables.conforming import conform
-from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
-
-FEATURES: dict[str, Feature] = {
-    "image": ImageFeature(shape=(2, 3, 1)),
-    "label": LabelFeature(names=("a", "b", "c")),
-    "number": NumberFeature(dtype="float32"),
-    "vector": NumberFeature(dtype="int16", shape=(4,)),
-    "text": TextFeature(),
-}
-
-
-def nested(array: np.ndarray) -> pa.Array:
-    """Rows as nested fixed-size lists."""
-    column = pa.array(array.reshape(-1))
-    for length in reversed(array.shape[1:]):
-        column = pa.FixedSizeListArray.from_arrays(column, length)
-    return column
-
-
-def good(rows: int = 5) -> dict[str, pa.Array]:
-    """Columns that fit, as a reader may give them."""
-    return {
-        "image": nested(np.arange(rows * 6, dtype=np.uint8).reshape(rows, 2, 3)),
-        "label": pa.array([i % 3 for i in range(rows)], pa.uint8()),
-        "number": pa.array([i / 2 for i in range(rows)], pa.float32()),
-        "vector": nested(np.arange(rows * 4, dtype=np.int16).reshape(rows, 4)),
-        "text": pa.array([f"row {i} é" for i in range(rows)]),
-    }
-
-
-def fit(
-    columns: Mapping[str, pa.Array], features: Mapping[str, Feature] = FEATURES
-) -> pa.RecordBatch:
-    """Conform one batch whose first row is the split's row 100."""
-    batch = pa.RecordBatch.from_pydict(dict(columns))
-    return conform(batch, features, where="ds, split train", first_row=100)
+from dshub.tables.types import arrow_type
+from tests.tables.fitting import FEATURES, fit, good, nested
 
 
 def test_columns_that_fit_keep_their_values() -> None:
-    """Values stay, labels become int64, a channel is added, the order is the features'."""
+    """Labels become int64, a channel is added, the order is that of the features."""
     columns = good()
     found = fit(dict(reversed(columns.items())) | {"extra": pa.array(range(5))})
     assert found.schema.names == list(FEATURES)
@@ -62,8 +22,8 @@ def test_columns_that_fit_keep_their_values() -> None:
     np.testing.assert_array_equal(pictures, np.arange(30).reshape(5, 2, 3, 1))
 
 
-def test_part_of_a_batch_is_not_the_whole() -> None:
-    """A reader may hand over slices of its columns."""
+def test_slices_are_conformed() -> None:
+    """A reader can yield slices of its columns."""
     found = fit({name: column.slice(2, 3) for name, column in good(9).items()})
     assert {name: found.column(name).to_pylist() for name in ("vector", "text")} == {
         name: good(9)[name].to_pylist()[2:5] for name in ("vector", "text")
@@ -82,8 +42,10 @@ def test_part_of_a_batch_is_not_the_whole() -> None:
         ((6, 1), (6,)),
     ],
 )
-def test_a_length_of_one_may_come_and_go(given: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    """It changes no value, and formats differ about it."""
+def test_dimensions_of_length_one_are_added_and_dropped(
+    given: tuple[int, ...], wanted: tuple[int, ...]
+) -> None:
+    """They change no value, and formats differ in them."""
     array = np.arange(4 * int(np.prod(given)), dtype=np.int32).reshape(4, *given)
     features = {"x": NumberFeature(dtype="int32", shape=wanted)}
     found = np.array(fit({"x": nested(array)}, features).column("x").to_pylist())
@@ -91,7 +53,7 @@ def test_a_length_of_one_may_come_and_go(given: tuple[int, ...], wanted: tuple[i
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "told"),
+    ("column", "values", "message"),
     [
         ("image", nested(np.zeros((5, 2, 3), np.int8)), "got 2x3 int8, expected 2x3x1 uint8"),
         ("image", nested(np.zeros((5, 3, 2), np.uint8)), "got 3x2 uint8, expected 2x3x1 uint8"),
@@ -104,17 +66,17 @@ def test_a_length_of_one_may_come_and_go(given: tuple[int, ...], wanted: tuple[i
         ("text", pa.array([1] * 5), "got int64, expected text"),
     ],
 )
-def test_another_type_or_shape(column: str, values: pa.Array, told: str) -> None:
-    """The error names dataset, split and column, what came and what was wanted."""
+def test_wrong_type_or_shape_is_rejected(column: str, values: pa.Array, message: str) -> None:
+    """The error names dataset, split, column, and both types."""
     with pytest.raises(SchemaError) as caught:
         fit(good() | {column: values})
     assert str(caught.value).startswith(f"ds, split train, column {column}: got ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("column", FEATURES)
-def test_a_column_that_is_missing(column: str) -> None:
-    """The error names it, and those that came."""
+def test_missing_column_is_rejected(column: str) -> None:
+    """The error names it and the columns that exist."""
     columns = good()
     del columns[column]
     with pytest.raises(SchemaError, match=f"column {column}: got only ") as caught:
@@ -139,14 +101,14 @@ def test_a_column_that_is_missing(column: str) -> None:
         ),
     ],
 )
-def test_a_value_that_is_missing(column: str, values: pa.Array) -> None:
-    """However deep the hole lies, the error names the row of the split it is in."""
+def test_null_is_rejected(column: str, values: pa.Array) -> None:
+    """The error names its row in the split, however deep it is nested."""
     with pytest.raises(SchemaError, match=f"column {column}, row 102: got none, expected a value"):
         fit(good() | {column: values})
 
 
 @pytest.mark.parametrize(
-    ("first", "labels", "told"),
+    ("first", "labels", "message"),
     [
         (0, [0, 2, 3, 9], "row 102: got 3, expected a class from 0 to 2"),
         (0, [0, -1], "row 101: got -1, expected a class from 0 to 2"),
@@ -157,45 +119,17 @@ def test_a_value_that_is_missing(column: str, values: pa.Array) -> None:
         (1, [2**63], f"row 100: got {2**63}, expected"),
     ],
 )
-def test_a_label_out_of_range(first: int, labels: list[int], told: str) -> None:
-    """The error names the row within the split, what stands there, and the range."""
+def test_label_out_of_range_is_rejected(first: int, labels: list[int], message: str) -> None:
+    """The error names its row in the split, the value, and the range."""
     features = {"label": LabelFeature(names=("a", "b", "c"), first=first)}
     kind = pa.int64() if min(labels) < 0 else pa.uint64()
     with pytest.raises(SchemaError) as caught:
         fit({"label": pa.array(labels, kind)}, features)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_labels_that_upstream_counts_from_one() -> None:
-    """They come out from zero, so that they index the class names."""
+def test_labels_start_at_zero() -> None:
+    """Also if upstream counts from one."""
     features = {"label": LabelFeature(names=("a", "b", "c"), first=1)}
     found = fit({"label": pa.array([3, 1, 2, 3], pa.uint8())}, features)
     assert found.column("label").to_pylist() == [2, 0, 1, 2]
-
-
-def test_shape_and_dtype_of_a_row() -> None:
-    """What NumPy is told of each feature is what its Arrow column holds."""
-    batch = fit(good())
-    for name, feature in FEATURES.items():
-        dtype = row_dtype(feature)
-        if dtype is None:
-            assert pa.types.is_string(batch.column(name).type)
-            continue
-        rows = np.array(batch.column(name).to_pylist(), dtype)
-        assert rows.shape[1:] == row_shape(feature)
-        values = batch.column(name)
-        while pa.types.is_fixed_size_list(values.type):
-            values = values.flatten()
-        assert values.to_numpy().dtype == dtype
-
-
-def test_hugging_face_reads_its_own_description() -> None:
-    """`datasets` builds the features of a table from the schema's metadata, names included."""
-    pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
-    datasets: Any = importlib.import_module("datasets")
-    schema = arrow_schema(FEATURES)
-    found = datasets.Features.from_arrow_schema(schema)
-    assert found["label"] == datasets.ClassLabel(names=["a", "b", "c"])
-    assert found["text"] == datasets.Value("string")
-    assert found.arrow_schema.types == schema.types
-    assert set(json.loads(schema.metadata[b"huggingface"])["info"]["features"]) == set(FEATURES)

@@ -59,8 +59,8 @@ def manifest(folder: Path, text: str = MANIFEST) -> Manifest:
     return Registry(()).manifest(str(path))
 
 
-def pictures(*numbers: int) -> bytes:
-    """A tar of pictures with these numbers."""
+def images(*numbers: int) -> bytes:
+    """Return a tar of images with these numbers."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as tar:
         for number in numbers:
@@ -71,16 +71,16 @@ def pictures(*numbers: int) -> bytes:
 
 
 def read(folder: Path, archive: bytes, listed: bytes) -> list[dict[str, object]]:
-    """The rows of the split."""
+    """Return the rows of the split."""
     paths = {"archive": folder / "archive", "labels": folder / "labels"}
     paths["archive"].write_bytes(archive)
     paths["labels"].write_bytes(listed)
     return [row for batch in rows_of(manifest(folder), "train", paths) for row in batch.to_pylist()]
 
 
-def test_a_number_in_a_name_is_a_line_of_the_list(tmp_path: Path) -> None:
-    """The class of picture 5 is the fifth, however the archive orders the pictures."""
-    rows = read(tmp_path, pictures(5, 1, 4), b"1\n2\n2\n3\n2\n")
+def test_number_in_a_name_is_a_line_of_the_list(tmp_path: Path) -> None:
+    """The class of image 5 is on line 5, whatever the order in the archive."""
+    rows = read(tmp_path, images(5, 1, 4), b"1\n2\n2\n3\n2\n")
     assert [row["image"] for row in rows] == [
         b"\xff\xd8\xff\5",
         b"\xff\xd8\xff\1",
@@ -89,14 +89,14 @@ def test_a_number_in_a_name_is_a_line_of_the_list(tmp_path: Path) -> None:
     assert [row["label"] for row in rows] == [2, 1, 0]
 
 
-def test_a_list_that_is_too_short(tmp_path: Path) -> None:
-    """A picture beyond the end of the list is an error that names its number."""
+def test_list_that_is_too_short_is_rejected(tmp_path: Path) -> None:
+    """The error names the number of the image."""
     with pytest.raises(ReadError, match="no row for '4'"):
-        read(tmp_path, pictures(1, 4), b"1\n2\n3\n")
+        read(tmp_path, images(1, 4), b"1\n2\n3\n")
 
 
-def test_a_stand_in_has_every_line_at_its_place(tmp_path: Path) -> None:
-    """The made-up list is as long as the largest number, and right for each picture."""
+def test_synthetic_list_has_every_line_at_its_place(tmp_path: Path) -> None:
+    """It is as long as the largest number."""
     store = Store(tmp_path / "cache")
     one = MANIFEST.replace("splits.train", "splits.a")
     text = one + one[one.index("[splits.a]") :].replace("splits.a", "splits.b").replace(
@@ -118,7 +118,7 @@ def test_a_stand_in_has_every_line_at_its_place(tmp_path: Path) -> None:
         assert rows == [{"1": 1, "2": 2, "3": 0}[listed[number - 1]] for number in mine]
 
 
-def test_a_number_that_joins_nothing(tmp_path: Path) -> None:
-    """It would be without effect, so it is a fault of the manifest."""
+def test_number_without_join_is_a_fault_of_the_manifest(tmp_path: Path) -> None:
+    """It would have no effect."""
     with pytest.raises(ManifestError, match="'nr' is not among `on`"):
         manifest(tmp_path, MANIFEST.replace('number = "id"', 'number = "nr"'))

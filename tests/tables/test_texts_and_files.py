@@ -20,7 +20,7 @@ from dshub.tables.conforming import conform
 
 
 def fit(values: pa.Array, feature: Feature) -> pa.Array:
-    """One column, made to fit; its first row is row 100."""
+    """Conform one column; its first row is row 100."""
     batch = pa.RecordBatch.from_pydict({"x": values})
     return conform(batch, {"x": feature}, where="ds, split train", first_row=100).column("x")
 
@@ -34,12 +34,12 @@ def fit(values: pa.Array, feature: Feature) -> pa.Array:
     ],
 )
 def test_text_becomes_a_number(texts: list[str], dtype: Dtype, wanted: list[float]) -> None:
-    """Files of text hold no numbers, and features say which they mean."""
+    """Text files contain no numbers; features say which they mean."""
     assert fit(pa.array(texts), NumberFeature(dtype=dtype)).to_pylist() == wanted
 
 
 @pytest.mark.parametrize(
-    ("texts", "dtype", "row", "told"),
+    ("texts", "dtype", "row", "message"),
     [
         (["1", "x", "2"], "int64", 101, "'x'"),
         (["1", "2", ""], "float32", 102, "''"),
@@ -48,14 +48,16 @@ def test_text_becomes_a_number(texts: list[str], dtype: Dtype, wanted: list[floa
         (["1", "2", "3", "-1", "x"], "uint8", 103, "'-1'"),
     ],
 )
-def test_text_that_is_no_such_number(texts: list[str], dtype: Dtype, row: int, told: str) -> None:
+def test_text_that_is_not_a_number_is_rejected(
+    texts: list[str], dtype: Dtype, row: int, message: str
+) -> None:
     """The error names the row and the text."""
-    with pytest.raises(SchemaError, match=f"row {row}: got {told}"):
+    with pytest.raises(SchemaError, match=f"row {row}: got {message}"):
         fit(pa.array(texts), NumberFeature(dtype=dtype))
 
 
-def test_what_upstream_marks_as_missing_becomes_nan() -> None:
-    """Only the texts that the feature lists; any other is still an error."""
+def test_missing_marks_become_nan() -> None:
+    """Only the texts that the feature lists."""
     feature = NumberFeature(dtype="float64", missing=("?", "NA"))
     found = fit(pa.array(["1", "?", "NA"]), feature).to_pylist()
     assert found[0] == 1.0
@@ -73,15 +75,15 @@ def test_what_upstream_marks_as_missing_becomes_nan() -> None:
         (pa.array([1, 2], pa.int64()), "uint8"),
     ],
 )
-def test_a_number_may_change_its_width(values: pa.Array, dtype: Dtype) -> None:
-    """JSON and Parquet files choose widths as they like."""
+def test_numbers_change_their_width(values: pa.Array, dtype: Dtype) -> None:
+    """JSON and Parquet files choose widths freely."""
     found = fit(values, NumberFeature(dtype=dtype))
     assert found.to_pylist() == [1, 2]
     assert found.type == pa.from_numpy_dtype(dtype)
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype", "told"),
+    ("values", "dtype", "message"),
     [
         (pa.array([1, 2**40]), "int32", f"row 101: got {2**40}"),
         (pa.array([1, -1]), "uint8", "row 101: got -1"),
@@ -89,14 +91,14 @@ def test_a_number_may_change_its_width(values: pa.Array, dtype: Dtype) -> None:
         (pa.array([1.5]), "int32", "expected one int32"),
     ],
 )
-def test_a_number_that_does_not_fit(values: pa.Array, dtype: Dtype, told: str) -> None:
-    """Nothing is cut off or rounded to another whole number."""
-    with pytest.raises(SchemaError, match=told):
+def test_number_that_does_not_fit_is_rejected(values: pa.Array, dtype: Dtype, message: str) -> None:
+    """Nothing is truncated or rounded to another integer."""
+    with pytest.raises(SchemaError, match=message):
         fit(values, NumberFeature(dtype=dtype))
 
 
 def test_classes_by_name_code_and_number() -> None:
-    """Text is a code where there are codes, otherwise a name, otherwise upstream's number."""
+    """Text is a code if there are codes, else a name, else upstream's number."""
     named = LabelFeature(names=("cat", "dog"))
     coded = LabelFeature(names=("cat", "dog"), codes=("n01", "n02"))
     counted = LabelFeature(names=("cat", "dog"), first=1)
@@ -116,16 +118,16 @@ def test_classes_by_name_code_and_number() -> None:
         ("9", LabelFeature(names=("1", "2"))),
     ],
 )
-def test_a_class_that_is_none(text: str, feature: LabelFeature) -> None:
-    """The error names the row and what stands there."""
+def test_unknown_class_name_is_rejected(text: str, feature: LabelFeature) -> None:
+    """The error names the row and the text."""
     good = "1" if feature.first else (feature.codes or feature.names)[0]
     with pytest.raises(SchemaError, match=r"row 101: got '?") as caught:
         fit(pa.array([good, text]), feature)
     assert "class" in str(caught.value)
 
 
-def test_lists_of_classes_numbers_and_text() -> None:
-    """What a list holds is made to fit like a column."""
+def test_lists_are_conformed() -> None:
+    """Their values are conformed like a column."""
     tags = ListFeature(of=LabelFeature(names=("O", "B")))
     values = pa.array([["B", "O"], [], ["O"]])
     assert fit(values, tags).to_pylist() == [[1, 0], [], [0]]
@@ -136,8 +138,8 @@ def test_lists_of_classes_numbers_and_text() -> None:
     assert fit(pa.array([["a"], ["b", ""]]), words).to_pylist() == [["a"], ["b", ""]]
 
 
-def test_a_fault_in_a_list_names_its_row() -> None:
-    """Not the number of the value among all values."""
+def test_error_in_a_list_names_the_row() -> None:
+    """Not the number of the value."""
     tags = ListFeature(of=LabelFeature(names=("O", "B")))
     with pytest.raises(SchemaError, match="row 102: got 'X'"):
         fit(pa.array([["O", "B"], [], ["O", "X"]]), tags)
@@ -160,25 +162,25 @@ JPEG, PNG = b"\xff\xd8\xff\xe0 and so on", b"\x89PNG\r\n\x1a\n and so on"
         (AudioFeature(rate=16000, encoding="flac"), [b"fLaC...."]),
     ],
 )
-def test_files_are_kept_as_they_are(feature: Feature, files: list[bytes]) -> None:
+def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
     """Byte for byte."""
     assert fit(pa.array(files, pa.binary()), feature).to_pylist() == files
     assert fit(pa.array([b"", *files], pa.large_binary()).slice(1), feature).to_pylist() == files
 
 
 @pytest.mark.parametrize(
-    ("feature", "wrong", "told"),
+    ("feature", "wrong", "message"),
     [
-        (ImageFeature(encoding="jpeg"), PNG, "a JPEG picture"),
-        (ImageFeature(encoding="png"), JPEG, "a PNG picture"),
-        (ImageFeature(encoding="any"), b"<html>", "a picture"),
+        (ImageFeature(encoding="jpeg"), PNG, "a JPEG image"),
+        (ImageFeature(encoding="png"), JPEG, "a PNG image"),
+        (ImageFeature(encoding="any"), b"<html>", "an image"),
         (ImageFeature(encoding="jpeg"), b"", "an empty file"),
-        (ImageFeature(encoding="jpeg"), b"\xff\xd8", "a JPEG picture"),
-        (AudioFeature(rate=1), b"ID3", "a WAV recording"),
+        (ImageFeature(encoding="jpeg"), b"\xff\xd8", "a JPEG image"),
+        (AudioFeature(rate=1), b"ID3", "a WAV file"),
     ],
 )
-def test_a_file_of_another_kind(feature: Feature, wrong: bytes, told: str) -> None:
-    """It is refused when the table is made, not when somebody trains on it."""
-    good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[told != "a PNG picture"]
-    with pytest.raises(SchemaError, match=rf"row 101: .*{told}"):
+def test_wrong_kind_of_file_is_rejected(feature: Feature, wrong: bytes, message: str) -> None:
+    """When the table is made, not during training."""
+    good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[message != "a PNG image"]
+    with pytest.raises(SchemaError, match=rf"row 101: .*{message}"):
         fit(pa.array([good, wrong], pa.binary()), feature)

@@ -1,4 +1,4 @@
-"""Small datasets, some of which share a file, and processes that hold or leave things."""
+"""Small datasets that share a file, and processes that leave unfinished work."""
 
 import os
 import struct
@@ -15,7 +15,7 @@ from dshub.cache.paths import blob_path
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.catalog.manifest import Split
 from dshub.checksums import Algorithm, Digest
-from dshub.hub.upkeep.cache import Cache
+from dshub.hub.cache import Cache
 from dshub.progress import Silent
 from tests.manifests import IDX, make_manifest
 
@@ -23,10 +23,10 @@ ROWS = 1000
 
 
 class World:
-    """`tiny/one` and `tiny/two`, which share their pictures, and `solo`; and a cache.
+    """A cache, and `tiny/one` and `tiny/two`, which share their images, and `solo`.
 
     Attributes:
-        manifests: what the registry has; a test may change it before it asks for `hub`.
+        manifests: of the registry; tests can change them before they use `hub`.
     """
 
     def __init__(self, cache: Path, upstream: Path) -> None:
@@ -53,7 +53,7 @@ class World:
     def manifest(
         self, name: str, resources: dict[str, Resource], version: str = "1.0.0"
     ) -> Manifest:
-        """A dataset with one column for each resource."""
+        """Make a dataset with one column per resource."""
         files: dict[str, str | tuple[str, ...]] = {"label": "labels"}
         features: dict[str, Feature] = {"label": LabelFeature(names=("a", "b", "c"))}
         if "images" in resources:
@@ -68,32 +68,32 @@ class World:
 
     @property
     def hub(self) -> Hub:
-        """A new hub: nothing is remembered from an earlier one."""
+        """A new hub, without the state of an earlier one."""
         registry = Registry(manifests=list(self.manifests.values()), built_in=False)
         settings = Settings.read(cache=self.root)
         return Hub(settings=settings, registry=registry, progress=Silent())
 
     @property
     def cache(self) -> Cache:
-        """What is kept."""
+        """The cache of a new hub."""
         return self.hub.cache
 
     def fetch(self, *names: str, prepare: bool = True) -> None:
-        """Get datasets."""
+        """Fetch datasets."""
         self.hub.fetch(*names, prepare=prepare)
 
     def keep(self, data: bytes, algorithm: Algorithm = "sha256") -> Path:
-        """A file that no manifest names."""
+        """Store a file that no manifest names."""
         return self._put(blob_path(Digest.of_bytes(data, algorithm)), data)
 
     def leave(self, digest: Digest, data: bytes) -> Path:
-        """The beginning of a file and 7 bytes of journal, as an interrupted download leaves it."""
+        """Leave an interrupted download: the beginning of a file and 7 bytes of journal."""
         folder = PurePosixPath("partial-v1", digest.hex)
         self._put(folder / "journal", b"journal")
         return self._put(folder / "data", data).parent
 
     def reject(self, digest: Digest, data: bytes) -> Path:
-        """Bytes that a source sent in place of a file."""
+        """Leave wrong bytes from a source."""
         return self._put(PurePosixPath("partial-v1", f"rejected-{digest.hex}"), data)
 
     def _put(self, relative: PurePosixPath, data: bytes) -> Path:
@@ -103,20 +103,20 @@ class World:
         return path
 
     def labels(self, name: str) -> Digest:
-        """The checksum of the labels of a dataset."""
+        """Return the checksum of the labels of a dataset."""
         return self.manifests[name].resources["labels"].digest
 
     def names(self) -> list[str]:
-        """What everything in the cache is called, sorted."""
+        """Return the names of all items, sorted."""
         return sorted(item.name for item in self.cache.items())
 
     def item(self, name: str) -> Item:
-        """The one thing of that name."""
+        """Return the one item of that name."""
         (found,) = (item for item in self.cache.items() if item.name == name)
         return found
 
     def age(self, name: str, days: float) -> None:
-        """Make everything of a dataset look unused for so long."""
+        """Make all items of a dataset look unused for that long."""
         for item in self.cache.items(name):
             moment = item.used - days * 86400
             for path in (item.path, item.path / "table.json"):
@@ -126,7 +126,7 @@ class World:
 
 @pytest.fixture
 def world(cache: Path, tmp_path: Path) -> World:
-    """Nothing fetched yet."""
+    """Return an empty cache and its datasets."""
     return World(cache, tmp_path / "upstream")
 
 
@@ -150,7 +150,7 @@ with store.partial(Digest("sha256", sys.argv[2])):
 
 @pytest.fixture
 def process(cache: Path) -> Iterator[Process]:
-    """Starts a process that makes a `table`, `scratch` folder or `download`, and stays at it."""
+    """Start a process that works on a `table`, `scratch` folder or `download`."""
     running = []
 
     def run(what: str, *arguments: str) -> subprocess.Popen[bytes]:

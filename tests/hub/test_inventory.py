@@ -1,4 +1,4 @@
-"""What is in a cache, whose it is, and how much each takes."""
+"""List the cache by dataset."""
 
 import os
 import subprocess
@@ -8,56 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dshub.checksums import Digest
 from dshub.errors import DshubError, UnknownNameError
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import Process, World
+    from tests.hub.conftest import World
 
 
-def test_everything_is_named(world: "World") -> None:
-    """Files and tables by their dataset, what is shared with whom it is shared; the rest too."""
-    world.fetch("tiny", "solo")
-    data = b"of nobody"
-    world.keep(data)
-    assert world.names() == [
-        f"file {Digest.of_bytes(data).hex[:12]}…, of no dataset known here",
-        "solo train",
-        "solo: labels",
-        "tiny/one train",
-        "tiny/one: images, shared with tiny/two",
-        "tiny/one: labels",
-        "tiny/two train",
-        "tiny/two: labels",
-    ]
-
-
-def test_leftovers_are_named(world: "World", process: "Process") -> None:
-    """A person reads what an unfinished thing is to become, and whether somebody is at it."""
-    world.leave(world.labels("solo"), b"x" * 500)
-    world.reject(world.images.digest, b"<html>")
-    world.hub.store.set_aside(world.keep(b"damaged"))
-    process("table")
-    items = {item.name: item.held for item in world.cache.items()}
-    damaged = Digest.of_bytes(b"damaged").hex
-    assert items == {
-        "a table under way": True,
-        f"damaged {damaged[:2]}-{damaged}": False,
-        "download of solo: labels, 507 B so far": False,
-        "rejected bytes of tiny/one: images, shared with tiny/two": False,
-    }
-
-
-def test_a_damaged_table_still_has_its_dataset(world: "World") -> None:
-    """It is told from the name under which it was put aside."""
+def test_damaged_table_keeps_its_dataset(world: "World") -> None:
+    """Its new name tells."""
     world.fetch("tiny/one")
     world.hub.store.set_aside(world.item("tiny/one train").path)
     (item,) = (item for item in world.cache.items() if item.leftover)
     assert item.datasets == ("tiny/one",)
 
 
-def test_a_folder_is_one_download(world: "World") -> None:
-    """Files of a download that lie in a folder count together, its holes not at all."""
+def test_download_is_one_item(world: "World") -> None:
+    """Its files count together, without holes."""
     folder = world.leave(world.labels("solo"), b"begin")
     with (folder / "data").open("wb") as file:
         file.seek(1 << 30)
@@ -68,21 +34,21 @@ def test_a_folder_is_one_download(world: "World") -> None:
         assert item.size < 1 << 20
 
 
-def test_a_dataset_that_is_not_here_shares_nothing(world: "World") -> None:
-    """That the registry knows another one with the same file means nothing by itself."""
+def test_datasets_that_are_not_cached_share_nothing(world: "World") -> None:
+    """Even if the registry knows another one with the same file."""
     world.fetch("tiny/two")
     assert world.item("tiny/two: images").datasets == ("tiny/two",)
 
 
-def test_what_only_the_registry_can_tell_apart_belongs_to_all(world: "World") -> None:
-    """Of a shared file alone nobody can say for which dataset it was fetched."""
+def test_shared_file_alone_belongs_to_all_its_datasets(world: "World") -> None:
+    """Nothing tells which one it was downloaded for."""
     world.keep(Path(world.images.urls[0]).read_bytes())
     (item,) = world.cache.items()
     assert item.datasets == ("tiny/one", "tiny/two")
 
 
-def test_tables_name_what_the_registry_forgot(world: "World") -> None:
-    """A dataset that has left the registry is still listed by its name, and so are its files."""
+def test_dataset_that_left_the_registry_keeps_its_name(world: "World") -> None:
+    """Its table has the manifest, which also names the files."""
     world.fetch("solo")
     del world.manifests["solo"]
     assert world.names() == ["solo train", "solo: labels"]
@@ -91,33 +57,33 @@ def test_tables_name_what_the_registry_forgot(world: "World") -> None:
         world.cache.items("solid")
 
 
-def test_versions_are_not_told_apart(world: "World") -> None:
-    """Naming one is refused, rather than taken for the whole dataset."""
+def test_name_with_a_version_is_rejected(world: "World") -> None:
+    """It must not be taken for the whole dataset."""
     world.fetch("solo")
-    with pytest.raises(DshubError, match="share what is kept"):
+    with pytest.raises(DshubError, match="share cached files"):
         world.cache.rm(["solo@1.0.0"])
     assert world.names()
 
 
-def test_each_thing_is_counted_once(world: "World") -> None:
-    """What several datasets share stands apart; rows and total agree with the listing."""
+def test_usage_counts_everything_once(world: "World") -> None:
+    """Shared files have their own row; the total equals the listing."""
     world.fetch("tiny", "solo")
-    world.keep(b"of nobody")
+    world.keep(b"of no dataset")
     world.leave(world.images.digest, b"x" * 500)
     rows = {row.datasets: row for row in world.cache.usage()}
     shared = rows["tiny/one", "tiny/two"]
     assert list(rows)[-2:] == [("tiny/one", "tiny/two"), ()]
     assert (shared.raw, shared.partial, shared.prepared) == (world.images.size, 507, 0)
     assert rows["solo",].raw == world.manifests["solo"].resources["labels"].size
-    assert rows[()].total == len(b"of nobody")
+    assert rows[()].total == len(b"of no dataset")
     total = sum(item.size for item in world.cache.items())
     assert sum(row.total for row in rows.values()) == total
     on_disk = (path for path in world.root.rglob("*") if path.is_file())
     assert total == sum(path.stat().st_size for path in on_disk if path.name != "CACHEDIR.TAG")
 
 
-def test_looking_costs_nothing_heavy(world: "World") -> None:
-    """Neither NumPy nor Arrow is loaded to list, to sum up, or to collect where no table is."""
+def test_listing_loads_nothing_heavy(world: "World") -> None:
+    """Neither NumPy nor Arrow to list, sum up, or collect without tables."""
     world.fetch("tiny", prepare=False)
     code = (
         "import sys; from dshub import Hub; cache = Hub().cache;"
@@ -131,8 +97,8 @@ def test_looking_costs_nothing_heavy(world: "World") -> None:
     assert answer.stdout.split() == []
 
 
-def test_an_absent_cache_is_empty(world: "World") -> None:
-    """Asking, collecting and pruning find nothing, and make no folder."""
+def test_absent_cache_is_empty(world: "World") -> None:
+    """It is not created."""
     cache = world.cache
     assert cache.items() == []
     assert cache.usage() == []
@@ -141,8 +107,8 @@ def test_an_absent_cache_is_empty(world: "World") -> None:
     assert not world.root.exists()
 
 
-def test_use_is_noted(world: "World") -> None:
-    """Loading a table and fetching what is there are uses; listing, planning, checking are not."""
+def test_loading_and_fetching_count_as_use(world: "World") -> None:
+    """Listing, planning and verifying do not."""
     world.fetch("solo")
     world.age("solo", 50)
     file, table = world.item("solo: labels"), world.item("solo train")
@@ -165,8 +131,8 @@ def test_use_is_noted(world: "World") -> None:
     assert file.path.stat().st_mtime_ns == changed  # servers and copying programs go by it
 
 
-def test_use_of_a_read_only_layer_leaves_it_alone(world: "World", tmp_path: Path) -> None:
-    """It belongs to somebody else."""
+def test_use_of_a_read_only_layer_does_not_change_it(world: "World", tmp_path: Path) -> None:
+    """It belongs to others."""
     from dshub import Hub, Settings
     from dshub.progress import Silent
 

@@ -1,4 +1,4 @@
-"""What is of no use any more goes, and nothing else."""
+"""Remove useless items, and nothing else."""
 
 import os
 import subprocess
@@ -17,44 +17,44 @@ from dshub.catalog.features import LabelFeature
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import Process, World
+    from tests.hub.conftest import Process, World
 
 
 def kill(child: "subprocess.Popen[bytes]") -> None:
-    """End a process as `kill -9` does: it tidies nothing up."""
+    """End a process without any cleanup."""
     child.kill()
     child.wait()
 
 
 def went(removals: Removals) -> dict[str, str]:
-    """What was removed, and why; it is gone indeed."""
+    """Return the reasons of removed items, and check that they are gone."""
     assert not any(os.path.lexists(removal.item.path) for removal in removals.removed)
     return {removal.item.name: removal.reason for removal in removals.removed}
 
 
 def stayed(removals: Removals) -> dict[str, str]:
-    """What was left, and why."""
+    """Return the reasons of items that were left."""
     assert all(removal.item.path.exists() for removal in removals.left)
     return {removal.item.name: removal.reason for removal in removals.left}
 
 
-def test_what_the_dead_left_goes(world: "World", process: "Process") -> None:
-    """Working folders and half tables of killed processes; those of living ones stay."""
+def test_leftovers_of_dead_processes_go(world: "World", process: "Process") -> None:
+    """Those of live processes stay."""
     living = [process("table"), process("scratch")]
     for child in (process("table"), process("scratch")):
         kill(child)
     assert len(world.cache.items()) == 4
     removals = world.cache.gc()
-    reason = "left by a process that is no more"
-    assert went(removals) == {"a table under way": reason, "a working folder": reason}
-    reason = "a living process is at work on it"
-    assert stayed(removals) == {"a table under way": reason, "a working folder": reason}
+    reason = "left over from a dead process"
+    assert went(removals) == {"an unfinished table": reason, "a working folder": reason}
+    reason = "a running process is using it"
+    assert stayed(removals) == {"an unfinished table": reason, "a working folder": reason}
     assert [child.poll() for child in living] == [None, None]
     assert world.cache.gc().removed == ()
 
 
-def test_what_another_machine_may_be_at_work_on_stays(world: "World") -> None:
-    """Its processes cannot be asked, and a shared cache has several machines."""
+def test_leftovers_of_other_machines_stay(world: "World") -> None:
+    """Machines that share a cache cannot ask for each other's processes."""
     folder = world.root / "partial-v1" / "table-0123456789abcdef.elsewhere-1-0123abcd"
     folder.mkdir(parents=True)
     assert world.cache.gc().removed == ()
@@ -63,18 +63,18 @@ def test_what_another_machine_may_be_at_work_on_stays(world: "World") -> None:
     assert not folder.exists()
 
 
-def test_what_another_machine_left_long_ago_goes(world: "World") -> None:
-    """A container that was killed has another name when it comes back, and asks for it no more."""
+def test_old_leftovers_of_other_machines_go(world: "World") -> None:
+    """A restarted container has a new name, and does not resume them."""
     folder = world.root / "partial-v1" / "table-0123456789abcdef.elsewhere-1-0123abcd"
     folder.mkdir(parents=True)
     month_ago = time.time() - 31 * 86400
     os.utime(folder, (month_ago, month_ago))
-    reason = "of another machine, and untouched for 30 days"
-    assert went(world.cache.gc()) == {"a table under way": reason}
+    reason = "from another machine, unused for 30 days"
+    assert went(world.cache.gc()) == {"an unfinished table": reason}
 
 
-def test_what_dshub_did_not_make_stays(world: "World") -> None:
-    """Somebody put it there."""
+def test_files_of_other_programs_stay(world: "World") -> None:
+    """Somebody put them there."""
     path = world.root / "partial-v1" / "notes.txt"
     path.parent.mkdir(parents=True)
     path.write_text("do not delete")
@@ -82,8 +82,8 @@ def test_what_dshub_did_not_make_stays(world: "World") -> None:
     assert path.exists()
 
 
-def test_downloads_that_can_be_gone_on_with_stay(world: "World", process: "Process") -> None:
-    """Whether a process ended or was killed; `partial` removes them too, but none under way."""
+def test_resumable_downloads_stay(world: "World", process: "Process") -> None:
+    """Unless `partial` is set, and those in progress always."""
     path = world.leave(world.labels("solo"), b"x" * 500)
     kill(process("download", world.images.sha256 or ""))
     removals = world.cache.gc()
@@ -97,8 +97,8 @@ def test_downloads_that_can_be_gone_on_with_stay(world: "World", process: "Proce
 
 
 @pytest.mark.parametrize("content", [False, True])
-def test_downloads_of_files_that_are_here_go(world: "World", content: bool) -> None:
-    """The file has come another way since; the bytes inside it count as well."""
+def test_downloads_of_complete_files_go(world: "World", content: bool) -> None:
+    """The file, or the bytes inside it, came another way."""
     manifest = world.manifests["solo"]
     if content:
         inside = manifest.resources["labels"]
@@ -107,27 +107,27 @@ def test_downloads_of_files_that_are_here_go(world: "World", content: bool) -> N
     path = Path(manifest.resources["labels"].urls[0])
     world.hub.import_files("solo", [path])
     world.leave(world.labels("solo"), b"late")
-    assert list(went(world.cache.gc()).values()) == ["the file is here whole by now"]
+    assert list(went(world.cache.gc()).values()) == ["the file is complete by now"]
     assert world.names() == ["solo: labels"]
 
 
 def test_rejected_and_damaged_bytes_go(world: "World") -> None:
-    """They were kept for a look, and somebody who collects has had it."""
+    """They were kept for inspection."""
     world.fetch("solo")
     store = world.hub.store
     world.reject(world.images.digest, b"<html>")
     store.set_aside(world.item("solo: labels").path)
     store.set_aside(world.item("solo train").path)
     assert sorted(went(world.cache.gc()).values()) == [
-        "a source sent it in place of the file",
-        "it was found damaged, and put aside",
-        "it was found damaged, and put aside",
+        "damaged, and set aside",
+        "damaged, and set aside",
+        "wrong bytes from a source",
     ]
     assert world.names() == []
 
 
 def outdated(world: "World") -> None:
-    """Two tables of `solo`, of which the registry's manifest gives only the newer."""
+    """Make two tables of `solo`, the older of which no manifest leads to."""
     world.fetch("solo")
     names = LabelFeature(names=("x", "y", "z"))
     world.manifests["solo"] = replace(world.manifests["solo"], features={"label": names})
@@ -135,17 +135,17 @@ def outdated(world: "World") -> None:
     assert world.names() == ["solo train", "solo train", "solo: labels"]
 
 
-def test_tables_that_no_manifest_gives_go(world: "World") -> None:
-    """A class was renamed: the table with the old name is never found again, and nothing else."""
+def test_outdated_tables_go(world: "World") -> None:
+    """A class was renamed, so the old table is never found again."""
     outdated(world)
-    assert went(world.cache.gc()) == {"solo train": "no manifest gives this table any more"}
+    assert went(world.cache.gc()) == {"solo train": "no manifest leads to this table"}
     assert world.names() == ["solo train", "solo: labels"]
     feature = world.hub.load("solo", "train").features["label"]
     assert feature == LabelFeature(names=("x", "y", "z"))
 
 
 def test_tables_of_older_versions_stay(world: "World") -> None:
-    """`name@version` still finds them."""
+    """`name@version` finds them."""
     world.fetch("solo")
     old = world.manifests["solo"]
     names = LabelFeature(names=("x", "y", "z"))
@@ -154,8 +154,8 @@ def test_tables_of_older_versions_stay(world: "World") -> None:
     assert world.cache.gc() == Removals()
 
 
-def test_tables_that_cannot_be_judged_stay(world: "World") -> None:
-    """The dataset is in no registry, or has a reader that is not installed."""
+def test_tables_without_a_known_manifest_or_reader_stay(world: "World") -> None:
+    """The dataset is in no registry, or its reader is not installed."""
     outdated(world)
     del world.manifests["solo"]
     assert world.cache.gc() == Removals()
@@ -166,10 +166,10 @@ def test_tables_that_cannot_be_judged_stay(world: "World") -> None:
     assert len(world.names()) == 3
 
 
-def test_a_faulty_manifest_protects_the_tables_of_its_dataset(
+def test_tables_of_a_faulty_manifest_stay(
     world: "World", tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What it would give is unknown until it is mended."""
+    """It is unknown which tables it leads to."""
     outdated(world)
     path = tmp_path / "registry" / "solo" / "1.0.0.toml"
     path.parent.mkdir(parents=True)
@@ -181,7 +181,7 @@ def test_a_faulty_manifest_protects_the_tables_of_its_dataset(
 
 
 def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
-    """A pin keeps whatever there is of it, and lets go of what it is not."""
+    """A pin keeps tables, but not rejected bytes."""
     outdated(world)
     world.cache.pin("solo")
     world.leave(world.labels("solo"), b"late")
@@ -189,13 +189,13 @@ def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
     removals = world.cache.gc(partial=True)
     assert stayed(removals) == {"solo train": "pinned"}
     assert sorted(went(removals).values()) == [
-        "a source sent it in place of the file",
-        "the file is here whole by now",
+        "the file is complete by now",
+        "wrong bytes from a source",
     ]
 
 
-def test_stand_ins_without_their_files_go(world: "World") -> None:
-    """The manifest, and the tables that it alone gives; a stand-in that is whole stays."""
+def test_synthetic_data_without_files_goes(world: "World") -> None:
+    """The manifest and its tables; complete synthetic data stays."""
     world.hub.load("solo", "train", synthetic=5)
     world.hub.load(
         "tiny/one", "train", synthetic=6
@@ -203,21 +203,21 @@ def test_stand_ins_without_their_files_go(world: "World") -> None:
     assert world.cache.gc() == Removals()
     world.cache.rm(["solo"], kinds={"raw"})
     assert went(world.cache.gc()) == {
-        "manifest of a stand-in of solo": "the files of the stand-in are gone",
-        "solo train (stand-in)": "no manifest gives this table any more",
+        "manifest of synthetic solo": "manifest of synthetic data without files",
+        "solo train (synthetic)": "no manifest leads to this table",
     }
     assert {name for item in world.cache.items() for name in item.datasets} == {"tiny/one"}
 
 
-def test_a_folder_that_is_no_table_goes(world: "World") -> None:
-    """Without a table.json it was never one, or is none any more."""
+def test_folder_without_a_table_record_goes(world: "World") -> None:
+    """Without table.json it is not a table."""
     world.fetch("solo")
     (world.item("solo train").path / "table.json").unlink()
-    assert went(world.cache.gc()) == {"solo": "no table: it has no table.json"}
+    assert went(world.cache.gc()) == {"solo": "not a table: it has no table.json"}
 
 
-def test_locks_stay(world: "World", process: "Process") -> None:
-    """Another process may be opening one just now; to remove it would give two the same lock."""
+def test_lock_files_stay(world: "World", process: "Process") -> None:
+    """Removing one could give two processes the same lock."""
     world.fetch("tiny")
     locks = set((world.root / "partial-v1").glob("*.lock"))
     world.cache.gc(partial=True)
@@ -226,8 +226,8 @@ def test_locks_stay(world: "World", process: "Process") -> None:
     assert set((world.root / "partial-v1").glob("*.lock")) == locks
 
 
-def test_a_removal_that_was_cut_short_is_ended(world: "World", process: "Process") -> None:
-    """What a killed `rm` left of a table is no table; collecting clears it."""
+def test_interrupted_removal_is_finished(world: "World", process: "Process") -> None:
+    """A killed `rm` leaves a part that is not a table."""
     child = process("scratch")
     kill(child)
     left = (
@@ -241,8 +241,8 @@ def test_a_removal_that_was_cut_short_is_ended(world: "World", process: "Process
     assert world.names() == []
 
 
-def test_a_dry_run_tells_the_same_and_removes_nothing(world: "World", process: "Process") -> None:
-    """Each thing with the reason for which it would go."""
+def test_dry_run_removes_nothing(world: "World", process: "Process") -> None:
+    """It returns the same removals."""
     outdated(world)
     kill(process("scratch"))
     before = world.names()
@@ -252,8 +252,8 @@ def test_a_dry_run_tells_the_same_and_removes_nothing(world: "World", process: "
     assert len(planned.removed) == 2
 
 
-def test_things_may_vanish_meanwhile(world: "World") -> None:
-    """Several processes may remove at once: what is gone is as it should be."""
+def test_processes_can_remove_at_the_same_time(world: "World") -> None:
+    """Items that are already gone are not an error."""
     world.fetch("tiny", "solo")
     cache = str(world.root)
     code = (

@@ -1,4 +1,4 @@
-"""Verifying everything, pins, and removing what was named."""
+"""Verify the cache, pin datasets, and remove them by name."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from dshub.progress import Silent
 from tests.manifests import label_split, make_manifest, save_manifest
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import Process, World
+    from tests.hub.conftest import Process, World
 
 
 def flip(path: Path) -> None:
@@ -37,14 +37,14 @@ class Counting(Silent):
 
 
 def verified(world: "World") -> dict[str, Finding]:
-    """What is found of each thing."""
+    """Return the findings by their things."""
     return {finding.thing: finding for finding in world.cache.verify()}
 
 
 def test_verify_reads_everything(world: "World") -> None:
-    """Also what the registry has forgotten: names and records tell what the bytes must be."""
+    """Including datasets that have left the registry."""
     world.fetch("tiny", "solo")
-    data = b"of nobody"
+    data = b"of no dataset"
     world.keep(data, "sha256")
     world.keep(data, "md5")
     world.manifests.clear()
@@ -53,12 +53,12 @@ def test_verify_reads_everything(world: "World") -> None:
     assert len(findings) == 4 + 2 + 3
 
 
-def test_verify_finds_damage_and_puts_it_aside(world: "World") -> None:
-    """Each damaged thing by its name, and nothing else; fetching then mends it."""
+def test_verify_sets_damage_aside(world: "World") -> None:
+    """Exactly the damaged items; fetching then replaces them."""
     world.fetch("tiny", "solo")
     flip(world.item("solo: labels").path)
     flip(next(world.item("tiny/one train").path.glob("*.arrow")))
-    flip(world.keep(b"of nobody"))
+    flip(world.keep(b"of no dataset"))
     damaged = {thing for thing, finding in verified(world).items() if finding.state == "damaged"}
     assert "file solo: labels" in damaged
     assert "table tiny/one train" in damaged
@@ -68,8 +68,8 @@ def test_verify_finds_damage_and_puts_it_aside(world: "World") -> None:
     assert {finding.state for finding in verified(world).values()} == {"ok"}
 
 
-def test_verify_tells_how_far_it_has_come(world: "World") -> None:
-    """In bytes: as many as there are."""
+def test_verify_reports_progress_in_bytes(world: "World") -> None:
+    """All of them in the end."""
     world.fetch("tiny", "solo")
     progress = Counting()
     cache = world.cache
@@ -79,8 +79,8 @@ def test_verify_tells_how_far_it_has_come(world: "World") -> None:
     assert progress.total == progress.done + records
 
 
-def test_pins_of_a_family(world: "World") -> None:
-    """Pinning one pins its members, before they are fetched too; each can be let go."""
+def test_pin_of_a_family_pins_its_members(world: "World") -> None:
+    """Also before they are fetched; each can be unpinned."""
     assert world.cache.pin("tiny") == ["tiny/one", "tiny/two"]
     world.fetch("tiny", "solo")
     assert {item.pinned for item in world.cache.items("tiny")} == {True}
@@ -97,46 +97,46 @@ def test_pins_of_a_family(world: "World") -> None:
     assert not any(item.pinned for item in world.cache.items())
 
 
-def test_a_pin_of_a_name_that_nobody_knows(world: "World") -> None:
-    """Is a mistake, and no pin."""
+def test_pin_of_an_unknown_name_is_rejected(world: "World") -> None:
+    """Other names in the call are not pinned either."""
     with pytest.raises(UnknownNameError):
         world.cache.pin("tiny/one", "tinny/two")
     world.fetch("tiny/one")
     assert world.item("tiny/one train").pinned is False
 
 
-def test_a_pin_outlives_the_registry(world: "World") -> None:
-    """A dataset that has left it can be let go still."""
+def test_dataset_that_left_the_registry_can_be_unpinned(world: "World") -> None:
+    """The pin itself names it."""
     world.cache.pin("solo")
     del world.manifests["solo"]
     assert world.cache.unpin("solo") == ["solo"]
 
 
-def test_a_dataset_and_a_family_of_one_name(world: "World") -> None:
-    """Both can be pinned."""
+def test_dataset_and_family_of_one_name_can_be_pinned(world: "World") -> None:
+    """Their pins do not collide."""
     world.manifests["tiny"] = world.manifest("tiny", {"labels": world.images})
     assert world.cache.pin("tiny") == ["tiny"]
     assert world.cache.pin("tiny/one") == ["tiny/one"]
 
 
-def test_pinned_datasets_are_not_removed_by_name(world: "World") -> None:
-    """Nothing at all is, where one of those named is pinned."""
+def test_removing_a_pinned_dataset_by_name_is_rejected(world: "World") -> None:
+    """Nothing is removed, not even the others."""
     world.fetch("tiny", "solo")
     world.cache.pin("tiny/two")
     before = world.names()
-    with pytest.raises(DshubError, match="tiny/two is pinned") as told:
+    with pytest.raises(DshubError, match="tiny/two is pinned") as message:
         world.cache.rm(["tiny", "solo"])
-    assert "dshub cache unpin tiny/two" in told.value.hint
+    assert "dshub cache unpin tiny/two" in message.value.hint
     assert world.names() == before
 
 
-def test_removing_all_leaves_what_is_pinned(world: "World") -> None:
-    """With its unfinished downloads; and it is said."""
+def test_removing_all_leaves_pinned_datasets(world: "World") -> None:
+    """With their unfinished downloads, and reports them."""
     world.fetch("tiny", "solo")
     world.cache.pin("solo")
     world.cache.rm(["tiny"])
     world.leave(world.labels("solo"), b"some")
-    world.leave(Digest.of_bytes(b"of nobody"), b"some")
+    world.leave(Digest.of_bytes(b"of no dataset"), b"some")
     removals = world.cache.rm(None, kinds={"partial"})
     assert [removal.reason for removal in removals.left] == ["pinned"]
     assert len(removals.removed) == 1
@@ -145,19 +145,19 @@ def test_removing_all_leaves_what_is_pinned(world: "World") -> None:
     assert len(world.names()) == len(removals.left) == 3
 
 
-def test_removing_takes_unfinished_downloads_along(world: "World", process: "Process") -> None:
-    """Of the dataset that was named; not those under way, nor another dataset's."""
+def test_removing_includes_unfinished_downloads(world: "World", process: "Process") -> None:
+    """Not those in progress, nor those of other datasets."""
     for name in ("tiny/one", "tiny/two", "solo"):
         world.leave(world.labels(name), b"some")
     process("download", world.images.sha256 or "")
     removals = world.cache.rm(["tiny"])
     assert len(removals.removed) == 2
-    assert [removal.reason for removal in removals.left] == ["a living process is at work on it"]
+    assert [removal.reason for removal in removals.left] == ["a running process is using it"]
     assert len(world.names()) == 2
 
 
-def test_removing_a_dataset_by_the_path_of_its_manifest(world: "World", tmp_path: Path) -> None:
-    """One that is in no registry has its files named by it."""
+def test_removing_by_the_path_of_a_manifest(world: "World", tmp_path: Path) -> None:
+    """The manifest names the files of a dataset that is in no registry."""
     labels = world.manifests.pop("solo").resources["labels"]
     published = msgspec.structs.replace(labels, urls=("https://data.example/labels",))
     mine = make_manifest({"labels": published}, name="mine", splits={"train": label_split(1000)})
@@ -168,8 +168,8 @@ def test_removing_a_dataset_by_the_path_of_its_manifest(world: "World", tmp_path
     assert world.names() == []
 
 
-def test_a_table_is_gone_at_once_or_not_at_all(world: "World") -> None:
-    """A program that has it open goes on; one that looks for it never finds a part of it."""
+def test_table_is_removed_at_once(world: "World") -> None:
+    """Programs that have it open continue; others never find a part of it."""
     world.fetch("tiny/one")
     rows = world.hub.load("tiny/one", "train")
     table = world.item("tiny/one train").path

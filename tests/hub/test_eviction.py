@@ -1,4 +1,4 @@
-"""Keeping a cache within limits, and what never goes."""
+"""Prune a cache to its limits."""
 
 import os
 from pathlib import Path
@@ -12,14 +12,14 @@ from dshub.checksums import Digest
 from dshub.errors import DshubError, StoreError
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import World
+    from tests.hub.conftest import World
 
 DAY = 86400.0
 
 
 @pytest.fixture
 def aged(world: "World") -> "World":
-    """All prepared; `tiny/one` was used last, `solo` 20 days ago, `tiny/two` 40 days ago."""
+    """Prepare all; `tiny/one` was used last, `solo` 20 and `tiny/two` 40 days ago."""
     world.fetch("tiny", "solo")
     world.age("tiny/two", 40)
     world.age("solo", 20)
@@ -28,23 +28,23 @@ def aged(world: "World") -> "World":
 
 
 def total(world: "World") -> int:
-    """Bytes in the cache."""
+    """Return the bytes in the cache."""
     return sum(item.size for item in world.cache.items())
 
 
 def here(world: "World") -> set[str]:
-    """The datasets of which there is something."""
+    """Return the datasets in the cache."""
     return {name for item in world.cache.items() for name in item.datasets}
 
 
 def went(removals: Removals) -> list[str]:
-    """What was removed, sorted."""
+    """Return the names of removed items, sorted."""
     assert not any(removal.item.path.exists() for removal in removals.removed)
     return sorted(removal.item.name for removal in removals.removed)
 
 
-def test_the_least_recently_used_go_first(aged: "World") -> None:
-    """As many datasets as have to, each as a whole; the file that another one needs stays."""
+def test_least_recently_used_datasets_go_first(aged: "World") -> None:
+    """Each as a whole, but for files that another one needs."""
     size = total(aged)
     assert aged.cache.prune(max_size=size).removed == ()
     removals = aged.cache.prune(max_size=size - 1)
@@ -57,20 +57,20 @@ def test_the_least_recently_used_go_first(aged: "World") -> None:
     assert aged.item("tiny/one: images")
 
 
-def test_loading_saves_a_dataset(aged: "World") -> None:
+def test_loading_counts_as_use(aged: "World") -> None:
     """The order is that of use, not of arrival."""
     aged.hub.load("tiny/two", "train")
     aged.cache.prune(max_size=total(aged) - 1)
     assert here(aged) == {"tiny/one", "tiny/two"}
 
 
-def test_a_shared_file_goes_with_the_last_that_needs_it(aged: "World") -> None:
+def test_shared_file_goes_with_its_last_dataset(aged: "World") -> None:
     """And not before."""
     assert aged.cache.prune(max_size=0).left == ()
     assert aged.names() == []
 
 
-def test_what_was_not_used_for_long_goes(aged: "World") -> None:
+def test_datasets_unused_for_long_go(aged: "World") -> None:
     """However small the cache is."""
     removals = aged.cache.prune(older_than=30 * DAY)
     assert went(removals) == ["tiny/two train", "tiny/two: labels"]
@@ -79,7 +79,7 @@ def test_what_was_not_used_for_long_goes(aged: "World") -> None:
 
 
 def test_each_limit_is_enforced(aged: "World") -> None:
-    """First what is too old, then as much more as the size asks for."""
+    """First the age, then the size."""
     size = sum(item.size for item in aged.cache.items("tiny/one"))
     removals = aged.cache.prune(older_than=30 * DAY, max_size=size)
     assert {removal.reason for removal in removals.removed} == {
@@ -90,7 +90,7 @@ def test_each_limit_is_enforced(aged: "World") -> None:
 
 
 def test_pinned_datasets_stay(aged: "World") -> None:
-    """With all they need, shared files included; and it is said."""
+    """With all they need, including shared files; they are reported."""
     aged.cache.pin("tiny/two")
     removals = aged.cache.prune(older_than=0)
     assert here(aged) == {"tiny/two"}
@@ -102,38 +102,40 @@ def test_pinned_datasets_stay(aged: "World") -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"dry_run": True}])
-def test_pins_that_leave_no_room(aged: "World", options: dict[str, Any]) -> None:
-    """Where pinned content alone is too large nothing goes: it would not help."""
+def test_pinned_content_larger_than_the_limit_is_an_error(
+    aged: "World", options: dict[str, Any]
+) -> None:
+    """Nothing is removed, because it would not help."""
     aged.cache.pin("tiny", "solo")
     aged.cache.unpin("tiny/two")
     before = aged.names()
-    with pytest.raises(DshubError, match=r"B pinned.* nothing was removed") as told:
+    with pytest.raises(DshubError, match=r"B pinned.* nothing was removed") as message:
         aged.cache.prune(max_size=1000, **options)
-    assert told.value.exit_code == 1
-    assert "unpin" in told.value.hint
+    assert message.value.exit_code == 1
+    assert "unpin" in message.value.hint
     assert aged.names() == before
 
 
-def test_other_things_that_leave_no_room(aged: "World") -> None:
-    """Unfinished downloads are not evicted; the error tells how much they take."""
+def test_unfinished_downloads_larger_than_the_limit_are_an_error(aged: "World") -> None:
+    """They are not evicted; the error says how much they take."""
     aged.leave(Digest.of_bytes(b"whole"), b"x" * 5000)
     before = aged.names()
-    with pytest.raises(DshubError, match="kB unfinished or in progress") as told:
+    with pytest.raises(DshubError, match="kB unfinished or in progress") as message:
         aged.cache.prune(max_size=4000)
-    assert "gc --partial" in told.value.hint
+    assert "gc --partial" in message.value.hint
     assert aged.names() == before
 
 
-def test_garbage_goes_before_any_dataset(aged: "World") -> None:
-    """Nobody wants to lose something of use while there is something of none."""
+def test_garbage_goes_before_datasets(aged: "World") -> None:
+    """Useless items first."""
     aged.reject(Digest.of_bytes(b"whole"), b"x" * 5000)
     removals = aged.cache.prune(max_size=total(aged) - 1)
     assert [removal.item.kind for removal in removals.removed] == ["partial"]
     assert here(aged) == {"tiny/one", "tiny/two", "solo"}
 
 
-def test_files_of_nobody_go_by_their_own_age(aged: "World") -> None:
-    """Each for itself, in the order of use with the datasets."""
+def test_files_without_a_dataset_go_by_their_own_age(aged: "World") -> None:
+    """In the order of use, among the datasets."""
     for data, days in ((b"older", 50), (b"newer", 1)):
         path = aged.keep(data)
         moment = path.stat().st_mtime - days * DAY
@@ -142,16 +144,16 @@ def test_files_of_nobody_go_by_their_own_age(aged: "World") -> None:
     assert removal.item.path.name == Digest.of_bytes(b"older").hex
 
 
-def test_tables_alone_may_go(aged: "World") -> None:
-    """`keep="raw"`: everything can be made again without a network."""
+def test_keep_raw_removes_tables_only(aged: "World") -> None:
+    """They can be made again without a network."""
     removals = aged.cache.prune(keep="raw", older_than=30 * DAY)
     assert went(removals) == ["tiny/two train"]
     aged.cache.prune(keep="raw")
     assert {item.kind for item in aged.cache.items()} == {"raw"}
 
 
-def test_raw_files_alone_may_go(aged: "World") -> None:
-    """`keep="prepared"`: only where every split is prepared; those load as before."""
+def test_keep_prepared_removes_raw_files_only(aged: "World") -> None:
+    """Only if every split is prepared; those load as before."""
     split = aged.manifests["solo"].splits["train"]
     splits = {"train": split, "again": split}
     aged.manifests["solo"] = replace(aged.manifests["solo"], splits=splits)
@@ -165,15 +167,15 @@ def test_raw_files_alone_may_go(aged: "World") -> None:
     assert len(aged.hub.load("tiny/one", "train")) == 1000
 
 
-def test_a_raw_file_stays_while_one_dataset_that_needs_it_is_not_prepared(world: "World") -> None:
-    """The tables of the other do not help that one."""
+def test_shared_raw_file_stays_until_all_datasets_are_prepared(world: "World") -> None:
+    """The tables of one do not help the other."""
     world.fetch("tiny/one")
     world.fetch("tiny/two", prepare=False)
     assert went(world.cache.prune(keep="prepared")) == ["tiny/one: labels"]
 
 
-def test_one_archive_of_a_whole_family(world: "World") -> None:
-    """Where only the shared file is here it still can go, though it tells of no dataset."""
+def test_shared_file_alone_can_be_evicted(world: "World") -> None:
+    """It proves no dataset to be here."""
     solo = world.manifests["solo"]
     for name in ("family/a", "family/b"):
         world.manifests[name] = replace(solo, name=name)
@@ -184,8 +186,8 @@ def test_one_archive_of_a_whole_family(world: "World") -> None:
     assert len(world.cache.prune(older_than=5 * DAY).removed) == 1
 
 
-def test_a_dry_run_tells_the_same_and_removes_nothing(aged: "World") -> None:
-    """Each thing with its reason."""
+def test_dry_run_removes_nothing(aged: "World") -> None:
+    """It returns the same removals."""
     before = aged.names()
     planned = aged.cache.prune(older_than=10 * DAY, dry_run=True)
     assert aged.names() == before
@@ -194,8 +196,8 @@ def test_a_dry_run_tells_the_same_and_removes_nothing(aged: "World") -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
-def test_a_read_only_cache_is_shown_and_stays_whole(aged: "World", enterable: Path) -> None:
-    """Looking works; whatever removes or pins is an error with the path, and nothing is gone."""
+def test_read_only_cache_is_not_changed(aged: "World", enterable: Path) -> None:
+    """Listing works; removing and pinning are errors that name the path."""
     for path in [aged.root, *aged.root.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = {path: path.read_bytes() for path in aged.root.rglob("*") if path.is_file()}
@@ -215,9 +217,9 @@ def test_a_read_only_cache_is_shown_and_stays_whole(aged: "World", enterable: Pa
                 lambda: cache.prune(max_size=0),
                 lambda: cache.pin("solo"),
             ):
-                with pytest.raises(StoreError, match=str(aged.root)) as told:
+                with pytest.raises(StoreError, match=str(aged.root)) as message:
                     remove()
-                assert told.value.exit_code == 8
+                assert message.value.exit_code == 8
             code = 0
         finally:
             os._exit(code)
@@ -229,6 +231,6 @@ def test_a_read_only_cache_is_shown_and_stays_whole(aged: "World", enterable: Pa
 
 
 def test_evicted_content_is_fetched_again(aged: "World") -> None:
-    """It is gone from here, not lost."""
+    """It is not lost."""
     aged.cache.prune(max_size=0)
     assert len(aged.hub.load("solo", "train")) == 1000

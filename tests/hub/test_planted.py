@@ -1,4 +1,4 @@
-"""A named pipe in the place of a file of the cache: nobody may ever write to it."""
+"""Named pipes in the place of cache files, so that reading one would never end."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from dshub.cache.paths import import_path, pin_path, reference_path, synthetic_p
 from dshub.checksums import Digest
 
 if TYPE_CHECKING:
-    from tests.hub.upkeep.conftest import World
+    from tests.hub.conftest import World
 
 if not hasattr(os, "mkfifo"):
     pytest.skip("makes named pipes", allow_module_level=True)
@@ -20,7 +20,7 @@ if not hasattr(os, "mkfifo"):
 
 @pytest.fixture(autouse=True)
 def soon() -> Iterator[None]:
-    """What waits for a pipe fails instead."""
+    """Make waiting for a pipe fail."""
 
     def ended(*_: object) -> None:
         raise TimeoutError("it hangs")
@@ -34,7 +34,7 @@ def soon() -> Iterator[None]:
 
 @pytest.fixture
 def planted(world: "World") -> "World":
-    """A cache with a prepared dataset and every sort of note, each of which became a pipe."""
+    """Return a cache in which every kind of note is a pipe."""
     world.hub.load("solo", split="train")
     notes = [
         terms_path("solo"),
@@ -52,8 +52,8 @@ def planted(world: "World") -> "World":
     return world
 
 
-def test_a_cache_full_of_pipes_can_be_looked_through(planted: "World") -> None:
-    """Listing, checking and tidying end."""
+def test_cache_full_of_pipes_can_be_inspected(planted: "World") -> None:
+    """Listing, verifying and collecting end."""
     cache = planted.cache
     assert cache.items()
     assert list(cache.verify())
@@ -61,6 +61,6 @@ def test_a_cache_full_of_pipes_can_be_looked_through(planted: "World") -> None:
     cache.gc(partial=True)
 
 
-def test_a_dataset_is_loaded_all_the_same(planted: "World") -> None:
-    """Its files are fetched again, and its table is made again."""
+def test_dataset_loads_despite_pipes(planted: "World") -> None:
+    """Its files and its table are made again."""
     assert len(planted.hub.load("solo", split="train")) == 1000

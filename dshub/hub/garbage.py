@@ -1,0 +1,131 @@
+"""Find cached items that nothing needs any more."""
+
+import time
+from collections.abc import Set as AbstractSet
+
+from dshub.cache.items import IRREPLACEABLE, PINNED, Item, Removal, Removals
+from dshub.cache.paths import TABLE_FILE
+from dshub.cache.usage import Leftover
+from dshub.catalog.manifest import Manifest
+from dshub.checksums import Digest
+from dshub.errors import DshubError
+from dshub.hub.inventory import Inventory
+from dshub.tables.recipe import find, keys
+
+ALIVE = "a running process is using it"
+UNKNOWN = "a process on another machine may be using it"
+RESUMABLE = "the next fetch resumes it; --partial removes it"
+
+LONG = 30 * 86400.0  # seconds after which another machine will not resume its work
+
+
+def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
+    """Sort out useless items; with `partial`, including downloads that could be resumed.
+
+    Items in use by a live process stay, and those of another machine unless untouched for `LONG`,
+    content of pinned datasets, and last copies. Those that would be removed otherwise are
+    returned as left.
+    """
+    removed: list[Removal] = []
+    left: list[Removal] = []
+    current = {
+        name: _current_keys(name, inventory)
+        for name in {item.datasets[0] for item in inventory.items if item.kind == "prepared"}
+    }
+    for item in inventory.items:
+        if item.leftover is not None:
+            reason, goes = _judge_leftover(item, item.leftover, inventory, partial=partial)
+        else:
+            reason, goes = _why_useless(item, inventory, current), True
+            if reason and (item.pinned or item.irreplaceable):
+                reason, goes = PINNED if item.pinned else IRREPLACEABLE, False
+        if reason:
+            (removed if goes else left).append(Removal(item, reason))
+    return Removals(tuple(removed), tuple(left))
+
+
+def _judge_leftover(
+    item: Item, left: Leftover, inventory: Inventory, *, partial: bool
+) -> tuple[str, bool]:
+    """Return why a leftover goes or stays, and whether it goes."""
+    if left.holder == "alive":
+        return ALIVE, False
+    if left.holder == "unknown":
+        is_old = time.time() - item.used > LONG
+        return ("from another machine, unused for 30 days", True) if is_old else (UNKNOWN, False)
+    if left.sort != "download":
+        reasons = {"rejected": "wrong bytes from a source", "damaged": "damaged, and set aside"}
+        return reasons.get(left.sort, "left over from a dead process"), True
+    if _is_complete(left.of, inventory):
+        return "the file is complete by now", True
+    if item.pinned:
+        return PINNED, False
+    return ("an unfinished download", True) if partial else (RESUMABLE, False)
+
+
+def _is_complete(checksum: str, inventory: Inventory) -> bool:
+    """True if the store has a file, or the bytes inside it."""
+    digest = Digest("sha256" if len(checksum) == 64 else "md5", checksum)
+    owners = inventory.owners.get(checksum, ())
+    return inventory.store.blob(digest) is not None or any(
+        inventory.has(owner.file) for owner in owners
+    )
+
+
+def _why_useless(
+    item: Item, inventory: Inventory, current: dict[str, AbstractSet[str] | None]
+) -> str:
+    """Return why nothing leads to a table or synthetic manifest, or empty if something does."""
+    if item.kind == "synthetic":
+        manifest = inventory.synthetic.get(item.path)
+        if manifest is None:
+            return "an unreadable manifest"
+        return "" if _has_files(manifest, inventory) else "manifest of synthetic data without files"
+    if item.kind != "prepared":
+        return ""
+    if not (item.path / TABLE_FILE).is_file():
+        return "not a table: it has no table.json"
+    usable = current[item.datasets[0]]
+    return "" if usable is None or item.path.name in usable else "no manifest leads to this table"
+
+
+def _current_keys(name: str, inventory: Inventory) -> AbstractSet[str] | None:
+    """Return the keys of tables that the manifests of a dataset lead to.
+
+    None if they are not all known: the dataset is not in the registry, so that its manifest may
+    be used by its path, or a manifest is faulty, or a reader is not installed.
+    """
+    if not inventory.registered.get(name) or name in inventory.faulty:
+        return None
+    synthetic = [item for item in inventory.synthetic.values() if item.name == name]
+    usable = [item for item in synthetic if _has_files(item, inventory)]
+    try:
+        return {
+            key
+            for manifest in [*inventory.registered[name], *usable]
+            for split in manifest.splits
+            for key in keys(manifest, split, inventory.store)
+        }
+    except DshubError:
+        return None
+
+
+def _has_files(manifest: Manifest, inventory: Inventory) -> bool:
+    """True if all files of a synthetic dataset are cached, so that it can be found again."""
+    files = manifest.resources.values()
+    return all(inventory.store.blob(item.digest, item.size) is not None for item in files)
+
+
+def is_spare(item: Item, inventory: Inventory) -> bool:
+    """True if every dataset that needs a raw file has all its tables."""
+    owners = inventory.owners.get(item.path.name, ())
+    newest = {owner.manifest.name: owner.manifest for owner in reversed(owners)}
+    needed = [newest[name] for name in item.datasets]
+    return bool(needed) and all(_is_prepared(manifest, inventory) for manifest in needed)
+
+
+def _is_prepared(manifest: Manifest, inventory: Inventory) -> bool:
+    try:
+        return all(find(manifest, split, inventory.store) for split in manifest.splits)
+    except DshubError:  # a reader is not installed
+        return False

@@ -1,0 +1,216 @@
+"""The contents of a cache, and the datasets that own them.
+
+A dataset owns what its name leads to (tables, imports, synthetic manifests) and what has the
+checksum of one of its files. Several datasets can own one file.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from dshub.cache.files import read_file
+from dshub.cache.items import Item
+from dshub.cache.paths import TABLE_FILE, blob_digest
+from dshub.cache.store import Store, pinned
+from dshub.cache.usage import Leftover, Usage, leftover, usage
+from dshub.catalog.layouts import laid_out
+from dshub.catalog.manifest import Manifest, Resource
+from dshub.catalog.parsing import from_json
+from dshub.catalog.registry import Registry
+from dshub.errors import DshubError, ManifestError, StoreError, UnknownNameError
+from dshub.hub.describing import Owner, describe
+from dshub.tables.record import Provenance, TableRecord
+
+
+class Inventory:
+    """The contents of a cache when this was made.
+
+    Args:
+        store: the cache; read-only layers are not listed.
+        registry: knows the owners. All versions of its datasets are read, and those with faults
+            are skipped with a warning.
+        manifests: owners that are in no registry.
+
+    Attributes:
+        items: everything, in the order of `dshub.cache.usage.usage`.
+        pinned: the pinned datasets.
+        here: the datasets in this cache: pinned, or the only owner of something.
+        registered: the versions of each dataset in the registry, newest first.
+        faulty: datasets with faults in a manifest.
+        synthetic: the manifests of cached synthetic data, by path.
+        owners: the resources with each checksum, in the order of the registry, newest first.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, manifests: Sequence[Manifest] = ()
+    ) -> None:
+        self.store, self._registry = store, registry
+        contents = list(usage(store.root))
+        self.pinned = pinned(store)
+        self.faulty: set[str] = set()
+        self.registered = {name: self._versions(name) for name in registry.names()}
+        self.synthetic = dict(_synthetic(contents))
+        self._records = {item.path: _record(item.path) for item in contents if _is_table(item)}
+        self.owners: dict[str, list[Owner]] = {}
+        self._add_owners(manifests)
+        self._mirrored = frozenset().union(*(source.checksums() for source in registry.remote))
+        leftovers = {item.path: leftover(item.path) for item in contents if item.kind == "partial"}
+        self.here = self.pinned.union(
+            *(self._only_owner(item, leftovers.get(item.path)) for item in contents)
+        )
+        self.items = [self._item(item, leftovers.get(item.path)) for item in contents]
+
+    def _versions(self, name: str) -> list[Manifest]:
+        manifests = []
+        for version in self._registry.versions(name):
+            try:
+                manifests.append(self._registry.manifest(f"{name}@{version}"))
+            except ManifestError as error:
+                self.faulty.add(name)
+                logging.getLogger("dshub").warning("%s; left out", error)
+        return manifests
+
+    def _add_owners(self, manifests: Sequence[Manifest]) -> None:
+        registered = (manifest for versions in self.registered.values() for manifest in versions)
+        recorded = (record.manifest for record in self._records.values() if record is not None)
+        unique: dict[str, Manifest] = {}
+        for manifest in [*registered, *manifests, *self.synthetic.values(), *recorded]:
+            unique.setdefault(manifest.digest, manifest)
+        for manifest in unique.values():
+            self._add_owner(manifest)
+            for layout, facts in manifest.layouts.items():
+                if facts.resources:
+                    self._add_owner(laid_out(manifest, layout))
+
+    def _add_owner(self, manifest: Manifest) -> None:
+        for name, resource in manifest.resources.items():
+            for digest in filter(None, (resource.digest, resource.content_digest)):
+                self.owners.setdefault(digest.hex, []).append(Owner(manifest, name))
+
+    def expand(self, names: Iterable[str]) -> set[str]:
+        """Return the datasets of some names: datasets, families, or paths of manifests.
+
+        Raises:
+            UnknownNameError: neither the registry nor the cache has a name.
+            DshubError: a name has a version, but versions share cached files.
+        """
+        return {dataset for name in names for dataset in self._expand(name)}
+
+    def _expand(self, name: str) -> list[str]:
+        if name.endswith(".toml"):
+            return [self._registry.manifest(name).name]
+        if "@" in name:
+            raise DshubError(
+                f"versions of a dataset share cached files, so the cache cannot tell {name} apart",
+                hint=f"name the dataset: {name.partition('@')[0]}",
+            )
+        try:
+            return self._registry.expand([name])
+        except UnknownNameError:
+            cached = self.pinned.union(*(item.datasets for item in self.items))
+            members = [other for other in cached if f"{other}/".startswith(f"{name}/")]
+            if not members:
+                raise
+            return members
+
+    def of(self, datasets: set[str]) -> list[Item]:
+        """Return what some datasets need, including what they share with others."""
+        return [item for item in self.items if datasets & set(item.datasets)]
+
+    def _owners_of(self, item: Usage, left: Leftover | None) -> Sequence[Owner]:
+        """Return the resources with the checksum in an item's name."""
+        if left is not None:
+            return self.owners.get(left.of.rpartition("-")[2], ())
+        return self.owners.get(item.name, ()) if item.kind in {"raw", "imported"} else ()
+
+    def _only_owner(self, item: Usage, left: Leftover | None) -> set[str]:
+        """Return the dataset that an item proves to be here, if any."""
+        name = _dataset(item)
+        if name:
+            return {name}
+        if left is not None and left.sort != "download":
+            return set()
+        owners = {owner.manifest.name for owner in self._owners_of(item, left)}
+        return owners if len(owners) == 1 else set()
+
+    def _item(self, item: Usage, left: Leftover | None) -> Item:
+        owners = self._owners_of(item, left)
+        record = self._records.get(item.path)
+        here = [owner for owner in owners if owner.manifest.name in self.here] or list(owners)
+        name = _dataset(item) or self._damaged_table(left)
+        datasets = [name] if name else [owner.manifest.name for owner in here]
+        may_pin = left is None or left.sort == "download"
+        return Item(
+            kind=item.kind,
+            name=describe(item, left, here, record),
+            datasets=tuple(dict.fromkeys(datasets)),
+            path=item.path,
+            size=item.size,
+            used=item.used,
+            pinned=may_pin and not self.pinned.isdisjoint(datasets),
+            irreplaceable=self._is_last_file(item, owners) or self._is_last_table(record),
+            leftover=left,
+        )
+
+    def _damaged_table(self, left: Leftover | None) -> str:
+        """Return the dataset of a table that was set aside, from the table's new name."""
+        if left is None or left.sort != "damaged":
+            return ""
+        stem = left.of.rpartition("-")[0]
+        names = sorted({*self.registered, *self.here})
+        return next((name for name in names if name.replace("/", "-") == stem), "")
+
+    def _is_last_file(self, item: Usage, owners: Sequence[Owner]) -> bool:
+        """True if a file is the last known copy of one that must be obtained by hand."""
+        digest = blob_digest(item.path) if item.kind == "raw" else None
+        if digest is None or not owners:
+            return False
+        if any(owner.manifest.synthetic or not self._is_by_hand(owner.file) for owner in owners):
+            return False
+        reference = self.store.reference(digest)
+        is_outside = reference is not None and not reference.fault
+        return not is_outside and not any(Store(layer).blob(digest) for layer in self.store.layers)
+
+    def _is_last_table(self, record: TableRecord | None) -> bool:
+        """True if a table is all that is left of files that must be obtained by hand."""
+        if record is None or record.manifest.synthetic:
+            return False
+        provenance = record.provenance
+        if isinstance(provenance, Provenance) and Path(provenance.path).exists():
+            return False
+        files = record.manifest.split_resources((record.split,)).values()
+        return any(self._is_by_hand(file) and not self.has(file) for file in files)
+
+    def _is_by_hand(self, resource: Resource) -> bool:
+        return resource.by_hand and resource.digest.hex not in self._mirrored
+
+    def has(self, resource: Resource) -> bool:
+        """True if the store has a file, or the bytes inside it."""
+        digests = filter(None, (resource.digest, resource.content_digest))
+        return any(self.store.blob(digest) is not None for digest in digests)
+
+
+def _is_table(item: Usage) -> bool:
+    return item.kind == "prepared"
+
+
+def _dataset(item: Usage) -> str:
+    """Return the dataset in the path of an item, if it is there."""
+    if item.kind in {"synthetic", "imported"}:
+        return item.name.rpartition("/")[0]  # empty for a reference, which has a checksum
+    return item.name if _is_table(item) else ""
+
+
+def _synthetic(contents: Sequence[Usage]) -> Iterator[tuple[Path, Manifest]]:
+    for item in contents:
+        if item.kind == "synthetic":
+            with suppress(ManifestError, OSError):  # damaged: it owns nothing
+                yield item.path, from_json(read_file(item.path))
+
+
+def _record(folder: Path) -> TableRecord | None:
+    try:
+        return TableRecord.read(folder / TABLE_FILE)
+    except StoreError:
+        return None

@@ -1,1 +1,0 @@
-"""Inspect the cache and remove things from it."""

@@ -1,0 +1,91 @@
+"""Run a plan: order of work, and the one retry."""
+
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dshub import Hub, Settings
+from dshub.errors import DshubError, ManifestError, Vanished
+from dshub.hub.request import Request
+from dshub.tables import building
+
+NAME = "fashion-mnist"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    """Return a hub whose datasets are small and synthetic, so that nothing is downloaded."""
+    return Hub(settings=Settings(cache=tmp_path / "cache", synthetic=20))
+
+
+def test_failed_preparation_is_not_retried(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another try would fail in the same way."""
+    tries = Counter[str]()
+
+    def fail(*_: object, **__: object) -> None:
+        tries["make"] += 1
+        raise DshubError("it fails") from FileNotFoundError("/elsewhere")
+
+    monkeypatch.setattr(building, "make", fail)
+    with pytest.raises(DshubError, match="it fails"):
+        hub.load(NAME, "train")
+    assert tries["make"] == 1
+
+
+def test_run_is_retried_once_when_a_cached_file_vanishes(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dshub cache` in another process costs a second try, never a third."""
+    tries = Counter[str]()
+
+    def vanish(*_: object, **__: object) -> None:
+        tries["make"] += 1
+        raise Vanished(path="/cache/blobs-v1/aa/bb")
+
+    monkeypatch.setattr(building, "make", vanish)
+    with pytest.raises(Vanished):
+        hub.load(NAME, "train")
+    assert tries["make"] == 2
+
+
+def test_only_a_cached_file_in_use_counts_as_vanished(hub: Hub, tmp_path: Path) -> None:
+    """Another missing file is an error of its own."""
+    there = tmp_path / "there"
+    there.write_bytes(b"")
+    with pytest.raises(FileNotFoundError), hub.store.using([there]):
+        (tmp_path / "missing").open()
+    with pytest.raises(Vanished), hub.store.using([there]):
+        there.unlink()
+        there.open()
+
+
+def test_table_that_vanishes_before_it_is_opened_is_made_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Like any missing table."""
+    from dshub.datasets.dataset import Dataset
+
+    hub.load(NAME, "train")
+    from_tables = Dataset.from_tables
+
+    def removed(folders: list[Path]) -> Dataset:
+        monkeypatch.setattr(Dataset, "from_tables", from_tables)
+        (folders[0] / "table.json").unlink()
+        folders[0].rename(folders[0].with_name("gone"))
+        return from_tables(folders)
+
+    monkeypatch.setattr(Dataset, "from_tables", removed)
+    assert len(hub.load(NAME, "train")) == 20
+
+
+def test_invalid_reader_stops_a_run_before_it_downloads(tmp_path: Path) -> None:
+    """A faulty manifest costs no download."""
+    hub = Hub(settings=Settings(cache=tmp_path / "cache"))
+    manifest = hub.info(NAME)
+    split = msgspec.structs.replace(manifest.splits["train"], reader={"format": "idx", "odd": 1})
+    faulty = msgspec.structs.replace(manifest, splits={"train": split})
+    plan = hub.plan(Request.of(faulty))
+    with pytest.raises(ManifestError, match="odd"):
+        hub.run(plan, source=str(tmp_path))

@@ -1,0 +1,101 @@
+"""A table with a column of each type."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.catalog.manifest import Manifest, Resource, Split
+from dshub.tables.conforming import conform
+from dshub.tables.record import TableRecord
+from dshub.tables.types import row_dtype
+from dshub.tables.writer import TableWriter
+from tests.manifests import IDX, make_manifest
+
+FEATURES: dict[str, Feature] = {
+    "image": ImageFeature(shape=(2, 3, 1)),
+    "label": LabelFeature(names=("a", "b", "c")),
+    "vector": NumberFeature(dtype="float64", shape=(2,)),
+    "text": TextFeature(),
+    "photo": ImageFeature(encoding="any"),
+    "words": ListFeature(of=TextFeature()),
+    "kinds": ListFeature(of=LabelFeature(names=("a", "b", "c"))),
+    "boxes": ListFeature(of=NumberFeature(dtype="float32", shape=(4,))),
+}
+
+
+SINGLE = [name for name, feature in FEATURES.items() if row_dtype(feature) is not None]
+
+
+LISTS = {name: list if name == "words" else np.ndarray for name in FEATURES}
+
+
+TEXTS = ["", "plain", "ein Wörtchen", "日本語 😀", "\0 and \n", "x" * 300, ""]
+
+
+def manifest(rows: int, features: dict[str, Feature] = FEATURES) -> Manifest:
+    """Return a manifest with those features and one split."""
+    return make_manifest(
+        {"r": Resource(filename="r", sha256="0" * 64)},
+        name="ds",
+        features=features,
+        splits={"train": Split(rows=rows, reader=IDX, files={"image": "r"})},
+    )
+
+
+def expected(rows: int) -> dict[str, list[Any]]:
+    """Return the columns as plain Python values."""
+    return {
+        "image": [
+            [[[(i * 6 + y * 3 + x) % 256] for x in range(3)] for y in range(2)] for i in range(rows)
+        ],
+        "label": [i % 3 for i in range(rows)],
+        "vector": [[i / 4, -i] for i in range(rows)],
+        "text": [TEXTS[i % 7] + str(i) * (i % 2) for i in range(rows)],
+        "photo": [b"BM" + bytes(range(i)) for i in range(rows)],
+        "words": [TEXTS[i % 7 : i % 7 + i % 4] for i in range(rows)],
+        "kinds": [[(i + j) % 3 for j in range(i * 7 % 5)] for i in range(rows)],
+        "boxes": [[[i, j, i / 2, -j] for j in range(i % 3)] for i in range(rows)],
+    }
+
+
+def whole_batch(rows: int) -> pa.RecordBatch:
+    """Return the expected rows as readers yield them."""
+    columns = expected(rows)
+    image = pa.array(np.array(columns["image"], np.uint8).reshape(-1))
+    for length in (1, 3, 2):
+        image = pa.FixedSizeListArray.from_arrays(image, length)
+    vector = pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(columns["vector"])), 2)
+    found = {"image": image, "label": pa.array(columns["label"]), "vector": vector}
+    found |= {name: pa.array(columns[name]) for name in ("text", "photo", "words", "kinds")}
+    boxes = pa.list_(pa.list_(pa.float32(), 4))
+    return pa.RecordBatch.from_pydict(found | {"boxes": pa.array(columns["boxes"], boxes)})
+
+
+def write(folder: Path, rows: int, *, batch: int, shard_bytes: int) -> TableRecord:
+    """Write the expected rows in batches, as slices of one large batch."""
+    folder.mkdir(parents=True)
+    whole = whole_batch(rows)
+    with TableWriter(folder, manifest(rows), "train", shard_bytes=shard_bytes) as writer:
+        for start in range(0, rows, batch):
+            piece = whole.slice(start, batch)
+            writer.write(conform(piece, FEATURES, where="ds", first_row=start))
+        return writer.close({"key": "value"})
+
+
+def plain(values: object) -> list[Any]:
+    """Return an array or a list as plain Python values."""
+    if isinstance(values, np.ndarray):
+        found: list[Any] = values.tolist()
+        return found
+    assert isinstance(values, list)
+    return [value if isinstance(value, str | bytes) else plain(value) for value in values]
