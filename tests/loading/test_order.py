@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dshub.loading.options import this_rank
 from dshub.loading.order import (
     Blocks,
     Draws,
@@ -16,7 +17,6 @@ from dshub.loading.order import (
     Share,
     Shuffled,
     Weighted,
-    this_rank,
 )
 
 
@@ -157,9 +157,12 @@ def test_a_share_from_a_position_on_is_the_rest_of_it(length: int, world: int, s
         ({"RANK": "1"}, (0, 1)),
     ],
 )
-def test_the_rank_of_a_process(environment: dict[str, str], expected: tuple[int, int]) -> None:
-    """As launchers tell it."""
-    assert this_rank(environment) == expected
+def test_rank_and_world_come_from_the_launchers_variables(
+    environment: dict[str, str], expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values that are not small decimal numbers are ignored, and so is half of a pair."""
+    monkeypatch.setattr("os.environ", environment)
+    assert this_rank() == expected
 
 
 def test_draws_belong_to_the_row() -> None:
