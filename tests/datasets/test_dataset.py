@@ -179,13 +179,13 @@ def test_other_keys_are_a_type_error(prepared: Any, key: Any) -> None:
 def test_a_bool_is_no_row(prepared: Any, key: Any) -> None:
     """Also of a dataset of one row, for which it might be a mask."""
     for dataset in (prepared.dataset(), prepared.dataset().take(1)):
-        with pytest.raises(TypeError, match="a row is chosen by a whole number, not"):
+        with pytest.raises(TypeError, match="a row is selected by a whole number, not"):
             dataset[key]
 
 
 def test_a_list_of_columns_is_told_its_way(prepared: Any) -> None:
     """As people who know pandas write it."""
-    with pytest.raises(TypeError, match=r"ds\.columns\(\['label', 'text'\]\) chooses"):
+    with pytest.raises(TypeError, match=r"ds\.columns\(\['label', 'text'\]\) selects"):
         prepared.dataset()[["label", "text"]]
 
 

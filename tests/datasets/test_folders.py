@@ -69,7 +69,7 @@ def test_files_are_read_when_their_rows_are(classes: Path) -> None:
     (classes / "b" / "10.png").write_bytes(b"\x89PNG damaged")
     (classes / "b" / "2.png").unlink()
     assert len(dataset[[0, 1, 2]]["image"]) == 3
-    with pytest.raises(ReadError, match=r"10\.png, column image: it is no picture"):
+    with pytest.raises(ReadError, match=r"10\.png, column image: it is not an image"):
         dataset[3]
     with pytest.raises(ReadError, match=r"2\.png: .*such file"):
         dataset[4]
@@ -111,7 +111,7 @@ def test_a_split_without_classes(splits: Path) -> None:
     dataset = Dataset.from_folder(splits, split="test")
     assert [row["image"][0, 0, 0] for row in dataset] == [8, 9]
     assert (list(dataset.features), dataset.supervised) == (["image"], None)
-    with pytest.raises(ReadError, match=r"8\.png: it lies in no folder of a class"):
+    with pytest.raises(ReadError, match=r"8\.png: it is not in a class folder"):
         Dataset.from_folder(splits, split="train+test")
 
 
@@ -148,7 +148,7 @@ def test_a_folder_without_classes(tmp_path: Path) -> None:
     dataset = Dataset.from_folder(tmp_path)
     assert [row["image"][0, 0, 0] for row in dataset] == [1, 2]
     picture(tmp_path / "cat" / "3.png")
-    with pytest.raises(ReadError, match=r"1\.png: it lies in no folder of a class"):
+    with pytest.raises(ReadError, match=r"1\.png: it is not in a class folder"):
         Dataset.from_folder(tmp_path)
 
 
@@ -208,11 +208,11 @@ def _no_wav(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
-        (_nothing, ReadError, "own: there is no picture and no recording"),
+        (_nothing, ReadError, "own: it contains no image and no audio file"),
         (_no_folder, ReadError, "own: No such file|own: .*cannot find"),
         (_a_file, ReadError, "own: "),
-        (_both, SchemaError, r"a picture \(a/1\.png\) and a \.wav recording \(a/2\.wav\)"),
-        (_several, SchemaError, r"a \.wav recording .* and a \.flac recording"),
+        (_both, SchemaError, r"image \(a/1\.png\) and \.wav file \(a/2\.wav\)"),
+        (_several, SchemaError, r"\.wav file .* and \.flac file"),
         (_no_wav, ReadError, r"1\.wav: it is neither WAV nor FLAC"),
     ],
 )

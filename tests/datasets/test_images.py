@@ -286,5 +286,5 @@ def test_postscript_in_a_folder_starts_no_program(
     monkeypatch.setattr(subprocess, "Popen", None)  # what would start it
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/a.jpg").write_bytes(BOMBS["eps"]())
-    with pytest.raises(ReadError, match="no picture of a kind that dshub reads"):
+    with pytest.raises(ReadError, match="not an image in a supported format"):
         Dataset.from_folder(tmp_path)[0]
