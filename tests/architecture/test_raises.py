@@ -19,7 +19,6 @@ ALLOWED = {
     "loading/options.py": {"TypeError"},  # of an unknown keyword
     # a type that a type checker cannot know; unreachable
     "formats/folder/": {"AssertionError"},
-    "loading/transforms/mixing.py": {"TypeError"},
     # checks of documents and of options of readers: whoever reads them names the file
     "_validate.py": {"ValueError"},
     "checksums.py": {"ValueError"},

@@ -424,7 +424,7 @@ def test_pictures_that_differ_in_size_stay_a_list(kind: Any) -> None:
 def test_pictures_that_differ_in_size_are_not_mixed(kind: Any) -> None:
     """What to put before is said."""
     with pytest.raises(
-        DshubError, match="takes pictures of one size, and those of column image"
+        DshubError, match="needs images of one size, and those of column image"
     ) as e:
         next(iter(photographs().batches(12, transform=kind)))
     assert "Resize" in e.value.hint
