@@ -129,14 +129,14 @@ class BatchOptions:
         return cast("tuple[AnyTransform, ...]", self.transform)
 
     def share(self, length: int) -> Share:
-        """This rank's share of an epoch of so many positions."""
+        """This rank's share of an epoch of `length` positions."""
         return Share(length, self.rank or 0, self.world or 1, self.uneven)
 
     def order(self, length: int) -> Order:
-        """The order of so many rows.
+        """The order of `length` rows.
 
         Raises:
-            ArgumentError: `weights` does not hold one number for each row.
+            ArgumentError: `weights` does not have a valid number for each row.
         """
         if self.weights is not None:
             weights = check_weights(self.weights, length, "row")

@@ -197,9 +197,9 @@ def test_going_on_happens_once(dataset: Dataset) -> None:
         ({"rows": 99}, "rows 99, but the loader has 23"),
         ({"shuffle": 0}, "shuffle 0, but the loader has 1"),
         ({"order": 99}, "order 99"),
-        ({"position": 24}, "no place"),
-        ({"position": -1}, "no place"),
-        ({"epoch": -1}, "no place"),
+        ({"position": 24}, "not a position"),
+        ({"position": -1}, "not a position"),
+        ({"epoch": -1}, "not a position"),
     ],
     ids=str,
 )
