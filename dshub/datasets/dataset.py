@@ -252,7 +252,7 @@ class Dataset(plugins.FrameworkMethods):
     def __repr__(self) -> str:
         manifest = self.manifest
         title = manifest.identifier if manifest is not None else "own data"
-        note = ", synthetic stand-in" if manifest is not None and manifest.synthetic else ""
+        note = ", synthetic" if manifest is not None and manifest.synthetic else ""
         return f"<Dataset {title}{note}: {len(self):,} rows of {', '.join(self._names)}>"
 
     # Rows and columns

@@ -262,17 +262,18 @@ def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSour
 
 def cast_column(column: Any) -> Any:
     """Cast an array or a chunked array to a type that a feature can have, if it has to be."""
-    kind = _cast_type(column.type)
+    kind = cast_type(column.type)
     return column if kind == column.type else column.cast(kind)
 
 
-def _cast_type(kind: pa.DataType) -> pa.DataType:
+def cast_type(kind: pa.DataType) -> pa.DataType:
+    """The closest type that a feature can have, also for the items of lists."""
     if pa.types.is_list(kind):
-        return pa.list_(_cast_type(kind.value_type))
+        return pa.list_(cast_type(kind.value_type))
     if pa.types.is_large_list(kind):
-        return pa.large_list(_cast_type(kind.value_type))
+        return pa.large_list(cast_type(kind.value_type))
     if pa.types.is_fixed_size_list(kind):
-        return pa.list_(_cast_type(kind.value_type), kind.list_size)
+        return pa.list_(cast_type(kind.value_type), kind.list_size)
     return _CASTS.get(kind, kind)
 
 

@@ -14,7 +14,6 @@ Their features become:
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFea
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.from_memory import (
     cast_column,
+    cast_type,
     check_missing,
     check_names,
     chunked,
@@ -166,22 +166,16 @@ def _stored(where: str, kind: Any, chunk: pa.Array) -> pa.Array:
 def _fixed_size(where: str, shape: Sequence[int | None], storage: pa.Array) -> pa.Array:
     """Turn an `Array2D` … `Array5D`, stored as nested lists, into lists of fixed sizes."""
     check_missing(where, [storage])
-    varies = shape[0] is None
-    lengths = [length for length in shape if length is not None]
-    values = storage
+    kind = cast_type(storage.type)
     for _ in shape:
-        values = values.flatten()
-    rows = storage.flatten() if varies else storage
-    if len(values) != len(rows) * prod(lengths):
-        expected = f"{'x'.join(map(str, lengths))} values"
-        raise SchemaError(where=where, expected=expected, got="others", hint=_HINT)
-    array = cast_column(values)
-    for length in reversed(lengths):
-        array = pa.FixedSizeListArray.from_arrays(array, length)
-    if not varies:
-        return array
-    offsets = np.asarray(storage.offsets)
-    return pa.ListArray.from_arrays(pa.array(offsets - offsets[0], pa.int32()), array)
+        kind = kind.value_type
+    for length in reversed(shape):
+        kind = pa.list_(kind, -1 if length is None else length)
+    try:
+        return storage.cast(kind)
+    except pa.ArrowInvalid as error:
+        expected = f"shape {tuple(shape)} in each row"
+        raise SchemaError(where=where, expected=expected, got=str(error), hint=_HINT) from error
 
 
 class _FileColumn:

@@ -13,15 +13,10 @@ from PIL import Image
 
 ALWAYS_PIXELS = 25_000_000  # decoded and copied as RGB, 175 MB
 RATIO = 250
-RAISE_BOUND = "if that is right, set `PIL.Image.MAX_IMAGE_PIXELS = None`"
 _NAMES = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")
 _ORIENTATION = 0x0112  # a tag of TIFF 6.0 that EXIF took over
 _METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}  # that can hold it
 _MARKS = (0xA5, 0x5A)
-
-
-class ImageTooLargeError(ValueError):
-    """The header promises more pixels than a file of that size should hold."""
 
 
 def open_image(stream: BinaryIO, size: int, *, expected: tuple[int, int] | None = None) -> Any:
@@ -37,7 +32,7 @@ def open_image(stream: BinaryIO, size: int, *, expected: tuple[int, int] | None 
         Pillow's image, not loaded yet.
 
     Raises:
-        ImageTooLargeError: it has too many pixels.
+        ValueError: it has too many pixels for its size.
         PIL.UnidentifiedImageError: the file has none of the listed formats.
         Exception: whatever Pillow raises for a damaged header.
     """
@@ -47,9 +42,9 @@ def open_image(stream: BinaryIO, size: int, *, expected: tuple[int, int] | None 
     allowed = max(ALWAYS_PIXELS, RATIO * size)
     if pixels > allowed and image.size != expected and Image.MAX_IMAGE_PIXELS is not None:
         image.close()
-        raise ImageTooLargeError(
+        raise ValueError(
             f"its header promises {width:,} x {height:,} pixels, but a file of {size:,} bytes "
-            f"can hold {allowed:,}; {RAISE_BOUND}"
+            f"can hold {allowed:,}; if that is right, set `PIL.Image.MAX_IMAGE_PIXELS = None`"
         )
     return image
 
