@@ -1,9 +1,8 @@
 import gc
-import inspect
 import json
 import pickle
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,10 +13,9 @@ from hypothesis import strategies as st
 
 from dshub import Dataset
 from dshub.catalog.features import Feature, ImageFeature, NumberFeature
-from dshub.errors import ArgumentError, DshubError, StateError, UnknownNameError
+from dshub.errors import ArgumentError, DshubError, StateError
 from dshub.loading.loader import Loader, walk_of
 from dshub.loading.options import BatchOptions
-from dshub.loading.transforms.geometry import RandomCrop
 from dshub.loading.transforms.transform import Batch
 
 ROWS = 23
@@ -369,40 +367,6 @@ def test_batches_are_new_arrays(dataset: Dataset, layout: Any) -> None:
     assert np.array_equal(dataset["image"], IMAGES)
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda ds: ds.batches(0), "size is 0; it must be a whole number of at least 1"),
-        (lambda ds: ds.batches(-3), "size is -3"),
-        (lambda ds: ds.batches(2.5), "size is 2.5; it must be a whole number"),
-        (lambda ds: ds.batches("8"), "size is '8'"),
-        (lambda ds: ds.batches(True), "size is True"),
-        (lambda ds: ds.batches(2, seed=None), "seed is None; it must be a whole number"),
-        (lambda ds: ds.batches(2, seed=1.5), "seed is 1.5"),
-        (lambda ds: ds.batches(2, layout="whc"), "layout is 'whc'; it must be 'hwc' or 'chw'"),
-        (lambda ds: ds.batches(2, shuffle="yes"), "shuffle is 'yes'; it must be True, False or"),
-        (lambda ds: ds.batches(2, shuffle=1), "shuffle is 1"),
-        (lambda ds: ds.batches(2, drop_last="no"), "drop_last is 'no'; it must be True or False"),
-        (lambda ds: ds.batches(2, supervised="no"), "supervised is 'no'"),
-        (lambda ds: ds.batches(2, threads="2"), "threads is '2'; it must be a whole number of at"),
-        (lambda ds: ds.batches(2, threads=1.5), "threads is 1.5"),
-        (lambda ds: ds.batches(2, prefetch="1GB"), "prefetch is '1GB'; it must be a number"),
-        (lambda ds: ds.batches(2, rank="0", world="2"), "world is '2'"),
-        (lambda ds: ds.batches(2, weights="abc"), "weights is 'abc'; it must be 23 numbers"),
-        (lambda ds: ds.batches(2, bucket="id"), "bucket is 'id'; it must be a column of text or"),
-        (lambda ds: ds.batches(2, transform=RandomCrop), "an instance of it"),
-        (lambda ds: ds.columns(["id"]).batches(2, supervised=True), "which columns"),
-    ],
-)
-def test_invalid_options_are_rejected_at_once(
-    dataset: Dataset, make: Callable[[Dataset], Loader], words: str
-) -> None:
-    """The error names the option, its value and what is expected."""
-    for kind in (ArgumentError, ValueError, TypeError):
-        with pytest.raises(kind, match=words):
-            make(dataset)
-
-
 def test_seed_can_be_a_numpy_integer(dataset: Dataset) -> None:
     """The state can still be written as JSON."""
     loader = dataset.batches(5, shuffle=True, seed=np.int64(7))  # type: ignore[arg-type]
@@ -443,27 +407,3 @@ def test_loader_accepts_other_rows_than_datasets() -> None:
     """With the methods of `Rows`."""
     loader = Loader(Squares(), BatchOptions(4))
     assert [b["square"].tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]
-
-
-def test_signature_shows_every_option(dataset: Dataset) -> None:
-    """For `help` and notebooks; an unknown option is rejected by the method."""
-    parameters = inspect.signature(dataset.batches).parameters
-    assert list(parameters)[:3] == ["size", "shuffle", "seed"]
-    assert parameters["threads"].default == 1
-    assert parameters["shuffle"].kind is inspect.Parameter.KEYWORD_ONLY
-    with pytest.raises(TypeError, match=r"batches\(\) got an unexpected keyword argument 'sede'"):
-        dataset.batches(8, sede=1)  # type: ignore[call-arg]
-
-
-def test_options_can_be_created_separately(dataset: Dataset) -> None:
-    """They are validated at creation, and again against the rows."""
-    options = BatchOptions(4, shuffle=True, seed=3)
-    assert ids(list(Loader(dataset, options))) == ids(
-        list(dataset.batches(4, shuffle=True, seed=3))
-    )
-    with pytest.raises(ArgumentError, match="layout is 'whc'"):
-        BatchOptions(4, layout="whc")  # type: ignore[arg-type]
-    with pytest.raises(UnknownNameError):
-        Loader(dataset, BatchOptions(4, bucket="none"))
-    with pytest.raises(AttributeError):
-        options.size = 5  # type: ignore[misc]

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dshub.loading.options import this_rank
 from dshub.loading.order import (
     Blocks,
     Draws,
@@ -140,29 +139,6 @@ def test_share_from_a_position_is_the_rest(length: int, world: int, start: int) 
         share = Share(length, rank, world, "exact")
         rest = share.positions(start, share.count(start)).tolist()
         assert rest == [p for p in range(rank, length, world) if p >= start]
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, (0, 1)),
-        ({"RANK": "2", "WORLD_SIZE": "4"}, (2, 4)),
-        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, (1, 2)),
-        ({"PMI_RANK": "3", "PMI_SIZE": "8"}, (3, 8)),
-        ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "16"}, (0, 16)),
-        ({"RANK": "\u00b2", "WORLD_SIZE": "4"}, (0, 1)),
-        ({"RANK": "0", "WORLD_SIZE": "9" * 5000}, (0, 1)),
-        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),  # a shell in an allocation
-        ({"RANK": "x", "WORLD_SIZE": "4"}, (0, 1)),
-        ({"RANK": "1"}, (0, 1)),
-    ],
-)
-def test_rank_and_world_come_from_the_launchers_variables(
-    environment: dict[str, str], expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Values that are not small decimal numbers are ignored, and so is half of a pair."""
-    monkeypatch.setattr("os.environ", environment)
-    assert this_rank() == expected
 
 
 def test_draws_depend_on_the_row_alone() -> None:

@@ -1,7 +1,6 @@
 """Ranks, threads, buckets and places of a loader."""
 
 import json
-import os
 import pickle
 import threading
 import time
@@ -13,31 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dshub import Dataset
-from dshub.catalog.features import ImageFeature
-from dshub.errors import ArgumentError, SettingsError, StateError, UnknownNameError
-from dshub.loading.gathering import LARGE, Pool
+from dshub.errors import ArgumentError, StateError
 from dshub.loading.loader import Loader, walk_of
 from dshub.loading.order import InOrder
 from dshub.loading.transforms.transform import Batch
-
-ROWS = 101
-
-
-def example(rows: int = ROWS) -> Dataset:
-    """Rows with their own number, and images large enough for memory to be reused."""
-    images = np.arange(rows, dtype=np.uint8).repeat(64 * 64 * 3).reshape(rows, 64, 64, 3)
-    return Dataset.from_arrays(
-        {
-            "image": images,
-            "id": np.arange(rows),
-            "text": ["x" * (i * 37 % 50) for i in range(rows)],
-        },
-        features={"image": ImageFeature(shape=(64, 64, 3))},
-    )
-
-
-DATASET = example()
+from tests.loading.examples import DATASET, ROWS
 
 
 def take(loader: Loader, steps: int) -> list[list[int]]:
@@ -92,14 +71,6 @@ def test_every_rank_has_the_same_number_of_batches() -> None:
         assert sum(found.values()) == rows
 
 
-def test_rank_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If it is not given."""
-    monkeypatch.setenv("RANK", "1")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert take(DATASET.batches(3), 1) == [[1, 3, 5]]
-    assert take(DATASET.batches(3, rank=0, world=1), 1) == [[0, 1, 2]]
-
-
 @pytest.mark.parametrize("uneven", ["pad", "drop"])
 @pytest.mark.parametrize("position", [1, 5, 7, 50, 99, 101])
 def test_ranks_stay_in_step_after_a_state_of_other_ranks(uneven: Any, position: int) -> None:
@@ -121,86 +92,6 @@ def test_ranks_stay_in_step_after_a_state_of_other_ranks(uneven: Any, position: 
         left = ROWS - position
         expected = -(-left // world) * world if uneven == "pad" else left // world * world
         assert seen == (order + order)[position:][:expected]
-
-
-def test_rank_outside_its_world_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the variables, which an old launcher can have left behind."""
-    monkeypatch.setenv("RANK", "3")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(SettingsError, match="RANK is 3; it must be below WORLD_SIZE, which is 2"):
-        DATASET.batches(3)
-
-
-def test_referenced_batches_keep_their_pixels() -> None:
-    """Memory is reused only when nothing refers to it, not even a view."""
-    held = list(DATASET.batches(10, shuffle=True, threads=2))
-    views = [batch["image"][-1, :2] for batch in DATASET.batches(10, shuffle=True)]
-    for batch, view in zip(held, views, strict=True):
-        assert np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
-        assert (view == batch["id"][-1]).all()
-
-
-def test_memory_is_reused() -> None:
-    """A loop that drops each batch gets few different arrays."""
-    places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
-    assert len(places) < 8
-
-
-def test_memory_is_not_reused_without_exact_reference_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A free-threaded Python can count a reference late, and pixels in use would be overwritten."""
-    free_threaded = {"Py_GIL_DISABLED": 1}
-    monkeypatch.setattr("sysconfig.get_config_var", free_threaded.get)
-    allocated: list[int] = []
-
-    def allocate(size: int) -> np.ndarray:
-        allocated.append(size)
-        return np.empty(size, np.uint8)
-
-    pool = Pool(allocate=allocate)
-    for _ in range(3):
-        pool.empty((LARGE,), np.uint8)
-    assert allocated == [LARGE] * 3
-    monkeypatch.undo()
-    for _ in range(3):
-        pool.empty((LARGE,), np.uint8)
-    assert allocated == [LARGE] * 4
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_memory_is_not_shared_with_a_forked_process() -> None:
-    """A parent does not fill the memory of a worker."""
-    loader = DATASET.batches(10, shuffle=True, threads=0)
-    list(loader)  # leaves memory to be used again
-    filled, by_child = os.pipe()
-    message, by_parent = os.pipe()
-    child = os.fork()
-    if not child:
-        wrong = True
-        try:
-            batch = next(iter(loader))
-            os.write(by_child, b".")
-            os.read(message, 1)  # until the parent has filled memory of its own
-            wrong = not np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
-        finally:
-            os._exit(int(wrong))
-    os.read(filled, 1)
-    loader.epoch = 5  # other rows than the child's
-    held = list(loader)
-    os.write(by_parent, b".")
-    assert len(held) == len(loader)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_batch_can_be_written_to() -> None:
-    """The dataset stays unchanged."""
-    for batch in DATASET.batches(10):
-        batch["image"] += 1
-        batch["id"] *= 2
-    assert list(DATASET["id"]) == list(range(ROWS))
-    assert DATASET[5]["image"].max() == 5
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -313,30 +204,6 @@ def test_fingerprint_depends_on_options() -> None:
     prints = {DATASET.batches(**(base | change)).fingerprint for change in changes}
     assert len(prints | same) == len(changes) + 1
     assert DATASET.batches(8, shuffle=True, threads=0).fingerprint in same
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"shuffle": "random"}, "shuffle is"),
-        ({"uneven": "even"}, "uneven is"),
-        ({"rank": 1}, "given together"),
-        ({"rank": 4, "world": 4}, "a whole number from 0 to 3"),
-        ({"threads": -1}, "at least 0"),
-        ({"weights": [1.0]}, "101 numbers of at least 0, one for each row"),
-        ({"weights": [-1.0] * ROWS}, "at least 0"),
-    ],
-)
-def test_invalid_options_of_ranks_and_weights_are_rejected(
-    options: dict[str, Any], message: str
-) -> None:
-    """When the loader is created."""
-    with pytest.raises(ValueError, match=message):
-        DATASET.batches(8, **options)
-    with pytest.raises(ArgumentError, match="transform is 'normalize'"):
-        DATASET.batches(8, transform="normalize")  # type: ignore[arg-type]
-    with pytest.raises(UnknownNameError):
-        DATASET.batches(8, bucket="txet")
 
 
 def test_order_of_a_billion_rows_starts_at_once() -> None:
