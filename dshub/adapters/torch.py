@@ -362,7 +362,7 @@ class _ByOperators(Gatherer):
             return super().picture(pixels, numbers, context)
         shape = self.fused.shape(pixels.shape, "hwc")
         gathered = self.pool.empty((len(numbers), *shape), np.uint8)
-        self.fused.gather(pixels, numbers, context, gathered)
+        replace(self.fused, scale=None).run(pixels, numbers, context, gathered, "hwc")
         out = self.pool.empty(gathered.shape, np.float32)
         factors, biases = scales_of_values(scale, shape[2], shape[0] * shape[1], planes=False)
         values = torch.from_numpy(out.reshape(len(out), -1))

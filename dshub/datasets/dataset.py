@@ -1,4 +1,4 @@
-"""`Dataset`: which rows, which columns, and how they are handed out."""
+"""`Dataset`: an immutable view of some rows and columns of a source."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,56 +14,54 @@ from dshub._validate import whole
 from dshub.catalog import phrasebook
 from dshub.catalog.features import Feature, ImageFeature, is_encoded
 from dshub.catalog.manifest import Manifest
-from dshub.datasets.arrow import AlignedSource, arrow_table, chosen_column
+from dshub.datasets.arrow import arrow_table
 from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
 from dshub.datasets.folders import from_folder
-from dshub.datasets.from_memory import from_arrays, from_arrow, pair_of
+from dshub.datasets.from_memory import check_pair, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
+from dshub.datasets.labels import AlignedSource, label_column
 from dshub.datasets.mixing import Mixture
 from dshub.datasets.selection import (
     Selection,
     Shuffled,
-    Span,
+    check_columns,
     fingerprint,
-    known_columns,
-    picked,
     position_of,
     positions_of,
     rows_at,
     sliced,
-    stretch_of,
 )
 from dshub.datasets.sources import Source, TableSource
-from dshub.datasets.splitting import classes_of, dealt, kept_by, shared_out, stratified
+from dshub.datasets.splitting import class_numbers, cut, fold, kept_rows, stratified
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, takes
 from dshub.loading.transforms.transform import Batch
 from dshub.tables.columns import Values
 
-BLOCK = 1024  # rows read at a time when a dataset is iterated or filtered
-DECODED_BLOCK = 16  # where they are decoded: photographs take some MB each
+BLOCK = 1024  # rows read at a time to iterate or filter
+DECODED_BLOCK = 16  # the same for decoded rows: photos take some MB each
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset(plugins.FrameworkMethods):
-    """Rows and columns, immutable; every method gives a new view and copies nothing.
+    """Rows and columns, immutable; every method returns a new view and copies nothing.
 
     ::
 
         ds[3]            a row: {"image": uint8 (28, 28, 1), "label": int}
         ds[10:20]        columns of ten rows: {"image": uint8 (10, 28, 28, 1), …}
         ds[[1, 5]]       columns of the rows 1 and 5
-        ds["label"]      a whole column: int64 (rows,), a view of the memory map where it can be
+        ds["label"]      a whole column: int64 (rows,), a view of the memory map if possible
 
-    Pictures are RGB or grey, (height, width, channels), uint8; recordings int16 (samples,) or
-    (samples, channels); labels int64; text `str`; lists an array (values, …), or a list of `str`.
-    Several rows are one array where all rows have one shape, and a list where they may not. What
-    is kept as files is decoded when a row is read; a whole column of it is a sequence that does
-    so row by row.
+    Images are RGB or gray, uint8 (height, width, channels); audio is int16 (samples,) or (samples,
+    channels); labels are int64; text is `str`; a list is an array (values, …), or a list of `str`.
+    Several rows are one array if all rows have one shape, else a list. Encoded images and audio
+    are decoded when a row is read; a whole column of them is a sequence that decodes row by row.
 
-    Arrays that are views are read-only. It pickles to a few hundred bytes, for worker processes.
+    Arrays that are views are read-only. A dataset pickles to a few hundred bytes, for worker
+    processes.
 
-    Get one from `dshub.load`, or from your own data with the methods `from_…`.
+    Get one from `dshub.load`, or from your own data with the `from_…` methods.
     """
 
     _source: Source
@@ -73,11 +71,11 @@ class Dataset(plugins.FrameworkMethods):
     _decoded: bool = True
     _verb: ClassVar = "rows"
 
-    # Making one
+    # Constructors
 
     @classmethod
     def from_tables(cls, folders: Sequence[Path]) -> Self:
-        """The rows of prepared tables, one behind the other; columns that all of them have."""
+        """Concatenate prepared tables, with the columns that all of them have."""
         return cls._of(TableSource(folders))
 
     @classmethod
@@ -88,20 +86,20 @@ class Dataset(plugins.FrameworkMethods):
         features: Mapping[str, Feature] | None = None,
         supervised: tuple[str, str] | None = None,
     ) -> Self:
-        """Your own arrays, (rows, …), which are not copied, or lists.
+        """Use your own arrays, (rows, …), without copying them, or lists.
 
-        A list holds `str`; or `bytes`, the files of pictures or recordings; or for each row an
-        array or a list of as many values as it has.
+        A list holds `str`; or `bytes`, which are image or audio files; or an array or a list for
+        each row, of any length.
 
         Args:
             columns: by name, all of one length.
-            features: what columns hold, such as class names; guessed from dtype and shape
-                where not given. Files need one.
-            supervised: the columns that `(x, y)` means.
+            features: of columns, such as class names; by default inferred from dtype and shape.
+                Files need one.
+            supervised: the columns that become `(x, y)`.
 
         Raises:
             SchemaError: columns differ in length, or do not fit their features.
-            UnknownNameError: `supervised` names another column.
+            UnknownNameError: `supervised` names an unknown column.
         """
         return cls._of(from_arrays(columns, features), supervised)
 
@@ -113,39 +111,40 @@ class Dataset(plugins.FrameworkMethods):
         features: Mapping[str, Feature] | None = None,
         supervised: tuple[str, str] | None = None,
     ) -> Self:
-        """A `pyarrow.Table` of numbers, text, lists and files, which is not copied.
+        """Use a `pyarrow.Table` of numbers, text, lists and files, without copying it.
 
         Args:
-            table: without missing values; also a `DataFrame` of pandas or polars, a relation of
-                DuckDB, a `RecordBatchReader`: whatever has Arrow's C stream interface.
-            features: what columns hold, which are made to fit where they can: text becomes
-                classes or numbers. Told by the type where not given; `binary` needs one.
-            supervised: the columns that `(x, y)` means.
+            table: without missing values; or a `DataFrame` of pandas or polars, a relation of
+                DuckDB, a `RecordBatchReader`, or anything else with Arrow's C stream interface.
+            features: of columns, which are converted to them: text can become classes or
+                numbers. By default inferred from the type; `binary` needs one.
+            supervised: the columns that become `(x, y)`.
 
         Raises:
-            SchemaError: a column cannot hold its feature, or lacks a value.
-            UnknownNameError: `supervised` names another column.
+            SchemaError: a column does not fit its feature, or has a missing value.
+            UnknownNameError: `supervised` names an unknown column.
         """
         return cls._of(from_arrow(table, features), supervised)
 
     @classmethod
     def from_folder(cls, path: str | Path, split: str | None = None) -> Self:
-        """Pictures or recordings in a folder for each class, ``cat/1.jpg``, ``dog/7.jpg``.
+        """Use images or audio files in a folder for each class, ``cat/1.jpg``, ``dog/7.jpg``.
 
-        Rows come in the order of classes and names, with columns `image` (or `audio`) and
-        `label`; files that lie in no folder make rows without a label. Folders such as `train`,
-        `val` and `test` are splits, all with the same classes. Files are read when their rows
-        are. A fingerprint goes by names, sizes and times of change.
+        Rows are sorted by class and file name, with columns `image` (or `audio`) and `label`.
+        Files outside of class folders have no label. Folders such as `train`, `val` and `test`
+        are splits, all with the same classes. Files are read when their rows are read. The
+        fingerprint covers names, sizes and modification times.
 
         Args:
             path: the folder.
-            split: `train`, `train[:10%]`, `train+val`; the folder itself holds the classes
-                where not given.
+            split: `train`, `train[:10%]`, `train+val`; by default, the folder itself holds the
+                classes.
 
         Raises:
-            ReadError: there is no such folder, or nothing in it; or, later, a file is damaged.
-            UnknownNameError, SplitError: it has splits and `split` says none of them.
-            SchemaError: it holds both pictures and recordings, or recordings of several kinds.
+            ReadError: the folder is missing or empty; or, later, a file is damaged.
+            ArgumentError, UnknownNameError, SplitError: the folder has splits, and `split` does
+                not name one of them.
+            SchemaError: it holds both images and audio, or audio files of several kinds.
         """
         return cls._of(*from_folder(Path(path), split))
 
@@ -157,18 +156,18 @@ class Dataset(plugins.FrameworkMethods):
         features: Mapping[str, Feature] | None = None,
         title: str = "the dataset",
     ) -> Self:
-        """A `datasets.Dataset` of Hugging Face, over the same Arrow data.
+        """Use a `datasets.Dataset` of Hugging Face, over the same Arrow data.
 
-        Class names, pictures, recordings, lists and arrays keep their meaning. A column of
-        classes that are all hidden (-1) is left out.
+        Class names, images, audio, lists and arrays keep their meaning. A column of classes that
+        are all hidden (-1) is left out.
 
         Args:
             dataset: one split.
-            features: what columns hold that `datasets` calls `binary`.
-            title: what errors call it.
+            features: of columns that `datasets` calls `binary`.
+            title: of the dataset, for errors.
 
         Raises:
-            SchemaError: a column holds what no feature does, or lacks a value.
+            SchemaError: no feature fits a column, or it has a missing value.
         """
         return cls._of(*from_hf(dataset, features, title))
 
@@ -181,54 +180,58 @@ class Dataset(plugins.FrameworkMethods):
     ) -> Self:
         names = tuple(source.features)
         if supervised is not None:
-            supervised = pair_of(supervised, names)
-        if supervised is None and source.manifest is not None:
-            supervised = source.manifest.supervised  # of a split that may hide its labels
-        return cls(source, selection or Span(0, source.rows), names, supervised)
+            supervised = check_pair(supervised, names)
+        elif source.manifest is not None:
+            supervised = source.manifest.supervised  # of a split that can hide its labels
+        rows = range(source.rows) if selection is None else selection
+        return cls(source, rows, names, supervised)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What it is, without what was worked out from that."""
+        """Leave out cached values."""
         return {name: value for name, value in vars(self).items() if name.startswith("_")}
 
-    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+    if not TYPE_CHECKING:  # or a type checker would allow any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             raise phrasebook.missing(self, name, phrasebook.DATASET)
 
-    # What it is
+    # Properties
 
     @property
     def files(self) -> Sequence[Path]:
-        """The Arrow files of the prepared tables that its rows lie in; none for own data."""
+        """The Arrow files of the prepared tables that hold the rows; empty for own data."""
         return self._source.files
 
     @property
     def stretch(self) -> range | None:
-        """Which rows of those files these are, where they lie side by side in this order."""
-        return stretch_of(self._selection)
+        """The rows of those files that these are, if they are consecutive; else None."""
+        rows = self._selection
+        if isinstance(rows, range) and rows.step == 1:
+            return range(rows.start, rows.start + len(rows))
+        return None
 
     def __len__(self) -> int:
-        return self._selection.length
+        return len(self._selection)
 
     @cached_property
     def features(self) -> dict[str, Feature]:
-        """The columns in order, and what each holds."""
+        """The columns in order, with their features."""
         return {name: self._source.features[name] for name in self._names}
 
     @property
     def manifest(self) -> Manifest | None:
-        """Where the rows come from: name, version, licence, citation; None for own data."""
+        """Describes the dataset: name, version, license, citation; None for own data."""
         return self._source.manifest
 
     @property
     def supervised(self) -> tuple[str, str] | None:
-        """The columns that `(x, y)` means, where both are there."""
+        """The columns that become `(x, y)`; None unless both are present."""
         pair = self._supervised
         return pair if pair is not None and set(pair) <= set(self._names) else None
 
     @property
     def pictures(self) -> list[str]:
-        """The columns whose rows are pictures, rather than files of them."""
+        """The columns whose rows are images, rather than image files."""
         return [
             name
             for name, kind in self.features.items()
@@ -237,10 +240,10 @@ class Dataset(plugins.FrameworkMethods):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over which rows and columns these are, to log beside a result.
+        """SHA-256 that identifies these rows and columns, to log with a result.
 
-        Views made in the same way have the same. Views with the same rows may have different
-        ones, such as ``ds[:3]``'s rows as ``ds.take(3)`` and as ``ds.select([0, 1, 2])``.
+        Views created in the same way have the same fingerprint. Views of the same rows can have
+        different ones, such as ``ds.take(3)`` and ``ds.select([0, 1, 2])``.
         """
         return fingerprint(
             self._source.identity, self._selection, self._names, decoded=self._decoded
@@ -249,7 +252,7 @@ class Dataset(plugins.FrameworkMethods):
     def __repr__(self) -> str:
         manifest = self.manifest
         title = manifest.identifier if manifest is not None else "own data"
-        note = ", synthetic stand-in" if manifest is not None and manifest.synthetic else ""
+        note = ", synthetic" if manifest is not None and manifest.synthetic else ""
         return f"<Dataset {title}{note}: {len(self):,} rows of {', '.join(self._names)}>"
 
     # Rows and columns
@@ -261,17 +264,16 @@ class Dataset(plugins.FrameworkMethods):
     @overload
     def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Batch: ...
     def __getitem__(self, key: Any) -> Any:
-        """A row, a column, or columns of some rows; see the class.
+        """Read a row, a column, or columns of some rows; see the class.
 
         Raises:
-            IndexError: there is no such row.
+            IndexError: a row is out of range.
             UnknownNameError: there is no such column.
         """
         if isinstance(key, str):
             return self._column(key)
         if isinstance(key, slice):
-            positions = range(*key.indices(len(self)))
-            return self._with(sliced(self._selection, positions))._span()
+            return self._sliced(key)._span()
         if isinstance(key, list | tuple) or np.ndim(key):
             return self.gather(positions_of(key, len(self)))
         row = self.gather(position_of(key, len(self)))
@@ -284,14 +286,14 @@ class Dataset(plugins.FrameworkMethods):
                 yield {name: _plain(values[i]) for name, values in columns.items()}
 
     def gather(self, rows: np.ndarray) -> Batch:
-        """Columns of the rows at some positions, in their order; new arrays.
+        """Read the rows at some positions, in the given order, into new arrays.
 
         Args:
             rows: int64, each from 0 to len - 1; not checked.
         """
-        chosen = rows_at(self._selection, rows)
+        numbers = self.numbers(rows)
         return {
-            name: self._decode(name, self._source.gather(name, chosen), chosen)
+            name: self._decode(name, self._source.gather(name, numbers), numbers)
             for name in self._names
         }
 
@@ -300,29 +302,29 @@ class Dataset(plugins.FrameworkMethods):
         return replace(self, _names=tuple(name for name in self._names if name not in names))
 
     def pixels(self, name: str) -> np.ndarray | None:
-        """A column of raw pictures of all rows of the source as one array, where it is one."""
+        """A column of raw images, of all rows of the source, if it is one array; else None."""
         feature = self.features[name]
         if not isinstance(feature, ImageFeature) or feature.encoding != "raw":
             return None
         return self._source.whole(name)
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """Where rows stand in the source, int64."""
+        """The numbers of rows in the source, int64."""
         return rows_at(self._selection, rows)
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """How long the text (in characters) or list (in values) of some rows is, int64."""
-        values = self._source.gather(name, rows_at(self._selection, rows))
+        """The lengths of texts (characters), files (bytes) or lists (values), int64."""
+        values = self._source.gather(name, self.numbers(rows))
         return np.fromiter(map(len, values), np.int64, len(rows))
 
     def _column(self, name: str) -> np.ndarray | Sequence[Any]:
         view = self.columns([name])
-        return (
-            LazyColumn(view, name) if name in self.encoded else cast("Values", view._span()[name])
-        )
+        if name in self.encoded:
+            return LazyColumn(view, name)
+        return cast("Values", view._span()[name])
 
     def _span(self) -> Batch:
-        """All rows, as views where they lie side by side."""
+        """Read all rows, as views if they are consecutive."""
         rows = self.stretch
         if rows is not None:
             return {
@@ -332,135 +334,133 @@ class Dataset(plugins.FrameworkMethods):
         return self.gather(np.arange(len(self), dtype=np.int64))
 
     def _decode(self, name: str, values: Values, rows: Sequence[int] | np.ndarray) -> Values:
-        """Values of some rows of the source, as they are handed out."""
-        feature = self._source.features[name]
-        if not (self._decoded and isinstance(feature, Encoded) and is_encoded(feature)):
+        """Decode values of some rows of the source, if they are encoded."""
+        if name not in self.encoded:
             return values
-        where = self._source.where
+        feature, where = cast("Encoded", self.features[name]), self._source.where
         return decode_all(list(values), feature, lambda i: f"{where(int(rows[i]))}, column {name}")
 
     @cached_property
     def encoded(self) -> list[str]:
-        """The columns that are decoded as their rows are read."""
+        """The columns that are decoded when rows are read."""
         return [name for name in self._names if self._decoded and is_encoded(self.features[name])]
 
     @property
     def _block(self) -> int:
-        """Rows that are read at a time by what walks over all of them."""
+        """The number of rows to read at a time to visit all."""
         return DECODED_BLOCK if self.encoded else BLOCK
 
-    # Other views
+    # Views
 
-    def _with(self, selection: Selection) -> Self:
-        return replace(self, _selection=selection)
+    def _sliced(self, positions: slice) -> Self:
+        return replace(self, _selection=sliced(self._selection, positions))
 
     def columns(self, names: Sequence[str]) -> Self:
-        """Only those columns, in that order.
+        """The same rows with only those columns, in that order.
 
         Raises:
             UnknownNameError: there is no such column.
-            ArgumentError: one is named twice.
+            ArgumentError: a column is named twice.
         """
-        return replace(self, _names=known_columns(names, self._names, self.manifest))
+        return replace(self, _names=check_columns(names, self._names, self.manifest))
 
     def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
-        """Pictures and recordings decoded, as they are at first; or as `bytes`, their files."""
+        """The same rows with images and audio decoded (the default), or as the `bytes` of files."""
         return replace(self, _decoded=on)
 
     def align_labels(self, names: Sequence[str], column: str | None = None) -> Self:
-        """The same rows, with classes numbered in the order of `names`, as a model's outputs are.
+        """The same rows with classes numbered in the order of `names`, as in a model's outputs.
 
         ``ds.align_labels(model_classes)["label"]``
 
         Args:
-            names: for each class of the column its name or its code, and any others.
-            column: of classes, or of lists of them; the only one, or `y`, where not given.
+            names: the name or code of each class of the column; others can stand between them.
+            column: of classes, or of lists of them; by default the only one, or `y`.
 
         Raises:
-            SchemaError: lists the classes that are not among the names, or twice.
-            ArgumentError: the names are no list.
-            UnknownNameError: there is no such column, or several that may be meant.
+            SchemaError: lists the classes that are missing among the names, or match several.
+            ArgumentError: `names` is not a list.
+            UnknownNameError: there is no such column, or several are possible.
         """
-        chosen = chosen_column(self.features, column, self.supervised)
-        return replace(self, _source=AlignedSource(self._source, chosen, names))
+        column, label = label_column(self.features, column, self.supervised)
+        return replace(self, _source=AlignedSource(self._source, column, label, names))
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Self:
         """The rows of those numbers (or where a mask is true), in that order."""
-        return self._with(picked(self._selection, positions_of(rows, len(self))))
+        return replace(self, _selection=self.numbers(positions_of(rows, len(self))))
 
     def take(self, count: int) -> Self:
         """The first `count` rows, or all if there are fewer."""
-        rows = range(len(self))[: max(whole("count", count), 0)]
-        return self._with(sliced(self._selection, rows))
+        return self._sliced(slice(0, max(whole("count", count), 0)))
 
     def skip(self, count: int) -> Self:
-        """All but the first `count` rows."""
-        rows = range(len(self))[max(whole("count", count), 0) :]
-        return self._with(sliced(self._selection, rows))
+        """All rows but the first `count`."""
+        return self._sliced(slice(max(whole("count", count), 0), None))
 
     @phrasebook.foreign(phrasebook.SHUFFLE)
     def shuffle(self, seed: int = 0) -> Self:
-        """The same rows in the order of a seed: on every machine, in every release, the same."""
-        return self._with(Shuffled(self._selection, whole("seed", seed), 0, len(self)))
+        """The same rows in the order of a seed: the same on every machine, in every release."""
+        selection = Shuffled(self._selection, whole("seed", seed), range(len(self)))
+        return replace(self, _selection=selection)
 
     def shard(self, index: int, count: int) -> Self:
-        """Every `count`-th row from row `index`: the shards of 0 … count-1 hold each row once.
+        """Every `count`-th row from row `index`; the shards 0 … count-1 hold each row once.
 
         Raises:
-            ArgumentError: the index is none of 0 … count-1.
+            ArgumentError: the index is outside 0 … count-1.
         """
         count = whole("count", count, least=1)
         index = whole("index", index, least=0, most=count - 1)
-        return self._with(sliced(self._selection, range(index, len(self), count)))
+        return self._sliced(slice(index, None, count))
 
     def split(
         self, *shares: float, seed: int | None = None, stratify: str | None = None
     ) -> list[Self]:
-        """Parts one behind the other, one for each share and one for what is left.
+        """Divide the rows into consecutive parts, one for each share and one for the rest.
 
         ``train, held_out = ds.split(0.9, seed=0, stratify="label")``
 
         Args:
-            *shares: of the rows, each above 0, together at most 1.
+            *shares: of the rows, each above 0, at most 1 in total.
             seed: shuffle with it first; None keeps the order.
-            stratify: a column whose values each part has in the same proportion, give or take
-                a row.
+            stratify: a column whose values have the same proportion in each part, give or take a
+                row.
 
         Raises:
-            ArgumentError: the shares are not that.
-            UnknownNameError, SchemaError: there is no such column, or it holds no single values.
+            ArgumentError: the shares are invalid.
+            UnknownNameError, SchemaError: there is no such column, or its rows are not single
+                values.
         """
         if stratify is not None:
-            classes = classes_of(self, stratify)
+            classes = class_numbers(self, stratify)
             return [self.select(part) for part in stratified(classes, shares, seed)]
-        whole = self if seed is None else self.shuffle(seed)
-        parts = shared_out(len(self), shares)
-        return [whole._with(sliced(whole._selection, part)) for part in parts]
+        rows = self if seed is None else self.shuffle(seed)
+        return [rows._sliced(part) for part in cut(len(self), shares)]
 
     def folds(
         self, count: int, *, seed: int | None = None, stratify: str | None = None
     ) -> list[tuple[Self, Self]]:
-        """For cross-validation: `count` pairs of the rows to train on and those held out.
+        """Make `count` pairs of training rows and held-out rows, for cross-validation.
 
         Every row is held out once. Rows keep their order.
 
         Args:
-            count: of folds, which differ by at most a row.
-            seed: of which rows are together; None holds out rows that lie together.
-            stratify: a column each of whose values has as many rows in each fold, give or take
-                one.
+            count: number of folds, whose sizes differ by at most a row.
+            seed: decides which rows are held out together; None holds out consecutive rows.
+            stratify: a column whose values are spread evenly over the folds, give or take a row.
 
         Raises:
-            ArgumentError: there are not as many rows.
-            UnknownNameError, SchemaError: there is no such column, or it holds no single values.
+            ArgumentError: there are fewer rows than folds.
+            UnknownNameError, SchemaError: there is no such column, or its rows are not single
+                values.
         """
-        classes = None if stratify is None else classes_of(self, stratify)
-        pairs = dealt(len(self), count, seed, classes)
-        return [(self.select(rest), self.select(held)) for rest, held in pairs]
+        classes = None if stratify is None else class_numbers(self, stratify)
+        numbers = fold(len(self), count, seed, classes)
+        return [(self.select(numbers != i), self.select(numbers == i)) for i in range(count)]
 
     @staticmethod
     def mix(datasets: Sequence["Dataset"], weights: Sequence[float] | None = None) -> Mixture:
-        """Several datasets with equal columns, for batches that hold rows of all of them.
+        """Mix several datasets with equal columns in the same batches.
 
         ``Dataset.mix([news, books], weights=[0.3, 0.7]).batches(128, seed=0)``; see `Mixture`.
         """
@@ -474,14 +474,14 @@ class Dataset(plugins.FrameworkMethods):
         ``ds.filter(lambda batch: batch["label"] < 5, columns=["label"])``
 
         Args:
-            keep: called with columns of up to 1,024 rows (fewer where pictures are decoded);
-                returns one bool for each.
-            columns: the columns it needs; fewer are faster. None means all.
+            keep: takes columns of up to 1,024 rows (fewer if images are decoded), and returns a
+                bool for each row.
+            columns: the columns that it needs; fewer are faster. None means all.
         """
         view = self if columns is None else self.columns(columns)
-        return self.select(kept_by(view, keep, view._block))
+        return self.select(kept_rows(view, keep, view._block))
 
-    # Handing out
+    # Output
 
     @phrasebook.foreign(phrasebook.BATCHES)
     @takes(BatchOptions)
@@ -492,26 +492,26 @@ class Dataset(plugins.FrameworkMethods):
             size: rows in a batch; the last one of an epoch may hold fewer.
             shuffle: `True` for a new order of all rows each epoch, a pure function of seed and
                 epoch; `"blocks"` for data larger than memory, see `dshub.loading.order.Blocks`.
-            seed: of the order, and of what transforms draw.
+            seed: of the order, and of the random numbers of transforms.
             drop_last: leave out a last batch with fewer rows.
-            transform: one or several of `dshub.loading.transforms`, or callables, which are called
-                with each batch (a dict of arrays that it may change), and return one; with
-                `generator`, a `numpy.random.Generator`, where they have such a parameter.
+            transform: one or several of `dshub.loading.transforms`, or callables. A callable takes
+                a batch (a dict of arrays, which it can change) and returns one; it gets a
+                `numpy.random.Generator` if it has a parameter `generator`.
             layout: `hwc`, or `chw` for images with channels first. dshub's own transforms take
-                channels last, and stand before callables; those get what was asked for.
-                Transforms of torchvision get tensors, channels first, and albumentations'
-                arrays, channels last, in either layout: an image at a time.
+                channels last and come before callables, which get the requested layout.
+                Transforms of torchvision get tensors, channels first, and those of
+                albumentations arrays, channels last, in either layout: one image at a time.
             supervised: batches are `(x, y)` instead of dicts.
-            weights: draw rows with replacement, each as often, on average, as its weight says.
-            bucket: a column of text or lists; the rows of a batch are about as long as each
-                other in it.
-            rank, world: which of how many processes this is; of `torch.distributed`, or the
-                environment of torchrun, MPI or Slurm, where not given.
-            uneven: where `world` does not divide the rows: `pad`, `drop` or `exact`; see
+            weights: draw rows with replacement, in proportion to these weights.
+            bucket: a column of text or lists; the rows of a batch have about the same length in
+                it.
+            rank, world: the number of this process, and of all; by default those of
+                `torch.distributed`, or of torchrun, MPI or Slurm from the environment.
+            uneven: what to do if `world` does not divide the rows: `pad`, `drop` or `exact`; see
                 `dshub.loading.order.Share`. `loader.share.counts` are the rows of each rank.
-            threads: that make batches ahead of their use; 0 makes each when it is asked for, as
-                transforms of torchvision always need, which draw from torch's own generator.
-            prefetch: bytes of batches that may wait.
+            threads: threads that make batches in advance; 0 makes each batch on demand, as
+                transforms of torchvision always need, because they use torch's global generator.
+            prefetch: bytes of batches that can wait.
 
         Raises:
             ArgumentError: an option has an invalid value.
@@ -521,22 +521,22 @@ class Dataset(plugins.FrameworkMethods):
         return Loader(self, options)
 
     def numpy(self) -> Batch:
-        """Whole columns, as `ds["label"]` is one: views of the memory map where they can be."""
+        """Read whole columns, like `ds["label"]`: views of the memory map if possible."""
         lazy = {name: self._column(name) for name in self.encoded}
         rest = self.columns([name for name in self._names if name not in lazy])._span()
         return {name: lazy[name] if name in lazy else rest[name] for name in self._names}
 
     def arrow(self) -> pa.Table:
-        """A `pyarrow.Table`: pictures and recordings as their files, rows side by side not copied.
+        """Make a `pyarrow.Table`, in which images and audio are files.
 
-        Of rows that lie apart, as after `shuffle`, it holds a copy.
+        Consecutive rows are not copied; others are, such as those after `shuffle`.
         """
         rows = self.stretch
-        if rows is not None:
-            return arrow_table(self._source, self._names, rows)
-        return arrow_table(self._source, self._names, self.numbers(np.arange(len(self))))
+        if rows is None:
+            return arrow_table(self._source, self._names, self.numbers(np.arange(len(self))))
+        return arrow_table(self._source, self._names, rows)
 
 
 def _plain(value: Any) -> Any:
-    """A single number as Python's own; arrays and text as they are."""
+    """Turn NumPy scalars into Python's own numbers."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,6 +1,6 @@
-"""Pictures or recordings in folders, one for each class, as a source.
+"""Sources over folders of image or audio files, one folder for each class.
 
-The layout is that of many a download, and of torchvision's `ImageFolder`::
+The layout is common for downloads, and that of torchvision's `ImageFolder`::
 
     cat/1.jpg  cat/more/2.jpg  dog/7.jpg          classes
     train/cat/1.jpg  …  test/dog/7.jpg            splits, with the same classes
@@ -18,28 +18,45 @@ import msgspec
 import numpy as np
 
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
-from dshub.catalog.manifest import Manifest
-from dshub.datasets.decoding import recording_feature
-from dshub.datasets.split_expressions import parse_split, same, unknown_split
+from dshub.datasets.decoding import detect_audio
+from dshub.datasets.sources import ColumnSource
+from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
 from dshub.errors import ArgumentError, ReadError, SchemaError
-from dshub.tables.columns import Values
+from dshub.tables.columns import ArrayColumn, Column, Values
 
-PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-RECORDINGS = (".wav", ".flac")
+IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+AUDIO = (".wav", ".flac")
+
+Row = tuple[str, str]
+"""The class of a file, or "" if it has none; and its path below the root, with `/`."""
 
 
-class FolderSource:
-    """Files of a folder, read when their rows are.
+class _FileColumn:
+    """Files, read when their rows are read."""
+
+    def __init__(self, root: Path, files: Sequence[str]) -> None:
+        self._root, self.files = root, files
+
+    def path(self, row: int) -> Path:
+        """The path of a file."""
+        return self._root / self.files[row]
+
+    def gather(self, rows: np.ndarray) -> Values:
+        return [_read(self.path(row)) for row in rows.tolist()]
+
+    def span(self, start: int, stop: int) -> Values:
+        return self.gather(np.arange(start, stop))
+
+
+class FolderSource(ColumnSource):
+    """Files of a folder, and their classes.
 
     Args:
         root: the folder.
-        files: below it, with `/`.
-        classes: int64, of each file; None where there are none.
-        features: the column of files first, then that of classes.
+        files: their paths below it, with `/`.
+        classes: int64, of each file; None if there are none.
+        features: the column of files, then that of classes.
     """
-
-    manifest: Manifest | None = None
-    files: Sequence[Path] = ()
 
     def __init__(
         self,
@@ -48,48 +65,29 @@ class FolderSource:
         classes: np.ndarray | None,
         features: Mapping[str, Feature],
     ) -> None:
-        self._root, self._files, self._classes = root, files, classes
-        self.features = features
-
-    @property
-    def rows(self) -> int:
-        return len(self._files)
+        self._files = _FileColumn(root, files)
+        columns: list[Column] = [self._files]
+        columns += [] if classes is None else [ArrayColumn(classes)]
+        super().__init__(dict(zip(features, columns, strict=True)), features, len(files))
 
     @cached_property
     def identity(self) -> list[str]:
-        """Names, sizes and times of change: to read every file would take too long."""
+        """Names, sizes and modification times: reading every file would take too long."""
         hasher = hashlib.sha256(msgspec.json.encode(self.features))
-        for row, file in enumerate(self._files):
+        for row, file in enumerate(self._files.files):
+            path = self._files.path(row)
             try:
-                facts = self._path(row).stat()
+                status = path.stat()
             except OSError as error:
-                _refuse(self._path(row), error)
-            hasher.update(msgspec.json.encode([file, facts.st_size, facts.st_mtime_ns]))
+                _refuse(path, error)
+            hasher.update(msgspec.json.encode([file, status.st_size, status.st_mtime_ns]))
         return [hasher.hexdigest()]
 
     def where(self, row: int) -> str:
-        return str(self._path(row))
-
-    def gather(self, name: str, rows: np.ndarray) -> Values:
-        if self._classes is not None and name == "label":
-            chosen: np.ndarray = self._classes[rows]
-            return chosen
-        return [_content(self._path(row)) for row in rows.tolist()]
-
-    def whole(self, name: str) -> None:
-        """Never in one piece."""
-
-    def arrow(self, name: str) -> None:
-        """Nothing of Arrow's."""
-
-    def span(self, name: str, start: int, stop: int) -> Values:
-        return self.gather(name, np.arange(start, stop))
-
-    def _path(self, row: int) -> Path:
-        return self._root / self._files[row]
+        return str(self._files.path(row))
 
 
-def _content(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
@@ -97,114 +95,107 @@ def _content(path: Path) -> bytes:
 
 
 def _refuse(path: Path, error: OSError) -> NoReturn:
-    hint = "the folder changed, or may not be read"
+    hint = "check that it still exists, and its permissions"
     reason = error.strerror or str(error)
     raise ReadError(file=str(path), reason=reason, hint=hint) from error
 
 
-Row = tuple[str, str]
-"""The class of a file, empty where it has none; and the file, below the root, with `/`."""
-
-
 def from_folder(root: Path, split: str | None) -> tuple[FolderSource, tuple[str, str] | None]:
-    """The files of a folder, or of some splits in it, and what `(x, y)` means."""
+    """The source of a folder, or of some splits in it, and its supervised pair."""
     folders = _folders(root)
     if split is not None:
-        found = {folder.name: _rows(root, folder) for folder in folders}
-        rows = _chosen(root, found, split)
-    elif folders and all(same(folder.name) for folder in folders):
+        splits = {folder.name: _rows(root, folder) for folder in folders}
+        rows = _select(root, splits, split)
+    elif folders and all(synonyms(folder.name) for folder in folders):
         expected = f"one of the splits in {root}: {', '.join(folder.name for folder in folders)}"
-        hint = f"name one, such as split={folders[0].name!r}"
+        hint = f"pass one, such as split={folders[0].name!r}"
         raise ArgumentError(name="split", value=None, expected=expected, hint=hint)
     else:
-        found = {"": _rows(root, root)}
-        rows = found[""]
-    every = [row for rows in found.values() for row in rows]
-    return _source(root, rows, every)
+        rows = _rows(root, root)
+        splits = {"": rows}
+    return _source(root, rows, [row for part in splits.values() for row in part])
 
 
 def _source(
     root: Path, rows: Sequence[Row], every: Sequence[Row]
 ) -> tuple[FolderSource, tuple[str, str] | None]:
-    """The chosen rows as a source; every row of the folder decides what columns hold."""
+    """Make a source of selected rows; every row of the folder counts for the features."""
     files = [file for _, file in rows]
     column, feature = _feature(root, files or [file for _, file in every])
     loose = [file for name, file in rows if not name]
     if loose and len(loose) < len(rows):
-        reason = "it lies in no folder of a class, as others do"
-        raise ReadError(file=str(root / loose[0]), reason=reason, hint="move it into one, or out")
+        reason = "it is not in a class folder, but other files are"
+        hint = "move it into a class folder, or out of this one"
+        raise ReadError(file=str(root / loose[0]), reason=reason, hint=hint)
     if loose:
         return FolderSource(root, files, None, {column: feature}), None
     names = sorted({name for name, _ in every if name})
     numbers = {name: number for number, name in enumerate(names)}
     classes = np.array([numbers[name] for name, _ in rows], np.int64)
+    classes.flags.writeable = False
     features = {column: feature, "label": LabelFeature(names=tuple(names))}
     return FolderSource(root, files, classes, features), (column, "label")
 
 
-def _chosen(root: Path, found: Mapping[str, Sequence[Row]], expression: str) -> list[Row]:
-    """The rows that a split expression means."""
-    chosen: list[Row] = []
+def _select(root: Path, splits: Mapping[str, Sequence[Row]], expression: str) -> list[Row]:
+    """The rows that a split expression selects."""
+    selected: list[Row] = []
     for part in parse_split(expression):
-        wanted = {part.split, *same(part.split)}
-        name = next((name for name in found if name == part.split), None)
-        name = name or next((name for name in found if name.lower() in wanted), None)
+        names = {part.split, *synonyms(part.split)}
+        similar = (name for name in splits if name.lower() in names)
+        name = part.split if part.split in splits else next(similar, None)
         if name is None:
-            raise unknown_split(str(root), part.split, found)
-        rows = part.rows(len(found[name]))
-        chosen += found[name][rows.start : rows.stop]
-    return chosen
+            raise unknown_split(str(root), part.split, splits)
+        rows = part.rows(len(splits[name]))
+        selected += splits[name][rows.start : rows.stop]
+    return selected
 
 
 def _folders(root: Path) -> list[Path]:
-    """The folders in a folder, sorted; hidden ones are none."""
+    """The folders in a folder, sorted, without hidden ones."""
     try:
-        found = [path for path in root.iterdir() if path.is_dir()]
+        folders = [path for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
     except OSError as error:
         _refuse(root, error)
-    return sorted((path for path in found if path.name[0] != "."), key=lambda path: path.name)
+    return sorted(folders, key=lambda path: path.name)
 
 
 def _rows(root: Path, folder: Path) -> list[Row]:
-    """Pictures and recordings of a folder, sorted by class and name."""
-    found: list[tuple[str, ...]] = []
+    """The image and audio files of a folder, sorted by class and name."""
 
     def refuse(error: OSError) -> NoReturn:
         _refuse(Path(error.filename or folder), error)
 
+    files: list[tuple[str, ...]] = []
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         folders[:] = [name for name in folders if name[0] != "."]
         parts = Path(place).relative_to(folder).parts
-        found += [(*parts, name) for name in names if _is_media(name)]
-    before = folder.relative_to(root).parts
-    return [
-        (parts[0] if len(parts) > 1 else "", "/".join((*before, *parts))) for parts in sorted(found)
-    ]
-
-
-def _is_media(name: str) -> bool:
-    return name[0] != "." and name.lower().endswith((*PICTURES, *RECORDINGS))
+        files += [
+            (*parts, name)
+            for name in names
+            if name[0] != "." and name.lower().endswith(IMAGES + AUDIO)
+        ]
+    prefix = folder.relative_to(root).parts
+    return [(file[0] if len(file) > 1 else "", "/".join(prefix + file)) for file in sorted(files)]
 
 
 def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
-    """The column that files make, and what it holds."""
+    """The name and the feature of the column of files."""
     if not files:
-        endings = " ".join((*PICTURES, *RECORDINGS))
         raise ReadError(
             file=str(root),
-            reason="there is no picture and no recording in it",
-            hint=f"files are told by their endings: {endings}",
+            reason="it contains no image and no audio file",
+            hint=f"files are recognized by their extensions: {' '.join(IMAGES + AUDIO)}",
         )
     kinds: dict[str, str] = {}
     for file in files:
-        ending = file[file.rindex(".") :].lower()
-        kinds.setdefault("picture" if ending in PICTURES else f"{ending} recording", file)
+        extension = Path(file).suffix.lower()
+        kinds.setdefault("image" if extension in IMAGES else f"{extension} file", file)
     if len(kinds) > 1:
-        got = " and ".join(f"a {kind} ({file})" for kind, file in kinds.items())
-        raise SchemaError(
-            where=str(root), expected="files of one kind", got=got, hint="put them apart"
-        )
-    if "picture" in kinds:
+        got = " and ".join(f"{kind} ({file})" for kind, file in kinds.items())
+        hint = "move one kind to another folder"
+        raise SchemaError(where=str(root), expected="files of one kind", got=got, hint=hint)
+    if "image" in kinds:
         return "image", ImageFeature(encoding="any")
     first = root / files[0]
-    return "audio", recording_feature(_content(first), str(first))
+    return "audio", detect_audio(_read(first), str(first))

@@ -1,11 +1,12 @@
-"""A person's own columns as a source: arrays, lists, Arrow tables."""
+"""Sources of own columns: arrays, lists, Arrow tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dshub.catalog.features import (
     Dtype,
@@ -22,53 +23,57 @@ from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn,
 from dshub.tables.conforming import conform
 from dshub.tables.types import row_dtype, row_shape
 
-_FILES = "numbers, text or lists; for bytes, `features=` that say what files they are"
+_KNOWN = "numbers, text or lists; for bytes, `features=` with the kind of the files"
+_MISSING_HINT = "drop such rows, or fill them, as with `fillna` of pandas"
 
-_HOLES = "leave such rows out, or put a value there, as `fillna` of pandas does"
+_CASTS = {  # from types that no feature has, to types that hold the same values
+    pa.bool_(): pa.uint8(),
+    pa.float16(): pa.float32(),
+    pa.string_view(): pa.large_string(),
+    pa.binary_view(): pa.large_binary(),
+}
+_DTYPES = {str(pa.from_numpy_dtype(np.dtype(name))): name for name in get_args(Dtype)}
 
 
 class ItemColumn:
-    """Rows that are Python's own values: `str` or `bytes`."""
+    """Rows that are Python objects: `str` or `bytes`."""
 
     def __init__(self, values: list[Any]) -> None:
         self.values = values
 
     def gather(self, rows: np.ndarray) -> Values:
-        """The rows of those numbers."""
         return [self.values[row] for row in rows.tolist()]
 
     def span(self, start: int, stop: int) -> Values:
-        """Consecutive rows."""
         return self.values[start:stop]
 
 
 def damaged(reason: str) -> ReadError:
-    """The error for memory that is not what it says."""
+    """The error for damaged memory of an Arrow column."""
     return ReadError(file="an Arrow column", reason=reason)
 
 
 def from_arrays(
     columns: Mapping[str, np.ndarray | Sequence[Any]], features: Mapping[str, Feature] | None
 ) -> ColumnSource:
-    """A source of arrays and lists: all of one length; features guessed where not given."""
-    wanted = features or {}
+    """A source of arrays and lists of one length; missing features are inferred."""
+    features = features or {}
     if not isinstance(columns, Mapping):
         expected = "a dict of columns by name"
         raise ArgumentError(name="columns", value=columns, expected=expected)
     lengths = {name: _length(name, column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-        raise SchemaError(where="columns", expected="one length", got=told)
-    for name in wanted:
-        if name not in columns:
-            expected = _words(wanted[name])
-            raise SchemaError(where=f"column {name}", expected=expected, got="no such column")
-    found = {name: _column(f"column {name}", it, wanted.get(name)) for name, it in columns.items()}
-    rows = next(iter(lengths.values()), 0)
+        got = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
+        raise SchemaError(where="columns", expected="one length", got=got)
+    check_names(features, columns)
+    pairs = {
+        name: _column(f"column {name}", values, features.get(name))
+        for name, values in columns.items()
+    }
     return ColumnSource(
-        {name: column for name, (column, _) in found.items()},
-        {name: feature for name, (_, feature) in found.items()},
-        rows,
+        {name: column for name, (column, _) in pairs.items()},
+        {name: feature for name, (_, feature) in pairs.items()},
+        next(iter(lengths.values()), 0),
     )
 
 
@@ -80,40 +85,48 @@ def _length(name: str, column: Any) -> int:
         raise ArgumentError(name=f"column {name}", value=column, expected=expected) from None
 
 
-def pair_of(given: Any, names: Sequence[str]) -> tuple[str, str]:
-    """The columns that `(x, y)` means.
+def check_names(features: Mapping[str, Feature], columns: Container[str], title: str = "") -> None:
+    """Check that there is a column for each feature; raises SchemaError."""
+    for name, feature in features.items():
+        if name not in columns:
+            where = f"{title}column {name}"
+            raise SchemaError(where=where, expected=_words(feature), got="no such column")
+
+
+def check_pair(supervised: Any, names: Sequence[str]) -> tuple[str, str]:
+    """Check the columns that become `(x, y)`.
 
     Raises:
         UnknownNameError: there is no such column.
-        ArgumentError: they are not two.
+        ArgumentError: they are not a pair.
     """
-    if not isinstance(given, list | tuple) or len(given) != 2:
+    if not isinstance(supervised, list | tuple) or len(supervised) != 2:
         expected = "a pair of columns, (x, y)"
-        raise ArgumentError(name="supervised", value=given, expected=expected)
-    for name in given:
+        raise ArgumentError(name="supervised", value=supervised, expected=expected)
+    for name in supervised:
         if name not in names:
             raise UnknownNameError(kind="column", name=name, known=names)
-    return given[0], given[1]
+    return supervised[0], supervised[1]
 
 
 def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, Feature]:
-    """A column and what it holds; raises SchemaError where it cannot hold the feature."""
-    plain = _plain(values)
-    if isinstance(feature, ListFeature) or (feature is None and _is_ragged(plain)):
-        return _lists(where, values, feature)
-    if isinstance(plain, list):
-        return ItemColumn(plain), _checked_items(where, plain, feature)
-    array = np.asarray(plain)
-    guessed = feature or _guess(where, array)
-    if row_dtype(guessed) is None or not _fits(array, guessed):
-        raise SchemaError(where=where, expected=_words(guessed), got=_told(array))
-    return ArrayColumn(array), guessed
+    """Make a column of values; raises SchemaError if they do not fit the feature."""
+    normalized = _normalized(values)
+    if isinstance(feature, ListFeature) or (feature is None and _is_ragged(normalized)):
+        return _list_column(where, values, feature)
+    if isinstance(normalized, list):
+        return ItemColumn(normalized), _item_feature(where, normalized, feature)
+    array = np.asarray(normalized)
+    feature = feature or _infer(where, array)
+    if not _fits(array, feature):
+        raise SchemaError(where=where, expected=_words(feature), got=_shown(array))
+    return ArrayColumn(array), feature
 
 
-def _plain(values: Any) -> Any:
-    """Text and bytes as a list; lists of other lengths each as they are; the rest as an array.
+def _normalized(values: Any) -> Any:
+    """Turn text and bytes into a list, and anything but rows of several lengths into an array.
 
-    An array is a read-only view, in this machine's byte order.
+    The array is a read-only view in native byte order.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind == "U" and values.ndim == 1:
         return values.tolist()
@@ -130,39 +143,22 @@ def _plain(values: Any) -> Any:
     return view
 
 
-def _is_ragged(plain: Any) -> bool:
-    """Whether rows are lists: of several lengths, or of text."""
-    if isinstance(plain, np.ndarray):
-        return plain.dtype.kind == "U" and plain.ndim == 2
-    return not all(isinstance(value, str | bytes) for value in plain)
+def _is_ragged(values: Any) -> bool:
+    """True if rows are lists of several lengths, or of text."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind == "U" and values.ndim == 2
+    return not all(isinstance(value, str | bytes) for value in values)
 
 
-def _lists(where: str, rows: Any, feature: ListFeature | None) -> tuple[Column, ListFeature]:
-    try:
-        lengths = [len(row) for row in rows]
-    except TypeError as error:
-        raise SchemaError(where=where, expected="rows of one kind", got=str(error)) from None
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    dtype = row_dtype(feature.of) if feature else None
-    texts = all(isinstance(value, str) for row in rows for value in row)
-    if texts and dtype is None:
-        inner: Column = ItemColumn([str(value) for row in rows for value in row])
-        found = feature or ListFeature(of=TextFeature())
-        return ListColumn(offsets, inner, count=int(offsets[-1]), fault=damaged), found
-    flat = _flat(where, rows, feature)
-    item = feature.of if feature else _guess(where, flat)
-    if row_dtype(item) is None or not _fits(flat, item):
-        got = f"lists of {_told(flat)}"
-        raise SchemaError(where=where, expected=f"lists of {_words(item)}", got=got)
-    column = ListColumn(offsets, ArrayColumn(flat), count=len(flat), fault=damaged)
-    return column, ListFeature(of=item)
-
-
-def _flat(where: str, rows: Any, feature: ListFeature | None) -> np.ndarray:
-    """The values of all rows one behind the other, (values, …)."""
+def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Column, ListFeature]:
     dtype = row_dtype(feature.of) if feature else None
     try:
-        found = [
+        offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+        if dtype is None and all(isinstance(value, str) for row in rows for value in row):
+            texts = ItemColumn([str(value) for row in rows for value in row])
+            column = ListColumn(offsets, texts, count=len(texts.values), fault=damaged)
+            return column, feature or ListFeature(of=TextFeature())
+        arrays = [
             row if isinstance(row, np.ndarray) else np.asarray(row, dtype)
             for row in rows
             if len(row)
@@ -170,46 +166,44 @@ def _flat(where: str, rows: Any, feature: ListFeature | None) -> np.ndarray:
     except (ValueError, TypeError, OverflowError) as error:
         expected = _words(feature) if feature else "lists of numbers or of text"
         raise SchemaError(where=where, expected=expected, got=str(error)) from None
-    kinds = {f"{array.dtype} {array.shape[1:]}" for array in found}
+    kinds = {f"{array.dtype} {array.shape[1:]}" for array in arrays}
     if len(kinds) > 1:
         raise SchemaError(where=where, expected="rows of one kind", got=" and ".join(sorted(kinds)))
-    if found:
-        return np.concatenate(found)
-    return np.empty((0, *(row_shape(feature.of) if feature else ())), dtype)
+    shape = row_shape(feature.of) if feature else ()
+    flat = np.concatenate(arrays) if arrays else np.empty((0, *shape), dtype)
+    item = feature.of if feature else _infer(where, flat)
+    if not _fits(flat, item):
+        got = f"lists of {_shown(flat)}"
+        raise SchemaError(where=where, expected=f"lists of {_words(item)}", got=got)
+    column = ListColumn(offsets, ArrayColumn(flat), count=len(flat), fault=damaged)
+    return column, ListFeature(of=item)
 
 
-def _checked_items(where: str, values: list[Any], feature: Feature | None) -> Feature:
-    """What a list of `str` or of `bytes` holds."""
-    is_files = bool(values) and isinstance(values[0], bytes)
-    if feature is None and not is_files:
+def _item_feature(where: str, values: list[Any], feature: Feature | None) -> Feature:
+    """The feature of a list of `str` or `bytes`."""
+    got = "bytes" if values and isinstance(values[0], bytes) else "text"
+    if feature is None and got == "text":
         return TextFeature()
-    fits = feature is not None and (
-        (is_encoded(feature) and (is_files or not values))
-        or (isinstance(feature, TextFeature) and not is_files)
-    )
-    if feature is None or not fits:
-        expected = _FILES if feature is None else _words(feature)
-        raise SchemaError(where=where, expected=expected, got="bytes" if is_files else "text")
+    expected = _KNOWN if feature is None else _words(feature)
+    if feature is None or (expected != got and (values or expected != "bytes")):
+        raise SchemaError(where=where, expected=expected, got=got)
     return feature
 
 
-def _guess(where: str, array: np.ndarray) -> NumberFeature:
+def _infer(where: str, array: np.ndarray) -> NumberFeature:
     if array.dtype == object:
-        _refuse_objects(where, array)
+        row = next((row for row, value in enumerate(array) if value is None), None)
+        if row is not None:
+            raise _missing(where, row, "None")
     if array.dtype.name not in get_args(Dtype):
-        hint = f"`astype` makes one of {', '.join(get_args(Dtype))}"
-        raise SchemaError(where=where, expected=_FILES, got=_told(array), hint=hint)
+        hint = f"`astype` converts to {', '.join(get_args(Dtype))}"
+        raise SchemaError(where=where, expected=_KNOWN, got=_shown(array), hint=hint)
     return _number(array.dtype, array.shape[1:])
 
 
-def _refuse_objects(where: str, array: np.ndarray) -> None:
-    """Say in which row is a value of another kind, such as one that is missing."""
-    kinds = [type(value) for value in array.ravel()[: len(array)]]
-    first = next((row for row, kind in enumerate(kinds) if kind is type(None)), None)
-    if first is not None:
-        raise SchemaError(
-            where=f"{where}, row {first}", expected="a value", got="None", hint=_HOLES
-        )
+def _missing(where: str, row: int, got: str) -> SchemaError:
+    where = f"{where}, row {row}"
+    return SchemaError(where=where, expected="a value", got=got, hint=_MISSING_HINT)
 
 
 def _number(dtype: np.dtype, shape: tuple[int, ...]) -> NumberFeature:
@@ -217,14 +211,15 @@ def _number(dtype: np.dtype, shape: tuple[int, ...]) -> NumberFeature:
 
 
 def _fits(array: np.ndarray, feature: Feature) -> bool:
-    same = array.dtype == row_dtype(feature) and array.shape[1:] == row_shape(feature)
+    dtype = row_dtype(feature)
+    same = dtype is not None and array.dtype == dtype and array.shape[1:] == row_shape(feature)
     if same and isinstance(feature, LabelFeature) and len(array):
         return bool(array.min() >= 0 and array.max() < len(feature.names))
     return same
 
 
 def _words(feature: Feature) -> str:
-    """What a column must be to hold a feature."""
+    """Describe the values that fit a feature."""
     if isinstance(feature, ListFeature):
         return f"lists of {_words(feature.of)}"
     dtype = row_dtype(feature)
@@ -235,79 +230,69 @@ def _words(feature: Feature) -> str:
     return f"{dtype} ({', '.join(['rows', *map(str, row_shape(feature))])})"
 
 
-def _told(array: np.ndarray) -> str:
+def _shown(array: np.ndarray) -> str:
     values = f" from {array.min()} to {array.max()}" if array.dtype.kind in "iu" else ""
     return f"{array.dtype} {array.shape}{values if array.size else ''}"
 
 
-def _table_of(given: Any) -> pa.Table:
-    """A table of what pandas, polars, DuckDB and others give."""
-    if isinstance(given, pa.Table):
-        return given
-    if hasattr(given, "__arrow_c_stream__"):
-        table = pa.table(given)
-        kinds = [_without_views(field.type) for field in table.schema]
-        return table.cast(pa.schema(zip(table.schema.names, kinds, strict=True)))
-    expected = "a pyarrow.Table, or what gives one: a DataFrame of pandas or polars, a reader"
-    raise ArgumentError(name="table", value=given, expected=expected)
-
-
-def _without_views(kind: pa.DataType) -> pa.DataType:
-    """A type whose text lies in one piece; polars keeps short ones beside their lengths."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        item = _without_views(kind.value_type)
-        return pa.list_(item) if pa.types.is_list(kind) else pa.large_list(item)
-    if pa.types.is_string_view(kind):
-        return pa.large_string()
-    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
-
-
 def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSource:
-    """A source over numbers, text, lists and files; nothing is copied that fits as it is.
+    """A source of an Arrow table; columns are not copied unless they have to be converted.
 
     Args:
-        table: any number of chunks; also whatever gives one by Arrow's C stream interface.
-        features: what columns hold, into which they are made to fit; of the others it is told
-            by their types.
+        table: with any number of chunks; or another object with Arrow's C stream interface.
+        features: of columns, which are converted to them; others are inferred from their types.
     """
-    wanted = dict(features or {})
-    table = _table_of(table)
-    for name, feature in wanted.items():
-        if name not in table.schema.names:
-            expected = _words(feature)
-            raise SchemaError(where=f"column {name}", expected=expected, got="no such column")
-    columns: dict[str, Column] = {}
-    kept: dict[str, Sequence[pa.Array]] = {}
+    if not hasattr(table, "__arrow_c_stream__"):
+        expected = "a pyarrow.Table, or a DataFrame of pandas or polars, or a RecordBatchReader"
+        raise ArgumentError(name="table", value=table, expected=expected)
+    table = table if isinstance(table, pa.Table) else pa.table(table)
+    given = features or {}
+    check_names(given, table.schema.names)
+    features, columns, arrow = {}, {}, {}
     for name in table.schema.names:
-        chunks = table.column(name).chunks
-        kind = table.schema.field(name).type
-        if name in wanted:
-            chunks = conformed(chunks, name, wanted[name], "own data")
+        column, where = cast_column(table.column(name)), f"column {name}"
+        if name in given:
+            feature, chunks = given[name], conformed(column.chunks, name, given[name], "own data")
         else:
-            wanted[name] = told_by(f"column {name}", kind)
-            check_holes(f"column {name}", chunks)
-        columns[name], kept[name] = chunked(chunks, wanted[name]), chunks
-    features = {name: wanted[name] for name in columns}
-    return ColumnSource(columns, features, table.num_rows, arrow=kept)
+            feature, chunks = infer_feature(where, column.type), column.chunks
+            check_missing(where, chunks)
+        features[name], columns[name], arrow[name] = feature, chunked(chunks, feature), chunks
+    return ColumnSource(columns, features, table.num_rows, arrow=arrow)
+
+
+def cast_column(column: Any) -> Any:
+    """Cast an array or a chunked array to a type that a feature can have, if it has to be."""
+    kind = cast_type(column.type)
+    return column if kind == column.type else column.cast(kind)
+
+
+def cast_type(kind: pa.DataType) -> pa.DataType:
+    """The closest type that a feature can have, also for the items of lists."""
+    if pa.types.is_list(kind):
+        return pa.list_(cast_type(kind.value_type))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(cast_type(kind.value_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(cast_type(kind.value_type), kind.list_size)
+    return _CASTS.get(kind, kind)
 
 
 def conformed(
     chunks: Sequence[pa.Array], name: str, feature: Feature, title: str
 ) -> list[pa.Array]:
-    """The chunks of a column made to fit a feature; raises SchemaError where they do not."""
-    found, row = [], 0
+    """Convert the chunks of a column to a feature; raises SchemaError if they do not fit."""
+    converted, row = [], 0
     for chunk in chunks:
         batch = pa.RecordBatch.from_pydict({name: chunk})
-        fitting = conform(batch, {name: feature}, where=title, first_row=row)
-        found.append(fitting.column(0))
+        converted.append(conform(batch, {name: feature}, where=title, first_row=row).column(0))
         row += len(chunk)
-    return found
+    return converted
 
 
-def told_by(where: str, kind: pa.DataType) -> Feature:
-    """The feature that an Arrow type tells; raises SchemaError where it tells none."""
+def infer_feature(where: str, kind: pa.DataType) -> Feature:
+    """The feature of an Arrow type; raises SchemaError if there is none."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        item = told_by(where, kind.value_type)
+        item = infer_feature(where, kind.value_type)
         if isinstance(item, NumberFeature | TextFeature):
             return ListFeature(of=item)
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -319,45 +304,31 @@ def told_by(where: str, kind: pa.DataType) -> Feature:
             shape, inner = (*shape, inner.list_size), inner.value_type
         if str(inner) in _DTYPES:
             return _number(np.dtype(_DTYPES[str(inner)]), shape)
-    raise SchemaError(where=where, expected=_FILES, got=str(kind))
+    raise SchemaError(where=where, expected=_KNOWN, got=str(kind))
 
 
-_DTYPES = {str(pa.from_numpy_dtype(np.dtype(name))): name for name in get_args(Dtype)}
-
-
-def check_holes(where: str, chunks: Sequence[pa.Array]) -> None:
-    """No value of a column may be missing, nor one within its lists; raises SchemaError."""
+def check_missing(where: str, chunks: Sequence[pa.Array]) -> None:
+    """Check that no value of a column is missing, at any depth; raises SchemaError."""
     first = 0
     for chunk in chunks:
-        if _has_hole(chunk):
-            raise _hole(where, first, chunk)
+        row = _first_missing(chunk)
+        if row is not None:
+            raise _missing(where, first + row, "none")
         first += len(chunk)
 
 
-_NESTED = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-
-
-def _has_hole(values: pa.Array) -> bool:
-    while not values.null_count:
-        if not any(of(values.type) for of in _NESTED):
-            return False
-        values = values.flatten()
-    return True
-
-
-def _hole(where: str, first: int, chunk: pa.Array) -> SchemaError:
-    """The error for a chunk with a value missing: in which row."""
-    low, high = 0, len(chunk)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _has_hole(chunk[low:middle]) else (middle, high)
-    return SchemaError(
-        where=f"{where}, row {first + low}", expected="a value", got="none", hint=_HOLES
-    )
+def _first_missing(values: pa.Array) -> int | None:
+    """The first row with a missing value, or None."""
+    if values.null_count:
+        return int(values.is_null().index(True).as_py())
+    if not pa.types.is_nested(values.type):  # structs fit no feature, so these are lists
+        return None
+    inner = _first_missing(values.flatten())
+    return None if inner is None else pc.list_parent_indices(values)[inner].as_py()
 
 
 def chunked(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:
-    """Arrow arrays one behind the other as a column."""
+    """Arrow arrays as one column."""
     columns = [column_of(chunk, feature, damaged) for chunk in chunks]
     starts = np.cumsum([0, *map(len, chunks)]).astype(np.int64)
     return ChunkedColumn(starts, columns.__getitem__, feature)

@@ -1,13 +1,13 @@
-"""Which rows and columns of a source a dataset has, and a fingerprint of them.
+"""Which rows and columns of a source a dataset has, and their fingerprint.
 
-A selection of rows is a function of positions. `Span` and `Shuffled` take constant memory for any
-number of rows; `Picked` holds a list.
+A selection maps positions to rows of the source. A `range` and `Shuffled` take constant memory
+for any number of rows; an array lists the rows, int64.
 """
 
 import hashlib
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import msgspec
@@ -19,140 +19,94 @@ from dshub.loading.order import key_of, permute
 
 
 @dataclass(frozen=True)
-class Span:
-    """Every `step`-th row from `start`, `length` of them."""
-
-    start: int
-    length: int
-    step: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Picked:
-    """Rows listed one by one, int64."""
-
-    rows: np.ndarray
-
-    @property
-    def length(self) -> int:
-        """How many rows are meant."""
-        return len(self.rows)
-
-
-@dataclass(frozen=True)
 class Shuffled:
-    """The rows of another selection in the order of a seed; a slice of that order."""
+    """Some positions of the order that a seed gives to the rows of another selection."""
 
     inner: "Selection"
     seed: int
-    start: int
-    length: int
-    step: int = 1
+    positions: range
+
+    def __len__(self) -> int:
+        return len(self.positions)
 
 
-Selection = Span | Picked | Shuffled
+Selection = range | np.ndarray | Shuffled
 
 
 def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
     """The source rows at some positions of a selection, int64."""
     match selection:
-        case Span():
+        case range():
             return positions * selection.step + selection.start
-        case Picked():
-            chosen: np.ndarray = selection.rows[positions]
-            return chosen
+        case np.ndarray():
+            return selection.take(positions)
         case Shuffled():
-            shuffled = positions * selection.step + selection.start
-            inner = selection.inner
+            shuffled = rows_at(selection.positions, positions)
             key = key_of(selection.seed, 0)
-            return rows_at(inner, permute(shuffled, inner.length, key))
+            return rows_at(selection.inner, permute(shuffled, len(selection.inner), key))
         case _:
             assert_never(selection)
 
 
-def stretch_of(selection: Selection) -> range | None:
-    """The source rows of a selection, where they lie side by side in its order."""
-    if isinstance(selection, Span) and selection.step == 1:
-        return range(selection.start, selection.start + selection.length)
-    return None
+def sliced(selection: Selection, positions: slice) -> Selection:
+    """The selection of a slice of a selection's positions."""
+    if isinstance(selection, Shuffled):
+        return replace(selection, positions=selection.positions[positions])
+    return selection[positions]
 
 
 def positions_of(key: Any, length: int) -> np.ndarray:
-    """The positions that a list of whole numbers, or a mask, means among `length`, int64.
+    """The positions that a list of whole numbers, or a mask, selects among `length`, int64.
 
     Raises:
-        IndexError: there is no such row, or the mask is of another length.
-        TypeError: it is neither.
+        IndexError: a row is out of range, or the mask has another length.
+        TypeError: the key is neither.
     """
-    wanted = _array_of(key)
-    if wanted.dtype == bool and wanted.ndim == 1:
-        if len(wanted) != length:
-            raise IndexError(f"a mask for {len(wanted):,} rows does not fit {length:,}")
-        return np.flatnonzero(wanted)
-    if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
-        told = textwrap.shorten(repr(key), 80, placeholder=" …")
-        told = f"rows are chosen by whole numbers, slices and lists, not {told}"
-        named = isinstance(key, list | tuple) and all(isinstance(name, str) for name in key)
-        raise TypeError(f"{told}; ds.columns({list(key)}) chooses columns" if named else told)
-    wrong = np.flatnonzero((wanted < -length) | (wanted >= length))
+    numbers = _array_of(key)
+    if numbers.dtype == bool and numbers.ndim == 1:
+        if len(numbers) != length:
+            raise IndexError(f"a mask for {len(numbers):,} rows does not fit {length:,}")
+        return np.flatnonzero(numbers)
+    if numbers.ndim != 1 or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)):
+        shown = textwrap.shorten(repr(key), 80, placeholder=" …")
+        message = f"rows are selected by whole numbers, slices and lists, not {shown}"
+        if isinstance(key, list | tuple) and all(isinstance(name, str) for name in key):
+            message += f"; ds.columns({list(key)}) selects columns"
+        raise TypeError(message)
+    wrong = numbers[(numbers < -length) | (numbers >= length)]
     if len(wrong):
-        told = f"there is no row {wanted[wrong[0]]} among {length:,}"
-        raise IndexError(f"{told}: they are numbered from 0" if length else told)
-    positions = wanted.astype(np.int64)
+        message = f"there is no row {wrong[0]} among {length:,}"
+        raise IndexError(f"{message}: they are numbered from 0" if length else message)
+    positions = numbers.astype(np.int64)
     return np.where(positions < 0, positions + length, positions)
 
 
 def position_of(key: Any, length: int) -> np.ndarray:
-    """The position that a single whole number means among `length`, int64 (1,); errors as above."""
-    wanted = np.asarray(key)
-    if wanted.ndim or wanted.dtype == bool:  # True would be a mask for a dataset of one row
-        raise TypeError(f"a row is chosen by a whole number, not {key!r}")
+    """The position that one whole number selects among `length`, int64 (1,); errors as above."""
+    number = np.asarray(key)
+    if number.ndim or number.dtype == bool:  # True would be a mask for a dataset of one row
+        raise TypeError(f"a row is selected by a whole number, not {key!r}")
     return positions_of([key], length)
 
 
 def _array_of(key: Any) -> np.ndarray:
-    """A key as an array; one of objects where it is none of numbers, text or bools."""
+    """A key as an array; (0, 1) if it is a list of lists of several lengths."""
     try:
         return np.asarray(key)
-    except ValueError:  # a list of lists of several lengths
-        return np.empty(0, object).reshape(0, 1)
+    except ValueError:
+        return np.empty((0, 1), object)
 
 
-def sliced(selection: Selection, positions: range) -> Selection:
-    """The selection of a range of a selection's positions."""
-    length = len(positions)
-    match selection:
-        case Span():
-            start = selection.start + positions.start * selection.step
-            return Span(start, length, selection.step * positions.step)
-        case Picked():
-            return Picked(
-                selection.rows[np.arange(positions.start, positions.stop, positions.step)]
-            )
-        case Shuffled():
-            start = selection.start + positions.start * selection.step
-            step = selection.step * positions.step
-            return Shuffled(selection.inner, selection.seed, start, length, step)
-        case _:
-            assert_never(selection)
-
-
-def picked(selection: Selection, positions: np.ndarray) -> Selection:
-    """The selection of listed positions of a selection."""
-    return Picked(rows_at(selection, positions))
-
-
-def describe(selection: Selection) -> list[object]:
+def _describe(selection: Selection) -> list[object]:
     """Plain values that tell two selections apart, for a fingerprint."""
     match selection:
-        case Span():
-            return ["span", selection.start, selection.length, selection.step]
-        case Picked():
-            return ["picked", selection.rows.tobytes().hex()]
+        case range():
+            return ["span", selection.start, len(selection), selection.step]
+        case np.ndarray():
+            return ["picked", selection.tobytes().hex()]
         case Shuffled():
-            inner = describe(selection.inner)
-            own = [selection.seed, selection.start, selection.length, selection.step]
-            return ["shuffled", *own, inner]
+            _, *positions = _describe(selection.positions)
+            return ["shuffled", selection.seed, *positions, _describe(selection.inner)]
         case _:
             assert_never(selection)
 
@@ -160,8 +114,8 @@ def describe(selection: Selection) -> list[object]:
 def fingerprint(
     identity: Sequence[str], selection: Selection, names: Sequence[str], *, decoded: bool
 ) -> str:
-    """SHA-256 over some rows and columns of a source; see `Dataset.fingerprint`."""
-    parts: list[Any] = [list(identity), describe(selection), list(names)]
+    """SHA-256 of some rows and columns of a source; see `Dataset.fingerprint`."""
+    parts: list[Any] = [list(identity), _describe(selection), list(names)]
     parts += [] if decoded else [["files"]]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
@@ -172,14 +126,14 @@ def table_identity(recipe: Mapping[str, Any]) -> str:
 
 
 def split_fingerprint(recipe: Mapping[str, Any], rows: int, names: Sequence[str]) -> str:
-    """The fingerprint of a whole split as `load` gives it; it need not be prepared.
+    """The fingerprint of a whole split as `load` returns it, prepared or not.
 
     Args:
         recipe: content of its recipe.
         rows: number of rows.
         names: of its columns, in order.
     """
-    return fingerprint([table_identity(recipe)], Span(0, rows), names, decoded=True)
+    return fingerprint([table_identity(recipe)], range(rows), names, decoded=True)
 
 
 def unknown_column(
@@ -190,7 +144,7 @@ def unknown_column(
     Args:
         name: as given.
         known: the columns of the dataset.
-        manifest: of the dataset; one of its splits may have been meant.
+        manifest: of the dataset, which can have a split of that name.
     """
     hint = ""
     if manifest is not None and name in manifest.splits:
@@ -198,20 +152,20 @@ def unknown_column(
     return UnknownNameError(kind="column", name=name, known=tuple(known), hint=hint)
 
 
-def known_columns(
+def check_columns(
     names: Any, known: Collection[str], manifest: Manifest | None = None
 ) -> tuple[str, ...]:
-    """The named columns, one or several.
+    """The columns that one name or several select.
 
     Raises:
         UnknownNameError: there is no such column.
-        ArgumentError: one is named twice.
+        ArgumentError: a column is named twice.
     """
     several = isinstance(names, Iterable) and not isinstance(names, str)
-    chosen = tuple(names) if several else (names,)
-    for name in chosen:
+    columns = tuple(names) if several else (names,)
+    for name in columns:
         if name not in known:
             raise unknown_column(name, known, manifest)
-    if len(set(chosen)) < len(chosen):
+    if len(set(columns)) < len(columns):
         raise ArgumentError(name="names", value=names, expected="columns, each of them once")
-    return chosen
+    return columns

@@ -1,6 +1,7 @@
-"""Where a dataset's rows lie: in tables, or in columns that a person brought."""
+"""Sources of rows: prepared tables, or columns in memory."""
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,110 +21,99 @@ BLOCK = 1024  # rows hashed at a time
 
 
 class Source(Protocol):
-    """Rows under numbers from 0 to `rows` - 1, each column as it is kept."""
+    """Rows numbered from 0, with each column in its stored form.
+
+    Attributes:
+        rows: their number.
+        features: the columns and their features.
+        manifest: of the dataset; None for own data.
+        files: the Arrow files of prepared tables that hold the rows; empty for own data.
+    """
+
+    rows: int
+    features: Mapping[str, Feature]
+    manifest: Manifest | None = None
+    files: Sequence[Path] = ()
 
     @property
-    def rows(self) -> int: ...
-    @property
-    def features(self) -> Mapping[str, Feature]: ...
-    @property
-    def manifest(self) -> Manifest | None: ...
-    @property
+    @abstractmethod
     def identity(self) -> list[str]:
-        """What tells these rows from any others."""
+        """Texts that distinguish these rows from any others."""
 
+    @abstractmethod
     def where(self, row: int) -> str:
-        """The row in words, for errors."""
+        """Describe a row, for errors."""
 
-    def gather(self, name: str, rows: np.ndarray) -> Values: ...
-    def span(self, name: str, start: int, stop: int) -> Values: ...
+    @abstractmethod
+    def gather(self, name: str, rows: np.ndarray) -> Values:
+        """Read rows of a column, int64, in the given order, into new memory."""
+
+    @abstractmethod
+    def span(self, name: str, start: int, stop: int) -> Values:
+        """Read consecutive rows of a column, as views where possible."""
+
     def whole(self, name: str) -> np.ndarray | None:
-        """A column of arrays in one piece of memory, or None where it lies in several."""
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """The Arrow files of prepared tables that the rows lie in; none where they do not."""
+        """A column as one array, or None if it is not in one piece of memory."""
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
-        """A column as Arrow keeps it, in its pieces; None where it does not."""
+        """The chunks of a column that is stored as Arrow, or None."""
 
 
-class TableSource:
-    """Rows of prepared tables, one behind the other. Pickles as the paths of their folders."""
+class TableSource(Source):
+    """Rows of prepared tables, concatenated. Pickles as the paths of their folders."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
-
-    def __reduce__(self) -> tuple[type["TableSource"], tuple[tuple[Path, ...]]]:
-        return TableSource, (self._folders,)
-
-    @cached_property
-    def _tables(self) -> list[Table]:
-        return [Table(folder) for folder in self._folders]
-
-    @cached_property
-    def _starts(self) -> np.ndarray:
-        return np.cumsum([0, *(table.rows for table in self._tables)]).astype(np.int64)
-
-    @cached_property
-    def rows(self) -> int:
-        return sum(table.rows for table in self._tables)
-
-    @cached_property
-    def features(self) -> Mapping[str, Feature]:
+        self._tables = [Table(folder) for folder in self._folders]
+        counts = [table.rows for table in self._tables]
+        self._starts = np.cumsum([0, *counts]).astype(np.int64)
+        self.rows = sum(counts)
+        self.manifest = self._tables[0].record.manifest
+        self.files = [file for table in self._tables for file in table.files]
         first, *rest = (table.features for table in self._tables)
-        return {
+        self.features = {
             name: feature
             for name, feature in first.items()
             if all(other.get(name) == feature for other in rest)
         }
 
-    @property
-    def manifest(self) -> Manifest:
-        return self._tables[0].record.manifest
+    def __reduce__(self) -> tuple[type["TableSource"], tuple[tuple[Path, ...]]]:
+        return TableSource, (self._folders,)
 
-    @property
+    @cached_property
     def identity(self) -> list[str]:
-        recipes = [table.record.recipe for table in self._tables]
-        return list(map(table_identity, recipes))
+        return [table_identity(table.record.recipe) for table in self._tables]
 
     def where(self, row: int) -> str:
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
         record = self._tables[number].record
-        own = row - int(self._starts[number])
-        return f"{record.manifest.identifier}, split {record.split}, row {own}"
+        row -= int(self._starts[number])
+        return f"{record.manifest.identifier}, split {record.split}, row {row}"
 
     def gather(self, name: str, rows: np.ndarray) -> Values:
-        return self._whole(name).gather(rows)
+        return self._column(name).gather(rows)
 
     def span(self, name: str, start: int, stop: int) -> Values:
-        return self._whole(name).span(start, stop)
+        return self._column(name).span(start, stop)
 
-    def _whole(self, name: str) -> ChunkedColumn:
+    def _column(self, name: str) -> ChunkedColumn:
         tables = self._tables
         return ChunkedColumn(
             self._starts, lambda number: tables[number].whole(name), self.features[name]
         )
 
     def whole(self, name: str) -> np.ndarray | None:
-        if len(self._tables) != 1 or len(self._tables[0].record.shards) != 1:
+        if len(self.files) != 1:
             return None
-        found = self.span(name, 0, self.rows)
-        return found if isinstance(found, np.ndarray) else None
-
-    @property
-    def files(self) -> Sequence[Path]:
-        return [file for table in self._tables for file in table.files]
+        values = self.span(name, 0, self.rows)
+        return values if isinstance(values, np.ndarray) else None
 
     def arrow(self, name: str) -> Sequence[pa.Array]:
         return [array for table in self._tables for array in table.arrow(name)]
 
 
-class ColumnSource:
-    """Rows of columns that are in memory, or mapped, already; used as they are, not copied."""
-
-    manifest: Manifest | None = None
-    files: Sequence[Path] = ()
+class ColumnSource(Source):
+    """Rows of columns that are already in memory or mapped, and are not copied."""
 
     def __init__(
         self,
@@ -157,21 +147,19 @@ class ColumnSource:
 
     def whole(self, name: str) -> np.ndarray | None:
         column = self._columns[name]
-        found = column.values if isinstance(column, ArrayColumn) else None
-        return found if found is not None and found.flags.c_contiguous else None
+        values = column.values if isinstance(column, ArrayColumn) else None
+        return values if values is not None and values.flags.c_contiguous else None
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return self._arrow.get(name)
 
 
 def _pieces(values: Any) -> Iterable[bytes]:
-    """The content of a column or of a row, in pieces that cannot be taken for one another."""
+    """The content of a column or a row, in pieces that cannot be mistaken for one another."""
     if isinstance(values, np.ndarray):
         yield np.ascontiguousarray(values).tobytes()
-    elif isinstance(values, str):
-        yield values.encode()
-    elif isinstance(values, bytes):
-        yield values
+    elif isinstance(values, str | bytes):
+        yield values.encode() if isinstance(values, str) else values
     else:
         yield len(values).to_bytes(8, "little")
         for value in values:

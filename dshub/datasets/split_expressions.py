@@ -10,24 +10,24 @@ from dshub.errors import ArgumentError, SplitError, UnknownNameError
 _PART = re.compile(r"\s*+([A-Za-z0-9_-]+)\s*+(\[([^\[\]]*)\])?\s*")
 _BOUND = re.compile(r"\s*+(-?[0-9]{1,18})\s*+(%?)\s*")
 
-SAME = (
+SYNONYMS = (
     ("train", "training"),
     ("val", "valid", "validation", "dev"),
     ("test", "testing"),
-)  # names in one line mean the same split
+)
 
 
 @dataclass(frozen=True)
 class Bound:
-    """One end of a slice: a number of rows, or of hundredths."""
+    """One end of a slice: a number of rows, or a percentage."""
 
     number: int
     percent: bool
 
     def row(self, rows: int) -> int:
-        """The row it means among `rows`, never outside.
+        """The row among `rows` that this end selects, limited to the range.
 
-        Percents are rounded to the nearest row; negative numbers count from the end.
+        Percentages are rounded to the nearest row; negative numbers count from the end.
         """
         row = round(self.number * rows / 100) if self.percent else self.number
         return min(max(row + rows if self.number < 0 else row, 0), rows)
@@ -35,25 +35,25 @@ class Bound:
 
 @dataclass(frozen=True)
 class Part:
-    """One term of an expression: a split, and the slice of it that is meant."""
+    """One term of an expression: a split, and a slice of it."""
 
     split: str
     start: Bound | None = None
     stop: Bound | None = None
 
     def rows(self, count: int) -> range:
-        """The rows that are meant of a split with `count` rows."""
+        """The rows that this part selects of a split with `count` rows."""
         start = self.start.row(count) if self.start else 0
         stop = self.stop.row(count) if self.stop else count
         return range(start, max(start, stop))
 
 
 def parse_split(expression: str) -> list[Part]:
-    """The terms of an expression, in order.
+    """Parse an expression into its terms, in order.
 
     Raises:
-        SplitError: it cannot be read.
-        ArgumentError: it is not text.
+        SplitError: the syntax is invalid.
+        ArgumentError: the expression is not text.
     """
     if not isinstance(expression, str):
         expected = "text such as 'train' or 'train+test'"
@@ -62,9 +62,9 @@ def parse_split(expression: str) -> list[Part]:
     for term in expression.split("+"):
         match = _PART.fullmatch(term)
         if match is None:
-            open_end = "[" in term and "]" not in term
+            unclosed = "[" in term and "]" not in term
             shown = short(term.strip())
-            reason = "a '[' without its ']'" if open_end else f"{shown} is no split"
+            reason = "a '[' without its ']'" if unclosed else f"{shown} is not a split"
             raise SplitError(expression=expression, reason=reason)
         if match[2] is None:
             parts.append(Part(match[1]))
@@ -89,27 +89,25 @@ def _bound(expression: str, text: str) -> Bound | None:
     return Bound(number, percent)
 
 
-def same(split: str) -> tuple[str, ...]:
-    """The names that mean the same split; empty if it is none of them."""
-    return next((names for names in SAME if split.lower() in names), ())
+def synonyms(split: str) -> tuple[str, ...]:
+    """The names with the same meaning as a split's, itself included; empty if there are none."""
+    return next((names for names in SYNONYMS if split.lower() in names), ())
 
 
 def unknown_split(title: str, split: object, known: Collection[str]) -> UnknownNameError:
-    """The error for a split that a dataset lacks, with the one that was probably meant.
+    """The error for a split that a dataset lacks, with a suggestion.
 
     Args:
         title: of the dataset.
-        split: as given: another library's word, such as `val`, or in other case.
+        split: as given; it can be another library's word, such as `val`, or differ in case.
         known: the splits of the dataset.
     """
     text, hint = str(split), ""
-    meant = {text.lower(), *same(text)}
-    close = [name for name in known if name.lower() in meant]
+    names = {text.lower(), *synonyms(text)}
+    close = [name for name in known if name.lower() in names] or None
     if not close and text.lower() == "all":
         hint = f"all of them are {'+'.join(known)}"
-    elif not close and "validation" in meant and "train" in known:
+    elif not close and "validation" in names and "train" in known:
         hint = "train[:90%] and train[90%:] hold out a part of train"
     kind = f"split of {title}"
-    return UnknownNameError(
-        kind=kind, name=text, close=close or None, known=tuple(known), hint=hint
-    )
+    return UnknownNameError(kind=kind, name=text, close=close, known=tuple(known), hint=hint)

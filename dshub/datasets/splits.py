@@ -1,4 +1,4 @@
-"""Splits by name, and several of them one behind the other."""
+"""Splits by name, and parts of several splits as one dataset."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from dshub.datasets.split_expressions import Part, unknown_split
 
 
 class Splits(Mapping[str, Dataset]):
-    """The splits of a dataset by name; each is prepared when it is first looked up.
+    """The splits of a dataset by name; each is prepared on first access.
 
     Attributes:
         title: name and version.
-        manifest: of the dataset; None for one of Hugging Face's hub.
+        manifest: of the dataset; None for one of the Hugging Face Hub.
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class Splits(Mapping[str, Dataset]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+    if not TYPE_CHECKING:  # or a type checker would allow any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
-            raise phrasebook.missing(self, name, self._words())
+            raise phrasebook.missing(self, name, self._alternatives())
 
-    def _words(self) -> dict[str, str]:
-        """What to write instead of `splits.train`, and of what a dataset has."""
-        if "_rows" not in vars(self):  # while it is being made, or unpickled
+    def _alternatives(self) -> dict[str, str]:
+        """What to write instead of `splits.train`, or of an attribute of a dataset."""
+        if "_rows" not in vars(self):  # while it is created or unpickled
             return {}
         first = next(iter(self._rows), "train")
         own = [name for name in dir(Dataset) if not name.startswith("_")]
-        words = {name: f'a split has it: splits["{first}"].{name}' for name in own}
-        words |= {name: f"of one split, {told}" for name, told in phrasebook.DATASET.items()}
+        words = {name: f'use a split: splits["{first}"].{name}' for name in own}
+        words |= {name: f"of one split, {text}" for name, text in phrasebook.DATASET.items()}
         return words | {name: f'it is splits["{name}"]' for name in self._rows}
 
     def __repr__(self) -> str:
@@ -69,18 +69,21 @@ class Splits(Mapping[str, Dataset]):
 
 
 def together(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str, Path]) -> Dataset:
-    """Several parts of splits, one behind the other."""
-    names = list(folders)
-    counts = [manifest.splits[name].rows for name in names]
-    begins = dict(zip(names, np.cumsum([0, *counts]), strict=False))
+    """Concatenate parts of splits.
+
+    Args:
+        manifest: of the dataset.
+        parts: in order.
+        folders: of the tables of these splits, in the order of their first part.
+    """
+    counts = [manifest.splits[split].rows for split in folders]
+    first = dict(zip(folders, np.cumsum([0, *counts]), strict=False))
     whole = Dataset.from_tables(list(folders.values()))
-    chosen = [part.rows(manifest.splits[part.split].rows) for part in parts]
-    if len(parts) == len(names) and all(
-        len(rows) == count for rows, count in zip(chosen, counts, strict=True)
-    ):
+    ranges = [part.rows(manifest.splits[part.split].rows) for part in parts]
+    if list(map(len, ranges)) == counts:  # every split once
         return whole
     rows = [
-        np.arange(rows.start, rows.stop) + begins[part.split]
-        for part, rows in zip(parts, chosen, strict=True)
+        np.arange(rows.start, rows.stop) + first[part.split]
+        for part, rows in zip(parts, ranges, strict=True)
     ]
     return whole.select(np.concatenate(rows))

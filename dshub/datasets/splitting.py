@@ -1,4 +1,4 @@
-"""Dividing rows: parts by shares, folds, classes in equal proportion; what a filter keeps."""
+"""Divide rows into parts and folds, also with classes in equal proportion; filter rows."""
 
 from collections.abc import Callable, Mapping
 from numbers import Real
@@ -12,11 +12,11 @@ from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.order import key_of, permute
 
 
-def shared_out(total: int, shares: tuple[float, ...]) -> list[range]:
-    """Places of the parts, one behind the other: one for each share, one for what is left.
+def cut(total: int, shares: tuple[float, ...]) -> list[slice]:
+    """Divide `total` rows into consecutive parts: one for each share, one for the rest.
 
     Raises:
-        ArgumentError: the shares are not above 0, or add up to more than 1.
+        ArgumentError: a share is not above 0, or they add up to more than 1.
     """
     valid = bool(shares) and all(isinstance(share, Real) and share > 0 for share in shares)
     whole = float(sum(shares)) if valid else 0
@@ -25,58 +25,54 @@ def shared_out(total: int, shares: tuple[float, ...]) -> list[range]:
         raise ArgumentError(name="shares", value=shares, expected=expected)
     ends = [round(total * share) for share in np.cumsum(shares)]
     ends += [] if abs(whole - 1) < 1e-9 else [total]
-    return [range(start, stop) for start, stop in zip([0, *ends[:-1]], ends, strict=True)]
+    return [slice(start, stop) for start, stop in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def stratified(
     classes: np.ndarray, shares: tuple[float, ...], seed: int | None
 ) -> list[np.ndarray]:
-    """The rows of each part, with each class in the proportion that it has among all.
+    """Divide rows so that each class has the same proportion in all parts.
 
-    The rows of a class are spread evenly over (0, 1), those of all classes together are sorted
-    by that, and the parts are cut from the result. So a part has as many rows as without
-    classes, and of each class its share, give or take a row.
+    The rows of each class are spread evenly over (0, 1), then all rows are sorted by that place
+    and cut. So a part has as many rows as without classes, and its share of each class, give or
+    take a row.
 
     Args:
         classes: int64 (rows,), the class of each row.
-        shares: as of `shared_out`.
-        seed: None takes rows in their order, a number in the order of that seed.
+        shares: as for `cut`.
+        seed: shuffle with it first; None keeps the order.
 
     Returns:
-        int64 rows of each part, in the order that the rows had.
+        int64 rows of each part, in the order of the rows.
     """
     order = _order(len(classes), seed)
-    found = classes[order]
-    by_class = np.argsort(found, kind="stable")
-    counts = np.bincount(found)
+    shuffled = classes[order]
+    by_class = np.argsort(shuffled, kind="stable")
+    counts = np.bincount(shuffled)
     first = np.repeat(np.cumsum(counts) - counts, counts)
-    place = (np.arange(len(found)) - first + 0.5) / np.repeat(counts, counts)
+    place = (np.arange(len(shuffled)) - first + 0.5) / np.repeat(counts, counts)
     spread = by_class[np.argsort(place, kind="stable")]
-    parts = shared_out(len(found), shares)
-    return [order[np.sort(spread[part.start : part.stop])] for part in parts]
+    return [order[np.sort(spread[part])] for part in cut(len(shuffled), shares)]
 
 
-def dealt(
-    total: int, count: int, seed: int | None, classes: np.ndarray | None
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each of `count` folds the rows outside and inside of it, int64, in ascending order.
+def fold(total: int, count: int, seed: int | None, classes: np.ndarray | None) -> np.ndarray:
+    """Assign each row to one of `count` folds, int64 (total,).
 
-    Every row is inside of one fold. Folds differ by at most a row, and so do the rows of a class
-    in them where `classes` are given.
+    Folds differ by at most a row, and so do the rows of each class in them if `classes` are given.
 
     Raises:
-        ArgumentError: there are not as many rows as folds, or fewer than 2 folds.
+        ArgumentError: there are fewer rows than folds, or fewer than 2 folds.
     """
     if total < 2:
         raise ArgumentError(name="count", value=count, expected=f"left: {total} rows make no folds")
     count = whole("count", count, least=2, most=total)
     order = _order(total, seed)
-    fold = np.empty(total, np.int64)
+    numbers = np.empty(total, np.int64)
     if classes is None:
-        fold[order] = np.arange(total) * count // total
-    else:  # one after the other, class by class, as cards are dealt
-        fold[order[np.argsort(classes[order], kind="stable")]] = np.arange(total) % count
-    return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(count)]
+        numbers[order] = np.arange(total) * count // total
+    else:  # deal the rows, class by class, like cards
+        numbers[order[np.argsort(classes[order], kind="stable")]] = np.arange(total) % count
+    return numbers
 
 
 def _order(total: int, seed: int | None) -> np.ndarray:
@@ -85,22 +81,22 @@ def _order(total: int, seed: int | None) -> np.ndarray:
 
 
 class View(Protocol):
-    """Rows in hand, as a dataset gives them."""
+    """The part of a dataset that this module uses."""
 
     @property
     def features(self) -> Mapping[str, Feature]:
-        """The columns and what they hold."""
+        """The columns and their features."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
-def classes_of(view: View, name: str) -> np.ndarray:
-    """A number for each value of a column, int64 (rows,), the same where the value is the same.
+def class_numbers(view: View, name: str) -> np.ndarray:
+    """Number the distinct values of a column; returns the number of each row, int64 (rows,).
 
     Raises:
         UnknownNameError: there is no such column.
-        SchemaError: its rows are no single values.
+        SchemaError: its rows are not single values.
     """
     values, feature = view[name], view.features[name]
     single = isinstance(feature, LabelFeature | TextFeature)
@@ -110,16 +106,14 @@ def classes_of(view: View, name: str) -> np.ndarray:
             where=f"column {name}", expected="a class, number or text in each row", got=got
         )
     _, numbers = np.unique(np.asarray(values), return_inverse=True)
-    found: np.ndarray = numbers.reshape(-1).astype(np.int64)
-    return found
+    return numbers.reshape(-1).astype(np.int64)
 
 
-def kept_by(view: View, keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
-    """The rows for which `keep` is true, int64; it is called with columns of `block` rows.
+def kept_rows(view: View, keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
+    """Find the rows for which `keep` is true, called with columns of `block` rows; int64.
 
     Raises:
-        ArgumentError: it is no function.
-        ArgumentError: it does not return a bool for each.
+        ArgumentError: `keep` is not a function, or does not return a bool for each row.
     """
     called("keep", keep, "a batch that returns a bool for each row")
     masks = [np.zeros(0, bool)]
@@ -127,7 +121,8 @@ def kept_by(view: View, keep: Callable[[Any], np.ndarray], block: int) -> np.nda
         rows = min(block, len(view) - start)
         mask = np.asarray(keep(view[start : start + block]))
         if mask.shape != (rows,) or mask.dtype != bool:
-            told = f"a function that returns {rows} bools, not {mask.dtype} {mask.shape}"
-            raise ArgumentError(name="keep", value=keep, expected=told)
+            got = f"{mask.dtype} {mask.shape}"
+            expected = f"a function that returns {rows} bools, not {got}"
+            raise ArgumentError(name="keep", value=keep, expected=expected)
         masks.append(mask)
     return np.flatnonzero(np.concatenate(masks))

@@ -1,4 +1,4 @@
-"""Where a loader is in its epochs, and the batch at any place.
+"""The position of a loader in its epochs, and the batch at any place.
 
 For `Loader`, and for adapters that step through batches themselves: `walk_of(loader)`. A place is
 (epoch, position); a position counts the rows of the epoch's order, of all ranks together.
@@ -27,8 +27,8 @@ class Walk:
     """The state of a loader.
 
     Attributes:
-        epoch, position: how far batches were handed out.
-        resume: the position in `epoch` where the next iteration begins.
+        epoch, position: the place after the batches that were yielded.
+        resume: the position in `epoch` where the next iteration starts.
     """
 
     def __init__(self, rows: Rows, options: BatchOptions, order: Order) -> None:
@@ -52,26 +52,26 @@ class Walk:
 
     @property
     def step(self) -> int:
-        """Positions that one batch of every rank takes."""
+        """The number of positions that one batch of every rank takes."""
         return self.options.size * self.share.world
 
     def go(self, epoch: int, position: int) -> None:
-        """Begin the next iteration at a place."""
+        """Start the next iteration at a place."""
         self.epoch, self.position, self.resume = epoch, position, position
         self._began: Place | None = None
 
     def begin(self) -> None:
-        """Note that an iteration begins, from where `place_after` counts."""
+        """Record that an iteration starts; `place_after` counts from here."""
         self._began = self.epoch, self.resume
 
     def reach(self, epoch: int, position: int) -> None:
-        """Note how far batches were handed out."""
+        """Record the place after the batches that were yielded."""
         if epoch != self.epoch:
             self.resume = 0
         self.epoch, self.position = epoch, min(position, self.share.total)
 
     def starts(self, position: int | None = None) -> range:
-        """The positions of an epoch's batches from one on, by default of the next iteration."""
+        """The start positions of an epoch's batches, by default of the next iteration."""
         return self._starts(self.share, self.resume if position is None else position)
 
     def _starts(self, share: Share, position: int) -> range:
@@ -80,7 +80,7 @@ class Walk:
         return range(position, position + batches * self.step, self.step)
 
     def place(self, batches: int, start: Place | None = None) -> Place:
-        """The place so many batches after another, by default after the next iteration's start.
+        """The place a number of batches after another, by default the next iteration's start.
 
         Raises:
             ArgumentError: `batches` is not a whole number of at least 0.
@@ -94,25 +94,25 @@ class Walk:
         return epoch + 1 + epochs, rest * self.step
 
     def place_after(self, batches: int) -> Place:
-        """The place after so many batches of the iteration that began last."""
+        """The place after a number of batches of the iteration that started last."""
         return self.place(batches, self._began)
 
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
-        """The rows of the batch that begins at a position, int64."""
+        """The rows of the batch that starts at a position, int64."""
         count = min(self.options.size, self.share.count(position))
         if self.options.bucket is not None:
             return self._buckets.rows_at(position, epoch)[:count]
         return self.order.rows(self.share.positions(position, count), epoch)
 
     def batch(self, position: int, epoch: int) -> Any:
-        """The batch that begins at a position."""
+        """The batch that starts at a position."""
         return self.gatherer.batch(self.rows_at(position, epoch), epoch)
 
     def batches(self, make: Callable[[np.ndarray, int], Any]) -> Iterator[Any]:
-        """The batches of one epoch, prefetched in threads.
+        """Yield the batches of one epoch, prefetched in threads.
 
         Args:
-            make: makes a batch of rows and an epoch.
+            make: makes a batch from rows and an epoch.
         """
         starts, epoch = self.starts(), self.epoch
         self.begin()
@@ -130,12 +130,12 @@ class Walk:
             ended = position in last
             self.reach(*((epoch + 1, 0) if ended else (epoch, position + self.step)))
             yield batch
-            del batch  # so that its memory is free while the next one is made
+            del batch  # to free its memory while the next one is made
         if starts[-1:] != last or not starts:
             self.reach(epoch + 1, 0)
 
     def _rows_of(self, starts: range, epoch: int) -> Iterator[np.ndarray]:
-        """The rows of some batches, computed many at a time: long arrays are faster."""
+        """The rows of batches, computed for many at a time because long arrays are faster."""
         size = self.options.size
         if self.options.bucket is not None:
             yield from (self.rows_at(position, epoch) for position in starts)
@@ -154,8 +154,8 @@ class Buckets:
 
     Within a stretch of `STRETCH` batches of the epoch's order, rows are sorted by length and cut
     into batches, which are then shuffled. Padding is short, every row comes once, and a batch can
-    be computed alone. How rows fall into batches depends on the batch size, so a state is good for
-    that size only.
+    be computed alone. The rows of a batch depend on the batch size, so a state is valid for that
+    size only.
     """
 
     def __init__(self, rows: Rows, options: BatchOptions, order: Order, share: Share) -> None:
@@ -163,7 +163,7 @@ class Buckets:
         self._last = (-1, -1), np.empty(0, np.int64)
 
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
-        """The rows of the batch that begins at a position, int64."""
+        """The rows of the batch that starts at a position, int64."""
         share = self._share
         step = self._options.size * share.world
         number = position // (step * STRETCH)
@@ -176,7 +176,7 @@ class Buckets:
         return rows[batch * step + share.rank : (batch + 1) * step : share.world]
 
     def _sorted(self, number: int, epoch: int) -> np.ndarray:
-        """The rows of a stretch by length; read once for all its batches."""
+        """The rows of a stretch, sorted by length; computed once for all its batches."""
         stretch, rows = self._last
         if stretch == (number, epoch):
             return rows
@@ -186,5 +186,5 @@ class Buckets:
         rows = self._order.rows(positions % max(1, share.length), epoch)
         lengths = self._rows.lengths(self._options.bucket or "", rows)
         rows = rows[np.argsort(lengths, kind="stable")]
-        self._last = (number, epoch), rows  # in one assignment, because threads share it
+        self._last = (number, epoch), rows  # one assignment, because threads share it
         return rows

@@ -1,4 +1,4 @@
-"""Batches, epoch after epoch."""
+"""`Loader`: batches of rows, epoch after epoch."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -21,18 +21,18 @@ MOST_EPOCHS = 2**53 - 1  # the epochs that seeds and torch's tensors can count t
 class Loader(FrameworkMethods):
     """Batches of a dataset, one epoch for each iteration.
 
-    Which rows a batch holds is a pure function of (seed, epoch, position): running twice gives
-    the same batches, and each epoch has its own order. `state_dict()` says where the loader is in
-    a few numbers. Another loader that loads them continues there, also with another batch size,
-    number of ranks or number of threads.
+    The rows of a batch are a pure function of (seed, epoch, position): running twice gives the
+    same batches, and each epoch has its own order. `state_dict()` describes the position in a few
+    numbers. A loader that loads them continues there, also with another batch size, number of
+    ranks or number of threads.
 
-    Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` those of a framework.
-    Their memory is reused once nothing refers to a batch, or to a part of it.
+    Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` yield those of a framework.
+    Their memory is reused once nothing refers to a batch or to a part of it.
 
     Args:
         rows: to make batches of, such as a `Dataset`.
         options: of the batches.
-        order: of the rows; that of the options if not given.
+        order: of the rows; by default that of the options.
 
     Raises:
         ArgumentError: the options do not fit the rows.
@@ -48,7 +48,7 @@ class Loader(FrameworkMethods):
 
     @property
     def epoch(self) -> int:
-        """The epoch that is under way, or comes next. Setting another goes to its beginning.
+        """The current epoch, or the next one. Setting another one goes to its beginning.
 
         Raises:
             ArgumentError: the value is not a whole number from 0 to 2**53 - 1.
@@ -61,7 +61,7 @@ class Loader(FrameworkMethods):
         if value != self._walk.epoch:
             self._walk.go(value, 0)
 
-    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+    if not TYPE_CHECKING:  # or a type checker would allow any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             raise phrasebook.missing(self, name, phrasebook.LOADER)
@@ -75,27 +75,26 @@ class Loader(FrameworkMethods):
 
     @property
     def share(self) -> Share:
-        """This rank's part of an epoch; `share.counts` are the rows of each rank."""
+        """This rank's share of an epoch; `share.counts` are the rows of each rank."""
         return self._walk.share
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """The number of batches in an epoch."""
         return len(self._walk.starts(0))
 
     def __iter__(self) -> Iterator[Any]:
-        """The batches of one epoch: a dict, or `(x, y)` if `supervised` is set.
+        """Yield the batches of one epoch: dicts, or `(x, y)` if `supervised` is set.
 
-        The next iteration is the next epoch, which begins after the last batch. Leaving early
-        keeps the place in `state_dict`, but a new iteration begins where that one began unless
-        the state is loaded again.
+        The next iteration is the next epoch. After a `break`, `state_dict` still has the position,
+        but a new iteration starts where the last one started, unless the state is loaded again.
         """
         return self._walk.batches(self._walk.gatherer.batch)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides the batches, to log beside a result.
+        """SHA-256 of everything that determines the batches, to log with a result.
 
-        Transforms count by their `repr`, which is complete for those of dshub.
+        Transforms are included by their `repr`, which is complete for those of dshub.
         """
         options, share = self.options, self.share
         order = [ORDER_VERSION, options.seed, options.size, options.drop_last]
@@ -109,18 +108,17 @@ class Loader(FrameworkMethods):
         return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
     def state_dict(self) -> dict[str, int | str]:
-        """Where the loader is: `{"order": 1, "seed": 0, …, "epoch": 3, "position": 512}`.
+        """Return the position: `{"order": 1, "seed": 0, …, "epoch": 3, "position": 512}`.
 
-        `position` counts the rows of the epoch that were handed out, by all ranks together.
+        `position` counts the rows that all ranks together have yielded in the epoch.
         """
         return self._state(self._walk.epoch, self._walk.position)
 
     def state_after(self, batches: int) -> dict[str, int | str]:
-        """The state once so many batches of the iteration that began last have been used.
+        """Return the state after the first `batches` batches of the last iteration.
 
-        For frameworks that take batches ahead of their use: `state_dict` tells how many were
-        taken; callers that count those in use ask here. Batches beyond an epoch count into the
-        next ones.
+        For frameworks that take batches in advance: `state_dict` counts the batches taken, and
+        callers count those that were used. Batches beyond an epoch count into the next ones.
 
         Raises:
             ArgumentError: `batches` is not a whole number of at least 0.
@@ -136,14 +134,14 @@ class Loader(FrameworkMethods):
         return state | {"epoch": epoch, "position": position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where `state_dict` was taken, with the next iteration.
+        """Continue from a state of `state_dict`, with the next iteration.
 
         Raises:
             StateError: the state belongs to another order (other seed, rows or version), or is
                 not a loader's state.
         """
         if not isinstance(state, Mapping):
-            message = f"a state is a dict as `state_dict()` gives it, not {type(state).__name__}"
+            message = f"a state is a dict from `state_dict()`, not {type(state).__name__}"
             raise StateError(message)
         own = self.state_dict()
         for name in own.keys() - {"epoch", "position"}:
@@ -153,20 +151,20 @@ class Loader(FrameworkMethods):
                     f"this state has {name} {short(value)}, but the loader has {own[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
-        most = max(self.share.total, self.share.length)  # other ranks may leave out fewer rows
+        most = max(self.share.total, self.share.length)  # other worlds can leave out fewer rows
         if not (_is_count(epoch) and _is_count(position) and position <= most):
             shown = short(dict(state))
-            raise StateError(f"{shown} says no place in an epoch of {most:,} rows")
+            raise StateError(f"{shown} is not a position in an epoch of {most:,} rows")
         self._walk.go(epoch, position)
 
     def numpy(self) -> "Loader":
-        """NumPy batches, which is what iterating a loader gives; here for symmetry."""
+        """Return the loader itself, whose batches are NumPy arrays."""
         return self
 
 
 def walk_of(loader: Loader) -> Walk:
     """The walk of a loader, for adapters that step through its batches themselves."""
-    return loader._walk  # noqa: SLF001  # this function is the way to it
+    return loader._walk  # noqa: SLF001  # this function is how adapters get it
 
 
 def _is_count(value: object) -> bool:

@@ -1,5 +1,8 @@
 """Options of batches: checked once, then shared by `Dataset.batches`, `Loader` and adapters."""
 
+import os
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import wraps
@@ -10,9 +13,10 @@ import numpy as np
 
 from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
-from dshub.errors import ArgumentError, UnknownNameError
-from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted, this_rank
+from dshub.errors import ArgumentError, SettingsError, UnknownNameError
+from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.transforms.foreign import needs_caller
+from dshub.loading.transforms.fused import Layout
 from dshub.loading.transforms.transform import AnyTransform, Batch, is_own
 
 P = ParamSpec("P")
@@ -20,31 +24,37 @@ T = TypeVar("T")
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
-Layout = Literal["hwc", "chw"]
 Shuffle = bool | Literal["blocks"]
+
+_RANK_VARIABLES = (
+    ("RANK", "WORLD_SIZE"),  # torchrun and Accelerate
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
+    ("PMI_RANK", "PMI_SIZE"),  # MPICH and Intel MPI
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # a Slurm step
+)
 
 
 class Rows(Protocol):
-    """What a loader walks over."""
+    """The rows that a loader makes batches of."""
 
     def __len__(self) -> int: ...
     def gather(self, rows: np.ndarray) -> Batch:
-        """The rows of those numbers, int64, in that order; new arrays."""
+        """Read rows by number, int64, in the given order, into new arrays."""
 
     def without(self, names: Sequence[str]) -> "Rows":
         """The same rows without some columns."""
 
     def pixels(self, name: str) -> np.ndarray | None:
-        """A column of raw images as one array in memory, of which `numbers` are rows.
+        """A column of raw images as one array in memory, indexed by `numbers`.
 
-        uint8 (…, height, width, channels); None if it lies in several pieces.
+        uint8 (…, height, width, channels); None if it is in several pieces.
         """
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """Where rows stand in the array of `pixels`, int64."""
+        """The indices of rows in the array of `pixels`, int64."""
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """How long the text or list of each row is, int64: bytes, or values."""
+        """The length of each row of a column, int64: characters, bytes or values."""
 
     @property
     def features(self) -> Mapping[str, Feature]:
@@ -56,7 +66,7 @@ class Rows(Protocol):
 
     @property
     def supervised(self) -> tuple[str, str] | None:
-        """The columns that `(x, y)` means."""
+        """The columns that become `(x, y)`."""
 
     @property
     def pictures(self) -> Sequence[str]:
@@ -119,17 +129,18 @@ class BatchOptions:
         return cast("tuple[AnyTransform, ...]", self.transform)
 
     def share(self, length: int) -> Share:
-        """This rank's share of an epoch of so many positions."""
+        """This rank's share of an epoch of `length` positions."""
         return Share(length, self.rank or 0, self.world or 1, self.uneven)
 
     def order(self, length: int) -> Order:
-        """The order of so many rows.
+        """The order of `length` rows.
 
         Raises:
-            ArgumentError: `weights` does not hold one number for each row.
+            ArgumentError: `weights` does not have a valid number for each row.
         """
         if self.weights is not None:
-            return Weighted(_check_weights(self.weights, length), self.seed, length)
+            weights = check_weights(self.weights, length, "row")
+            return Weighted(weights, self.seed, length)
         if self.shuffle == "blocks":
             return Blocks(length, self.seed)
         return Shuffled(length, self.seed) if self.shuffle else InOrder(length)
@@ -145,7 +156,7 @@ class BatchOptions:
             raise ArgumentError(
                 name="supervised",
                 value=True,
-                expected="False: these rows do not say which columns (x, y) means",
+                expected="False: these rows do not say which columns become (x, y)",
                 hint="Dataset.from_arrays(…, supervised=(…, …)); `ds.columns` keeps both columns",
             )
         if self.bucket is None:
@@ -161,9 +172,9 @@ class BatchOptions:
 def takes(
     options: Callable[P, T],
 ) -> Callable[[Callable[[Owner, T], Result]], Callable[Concatenate[Owner, P], Result]]:
-    """Let a method that takes one value be called with the arguments that make the value.
+    """Let callers of a method pass the arguments of its options instead of the options.
 
-    Its signature, for type checkers and for `help`, is that of `options`.
+    The method gets the signature of `options`, for type checkers and for `help`.
     """
 
     def decorate(
@@ -175,7 +186,7 @@ def takes(
         def call(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> Result:
             try:
                 arguments.bind(*args, **kwargs)
-            except TypeError as error:  # names the method, not the class of the value
+            except TypeError as error:  # name the method, not the class of the options
                 raise TypeError(f"{method.__name__}() {error}") from None
             return method(self, options(*args, **kwargs))
 
@@ -201,7 +212,7 @@ def _check_transforms(given: Any) -> tuple[Any, ...]:
             raise ArgumentError(
                 name="transform",
                 value=transform,
-                expected="a function that is called with a batch and returns one, or one of "
+                expected="a function that takes a batch and returns one, or a transform of "
                 "dshub.loading.transforms",
             )
     own = [is_own(transform) for transform in transforms]
@@ -225,13 +236,39 @@ def _check_rank(rank: Any, world: Any) -> tuple[int, int]:
     return whole("rank", rank, least=0, most=world - 1), world
 
 
-def _check_weights(given: Any, length: int) -> np.ndarray:
+def this_rank() -> tuple[int, int]:
+    """Find rank and world of this process, from `torch.distributed` or the environment.
+
+    Raises:
+        SettingsError: the environment names a rank outside its world.
+    """
+    torch = sys.modules.get("torch.distributed")
+    if torch is not None and torch.is_available() and torch.is_initialized():
+        return torch.get_rank(), torch.get_world_size()
+    for names in _RANK_VARIABLES:
+        values = [os.environ.get(name, "") for name in names]
+        if not all(re.fullmatch("[0-9]{1,9}", value) for value in values):
+            continue
+        rank, world = map(int, values)
+        if rank >= max(1, world):
+            expected = f"below {names[1]}, which is {world}; or pass `rank` and `world`"
+            raise SettingsError(name=names[0], value=rank, expected=expected)
+        return rank, max(1, world)
+    return 0, 1
+
+
+def check_weights(weights: Any, count: int, owner: str) -> np.ndarray:
+    """Check that there is a weight for each of `count` owners; returns float64 (count,).
+
+    Raises:
+        ArgumentError: a weight is missing or below 0, or all are 0.
+    """
     try:
-        weights = np.asarray(given, np.float64)
+        numbers = np.asarray(weights, np.float64)
     except (TypeError, ValueError):
-        weights = np.empty(0)
-    valid = weights.shape == (length,) and np.isfinite(weights).all()
-    if not valid or (length and not (weights.min() >= 0 and weights.sum() > 0)):
-        expected = f"{length:,} numbers of at least 0, one for each row, and not all 0"
-        raise ArgumentError(name="weights", value=given, expected=expected)
-    return weights
+        numbers = np.empty(0)
+    valid = numbers.shape == (count,) and np.isfinite(numbers).all()
+    if not valid or (count and not (numbers.min() >= 0 and numbers.sum() > 0)):
+        expected = f"{count:,} numbers of at least 0, one for each {owner}, and not all 0"
+        raise ArgumentError(name="weights", value=weights, expected=expected)
+    return numbers

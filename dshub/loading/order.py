@@ -1,39 +1,33 @@
-"""Row order: permutations, draws, ranks and the orders made of them.
+"""Row order: permutations, random draws, ranks, and the orders made of them.
 
-Shuffling without a shuffled list: a keyed permutation, computed where it is asked for.
+Shuffling without a shuffled list: `permute` is a keyed permutation, computed on demand.
 
 For a key and a length n, `permute` maps positions 0 … n-1 to rows 0 … n-1, one to one. Any part
-of it can be computed alone, in constant memory, so an epoch starts at once, a run resumes
-anywhere, and ranks that take turns see one common order. NumPy's own streams may change between
-releases; this arithmetic is ours, and `ORDER_VERSION` changes if it ever does.
+can be computed alone, in constant memory. So an epoch starts at once, a run resumes anywhere, and
+all ranks see one order. NumPy can change its streams between releases; this arithmetic is ours,
+and `ORDER_VERSION` changes if it ever does.
 
-Two ways, by length:
+There are two methods, by length:
 
-* up to `SMALL` rows, positions are sorted by a keyed hash of theirs, which is uniform by
-  construction;
-* above, a Feistel network of `ROUNDS` rounds over the bits of n - 1 (Luby and Rackoff, 1988),
-  with cycle walking for results that are n or more (Black and Rogaway, 2002): those are mapped
-  again until they fall below n. The domain is less than twice n, so that takes two steps on
-  average at worst.
+* up to `SMALL` rows, positions are sorted by their keyed hash, which is uniform by construction;
+* above, a Feistel network of `ROUNDS` rounds over the bits of n - 1 (Luby and Rackoff, 1988), with
+  cycle walking (Black and Rogaway, 2002): results of n or more are mapped again until they fall
+  below n. The domain is smaller than 2n, so this takes at most two steps on average.
 
-The hash is the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) on 64-bit words. With g
-its odd constant, position i is sorted by hash(i g + key). Round i of the network, from 1, XORs
-one half with the last bits of hash(other half + hash(i g + key)): odd rounds the high half, even
-ones the low half, which has the odd bit where the halves cannot be equal.
+The hash is the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) on 64-bit words. With its odd
+constant g, position i is sorted by hash(i g + key). Round i of the network, from 1, XORs one half
+with the last bits of hash(other half + hash(i g + key)): odd rounds the high half, even rounds the
+low half, which is one bit wider if the number of bits is odd.
 """
 
+import hashlib
 import operator
-import os
-import re
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal, Protocol
 
 import numpy as np
-
-from dshub.errors import SettingsError
 
 ORDER_VERSION = 1
 SMALL = 4096
@@ -44,7 +38,7 @@ _MASK = (1 << 64) - 1
 
 
 def mix(words: np.ndarray) -> np.ndarray:
-    """SplitMix64's finalizer of each uint64; a new array."""
+    """Apply the finalizer of SplitMix64 to each uint64; returns a new array."""
     words = words ^ (words >> np.uint64(30))
     words *= np.uint64(0xBF58476D1CE4E5B9)
     words ^= words >> np.uint64(27)
@@ -54,11 +48,11 @@ def mix(words: np.ndarray) -> np.ndarray:
 
 
 def key_of(seed: int, epoch: int) -> int:
-    """A 64-bit key of a seed (any whole number) and an epoch."""
-    return _key(operator.index(seed), operator.index(epoch))  # NumPy's own would overflow
+    """Derive a 64-bit key from a seed (any whole number) and an epoch."""
+    return _key(operator.index(seed), operator.index(epoch))  # NumPy's integers would overflow
 
 
-@lru_cache(maxsize=256)  # every batch asks for its epoch's
+@lru_cache(maxsize=256)  # every batch needs its epoch's
 def _key(seed: int, epoch: int) -> int:
     words = np.array([seed & _MASK, (epoch * _GOLDEN + 1) & _MASK], np.uint64)
     first, second = (int(word) for word in mix(words))
@@ -66,19 +60,18 @@ def _key(seed: int, epoch: int) -> int:
 
 
 def permute(positions: np.ndarray, length: int, key: int) -> np.ndarray:
-    """The rows at some positions of the order that `key` gives to `length` rows.
+    """Return the rows at some positions of the order that `key` gives to `length` rows.
 
     Args:
-        positions: int64, each from 0 to length - 1, any shape of one dimension.
+        positions: int64, one-dimensional, each from 0 to length - 1.
         length: number of rows, below 2**62.
-        key: 64 bits, as `key_of` makes them.
+        key: 64 bits, from `key_of`.
 
     Returns:
-        int64 rows of the same shape; over all positions each row comes once.
+        int64 rows of the same shape; over all positions, each row comes once.
     """
     if length <= SMALL:
-        chosen: np.ndarray = _sorted_order(length, key)[positions]
-        return chosen
+        return _sorted_order(length, key).take(positions)
     bits = (length - 1).bit_length()
     rows = _feistel(positions.astype(np.uint64), bits, key)
     beyond = np.flatnonzero(rows >= length)
@@ -92,12 +85,11 @@ def permute(positions: np.ndarray, length: int, key: int) -> np.ndarray:
 @lru_cache(maxsize=16)
 def _sorted_order(length: int, key: int) -> np.ndarray:
     salted = np.arange(length, dtype=np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
-    order: np.ndarray = np.argsort(mix(salted), kind="stable")
-    return order
+    return np.argsort(mix(salted), kind="stable")
 
 
 def _feistel(words: np.ndarray, bits: int, key: int) -> np.ndarray:
-    """One pass of the network over words of `bits` bits; a new array."""
+    """Run the network once over words of `bits` bits; returns a new array."""
     high_bits = bits // 2
     low_bits = bits - high_bits
     keys = mix(np.arange(1, ROUNDS + 1, dtype=np.uint64) * np.uint64(_GOLDEN) + np.uint64(key))
@@ -109,10 +101,10 @@ def _feistel(words: np.ndarray, bits: int, key: int) -> np.ndarray:
 
 
 _ODD = 0xD1342543DE82EF95  # of a full-period multiplicative generator (L'Ecuyer's tables)
-_STEP = 1 << 20  # numbers that each consumer may draw for a row
+_STEP = 1 << 20  # numbers that each consumer can draw for a row
 
 
-@lru_cache(maxsize=256)  # every batch of an epoch asks for the same
+@lru_cache(maxsize=256)  # the same for every batch of an epoch
 def _salt(value: int) -> tuple[np.ndarray, np.ndarray]:
     salt = np.array([value], np.uint64)
     return salt, mix(salt)
@@ -120,12 +112,12 @@ def _salt(value: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What a transform draws from.
+    """Random numbers for the rows of a batch.
 
     Attributes:
         rows: int64 (rows,), the rows of a batch.
         key: of seed and epoch.
-        stream: apart from other transforms' draws for the same rows.
+        stream: separates the draws of different transforms for the same rows.
     """
 
     rows: np.ndarray
@@ -138,39 +130,30 @@ class Draws:
         return cls(rows, key_of(seed ^ 0x5DEECE66D, epoch))
 
     def apart(self, number: int) -> "Draws":
-        """Other draws for the same rows, apart from those of every other number."""
+        """Other draws for the same rows, separate from those of every other number."""
         return replace(self, stream=self.stream + _STEP * (number + 1))
 
     def bits(self, number: int = 0) -> np.ndarray:
-        """uint64 (rows,): 64 random bits for each row; another `number`, others."""
-        salt, mixed = _salt((self.key + (self.stream + number) * _ODD) & (2**64 - 1))
-        words: np.ndarray = mix(mix(self.rows.astype(np.uint64) + mixed) ^ salt)
-        return words
+        """Draw 64 random bits for each row, uint64 (rows,); each `number` gives others."""
+        salt, mixed = _salt((self.key + (self.stream + number) * _ODD) & _MASK)
+        return mix(mix(self.rows.astype(np.uint64) + mixed) ^ salt)
 
     def uniform(self, number: int = 0) -> np.ndarray:
-        """float64 (rows,), at least 0 and below 1."""
-        found: np.ndarray = (self.bits(number) >> np.uint64(11)) * (1.0 / (1 << 53))
-        return found
+        """Draw a float64 for each row, at least 0 and below 1."""
+        numbers: np.ndarray = (self.bits(number) >> np.uint64(11)) * (1.0 / (1 << 53))
+        return numbers
 
     def integers(self, high: int, number: int = 0) -> np.ndarray:
-        """int64 (rows,), from 0 to `high` - 1."""
-        found: np.ndarray = (self.uniform(number) * high).astype(np.int64)
-        return found
+        """Draw an int64 for each row, from 0 to `high` - 1."""
+        return (self.uniform(number) * high).astype(np.int64)
 
     def generator(self) -> np.random.Generator:
-        """A NumPy generator for the batch as a whole: it depends on which rows are in it."""
+        """A NumPy generator for the whole batch: it depends on which rows are in it."""
         first = int(self.bits(0)[0]) if len(self.rows) else 0
         return np.random.default_rng([first, len(self.rows), self.stream])
 
 
 Uneven = Literal["pad", "drop", "exact"]
-
-_VARIABLES = (  # of torchrun and Accelerate, Open MPI, MPICH and Intel MPI, a Slurm step
-    ("RANK", "WORLD_SIZE"),
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-    ("PMI_RANK", "PMI_SIZE"),
-    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
-)
 
 
 @dataclass(frozen=True)
@@ -179,10 +162,10 @@ class Share:
 
     Attributes:
         length: positions in an epoch, of all ranks together.
-        rank, world: which of how many.
-        uneven: what is done where `world` does not divide the length. `pad`: the first
-            positions come again, so that all ranks have as many; `drop`: the last ones are left
-            out; `exact`: the first ranks have one more.
+        rank, world: the number of this rank, and of all ranks.
+        uneven: what to do if `world` does not divide the length. `pad` repeats the first
+            positions and `drop` leaves out the last ones, so that all ranks have the same number;
+            `exact` gives the first ranks one more.
     """
 
     length: int
@@ -192,14 +175,14 @@ class Share:
 
     @property
     def total(self) -> int:
-        """Positions that are handed out in an epoch."""
+        """Positions that all ranks together take in an epoch."""
         return self._end(0)
 
     def _end(self, start: int) -> int:
-        """Where the positions end that are handed out from one on.
+        """The end of the positions that ranks take from `start` on.
 
-        A walk that goes on from another number of ranks begins anywhere: what is left is shared,
-        not the whole epoch, or some ranks would have a batch more than others that wait for them.
+        A run that resumes with another number of ranks starts anywhere. The rest of the epoch is
+        shared, not all of it, or some ranks would have a batch more and wait for the others.
         """
         left = max(0, self.length - start)
         beyond = left % self.world
@@ -208,45 +191,19 @@ class Share:
         return start + left - beyond + (self.world if self.uneven == "pad" else 0)
 
     def count(self, start: int) -> int:
-        """How many of the positions from `start` on are this rank's."""
+        """The number of this rank's positions from `start` on."""
         return max(0, -(-(self._end(start) - start - self.rank) // self.world))
 
     def positions(self, start: int, count: int) -> np.ndarray:
         """This rank's next `count` positions from `start`, int64."""
         first = start + self.rank
-        found = np.arange(first, first + count * self.world, self.world, dtype=np.int64)
-        return found % self.length if self.uneven == "pad" and self.length else found
+        positions = np.arange(first, first + count * self.world, self.world, dtype=np.int64)
+        return positions % self.length if self.uneven == "pad" and self.length else positions
 
     @property
     def counts(self) -> list[int]:
-        """Rows of an epoch that each rank gets."""
-        ranks = range(self.world)
-        return [Share(self.length, rank, self.world, self.uneven).count(0) for rank in ranks]
-
-
-def this_rank(environment: Mapping[str, str] | None = None) -> tuple[int, int]:
-    """Rank and world of this process: of `torch.distributed` where it runs, or the environment.
-
-    Raises:
-        SettingsError: the environment says a rank that is none of its world.
-    """
-    torch = sys.modules.get("torch.distributed")
-    if environment is None and torch is not None:
-        running = torch.is_available() and torch.is_initialized()
-        if running:
-            return torch.get_rank(), torch.get_world_size()
-    found = os.environ if environment is None else environment
-    for rank, world in _VARIABLES:
-        if all(re.fullmatch("[0-9]{1,9}", found.get(name, "")) for name in (rank, world)):
-            return _of_world(rank, int(found[rank]), world, int(found[world]))
-    return 0, 1
-
-
-def _of_world(name: str, rank: int, of: str, world: int) -> tuple[int, int]:
-    if rank < max(1, world):
-        return rank, max(1, world)
-    expected = f"below {of}, which is {world}; or give `rank` and `world`"
-    raise SettingsError(name=name, value=rank, expected=expected)
+        """The number of rows that each rank gets in an epoch."""
+        return [replace(self, rank=rank).count(0) for rank in range(self.world)]
 
 
 BLOCK_ROWS = 1024
@@ -254,20 +211,26 @@ WINDOW = 64  # blocks
 
 
 class Order(Protocol):
-    """Rows of positions. `length` positions make an epoch."""
+    """The rows of an epoch of `length` positions."""
 
     @property
     def length(self) -> int: ...
     def rows(self, positions: np.ndarray, epoch: int) -> np.ndarray:
-        """The rows at some positions, int64, each from 0 to length - 1, of an epoch."""
+        """The rows at some positions of an epoch, int64, each from 0 to length - 1."""
 
     def describe(self) -> dict[str, int | str]:
-        """What tells this order from others, for a state and a fingerprint."""
+        """Values that distinguish this order from others, for a state and a fingerprint."""
+
+
+def groups(numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each distinct number in ascending order, with the indices where it occurs."""
+    for number in np.unique(numbers).tolist():
+        yield number, np.flatnonzero(numbers == number)
 
 
 @dataclass(frozen=True)
 class InOrder:
-    """One after the other."""
+    """Every row once, in the order of the dataset."""
 
     length: int
 
@@ -295,12 +258,12 @@ class Shuffled:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Every row once; rows that lie together come about together, for data larger than memory.
+    """Every row once, with neighboring rows close together, for data larger than memory.
 
-    Blocks of `block` rows come in a new order each epoch, and within every `window` blocks that
-    follow each other rows are shuffled. So at any time rows of at most `window` blocks are read,
-    each of which lies in one piece on disk; and two rows of one block are never further apart
-    than `block * window` positions. Where blocks begin shifts with the epoch.
+    Blocks of `block` rows come in a new order each epoch, and rows are shuffled within every
+    `window` consecutive blocks. So at any time rows of at most `window` blocks are read, each of
+    which is in one piece on disk, and two rows of one block are never further apart than
+    `block * window` positions. The block boundaries shift with the epoch.
     """
 
     length: int
@@ -311,19 +274,17 @@ class Blocks:
     def rows(self, positions: np.ndarray, epoch: int) -> np.ndarray:
         key = key_of(self.seed, epoch)
         span = self.block * self.window
-        windows = positions // span
-        found = np.empty_like(positions)
-        for number in np.unique(windows):
-            inside = np.flatnonzero(windows == number)
-            start = int(number) * span
+        rows = np.empty_like(positions)
+        for number, inside in groups(positions // span):
+            start = number * span
             length = min(span, self.length - start)
-            mixed = permute(positions[inside] - start, length, key_of(key, int(number) + 1))
-            found[inside] = self._of_blocks(mixed + start, key)
-        shift = key_of(key, 0) % max(1, self.length)
-        return (found + shift) % max(1, self.length)
+            mixed = permute(positions[inside] - start, length, key_of(key, number + 1))
+            rows[inside] = self._moved(mixed + start, key)
+        length = max(1, self.length)
+        return (rows + key_of(key, 0) % length) % length
 
-    def _of_blocks(self, places: np.ndarray, key: int) -> np.ndarray:
-        """Whole blocks in their order; what is left over, fewer rows than a block, comes last."""
+    def _moved(self, places: np.ndarray, key: int) -> np.ndarray:
+        """Put whole blocks into their order; an incomplete block at the end stays there."""
         whole = self.length // self.block
         block, row = np.divmod(places, self.block)
         full = block < whole
@@ -338,7 +299,7 @@ class Blocks:
 
 @dataclass(frozen=True, eq=False)
 class Weighted:
-    """Rows drawn with replacement, each as often, on average, as its weight says.
+    """Rows drawn with replacement, in proportion to their weights.
 
     Attributes:
         weights: float64 (rows,), none below 0.
@@ -352,34 +313,31 @@ class Weighted:
 
     @cached_property
     def _ends(self) -> np.ndarray:
-        ends: np.ndarray = np.cumsum(self.weights, dtype=np.float64)
+        ends = np.cumsum(self.weights, dtype=np.float64)
         shares: np.ndarray = ends / ends[-1]
         return shares
 
     def rows(self, positions: np.ndarray, epoch: int) -> np.ndarray:
         drawn = Draws.of(positions, self.seed, epoch).uniform()
-        found: np.ndarray = np.searchsorted(self._ends, drawn, side="right").astype(np.int64)
-        rows: np.ndarray = np.minimum(found, len(self.weights) - 1)
-        return rows
+        rows = np.searchsorted(self._ends, drawn, side="right")
+        return np.minimum(rows, len(self.weights) - 1).astype(np.int64)
 
     def describe(self) -> dict[str, int | str]:
-        import hashlib
-
         digest = hashlib.sha256(np.ascontiguousarray(self.weights, np.float64).tobytes())
         return {"shuffle": 3, "weights": digest.hexdigest()[:16]}
 
 
-PATTERN = 1024  # positions over which shares are kept exactly
+PATTERN = 1024  # positions over which shares are exact
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """Rows of several datasets, one behind the other, in fixed shares.
+    """Rows of several datasets, numbered consecutively, in fixed shares.
 
-    In every 1,024 positions each dataset has its share, rounded, at places that are shuffled; one
-    whose share is above 0 has at least one place, or none of its rows would ever come.
-    The rows of one dataset come in its own shuffled order, once each before any comes again, give
-    or take those 1,024 positions.
+    In every 1,024 positions each dataset has its share, rounded, at shuffled places. A dataset
+    with a share above 0 has at least one place, or none of its rows would ever come. The rows of
+    one dataset come in its own shuffled order, once each before any repeats, give or take those
+    1,024 positions.
 
     Attributes:
         lengths: rows of each dataset.
@@ -400,40 +358,34 @@ class Mixed:
         counts = np.floor(shares).astype(np.int64)
         most = np.argsort(counts - shares, kind="stable")[: PATTERN - int(counts.sum())]
         counts[most] += 1
-        for _ in range(int(((counts == 0) & (shares > 0)).sum())):
-            counts[np.flatnonzero((counts == 0) & (shares > 0))[0]] = 1
+        for number in np.flatnonzero((counts == 0) & (shares > 0)):
+            counts[number] = 1
             counts[np.argmax(counts)] -= 1
         return counts
 
     def rows(self, positions: np.ndarray, epoch: int) -> np.ndarray:
-        overall = positions + epoch * self.length  # passes go on over epochs
-        pattern, place = np.divmod(overall, PATTERN)
-        found = np.empty_like(positions)
-        for number in np.unique(pattern):
-            inside = np.flatnonzero(pattern == number)
-            slots = permute(place[inside], PATTERN, key_of(self.seed, int(number)))
-            found[inside] = self._rows(slots, int(number))
-        return found
+        # passes over a dataset continue in the next epoch
+        patterns, places = np.divmod(positions + epoch * self.length, PATTERN)
+        rows = np.empty_like(positions)
+        for pattern, inside in groups(patterns):
+            slots = permute(places[inside], PATTERN, key_of(self.seed, pattern))
+            rows[inside] = self._rows(slots, pattern)
+        return rows
 
     def _rows(self, slots: np.ndarray, pattern: int) -> np.ndarray:
-        """Slots 0 … count - 1 are the first dataset's, and so on."""
+        """The rows of the slots of a pattern; the first slots are the first dataset's."""
         ends = np.cumsum(self._counts)
-        starts = ends - self._counts
-        which = np.searchsorted(ends, slots, side="right")
         offsets = np.cumsum([0, *self.lengths])
         rows = np.empty_like(slots)
-        for i in np.unique(which):
-            mine = np.flatnonzero(which == i)
-            turn = pattern * int(self._counts[i]) + slots[mine] - starts[i]
-            passes, at = np.divmod(turn, self.lengths[i])
-            for number in np.unique(passes):
-                now = np.flatnonzero(passes == number)
-                key = key_of(self.seed + 1 + int(i), int(number))
-                rows[mine[now]] = permute(at[now], self.lengths[i], key) + offsets[i]
+        for i, inside in groups(np.searchsorted(ends, slots, side="right")):
+            count, length = int(self._counts[i]), self.lengths[i]
+            turns = pattern * count + slots[inside] - (ends[i] - count)
+            passes, places = np.divmod(turns, length)
+            for number, now in groups(passes):
+                order = permute(places[now], length, key_of(self.seed + 1 + i, number))
+                rows[inside[now]] = order + offsets[i]
         return rows
 
     def describe(self) -> dict[str, int | str]:
-        shares = ",".join(
-            f"{length}:{count}" for length, count in zip(self.lengths, self._counts, strict=True)
-        )
-        return {"shuffle": 4, "mix": shares}
+        pairs = zip(self.lengths, self._counts, strict=True)
+        return {"shuffle": 4, "mix": ",".join(f"{length}:{count}" for length, count in pairs)}

@@ -1,6 +1,6 @@
-"""Make batches before they are asked for, in threads, within a limit of bytes.
+"""Make batches in advance, in threads, within a limit of bytes.
 
-Threads, not processes: gathering and scaling release the GIL, and nothing has to be sent.
+Threads, not processes: gathering and scaling release the GIL, and nothing has to be pickled.
 """
 
 from collections import deque
@@ -21,14 +21,14 @@ def prefetch(
     limit: int,
     size: Callable[[T], int],
 ) -> Iterator[T]:
-    """Yield `make(request)` of every request, in order, some of it made in advance.
+    """Yield `make(request)` for every request, in order, partly made in advance.
 
     Args:
-        make: makes one batch; its errors are raised where the batch would come.
+        make: makes one batch; its errors are raised in place of the batch.
         requests: arguments of `make`.
-        threads: that make batches; 0 makes each when it is asked for.
-        limit: bytes that may wait; one batch always may.
-        size: bytes of a batch.
+        threads: number of threads; 0 makes each batch on demand.
+        limit: bytes of waiting batches; one batch can always wait.
+        size: returns the bytes of a batch.
     """
     if not threads:
         yield from map(make, requests)
@@ -47,12 +47,12 @@ def prefetch(
             del batch
         while waiting:
             yield waiting.popleft().result()
-    finally:  # also if the caller leaves the iteration
+    finally:  # also if the caller stops iterating
         workers.shutdown(wait=True, cancel_futures=True)
 
 
 def batch_bytes(batch: Any) -> int:
-    """About how many bytes a batch holds."""
+    """Estimate the bytes of a batch."""
     if isinstance(batch, dict):
         return sum(map(batch_bytes, batch.values()))
     if isinstance(batch, tuple | list):

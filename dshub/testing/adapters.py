@@ -15,8 +15,8 @@ from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
 from dshub.loading.loader import Loader
-from dshub.loading.options import Layout
 from dshub.loading.transforms.colors import ToFloat
+from dshub.loading.transforms.fused import Layout
 from dshub.loading.transforms.transform import Batch
 from dshub.testing.resuming import check_changing, check_resuming
 

@@ -18,9 +18,7 @@ ALLOWED = {
     "datasets/selection.py": {"IndexError", "TypeError"},  # of a sequence of rows
     "loading/options.py": {"TypeError"},  # of an unknown keyword
     # a type that a type checker cannot know; unreachable
-    "datasets/arrow.py": {"TypeError"},
     "formats/folder/": {"AssertionError"},
-    "loading/transforms/mixing.py": {"TypeError"},
     # checks of documents and of options of readers: whoever reads them names the file
     "_validate.py": {"ValueError"},
     "checksums.py": {"ValueError"},

@@ -1,4 +1,4 @@
-"""A table with every kind of column, in several shards, and its rows as plain values."""
+"""A table with every kind of column, in one or several shards, and its rows as plain values."""
 
 import io
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ FEATURES: dict[str, Feature] = {
 
 @dataclass
 class Prepared:
-    """Folders of tables by split, and what is in them."""
+    """Folders of tables by split, and their rows."""
 
     folders: dict[str, Path]
     rows: dict[str, list[dict[str, Any]]]
@@ -45,7 +45,7 @@ class Prepared:
         return Dataset.from_tables([self.folders[split] for split in splits or ("train",)])
 
 
-def made(split: str, count: int) -> list[dict[str, Any]]:
+def make_rows(split: str, count: int) -> list[dict[str, Any]]:
     first = 100 if split == "test" else 0
     return [
         {
@@ -80,12 +80,12 @@ def manifest() -> Manifest:
     )
 
 
-def write(folder: Path, split: str, rows: list[dict[str, Any]], *, shard_bytes: int) -> None:
+def write_table(folder: Path, split: str, rows: list[dict[str, Any]], *, shard_bytes: int) -> None:
     writer = TableWriter(folder, manifest(), split, shard_bytes=shard_bytes)
     for start in range(0, len(rows), 7):
         some = rows[start : start + 7]
         nested = pa.list_(pa.list_(pa.list_(pa.uint8(), 1), 3), 2)
-        found = pa.RecordBatch.from_pydict(
+        batch = pa.RecordBatch.from_pydict(
             {
                 "image": pa.array([row["image"] for row in some], nested),
                 "label": [row["label"] for row in some],
@@ -96,7 +96,7 @@ def write(folder: Path, split: str, rows: list[dict[str, Any]], *, shard_bytes: 
                 "words": pa.array([row["words"] for row in some], pa.list_(pa.string())),
             }
         )
-        writer.write(conform(found, FEATURES, where=split, first_row=start))
+        writer.write(conform(batch, FEATURES, where=split, first_row=start))
     writer.close({"split": split})
 
 
@@ -105,8 +105,8 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folders, rows = {}, {}
     for split, count in COUNTS.items():
         folders[split] = tmp_path_factory.mktemp(split)
-        rows[split] = made(split, count)
-        write(folders[split], split, rows[split], shard_bytes=request.param)
+        rows[split] = make_rows(split, count)
+        write_table(folders[split], split, rows[split], shard_bytes=request.param)
     shards = len(list(folders["train"].glob("*.arrow")))
     assert (shards == 1) == (request.param == 1 << 30)
     return Prepared(folders, rows)

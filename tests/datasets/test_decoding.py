@@ -1,4 +1,4 @@
-"""Pictures and recordings that are kept as files, against Pillow, soundfile and arithmetic."""
+"""Encoded images and audio, compared with Pillow, soundfile and arithmetic."""
 
 import io
 import pickle
@@ -22,8 +22,8 @@ from dshub.datasets.decoding import LazyColumn
 from dshub.errors import ArgumentError, DshubError, ReadError, SchemaError
 
 ANY = ImageFeature(encoding="any")
-COLOURS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
-GREYS = COLOURS[..., 0]
+COLORS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+GREYS = COLORS[..., 0]
 
 
 def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
@@ -36,17 +36,17 @@ def dataset(*files: bytes, feature: Any = ANY) -> Dataset:
     return Dataset.from_arrays({"x": list(files)}, features={"x": feature})
 
 
-def only(data: bytes, feature: Any = ANY) -> np.ndarray:
-    """What one file decodes to."""
-    found: np.ndarray = dataset(data, feature=feature)[0]["x"]
-    return found
+def decode_one(data: bytes, feature: Any = ANY) -> np.ndarray:
+    """Decode one file."""
+    decoded: np.ndarray = dataset(data, feature=feature)[0]["x"]
+    return decoded
 
 
-# Pictures
+# Images
 
 
 def palette() -> Image.Image:
-    return Image.fromarray(COLOURS).quantize(30)
+    return Image.fromarray(COLORS).quantize(30)
 
 
 def transparent_palette() -> Image.Image:
@@ -56,11 +56,11 @@ def transparent_palette() -> Image.Image:
 
 
 SIXTEEN = (GREYS.astype(np.uint16) << 8) + 77
-CLEAR = np.dstack([COLOURS, GREYS])
-PICTURES: dict[str, tuple[bytes, np.ndarray]] = {
-    "rgb": (saved(Image.fromarray(COLOURS)), COLOURS),
+CLEAR = np.dstack([COLORS, GREYS])
+IMAGES: dict[str, tuple[bytes, np.ndarray]] = {
+    "rgb": (saved(Image.fromarray(COLORS)), COLORS),
     "grey": (saved(Image.fromarray(GREYS)), np.dstack([GREYS] * 3)),
-    "alpha": (saved(Image.fromarray(CLEAR)), COLOURS),
+    "alpha": (saved(Image.fromarray(CLEAR)), COLORS),
     "grey with alpha": (
         saved(Image.fromarray(np.dstack([GREYS, GREYS]))),
         np.dstack([GREYS] * 3),
@@ -76,49 +76,49 @@ PICTURES: dict[str, tuple[bytes, np.ndarray]] = {
         saved(Image.fromarray(GREYS > 99)),
         np.dstack([np.where(GREYS > 99, 255, 0)] * 3).astype(np.uint8),
     ),
-    "webp": (saved(Image.fromarray(COLOURS), "WEBP", lossless=True), COLOURS),
-    "bmp": (saved(Image.fromarray(COLOURS), "BMP"), COLOURS),
-    "two pictures": (
-        saved(Image.fromarray(COLOURS), "TIFF", save_all=True, append_images=[palette()]),
-        COLOURS,
+    "webp": (saved(Image.fromarray(COLORS), "WEBP", lossless=True), COLORS),
+    "bmp": (saved(Image.fromarray(COLORS), "BMP"), COLORS),
+    "two images": (
+        saved(Image.fromarray(COLORS), "TIFF", save_all=True, append_images=[palette()]),
+        COLORS,
     ),
 }
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_picture_is_rgb(name: str) -> None:
-    """uint8 (height, width, 3), whatever its file holds; an array that may be written to."""
-    data, pixels = PICTURES[name]
-    found = only(data)
-    assert found.dtype == np.uint8
-    assert found.shape == (6, 5, 3)
-    assert np.array_equal(found, pixels)
-    found[:] = 0
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_image_decodes_to_rgb(name: str) -> None:
+    """To writable uint8 (height, width, 3), from any mode."""
+    data, pixels = IMAGES[name]
+    decoded = decode_one(data)
+    assert decoded.dtype == np.uint8
+    assert decoded.shape == (6, 5, 3)
+    assert np.array_equal(decoded, pixels)
+    decoded[:] = 0
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_photographs_are_as_pillow_decodes_them(mode: str) -> None:
-    """JPEG in colours, in grey and of the four inks of print."""
-    data = saved(Image.fromarray(COLOURS).convert(mode), "JPEG", quality=95)
+def test_jpeg_decodes_like_pillow(mode: str) -> None:
+    """In color, in gray and in CMYK."""
+    data = saved(Image.fromarray(COLORS).convert(mode), "JPEG", quality=95)
     with Image.open(io.BytesIO(data)) as image:
         assert image.mode == mode
-        assert np.array_equal(only(data), np.array(image.convert("RGB")))
+        assert np.array_equal(decode_one(data), np.array(image.convert("RGB")))
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_one_channel_where_the_shape_says_so(name: str) -> None:
-    """uint8 (height, width, 1), the luma of the colours."""
-    data, pixels = PICTURES[name]
-    found = only(data, ImageFeature(encoding="any", shape=(6, 5, 1)))
-    assert found.shape == (6, 5, 1)
+@pytest.mark.parametrize("name", IMAGES)
+def test_shape_with_one_channel_decodes_to_gray(name: str) -> None:
+    """uint8 (height, width, 1), the luma of the colors."""
+    data, pixels = IMAGES[name]
+    decoded = decode_one(data, ImageFeature(encoding="any", shape=(6, 5, 1)))
+    assert decoded.shape == (6, 5, 1)
     luma = pixels @ np.array([0.299, 0.587, 0.114])
-    assert np.abs(found[..., 0] - luma).max() <= 1
+    assert np.abs(decoded[..., 0] - luma).max() <= 1
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("held", range(1, 9))
-def test_pictures_stand_upright(form: str, held: int) -> None:
-    """However the camera was held, which EXIF tells by a number from 1 to 8."""
+def test_exif_orientation_is_applied(form: str, held: int) -> None:
+    """For all eight orientations, in every format with EXIF."""
     upright = np.zeros((16, 32, 3), np.uint8)
     upright[:8, :8] = 250  # a light corner, up and to the left
     seen = {  # where the corner lies in the file: turned, mirrored
@@ -133,15 +133,15 @@ def test_pictures_stand_upright(form: str, held: int) -> None:
     }[held]
     exif = Image.Exif()
     exif[0x0112] = held
-    found = only(saved(Image.fromarray(seen.copy()), form, exif=exif))
-    assert found.shape == upright.shape
-    assert np.array_equal(found > 128, upright > 128)
+    decoded = decode_one(saved(Image.fromarray(seen.copy()), form, exif=exif))
+    assert decoded.shape == upright.shape
+    assert np.array_equal(decoded > 128, upright > 128)
 
 
-def test_damaged_notes_beside_a_picture_do_not_matter() -> None:
-    """The pixels are there, whatever stands in its EXIF."""
-    data = saved(Image.fromarray(COLOURS), "JPEG", exif=b"Exif\0\0nonsense" * 3)
-    assert only(data).shape == (6, 5, 3)
+def test_damaged_exif_is_ignored() -> None:
+    """The pixels are decoded as if there were no EXIF."""
+    data = saved(Image.fromarray(COLORS), "JPEG", exif=b"Exif\0\0nonsense" * 3)
+    assert decode_one(data).shape == (6, 5, 3)
 
 
 @pytest.mark.parametrize(
@@ -150,15 +150,15 @@ def test_damaged_notes_beside_a_picture_do_not_matter() -> None:
         b"",
         b"\xff\xd8\xff" + b"x" * 100,
         b"<!DOCTYPE html>",
-        saved(Image.fromarray(COLOURS))[:-30],
+        saved(Image.fromarray(COLORS))[:-30],
         saved(Image.fromarray(np.zeros((64, 64, 3), np.uint8)), "JPEG")[:400],
         saved(Image.fromarray(np.float32(GREYS)), "TIFF"),
     ],
     ids=["nothing", "noise", "page", "short png", "short jpeg", "floats"],
 )
-def test_a_picture_that_cannot_be_decoded(data: bytes) -> None:
-    """The error names row and column, and the hint says how to look at the file."""
-    rows = dataset(PICTURES["rgb"][0], data, PICTURES["rgb"][0])
+def test_undecodable_image_is_a_read_error(data: bytes) -> None:
+    """The error names row and column, and the hint says how to get the file."""
+    rows = dataset(IMAGES["rgb"][0], data, IMAGES["rgb"][0])
     with pytest.raises(ReadError, match="row 1, column x: it ") as caught:
         rows[:]
     assert "ds.decode(False)" in caught.value.hint
@@ -168,8 +168,8 @@ def test_a_picture_that_cannot_be_decoded(data: bytes) -> None:
     assert len(rows[[0, 2]]["x"]) == 2
 
 
-def test_the_error_names_dataset_and_split(prepared: Any, tmp_path: Path) -> None:
-    """Of prepared tables, in each of which rows are counted on their own."""
+def test_error_names_dataset_and_split(prepared: Any, tmp_path: Path) -> None:
+    """Rows are numbered within each table."""
     moved = shutil.copytree(prepared.folders["test"], tmp_path / "moved")
     photo = prepared.dataset("test").decode(False)["photo"][2]
     for path in moved.glob("*.arrow"):
@@ -180,62 +180,62 @@ def test_the_error_names_dataset_and_split(prepared: Any, tmp_path: Path) -> Non
     assert both[43]["photo"].tolist() == prepared.rows["test"][3]["photo"]
 
 
-@given(st.sampled_from(list(PICTURES)), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
-def test_a_changed_byte_of_a_picture(name: str, place: float, flip: int) -> None:
-    """It gives pixels, or an error of ours: no other kind of exception comes out."""
-    data = bytearray(PICTURES[name][0])
+@given(st.sampled_from(list(IMAGES)), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+def test_changed_byte_gives_pixels_or_a_dshub_error(name: str, place: float, flip: int) -> None:
+    """No other kind of exception is raised."""
+    data = bytearray(IMAGES[name][0])
     data[int(place * len(data))] ^= flip
-    found: object = None
+    decoded: object = None
     try:
-        found = only(bytes(data)).dtype
+        decoded = decode_one(bytes(data)).dtype
     except DshubError as error:
         assert "row 0, column x" in str(error)  # noqa: PT017  # either is right
-    assert found in {None, np.dtype(np.uint8)}
+    assert decoded in {None, np.dtype(np.uint8)}
 
 
 # Several at once
 
 
-def test_several_pictures_without_a_shape_are_a_list() -> None:
-    """An array for each, also in batches; channels first where that is asked for."""
-    images = [Image.fromarray(COLOURS), Image.fromarray(COLOURS[:3]), Image.fromarray(COLOURS)]
+def test_images_without_a_shape_are_a_list() -> None:
+    """Also in batches, with channels first if requested."""
+    images = [Image.fromarray(COLORS), Image.fromarray(COLORS[:3]), Image.fromarray(COLORS)]
     rows = dataset(*map(saved, images))
     for several in (rows[:], rows[[0, 1, 2]], rows[np.array([True] * 3)]):
         assert type(several["x"]) is list
-        assert [picture.shape for picture in several["x"]] == [(6, 5, 3), (3, 5, 3), (6, 5, 3)]
+        assert [image.shape for image in several["x"]] == [(6, 5, 3), (3, 5, 3), (6, 5, 3)]
     (batch,) = rows.batches(3, layout="chw")
-    assert [picture.shape for picture in batch["x"]] == [(3, 6, 5), (3, 3, 5), (3, 6, 5)]
-    assert np.array_equal(batch["x"][0], COLOURS.transpose(2, 0, 1))
+    assert [image.shape for image in batch["x"]] == [(3, 6, 5), (3, 3, 5), (3, 6, 5)]
+    assert np.array_equal(batch["x"][0], COLORS.transpose(2, 0, 1))
     assert rows[:0]["x"] == []
 
 
-def test_several_pictures_with_a_shape_are_one_array() -> None:
-    """Stacked; none of them is an array of none."""
-    rows = dataset(*[PICTURES["rgb"][0]] * 3, feature=ImageFeature(encoding="png", shape=(6, 5, 3)))
-    assert np.array_equal(rows[:]["x"], np.stack([COLOURS] * 3))
+def test_images_with_a_shape_are_one_array() -> None:
+    """An empty slice is an empty array."""
+    rows = dataset(*[IMAGES["rgb"][0]] * 3, feature=ImageFeature(encoding="png", shape=(6, 5, 3)))
+    assert np.array_equal(rows[:]["x"], np.stack([COLORS] * 3))
     (batch,) = rows.batches(3, layout="chw")
-    assert np.array_equal(batch["x"], np.stack([COLOURS.transpose(2, 0, 1)] * 3))
+    assert np.array_equal(batch["x"], np.stack([COLORS.transpose(2, 0, 1)] * 3))
     assert (rows[:0]["x"].dtype, rows[:0]["x"].shape) == (np.uint8, (0, 6, 5, 3))
 
 
-def test_a_picture_of_another_shape_than_the_feature_says() -> None:
+def test_image_of_another_shape_is_rejected() -> None:
     """The error names the row and both shapes."""
     feature = ImageFeature(encoding="any", shape=(6, 5, 3))
-    rows = dataset(PICTURES["rgb"][0], saved(Image.fromarray(COLOURS[:4])), feature=feature)
+    rows = dataset(IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:4])), feature=feature)
     with pytest.raises(SchemaError, match="row 1, column x: got 4x5x3, expected 6x5x3"):
         rows[:]
 
 
-def test_a_whole_column_is_decoded_row_by_row() -> None:
-    """What is not asked for is not decoded: a damaged file among the others does not matter."""
-    rows = dataset(PICTURES["rgb"][0], b"damaged", PICTURES["webp"][0])
+def test_lazy_column_decodes_row_by_row() -> None:
+    """A damaged file matters only when it is accessed."""
+    rows = dataset(IMAGES["rgb"][0], b"damaged", IMAGES["webp"][0])
     for column in (rows["x"], rows.numpy()["x"]):
         assert isinstance(column, LazyColumn)
         assert isinstance(column, Sequence)
         assert len(column) == 3
-        assert np.array_equal(column[0], COLOURS)
-        assert np.array_equal(column[-1], COLOURS)
-        assert [picture.shape for picture in column[::2]] == [(6, 5, 3)] * 2
+        assert np.array_equal(column[0], COLORS)
+        assert np.array_equal(column[-1], COLORS)
+        assert [image.shape for image in column[::2]] == [(6, 5, 3)] * 2
         with pytest.raises(ReadError, match="row 1"):
             list(column)
         with pytest.raises(IndexError):
@@ -243,41 +243,41 @@ def test_a_whole_column_is_decoded_row_by_row() -> None:
     assert "3 rows" in repr(rows["x"])
 
 
-def test_a_whole_column_crosses_to_another_process() -> None:
-    """As a `DataLoader` of it has to send it to its workers; what is made of rows goes along."""
-    column = dataset(PICTURES["rgb"][0], PICTURES["webp"][0])["x"]
+def test_lazy_column_pickles_with_its_functions() -> None:
+    """As a `DataLoader` sends it to its workers."""
+    column = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])["x"]
     assert isinstance(column, LazyColumn)
     again = pickle.loads(pickle.dumps(column.mapped(np.fliplr)))
     assert np.array_equal(again[1], column[1][:, ::-1])
     assert np.array_equal(again[::-1][0], column[1][:, ::-1])
 
 
-def test_a_whole_column_as_one_array() -> None:
-    """NumPy makes one of it, where all rows have one shape."""
-    rows = dataset(PICTURES["rgb"][0], PICTURES["webp"][0])
-    assert np.array_equal(np.asarray(rows["x"]), np.stack([COLOURS] * 2))
+def test_lazy_column_becomes_one_array() -> None:
+    """If all rows have one shape; else NumPy gets an error."""
+    rows = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])
+    assert np.array_equal(np.asarray(rows["x"]), np.stack([COLORS] * 2))
     assert np.array(rows["x"], np.float32).dtype == np.float32
-    mixed = dataset(PICTURES["rgb"][0], saved(Image.fromarray(COLOURS[:3])))
+    mixed = dataset(IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:3])))
     with pytest.raises(ValueError, match="column x have several shapes, 3x5x3 and 6x5x3"):
         np.asarray(mixed["x"])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts pages")
-def test_walking_over_pictures_takes_little_memory() -> None:
-    """Pictures of 600 MB together, of which few are there at a time."""
+def test_iterating_images_takes_little_memory() -> None:
+    """Of 600 MB of images, few are in memory at a time."""
     import resource
 
     data = saved(Image.fromarray(np.zeros((1000, 1000, 3), np.uint8)), "JPEG")
     rows = dataset(*[data] * 200)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert sum(row["x"].shape[0] for row in rows) == 200_000
-    assert sum(picture.shape[0] for picture in rows["x"]) == 200_000
+    assert sum(image.shape[0] for image in rows["x"]) == 200_000
     assert len(rows.filter(lambda batch: np.array([True] * len(batch["x"])))) == 200
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10 < 250
 
 
-def test_files_as_they_are(prepared: Any) -> None:
-    """`decode(False)` gives bytes in rows, slices, columns and batches; `decode()` goes back."""
+def test_decode_false_returns_files(prepared: Any) -> None:
+    """In rows, slices, columns and batches; `decode()` reverts it."""
     view = prepared.dataset().decode(False)
     files = view["photo"]
     assert all(data.startswith(b"\x89PNG") for data in files)
@@ -292,11 +292,11 @@ def test_files_as_they_are(prepared: Any) -> None:
     assert view.fingerprint != prepared.dataset().fingerprint == view.decode().fingerprint
 
 
-def test_load_data_of_pictures_of_several_shapes() -> None:
-    """Whoever asks for one array is told what to do instead."""
+def test_load_data_rejects_images_of_several_shapes() -> None:
+    """The hint suggests batches."""
     # the arrays of Keras's convention are whole columns
     images: dict[str, Any] = {
-        "x": [PICTURES["rgb"][0], saved(Image.fromarray(COLOURS[:3]))],
+        "x": [IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:3]))],
         "y": np.arange(2),
     }
     own = Dataset.from_arrays(images, features={"x": ANY}, supervised=("x", "y"))
@@ -310,7 +310,7 @@ def test_load_data_of_pictures_of_several_shapes() -> None:
     assert "`batches`" in caught.value.hint
 
 
-# Recordings
+# Audio
 
 RATE = 8000
 SAMPLES = np.random.default_rng(1).integers(-(2**15), 2**15, (50, 2), np.int16)
@@ -332,8 +332,8 @@ def audio(channels: int = 1, **options: Any) -> AudioFeature:
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
-def test_wav_of_every_width(width: int, channels: int) -> None:
-    """int16 (samples,), or (samples, channels): the upper bits of what the file holds."""
+def test_wav_of_every_width_decodes_to_int16(width: int, channels: int) -> None:
+    """int16 (samples,), or (samples, channels): the upper bits of each sample."""
     samples = SAMPLES[:, :channels]
     values = {
         1: ((samples >> 8) + 128).astype(np.uint8).tobytes(),
@@ -341,49 +341,49 @@ def test_wav_of_every_width(width: int, channels: int) -> None:
         3: b"".join(struct.pack("<i", (int(v) << 8) + 99)[:3] for v in samples.reshape(-1)),
         4: ((samples.astype(np.int32) << 16) + 12345).astype("<i4").tobytes(),
     }[width]
-    found = only(wav(values, width, channels), audio(channels))
-    wanted = samples >> 8 << 8 if width == 1 else samples
-    assert found.dtype == np.int16
-    assert np.array_equal(found, wanted[:, 0] if channels == 1 else wanted)
-    found[:] = 0
+    decoded = decode_one(wav(values, width, channels), audio(channels))
+    expected = samples >> 8 << 8 if width == 1 else samples
+    assert decoded.dtype == np.int16
+    assert np.array_equal(decoded, expected[:, 0] if channels == 1 else expected)
+    decoded[:] = 0
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
-def test_flac(channels: int, subtype: str) -> None:
-    """The same samples as soundfile reads."""
+def test_flac_decodes_like_soundfile(channels: int, subtype: str) -> None:
+    """Also from 24 bits."""
     soundfile = pytest.importorskip("soundfile")
     sink, samples = io.BytesIO(), SAMPLES[:, :channels]
     soundfile.write(sink, samples, RATE, format="FLAC", subtype=subtype)
-    found = only(sink.getvalue(), audio(channels, encoding="flac"))
-    assert np.array_equal(found, samples[:, 0] if channels == 1 else samples)
+    decoded = decode_one(sink.getvalue(), audio(channels, encoding="flac"))
+    assert np.array_equal(decoded, samples[:, 0] if channels == 1 else samples)
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE", "ULAW"])
-def test_wav_that_is_no_pcm(subtype: str) -> None:
-    """What the standard library does not read, soundfile does; floats fill the whole range."""
+def test_wav_with_other_encodings_is_read_by_soundfile(subtype: str) -> None:
+    """Floats fill the whole range."""
     soundfile = pytest.importorskip("soundfile")
     sink = io.BytesIO()
     soundfile.write(sink, SAMPLES[:, 0] / 2**15, RATE, format="WAV", subtype=subtype)
-    found = only(sink.getvalue(), audio())
-    assert found.dtype == np.int16
-    assert np.abs(found.astype(int) - SAMPLES[:, 0]).max() <= (0 if subtype != "ULAW" else 1100)
+    decoded = decode_one(sink.getvalue(), audio())
+    assert decoded.dtype == np.int16
+    assert np.abs(decoded.astype(int) - SAMPLES[:, 0]).max() <= (0 if subtype != "ULAW" else 1100)
 
 
-def test_wav_that_is_no_pcm_without_soundfile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what reads it."""
+def test_wav_with_other_encodings_needs_soundfile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra to install."""
     data = bytearray(wav(bytes(20), 2, 1))
     data[20] = 3  # the kind: floats
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ReadError, match=r"row 0, column x: .*pip install 'dshub\[audio\]'"):
-        only(bytes(data), audio())
+        decode_one(bytes(data), audio())
 
 
-def test_flac_without_soundfile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an ImportError that names the extra."""
+def test_flac_needs_soundfile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is an ImportError that names the extra."""
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ImportError, match="soundfile") as caught:
-        only(b"fLaC" + bytes(50), audio(encoding="flac"))
+        decode_one(b"fLaC" + bytes(50), audio(encoding="flac"))
     assert isinstance(caught.value, DshubError)
     assert "dshub[audio]" in caught.value.hint
 
@@ -396,7 +396,7 @@ WHOLE = wav(SAMPLES.astype("<i2").tobytes(), 2, 2)
     [b"", WHOLE[:20], WHOLE[:44], WHOLE[:-8], b"fLaC" + bytes(60), b"<!DOCTYPE html>"],
     ids=["nothing", "header", "no samples", "short", "no flac", "page"],
 )
-def test_a_recording_that_cannot_be_decoded(data: bytes) -> None:
+def test_undecodable_audio_is_a_read_error(data: bytes) -> None:
     """The error names row and column."""
     pytest.importorskip("soundfile")
     with pytest.raises(ReadError, match=r"row 1, column x: it cannot be decoded: .+"):
@@ -410,16 +410,14 @@ def test_a_recording_that_cannot_be_decoded(data: bytes) -> None:
         (AudioFeature(rate=8000, channels=1), r"2 channel.*, expected 1 channel"),
     ],
 )
-def test_a_recording_of_another_rate_than_the_feature_says(
-    feature: AudioFeature, words: str
-) -> None:
-    """Samples of another rate or number of channels would be silently wrong."""
+def test_audio_of_another_rate_is_rejected(feature: AudioFeature, words: str) -> None:
+    """Its samples would be silently wrong."""
     with pytest.raises(SchemaError, match=f"row 0, column x: got .*{words}"):
-        only(WHOLE, feature)
+        decode_one(WHOLE, feature)
 
 
-def test_recordings_are_lists_in_batches_and_lazy_in_columns() -> None:
-    """As pictures of several sizes are."""
+def test_audio_is_a_list_in_batches_and_lazy_in_columns() -> None:
+    """Like images of several sizes."""
     short = wav(SAMPLES[:7].astype("<i2").tobytes(), 2, 2)
     rows = Dataset.from_arrays(
         {"x": [WHOLE, short], "label": np.array([0, 1])},
@@ -431,13 +429,13 @@ def test_recordings_are_lists_in_batches_and_lazy_in_columns() -> None:
     assert rows.pictures == []
 
 
-def test_recording_that_promises_hours_is_refused() -> None:
-    """A few bytes of FLAC may hold hours of silence; that is seen before any is decoded."""
+def test_audio_that_promises_hours_is_rejected() -> None:
+    """A few bytes of FLAC can hold hours of silence; the header is checked before decoding."""
     soundfile = pytest.importorskip("soundfile")
     sink = io.BytesIO()
     soundfile.write(sink, np.zeros(65_536, np.int16), 16_000, format="FLAC", subtype="PCM_16")
     data = bytearray(sink.getvalue())
     data[21:26] = (0xF << 36 | 1 << 31).to_bytes(5, "big")  # STREAMINFO: 16 bits, and samples
     feature = AudioFeature(rate=16_000, encoding="flac")
-    with pytest.raises(ReadError, match=r"promises 2,147,483,648 samples.* may hold 33,554,432"):
-        only(bytes(data), feature)
+    with pytest.raises(ReadError, match=r"promises 2,147,483,648 samples.* can hold 33,554,432"):
+        decode_one(bytes(data), feature)

@@ -1,4 +1,4 @@
-"""Folders of pictures and recordings, against the files in them."""
+"""Folders of images and audio files, compared with the files in them."""
 
 import io
 import pickle
@@ -16,19 +16,19 @@ from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
 from dshub.errors import ArgumentError, ReadError, SchemaError, SplitError, UnknownNameError
 
 
-def picture(path: Path, value: int = 0) -> None:
+def save_image(path: Path, value: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((2, 3, 3), value, np.uint8)).save(path)
 
 
-def recording(path: Path, *, rate: int = 8000, samples: int = 10) -> None:
+def save_audio(path: Path, *, rate: int = 8000, samples: int = 10) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, samples, "NONE", ""))
         file.writeframes(np.arange(samples, dtype="<i2").tobytes())
 
 
-def seen(dataset: Dataset) -> list[tuple[str, int]]:
+def labels_and_values(dataset: Dataset) -> list[tuple[str, int]]:
     """The class and the first value of each row."""
     label = dataset.features["label"]
     assert isinstance(label, LabelFeature)
@@ -37,21 +37,21 @@ def seen(dataset: Dataset) -> list[tuple[str, int]]:
 
 @pytest.fixture
 def classes(tmp_path: Path) -> Path:
-    """Two classes, with folders in folders, other files, hidden ones, and several kinds."""
+    """Two classes, with nested folders, other files, hidden ones, and several formats."""
     for i, name in enumerate(["b/2.png", "a/x.PNG", "b/10.png", "a/deep/er/y.bmp", "b/1.png"]):
-        picture(tmp_path / "own" / name, i)
-    picture(tmp_path / "own" / "a" / ".hidden.png")
-    picture(tmp_path / "own" / ".git" / "z.png")
-    (tmp_path / "own" / "a" / "notes.txt").write_text("no picture")
-    (tmp_path / "own" / "README.md").write_text("no picture")
+        save_image(tmp_path / "own" / name, i)
+    save_image(tmp_path / "own" / "a" / ".hidden.png")
+    save_image(tmp_path / "own" / ".git" / "z.png")
+    (tmp_path / "own" / "a" / "notes.txt").write_text("no save_image")
+    (tmp_path / "own" / "README.md").write_text("no save_image")
     return tmp_path / "own"
 
 
-def test_a_folder_for_each_class(classes: Path) -> None:
-    """Classes sorted by name, rows by class and name; other and hidden files are left out."""
+def test_folder_for_each_class(classes: Path) -> None:
+    """Classes are sorted by name, rows by class and name; other and hidden files are ignored."""
     for path in (classes, str(classes)):
         dataset = Dataset.from_folder(path)
-        assert seen(dataset) == [("a", 3), ("a", 1), ("b", 4), ("b", 2), ("b", 0)]
+        assert labels_and_values(dataset) == [("a", 3), ("a", 1), ("b", 4), ("b", 2), ("b", 0)]
     assert dataset.features == {
         "image": ImageFeature(encoding="any"),
         "label": LabelFeature(names=("a", "b")),
@@ -63,13 +63,13 @@ def test_a_folder_for_each_class(classes: Path) -> None:
     assert (len(batch[0]), sorted(batch[1].tolist())) == (5, [0, 0, 1, 1, 1])
 
 
-def test_files_are_read_when_their_rows_are(classes: Path) -> None:
-    """A damaged file, and one that is gone, matter only then; the error names the file."""
+def test_files_are_read_when_their_rows_are_read(classes: Path) -> None:
+    """A damaged or missing file matters only then; the error names it."""
     dataset = Dataset.from_folder(classes)
     (classes / "b" / "10.png").write_bytes(b"\x89PNG damaged")
     (classes / "b" / "2.png").unlink()
     assert len(dataset[[0, 1, 2]]["image"]) == 3
-    with pytest.raises(ReadError, match=r"10\.png, column image: it is no picture"):
+    with pytest.raises(ReadError, match=r"10\.png, column image: it is not an image"):
         dataset[3]
     with pytest.raises(ReadError, match=r"2\.png: .*such file"):
         dataset[4]
@@ -78,12 +78,12 @@ def test_files_are_read_when_their_rows_are(classes: Path) -> None:
 
 @pytest.fixture
 def splits(tmp_path: Path) -> Path:
-    """Splits with other classes in each, and one without."""
+    """Splits with different classes, and one without classes."""
     names = ["train/a/1.png", "train/c/2.png", "train/c/3.png", "valid/b/4.png", "valid/c/5.png"]
     for i, name in enumerate(names):
-        picture(tmp_path / "own" / name, i)
-    picture(tmp_path / "own" / "Test" / "9.png", 9)
-    picture(tmp_path / "own" / "Test" / "8.png", 8)
+        save_image(tmp_path / "own" / name, i)
+    save_image(tmp_path / "own" / "Test" / "9.png", 9)
+    save_image(tmp_path / "own" / "Test" / "8.png", 8)
     return tmp_path / "own"
 
 
@@ -99,39 +99,41 @@ def splits(tmp_path: Path) -> Path:
         ("val+train[:1]", [("b", 3), ("c", 4), ("a", 0)]),
     ],
 )
-def test_folders_of_splits(splits: Path, split: str, expected: list[tuple[str, int]]) -> None:
-    """By their names or others for the same; a class has one number in all of them."""
+def test_split_folders_are_found_by_name_or_synonym(
+    splits: Path, split: str, expected: list[tuple[str, int]]
+) -> None:
+    """A class has the same number in all splits."""
     dataset = Dataset.from_folder(splits, split=split)
-    assert seen(dataset) == expected
+    assert labels_and_values(dataset) == expected
     assert dataset.features["label"] == LabelFeature(names=("a", "b", "c"))
 
 
-def test_a_split_without_classes(splits: Path) -> None:
-    """Rows without a label; they cannot be put together with others that have one."""
+def test_split_without_classes_has_no_labels(splits: Path) -> None:
+    """It cannot be combined with splits that have labels."""
     dataset = Dataset.from_folder(splits, split="test")
     assert [row["image"][0, 0, 0] for row in dataset] == [8, 9]
     assert (list(dataset.features), dataset.supervised) == (["image"], None)
-    with pytest.raises(ReadError, match=r"8\.png: it lies in no folder of a class"):
+    with pytest.raises(ReadError, match=r"8\.png: it is not in a class folder"):
         Dataset.from_folder(splits, split="train+test")
 
 
-def test_any_folder_may_be_a_split(tmp_path: Path) -> None:
-    """Where it is named, whatever the others are called."""
-    picture(tmp_path / "fold0" / "a" / "1.png", 5)
-    picture(tmp_path / "fold1" / "b" / "2.png", 6)
-    assert seen(Dataset.from_folder(tmp_path, split="fold1")) == [("b", 6)]
+def test_any_folder_can_be_a_split(tmp_path: Path) -> None:
+    """If it is named, whatever the others are called."""
+    save_image(tmp_path / "fold0" / "a" / "1.png", 5)
+    save_image(tmp_path / "fold1" / "b" / "2.png", 6)
+    assert labels_and_values(Dataset.from_folder(tmp_path, split="fold1")) == [("b", 6)]
     assert Dataset.from_folder(tmp_path).features["label"] == LabelFeature(names=("fold0", "fold1"))
 
 
-def test_classes_may_be_called_like_splits(tmp_path: Path) -> None:
-    """Among others that are not, `train` is a vehicle."""
-    picture(tmp_path / "train" / "1.png", 1)
-    picture(tmp_path / "bus" / "2.png", 2)
-    assert seen(Dataset.from_folder(tmp_path)) == [("bus", 2), ("train", 1)]
+def test_class_can_be_named_like_a_split(tmp_path: Path) -> None:
+    """Among folders that are not splits, `train` is a vehicle."""
+    save_image(tmp_path / "train" / "1.png", 1)
+    save_image(tmp_path / "bus" / "2.png", 2)
+    assert labels_and_values(Dataset.from_folder(tmp_path)) == [("bus", 2), ("train", 1)]
 
 
-def test_which_split_has_to_be_said(splits: Path) -> None:
-    """Rows to train on and to test with are not mixed in silence; a typo names those there are."""
+def test_split_has_to_be_named(splits: Path) -> None:
+    """Training and test rows are not mixed silently; an unknown name lists the splits."""
     with pytest.raises(ArgumentError, match=r"one of the splits in .*: Test, train, valid"):
         Dataset.from_folder(splits)
     with pytest.raises(UnknownNameError, match="'trian'") as caught:
@@ -141,32 +143,32 @@ def test_which_split_has_to_be_said(splits: Path) -> None:
         Dataset.from_folder(splits, split="train[")
 
 
-def test_a_folder_without_classes(tmp_path: Path) -> None:
-    """Files side by side; one that lies beside folders of classes is an error."""
+def test_folder_without_classes(tmp_path: Path) -> None:
+    """Files side by side; a file next to class folders is an error."""
     for i in (2, 1):
-        picture(tmp_path / f"{i}.png", i)
+        save_image(tmp_path / f"{i}.png", i)
     dataset = Dataset.from_folder(tmp_path)
     assert [row["image"][0, 0, 0] for row in dataset] == [1, 2]
-    picture(tmp_path / "cat" / "3.png")
-    with pytest.raises(ReadError, match=r"1\.png: it lies in no folder of a class"):
+    save_image(tmp_path / "cat" / "3.png")
+    with pytest.raises(ReadError, match=r"1\.png: it is not in a class folder"):
         Dataset.from_folder(tmp_path)
 
 
-def test_recordings(tmp_path: Path) -> None:
-    """Their rate is that of the first; one of another rate is an error that names the file."""
-    recording(tmp_path / "yes" / "1.wav", samples=4)
-    recording(tmp_path / "no" / "2.wav", samples=7)
+def test_audio_files_have_the_rate_of_the_first(tmp_path: Path) -> None:
+    """A file of another rate is an error that names it."""
+    save_audio(tmp_path / "yes" / "1.wav", samples=4)
+    save_audio(tmp_path / "no" / "2.wav", samples=7)
     dataset = Dataset.from_folder(tmp_path)
     assert dataset.features["audio"] == AudioFeature(rate=8000, channels=1, encoding="wav")
     assert [row["audio"].tolist() for row in dataset] == [list(range(7)), list(range(4))]
     assert dataset["label"].tolist() == [0, 1]  # type: ignore[union-attr]
-    recording(tmp_path / "yes" / "3.wav", rate=16000)
+    save_audio(tmp_path / "yes" / "3.wav", rate=16000)
     with pytest.raises(SchemaError, match=r"3\.wav, column audio: .*16000 Hz"):
         list(Dataset.from_folder(tmp_path))
 
 
-def test_flac(tmp_path: Path) -> None:
-    """Told by its content."""
+def test_flac_is_detected_by_content(tmp_path: Path) -> None:
+    """With its rate and channels."""
     soundfile = pytest.importorskip("soundfile")
     (tmp_path / "a").mkdir()
     samples = np.arange(40, dtype=np.int16).reshape(20, 2)
@@ -176,31 +178,31 @@ def test_flac(tmp_path: Path) -> None:
     assert np.array_equal(dataset[0]["audio"], samples)
 
 
-def _nothing(path: Path) -> None:
+def _no_media(path: Path) -> None:
     (path / "cat").mkdir()
-    (path / "cat" / "notes.txt").write_text("no picture")
+    (path / "cat" / "notes.txt").write_text("no save_image")
 
 
 def _no_folder(path: Path) -> None:
     path.rmdir()
 
 
-def _a_file(path: Path) -> None:
+def _file(path: Path) -> None:
     path.rmdir()
     path.write_text("no folder")
 
 
-def _both(path: Path) -> None:
-    picture(path / "a" / "1.png")
-    recording(path / "a" / "2.wav")
+def _image_and_audio(path: Path) -> None:
+    save_image(path / "a" / "1.png")
+    save_audio(path / "a" / "2.wav")
 
 
-def _several(path: Path) -> None:
-    recording(path / "a" / "1.wav")
+def _two_audio_formats(path: Path) -> None:
+    save_audio(path / "a" / "1.wav")
     (path / "a" / "2.flac").write_bytes(b"fLaC")
 
 
-def _no_wav(path: Path) -> None:
+def _invalid_wav(path: Path) -> None:
     (path / "a").mkdir()
     (path / "a" / "1.wav").write_bytes(b"ID3 this is no wav")
 
@@ -208,43 +210,43 @@ def _no_wav(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
-        (_nothing, ReadError, "own: there is no picture and no recording"),
+        (_no_media, ReadError, "own: it contains no image and no audio file"),
         (_no_folder, ReadError, "own: No such file|own: .*cannot find"),
-        (_a_file, ReadError, "own: "),
-        (_both, SchemaError, r"a picture \(a/1\.png\) and a \.wav recording \(a/2\.wav\)"),
-        (_several, SchemaError, r"a \.wav recording .* and a \.flac recording"),
-        (_no_wav, ReadError, r"1\.wav: it is neither WAV nor FLAC"),
+        (_file, ReadError, "own: "),
+        (_image_and_audio, SchemaError, r"image \(a/1\.png\) and \.wav file \(a/2\.wav\)"),
+        (_two_audio_formats, SchemaError, r"\.wav file .* and \.flac file"),
+        (_invalid_wav, ReadError, r"1\.wav: it is neither WAV nor FLAC"),
     ],
 )
-def test_folders_that_are_no_dataset(
+def test_invalid_folder_is_rejected(
     tmp_path: Path, make: Callable[[Path], None], kind: type[Exception], words: str
 ) -> None:
-    """The error says which folder or file, and what is wrong with it."""
+    """The error names the folder or file, and says what is wrong."""
     (tmp_path / "own").mkdir()
     make(tmp_path / "own")
     with pytest.raises(kind, match=words):
         Dataset.from_folder(tmp_path / "own")
 
 
-def test_fingerprints_of_folders(classes: Path) -> None:
-    """The same for the same files; another when one changes, comes or goes."""
+def test_fingerprint_depends_on_the_files(classes: Path) -> None:
+    """It changes when a file changes, comes or goes."""
 
     def fingerprint() -> str:
         return Dataset.from_folder(classes).fingerprint
 
-    found = [fingerprint()]
-    assert fingerprint() == found[0]
-    picture(classes / "b" / "3.png")
-    found.append(fingerprint())
+    prints = [fingerprint()]
+    assert fingerprint() == prints[0]
+    save_image(classes / "b" / "3.png")
+    prints.append(fingerprint())
     (classes / "b" / "3.png").rename(classes / "a" / "3.png")
-    found.append(fingerprint())
+    prints.append(fingerprint())
     (classes / "a" / "3.png").write_bytes(b"other")
-    found.append(fingerprint())
-    assert len(set(found)) == 4
+    prints.append(fingerprint())
+    assert len(set(prints)) == 4
 
 
-def test_pickles_of_folders_hold_no_files(classes: Path) -> None:
-    """Names alone, for worker processes, which read the files themselves."""
+def test_pickle_contains_no_file_contents(classes: Path) -> None:
+    """Worker processes read the files themselves."""
     for i in range(20):
         noise = np.random.default_rng(i).integers(0, 256, (50, 50, 3), np.uint8)
         sink: Any = io.BytesIO()
@@ -253,4 +255,4 @@ def test_pickles_of_folders_hold_no_files(classes: Path) -> None:
     dataset = Dataset.from_folder(classes)
     data = pickle.dumps(dataset)
     assert len(data) < 3000
-    assert seen(pickle.loads(data)) == seen(dataset)
+    assert labels_and_values(pickle.loads(data)) == labels_and_values(dataset)

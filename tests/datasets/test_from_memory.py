@@ -17,8 +17,8 @@ from dshub.catalog.features import (
 from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 
 
-def test_features_are_guessed() -> None:
-    """From dtype and shape; lists of `str`, and NumPy's strings, are text."""
+def test_features_are_inferred() -> None:
+    """From dtype and shape; lists of `str`, and NumPy strings, are text."""
     dataset = Dataset.from_arrays(
         {
             "one": np.zeros(3, np.int16),
@@ -39,8 +39,8 @@ def test_features_are_guessed() -> None:
     assert (len(dataset), dataset.manifest, dataset.supervised) == (3, None, None)
 
 
-def test_arrays_are_used_as_they_are_and_handed_out_read_only() -> None:
-    """No copy is made, and a view that is handed out cannot change them."""
+def test_arrays_are_not_copied_and_read_only() -> None:
+    """A view cannot change the array of the caller."""
     own = np.arange(10)
     column = Dataset.from_arrays({"n": own})["n"]
     assert isinstance(column, np.ndarray)
@@ -49,8 +49,8 @@ def test_arrays_are_used_as_they_are_and_handed_out_read_only() -> None:
     assert not column.flags.writeable
 
 
-def test_the_order_of_bytes_is_this_machines() -> None:
-    """Arrays of the other order, as files have them, become what frameworks take."""
+def test_arrays_become_native_byte_order() -> None:
+    """As frameworks need it."""
     column = Dataset.from_arrays({"n": np.arange(5, dtype=">u4")})["n"]
     assert isinstance(column, np.ndarray)
     assert column.dtype == np.dtype("uint32")
@@ -58,8 +58,8 @@ def test_the_order_of_bytes_is_this_machines() -> None:
     assert column.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_features_say_what_columns_hold() -> None:
-    """Pictures and classes keep what was said of them."""
+def test_given_features_are_kept() -> None:
+    """For images and classes."""
     features: dict[str, Feature] = {
         "image": ImageFeature(shape=(4, 5, 3)),
         "label": LabelFeature(names=("cat", "dog")),
@@ -92,21 +92,23 @@ def test_features_say_what_columns_hold() -> None:
     ],
     ids=str,
 )
-def test_columns_that_do_not_fit_their_features(column: Any, feature: Feature, words: str) -> None:
-    """The error names the column, what it holds and what it had to."""
+def test_column_that_does_not_fit_its_feature_is_rejected(
+    column: Any, feature: Feature, words: str
+) -> None:
+    """The error names the column, its values and what is expected."""
     with pytest.raises(SchemaError, match=f"column x: .*{words}"):
         Dataset.from_arrays({"x": column}, features={"x": feature})
 
 
-def test_features_of_columns_that_are_not_there() -> None:
-    """A name that was misspelt is said."""
+def test_feature_of_unknown_column_is_rejected() -> None:
+    """The error shows the misspelled name."""
     with pytest.raises(SchemaError, match="column labl: got no such column"):
         Dataset.from_arrays({"label": np.zeros(2)}, features={"labl": TextFeature()})
 
 
 @pytest.mark.parametrize("own", [Dataset.from_arrays, Dataset.from_arrow])
-def test_supervised_columns_that_are_not_there(own: Callable[..., Dataset]) -> None:
-    """A typo is refused at once, rather than when pairs are asked for."""
+def test_unknown_supervised_column_is_rejected(own: Callable[..., Dataset]) -> None:
+    """At once, rather than when pairs are needed."""
     table = pa.table({"image": np.zeros(2), "label": np.zeros(2)})
     columns = (
         table if own == Dataset.from_arrow else {n: table[n].to_numpy() for n in table.schema.names}
@@ -115,8 +117,8 @@ def test_supervised_columns_that_are_not_there(own: Callable[..., Dataset]) -> N
         own(columns, supervised=("image", "lable"))
 
 
-def test_columns_of_different_lengths() -> None:
-    """The error tells the length of each."""
+def test_columns_of_different_lengths_are_rejected() -> None:
+    """The error shows the length of each."""
     with pytest.raises(SchemaError, match="image 1,000, label 999"):
         Dataset.from_arrays({"image": np.zeros(1000), "label": np.zeros(999)})
 
@@ -126,10 +128,10 @@ def test_columns_of_different_lengths() -> None:
     [np.array([True]), np.array(["2020-01-01"], "M8[D]"), np.array([1j])],
     ids=str,
 )
-def test_values_that_no_feature_holds(column: np.ndarray) -> None:
-    """They are refused with their dtype, and told which there are."""
-    told = rf"column x: got {column.dtype}".replace("[", r"\[")
-    with pytest.raises(SchemaError, match=told) as caught:
+def test_unsupported_dtype_is_rejected(column: np.ndarray) -> None:
+    """The hint lists the supported dtypes."""
+    message = rf"column x: got {column.dtype}".replace("[", r"\[")
+    with pytest.raises(SchemaError, match=message) as caught:
         Dataset.from_arrays({"x": column})
     assert "astype" in caught.value.hint
     assert "float32" in caught.value.hint
@@ -138,8 +140,8 @@ def test_values_that_no_feature_holds(column: np.ndarray) -> None:
 @pytest.mark.parametrize(
     "column", [["a", None], np.array([1.5, None]), np.array(["a", None], object)], ids=str
 )
-def test_a_value_that_is_missing(column: Any) -> None:
-    """Its row is named, and what can be done about it."""
+def test_missing_value_is_rejected(column: Any) -> None:
+    """The error names the row, and the hint suggests a fix."""
     with pytest.raises(SchemaError, match="column x, row 1: got None, expected a value") as caught:
         Dataset.from_arrays({"x": column})
     assert "fillna" in caught.value.hint
@@ -159,18 +161,18 @@ def test_a_value_that_is_missing(column: Any) -> None:
         (lambda: Dataset.from_arrays({"x": [1]}, supervised=("x",)), "a pair of columns"),  # type: ignore[arg-type]
     ],
 )
-def test_data_of_a_wrong_kind(make: Any, words: str) -> None:
-    """What was given, and what it must be."""
+def test_wrong_type_is_rejected(make: Any, words: str) -> None:
+    """The error shows the value and what is expected."""
     with pytest.raises(ArgumentError, match=words):
         make()
 
 
-def test_whatever_has_arrows_stream_is_a_table() -> None:
-    """A reader of batches, as DuckDB answers with; data frames have the same interface."""
+def test_arrow_c_stream_is_a_table() -> None:
+    """A reader of batches, as DuckDB returns it, or a data frame."""
     table = pa.table({"n": [1, 2, 3], "text": ["a", "b", "c"]})
-    found = Dataset.from_arrow(table.to_reader())
-    assert found[:]["text"] == ["a", "b", "c"]
-    assert found["n"].tolist() == [1, 2, 3]  # type: ignore[union-attr]
+    dataset = Dataset.from_arrow(table.to_reader())
+    assert dataset[:]["text"] == ["a", "b", "c"]
+    assert dataset["n"].tolist() == [1, 2, 3]  # type: ignore[union-attr]
     frames = pytest.importorskip("pandas")
     assert Dataset.from_arrow(frames.DataFrame({"n": [1, 2]}))["n"].tolist() == [1, 2]  # type: ignore[union-attr]
 
@@ -182,8 +184,8 @@ def nested(values: list[Any], *lengths: int) -> pa.Array:
     return pa.array(values, kind)
 
 
-def test_arrow_tables() -> None:
-    """Numbers, nested lists of fixed lengths and text, also in several chunks or sliced."""
+def test_arrow_table() -> None:
+    """Numbers, nested lists of fixed lengths and text, in several chunks and sliced."""
     matrix = nested([[[n, 1, 2], [3, 4, n]] for n in range(6)], 2, 3)
     table = pa.table(
         {
@@ -203,16 +205,16 @@ def test_arrow_tables() -> None:
         assert values == table.column(name).to_pylist()
 
 
-def test_an_arrow_column_in_one_piece_is_not_copied() -> None:
-    """Its buffer is what is handed out."""
+def test_arrow_column_is_not_copied() -> None:
+    """The column is its buffer."""
     values = pa.array(np.arange(1000))
     column = Dataset.from_arrow(pa.table({"n": values}))["n"]
     assert isinstance(column, np.ndarray)
     assert column.ctypes.data == values.buffers()[1].address
 
 
-def test_empty_arrow_tables() -> None:
-    """They have no rows, and the columns they say."""
+def test_empty_arrow_table() -> None:
+    """It has no rows, but its columns."""
     schema = pa.schema({"n": pa.int64(), "t": pa.string(), "m": pa.list_(pa.uint8(), 3)})
     dataset = Dataset.from_arrow(schema.empty_table())
     assert len(dataset) == 0
@@ -234,7 +236,7 @@ def test_empty_arrow_tables() -> None:
     ],
     ids=str,
 )
-def test_arrow_columns_that_no_feature_holds(column: pa.Array) -> None:
+def test_unsupported_arrow_column_is_rejected(column: pa.Array) -> None:
     """Missing values and other types are an error that names the column."""
     with pytest.raises(SchemaError, match="column x"):
         Dataset.from_arrow(pa.table({"x": column}))
@@ -255,7 +257,7 @@ LISTS: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("rows", "item"), LISTS, ids=str)
 def test_rows_of_several_lengths_are_lists(rows: Any, item: Any) -> None:
-    """Arrays, lists of numbers and lists of words come back as they were."""
+    """Arrays, lists of numbers and lists of words come back unchanged."""
     dataset = Dataset.from_arrays({"x": rows})
     assert dataset.features == {"x": ListFeature(of=item)}
     assert values_of(dataset["x"]) == values_of(rows)
@@ -264,8 +266,8 @@ def test_rows_of_several_lengths_are_lists(rows: Any, item: Any) -> None:
         assert {value.dtype.name for value in dataset["x"]} == {item.dtype}
 
 
-def test_a_feature_makes_lists_of_equal_rows() -> None:
-    """Lists that happen to be of one length are lists where that is said; classes are checked."""
+def test_list_feature_applies_to_rows_of_one_length() -> None:
+    """Classes in lists are checked."""
     label = LabelFeature(names=("cat", "dog"))
     features: dict[str, Feature] = {
         "x": ListFeature(of=NumberFeature(dtype="int16")),
@@ -292,21 +294,21 @@ def test_a_feature_makes_lists_of_equal_rows() -> None:
     ],
     ids=str,
 )
-def test_lists_of_several_kinds_of_rows(rows: Any) -> None:
-    """They are refused, with the name of the column."""
+def test_rows_of_several_kinds_are_rejected(rows: Any) -> None:
+    """The error names the column."""
     with pytest.raises(SchemaError, match="column x"):
         Dataset.from_arrays({"x": rows})
 
 
-def test_changing_what_was_gathered_changes_nothing_else() -> None:
-    """Values that are handed out by number are new."""
+def test_gathered_rows_are_copies() -> None:
+    """Changing them does not change the dataset."""
     dataset = Dataset.from_arrays({"x": [[1, 2], [3]]})
     dataset[0]["x"][:] = 9
     dataset[[0, 1]]["x"][1][:] = 9
     assert values_of(dataset["x"]) == [[1, 2], [3]]
 
 
-def test_files_need_a_feature_that_says_what_they_are() -> None:
+def test_bytes_need_a_feature() -> None:
     """Bytes alone could be anything."""
     with pytest.raises(SchemaError, match=r"column x: got bytes, .*features="):
         Dataset.from_arrays({"x": [b"abc"]})
@@ -318,7 +320,7 @@ def test_files_need_a_feature_that_says_what_they_are() -> None:
 
 
 def test_arrow_lists_and_files() -> None:
-    """Lists are told by their types, in several chunks, sliced and large; files by a feature."""
+    """Lists are recognized by type, in several chunks, sliced and large; files by a feature."""
     rows = [[1], [], [2, 3], [4], [5, 6, 7]]
     words = [["a"], ["b", ""], [], ["pâté"], ["c"]]
     table = pa.table(
@@ -345,16 +347,16 @@ def test_arrow_lists_and_files() -> None:
     assert values_of(dataset["kind"]) == [0, 0, 1, 0]
 
 
-def test_lists_of_arrow_are_not_copied() -> None:
-    """A row is a view of the buffer it came in."""
+def test_arrow_lists_are_not_copied() -> None:
+    """A row is a view of the buffer."""
     array = pa.array([[1, 2], [3]], pa.list_(pa.int64()))
     row = Dataset.from_arrow(pa.table({"x": array}))["x"][1]
     assert row.ctypes.data == array.values.buffers()[1].address + 16
     assert not row.flags.writeable
 
 
-def test_where_a_value_is_missing() -> None:
-    """The row is named, in whichever chunk it lies."""
+def test_missing_value_in_a_list_names_its_row() -> None:
+    """In any chunk."""
     chunks = pa.chunked_array([[[1], [2]], [[3], [4, None], [5]]], pa.list_(pa.int64()))
     with pytest.raises(SchemaError, match="column x, row 3: got none"):
         Dataset.from_arrow(pa.table({"x": chunks}))

@@ -1,4 +1,4 @@
-"""Images that promise too much, end early, or are of a format that nobody trains on."""
+"""Image files that promise too many pixels, end early, or have an unusual format."""
 
 import io
 import json
@@ -36,8 +36,8 @@ def saved(image: Image.Image, form: str, **options: Any) -> bytes:
 
 
 def decoded(data: bytes, feature: ImageFeature = ANY) -> np.ndarray:
-    found: np.ndarray = Dataset.from_arrays({"x": [data]}, features={"x": feature})[0]["x"]
-    return found
+    image: np.ndarray = Dataset.from_arrays({"x": [data]}, features={"x": feature})[0]["x"]
+    return image
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -54,8 +54,8 @@ def png(
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-def zeros(size: int) -> bytes:
-    """So many zeros, deflated without having them in memory."""
+def deflated_zeros(size: int) -> bytes:
+    """Deflate `size` deflated_zeros without having them in memory."""
     packer = zlib.compressobj(9)
     pieces = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
     return b"".join(pieces) + packer.compress(bytes(size & 0xFFFFF)) + packer.flush()
@@ -63,7 +63,7 @@ def zeros(size: int) -> bytes:
 
 def png_of_zeros(width: int, height: int, bits: int, color: int) -> bytes:
     samples = {0: 1, 2: 3}[color]
-    data = zeros(height * (1 + width * bits * samples // 8))
+    data = deflated_zeros(height * (1 + width * bits * samples // 8))
     header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
@@ -72,7 +72,7 @@ def png_of_zeros(width: int, height: int, bits: int, color: int) -> bytes:
 def tiff(tags: dict[int, int]) -> bytes:
     fields = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1} | tags
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, fields[tag]) for tag in sorted(fields))
-    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + zeros(4096)
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + deflated_zeros(4096)
 
 
 def gif(frame: bytes, *, size: tuple[int, int], interlace: bool = False) -> bytes:
@@ -124,30 +124,30 @@ answers = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     data, begin = path.read_bytes(), time.process_time()
     try:
-        told = Dataset.from_arrays({"x": [data]}, features={"x": ImageFeature(encoding="any")})[0]
+        answer = Dataset.from_arrays({"x": [data]}, features={"x": ImageFeature(encoding="any")})[0]
     except ReadError as error:
-        told = str(error)
+        answer = str(error)
     status = Path("/proc/self/status").read_text()  # ru_maxrss begins with that of the parent
     peak = int(status.partition("VmHWM:")[2].split()[0]) >> 10
-    answers[path.name] = [str(told), time.process_time() - begin, peak]
+    answers[path.name] = [str(answer), time.process_time() - begin, peak]
 print(json.dumps(answers))
 """
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float, int]]:
-    """What another process says of each bomb, in how many seconds, and its memory by then."""
+    """The error of another process for each bomb, its seconds, and its memory by then."""
     folder = tmp_path_factory.mktemp("bombs")
-    for name, made in BOMBS.items():
-        (folder / name).write_bytes(made())
+    for name, make in BOMBS.items():
+        (folder / name).write_bytes(make())
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT, str(folder)],
         check=True,
         capture_output=True,
         timeout=100,
     )
-    found: dict[str, tuple[str, float, int]] = json.loads(run.stdout)
-    return found
+    parsed: dict[str, tuple[str, float, int]] = json.loads(run.stdout)
+    return parsed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -155,20 +155,20 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, fl
 def test_small_file_never_takes_gigabytes(
     name: str, answers: dict[str, tuple[str, float, int]]
 ) -> None:
-    """A file that promises too many pixels is refused before they are decoded."""
-    told, seconds, megabytes = answers[name]
-    assert "row 0, column x" in told
+    """A file that promises too many pixels is rejected before they are decoded."""
+    message, seconds, megabytes = answers[name]
+    assert "row 0, column x" in message
     assert seconds < 2
     assert megabytes < 300
 
 
-def test_refusal_names_the_size_and_the_way_out() -> None:
-    """The error says what is promised and what lifts the bound, and that works."""
+def test_error_names_the_size_and_how_to_lift_the_bound() -> None:
+    """The bound is lifted by Pillow's setting."""
     with pytest.raises(ReadError, match=r"6,000 x 6,000 pixels.*MAX_IMAGE_PIXELS = None"):
         decoded(png(6_000, 6_000, b""))
 
 
-def test_bound_is_lifted_by_pillows_own_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pillows_setting_lifts_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MAX_IMAGE_PIXELS any size passes."""
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     data = png(1000, 400, bytes(400 * 3001))
@@ -178,21 +178,21 @@ def test_bound_is_lifted_by_pillows_own_setting(monkeypatch: pytest.MonkeyPatch)
     assert decoded(data).shape == (400, 1000, 3)
 
 
-def test_declared_shape_is_not_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_of_declared_shape_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A feature with a shape says how large its images are: masks of zeros are fine."""
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     data = png(1000, 400, bytes(400 * 3001))
     assert decoded(data, ImageFeature(encoding="png", shape=(400, 1000, 3))).shape == (400, 1000, 3)
 
 
-def test_other_shape_is_refused_without_decoding() -> None:
-    """An image whose header differs from the feature's shape is not decoded: no rows follow."""
+def test_image_of_other_shape_is_rejected_without_decoding() -> None:
+    """The header is enough: this file has no rows."""
     with pytest.raises(SchemaError, match="got 4000x5000x3, expected 40x30x3"):
         decoded(png(5000, 4000, b""), ImageFeature(encoding="any", shape=(40, 30, 3)))
 
 
-def test_large_photo_of_ordinary_size_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above the bound for all, the file's size decides: photos have 20 pixels a byte at most."""
+def test_large_photo_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the bound for all files, the file size decides."""
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     for form in ("JPEG", "TIFF", "WEBP", "PNG"):
         assert decoded(saved(Image.fromarray(COLORS), form)).shape == COLORS.shape
@@ -225,7 +225,7 @@ SHORT = {
 }
 
 
-def cut() -> Iterator[tuple[str, bytes]]:
+def truncated() -> Iterator[tuple[str, bytes]]:
     """Files of each format without their last third."""
     for form in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI"):
         if form in images.formats() and form in Image.SAVE:
@@ -236,9 +236,9 @@ def cut() -> Iterator[tuple[str, bytes]]:
         yield kind, data[: len(data) * 2 // 3]
 
 
-@pytest.mark.parametrize(("name", "data"), [*SHORT.items(), *cut()])
-def test_image_that_ends_early_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
-    """Missing rows are an error when an image is decoded and when a manifest is made of it."""
+@pytest.mark.parametrize(("name", "data"), [*SHORT.items(), *truncated()])
+def test_image_that_ends_early_is_rejected(name: str, data: bytes, tmp_path: Path) -> None:
+    """When it is decoded, and when a manifest is created from it."""
     with pytest.raises(ReadError, match="row 0, column x"):
         decoded(data)
     path = tmp_path / "a.png"
@@ -260,14 +260,14 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_whole_image_passes_whatever_its_last_row(name: str) -> None:
-    """An image whose last row looks like one that was never written is measured, and read."""
+def test_complete_image_passes(name: str) -> None:
+    """Also if its last row looks as if it was never written."""
     with Image.open(io.BytesIO(WHOLE[name])) as image:
         assert np.array_equal(decoded(WHOLE[name]), np.array(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "1", "LA", "I;16"])
-def test_png_of_every_mode_reads_as_pillow_reads_it(mode: str) -> None:
+def test_png_of_every_mode_decodes_like_pillow(mode: str) -> None:
     """Decoding into marked memory changes no pixel."""
     gray = COLORS[..., 0]
     image = (
@@ -279,12 +279,12 @@ def test_png_of_every_mode_reads_as_pillow_reads_it(mode: str) -> None:
     assert np.array_equal(decoded(saved(image, "PNG")), expected)
 
 
-def test_postscript_in_a_folder_starts_no_program(
+def test_postscript_does_not_start_ghostscript(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is PostScript, whatever its name, is not handed to Ghostscript."""
+    """Not even for a file named .jpg."""
     monkeypatch.setattr(subprocess, "Popen", None)  # what would start it
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/a.jpg").write_bytes(BOMBS["eps"]())
-    with pytest.raises(ReadError, match="no picture of a kind that dshub reads"):
+    with pytest.raises(ReadError, match="not an image in a supported format"):
         Dataset.from_folder(tmp_path)[0]

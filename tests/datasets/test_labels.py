@@ -1,4 +1,4 @@
-"""Classes in somebody else's order, against a dictionary of names."""
+"""Classes in another order, compared with a dictionary of names."""
 
 import pickle
 from typing import Any
@@ -31,7 +31,7 @@ def names_of(dataset: Dataset, column: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("names", "numbers", "wanted"),
+    ("names", "numbers", "expected"),
     [
         (["owl", "dog", "cat"], [2, 1, 0, 0, 1], ("owl", "dog", "cat")),
         (["n3", "n2", "n1"], [2, 1, 0, 0, 1], ("owl", "dog", "cat")),
@@ -42,23 +42,23 @@ def names_of(dataset: Dataset, column: str) -> list[str]:
     ],
     ids=str,
 )
-def test_labels_follow_the_names_given(
-    names: list[str], numbers: list[int], wanted: tuple[str, ...]
+def test_align_labels_renumbers_classes(
+    names: list[str], numbers: list[int], expected: tuple[str, ...]
 ) -> None:
     """By name or by code, with other classes between them; the feature has the new order."""
     before = own(label=CAT_DOG_OWL)
     after = before.align_labels(names)
     feature = after.features["label"]
     assert isinstance(feature, LabelFeature)
-    assert (after["label"].tolist(), feature.names) == (numbers, wanted)  # type: ignore[union-attr]
+    assert (after["label"].tolist(), feature.names) == (numbers, expected)  # type: ignore[union-attr]
     assert names_of(after, "label") == names_of(before, "label")
     assert feature.int("cat") == feature.int("n1") == numbers[0]
     assert after[2] == {"label": numbers[2]}
     assert before["label"].tolist() == [0, 1, 2, 2, 1]  # type: ignore[union-attr]
 
 
-def test_lists_of_labels() -> None:
-    """Each value of each row is numbered anew."""
+def test_align_labels_renumbers_lists() -> None:
+    """Each value of each row is renumbered."""
     after = own(tags=ListFeature(of=CAT_DOG_OWL)).align_labels(["owl", "cat", "dog"])
     assert [row.tolist() for row in after["tags"]] == [[1, 0], [], [2], [0, 0], [1]]
     feature = after.features["tags"]
@@ -68,7 +68,7 @@ def test_lists_of_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (["cat"], r"2 of 3: 'dog' \(n2\), 'owl' \(n3\)"),
         (["Cat", "dog", "owl"], r"1 of 3: 'cat' \(n1\)"),
@@ -77,14 +77,14 @@ def test_lists_of_labels() -> None:
     ],
     ids=str,
 )
-def test_classes_that_are_not_among_the_names(names: list[str], told: str) -> None:
-    """All of them are listed, with their codes; so is one that is there twice."""
-    with pytest.raises(SchemaError, match=rf"column label: .*{told}"):
+def test_missing_and_repeated_classes_are_listed(names: list[str], message: str) -> None:
+    """The error lists all of them with their codes."""
+    with pytest.raises(SchemaError, match=rf"column label: .*{message}"):
         own(label=CAT_DOG_OWL).align_labels(names)
 
 
-def test_classes_of_one_name_are_told_apart_by_code() -> None:
-    """Two cranes, a bird and a machine, cannot both be the crane of a list."""
+def test_code_distinguishes_classes_of_one_name() -> None:
+    """Two cranes, a bird and a machine, cannot both match the name."""
     cranes = LabelFeature(names=("crane", "owl", "crane"), codes=("n1", "n2", "n3"))
     with pytest.raises(SchemaError, match=r"2 of 3: 'crane' \(n1\), 'crane' \(n3\)"):
         own(label=cranes).align_labels(["crane", "owl"])
@@ -92,8 +92,8 @@ def test_classes_of_one_name_are_told_apart_by_code() -> None:
     assert after["label"].tolist() == [1, 2, 0, 0, 2]  # type: ignore[union-attr]
 
 
-def test_which_column_is_meant() -> None:
-    """The only one of classes, the one that is named, or `y`; otherwise the error names them."""
+def test_align_labels_finds_the_column() -> None:
+    """It is the only one of classes, the named one, or `y`; else the error lists them."""
     columns = {"x": np.arange(2), "a": np.array([0, 1]), "b": np.array([1, 0])}
     label = LabelFeature(names=("cat", "dog"))
     features: dict[str, Feature] = {"a": label, "b": label}
@@ -110,14 +110,14 @@ def test_which_column_is_meant() -> None:
         both.align_labels("dog", column="b")
 
 
-def test_aligned_views_are_views(prepared: Any) -> None:
-    """Sliced, shuffled, batched, pickled and aligned again; the fingerprint tells them apart."""
+def test_aligned_view_supports_all_views(prepared: Any) -> None:
+    """It can be shuffled, batched, pickled and aligned again, with its own fingerprint."""
     whole = prepared.dataset()
     after = whole.align_labels(["owl", "cat", "dog"])
     again = pickle.loads(pickle.dumps(after.shuffle(1)))
-    wanted = [[1, 2, 0][number] for number in whole.shuffle(1)["label"]]
-    assert again["label"].tolist() == wanted
-    assert np.concatenate([b["label"] for b in again.batches(7)]).tolist() == wanted
+    expected = [[1, 2, 0][number] for number in whole.shuffle(1)["label"]]
+    assert again["label"].tolist() == expected
+    assert np.concatenate([b["label"] for b in again.batches(7)]).tolist() == expected
     assert after.align_labels(["cat", "dog", "owl"])["label"].tolist() == whole["label"].tolist()
     assert after.manifest == whole.manifest
     assert after.supervised == ("image", "label")

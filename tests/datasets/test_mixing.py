@@ -11,7 +11,7 @@ from dshub.loading.transforms.colors import Normalize
 
 
 def part(name: str, rows: int) -> Dataset:
-    """Rows that say whose they are, with a picture, text and a list."""
+    """Rows that contain the name of their dataset, an image, text and a list."""
     return Dataset.from_arrays(
         {
             "image": np.arange(rows, dtype=np.uint8).repeat(12).reshape(rows, 2, 2, 3),
@@ -27,8 +27,8 @@ def part(name: str, rows: int) -> Dataset:
 A, B = part("a", 300), part("b", 1100)
 
 
-def taken(loader: Any, epochs: int = 1) -> list[tuple[str, int]]:
-    """Whose each row is, and its number there."""
+def rows_of(loader: Any, epochs: int = 1) -> list[tuple[str, int]]:
+    """The dataset of each row, and its number there."""
     return [
         pair
         for _ in range(epochs)
@@ -38,27 +38,27 @@ def taken(loader: Any, epochs: int = 1) -> list[tuple[str, int]]:
 
 
 def test_each_dataset_has_its_share() -> None:
-    """In an epoch of as many rows as all have together; each row of a dataset as often."""
+    """An epoch has as many rows as all datasets; each row of a dataset comes equally often."""
     parts = [part("a", 3000).columns(["id", "of"]), part("b", 11_000).columns(["id", "of"])]
-    found = taken(Dataset.mix(parts, weights=[0.75, 0.25]).batches(64, seed=1))
-    counts = Counter(name for name, _ in found)
-    assert len(found) == 14_000
+    rows = rows_of(Dataset.mix(parts, weights=[0.75, 0.25]).batches(64, seed=1))
+    counts = Counter(name for name, _ in rows)
+    assert len(rows) == 14_000
     assert abs(counts["a"] / 14_000 - 0.75) < 0.01
-    rows = [row for name, row in found if name == "a"]
-    often = Counter(rows).values()
+    numbers = [number for name, number in rows if name == "a"]
+    often = Counter(numbers).values()
     assert len(often) == 3000
     assert max(often) - min(often) <= 2
-    assert rows[:3000] != rows[3000:6000]
+    assert numbers[:3000] != numbers[3000:6000]
 
 
-def test_shares_follow_the_lengths_where_no_weights_are_given() -> None:
-    """So that each row comes about once in an epoch."""
-    counts = Counter(name for name, _ in taken(Dataset.mix([A, B]).batches(64)))
+def test_shares_follow_the_lengths_without_weights() -> None:
+    """So each row comes about once in an epoch."""
+    counts = Counter(name for name, _ in rows_of(Dataset.mix([A, B]).batches(64)))
     assert abs(counts["a"] - 300) < 15
 
 
-def test_batches_hold_the_rows_as_they_are() -> None:
-    """Each column of a row belongs to that row, whichever dataset it is of."""
+def test_columns_of_a_row_stay_together() -> None:
+    """For rows of any of the datasets."""
     for batch in Dataset.mix([A, B]).batches(50, seed=3):
         for i, (name, row) in enumerate(zip(batch["of"], batch["id"].tolist(), strict=True)):
             expected = (A if name == "a" else B)[row]
@@ -66,8 +66,8 @@ def test_batches_hold_the_rows_as_they_are() -> None:
             assert batch["tokens"][i].tolist() == expected["tokens"].tolist()
 
 
-def test_options_of_batches_are_taken() -> None:
-    """Transforms, pairs, channels first, ranks."""
+def test_options_of_batches_apply() -> None:
+    """Transforms, pairs, channels first, ranks; options of single datasets are rejected."""
     mixture = Dataset.mix([A, B])
     normal = Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     x, y = next(iter(mixture.batches(8, supervised=True, layout="chw", transform=normal)))
@@ -75,18 +75,18 @@ def test_options_of_batches_are_taken() -> None:
     expected = (plain["image"].transpose(0, 3, 1, 2) / np.float32(255) - 0.5) / 0.25
     np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-5)
     assert np.array_equal(y, plain["id"])
-    ranks = [taken(mixture.batches(8, rank=rank, world=2)) for rank in range(2)]
+    ranks = [rows_of(mixture.batches(8, rank=rank, world=2)) for rank in range(2)]
     together = [row for pair in zip(*ranks, strict=True) for row in pair]
-    assert together == taken(mixture.batches(8))
+    assert together == rows_of(mixture.batches(8))
     for option, value in {"shuffle": True, "weights": [1.0], "bucket": "id"}.items():
         with pytest.raises(ArgumentError, match=f"{option} is .* left out"):
             mixture.batches(8, **{option: value})  # type: ignore[arg-type]
 
 
-def test_a_walk_goes_on_with_another_batch_size() -> None:
+def test_state_resumes_with_another_batch_size() -> None:
     """Over epochs, from the state of another loader."""
     first = Dataset.mix([A, B], weights=[1, 2]).batches(64, seed=1)
-    whole = taken(first, epochs=2)
+    whole = rows_of(first, epochs=2)
     walk = iter(first)
     first.epoch = 0
     walk = iter(first)
@@ -94,12 +94,12 @@ def test_a_walk_goes_on_with_another_batch_size() -> None:
         next(walk)
     second = Dataset.mix([A, B], weights=[1, 2]).batches(96, seed=1)
     second.load_state_dict(first.state_dict())
-    assert taken(second, epochs=2) == whole[320:]
+    assert rows_of(second, epochs=2) == whole[320:]
     assert first.fingerprint != Dataset.mix([A, B]).batches(64, seed=1).fingerprint
 
 
-def test_columns_must_be_equal() -> None:
-    """The error names the column, the dataset and what helps."""
+def test_different_columns_are_rejected() -> None:
+    """The error names the column and the dataset, and how to fix it."""
     with pytest.raises(SchemaError, match="column of of dataset 1: got no such column") as caught:
         Dataset.mix([A, B.columns(["image", "id", "tokens"])])
     assert "ds.columns" in caught.value.hint
@@ -113,8 +113,8 @@ def test_columns_must_be_equal() -> None:
 
 
 @pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [-1.0, 2.0], [float("nan"), 1.0]])
-def test_weights_that_cannot_be(weights: list[float]) -> None:
-    """As many as datasets, none below nothing."""
+def test_invalid_weights_are_rejected(weights: list[float]) -> None:
+    """There is one for each dataset, none below 0, not all 0."""
     with pytest.raises(ValueError, match=r"weights is .* 2 numbers of at least 0"):
         Dataset.mix([A, B], weights=weights)
     with pytest.raises(ValueError, match="a list of datasets, each of which has rows"):
@@ -122,25 +122,25 @@ def test_weights_that_cannot_be(weights: list[float]) -> None:
 
 
 @pytest.mark.parametrize("parts", [[], A, [1, 2], [A, [1]]], ids=["none", "one", "numbers", "list"])
-def test_what_is_no_list_of_datasets(parts: Any) -> None:
-    """Is refused before anything is read."""
+def test_other_values_than_a_list_of_datasets_are_rejected(parts: Any) -> None:
+    """Before anything is read."""
     with pytest.raises(ArgumentError, match="it must be a list of datasets"):
         Dataset.mix(parts)
 
 
-def test_weights_may_be_an_array() -> None:
-    """As a computation gives them; and texts are refused."""
+def test_weights_can_be_an_array() -> None:
+    """Text is rejected."""
     loaders = [Dataset.mix([A, B], weights=w).batches(64) for w in (np.array([0.5, 0.5]), [1, 1])]  # type: ignore[arg-type]
-    assert taken(loaders[0]) == taken(loaders[1])
+    assert rows_of(loaders[0]) == rows_of(loaders[1])
     with pytest.raises(ArgumentError, match="weights is 'ab'"):
         Dataset.mix([A, B], weights="ab")  # type: ignore[arg-type]
 
 
-def test_a_small_dataset_is_not_left_out() -> None:
-    """However small its share, its rows come; with a share of 0 they do not."""
+def test_small_dataset_is_not_left_out() -> None:
+    """Its rows come however small its share; with a share of 0 they do not."""
     large, small = part("a", 20_000).columns(["id", "of"]), part("b", 3).columns(["id", "of"])
-    found = taken(Dataset.mix([large, small]).batches(512))
-    assert {row for name, row in found if name == "b"} == {0, 1, 2}
-    assert len(found) == 20_003
-    none = taken(Dataset.mix([large, small], weights=[1, 0]).batches(512))
+    rows = rows_of(Dataset.mix([large, small]).batches(512))
+    assert {row for name, row in rows if name == "b"} == {0, 1, 2}
+    assert len(rows) == 20_003
+    none = rows_of(Dataset.mix([large, small], weights=[1, 0]).batches(512))
     assert {name for name, _ in none} == {"a"}

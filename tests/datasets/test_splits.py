@@ -1,106 +1,70 @@
-from itertools import pairwise
+"""The mapping of splits, and parts of several splits as one dataset."""
 
+import pickle
+from typing import Any
+
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from dshub import Dataset
 from dshub.datasets.split_expressions import parse_split
-from dshub.errors import ArgumentError, SplitError
+from dshub.datasets.splits import Splits, together
+from dshub.errors import UnknownNameError
+from dshub.tables.table import Table
 
-bounds = st.integers(-130, 130) | st.none()
-percents = st.integers(-100, 100) | st.none()
-
-
-def chosen(expression: str, counts: dict[str, int]) -> list[tuple[str, int]]:
-    """Split and number of every row that an expression means."""
-    return [(p.split, row) for p in parse_split(expression) for row in p.rows(counts[p.split])]
+OWN = {"train": 4, "test": 2}
 
 
-def words(bound: int | None, unit: str = "") -> str:
-    return "" if bound is None else f"{bound}{unit}"
+def open_split(split: str) -> Dataset:
+    return Dataset.from_arrays({"n": np.arange(OWN[split])})
 
 
-@given(bounds, bounds, st.integers(0, 120))
-def test_rows_are_sliced_as_a_list_is(start: int | None, stop: int | None, count: int) -> None:
-    """Also with negative numbers, beyond the end, and where nothing is left."""
-    expected = [("train", row) for row in list(range(count))[start:stop]]
-    assert chosen(f"train[{words(start)}:{words(stop)}]", {"train": count}) == expected
+def test_splits_open_on_first_access() -> None:
+    """Each is opened once; the mapping itself opens none."""
+    opened: list[str] = []
+
+    def opening(split: str) -> Dataset:
+        opened.append(split)
+        return open_split(split)
+
+    splits = Splits("own", OWN, opening)
+    assert (list(splits), len(splits), "train" in splits, opened) == (
+        ["train", "test"],
+        2,
+        True,
+        [],
+    )
+    assert splits["test"] is splits["test"]
+    assert opened == ["test"]
+    assert repr(splits) == "<Splits own: train: 4 rows, test: 2 rows>"
+    assert len(pickle.loads(pickle.dumps(Splits("own", OWN, open_split)))["train"]) == 4
 
 
-@given(percents, percents, st.integers(0, 100_000))
-def test_percents_are_rounded_to_the_nearest_row(
-    start: int | None, stop: int | None, count: int
-) -> None:
-    """Never further than half a row from where they point."""
-    (part,) = parse_split(f"train[{words(start, '%')}:{words(stop, '%')}]")
-    rows = part.rows(count)
-    first = 0 if start is None else start * count + (100 * count if start < 0 else 0)
-    last = 100 * count if stop is None else stop * count + (100 * count if stop < 0 else 0)
-    if last - first >= 100:  # a row or more
-        assert abs(100 * rows.start - first) <= 50
-        assert abs(100 * rows.stop - last) <= 50
-    assert 0 <= rows.start <= rows.stop <= count
-
-
-@given(st.lists(st.integers(0, 100), max_size=5), st.integers(0, 10_000))
-def test_shares_that_meet_hold_each_row_once(cuts: list[int], count: int) -> None:
-    """`train[:33%]`, `train[33%:66%]` and `train[66%:]` are together the split."""
-    ends = ["", *(f"{cut}%" for cut in sorted(cuts)), ""]
-    pieces = [f"train[{a}:{b}]" for a, b in pairwise(ends)]
-    together = [row for piece in pieces for row in chosen(piece, {"train": count})]
-    assert together == [("train", row) for row in range(count)]
-    assert chosen("+".join(pieces), {"train": count}) == together
-
-
-def test_terms_are_one_behind_the_other() -> None:
-    """In the order written, with rows twice where they are named twice; blanks do not matter."""
-    counts = {"train": 4, "test-a": 3}
-    train = [("train", row) for row in range(4)]
-    test = [("test-a", row) for row in range(3)]
-    assert chosen("train+test-a", counts) == train + test
-    assert chosen(" test-a [ :2 ] + train[ 50% : ] ", counts) == test[:2] + train[2:]
-    assert chosen("train[-2:]+train[:-2]+train", counts) == train[-2:] + train[:-2] + train
-    assert chosen("train[3:1]+train[9:]+train[:0%]", counts) == []
+def test_unknown_split_lists_the_known_ones() -> None:
+    """The error names the dataset."""
+    with pytest.raises(UnknownNameError, match="split of own named 'trian'") as caught:
+        Splits("own", OWN, open_split)["trian"]
+    assert caught.value.known == ("train", "test")
 
 
 @pytest.mark.parametrize(
-    ("expression", "reason"),
-    [
-        ("", "is no split"),
-        ("train+", "is no split"),
-        ("train[:10", r"without its '\]'"),
-        ("train]", "'train]' is no split"),
-        ("train[:5][:2]", "is no split"),
-        ("train test", "is no split"),
-        ("train[5]", "needs a ':'"),
-        ("train[]", "needs a ':'"),
-        ("train[::2]", "':2' is neither"),
-        ("train[a:]", "'a' is neither"),
-        ("train[:1.5]", "'1.5' is neither"),
-        ("train[:10%%]", "'10%%' is neither"),
-        ("train[:+5]", "is no split|without|neither"),
-        ("train[:150%]", "150% is more than all"),
-        ("train[-101%:]", "-101% is more than all"),
-        ("../train", "is no split"),
-    ],
+    ("name", "hint"), [("train", r'splits\["train"\]'), ("batches", r'splits\["train"\]\.batches')]
 )
-def test_what_cannot_be_read_is_told(expression: str, reason: str) -> None:
-    """The error quotes the expression, says what is wrong, and shows how splits are written."""
-    with pytest.raises(SplitError, match=reason) as caught:
-        parse_split(expression)
-    assert repr(expression) in str(caught.value)
-    assert "train[10%:20%]" in caught.value.hint
+def test_attribute_error_suggests_a_split(name: str, hint: str) -> None:
+    """For names of splits, and for methods of a dataset."""
+    with pytest.raises(AttributeError, match=hint):
+        getattr(Splits("own", OWN, open_split), name)
 
 
-@pytest.mark.parametrize("bound", ["9" * 5000, "-" + "9" * 5000, "\u00b2", "9" * 5000 + "%"])
-def test_a_bound_that_is_no_number_of_rows(bound: str) -> None:
-    """Python reads no number of 5,000 digits; the error does not repeat them all."""
-    with pytest.raises(SplitError, match="is neither a number of rows nor") as caught:
-        parse_split(f"train[:{bound}]")
-    assert len(str(caught.value)) < 300
-
-
-def test_a_list_is_no_split_expression() -> None:
-    """Who writes a list learns how several splits are written."""
-    with pytest.raises(ArgumentError, match=r"train\+test"):
-        parse_split(["train", "test"])  # type: ignore[arg-type]
+@pytest.mark.parametrize("expression", ["train+test", "test[1:3]+train[:2]", "train[:1]+train"])
+def test_parts_of_splits_are_concatenated(prepared: Any, expression: str) -> None:
+    """In the order of the expression, with repeated rows."""
+    parts = parse_split(expression)
+    folders = {part.split: prepared.folders[part.split] for part in parts}
+    manifest = Table(prepared.folders["train"]).record.manifest
+    rows = [
+        row["text"]
+        for part in parts
+        for row in np.take(prepared.rows[part.split], part.rows(len(prepared.rows[part.split])))
+    ]
+    assert together(manifest, parts, folders)["text"] == rows

@@ -13,7 +13,7 @@ seeds = st.none() | st.integers(0, 5)
 
 
 def example(labels: list[int]) -> Dataset:
-    """Rows that carry their own number, and a class."""
+    """Rows with their own number and a class."""
     return Dataset.from_arrays(
         {"id": np.arange(len(labels)), "label": np.array(labels, np.int64)},
         features={"label": LabelFeature(names=tuple("abcdefgh"))},
@@ -28,7 +28,7 @@ def ids(dataset: Dataset) -> list[int]:
 def test_every_row_is_held_out_once(
     labels: list[int], data: st.DataObject, seed: int | None, stratify: bool
 ) -> None:
-    """The rest is trained on; folds differ by a row, with classes in each of them as well."""
+    """Folds differ by at most a row, and so do classes in them."""
     count = data.draw(st.integers(2, len(labels)))
     dataset = example(labels)
     folds = dataset.folds(count, seed=seed, stratify="label" if stratify else None)
@@ -46,8 +46,8 @@ def test_every_row_is_held_out_once(
             assert max(of_class) - min(of_class) <= 1
 
 
-def test_folds_lie_together_unless_they_are_shuffled() -> None:
-    """As one who knows other libraries expects; a seed gives the same folds each time."""
+def test_folds_are_consecutive_unless_shuffled() -> None:
+    """As in other libraries; a seed gives the same folds each time."""
     dataset = example([0] * 10)
     assert [ids(held) for _, held in dataset.folds(3)] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
     first, again = dataset.folds(3, seed=1), dataset.folds(3, seed=1)
@@ -56,15 +56,17 @@ def test_folds_lie_together_unless_they_are_shuffled() -> None:
 
 
 @given(st.lists(st.integers(0, 3), min_size=40, max_size=200), st.floats(0.1, 0.9), seeds)
-def test_classes_keep_their_proportion(labels: list[int], share: float, seed: int | None) -> None:
-    """In each part as many rows as without classes, and of a class what its share is."""
+def test_stratified_split_keeps_proportions(
+    labels: list[int], share: float, seed: int | None
+) -> None:
+    """Parts have as many rows as without classes, and their share of each class."""
     dataset = example(labels)
     train, rest = dataset.split(share, seed=seed, stratify="label")
     assert len(train) == len(dataset.split(share)[0])
     assert sorted(ids(train) + ids(rest)) == list(range(len(labels)))
-    found = Counter(np.asarray(train["label"]).tolist())
+    counts = Counter(np.asarray(train["label"]).tolist())
     for number, count in Counter(labels).items():
-        assert abs(found[number] - count * share) <= 2
+        assert abs(counts[number] - count * share) <= 2
     if seed is None:
         assert ids(train) == sorted(ids(train))
 
@@ -77,8 +79,8 @@ def test_equal_classes_are_divided_equally() -> None:
     ]
 
 
-def test_any_column_of_single_values_will_do() -> None:
-    """Text as well as numbers; not arrays, and no column that is not there."""
+def test_stratify_accepts_any_column_of_single_values() -> None:
+    """Text and numbers work; arrays and unknown columns are rejected."""
     dataset = Dataset.from_arrays(
         {"id": np.arange(8), "kind": ["x", "y"] * 4, "point": np.zeros((8, 2))}
     )
@@ -91,8 +93,8 @@ def test_any_column_of_single_values_will_do() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 9])
-def test_too_many_or_too_few_folds(count: int) -> None:
-    """Are a mistake of the caller's."""
+def test_invalid_number_of_folds_is_rejected(count: int) -> None:
+    """It is between 2 and the number of rows."""
     with pytest.raises(
         ValueError, match=f"count is {count}; it must be a whole number from 2 to 8"
     ):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dshub.archives import open_files
 from dshub.catalog.features import AudioFeature, ImageFeature
-from dshub.datasets.decoding import decode_all, recording_feature
+from dshub.datasets.decoding import decode_all, detect_audio
 from dshub.publishing.authoring import scanning as media
 from dshub.publishing.authoring.detection import form
 from dshub.publishing.authoring.json_records import read_records
@@ -29,7 +29,7 @@ def image(data: bytes) -> None:
 def audio(data: bytes) -> None:
     """With what it says itself, and as what a manifest says."""
     with tried:
-        decode_all([data], recording_feature(data, "input"), str)
+        decode_all([data], detect_audio(data, "input"), str)
     decode_all([data], AudioFeature(rate=8000, channels=1, encoding="wav"), str)
 
 

@@ -1,4 +1,4 @@
-"""Orders of an epoch, and what each rank gets of it."""
+"""Orders of an epoch, and the share of each rank."""
 
 from collections import Counter
 
@@ -16,7 +16,6 @@ from dshub.loading.order import (
     Share,
     Shuffled,
     Weighted,
-    this_rank,
 )
 
 
@@ -29,14 +28,14 @@ def whole(order: Order, epoch: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("block", [1, 4, 7, 64])
 @pytest.mark.parametrize("window", [1, 3, 16])
 def test_blocks_give_every_row_once(length: int, block: int, window: int) -> None:
-    """Whatever the sizes, also where the last block is short."""
+    """For all sizes, also with a short last block."""
     order = Blocks(length, seed=5, block=block, window=window)
     for epoch in (0, 1, 7):
         assert sorted(whole(order, epoch)) == list(range(length))
 
 
-def test_blocks_keep_together_what_lies_together() -> None:
-    """Within any window of positions rows come from so many blocks, each read whole."""
+def test_blocks_keep_neighbors_together() -> None:
+    """Within a window of positions, rows come from a bounded number of blocks."""
     order = Blocks(10_000, seed=1, block=100, window=8)
     rows = whole(order, 3)
     for start in range(0, 10_000, 800):
@@ -44,8 +43,8 @@ def test_blocks_keep_together_what_lies_together() -> None:
         assert len(touched) <= 2 * 8 + 2  # each block of the window may straddle two of ours
 
 
-def test_two_rows_of_a_block_are_no_further_apart_than_documented() -> None:
-    """Neighbours on disk come within `block * window` positions of each other."""
+def test_rows_of_a_block_stay_within_documented_distance() -> None:
+    """Neighbors on disk come within `block * window` positions of each other."""
     order = Blocks(9_973, seed=2, block=50, window=4)
     position = np.argsort(whole(order))
     apart = np.abs(np.diff(position))
@@ -53,7 +52,7 @@ def test_two_rows_of_a_block_are_no_further_apart_than_documented() -> None:
 
 
 def test_blocks_differ_by_epoch_and_are_mixed() -> None:
-    """No epoch like another, and few rows behind the one they lie behind on disk."""
+    """Epochs differ, and few rows follow their neighbor on disk."""
     order = Blocks(10_000, seed=3, block=100, window=10)
     first, second = whole(order, 0), whole(order, 1)
     assert np.mean(first == second) < 0.01
@@ -69,7 +68,7 @@ def test_blocks_differ_by_epoch_and_are_mixed() -> None:
 def test_any_part_of_an_order_can_be_computed_alone(
     length: int, start: int, count: int, kind: str
 ) -> None:
-    """The rows at some positions do not depend on which others are asked for."""
+    """The rows at some positions do not depend on the other positions."""
     orders: dict[str, Order] = {
         "order": InOrder(length),
         "shuffled": Shuffled(length, 4),
@@ -82,7 +81,7 @@ def test_any_part_of_an_order_can_be_computed_alone(
     np.testing.assert_array_equal(order.rows(where, 2), whole(order, 2)[where])
 
 
-def test_weights_decide_how_often_a_row_is_drawn() -> None:
+def test_rows_are_drawn_in_proportion_to_weights() -> None:
     """A chi-square test of 100,000 draws; a row of weight 0 never comes."""
     weights = np.array([0, 1, 2, 3, 4, 0.0])
     rows = Weighted(weights, seed=6, length=100_000).rows(np.arange(100_000), 0)
@@ -92,8 +91,8 @@ def test_weights_decide_how_often_a_row_is_drawn() -> None:
     assert ((counts[1:5] - expected) ** 2 / expected).sum() < 16.3  # 0.1 % at 3 degrees
 
 
-def test_a_mixture_keeps_its_shares_and_uses_every_row_before_any_again() -> None:
-    """In every 1,024 positions; small datasets come round, large ones go on over epochs."""
+def test_mixture_has_exact_shares_and_uses_rows_evenly() -> None:
+    """In every 1,024 positions; small datasets repeat, large ones continue over epochs."""
     order = Mixed((100, 5000, 10), (0.25, 0.5, 0.25), seed=1, length=4096)
     for epoch in range(3):
         rows = whole(order, epoch)
@@ -114,7 +113,7 @@ def test_a_mixture_keeps_its_shares_and_uses_every_row_before_any_again() -> Non
     uneven=st.sampled_from(["pad", "drop", "exact"]),
 )
 def test_ranks_share_an_epoch(length: int, world: int, uneven: str) -> None:
-    """Together they have each position as often as `uneven` says, and the counts are told."""
+    """Together they have each position as often as `uneven` says, and `counts` are right."""
     shares = [Share(length, rank, world, uneven) for rank in range(world)]  # type: ignore[arg-type]
     found = [share.positions(0, share.count(0)).tolist() for share in shares]
     assert [len(part) for part in found] == shares[0].counts
@@ -133,8 +132,8 @@ def test_ranks_share_an_epoch(length: int, world: int, uneven: str) -> None:
 
 
 @given(length=st.integers(1, 100), world=st.integers(1, 5), start=st.integers(0, 100))
-def test_a_share_from_a_position_on_is_the_rest_of_it(length: int, world: int, start: int) -> None:
-    """However many positions all ranks have taken."""
+def test_share_from_a_position_is_the_rest(length: int, world: int, start: int) -> None:
+    """For any number of positions that all ranks have taken."""
     start -= start % world
     for rank in range(world):
         share = Share(length, rank, world, "exact")
@@ -142,28 +141,8 @@ def test_a_share_from_a_position_on_is_the_rest_of_it(length: int, world: int, s
         assert rest == [p for p in range(rank, length, world) if p >= start]
 
 
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, (0, 1)),
-        ({"RANK": "2", "WORLD_SIZE": "4"}, (2, 4)),
-        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, (1, 2)),
-        ({"PMI_RANK": "3", "PMI_SIZE": "8"}, (3, 8)),
-        ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "16"}, (0, 16)),
-        ({"RANK": "\u00b2", "WORLD_SIZE": "4"}, (0, 1)),
-        ({"RANK": "0", "WORLD_SIZE": "9" * 5000}, (0, 1)),
-        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),  # a shell in an allocation
-        ({"RANK": "x", "WORLD_SIZE": "4"}, (0, 1)),
-        ({"RANK": "1"}, (0, 1)),
-    ],
-)
-def test_the_rank_of_a_process(environment: dict[str, str], expected: tuple[int, int]) -> None:
-    """As launchers tell it."""
-    assert this_rank(environment) == expected
-
-
-def test_draws_belong_to_the_row() -> None:
-    """The same number for a row in any company, another for another epoch, seed or purpose."""
+def test_draws_depend_on_the_row_alone() -> None:
+    """They are the same in any batch, and differ by epoch, seed and stream."""
     rows = np.array([5, 900, 3, 10**12])
     draws = Draws.of(rows, seed=1, epoch=2)
     alone = np.concatenate([Draws.of(rows[i : i + 1], 1, 2).uniform() for i in range(4)])

@@ -53,29 +53,29 @@ def reference_row(position: int, length: int, key: int) -> int:
     return row
 
 
-def test_the_reference_hash_is_splitmix64() -> None:
+def test_reference_hash_is_splitmix64() -> None:
     """The generator's published first numbers for the seed 1234567."""
     outputs = [finalizer((1234567 + i * GOLDEN) & MASK) for i in range(1, 4)]
     assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(0, 2**40))
-def test_keys_are_those_of_the_description(seed: int, epoch: int) -> None:
-    """A key can be worked out elsewhere, for any whole number as a seed."""
+def test_keys_match_the_description(seed: int, epoch: int) -> None:
+    """Another implementation can compute a key, for any whole number as a seed."""
     assert key_of(seed, epoch) == reference_key(seed, epoch)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 100, 4095, 4096, 4097, 8192, 8193, 60_000, 2**33 + 7])
-def test_rows_are_those_of_the_description(length: int) -> None:
-    """Another implementation gives the same rows, so no release may change them unnoticed."""
+def test_rows_match_the_description(length: int) -> None:
+    """Another implementation gives the same rows, so no release can change them unnoticed."""
     positions = sorted({0, 1 % length, length // 3, length // 2, length - 1})
     for key in (0, 1, MASK, reference_key(seed=3, epoch=5)):
         expected = [reference_row(position, length, key) for position in positions]
         assert permute(np.array(positions), length, key).tolist() == expected
 
 
-def test_seeds_may_be_numbers_of_numpy() -> None:
-    """A seed drawn with NumPy is a seed."""
+def test_seed_can_be_a_numpy_integer() -> None:
+    """The key is the same."""
     assert key_of(np.int64(-5), np.uint8(3)) == key_of(-5, 3)  # type: ignore[arg-type]
 
 
@@ -105,7 +105,7 @@ def test_lengths_around_powers_of_two_are_permutations(length: int) -> None:
 
 @given(lengths, keys, st.data())
 def test_any_part_equals_that_part_of_the_whole(length: int, key: int, data: st.DataObject) -> None:
-    """Positions can be asked for alone, in any order, also more than once."""
+    """Positions can be computed alone, in any order, and repeatedly."""
     some = data.draw(st.lists(st.integers(0, length - 1), max_size=30))
     positions = np.array(some, np.int64)
     assert np.array_equal(permute(positions, length, key), order(length, key)[positions])
@@ -113,7 +113,7 @@ def test_any_part_equals_that_part_of_the_whole(length: int, key: int, data: st.
 
 @pytest.mark.parametrize("length", [2**32 + 1, 10**12, 2**61 + 12345])
 def test_lengths_beyond_32_bits(length: int) -> None:
-    """Rows lie within the length and reach into all of it, without a list of them."""
+    """Rows cover the whole length, without a list of them."""
     positions = np.concatenate([np.arange(5000), np.arange(length - 5000, length)])
     rows = permute(positions, length, key_of(7, 0))
     assert len(np.unique(rows)) == len(rows)
@@ -123,7 +123,7 @@ def test_lengths_beyond_32_bits(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", [10, 4096, 5000])
-def test_each_seed_and_epoch_has_an_order_of_its_own(length: int) -> None:
+def test_each_seed_and_epoch_has_its_own_order(length: int) -> None:
     """20 seeds in 20 epochs are 400 orders, none of them the order of the rows."""
     orders = {order(length, key_of(s, e)).tobytes() for s, e in product(range(20), repeat=2)}
     assert len(orders) == 400
@@ -133,18 +133,18 @@ def test_each_seed_and_epoch_has_an_order_of_its_own(length: int) -> None:
 # How evenly: Pearson's chi-square, within five standard deviations of what chance gives
 
 
-def assert_as_chance_would(observed: np.ndarray, expected: float, freedom: int) -> None:
+def assert_plausible(observed: np.ndarray, expected: float, freedom: int) -> None:
     statistic = float(((observed - expected) ** 2 / expected).sum())
     assert abs(statistic - freedom) < 5 * sqrt(2 * freedom)
 
 
 @pytest.mark.parametrize("length", [2, 3, 4, 5])
-def test_every_order_of_few_rows_is_as_frequent(length: int) -> None:
-    """Over 12,000 epochs, each of the n! orders comes up as often as chance would have it."""
+def test_all_orders_of_few_rows_are_equally_frequent(length: int) -> None:
+    """Over 12,000 epochs, each of the n! orders comes as often as chance would have it."""
     every = {found: i for i, found in enumerate(permutations(range(length)))}
     which = [every[tuple(order(length, key_of(0, epoch)).tolist())] for epoch in range(12_000)]
     observed = np.bincount(which, minlength=len(every))
-    assert_as_chance_would(observed, 12_000 / len(every), len(every) - 1)
+    assert_plausible(observed, 12_000 / len(every), len(every) - 1)
 
 
 @pytest.mark.slow
@@ -163,10 +163,8 @@ def test_every_order_of_few_rows_is_as_frequent(length: int) -> None:
     ],
 )
 @pytest.mark.parametrize("vary", ["seed", "epoch"])
-def test_every_row_comes_as_often_at_every_position(
-    length: int, buckets: int, count: int, vary: str
-) -> None:
-    """Positions against rows, over many seeds of one epoch and many epochs of one seed."""
+def test_rows_are_uniform_over_positions(length: int, buckets: int, count: int, vary: str) -> None:
+    """Over many seeds of one epoch and many epochs of one seed."""
     bucket = np.arange(length) * buckets // length
     sizes = np.bincount(bucket)
     observed = np.zeros((buckets, buckets))
@@ -180,8 +178,8 @@ def test_every_row_comes_as_often_at_every_position(
 
 
 @pytest.mark.parametrize("length", [4096, 4097, 60_000])
-def test_neighbours_are_strangers(length: int) -> None:
-    """The distance from one position's row to the next one's is as likely as any other."""
+def test_distances_between_neighbors_are_uniform(length: int) -> None:
+    """The distance between the rows of adjacent positions is as likely as any other."""
     distances = [
         np.diff(order(length, key_of(seed, 0))) % length * 32 // length for seed in range(30)
     ]

@@ -1,4 +1,4 @@
-"""Text on its way to a model: a tokenizer as a transform, and batches of about one length."""
+"""Text batches: a tokenizer as a transform, and batches of similar length."""
 
 from typing import Any
 
@@ -25,21 +25,21 @@ def padded(batch: Batch) -> Batch:
 
 
 def texts_of(batch: Any) -> list[str]:
-    """What the tokens of a batch say."""
+    """The texts of the tokens of a batch."""
     return [" ".join(WORDS[i - 1] for i in row if i) for row in batch["text"].tolist()]
 
 
-def test_a_tokenizer_makes_padded_arrays() -> None:
+def test_tokenizer_makes_padded_arrays() -> None:
     """Each batch is as long as its longest text."""
     loader, plain = (DATASET.batches(8, shuffle=True, transform=t) for t in (padded, None))
-    for batch, wanted in zip(loader, plain, strict=True):
-        assert texts_of(batch) == wanted["text"]
-        longest = max(len(text.split()) for text in wanted["text"])
+    for batch, expected in zip(loader, plain, strict=True):
+        assert texts_of(batch) == expected["text"]
+        longest = max(len(text.split()) for text in expected["text"])
         assert batch["text"].shape == batch["mask"].shape == (8, longest)
 
 
 def test_buckets_need_less_padding() -> None:
-    """Rows of about one length are together, each once."""
+    """Rows of similar length are together, each once."""
 
     def padding(**options: Any) -> int:
         batches = list(DATASET.batches(8, shuffle=True, transform=padded, **options))
@@ -49,15 +49,15 @@ def test_buckets_need_less_padding() -> None:
     assert padding(bucket="text") < padding() / 2
 
 
-def test_pairs_of_tokens_and_labels() -> None:
-    """What a model takes as it is."""
+def test_supervised_pairs_of_tokens_and_labels() -> None:
+    """Models take them directly."""
     x, y = next(iter(DATASET.batches(8, supervised=True, transform=padded)))
     assert x.dtype == np.int64
     assert y.tolist() == [0, 1] * 4
 
 
 class Counting:
-    """Rows of text that count how often somebody asks for lengths."""
+    """Rows of text that count how many lengths are read."""
 
     def __init__(self, rows: Dataset) -> None:
         self.rows, self.asked = rows, 0

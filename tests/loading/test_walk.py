@@ -1,7 +1,6 @@
-"""Ranks, threads, memory and buckets: what stays the same whatever they are."""
+"""Ranks, threads, buckets and places of a loader."""
 
 import json
-import os
 import pickle
 import threading
 import time
@@ -13,31 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dshub import Dataset
-from dshub.catalog.features import ImageFeature
-from dshub.errors import ArgumentError, SettingsError, StateError, UnknownNameError
-from dshub.loading.gathering import LARGE, Pool
+from dshub.errors import ArgumentError, StateError
 from dshub.loading.loader import Loader, walk_of
 from dshub.loading.order import InOrder
 from dshub.loading.transforms.transform import Batch
-
-ROWS = 101
-
-
-def example(rows: int = ROWS) -> Dataset:
-    """Rows that carry their own number, with pictures large enough for memory to be reused."""
-    pictures = np.arange(rows, dtype=np.uint8).repeat(64 * 64 * 3).reshape(rows, 64, 64, 3)
-    return Dataset.from_arrays(
-        {
-            "image": pictures,
-            "id": np.arange(rows),
-            "text": ["x" * (i * 37 % 50) for i in range(rows)],
-        },
-        features={"image": ImageFeature(shape=(64, 64, 3))},
-    )
-
-
-DATASET = example()
+from tests.loading.examples import DATASET, ROWS
 
 
 def take(loader: Loader, steps: int) -> list[list[int]]:
@@ -58,10 +37,10 @@ def take(loader: Loader, steps: int) -> list[list[int]]:
     shuffle=st.sampled_from([True, False, "blocks"]),
     threads=st.integers(0, 2),
 )
-def test_ranks_and_batch_size_may_change_in_the_middle(
+def test_state_resumes_with_other_ranks_and_batch_size(
     worlds: tuple[int, int], sizes: tuple[int, int], steps: int, shuffle: Any, threads: int
 ) -> None:
-    """All ranks together go through one order; a state of any of them is good for all others."""
+    """All ranks together follow one order; the state of any of them is valid for all."""
     options = {"shuffle": shuffle, "seed": 3, "uneven": "exact", "threads": threads}
     data = DATASET.columns(["id"])
     single = data.batches(1, **options)
@@ -82,8 +61,8 @@ def test_ranks_and_batch_size_may_change_in_the_middle(
     assert seen + together == whole + (following if state["epoch"] else [])
 
 
-def test_every_rank_has_as_many_batches() -> None:
-    """Padded or cut, ranks stay in step; the counts say what each gets."""
+def test_every_rank_has_the_same_number_of_batches() -> None:
+    """Rows are padded or dropped; `counts` are the rows of each rank."""
     for uneven, rows in (("pad", 104), ("drop", 100)):
         loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[arg-type]
         assert len({len(loader) for loader in loaders}) == 1
@@ -92,18 +71,10 @@ def test_every_rank_has_as_many_batches() -> None:
         assert sum(found.values()) == rows
 
 
-def test_the_rank_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the launcher, where it is not given."""
-    monkeypatch.setenv("RANK", "1")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert take(DATASET.batches(3), 1) == [[1, 3, 5]]
-    assert take(DATASET.batches(3, rank=0, world=1), 1) == [[0, 1, 2]]
-
-
 @pytest.mark.parametrize("uneven", ["pad", "drop"])
 @pytest.mark.parametrize("position", [1, 5, 7, 50, 99, 101])
-def test_ranks_stay_in_step_from_a_state_of_other_ranks(uneven: Any, position: int) -> None:
-    """Whoever waits for the others has as many batches of as many rows as they have."""
+def test_ranks_stay_in_step_after_a_state_of_other_ranks(uneven: Any, position: int) -> None:
+    """All have the same number of batches and rows."""
     data = DATASET.columns(["id"])
     before = data.batches(1, shuffle=True)
     order = [row for batch in take(before, ROWS) for row in batch]
@@ -123,88 +94,8 @@ def test_ranks_stay_in_step_from_a_state_of_other_ranks(uneven: Any, position: i
         assert seen == (order + order)[position:][:expected]
 
 
-def test_a_rank_beyond_its_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a launcher left behind is named, rather than rows dealt wrongly."""
-    monkeypatch.setenv("RANK", "3")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(SettingsError, match="RANK is 3; it must be below WORLD_SIZE, which is 2"):
-        DATASET.batches(3)
-
-
-def test_batches_that_are_held_keep_their_pixels() -> None:
-    """Memory is used again only when nobody sees it any more: not even through a view."""
-    held = list(DATASET.batches(10, shuffle=True, threads=2))
-    views = [batch["image"][-1, :2] for batch in DATASET.batches(10, shuffle=True)]
-    for batch, view in zip(held, views, strict=True):
-        assert np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
-        assert (view == batch["id"][-1]).all()
-
-
-def test_memory_is_used_again() -> None:
-    """A loop that lets go of each batch gets few different ones."""
-    places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
-    assert len(places) < 8
-
-
-def test_memory_is_not_reused_without_exact_reference_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A free-threaded Python may count a reference late, and pixels in use would be overwritten."""
-    free_threaded = {"Py_GIL_DISABLED": 1}
-    monkeypatch.setattr("sysconfig.get_config_var", free_threaded.get)
-    allocated: list[int] = []
-
-    def allocate(size: int) -> np.ndarray:
-        allocated.append(size)
-        return np.empty(size, np.uint8)
-
-    pool = Pool(allocate=allocate)
-    for _ in range(3):
-        pool.empty((LARGE,), np.uint8)
-    assert allocated == [LARGE] * 3
-    monkeypatch.undo()
-    for _ in range(3):
-        pool.empty((LARGE,), np.uint8)
-    assert allocated == [LARGE] * 4
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_memory_belongs_to_one_process() -> None:
-    """What a forked process, such as a DataLoader's worker, fills is not filled by its parent."""
-    loader = DATASET.batches(10, shuffle=True, threads=0)
-    list(loader)  # leaves memory to be used again
-    filled, by_child = os.pipe()
-    told, by_parent = os.pipe()
-    child = os.fork()
-    if not child:
-        wrong = True
-        try:
-            batch = next(iter(loader))
-            os.write(by_child, b".")
-            os.read(told, 1)  # until the parent has filled memory of its own
-            wrong = not np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
-        finally:
-            os._exit(int(wrong))
-    os.read(filled, 1)
-    loader.epoch = 5  # other rows than the child's
-    held = list(loader)
-    os.write(by_parent, b".")
-    assert len(held) == len(loader)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_a_batch_may_be_written_to() -> None:
-    """It is the caller's until let go, and the dataset stays as it was."""
-    for batch in DATASET.batches(10):
-        batch["image"] += 1
-        batch["id"] *= 2
-    assert list(DATASET["id"]) == list(range(ROWS))
-    assert DATASET[5]["image"].max() == 5
-
-
 @pytest.mark.parametrize("threads", [0, 1, 3])
-def test_an_error_in_a_transform_comes_where_its_batch_would(threads: int) -> None:
+def test_error_of_a_transform_is_raised_in_place_of_its_batch(threads: int) -> None:
     """Batches before it arrive; the error is the transform's own."""
 
     def fail(batch: Batch) -> Batch:
@@ -219,8 +110,8 @@ def test_an_error_in_a_transform_comes_where_its_batch_would(threads: int) -> No
     assert seen == [0, 10, 20, 30, 40]
 
 
-def test_leaving_a_walk_ends_its_threads() -> None:
-    """A `break` leaves none behind."""
+def test_break_ends_the_threads() -> None:
+    """None is left behind."""
     before = threading.active_count()
     for _ in range(5):
         for _ in DATASET.batches(10, threads=3):
@@ -231,8 +122,8 @@ def test_leaving_a_walk_ends_its_threads() -> None:
     assert threading.active_count() == before
 
 
-def test_few_batches_wait() -> None:
-    """However slow the caller is, no more than the bound are made ahead."""
+def test_prefetch_limit_holds() -> None:
+    """With a slow caller, only batches within the limit are made in advance."""
     made = []
 
     def note(batch: Batch) -> Batch:
@@ -247,16 +138,16 @@ def test_few_batches_wait() -> None:
     assert len(made) <= 5
 
 
-def test_a_loader_can_be_sent_to_another_process() -> None:
-    """With its place, and without its memory."""
+def test_pickled_loader_keeps_its_position() -> None:
+    """Without its memory."""
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)
     take(loader, 3)
     copy = pickle.loads(pickle.dumps(loader))
     assert copy.state_dict() == loader.state_dict()
 
 
-def test_rows_of_a_batch_are_about_as_long() -> None:
-    """Sorted within a stretch, each row once, batches in mixed order; an epoch apart."""
+def test_bucketed_batches_have_rows_of_similar_length() -> None:
+    """Each row once, batches in mixed order, which differs between epochs."""
     data = DATASET.columns(["id", "text"])
     loader = data.batches(8, shuffle=True, bucket="text")
     epochs = []
@@ -270,8 +161,8 @@ def test_rows_of_a_batch_are_about_as_long() -> None:
     assert epochs[0] != epochs[1]
 
 
-def test_a_bucketed_walk_resumes_in_its_own_size_only() -> None:
-    """How rows fall into batches depends on the size, so another one is refused."""
+def test_bucketed_state_needs_the_same_batch_size() -> None:
+    """The rows of a batch depend on the size, so another one is rejected."""
     data = DATASET.columns(["id", "text"])
     first = data.batches(8, shuffle=True, bucket="text")
     before = take(first, 4)
@@ -283,8 +174,8 @@ def test_a_bucketed_walk_resumes_in_its_own_size_only() -> None:
         data.batches(9, shuffle=True, bucket="text").load_state_dict(first.state_dict())
 
 
-def test_weights_draw_rows_again_and_again() -> None:
-    """An epoch is as long as the dataset, each row as often as it weighs."""
+def test_weights_draw_rows_with_replacement() -> None:
+    """An epoch is as long as the dataset, with each row as often as its weight."""
     weights = np.zeros(ROWS)
     weights[[3, 7]] = 1, 3
     counts = Counter(
@@ -295,8 +186,8 @@ def test_weights_draw_rows_again_and_again() -> None:
     assert counts[7] > counts[3]
 
 
-def test_fingerprints_tell_walks_apart() -> None:
-    """The same for the same options, another for each that changes a batch."""
+def test_fingerprint_depends_on_options() -> None:
+    """On each option that changes a batch, and on no other."""
     base: dict[str, Any] = {"size": 8, "shuffle": True}
     same = {DATASET.batches(**base).fingerprint for _ in range(2)}
     assert len(same) == 1
@@ -315,30 +206,8 @@ def test_fingerprints_tell_walks_apart() -> None:
     assert DATASET.batches(8, shuffle=True, threads=0).fingerprint in same
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        ({"shuffle": "random"}, "shuffle is"),
-        ({"uneven": "even"}, "uneven is"),
-        ({"rank": 1}, "given together"),
-        ({"rank": 4, "world": 4}, "a whole number from 0 to 3"),
-        ({"threads": -1}, "at least 0"),
-        ({"weights": [1.0]}, "101 numbers of at least 0, one for each row"),
-        ({"weights": [-1.0] * ROWS}, "at least 0"),
-    ],
-)
-def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
-    """Are refused when the loader is made."""
-    with pytest.raises(ValueError, match=told):
-        DATASET.batches(8, **options)
-    with pytest.raises(ArgumentError, match="transform is 'normalize'"):
-        DATASET.batches(8, transform="normalize")  # type: ignore[arg-type]
-    with pytest.raises(UnknownNameError):
-        DATASET.batches(8, bucket="txet")
-
-
-def test_a_billion_rows_cost_nothing_to_begin() -> None:
-    """No list of rows is ever made."""
+def test_order_of_a_billion_rows_starts_at_once() -> None:
+    """No list of rows is created."""
     from dshub.loading.order import Blocks, Shuffled
 
     for order in (Shuffled(10**9, 0), Blocks(10**9, 0), InOrder(10**9)):
@@ -347,8 +216,8 @@ def test_a_billion_rows_cost_nothing_to_begin() -> None:
         assert 0 <= rows.min() <= rows.max() < 10**9
 
 
-def test_what_was_used_may_be_less_than_what_was_taken() -> None:
-    """`state_after` says where a walk is for whoever takes batches ahead of their use."""
+def test_state_after_counts_used_batches() -> None:
+    """For callers that take batches in advance."""
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)
     whole = take(loader, 3 * len(loader))
     for epoch in (0, 1):
@@ -362,8 +231,8 @@ def test_what_was_used_may_be_less_than_what_was_taken() -> None:
 
 
 @pytest.mark.parametrize("batches", [-1, 1.5, "1", None])
-def test_a_place_before_the_first_batch(batches: Any) -> None:
-    """There is none; counts that are no numbers of batches are refused, for a state as well."""
+def test_invalid_number_of_batches_is_rejected(batches: Any) -> None:
+    """For a place and for a state."""
     loader = DATASET.batches(10)
     for ask in (walk_of(loader).place, loader.state_after):
         with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):

@@ -1,16 +1,17 @@
-"""What is done to a batch on its way out.
+"""Transforms: change batches on their way out.
 
 A transform is called with a batch, a dict of arrays (rows, …), and with `Draws`, random numbers
-that belong to the rows: the same picture is cropped in the same way whatever batch, thread or
-rank it comes in. It returns the batch. Those here are frozen values; any callable can stand
-among them, also those of torchvision and albumentations (`dshub.loading.transforms.foreign`).
+for its rows: an image is cropped in the same way in any batch, thread or rank. It returns the
+batch. The transforms here are frozen values. Any callable can follow them, also transforms of
+torchvision and albumentations (`dshub.loading.transforms.foreign`).
 
-Transforms of pictures take (rows, height, width, channels); uint8 unless they say otherwise.
-Where pictures differ in size the column is a list of arrays, which `Resize`, `CenterCrop`,
-`RandomResizedCrop` and `RandomCrop` with a size make one array of; `MixUp` and `CutMix` need one.
+Transforms of images take (rows, height, width, channels), uint8 unless they say otherwise. If
+images differ in size the column is a list of arrays, which `Resize`, `CenterCrop`,
+`RandomResizedCrop`, and `RandomCrop` with a size turn into one array; `MixUp` and `CutMix` need
+one.
 
 `RandomCrop`, `RandomHorizontalFlip`, then `Normalize` or `ToFloat`, at the beginning and in that
-order (any may be left out), are done in one pass over the pixels as they are gathered.
+order (any can be left out), are applied in one pass over the pixels as they are gathered.
 """
 
 from dshub.loading.transforms.colors import Normalize, ToFloat

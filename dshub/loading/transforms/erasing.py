@@ -1,4 +1,4 @@
-"""Blanking out parts of pictures."""
+"""Blank out parts of images."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from dshub._validate import interval, number, whole
 from dshub.errors import ArgumentError
-from dshub.loading.transforms.transform import Batch, Context, box, copied
+from dshub.loading.transforms.transform import Context, Images, ImageTransform, random_box
 
 
 @dataclass(frozen=True)
-class Cutout:
-    """A square of `fill` with its middle anywhere in each picture (DeVries and Taylor, 2017).
+class Cutout(ImageTransform):
+    """Fill a square with its center anywhere in each image (DeVries and Taylor, 2017).
 
     Attributes:
         size: pixels of a side.
-        fill: a value as pixels have it where this transform stands.
+        fill: a pixel value, as pixels are when this transform runs.
 
     Raises:
-        ArgumentError: a size below 0; later, a fill that pixels cannot hold.
+        ArgumentError: the size is below 0; or, later, pixels cannot hold the fill.
     """
 
     size: int
@@ -28,39 +28,30 @@ class Cutout:
         whole("size of Cutout", self.size, least=0)
         number("fill of Cutout", self.fill)
 
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        middles = context.draws.uniform(0), context.draws.uniform(1)
-        for name in context.pictures:
-            batch[name] = copied(batch[name])
-            for picture, y, x in zip(batch[name], *middles, strict=True):
-                height, width = picture.shape[:2]
-                top, left = (int(y * height) - self.size // 2, int(x * width) - self.size // 2)
-                rows = slice(max(0, top), max(0, top + self.size))
-                columns = slice(max(0, left), max(0, left + self.size))
-                _fill(picture[rows, columns], self.fill, "Cutout")
-        return batch
-
-
-def _fill(part: np.ndarray, value: float, name: str) -> None:
-    """Give all values of a part of a picture, (height, width, channels), one value."""
-    if part.dtype == np.uint8 and not 0 <= value <= 255:
-        expected = f"from 0 to 255: pixels are uint8 there, unless ToFloat stands before {name}"
-        raise ArgumentError(name=f"fill of {name}", value=value, expected=expected)
-    part[:] = value
+    def change(self, images: Images, context: Context) -> Images:
+        images = _copied(images)
+        centers = context.draws.uniform(0), context.draws.uniform(1)
+        for image, y, x in zip(images, *centers, strict=True):
+            height, width = image.shape[:2]
+            top, left = int(y * height) - self.size // 2, int(x * width) - self.size // 2
+            rows = slice(max(0, top), max(0, top + self.size))
+            columns = slice(max(0, left), max(0, left + self.size))
+            _fill(image[rows, columns], self.fill, "Cutout")
+        return images
 
 
 @dataclass(frozen=True)
-class RandomErasing:
-    """A rectangle of `fill` within a share of the pictures (Zhong and others, 2017).
+class RandomErasing(ImageTransform):
+    """Fill a rectangle in a share of the images (Zhong and others, 2017).
 
     Attributes:
         probability: share of the rows.
-        scale: least and largest share of the area.
-        ratio: least and largest width / height.
-        fill: a value as pixels have it where this transform stands.
+        scale: smallest and largest share of the area.
+        ratio: smallest and largest width / height.
+        fill: a pixel value, as pixels are when this transform runs.
 
     Raises:
-        ArgumentError: a number that cannot be; later, a fill that pixels cannot hold.
+        ArgumentError: an argument is invalid; or, later, pixels cannot hold the fill.
     """
 
     probability: float = 0.5
@@ -74,13 +65,22 @@ class RandomErasing:
         interval("scale of RandomErasing", self.scale)
         interval("ratio of RandomErasing", self.ratio, positive=True)
 
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        chosen = np.flatnonzero(context.draws.uniform(0) < self.probability)
+    def change(self, images: Images, context: Context) -> Images:
+        images = _copied(images)
         draws = np.stack([context.draws.uniform(i) for i in range(1, 5)], axis=1)
-        for name in context.pictures:
-            batch[name] = copied(batch[name])
-            for row in chosen:
-                picture = batch[name][row]
-                part = box(picture, self.scale, self.ratio, draws[row])
-                _fill(picture[part], self.fill, "RandomErasing")
-        return batch
+        for row in np.flatnonzero(context.draws.uniform(0) < self.probability):
+            part = random_box(images[row], self.scale, self.ratio, draws[row])
+            _fill(images[row][part], self.fill, "RandomErasing")
+        return images
+
+
+def _copied(images: Images) -> Images:
+    return [image.copy() for image in images] if isinstance(images, list) else images.copy()
+
+
+def _fill(part: np.ndarray, value: float, name: str) -> None:
+    """Set all values of a part of an image, (height, width, channels)."""
+    if part.dtype == np.uint8 and not 0 <= value <= 255:
+        expected = f"from 0 to 255: pixels are uint8 unless ToFloat comes before {name}"
+        raise ArgumentError(name=f"fill of {name}", value=value, expected=expected)
+    part[:] = value

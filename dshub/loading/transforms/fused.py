@@ -1,9 +1,9 @@
-"""Gathering, cropping, flipping and scaling of pictures in one pass over their pixels.
+"""Gather, crop, flip and scale images in one pass over their pixels.
 
 A list of transforms that begins with any of `RandomCrop`, `RandomHorizontalFlip`, and `Normalize`
 or `ToFloat`, in that order, needs no array in between: pixels go from the memory map into the
-batch. The pass itself is compiled by numba where that is installed (extra `fast`), and a few
-calls of NumPy otherwise. Both give the same numbers.
+batch. The pass is compiled by numba if that is installed (extra `fast`), and otherwise consists of
+a few NumPy calls. Both give the same numbers.
 """
 
 from collections.abc import Sequence
@@ -15,168 +15,131 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dshub.loading.transforms.colors import Scale, scales_of_values
-from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
+from dshub.loading.transforms.colors import Normalize, scales_of_values
+from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, padded
 from dshub.loading.transforms.transform import AnyTransform, Context
 
 Layout = Literal["hwc", "chw"]
-BLOCK = 96 << 10  # bytes of pixels worked on at a time without numba: these and their floats, 4
-# times as many, stay in a core's own cache, which is a fifth faster
-PADDED = 32  # rows that are padded at a time, for the same reason
+BLOCK = 96 << 10  # bytes of pixels processed at a time without numba: these and their floats, 4
+# times as many, fit into a core's own cache, which is a fifth faster
 
 
 @cache
 def kernels() -> ModuleType | None:
-    """The compiled passes, or None where numba is not installed."""
+    """The compiled pass, or None if numba is not installed."""
     try:
-        from dshub.loading.transforms import kernels as found
+        from dshub.loading.transforms import kernels as module
     except ImportError:
         return None
-    return found
+    return module
 
 
 @dataclass(frozen=True)
 class Fused:
-    """What is done to pictures while they are gathered.
+    """The transforms that are applied while images are gathered.
 
     Attributes:
-        crop, flip, scale: the transforms, where they are asked for.
-        taken: how many transforms these are, of the beginning of the list.
+        crop, flip, scale: the transforms, or None.
+        taken: the number of these transforms, at the beginning of the list.
     """
 
-    crop: RandomCrop | None
-    flip: RandomHorizontalFlip | None
-    scale: Scale | None
-    taken: int
+    crop: RandomCrop | None = None
+    flip: RandomHorizontalFlip | None = None
+    scale: Normalize | None = None
+    taken: int = 0
 
     @classmethod
     def beginning(cls, transforms: Sequence[AnyTransform]) -> "Fused":
-        """As much of the beginning of a list as one pass can do."""
-        found: list[Any] = [None, None, None]
-        kinds: list[Any] = [RandomCrop, RandomHorizontalFlip, Scale]
-        taken = 0
-        for place, kind in enumerate(kinds):
-            if taken < len(transforms) and isinstance(transforms[taken], kind):
-                found[place], taken = transforms[taken], taken + 1
-        crop, flip, scale = found
-        return cls(crop, flip, scale, taken)
+        """Take as many transforms from the beginning of a list as one pass can apply."""
+        found: dict[str, Any] = {}
+        kinds = {"crop": RandomCrop, "flip": RandomHorizontalFlip, "scale": Normalize}
+        for name, kind in kinds.items():
+            if len(found) < len(transforms) and isinstance(transforms[len(found)], kind):
+                found[name] = transforms[len(found)]
+        return cls(**found, taken=len(found))
 
-    def shape(self, pictures: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-        """The shape of a picture afterwards, where they are (…, height, width, channels)."""
-        height, width, channels = pictures[-3:]
+    def shape(self, images: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+        """The shape of a resulting image, for images of shape (…, height, width, channels)."""
+        height, width, channels = images[-3:]
         if self.crop is not None:
             height, width = self.crop.target(height, width)
         return (channels, height, width) if layout == "chw" else (height, width, channels)
 
     @property
     def dtype(self) -> type[np.generic]:
-        """What pixels are afterwards."""
+        """The dtype of resulting pixels."""
         return np.uint8 if self.scale is None else np.float32
 
     def run(
         self,
-        pictures: np.ndarray,
+        images: np.ndarray,
         rows: np.ndarray,
         context: Context,
         out: np.ndarray,
         layout: Layout,
     ) -> None:
-        """Fill `out` with the rows of those numbers.
+        """Fill `out` with some rows of `images`.
 
         Args:
-            pictures: uint8 (all rows, height, width, channels), contiguous.
-            rows: int64, which of them.
+            images: uint8 (all rows, height, width, channels), contiguous.
+            rows: int64, their numbers.
             context: with the draws of the batch.
             out: (rows, *shape), of `dtype`, contiguous.
             layout: of `out`.
         """
-        if not len(rows):  # of which no shape can be told by -1
+        if not len(rows):
             return
-        if self.scale is None and layout == "hwc":
-            self.gather(pictures, rows, context, out)
-            return
-        place = self._places(context, pictures.shape, len(rows))
+        places = self._places(context, images.shape, len(rows))
         compiled = kernels()
         if compiled is not None and self.scale is not None:
-            compiled.run(pictures, rows, place, self.scale, out, planes=layout == "chw")
+            compiled.run(images, rows, places, self.scale, out, planes=layout == "chw")
             return
-        count = max(1, BLOCK // max(1, prod(pictures.shape[1:])))
-        shape = self.shape(pictures.shape, "hwc")
-        scratch = np.empty((min(count, len(rows)), *shape), np.uint8)
+        plain = self.scale is None and layout == "hwc"
+        count = min(len(rows), max(1, BLOCK // max(1, prod(images.shape[1:]))))
+        scratch = np.empty((0 if plain else count, *self.shape(images.shape, "hwc")), np.uint8)
         for start in range(0, len(rows), count):
-            some = rows[start : start + count]
-            part = scratch[: len(some)]
-            places = None if place is None else place[start : start + count]
-            self._gather(pictures, some, places, part)
-            self._put(part, out[start : start + count], layout)
+            block = slice(start, start + count)
+            part = out[block] if plain else scratch[: len(rows[block])]
+            self._gather(images, rows[block], None if places is None else places[block], part)
+            if not plain:
+                self._put(part, out[block], layout)
 
-    def gather(
-        self, pictures: np.ndarray, rows: np.ndarray, context: Context, out: np.ndarray
-    ) -> None:
-        """Fill `out`, uint8 (rows, height, width, channels): cut and turned, but not scaled.
-
-        Args:
-            pictures, rows, context: as for `run`.
-        """
-        place = self._places(context, pictures.shape, len(rows))
-        if place is None:
-            self._gather(pictures, rows, None, out)
-            return
-        for start in range(0, len(rows), PADDED):
-            part = slice(start, start + PADDED)
-            self._gather(pictures, rows[part], place[part], out[part])
-
-    def _places(self, context: Context, pictures: tuple[int, ...], rows: int) -> np.ndarray | None:
-        """int64 (rows, 3): where each picture's part begins, and whether it is turned."""
+    def _places(self, context: Context, images: tuple[int, ...], rows: int) -> np.ndarray | None:
+        """The corner of each part, and whether it is flipped; int64 (rows, 3)."""
         if self.crop is None and self.flip is None:
             return None
-        place = np.zeros((rows, 3), np.int64)
-        number = 0
-        for transform in (self.crop, self.flip):
-            if transform is None:
-                continue
-            own = Context(context.draws.apart(number), context.features)
-            number += 1
-            if isinstance(transform, RandomCrop):
-                place[:, 0], place[:, 1] = transform.offsets(own, *pictures[1:3])
-            else:
-                place[:, 2] = transform.flipped(own)
-        return place
+        places = np.zeros((rows, 3), np.int64)
+        draws = (Context(context.draws.apart(i), context.features) for i in range(2))
+        if self.crop is not None:
+            places[:, 0], places[:, 1] = self.crop.corners(next(draws), *images[1:3])
+        if self.flip is not None:
+            places[:, 2] = self.flip.flipped(next(draws))
+        return places
 
     def _gather(
-        self, pictures: np.ndarray, rows: np.ndarray, place: np.ndarray | None, out: np.ndarray
+        self, images: np.ndarray, rows: np.ndarray, places: np.ndarray | None, out: np.ndarray
     ) -> None:
-        if place is None:
-            flat = pictures.reshape(len(pictures), -1)
+        if places is None:
+            flat = images.reshape(len(images), -1)
             flat.take(rows, axis=0, out=out.reshape(len(rows), -1), mode="clip")
             return
         around = self.crop.padding if self.crop is not None else 0
-        padded = _padded(pictures, rows, around)
+        chosen = padded(images.take(rows, axis=0), around)
         down, right, channels = out.shape[1:]
-        pixel = np.dtype((np.void, channels))  # of one piece, or turning moves byte by byte
-        sources, targets = padded.view(pixel)[..., 0], out.view(pixel)[..., 0]
-        corners = (place[:, :2] + around).tolist()
-        for i, ((y, x), turned) in enumerate(zip(corners, place[:, 2].tolist(), strict=True)):
+        pixel = np.dtype((np.void, channels))  # whole pixels, or flipping moves byte by byte
+        sources, targets = chosen.view(pixel)[..., 0], out.view(pixel)[..., 0]
+        corners = places + np.array([around, around, 0])
+        for i, (y, x, flipped) in enumerate(corners.tolist()):
             part = sources[i, y : y + down, x : x + right]
-            targets[i] = part[:, ::-1] if turned else part
+            targets[i] = part[:, ::-1] if flipped else part
 
-    def _put(self, pictures: np.ndarray, out: np.ndarray, layout: Layout) -> None:
-        """Gathered pictures, scaled and in their layout, by whole-array calls."""
-        np.copyto(out, np.moveaxis(pictures, 3, 1) if layout == "chw" else pictures)
+    def _put(self, images: np.ndarray, out: np.ndarray, layout: Layout) -> None:
+        """Scale gathered images and put them into their layout, with whole-array calls."""
+        np.copyto(out, np.moveaxis(images, 3, 1) if layout == "chw" else images)
         if self.scale is not None:
             flat = out.reshape(len(out), -1)
-            height, width, channels = pictures.shape[1:]
+            height, width, channels = images.shape[1:]
             planes = layout == "chw"
             scale, bias = scales_of_values(self.scale, channels, height * width, planes=planes)
             flat *= scale
             flat += bias
-
-
-def _padded(pictures: np.ndarray, rows: np.ndarray, around: int) -> np.ndarray:
-    """Rows with so many pixels of 0 on every side."""
-    if not around:
-        return pictures.take(rows, axis=0)
-    height, width, channels = pictures.shape[1:]
-    found = np.zeros((len(rows), height + 2 * around, width + 2 * around, channels), np.uint8)
-    found[:, around : around + height, around : around + width] = pictures[rows]
-    return found

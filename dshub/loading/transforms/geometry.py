@@ -1,24 +1,31 @@
-"""Moving and cutting pictures of one size."""
+"""Crop and flip images."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from dshub._validate import number, whole
-from dshub.loading.transforms.transform import Batch, Context, Size, pair, size_of, too_large
-
-Offsets = tuple[np.ndarray, np.ndarray]
+from dshub.loading.transforms.transform import (
+    Context,
+    Images,
+    ImageTransform,
+    Size,
+    check_fits,
+    check_size,
+    pair,
+    stacked,
+)
 
 
 @dataclass(frozen=True)
-class RandomCrop:
-    """A part of each picture, from a place of its own; as torchvision's of the same name.
+class RandomCrop(ImageTransform):
+    """Crop each image at a random place, like torchvision's transform of the same name.
 
-    Of pictures that differ in size it makes one array where `size` is given, and a list where not.
+    Images that differ in size become one array if `size` is given, and stay a list otherwise.
 
     Attributes:
-        size: height and width; the picture's own where None.
-        padding: pixels of 0 around each picture before it is cut.
+        size: height and width; None keeps those of the image.
+        padding: zero pixels added around each image first.
 
     Raises:
         ArgumentError: a size below 1, or a padding below 0.
@@ -29,57 +36,58 @@ class RandomCrop:
 
     def __post_init__(self) -> None:
         if self.size is not None:
-            object.__setattr__(self, "size", size_of("size of RandomCrop", self.size))
+            object.__setattr__(self, "size", check_size("size of RandomCrop", self.size))
         whole("padding of RandomCrop", self.padding, least=0)
 
     def target(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of what comes out; raises ArgumentError if there is less."""
-        wanted = (height, width) if self.size is None else pair(self.size)
-        around = 2 * self.padding
-        if wanted[0] > height + around or wanted[1] > width + around:
-            raise too_large("RandomCrop", wanted, height + around, width + around)
-        return wanted
+        """Height and width of the result; raises ArgumentError if the image is smaller."""
+        size = (height, width) if self.size is None else pair(self.size)
+        check_fits("RandomCrop", size, height + 2 * self.padding, width + 2 * self.padding)
+        return size
 
-    def offsets(self, context: Context, height: int, width: int) -> Offsets:
-        """Row and column, int64 (rows,), of the upper left corner; below 0 within the padding."""
+    def corners(self, context: Context, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of the upper left corners, int64 (rows,); negative in the padding."""
         down, right = self.target(height, width)
-        rows = context.draws.integers(height + 2 * self.padding - down + 1, 0) - self.padding
-        columns = context.draws.integers(width + 2 * self.padding - right + 1, 1) - self.padding
-        return rows, columns
+        rows = context.draws.integers(height + 2 * self.padding - down + 1, 0)
+        columns = context.draws.integers(width + 2 * self.padding - right + 1, 1)
+        return rows - self.padding, columns - self.padding
 
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        drawn = np.stack([context.draws.uniform(0), context.draws.uniform(1)], axis=1)
-        for name in context.pictures:
-            found = [
-                self._cut(picture, *place.tolist())
-                for picture, place in zip(batch[name], drawn, strict=True)
-            ]
-            whole_column = self.size is not None or isinstance(batch[name], np.ndarray)
-            batch[name] = np.stack(found) if whole_column and found else found
-        return batch
+    def change(self, images: Images, context: Context) -> Images:
+        draws = context.draws.uniform(0).tolist(), context.draws.uniform(1).tolist()
+        larger: Images
+        if isinstance(images, list):
+            larger = [padded(image[None], self.padding)[0] for image in images]
+        else:
+            larger = padded(images, self.padding)
+        parts = [self._part(image, y, x) for image, y, x in zip(larger, *draws, strict=True)]
+        if self.size is None and isinstance(images, list):
+            return parts
+        return stacked(parts, self.size)
 
-    def _cut(self, picture: np.ndarray, y: float, x: float) -> np.ndarray:
-        """A part of one picture, where its draws of 0 to 1 say."""
-        height, width, channels = picture.shape
-        down, right = self.target(height, width)
-        around = self.padding
-        top = int(y * (height + 2 * around - down + 1)) - around
-        left = int(x * (width + 2 * around - right + 1)) - around
-        found = np.zeros((down, right, channels), picture.dtype)
-        rows = slice(max(0, top), min(height, top + down))
-        columns = slice(max(0, left), min(width, left + right))
-        part = picture[rows, columns]
-        y_to, x_to = rows.start - top, columns.start - left
-        found[y_to : y_to + part.shape[0], x_to : x_to + part.shape[1]] = part
-        return found
+    def _part(self, image: np.ndarray, y: float, x: float) -> np.ndarray:
+        """Crop a padded image at a place given by numbers from 0 to 1."""
+        height, width = image.shape[:2]
+        down, right = self.target(height - 2 * self.padding, width - 2 * self.padding)
+        top, left = int(y * (height - down + 1)), int(x * (width - right + 1))
+        return image[top : top + down, left : left + right]
+
+
+def padded(images: np.ndarray, around: int) -> np.ndarray:
+    """Add zero pixels on every side of images (rows, height, width, channels)."""
+    if not around:
+        return images
+    rows, height, width, channels = images.shape
+    result = np.zeros((rows, height + 2 * around, width + 2 * around, channels), images.dtype)
+    result[:, around : around + height, around : around + width] = images
+    return result
 
 
 @dataclass(frozen=True)
-class RandomHorizontalFlip:
-    """Left and right change places, in a share of the rows.
+class RandomHorizontalFlip(ImageTransform):
+    """Mirror a share of the images left to right.
 
     Raises:
-        ArgumentError: a probability that is not from 0 to 1.
+        ArgumentError: the probability is not from 0 to 1.
     """
 
     probability: float = 0.5
@@ -88,27 +96,21 @@ class RandomHorizontalFlip:
         number("probability of RandomHorizontalFlip", self.probability, least=0, most=1)
 
     def flipped(self, context: Context) -> np.ndarray:
-        """Bool (rows,): which."""
+        """Draw which rows are flipped, bool (rows,)."""
         return context.draws.uniform() < self.probability
 
-    def apply(self, batch: Batch, context: Context) -> Batch:
+    def change(self, images: Images, context: Context) -> Images:
         flipped = self.flipped(context)
-        for name in context.pictures:
-            pictures = batch[name]
-            if isinstance(pictures, list):
-                batch[name] = [
-                    picture[:, ::-1] if flip else picture
-                    for picture, flip in zip(pictures, flipped, strict=True)
-                ]
-            else:
-                turned = np.where(flipped[:, None, None, None], pictures[:, :, ::-1], pictures)
-                batch[name] = turned
-        return batch
+        if isinstance(images, np.ndarray):
+            return np.where(flipped[:, None, None, None], images[:, :, ::-1], images)
+        return [
+            image[:, ::-1] if flip else image for image, flip in zip(images, flipped, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
-class CenterCrop:
-    """The middle of each picture, `size` high and wide; also of pictures that differ in size.
+class CenterCrop(ImageTransform):
+    """Crop the center of each image; images can differ in size.
 
     Raises:
         ArgumentError: a size below 1.
@@ -117,19 +119,15 @@ class CenterCrop:
     size: Size
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", size_of("size of CenterCrop", self.size))
+        object.__setattr__(self, "size", check_size("size of CenterCrop", self.size))
 
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        for name in context.pictures:
-            cut = [self._cut(picture) for picture in batch[name]]
-            batch[name] = np.stack(cut) if cut else np.empty((0, *pair(self.size), 3), np.uint8)
-        return batch
+    def change(self, images: Images, context: Context) -> Images:
+        del context
+        return stacked([self._part(image) for image in images], self.size)
 
-    def _cut(self, picture: np.ndarray) -> np.ndarray:
+    def _part(self, image: np.ndarray) -> np.ndarray:
         down, right = pair(self.size)
-        height, width = picture.shape[:2]
-        if down > height or right > width:
-            raise too_large("CenterCrop", (down, right), height, width)
+        height, width = image.shape[:2]
+        check_fits("CenterCrop", (down, right), height, width)
         y, x = (height - down) // 2, (width - right) // 2
-        found: np.ndarray = picture[y : y + down, x : x + right]
-        return found
+        return image[y : y + down, x : x + right]

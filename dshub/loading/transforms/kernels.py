@@ -1,11 +1,11 @@
-"""The fused pass, compiled by numba: gather, perhaps cut and turn, then multiply and add.
+"""The fused pass, compiled by numba: gather, perhaps crop and flip, then multiply and add.
 
-Pixels are uint8 (…, height * width * channels); `place` int64 (rows, 3): row and column of the
-part's corner, and whether it is turned left to right. What lies outside of a picture is 0.
+Pixels are uint8 (…, height * width * channels). `places` are int64 (rows, 3): row and column of
+the part's corner in the padded image, and whether it is flipped left to right. Padding is 0.
 
-Parts are cut and turned as bytes first, in memory that stays in the core's own cache: so what
-multiplies is one plain run over whole pictures, of which the compiler makes long steps. Constant
-numbers of channels are for the same reason.
+Parts are cropped and flipped as bytes first, in memory that stays in the core's own cache. So the
+multiplication is one plain loop over whole images, which the compiler vectorizes. Loops for
+constant numbers of channels serve the same purpose.
 """
 
 from typing import Any
@@ -13,21 +13,21 @@ from typing import Any
 import numba
 import numpy as np
 
-from dshub.loading.transforms.colors import Scale, scales, scales_of_values
+from dshub.loading.transforms.colors import Normalize, scales, scales_of_values
 
 _compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
 
 
 @_compiled
-def _scaled(source, scale, bias, target):
-    """A picture, with a scale and a bias for each value."""
+def _scale(source, scale, bias, target):
+    """Scale an image, with a factor and a bias for each value."""
     for j in range(len(target)):
         target[j] = np.float32(source[j]) * scale[j] + bias[j]
 
 
 @_compiled
-def _scaled_planes(source, scale, bias, target):
-    """A picture whose channels become planes, with a scale and a bias for each channel."""
+def _scale_planes(source, scale, bias, target):
+    """Scale an image into planes, with a factor and a bias for each channel."""
     channels = len(scale)
     pixels = len(target) // channels
     for c in range(channels):
@@ -41,8 +41,8 @@ def _scaled_planes(source, scale, bias, target):
 
 
 @_compiled
-def _turned(source, last, part, to, span):
-    """Pixels from the one at `last` to the left; `span` says how many, of how many channels."""
+def _flip(source, last, part, to, span):
+    """Copy pixels from the one at `last` leftwards; `span` is their number and their channels."""
     pixels, channels = span
     if channels == 3:
         for x in range(pixels):
@@ -59,74 +59,67 @@ def _turned(source, last, part, to, span):
 
 
 @_compiled
-def _cut(source, place, sizes, part):
-    """A part of a picture, turned where its place says so, into `part`."""
+def _crop(source, place, sizes, part):
+    """Copy a part of an image into `part`, flipped if its place says so."""
     height, width, down, right, channels = sizes
-    top, left, turned = place
+    top, left, flipped = place
     low, high = max(0, -left), min(right, width - left)
     if low > 0 or high < right or top < 0 or top + down > height:
         part[:] = 0
     for y in range(max(0, -top), min(down, height - top)):
         at = ((y + top) * width + low + left) * channels
         length = (high - low) * channels
-        if turned:
+        if flipped:
             to = (y + 1) * right * channels - high * channels
             last = at + length - channels
-            _turned(source, last, part, to, (high - low, channels))
+            _flip(source, last, part, to, (high - low, channels))
         else:
             to = (y * right + low) * channels
             part[to : to + length] = source[at : at + length]
 
 
 @_compiled
-def _whole(pictures, rows, scale, bias, out):
-    """Whole pictures; they become planes where `scale` is shorter than they are."""
-    lines = len(scale) == out.shape[1]
-    for i in range(len(rows)):
-        if lines:
-            _scaled(pictures[rows[i]], scale, bias, out[i])
-        else:
-            _scaled_planes(pictures[rows[i]], scale, bias, out[i])
-
-
-@_compiled
-def _parts(pictures, rows, place, sizes, scaling, out):
-    """The same of parts of pictures."""
+def _fill(images, rows, places, sizes, scaling, out):
+    """Fill `out`, in planes if there is one factor for each channel, not for each value."""
     scale, bias = scaling
-    lines = len(scale) == out.shape[1]
     part = np.empty(out.shape[1], np.uint8)
     for i in range(len(rows)):
-        _cut(pictures[rows[i]], (place[i, 0], place[i, 1], place[i, 2]), sizes, part)
-        if lines:
-            _scaled(part, scale, bias, out[i])
+        if places is None:  # resolved when it is compiled
+            source = images[rows[i]]
         else:
-            _scaled_planes(part, scale, bias, out[i])
+            place = (places[i, 0], places[i, 1], places[i, 2])
+            _crop(images[rows[i]], place, sizes, part)
+            source = part
+        if len(scale) == out.shape[1]:
+            _scale(source, scale, bias, out[i])
+        else:
+            _scale_planes(source, scale, bias, out[i])
 
 
 def run(
-    pictures: np.ndarray,
+    images: np.ndarray,
     rows: np.ndarray,
-    place: np.ndarray | None,
-    scale: Scale,
+    places: np.ndarray | None,
+    normalize: Normalize,
     out: np.ndarray,
     *,
     planes: bool,
 ) -> None:
-    """Fill `out`, (rows, height, width, channels), or with channels first where `planes`.
+    """Fill `out`, (rows, height, width, channels), or with channels first if `planes`.
 
     Args:
-        pictures: (…, height, width, channels).
-        place: None where nothing moves.
-        scale: what is multiplied with and added.
+        images: (…, height, width, channels).
+        rows: their numbers.
+        places: None if nothing is cropped or flipped.
+        normalize: the multiplication and addition.
+        out: contiguous.
+        planes: whether channels come first in `out`.
     """
-    _, height, width, channels = pictures.shape
-    flat, target = pictures.reshape(len(pictures), -1), out.reshape(len(out), -1)
+    _, height, width, channels = images.shape
+    flat, target = images.reshape(len(images), -1), out.reshape(len(out), -1)
     down, right = out.shape[2:] if planes else out.shape[1:3]
     if planes and channels > 1:
-        scaling = scales(scale, channels)
+        scaling = scales(normalize, channels)
     else:
-        scaling = scales_of_values(scale, channels, down * right, planes=False)
-    if place is None:
-        _whole(flat, rows, *scaling, target)
-    else:
-        _parts(flat, rows, place, (height, width, down, right, channels), scaling, target)
+        scaling = scales_of_values(normalize, channels, down * right, planes=False)
+    _fill(flat, rows, places, (height, width, down, right, channels), scaling, target)

@@ -1,4 +1,4 @@
-"""Pictures to one size, by Pillow's bilinear filter (which averages where it shrinks)."""
+"""Resize images with Pillow's bilinear filter, which averages when it shrinks."""
 
 from dataclasses import dataclass
 
@@ -7,27 +7,37 @@ from PIL import Image
 
 from dshub._validate import interval
 from dshub.errors import DshubError
-from dshub.loading.transforms.transform import Batch, Context, Size, box, pair, size_of
+from dshub.loading.transforms.transform import (
+    Context,
+    Images,
+    ImageTransform,
+    Size,
+    check_size,
+    pair,
+    random_box,
+    stacked,
+)
 
 
-def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A picture, uint8 (height, width, 1 or 3), in another size; raises DshubError for floats."""
-    if picture.dtype != np.uint8:
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image, uint8 (height, width, 1 or 3); raises DshubError for floats."""
+    if image.dtype != np.uint8:
         raise DshubError(
-            f"pictures are resized as uint8, and these are {picture.dtype}",
+            f"images are resized as uint8, and these are {image.dtype}",
             hint="put it before Normalize, ToFloat and MixUp",
         )
-    if picture.shape[:2] == (height, width):
-        return picture
-    grey = picture.shape[2] == 1
-    image = Image.fromarray(picture[:, :, 0] if grey else picture)
-    found = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
-    return found[:, :, None] if grey else found
+    if image.shape[:2] == size:
+        return image
+    height, width = size
+    channels = image.shape[2]
+    source = Image.fromarray(image[:, :, 0] if channels == 1 else image)
+    target = source.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(target).reshape(height, width, channels)
 
 
 @dataclass(frozen=True)
-class Resize:
-    """Every picture to one size.
+class Resize(ImageTransform):
+    """Resize images.
 
     Attributes:
         size: (height, width); or the length of the shorter side, which keeps proportions.
@@ -39,37 +49,34 @@ class Resize:
     size: Size
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", size_of("size of Resize", self.size))
+        object.__setattr__(self, "size", check_size("size of Resize", self.size))
 
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        for name in context.pictures:
-            found = [resized(picture, *self._target(picture)) for picture in batch[name]]
-            same = len({picture.shape for picture in found}) == 1
-            batch[name] = np.stack(found) if same else found
-        return batch
+    def change(self, images: Images, context: Context) -> Images:
+        del context
+        return stacked([resized(image, self._target(image)) for image in images])
 
-    def _target(self, picture: np.ndarray) -> tuple[int, int]:
+    def _target(self, image: np.ndarray) -> tuple[int, int]:
         if not isinstance(self.size, int):
             return self.size
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         scale = self.size / min(height, width)
         return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop:
-    """A random part of each picture, in one size: how ImageNet is trained on.
+class RandomResizedCrop(ImageTransform):
+    """Resize a random part of each image to one size, as for training on ImageNet.
 
-    Area and proportions are drawn as in torchvision's of the same name (Szegedy and others,
-    2014), once for each row; where the part would not fit, as much of the middle as does.
+    Area and proportions are drawn as in torchvision's transform of the same name (Szegedy and
+    others, 2014), once for each row; a part that does not fit is clipped.
 
     Attributes:
-        size: height and width of what comes out.
-        scale: least and largest share of the area.
-        ratio: least and largest width / height.
+        size: height and width of the result.
+        scale: smallest and largest share of the area.
+        ratio: smallest and largest width / height.
 
     Raises:
-        ArgumentError: a size below 1, or a scale or ratio that cannot be.
+        ArgumentError: a size below 1, or an invalid scale or ratio.
     """
 
     size: Size
@@ -77,17 +84,15 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", size_of("size of RandomResizedCrop", self.size))
+        object.__setattr__(self, "size", check_size("size of RandomResizedCrop", self.size))
         interval("scale of RandomResizedCrop", self.scale)
         interval("ratio of RandomResizedCrop", self.ratio, positive=True)
 
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        height, width = pair(self.size)
+    def change(self, images: Images, context: Context) -> Images:
+        size = pair(self.size)
         draws = np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
-        for name in context.pictures:
-            found = [
-                resized(picture[box(picture, self.scale, self.ratio, drawn)], height, width)
-                for picture, drawn in zip(batch[name], draws, strict=True)
-            ]
-            batch[name] = np.stack(found) if found else np.empty((0, height, width, 3), np.uint8)
-        return batch
+        parts = [
+            resized(image[random_box(image, self.scale, self.ratio, drawn)], size)
+            for image, drawn in zip(images, draws, strict=True)
+        ]
+        return stacked(parts, size)

@@ -1,10 +1,8 @@
-"""What a transform is, and the image sizes it can count on.
-
-What the transforms are told about sizes, and what they ask of the pictures they are given.
-"""
+"""The protocol of transforms, and helpers for those that change images."""
 
 import inspect
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -18,17 +16,63 @@ from dshub.loading.order import Draws
 from dshub.loading.transforms.foreign import changed, package_of
 
 Size = int | tuple[int, int]
-Pictures = np.ndarray | list[np.ndarray]
+Images = np.ndarray | list[np.ndarray]
 """A column: an array (rows, height, width, channels), or a list of arrays (height, width,
-channels) where pictures differ in size."""
+channels) if images differ in size."""
+
+Batch = dict[str, Any]
+"""Column name to an array (rows, …), or to a list if rows differ in shape or are text."""
 
 
-def size_of(name: str, value: Any) -> Size:
-    """One number, or height and width, each at least 1; raises ArgumentError.
+@dataclass(frozen=True)
+class Context:
+    """What a transform gets besides the batch.
+
+    Attributes:
+        draws: random numbers of the rows.
+        features: of the columns as they were read.
+        pictures: the columns that hold images.
+        labels: the columns that hold classes.
+        planes: whether callables of other packages get channels first.
+    """
+
+    draws: Draws
+    features: Mapping[str, Feature]
+    pictures: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    planes: bool = False
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """A transform of dshub: a frozen value."""
+
+    def apply(self, batch: Batch, context: Context) -> Batch:
+        """Return the batch, changed; arrays can be changed in place."""
+
+
+AnyTransform = Transform | Callable[..., Batch]
+
+
+class ImageTransform(ABC):
+    """A transform that changes each column of images by itself."""
+
+    @abstractmethod
+    def change(self, images: Images, context: Context) -> Images:
+        """Return the images of a column, changed."""
+
+    def apply(self, batch: Batch, context: Context) -> Batch:
+        for name in context.pictures:
+            batch[name] = self.change(batch[name], context)
+        return batch
+
+
+def check_size(name: str, value: Any) -> Size:
+    """Check a size: one number, or height and width, each at least 1; raises ArgumentError.
 
     Args:
         name: of the argument and its transform.
-        value: also a list, or numbers of NumPy's.
+        value: also a list, or numbers of NumPy.
     """
     if not isinstance(value, list | tuple):
         return whole(name, value, least=1)
@@ -42,37 +86,38 @@ def pair(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def too_large(name: str, wanted: tuple[int, int], height: int, width: int) -> ArgumentError:
-    """The error for a picture that is smaller than what is to be cut out of it.
+def check_fits(name: str, size: tuple[int, int], height: int, width: int) -> None:
+    """Check that a part fits into an image; raises ArgumentError.
 
     Args:
         name: of the transform.
-        wanted: height and width of the part.
-        height, width: of the picture, with what is put around it.
+        size: height and width of the part.
+        height, width: of the image, with its padding.
     """
-    return ArgumentError(
-        name=f"size of {name}",
-        value=wanted,
-        expected=f"at most ({height}, {width}), which is what there is of a picture",
-        hint=f"Resize before {name} makes pictures large enough; RandomCrop also takes padding",
-    )
+    if size[0] > height or size[1] > width:
+        raise ArgumentError(
+            name=f"size of {name}",
+            value=size,
+            expected=f"at most ({height}, {width}), the size of the image",
+            hint=f"put Resize before {name} to enlarge images; RandomCrop also takes padding",
+        )
 
 
-def box(
-    picture: np.ndarray,
+def random_box(
+    image: np.ndarray,
     scale: tuple[float, float],
     ratio: tuple[float, float],
     drawn: np.ndarray,
 ) -> tuple[slice, slice]:
-    """A random rectangle of a picture, as rows and columns of pixels.
+    """Choose a random rectangle of an image, as rows and columns of pixels.
 
     Args:
-        picture: (height, width, channels).
-        scale: the least and the largest share of its area.
-        ratio: the least and the largest width by height.
-        drawn: four numbers from 0 to 1: for area, ratio, and place down and right.
+        image: (height, width, channels).
+        scale: the smallest and the largest share of its area.
+        ratio: the smallest and the largest width / height.
+        drawn: four numbers from 0 to 1: for area, ratio, row and column.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     low, high = scale
     area = height * width * (low + (high - low) * drawn[0])
     narrow, wide = (math.log(end) for end in ratio)
@@ -83,113 +128,88 @@ def box(
     return slice(y, y + down), slice(x, x + right)
 
 
-def array_of(pictures: Pictures, name: str, column: str) -> np.ndarray:
-    """The pictures, where they are one array.
+def one_array(images: Images, name: str, column: str) -> np.ndarray:
+    """Return images that are one array.
 
     Args:
-        pictures: a column.
-        name: of the transform that needs them so.
+        images: a column.
+        name: of the transform that needs an array.
         column: for the error.
 
     Raises:
-        DshubError: they may differ in size.
+        DshubError: the images can differ in size.
     """
-    if isinstance(pictures, np.ndarray):
-        return pictures
+    if isinstance(images, np.ndarray):
+        return images
     raise DshubError(
-        f"{name} takes pictures of one size, and those of column {column} may differ",
+        f"{name} needs images of one size, and those of column {column} can differ",
         hint=f"put Resize((height, width)) or RandomResizedCrop before {name}",
     )
 
 
-def copied(pictures: Pictures) -> Pictures:
-    """The same in memory of their own, to draw in."""
-    if isinstance(pictures, list):
-        return [picture.copy() for picture in pictures]
-    return pictures.copy()
+def stacked(images: list[np.ndarray], size: Size | None = None) -> Images:
+    """Stack images if they have one shape.
 
-
-Batch = dict[str, Any]
-"""Column name to an array (rows, …), or to a list where rows differ in shape or are text."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a transform is told besides the batch.
-
-    Attributes:
-        draws: random numbers of the rows.
-        features: what the columns held when they were read.
-        pictures: the columns that hold pictures.
-        labels: the columns that hold classes.
-        planes: whether channels come first in what callables of other packages are given.
+    Args:
+        images: in order.
+        size: of the images, if it is known for an empty list.
     """
-
-    draws: Draws
-    features: Mapping[str, Feature]
-    pictures: Sequence[str] = ()
-    labels: Sequence[str] = ()
-    planes: bool = False
-
-
-@runtime_checkable
-class Transform(Protocol):
-    """A transform of dshub's own: a frozen value."""
-
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        """The batch, changed; arrays may be changed in place."""
-
-
-AnyTransform = Transform | Callable[..., Batch]
+    if not images and size is not None:
+        return np.empty((0, *pair(size), 3), np.uint8)
+    return np.stack(images) if len({image.shape for image in images}) == 1 else images
 
 
 def apply(
     transforms: Sequence[AnyTransform], batch: Batch, context: Context, *, first: int = 0
 ) -> Batch:
-    """The batch after all transforms, each with draws of its own.
+    """Apply transforms to a batch, each with its own draws.
 
-    A callable of another kind is called with the batch; and with `generator`, a
-    `numpy.random.Generator` for this batch, if it has a parameter of that name. One of
-    torchvision or albumentations is called with each picture: `dshub.loading.transforms.foreign`.
+    Other callables are called with the batch, and with `generator`, a `numpy.random.Generator`
+    for this batch, if they have a parameter of that name. Those of torchvision or albumentations
+    are called with each image: `dshub.loading.transforms.foreign`.
 
     Args:
-        first: number of the first transform in the whole list.
+        transforms: in order.
+        batch: to change.
+        context: of the batch.
+        first: index of the first transform in the whole list.
 
     Raises:
-        DshubError: a callable returns no batch.
+        DshubError: a callable does not return a batch.
     """
-    transform: Any  # a type checker cannot know that what is not dshub's own is called
+    transform: Any  # a type checker cannot tell the kinds apart
     for i, transform in enumerate(transforms, first):
         own = replace(context, draws=context.draws.apart(i))
         if is_own(transform):
             batch = transform.apply(batch, own)
         elif package_of(transform):
             for name in own.pictures:
-                batch[name] = changed(transform, batch[name], own.draws.bits(), planes=own.planes)
-        elif _wants_generator(transform):
-            batch = _returned(transform, transform(batch, generator=own.draws.generator()))
+                images = changed(transform, batch[name], own.draws.bits(), planes=own.planes)
+                batch[name] = stacked(images)
+        elif _takes_generator(transform):
+            batch = _checked(transform, transform(batch, generator=own.draws.generator()))
         else:
-            batch = _returned(transform, transform(batch))
+            batch = _checked(transform, transform(batch))
     return batch
 
 
 def is_own(transform: Any) -> TypeGuard[Transform]:
-    """Whether it is one of dshub's kind; albumentations' have a method of the same name."""
+    """True for transforms of dshub's kind; those of albumentations also have a method `apply`."""
     return isinstance(transform, Transform) and not package_of(transform)
 
 
-def _returned(transform: Any, found: Any) -> Batch:
-    """The batch that a callable returned; a forgotten `return` is what people meet most."""
-    if isinstance(found, Mapping):
-        return found  # type: ignore[return-value]  # such as a tokenizer's own kind
+def _checked(transform: Any, returned: Any) -> Batch:
+    """Check that a callable returned a batch; people often forget the `return`."""
+    if isinstance(returned, Mapping):
+        return returned  # type: ignore[return-value]  # such as a tokenizer's own kind
     name = getattr(transform, "__qualname__", type(transform).__name__)
     raise DshubError(
-        f"the transform {name} returned {type(found).__name__}, and no batch",
-        hint="let it return the dict that it was given, changed, or another one",
+        f"the transform {name} returned {type(returned).__name__} instead of a batch",
+        hint="return the changed dict, or another one",
     )
 
 
-def _wants_generator(transform: Callable[..., Batch]) -> bool:
+def _takes_generator(transform: Callable[..., Batch]) -> bool:
     try:
         return "generator" in inspect.signature(transform).parameters
     except (TypeError, ValueError):  # built in C, without a signature

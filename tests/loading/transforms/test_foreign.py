@@ -50,23 +50,23 @@ def torchvision(monkeypatch: pytest.MonkeyPatch) -> Any:
 def by_row(dataset: Dataset, transform: Any, size: int, **options: Any) -> dict[int, np.ndarray]:
     batches = dataset.batches(size, transform=transform, **options)
     return {
-        int(row): np.asarray(picture)
+        int(row): np.asarray(image)
         for batch in batches
-        for row, picture in zip(batch["id"], batch["image"], strict=True)
+        for row, image in zip(batch["id"], batch["image"], strict=True)
     }
 
 
 def assert_equal(found: dict[int, np.ndarray], expected: dict[int, np.ndarray]) -> None:
     assert found.keys() == expected.keys()
-    for row, picture in expected.items():
-        np.testing.assert_array_equal(found[row], picture)
+    for row, image in expected.items():
+        np.testing.assert_array_equal(found[row], image)
 
 
 @pytest.mark.parametrize("layout", ["hwc", "chw"])
 def test_torchvision_gets_tensors_with_channels_first(
     dataset: Dataset, torchvision: Any, layout: Any
 ) -> None:
-    """What it gives comes back in the layout that was asked for."""
+    """The result has the requested layout."""
     import torch
 
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
@@ -79,16 +79,14 @@ def test_torchvision_gets_tensors_with_channels_first(
     )
     found = by_row(dataset, transform, 7, layout=layout)
     expected = (PIXELS[:, 2:10, 1:9] / 255 - np.array(mean)) / np.array(std)
-    for row, picture in found.items():
-        wanted = expected[row]
-        wanted = np.moveaxis(wanted, -1, 0) if layout == "chw" else wanted
-        np.testing.assert_allclose(picture, wanted, rtol=1e-5, atol=1e-6)
+    for row, image in found.items():
+        part = expected[row]
+        part = np.moveaxis(part, -1, 0) if layout == "chw" else part
+        np.testing.assert_allclose(image, part, rtol=1e-5, atol=1e-6)
 
 
-def test_torchvision_changes_a_row_in_the_same_way_in_any_company(
-    dataset: Dataset, torchvision: Any
-) -> None:
-    """Whatever the batch size, the order, and what else draws; and differently each epoch."""
+def test_torchvision_is_repeatable_for_each_row(dataset: Dataset, torchvision: Any) -> None:
+    """In any batch, order and state of the global generator; it differs by epoch."""
     import torch
 
     transform = [
@@ -115,35 +113,35 @@ def albumentations(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("layout", ["hwc", "chw"])
-def test_albumentations_gets_one_picture_at_a_time(
+def test_albumentations_gets_one_image_at_a_time(
     dataset: Dataset, albumentations: Any, layout: Any
 ) -> None:
-    """With channels last; it may give them in another size, and as tensors."""
+    """With channels last; the result can have another size, or be a tensor."""
     transform = albumentations.CenterCrop(8, 6)
     found = by_row(dataset, transform, 7, layout=layout)
-    for row, picture in found.items():
-        wanted = PIXELS[row, 2:10, 2:8]
-        assert np.array_equal(picture, np.moveaxis(wanted, -1, 0) if layout == "chw" else wanted)
+    for row, image in found.items():
+        part = PIXELS[row, 2:10, 2:8]
+        assert np.array_equal(image, np.moveaxis(part, -1, 0) if layout == "chw" else part)
 
 
-def test_albumentations_changes_a_row_in_the_same_way_in_any_company(
-    dataset: Dataset, albumentations: Any
-) -> None:
-    """Whatever the batch size, the order and the number of threads."""
+def test_albumentations_is_repeatable_for_each_row(dataset: Dataset, albumentations: Any) -> None:
+    """In any batch, order and number of threads."""
     transform = albumentations.Compose(
         [albumentations.HorizontalFlip(p=0.5), albumentations.RandomCrop(8, 8)]
     )
     expected = by_row(dataset, transform, 7)
     assert_equal(by_row(dataset, transform, 16, shuffle=True, threads=3), expected)
-    assert len({picture.tobytes() for picture in expected.values()}) == ROWS
+    assert len({image.tobytes() for image in expected.values()}) == ROWS
     other = by_row(dataset, transform, 7, seed=1)
     assert any(not np.array_equal(other[row], expected[row]) for row in expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_process_forked_amid_a_transform_goes_on(dataset: Dataset, albumentations: Any) -> None:
-    """A thread of the parent holds the transform then; the child, which lacks it, is not stuck."""
+def test_fork_during_a_transform_does_not_block_the_child(
+    dataset: Dataset, albumentations: Any
+) -> None:
+    """A thread of the parent holds the lock then."""
     begun, ends = threading.Event(), threading.Event()
 
     def wait(image: np.ndarray, **_: Any) -> np.ndarray:

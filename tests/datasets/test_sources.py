@@ -1,4 +1,4 @@
-"""What makes a table-backed dataset cheap: views of the memory map, and small pickles."""
+"""Cheap table-backed datasets: views of the memory map, and small pickles."""
 
 import json
 import pickle
@@ -31,8 +31,8 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in row.items()}
 
 
-def test_a_column_is_a_read_only_view_of_the_memory_map(hub: Hub) -> None:
-    """Nothing is copied, however often and by whichever way it is asked for."""
+def test_column_is_a_read_only_view_of_the_memory_map(hub: Hub) -> None:
+    """Repeated access copies nothing."""
     dataset = hub.load("mnist", "train", synthetic=30)
     column = dataset["image"]
     assert isinstance(column, np.ndarray)
@@ -45,7 +45,7 @@ def test_a_column_is_a_read_only_view_of_the_memory_map(hub: Hub) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the maps of its process")
-def test_a_column_lies_in_the_mapped_file(hub: Hub) -> None:
+def test_column_memory_is_the_mapped_file(hub: Hub) -> None:
     """Its memory is the pages of the table's file, which processes share."""
     column = hub.load("mnist", "train", synthetic=30)["image"]
     assert isinstance(column, np.ndarray)
@@ -55,8 +55,8 @@ def test_a_column_lies_in_the_mapped_file(hub: Hub) -> None:
     assert any(int(start, 16) <= first < last <= int(end, 16) for start, end in ranges)
 
 
-def test_chosen_rows_are_new_arrays(hub: Hub) -> None:
-    """A row, and rows from a list, may be written to."""
+def test_selected_rows_are_new_arrays(hub: Hub) -> None:
+    """A row, and rows from a list, can be written to."""
     dataset = hub.load("mnist", "train", synthetic=30)
     column = dataset["image"]
     assert isinstance(column, np.ndarray)
@@ -67,8 +67,8 @@ def test_chosen_rows_are_new_arrays(hub: Hub) -> None:
 
 
 @views
-def test_pickles_are_small_and_give_the_same_rows(prepared: Any, view: View) -> None:
-    """Under 1 KB, whatever was looked at before, for worker processes."""
+def test_pickle_is_small_and_gives_the_same_rows(prepared: Any, view: View) -> None:
+    """A pickle stays under 1 KB, also after cached properties were used."""
     dataset = view(prepared.dataset())
     before = [plain(row) for row in dataset]
     seen = (dataset.features, dataset.fingerprint, dataset.supervised)
@@ -79,16 +79,16 @@ def test_pickles_are_small_and_give_the_same_rows(prepared: Any, view: View) -> 
     assert (again.features, again.fingerprint, again.supervised) == seen
 
 
-def test_pickles_do_not_grow_with_the_manifest(hub: Hub) -> None:
-    """The names of 62 classes stay where they are, also when they were looked at."""
+def test_pickle_does_not_grow_with_the_manifest(hub: Hub) -> None:
+    """It does not contain the names of 62 classes, also after they were used."""
     dataset = hub.load("emnist/byclass", "train", synthetic=70)
     before = len(pickle.dumps(dataset))
     assert len(dataset.fingerprint) + len(dataset.features) + len(list(dataset)) == 64 + 2 + 70
     assert len(pickle.dumps(dataset)) == before < 1000
 
 
-def test_a_pickle_opens_in_another_process(prepared: Any, tmp_path: Path) -> None:
-    """A process that never saw the dataset reads the same rows."""
+def test_pickle_opens_in_another_process(prepared: Any, tmp_path: Path) -> None:
+    """A new process reads the same rows."""
     dataset = prepared.dataset().shuffle(3).shard(0, 4)
     (tmp_path / "pickle").write_bytes(pickle.dumps(dataset))
     code = "import sys, pickle, json; print(json.dumps(pickle.load(sys.stdin.buffer)['text']))"
@@ -101,7 +101,7 @@ def test_a_pickle_opens_in_another_process(prepared: Any, tmp_path: Path) -> Non
 
 @views
 def test_equal_views_have_equal_fingerprints(prepared: Any, view: View, tmp_path: Path) -> None:
-    """Made twice, or of a copy of the table in another folder."""
+    """For a view created twice, and for a copy of the table in another folder."""
     moved = shutil.copytree(prepared.folders["train"], tmp_path / "moved")
     first = view(prepared.dataset()).fingerprint
     assert view(prepared.dataset()).fingerprint == first
@@ -109,7 +109,7 @@ def test_equal_views_have_equal_fingerprints(prepared: Any, view: View, tmp_path
 
 
 def test_different_views_have_different_fingerprints(prepared: Any) -> None:
-    """Other rows, another order, other columns, another split."""
+    """For other rows, orders, columns or splits."""
     whole = prepared.dataset()
     several = [
         *(view(whole) for view in VIEWS.values()),
@@ -128,8 +128,8 @@ def test_different_views_have_different_fingerprints(prepared: Any) -> None:
     assert len({dataset.fingerprint for dataset in several}) == len(several)
 
 
-def test_fingerprints_of_own_data_follow_the_values() -> None:
-    """One changed value, dtype, shape, name or text is another fingerprint."""
+def test_fingerprint_of_own_data_depends_on_the_values() -> None:
+    """A changed value, dtype, shape, name or text changes the fingerprint."""
     base = np.arange(6)
     changed = base.copy()
     changed[5] = 7
@@ -142,16 +142,16 @@ def test_fingerprints_of_own_data_follow_the_values() -> None:
         {"a": ["0", "1"]},
         {"a": ["01"]},
     ]
-    found = [Dataset.from_arrays(each).fingerprint for each in columns]
-    assert len(set(found)) == len(found)
-    assert Dataset.from_arrays({"a": base.copy()}).fingerprint == found[0]
+    prints = [Dataset.from_arrays(each).fingerprint for each in columns]
+    assert len(set(prints)) == len(prints)
+    assert Dataset.from_arrays({"a": base.copy()}).fingerprint == prints[0]
 
 
-def test_the_words_say_what_is_in_hand(hub: Hub) -> None:
-    """Name, version, rows and columns; and that a stand-in is one."""
-    made = repr(hub.load("mnist", "train", synthetic=30))
+def test_repr_names_dataset_rows_and_columns(hub: Hub) -> None:
+    """It also tells that rows are synthetic."""
+    text = repr(hub.load("mnist", "train", synthetic=30))
     for word in ("mnist", "synthetic", "30 rows", "image", "label"):
-        assert word in made
+        assert word in text
     own = repr(Dataset.from_arrays({"n": np.arange(1200)}))
     for word in ("own data", "1,200 rows", "of n"):
         assert word in own

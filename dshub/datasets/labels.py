@@ -1,0 +1,130 @@
+"""Renumber the classes of a column, such as in the order of a model's outputs."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from dshub.catalog.features import Feature, LabelFeature, ListFeature
+from dshub.datasets.sources import Source
+from dshub.errors import ArgumentError, SchemaError, UnknownNameError
+from dshub.tables.columns import Values
+
+
+class AlignedSource(Source):
+    """The rows of another source, with the classes of one column renumbered.
+
+    Args:
+        source: the rows.
+        column: of classes, or of lists of them.
+        label: the feature of the classes.
+        names: the classes in their new order, by name or code.
+
+    Raises:
+        SchemaError: a class is missing among the names, or matches several.
+        ArgumentError: `names` is not a list.
+    """
+
+    def __init__(
+        self, source: Source, column: str, label: LabelFeature, names: Sequence[str]
+    ) -> None:
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            expected = "a list of names, one for each class"
+            raise ArgumentError(name="names", value=names, expected=expected)
+        self._source, self._column, self._label, self._names = source, column, label, list(names)
+        self.rows, self.manifest = source.rows, source.manifest
+        self._numbers = _new_numbers(label, self._names, column)
+        new = _renumbered(label, self._names, self._numbers)
+        nested = isinstance(source.features[column], ListFeature)
+        self.features = {**source.features, column: ListFeature(of=new) if nested else new}
+
+    def __reduce__(self) -> tuple[type["AlignedSource"], tuple[Any, ...]]:
+        return AlignedSource, (self._source, self._column, self._label, self._names)
+
+    @cached_property
+    def identity(self) -> list[str]:
+        feature = msgspec.json.encode(self.features[self._column]).decode()
+        return [*self._source.identity, self._column, feature]
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+    def gather(self, name: str, rows: np.ndarray) -> Values:
+        return self._aligned(name, self._source.gather(name, rows))
+
+    def span(self, name: str, start: int, stop: int) -> Values:
+        return self._aligned(name, self._source.span(name, start, stop))
+
+    def whole(self, name: str) -> np.ndarray | None:
+        return None if name == self._column else self._source.whole(name)
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return None if name == self._column else self._source.arrow(name)
+
+    def _aligned(self, name: str, values: Values) -> Values:
+        if name != self._column:
+            return values
+        if isinstance(values, np.ndarray):
+            return self._numbers.take(values)
+        return [self._numbers[row] for row in values]
+
+
+def label_column(
+    features: Mapping[str, Feature], column: str | None, supervised: tuple[str, str] | None
+) -> tuple[str, LabelFeature]:
+    """Find a column of classes: by name, or the only one, or `y`.
+
+    Raises:
+        UnknownNameError: there is none of that name, or several are possible.
+    """
+    items = {
+        name: feature.of if isinstance(feature, ListFeature) else feature
+        for name, feature in features.items()
+    }
+    labels = {name: item for name, item in items.items() if isinstance(item, LabelFeature)}
+    if column is None and len(labels) == 1:
+        (column,) = labels
+    elif column is None and supervised is not None:
+        column = supervised[1]
+    if column is None or column not in labels:
+        raise UnknownNameError(kind="column of classes", name=column or "?", known=list(labels))
+    return column, labels[column]
+
+
+def _new_numbers(label: LabelFeature, names: Sequence[str], column: str) -> np.ndarray:
+    """The new number of each class, int64."""
+    numbers, counts = {name: number for number, name in enumerate(names)}, Counter(names)
+    keys = [
+        code if code in numbers else name
+        for code, name in zip(label.codes or label.names, label.names, strict=True)
+    ]
+    uses = Counter(keys)
+    wrong = [
+        repr(label.names[i]) + (f" ({label.codes[i]})" if label.codes else "")
+        for i, key in enumerate(keys)
+        if counts[key] != 1 or uses[key] > 1
+    ]
+    if wrong:
+        raise SchemaError(
+            where=f"column {column}",
+            expected="the name or the code of each of its classes once among the names",
+            got=f"none, or several, for {len(wrong)} of {len(keys)}: {', '.join(wrong)}",
+            hint="other names can stand between them; a code tells apart classes of one name",
+        )
+    return np.array([numbers[key] for key in keys], np.int64)
+
+
+def _renumbered(label: LabelFeature, names: Sequence[str], numbers: np.ndarray) -> LabelFeature:
+    """The feature in the new order; a class that was given by its code keeps its name."""
+    if not label.codes:
+        return LabelFeature(names=tuple(names))
+    new, codes = list(names), list(names)
+    for old, number in enumerate(numbers.tolist()):
+        codes[number] = label.codes[old]
+        if names[number] == label.codes[old]:
+            new[number] = label.names[old]
+    return LabelFeature(names=tuple(new), codes=tuple(codes))

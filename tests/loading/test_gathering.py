@@ -1,0 +1,81 @@
+"""Memory of batches, which is reused."""
+
+import os
+
+import numpy as np
+import pytest
+
+from dshub.loading.gathering import LARGE, Pool
+from tests.loading.examples import DATASET, ROWS
+
+
+def test_referenced_batches_keep_their_pixels() -> None:
+    """Memory is reused only when nothing refers to it, not even a view."""
+    held = list(DATASET.batches(10, shuffle=True, threads=2))
+    views = [batch["image"][-1, :2] for batch in DATASET.batches(10, shuffle=True)]
+    for batch, view in zip(held, views, strict=True):
+        assert np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
+        assert (view == batch["id"][-1]).all()
+
+
+def test_memory_is_reused() -> None:
+    """A loop that drops each batch gets few different arrays."""
+    places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
+    assert len(places) < 8
+
+
+def test_memory_is_not_reused_without_exact_reference_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A free-threaded Python can count a reference late, and pixels in use would be overwritten."""
+    free_threaded = {"Py_GIL_DISABLED": 1}
+    monkeypatch.setattr("sysconfig.get_config_var", free_threaded.get)
+    allocated: list[int] = []
+
+    def allocate(size: int) -> np.ndarray:
+        allocated.append(size)
+        return np.empty(size, np.uint8)
+
+    pool = Pool(allocate=allocate)
+    for _ in range(3):
+        pool.empty((LARGE,), np.uint8)
+    assert allocated == [LARGE] * 3
+    monkeypatch.undo()
+    for _ in range(3):
+        pool.empty((LARGE,), np.uint8)
+    assert allocated == [LARGE] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_memory_is_not_shared_with_a_forked_process() -> None:
+    """A parent does not fill the memory of a worker."""
+    loader = DATASET.batches(10, shuffle=True, threads=0)
+    list(loader)  # leaves memory to be used again
+    filled, by_child = os.pipe()
+    message, by_parent = os.pipe()
+    child = os.fork()
+    if not child:
+        wrong = True
+        try:
+            batch = next(iter(loader))
+            os.write(by_child, b".")
+            os.read(message, 1)  # until the parent has filled memory of its own
+            wrong = not np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
+        finally:
+            os._exit(int(wrong))
+    os.read(filled, 1)
+    loader.epoch = 5  # other rows than the child's
+    held = list(loader)
+    os.write(by_parent, b".")
+    assert len(held) == len(loader)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_batch_can_be_written_to() -> None:
+    """The dataset stays unchanged."""
+    for batch in DATASET.batches(10):
+        batch["image"] += 1
+        batch["id"] *= 2
+    assert list(DATASET["id"]) == list(range(ROWS))
+    assert DATASET[5]["image"].max() == 5

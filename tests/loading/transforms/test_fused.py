@@ -1,0 +1,58 @@
+"""The fused pass, compared with single transforms."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.loading.transforms.colors import ToFloat
+from dshub.loading.transforms.erasing import Cutout
+from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
+from tests.loading.transforms.examples import AUGMENTED, NORMALIZE, PIXELS, by_row
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+@pytest.mark.parametrize("transforms", [*AUGMENTED[:7], [NORMALIZE], [ToFloat()]], ids=str)
+def test_fused_pass_equals_single_steps(
+    dataset: Dataset, transforms: list[Any], layout: str
+) -> None:
+    """`Cutout(0)`, which does nothing, prevents fusing."""
+    fused = by_row(dataset, transforms, layout=layout)
+    single = by_row(dataset, [Cutout(0), *transforms], layout=layout)
+    if any(isinstance(item, RandomCrop | RandomHorizontalFlip) for item in transforms):
+        assert {key: value.shape for key, value in fused.items()} == {
+            key: value.shape for key, value in single.items()
+        }
+        return  # the draws of a transform depend on its place in the list
+    for key, image in fused.items():
+        np.testing.assert_allclose(image, single[key], rtol=1e-6)
+
+
+class Pieces(Dataset):
+    """Rows that are not in one array."""
+
+    def pixels(self, name: str) -> None:  # noqa: ARG002
+        return None
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+@pytest.mark.parametrize("transforms", [*AUGMENTED[:7], [NORMALIZE], []], ids=str)
+def test_result_does_not_depend_on_memory_layout(
+    dataset: Dataset, transforms: list[Any], layout: str
+) -> None:
+    """Of rows in one array, which is read in place, or in pieces, which are gathered first."""
+    pieces = Pieces(*(getattr(dataset, name) for name in ("_source", "_selection", "_names")))
+    assert dataset.pixels("image") is not None
+    expected = by_row(dataset, transforms, layout=layout)
+    found = by_row(pieces, transforms, layout=layout)
+    assert found.keys() == expected.keys()
+    for key, image in found.items():
+        np.testing.assert_array_equal(image, expected[key])
+
+
+def test_pixels_of_own_arrays_are_not_copied(dataset: Dataset) -> None:
+    """They are read in place."""
+    pixels = dataset.pixels("image")
+    assert pixels is not None
+    assert np.shares_memory(pixels, PIXELS)

@@ -1,0 +1,81 @@
+"""Crops and flips."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.loading.transforms.geometry import CenterCrop, RandomCrop, RandomHorizontalFlip
+from dshub.loading.transforms.resizing import RandomResizedCrop, Resize
+from tests.loading.transforms.examples import HEIGHT, PIXELS, WIDTH, by_row, varied_images
+
+
+def candidates(row: int, size: tuple[int, int], padding: int) -> list[bytes]:
+    """Every part of a padded image."""
+    padded = np.pad(PIXELS[row], ((padding, padding), (padding, padding), (0, 0)))
+    down, right = size
+    return [
+        padded[y : y + down, x : x + right].tobytes()
+        for y in range(padded.shape[0] - down + 1)
+        for x in range(padded.shape[1] - right + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("crop", "size", "padding"),
+    [
+        (RandomCrop(padding=2), (HEIGHT, WIDTH), 2),
+        (RandomCrop(5), (5, 5), 0),
+        (RandomCrop((4, 6), padding=1), (4, 6), 1),
+    ],
+)
+def test_crop_is_a_part_of_the_padded_image(
+    dataset: Dataset, crop: RandomCrop, size: tuple[int, int], padding: int
+) -> None:
+    """Different rows get different parts."""
+    found = by_row(dataset, crop)
+    places = [
+        candidates(row, size, padding).index(image.tobytes()) for (_, row), image in found.items()
+    ]
+    assert len(set(places)) > len(candidates(0, size, padding)) // 3
+
+
+def test_flip_mirrors_about_half_of_the_rows(dataset: Dataset) -> None:
+    """Left to right, without other changes."""
+    found = by_row(dataset, RandomHorizontalFlip())
+    turned = [np.array_equal(image, PIXELS[row, :, ::-1]) for (_, row), image in found.items()]
+    same = [np.array_equal(image, PIXELS[row]) for (_, row), image in found.items()]
+    assert all(a != b for a, b in zip(turned, same, strict=True))
+    assert 0.3 < np.mean(turned) < 0.7
+
+
+def test_crop_with_a_size_makes_one_array() -> None:
+    """Of images that differ in size; each part is from its own padded image."""
+    found = next(iter(varied_images().batches(12, transform=RandomCrop((4, 5), padding=1))))[
+        "image"
+    ]
+    assert found.shape == (12, 4, 5, 3)
+    for i, image in enumerate(found):
+        padded = np.pad(PIXELS[i][: 5 + i % 4, : 6 + i % 5], ((1, 1), (1, 1), (0, 0)))
+        parts = [
+            padded[y : y + 4, x : x + 5]
+            for y in range(padded.shape[0] - 3)
+            for x in range(padded.shape[1] - 4)
+        ]
+        assert any(np.array_equal(image, part) for part in parts)
+
+
+def test_crop_larger_than_the_image_is_rejected(dataset: Dataset) -> None:
+    """The error shows the size of the image."""
+    with pytest.raises(ValueError, match=r"RandomCrop is \(30, 30\); it must be at most \(9, 11\)"):
+        next(iter(dataset.batches(4, transform=RandomCrop(30))))
+
+
+def test_size_can_be_a_list_or_a_numpy_integer(dataset: Dataset) -> None:
+    """As in a configuration or a shape."""
+    kinds: list[Any] = [RandomCrop, CenterCrop, Resize, RandomResizedCrop]
+    for kind in kinds:
+        batch = next(iter(dataset.batches(8, transform=kind([4, 5]))))
+        assert batch["image"].shape == (8, 4, 5, 3)
+        assert kind(np.int64(4)) == kind(4)

@@ -1,0 +1,58 @@
+"""The compiled pass, compared with the one of NumPy."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.catalog.features import ImageFeature
+from dshub.loading.transforms.fused import kernels
+from tests.loading.transforms.examples import (
+    AUGMENTED,
+    HEIGHT,
+    NORMALIZE,
+    PIXELS,
+    ROWS,
+    WIDTH,
+    by_row,
+)
+
+WITHOUT = """
+import json, sys
+sys.modules["numba"] = None
+import numpy as np
+from dshub.loading.transforms.fused import kernels
+assert kernels() is None
+sys.path.insert(0, sys.argv[1])
+from tests.loading.transforms.test_kernels import digests
+print(json.dumps(digests()))
+"""
+
+
+def digests() -> list[list[float]]:
+    """Sums over the results of each list of transforms, in both layouts."""
+    own = Dataset.from_arrays(
+        {"image": PIXELS, "id": np.arange(ROWS)},
+        features={"image": ImageFeature(shape=(HEIGHT, WIDTH, 3))},
+    )
+    weights = np.arange(1, 10_000, dtype=np.float64)
+    found = []
+    for transforms in [*AUGMENTED[:7], [NORMALIZE]]:
+        for layout in ("hwc", "chw"):
+            images = by_row(own, transforms, layout=layout).values()
+            sums = [float((p.ravel() * weights[: p.size]).sum()) for p in images]
+            found.append(sums)
+    return found
+
+
+def test_compiled_and_plain_passes_are_equal() -> None:
+    """With numba and without, to the rounding of one fused multiplication."""
+    if kernels() is None:
+        pytest.skip("numba is not installed")
+    command = [sys.executable, "-c", WITHOUT, str(Path(__file__).parents[3])]
+    plain = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    np.testing.assert_allclose(digests(), plain, rtol=1e-5)

@@ -1,0 +1,53 @@
+"""Classes as vectors, MixUp and CutMix."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+from dshub.errors import DshubError
+from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
+from dshub.loading.transforms.resizing import Resize
+from tests.loading.transforms.examples import HEIGHT, WIDTH, varied_images
+
+
+def test_one_hot_makes_vectors(dataset: Dataset) -> None:
+    """1 at the class, or less with smoothing."""
+    batch = next(iter(dataset.batches(8, transform=OneHot())))
+    np.testing.assert_array_equal(batch["label"], np.eye(4, dtype=np.float32)[np.arange(8) % 4])
+    batch = next(iter(dataset.batches(8, transform=OneHot(smoothing=0.1))))
+    np.testing.assert_allclose(batch["label"].sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(batch["label"].max(1), 0.925, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mix", [MixUp(1.0), CutMix(1.0)], ids=str)
+def test_mixing_is_repeatable(dataset: Dataset, mix: Any) -> None:
+    """Classes are blended in the proportion of the pixels; the same batch gives the same result."""
+    loader = dataset.batches(12, transform=[mix], shuffle=True)
+    first = [{name: np.array(values) for name, values in batch.items()} for batch in loader]
+    again = dataset.batches(12, transform=[mix], shuffle=True, threads=2)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one["image"], other["image"])
+        np.testing.assert_allclose(one["label"].sum(1), 1, rtol=1e-5)
+        assert (one["label"] >= 0).all()
+        assert one["image"].shape == (12, HEIGHT, WIDTH, 3)
+
+
+def test_one_hot_after_mixup_smooths(dataset: Dataset) -> None:
+    """Smoothing before or after is the same."""
+    first = next(iter(dataset.batches(16, transform=MixUp())))["label"]
+    last = next(iter(dataset.batches(16, transform=[MixUp(), OneHot(0.1)])))["label"]
+    np.testing.assert_allclose(last, first * 0.9 + 0.1 / 4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [MixUp(), CutMix()], ids=str)
+def test_mixing_images_that_differ_in_size_is_rejected(kind: Any) -> None:
+    """The hint suggests Resize."""
+    with pytest.raises(
+        DshubError, match="needs images of one size, and those of column image"
+    ) as e:
+        next(iter(varied_images().batches(12, transform=kind)))
+    assert "Resize" in e.value.hint
+    batch = next(iter(varied_images().batches(12, transform=[Resize((6, 6)), kind])))
+    assert batch["image"].shape == (12, 6, 6, 3)
