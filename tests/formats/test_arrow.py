@@ -182,5 +182,5 @@ def test_two_columns_of_one_name() -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     with pytest.raises(ReadError, match="some-file: it has two columns 'a'"):
         read(stream(table))
-    with pytest.raises(ReadError, match="some-file: it has no one column 'a'"):
+    with pytest.raises(ReadError, match="some-file: it has more than one column 'a'"):
         read(stream(table), x="a")

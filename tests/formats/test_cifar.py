@@ -130,7 +130,7 @@ def test_many_rows_come_in_batches_in_order() -> None:
 def test_two_parts() -> None:
     """Records hold pictures and labels alike: a second part is a slip."""
     files = {name: [MemoryFile(f"{name}-file", b"")] for name in ("image", "label")}
-    with pytest.raises(ReadError, match="image-file, label-file: CIFAR is read from one part"):
+    with pytest.raises(ReadError, match="image, label: this format reads exactly one part, not 2"):
         list(formats.create(FORMAT).read(files))
 
 

@@ -142,7 +142,7 @@ def test_a_hostile_pickle_runs_nothing(
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("it ran"))
     monkeypatch.setattr(np, "load", lambda *_: pytest.fail("it ran"))
     monkeypatch.setattr(pickle, "loads", lambda *_: pytest.fail("it was unpickled"))
-    with pytest.raises(ReadError, match="some-file: it is no pickle of arrays: "):
+    with pytest.raises(ReadError, match="some-file: it is not a pickle of arrays: "):
         read(HOSTILE[kind].replace(b"{path}", str(trap).encode()))
     assert not trap.exists()
 
@@ -220,18 +220,17 @@ def test_memory_is_bounded(data: bytes) -> None:
     [
         (pickle.dumps([1, 2], 2), "no dictionary with an array 'data'"),
         (pickle.dumps({b"data": [1]}, 0).replace(b"\x80\x00", b""), "some-file"),
-        (python_2(3, b"i1"), "is 3x3072 int8, not rows of 3,072 uint8"),
-        (python_2(3, b"u2"), "cannot reshape"),
-        (python_2(3, b"O8"), "an array of 'O8'"),
-        (python_2(3, order=b"?"), "the byte order '?'"),
+        (python_2(3, b"i1"), "an array of b'i1'"),
+        (python_2(3).replace(b"M\x00\x0c\x86", b"M\x00\x06\x86"), "cannot reshape"),
+        (python_2(3, b"O8"), "an array of b'O8'"),
         (python_2(3)[:-1], "exhausted"),
         (python_2(3) + b"x", "bytes follow its end"),
-        (python_2(3).replace(b"]q\x0e(K\x00", b"]q\x0e("), "has 2 values for 3 pictures"),
-        (python_2(3).replace(b"K\x00K\x01K\x02e", b"K\x00K\x01Ne"), "holds other things"),
-        (python_2(3).replace(b"U\x06labels", b"U\x06lebals"), "no list 'labels', but batch_label"),
+        (python_2(3).replace(b"]q\x0e(K\x00", b"]q\x0e("), "has 2 values for 3 images"),
+        (python_2(3).replace(b"K\x00K\x01K\x02e", b"K\x00K\x01Ne"), "holds neither only numbers"),
+        (python_2(3).replace(b"U\x06labels", b"U\x06lebals"), "no list 'labels', only batch_label"),
         (python_2(3).replace(b"labelsq\x0d]", b"labelsq\x0d}"), "some-file"),
     ],
-    ids=range(12),
+    ids=range(11),
 )
 def test_other_pickles_are_told_apart(data: bytes, told: str) -> None:
     """The error says what the file holds in place of what CIFAR's do."""

@@ -190,7 +190,7 @@ def test_only_some_classes_occur() -> None:
 )
 def test_a_file_that_is_named_otherwise(member: str) -> None:
     """A stray file is an error that names it, never a row of a class that does not exist."""
-    with pytest.raises(ReadError, match="not named like") as caught:
+    with pytest.raises(ReadError, match="its name does not match") as caught:
         read(CLASSES, {"train/a/x.JPEG": b"", member: b""})
     assert caught.value.file == f"data.tar:{member}"
 
@@ -206,7 +206,7 @@ def test_a_file_that_is_named_otherwise(member: str) -> None:
 def test_a_name_with_many_choices_is_matched_at_once(path: str, count: int) -> None:
     """The number of columns in a path does not multiply the work."""
     began = time.process_time()
-    with pytest.raises(ReadError, match="not named like"):
+    with pytest.raises(ReadError, match="its name does not match"):
         read({"path": path}, {"-" * count + end: b"" for end in (".jp", "/.jpg", ".png.")})
     assert time.process_time() - began < 1
 
@@ -222,7 +222,7 @@ def test_the_first_column_is_as_long_as_it_can_be() -> None:
 @pytest.mark.parametrize("number", ["01", "007", "x", "-1", "1.0", "٣", "9" * 19, "", " 1"])
 def test_a_folder_that_is_no_number(number: str) -> None:
     """Nor one that is written another way, for 01 and 1 would be the same class."""
-    with pytest.raises(ReadError, match="not named like"):
+    with pytest.raises(ReadError, match="its name does not match"):
         read({"path": "{label:d}/{name}"}, {f"{number}/x": b""})
 
 
@@ -232,7 +232,7 @@ def test_a_number_with_leading_zeros() -> None:
     found = read(options, {"image_00001.jpg": b"", "image_08189.jpg": b"", "image_123456.jpg": b""})
     assert found["id"].to_pylist() == [1, 8189, 123456]
     for name in ("image_1.jpg", "image_000001.jpg"):
-        with pytest.raises(ReadError, match="not named like"):
+        with pytest.raises(ReadError, match="its name does not match"):
             read(options, {name: b""})
 
 
@@ -245,7 +245,7 @@ def test_a_name_that_is_no_text() -> None:
 def test_text_that_is_no_text() -> None:
     """The error names the file and the byte."""
     files = {"pos/1.txt": "ça va".encode(), "pos/2.txt": b"", "neg/3.txt": b"ab\xffcd"}
-    with pytest.raises(ReadError, match=r"data\.tar:neg/3\.txt: it is not UTF-8 at byte 2"):
+    with pytest.raises(ReadError, match=r"data\.tar:neg/3\.txt: byte 3, 0xff, is not utf-8"):
         read({"path": "{label}/{name}.txt", "text": True}, files)
 
 
@@ -342,7 +342,7 @@ def test_paths_that_cannot_be_read_back(path: str) -> None:
 def test_parts_it_cannot_have() -> None:
     """Two parts, or one that is called as a column of the path."""
     reader, file = formats.create(CLASSES), MemoryFile("data", b"", "train/a/x.JPEG")
-    with pytest.raises(ReadError, match="data: a folder is one part"):
+    with pytest.raises(ReadError, match="image, mask: this format reads exactly one part, not 2"):
         list(reader.read({"image": [file], "mask": [file]}))
     for part in ("label", "stem"):
         with pytest.raises(ReadError, match=f"{part!r} is also a column"):
@@ -384,7 +384,7 @@ def test_a_stand_in_that_its_own_pattern_would_miss() -> None:
     """A path and a pattern that disagree are told, rather than files nobody would find."""
     reader = formats.create(CLASSES)
     rows = reader.complete(pa.RecordBatch.from_pydict({"image": [b""], "label": ["a"]}), 0)
-    with pytest.raises(SchemaError, match=r"fit val/\*"):
+    with pytest.raises(SchemaError, match=r"names that match val/\*"):
         reader.write(rows, {"image": MemoryOutput("val/*")})
     with pytest.raises(SchemaError, match="only image"):
         reader.write(rows, {"audio": MemoryOutput("train/*")})

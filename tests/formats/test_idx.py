@@ -191,7 +191,7 @@ def test_columns_that_are_not_there(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("options", [{"transpose": ["pictures"]}, {"columns": {"nmbers": ["a"]}}])
 def test_an_option_for_no_part(options: dict[str, object]) -> None:
     """A slip in an option does not go by without effect."""
-    with pytest.raises(ReadError, match="an option of the reader is for"):
+    with pytest.raises(ReadError, match="a reader option is for"):
         read(formats.create(FORMAT | options), image=idx(8, (1, 1), b"1"))
 
 

@@ -96,10 +96,10 @@ def test_pixels_are_cut_off_as_torchvision_does() -> None:
 
 
 REFUSED = {
-    "an index twice": (b"1 1:1 1:2 2:1 3:1", "other indices"),
-    "indices that descend": (b"1 2:1 1:2 3:1 4:1", "other indices"),
-    "an index of 0": (b"1 0:1 1:1 2:1 3:1", "other indices"),
-    "an index too large": (b"1 1:1 2:1 3:1 5:1", "other indices"),
+    "an index twice": (b"1 1:1 1:2 2:1 3:1", "indices that do not ascend"),
+    "indices that descend": (b"1 2:1 1:2 3:1 4:1", "indices that do not ascend"),
+    "an index of 0": (b"1 0:1 1:1 2:1 3:1", "indices that do not ascend"),
+    "an index too large": (b"1 1:1 2:1 3:1 5:1", "indices that do not ascend"),
     "a gigantic index": (b"1 99999999999999999999999:1", "is not"),
     "no label": (b"1:1 2:1 3:1 4:1", "is not"),
     "a fraction as label": (b"0.5 1:1 2:1 3:1 4:1", "is not"),
@@ -128,7 +128,7 @@ def test_other_lines_are_refused(kind: str) -> None:
 def test_values_that_are_no_pixels(value: str) -> None:
     """Beyond -1 and 1 there is no uint8."""
     data = f"1 1:0 2:0 3:0 4:{value}\n".encode()
-    with pytest.raises(ReadError, match="file: line 1 holds a number that is not between"):
+    with pytest.raises(ReadError, match="file: line 1 has a number that is not between"):
         read(SMALL | {"scale": "uint8"}, data)
 
 
@@ -168,7 +168,7 @@ def test_many_rows_come_in_batches_in_order() -> None:
         ({}, "shape"),
         ({"shape": []}, "shape"),
         ({"shape": [0]}, "shape"),
-        ({"shape": [1 << 20, 1 << 20]}, "`shape` holds more than"),
+        ({"shape": [1 << 20, 1 << 20]}, "`shape` has more than"),
         ({"shape": [4], "scale": "int8"}, "scale"),
     ],
 )

@@ -174,12 +174,12 @@ def test_small_row_groups_that_repeat_a_long_text_are_not_read_together() -> Non
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
-        ({"x": "y"}, "it has no one column 'y', but image, label"),
+        ({"x": "y"}, "it has no column 'y'; there are: image, label"),
         (
             {"x": "image.file"},
-            "'image' has no field for 'image.file'; it has bytes, path",
+            "column 'image' has no field 'file'; there are: bytes, path",
         ),
-        ({"x": "label.x"}, "its column 'label' has no field for 'label.x'; it has none"),
+        ({"x": "label.x"}, "column 'label' has no field 'x'; there are: none"),
     ],
 )
 def test_columns_that_are_not_there(columns: dict[str, str], told: str) -> None:
