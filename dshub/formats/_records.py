@@ -1,49 +1,35 @@
 """Parts, outputs, fixed-size records and Arrow tables that several formats share."""
 
 import re
-import struct
-import zipfile
-import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Protocol, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dshub.errors import ReadError, SchemaError
+from dshub.errors import DshubError, ReadError, SchemaError
 from dshub.formats import File, Output
 
 T = TypeVar("T")
 
 BATCH_BYTES = 8 << 20  # of all columns together
 
-DAMAGE = (  # raised by Arrow and zipfile for damaged or unsupported files
-    pa.ArrowException,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
 
 @contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Raise ReadError with the file's name instead of the errors in `DAMAGE`."""
+def translated(name: str, reason: str = "it cannot be read") -> Iterator[None]:
+    """Raise ReadError with the file's name instead of other errors.
+
+    Arrow, zipfile and pickle raise almost anything for damaged files.
+    """
     try:
         yield
-    except DAMAGE as error:
+    except DshubError:
+        raise
+    except Exception as error:
         message = (str(error) or type(error).__name__).splitlines()[0]
-        raise ReadError(file=name, reason=f"it cannot be read: {message[:300]}") from error
+        raise ReadError(file=name, reason=f"{reason}: {message[:300]}") from error
 
 
 def only_part(parts: Mapping[str, T]) -> tuple[str, T]:
@@ -105,18 +91,16 @@ def matching_name(pattern: str, number: int = 0) -> str:
     )
 
 
-class Bytes(Protocol):
-    """An object that is read like a stream."""
+def fill(stream: Any, array: np.ndarray) -> int:
+    """Read into a contiguous array; return the number of bytes, fewer only at the end.
 
-    def readinto(self, view: Any, /) -> int | None:
-        """Return the number of bytes read; 0 at the end."""
-
-
-def fill(stream: BinaryIO | Bytes, array: np.ndarray) -> int:
-    """Read into a contiguous array; return the number of bytes, fewer only at the end."""
+    Args:
+        stream: has `readinto`.
+        array: to fill in the order of its memory.
+    """
     view = memoryview(cast("Any", array.reshape(-1, order="A").view(np.uint8)))
     filled = 0
-    while count := cast("Any", stream).readinto(view[filled:]):
+    while count := stream.readinto(view[filled:]):
         filled += count
     return filled
 
@@ -241,7 +225,7 @@ def _selected(batch: pa.RecordBatch, columns: Mapping[str, str], name: str) -> p
     batch.validate(full=True)
     names = batch.schema.names
     if not columns and len(set(names)) < len(names):
-        repeated = next(column for column, count in Counter(names).items() if count > 1)
+        repeated = next(column for column in names if names.count(column) > 1)
         raise ReadError(file=name, reason=f"it has two columns {repeated!r}")
     paths = columns or {column: column for column in names}
     return pa.RecordBatch.from_pydict(
@@ -313,11 +297,7 @@ def _resolved_size(column: pa.DictionaryArray) -> int:
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Resolve dictionaries, views and extension types, and use 32-bit offsets."""
-    storage = [
-        column.storage if isinstance(column, pa.ExtensionArray) else column
-        for column in batch.columns
-    ]
-    plain = [column.cast(_plain_type(column.type)) for column in storage]
+    plain = [column.cast(_plain_type(column.type)) for column in batch.columns]
     return pa.RecordBatch.from_arrays(plain, names=batch.schema.names)
 
 

@@ -5,13 +5,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
-from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
 from dshub.errors import ReadError, StoreError
 from dshub.formats import File
-from dshub.formats._records import BATCH_BYTES, Bytes, fill
+from dshub.formats._records import BATCH_BYTES, fill
 
 LARGEST_ROW = 256 << 20  # bytes; a header that promises more is lying
 LARGEST_WHOLE = 2 << 30  # bytes of an array whose rows are interleaved
@@ -47,18 +47,16 @@ def _copy(stream: BinaryIO, copy: io.FileIO) -> None:
     copy.seek(0)
 
 
-class Header(NamedTuple):
-    """Type and shape of a stored array.
+def exactly(stream: BinaryIO, size: int, name: str) -> bytes:
+    """Read `size` bytes of a header.
 
-    Attributes:
-        dtype: of one value, with its byte order.
-        shape: all axes.
-        fortran: whether the first axis is contiguous, not the last.
+    Raises:
+        ReadError: there are fewer.
     """
-
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    fortran: bool
+    data = stream.read(size)
+    if len(data) < size:
+        raise ReadError(file=name, reason="it ends within its header")
+    return data
 
 
 class Stored:
@@ -71,27 +69,35 @@ class Stored:
     """
 
     def __init__(
-        self, stream: BinaryIO | Bytes, name: str, header: Header, *, axis: int = 0
+        self,
+        stream: Any,
+        name: str,
+        dtype: np.dtype,
+        shape: tuple[int, ...],
+        *,
+        fortran: bool = False,
+        axis: int = 0,
     ) -> None:
-        """Check a header; the values come next in the stream.
+        """Check the header of an array; the values come next in the stream.
 
         Args:
-            stream: at the first value.
+            stream: at the first value; has `readinto`.
             name: file and array, for errors.
-            header: as the file states it.
+            dtype: of one value, with its byte order.
+            shape: all axes.
+            fortran: whether the first axis is contiguous, not the last.
             axis: the axis that counts rows.
 
         Raises:
             ReadError: there is no such axis, or no sane array is so large.
         """
-        self._dtype, shape, fortran = header
-        self.name, self._stream, self._axis = name, stream, axis
+        self.name, self._stream, self._dtype, self._axis = name, stream, dtype, axis
         text = "x".join(map(str, shape)) or "one value"
         if not 0 <= axis < len(shape) <= DIMENSIONS:
             raise ReadError(file=name, reason=f"its shape, {text}, has no axis {axis}")
         self.rows = shape[axis]
         self._before, self._after = shape[:axis], shape[axis + 1 :]
-        self.row_bytes = self._dtype.itemsize * prod(self._before + self._after)
+        self.row_bytes = dtype.itemsize * prod(self._before + self._after)
         if not 0 < self.row_bytes <= LARGEST_ROW:
             raise ReadError(file=name, reason=f"its header promises {text} values")
         self._order = "F" if fortran else "C"

@@ -21,12 +21,12 @@ from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import (
     BATCH_BYTES,
-    DAMAGE,
     channels_last,
     flat,
     nested,
     only_part,
     spread,
+    translated,
     with_numbers,
 )
 from dshub.formats._texts import whole
@@ -88,13 +88,10 @@ def _load(file: File) -> dict[Any, Any]:
         ReadError: it is damaged, too large, or more than plain values.
     """
     stream = io.BytesIO(whole(file, LARGEST_FILE))
-    try:
+    with translated(file.name, "it is not a pickle of arrays"):
         _check(stream)
         stream.seek(0)
         content = _Unpickler(stream, encoding="bytes").load()
-    except (*DAMAGE, pickle.PickleError, AttributeError, DeprecationWarning) as error:
-        reason = f"it is not a pickle of arrays: {error or type(error).__name__}"
-        raise ReadError(file=file.name, reason=reason) from None
     return content if isinstance(content, dict) else {}
 
 

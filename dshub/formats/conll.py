@@ -6,6 +6,7 @@ first field is `-DOCSTART-`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -55,18 +56,16 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Yield the tokens of each sentence, each a list of its fields."""
         tokens: list[list[str]] = []
         size = 0
-        for number, text in line_texts(file):
+        for number, text in chain(line_texts(file), [(0, "")]):  # the end of a file ends one
             fields = text.split(self.separator)
-            if not text.strip(" \t") or (self.document and fields[0] == self.document):
-                if tokens:
-                    yield tokens
-                tokens, size = [], 0
-                continue
             size += len(text)
-            self._check(fields, size, file, number)
-            tokens.append(fields)
-        if tokens:
-            yield tokens
+            if text.strip(" \t") and (not self.document or fields[0] != self.document):
+                self._check(fields, size, file, number)
+                tokens.append(fields)
+                continue
+            if tokens:
+                yield tokens
+            tokens, size = [], 0
 
     def _check(self, fields: Sequence[str], size: int, file: File, number: int) -> None:
         filled = sum(map(bool, fields))

@@ -19,7 +19,7 @@ import pyarrow as pa
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import check_options, flat, nested, only_file, with_numbers
-from dshub.formats._stored import Header, Stored, together
+from dshub.formats._stored import Stored, exactly, together
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -85,15 +85,12 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def _stored(stream: BinaryIO, name: str) -> Stored:
     """Read a header."""
-    magic = stream.read(4)
-    code, dimensions = magic[2:] if len(magic) == 4 else (0, 0)
-    if magic[:2] != b"\0\0" or code not in TYPES or not dimensions:
+    magic = exactly(stream, 4, name)
+    code, dimensions = magic[2:]
+    if not magic.startswith(b"\0\0") or code not in TYPES or not dimensions:
         raise ReadError(file=name, reason=f"it is not an IDX file: it begins with {magic!r}")
-    lengths = stream.read(4 * dimensions)
-    if len(lengths) < 4 * dimensions:
-        raise ReadError(file=name, reason="it ends within its header")
-    shape = struct.unpack(f">{dimensions}I", lengths)
-    return Stored(stream, name, Header(np.dtype(TYPES[code]), shape, fortran=False))
+    shape = struct.unpack(f">{dimensions}I", exactly(stream, 4 * dimensions, name))
+    return Stored(stream, name, np.dtype(TYPES[code]), shape)
 
 
 def _write(sink: BinaryIO, array: np.ndarray) -> None:

@@ -6,6 +6,7 @@ leaves out is 0.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from math import prod
 from typing import Annotated, ClassVar, Literal
 
@@ -58,27 +59,20 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _batches(self, file: File) -> Iterator[pa.RecordBatch]:
         step = max(1, BATCH_BYTES // (8 * self._size))
-        labels: list[int] = []
-        rows: list[np.ndarray] = []
+        rows = self._rows(file)
+        while batch := list(islice(rows, step)):
+            labels, arrays = zip(*batch, strict=True)
+            values = nested(np.stack(arrays).reshape(-1, *self.shape))
+            columns = {self.label: pa.array(labels, pa.int64()), self.values: values}
+            yield pa.RecordBatch.from_pydict(columns)
+
+    def _rows(self, file: File) -> Iterator[tuple[int, np.ndarray]]:
         for number, text in line_texts(file):
-            if not text:
-                continue
             try:
-                label, row = self._row(text)
+                if text:
+                    yield self._row(text)
             except ValueError as error:
                 raise ReadError(file=file.name, reason=f"line {number:,} {error}") from None
-            labels.append(label)
-            rows.append(row)
-            if len(rows) == step:
-                yield self._batch(labels, rows)
-                labels, rows = [], []
-        if rows:
-            yield self._batch(labels, rows)
-
-    def _batch(self, labels: list[int], rows: list[np.ndarray]) -> pa.RecordBatch:
-        values = nested(np.stack(rows).reshape(-1, *self.shape))
-        columns = {self.label: pa.array(labels, pa.int64()), self.values: values}
-        return pa.RecordBatch.from_pydict(columns)
 
     def _row(self, text: str) -> tuple[int, np.ndarray]:
         """Parse a line into its label and values; a ValueError completes "line 7 …"."""

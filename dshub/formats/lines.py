@@ -64,8 +64,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _write_files(self, texts: Sequence[str], output: Output) -> None:
         """Write a file for each row, with the given names or names that match the pattern."""
         members = list(output.members)
-        if len(members) == 1 and len(texts) != 1:
-            members = [matching_name(members[0], number) for number in range(len(texts))]
-        for member, text in zip(members, texts, strict=True):
-            with output.create(matching_name(member)) as sink:
+        members = members if len(members) > 1 else members * len(texts)
+        for number, (member, text) in enumerate(zip(members, texts, strict=True)):
+            with output.create(matching_name(member, number)) as sink:
                 sink.write(text.encode(self.encoding))

@@ -32,15 +32,15 @@ from dshub.formats._records import (
     translated,
     with_numbers,
 )
-from dshub.formats._stored import Header, Stored, seekable, together
+from dshub.formats._stored import Stored, exactly, seekable, together
 
 MAGIC = b"\x93NUMPY"
 LARGEST_HEADER = 1 << 16  # bytes
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same rows, same bytes
 _LENGTHS = r"\(\s*(?:(?:\d{1,18}L?\s*,\s*)+(?:\d{1,18}L?\s*)?)?\)"  # L: Python 2 wrote it
-_ITEM = re.compile(
-    rf"""\s*["'](\w+)["']\s*:\s*(["'][^"']*["']|True|False|{_LENGTHS})\s*(?:,\s*|\Z)"""
-)
+_ITEM = rf"""["'](\w+)["']\s*:\s*(["'][^"']*["']|True|False|{_LENGTHS})\s*(?:,|(?=\}}))"""
+_ITEMS = re.compile(_ITEM)
+_HEADER = re.compile(rf"\s*\{{\s*(?:{_ITEM}\s*)*+\}}\s*")
 _NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])")
 
 
@@ -99,7 +99,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return arrays
 
     def _array(self, column: str, stream: BinaryIO, name: str) -> Stored:
-        return Stored(stream, name, _header(stream, name), axis=self.row_axis.get(column, 0))
+        dtype, shape, fortran = _header(stream, name)
+        axis = self.row_axis.get(column, 0)
+        return Stored(stream, name, dtype, shape, fortran=fortran, axis=axis)
 
     def _shaped(self, column: str, values: np.ndarray, name: str) -> np.ndarray:
         """Apply the options `shape` and `axes`."""
@@ -167,41 +169,24 @@ def _member(file: str, archive: zipfile.ZipFile, array: str) -> zipfile.ZipInfo:
     return members[0]
 
 
-def _header(stream: BinaryIO, name: str) -> Header:
-    begin = _exactly(8, stream, name)
+def _header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...], bool]:
+    """Read the type and shape of an array, and whether it is in Fortran's order."""
+    begin = exactly(stream, 8, name)
     if begin.startswith(b"PK"):
         reason = "it is an npz: name its arrays in the reader's option `columns`"
         raise ReadError(file=name, reason=reason)
     if not begin.startswith(MAGIC) or begin[6] not in {1, 2, 3}:
         raise ReadError(file=name, reason=f"it is not a NumPy array: it begins with {begin!r}")
     form = "<H" if begin[6] == 1 else "<I"
-    (size,) = struct.unpack(form, _exactly(struct.calcsize(form), stream, name))
+    (size,) = struct.unpack(form, exactly(stream, struct.calcsize(form), name))
     if size > LARGEST_HEADER:
         raise ReadError(file=name, reason=f"its header has {size:,} bytes")
-    text = _exactly(size, stream, name).decode("latin-1").strip()
-    items = _items(text)
+    text = exactly(stream, size, name).decode("latin-1")
+    items = dict(_ITEMS.findall(text)) if _HEADER.fullmatch(text) else {}  # never evaluated
     if not items.keys() >= {"descr", "fortran_order", "shape"}:
         raise ReadError(file=name, reason=f"it has the header {text[:200]!r}")
     if not _NUMBERS.fullmatch(items["descr"][1:-1]):
         reason = f"its values are {items['descr']}, and only numbers can be read"
         raise ReadError(file=name, reason=reason)
     shape = tuple(int(length) for length in re.findall(r"\d+", items["shape"]))
-    return Header(np.dtype(items["descr"][1:-1]), shape, items["fortran_order"] == "True")
-
-
-def _items(text: str) -> dict[str, str]:
-    """Match the items of a dictionary of plain values, without evaluating them."""
-    items, place, end = {}, 1, len(text) - 1
-    if not (text.startswith("{") and text.endswith("}")):
-        return {}
-    while place < end and (item := _ITEM.match(text, place, end)):
-        items[item[1]] = item[2]
-        place = item.end()
-    return items if place == end else {}
-
-
-def _exactly(size: int, stream: BinaryIO, name: str) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise ReadError(file=name, reason="it ends within its header")
-    return data
+    return np.dtype(items["descr"][1:-1]), shape, items["fortran_order"] == "True"

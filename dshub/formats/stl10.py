@@ -49,12 +49,14 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 records(file, stack.enter_context(file.open()), SIZES[part], step=step)
                 for part, file in only_files.items()
             ]
+            names = [file.name for file in only_files.values()]
             for pieces in zip_longest(*streams, fillvalue=()):
-                counts = list(map(len, pieces))
-                if len(set(counts)) > 1:
-                    names = [file.name for file in only_files.values()]
-                    raise _length_error(names, [rows + count for count in counts])
-                rows += counts[0]
+                counts = list(zip(map(len, pieces), names, strict=True))
+                (count, shorter), (most, longer) = min(counts), max(counts)
+                if count < most:
+                    reason = f"it ends after {rows + count:,} rows, but {longer} goes on"
+                    raise ReadError(file=shorter, reason=reason)
+                rows += count
                 columns = map(_column, only_files, pieces)
                 yield pa.RecordBatch.from_arrays(list(columns), names=list(only_files))
 
@@ -75,9 +77,3 @@ def _column(part: str, values: np.ndarray) -> pa.Array:
     if part == "label":
         return pa.array(values[:, 0])
     return nested(channels_last(values.reshape(-1, *PLANES).swapaxes(2, 3)))
-
-
-def _length_error(names: Sequence[str], counts: Sequence[int]) -> ReadError:
-    shorter = counts.index(min(counts))
-    reason = f"it ends after {counts[shorter]:,} rows, but {names[1 - shorter]} goes on"
-    return ReadError(file=names[shorter], reason=reason)

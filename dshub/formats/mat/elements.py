@@ -18,7 +18,7 @@ MATRIX, COMPRESSED = 14, 15
 CELL, STRUCT, CHAR = 1, 2, 4
 NUMERIC = range(6, 16)  # classes: double, single, int8 to uint64
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16-{}", 16: "utf-8", 17: "utf-16-{}", 18: "utf-32-{}"}
 _PIECE = 1 << 16  # bytes
 _LARGEST_NAME = 1 << 16  # bytes of a variable's shape, its name or the names of its fields
 
@@ -179,9 +179,8 @@ class Elements:
         kind, data = self.small(self.left)
         if kind not in TEXTS or len(shape) != 2:
             raise self.fault(f"a text of type {kind}, {'x'.join(map(str, shape))}")
-        order = {"<": "-le", ">": "-be"}[self.order] if TEXTS[kind] in {"utf-16", "utf-32"} else ""
         try:
-            text = data.decode(TEXTS[kind] + order)
+            text = data.decode(TEXTS[kind].format("le" if self.order == "<" else "be"))
         except UnicodeDecodeError as error:
             raise self.fault(f"a text cannot be decoded: {error}") from None
         rows, columns = shape

@@ -17,7 +17,7 @@ from math import prod
 from typing import Any, BinaryIO, cast
 
 from dshub.errors import ReadError
-from dshub.formats._stored import Header, Stored
+from dshub.formats._stored import Stored
 from dshub.formats.mat.elements import (
     CELL,
     CHAR,
@@ -67,8 +67,8 @@ class Variable:
             raise elements.fault(f"{matrix.name} is {text}, but {size:,} bytes follow")
         if sum(length != 1 for length in shape) < 2:  # a column or a row: one value each
             shape, axis = (prod(shape),), 0
-        stream = elements if small is None else cast("BinaryIO", io.BytesIO(small))
-        return Stored(stream, self.name, Header(dtype, shape, fortran=True), axis=axis)
+        stream = elements if small is None else io.BytesIO(small)
+        return Stored(stream, self.name, dtype, shape, fortran=True, axis=axis)
 
     def values(self, field: str) -> list[Any]:
         """Return the texts or numbers of a variable that is not an array of numbers.

@@ -24,12 +24,17 @@ from dshub.formats._records import (
     translated,
     with_numbers,
 )
-from dshub.formats.arrow.messages import compressed_buffers
 
 FILE = b"ARROW1\0\0"
 END = b"\xff\xff\xff\xff\0\0\0\0"
 LARGEST_FOOTER = 256 << 20  # bytes
 _PIECE = 1 << 20  # bytes read at a time: a length may lie
+
+# Arrow's `Message.fbs`: numbers of the fields of its tables, and types of a header
+_TYPE, _HEADER = 1, 2  # fields of a message
+_DICTIONARY, _BATCH = 2, 3  # types
+_DATA = 1  # field of a dictionary: its batch
+_BUFFERS, _COMPRESSION = 2, 3  # fields of a batch
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +112,7 @@ class _Source(io.RawIOBase):
             self._unpacked += max(0, int.from_bytes(data[place : place + 8], "little", signed=True))
         if self._buffers:
             self._file.check_size(self._unpacked)
-        self._buffers = compressed_buffers(data)
+        self._buffers = _compressed_buffers(data)
 
     def check_end(self) -> None:
         """Raise ReadError unless the end mark was read, and a footer follows only in a file."""
@@ -120,3 +125,45 @@ class _Source(io.RawIOBase):
             raise self._fault("bytes follow its end mark")
         if self._is_file and (size < 0 or rest[size:] != struct.pack("<i", size) + mark):
             raise self._fault("its footer is damaged or truncated")
+
+
+def _compressed_buffers(message: bytes) -> list[int]:
+    """Return the place in its body of each buffer of a message that may be compressed.
+
+    A compressed buffer begins with its uncompressed size, eight bytes.
+
+    Args:
+        message: its description; other bytes have no buffers.
+    """
+    try:
+        (root,) = struct.unpack_from("<I", message)
+        kind = message[_field(message, root, _TYPE)]
+        batch = _table(message, root, _HEADER)
+        if kind == _DICTIONARY:
+            batch = _table(message, batch, _DATA)
+        elif kind != _BATCH:
+            return []
+        if not _field(message, batch, _COMPRESSION):
+            return []
+        start = _table(message, batch, _BUFFERS)
+        (count,) = struct.unpack_from("<I", message, start)
+        pairs = struct.unpack_from(f"<{2 * count}q", message, start + 4)
+    except (struct.error, IndexError):
+        return []
+    return [place for place, length in zip(pairs[::2], pairs[1::2], strict=True) if length]
+
+
+def _field(data: bytes, table: int, number: int) -> int:
+    """Return the place of a field of a FlatBuffers table, from its list of offsets; 0 if absent."""
+    (back,) = struct.unpack_from("<i", data, table)
+    (size,) = struct.unpack_from("<H", data, table - back)
+    if 4 + 2 * number >= size:
+        return 0
+    (place,) = struct.unpack_from("<H", data, table - back + 4 + 2 * number)
+    return table + place if place else 0
+
+
+def _table(data: bytes, table: int, number: int) -> int:
+    """Return the place of the table or vector to which a field points."""
+    place = _field(data, table, number)
+    return place + int(struct.unpack_from("<I", data, place)[0])
