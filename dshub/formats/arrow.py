@@ -80,13 +80,11 @@ class _Source(io.RawIOBase):
     def __init__(self, stream: BinaryIO, file: File) -> None:
         self._stream, self._file = stream, file
         self._unpacked, self._buffers = 0, list[int]()
-        self._begin = stream.read(len(FILE))
-        self._last = b""
-        if self._begin.startswith(b"FEA1"):
+        begin, self._last = stream.read(len(FILE)), b""
+        if begin.startswith(b"FEA1"):
             raise self._fault("it is a Feather file of version 1; write it with a newer pandas")
-        self._is_file = self._begin == FILE
-        if self._is_file:
-            self._begin = b""
+        self._is_file = begin == FILE
+        self._begin = b"" if self._is_file else begin
 
     def _fault(self, reason: str) -> ReadError:
         return ReadError(file=self._file.name, reason=reason)

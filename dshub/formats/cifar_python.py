@@ -159,11 +159,9 @@ class _Unpickler(pickle.Unpickler):
 def _pixels(content: dict[Any, Any], name: str) -> np.ndarray:
     array = content.get(b"data")
     pixels = array.values if isinstance(array, _Array) else None
-    if pixels is None:
-        raise ReadError(file=name, reason="the pickle has no dictionary with an array 'data'")
-    if pixels.ndim != 2 or pixels.shape[1] != PIXELS:
-        shape = "x".join(map(str, pixels.shape))
-        raise ReadError(file=name, reason=f"its array 'data' is {shape}, not rows of {PIXELS:,}")
+    if pixels is None or pixels.ndim != 2 or pixels.shape[1] != PIXELS:
+        reason = f"the pickle has no dictionary with an array 'data' of rows of {PIXELS:,} uint8"
+        raise ReadError(file=name, reason=reason)
     return pixels
 
 

@@ -70,7 +70,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _check(self, fields: Sequence[str], size: int, file: File, number: int) -> None:
         filled = sum(map(bool, fields))
         if filled != len(self.columns):
-            reason = f"line {number:,} has {filled} fields, not {len(self.columns)}"
+            reason = f"line {number:,} has {filled} of {len(self.columns)} fields"
         elif "" in fields:
             reason = f"line {number:,} has more than one {self.separator!r} between its fields"
         elif size > LARGEST_SENTENCE:

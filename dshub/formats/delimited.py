@@ -26,7 +26,6 @@ from dshub.formats._records import check_columns, only_part, spread, with_number
 from dshub.formats._texts import Encoding, decoded, gathered, numbered_lines
 
 LARGEST_ROW = 16 << 20  # characters of a row of several lines
-_COUNTED = 1000  # superfluous fields that are counted for errors
 BYTE_ORDER_MARK = "\ufeff"
 
 Row = tuple[int, list[str]]
@@ -94,11 +93,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             yield text.removeprefix(BYTE_ORDER_MARK) if is_marked else text
 
     def _check_header(self, file: File, row: Row | None) -> None:
-        if row is None:
-            raise ReadError(file=file.name, reason="it has no header line")
-        number, names = row
+        number, names = row or (self.skip + 1, [])
         if names != list(self.columns):
-            header = shorten(", ".join(map(repr, names)), 400, placeholder="…")
+            header = shorten(", ".join(map(repr, names)), 400, placeholder="…") or "missing"
             expected = ", ".join(map(repr, self.columns))
             reason = f"the header in line {number:,} is {header}; the manifest says {expected}"
             raise ReadError(file=file.name, reason=reason)
@@ -107,16 +104,14 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Fill a short row, if that is allowed."""
         missing = len(self.columns) - len(row)
         if self.short == "error" or missing < 0:
-            fields = "1 field" if len(row) == 1 else f"{len(row):,} fields"
-            if not self.quoting and -missing > _COUNTED:
-                fields += " or more"
-            reason = f"line {number:,} has {fields}, but there are {len(self.columns)} columns"
+            amount = "more than" if missing < 0 else f"{len(row)} of"
+            reason = f"line {number:,} has {amount} {len(self.columns)} fields"
             raise ReadError(file=file.name, reason=reason)
         row.extend([""] * missing)
 
     def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
         delimiter, strips_blanks = self.delimiter[0], self.delimiter == ", "
-        splits = len(self.columns) - 1 if self.long == "last" else len(self.columns) + _COUNTED
+        splits = len(self.columns) - (self.long == "last")  # one more shows that there are too many
         for number, line in enumerate(lines, self.skip + 1):
             text = line.removesuffix("\r")
             if text:

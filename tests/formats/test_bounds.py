@@ -276,10 +276,8 @@ def test_views_read_the_same() -> None:
     assert rows(arrow(batch), format="arrow") == [{"a": b"x" * 20}] * 3
 
 
-def test_too_many_fields_are_counted() -> None:
-    """Up to a thousand too many are counted, and more are not."""
+def test_fields_after_the_first_superfluous_one_are_not_split() -> None:
+    """A line of a million delimiters does not become a million texts."""
     options = {"format": "delimited", "delimiter": "\t", "quoting": False, "columns": ["a"]}
-    with pytest.raises(ReadError, match="line 1 has 5 fields, but there are 1 columns"):
-        rows(b"a\tb\tc\td\te\n", **options)
-    with pytest.raises(ReadError, match="line 1 has 1,002 fields or more"):
+    with pytest.raises(ReadError, match="line 1 has more than 1 fields"):
         rows(b"a\t" * 5000 + b"\n", **options)

@@ -106,9 +106,9 @@ def test_without_documents_the_marker_is_a_token() -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b"token", "line 3 has 1 fields, not 2"),
-        (b"token O O", "line 3 has 3 fields, not 2"),
-        (b"token\tO", "line 3 has 1 fields, not 2"),
+        (b"token", "line 3 has 1 of 2 fields"),
+        (b"token O O", "line 3 has 3 of 2 fields"),
+        (b"token\tO", "line 3 has 1 of 2 fields"),
         (b"token  O", "line 3 has more than one ' '"),
         (b"token O ", "line 3 has more than one ' '"),
         (b"t\xff O", "line 3: byte 2, 0xff, is not utf-8"),

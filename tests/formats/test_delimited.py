@@ -156,7 +156,7 @@ def test_lines_before_the_first_row() -> None:
     """`skip` lines are no rows, nor are they read as CSV; counting goes on."""
     options = CSV | {"skip": 1}
     assert read(options, b'|1x3 "Cross validator\na,b\n') == [("a", "b")]
-    assert "line 3 has 1 field" in refused(options, b"|\na,b\nc\n")
+    assert "line 3 has 1 of 2 fields" in refused(options, b"|\na,b\nc\n")
     assert "it has fewer than 1 lines to skip" in refused(options, b"")
 
 
@@ -169,26 +169,26 @@ def test_the_header_must_be_the_one_of_the_manifest() -> None:
         options, b"b,a\n1,2\n"
     )
     assert "the header in line 1 is 'a', 'b', 'c'" in refused(options, b"a,b,c\n1,2\n")
-    assert "it has no header" in refused(options, b"\n")
+    assert "the header in line 1 is missing" in refused(options, b"\n")
 
 
 @pytest.mark.parametrize("options", [CSV | {"delimiter": "\t"}, TSV])
 def test_lines_of_another_length(options: dict[str, Any]) -> None:
     """Too few or too many fields are an error that names the line, empty ones counted."""
-    assert "line 3 has 1 field, but there are 2 columns" in refused(options, b"a\tb\n\nc\nd\te\n")
-    assert "line 1 has 3 fields" in refused(options, b"a\tb\t\n")
+    assert "line 3 has 1 of 2 fields" in refused(options, b"a\tb\n\nc\nd\te\n")
+    assert "line 1 has more than 2 fields" in refused(options, b"a\tb\t\n")
 
 
 def test_the_line_of_a_row_that_spans_lines() -> None:
     """It is the one on which the row begins, and those after it are right too."""
-    assert "line 4 has 3 fields" in refused(CSV, b'a,b\n"c\nc",d\n"e\ne",f,g\n')
+    assert "line 4 has more than 2 fields" in refused(CSV, b'a,b\n"c\nc",d\n"e\ne",f,g\n')
 
 
 def test_short_lines_are_filled_where_that_is_asked_for() -> None:
     """Missing columns at the end are empty; a field too many remains an error."""
     for options in (CSV | {"short": "fill"}, TSV | {"short": "fill", "delimiter": ","}):
         assert read(options, b"a\nb,c\n") == [("a", ""), ("b", "c")]
-        assert "line 2 has 3 fields" in refused(options, b"a\nb,c,d\n")
+        assert "line 2 has more than 2 fields" in refused(options, b"a\nb,c,d\n")
 
 
 def test_the_last_column_is_the_rest_of_the_line_where_that_is_asked_for() -> None:
@@ -199,7 +199,7 @@ def test_the_last_column_is_the_rest_of_the_line_where_that_is_asked_for() -> No
         ("02", " x "),
         ("03", ""),
     ]
-    assert "line 2 has 1 field" in refused(rest, b"01 a b\n02\n")
+    assert "line 2 has 1 of 2 fields" in refused(rest, b"01 a b\n02\n")
 
 
 def test_a_quote_that_is_never_closed() -> None:
@@ -266,7 +266,7 @@ def test_rows_are_read_as_they_are_asked_for() -> None:
     data = b"a,b\n" * 1_000_000 + b"broken\n"
     found = formats.create(CSV).read({"rows": [MemoryFile("file", data)]})
     assert next(found).column("a")[0].as_py() == "a"
-    with pytest.raises(ReadError, match="line 1,000,001 has 1 field"):
+    with pytest.raises(ReadError, match="line 1,000,001 has 1 of 2 fields"):
         list(found)
 
 

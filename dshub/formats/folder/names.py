@@ -13,8 +13,8 @@ There are two more columns: `file`, the name from the folder on that contains th
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from string import Formatter
+from typing import NamedTuple
 
 LONGEST_NAME = 255  # characters of a file's or folder's name, as file systems have it
 LONGEST_PATH = 4096  # characters
@@ -24,8 +24,7 @@ _SPEC = re.compile(r"(?:path|d|0([1-9])d)?")
 _DIGITS = re.compile(r"[0-9]{0,18}")
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A column in a path.
 
     Attributes:

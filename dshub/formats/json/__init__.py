@@ -116,11 +116,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 document = Node(msgspec.json.decode(data))
                 for trail in trails((document,), lists):
                     yield [self._value(name, trail) for name in self.columns]
-            except (Misfit, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (Misfit, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
                 raise ReadError(file=file.name, reason=f"{place}{error}") from None
-            except RecursionError:
-                reason = f"{place}it is nested too deeply"
-                raise ReadError(file=file.name, reason=reason) from None
 
     def _documents(self, file: File) -> Iterator[tuple[str, bytes]]:
         """Yield the place of each document, for errors, and its bytes."""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from dshub.formats import File, Output
-from dshub.formats._records import flat, nested, only_part, spread, with_numbers
+from dshub.formats._records import flat, nested, only_part, spread, translated, with_numbers
 from dshub.formats._stored import Rows, together
 from dshub.formats.mat.parsing import MatFile, Variable
 from dshub.formats.mat.writing import HEADER, cells, matrix, structs
@@ -66,12 +66,15 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                     yield from self._rows(file, group, stack)
 
     def _rows(self, file: File, group: Group, stack: ExitStack) -> Iterator[pa.RecordBatch]:
-        opened: list[MatFile] = []
+        stack.enter_context(translated(file.name))
+        opened: list[tuple[MatFile, Variable]] = []
         arrays: dict[str, Rows] = {}
         for column, path in group.items():
             name, _, field = path.partition(".")
-            opened.append(MatFile(stack.enter_context(file.open()), file.name))
-            arrays[column] = self._array(column, opened[-1].find(name), field)
+            mat_file = MatFile(stack.enter_context(file.open()), file.name)
+            variable = mat_file.find(name)
+            opened.append((mat_file, variable))
+            arrays[column] = self._array(column, variable, field)
         file.check_size(sum(array.rows * array.row_bytes for array in arrays.values()))
         for pieces in together(arrays):
             columns = {
@@ -82,8 +85,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 count = len(next(iter(columns.values())))
                 columns[self.variable] = pa.array([self._tag(group)] * count, pa.string())
             yield pa.RecordBatch.from_pydict(columns)
-        for mat_file in opened:
-            mat_file.finish()
+        for mat_file, variable in opened:
+            mat_file.finish(variable)
 
     def _array(self, column: str, variable: Variable, field: str) -> Rows:
         if variable.is_text:
@@ -143,14 +146,12 @@ class Listed:
         """Read all values of a variable.
 
         Raises:
-            ReadError: some are text, and others numbers.
+            ReadError: as `Variable.values`.
+            ArrowException: some are text, and others numbers.
         """
         size = variable.elements.left
         values = variable.values(field)
-        try:
-            column = pa.array(values, None if values else pa.string())
-        except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
-            raise variable.elements.fault(f"its values do not fit one column: {error}") from None
+        column = pa.array(values, None if values else pa.string())
         rows = len(values)
         return cls(variable.name, column, rows, 1 + size // max(1, rows))
 

@@ -129,10 +129,7 @@ class Elements:
     def numbers(self) -> np.ndarray:
         """Read the numbers of a small element."""
         kind, data = self.small()
-        dtype = self.dtype(kind)
-        if len(data) % dtype.itemsize:
-            raise self.fault(f"an element of {len(data):,} bytes in place of {dtype} numbers")
-        return np.frombuffer(data, dtype)
+        return np.frombuffer(data, self.dtype(kind))
 
     def integers(self, least: int) -> list[int]:
         """Read at least so many integers from a small element."""

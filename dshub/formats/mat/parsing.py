@@ -115,7 +115,6 @@ class MatFile:
             ReadError: it is not a MATLAB file of level 5.
         """
         self._elements = Elements(io.BufferedReader(cast("Any", stream)), name, "<")
-        self._variable: Variable | None = None
         self._elements.left = HEADER
         head = self._elements.take(HEADER)
         if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
@@ -135,22 +134,19 @@ class MatFile:
         names = []
         for variable in self._variables():
             if variable.matrix.name == name:
-                self._variable = variable
                 return variable
             names.append(variable.matrix.name)
         listed = ", ".join(names) or "none"
         raise self._elements.fault(f"it has no variable {name!r}; its variables are: {listed}")
 
-    def finish(self) -> None:
-        """Check that the variable ends as promised, and that no other has its name."""
-        if self._variable is not None:
-            elements = self._variable.elements
-            elements.skip(elements.left)
-            if elements is not self._elements and not elements.is_at_end():
-                raise elements.fault("more bytes are compressed than the element promises")
-            name = self._variable.matrix.name
-            if any(variable.matrix.name == name for variable in self._variables()):
-                raise self._elements.fault(f"it has two variables {name!r}")
+    def finish(self, variable: Variable) -> None:
+        """Check that a variable ends as promised, and that no other has its name."""
+        elements, name = variable.elements, variable.matrix.name
+        elements.skip(elements.left)
+        if elements is not self._elements and not elements.is_at_end():
+            raise elements.fault("more bytes are compressed than the element promises")
+        if any(other.matrix.name == name for other in self._variables()):
+            raise self._elements.fault(f"it has two variables {name!r}")
 
     def _variables(self) -> Iterator[Variable]:
         file = self._elements

@@ -30,7 +30,7 @@ MOST_ROWS = 1 << 16  # in a batch, however small its rows claim to be
 LARGEST_BATCH = 16 << 20  # bytes, if all its texts were as long as the longest repeated one
 SMALL_CHUNK = 1 << 20  # bytes; writers keep all values of a smaller chunk in its dictionary
 _PROBE = 1 << 6  # rows among which a text is expected that is not missing
-_WIDTHS = {  # of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
+_SIZES = {  # bytes of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
     "BOOLEAN": 1,
     "INT32": 4,
     "INT64": 8,
@@ -110,8 +110,8 @@ class _Table:
 
     def unpacked_size(self) -> int:
         """Return the bytes that all pages and values take in memory, as the footer claims."""
-        widths = [_WIDTHS.get(leaf.physical_type, leaf.length) for leaf in self._leaves]
-        return sum(max(one.size, one.values * widths[one.place]) for one in self._chunks)
+        sizes = [_SIZES.get(leaf.physical_type, leaf.length) for leaf in self._leaves]
+        return sum(max(one.size, one.values * sizes[one.place]) for one in self._chunks)
 
     def batches(self, paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read the columns at some paths, or all without paths."""
