@@ -63,13 +63,12 @@ def names_of(files: Mapping[str, Sequence[File]]) -> str:
 
 
 def check_options(
-    names: Iterable[str], columns: Iterable[str], files: Mapping[str, Sequence[File]]
+    names: Iterable[str], columns: Mapping[str, Any], files: Mapping[str, Sequence[File]]
 ) -> None:
     """Raise ReadError if reader options name a column that does not exist."""
-    known = list(columns)
     for name in names:
-        if name not in known:
-            reason = f"a reader option is for {name!r}, but there is only {', '.join(known)}"
+        if name not in columns:
+            reason = f"a reader option is for {name!r}, but there is only {', '.join(columns)}"
             raise ReadError(file=names_of(files), reason=reason)
 
 

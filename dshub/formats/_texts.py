@@ -42,8 +42,7 @@ def whole(file: File, limit: int) -> bytes:
     Raises:
         ReadError: there are more than `limit`.
     """
-    pieces: list[bytes] = []
-    size = 0
+    pieces, size = list[bytes](), 0
     with file.open() as stream:
         while piece := stream.read(_PIECE):
             pieces.append(piece)
@@ -83,8 +82,7 @@ def line_texts(file: File, encoding: Encoding = "utf-8") -> Iterator[tuple[int, 
 
 def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Turn rows, one value for each field, into batches of about 8 MiB."""
-    waiting: list[Sequence[Any]] = []
-    size = 0
+    waiting, size = list[Sequence[Any]](), 0
     for row in rows:
         waiting.append(row)
         size += sum(map(_size, row))

@@ -54,8 +54,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _sentences(self, file: File) -> Iterator[list[list[str]]]:
         """Yield the tokens of each sentence, each a list of its fields."""
-        tokens: list[list[str]] = []
-        size = 0
+        tokens, size = list[list[str]](), 0
         for number, text in chain(line_texts(file), [(0, "")]):  # the end of a file ends one
             fields = text.split(self.separator)
             size += len(text)

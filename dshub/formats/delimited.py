@@ -134,17 +134,14 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         blanks, delimiter = self.delimiter == ", ", self.delimiter[0]
         rows = csv.reader(bounded(), delimiter=delimiter, skipinitialspace=blanks, strict=True)
-        while True:
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                reason = f"the row at line {first:,} cannot be read: {error}"
-                raise ReadError(file=file.name, reason=reason) from None
-            if row is None:
-                return
-            if row:
-                yield first, row
-            first, size = self.skip + rows.line_num + 1, 0
+        try:
+            for row in rows:
+                if row:
+                    yield first, row
+                first, size = self.skip + rows.line_num + 1, 0
+        except csv.Error as error:
+            reason = f"the row at line {first:,} cannot be read: {error}"
+            raise ReadError(file=file.name, reason=reason) from None
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
         """Fill missing columns with row numbers."""

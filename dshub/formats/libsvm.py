@@ -97,8 +97,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if np.any(np.abs(values) > 1):
             raise ValueError("has a number that is not between -1 and 1")
         # the same order of operations as torchvision's, because each rounds
-        scaled: np.ndarray = ((values.astype(np.float32) + 1) / 2 * 255).astype(np.uint8)
-        return scaled
+        return ((values.astype(np.float32) + 1) / 2 * 255).astype(np.uint8)
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
         """Fill missing labels with row numbers."""

@@ -146,8 +146,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name, text in self._texts.items():
             pairs = zip(rows.column(text).to_pylist(), rows.column(name).to_pylist(), strict=True)
             longer = [_with_spans(text, pieces) for text, pieces in pairs]
-            i = rows.schema.get_field_index(text)
-            rows = rows.set_column(i, text, pa.array(longer, pa.string()))
+            index = rows.schema.names.index(text)
+            rows = rows.set_column(index, text, pa.array(longer, pa.string()))
         return rows
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:

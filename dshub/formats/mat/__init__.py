@@ -43,7 +43,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         counts = {len(variables) for variables in self._variables()}
         if len(counts) != 1 or 0 in counts:
-            raise ValueError("`columns` must name as many variables for each column")
+            raise ValueError("`columns` must name the same number of variables for each column")
         if not self.row_axis.keys() <= self.columns.keys():
             raise ValueError("`row_axis` must name columns")
 
@@ -90,7 +90,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _array(self, column: str, variable: Variable, field: str) -> Rows:
         if variable.is_text:
-            return Listed.of(variable, field)
+            size, values = variable.elements.left, variable.values(field)
+            texts = pa.array(values, None if values else pa.string())
+            return Listed(variable.name, texts, len(values), 1 + size // max(1, len(values)))
         if field:
             name = variable.matrix.name
             raise variable.elements.fault(f"{name} is not a struct with a field {field!r}")
@@ -140,20 +142,6 @@ class Listed:
     rows: int
     row_bytes: int
     position: int = 0
-
-    @classmethod
-    def of(cls, variable: Variable, field: str) -> "Listed":
-        """Read all values of a variable.
-
-        Raises:
-            ReadError: as `Variable.values`.
-            ArrowException: some are text, and others numbers.
-        """
-        size = variable.elements.left
-        values = variable.values(field)
-        column = pa.array(values, None if values else pa.string())
-        rows = len(values)
-        return cls(variable.name, column, rows, 1 + size // max(1, rows))
 
     def read(self, rows: int) -> pa.Array:
         """Return the next rows."""

@@ -136,8 +136,7 @@ class Elements:
         numbers = self.numbers()
         if numbers.dtype.kind not in "iu" or len(numbers) < least:
             raise self.fault(f"{len(numbers)} {numbers.dtype} in place of {least} integers")
-        integers: list[int] = numbers.tolist()
-        return integers
+        return list(map(int, numbers))
 
     def matrix(self) -> Matrix:
         """Read the header of a matrix."""

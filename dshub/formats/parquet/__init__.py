@@ -140,8 +140,7 @@ class _Table:
     def _step(self) -> int:
         groups = [self.metadata.row_group(i) for i in range(self.metadata.num_row_groups)]
         sizes = [group.total_byte_size // max(1, group.num_rows) for group in groups]
-        step: int = BATCH_BYTES // max([1, *sizes])
-        return max(1, min(MOST_ROWS, step))
+        return max(1, min(MOST_ROWS, BATCH_BYTES // int(max([1, *sizes]))))
 
     def _longest(self, path: str, chunk: Chunk) -> int:
         """Return the bytes of the longest value of a chunk, or of the chunk if Arrow hides it."""

@@ -64,8 +64,7 @@ class _Compact:
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
         """Read the fields of the struct that begins here."""
-        fields: dict[int, Any] = {}
-        number = 0
+        fields, number = dict[int, Any](), 0
         while head := self._byte():
             delta, kind = head >> 4, head & 15
             number = number + delta if delta else self._integer()
