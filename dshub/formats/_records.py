@@ -32,6 +32,12 @@ def translated(name: str, reason: str = "it cannot be read") -> Iterator[None]:
         raise ReadError(file=name, reason=f"{reason}: {message[:300]}") from error
 
 
+def mismatch(file: str, reason: str) -> ReadError:
+    """Return an error about a manifest that does not fit the format or its files."""
+    hint = "correct the split's reader or files in its manifest"
+    return ReadError(file=file, reason=reason, hint=hint)
+
+
 def only_part(parts: Mapping[str, T]) -> tuple[str, T]:
     """Return the name and the files of the only part.
 
@@ -39,8 +45,7 @@ def only_part(parts: Mapping[str, T]) -> tuple[str, T]:
         ReadError: there are several parts, or none.
     """
     if len(parts) != 1:
-        reason = f"this format reads exactly one part, not {len(parts)}"
-        raise ReadError(file=", ".join(parts), reason=reason)
+        raise mismatch(", ".join(parts), f"this format reads exactly one part, not {len(parts)}")
     return next(iter(parts.items()))
 
 
@@ -53,7 +58,7 @@ def only_file(part: str, files: Sequence[File]) -> File:
     if len(files) != 1:
         names = ", ".join(file.name for file in files) or part
         reason = f"this format reads exactly one file for part {part!r}, not {len(files)}"
-        raise ReadError(file=names, reason=reason)
+        raise mismatch(names, reason)
     return files[0]
 
 
@@ -69,7 +74,7 @@ def check_options(
     for name in names:
         if name not in columns:
             reason = f"a reader option is for {name!r}, but there is only {', '.join(columns)}"
-            raise ReadError(file=names_of(files), reason=reason)
+            raise mismatch(names_of(files), reason)
 
 
 def spread(rows: pa.RecordBatch, output: Output) -> Iterator[tuple[BinaryIO, pa.RecordBatch]]:
@@ -251,8 +256,7 @@ def path_of(schema: pa.Schema, path: str, name: str) -> list[str]:
             place, noun = (f"column {'.'.join(steps[:i])!r}", "field") if i else ("it", "column")
             amount = "more than one" if step in fields else "no"
             listed = ", ".join(fields) or "none"
-            reason = f"{place} has {amount} {noun} {step!r}; there are: {listed}"
-            raise ReadError(file=name, reason=reason)
+            raise mismatch(name, f"{place} has {amount} {noun} {step!r}; there are: {listed}")
         kind = (kind or schema).field(step).type
         fields = [field.name for field in kind] if pa.types.is_struct(kind) else []
     return steps

@@ -11,7 +11,7 @@ import numpy as np
 
 from dshub.errors import ReadError, StoreError
 from dshub.formats import File
-from dshub.formats._records import BATCH_BYTES, fill
+from dshub.formats._records import BATCH_BYTES, fill, mismatch
 
 LARGEST_ROW = 256 << 20  # bytes; a header that promises more is lying
 LARGEST_WHOLE = 2 << 30  # bytes of an array whose rows are interleaved
@@ -94,7 +94,7 @@ class Stored:
         self.name, self._stream, self._dtype, self._axis = name, stream, dtype, axis
         text = "x".join(map(str, shape)) or "one value"
         if not 0 <= axis < len(shape) <= DIMENSIONS:
-            raise ReadError(file=name, reason=f"its shape, {text}, has no axis {axis}")
+            raise mismatch(name, f"its shape, {text}, has no axis {axis}")
         self.rows = shape[axis]
         self._before, self._after = shape[:axis], shape[axis + 1 :]
         self.row_bytes = dtype.itemsize * prod(self._before + self._after)

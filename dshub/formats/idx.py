@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
-from dshub.formats._records import check_options, flat, nested, only_file, with_numbers
+from dshub.formats._records import check_options, flat, mismatch, nested, only_file, with_numbers
 from dshub.formats._stored import Stored, exactly, together
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -60,8 +60,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return {part: nested(values.swapaxes(1, 2) if is_transposed else values)}
         if values.shape[1:] != (len(names),):
             shape = "x".join(map(str, values.shape[1:])) or "one number"
-            reason = f"a row is {shape}, but {len(names)} columns are named for it"
-            raise ReadError(file=name, reason=reason)
+            raise mismatch(name, f"a row is {shape}, but {len(names)} columns are named for it")
         return {column: pa.array(values[:, i]) for i, column in enumerate(names)}
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:

@@ -25,6 +25,7 @@ from dshub.formats import File, Output
 from dshub.formats._records import (
     check_options,
     flat,
+    mismatch,
     names_of,
     nested,
     only_part,
@@ -113,7 +114,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         except ValueError:
             shape = "x".join(map(str, values.shape[1:])) or "one value"
             reason = f"its rows are {shape}, which the reader's `shape` or `axes` do not fit"
-            raise ReadError(file=name, reason=reason) from None
+            raise mismatch(name, reason) from None
         return values
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
@@ -150,8 +151,7 @@ def _groups(files: Mapping[str, Sequence[File]]) -> Iterator[dict[str, File]]:
     counts = {part: len(of_part) for part, of_part in files.items()}
     if len(set(counts.values())) != 1:
         listed = ", ".join(f"{part} {count}" for part, count in counts.items())
-        reason = f"the parts differ in their number of files: {listed}"
-        raise ReadError(file=names_of(files), reason=reason)
+        raise mismatch(names_of(files), f"the parts differ in their number of files: {listed}")
     for group in zip(*files.values(), strict=True):
         yield dict(zip(files, group, strict=True))
 
@@ -161,8 +161,7 @@ def _member(file: str, archive: zipfile.ZipFile, array: str) -> zipfile.ZipInfo:
     members = [info for info in archive.infolist() if info.filename in {array, f"{array}.npy"}]
     if len(members) != 1:
         names = ", ".join(info.filename.removesuffix(".npy") for info in archive.infolist()[:20])
-        reason = f"it has {len(members)} arrays {array!r}; its arrays are: {names}"
-        raise ReadError(file=file, reason=reason)
+        raise mismatch(file, f"it has {len(members)} arrays {array!r}; its arrays are: {names}")
     if members[0].compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         reason = f"its array {array!r} is neither stored nor deflated"
         raise ReadError(file=file, reason=reason)
@@ -173,8 +172,7 @@ def _header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...], boo
     """Read the type and shape of an array, and whether it is in Fortran's order."""
     begin = exactly(stream, 8, name)
     if begin.startswith(b"PK"):
-        reason = "it is an npz: name its arrays in the reader's option `columns`"
-        raise ReadError(file=name, reason=reason)
+        raise mismatch(name, "it is an npz: name its arrays in the reader's option `columns`")
     if not begin.startswith(MAGIC) or begin[6] not in {1, 2, 3}:
         raise ReadError(file=name, reason=f"it is not a NumPy array: it begins with {begin!r}")
     form = "<H" if begin[6] == 1 else "<I"

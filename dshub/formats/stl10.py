@@ -20,6 +20,7 @@ from dshub.formats._records import (
     BATCH_BYTES,
     channels_last,
     flat,
+    mismatch,
     names_of,
     nested,
     only_file,
@@ -40,8 +41,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         if "image" not in files or not files.keys() <= SIZES.keys():
-            reason = f"STL-10 has the parts image and label, not {', '.join(files) or 'none'}"
-            raise ReadError(file=names_of(files), reason=reason)
+            parts = ", ".join(files) or "none"
+            raise mismatch(names_of(files), f"STL-10 has the parts image and label, not {parts}")
         only_files = {part: only_file(part, of_part) for part, of_part in files.items()}
         step, rows = BATCH_BYTES // SIZES["image"], 0
         with ExitStack() as stack:

@@ -30,8 +30,9 @@ FILE = MemoryFile("file", b"x" * (1 << 20))
 def test_several_parts_are_rejected() -> None:
     """The error names them."""
     assert only_part({"rows": [1]}) == ("rows", [1])
-    with pytest.raises(ReadError, match="a, b: this format reads exactly one part, not 2"):
+    with pytest.raises(ReadError, match="a, b: this format reads exactly one part, not 2") as error:
         only_part({"a": [], "b": []})
+    assert "manifest" in error.value.hint
 
 
 def test_several_files_are_rejected() -> None:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
-from dshub.formats._records import check_columns, only_part
+from dshub.formats._records import check_columns, mismatch, only_part
 from dshub.formats._texts import decoded, whole
 from dshub.formats.folder.names import DERIVED, MemberName
 
@@ -81,13 +81,15 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _part(self, parts: Mapping[str, Any]) -> str:
         part, _ = only_part(parts)
         if part in {*DERIVED, *(field.name for field in self._name.fields)}:
-            raise ReadError(file=part, reason=f"the part {part!r} is also a column of `path`")
+            raise mismatch(part, f"the part {part!r} is also a column of `path`")
         return part
 
     def _columns(self, file: File) -> dict[str, str | int]:
         columns = self._name.read(file.member)
         if columns is None:
-            raise ReadError(file=file.name, reason=f"its name does not match {self.path!r}")
+            hint = "add it to the reader's `skip`, or change its `path`, in the manifest"
+            reason = f"its name does not match {self.path!r}"
+            raise ReadError(file=file.name, reason=reason, hint=hint)
         try:
             file.member.encode()
         except UnicodeEncodeError as error:

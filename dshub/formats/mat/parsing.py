@@ -119,7 +119,7 @@ class MatFile:
         head = self._elements.take(HEADER)
         if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
             reason = "it is a MATLAB file of level 7.3, which is HDF5 and cannot be read"
-            raise ReadError(file=name, reason=reason)
+            raise ReadError(file=name, reason=reason, hint="save it in MATLAB with the option -v7")
         marks = {b"IM": "<", b"MI": ">"}
         if head[126:128] not in marks:
             raise ReadError(file=name, reason="it is not a MATLAB file of level 5")
