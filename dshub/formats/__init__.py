@@ -1,22 +1,22 @@
-"""Rows out of files: one file per format.
+"""Read and write rows in files, with one reader for each format.
 
-A reader is a frozen value: its fields are the options a manifest may give it. It is handed the
-files of a split under the names the manifest uses (its *parts*), and yields record batches of
-moderate size whose columns are named after what it found. It knows nothing of features: making
-columns fit them is done afterwards, in one place for all formats.
+A reader is a frozen value whose fields are the options that a manifest can give it. It gets the
+files of a split under the names that the manifest uses (its *parts*), and yields record batches of
+moderate size, whose columns have the names in the files or options. It does not know features: one
+place converts the columns of all formats, `dshub.tables.conforming.conform`.
 
-Every reader can also write its format, from the same batches. That is how stand-ins are made,
-and how each reader is tested round trip.
+Every reader can also write its format, from the same batches. Synthetic data is made like this,
+and each reader is tested round trip.
 
-What a column holds, as readers give it and as `dshub.tables.conforming.conform` takes it:
+A column holds
 
-* numbers, in their own type; fixed-size lists of them for arrays; or the text that stands there;
-* a class as a whole number, or as the text that upstream writes for it;
+* numbers, in their own type; fixed-size lists of them for arrays; or text that states numbers;
+* classes as integers, or as the text that upstream writes for them;
 * text as `string`;
-* a picture or a recording that is kept as a file as `binary`;
+* encoded images and audio as `binary`;
 * lists of text or of numbers as `list`.
 
-A new format is a new file here that defines `Reader`.
+A new format is a new module here that defines `Reader`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,11 +32,11 @@ from dshub.errors import ManifestError
 
 
 class File(Protocol):
-    """Something to read: what it is called, and its plain bytes.
+    """A file to read.
 
     Attributes:
         name: for messages.
-        member: its name in the archive, such as `train/cat/1.jpg`; empty for a file in none.
+        member: its name in the archive, such as `train/cat/1.jpg`; empty outside an archive.
     """
 
     @property
@@ -44,87 +44,92 @@ class File(Protocol):
     @property
     def member(self) -> str: ...
     def open(self) -> AbstractContextManager[BinaryIO]:
-        """The bytes from the beginning. Raises ReadError, also while they are read."""
+        """Open the decompressed bytes. Raises ReadError, also while they are read."""
 
     def check_size(self, size: int) -> None:
-        """Compare the bytes that its content takes in memory with the limits of the resource.
+        """Compare the size of the content in memory with the limits of the resource.
 
-        For readers of formats that compress or repeat values: of what a header promises, before
-        it is read, and of what was read so far.
+        Readers of formats that compress or repeat values call it with the size that a header
+        promises, before they read the content, and with the size of the content read so far.
 
         Raises:
-            UnsafeArchiveError: a file of this size may not unpack to so many bytes.
+            UnsafeArchiveError: a file of this size is not allowed to expand so much.
         """
 
 
 class Output(Protocol):
-    """Where the files of one part are written.
+    """The files to write of one part.
 
     Attributes:
-        members: what the manifest says of them, in order: `""` for a file in no archive, a
-            member's name, or one pattern for as many members as there are.
+        members: their names in the manifest, in order: `""` for a file outside an archive, a
+            member's name, or one pattern for any number of members.
     """
 
     @property
     def members(self) -> Sequence[str]: ...
     def create(self, member: str) -> AbstractContextManager[BinaryIO]:
-        """A new file: one of `members`, or a name that the pattern fits."""
+        """Create a file, named as one of `members` or matching the pattern."""
 
 
 @runtime_checkable
 class Reader(Protocol):
-    """What a module here offers as `Reader`: a frozen msgspec Struct of its options.
+    """A format: a frozen msgspec Struct of its options, called `Reader` in its module.
 
-    Whenever the same files would yield other rows, or the same rows in another form, raise the
-    reader's number in `dshub.tables.recipe.REVISIONS`; in another package, the class
-    attribute `revision` (1 where there is none). Tables of an older revision are not used again.
+    If a change makes the same files yield other rows, or the same rows in another form, raise the
+    reader's number in `dshub.tables.recipe.REVISIONS`; in another package, the class attribute
+    `revision` (default 1). Tables of an older revision are not used again.
 
     Attributes:
-        text_labels: whether `write` wants classes as text (codes or names), because such files
-            hold text, or as the numbers that upstream gives them.
+        text_labels: whether `write` expects classes as text (codes or names), because such files
+            hold text, instead of upstream's numbers.
     """
 
     text_labels: ClassVar[bool]
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
-        """The rows, in the order of the files.
+        """Yield the rows, in the order of the files.
+
+        Check options and parts before using a file: `dshub check` has no files.
 
         Args:
             files: the files of each part.
 
         Raises:
-            ReadError: a file is not what its format promises; says where.
+            ReadError: a file violates its format; the message says where.
         """
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Rows with the columns that such files have besides, for `write`.
+        """Add the columns that the options name and `rows` lack, for `write`.
 
-        What the options name and `rows` lack is made up, so that no two rows have the same.
+        Their values are made up, and differ between rows if the type allows it.
 
         Args:
-            first: a number that differs for every row that is written: those of these rows are
-                `first`, `first + 1` and so on.
+            first: the number of the first row; no two rows that are written share a number.
         """
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
-        """Write rows, completed ones, so that `read` of the parts gives them again."""
+        """Write completed rows, so that `read` of the parts returns them."""
 
 
 @runtime_checkable
 class Skipping(Protocol):
-    """What a reader offers besides, whose rows can be found without reading those before."""
+    """A reader that can find rows without reading those before them."""
 
     def skip_rows(
         self, files: Mapping[str, Sequence[File]], count: int
     ) -> Mapping[str, Sequence[File]]:
-        """The files, without the first ones, of which `read` gives all rows but so many."""
+        """Drop leading files, so that `read` yields all rows but the first `count`."""
 
 
 def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
-    """The reader that a manifest's `reader = { format = …, … }` describes.
+    """Create the reader that a manifest's `reader = { format = …, … }` describes.
+
+    Args:
+        options: the format and its options.
+        place: the place in the manifest, for errors.
 
     Raises:
-        ManifestError: an option is unknown or of the wrong type; `place` says where.
+        ManifestError: an option is unknown or has the wrong type.
         UnknownNameError: there is no such format.
         MissingExtraError: the format needs a package that is not installed.
     """

@@ -1,194 +1,170 @@
-"""Files that have to be read from their end, stored member by member.
-
-A file that has to be read from its end, such as a zip or a Parquet file.
-"""
+"""Arrays stored in files, and copies of files that have to be read from their end."""
 
 import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
 from dshub.errors import ReadError, StoreError
-from dshub.formats._records import Bytes, fill
+from dshub.formats import File
+from dshub.formats._records import BATCH_BYTES, fill, mismatch
 
-if TYPE_CHECKING:
-    from dshub.formats import File
-
+LARGEST_ROW = 256 << 20  # bytes; a header that promises more is lying
+LARGEST_WHOLE = 2 << 30  # bytes of an array whose rows are interleaved
+DIMENSIONS = 32  # the limit of NumPy 1
 _PIECE = 1 << 20  # bytes copied at a time
 
 
 @contextmanager
-def seekable(file: "File") -> Iterator[BinaryIO]:
-    """The bytes of a file, copied to a temporary one, which is gone afterwards.
-
-    Files come as streams, for they lie in archives and in compressions.
+def seekable(file: File) -> Iterator[BinaryIO]:
+    """Copy a file, which is a stream, to a temporary file that is deleted afterwards.
 
     Raises:
         ReadError: the file is damaged.
         StoreError: there is no space for the copy, or no folder for it.
     """
     with ExitStack() as stack:
-        with _translated():
+        try:
             copy = stack.enter_context(tempfile.TemporaryFile(buffering=0))
-        with file.open() as stream:
-            while piece := stream.read(_PIECE):
-                _write(copy, piece)
-        copy.seek(0)
-        yield cast("BinaryIO", io.BufferedReader(copy))
+            with file.open() as stream:
+                _copy(stream, copy)
+        except OSError as error:
+            folder = tempfile.tempdir or "a temporary file"
+            reason = error.strerror or str(error)
+            hint = "free some space there, or set TMPDIR to another folder"
+            raise StoreError(path=folder, action="write", reason=reason, hint=hint) from error
+        yield cast("BinaryIO", stack.enter_context(io.BufferedReader(copy)))
 
 
-def _write(copy: io.FileIO, piece: bytes) -> None:
-    view = memoryview(piece)
-    with _translated():
-        while view:
-            view = view[copy.write(view) :]
+def _copy(stream: BinaryIO, copy: io.FileIO) -> None:
+    while piece := memoryview(stream.read(_PIECE)):
+        while piece:
+            piece = piece[copy.write(piece) :]
+    copy.seek(0)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = "make space there, or name another folder in the environment variable TMPDIR"
-        reason = error.strerror or str(error)
-        folder = tempfile.tempdir or "a temporary file"
-        raise StoreError(path=folder, action="write", reason=reason, hint=hint) from error
+def exactly(stream: BinaryIO, size: int, name: str) -> bytes:
+    """Read `size` bytes of a header.
 
-
-LARGEST_ROW = 256 << 20  # bytes; a header that promises more is lying
-LARGEST_WHOLE = 2 << 30  # bytes of an array whose rows do not lie side by side
-DIMENSIONS = 32  # as many as every NumPy has
-
-
-class Header(NamedTuple):
-    """What a file says of an array.
-
-    Attributes:
-        dtype: of one value, with its byte order.
-        lengths: of its axes.
-        fortran: whether the first axis is the fastest, not the last.
+    Raises:
+        ReadError: there are fewer.
     """
-
-    dtype: np.dtype
-    lengths: tuple[int, ...]
-    fortran: bool
+    data = stream.read(size)
+    if len(data) < size:
+        raise ReadError(file=name, reason="it ends within its header")
+    return data
 
 
 class Stored:
-    """An array in a file.
+    """An array whose rows are read from a stream.
 
     Attributes:
         name: file and array, for errors.
-        rows: how many there are.
-        shape: of one row: the lengths of all axes but that which counts rows.
-        row_bytes: of one row.
+        rows: number of rows.
+        row_bytes: size of one row.
     """
 
-    def __init__(self, stream: BinaryIO | Bytes, name: str, header: "Header", *, axis: int) -> None:
-        """An array whose header has been read.
+    def __init__(
+        self,
+        stream: Any,
+        name: str,
+        dtype: np.dtype,
+        shape: tuple[int, ...],
+        *,
+        fortran: bool = False,
+        axis: int = 0,
+    ) -> None:
+        """Check the header of an array; the values come next in the stream.
 
         Args:
-            stream: its values come next.
-            name: see above.
-            header: what it says.
-            axis: which axis counts rows.
+            stream: at the first value; has `readinto`.
+            name: file and array, for errors.
+            dtype: of one value, with its byte order.
+            shape: all axes.
+            fortran: whether the first axis is contiguous, not the last.
+            axis: the axis that counts rows.
 
         Raises:
-            ReadError: it has no such axis, or is larger than any sane array.
+            ReadError: there is no such axis, or no sane array is so large.
         """
-        dtype, lengths, fortran = header
-        self.name, self._stream, self._dtype = name, stream, dtype
-        shape = "x".join(map(str, lengths)) or "one value"
-        if not 0 <= axis < len(lengths) <= DIMENSIONS:
-            raise ReadError(file=name, reason=f"its shape, {shape}, has no axis {axis}")
-        self.rows = lengths[axis]
-        self.shape = lengths[:axis] + lengths[axis + 1 :]
-        self.row_bytes = dtype.itemsize * prod(self.shape)
+        self.name, self._stream, self._dtype, self._axis = name, stream, dtype, axis
+        text = "x".join(map(str, shape)) or "one value"
+        if not 0 <= axis < len(shape) <= DIMENSIONS:
+            raise mismatch(name, f"its shape, {text}, has no axis {axis}")
+        self.rows = shape[axis]
+        self._before, self._after = shape[:axis], shape[axis + 1 :]
+        self.row_bytes = dtype.itemsize * prod(self._before + self._after)
         if not 0 < self.row_bytes <= LARGEST_ROW:
-            raise ReadError(file=name, reason=f"its header promises {shape} values")
-        # the same values with the last axis fastest
-        self._fortran = fortran
-        self._lengths = lengths[::-1] if fortran else lengths
-        self._axis = len(lengths) - 1 - axis if fortran else axis
+            raise ReadError(file=name, reason=f"its header promises {text} values")
+        self._order = "F" if fortran else "C"
+        self._is_interleaved = prod(self._after if fortran else self._before) > 1
         self._whole: np.ndarray | None = None
-        self._place = 0
+        self._position = 0
 
     def read(self, rows: int) -> np.ndarray:
-        """The next rows, (rows, *shape), native byte order."""
-        if self._streams:
-            found = self._values((rows, *self._lengths[self._axis + 1 :]))
-            found = found.reshape(rows, *self._rest)
-        else:
+        """Return the next rows, (rows, *shape), in native byte order."""
+        if self._is_interleaved:
             if self._whole is None:
-                self._whole = self._all()
-            found = self._whole[self._place : self._place + rows]
-        self._place += rows
-        axes = range(len(self._rest), 0, -1) if self._fortran else range(1, len(self._rest) + 1)
-        return found.transpose(0, *axes)
+                self._whole = self._read_whole()
+            values = self._whole[self._position : self._position + rows]
+        else:
+            values = self._read(rows)
+        self._position += rows
+        return values
 
-    @property
-    def _rest(self) -> tuple[int, ...]:
-        """The lengths of a row, as they are stored."""
-        return self._lengths[: self._axis] + self._lengths[self._axis + 1 :]
+    def finish(self) -> None:
+        """Raise ReadError if data follows; reading on also verifies a checksum at the end."""
+        if fill(self._stream, np.empty(1, np.uint8)):
+            reason = f"its header promises {self.rows * self.row_bytes:,} bytes of data"
+            raise ReadError(file=self.name, reason=f"{reason}, but more follow")
 
-    @property
-    def _streams(self) -> bool:
-        """Whether the values of each row lie side by side."""
-        return prod(self._lengths[: self._axis]) == 1
-
-    def _all(self) -> np.ndarray:
-        """(rows, *rest) of an array whose rows are interleaved."""
+    def _read_whole(self) -> np.ndarray:
         if self.rows * self.row_bytes > LARGEST_WHOLE:
-            reason = "its rows do not lie side by side, and all of it is too large for memory"
+            reason = "its rows are interleaved, and the array is too large for memory"
             raise ReadError(file=self.name, reason=reason)
-        return np.moveaxis(self._values(self._lengths), self._axis, 0)
+        return self._read(self.rows)
 
-    def _values(self, lengths: tuple[int, ...]) -> np.ndarray:
-        found = np.empty(lengths, self._dtype)
-        filled = fill(self._stream, found)
-        if filled < found.nbytes:
-            total = self.rows * self.row_bytes
-            place = self._place * self.row_bytes + filled
-            reason = f"its header promises {total:,} bytes of data, but {place:,} follow"
+    def _read(self, rows: int) -> np.ndarray:
+        shape = (*self._before, rows, *self._after)
+        values = np.empty(shape, self._dtype, order=cast("Any", self._order))
+        filled = fill(self._stream, values)
+        if filled < values.nbytes:
+            reason = (
+                f"its header promises {self.rows * self.row_bytes:,} bytes of data, "
+                f"but {self._position * self.row_bytes + filled:,} follow"
+            )
             raise ReadError(file=self.name, reason=reason)
-        return found.astype(self._dtype.newbyteorder("="), copy=False)
+        native = values.astype(self._dtype.newbyteorder("="), copy=False)
+        return np.moveaxis(native, self._axis, 0)
 
 
 class Rows(Protocol):
-    """Rows of one column, as `Stored` gives them.
-
-    Attributes:
-        name, rows, row_bytes: see `Stored`.
-    """
+    """Rows of one column, as `Stored` reads them."""
 
     name: str
     rows: int
     row_bytes: int
 
     def read(self, rows: int, /) -> Any:
-        """The next rows: an array, or a column of Arrow's."""
+        """Return the next rows, as a NumPy or an Arrow array."""
 
 
-def together(arrays: Mapping[str, Rows], *, budget: int) -> Iterator[dict[str, Any]]:
-    """The rows of several arrays, some at a time.
-
-    Args:
-        arrays: by column.
-        budget: bytes of all columns together in one piece, where a row is not larger.
+def together(arrays: Mapping[str, Rows]) -> Iterator[dict[str, Any]]:
+    """Read several columns side by side, in pieces of about `BATCH_BYTES`.
 
     Raises:
-        ReadError: they differ in their number of rows; the bytes end too early.
+        ReadError: they differ in their number of rows, or end too early.
     """
     counts = {array.name: array.rows for array in arrays.values()}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
-        raise ReadError(file=next(iter(counts)), reason=f"its arrays differ in rows: {told}")
+        listed = ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
+        raise ReadError(file=next(iter(counts)), reason=f"its arrays differ in rows: {listed}")
     rows: int = next(iter(counts.values()))
-    step = max(1, budget // sum(array.row_bytes for array in arrays.values()))
+    step = max(1, BATCH_BYTES // sum(array.row_bytes for array in arrays.values()))
     for start in range(0, rows, step):
         count = min(step, rows - start)
         yield {column: array.read(count) for column, array in arrays.items()}

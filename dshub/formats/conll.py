@@ -1,36 +1,37 @@
 """Columns of tokens, as the shared tasks of CoNLL publish them.
 
-Layout, as on the page of CoNLL-2003's task: a line for each token, whose fields (the token and its
-tags) are separated by one blank; an empty line after each sentence; and between documents a line
-whose first field is `-DOCSTART-`.
+Layout, from the page of CoNLL-2003: a line for each token, whose fields (the token and its tags)
+are separated by one blank; an empty line after each sentence; and between documents a line whose
+first field is `-DOCSTART-`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from itertools import chain
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dshub.errors import ReadError, SchemaError
-from dshub.formats._texts import gathered, line_texts, only_part, spread
-
-if TYPE_CHECKING:
-    from dshub.formats import File, Output
+from dshub.formats import File, Output
+from dshub.formats._records import only_part, spread
+from dshub.formats._texts import gathered, line_texts
 
 LARGEST_SENTENCE = 1 << 20  # characters; a file without an empty line is another format
+_TOKENS = pa.list_(pa.string())
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Reads one row a sentence; each column holds a list of text, one for each token.
+    """Read one row per sentence; each column is a list of text, one item per token.
 
-    Empty lines and lines between documents end a sentence that has begun. They never make an empty
-    row, at the end of a file neither.
+    Empty lines and document lines end a sentence that has begun. They never make an empty row.
 
     Attributes:
         columns: the fields of a line, in order.
-        separator: what stands between two of them.
-        document: the first field of lines that stand between documents and are no token; empty
-            where there are none.
+        separator: between two fields.
+        document: the first field of lines between documents, which are not tokens; empty if
+            there are none.
     """
 
     text_labels: ClassVar[bool] = True
@@ -43,54 +44,54 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not self.columns or len(set(self.columns)) != len(self.columns):
             raise ValueError("`columns` must name each field of a line once")
 
-    def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
-        _, found = only_part(files, reader="conll")
-        kind = pa.list_(pa.string())
-        sentences = (sentence for file in found for sentence in self._sentences(file))
-        yield from gathered(sentences, pa.schema([(name, kind) for name in self.columns]))
+    def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
+        sentences = (
+            [list(column) for column in zip(*tokens, strict=True)]
+            for file in only_part(files)[1]
+            for tokens in self._sentences(file)
+        )
+        yield from gathered(sentences, pa.schema([(name, _TOKENS) for name in self.columns]))
 
-    def _sentences(self, file: "File") -> Iterator[list[list[str]]]:
-        tokens: list[list[str]] = []
-        size = 0
-        for number, text in line_texts(file):
+    def _sentences(self, file: File) -> Iterator[list[list[str]]]:
+        """Yield the tokens of each sentence, each a list of its fields."""
+        tokens, size = list[list[str]](), 0
+        for number, text in chain(line_texts(file), [(0, "")]):  # the end of a file ends one
             fields = text.split(self.separator)
-            if not text.strip(" \t") or (self.document and fields[0] == self.document):
-                if tokens:
-                    yield _turned(tokens)
-                tokens, size = [], 0
-                continue
-            self._check(fields, file, number)
-            tokens.append(fields)
             size += len(text)
-            if size > LARGEST_SENTENCE:
-                reason = f"line {number}: a sentence is longer than {LARGEST_SENTENCE:,} characters"
-                raise ReadError(file=file.name, reason=reason)
-        if tokens:
-            yield _turned(tokens)
+            if text.strip(" \t") and (not self.document or fields[0] != self.document):
+                self._check(fields, size, file, number)
+                tokens.append(fields)
+                continue
+            if tokens:
+                yield tokens
+            tokens, size = [], 0
 
-    def _check(self, fields: Sequence[str], file: "File", number: int) -> None:
-        if len(fields) != len(self.columns) or "" in fields:
-            filled = len([field for field in fields if field])
-            reason = f"line {number} has {filled} fields, not {len(self.columns)}"
-            if filled == len(self.columns):
-                reason = f"line {number} has more than one {self.separator!r} between its fields"
-            raise ReadError(file=file.name, reason=reason)
+    def _check(self, fields: Sequence[str], size: int, file: File, number: int) -> None:
+        filled = sum(map(bool, fields))
+        if filled != len(self.columns):
+            reason = f"line {number:,} has {filled} of {len(self.columns)} fields"
+        elif "" in fields:
+            reason = f"line {number:,} has more than one {self.separator!r} between its fields"
+        elif size > LARGEST_SENTENCE:
+            reason = f"line {number:,}: a sentence is longer than {LARGEST_SENTENCE:,} characters"
+        else:
+            return
+        raise ReadError(file=file.name, reason=reason)
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Further columns hold the row's number for every token."""
-        known = [name for name in self.columns if name in rows.schema.names]
+        """Fill missing columns with the row's number for every token."""
+        existing = [name for name in self.columns if name in rows.schema.names]
         lengths = [1] * rows.num_rows
-        if known:
-            lengths = [len(values) for values in rows.column(known[0]).to_pylist()]
-        made = [[str(first + i)] * length for i, length in enumerate(lengths)]
+        if existing:
+            lengths = pc.list_value_length(rows.column(existing[0])).to_pylist()
+        numbers = [[str(first + i)] * length for i, length in enumerate(lengths)]
         for name in self.columns:
-            if name not in known:
-                rows = rows.append_column(name, pa.array(made, pa.list_(pa.string())))
+            if name not in existing:
+                rows = rows.append_column(name, pa.array(numbers, _TOKENS))
         return rows
 
-    def write(self, rows: pa.RecordBatch, parts: Mapping[str, "Output"]) -> None:
-        _, output = only_part(parts, reader="conll")
-        for sink, some in spread(rows.select(list(self.columns)), output):
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
+        for sink, some in spread(rows.select(list(self.columns)), only_part(parts)[1]):
             if self.document:
                 fields = [self.document, *["-X-"] * (len(self.columns) - 1)]
                 sink.write(f"{self.separator.join(fields)}\n\n".encode())
@@ -100,17 +101,13 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _sentence(self, row: Mapping[str, Any]) -> str:
         lengths = {len(values) for values in row.values()}
         if len(lengths) != 1 or 0 in lengths:
-            told = f"{sorted(lengths)} in one row"
-            raise SchemaError(where="a sentence", expected="lists of one length", got=told)
-        return "".join(self._line(tuple(map(str, fields))) for fields in zip(*row.values()))  # noqa: B905
+            got = f"{sorted(lengths)} in one row"
+            raise SchemaError(where="a sentence", expected="lists of one length", got=got)
+        return "".join(map(self._line, zip(*row.values(), strict=True)))
 
-    def _line(self, fields: tuple[str, ...]) -> str:
-        for field in fields:
-            if not field.strip(" \t") or any(sign in field for sign in f"{self.separator}\r\n"):
-                raise SchemaError(where="a token", expected="one field", got=repr(field))
-        return f"{self.separator.join(fields)}\n"
-
-
-def _turned(tokens: Sequence[Sequence[str]]) -> list[list[str]]:
-    """From fields of each token to tokens of each field."""
-    return [list(column) for column in zip(*tokens, strict=True)]
+    def _line(self, fields: Sequence[Any]) -> str:
+        texts = list(map(str, fields))
+        for text in texts:
+            if not text.strip(" \t") or any(sign in text for sign in f"{self.separator}\r\n"):
+                raise SchemaError(where="a token", expected="one field", got=repr(text))
+        return f"{self.separator.join(texts)}\n"

@@ -35,7 +35,7 @@ def file(table: pa.Table, **options: Any) -> bytes:
 
 
 def feather(table: pa.Table, **options: Any) -> bytes:
-    """A Feather file, of which nobody says that it is Arrow IPC."""
+    """A Feather file of version 2, which is Arrow IPC."""
     sink = io.BytesIO()
     pyarrow.feather.write_feather(table, sink, **options)
     return sink.getvalue()
@@ -70,7 +70,7 @@ class TestArrow(ReaderTests):
 
 
 class TestFields(ReaderTests):
-    """Hugging Face's pictures: a struct of bytes and path."""
+    """Hugging Face's images: a struct of bytes and path."""
 
     parts: ClassVar = {"rows": ("data-*.arrow",)}
 
@@ -100,23 +100,23 @@ WRITERS = {"stream": stream, "file": file, "feather": feather}
 
 @pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
 @pytest.mark.parametrize("kind", WRITERS)
-def test_against_an_independent_reading(kind: str, compression: str | None) -> None:
-    """Streams, files and Feather are told apart by their content."""
+def test_rows_match_the_independent_reader(kind: str, compression: str | None) -> None:
+    """Streams, files and Feather are recognized by their content."""
     none = "uncompressed" if kind == "feather" else None
     data = WRITERS[kind](TABLE, compression=compression or none)
-    found = read(data)
-    assert found.to_pydict() == arrow.read({"d": [("", data)]}, {}) == TABLE.to_pydict()
-    plain = [found.schema.field(name).type for name in "dlv"]
+    actual = read(data)
+    assert actual.to_pydict() == arrow.read({"d": [("", data)]}, {}) == TABLE.to_pydict()
+    plain = [actual.schema.field(name).type for name in "dlv"]
     assert plain == [pa.string()] * 3
-    columns = {"picture": "s.bytes", "n": "a"}
+    columns = {"image": "s.bytes", "n": "a"}
     named = read(data, **columns)
-    assert named.schema.names == ["picture", "n"]
+    assert named.schema.names == ["image", "n"]
     assert named.to_pydict() == arrow.read({"d": [("", data)]}, {"columns": columns})
 
 
 @pytest.mark.parametrize("kind", ["stream", "file"])
-def test_cut_anywhere(kind: str) -> None:
-    """However many bytes are there, no file that lacks some yields all its rows in silence."""
+def test_truncated_file_is_rejected(kind: str) -> None:
+    """A file cut at any byte is an error."""
     data = WRITERS[kind](TABLE.select(["a"]))
     for length in range(len(data)):
         with pytest.raises(ReadError, match="some-file: "):
@@ -125,21 +125,21 @@ def test_cut_anywhere(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["stream", "file"])
-def test_bytes_too_many(kind: str) -> None:
-    """Two files in one are not read as the first of them."""
+def test_trailing_bytes_are_rejected(kind: str) -> None:
+    """Two concatenated files are not read as the first one."""
     data = WRITERS[kind](TABLE.select(["a"]))
     with pytest.raises(ReadError, match=r"some-file: (bytes follow|its footer)"):
         read(data + data)
 
 
-def test_feather_of_the_first_version() -> None:
-    """It is another format; the error says what to do."""
+def test_feather_version_1_is_rejected() -> None:
+    """It is another format; the error says how to convert it."""
     with pytest.raises(ReadError, match="some-file: it is a Feather file of version 1; write it"):
         read(b"FEA1" + bytes(100) + b"FEA1")
 
 
-def test_offsets_and_text_that_are_damaged() -> None:
-    """Values that point outside, or are no text, never become rows."""
+def test_damaged_offsets_and_text_are_rejected() -> None:
+    """Offsets out of bounds and text that is not UTF-8 never become rows."""
     data = stream(pa.table({"t": ["abcdefgh", "ijklmnop"] * 3}))
     place = data.index(b"abcdefgh")
     with pytest.raises(ReadError, match=r"some-file: it cannot be read: .*UTF8"):
@@ -151,8 +151,8 @@ def test_offsets_and_text_that_are_damaged() -> None:
 
 
 @pytest.mark.parametrize("size", [2**31 - 8, 2**40, 2**62])
-def test_a_lying_length_costs_no_memory(size: int) -> None:
-    """A message that promises gigabytes is read as far as it goes."""
+def test_lying_length_takes_little_memory(size: int) -> None:
+    """A message that promises gigabytes is read only as far as it goes."""
     data = stream(pa.table({"a": np.arange(3)}))
     body = struct.pack("<q", 24)  # three int64: the length of the message, and of its buffer
     assert data.count(body) == 2
@@ -166,8 +166,8 @@ def test_a_lying_length_costs_no_memory(size: int) -> None:
         tracemalloc.stop()
 
 
-def test_large_batches_come_in_pieces() -> None:
-    """A batch of 60 MB is handed on as batches of some MB."""
+def test_large_batch_is_split() -> None:
+    """A batch of 60 MB becomes batches of a few MB."""
     table = pa.table({"image": [bytes([i]) * (1 << 20) for i in range(60)]})
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as to:
@@ -177,10 +177,10 @@ def test_large_batches_come_in_pieces() -> None:
     assert pa.Table.from_batches(batches).equals(table)
 
 
-def test_two_columns_of_one_name() -> None:
-    """Nobody could tell which is meant."""
+def test_repeated_column_name_is_rejected() -> None:
+    """Neither of the two columns can be chosen."""
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     with pytest.raises(ReadError, match="some-file: it has two columns 'a'"):
         read(stream(table))
-    with pytest.raises(ReadError, match="some-file: it has no one column 'a'"):
+    with pytest.raises(ReadError, match="some-file: it has more than one column 'a'"):
         read(stream(table), x="a")

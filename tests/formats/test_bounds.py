@@ -36,18 +36,18 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         with archives.open_archive(path, title=path.name) as archive:
             for batch in formats.create(options).read({"x": archive.files()}):
                 pass
-        told = ["", "read", ""]
+        outcome = ["", "read", ""]
     except DshubError as error:
-        told = [type(error).__name__, str(error), error.hint]
+        outcome = [type(error).__name__, str(error), error.hint]
     status = Path("/proc/self/status").read_text()  # ru_maxrss begins with that of the parent
     peak = int(status.partition("VmHWM:")[2].split()[0]) >> 10
-    answers[path.name] = [*told, time.process_time() - begin, peak]
+    answers[path.name] = [*outcome, time.process_time() - begin, peak]
 print(json.dumps(answers))
 """
 
 
 def gzipped(*pieces: tuple[bytes, int]) -> bytes:
-    """Pieces, each repeated, in gzip."""
+    """Compress pieces, each repeated."""
     sink = io.BytesIO()
     with archives.stream_for("a.gz").write(sink) as packed:  # type: ignore[union-attr]
         for piece, count in pieces:
@@ -64,7 +64,7 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
 
 
 def repeated(value: str, count: int) -> pa.DictionaryArray:
-    """One text, that many times."""
+    """One text, repeated."""
     return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array([value]))
 
 
@@ -82,14 +82,14 @@ def arrow(batch: pa.RecordBatch, times: int = 1, **options: Any) -> bytes:
 
 
 def views(value: bytes, count: int) -> pa.Array:
-    """One value, to which each of many rows points."""
+    """Many rows that share one value."""
     view = struct.pack("<i4sii", len(value), value[:4], 0, 0)
     buffers = [None, pa.py_buffer(view * count), pa.py_buffer(value)]
     return pa.Array.from_buffers(pa.binary_view(), count, buffers)
 
 
 def many_nulls(count: int) -> bytes:
-    """A column that takes no bytes, whatever its length."""
+    """A column without bytes that claims a length."""
     few = 1_234_567
     data = arrow(pa.record_batch({"a": pa.nulls(few)}))
     return data.replace(struct.pack("<q", few), struct.pack("<q", count))
@@ -189,10 +189,10 @@ BOMBS: dict[str, Bomb] = {
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """What another process says of each file, in how many seconds, and its memory by then."""
+    """Read each file in another process: its error, seconds, and peak memory in MiB."""
     folder = tmp_path_factory.mktemp("bombs")
-    for name, (made, _) in BOMBS.items():
-        (folder / name).write_bytes(made())
+    for name, (make, _) in BOMBS.items():
+        (folder / name).write_bytes(make())
     options = json.dumps({name: given for name, (_, given) in BOMBS.items()})
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), options],
@@ -200,14 +200,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         capture_output=True,
         timeout=100,
     )
-    found: dict[str, list[Any]] = json.loads(run.stdout)
-    return found
+    outcomes: dict[str, list[Any]] = json.loads(run.stdout)
+    return outcomes
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("name", BOMBS)
 def test_small_file_never_takes_gigabytes(name: str, answers: dict[str, list[Any]]) -> None:
-    """It is refused, soon and in little memory, by an error that names it."""
+    """It is rejected in little time and memory, by an error that names it."""
     kind, message, hint, seconds, megabytes = answers[name]
     assert kind in {"ReadError", "UnsafeArchiveError"}, message
     assert message.startswith(name)
@@ -224,8 +224,8 @@ def opened(data: bytes, folder: Path, limits: Limits) -> Iterator[list[archives.
         yield files
 
 
-def test_limits_of_the_resource_decide(tmp_path: Path) -> None:
-    """What a manifest allows is read, to the last row; what it does not is refused by name."""
+def test_limits_of_the_resource_are_enforced(tmp_path: Path) -> None:
+    """A file within the limits is read to the last row; a larger one is rejected."""
     data = parquet(pa.table({"a": repeated("x" * 1_000_000, 300)}))
     reader = formats.create({"format": "parquet"})
     with (
@@ -245,13 +245,13 @@ def test_limits_of_the_resource_decide(tmp_path: Path) -> None:
 
 
 def rows(data: bytes, **options: Any) -> list[Any]:
-    found = formats.create(options).read({"x": [MemoryFile("some-file", data)]})
-    return [row for batch in found for row in batch.to_pylist()]
+    batches = formats.create(options).read({"x": [MemoryFile("some-file", data)]})
+    return [row for batch in batches for row in batch.to_pylist()]
 
 
 @pytest.mark.parametrize("count", [1, 3000])
-def test_repeated_texts_read_the_same(count: int) -> None:
-    """Texts of all lengths that a dictionary holds come back as they were, also in lists."""
+def test_dictionary_columns_are_resolved(count: int) -> None:
+    """Repeated texts of all lengths are read as plain text, also in lists."""
     texts = [["a" * 3000, "", "b"][i % 3] for i in range(count)]
     table = pa.table(
         {
@@ -270,16 +270,14 @@ def test_repeated_texts_read_the_same(count: int) -> None:
     assert rows(arrow(batch, compression="zstd"), format="arrow") == plain
 
 
-def test_views_read_the_same() -> None:
-    """Values that share their bytes come back one by one."""
+def test_view_columns_are_resolved() -> None:
+    """Values that share their bytes are read one by one."""
     batch = pa.record_batch({"a": views(b"x" * 20, 3)})
     assert rows(arrow(batch), format="arrow") == [{"a": b"x" * 20}] * 3
 
 
-def test_too_many_fields_are_counted() -> None:
-    """Up to a thousand too many are counted, and more are not."""
+def test_fields_after_the_first_superfluous_one_are_not_split() -> None:
+    """A line of a million delimiters does not become a million texts."""
     options = {"format": "delimited", "delimiter": "\t", "quoting": False, "columns": ["a"]}
-    with pytest.raises(ReadError, match="line 1 has 5 fields, but there are 1 columns"):
-        rows(b"a\tb\tc\td\te\n", **options)
-    with pytest.raises(ReadError, match="line 1 has 1,002 fields or more"):
+    with pytest.raises(ReadError, match="line 1 has more than 1 fields"):
         rows(b"a\t" * 5000 + b"\n", **options)

@@ -15,8 +15,8 @@ FORMAT = {"format": "cifar"}
 COARSE_FIRST = FORMAT | {"labels": ["coarse_label", "fine_label"]}
 
 
-def pictures(count: int, seed: int = 0) -> np.ndarray:
-    """(count, 32, 32, 3) of noise."""
+def random_images(count: int, seed: int = 0) -> np.ndarray:
+    """Random images, (count, 32, 32, 3)."""
     return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
 
@@ -51,7 +51,7 @@ class TestCifar10(ReaderTests):
 
     def rows(self, count: int) -> pa.RecordBatch:
         labels = pa.array((np.arange(count) % 10).astype(np.uint8))
-        return pa.RecordBatch.from_pydict({"image": nested(pictures(count)), "label": labels})
+        return pa.RecordBatch.from_pydict({"image": nested(random_images(count)), "label": labels})
 
 
 class TestCifar100(TestCifar10):
@@ -67,14 +67,14 @@ class TestCifar100(TestCifar10):
         return rows.append_column("fine_label", pa.array((np.arange(count) % 100).astype(np.uint8)))
 
 
-def test_each_value_is_where_the_page_says() -> None:
+def test_pixels_are_where_the_format_puts_them() -> None:
     """Value (row, column, channel) is byte 1 + 1024 channel + 32 row + column of a record."""
     record = bytes([7]) + bytes((i * 7 + i // 256) % 256 for i in range(3072))
     (batch,) = read(FORMAT, record)
-    (found,) = images([batch])
+    (image,) = images([batch])
     assert batch.column("label").to_pylist() == [7]
     assert all(
-        found[y, x, c] == record[1 + 1024 * c + 32 * y + x]
+        image[y, x, c] == record[1 + 1024 * c + 32 * y + x]
         for y in range(32)
         for x in range(32)
         for c in range(3)
@@ -82,19 +82,19 @@ def test_each_value_is_where_the_page_says() -> None:
 
 
 @pytest.mark.parametrize("options", [FORMAT, COARSE_FIRST])
-def test_against_an_independent_reading(options: dict[str, Any]) -> None:
-    """Files of noise, one behind the other, in the order in which they are named."""
+def test_rows_match_the_independent_reader(options: dict[str, Any]) -> None:
+    """Random files are read one after another, in the order of their names."""
     size = 3072 + len(options.get("labels", ["label"]))
     contents = [np.random.default_rng(i).bytes(size * rows) for i, rows in enumerate((3, 0, 5))]
-    wanted = cifar.read({"records": [("", data) for data in contents]}, options)
+    expected = cifar.read({"records": [("", data) for data in contents]}, options)
     batches = read(options, *contents)
-    np.testing.assert_array_equal(images(batches), np.stack(wanted.pop("image")))
+    np.testing.assert_array_equal(images(batches), np.stack(expected.pop("image")))
     table = pa.Table.from_batches(batches)
-    assert {name: table.column(name).to_pylist() for name in wanted} == wanted
+    assert {name: table.column(name).to_pylist() for name in expected} == expected
 
 
-def test_the_coarse_label_of_cifar_100_comes_first() -> None:
-    """The first rows of a record's two bytes: coarse 11, fine 19, as in the training set."""
+def test_coarse_label_of_cifar_100_comes_first() -> None:
+    """The first record of the training set has the coarse label 11 and the fine label 19."""
     (batch,) = read(COARSE_FIRST, bytes([11, 19]) + bytes(3072))
     assert batch.column("coarse_label").to_pylist() == [11]
     assert batch.column("fine_label").to_pylist() == [19]
@@ -103,21 +103,21 @@ def test_the_coarse_label_of_cifar_100_comes_first() -> None:
 @pytest.mark.parametrize(
     ("rows", "rest", "place"), [(0, 1, "0"), (4, 3072, "12,292"), (3000, 5, "9,219,000")]
 )
-def test_a_record_that_is_cut_short(rows: int, rest: int, place: str) -> None:
-    """The error names the file, where the record begins, and what there is of it."""
+def test_truncated_record_is_rejected(rows: int, rest: int, place: str) -> None:
+    """The error names the file, the start of the record, and the number of its bytes."""
     with pytest.raises(ReadError, match="file-1: it ends within a record") as caught:
         read(FORMAT, bytes(3073), bytes(3073 * rows + rest))
     assert f"{rest:,} bytes follow at byte {place}," in str(caught.value)
 
 
-def test_files_of_the_other_set() -> None:
-    """CIFAR-100's records are one byte longer, which shows."""
+def test_cifar_100_file_is_rejected_as_cifar_10() -> None:
+    """Its records are one byte longer."""
     with pytest.raises(ReadError, match="and a record has 3,073"):
         read(FORMAT, bytes(3074 * 50))
 
 
-def test_many_rows_come_in_batches_in_order() -> None:
-    """10,000 records are several batches that add up to them."""
+def test_rows_are_split_into_batches_in_order() -> None:
+    """10,000 records become several batches."""
     data = np.random.default_rng(0).integers(0, 256, (10_000, 3073), np.uint8)
     batches = read(FORMAT, data.tobytes())
     assert len(batches) > 1
@@ -127,24 +127,24 @@ def test_many_rows_come_in_batches_in_order() -> None:
     np.testing.assert_array_equal(images(batches), planes.transpose(0, 2, 3, 1))
 
 
-def test_two_parts() -> None:
-    """Records hold pictures and labels alike: a second part is a slip."""
+def test_second_part_is_rejected() -> None:
+    """Records hold both images and labels."""
     files = {name: [MemoryFile(f"{name}-file", b"")] for name in ("image", "label")}
-    with pytest.raises(ReadError, match="image-file, label-file: CIFAR is read from one part"):
+    with pytest.raises(ReadError, match="image, label: this format reads exactly one part, not 2"):
         list(formats.create(FORMAT).read(files))
 
 
-def test_an_unknown_option() -> None:
-    """It is a fault of the manifest."""
+def test_unknown_option_is_rejected() -> None:
+    """It is an error in the manifest."""
     with pytest.raises(ManifestError, match="label_names"):
         formats.create(FORMAT | {"label_names": ["label"]})
 
 
-def test_a_label_that_no_feature_asks_for_is_made_up() -> None:
-    """A stand-in with the fine label alone is still a file of CIFAR-100."""
+def test_missing_label_is_filled_with_row_numbers() -> None:
+    """A synthetic file with only the fine label is still a file of CIFAR-100."""
     reader = formats.create(COARSE_FIRST)
     fine = pa.RecordBatch.from_pydict(
-        {"image": nested(pictures(3)), "fine_label": pa.array([1, 2, 3], pa.uint8())}
+        {"image": nested(random_images(3)), "fine_label": pa.array([1, 2, 3], pa.uint8())}
     )
     output = MemoryOutput("train.bin")
     reader.write(reader.complete(fine, 5), {"records": output})

@@ -1,4 +1,4 @@
-"""CIFAR's pickles: the rows that running them gives, and nothing that they ask for."""
+"""CIFAR's pickles: the rows that unpickling gives, without running anything."""
 
 import collections
 import os
@@ -51,7 +51,7 @@ def string(value: bytes) -> bytes:
 
 
 def python_2(rows: int, dtype: bytes = b"u1", order: bytes = b"|") -> bytes:
-    """A file as Python 2's cPickle and its NumPy made it: each value is remembered."""
+    """A file as Python 2's cPickle and its NumPy wrote it, with each value memoized."""
     pixels = np.random.default_rng(0).bytes(rows * 3072)
     shape = b"K\x01M" + struct.pack("<H", rows) + b"M\x00\x0c\x86q\x07"
     array = b"cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b\x87"
@@ -93,22 +93,22 @@ class TestCifar100Python(TestCifar10Python):
         return rows.append_column("file", pa.array(names))
 
 
-def test_a_pickle_of_python_2_against_running_it() -> None:
-    """What cPickle wrote is read as Python itself reads it."""
+def test_pickle_of_python_2_matches_unpickling() -> None:
+    """The rows are those of Python's own pickle module."""
     data = python_2(700)
-    wanted = cifar_python.read({"records": [("", data)]}, {})
+    expected = cifar_python.read({"records": [("", data)]}, {})
     batches = read(data)
-    np.testing.assert_array_equal(images(batches), np.stack(wanted["image"]))
+    np.testing.assert_array_equal(images(batches), np.stack(expected["image"]))
     table = pa.Table.from_batches(batches)
-    assert table.column("label").to_pylist() == wanted["label"]
+    assert table.column("label").to_pylist() == expected["label"]
 
 
-def test_each_value_is_where_the_page_says() -> None:
+def test_pixels_are_where_the_format_puts_them() -> None:
     """Value (row, column, channel) is 1024 channel + 32 row + column of an array's row."""
-    (found,) = images(read(python_2(1)))
+    (image,) = images(read(python_2(1)))
     pixels = np.random.default_rng(0).bytes(3072)
     assert all(
-        found[y, x, c] == pixels[1024 * c + 32 * y + x]
+        image[y, x, c] == pixels[1024 * c + 32 * y + x]
         for y in range(32)
         for x in range(32)
         for c in range(3)
@@ -134,21 +134,21 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_pickle_runs_nothing(
+def test_hostile_pickle_runs_nothing(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is refused with its name, and no function that it names was called or even looked up."""
+    """It is rejected, and no function that it names is called or even looked up."""
     trap = tmp_path / "trap"
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("it ran"))
     monkeypatch.setattr(np, "load", lambda *_: pytest.fail("it ran"))
     monkeypatch.setattr(pickle, "loads", lambda *_: pytest.fail("it was unpickled"))
-    with pytest.raises(ReadError, match="some-file: it is no pickle of arrays: "):
+    with pytest.raises(ReadError, match="some-file: it is not a pickle of arrays: "):
         read(HOSTILE[kind].replace(b"{path}", str(trap).encode()))
     assert not trap.exists()
 
 
-def test_objects_of_today_are_refused() -> None:
-    """Anything that Python's own pickle would build by calling something."""
+def test_pickled_objects_are_rejected() -> None:
+    """Python would call something to build them."""
     for value in (collections.OrderedDict(a=1), Path("x"), {1, 2}, complex(1, 2), range(3)):
         with pytest.raises(ReadError, match="some-file"):
             read(pickle.dumps({b"data": value}, 2))
@@ -180,8 +180,8 @@ STATE = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t"
     ],
     ids=range(9),
 )
-def test_a_small_pickle_takes_no_time(data: bytes) -> None:
-    """Whatever it remembers, nests or fills again and again."""
+def test_small_hostile_pickle_is_rejected_fast(data: bytes) -> None:
+    """It cannot cost time by memoizing, nesting or refilling values."""
     began = time.process_time()
     with pytest.raises(ReadError, match="some-file"):
         read(data)
@@ -204,8 +204,8 @@ def test_a_small_pickle_takes_no_time(data: bytes) -> None:
     ],
     ids=range(10),
 )
-def test_memory_is_bounded(data: bytes) -> None:
-    """Lengths that lie, places far away, and millions of small things cost little."""
+def test_hostile_pickle_takes_little_memory(data: bytes) -> None:
+    """Lying lengths, far memo indices and millions of small values are rejected early."""
     tracemalloc.start()
     try:
         with pytest.raises(ReadError, match="some-file"):
@@ -216,39 +216,38 @@ def test_memory_is_bounded(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (pickle.dumps([1, 2], 2), "no dictionary with an array 'data'"),
         (pickle.dumps({b"data": [1]}, 0).replace(b"\x80\x00", b""), "some-file"),
-        (python_2(3, b"i1"), "is 3x3072 int8, not rows of 3,072 uint8"),
-        (python_2(3, b"u2"), "cannot reshape"),
-        (python_2(3, b"O8"), "an array of 'O8'"),
-        (python_2(3, order=b"?"), "the byte order '?'"),
+        (python_2(3, b"i1"), "an array of b'i1'"),
+        (python_2(3).replace(b"M\x00\x0c\x86", b"M\x00\x06\x86"), "cannot reshape"),
+        (python_2(3, b"O8"), "an array of b'O8'"),
         (python_2(3)[:-1], "exhausted"),
         (python_2(3) + b"x", "bytes follow its end"),
-        (python_2(3).replace(b"]q\x0e(K\x00", b"]q\x0e("), "has 2 values for 3 pictures"),
-        (python_2(3).replace(b"K\x00K\x01K\x02e", b"K\x00K\x01Ne"), "holds other things"),
-        (python_2(3).replace(b"U\x06labels", b"U\x06lebals"), "no list 'labels', but batch_label"),
+        (python_2(3).replace(b"]q\x0e(K\x00", b"]q\x0e("), "has 2 values for 3 images"),
+        (python_2(3).replace(b"K\x00K\x01K\x02e", b"K\x00K\x01Ne"), "holds neither only numbers"),
+        (python_2(3).replace(b"U\x06labels", b"U\x06lebals"), "no list 'labels', only batch_label"),
         (python_2(3).replace(b"labelsq\x0d]", b"labelsq\x0d}"), "some-file"),
     ],
-    ids=range(12),
+    ids=range(11),
 )
-def test_other_pickles_are_told_apart(data: bytes, told: str) -> None:
-    """The error says what the file holds in place of what CIFAR's do."""
+def test_pickle_with_other_content_is_rejected(data: bytes, message: str) -> None:
+    """The error says what differs from CIFAR's files."""
     with pytest.raises(ReadError, match="some-file: ") as caught:
         read(data)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_names_that_are_no_text() -> None:
-    """A file name that is not UTF-8 is an error, not a wrong name."""
+def test_file_name_that_is_not_utf_8_is_rejected() -> None:
+    """It does not become a wrong name."""
     data = python_2(1).replace(b"K\x00e", string(b"\xff") + b"e")
     with pytest.raises(ReadError, match=r"some-file: its list 'labels': .*utf-8"):
         read(data)
 
 
-def test_it_writes_what_python_2_wrote() -> None:
-    """Our own files hold none but the instructions of a pickle of protocol 2."""
+def test_writer_uses_protocol_2() -> None:
+    """Python 2 can read our files."""
     written = TestCifar100Python().written(3)["records"]["train"]
     assert max(code.proto for code, _, _ in pickletools.genops(written)) <= 2
     assert set(pickle.loads(written, encoding="bytes")) == {

@@ -18,15 +18,15 @@ FORMAT = {"format": "conll", "columns": NAMES, "document": "-DOCSTART-"}
 
 
 def read(*contents: bytes, **options: Any) -> list[dict[str, list[str]]]:
-    """The rows of some files, which an independent reading gives too."""
+    """Read rows, and check that the independent reader gives the same."""
     chosen = FORMAT | options
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
     batches = list(formats.create(chosen).read(files))
-    found = [row for batch in batches for row in batch.to_pylist()]
+    rows = [row for batch in batches for row in batch.to_pylist()]
     whole = {"text": [("", data) for data in contents]}
     columns = independent.read(whole, chosen)
-    assert found == [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())]  # noqa: B905
-    return found
+    assert rows == [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())]  # noqa: B905
+    return rows
 
 
 class TestConll(ReaderTests):
@@ -48,20 +48,20 @@ class TestConll(ReaderTests):
 
 
 class TestTabs(TestConll):
-    """With tabs, a token may hold blanks."""
+    """With tabs, a token can contain blanks."""
 
     options: ClassVar = {"separator": "\t", "document": ""}
     word = "New York "
 
 
 class TestMoreColumns(TestConll):
-    """Columns that no feature asks for are made up for every token."""
+    """Missing columns are filled for every token."""
 
     options: ClassVar = {"columns": ["tokens", "pos", "ner_tags"]}
 
 
-def test_documents_end_sentences_and_are_no_tokens() -> None:
-    """Lines between documents, and several empty lines, make no row."""
+def test_document_lines_end_sentences() -> None:
+    """Document lines and repeated empty lines are not rows."""
     data = b"""-DOCSTART- -X- O O
 
 EU B-ORG
@@ -81,55 +81,55 @@ Blackburn I-PER
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\n\n\n", b"\n \n", b"\n-DOCSTART-\n"])
-def test_no_empty_row_at_the_end(end: bytes) -> None:
-    """However a file ends, its last sentence is one row, and the last one."""
+def test_end_of_file_makes_no_empty_row(end: bytes) -> None:
+    """However a file ends, its last sentence is the last row."""
     rows = read(b"a O\n\nb O" + end)
     assert [row["tokens"] for row in rows] == [["a"], ["b"]]
 
 
-def test_no_sentence_runs_from_one_file_into_the_next() -> None:
-    """A file's end ends a sentence."""
+def test_end_of_file_ends_a_sentence() -> None:
+    """No sentence continues in the next file."""
     assert len(read(b"a O", b"b O\n", b"", b"\n\n")) == 2
 
 
-def test_windows_line_ends() -> None:
-    """They belong to no tag."""
+def test_windows_line_ends_are_stripped() -> None:
+    """They are not part of a tag."""
     assert read(b"a O\r\nb B-LOC\r\n\r\nc O\r\n")[0]["ner_tags"] == ["O", "B-LOC"]
 
 
 def test_without_documents_the_marker_is_a_token() -> None:
-    """Only the option makes it one that is none."""
+    """Only the option `document` makes it a separator."""
     rows = read(b"-DOCSTART- O\n", document="")
     assert rows[0]["tokens"] == ["-DOCSTART-"]
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
-        (b"token", "line 3 has 1 fields, not 2"),
-        (b"token O O", "line 3 has 3 fields, not 2"),
-        (b"token\tO", "line 3 has 1 fields, not 2"),
+        (b"token", "line 3 has 1 of 2 fields"),
+        (b"token O O", "line 3 has 3 of 2 fields"),
+        (b"token\tO", "line 3 has 1 of 2 fields"),
         (b"token  O", "line 3 has more than one ' '"),
         (b"token O ", "line 3 has more than one ' '"),
         (b"t\xff O", "line 3: byte 2, 0xff, is not utf-8"),
     ],
 )
-def test_a_line_of_another_form_is_an_error_with_its_number(line: bytes, told: str) -> None:
-    """A tag that is missing never becomes a tag of another token."""
-    with pytest.raises(ReadError, match=f"file-0: {re.escape(told)}"):
+def test_malformed_line_is_rejected_with_its_number(line: bytes, message: str) -> None:
+    """A missing tag never becomes a tag of another token."""
+    with pytest.raises(ReadError, match=f"file-0: {re.escape(message)}"):
         read(b"a O\n\n" + line + b"\nb O\n")
 
 
-def test_one_endless_sentence_costs_no_memory() -> None:
-    """A file without an empty line is refused, not kept as one row."""
+def test_endless_sentence_is_rejected() -> None:
+    """A file without empty lines is not one row."""
     data = (b"x" * (1 << 20) + b" O\n") * 65
     with pytest.raises(ReadError, match=r"file-0: line 1: a sentence is longer"):
         read(data)
 
 
 @pytest.mark.parametrize("columns", [[], ["tokens", "tokens"]])
-def test_columns_must_be_told_apart(columns: list[str]) -> None:
-    """Names that cannot be are a fault of the manifest."""
+def test_empty_or_repeated_columns_are_rejected(columns: list[str]) -> None:
+    """They are errors in the manifest."""
     with pytest.raises(ManifestError, match="`columns` must name each field"):
         formats.create(FORMAT | {"columns": columns})
 
@@ -137,8 +137,8 @@ def test_columns_must_be_told_apart(columns: list[str]) -> None:
 @pytest.mark.parametrize(
     "row", [(["a b"], ["O"]), ([""], ["O"]), (["a"], ["O", "O"]), ([], []), (["\t"], ["O"])]
 )
-def test_what_is_no_sentence_is_not_written(row: tuple[list[str], list[str]]) -> None:
-    """It would come back as another row."""
+def test_unreadable_sentence_is_not_written(row: tuple[list[str], list[str]]) -> None:
+    """It would be read as another row."""
     rows = pa.RecordBatch.from_pydict(
         {name: pa.array([value], pa.list_(pa.string())) for name, value in zip(NAMES, row)}  # noqa: B905
     )
@@ -150,8 +150,8 @@ pieces = st.sampled_from([b"a O", b"b B-PER", b"\n", b"\n", b"\r\n", b" ", b"\t"
 
 
 @given(st.one_of(st.lists(pieces, max_size=12).map(b"".join), st.binary(max_size=40)))
-def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
-    """Bytes are read as the independent reading does, or refused with the file's name."""
+def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
+    """The rows match the independent reader, or the error names the file."""
     try:
         read(data)
     except ReadError as error:

@@ -23,13 +23,13 @@ PIECES = [b"a", b'"', b",", b"\t", b"\n", b"\r", b"\0", b" ", b"\xff", b"\xc3"]
 
 def read(options: dict[str, Any], *files: bytes) -> list[tuple[str, ...]]:
     """All rows of some files."""
-    found = [MemoryFile(f"file-{i}", data) for i, data in enumerate(files)]
-    batches = formats.create(options).read({"rows": found})
+    rows = [MemoryFile(f"file-{i}", data) for i, data in enumerate(files)]
+    batches = formats.create(options).read({"rows": rows})
     return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
 
 
-def refused(options: dict[str, Any], data: bytes) -> str:
-    """What is said of bytes that are no such file."""
+def error_of(options: dict[str, Any], data: bytes) -> str:
+    """Return the error for invalid bytes."""
     with pytest.raises(ReadError) as caught:
         read(options, data)
     assert str(caught.value).startswith("file-0: ")
@@ -37,7 +37,7 @@ def refused(options: dict[str, Any], data: bytes) -> str:
 
 
 class TestQuoted(ReaderTests):
-    """CSV, in which a field may hold anything."""
+    """CSV, whose fields can contain anything."""
 
     parts: ClassVar = {"rows": ("",)}
     tells_damage = False
@@ -112,8 +112,8 @@ QUOTED = {
 
 
 @pytest.mark.parametrize("kind", QUOTED)
-def test_csv_as_its_specification_says(kind: str) -> None:
-    """Fields are what RFC 4180 makes of the bytes, by hand and by an independent reading."""
+def test_quoted_fields_follow_rfc_4180(kind: str) -> None:
+    """The rows are as expected, and match the independent reader."""
     data, rows = QUOTED[kind]
     assert read(CSV, data) == rows
     columns = delimited.read({"rows": [("", data)]}, CSV)
@@ -133,8 +133,8 @@ UNQUOTED = {
 
 
 @pytest.mark.parametrize("kind", UNQUOTED)
-def test_without_quotes_a_quote_is_a_character(kind: str) -> None:
-    """No quote joins two fields or two lines, and every one is still there."""
+def test_unquoted_quotes_are_characters(kind: str) -> None:
+    """No quote joins fields or lines, or is dropped."""
     data, rows = UNQUOTED[kind]
     assert read(TSV, data) == rows
     columns = delimited.read({"rows": [("", data)]}, TSV)
@@ -142,8 +142,8 @@ def test_without_quotes_a_quote_is_a_character(kind: str) -> None:
 
 
 @pytest.mark.parametrize("quoting", [True, False])
-def test_blanks_after_a_comma(quoting: bool) -> None:
-    """With the delimiter ", " they belong to no field, however many; those before it do."""
+def test_blanks_after_a_comma_are_stripped(quoting: bool) -> None:
+    """With the delimiter ", " only the blanks before a comma belong to a field."""
     options = CSV | {"delimiter": ", ", "quoting": quoting}
     assert read(options, b"39, State-gov\n 50,Self emp \n38 ,   a b\n") == [
         ("39", "State-gov"),
@@ -152,83 +152,83 @@ def test_blanks_after_a_comma(quoting: bool) -> None:
     ]
 
 
-def test_lines_before_the_first_row() -> None:
-    """`skip` lines are no rows, nor are they read as CSV; counting goes on."""
+def test_skipped_lines_are_counted_but_not_parsed() -> None:
+    """`skip` lines are not rows, and can be anything."""
     options = CSV | {"skip": 1}
     assert read(options, b'|1x3 "Cross validator\na,b\n') == [("a", "b")]
-    assert "line 3 has 1 field" in refused(options, b"|\na,b\nc\n")
-    assert "it has no 1 lines" in refused(options, b"")
+    assert "line 3 has 1 of 2 fields" in error_of(options, b"|\na,b\nc\n")
+    assert "it has fewer than 1 lines to skip" in error_of(options, b"")
 
 
-def test_the_header_must_be_the_one_of_the_manifest() -> None:
-    """Other names, another order or none are told with both; no row of such a file is read."""
+def test_header_must_match_the_manifest() -> None:
+    """Other names, another order or a missing header are errors that show both."""
     options = CSV | {"header": True}
     assert read(options, b'"a",b\r\n1,2\n') == [("1", "2")]
     assert read(options, b"\xef\xbb\xbfa,b\n1,2\n") == [("1", "2")]
-    assert "line 1, its header, names 'b', 'a'; its manifest says 'a', 'b'" in refused(
+    assert "the header in line 1 is 'b', 'a'; the manifest says 'a', 'b'" in error_of(
         options, b"b,a\n1,2\n"
     )
-    assert "names 'a', 'b', 'c'" in refused(options, b"a,b,c\n1,2\n")
-    assert "it has no header" in refused(options, b"\n")
+    assert "the header in line 1 is 'a', 'b', 'c'" in error_of(options, b"a,b,c\n1,2\n")
+    assert "the header in line 1 is missing" in error_of(options, b"\n")
 
 
 @pytest.mark.parametrize("options", [CSV | {"delimiter": "\t"}, TSV])
-def test_lines_of_another_length(options: dict[str, Any]) -> None:
-    """Too few or too many fields are an error that names the line, empty ones counted."""
-    assert "line 3 has 1 field, but there are 2 columns" in refused(options, b"a\tb\n\nc\nd\te\n")
-    assert "line 1 has 3 fields" in refused(options, b"a\tb\t\n")
+def test_lines_of_another_length_are_rejected(options: dict[str, Any]) -> None:
+    """The error names the line; empty lines are counted."""
+    assert "line 3 has 1 of 2 fields" in error_of(options, b"a\tb\n\nc\nd\te\n")
+    assert "line 1 has more than 2 fields" in error_of(options, b"a\tb\t\n")
 
 
-def test_the_line_of_a_row_that_spans_lines() -> None:
-    """It is the one on which the row begins, and those after it are right too."""
-    assert "line 4 has 3 fields" in refused(CSV, b'a,b\n"c\nc",d\n"e\ne",f,g\n')
+def test_error_names_the_first_line_of_a_row() -> None:
+    """Line numbers after a row of several lines are right, too."""
+    assert "line 4 has more than 2 fields" in error_of(CSV, b'a,b\n"c\nc",d\n"e\ne",f,g\n')
 
 
-def test_short_lines_are_filled_where_that_is_asked_for() -> None:
-    """Missing columns at the end are empty; a field too many remains an error."""
+def test_short_lines_are_filled_on_request() -> None:
+    """Missing last columns are empty; a superfluous field is still an error."""
     for options in (CSV | {"short": "fill"}, TSV | {"short": "fill", "delimiter": ","}):
         assert read(options, b"a\nb,c\n") == [("a", ""), ("b", "c")]
-        assert "line 2 has 3 fields" in refused(options, b"a\nb,c,d\n")
+        assert "line 2 has more than 2 fields" in error_of(options, b"a\nb,c,d\n")
 
 
-def test_the_last_column_is_the_rest_of_the_line_where_that_is_asked_for() -> None:
-    """Names with blanks need no quotes; a line with too few fields remains an error."""
+def test_last_column_takes_the_rest_of_the_line_on_request() -> None:
+    """Names with blanks need no quotes; a missing field is still an error."""
     rest = TSV | {"delimiter": " ", "long": "last"}
     assert read(rest, b"01 Boeing 707\n02  x \n03 \n") == [
         ("01", "Boeing 707"),
         ("02", " x "),
         ("03", ""),
     ]
-    assert "line 2 has 1 field" in refused(rest, b"01 a b\n02\n")
+    assert "line 2 has 1 of 2 fields" in error_of(rest, b"01 a b\n02\n")
 
 
-def test_a_quote_that_is_never_closed() -> None:
-    """The rest of the file is not taken for one value."""
-    assert "the row at line 2 cannot be read" in refused(CSV, b'a,b\n"c,d\ne,f\n')
+def test_unclosed_quote_is_rejected() -> None:
+    """The rest of the file is not one value."""
+    assert "the row at line 2 cannot be read" in error_of(CSV, b'a,b\n"c,d\ne,f\n')
 
 
-def test_text_after_a_closing_quote() -> None:
-    """RFC 4180 has no such field, and loaders disagree what it is."""
-    assert "the row at line 1 cannot be read" in refused(CSV, b'"a"b,c\n')
+def test_text_after_a_closing_quote_is_rejected() -> None:
+    """RFC 4180 does not allow it, and loaders disagree about it."""
+    assert "the row at line 1 cannot be read" in error_of(CSV, b'"a"b,c\n')
 
 
-def test_a_carriage_return_alone_is_no_line_break() -> None:
-    """In plain lines it is a character; between fields of CSV it is refused."""
+def test_carriage_return_alone_does_not_end_a_line() -> None:
+    """Without quotes it is a character; between fields of CSV it is an error."""
     assert read(TSV, b"a\rb\tc\n") == [("a\rb", "c")]
     assert read(CSV, b'"a\rb",c\n') == [("a\rb", "c")]
-    assert "the row at line 2" in refused(CSV, b"a,b\na\rb,c\n")
+    assert "the row at line 2" in error_of(CSV, b"a,b\na\rb,c\n")
 
 
 @pytest.mark.parametrize("options", [CSV, TSV | {"delimiter": ","}])
-def test_invalid_utf8_is_refused_with_its_line(options: dict[str, Any]) -> None:
-    """The line of the wrong byte is told, also far into the file."""
-    assert "line 2: byte 3, 0xff, is not utf-8" in refused(options, b"a,b\nc,\xff\n")
+def test_invalid_utf_8_is_rejected_with_its_line(options: dict[str, Any]) -> None:
+    """The error names the line and the byte, also far into the file."""
+    assert "line 2: byte 3, 0xff, is not utf-8" in error_of(options, b"a,b\nc,\xff\n")
     data = b"a,b\n" * 500_000 + b"c,\xc3\n"
-    assert "line 500,001: byte 3, 0xc3, is not utf-8" in refused(options, data)
+    assert "line 500,001: byte 3, 0xc3, is not utf-8" in error_of(options, data)
 
 
-def test_latin_1() -> None:
-    """Each byte is a character, where the manifest says so."""
+def test_latin_1_is_decoded() -> None:
+    """Each byte is a character."""
     assert read(CSV | {"encoding": "latin-1"}, b"\xe9,\xff\n") == [("é", "ÿ")]
 
 
@@ -236,38 +236,38 @@ def test_latin_1() -> None:
 @pytest.mark.parametrize(
     "data", [b'"' + b"a\n" * 200_000, b'"%s\n",' % (b"x" * 99) * 200_000, b"a" * 70_000_000]
 )
-def test_a_row_without_end_costs_no_memory(data: bytes) -> None:
-    """A quote or a line that swallows the file is refused before it has done so."""
+def test_endless_row_takes_little_memory(data: bytes) -> None:
+    """A quote or a line that swallows the file is rejected early."""
     tracemalloc.start()
     try:
-        assert "line 1" in refused(CSV, data)
-        assert "line 1" in refused(TSV, data.replace(b"\n", b" "))
+        assert "line 1" in error_of(CSV, data)
+        assert "line 1" in error_of(TSV, data.replace(b"\n", b" "))
         assert tracemalloc.get_traced_memory()[1] < 512 << 20
     finally:
         tracemalloc.stop()
 
 
-def test_many_rows_come_in_batches_in_order() -> None:
-    """A large file is read in several pieces that add up to what Arrow reads of it."""
+def test_rows_are_split_into_batches_in_order() -> None:
+    """The batches of a large file match Arrow's CSV reader."""
     data = b"".join(b'%d,"text, of ""row"" %d"\n' % (i, i) for i in range(300_000))
     files = [MemoryFile("file", data)]
     batches = list(formats.create(CSV).read({"rows": files}))
     assert len(batches) > 1
-    wanted = pyarrow.csv.read_csv(
+    expected = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         pyarrow.csv.ReadOptions(column_names=["a", "b"]),
         convert_options=pyarrow.csv.ConvertOptions(column_types={"a": pa.string()}),
     )
-    assert pa.Table.from_batches(batches).combine_chunks() == wanted.combine_chunks()
+    assert pa.Table.from_batches(batches).combine_chunks() == expected.combine_chunks()
 
 
-def test_rows_are_read_as_they_are_asked_for() -> None:
-    """The first rows come before what follows them is looked at."""
+def test_rows_are_read_lazily() -> None:
+    """The first rows are available before an error further down."""
     data = b"a,b\n" * 1_000_000 + b"broken\n"
-    found = formats.create(CSV).read({"rows": [MemoryFile("file", data)]})
-    assert next(found).column("a")[0].as_py() == "a"
-    with pytest.raises(ReadError, match="line 1,000,001 has 1 field"):
-        list(found)
+    batches = formats.create(CSV).read({"rows": [MemoryFile("file", data)]})
+    assert next(batches).column("a")[0].as_py() == "a"
+    with pytest.raises(ReadError, match="line 1,000,001 has 1 of 2 fields"):
+        list(batches)
 
 
 text = st.text(st.sampled_from('ab",;\t \n\r\\é\0'), max_size=8)
@@ -278,12 +278,12 @@ text = st.text(st.sampled_from('ab",;\t \n\r\\é\0'), max_size=8)
     delimiter=st.sampled_from([",", "\t", ";", " ", ", "]),
     header=st.booleans(),
 )
-def test_whatever_is_written_is_read_again(
+def test_quoted_text_round_trips(
     rows: list[tuple[str, str]],
     delimiter: str,
     header: bool,
 ) -> None:
-    """With quotes, by this reader and by an independent one."""
+    """With quotes, any text is read again, by this reader and the independent one."""
     options = CSV | {"delimiter": delimiter, "header": header}
     columns = dict(zip("ab", zip(*rows, strict=True), strict=True))
     output = MemoryOutput()
@@ -307,8 +307,8 @@ def test_whatever_is_written_is_read_again(
         ]
     ),
 )
-def test_any_bytes_give_rows_or_an_error(data: bytes, options: dict[str, Any]) -> None:
-    """Nothing but ReadError comes out, and rows are those of an independent reading."""
+def test_any_bytes_are_read_or_rejected(data: bytes, options: dict[str, Any]) -> None:
+    """The rows match the independent reader, or the error names the file."""
     try:
         rows = read(options, data)
     except ReadError as error:
@@ -320,7 +320,7 @@ def test_any_bytes_give_rows_or_an_error(data: bytes, options: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({}, "columns"),
         ({"columns": []}, "columns"),
@@ -334,15 +334,15 @@ def test_any_bytes_give_rows_or_an_error(data: bytes, options: dict[str, Any]) -
         ({"columns": ["a"], "escape": "\\"}, "escape"),
     ],
 )
-def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
-    """An option that is unknown or of another value is a fault of the manifest."""
+def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
+    """They are errors in the manifest."""
     with pytest.raises(ManifestError) as caught:
         formats.create({"format": "delimited"} | options)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_two_parts() -> None:
-    """A table is one part."""
+def test_second_part_is_rejected() -> None:
+    """A table has one part."""
     files = {"a": [MemoryFile("one", b"a,b\n")], "b": [MemoryFile("two", b"a,b\n")]}
     with pytest.raises(ReadError, match="a, b"):
         list(formats.create(CSV).read(files))
@@ -353,29 +353,29 @@ def test_two_parts() -> None:
     [
         (pa.array(["a\tb"]), TSV),
         (pa.array(["a\nb"]), TSV),
-        (pa.array(["a\rb"]), TSV),
+        (pa.array(["a\r"]), TSV),
         (pa.array([" a"]), TSV | {"delimiter": ", "}),
         (pa.array(["\u2028"]), CSV | {"encoding": "latin-1"}),
         (pa.array([[1]]), CSV),
     ],
 )
-def test_what_the_format_cannot_hold(column: pa.Array, options: dict[str, Any]) -> None:
-    """Writing what would be read as something else is refused."""
+def test_unreadable_values_are_not_written(column: pa.Array, options: dict[str, Any]) -> None:
+    """They would be read as something else."""
     rows = pa.RecordBatch.from_pydict({"a": column, "b": column})
     with pytest.raises(SchemaError):
         formats.create(options).write(rows, {"rows": MemoryOutput()})
 
 
-def test_a_column_that_is_not_there_cannot_be_written() -> None:
-    """The error says which."""
+def test_missing_column_is_not_written() -> None:
+    """The error names the column."""
     with pytest.raises(SchemaError, match="a column 'b'"):
         formats.create(CSV).write(
             pa.RecordBatch.from_pydict({"a": ["1"]}), {"rows": MemoryOutput()}
         )
 
 
-def test_an_empty_value_alone_in_its_line_cannot_be_written() -> None:
-    """Without quotes it would be no row."""
+def test_empty_line_is_not_written() -> None:
+    """Without quotes an empty value alone in its line would not be a row."""
     options = {"format": "delimited", "columns": ["a"], "quoting": False}
     with pytest.raises(SchemaError):
         formats.create(options).write(
@@ -383,8 +383,8 @@ def test_an_empty_value_alone_in_its_line_cannot_be_written() -> None:
         )
 
 
-def test_numbers_are_written_as_their_text() -> None:
-    """Whole numbers, fractions and missing values, without quotes."""
+def test_numbers_are_written_as_text() -> None:
+    """Integers, fractions and missing values."""
     columns = {"a": pa.array([1, -2, None]), "b": pa.array([0.5, 3.0, 1e300])}
     output = MemoryOutput()
     formats.create(CSV).write(pa.RecordBatch.from_pydict(columns), {"rows": output})

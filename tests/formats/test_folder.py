@@ -25,18 +25,18 @@ CLASSES = {"format": "folder", "path": "train/{label}/{name}.JPEG"}
 
 def read(options: dict[str, Any], files: dict[str, bytes], part: str = "image") -> pa.Table:
     """All rows of some files, in their order."""
-    found = [MemoryFile(f"data.tar:{name}", data, name) for name, data in files.items()]
-    return pa.Table.from_batches(formats.create(FORMAT | options).read({part: found}))
+    members = [MemoryFile(f"data.tar:{name}", data, name) for name, data in files.items()]
+    return pa.Table.from_batches(formats.create(FORMAT | options).read({part: members}))
 
 
 def independently(options: dict[str, Any], files: dict[str, bytes]) -> dict[str, list[Any]]:
-    """The same without dshub."""
-    found: dict[str, list[Any]] = folder.read({"image": list(files.items())}, options)
-    return found
+    """Read the same with the independent reader."""
+    columns: dict[str, list[Any]] = folder.read({"image": list(files.items())}, options)
+    return columns
 
 
 class FolderTests(ReaderTests):
-    """Any bytes are a file, so only text can be told to be damaged."""
+    """Damage cannot be detected, because any bytes are a valid file."""
 
     parts: ClassVar = {"image": ("train/*.JPEG",)}
     tells_damage = False
@@ -46,7 +46,7 @@ class FolderTests(ReaderTests):
 
     def rows(self, count: int) -> pa.RecordBatch:
         labels = [f"n{i % 7:02d}" for i in range(count)]
-        names = [f"picture {i}" for i in range(count)]
+        names = [f"image {i}" for i in range(count)]
         stems = [f"{label}/{name}" for label, name in zip(labels, names, strict=True)]
         return pa.RecordBatch.from_pydict(
             {
@@ -136,7 +136,7 @@ TREES: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
         {"path": "{{a}}/{label}-{name}"},
         {"{a}/Käse-x\ny": b"1", "{a}/東京-.hidden": b"2", "{a}/a-b-c": b"3"},
     ),
-    "members that are no rows": (
+    "members to skip": (
         {"path": "256/{label}/{name}.jpg", "skip": ["*/RENAME2", "*/056.dog/greg/*"]},
         {
             "256/198.spider/198_0001.jpg": b"1",
@@ -149,22 +149,22 @@ TREES: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
 
 
 @pytest.mark.parametrize("kind", TREES)
-def test_columns_against_an_independent_reading(kind: str) -> None:
-    """Each column of each row is what its name and its bytes say, in the order of the archive."""
+def test_columns_match_the_independent_reader(kind: str) -> None:
+    """The columns come from names and bytes, in the order of the archive."""
     options, files = TREES[kind]
     assert read(options, files).to_pydict() == independently(options, files)
 
 
-def test_lists_can_name_files_with_and_without_their_ending() -> None:
-    """`file` begins in the folder of the first column, and `stem` leaves the ending out."""
+def test_file_and_stem_begin_at_the_first_column() -> None:
+    """`stem` is `file` without its ending; lists can name either."""
     files = {"food-101/images/apple_pie/1005649.jpg": b"1"}
-    found = read({"path": "food-101/images/{label}/{name}.jpg"}, files)
-    assert found["file"].to_pylist() == ["apple_pie/1005649.jpg"]
-    assert found["stem"].to_pylist() == ["apple_pie/1005649"]
+    table = read({"path": "food-101/images/{label}/{name}.jpg"}, files)
+    assert table["file"].to_pylist() == ["apple_pie/1005649.jpg"]
+    assert table["stem"].to_pylist() == ["apple_pie/1005649"]
 
 
-def test_only_some_classes_occur() -> None:
-    """The number of a class comes from the manifest's list, not from the folders there are."""
+def test_class_numbers_come_from_the_manifest() -> None:
+    """They do not depend on the folders that exist."""
     files = {"imagenet-a/n02/a.jpg": b"", "imagenet-a/n01/b.jpg": b""}
     (batch,) = read({"path": "imagenet-a/{label}/{name}.jpg"}, files).to_batches()
     feature = LabelFeature(names=("zero", "one", "two"), codes=("n00", "n01", "n02"))
@@ -188,9 +188,9 @@ def test_only_some_classes_occur() -> None:
         "train/" + "a/" * 3000 + "x.JPEG",
     ],
 )
-def test_a_file_that_is_named_otherwise(member: str) -> None:
-    """A stray file is an error that names it, never a row of a class that does not exist."""
-    with pytest.raises(ReadError, match="not named like") as caught:
+def test_member_with_another_name_is_rejected(member: str) -> None:
+    """A stray file is never a row of a class that does not exist."""
+    with pytest.raises(ReadError, match="its name does not match") as caught:
         read(CLASSES, {"train/a/x.JPEG": b"", member: b""})
     assert caught.value.file == f"data.tar:{member}"
 
@@ -203,58 +203,58 @@ def test_a_file_that_is_named_otherwise(member: str) -> None:
         ("-".join(f"{{f{i}:path}}" for i in range(32)) + ".png", 4000),
     ],
 )
-def test_a_name_with_many_choices_is_matched_at_once(path: str, count: int) -> None:
-    """The number of columns in a path does not multiply the work."""
+def test_ambiguous_name_is_matched_in_linear_time(path: str, count: int) -> None:
+    """More columns in a path do not multiply the work."""
     began = time.process_time()
-    with pytest.raises(ReadError, match="not named like"):
+    with pytest.raises(ReadError, match="its name does not match"):
         read({"path": path}, {"-" * count + end: b"" for end in (".jp", "/.jpg", ".png.")})
     assert time.process_time() - began < 1
 
 
-def test_the_first_column_is_as_long_as_it_can_be() -> None:
-    """Also where a later column must be a number or may not hold a slash."""
+def test_first_column_is_as_long_as_possible() -> None:
+    """Also if a later column must be a number or cannot contain a slash."""
     options = {"path": "{a:path}-{b:d}-{c}.jpg"}
-    found = read(options, {"x-1-2-y-3-z-z.jpg": b"", "1-2-3-4-5.jpg": b"", "a/b-7-c-.jpg": b""})
-    rows = [found[name].to_pylist() for name in "abc"]
+    table = read(options, {"x-1-2-y-3-z-z.jpg": b"", "1-2-3-4-5.jpg": b"", "a/b-7-c-.jpg": b""})
+    rows = [table[name].to_pylist() for name in "abc"]
     assert rows == [["x-1-2-y", "1-2-3", "a/b"], [3, 4, 7], ["z-z", "5", "c-"]]
 
 
 @pytest.mark.parametrize("number", ["01", "007", "x", "-1", "1.0", "٣", "9" * 19, "", " 1"])
-def test_a_folder_that_is_no_number(number: str) -> None:
-    """Nor one that is written another way, for 01 and 1 would be the same class."""
-    with pytest.raises(ReadError, match="not named like"):
+def test_malformed_number_is_rejected(number: str) -> None:
+    """So is a number with leading zeros: 01 and 1 would be the same class."""
+    with pytest.raises(ReadError, match="its name does not match"):
         read({"path": "{label:d}/{name}"}, {f"{number}/x": b""})
 
 
-def test_a_number_with_leading_zeros() -> None:
-    """A width is the least that is written; more digits are read, fewer are not."""
+def test_width_of_a_number_is_a_minimum() -> None:
+    """More digits are read; fewer, or superfluous zeros, are rejected."""
     options = {"path": "image_{id:05d}.jpg"}
-    found = read(options, {"image_00001.jpg": b"", "image_08189.jpg": b"", "image_123456.jpg": b""})
-    assert found["id"].to_pylist() == [1, 8189, 123456]
+    table = read(options, {"image_00001.jpg": b"", "image_08189.jpg": b"", "image_123456.jpg": b""})
+    assert table["id"].to_pylist() == [1, 8189, 123456]
     for name in ("image_1.jpg", "image_000001.jpg"):
-        with pytest.raises(ReadError, match="not named like"):
+        with pytest.raises(ReadError, match="its name does not match"):
             read(options, {name: b""})
 
 
-def test_a_name_that_is_no_text() -> None:
-    """Bytes of a name that are no UTF-8 are an error, not a broken column."""
+def test_name_that_is_not_utf_8_is_rejected() -> None:
+    """It does not break a column."""
     with pytest.raises(ReadError, match="not UTF-8 from character 8"):
         read(CLASSES, {"train/a/\udcff.JPEG": b""})
 
 
-def test_text_that_is_no_text() -> None:
+def test_text_that_is_not_utf_8_is_rejected() -> None:
     """The error names the file and the byte."""
     files = {"pos/1.txt": "ça va".encode(), "pos/2.txt": b"", "neg/3.txt": b"ab\xffcd"}
-    with pytest.raises(ReadError, match=r"data\.tar:neg/3\.txt: it is not UTF-8 at byte 2"):
+    with pytest.raises(ReadError, match=r"data\.tar:neg/3\.txt: byte 3, 0xff, is not utf-8"):
         read({"path": "{label}/{name}.txt", "text": True}, files)
 
 
-def test_many_pictures_come_in_batches_in_order() -> None:
-    """Batches hold some 16 MiB, whatever the files' sizes, and one that is larger alone."""
+def test_batches_are_bounded_by_bytes() -> None:
+    """A batch has at most 16 MiB, or a single larger file."""
     sizes = [3_000_000] * 12 + [16 << 20, 40_000_000, 0, 1, (16 << 20) - 1, 1, 2]
     files = {f"train/a/{i}.JPEG": bytes([i]) * size for i, size in enumerate(sizes)}
-    found = [MemoryFile(name, data, name) for name, data in files.items()]
-    batches = list(formats.create(CLASSES).read({"image": found}))
+    members = [MemoryFile(name, data, name) for name, data in files.items()]
+    batches = list(formats.create(CLASSES).read({"image": members}))
     assert [data for batch in batches for data in batch.column("image").to_pylist()] == list(
         files.values()
     )
@@ -267,22 +267,22 @@ def test_many_pictures_come_in_batches_in_order() -> None:
     ]
 
 
-def test_many_small_files_come_in_batches() -> None:
-    """Files without content do not pile up either."""
+def test_batches_are_bounded_by_rows() -> None:
+    """Empty files do not pile up."""
     files = [MemoryFile("x", b"", f"train/a/{i}.JPEG") for i in range(40_000)]
     batches = list(formats.create(CLASSES).read({"image": files}))
     assert len(batches) > 1
     assert sum(batch.num_rows for batch in batches) == 40_000
 
 
-def test_no_row_at_all() -> None:
-    """Where everything is skipped there is nothing to give."""
+def test_no_batch_if_all_files_are_skipped() -> None:
+    """An empty split has no batches."""
     reader = formats.create(CLASSES | {"skip": ["*"]})
     assert list(reader.read({"image": [MemoryFile("x", b"", "train/._x")]})) == []
 
 
-def test_a_plain_tar_that_is_named_tar_gz(tmp_path: Path) -> None:
-    """ImageNet-V2: what a file is, its content tells; rows stand in the order of the archive."""
+def test_plain_tar_named_tar_gz_is_read(tmp_path: Path) -> None:
+    """ImageNet-V2: the content decides, not the name; rows are in the order of the archive."""
     path = tmp_path / "imagenetv2.tar.gz"
     with tarfile.open(path, "w") as tar:
         for number in (3, 10, 2):
@@ -297,8 +297,8 @@ def test_a_plain_tar_that_is_named_tar_gz(tmp_path: Path) -> None:
     assert [len(data) for data in batch.column("image").to_pylist()] == [3, 10, 2]
 
 
-def test_a_zip_is_read_by_name(tmp_path: Path) -> None:
-    """However it was packed, and what its pattern leaves out is not there."""
+def test_zip_is_read_in_the_order_of_names(tmp_path: Path) -> None:
+    """The order of packing does not matter; other members are left out."""
     path = tmp_path / "data.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("2750/River/2.jpg", "2750/Forest/1.jpg", "2750/notes.txt"):
@@ -333,29 +333,29 @@ def test_a_zip_is_read_by_name(tmp_path: Path) -> None:
         "-".join(f"{{a{i}}}" for i in range(33)),
     ],
 )
-def test_paths_that_cannot_be_read_back(path: str) -> None:
-    """They are faults of the manifest, and told as such."""
+def test_invalid_paths_are_rejected(path: str) -> None:
+    """They are errors in the manifest."""
     with pytest.raises(ManifestError, match=r"splits\.train\.reader: format 'folder'"):
         formats.create(FORMAT | {"path": path}, place="splits.train.reader")
 
 
-def test_parts_it_cannot_have() -> None:
-    """Two parts, or one that is called as a column of the path."""
+def test_invalid_parts_are_rejected() -> None:
+    """Two parts, or a part with the name of a column of the path."""
     reader, file = formats.create(CLASSES), MemoryFile("data", b"", "train/a/x.JPEG")
-    with pytest.raises(ReadError, match="data: a folder is one part"):
+    with pytest.raises(ReadError, match="image, mask: this format reads exactly one part, not 2"):
         list(reader.read({"image": [file], "mask": [file]}))
     for part in ("label", "stem"):
         with pytest.raises(ReadError, match=f"{part!r} is also a column"):
             list(reader.read({part: [file]}))
 
 
-def test_what_a_stand_in_lacks_is_made_up() -> None:
-    """Rows of which only pictures and classes are known get names that differ."""
+def test_missing_columns_are_filled_with_row_numbers() -> None:
+    """Rows with only images and classes get different names."""
     reader = formats.create(CLASSES)
-    known = pa.RecordBatch.from_pydict(
+    partial = pa.RecordBatch.from_pydict(
         {"image": pa.array([b"1", b"2"], pa.binary()), "label": ["a", None]}
     )
-    rows = reader.complete(known, 41)
+    rows = reader.complete(partial, 41)
     output = MemoryOutput("train/*")
     reader.write(rows, {"image": output})
     assert output.files == {"train/a/000041.JPEG": b"1", "train/000042/000042.JPEG": b"2"}
@@ -363,7 +363,7 @@ def test_what_a_stand_in_lacks_is_made_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"label": ["a/b"], "name": ["x"]}, "a/b"),
         ({"label": [""], "name": ["x"]}, "like"),
@@ -371,20 +371,20 @@ def test_what_a_stand_in_lacks_is_made_up() -> None:
         ({"label": [[1]], "name": ["x"]}, "label"),
     ],
 )
-def test_what_no_name_can_say(columns: dict[str, list[Any]], told: str) -> None:
-    """A row whose name would be read back otherwise is refused."""
+def test_unreadable_names_are_not_written(columns: dict[str, list[Any]], message: str) -> None:
+    """The name of a row must be read back as the same columns."""
     reader = formats.create(CLASSES)
     size = len(columns["label"])
     rows = pa.RecordBatch.from_pydict({"image": pa.array([b""] * size, pa.binary()), **columns})
-    with pytest.raises(SchemaError, match=told):
+    with pytest.raises(SchemaError, match=message):
         reader.write(reader.complete(rows, 0), {"image": MemoryOutput("train/*")})
 
 
-def test_a_stand_in_that_its_own_pattern_would_miss() -> None:
-    """A path and a pattern that disagree are told, rather than files nobody would find."""
+def test_name_that_misses_the_pattern_is_not_written() -> None:
+    """Reading would not find the file."""
     reader = formats.create(CLASSES)
     rows = reader.complete(pa.RecordBatch.from_pydict({"image": [b""], "label": ["a"]}), 0)
-    with pytest.raises(SchemaError, match=r"fit val/\*"):
+    with pytest.raises(SchemaError, match=r"names that match val/\*"):
         reader.write(rows, {"image": MemoryOutput("val/*")})
     with pytest.raises(SchemaError, match="only image"):
         reader.write(rows, {"audio": MemoryOutput("train/*")})
@@ -398,8 +398,8 @@ def test_a_stand_in_that_its_own_pattern_would_miss() -> None:
         st.builds("{}/{}_{}.{}".format, *[st.text("ab01_/.", max_size=6)] * 3, st.just("jpg")),
     ),
 )
-def test_any_name_is_read_or_refused(path: str, member: str) -> None:
-    """No name of a member breaks anything, and what is read can be written again."""
+def test_any_name_is_read_or_rejected(path: str, member: str) -> None:
+    """A name that is read can be written again."""
     reader = formats.create(FORMAT | {"path": path})
     file = MemoryFile("data", b"content", member)
     try:

@@ -35,7 +35,7 @@ def reference(data: bytes) -> np.ndarray:
 
 
 def is_valid(data: bytes) -> bool:
-    """Whether the bytes are exactly what the description asks for, with rows that hold values."""
+    """Whether the bytes follow the description exactly, with values in each row."""
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in CODES or not 0 < data[3] <= 32:
         return False
     if len(data) < 4 + 4 * data[3]:
@@ -69,7 +69,7 @@ def nested(array: np.ndarray) -> pa.Array:
 
 
 class IdxTests(ReaderTests):
-    """Pictures and numbers of one dtype."""
+    """Images and numbers of one dtype."""
 
     parts: ClassVar = {"image": ("",), "number": ("",)}
     dtype = "uint8"
@@ -108,7 +108,7 @@ class TestFloat64(IdxTests):
 
 
 class TestTransposed(IdxTests):
-    """EMNIST: pictures are stored column by column."""
+    """EMNIST: images are stored column by column."""
 
     def reader(self) -> formats.Reader:
         return formats.create(FORMAT | {"transpose": ["image"]})
@@ -132,7 +132,7 @@ class TestColumns(ReaderTests):
 
 
 class TestFloatColumns(TestColumns):
-    """Columns of fractions stay what they are."""
+    """Columns of fractions keep their type."""
 
     def rows(self, count: int) -> pa.RecordBatch:
         numbers = np.arange(count * 3).reshape(count, 3) / 8
@@ -142,35 +142,35 @@ class TestFloatColumns(TestColumns):
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (3, 4), (2, 3, 4)])
-def test_every_type_against_numpy(code: int, shape: tuple[int, ...]) -> None:
-    """Values, their type and their order are what NumPy sees in the bytes."""
+def test_every_type_matches_numpy(code: int, shape: tuple[int, ...]) -> None:
+    """Values, types and order match NumPy's."""
     rows = 7
     size = np.dtype(CODES[code]).itemsize
     values = bytes((i * 37 + 11) % 120 for i in range(rows * prod(shape) * size))
     data = idx(code, (rows, *shape), values)
     (batch,) = read(formats.create(FORMAT), x=data)
-    found = array_of(batch.column("x"))
-    assert found.dtype == np.dtype(CODES[code])
-    np.testing.assert_array_equal(found, reference(data))
+    actual = array_of(batch.column("x"))
+    assert actual.dtype == np.dtype(CODES[code])
+    np.testing.assert_array_equal(actual, reference(data))
 
 
-def test_pictures_stored_column_by_column() -> None:
+def test_transposed_images_are_restored() -> None:
     """With `transpose`, value (row, column) is what the file holds at (column, row)."""
-    pictures = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
-    data = idx(0x08, pictures.shape, pictures.tobytes())
+    stored = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    data = idx(0x08, stored.shape, stored.tobytes())
     labels = idx(0x08, (2,), b"\1\2")
     reader = formats.create(FORMAT | {"transpose": ["image"]})
     (batch,) = read(reader, image=data, label=labels)
-    found = array_of(batch.column("image"))
-    assert found.shape == (2, 4, 3)
+    actual = array_of(batch.column("image"))
+    assert actual.shape == (2, 4, 3)
     assert all(
-        found[i, y, x] == pictures[i, x, y] for i in range(2) for y in range(4) for x in range(3)
+        actual[i, y, x] == stored[i, x, y] for i in range(2) for y in range(4) for x in range(3)
     )
     assert batch.column("label").to_pylist() == [1, 2]
 
 
-def test_eight_columns_of_numbers() -> None:
-    """Each named column holds every eighth number, negative ones included."""
+def test_columns_of_a_part_are_split() -> None:
+    """Each of eight columns holds every eighth number, negative ones included."""
     names = [f"c{i}" for i in range(8)]
     numbers = [i * 1000 - 9000 for i in range(24)]
     data = idx(0x0C, (3, 8), struct.pack(">24i", *numbers))
@@ -181,22 +181,22 @@ def test_eight_columns_of_numbers() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 7), (3, 9), (3, 8, 1)])
-def test_columns_that_are_not_there(shape: tuple[int, ...]) -> None:
-    """Another number of columns than names is an error that names the file."""
+def test_wrong_number_of_columns_is_rejected(shape: tuple[int, ...]) -> None:
+    """There must be a name for each column."""
     reader = formats.create(FORMAT | {"columns": {"numbers": [f"c{i}" for i in range(8)]}})
     with pytest.raises(ReadError, match=r"numbers-file: .*8 columns are named"):
         read(reader, numbers=idx(0x08, shape, bytes(prod(shape))))
 
 
-@pytest.mark.parametrize("options", [{"transpose": ["pictures"]}, {"columns": {"nmbers": ["a"]}}])
-def test_an_option_for_no_part(options: dict[str, object]) -> None:
-    """A slip in an option does not go by without effect."""
-    with pytest.raises(ReadError, match="an option of the reader is for"):
+@pytest.mark.parametrize("options", [{"transpose": ["images"]}, {"columns": {"nmbers": ["a"]}}])
+def test_option_for_an_unknown_part_is_rejected(options: dict[str, object]) -> None:
+    """A typo is not ignored."""
+    with pytest.raises(ReadError, match="a reader option is for"):
         read(formats.create(FORMAT | options), image=idx(8, (1, 1), b"1"))
 
 
-def test_many_rows_come_in_batches_in_order() -> None:
-    """A file of 40 MB is read in several pieces that add up to it."""
+def test_rows_are_split_into_batches_in_order() -> None:
+    """A file of 40 MB becomes several batches."""
     values = np.arange(10_000_000, dtype=">i4")
     data = idx(0x0C, (10_000, 1000), values.tobytes())
     batches = read(formats.create(FORMAT), x=data)
@@ -205,27 +205,27 @@ def test_many_rows_come_in_batches_in_order() -> None:
     np.testing.assert_array_equal(np.concatenate(flat), values)
 
 
-def test_files_of_different_rows() -> None:
-    """Pictures and labels that do not pair are refused, with both numbers."""
+def test_files_with_different_row_counts_are_rejected() -> None:
+    """The error has both counts."""
     with pytest.raises(ReadError, match=r"image-file 2, label-file 3") as caught:
         read(formats.create(FORMAT), image=idx(8, (2, 1), b"12"), label=idx(8, (3,), b"123"))
     assert caught.value.exit_code == 9
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_bytes_too_many(rows: int) -> None:
-    """A file that goes on after the promised rows is not what it says."""
+def test_trailing_bytes_are_rejected(rows: int) -> None:
+    """Nothing may follow the promised rows."""
     with pytest.raises(ReadError, match=r"x-file: .* more follow"):
         read(formats.create(FORMAT), x=idx(8, (rows, 2), bytes(2 * rows + 1)))
 
 
-def test_no_rows_at_all() -> None:
-    """An empty file is valid, and gives nothing."""
+def test_file_without_rows_is_valid() -> None:
+    """It has no batches."""
     assert read(formats.create(FORMAT), x=idx(8, (0, 28, 28), b"")) == []
 
 
-def test_two_files_for_one_part() -> None:
-    """A pattern that fits two members is refused: their order would be a guess."""
+def test_two_files_for_one_part_are_rejected() -> None:
+    """If a pattern matches two members, their order would be a guess."""
     files = [MemoryFile("one", idx(8, (1,), b"1")), MemoryFile("two", idx(8, (1,), b"2"))]
     with pytest.raises(ReadError, match="one, two"):
         list(formats.create(FORMAT).read({"x": files}))
@@ -247,8 +247,8 @@ LYING = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_lying_idx_header_is_refused_in_little_memory(kind: str) -> None:
-    """Whatever a header promises, the answer is an error, without memory for the promise."""
+def test_lying_idx_header_is_rejected_in_little_memory(kind: str) -> None:
+    """No memory is allocated for what a header promises."""
     reader = formats.create(FORMAT)
     tracemalloc.start()
     try:
@@ -273,7 +273,7 @@ valid_files = st.builds(
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A valid file after a few accidents, mostly in its header."""
+    """A valid file with a few mutations, mostly in its header."""
     data = bytearray(draw(valid_files))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.one_of(st.integers(0, 20), st.integers(0, 700))) % len(data)
@@ -292,27 +292,27 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 
 @given(data=st.one_of(mutated(), st.binary(max_size=60)))
-def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
-    """Bytes are either a valid file, read as NumPy reads it, or refused with the file's name."""
+def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
+    """A valid file matches NumPy's reading; for any other, the error names the file."""
     try:
         batches = read(formats.create(FORMAT), x=data)
     except ReadError as error:
-        refused = str(error)
+        message = str(error)
     else:
-        refused = ""
-    assert is_valid(data) == (not refused)
-    if refused:
-        assert refused.startswith("x-file: ")
+        message = ""
+    assert is_valid(data) == (not message)
+    if message:
+        assert message.startswith("x-file: ")
         return
-    wanted = reference(data)
-    assert sum(batch.num_rows for batch in batches) == len(wanted)
+    expected = reference(data)
+    assert sum(batch.num_rows for batch in batches) == len(expected)
     if batches:
-        found = array_of(pa.Table.from_batches(batches).column("x"))
-        np.testing.assert_array_equal(found, wanted)
+        actual = array_of(pa.Table.from_batches(batches).column("x"))
+        np.testing.assert_array_equal(actual, expected)
 
 
-def test_compressed_on_disk(tmp_path: Path) -> None:
-    """A gzip file, read through `archives`, and its checksum at the end, checked."""
+def test_compressed_file_is_read_and_verified(tmp_path: Path) -> None:
+    """A gzip file is read through `archives`, with the checksum at its end."""
     data = idx(8, (100, 2), bytes(range(200)))
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(data))
@@ -330,7 +330,7 @@ def test_compressed_on_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"transpoes": ["image"]}, "transpoes"),
         ({"transpose": "image"}, "transpose"),
@@ -338,15 +338,15 @@ def test_compressed_on_disk(tmp_path: Path) -> None:
         ({"columns": {"x": [1]}}, "columns"),
     ],
 )
-def test_options_that_cannot_be(options: dict[str, object], told: str) -> None:
-    """An unknown option, or a value of the wrong type, is a fault of the manifest."""
+def test_invalid_options_are_rejected(options: dict[str, object], message: str) -> None:
+    """Unknown options and values of the wrong type are errors in the manifest."""
     with pytest.raises(ManifestError, match=r"splits\.train\.reader: format 'idx'") as caught:
         formats.create(FORMAT | options, place="splits.train.reader")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_format_that_nobody_knows() -> None:
-    """The error suggests the one that was meant."""
+def test_unknown_format_is_rejected() -> None:
+    """The error suggests a similar name."""
     with pytest.raises(UnknownNameError, match="no format named 'idxx'") as caught:
         formats.create({"format": "idxx"})
     assert "idx" in caught.value.hint
@@ -355,8 +355,8 @@ def test_a_format_that_nobody_knows() -> None:
 @pytest.mark.parametrize(
     "column", [pa.array(["text"]), pa.array([2**40]), pa.array([1], pa.uint16())]
 )
-def test_what_the_format_cannot_hold(column: pa.Array) -> None:
-    """Writing a type that IDX lacks is refused."""
+def test_unsupported_types_are_not_written(column: pa.Array) -> None:
+    """IDX has no such types."""
     rows = pa.RecordBatch.from_pydict({"x": column})
     with pytest.raises(SchemaError, match="IDX"):
         formats.create(FORMAT).write(rows, {"x": MemoryOutput()})

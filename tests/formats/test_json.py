@@ -60,13 +60,13 @@ def reader(options: dict[str, Any]) -> formats.Reader:
 
 
 def read(options: dict[str, Any], *contents: bytes) -> list[dict[str, Any]]:
-    """The rows of some files, which an independent reading gives too."""
+    """Read rows, and check that the independent reader gives the same."""
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
-    found = [row for batch in reader(options).read(files) for row in batch.to_pylist()]
+    actual = [row for batch in reader(options).read(files) for row in batch.to_pylist()]
     columns = independent.read({"text": [("", data) for data in contents]}, options)
     rows = zip(*columns.values(), strict=True)
-    assert found == [dict(zip(columns, row, strict=True)) for row in rows]
-    return found
+    assert actual == [dict(zip(columns, row, strict=True)) for row in rows]
+    return actual
 
 
 def jsonl(*documents: Any) -> bytes:
@@ -108,7 +108,7 @@ class TestListOfDocuments(TestLines):
 
 
 class TestSquad(ReaderTests):
-    """Questions in paragraphs in articles, with lists of answers that may be empty."""
+    """Questions in paragraphs in articles, with lists of answers that can be empty."""
 
     parts: ClassVar = {"text": ("",)}
 
@@ -127,7 +127,7 @@ class TestSquad(ReaderTests):
 
 
 class TestRecord(ReaderTests):
-    """Pieces of a text, by their places in it."""
+    """Pieces of a text, by their positions."""
 
     parts: ClassVar = {"text": ("",)}
     tells_damage = False
@@ -146,7 +146,7 @@ class TestRecord(ReaderTests):
 
 
 class TestMultiRc(ReaderTests):
-    """Columns that no feature asks for are made up."""
+    """Missing columns are filled with row numbers."""
 
     parts: ClassVar = {"text": ("",)}
     tells_damage = False
@@ -159,8 +159,8 @@ class TestMultiRc(ReaderTests):
         return pa.RecordBatch.from_pydict({n: [f"{n} {i}" for i in range(count)] for n in names})
 
 
-def test_questions_know_their_paragraph_and_article() -> None:
-    """SQuAD 2: a row a question, with what it lies in; the unanswerable have empty lists."""
+def test_questions_repeat_their_paragraph_and_article() -> None:
+    """SQuAD 2: each question is a row; unanswerable ones have empty lists."""
     paragraphs = [
         {
             "context": " The  context ",  # answers count its blanks
@@ -181,8 +181,8 @@ def test_questions_know_their_paragraph_and_article() -> None:
     assert [row["answer_start"] for row in rows] == [[1], [], []]
 
 
-def test_answers_know_their_question_and_paragraph() -> None:
-    """MultiRC: a row an answer, in the order of the file, with the numbers of all three."""
+def test_answers_repeat_their_question_and_paragraph() -> None:
+    """MultiRC: each answer is a row, in the order of the file, with the numbers of all three."""
     questions = [
         {"question": "Q0", "idx": 0, "answers": [{"text": "A0", "idx": 0, "label": 1}]},
         {
@@ -201,8 +201,8 @@ def test_answers_know_their_question_and_paragraph() -> None:
     ]
 
 
-def test_entities_are_pieces_of_the_passage() -> None:
-    """ReCoRD: a row a query; the end of a span belongs to it; texts once each, in order."""
+def test_spans_become_pieces_of_the_text() -> None:
+    """ReCoRD: the end of a span belongs to it; distinct texts are sorted."""
     text = "Zoë met Ann.\n@highlight\nAnn left"
     spans = [(8, 10), (0, 2), (24, 26)]
     passage = {"text": text, "entities": [{"start": a, "end": b} for a, b in spans]}
@@ -216,24 +216,24 @@ def test_entities_are_pieces_of_the_passage() -> None:
     assert [row["passage"] for row in rows] == [text] * 2
 
 
-def test_a_text_without_its_spans_is_made_longer() -> None:
-    """A stand-in's passage holds every entity that its row names."""
+def test_missing_spans_are_appended_to_the_text() -> None:
+    """A synthetic passage contains every entity of its row."""
     columns = {
         "passage": ["bob"],
         "query": ["q"],
         "entities": [["ann", "bo"]],
         "answers": [["ann"]],
     }
-    made = reader(RECORD).complete(pa.RecordBatch.from_pydict(columns), 1)
+    rows = reader(RECORD).complete(pa.RecordBatch.from_pydict(columns), 1)
     output = MemoryOutput()
-    reader(RECORD).write(made, {"text": output})
+    reader(RECORD).write(rows, {"text": output})
     (row,) = read(RECORD, output.files[""])
     assert row["entities"] == ["ann", "bo"]
     assert row["passage"] == "bob ann"
 
 
-def test_types_stay_what_they_are() -> None:
-    """Numbers are numbers, booleans booleans, and text is never made of either."""
+def test_values_keep_their_types() -> None:
+    """Numbers and booleans are not converted to text."""
     options = {
         "columns": {"b": "b", "i": "i", "n": "n", "s": "s", "l": "l[]"},
         "types": {"b": "boolean", "i": "integer", "n": "number", "l": "boolean"},
@@ -258,8 +258,8 @@ def test_types_stay_what_they_are() -> None:
         ("boolean", ["1", '"true"', "null"]),
     ],
 )
-def test_another_type_is_an_error_with_line_and_key(kind: str, wrong: list[str]) -> None:
-    """Nothing is converted in silence, and nothing is rounded."""
+def test_value_of_another_type_is_rejected_with_line_and_key(kind: str, wrong: list[str]) -> None:
+    """Values are never converted or rounded silently."""
     right = {"string": '""', "integer": "1", "number": "1.5", "boolean": "false"}[kind]
     for value in wrong:
         data = f'{{"a": {{"k": {right}}}}}\n{{"a": {{"k": {value}}}}}\n'.encode()
@@ -268,7 +268,7 @@ def test_another_type_is_an_error_with_line_and_key(kind: str, wrong: list[str])
 
 
 @pytest.mark.parametrize(
-    ("options", "data", "told"),
+    ("options", "data", "message"),
     [
         (FLAT, '{"text": "", "label": ""}\n{"text": ""}', "line 2: the document has no key"),
         (FLAT, "[]", "line 1: the document is a list, not an object"),
@@ -295,17 +295,17 @@ def test_another_type_is_an_error_with_line_and_key(kind: str, wrong: list[str])
         ),
     ],
 )
-def test_what_is_missing_is_named_with_its_place(
-    options: dict[str, Any], data: str, told: str
+def test_mismatch_is_rejected_with_its_path(
+    options: dict[str, Any], data: str, message: str
 ) -> None:
-    """The file, the line, and the path of what was looked for."""
-    with pytest.raises(ReadError, match=re.escape(f"file-0: {told}")):
+    """The error names the file, the line and the path."""
+    with pytest.raises(ReadError, match=re.escape(f"file-0: {message}")):
         read(options, data.encode())
 
 
 @pytest.mark.parametrize("span", [[3, 5], [-1, 0], [2, 1], [0, "1"], [True, 1], [0, 3], [0, None]])
-def test_spans_that_lead_out_of_the_text(span: list[Any]) -> None:
-    """A piece is never shorter than its span says."""
+def test_spans_out_of_bounds_are_rejected(span: list[Any]) -> None:
+    """A piece is never shorter than its span."""
     passage = {"text": "abc", "entities": [{"start": span[0], "end": span[1]}]}
     with pytest.raises(ReadError, match=r"file-0: line 1: passage\.entities"):
         read(RECORD, jsonl({"passage": passage, "qas": [{"query": "", "answers": []}]}))
@@ -325,20 +325,20 @@ def test_spans_that_lead_out_of_the_text(span: list[Any]) -> None:
     ],
     ids=["objects", "lists", "utf-8", "surrogate", "nul", "utf-16", "infinity", "zeros"],
 )
-def test_hostile_lines(data: bytes) -> None:
-    """Nested without end, no text, or endless: an error that names the line, and no crash."""
+def test_hostile_line_is_rejected(data: bytes) -> None:
+    """Deep nesting, invalid text and endless lines are errors that name the line."""
     with pytest.raises(ReadError, match="file-0: line 1"):
         read(FLAT, data)
 
 
-def test_empty_lines_and_windows_ends_make_no_rows() -> None:
-    """They stand between documents."""
+def test_blank_lines_are_not_rows() -> None:
+    """Blank lines between documents are ignored, with Windows line ends, too."""
     document = b'{"text": "a", "label": "b"}'
     assert len(read(FLAT, b"\n" + document + b"\r\n\n \t\r\n" + document)) == 2
 
 
-def test_rows_that_share_much_come_in_batches() -> None:
-    """A long passage with many queries is not repeated a million times in memory."""
+def test_shared_text_is_split_into_batches() -> None:
+    """A long passage with many queries is not repeated for all of them in one batch."""
     queries = [{"query": str(i), "answers": []} for i in range(3000)]
     passage = {"text": "x" * 100_000, "entities": []}
     files = {"text": [MemoryFile("file", jsonl({"passage": passage, "qas": queries}))]}
@@ -348,27 +348,27 @@ def test_rows_that_share_much_come_in_batches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"columns": {}}, "names none"),
-        ({"columns": {"a": "a..b"}}, "is no path"),
-        ({"columns": {"a": "a[0]"}}, "is no path"),
-        ({"columns": {"a": "a."}}, "is no path"),
+        ({"columns": {}}, "`columns` is empty"),
+        ({"columns": {"a": "a..b"}}, "is not a path"),
+        ({"columns": {"a": "a[0]"}}, "is not a path"),
+        ({"columns": {"a": "a."}}, "is not a path"),
         ({"columns": {"a": "a[].b[]"}}, "lists of lists"),
         ({"columns": {"a": "a", "b": "a.b"}}, "leads through the other"),
         ({"columns": {"a": "a", "b": "a"}}, "have one path"),
-        ({"columns": {"a": "a"}, "rows": "a"}, "must end with the list"),
+        ({"columns": {"a": "a"}, "rows": "a"}, "must end with a list"),
         ({"columns": {"a": "a"}, "types": {"b": "string"}}, "'b' is not among the columns"),
         ({"columns": {"a": "a"}, "types": {"a": "text"}}, "types"),
-        ({"columns": {"a": "a"}, "distinct": ["a"]}, "no column of lists"),
-        ({"columns": {"a": "a[]"}, "spans": {"a": "text"}}, "spans of the text of a column"),
+        ({"columns": {"a": "a"}, "distinct": ["a"]}, "not a column of lists"),
+        ({"columns": {"a": "a[]"}, "spans": {"a": "text"}}, "spans of a column of text"),
         ({"columns": {"a": "a"}, "lines": False}, "must lead through one list"),
         ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must lead through one list"),
     ],
 )
-def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
-    """A fault of a manifest is told before any file is read."""
-    with pytest.raises(ManifestError, match=told):
+def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
+    """They are errors in the manifest, before any file is read."""
+    with pytest.raises(ManifestError, match=message):
         reader(options)
 
 
@@ -376,7 +376,7 @@ def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
     ("kind", "value"), [("integer", "choice1"), ("boolean", "yes"), ("number", "many")]
 )
 def test_classes_without_their_codes_are_not_written(kind: str, value: str) -> None:
-    """A class is written as the number or boolean that upstream has, never as its name."""
+    """A class is written as upstream's number or boolean, never as its name."""
     rows = pa.RecordBatch.from_pydict({"label": [value]})
     with pytest.raises(SchemaError, match="column label"):
         reader({"columns": {"label": "label"}, "types": {"label": kind}}).write(
@@ -384,8 +384,8 @@ def test_classes_without_their_codes_are_not_written(kind: str, value: str) -> N
         )
 
 
-def test_lists_of_one_row_that_differ_are_not_written() -> None:
-    """They are keys of the same objects."""
+def test_lists_of_different_lengths_are_not_written() -> None:
+    """They are values of the same objects."""
     rows = next(reader(SQUAD).read({"text": [MemoryFile("f", json.dumps(ONE).encode())]}))
     i = rows.schema.get_field_index("answer_start")
     longer = rows.set_column(i, "answer_start", pa.array([[1, 2, 3]]))
@@ -420,8 +420,8 @@ values = st.recursive(
 
 
 @given(st.one_of(st.binary(max_size=60), values.map(lambda value: json.dumps(value).encode())))
-def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
-    """Bytes are read as the independent reading does, or refused with the file's name."""
+def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
+    """The rows match the independent reader, or the error names the file."""
     lists = {"lines": False, "rows": "data[]", "columns": {"t": "data[].text"}}
     for options in (FLAT, lists):
         try:
@@ -431,8 +431,8 @@ def test_any_bytes_give_their_rows_or_an_error(data: bytes) -> None:
 
 
 @given(st.integers(0, 400), st.integers(0, 255))
-def test_one_wrong_byte_gives_its_rows_or_an_error(place: int, byte: int) -> None:
-    """A damaged document is read as the independent reading does, or refused."""
+def test_damaged_document_is_read_or_rejected(place: int, byte: int) -> None:
+    """With one wrong byte, the rows match the independent reader, or the error names the file."""
     data = bytearray(json.dumps(ONE).encode())
     data[place % len(data)] = byte
     try:
@@ -449,13 +449,13 @@ def test_one_wrong_byte_gives_its_rows_or_an_error(place: int, byte: int) -> Non
     ],
     ids=["lines", "document"],
 )
-def test_a_byte_order_mark_is_passed_over(options: dict[str, Any], data: bytes) -> None:
-    """Programs of Windows write it, and it says nothing of the data."""
-    wanted = [{"a": "1"}, {"a": "2"}]
-    assert read({"format": "json", **options}, b"\xef\xbb\xbf" + data) == wanted
+def test_byte_order_mark_is_ignored(options: dict[str, Any], data: bytes) -> None:
+    """Windows programs write it."""
+    expected = [{"a": "1"}, {"a": "2"}]
+    assert read({"format": "json", **options}, b"\xef\xbb\xbf" + data) == expected
 
 
-def test_the_last_of_a_repeated_key_counts() -> None:
-    """As in other libraries."""
+def test_last_value_of_a_repeated_key_counts() -> None:
+    """As in most libraries."""
     data = b'{"a": "1", "a": "2"}'
     assert read({"format": "json", "columns": {"a": "a"}}, data) == [{"a": "2"}]

@@ -47,7 +47,7 @@ class TestNumbers(ReaderTests):
 
 
 class TestPixels(TestNumbers):
-    """USPS: each of the 256 values of a pixel comes back."""
+    """USPS: each of the 256 values of a pixel is read again."""
 
     options: ClassVar = {"scale": "uint8"}
 
@@ -67,8 +67,8 @@ LINES = {
 
 
 @pytest.mark.parametrize("kind", LINES)
-def test_lines_as_the_format_says(kind: str) -> None:
-    """Each value is the number that stands behind its index."""
+def test_valid_lines_are_parsed(kind: str) -> None:
+    """Each value is the number after its index."""
     data, labels, values = LINES[kind]
     assert read(SMALL, data) == (labels, values)
     columns = libsvm.read({"rows": [("", data)]}, SMALL)
@@ -76,30 +76,30 @@ def test_lines_as_the_format_says(kind: str) -> None:
     np.testing.assert_array_equal(np.array(columns["values"]).reshape(-1, 4), values)
 
 
-def test_features_that_a_line_leaves_out() -> None:
-    """They are 0 where the manifest says so; a picture lacks pixels, and is refused."""
+def test_missing_features_are_zero_only_if_sparse() -> None:
+    """Otherwise the line is rejected: an image would lack pixels."""
     data = b"1 2:5\n2\n"
     assert read(SMALL | {"sparse": True}, data) == ([1, 2], [[0, 5, 0, 0], [0, 0, 0, 0]])
     with pytest.raises(ReadError, match="file: line 1 has 1 features, but there are 4"):
         read(SMALL, data)
 
 
-def test_pixels_are_cut_off_as_torchvision_does() -> None:
+def test_pixels_are_truncated_as_torchvision_does() -> None:
     """From -1 and 1 to 0 and 255, in float32, without rounding up."""
     texts = [f"{i / 1000:.3f}" for i in range(-1000, 1001)]
     options = {"format": "libsvm", "shape": [len(texts)], "scale": "uint8"}
     line = " ".join(f"{i}:{text}" for i, text in enumerate(texts, 1))
-    _, ((*found,),) = read(options, f"7 {line}\n".encode())
-    wanted = ((np.asarray(texts, dtype=np.float32) + 1) / 2 * 255).astype(dtype=np.uint8)
-    assert found == wanted.tolist()
-    assert (found[0], found[1000], found[2000]) == (0, 127, 255)
+    _, ((*actual,),) = read(options, f"7 {line}\n".encode())
+    expected = ((np.asarray(texts, dtype=np.float32) + 1) / 2 * 255).astype(dtype=np.uint8)
+    assert actual == expected.tolist()
+    assert (actual[0], actual[1000], actual[2000]) == (0, 127, 255)
 
 
-REFUSED = {
-    "an index twice": (b"1 1:1 1:2 2:1 3:1", "other indices"),
-    "indices that descend": (b"1 2:1 1:2 3:1 4:1", "other indices"),
-    "an index of 0": (b"1 0:1 1:1 2:1 3:1", "other indices"),
-    "an index too large": (b"1 1:1 2:1 3:1 5:1", "other indices"),
+INVALID = {
+    "an index twice": (b"1 1:1 1:2 2:1 3:1", "indices that do not ascend"),
+    "indices that descend": (b"1 2:1 1:2 3:1 4:1", "indices that do not ascend"),
+    "an index of 0": (b"1 0:1 1:1 2:1 3:1", "indices that do not ascend"),
+    "an index too large": (b"1 1:1 2:1 3:1 5:1", "indices that do not ascend"),
     "a gigantic index": (b"1 99999999999999999999999:1", "is not"),
     "no label": (b"1:1 2:1 3:1 4:1", "is not"),
     "a fraction as label": (b"0.5 1:1 2:1 3:1 4:1", "is not"),
@@ -112,23 +112,23 @@ REFUSED = {
     "a page": (b"<!DOCTYPE html>", "is not"),
     "a long number": (b"1 1:" + b"1" * 1_000_000 + b"x", "is not"),
     "many blanks": (b"1 " + b" " * 1_000_000 + b"x", "is not"),
-    "bytes that are no text": (b"1 1:\xff", "byte 5, 0xff"),
+    "invalid UTF-8": (b"1 1:\xff", "byte 5, 0xff"),
 }
 
 
-@pytest.mark.parametrize("kind", REFUSED)
-def test_other_lines_are_refused(kind: str) -> None:
-    """The error names the file, the line and what is wrong with it."""
-    data, told = REFUSED[kind]
-    with pytest.raises(ReadError, match=rf"^file: line 2\b.*{told}"):
+@pytest.mark.parametrize("kind", INVALID)
+def test_invalid_line_is_rejected(kind: str) -> None:
+    """The error names the file, the line and the problem."""
+    data, message = INVALID[kind]
+    with pytest.raises(ReadError, match=rf"^file: line 2\b.*{message}"):
         read(SMALL, b"1 1:1 2:1 3:1 4:1\n" + data + b"\n")
 
 
 @pytest.mark.parametrize("value", ["1.001", "-1.5", "200"])
-def test_values_that_are_no_pixels(value: str) -> None:
-    """Beyond -1 and 1 there is no uint8."""
+def test_values_out_of_range_are_rejected(value: str) -> None:
+    """Only values from -1 to 1 map to uint8."""
     data = f"1 1:0 2:0 3:0 4:{value}\n".encode()
-    with pytest.raises(ReadError, match="file: line 1 holds a number that is not between"):
+    with pytest.raises(ReadError, match="file: line 1 has a number that is not between"):
         read(SMALL | {"scale": "uint8"}, data)
 
 
@@ -139,8 +139,8 @@ def test_values_that_are_no_pixels(value: str) -> None:
         )
     ).map(b"".join)
 )
-def test_any_bytes_give_rows_or_an_error(data: bytes) -> None:
-    """Nothing but ReadError comes out, and rows are those of an independent reading."""
+def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
+    """The rows match the independent reader, or the error names the line."""
     options = SMALL | {"sparse": True}
     try:
         labels, values = read(options, data)
@@ -152,8 +152,8 @@ def test_any_bytes_give_rows_or_an_error(data: bytes) -> None:
     assert [row.reshape(-1).tolist() for row in columns["values"]] == values
 
 
-def test_many_rows_come_in_batches_in_order() -> None:
-    """Labels count on from batch to batch."""
+def test_rows_are_split_into_batches_in_order() -> None:
+    """Labels continue from batch to batch."""
     line = " ".join(f"{i}:0" for i in range(1, 257))
     data = "".join(f"{i} {line}\n" for i in range(5000)).encode()
     options = {"format": "libsvm", "shape": [16, 16]}
@@ -163,31 +163,31 @@ def test_many_rows_come_in_batches_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({}, "shape"),
         ({"shape": []}, "shape"),
         ({"shape": [0]}, "shape"),
-        ({"shape": [1 << 20, 1 << 20]}, "`shape` holds more than"),
+        ({"shape": [1 << 20, 1 << 20]}, "`shape` has more than"),
         ({"shape": [4], "scale": "int8"}, "scale"),
     ],
 )
-def test_options_that_cannot_be(options: dict[str, Any], told: str) -> None:
-    """They are faults of the manifest."""
+def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
+    """They are errors in the manifest."""
     with pytest.raises(ManifestError) as caught:
         formats.create({"format": "libsvm"} | options)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_two_parts() -> None:
-    """Labels and values come from one part."""
+def test_second_part_is_rejected() -> None:
+    """One part has both labels and values."""
     files = {"a": [MemoryFile("one", b"")], "b": [MemoryFile("two", b"")]}
     with pytest.raises(ReadError, match="a, b"):
         list(formats.create(SMALL).read(files))
 
 
-def test_rows_of_another_size_cannot_be_written() -> None:
-    """The error says how many values there are."""
+def test_rows_of_another_size_are_not_written() -> None:
+    """The error says how many values a row must have."""
     rows = pa.RecordBatch.from_pydict({"label": [1], "values": [1.0]})
     with pytest.raises(SchemaError, match="4 values a row"):
         formats.create(SMALL).write(rows, {"rows": MemoryOutput()})

@@ -14,7 +14,7 @@ import pytest
 import scipy.io
 
 from dshub import formats
-from dshub.errors import ReadError, UnsafeArchiveError
+from dshub.errors import ManifestError, ReadError, UnsafeArchiveError
 from dshub.testing.readers import MemoryFile, ReaderTests
 from tests.independent import mat
 
@@ -48,11 +48,11 @@ def element(kind: int, data: bytes, order: str = "<") -> bytes:
 
 
 def variable(
-    name: str, kind: int, lengths: tuple[int, ...], values: bytes, order: str = "<"
+    name: str, kind: int, shape: tuple[int, ...], values: bytes, order: str = "<"
 ) -> bytes:
-    """A variable: flags, lengths, name, then the elements of its values."""
+    """A variable: flags, shape, name, then the elements of its values."""
     inside = element(6, struct.pack(f"{order}2I", kind, 0), order)
-    inside += element(5, struct.pack(f"{order}{len(lengths)}i", *lengths), order)
+    inside += element(5, struct.pack(f"{order}{len(shape)}i", *shape), order)
     inside += element(1, name.encode(), order) + values
     return struct.pack(f"{order}2I", 14, len(inside)) + inside
 
@@ -70,7 +70,7 @@ def file(*variables: bytes, order: str = "<") -> bytes:
 
 
 class TestSvhn(ReaderTests):
-    """Pictures along the last axis, labels as a column of a matrix."""
+    """Images along the last axis, labels as a column of a matrix."""
 
     parts: ClassVar = {"arrays": ("train_32x32.mat",)}
 
@@ -104,7 +104,7 @@ class TestTexts(ReaderTests):
 
 
 class TestSeveralVariables(ReaderTests):
-    """Flowers-102's three sets of pictures, told apart by the variable."""
+    """Flowers-102's three sets of images, distinguished by the variable."""
 
     parts: ClassVar = {"sets": ("setid.mat",)}
 
@@ -120,21 +120,21 @@ class TestSeveralVariables(ReaderTests):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_pictures_whose_rows_are_the_last_axis(*, compressed: bool) -> None:
-    """SVHN: X is 32x32x3xN, y is Nx1, 1 to 10; values are where SciPy has them."""
+def test_rows_on_the_last_axis_match_scipy(*, compressed: bool) -> None:
+    """SVHN: X is 32x32x3xN, y is Nx1, 1 to 10."""
     x = np.random.default_rng(0).integers(0, 256, (32, 32, 3, 3000), np.uint8)
     y = np.random.default_rng(1).integers(1, 11, (3000, 1)).astype(np.uint8)
     data = saved({"X": x, "y": y}, do_compression=compressed)
     batches = list(formats.create(SVHN).read({"d": [MemoryFile("f", data)]}))
     assert len(batches) > 1
     options = {name: value for name, value in SVHN.items() if name != "format"}
-    wanted = mat.read({"d": [("", data)]}, options)
+    expected = mat.read({"d": [("", data)]}, options)
     values = [batch.column("image").flatten().flatten().flatten() for batch in batches]
-    found = np.concatenate([part.to_numpy() for part in values]).reshape(-1, 32, 32, 3)
-    np.testing.assert_array_equal(found, np.stack(wanted["image"]))
-    np.testing.assert_array_equal(found, np.moveaxis(x, 3, 0))
+    actual = np.concatenate([part.to_numpy() for part in values]).reshape(-1, 32, 32, 3)
+    np.testing.assert_array_equal(actual, np.stack(expected["image"]))
+    np.testing.assert_array_equal(actual, np.moveaxis(x, 3, 0))
     labels = [label for batch in batches for label in batch.column("label").to_pylist()]
-    assert labels == wanted["label"] == y[:, 0].tolist()
+    assert labels == expected["label"] == y[:, 0].tolist()
 
 
 DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
@@ -143,20 +143,22 @@ DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(7, 1), (1, 7), (1, 1), (7, 2), (7, 2, 3), (1, 1, 7)])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_every_type_and_layout(dtype: str, shape: tuple[int, ...], *, compressed: bool) -> None:
-    """One row or one column is a column of numbers; otherwise rows are the first axis."""
+def test_every_type_and_shape_is_read(
+    dtype: str, shape: tuple[int, ...], *, compressed: bool
+) -> None:
+    """A single row or column has one value per row; otherwise rows are the first axis."""
     array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
-    found = read({"x": "x"}, saved({"x": array}, do_compression=compressed)).column("x")
-    wanted = array.reshape(-1) if max(shape) == np.prod(shape) else array
-    assert found.to_pylist() == wanted.tolist()
-    kind = found.type
+    actual = read({"x": "x"}, saved({"x": array}, do_compression=compressed)).column("x")
+    expected = array.reshape(-1) if max(shape) == np.prod(shape) else array
+    assert actual.to_pylist() == expected.tolist()
+    kind = actual.type
     while pa.types.is_fixed_size_list(kind):
         kind = kind.value_type
     assert kind == pa.from_numpy_dtype(np.dtype(dtype))
 
 
-def test_numbers_that_matlab_stores_small() -> None:
-    """A double that is kept as bytes is read as the bytes that it is kept as, also within a tag."""
+def test_numbers_keep_the_type_of_the_file() -> None:
+    """Doubles that MATLAB stores as bytes are read as bytes, also within a tag."""
     short = struct.pack("<2H", 2, 3) + b"\1\2\3\0"
     table = read({"x": "x"}, file(variable("x", 6, (1, 3), short)))
     assert table.column("x").to_pylist() == [1, 2, 3]
@@ -166,8 +168,8 @@ def test_numbers_that_matlab_stores_small() -> None:
     ]
 
 
-def test_a_file_of_a_big_endian_machine() -> None:
-    """Its two letters say so, and numbers come out the same."""
+def test_big_endian_file_is_read() -> None:
+    """The two letters in the header state the byte order."""
     values = element(3, struct.pack(">3h", 1, -2, 300), ">")
     data = file(packed(variable("x", 10, (3, 1), values, ">"), ">"), order=">")
     assert read({"x": "x"}, data).column("x").to_pylist() == [1, -2, 300]
@@ -175,7 +177,7 @@ def test_a_file_of_a_big_endian_machine() -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_cells_and_structs_against_scipy(*, compressed: bool) -> None:
+def test_cells_and_structs_match_scipy(*, compressed: bool) -> None:
     """Lists of file names (Stanford Dogs) and of annotations (Stanford Cars)."""
     names = np.empty((3, 1), object)
     names[:, 0] = ["n02085620-Chihuahua/n02085620_5927.jpg", "é", ""]
@@ -191,32 +193,32 @@ def test_cells_and_structs_against_scipy(*, compressed: bool) -> None:
         "left": "annotations.bbox_x1",
         "name": "annotations.fname",
     }
-    found = read(columns, data).to_pydict()
-    assert found == mat.read({"d": [("", data)]}, {"columns": columns})
-    assert found["file"] == names[:, 0].tolist()
-    assert found["left"] == [30, -1, 1.5]
+    actual = read(columns, data).to_pydict()
+    assert actual == mat.read({"d": [("", data)]}, {"columns": columns})
+    assert actual["file"] == names[:, 0].tolist()
+    assert actual["left"] == [30, -1, 1.5]
 
 
-def test_rows_of_characters() -> None:
-    """A matrix of characters has one text for each of its rows."""
+def test_matrix_of_characters_is_read_by_row() -> None:
+    """Each row of a matrix of characters is a text."""
     data = saved({"x": np.array(["abc", "déf"])})
     assert read({"x": "x"}, data).column("x").to_pylist() == ["abc", "déf"]
 
 
-def test_numbers_from_1_and_several_variables() -> None:
-    """Flowers-102: ids from 1 in rows of three variables, read as one column."""
+def test_several_variables_become_one_column() -> None:
+    """Flowers-102: ids in the rows of three variables."""
     ids = {"trnid": [6765, 6755], "valid": [6773], "tstid": [6734, 6735, 6737]}
     data = saved({name: np.array([values], np.uint16) for name, values in ids.items()})
     options: dict[str, Any] = {"columns": {"id": list(ids)}, "variable": "set"}
-    found = read(options["columns"], data, variable="set").to_pydict()
-    assert found == mat.read({"d": [("", data)]}, options)
-    assert found["id"] == [6765, 6755, 6773, 6734, 6735, 6737]
-    assert found["set"] == ["trnid"] * 2 + ["valid"] + ["tstid"] * 3
+    actual = read(options["columns"], data, variable="set").to_pydict()
+    assert actual == mat.read({"d": [("", data)]}, options)
+    assert actual["id"] == [6765, 6755, 6773, 6734, 6735, 6737]
+    assert actual["set"] == ["trnid"] * 2 + ["valid"] + ["tstid"] * 3
 
 
 @pytest.mark.parametrize("begin", [b"MATLAB 7.3 MAT-file, Platform: GLNXA64", b"\x89HDF\r\n\x1a\n"])
-def test_a_file_of_level_7_3(begin: bytes) -> None:
-    """It is HDF5; the error says that, and not that the file is damaged."""
+def test_level_7_3_is_rejected(begin: bytes) -> None:
+    """The error says that it is HDF5, not that it is damaged."""
     with pytest.raises(ReadError, match=r"some-file: it is a MATLAB file of level 7\.3, .* HDF5"):
         read({"x": "x"}, begin.ljust(600, b"\0"))
 
@@ -225,47 +227,50 @@ BYTES = element(2, b"\1\2\3")
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
-        (b"MATLAB 5.0 MAT-file".ljust(128), "it is no MATLAB file of level 5"),
-        (file(), "it holds no variable 'x', but none"),
-        (saved({"y": 1, "z": 2}), "it holds no variable 'x', but y, z"),
-        (file(variable("x", 9, (3, 1), BYTES), b"\1"), "it is cut short"),
-        (file(variable("x", 9, (3, 1), BYTES) * 2), "it holds two variables 'x'"),
+        (b"MATLAB 5.0 MAT-file".ljust(128), "it is not a MATLAB file of level 5"),
+        (file(), "it has no variable 'x'; its variables are: none"),
+        (saved({"y": 1, "z": 2}), "it has no variable 'x'; its variables are: y, z"),
+        (file(variable("x", 9, (3, 1), BYTES), b"\1"), "it is truncated"),
+        (file(variable("x", 9, (3, 1), BYTES) * 2), "it has two variables 'x'"),
         (file(variable("x", 9, (3, 1), BYTES) + element(2, b"12345678")), "an element of type 2"),
         (file(variable("x", 9, (4, 1), BYTES)), "x is 4x1, but 3 bytes follow"),
-        (file(variable("x", 9, (3,), BYTES)), "1 int32 where whole numbers must be"),
+        (file(variable("x", 9, (3,), BYTES)), "1 int32 in place of 2 integers"),
         (file(variable("x", 9, (-3, 1), BYTES)), "lengths from -3"),
         (file(variable("x", 9, (1,) * 40, element(2, b"1"))), "a variable with 40 lengths"),
-        (file(variable("x", 9 | 0x0800, (3, 1), BYTES * 2)), "no real numbers and no text"),
-        (saved({"x": scipy.sparse.eye(3, format="csc")}), "x holds no real numbers and no text"),
-        (saved({"x": np.array([[1 + 2j]])}), "x holds no real numbers and no text"),
+        (file(variable("x", 9 | 0x0800, (3, 1), BYTES * 2)), "neither real numbers nor text"),
+        (saved({"x": scipy.sparse.eye(3, format="csc")}), "x has neither real numbers nor text"),
+        (saved({"x": np.array([[1 + 2j]])}), "x has neither real numbers nor text"),
         (saved({"x": np.zeros((0, 0))}), "its header promises 0x0 values"),
         (saved({"x": [["a", [1, 2]]]}), "a cell or a field holds something other"),
-        (file(packed(variable("x", 9, (3, 1), BYTES) + b"more")), "more bytes are compressed than"),
+        (
+            file(packed(variable("x", 9, (3, 1), BYTES) + b"more")),
+            "more bytes are compressed than the element",
+        ),
         (file(packed(variable("x", 9, (3, 1), BYTES))[:-2] + b"\0\0"), "incorrect data check"),
-        (file(struct.pack("<2I", 15, 4) + b"1234"), "what is compressed is damaged"),
-        (file(packed(element(2, b"12345678"))), "what is compressed is an element of type 2"),
-        (file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))), "a text that is none"),
+        (file(struct.pack("<2I", 15, 4) + b"1234"), "compressed data is damaged"),
+        (file(packed(element(2, b"12345678"))), "a compressed element of type 2"),
+        (file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))), "a text cannot be decoded"),
         (file(variable("x", 4, (1, 9), element(16, b"abc"))), "3 characters for 1x9"),
-        (file(variable("x", 1, (2**30, 2**30), b"")), "x holds fewer than"),
+        (file(variable("x", 1, (2**30, 2**30), b"")), "x has fewer than"),
         (
             file(variable("x", 1, (1 << 21, 1), bytes(8 << 21))),
-            "x holds more than 1,048,576 values",
+            "x has more than 1,048,576 values",
         ),
-        (file(variable("x", 1, (2, 1), variable("", 4, (1, 1), element(16, b"a")))), "cut short"),
+        (file(variable("x", 1, (2, 1), variable("", 4, (1, 1), element(16, b"a")))), "truncated"),
     ],
     ids=range(24),
 )
-def test_files_that_hold_something_else(data: bytes, told: str) -> None:
-    """The error names the file, says what is there, and at which byte."""
+def test_invalid_file_is_rejected(data: bytes, message: str) -> None:
+    """The error names the file and the problem."""
     with pytest.raises(ReadError, match="some-file") as caught:
         read({"x": "x"}, data)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_many_cells_are_read_fast() -> None:
-    """Twenty thousand small elements, packed and plain, with names of a hundred bytes."""
+    """20,000 small elements, compressed and plain, with names of 100 bytes."""
     cell = variable("n" * 100, 4, (1, 2), element(16, b"ab"))
     cells = variable("x", 1, (20_000, 1), cell * 20_000)
     began = time.process_time()
@@ -274,33 +279,33 @@ def test_many_cells_are_read_fast() -> None:
     assert time.process_time() - began < 1.5
 
 
-def test_fields_that_are_not_there() -> None:
-    """A struct is told with its fields, and what is none as that."""
+def test_unknown_field_is_rejected() -> None:
+    """The error lists the fields, or says that the variable is not a struct."""
     data = saved({"s": {"a": 1, "b": "x"}, "n": 3})
     with pytest.raises(ReadError, match="s has the fields a, b, not 'c'"):
         read({"x": "s.c"}, data)
     with pytest.raises(ReadError, match="s has the fields a, b, not ''"):
         read({"x": "s"}, data)
-    with pytest.raises(ReadError, match="n is no struct with a field 'a'"):
+    with pytest.raises(ReadError, match="n is not a struct with a field 'a'"):
         read({"x": "n.a"}, data)
 
 
-def test_columns_of_different_rows() -> None:
-    """Pictures and labels that do not pair are refused, with both numbers."""
+def test_columns_with_different_row_counts_are_rejected() -> None:
+    """The error has both counts."""
     data = saved({"x": np.arange(3), "y": np.arange(4)})
     with pytest.raises(ReadError, match="differ in rows: some-file:x 3, some-file:y 4"):
         read({"x": "x", "y": "y"}, data)
 
 
-def test_an_axis_that_is_not_there() -> None:
-    """The error says which shape the variable has."""
+def test_unknown_axis_is_rejected() -> None:
+    """The error has the shape of the variable."""
     data = saved({"x": np.zeros((2, 3))})
     with pytest.raises(ReadError, match="some-file:x: its shape, 2x3, has no axis 3"):
         read({"x": "x"}, data, row_axis={"x": 3})
 
 
 def deep(levels: int) -> bytes:
-    """Cells within cells, as many as would end a process that follows them."""
+    """Nest cells so deeply that a recursive parser would crash."""
     begin = element(6, struct.pack("<2I", 1, 0)) + element(5, struct.pack("<2i", 1, 1))
     begin += element(1, b"x")
     inside = b""
@@ -343,8 +348,8 @@ LYING: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_lying_mat_file_is_refused_in_little_memory(kind: str) -> None:
-    """Whatever a file promises, the answer is an error, without memory for the promise."""
+def test_lying_mat_file_is_rejected_in_little_memory(kind: str) -> None:
+    """No memory is allocated for what a file promises."""
     data = LYING[kind]()
     tracemalloc.start()
     try:
@@ -356,8 +361,8 @@ def test_lying_mat_file_is_refused_in_little_memory(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_large_variable_is_never_in_memory() -> None:
-    """100 MB pass through as batches of some MB, compressed in the file or not."""
+def test_large_variable_is_streamed() -> None:
+    """100 MB are read as batches of a few MB, compressed or not."""
     for compressed in (False, True):
         data = saved({"x": np.zeros((100, 1 << 20), np.uint8).T}, do_compression=compressed)
         reader = formats.create({"format": "mat", "columns": {"x": "x"}, "row_axis": {"x": 1}})
@@ -371,8 +376,7 @@ def test_a_large_variable_is_never_in_memory() -> None:
 
 
 @pytest.mark.parametrize("options", [{"row_axis": {"y": 0}}, {"columns": {"x": []}}])
-def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
-    """A slip in an option does not go by without effect."""
-    reader = formats.create({"format": "mat", "columns": {"x": "x"}} | options)
-    with pytest.raises(ReadError, match="f: the reader's `columns` must name as many"):
-        list(reader.read({"d": [MemoryFile("f", saved({"x": 1}))]}))
+def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
+    """They are errors in the manifest."""
+    with pytest.raises(ManifestError, match=r"`(columns|row_axis)` must name"):
+        formats.create({"format": "mat", "columns": {"x": "x"}} | options)

@@ -1,8 +1,6 @@
 """Parquet, against Arrow's reading of the whole file."""
 
 import io
-import tempfile
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,7 +52,7 @@ class TestParquet(ReaderTests):
 
 
 class TestFields(ReaderTests):
-    """Hugging Face's pictures: a struct of bytes and path."""
+    """Hugging Face's images: a struct of bytes and path."""
 
     parts: ClassVar = {"rows": ("data/train-*.parquet",)}
 
@@ -74,31 +72,31 @@ class TestFields(ReaderTests):
 
 
 def hub_table(rows: int) -> pa.Table:
-    """Pictures as Hugging Face keeps them, one of which is not there."""
-    pictures = [
+    """Images as Hugging Face stores them, one of them missing."""
+    images = [
         None if i == 1 else {"bytes": b"\xff\xd8\xff" + bytes([i]), "path": f"{i}.jpg"}
         for i in range(rows)
     ]
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    return pa.table({"image": pa.array(pictures, kind), "label": pa.array(range(rows))})
+    return pa.table({"image": pa.array(images, kind), "label": pa.array(range(rows))})
 
 
-def test_fields_of_structs() -> None:
-    """`image.bytes` is a column; a struct that is missing misses its fields."""
+def test_field_of_a_struct_is_a_column() -> None:
+    """A missing struct has missing fields."""
     data = saved(hub_table(5), row_group_size=2)
-    found = read(data, picture="image.bytes", label="label").to_pydict()
-    assert found["picture"] == [None if i == 1 else b"\xff\xd8\xff" + bytes([i]) for i in range(5)]
-    assert found["label"] == [0, 1, 2, 3, 4]
+    actual = read(data, image="image.bytes", label="label").to_pydict()
+    assert actual["image"] == [None if i == 1 else b"\xff\xd8\xff" + bytes([i]) for i in range(5)]
+    assert actual["label"] == [0, 1, 2, 3, 4]
 
 
-def test_names_with_dots() -> None:
-    """A column whose own name has a dot is that column."""
+def test_column_name_with_a_dot_wins() -> None:
+    """A column with a dot in its name is not a field of a struct."""
     data = saved(pa.table({"a.b": [1, 2], "a": [{"b": 3}, {"b": 4}]}))
     assert read(data, x="a.b").column("x").to_pylist() == [1, 2]
 
 
-def test_types_that_differ_only_in_packing() -> None:
-    """Dictionaries are resolved, large types become plain ones, also within lists."""
+def test_types_are_simplified() -> None:
+    """Dictionaries are resolved and large types shortened, also within lists."""
     texts = pa.array(["x", "y", "x", None])
     table = pa.table(
         {
@@ -109,30 +107,32 @@ def test_types_that_differ_only_in_packing() -> None:
             "fixed": pa.array([[1, 2]] * 4, pa.list_(pa.int8(), 2)),
         }
     )
-    found = read(saved(table))
-    assert found.schema.types == [
+    actual = read(saved(table))
+    assert actual.schema.types == [
         pa.string(),
         pa.string(),
         pa.binary(),
         pa.list_(pa.string()),
         pa.list_(pa.int8(), 2),
     ]
-    assert found.to_pydict() == table.to_pydict()
+    assert actual.to_pydict() == table.to_pydict()
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd"])
-def test_against_an_independent_reading(compression: str) -> None:
-    """Several row groups, some columns, in the order in which they are named."""
+def test_rows_match_the_independent_reader(compression: str) -> None:
+    """Several row groups, some columns, in the order of the option."""
     rng = np.random.default_rng(0)
     table = pa.table({name: rng.integers(0, 1000, 5000) for name in "abc"})
     data = saved(table, compression=compression, row_group_size=700)
-    found = read(data, z="c", x="a")
-    assert found.schema.names == ["z", "x"]
-    assert found.to_pydict() == parquet.read({"d": [("", data)]}, {"columns": {"z": "c", "x": "a"}})
+    actual = read(data, z="c", x="a")
+    assert actual.schema.names == ["z", "x"]
+    assert actual.to_pydict() == parquet.read(
+        {"d": [("", data)]}, {"columns": {"z": "c", "x": "a"}}
+    )
 
 
-def test_large_rows_come_a_few_at_a_time() -> None:
-    """60 MB of pictures are batches of some MB."""
+def test_large_rows_are_split_into_batches() -> None:
+    """60 MB of images become batches of a few MB."""
     table = pa.table({"image": [bytes([i]) * (1 << 20) for i in range(60)]})
     reader = formats.create(FORMAT)
     batches = list(reader.read({"d": [MemoryFile("f", saved(table, compression="none"))]}))
@@ -140,8 +140,8 @@ def test_large_rows_come_a_few_at_a_time() -> None:
     assert pa.Table.from_batches(batches).equals(table)
 
 
-def test_small_row_groups_are_read_together() -> None:
-    """Their texts, each with a dictionary of its own, and fields of structs come in one batch."""
+def test_small_row_groups_are_merged() -> None:
+    """Texts with a dictionary per group, and fields of structs, become one batch."""
     texts = [None if i % 7 == 0 else f"{i % 90} " + "word " * 20 for i in range(6000)]
     table = pa.table(
         {
@@ -161,8 +161,8 @@ def test_small_row_groups_are_read_together() -> None:
     }
 
 
-def test_small_row_groups_that_repeat_a_long_text_are_not_read_together() -> None:
-    """300 kB of a file may stand for 100 MB of text; a batch holds a few."""
+def test_row_groups_that_repeat_a_long_text_are_not_merged() -> None:
+    """A file of 300 kB can hold 100 MB of text; a batch has a few MB."""
     table = pa.table({"text": pa.array(["x" * 100_000]).take([0] * 1000)})
     data = saved(table, row_group_size=250)
     reader = formats.create(FORMAT)
@@ -172,25 +172,25 @@ def test_small_row_groups_that_repeat_a_long_text_are_not_read_together() -> Non
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
-        ({"x": "y"}, "it has no one column 'y', but image, label"),
+        ({"x": "y"}, "it has no column 'y'; there are: image, label"),
         (
             {"x": "image.file"},
-            "'image' has no field for 'image.file'; it has bytes, path",
+            "column 'image' has no field 'file'; there are: bytes, path",
         ),
-        ({"x": "label.x"}, "its column 'label' has no field for 'label.x'; it has none"),
+        ({"x": "label.x"}, "column 'label' has no field 'x'; there are: none"),
     ],
 )
-def test_columns_that_are_not_there(columns: dict[str, str], told: str) -> None:
-    """The error names the file and what it has."""
+def test_unknown_column_is_rejected(columns: dict[str, str], message: str) -> None:
+    """The error names the file and lists its columns."""
     with pytest.raises(ReadError, match="some-file: ") as caught:
         read(saved(hub_table(2)), **columns)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_text_that_is_not_utf_8() -> None:
-    """It is an error, not a text with other characters."""
+def test_text_that_is_not_utf_8_is_rejected() -> None:
+    """It does not become other text."""
     wrong = pa.Array.from_buffers(
         pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff")]
     )
@@ -199,22 +199,13 @@ def test_text_that_is_not_utf_8() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"PAR1" + b"\xff" * 8 + b"PAR1"])
-def test_files_that_are_none(data: bytes) -> None:
+def test_other_files_are_rejected(data: bytes) -> None:
     """The error names the file."""
     with pytest.raises(ReadError, match="some-file: it cannot be read"):
         read(data)
 
 
-def test_no_copy_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is copied to the folder for temporary files, and is gone from it afterwards."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    rows = formats.create(FORMAT).read({"d": [MemoryFile("f", saved(hub_table(3)))]})
-    next(rows)
-    del rows
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_unknown_option() -> None:
-    """It is a fault of the manifest."""
+def test_unknown_option_is_rejected() -> None:
+    """It is an error in the manifest."""
     with pytest.raises(ManifestError, match="column"):
         formats.create(FORMAT | {"column": "x"})

@@ -37,13 +37,12 @@ def test_footer_is_read_as_arrow_reads_it(compression: str) -> None:
         for place in range(metadata.num_columns):
             column = metadata.row_group(group).column(place)
             facts = (column.num_values, column.total_uncompressed_size, column.has_dictionary_page)
-            expected.append((group, place, column.path_in_schema, *facts))
-    chunks = read_chunks(file)
-    assert [(c.group, c.place, c.path, c.values, c.size, c.dictionary) for c in chunks] == expected
+            expected.append((group, place, *facts))
+    assert read_chunks(file) == expected
 
 
 def test_damaged_footer_is_a_value_error() -> None:
-    """Whatever its bytes are, reading ends, and in one kind of error."""
+    """Any bytes are read, or raise ValueError."""
     data, chance = written().getvalue(), random.Random(0)
     length = int.from_bytes(data[-8:-4], "little")
     outcomes = set()
@@ -55,5 +54,5 @@ def test_damaged_footer_is_a_value_error() -> None:
             read_chunks(io.BytesIO(bytes(damaged)))
             outcomes.add("read")
         except ValueError:
-            outcomes.add("refused")
-    assert "refused" in outcomes
+            outcomes.add("rejected")
+    assert "rejected" in outcomes

@@ -36,7 +36,7 @@ def read(**parts: bytes) -> list[pa.RecordBatch]:
 
 
 class TestStl10(ReaderTests):
-    """Pictures and labels."""
+    """Images and labels."""
 
     parts: ClassVar = {"image": ("train_X.bin",), "label": ("train_y.bin",)}
 
@@ -50,73 +50,73 @@ class TestStl10(ReaderTests):
 
 
 class TestUnlabeled(TestStl10):
-    """Pictures alone."""
+    """Images alone."""
 
     parts: ClassVar = {"image": ("unlabeled_X.bin",)}
-    tells_damage = False  # cut between two pictures, the file is a shorter one
+    tells_damage = False  # cut between two images, the file is a shorter one
 
     def rows(self, count: int) -> pa.RecordBatch:
         return super().rows(count).select(["image"])
 
 
-def test_pictures_are_stored_column_by_column() -> None:
+def test_images_are_stored_column_by_column() -> None:
     """Value (row, column, channel) is byte 9216 channel + 96 column + row."""
     data = bytes((i * 5 + i // 256) % 256 for i in range(SIZE))
-    (found,) = images(read(image=data))
+    (image,) = images(read(image=data))
     assert all(
-        found[y, x, c] == data[9216 * c + 96 * x + y]
+        image[y, x, c] == data[9216 * c + 96 * x + y]
         for y in range(96)
         for x in range(96)
         for c in range(3)
     )
 
 
-def test_against_an_independent_reading() -> None:
-    """Noise, with labels as upstream counts them, from 1, in several batches."""
+def test_rows_match_the_independent_reader() -> None:
+    """Random images and labels from 1, in several batches."""
     rows = 700
     contents = {
         "image": np.random.default_rng(0).bytes(SIZE * rows),
         "label": bytes(i % 10 + 1 for i in range(rows)),
     }
-    wanted = stl10.read({part: [("", data)] for part, data in contents.items()}, {})
+    expected = stl10.read({part: [("", data)] for part, data in contents.items()}, {})
     batches = read(**contents)
     assert len(batches) > 1
-    np.testing.assert_array_equal(images(batches), np.stack(wanted["image"]))
+    np.testing.assert_array_equal(images(batches), np.stack(expected["image"]))
     assert [label for batch in batches for label in batch.column("label").to_pylist()] == list(
         contents["label"]
     )
 
 
 @pytest.mark.parametrize(
-    ("rows", "labels", "told"),
+    ("rows", "labels", "message"),
     [
-        (2, 1, "label-file: it ends after 1 rows, and image-file goes on"),
-        (1, 2, "image-file: it ends after 1 rows, and label-file goes on"),
-        (0, 400, "image-file: it ends after 0 rows, and label-file goes on"),
-        (303, 304, "image-file: it ends after 303 rows, and label-file goes on"),
+        (2, 1, "label-file: it ends after 1 rows, but image-file goes on"),
+        (1, 2, "image-file: it ends after 1 rows, but label-file goes on"),
+        (0, 400, "image-file: it ends after 0 rows, but label-file goes on"),
+        (303, 304, "image-file: it ends after 303 rows, but label-file goes on"),
     ],
 )
-def test_files_of_different_rows(rows: int, labels: int, told: str) -> None:
-    """Pictures and labels that do not pair are refused."""
-    with pytest.raises(ReadError, match=told):
+def test_files_with_different_row_counts_are_rejected(rows: int, labels: int, message: str) -> None:
+    """The error names the shorter file."""
+    with pytest.raises(ReadError, match=message):
         read(image=bytes(rows * SIZE), label=bytes(labels))
 
 
-def test_a_picture_that_is_cut_short() -> None:
-    """The error names the file and where the picture begins."""
+def test_truncated_image_is_rejected() -> None:
+    """The error names the file and where the image begins."""
     with pytest.raises(ReadError, match=r"image-file: .* 27,647 bytes follow at byte 27,648,"):
         read(image=bytes(2 * SIZE - 1))
 
 
 @pytest.mark.parametrize("parts", [("label",), ("image", "y"), ()])
-def test_parts_that_are_none(parts: tuple[str, ...]) -> None:
-    """The parts are called image and label."""
-    with pytest.raises(ReadError, match="STL-10 is read from one file for image"):
+def test_unknown_or_missing_parts_are_rejected(parts: tuple[str, ...]) -> None:
+    """Only `image`, which is needed, and `label` are parts."""
+    with pytest.raises(ReadError, match="STL-10 has the parts image and label, not"):
         read(**dict.fromkeys(parts, bytes(SIZE)))
 
 
-def test_two_files_for_one_part() -> None:
-    """A pattern that fits two members is refused: their order would be a guess."""
+def test_two_files_for_one_part_are_rejected() -> None:
+    """If a pattern matches two members, their order would be a guess."""
     files = [MemoryFile("one", bytes(SIZE)), MemoryFile("two", bytes(SIZE))]
     with pytest.raises(ReadError, match="one, two"):
         list(formats.create(FORMAT).read({"image": files}))

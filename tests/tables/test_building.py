@@ -123,7 +123,7 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
         _file(train_label=b"<!DOCTYPE html><title>Quota exceeded</title>"),
         ReadError,
         9,
-        "label.file: it is no IDX file",
+        "label.file: it is not an IDX file",
     ),
     "no rows": (
         _file(

@@ -1,50 +1,49 @@
 """JSON: a document on each line ("JSON lines"), or one document a file (RFC 8259).
 
 Documents nest what tables repeat: an article holds paragraphs, and those hold questions. Here a
-row is an item of one list, and a column is a path that leads to a value of the row itself or of
-anything that it lies in; see `dshub.formats.json.paths`. Rows come in the order of the document.
+row is an item of one list, and a column is a path to a value of the row itself or of anything that
+contains it; see `dshub.formats.json.paths`. Rows come in the order of the document.
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import permutations
+from typing import Any, ClassVar
 
 import msgspec
 import pyarrow as pa
 
-from dshub.errors import ReadError, SchemaError
-from dshub.formats._texts import gathered, numbered_lines, only_part, spread, whole
-from dshub.formats.json.paths import Misfit, Place, Steps, Trail, placed, steps, trails
-from dshub.formats.json.values import TYPES, Type, checked, converted, cut, located, made_up
+from dshub.errors import ReadError
+from dshub.formats import File, Output
+from dshub.formats._records import only_part, spread
+from dshub.formats._texts import gathered, numbered_lines, whole
+from dshub.formats.json.paths import Misfit, Node, Place, Trail, put, segments, trails
+from dshub.formats.json.values import KINDS, Type, checked, converted, cut, located, numbered
 
-if TYPE_CHECKING:
-    from dshub.formats import File, Output
-
-_SMALL = 1 << 20  # bytes of a document; whatever it holds takes little memory
+_SMALL = 1 << 20  # bytes of a document that takes little memory in any case
 _ITEM = 32  # bytes that an item of a list or an object takes in Python, on average
-LARGEST_DOCUMENT = 1 << 30  # bytes; a document is read as a whole, which lines need not be
+LARGEST_DOCUMENT = 1 << 30  # bytes; a document is read at once, unlike lines
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """Reads the columns that it names; other keys are passed over.
+    """Read the named columns; other keys are ignored.
 
-    A column whose path goes through a list below the row is a list. A key that is not there, null,
-    and a value of another type are errors.
+    A column whose path goes through a list below the row is a list. A missing key, null, and a
+    value of another type are errors.
 
-    Of a key that an object repeats, the last value counts, as in most libraries. A byte order mark
-    is passed over.
+    The last value of a repeated key counts, as in most libraries. A byte order mark is ignored.
 
     Attributes:
         columns: the path of each column, always from the document: `data[].title` is the same for
-            all rows of an article where `rows` is `data[].paragraphs[].qas[]`.
-        rows: the path of the rows; empty where each document is one.
-        lines: whether each line holds a document. Otherwise a file is one, whose rows are in lists.
-        types: what the columns hold, in the words of JSON Schema, where that is not `string`.
-        spans: columns that lead to objects with `start` and `end`, and the path of the text that
-            these count the characters of, from 0; the end is a part of the span. Their values are
-            the pieces of text.
-        distinct: columns of lists whose values are given once each, sorted by code point.
+            all rows of an article if `rows` is `data[].paragraphs[].qas[]`.
+        rows: the path of the rows; empty if each document is one.
+        lines: whether each line holds a document; otherwise a file is one, with rows in lists.
+        types: the types of columns, in the words of JSON Schema, if they are not `string`.
+        spans: columns that lead to objects with `start` and `end`, and the path of the text whose
+            characters these count, from 0; the end belongs to the span. Their values are the
+            pieces of text.
+        distinct: columns of lists whose values are listed once each, sorted by code point.
     """
 
     text_labels: ClassVar[bool] = True
@@ -58,174 +57,135 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         if not self.columns:
-            raise ValueError("`columns` names none")
+            raise ValueError("`columns` is empty")
         if self.rows and not self.rows.endswith("[]"):
-            raise ValueError("`rows` must end with the list of them: `data[]`")
-        if not self.lines and any(place.level == 0 for place in self._places.values()):
+            raise ValueError("`rows` must end with a list: `data[]`")
+        levels = [place.level for place in self._places.values()]
+        if not self.lines and 0 in levels:
             raise ValueError("with `lines = false`, `rows` and columns must lead through one list")
         self._check_names()
-        self._check_paths()
+        for path, other in permutations(self.columns.values(), 2):
+            if not path or path == other or other.startswith((f"{path}.", f"{path}[")):
+                raise ValueError("two columns have one path, or one leads through the other")
 
     def _check_names(self) -> None:
         for name in (*self.types, *self.spans, *self.distinct):
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not among the columns")
         for name in (*self.distinct, *self.spans):
-            if not self._places[name].many:
-                raise ValueError(f"{name!r} is no column of lists")
-        for name, text in self.spans.items():
-            if text not in self.columns.values() or name in self.types:
-                raise ValueError(f"{name!r} must be spans of the text of a column")
-
-    def _check_paths(self) -> None:
-        """No path may lead through another's value, or writing would lose one of them."""
-        paths = [place.path for place in self._places.values()]
-        for i, path in enumerate(paths):
-            for other in paths[:i] + paths[i + 1 :]:
-                if other[: len(path)] == path:
-                    raise ValueError("two columns have one path, or one leads through the other")
-
-    @cached_property
-    def _steps(self) -> Steps:
-        return steps(self.rows)
+            if not self._places[name].is_list:
+                raise ValueError(f"{name!r} is not a column of lists")
+        for name, path in self.spans.items():
+            texts = [text for text, other in self.columns.items() if other == path]
+            if name in self.types or not texts or texts[0] in self.types:
+                raise ValueError(f"{name!r} must be spans of a column of text")
 
     @cached_property
     def _places(self) -> dict[str, Place]:
-        return {name: Place.of(path, self._steps) for name, path in self.columns.items()}
+        rows = segments(self.rows)
+        return {name: Place.of(path, rows) for name, path in self.columns.items()}
 
     @cached_property
     def _types(self) -> dict[str, Type]:
         return {name: self.types.get(name, "string") for name in self.columns}
 
     @cached_property
-    def _texts(self) -> dict[str, Place]:
-        """The text of each column of spans."""
-        return {name: Place.of(path, self._steps) for name, path in self.spans.items()}
+    def _checks(self) -> dict[str, Callable[[Any], Any]]:
+        return {name: partial(checked, kind=kind) for name, kind in self._types.items()}
 
-    def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
-        _, found = only_part(files, reader="json")
-        rows = (row for file in found for row in self._rows(file))
-        kinds = {name: self._arrow_type(name) for name in self.columns}
-        yield from gathered(rows, pa.schema(list(kinds.items())))
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        """The column of text of each column of spans."""
+        names = {path: name for name, path in self.columns.items()}
+        return {name: names[path] for name, path in self.spans.items()}
+
+    def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
+        rows = (row for file in only_part(files)[1] for row in self._rows(file))
+        yield from gathered(rows, pa.schema([(n, self._arrow_type(n)) for n in self.columns]))
 
     def _arrow_type(self, name: str) -> pa.DataType:
-        kind = TYPES[self._types[name]]
-        return pa.list_(kind) if self._places[name].many else kind
+        kind = KINDS[self._types[name]].arrow
+        return pa.list_(kind) if self._places[name].is_list else kind
 
-    def _rows(self, file: "File") -> Iterator[list[Any]]:
+    def _rows(self, file: File) -> Iterator[list[Any]]:
+        lists = segments(self.rows)[:-1]
         for place, data in self._documents(file):
             if len(data) > _SMALL:
                 file.check_size(_decoded_size(data))
             try:
-                document = msgspec.json.decode(data)
-                for trail in trails(Trail((document,)), self._steps):
+                document = Node(msgspec.json.decode(data))
+                for trail in trails((document,), lists):
                     yield [self._value(name, trail) for name in self.columns]
-            except (Misfit, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (Misfit, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
                 raise ReadError(file=file.name, reason=f"{place}{error}") from None
-            except RecursionError:
-                reason = f"{place}it is nested too deep to be read"
-                raise ReadError(file=file.name, reason=reason) from None
 
-    def _documents(self, file: "File") -> Iterator[tuple[str, bytes]]:
-        """Where each document stands, for errors, and its bytes."""
+    def _documents(self, file: File) -> Iterator[tuple[str, bytes]]:
+        """Yield the place of each document, for errors, and its bytes."""
         if not self.lines:
             yield "", whole(file, LARGEST_DOCUMENT).removeprefix(BOM_UTF8)
             return
         for number, line in numbered_lines(file):
-            if number == 1:
-                line = line.removeprefix(BOM_UTF8)  # noqa: PLW2901
-            if line.strip(b" \t\r"):
-                yield f"line {number}: ", line
+            document = line.removeprefix(BOM_UTF8) if number == 1 else line
+            if document.strip(b" \t\r"):
+                yield f"line {number:,}: ", document
 
     def _value(self, name: str, trail: Trail) -> Any:
-        place, kind = self._places[name], self._types[name]
-        found = place.value(trail)
+        check = self._checks[name]
         if name in self.spans:
-            text = checked(self._texts[name].value(trail), "string", self._texts[name], trail)
-            found = [cut(text, span, place, trail) for span in found]
-        elif place.many:
-            found = [checked(value, kind, place, trail) for value in found]
-        else:
-            return checked(found, kind, place, trail)
-        return sorted(set(found)) if name in self.distinct else found
+            check = partial(cut, text=self._value(self._texts[name], trail))
+        value = self._places[name].read(trail, check)
+        return sorted(set(value)) if name in self.distinct else value
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Further columns hold a row's number; a text is made longer by spans that it lacks."""
-        numbers = range(first, first + rows.num_rows)
+        """Fill missing columns with row numbers, and append missing spans to their text."""
         for name in self.columns:
             if name not in rows.schema.names:
-                values = made_up(self._types[name], numbers)
-                made = [[value] for value in values] if self._places[name].many else values
-                rows = rows.append_column(name, pa.array(made, self._arrow_type(name)))
-        for name in self.spans:
-            text = self._column_of_text(name)
+                values = [numbered(self._types[name], first + i) for i in range(rows.num_rows)]
+                column = [[value] for value in values] if self._places[name].is_list else values
+                rows = rows.append_column(name, pa.array(column, self._arrow_type(name)))
+        for name, text in self._texts.items():
             pairs = zip(rows.column(text).to_pylist(), rows.column(name).to_pylist(), strict=True)
-            longer = [_with_spans(found, pieces) for found, pieces in pairs]
-            i = rows.schema.get_field_index(text)
-            rows = rows.set_column(i, text, pa.array(longer, pa.string()))
+            longer = [_with_spans(text, pieces) for text, pieces in pairs]
+            index = rows.schema.names.index(text)
+            rows = rows.set_column(index, text, pa.array(longer, pa.string()))
         return rows
 
-    def _column_of_text(self, name: str) -> str:
-        """The column that holds the text of a column of spans."""
-        return next(text for text, path in self.columns.items() if path == self.spans[name])
-
-    def write(self, rows: pa.RecordBatch, parts: Mapping[str, "Output"]) -> None:
-        """Every row gets parents of its own, so a paragraph is written for each of its rows."""
-        _, output = only_part(parts, reader="json")
-        for sink, some in spread(rows, output):
-            columns = {name: self._written(name, some) for name in self.columns}
-            if not self.lines:
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
+        """Write parents for every row, so a paragraph is repeated for each of its rows."""
+        for sink, some in spread(rows, only_part(parts)[1]):
+            columns = [self._written(name, some) for name in self.columns]
+            if self.lines:
+                for row in zip(*columns, strict=True):
+                    sink.write(msgspec.json.encode(self._document(row)) + b"\n")
+            else:
                 sink.write(msgspec.json.encode(self._document(columns)))
-                continue
-            for i in range(some.num_rows):
-                row = {name: values[i] for name, values in columns.items()}
-                sink.write(msgspec.json.encode(self._line(row)) + b"\n")
 
     def _written(self, name: str, rows: pa.RecordBatch) -> list[Any]:
-        """A column as the document is to hold it."""
+        """Return the value for each document or, without lines, for each item of its list."""
+        place, kind = self._places[name], self._types[name]
         values = rows.column(name).to_pylist()
         if name in self.spans:
-            texts = rows.column(self._column_of_text(name)).to_pylist()
-            return [located(text, own) for text, own in zip(texts, values, strict=True)]
-        kind = self._types[name]
-        if self._places[name].many:
-            return [[converted(value, kind, name) for value in own] for own in values]
-        return [converted(value, kind, name) for value in values]
+            texts = rows.column(self._texts[name]).to_pylist()
+            values = list(map(located, texts, values))
+        elif place.is_list:
+            values = [[converted(value, kind, name) for value in own] for own in values]
+        else:
+            values = [converted(value, kind, name) for value in values]
+        for _ in range(place.level - (not self.lines)):
+            values = [[value] for value in values]
+        return values
 
-    def _line(self, row: Mapping[str, Any]) -> Any:
-        node: Any = None
-        for name, value in row.items():
-            wrapped = _wrapped(value, self._places[name].level)
-            node = _placed(node, self._places[name], wrapped, name)
-        return node
-
-    def _document(self, columns: Mapping[str, Sequence[Any]]) -> Any:
-        """All rows in one document: each is an item of its outermost list."""
-        node: Any = None
-        for name, values in columns.items():
-            place = self._places[name]
-            node = _placed(node, place, [_wrapped(v, place.level - 1) for v in values], name)
-        return node
+    def _document(self, values: Sequence[Any]) -> Any:
+        """Build a document from the value of each column."""
+        document: Any = None
+        for name, value in zip(self.columns, values, strict=True):
+            document = put(document, self._places[name].segments, value, name)
+        return document
 
 
 def _decoded_size(data: bytes) -> int:
-    """Bytes that a document takes in memory, told by its signs."""
+    """Estimate the bytes that a document takes in memory from its punctuation."""
     return len(data) + _ITEM * sum(map(data.count, (b",", b"[", b"{", b":")))
-
-
-def _wrapped(value: Any, level: int) -> Any:
-    """The value as the one item of a list, in the one item of a list and so on."""
-    for _ in range(level):
-        value = [value]
-    return value
-
-
-def _placed(node: Any, place: Place, value: Any, name: str) -> Any:
-    try:
-        return placed(node, place.path, value)
-    except Misfit as error:
-        wanted = "lists as long as those beside them"
-        raise SchemaError(where=f"column {name}", expected=wanted, got=str(error)) from None
 
 
 def _with_spans(text: str, pieces: Sequence[str]) -> str:

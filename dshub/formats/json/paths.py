@@ -1,185 +1,181 @@
 """Paths into a JSON document, such as `data[].paragraphs[].context`.
 
 A path begins at the document. Keys are separated by points, and `[]` stands for each item of a
-list. A document that itself is a list is `[]`, and `[].id` the id of each of its items.
+list. If the document is a list, it is `[]`, and `[].id` the id of each of its items.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
+from types import NoneType
+from typing import Any, NamedTuple
 
-Steps = tuple[str | None, ...]
-"""The keys of a path in order, and None for each item of a list."""
+from dshub.errors import SchemaError
+
+Keys = tuple[str, ...]
 
 _PATH = re.compile(r"(\[\]|[^.\[\]]+(\[\])?)(\.[^.\[\]]+(\[\])?)*")
+_TYPES = {
+    NoneType: "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+}
 
 
 class Misfit(Exception):  # noqa: N818  # never leaves the reader
-    """A document is not as a path says; the text tells where in it, and what is there."""
+    """A document that differs from a path; the message names the place and its content."""
 
 
-def steps(path: str) -> Steps:
-    """Take a path apart; the empty one leads to the document itself.
+def type_name(value: Any) -> str:
+    """Return the JSON name of a value's type."""
+    return _TYPES[type(value)]
+
+
+def segments(path: str) -> tuple[Keys, ...]:
+    """Split a path at its lists, and each segment into keys.
 
     Raises:
-        ValueError: it is no path.
+        ValueError: it is not a path.
     """
     if path and not _PATH.fullmatch(path):
-        raise ValueError(f"{path!r} is no path such as `data[].title`")
-    return tuple(None if key == "[]" else key for key in re.findall(r"\[\]|[^.\[\]]+", path))
+        raise ValueError(f"{path!r} is not a path such as `data[].title`")
+    return tuple(tuple(filter(None, part.split("."))) for part in path.split("[]"))
 
 
-@dataclass(frozen=True)
-class Trail:
-    """On the way to a row: the document, the item of each list, and the row as the last.
+class Node(NamedTuple):
+    """A value in a document, and its path: keys, and the numbers of list items."""
 
-    Attributes:
-        nodes: them.
-        numbers: of the items in their lists; one fewer.
-    """
+    value: Any
+    path: tuple[str | int, ...] = ()
 
-    nodes: tuple[Any, ...]
-    numbers: tuple[int, ...] = ()
+    def at(self, keys: Keys) -> str:
+        """Return the path of a value below this one, for errors."""
+        steps = (*self.path, *keys)
+        texts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+        return "".join(texts).removeprefix(".") or "the document"
+
+    def follow(self, keys: Keys) -> Any:
+        """Return the value at some keys.
+
+        Raises:
+            Misfit: there is no such key.
+        """
+        value = self.value
+        for i, key in enumerate(keys):
+            if not isinstance(value, dict):
+                raise Misfit(f"{self.at(keys[:i])} is {type_name(value)}, not an object")
+            if key not in value:
+                raise Misfit(f"{self.at(keys[:i])} has no key {key!r}")
+            value = value[key]
+        return value
+
+    def checked(self, keys: Keys, check: Callable[[Any], Any]) -> Any:
+        """Apply a check to the value at some keys; complete its Misfit with the path."""
+        value = self.follow(keys)
+        try:
+            return check(value)
+        except Misfit as error:
+            raise Misfit(f"{self.at(keys)} {error}") from None
+
+    def items(self, keys: Keys) -> list["Node"]:
+        """Return the items of the list at some keys.
+
+        Raises:
+            Misfit: there is no such list.
+        """
+        values = self.follow(keys)
+        if not isinstance(values, list):
+            raise Misfit(f"{self.at(keys)} is {type_name(values)}, not a list")
+        path = (*self.path, *keys)
+        return [Node(value, (*path, i)) for i, value in enumerate(values)]
 
 
-def trails(trail: Trail, rows: Steps, begin: int = 0) -> Iterator[Trail]:
-    """The trail of every row below a trail, in order.
+Trail = tuple[Node, ...]
+"""The nodes on the way to a row: the document, the item of each list, the row as the last one."""
+
+
+def trails(trail: Trail, lists: Sequence[Keys]) -> Iterator[Trail]:
+    """Yield the trail of every row below a trail, in order.
 
     Raises:
-        Misfit: the document has no such list.
+        Misfit: the document lacks one of the lists.
     """
-    if None not in rows[begin:]:
+    if not lists:
         yield trail
         return
-    end = rows.index(None, begin)
-    found = follow(trail.nodes[-1], rows[:end], begin, trail.numbers)
-    for i, item in enumerate(_items(found, rows[:end], trail.numbers)):
-        below = Trail((*trail.nodes, item), (*trail.numbers, i))
-        yield from trails(below, rows, end + 1)
+    for item in trail[-1].items(lists[0]):
+        yield from trails((*trail, item), lists[1:])
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the values of a column are: a path, from the last list that it shares with the rows.
+    """The place of a column's values in a document.
 
     Attributes:
-        path: from the document.
-        level: how many lists it shares with the rows' path.
-        begin: where the path goes on from there.
+        segments: of the path.
+        level: number of lists that the path shares with that of the rows.
     """
 
-    path: Steps
+    segments: tuple[Keys, ...]
     level: int
-    begin: int
 
     @classmethod
-    def of(cls, path: str, rows: Steps) -> "Place":
-        """The place that a path means for rows.
+    def of(cls, path: str, rows: Sequence[Keys]) -> "Place":
+        """Compare a path with that of the rows.
 
         Raises:
-            ValueError: it is no path, or leads through two lists below the row.
+            ValueError: it is not a path, or leads through two lists below the row.
         """
-        whole = steps(path)
-        ends = [i + 1 for i, key in enumerate(rows) if key is None]
-        shared = [end for end in ends if whole[:end] == rows[:end]]
-        place = cls(whole, len(shared), shared[-1] if shared else 0)
-        if whole[place.begin :].count(None) > 1:
+        own = segments(path)
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(own[:-1], rows[:-1], strict=False))
+        place = cls(own, len(list(shared)))
+        if len(own) > place.level + 2:
             raise ValueError(f"{path!r} leads to lists of lists")
         return place
 
     @property
-    def many(self) -> bool:
+    def is_list(self) -> bool:
         """Whether a row has a list of values there."""
-        return None in self.path[self.begin :]
+        return len(self.segments) > self.level + 1
 
-    def value(self, trail: Trail) -> Any:
-        """What a row has there: a value, or a list of them.
+    def read(self, trail: Trail, check: Callable[[Any], Any]) -> Any:
+        """Return the checked value of a row, or a list of them.
 
         Raises:
-            Misfit: the document has no such key.
+            Misfit: the document has no such key, or another value.
         """
-        node, numbers = trail.nodes[self.level], trail.numbers[: self.level]
-        if not self.many:
-            return follow(node, self.path, self.begin, numbers)
-        end = self.path.index(None, self.begin)
-        found = follow(node, self.path[:end], self.begin, numbers)
-        return [
-            follow(item, self.path, end + 1, (*numbers, i))
-            for i, item in enumerate(_items(found, self.path[:end], numbers))
-        ]
-
-    def shown(self, trail: Trail) -> str:
-        """The path with the numbers of items, for a person: `data[3].title`."""
-        return shown(self.path, trail.numbers[: self.level])
+        node, keys = trail[self.level], self.segments[self.level]
+        if not self.is_list:
+            return node.checked(keys, check)
+        return [item.checked(self.segments[-1], check) for item in node.items(keys)]
 
 
-def follow(node: Any, path: Steps, begin: int, numbers: Sequence[int]) -> Any:
-    """What is at the end of a path whose step `begin` is a key of `node`.
-
-    Raises:
-        Misfit: there is no such key.
-    """
-    for i in range(begin, len(path)):
-        if not isinstance(node, dict):
-            raise Misfit(f"{shown(path[:i], numbers)} is {told(node)}, not an object")
-        if path[i] not in node:
-            raise Misfit(f"{shown(path[:i], numbers)} has no key {path[i]!r}")
-        node = node[path[i]]
-    return node
-
-
-def _items(node: Any, path: Steps, numbers: Sequence[int]) -> list[Any]:
-    if not isinstance(node, list):
-        raise Misfit(f"{shown(path, numbers)} is {told(node)}, not a list")
-    return node
-
-
-def shown(path: Steps, numbers: Sequence[int] = ()) -> str:
-    """A path with the numbers of items as far as they are known, for a person."""
-    waiting = [str(number) for number in reversed(numbers)]
-    text = ""
-    for key in path:
-        text += f"[{waiting.pop() if waiting else ''}]" if key is None else f".{key}"
-    return text.removeprefix(".") or "the document"
-
-
-def told(node: Any) -> str:
-    """What a node is, in JSON's words."""
-    match node:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
-
-
-def placed(node: Any, path: Steps, value: Any) -> Any:
-    """A document with a value put into it, as the inverse of reading.
+def put(node: Any, path: Sequence[Keys], value: Any, name: str) -> Any:
+    """Put a value into a document, as the inverse of reading.
 
     Args:
-        node: what there is of the document; None for nothing yet.
-        path: where; for each list on it, `value` is a list of as many.
-        value: for the end of the path.
+        node: the existing document, None at first.
+        path: its segments; for each list on it, `value` is a list of as many.
+        value: to put at the end of the path.
+        name: of the column, for errors.
 
     Raises:
-        Misfit: a list has another number of items already.
+        SchemaError: a list already has another number of items.
     """
-    if not path:
+    keys, *rest = path
+    if keys:
+        node = {} if node is None else node
+        node[keys[0]] = put(node.get(keys[0]), [keys[1:], *rest], value, name)
+        return node
+    if not rest:
         return value
-    key, rest = path[0], path[1:]
-    if key is None:
-        items = [None] * len(value) if node is None else node
-        if len(items) != len(value):
-            raise Misfit(f"a list has {len(items)} items and {len(value)} values")
-        return [placed(item, rest, one) for item, one in zip(items, value, strict=True)]
-    held = {} if node is None else node
-    held[key] = placed(held.get(key), rest, value)
-    return held
+    items = [None] * len(value) if node is None else node
+    if len(items) != len(value):
+        expected, got = f"{len(items)} items, as in other columns", str(len(value))
+        raise SchemaError(where=f"column {name}", expected=expected, got=got)
+    return [put(item, rest, one, name) for item, one in zip(items, value, strict=True)]

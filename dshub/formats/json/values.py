@@ -1,118 +1,103 @@
-"""Values of JSON documents: checking what is read, and making what is written."""
+"""Values of JSON documents: check those that are read, and convert those that are written."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from dshub.errors import SchemaError
-from dshub.formats.json.paths import Misfit, Place, Trail, told
+from dshub.formats.json.paths import Misfit, type_name
 
 Type = Literal["string", "integer", "number", "boolean"]
 
-TYPES: dict[Type, pa.DataType] = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
+
+class Kind(NamedTuple):
+    """A type of values.
+
+    Attributes:
+        arrow: the type of their column.
+        words: for errors.
+        convert: from the text or number in a column to the value in a document.
+    """
+
+    arrow: pa.DataType
+    words: str
+    convert: Callable[[Any], Any]
+
+
+_BOOLEANS = {"false": False, "0": False, "true": True, "1": True}
+KINDS: dict[Type, Kind] = {
+    "string": Kind(pa.string(), "a string", str),
+    "integer": Kind(pa.int64(), "a 64-bit integer", int),
+    "number": Kind(pa.float64(), "a number that a float holds", float),
+    "boolean": Kind(pa.bool_(), "a boolean", lambda value: _BOOLEANS[str(value).lower()]),
 }
-_EXACT = 1 << 53  # whole numbers up to here are floats without loss
+_EXACT = 1 << 53  # integers up to here are floats without loss
 
 
-def checked(value: Any, kind: Type, place: Place, trail: Trail) -> Any:
-    """A value that is what its column holds.
+def checked(value: Any, kind: Type) -> Any:
+    """Return a value of the column's type.
 
     Raises:
-        Misfit: it is something else.
+        Misfit: it has another type; the message completes "data.title …".
     """
+    is_integer = type(value) is int  # which a boolean is not
     match kind:
         case "string" if isinstance(value, str):
             return value
         case "boolean" if isinstance(value, bool):
             return value
-        case "integer" if _is_whole(value) and -(2**63) <= value < 2**63:
+        case "integer" if is_integer and -(2**63) <= value < 2**63:
             return value
         case "number" if isinstance(value, float):
             return value
-        case "number" if _is_whole(value) and abs(value) <= _EXACT:
+        case "number" if is_integer and abs(value) <= _EXACT:
             return float(value)
-    raise Misfit(f"{place.shown(trail)} is {told(value)}, not {_words(kind)}")
+    raise Misfit(f"is {type_name(value)}, not {KINDS[kind].words}")
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _words(kind: Type) -> str:
-    match kind:
-        case "integer":
-            return "a whole number of 64 bits"
-        case "number":
-            return "a number that a float holds"
-        case _:
-            return f"a {kind}"
-
-
-def cut(text: str, span: Any, place: Place, trail: Trail) -> str:
-    """The piece of a text from `start` to `end`, which belongs to it.
+def cut(span: Any, text: str) -> str:
+    """Return the piece of a text from `start` to `end`, which belongs to it.
 
     Raises:
-        Misfit: the span is none, or leads out of the text.
+        Misfit: the span is malformed or leaves the text; the message completes "data.spans[3] …".
     """
-    held: dict[str, Any] = span if isinstance(span, dict) else {}
-    start: Any = held.get("start")
-    end: Any = held.get("end")
-    if not _is_whole(start) or not _is_whole(end):
-        raise Misfit(f"{place.shown(trail)} holds what is no object with a start and an end")
-    if not 0 <= start <= end < len(text):
-        reason = f"{place.shown(trail)} leads from character {start} to {end} of {len(text)}"
-        raise Misfit(reason)
-    return text[start : end + 1]
+    match span:
+        case {"start": start, "end": end} if type(start) is int and type(end) is int:
+            if 0 <= start <= end < len(text):
+                return text[start : end + 1]
+            raise Misfit(f"leads from character {start} to {end} of {len(text)}")
+    raise Misfit("is not an object with integers `start` and `end`")
 
 
 def located(text: str, pieces: Sequence[str]) -> list[dict[str, int]]:
-    """Where pieces stand in a text; the inverse of `cut`.
+    """Find pieces in a text; the inverse of `cut`.
 
     Raises:
         SchemaError: one is empty, or not in it.
     """
-    found = []
+    spans = []
     for piece in pieces:
         start = text.find(piece) if piece else -1
         if start < 0:
             raise SchemaError(where="a span", expected="a piece of the text", got=repr(piece))
-        found.append({"start": start, "end": start + len(piece) - 1})
-    return found
+        spans.append({"start": start, "end": start + len(piece) - 1})
+    return spans
 
 
 def converted(value: Any, kind: Type, name: str) -> Any:
-    """A value as a document holds it; classes come as the text that upstream writes for them.
+    """Convert a value to that of a document; classes are upstream's text for them.
 
     Raises:
         SchemaError: it cannot be such a value.
     """
     try:
-        match kind:
-            case "string":
-                return str(value)
-            case "integer":
-                return int(value)
-            case "number":
-                return float(value)
-            case "boolean":
-                return {"false": False, "true": True}[str(value).lower()]
+        return KINDS[kind].convert(value)
     except (ValueError, KeyError):
-        raise SchemaError(where=f"column {name}", expected=_words(kind), got=repr(value)) from None
+        expected = KINDS[kind].words
+        raise SchemaError(where=f"column {name}", expected=expected, got=repr(value)) from None
 
 
-def made_up(kind: Type, numbers: Sequence[int]) -> list[Any]:
-    """A value for each number, all different as far as the type allows."""
-    match kind:
-        case "string":
-            return [str(number) for number in numbers]
-        case "integer":
-            return list(numbers)
-        case "number":
-            return [float(number) for number in numbers]
-        case "boolean":
-            return [bool(number % 2) for number in numbers]
+def numbered(kind: Type, number: int) -> Any:
+    """Return a value for a row number; a boolean repeats after two."""
+    return KINDS[kind].convert(number % 2 if kind == "boolean" else number)

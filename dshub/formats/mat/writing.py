@@ -1,4 +1,4 @@
-"""Variables of a MATLAB file, level 5, written; see `_matlab` for what they look like."""
+"""Write variables of a MATLAB file, level 5; `parsing` describes the file."""
 
 import struct
 import zlib
@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 
 from dshub.errors import SchemaError
-from dshub.formats.mat.elements import CELL, CHAR, COMPRESSED, MATRIX, STRUCT, TYPES
+from dshub.formats.mat.elements import CELL, CHAR, COMPRESSED, MATRIX, NUMERIC, STRUCT, TYPES
 
 HEADER = b"MATLAB 5.0 MAT-file".ljust(116) + bytes(8) + struct.pack("<2H", 0x0100, 0x4D49)
 _INT8, _UINT16, _INT32, _UINT32 = 1, 4, 5, 6  # types of elements
-_CLASSES = {"f8": 6, "f4": 7, "i1": 8, "u1": 9, "i2": 10, "u2": 11, "i4": 12, "u4": 13} | {
-    "i8": 14,
-    "u8": 15,
-}
+_CLASSES = dict(
+    zip(["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"], NUMERIC, strict=True)
+)
 
 
 def matrix(name: str, array: np.ndarray) -> bytes:
-    """An array of numbers as a compressed variable; one axis becomes a column.
+    """Return an array of numbers as a compressed variable; a single axis becomes a column.
 
     Raises:
         SchemaError: the format has no type for it.
@@ -28,13 +27,13 @@ def matrix(name: str, array: np.ndarray) -> bytes:
 
 
 def cells(name: str, values: Sequence[Any]) -> bytes:
-    """A column of cells, each with a text or a number."""
+    """Return a column of cells, each with a text or a number."""
     inside = b"".join(map(_value, values))
     return _packed(_variable(name, CELL, (len(values), 1), inside))
 
 
 def structs(name: str, fields: Mapping[str, Sequence[Any]]) -> bytes:
-    """A row of structs, each field a text or a number."""
+    """Return a row of structs, each field a text or a number."""
     names = b"".join(field.encode("ascii")[:31].ljust(32, b"\0") for field in fields)
     inside = struct.pack("<HHi", _INT32, 4, 32) + _element(_INT8, names)
     rows = list(zip(*fields.values(), strict=True))
@@ -58,14 +57,14 @@ def _numbers(name: str, array: np.ndarray) -> bytes:
     text = array.dtype.str[1:]
     if text not in _CLASSES:
         raise SchemaError(where="a MATLAB file", expected="numbers", got=str(array.dtype))
-    kind = next(code for code, known in TYPES.items() if known == text)
+    kind = next(code for code, other in TYPES.items() if other == text)
     data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(order="F")
     return _variable(name, _CLASSES[text], array.shape, _element(kind, data))
 
 
-def _variable(name: str, kind: int, lengths: Sequence[int], inside: bytes) -> bytes:
+def _variable(name: str, kind: int, shape: Sequence[int], inside: bytes) -> bytes:
     begin = _element(_UINT32, struct.pack("<2I", kind, 0))
-    begin += _element(_INT32, struct.pack(f"<{len(lengths)}i", *lengths))
+    begin += _element(_INT32, struct.pack(f"<{len(shape)}i", *shape))
     begin += _element(_INT8, name.encode("ascii"))
     return struct.pack("<2I", MATRIX, len(begin) + len(inside)) + begin + inside
 

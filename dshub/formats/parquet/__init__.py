@@ -1,10 +1,10 @@
 """Parquet, through Arrow: the columns of a table, some rows at a time.
 
-A file is copied to a temporary one while it is read, since its directory is at its end.
+A file is copied to a temporary one while it is read, because its directory is at its end.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import msgspec
 import pyarrow as pa
@@ -12,27 +12,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dshub.errors import ReadError
+from dshub.formats import File, Output
 from dshub.formats._records import (
     BATCH_BYTES,
     as_stored,
     only_part,
     path_of,
     plain_pieces,
-    runs,
+    spread,
     translated,
     with_numbers,
 )
 from dshub.formats._stored import seekable
 from dshub.formats.parquet.footer import Chunk, read_chunks
 
-if TYPE_CHECKING:
-    from dshub.formats import File, Output
-
-MOST_ROWS = 1 << 16  # in a batch, however small its rows are said to be
-LARGEST_BATCH = 16 << 20  # bytes, were all its texts as long as the longest that is repeated
-SMALL_CHUNK = 1 << 20  # bytes of a chunk, up to which writers keep all values in its dictionary
-_PROBE = 1 << 6  # rows in which a text should be that is not missing
-_WIDTHS = {  # of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
+MOST_ROWS = 1 << 16  # in a batch, however small its rows claim to be
+LARGEST_BATCH = 16 << 20  # bytes, if all its texts were as long as the longest repeated one
+SMALL_CHUNK = 1 << 20  # bytes; writers keep all values of a smaller chunk in its dictionary
+_PROBE = 1 << 6  # rows among which a text is expected that is not missing
+_SIZES = {  # bytes of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
     "BOOLEAN": 1,
     "INT32": 4,
     "INT64": 8,
@@ -44,100 +42,118 @@ _WIDTHS = {  # of a value in memory; BYTE_ARRAY has its offset, and its bytes in
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Reads the columns of the files of its one part, which follow one another.
+    """Read columns from the files of the only part, which follow one another.
 
     Values keep their types, but dictionaries are resolved and offsets have 32 bits.
 
     Attributes:
-        columns: for each column, where it is in the file: its name there, or `struct.field`
-            (Hugging Face keeps pictures in `image.bytes`); all columns where it is left out.
+        columns: the place of each column in the file: its name there, or `struct.field` (Hugging
+            Face keeps images in `image.bytes`); all columns if empty.
     """
 
     text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = {}
 
-    def read(self, files: Mapping[str, Sequence["File"]]) -> Iterator[pa.RecordBatch]:
-        for file in only_part(files, "Parquet"):
-            with seekable(file) as copy:
-                with translated(file.name):
-                    metadata = pq.ParquetFile(copy, pre_buffer=False).metadata
-                chunks = _chunks(copy, metadata, file.name)
-                _check_promise(metadata, chunks, file)
+    def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
+        for file in only_part(files)[1]:
+            with seekable(file) as copy, translated(file.name):
+                table = _Table(copy)
+                file.check_size(table.unpacked_size())
+                schema = table.metadata.schema.to_arrow_schema()
+                paths = [path_of(schema, path, file.name) for path in self.columns.values()]
+                batches = table.batches([".".join(path) for path in paths])
                 rows = 0
-                for batch in plain_pieces(
-                    self._batches(copy, metadata, chunks, file), self.columns, file
-                ):
+                for batch in plain_pieces(batches, self.columns, file):
                     rows += batch.num_rows
                     yield batch
-                if rows != metadata.num_rows:
-                    reason = f"it promises {metadata.num_rows:,} rows, but holds {rows:,}"
+                if rows != table.metadata.num_rows:
+                    reason = f"it promises {table.metadata.num_rows:,} rows, but has {rows:,}"
                     raise ReadError(file=file.name, reason=reason)
 
-    def _batches(
-        self,
-        copy: BinaryIO,
-        metadata: pq.FileMetaData,
-        chunks: Sequence[Chunk],
-        file: "File",
-    ) -> Iterator[pa.RecordBatch]:
-        with translated(file.name):
-            schema = metadata.schema.to_arrow_schema()
-            wanted = self.columns.values()
-            paths = [".".join(path_of(schema, path, file.name)) for path in wanted]
-            step, repeated = _plan(copy, metadata, chunks, paths)
-            table = pq.ParquetFile(
-                copy, metadata=metadata, read_dictionary=repeated, pre_buffer=False
-            )
-            batches = table.iter_batches(batch_size=step, columns=paths or None)
-        while True:
-            with translated(file.name):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            yield batch
-
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Columns that no feature asks for hold the row's number."""
+        """Fill missing columns with row numbers."""
         return with_numbers(rows, self.columns, first)
 
-    def write(self, rows: pa.RecordBatch, parts: Mapping[str, "Output"]) -> None:
-        (output,) = parts.values()
-        for name, some in runs(rows, output):
-            with output.create(name) as sink:
-                pq.write_table(as_stored(some, self.columns), sink)
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
+        for sink, some in spread(rows, only_part(parts)[1]):
+            pq.write_table(as_stored(some, self.columns), sink)
 
 
-def _check_promise(metadata: pq.FileMetaData, chunks: Sequence[Chunk], file: "File") -> None:
-    """Compare what all pages and values will take in memory with what the file may unpack to."""
-    widths = [_WIDTHS.get(leaf.physical_type, leaf.length) for leaf in _leaves(metadata)]
-    file.check_size(sum(max(one.size, one.values * widths[one.place]) for one in chunks))
+class _Table:
+    """A file on disk, read so that a batch takes a moderate number of bytes.
 
-
-def _plan(
-    copy: BinaryIO, metadata: pq.FileMetaData, chunks: Sequence[Chunk], paths: Sequence[str]
-) -> tuple[int, list[str]]:
-    """Rows to read at a time, and the columns whose repeated values are to stay apart at first.
-
-    A page of a few bytes can repeat one long text a million times. Arrow shows how long it is when
-    it reads the dictionary alone.
+    A page of a few bytes can repeat one long text a million times. Arrow shows the length of the
+    text when it reads the dictionary alone.
     """
-    step, repeated = _step(metadata), set[str]()
-    for place, leaf in enumerate(_leaves(metadata)):
-        if leaf.physical_type != "BYTE_ARRAY" or not _is_wanted(leaf.path, paths):
-            continue
-        suspects = [chunk for chunk in chunks if chunk.place == place and _may_repeat(chunk)]
-        if not suspects:
-            continue
-        if not leaf.max_repetition_level and _are_small(suspects):
-            repeated.add(leaf.path)
-            continue
-        for longest, values in _longest(copy, metadata, leaf, suspects):
-            if not leaf.max_repetition_level:
-                step = max(1, min(step, LARGEST_BATCH // longest))
-            elif longest * values > LARGEST_BATCH:
-                repeated.add(leaf.path)
-    return step, sorted(repeated)
+
+    def __init__(self, copy: BinaryIO) -> None:
+        """Read the footer.
+
+        Raises:
+            ValueError: it makes no sense, or contradicts itself.
+        """
+        self._copy = copy
+        self.metadata = pq.ParquetFile(copy, pre_buffer=False).metadata
+        columns = self.metadata.num_columns
+        self._leaves = [self.metadata.schema.column(i) for i in range(columns)]
+        self._chunks = read_chunks(copy)
+        count = self.metadata.num_row_groups * columns
+        if len(self._chunks) != count or any(
+            min(chunk.values, chunk.size) < 0 or chunk.place >= columns for chunk in self._chunks
+        ):
+            raise ValueError(f"its footer describes {len(self._chunks):,} chunks, not {count:,}")
+
+    def _open(self, dictionaries: Sequence[str], **options: Any) -> pq.ParquetFile:
+        options |= {"metadata": self.metadata, "pre_buffer": False}
+        return pq.ParquetFile(self._copy, read_dictionary=list(dictionaries), **options)
+
+    def unpacked_size(self) -> int:
+        """Return the bytes that all pages and values take in memory, as the footer claims."""
+        sizes = [_SIZES.get(leaf.physical_type, leaf.length) for leaf in self._leaves]
+        return sum(max(one.size, one.values * sizes[one.place]) for one in self._chunks)
+
+    def batches(self, paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read the columns at some paths, or all without paths."""
+        step, repeated = self._plan(paths)
+        table = self._open(repeated)
+        yield from table.iter_batches(batch_size=step, columns=paths or None)
+
+    def _plan(self, paths: Sequence[str]) -> tuple[int, list[str]]:
+        """Return the rows to read at a time, and the columns to read as dictionaries."""
+        step, repeated = self._step(), list[str]()
+        for place, leaf in enumerate(self._leaves):
+            if leaf.physical_type != "BYTE_ARRAY" or not _is_wanted(leaf.path, paths):
+                continue
+            suspects = [one for one in self._chunks if one.place == place and _may_repeat(one)]
+            is_list = leaf.max_repetition_level > 0
+            if suspects and not is_list and all(one.size <= SMALL_CHUNK for one in suspects):
+                repeated.append(leaf.path)
+                continue
+            longest = {one: self._longest(leaf.path, one) for one in suspects}
+            if not is_list:
+                step = max(1, min([step, *(LARGEST_BATCH // size for size in longest.values())]))
+            elif any(size * one.values > LARGEST_BATCH for one, size in longest.items()):
+                repeated.append(leaf.path)
+        return step, repeated
+
+    def _step(self) -> int:
+        groups = [self.metadata.row_group(i) for i in range(self.metadata.num_row_groups)]
+        sizes = [group.total_byte_size // max(1, group.num_rows) for group in groups]
+        return max(1, min(MOST_ROWS, BATCH_BYTES // int(max([1, *sizes]))))
+
+    def _longest(self, path: str, chunk: Chunk) -> int:
+        """Return the bytes of the longest value of a chunk, or of the chunk if Arrow hides it."""
+        table = self._open([path], buffer_size=1 << 16)
+        rows = table.iter_batches(batch_size=_PROBE, row_groups=[chunk.group], columns=[path])
+        batch = next(rows, None)
+        column = batch.column(0) if batch is not None else pa.array([], pa.null())
+        while not pa.types.is_dictionary(column.type) and column.type.num_fields == 1:
+            inner = column.flatten()
+            column = inner[0] if isinstance(inner, list) else inner
+        if not pa.types.is_dictionary(column.type):
+            return chunk.size
+        return pc.max(pc.binary_length(column.dictionary)).as_py() or chunk.size
 
 
 def _is_wanted(path: str, paths: Sequence[str]) -> bool:
@@ -145,63 +161,5 @@ def _is_wanted(path: str, paths: Sequence[str]) -> bool:
 
 
 def _may_repeat(chunk: Chunk) -> bool:
-    """Whether its values could take too many bytes, were each as long as the whole chunk."""
+    """Whether the values would be too large if each were as long as the whole chunk."""
     return chunk.dictionary and chunk.size * chunk.values > LARGEST_BATCH
-
-
-def _are_small(chunks: Sequence[Chunk]) -> bool:
-    """Whether dictionaries hold all values, so that Arrow need not make any to keep them apart."""
-    return all(chunk.size <= SMALL_CHUNK for chunk in chunks)
-
-
-def _longest(
-    copy: BinaryIO,
-    metadata: pq.FileMetaData,
-    leaf: pq.ColumnSchema,
-    chunks: Sequence[Chunk],
-) -> Iterator[tuple[int, int]]:
-    """For each chunk of a column, the bytes of its longest value, and the number of its values."""
-    table = pq.ParquetFile(
-        copy, metadata=metadata, read_dictionary=[leaf.path], buffer_size=1 << 16, pre_buffer=False
-    )
-    for chunk in chunks:
-        rows = table.iter_batches(batch_size=_PROBE, row_groups=[chunk.group], columns=[leaf.path])
-        yield _longest_of(next(rows, None)) or chunk.size, chunk.values
-
-
-def _longest_of(batch: pa.RecordBatch | None) -> int:
-    """Bytes of the longest value in the dictionary of a column; 0 where it is not shown."""
-    column = batch.column(0) if batch is not None else pa.array([], pa.null())
-    while not pa.types.is_dictionary(column.type) and column.type.num_fields == 1:
-        inner = column.flatten()
-        column = inner[0] if isinstance(inner, list) else inner
-    if not pa.types.is_dictionary(column.type):
-        return 0
-    return pc.max(pc.binary_length(column.dictionary)).as_py() or 0
-
-
-def _leaves(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
-    return [metadata.schema.column(i) for i in range(metadata.num_columns)]
-
-
-def _chunks(copy: BinaryIO, metadata: pq.FileMetaData, name: str) -> list[Chunk]:
-    """The chunks of the footer, which have to be as many as Arrow counts, each of some bytes."""
-    try:
-        chunks = read_chunks(copy)
-    except ValueError as error:
-        raise ReadError(file=name, reason=str(error)) from error
-    count = metadata.num_row_groups * metadata.num_columns
-    if len(chunks) != count or any(
-        min(chunk.values, chunk.size) < 0 or chunk.place >= metadata.num_columns for chunk in chunks
-    ):
-        reason = f"its footer describes {len(chunks):,} columns of row groups, not {count:,}"
-        raise ReadError(file=name, reason=reason)
-    return chunks
-
-
-def _step(metadata: pq.FileMetaData) -> int:
-    """Rows that are read at a time, so that they take a moderate number of bytes."""
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    sizes = [group.total_byte_size // max(1, group.num_rows) for group in groups]
-    step: int = BATCH_BYTES // max([1, *sizes])
-    return max(1, min(MOST_ROWS, step))
