@@ -89,7 +89,7 @@ class Stored:
             axis: the axis that counts rows.
 
         Raises:
-            ReadError: there is no such axis, or no sane array is so large.
+            ReadError: there is no such axis, or a row is empty or too large.
         """
         self.name, self._stream, self._dtype, self._axis = name, stream, dtype, axis
         text = "x".join(map(str, shape)) or "one value"

@@ -76,8 +76,7 @@ def line_texts(file: File, encoding: Encoding = "utf-8") -> Iterator[tuple[int, 
         ReadError: as `numbered_lines` and `decoded`.
     """
     for number, line in numbered_lines(file):
-        data = line.removesuffix(b"\r")
-        yield number, decoded(data, file, line=number, encoding=encoding)
+        yield number, decoded(line.removesuffix(b"\r"), file, line=number, encoding=encoding)
 
 
 def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

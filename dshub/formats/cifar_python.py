@@ -35,7 +35,6 @@ PLANES = (3, 32, 32)
 PIXELS = 3 * 32 * 32
 LARGEST_FILE = 1 << 30  # bytes
 INSTRUCTIONS = 1 << 19  # CIFAR-100's 50,000 rows take some 200,000; each may cost 100 bytes
-_PROTOCOL = 2
 _TUPLES, _RECALLED = 64, 32  # an array takes six tuples, and recalls only names
 _REFUSED = {"DUP", "EXT1", "EXT2", "EXT4", "INST", "LONG4", "NEWOBJ", "OBJ", "PERSID", "BINPERSID"}
 
@@ -103,7 +102,7 @@ def _check(stream: io.BytesIO) -> None:
         tuples += "TUPLE" in name
         recalled += name.endswith("GET")
         is_far = name.endswith("PUT") and not 0 <= (argument or 0) < INSTRUCTIONS
-        if code.proto > _PROTOCOL or name in _REFUSED or is_far:
+        if code.proto > 2 or name in _REFUSED or is_far:
             raise ValueError(f"plain values do not need {name} at byte {place:,}")
         if count == INSTRUCTIONS or tuples > _TUPLES or recalled > _RECALLED:
             raise ValueError(f"it has too many instructions before byte {place:,}")
@@ -115,8 +114,9 @@ class _Dtype:
     """Stand in for `numpy.dtype`; only uint8 is allowed."""
 
     def __init__(self, name: bytes | str, *_: object) -> None:
-        if name not in {b"u1", "u1"}:
-            raise ValueError(f"an array of {name!r}")
+        text = name.decode() if isinstance(name, bytes) else name
+        if text != "u1":
+            raise ValueError("an array of other values than uint8")
 
     def __setstate__(self, state: object) -> None:
         """Ignore the byte order, which bytes do not have."""

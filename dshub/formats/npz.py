@@ -67,8 +67,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         check_options((*self.row_axis, *self.shape, *self.axes), self.columns or files, files)
-        if self.columns:
-            only_part(files)
         for group in _groups(files):
             with ExitStack() as stack:
                 arrays = self._open_npz(group, stack) if self.columns else self._open(group, stack)
@@ -89,7 +87,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return arrays
 
     def _open_npz(self, files: Mapping[str, File], stack: ExitStack) -> dict[str, Stored]:
-        (file,) = files.values()
+        _, file = only_part(files)
         stack.enter_context(translated(file.name))
         archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(seekable(file))))
         arrays = {}

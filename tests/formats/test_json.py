@@ -362,6 +362,11 @@ def test_shared_text_is_split_into_batches() -> None:
         ({"columns": {"a": "a"}, "types": {"a": "text"}}, "types"),
         ({"columns": {"a": "a"}, "distinct": ["a"]}, "not a column of lists"),
         ({"columns": {"a": "a[]"}, "spans": {"a": "text"}}, "spans of a column of text"),
+        ({"columns": {"a": "a[]", "b": "b[]"}, "spans": {"a": "b[]"}}, "spans of a column of text"),
+        (
+            {"columns": {"a": "a[]", "b": "b"}, "spans": {"a": "b"}, "types": {"b": "number"}},
+            "spans of a column of text",
+        ),
         ({"columns": {"a": "a"}, "lines": False}, "must lead through one list"),
         ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must lead through one list"),
     ],

@@ -76,8 +76,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if not self._places[name].is_list:
                 raise ValueError(f"{name!r} is not a column of lists")
         for name, path in self.spans.items():
-            texts = [text for text, other in self.columns.items() if other == path]
-            if name in self.types or not texts or texts[0] in self.types:
+            text = next((other for other, own in self.columns.items() if own == path), "")
+            is_text = self._types.get(text) == "string" and not self._places[text].is_list
+            if name in self.types or not is_text:
                 raise ValueError(f"{name!r} must be spans of a column of text")
 
     @cached_property
@@ -145,7 +146,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 rows = rows.append_column(name, pa.array(column, self._arrow_type(name)))
         for name, text in self._texts.items():
             pairs = zip(rows.column(text).to_pylist(), rows.column(name).to_pylist(), strict=True)
-            longer = [_with_spans(text, pieces) for text, pieces in pairs]
+            longer = [_with_spans(passage, pieces) for passage, pieces in pairs]
             index = rows.schema.names.index(text)
             rows = rows.set_column(index, text, pa.array(longer, pa.string()))
         return rows

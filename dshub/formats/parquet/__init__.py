@@ -127,12 +127,15 @@ class _Table:
                 continue
             suspects = [one for one in self._chunks if one.place == place and _may_repeat(one)]
             is_list = leaf.max_repetition_level > 0
-            if suspects and not is_list and all(one.size <= SMALL_CHUNK for one in suspects):
+            if not suspects:
+                continue
+            if not is_list and all(one.size <= SMALL_CHUNK for one in suspects):
                 repeated.append(leaf.path)
                 continue
-            longest = {one: self._longest(leaf.path, one) for one in suspects}
+            table = self._open([leaf.path], buffer_size=1 << 16)
+            longest = {one: _longest(table, leaf.path, one) for one in suspects}
             if not is_list:
-                step = max(1, min([step, *(LARGEST_BATCH // size for size in longest.values())]))
+                step = max(1, min(step, LARGEST_BATCH // max(longest.values())))
             elif any(size * one.values > LARGEST_BATCH for one, size in longest.items()):
                 repeated.append(leaf.path)
         return step, repeated
@@ -142,18 +145,18 @@ class _Table:
         sizes = [group.total_byte_size // max(1, group.num_rows) for group in groups]
         return max(1, min(MOST_ROWS, BATCH_BYTES // int(max([1, *sizes]))))
 
-    def _longest(self, path: str, chunk: Chunk) -> int:
-        """Return the bytes of the longest value of a chunk, or of the chunk if Arrow hides it."""
-        table = self._open([path], buffer_size=1 << 16)
-        rows = table.iter_batches(batch_size=_PROBE, row_groups=[chunk.group], columns=[path])
-        batch = next(rows, None)
-        column = batch.column(0) if batch is not None else pa.array([], pa.null())
-        while not pa.types.is_dictionary(column.type) and column.type.num_fields == 1:
-            inner = column.flatten()
-            column = inner[0] if isinstance(inner, list) else inner
-        if not pa.types.is_dictionary(column.type):
-            return chunk.size
-        return pc.max(pc.binary_length(column.dictionary)).as_py() or chunk.size
+
+def _longest(table: pq.ParquetFile, path: str, chunk: Chunk) -> int:
+    """Return the bytes of the longest value of a chunk, or of the chunk if Arrow hides it."""
+    rows = table.iter_batches(batch_size=_PROBE, row_groups=[chunk.group], columns=[path])
+    batch = next(rows, None)
+    column = batch.column(0) if batch is not None else pa.array([], pa.null())
+    while not pa.types.is_dictionary(column.type) and column.type.num_fields == 1:
+        inner = column.flatten()
+        column = inner[0] if isinstance(inner, list) else inner
+    if not pa.types.is_dictionary(column.type):
+        return chunk.size
+    return pc.max(pc.binary_length(column.dictionary)).as_py() or chunk.size
 
 
 def _is_wanted(path: str, paths: Sequence[str]) -> bool:

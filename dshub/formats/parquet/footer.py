@@ -52,8 +52,7 @@ def _chunks(footer: dict[int, Any]) -> Iterator[Chunk]:
     for group, row_group in enumerate(footer[4]):
         for place, column in enumerate(row_group[1]):
             metadata = column[3]
-            has_dictionary = metadata.get(11, 0) > 0
-            yield Chunk(group, place, metadata[5], metadata[6], has_dictionary)
+            yield Chunk(group, place, metadata[5], metadata[6], metadata.get(11, 0) > 0)
 
 
 class _Compact:
