@@ -21,7 +21,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.errors import SchemaError
-from dshub.tables.types import arrow_schema
+from dshub.tables.types import arrow_schema, is_text
 
 SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "jpeg": (b"\xff\xd8\xff",),
@@ -114,7 +114,7 @@ def _conform_column(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
         case ListFeature():
             return _conform_list(column, feature, place)
         case TextFeature():
-            if not _is_text(column):
+            if not is_text(column.type):
                 raise place.type_error("text", column)
             return column.cast(pa.string())
         case _:
@@ -125,10 +125,6 @@ def _check_not_null(values: pa.Array, place: _Place) -> None:
     if values.null_count:
         null = pc.index(values.is_null(), value=True).as_py()
         raise place.error(null, expected="a value", got="none")
-
-
-def _is_text(values: pa.Array) -> bool:
-    return bool(pa.types.is_string(values.type) or pa.types.is_large_string(values.type))
 
 
 def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
@@ -202,7 +198,7 @@ def _conform_numbers(
     if values.type == kind:
         return values
     through, expected = kind, f"one {kind}"
-    if _is_text(values):
+    if is_text(values.type):
         expected = f"the text of one {kind}"
         if feature.missing:
             missing = pc.is_in(values, value_set=pa.array(feature.missing, values.type))
@@ -238,7 +234,7 @@ def _first_wrong(values: pa.Array, kind: pa.DataType) -> int:
 
 def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:
     first = feature.first
-    if _is_text(column):
+    if is_text(column.type):
         first, column = 0, _look_up_classes(column, feature, place)
     elif pa.types.is_boolean(column.type):
         column = column.cast(pa.int64())
