@@ -402,7 +402,7 @@ class StoreError(DshubError):
     """`cannot write /data/cache/blobs-v1: Permission denied`."""
 
     exit_code = 8
-    hint = "check the permissions of the folder, or set DSHUB_CACHE to a writable folder"
+    hint = "check that you can write there, or set DSHUB_CACHE to another folder"
 
     def __init__(self, *, path: str, action: str, reason: str, hint: str = "") -> None:
         if action == "read":

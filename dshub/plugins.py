@@ -6,7 +6,6 @@ or a user gives. Third-party packages add theirs through entry points of the gro
 `dshub.registry` name a folder of manifests in a package, which is never imported.
 """
 
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -101,23 +100,6 @@ def module(kind: Kind, name: str) -> ModuleType:
     raise UnknownNameError(kind=_WORDS[kind], name=name, close=close, known=names(kind))
 
 
-def adapter(framework: str, verb: Literal["rows", "batches"]) -> Callable[..., Any]:
-    """Return the function of an adapter that takes a dataset (`rows`) or a loader (`batches`).
-
-    Raises:
-        UnknownNameError: there is no such adapter.
-        DshubError: it has no such function.
-    """
-    function: Callable[..., Any] | None = getattr(module("adapters", framework), verb, None)
-    if function is None:
-        other = "ds.batches(…)" if verb == "rows" else "a dataset"
-        raise DshubError(
-            f"the adapter {framework} makes no {verb}",
-            hint=f"it takes {other}: {other.replace('a dataset', 'ds')}.to({framework!r})",
-        )
-    return function
-
-
 class FrameworkMethods:
     """Methods that hand rows or batches to the adapter of a framework."""
 
@@ -143,4 +125,12 @@ class FrameworkMethods:
             DshubError: the adapter does not take rows, or batches.
             MissingExtraError: the framework is not installed.
         """
-        return adapter(framework, self._verb)(self, **options)
+        convert = getattr(module("adapters", framework), self._verb, None)
+        if convert is None:
+            other = "ds.batches(…)" if self._verb == "rows" else "ds"
+            raise DshubError(
+                f"the adapter {framework} makes no {self._verb}",
+                hint=f"it takes {'batches' if self._verb == 'rows' else 'a dataset'}: "
+                f"{other}.to({framework!r})",
+            )
+        return convert(self, **options)

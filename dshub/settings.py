@@ -147,7 +147,7 @@ def _read_file(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
     """Read the settings in a table of a TOML file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         reason = error.strerror or str(error)

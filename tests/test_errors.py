@@ -43,13 +43,13 @@ EXAMPLES: list[DshubError] = [
 
 def drawn() -> dict[str, tuple[str | None, int, str | None]]:
     """Name to parent, exit code and built-in kind, as the docstring draws them."""
-    found: dict[str, tuple[str | None, int, str | None]] = {}
+    result: dict[str, tuple[str | None, int, str | None]] = {}
     above: dict[int, str] = {}
     for indent, name, code, built_in in LINE.findall(errors.__doc__ or ""):
         depth = len(indent) // 4
-        found[name] = above.get(depth - 1), int(code), built_in or None
+        result[name] = above.get(depth - 1), int(code), built_in or None
         above[depth] = name
-    return found
+    return result
 
 
 def test_docstring_draws_every_error() -> None:
@@ -75,8 +75,8 @@ def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_traceback_ends_with_the_hint(error: DshubError) -> None:
     """Once, and also after pickling."""
-    for found in (error, pickle.loads(pickle.dumps(error))):
-        lines = "".join(traceback.format_exception(found)).splitlines()
+    for result in (error, pickle.loads(pickle.dumps(error))):
+        lines = "".join(traceback.format_exception(result)).splitlines()
         message = [line for line in lines if line.startswith("hint: ")]
         assert message == ([f"hint: {error.hint}"] if error.hint else [])
 

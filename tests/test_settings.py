@@ -28,8 +28,8 @@ def test_precedence(project: Path, tmp_path: Path) -> None:
     assert Settings.read(environment={}, folder=project).jobs == 3
     assert Settings.read(environment=environment, folder=project).jobs == 4
     assert Settings.read(environment=environment, folder=project, jobs=5).jobs == 5
-    found = Settings.read(environment={}, folder=project)
-    assert (found.mirrors, found.timeout) == (("https://user.example",), 5.0)
+    result = Settings.read(environment={}, folder=project)
+    assert (result.mirrors, result.timeout) == (("https://user.example",), 5.0)
 
 
 def test_folder_in_a_file_is_relative_to_that_file(project: Path) -> None:
@@ -41,9 +41,9 @@ def test_lists_are_split_at_their_separators(tmp_path: Path) -> None:
     """Folders as in PATH, mirrors at blanks."""
     folders = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])
     environment = {"DSHUB_SITE_CACHES": folders, "DSHUB_MIRROR": "https://a.example  /mnt/b"}
-    found = Settings.read(environment=environment)
-    assert found.site_caches == (tmp_path / "a", tmp_path / "b")
-    assert found.mirrors == ("https://a.example", "/mnt/b")
+    result = Settings.read(environment=environment)
+    assert result.site_caches == (tmp_path / "a", tmp_path / "b")
+    assert result.mirrors == ("https://a.example", "/mnt/b")
 
 
 def test_mirror_can_have_blanks_in_its_name(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_mirror_with_blanks_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "my disk").mkdir()
     for value in ('"my disk"', '["my disk"]'):
         (tmp_path / "pyproject.toml").write_text(f"[tool.dshub]\nmirrors = {value}\n")
-        found = Settings.read(environment={}, folder=tmp_path)
-        assert found.mirrors == (str(tmp_path / "my disk"),)
+        result = Settings.read(environment={}, folder=tmp_path)
+        assert result.mirrors == (str(tmp_path / "my disk"),)
 
 
 def test_quoted_items_can_contain_separators(tmp_path: Path) -> None:
@@ -75,11 +75,11 @@ def test_quoted_items_can_contain_separators(tmp_path: Path) -> None:
     odd = tmp_path / f"a{os.pathsep}b"
     for name in ("site_caches", "registry", "mirror_keys"):
         value = f'"{odd}"{os.pathsep}{tmp_path / "c d"}'
-        found = Settings.read(environment={f"DSHUB_{name.upper()}": value})
-        assert getattr(found, name) == (odd, tmp_path / "c d")
+        result = Settings.read(environment={f"DSHUB_{name.upper()}": value})
+        assert getattr(result, name) == (odd, tmp_path / "c d")
     own = tmp_path / "my data" / "1.0.0.toml"
-    found = Settings.read(environment={"DSHUB_DATASETS": f"mnist, '{own}' glue"})
-    assert found.datasets == ("mnist", str(own), "glue")
+    result = Settings.read(environment={"DSHUB_DATASETS": f"mnist, '{own}' glue"})
+    assert result.datasets == ("mnist", str(own), "glue")
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,14 @@ def test_folders_are_relative_to_the_file(
     below = tmp_path / "project" / "deep" / "below"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    found = Settings.read(environment={})
-    assert found.cache == path.parent / "data"
-    assert found.registry == (path.parent / "manifests", Path("/shared/manifests"))
-    assert [Path(mirror).resolve() for mirror in found.mirrors[:2]] == [
+    result = Settings.read(environment={})
+    assert result.cache == path.parent / "data"
+    assert result.registry == (path.parent / "manifests", Path("/shared/manifests"))
+    assert [Path(mirror).resolve() for mirror in result.mirrors[:2]] == [
         path.parent.parent / "mirror",
         tmp_path / "home" / "stick",
     ]
-    assert found.mirrors[2] == "https://mirror.example/sets"
+    assert result.mirrors[2] == "https://mirror.example/sets"
 
 
 def test_folders_in_variables_are_relative_to_the_working_folder(
@@ -48,9 +48,9 @@ def test_folders_in_variables_are_relative_to_the_working_folder(
 ) -> None:
     """Changing the folder later does not move them."""
     monkeypatch.chdir(tmp_path)
-    found = Settings.read(environment={"DSHUB_CACHE": "here", "DSHUB_MIRROR": "stick ~/m"})
-    assert found.cache == tmp_path / "here"
-    assert found.mirrors == (str(tmp_path / "stick"), str(tmp_path / "home" / "m"))
+    result = Settings.read(environment={"DSHUB_CACHE": "here", "DSHUB_MIRROR": "stick ~/m"})
+    assert result.cache == tmp_path / "here"
+    assert result.mirrors == (str(tmp_path / "stick"), str(tmp_path / "home" / "m"))
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_datasets_and_lock_of_a_project(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     text = '[tool.dshub]\ndatasets = ["mnist", "glue", "data/1.0.0.toml"]\n'
     (tmp_path / "project" / "pyproject.toml").write_text(text)
-    found = Settings.read(environment={}, folder=folder)
+    result = Settings.read(environment={}, folder=folder)
     own = tmp_path / "project" / "data" / "1.0.0.toml"
-    assert found.datasets == ("mnist", "glue", str(own))
-    assert found.lock == tmp_path / "project" / "dshub.lock"
+    assert result.datasets == ("mnist", "glue", str(own))
+    assert result.lock == tmp_path / "project" / "dshub.lock"
     assert Settings.read(environment={"DSHUB_LOCK": "off"}, folder=folder).lock is None
     other = {"DSHUB_LOCK": str(tmp_path / "other.lock"), "DSHUB_DATASETS": "iris, wine"}
-    found = Settings.read(environment=other, folder=folder)
-    assert (found.lock, found.datasets) == (tmp_path / "other.lock", ("iris", "wine"))
+    result = Settings.read(environment=other, folder=folder)
+    assert (result.lock, result.datasets) == (tmp_path / "other.lock", ("iris", "wine"))
 
 
 def test_lock_is_in_the_working_folder_without_a_project(tmp_path: Path) -> None:

@@ -55,11 +55,11 @@ class Inventory:
         self.owners: dict[str, list[Owner]] = {}
         self._add_owners(manifests)
         self._mirrored = frozenset().union(*(source.checksums() for source in registry.remote))
-        leftovers = {item.path: leftover(item.path) for item in contents if item.kind == "partial"}
-        self.here = self.pinned.union(
-            *(self._only_owner(item, leftovers.get(item.path)) for item in contents)
-        )
-        self.items = [self._item(item, leftovers.get(item.path)) for item in contents]
+        self._leftovers = {
+            item.path: leftover(item.path) for item in contents if item.kind == "partial"
+        }
+        self.here = self.pinned.union(*map(self._only_owner, contents))
+        self.items = list(map(self._item, contents))
 
     def _versions(self, name: str) -> list[Manifest]:
         manifests = []
@@ -118,24 +118,24 @@ class Inventory:
         """Return what some datasets need, including what they share with others."""
         return [item for item in self.items if datasets & set(item.datasets)]
 
-    def _owners_of(self, item: Usage, left: Leftover | None) -> Sequence[Owner]:
+    def _owners_of(self, item: Usage) -> Sequence[Owner]:
         """Return the resources with the checksum in an item's name."""
+        left = self._leftovers.get(item.path)
         if left is not None:
             return self.owners.get(left.of.rpartition("-")[2], ())
         return self.owners.get(item.name, ()) if item.kind in {"raw", "imported"} else ()
 
-    def _only_owner(self, item: Usage, left: Leftover | None) -> set[str]:
+    def _only_owner(self, item: Usage) -> set[str]:
         """Return the dataset that an item proves to be here, if any."""
-        name = _dataset(item)
+        name, left = _dataset(item), self._leftovers.get(item.path)
         if name:
             return {name}
-        if left is not None and left.sort != "download":
-            return set()
-        owners = {owner.manifest.name for owner in self._owners_of(item, left)}
-        return owners if len(owners) == 1 else set()
+        owners = {owner.manifest.name for owner in self._owners_of(item)}
+        is_content = left is None or left.sort == "download"
+        return owners if is_content and len(owners) == 1 else set()
 
-    def _item(self, item: Usage, left: Leftover | None) -> Item:
-        owners = self._owners_of(item, left)
+    def _item(self, item: Usage) -> Item:
+        owners, left = self._owners_of(item), self._leftovers.get(item.path)
         record = self._records.get(item.path)
         here = [owner for owner in owners if owner.manifest.name in self.here] or list(owners)
         name = _dataset(item) or self._damaged_table(left)

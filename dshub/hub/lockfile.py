@@ -212,9 +212,9 @@ def _read(path: Path, changed: int, size: int) -> Lockfile:
         if re.match("[<=>]{7}( |$)", line):
             raise _unreadable(path, f"line {number} is a conflict marker of a merge", _MERGE)
     lockfile = _parse(path, text)
-    name, count = (Counter(item.name for item in lockfile.dataset).most_common(1) or [("", 0)])[0]
-    if count > 1:
-        raise _unreadable(path, f"it pins {name} twice", _MERGE)
+    for name, count in Counter(item.name for item in lockfile.dataset).items():
+        if count > 1:
+            raise _unreadable(path, f"it pins {name} twice", _MERGE)
     return lockfile
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dshub.catalog.features import Feature, ListFeature
 from dshub.errors import DshubError
-from dshub.tables.types import row_dtype, row_shape
+from dshub.tables.types import is_text, row_dtype, row_shape
 
 Values = np.ndarray | list[Any]  # the features know what a list holds, and the dtype of an array
 """A column or part of it.
@@ -182,8 +182,7 @@ def column_of(array: pa.Array, feature: Feature, fault: Fault) -> Column:
     dtype = row_dtype(feature)
     if dtype is None:
         content = _view(array.buffers()[2], np.dtype(np.uint8), 0, _content_size(array))
-        is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
-        return BytesColumn(_offsets(array), content, is_text=is_text, fault=fault)
+        return BytesColumn(_offsets(array), content, is_text=is_text(array.type), fault=fault)
     rows = len(array)
     while pa.types.is_fixed_size_list(array.type):
         array = array.flatten()

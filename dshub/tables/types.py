@@ -79,6 +79,11 @@ def _describe(feature: Feature) -> dict[str, Any]:
             assert_never(feature)
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """True if a column of that type holds text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def row_shape(feature: Feature) -> tuple[int, ...]:
     """Return the shape of one row in NumPy; empty for single values and rows of varying shape."""
     if isinstance(feature, ImageFeature | NumberFeature) and not is_encoded(feature):

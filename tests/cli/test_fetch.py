@@ -103,7 +103,7 @@ def test_a_damaged_stand_in_is_made_again(dshub: Run, cache: Path) -> None:
         ("import dshub; dshub.fetch('tiny', prepare=False)", "numpy pyarrow tqdm PIL"),
     ],
 )
-def test_the_light_half_stays_light(own: Path, code: str, absent: str) -> None:
+def test_the_light_half_stays_light(own: Path, tmp_path: Path, code: str, absent: str) -> None:
     """Listing and fetching load neither NumPy nor Arrow, and importing the package nothing."""
     script = f"""
 import sys
@@ -118,9 +118,8 @@ def main(*arguments):
 found = set({absent!r}.split()) & set(sys.modules)
 assert not found, found
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
-    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
 
 

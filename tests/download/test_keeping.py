@@ -153,6 +153,7 @@ def test_files_that_only_look_right_are_told(wanted: Job, store: Store, mine: Pa
     for data, told in [
         (DATA[:-1], "cut short, 16,999 of 17,000 bytes"),
         (DATA + b"!", "another version: 17,001 bytes instead of 17,000"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "run `git lfs pull`"),
         (DATA[::-1], "damaged: of the right size, but sha256:"),
     ]:
         mine.write_bytes(data)

@@ -112,8 +112,8 @@ class World:
 
     def item(self, name: str) -> Item:
         """Return the one item of that name."""
-        (found,) = (item for item in self.cache.items() if item.name == name)
-        return found
+        (result,) = (item for item in self.cache.items() if item.name == name)
+        return result
 
     def age(self, name: str, days: float) -> None:
         """Make all items of a dataset look unused for that long."""

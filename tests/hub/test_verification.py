@@ -146,8 +146,8 @@ def figures_of(kept: Kept, figures: dict[str, int | tuple[int, ...]]) -> list[Fi
     """Return the findings for some published figures of the test split."""
     test = msgspec.structs.replace(kept.manifest.splits["test"], figures=figures)
     manifest = msgspec.structs.replace(kept.manifest, splits=kept.manifest.splits | {"test": test})
-    found = verify(manifest, kept.store)
-    return [finding for finding in found if finding.thing.startswith("figure")]
+    result = verify(manifest, kept.store)
+    return [finding for finding in result if finding.thing.startswith("figure")]
 
 
 def test_matching_figures_are_ok(kept: Kept) -> None:
@@ -169,7 +169,7 @@ def test_matching_figures_are_ok(kept: Kept) -> None:
 
 def test_differing_figures_are_reported(kept: Kept) -> None:
     """The data stay, because they are the published ones."""
-    found = figures_of(kept, {"image-sum": 5, "label-counts": (21, *(1 for _ in range(9)))})
-    assert [finding.state for finding in found] == ["unlike", "unlike"]
-    assert found[0].detail.endswith("expected 5")
+    result = figures_of(kept, {"image-sum": 5, "label-counts": (21, *(1 for _ in range(9)))})
+    assert [finding.state for finding in result] == ["unlike", "unlike"]
+    assert result[0].detail.endswith("expected 5")
     assert kept.table().is_dir()

@@ -35,11 +35,11 @@ def test_public_names() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_has_a_docstring(name: str) -> None:
     """The one union is documented in its module."""
-    found = getattr(dshub, name)
-    assert found.__doc__
+    result = getattr(dshub, name)
+    assert result.__doc__
     if name != "Feature":
-        assert found.__name__ == name
-        assert found.__module__.startswith("dshub.")
+        assert result.__name__ == name
+        assert result.__module__.startswith("dshub.")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,9 +51,9 @@ def test_no_public_name_is_a_module(name: str) -> None:
 
 def test_star_import_imports_the_public_names() -> None:
     """And nothing else."""
-    found: dict[str, object] = {}
-    exec("from dshub import *", found)  # the statement is what is tested
-    assert sorted(found.keys() - {"__builtins__"}) == NAMES
+    result: dict[str, object] = {}
+    exec("from dshub import *", result)  # the statement is what is tested
+    assert sorted(result.keys() - {"__builtins__"}) == NAMES
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

@@ -75,10 +75,10 @@ def whole_batch(rows: int) -> pa.RecordBatch:
     for length in (1, 3, 2):
         image = pa.FixedSizeListArray.from_arrays(image, length)
     vector = pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(columns["vector"])), 2)
-    found = {"image": image, "label": pa.array(columns["label"]), "vector": vector}
-    found |= {name: pa.array(columns[name]) for name in ("text", "photo", "words", "kinds")}
+    result = {"image": image, "label": pa.array(columns["label"]), "vector": vector}
+    result |= {name: pa.array(columns[name]) for name in ("text", "photo", "words", "kinds")}
     boxes = pa.list_(pa.list_(pa.float32(), 4))
-    return pa.RecordBatch.from_pydict(found | {"boxes": pa.array(columns["boxes"], boxes)})
+    return pa.RecordBatch.from_pydict(result | {"boxes": pa.array(columns["boxes"], boxes)})
 
 
 def write(folder: Path, rows: int, *, batch: int, shard_bytes: int) -> TableRecord:
@@ -95,7 +95,7 @@ def write(folder: Path, rows: int, *, batch: int, shard_bytes: int) -> TableReco
 def plain(values: object) -> list[Any]:
     """Return an array or a list as plain Python values."""
     if isinstance(values, np.ndarray):
-        found: list[Any] = values.tolist()
-        return found
+        result: list[Any] = values.tolist()
+        return result
     assert isinstance(values, list)
     return [value if isinstance(value, str | bytes) else plain(value) for value in values]

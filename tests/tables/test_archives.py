@@ -34,9 +34,9 @@ RECORD = 3073
 
 def records(split: str) -> np.ndarray:
     """Return the records of a split in CIFAR-10's form: uint8 (rows, 3073)."""
-    found = np.random.default_rng(len(split)).integers(0, 256, (ROWS[split], RECORD), np.uint8)
-    found[:, 0] %= 10
-    return found
+    result = np.random.default_rng(len(split)).integers(0, 256, (ROWS[split], RECORD), np.uint8)
+    result[:, 0] %= 10
+    return result
 
 
 def images(split: str) -> np.ndarray:
@@ -78,8 +78,8 @@ class Upstream:
 
     def leftovers(self) -> list[Path]:
         """What lies beside tables and files."""
-        found = self.store.root.glob("partial-v1/*")
-        return [path for path in found if path.suffix != ".lock"]
+        result = self.store.root.glob("partial-v1/*")
+        return [path for path in result if path.suffix != ".lock"]
 
 
 @pytest.fixture
@@ -122,8 +122,8 @@ def test_archive_is_unpacked_once_for_all_splits(upstream: Upstream, unpacked: l
     assert len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)  # its beginning is looked at before
     for split, folder in zip(ROWS, folders, strict=True):
         table = Table(folder)
-        found = table.span("image", 0, ROWS[split])
-        np.testing.assert_array_equal(found, images(split))
+        result = table.span("image", 0, ROWS[split])
+        np.testing.assert_array_equal(result, images(split))
         np.testing.assert_array_equal(table.span("label", 0, 9), records(split)[:9, 0])
 
 
@@ -210,8 +210,8 @@ def test_nested_archives(tmp_path: Path, kind: str) -> None:
     for split, folder in zip(
         ROWS, prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher), strict=True
     ):
-        found = Table(folder).span("image", 0, ROWS[split])
-        np.testing.assert_array_equal(found, images(split))
+        result = Table(folder).span("image", 0, ROWS[split])
+        np.testing.assert_array_equal(result, images(split))
 
 
 @pytest.mark.parametrize("end", ["well", "damaged", "killed"])

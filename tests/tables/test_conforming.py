@@ -13,26 +13,26 @@ from tests.tables.fitting import FEATURES, fit, good, nested
 def test_columns_that_fit_keep_their_values() -> None:
     """Labels become int64, a channel is added, the order is that of the features."""
     columns = good()
-    found = fit(dict(reversed(columns.items())) | {"extra": pa.array(range(5))})
-    assert found.schema.names == list(FEATURES)
-    assert found.schema.types == [arrow_type(feature) for feature in FEATURES.values()]
+    result = fit(dict(reversed(columns.items())) | {"extra": pa.array(range(5))})
+    assert result.schema.names == list(FEATURES)
+    assert result.schema.types == [arrow_type(feature) for feature in FEATURES.values()]
     for name in ("label", "number", "vector", "text"):
-        assert found.column(name).to_pylist() == columns[name].to_pylist()
-    pictures = np.array(found.column("image").to_pylist())
+        assert result.column(name).to_pylist() == columns[name].to_pylist()
+    pictures = np.array(result.column("image").to_pylist())
     np.testing.assert_array_equal(pictures, np.arange(30).reshape(5, 2, 3, 1))
 
 
 def test_slices_are_conformed() -> None:
     """A reader can yield slices of its columns."""
-    found = fit({name: column.slice(2, 3) for name, column in good(9).items()})
-    assert {name: found.column(name).to_pylist() for name in ("vector", "text")} == {
+    result = fit({name: column.slice(2, 3) for name, column in good(9).items()})
+    assert {name: result.column(name).to_pylist() for name in ("vector", "text")} == {
         name: good(9)[name].to_pylist()[2:5] for name in ("vector", "text")
     }
-    assert np.array(found.column("image").to_pylist())[0, 0, 0, 0] == 12
+    assert np.array(result.column("image").to_pylist())[0, 0, 0, 0] == 12
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("given", "expected"),
     [
         ((2, 3), (2, 3, 1)),
         ((2, 3, 1), (2, 3, 1)),
@@ -43,13 +43,13 @@ def test_slices_are_conformed() -> None:
     ],
 )
 def test_dimensions_of_length_one_are_added_and_dropped(
-    given: tuple[int, ...], wanted: tuple[int, ...]
+    given: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
     """They change no value, and formats differ in them."""
     array = np.arange(4 * int(np.prod(given)), dtype=np.int32).reshape(4, *given)
-    features = {"x": NumberFeature(dtype="int32", shape=wanted)}
-    found = np.array(fit({"x": nested(array)}, features).column("x").to_pylist())
-    np.testing.assert_array_equal(found, array.reshape(4, *wanted))
+    features = {"x": NumberFeature(dtype="int32", shape=expected)}
+    result = np.array(fit({"x": nested(array)}, features).column("x").to_pylist())
+    np.testing.assert_array_equal(result, array.reshape(4, *expected))
 
 
 @pytest.mark.parametrize(
@@ -131,5 +131,5 @@ def test_label_out_of_range_is_rejected(first: int, labels: list[int], message: 
 def test_labels_start_at_zero() -> None:
     """Also if upstream counts from one."""
     features = {"label": LabelFeature(names=("a", "b", "c"), first=1)}
-    found = fit({"label": pa.array([3, 1, 2, 3], pa.uint8())}, features)
-    assert found.column("label").to_pylist() == [2, 0, 1, 2]
+    result = fit({"label": pa.array([3, 1, 2, 3], pa.uint8())}, features)
+    assert result.column("label").to_pylist() == [2, 0, 1, 2]

@@ -103,17 +103,17 @@ def test_synthetic_list_has_every_line_at_its_place(tmp_path: Path) -> None:
         "jpg/", "png/"
     )
     made = synthesize(manifest(tmp_path, text), store, rows=3)
-    found = {}
+    result = {}
     for name, resource in made.resources.items():
         path = store.blob(resource.digest, resource.size)
         assert path is not None
-        found[name] = path
-    listed = found["labels"].read_text().split()
-    with tarfile.open(found["archive"]) as tar:
+        result[name] = path
+    listed = result["labels"].read_text().split()
+    with tarfile.open(result["archive"]) as tar:
         numbers = {name: int(name[-9:-4]) for name in tar.getnames()}
     assert len(listed) == max(numbers.values()) == len(numbers) == 6
     for split, folder in (("a", "jpg"), ("b", "png")):
-        rows = pa.Table.from_batches(rows_of(made, split, found))["label"].to_pylist()
+        rows = pa.Table.from_batches(rows_of(made, split, result))["label"].to_pylist()
         mine = [number for name, number in numbers.items() if name.startswith(folder)]
         assert rows == [{"1": 1, "2": 2, "3": 0}[listed[number - 1]] for number in mine]
 

@@ -12,8 +12,8 @@ from dshub.tables.steps import cut
 def test_cut_keeps_the_text_before_the_mark() -> None:
     """Kaggle's `n01440764 1 2 3 4 n01440764 …` begins with the class."""
     batch = pa.RecordBatch.from_pydict({"a": ["n01 1 2 n02 3", "n03", "", " n04", None]})
-    found = cut(batch, Cut(column="a", before=" ")).column("a").to_pylist()
-    assert found == ["n01", "n03", "", "", None]
+    result = cut(batch, Cut(column="a", before=" ")).column("a").to_pylist()
+    assert result == ["n01", "n03", "", "", None]
 
 
 def test_cut_of_a_missing_column_is_rejected() -> None:

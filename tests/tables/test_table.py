@@ -27,8 +27,8 @@ def test_every_row_comes_back(table: Table) -> None:
     assert table.rows == 53
     assert {name: plain(table.span(name, 0, 53)) for name in FEATURES} == expected(53)
     assert all(plain(table.gather(name, np.arange(53))) == expected(53)[name] for name in FEATURES)
-    found = [table.span(name, 0, 53) for name in ("image", "label", "vector")]
-    assert [(part.dtype, part.shape) for part in found if isinstance(part, np.ndarray)] == [
+    result = [table.span(name, 0, 53) for name in ("image", "label", "vector")]
+    assert [(part.dtype, part.shape) for part in result if isinstance(part, np.ndarray)] == [
         (np.dtype(np.uint8), (53, 2, 3, 1)),
         (np.dtype(np.int64), (53,)),
         (np.dtype(np.float64), (53, 2)),
@@ -88,14 +88,14 @@ def test_changed_byte_never_crashes(
     path.write_bytes(data)
     table = Table(folder)
     for name in FEATURES:
-        message, found = path.name, []
+        message, result = path.name, []
         try:
-            found = [table.span(name, 0, 5), table.gather(name, np.arange(5))]
+            result = [table.span(name, 0, 5), table.gather(name, np.arange(5))]
         except StoreError as error:
             message = str(error)
         assert path.name in message
         wanted = expected(5)[name]
-        for values in found:
+        for values in result:
             assert len(values) == 5
             assert name not in SINGLE or np.shape(values) == np.shape(wanted)
             assert name in SINGLE or {type(value) for value in values} <= {str, bytes, LISTS[name]}
@@ -106,6 +106,6 @@ def test_hugging_face_opens_a_shard(tmp_path: Path) -> None:
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
     record = write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
-    found = datasets.Dataset.from_file(str(tmp_path / "t" / record.shards[0].file))
-    assert found.features["label"].names == ["a", "b", "c"]
-    assert {name: list(found[name]) for name in FEATURES} == expected(20)
+    result = datasets.Dataset.from_file(str(tmp_path / "t" / record.shards[0].file))
+    assert result.features["label"].names == ["a", "b", "c"]
+    assert {name: list(result[name]) for name in FEATURES} == expected(20)

@@ -26,16 +26,16 @@ def fit(values: pa.Array, feature: Feature) -> pa.Array:
 
 
 @pytest.mark.parametrize(
-    ("texts", "dtype", "wanted"),
+    ("texts", "dtype", "expected"),
     [
         (["1", "-2", "30"], "int32", [1, -2, 30]),
         (["1", "0.5", "-2e3", "inf"], "float64", [1.0, 0.5, -2000.0, math.inf]),
         (["0.1"], "float32", [pa.scalar(0.1, pa.float32()).as_py()]),
     ],
 )
-def test_text_becomes_a_number(texts: list[str], dtype: Dtype, wanted: list[float]) -> None:
+def test_text_becomes_a_number(texts: list[str], dtype: Dtype, expected: list[float]) -> None:
     """Text files contain no numbers; features say which they mean."""
-    assert fit(pa.array(texts), NumberFeature(dtype=dtype)).to_pylist() == wanted
+    assert fit(pa.array(texts), NumberFeature(dtype=dtype)).to_pylist() == expected
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_text_that_is_not_a_number_is_rejected(
 def test_missing_marks_become_nan() -> None:
     """Only the texts that the feature lists."""
     feature = NumberFeature(dtype="float64", missing=("?", "NA"))
-    found = fit(pa.array(["1", "?", "NA"]), feature).to_pylist()
-    assert found[0] == 1.0
-    assert all(math.isnan(value) for value in found[1:])
+    result = fit(pa.array(["1", "?", "NA"]), feature).to_pylist()
+    assert result[0] == 1.0
+    assert all(math.isnan(value) for value in result[1:])
     with pytest.raises(SchemaError, match="row 100"):
         fit(pa.array(["-"]), feature)
 
@@ -77,9 +77,9 @@ def test_missing_marks_become_nan() -> None:
 )
 def test_numbers_change_their_width(values: pa.Array, dtype: Dtype) -> None:
     """JSON and Parquet files choose widths freely."""
-    found = fit(values, NumberFeature(dtype=dtype))
-    assert found.to_pylist() == [1, 2]
-    assert found.type == pa.from_numpy_dtype(dtype)
+    result = fit(values, NumberFeature(dtype=dtype))
+    assert result.to_pylist() == [1, 2]
+    assert result.type == pa.from_numpy_dtype(dtype)
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ def test_hugging_face_reads_the_schema() -> None:
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
     schema = arrow_schema(FEATURES)
-    found = datasets.Features.from_arrow_schema(schema)
-    assert found["label"] == datasets.ClassLabel(names=["a", "b", "c"])
-    assert found["text"] == datasets.Value("string")
-    assert found.arrow_schema.types == schema.types
+    result = datasets.Features.from_arrow_schema(schema)
+    assert result["label"] == datasets.ClassLabel(names=["a", "b", "c"])
+    assert result["text"] == datasets.Value("string")
+    assert result.arrow_schema.types == schema.types
     assert set(json.loads(schema.metadata[b"huggingface"])["info"]["features"]) == set(FEATURES)
