@@ -22,7 +22,7 @@ from dshub.catalog.croissant.exporting import to_croissant
 from dshub.catalog.croissant.vocabulary import VERSIONS
 from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 # Prints the validator's answer for each document, and with --load its rows.
 SCRIPT = """
