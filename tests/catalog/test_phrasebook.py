@@ -26,7 +26,7 @@ def test_known_name_is_explained() -> None:
 def test_other_names_raise_errors_of_python() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'unknown'"):
         _ = Own().unknown
-    with pytest.raises(AttributeError, match="^the cause$"):
+    with pytest.raises(AttributeError, match=r"^the cause$"):
         _ = Own().broken
 
 
