@@ -19,11 +19,6 @@ from dshub.catalog.features import (
 )
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """True for types that hold text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
 def arrow_type(feature: Feature) -> pa.DataType:
     """Return the Arrow type of a column."""
     if is_encoded(feature):

@@ -125,10 +125,7 @@ def _name(title: str) -> str:
     """`family/member`, or one name."""
     if NAME.fullmatch(title):
         return title
-    family, slash, member = title.rpartition("/")
-    if slash and family and member:
-        return f"{key_of(family)}/{key_of(member)}"
-    return key_of(title) if title else ""
+    return "/".join(key_of(part) for part in title.rsplit("/", 1) if part)
 
 
 def _version(version: str) -> str:

@@ -1,0 +1,73 @@
+"""Features of columns."""
+
+from typing import Any
+
+import pytest
+
+from dshub.catalog.features import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+    is_encoded,
+    row_bytes,
+)
+from dshub.errors import ArgumentError
+
+LABEL = LabelFeature(names=("cat", "dog"), codes=("n1", "n2"), first=5)
+
+
+def test_classes_are_found_by_name_code_and_number() -> None:
+    """Numbers are those of rows, whatever upstream's first number is."""
+    assert (LABEL.int("dog"), LABEL.int("n2")) == (1, 1)
+    assert (LABEL.str(0), LABEL.code(0)) == ("cat", "n1")
+    assert LabelFeature(names=("cat",)).code(0) == "cat"
+
+
+@pytest.mark.parametrize("number", [-1, 2])
+def test_number_of_no_class_is_an_index_error(number: int) -> None:
+    """Also negative ones, which Python's own sequences accept."""
+    for name_of in (LABEL.str, LABEL.code):
+        with pytest.raises(IndexError, match=f"classes 0 to 1, not {number}"):
+            name_of(number)
+
+
+def test_unknown_class_name_is_rejected() -> None:
+    with pytest.raises(ArgumentError, match="one of the classes cat, dog"):
+        LABEL.int("bird")
+
+
+def test_long_label_has_a_short_repr() -> None:
+    shown = repr(LabelFeature(names=tuple(map(str, range(1000)))))
+    assert "… 1,000 names" in shown
+    assert len(shown) < 120
+
+
+@pytest.mark.parametrize(
+    ("feature", "size", "encoded"),
+    [
+        (ImageFeature(shape=(2, 3, 4), dtype="float32"), 96, False),
+        (ImageFeature(encoding="jpeg"), 0, True),
+        (ImageFeature(shape=(8, 8, 3), encoding="png"), 0, True),
+        (AudioFeature(rate=16000), 0, True),
+        (LABEL, 8, False),
+        (NumberFeature(dtype="int16"), 2, False),
+        (NumberFeature(dtype="uint8", shape=(2, 5)), 10, False),
+        (TextFeature(), 0, False),
+        (ListFeature(of=LABEL), 0, False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_size_of_a_row(feature: Feature, size: int, encoded: bool) -> None:
+    """It is 0 for columns with rows of different sizes, such as encoded ones."""
+    assert (row_bytes(feature), is_encoded(feature)) == (size, encoded)
+
+
+@pytest.mark.parametrize("name", ["num_classes", "int2str", "str2int"])
+def test_name_of_another_library_is_explained(name: str) -> None:
+    label: Any = LABEL
+    with pytest.raises(AttributeError, match=f"{name}.*feature"):
+        getattr(label, name)

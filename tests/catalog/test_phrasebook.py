@@ -1,0 +1,42 @@
+"""Explain names of other libraries."""
+
+import pytest
+
+from dshub.catalog.phrasebook import foreign, missing
+
+WORDS = {"batch": "use batches"}
+
+
+class Own:
+    """Has a property that fails."""
+
+    @property
+    def broken(self) -> int:
+        raise AttributeError("the cause")
+
+    def __getattr__(self, name: str) -> object:
+        raise missing(self, name, WORDS)
+
+
+def test_known_name_is_explained() -> None:
+    with pytest.raises(AttributeError, match="'Own' object has no 'batch': use batches"):
+        _ = Own().batch
+
+
+def test_other_names_raise_errors_of_python() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'unknown'"):
+        _ = Own().unknown
+    with pytest.raises(AttributeError, match=r"^the cause$"):
+        _ = Own().broken
+
+
+def test_argument_of_another_library_is_explained() -> None:
+    """Other arguments are passed on."""
+
+    @foreign(WORDS)
+    def double(value: int, **options: int) -> int:
+        return 2 * value + sum(options.values())
+
+    assert double(3, extra=1) == 7
+    with pytest.raises(TypeError, match=r"double\(\) takes no 'batch': use batches"):
+        double(3, batch=1)
