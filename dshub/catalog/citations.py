@@ -1,4 +1,4 @@
-"""Citations as BibTeX and CFF, and citations from BibTeX.
+"""Write citations as BibTeX and CFF.
 
 Formats: the manual "BibTeXing" of BibTeX 0.99, and "Guide to the Citation File Format schema",
 version 1.2.0.
@@ -6,7 +6,7 @@ version 1.2.0.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dshub.catalog.manifest import Citation, Manifest
@@ -30,15 +30,10 @@ _KINDS = {
     "online": _Kind("howpublished", "website", "notes"),
     "techreport": _Kind("howpublished", "report", "institution"),
 }
-_VENUE_FIELDS = ("journal", "booktitle", "howpublished", "institution", "publisher")
-
-_COMMANDS = {sign: f"\\{sign}" for sign in "&%$#_"} | {
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "\\": "\\textbackslash{}",
-}
-_SIGNS = {command.strip("\\{}"): sign for sign, command in _COMMANDS.items()}
-_ESCAPES = str.maketrans(_COMMANDS)
+_ESCAPES = str.maketrans(
+    {sign: f"\\{sign}" for sign in "&%$#_"}
+    | {"~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}"}
+)
 
 
 def bibtex(citation: Citation) -> str:
@@ -89,68 +84,6 @@ def _balanced(text: str) -> str:
         if depth < 0:
             break
     return text if depth == 0 else text.replace("{", "").replace("}", "")
-
-
-_ENTRY = re.compile(r"@\s*(\w+)\s*\{\s*([^\s,{}]+)\s*,")
-_FIELD = re.compile(  # a value in braces, which can hold two more levels, in quotes, or bare
-    r"\b(\w++)\s*+=\s*+(?:"
-    r"\{((?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\})*+\})*+)\}"
-    r'|"([^"]*+)"'
-    r'|([^\s,{}"]++))'
-)
-
-
-def citations(text: str) -> Iterator[dict[str, Any]]:
-    """The BibTeX entries in a text, each as the fields of a `Citation`.
-
-    Unreadable entries are skipped, braces are removed, and entries of other types become `misc`.
-    """
-    parts = _ENTRY.split(text)
-    for kind, key, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        fields = {match[1].lower(): match[match.lastindex or 0] for match in _FIELD.finditer(body)}
-        if {"title", "author"} <= fields.keys():
-            yield _citation(kind.lower(), key, fields)
-
-
-def _citation(kind: str, key: str, fields: Mapping[str, str]) -> dict[str, Any]:
-    year = fields.get("year", "")
-    is_arxiv = "arxiv" in (fields.get("eprinttype", "") + fields.get("archiveprefix", "")).lower()
-    venue = next((fields[name] for name in _VENUE_FIELDS if name in fields), "")
-    texts = {
-        "venue": venue,
-        "doi": fields.get("doi"),
-        "url": fields.get("url"),
-        "arxiv": fields.get("eprint") if is_arxiv else None,
-    }
-    return {
-        "type": kind if kind in _KINDS else "misc",
-        "key": key,
-        "title": _plain(fields["title"]),
-        "author": [_plain(name) for name in _names(fields["author"])],
-        **({"year": int(year)} if re.fullmatch(r"[0-9]{4}", year) else {}),
-        **{name: _plain(value) for name, value in texts.items() if value},
-    }
-
-
-def _names(authors: str) -> list[str]:
-    """Names separated by "and"; text in braces is one name."""
-    names: list[list[str]] = [[]]
-    depth = 0
-    for word in authors.split():
-        if word == "and" and depth == 0:
-            names.append([])
-        else:
-            names[-1].append(word)
-        depth += word.count("{") - word.count("}")
-    return [" ".join(words) for words in names if words]
-
-
-def _plain(text: str) -> str:
-    """A text without braces and escapes, on one line."""
-    text = re.sub(
-        r"\\(text[a-z]+|[&%$#_])(\{\})?", lambda match: _SIGNS.get(match[1], match[0]), text
-    )
-    return " ".join(text.replace("{", "").replace("}", "").split())
 
 
 _SUFFIXES = {"Jr.", "Sr.", "II", "III", "IV"}

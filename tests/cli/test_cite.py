@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dshub import Registry
-from dshub.catalog.citations import bibtex, cff, citations, references
+from dshub.catalog.citations import bibtex, cff, references
 from dshub.catalog.manifest import Citation
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,11 +26,9 @@ def test_bibtex_has_the_facts_of_the_manifest(dshub: Run) -> None:
     """An entry for each paper, below a comment with its datasets."""
     done = dshub("cite", "fashion-mnist")
     assert done.stdout.startswith("% fashion-mnist 1.0.0\n@article{")
-    (found,) = citations(done.stdout)
-    (wanted,) = Registry().manifest("fashion-mnist").citations
-    assert found["title"] == wanted.title
-    assert tuple(found["author"]) == wanted.author
-    assert found["year"] == wanted.year
+    (citation,) = Registry().manifest("fashion-mnist").citations
+    assert f"author = {{{' and '.join(citation.author)}}}" in done.stdout
+    assert f"year = {{{citation.year}}}" in done.stdout
     assert "{Fashion-MNIST:}" in done.stdout  # which no style may write small
 
 
@@ -83,14 +81,12 @@ def test_dataset_without_a_paper_is_cited_by_its_homepage(dshub: Run, own: Path)
     ],
 )
 def test_commands_of_tex_are_escaped(text: str, shown: str) -> None:
-    """In titles and names, but not in URLs; it is read back unchanged."""
+    """In titles and names, but not in URLs."""
     url = "https://data.example/~me/a_b?x=1&y=%20#z"
     citation = Citation(type="misc", key="k", title=text, author=(text,), url=url)
     written = bibtex(citation)
     assert f"title = {{{shown}}}" in written
     assert f"url = {{{url}}}" in written
-    (found,) = citations(written)
-    assert (found["title"], found["author"], found["url"]) == (text, [text], url)
 
 
 def schema() -> dict[str, Any]:

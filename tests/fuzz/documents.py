@@ -1,4 +1,4 @@
-"""Documents: manifests, Croissant, BibTeX, indexes of mirrors, locks, settings, states."""
+"""Documents: manifests, Croissant, indexes of mirrors, locks, settings, states."""
 
 import ast
 import hashlib
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dshub import Registry
 from dshub.cache.store import Store
-from dshub.catalog.citations import bibtex, cff, citations
+from dshub.catalog.citations import cff
 from dshub.catalog.croissant.exporting import to_croissant
 from dshub.catalog.croissant.importing import from_croissant, read_croissant
 from dshub.catalog.croissant.vocabulary import context
@@ -108,24 +108,6 @@ def _croissants() -> dict[str, bytes]:
         others = {key: value for key, value in document.items() if not key.startswith("dshub:")}
         found[f"others-{file}"] = mutations.json_bytes(others)
     return found
-
-
-def cited(data: bytes) -> None:
-    """BibTeX as citations, and those that are whole as BibTeX again."""
-    from dshub.catalog.manifest import Citation
-
-    for entry in citations(text_of(data)):
-        try:
-            citation = msgspec.convert(entry, Citation)
-        except msgspec.ValidationError:
-            continue
-        assert bibtex(citation)
-
-
-def _bibtex() -> dict[str, bytes]:
-    cites = [item for name in NAMES for item in registry().manifest(name).citations]
-    odd = b'@Book(a, title = "T {\\"o}", author = {A and B}, year = 1999)'
-    return {"ours.bib": "\n".join(map(bibtex, cites)).encode(), "odd.bib": odd}
 
 
 @cache
@@ -330,7 +312,6 @@ TARGETS = (
         (b"[[", b"]]", b"'''", b'"""', b"inf", b"nan", b"1979-05-27", b"resources.", b"[steps]"),
     ),
     Target("croissant", croissant, _croissants, mutations.json_document()),
-    Target("bibtex", cited, _bibtex, tokens=(b"@misc{", b" and ", b"{", b"}", b'"', b" = ")),
     Target("index", index, _indexes, mutations.document(json.loads, index_bytes)),
     Target("lock", lock, _locks, _toml, (b"<<<<<<< ", b"[[dataset]]")),
     Target("settings", settings, _settings, _toml, (b"~", b"'", b'"', b"[tool.dshub]"), 0.5),

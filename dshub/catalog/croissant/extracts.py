@@ -27,6 +27,7 @@ Extract = Mapping[str, Any]
 
 _TYPES = {"conll": [TEXT], "libsvm": [TEXT], "lines": [TEXT], "parquet": [PARQUET]}
 _NUMBERED = {"arrow", "cifar", "cifar_python", "idx", "libsvm", "mat", "npz", "parquet", "stl10"}
+_JSON_OPTIONS = {"format", "columns", "lines", "types"}
 
 
 def extract(split: Split, column: str) -> Extract | None:
@@ -102,18 +103,10 @@ def _delimited(split: Split, column: str) -> Extract | None:
 
 
 def _json(split: Split, column: str) -> Extract | None:
-    """A key of each line, or a path in a document with its rows in one list."""
-    path, rows = split.reader["columns"].get(column), split.reader.get("rows", "")
-    if path is None or split.reader.keys() - {"format", "columns", "rows", "lines", "types"}:
-        return None
-    if split.reader.get("lines", True):
-        is_key = not rows and re.fullmatch(r"[^.\[\]]+", path)
-        return {"extract": {"column": path}} if is_key else None
-    others = [item.removeprefix(rows) for item in split.reader["columns"].values()]
-    if not rows or any(re.fullmatch(r"\.[^.\[\]]+", item) is None for item in others):
-        return None  # other lists do not have as many values as there are rows
-    dotted = path.replace("[]", "[*]")
-    return {"extract": {"jsonPath": f"${dotted}" if dotted[0] == "[" else f"$.{dotted}"}}
+    """A key of each line."""
+    path = split.reader["columns"].get(column, "")
+    is_usual = split.reader.get("lines", True) and not split.reader.keys() - _JSON_OPTIONS
+    return {"extract": {"column": path}} if is_usual and re.fullmatch(r"[^.\[\]]+", path) else None
 
 
 def _lines(split: Split, column: str) -> Extract | None:

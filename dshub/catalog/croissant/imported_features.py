@@ -1,10 +1,10 @@
 """Import Croissant's fields as features, and its enumerations as the classes of labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dshub.catalog.croissant.reading import Note, term
-from dshub.catalog.croissant.vocabulary import AUDIO_TYPES, IMAGE_TYPES, WIDTHS
+from dshub.catalog.croissant.vocabulary import WIDTHS
 
 if TYPE_CHECKING:
     from mlcroissant import Field, Metadata, RecordSet
@@ -15,6 +15,7 @@ _MOST = 500_000  # values of enumerations, again for each field that refers to t
 _NAMES = ("name", "label", "title")  # columns of an enumeration that hold names
 _DTYPES = {name.removeprefix("cr:"): dtype for dtype, name in WIDTHS.items()}
 _SCALARS: dict[str, Content] = {
+    "ImageObject": {"kind": "image", "encoding": "any"},
     **{kind: {"kind": "text"} for kind in ("Text", "URL", "Date", "DateTime", "Time")},
     **{kind: {"kind": "number", "dtype": dtype} for kind, dtype in _DTYPES.items()},
     "Integer": {"kind": "number", "dtype": "int64"},
@@ -22,8 +23,6 @@ _SCALARS: dict[str, Content] = {
     "Number": {"kind": "number", "dtype": "float64"},
     "Boolean": {"kind": "label", "names": ["false", "true"]},
 }
-_AUDIO_ENCODINGS = {media: name for name, media in AUDIO_TYPES.items()}
-_AUDIO_ENCODINGS |= {"audio/x-wav": "wav", "audio/x-flac": "flac"}
 
 
 def types(node: "Field | RecordSet") -> list[str]:
@@ -48,43 +47,31 @@ class ImportedFeatures:
         self.enumerations = {node.uuid for node in sets}
         self._owners = {field.uuid: node for node in sets for field in node.fields}
 
-    def feature(self, field: "Field", encodings: Sequence[str]) -> Content | None:
+    def feature(self, field: "Field") -> Content | None:
         """The feature of a field; None if a manifest has no such feature."""
-        scalar = self._scalar(field, encodings)
+        scalar = self._scalar(field)
         shape = tuple(field.array_shape_tuple or ((-1,) if field.repeated else ()))
         if scalar is None or not shape:
             return scalar
-        array = next(_arrays(scalar, shape), None)
+        array = _array(scalar, shape)
         if array is None:
             self._note(field, f"no feature holds {scalar['kind']} of the shape {shape}")
         return array
 
-    def _scalar(self, field: "Field", encodings: Sequence[str]) -> Content | None:
+    def _scalar(self, field: "Field") -> Content | None:
         kinds = types(field)
-        width = next(({"dtype": _DTYPES[kind]} for kind in kinds if kind in _DTYPES), {})
         if classes := self._classes(field):
             return {"kind": "label", **classes}
         if "Label" in kinds:
             self._note(field, "the classes of the label are not in the document")
-        if "ImageObject" in kinds:
-            known = [name for name, media in IMAGE_TYPES.items() if media in encodings]
-            return {"kind": "image", "encoding": known[0] if len(known) == 1 else "any", **width}
-        if "AudioObject" in kinds:
-            return self._audio(field, encodings)
-        scalar = next((_SCALARS[kind] for kind in kinds if kind in _SCALARS), None)
+        scalar = next((feature for kind, feature in _SCALARS.items() if kind in kinds), None)
         if scalar is None:
             self._note(field, f"its data type is not understood: {', '.join(kinds) or 'none'}")
             return None
-        return scalar | (width if scalar["kind"] == "number" else {})
-
-    def _audio(self, field: "Field", encodings: Sequence[str]) -> Content | None:
-        sources = [field.source, *field.source.transforms]
-        rate = next((item.sampling_rate for item in sources if item.sampling_rate), None)
-        encoding = next(filter(None, map(_AUDIO_ENCODINGS.get, encodings)), None)
-        if encoding is None or rate is None:
-            self._note(field, "audio needs a sampling rate, and files of WAV or FLAC")
-            return None
-        return {"kind": "audio", "rate": rate, "encoding": encoding}
+        width = next((_DTYPES[kind] for kind in kinds if kind in _DTYPES), "")
+        return scalar | (
+            {"dtype": width} if width and scalar["kind"] in {"image", "number"} else {}
+        )
 
     def _classes(self, field: "Field") -> Content | None:
         """Names, codes and first number of the classes that a field refers to, if it does."""
@@ -130,15 +117,13 @@ def _all(kind: type, values: Sequence[Any]) -> bool:
     return all(type(value) is kind for value in values)
 
 
-def _arrays(scalar: Content, shape: tuple[int, ...]) -> Iterator[Content]:
-    """The features for several values in a row: an array of numbers or pixels, or a list."""
-    kind, inner = scalar["kind"], shape[1:]
-    is_fixed = min(shape) > 0
-    if kind == "image" and len(shape) == 3 and is_fixed and "dtype" in scalar:
-        yield scalar | {"shape": list(shape), "encoding": "raw"}
+def _array(scalar: Content, shape: tuple[int, ...]) -> Content | None:
+    """The feature for several values in a row: an array of pixels or numbers, or a list."""
+    kind, is_fixed = scalar["kind"], min(shape) > 0
+    if kind == "image" and is_fixed and len(shape) == 3 and "dtype" in scalar:
+        return scalar | {"shape": list(shape), "encoding": "raw"}
     if kind == "number" and is_fixed:
-        yield scalar | {"shape": list(shape)}
-    if kind == "number" and inner and min(inner) > 0:
-        yield {"kind": "list", "of": scalar | {"shape": list(inner)}}
-    if kind in {"label", "number", "text"} and not inner:
-        yield {"kind": "list", "of": scalar}
+        return scalar | {"shape": list(shape)}
+    if kind != "image" and len(shape) == 1:
+        return {"kind": "list", "of": scalar}
+    return None

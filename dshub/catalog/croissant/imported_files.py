@@ -7,15 +7,12 @@ from urllib.parse import unquote, urlsplit
 
 from dshub.catalog.checks import LONGEST_URL
 from dshub.catalog.croissant.reading import Note, key_of, plain, term
-from dshub.catalog.croissant.vocabulary import TAR, ZIP
 from dshub.checksums import is_hex
 
 if TYPE_CHECKING:
     from mlcroissant import FileObject, FileSet, Metadata
 
 _SIZE = re.compile(r"([0-9]{1,15})\s*(?:B|bytes?)?", re.IGNORECASE)
-_ARCHIVES = {TAR, ZIP, "application/x-gziptar", "application/x-gtar", "application/x-tgz"}
-_ARCHIVE_NAME = re.compile(r"\.(?:zip|tar|tgz|tar\.[a-z0-9]+)$", re.IGNORECASE)
 _LARGEST = 8_000_000  # characters of the references to one file or set of files
 
 
@@ -119,14 +116,8 @@ class ImportedFiles:
             characters += len(members) * sum(map(len, outer)) + len(outer) * sum(map(len, members))
             if characters > _LARGEST:
                 raise OverflowError("it has more members of archives than a manifest can hold")
-            is_set = members == ["*"] and not self._is_archive(container)
-            joined += outer if is_set else [f"{item}:{name}" for item in outer for name in names]
+            joined += [f"{item}:{name}" for item in outer for name in names]
         return joined
-
-    def _is_archive(self, identifier: str) -> bool:
-        name = getattr(self._nodes.get(identifier), "content_url", None) or ""
-        formats = set(self.encodings(identifier))
-        return bool(formats & _ARCHIVES) or _ARCHIVE_NAME.search(name) is not None
 
 
 def _scheme(url: str) -> str:

@@ -60,29 +60,22 @@ class ImportedRows:
             self._note(node, "no field says which file it comes from")
             return
         source = sources.most_common(1)[0][0]
-        found = [column for field in fields if (column := self._column(field, source))]
-        columns[name] = {column.key for column in found}
-        self.splits[name] = self._split(node, found, source)
+        split_columns = [column for field in fields if (column := self._column(field, source))]
+        columns[name] = {column.key for column in split_columns}
+        self.splits[name] = self._split(node, split_columns, source)
 
     def _split(self, node: "RecordSet", columns: Sequence[Column], source: str) -> Content:
         files = self._files.references(source)
         self.used.update(item.partition(":")[0] for item in files)
-        members = [item.partition(":")[2] for item in files if ":" in item]
-        chosen = reading(columns, self._files.encodings(source), members)
+        split = reading(columns, self._files.encodings(source))
         if not files:
             self._note(node, f"its rows are in no file that is understood: {source}")
-        if chosen is None:
-            self._note(node, f"Croissant does not say how to read {source}: choose a reader")
-        elif chosen.reader["format"] == "delimited":
+        if not split:
+            self._note(node, f"no reader fits the fields of {source}: choose one")
+        elif split["reader"]["format"] == "delimited":
             self._note(node, "the header of the file must name these columns and no others")
-        split: Content = {}
-        if chosen is not None:
-            split["reader"] = chosen.reader
         if files:
-            part = "rows" if chosen is None else chosen.part
-            split["files"] = {part: files[0] if len(files) == 1 else files}
-        if chosen is not None and chosen.renamed:
-            split["steps"] = [{"step": "rename", "columns": dict(chosen.renamed)}]
+            split["files"] = {"rows": files[0] if len(files) == 1 else files}
         return split
 
     def _is_column(self, field: "Field") -> bool:
@@ -106,7 +99,7 @@ class ImportedRows:
             message = f"it comes from {where or 'no file'}, the others from {source}: joins are not"
             self._note(field, f"{message} understood; see the steps `join` and `attach`")
             return None
-        feature = self._kinds.feature(field, self._files.encodings(source))
+        feature = self._kinds.feature(field)
         if feature is None:
             return None
         key = key_of(plain(field.name) or term(field.uuid))

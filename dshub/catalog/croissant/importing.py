@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dshub._validate import NAME, convert
-from dshub.catalog.citations import citations
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_rows import ImportedRows
 from dshub.catalog.croissant.reading import Note, key_of, load, own, plain, refused
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from mlcroissant import Metadata
 
 _LARGEST = 16_000_000  # bytes of a document; one with 20,000 classes has 4 million
-_LONGEST_CITATION = 100_000  # characters
+_LONGEST_CITATION = 2_000  # characters in a note
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")
 _ONE = r"(?:\(*(?=[A-Za-z.+]*+[0-9-])[A-Za-z0-9.+-]++\)*+|MIT|ISC|Zlib)"
 _EXPRESSION = re.compile(rf"{_ONE}(?: (?:AND|OR|WITH) {_ONE})*+")
@@ -104,7 +103,7 @@ def from_croissant(document: Any, *, source: str) -> Imported:
 
 
 def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
-    title, cited = plain(metadata.name), metadata.cite_as or ""
+    title, cited = plain(metadata.name), metadata.cite_as
     facts = {
         "name": _name(title),
         "version": _version(metadata.version or ""),
@@ -114,10 +113,10 @@ def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
         "homepage": metadata.url or "",
         "tags": [item for item in metadata.keywords or () if isinstance(item, str)],
         "license": next(map(_license, metadata.license or ()), None),
-        "citations": list(citations(cited[:_LONGEST_CITATION])),
     }
-    if cited and not facts["citations"]:
-        notes.append(Note("", f"its citation is not BibTeX: {cited[:200]!r}"))
+    if cited:
+        text = cited[:_LONGEST_CITATION]
+        notes.append(Note("", f"write its citation as an entry of [[citations]]: {text}"))
     return {key: value for key, value in facts.items() if value}
 
 

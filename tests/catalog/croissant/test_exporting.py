@@ -191,19 +191,13 @@ def test_mlcroissant_loads_a_compressed_table_with_renamed_columns(
     ]
 
 
-def test_mlcroissant_loads_json(judged: Judge, folder: Path, url: str) -> None:
-    """Keys of a line, and values in a list of a document."""
+def test_mlcroissant_loads_json_lines(judged: Judge, folder: Path, url: str) -> None:
     lines = folder / "rows.jsonl"
     lines.write_text("\n".join(json.dumps({"Said": row["said"], **row}) for row in ROWS))
     types = {"count": "integer", "score": "number", "verdict": "integer"}
     paths = {name: name for name in FEATURES} | {"said": "Said"}
     reader: dict[str, Any] = {"format": "json", "columns": paths, "types": types}
     assert loaded(judged, described(lines, url, FEATURES, reader)) == ROWS
-    document = folder / "rows.json"
-    document.write_text(json.dumps({"data": ROWS, "version": 3}))
-    paths = {name: f"data[].{name}" for name in FEATURES}
-    reader |= {"columns": paths, "lines": False, "rows": "data[]"}
-    assert loaded(judged, described(document, url, FEATURES, reader)) == ROWS
 
 
 def test_mlcroissant_loads_columns_of_parquet(judged: Judge, folder: Path, url: str) -> None:

@@ -30,7 +30,7 @@ PATH = {"fileProperty": "fullpath"}
         ({"format": "json", "columns": {"label": "a.b"}}, None),
         (
             {"format": "json", "lines": False, "rows": "d[]", "columns": {"label": "d[].a"}},
-            {"extract": {"jsonPath": "$.d[*].a"}},
+            None,
         ),
         ({"format": "lines"}, {"extract": {"fileProperty": "lines"}}),
         ({"format": "lines", "row": "file"}, {"extract": {"fileProperty": "content"}}),

@@ -35,29 +35,25 @@ def test_table_becomes_a_reader_with_its_columns() -> None:
     }
 
 
-def test_images_in_an_archive_are_read_with_columns_of_their_paths() -> None:
-    """A regular expression on the path becomes a field of the reader's path."""
-    files = [
-        file("all.zip", "application/zip"),
-        {
-            "@type": "cr:FileSet",
-            "@id": "photos",
-            "containedIn": {"@id": "all.zip"},
-            "encodingFormat": "image/jpeg",
-            "includes": "train/*/*.jpg",
-        },
+@pytest.mark.parametrize("extract", [{"fileProperty": "content"}, {"jsonPath": "$.rows[*].a"}])
+def test_fields_without_a_reader_get_a_note(extract: dict[str, str]) -> None:
+    files = [file("rows.json", "application/json")]
+    imported = read(files, field("a", "sc:Text", "rows.json", **extract))
+    assert imported.content["splits"]["rows"] == {"files": {"rows": "rows-json"}}
+    assert "choose one" in notes_of(imported)["rows"]
+
+
+def test_json_lines_have_types() -> None:
+    files = [file("rows.jsonl", "application/jsonlines")]
+    fields = [
+        field(name, kind, "rows.jsonl", column=name.upper())
+        for name, kind in {"a": "sc:Text", "b": "sc:Integer", "c": "sc:Boolean"}.items()
     ]
-    photo = field("photo", "sc:ImageObject", "photos", of="fileSet", fileProperty="content")
-    kind = field("kind", "sc:Text", "photos", of="fileSet", fileProperty="fullpath")
-    for pattern in (r"^train/([^/]+)/.*\.jpg$", r"^(?:.*/)?train/([^/]+)/[^/]+\.jpg$"):
-        kind["source"]["transform"] = {"regex": pattern}
-        split = read(files, photo, kind).content["splits"]["rows"]
-        assert split["files"] == {"photo": "all-zip:train/*/*.jpg"}
-        assert split["reader"] == {"format": "folder", "path": "train/{kind}/{name}.jpg"}
-    kind["source"]["transform"] = {"regex": r"train/(?=(x|y))"}
-    imported = read(files, photo, kind)
-    assert "reader" not in imported.content["splits"]["rows"]
-    assert "choose a reader" in notes_of(imported)["rows"]
+    assert read(files, *fields).content["splits"]["rows"]["reader"] == {
+        "format": "json",
+        "columns": {"a": "A", "b": "B", "c": "C"},
+        "types": {"b": "integer", "c": "boolean"},
+    }
 
 
 def test_images_in_parquet_are_fields_of_a_struct() -> None:

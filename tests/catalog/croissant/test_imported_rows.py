@@ -15,7 +15,7 @@ pytest.importorskip("mlcroissant")
     ("change", "place", "words"),
     [
         ({"dataType": "sc:VideoObject"}, "rows/b", "data type"),
-        ({"dataType": "sc:AudioObject"}, "rows/b", "sampling rate"),
+        ({"dataType": "sc:AudioObject"}, "rows/b", "data type"),
         ({"dataType": "sc:ImageObject", "repeated": True}, "rows/b", "no feature"),
         ({"subField": [field("x", "sc:Text", "rows.csv", column="b")]}, "rows/b", "within a field"),
         ({"source": {"fileObject": {"@id": "other.csv"}}}, "rows/b", "joins"),

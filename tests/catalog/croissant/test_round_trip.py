@@ -16,7 +16,7 @@ from dshub.cache.paths import blob_path
 from dshub.catalog.croissant.exporting import to_croissant
 from dshub.catalog.croissant.importing import from_croissant
 from dshub.catalog.croissant.vocabulary import VERSIONS
-from dshub.catalog.features import ImageFeature
+from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.parsing import parse
 from dshub.errors import DshubError
@@ -196,6 +196,8 @@ def test_files_features_and_splits_survive_without_own_terms(name: str) -> None:
         assert found.get("size") == resource.size
         assert tuple(found.get("urls", ())) == resource.urls[:1]
     for key, feature in manifest.features.items():
+        if isinstance(feature, AudioFeature):
+            continue  # not imported
         found = content["features"][key]
         if not isinstance(feature, ImageFeature) and found["kind"] == "label":
             assert tuple(found["names"]) == getattr(feature, "names", None)
@@ -205,37 +207,22 @@ def test_files_features_and_splits_survive_without_own_terms(name: str) -> None:
 
 @importing
 def test_readers_with_a_croissant_description_survive_without_own_terms() -> None:
-    """JSON lines and documents, lines of text, images in folders."""
+    """JSON lines and Parquet."""
     readers = {
         "json": {"format": "json", "columns": {"text": "said"}},
-        "document": {
-            "format": "json",
-            "lines": False,
-            "rows": "data[]",
-            "columns": {"text": "data[].said"},
-        },
-        "lines": {"format": "lines"},
-        "folder": {"format": "folder", "path": "train/{kind}/{name}.jpg"},
+        "parquet": {"format": "parquet", "columns": {"text": "said"}},
     }
-    files = {
-        "json": {"rows": "more:a.jsonl"},
-        "document": {"rows": "more:a.json"},
-        "lines": {"text": "more:a.txt"},
-        "folder": {"photo": "more:train/*/*.jpg"},
-    }
-    columns = {"folder": ["photo", "kind"]}
+    files = {"json": {"rows": "more:a.jsonl"}, "parquet": {"rows": "more:a.parquet"}}
+    without = [name for name in unusual().features if name != "text"]
     content = UNUSUAL | {"splits": {}}
     for key, reader in readers.items():
-        kept = columns.get(key, ["text"])
-        without = [name for name in unusual().features if name not in kept]
-        content["splits"][key] = {"rows": 1, "reader": reader, "files": files[key]}
-        content["splits"][key] |= {"without": without}
+        split = {"rows": 1, "reader": reader, "files": files[key], "without": without}
+        content["splits"][key] = split
     manifest = msgspec.convert(content, Manifest)
-    found = from_croissant(without_own_terms(to_croissant(manifest)), source="test").content
-    for key, reader in readers.items():
-        assert found["splits"][key]["reader"] == reader
-        assert found["splits"][key]["files"] == files[key]
-        assert "rows" not in found["splits"][key]
+    imported = from_croissant(without_own_terms(to_croissant(manifest)), source="test")
+    assert imported.content["splits"] == {
+        key: {"reader": reader, "files": files[key]} for key, reader in readers.items()
+    }
 
 
 def test_files_have_addresses_on_a_mirror() -> None:
