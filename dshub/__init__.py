@@ -80,7 +80,7 @@ _HINTS = {  # names from other libraries, and modules that must be imported
     "load_from_disk": "Dataset.from_… opens your own data",
     "order": "import the module: `import dshub.loading.order`",
     "retrieve": "fetch(name) or load(name) downloads a dataset",
-    "search": "`dshub search WORD`, or Registry().search([word])",
+    "search": "`dshub search WORD`, or Registry().listing([word])",
     "testing": "import the module: `import dshub.testing`",
     "transforms": "import the module: `from dshub.loading.transforms import Normalize`",
 }

@@ -17,9 +17,8 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
-from dshub.catalog.layouts import check_layout
 from dshub.catalog.manifest import CHUNK, LOCAL, Manifest, Resource
-from dshub.catalog.split_checks import check_split, check_without
+from dshub.catalog.split_checks import check_layout, check_split, check_without
 
 _MOST_COLUMNS = 1_000_000  # of all splits together
 LONGEST_URL = 4096  # characters; `urlsplit` takes quadratic time for non-ASCII ones

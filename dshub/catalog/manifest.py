@@ -317,6 +317,12 @@ class Layout(Fields, frozen=True, kw_only=True, omit_defaults=True):
     resources: dict[str, Resource] = msgspec.field(default_factory=dict)
     order: Literal["path", "name"] = "path"
 
+    def applied(self, split: Split) -> Split:
+        """The split with the reader, files and steps of this layout."""
+        return msgspec.structs.replace(
+            split, reader=self.reader, files=self.files, steps=self.steps
+        )
+
     @property
     def local_members(self) -> list[str]:
         """The names and patterns in `local` that it needs, each once, in order."""
@@ -424,6 +430,25 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
             for reference in split.references(part)
         }
         return {name: item for name, item in self.resources.items() if name in needed}
+
+
+def laid_out(manifest: Manifest, layout: str, local: Resource | None = None) -> Manifest:
+    """The manifest with one split only, read in a layout.
+
+    Args:
+        manifest: one that has the layout.
+        layout: its name.
+        local: the resource for files without checksums, if the layout needs some.
+    """
+    chosen = manifest.layouts[layout]
+    split = msgspec.structs.replace(chosen.applied(manifest.splits[chosen.split]), layout=layout)
+    whole = msgspec.structs.replace(
+        manifest,
+        splits={chosen.split: split},
+        resources=manifest.resources | chosen.resources | ({LOCAL: local} if local else {}),
+        layouts={layout: chosen},
+    )
+    return msgspec.structs.replace(whole, resources=whole.split_resources())
 
 
 def denied(terms: License, words: Sequence[str]) -> str:

@@ -224,14 +224,11 @@ class Registry:
             raise self._unknown(name)
         return members
 
-    def search(self, words: Sequence[str]) -> list["Manifest"]:
-        """Manifests with all words in their name, title, summary, task, tags or classes."""
-        return [self.manifest(item.name) for item in self.listing(words)]
-
     def listing(self, words: Sequence[str] = ()) -> list[Line]:
         """A line for each dataset that contains all words, in the order of `names`.
 
-        The first source with a dataset lists it. Faulty manifests are skipped with a warning.
+        Words can be in the name, title, summary, task, tags or classes. The first source with a
+        dataset lists it. Faulty manifests are skipped with a warning.
         """
         lines: list[Line] = []
         names: set[str] = set()

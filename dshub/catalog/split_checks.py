@@ -1,15 +1,27 @@
-"""Check what types cannot: rules inside a split, and between it and the rest of a manifest."""
+"""Check what types cannot: rules inside a split or layout, and between it and its manifest."""
 
 import re
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterator, Mapping
 from string import Formatter
-from typing import Any
+from typing import Any, cast
+
+import msgspec
 
 from dshub import plugins
 from dshub.catalog.faults import BROKEN, Fault
 from dshub.catalog.features import Feature, LabelFeature, row_bytes
-from dshub.catalog.manifest import Attach, Join, Manifest, Match, Split, Step
+from dshub.catalog.manifest import (
+    LOCAL,
+    Attach,
+    Join,
+    Layout,
+    Manifest,
+    Match,
+    Resource,
+    Split,
+    Step,
+)
 from dshub.display import short
 
 _MOST_STEPS = 64
@@ -38,7 +50,7 @@ def check_without(place: str, split: Split, features: Mapping[str, Feature]) -> 
 
 
 def check_reading(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
-    """Every fault of the reader, files and steps of a split, or of a layout of it."""
+    """Every fault of the reader, files and steps of a split."""
     yield from _check_reader(f"{place}.reader", split.reader)
     yield from _check_files(f"{place}.files", split, manifest)
     if len(split.steps) > _MOST_STEPS:
@@ -46,6 +58,31 @@ def check_reading(place: str, split: Split, manifest: Manifest) -> Iterator[Faul
         return
     for i, step in enumerate(split.steps):
         yield from _check_step(f"{place}.steps[{i}]", step, split)
+
+
+def check_layout(place: str, layout: Layout, manifest: Manifest) -> Iterator[Fault]:
+    """Every fault of a layout, without those of single resources."""
+    if BROKEN in (manifest.splits, manifest.resources):
+        return
+    split = manifest.splits.get(layout.split)
+    if split is None:
+        yield Fault(f"{place}.split", f"{layout.split!r} is not among the splits")
+    elif split is not BROKEN:
+        yield from _check_layout_files(place, layout, layout.applied(split), manifest)
+
+
+def _check_layout_files(
+    place: str, layout: Layout, split: Split, manifest: Manifest
+) -> Iterator[Fault]:
+    for name in layout.resources:
+        if name == LOCAL or name in manifest.resources:
+            yield Fault(f"{place}.resources.{name}", "is the name of another file")
+    known = cast("Any", ChainMap({LOCAL: Resource()}, layout.resources, manifest.resources))
+    yield from check_reading(place, split, msgspec.structs.replace(manifest, resources=known))
+    if any(LOCAL in split.references(part) for part in split.files):
+        yield Fault(f"{place}.files", f"{LOCAL!r} is not a file: name members after a colon")
+    if not layout.local_members and not layout.resources:
+        yield Fault(f"{place}.files", "are those of the manifest: nothing distinguishes the layout")
 
 
 def _check_files(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:

@@ -9,8 +9,7 @@ from dshub.cache.disk import remove
 from dshub.cache.files import read_file
 from dshub.cache.paths import import_path
 from dshub.cache.store import Store
-from dshub.catalog.layouts import laid_out
-from dshub.catalog.manifest import Layout, Manifest, Resource
+from dshub.catalog.manifest import Layout, Manifest, Resource, laid_out
 
 if TYPE_CHECKING:
     from dshub.importing.holding import Holding

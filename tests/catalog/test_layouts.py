@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dshub import Registry
-from dshub.catalog.layouts import laid_out
+from dshub.catalog.manifest import laid_out
 from dshub.catalog.parsing import parse
 from dshub.catalog.sources import built_in_root
 from dshub.errors import ManifestError

@@ -23,8 +23,7 @@ from dshub.catalog.croissant.importing import from_croissant, read_croissant
 from dshub.catalog.croissant.vocabulary import context
 from dshub.catalog.croissant.writing import to_toml
 from dshub.catalog.faults import Fault
-from dshub.catalog.layouts import laid_out
-from dshub.catalog.manifest import Manifest, denied
+from dshub.catalog.manifest import Manifest, denied, laid_out
 from dshub.catalog.parsing import from_json, parse, to_json
 from dshub.catalog.search import Summary, classes, version_key
 from dshub.datasets.split_expressions import parse_split

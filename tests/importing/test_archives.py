@@ -9,7 +9,7 @@ import pytest
 
 from dshub import Hub, Settings
 from dshub.cache.store import Store
-from dshub.catalog.layouts import laid_out
+from dshub.catalog.manifest import laid_out
 from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
 from dshub.synthetic.pieces import write as write_files
