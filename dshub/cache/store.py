@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dshub.cache import paths as layout
 from dshub.cache.disk import disk_faults, refuse_links
@@ -20,6 +20,9 @@ from dshub.cache.references import Reference, read_reference
 from dshub.cache.usage import touch
 from dshub.checksums import Digest
 from dshub.errors import DshubError, Vanished
+
+if TYPE_CHECKING:
+    from dshub.catalog.manifest import Resource
 
 
 def _regular_size(path: Path) -> int | None:
@@ -83,6 +86,13 @@ class Store:
         if reference is not None and size in {None, reference.size} and not reference.fault:
             return Path(reference.path)
         return None
+
+    def file(self, resource: "Resource") -> Path | None:
+        """Find a file as upstream publishes it, or the bytes inside it; None if neither is here."""
+        path = self.blob(resource.digest, resource.size)
+        if path is None and resource.content_digest is not None:
+            path = self.blob(resource.content_digest)
+        return path
 
     def reference(self, digest: Digest) -> Reference | None:
         """Read the reference to a file outside the cache, even if that file is gone."""

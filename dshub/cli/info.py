@@ -41,7 +41,7 @@ def command(name: str) -> Answer:
     hub = Hub()
     manifest = hub.info(name)
     fetcher = hub.fetcher()
-    cached = {job.name: fetcher.path(job) is not None for job in jobs(manifest)}
+    cached = {job.name: fetcher.store.file(job.resource) is not None for job in jobs(manifest)}
     imported = _imported(hub, manifest)
     versions = [] if name.endswith(".toml") else hub.registry.versions(manifest.name)
     data = {

@@ -83,13 +83,6 @@ class Fetcher:
         self.progress = progress or Silent()
         self._follow, self._stop = follow, stop
 
-    def path(self, job: Job) -> Path | None:
-        """Where the store has a file, or the bytes inside it; None where it has neither."""
-        found = self.store.blob(job.resource.digest, job.resource.size)
-        if found is None and job.resource.content_digest is not None:
-            found = self.store.blob(job.resource.content_digest)
-        return found
-
     def sort(self, jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
         """Which files are in the store, and which are missing, each checksum once.
 
@@ -98,19 +91,11 @@ class Fetcher:
         cached: list[Job] = []
         missing: dict[Digest, Job] = {}
         for job in jobs:
-            if self.path(job) is not None:
+            if self.store.file(job.resource) is not None:
                 cached.append(job)
             else:
                 missing.setdefault(job.resource.digest, job)
         return cached, list(missing.values())
-
-    def problem(self, missing: Sequence[Job], *, besides: int = 0) -> DshubError | None:
-        """The error that `fetch` would raise before it asks any source; None if there is none."""
-        try:
-            self._check(missing, besides)
-        except DshubError as error:
-            return error
-        return None
 
     def fetch(self, jobs: Sequence[Job], *, besides: int = 0) -> list[Fetched]:
         """Get every file that is missing; returns all of them, in the order asked for.
@@ -140,7 +125,7 @@ class Fetcher:
                 raise
         results = []
         for job in jobs:
-            path = self.path(job)
+            path = self.store.file(job.resource)
             if path is None:
                 raise Vanished(path=str(self.store.root / blob_path(job.resource.digest)))
             self.store.touch(path)

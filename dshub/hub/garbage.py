@@ -67,9 +67,8 @@ def _is_complete(checksum: str, inventory: Inventory) -> bool:
     """True if the store has a file, or the bytes inside it."""
     digest = Digest("sha256" if len(checksum) == 64 else "md5", checksum)
     owners = inventory.owners.get(checksum, ())
-    return inventory.store.blob(digest) is not None or any(
-        inventory.has(owner.file) for owner in owners
-    )
+    store = inventory.store
+    return store.blob(digest) is not None or any(store.file(owner.file) for owner in owners)
 
 
 def _why_useless(
@@ -113,7 +112,7 @@ def _current_keys(name: str, inventory: Inventory) -> AbstractSet[str] | None:
 def _has_files(manifest: Manifest, inventory: Inventory) -> bool:
     """True if all files of a synthetic dataset are cached, so that it can be found again."""
     files = manifest.resources.values()
-    return all(inventory.store.blob(item.digest, item.size) is not None for item in files)
+    return all(map(inventory.store.file, files))
 
 
 def is_spare(item: Item, inventory: Inventory) -> bool:

@@ -14,8 +14,7 @@ from dshub.cache.items import Item
 from dshub.cache.paths import TABLE_FILE, blob_digest
 from dshub.cache.store import Store, pinned
 from dshub.cache.usage import Leftover, Usage, leftover, usage
-from dshub.catalog.layouts import laid_out
-from dshub.catalog.manifest import Manifest, Resource
+from dshub.catalog.manifest import Manifest, Resource, laid_out
 from dshub.catalog.parsing import from_json
 from dshub.catalog.registry import Registry
 from dshub.errors import DshubError, ManifestError, StoreError, UnknownNameError
@@ -180,15 +179,10 @@ class Inventory:
         if isinstance(provenance, Provenance) and Path(provenance.path).exists():
             return False
         files = record.manifest.split_resources((record.split,)).values()
-        return any(self._is_by_hand(file) and not self.has(file) for file in files)
+        return any(self._is_by_hand(file) and not self.store.file(file) for file in files)
 
     def _is_by_hand(self, resource: Resource) -> bool:
         return resource.by_hand and resource.digest.hex not in self._mirrored
-
-    def has(self, resource: Resource) -> bool:
-        """True if the store has a file, or the bytes inside it."""
-        digests = filter(None, (resource.digest, resource.content_digest))
-        return any(self.store.blob(digest) is not None for digest in digests)
 
 
 def _is_table(item: Usage) -> bool:

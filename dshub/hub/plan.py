@@ -8,7 +8,7 @@ from dshub.cache.store import Store
 from dshub.catalog.manifest import Manifest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job, jobs, sources
-from dshub.errors import DshubError, TermsError
+from dshub.errors import TermsError
 from dshub.hub.request import Request
 from dshub.hub.terms import are_accepted
 from dshub.tables.recipe import Origin, origin, table_of
@@ -45,7 +45,6 @@ class Plan:
         table_size: estimated bytes of the tables and of what is unpacked for them.
         free: bytes free for the cache; None if unknown.
         terms: datasets to download whose terms are not accepted yet.
-        problems: the errors that `run` will raise unless they are solved first.
         want_files, want_tables: the arguments of the plan, for making it again.
     """
 
@@ -57,7 +56,6 @@ class Plan:
     table_size: int
     free: int | None
     terms: tuple[Manifest, ...]
-    problems: tuple[DshubError, ...]
     want_files: bool
     want_tables: bool
 
@@ -95,8 +93,6 @@ def make_plan(
     cached, missing = fetcher.sort(needed)
     table_size = sum(build.origin.manifest.prepared_size(build.splits) for build in builds)
     table_size += max(map(_unpacked_size, builds), default=0)  # one build after another
-    terms = tuple(_unaccepted(request, needed, fetcher, accept))
-    problem = fetcher.problem(missing, besides=table_size)
     return Plan(
         request=request,
         files=upstream,
@@ -105,8 +101,7 @@ def make_plan(
         missing=tuple(missing),
         table_size=table_size,
         free=store.free(),
-        terms=terms,
-        problems=tuple(filter(None, [terms_error(terms) if terms else None, problem])),
+        terms=tuple(_unaccepted(request, needed, fetcher, accept)),
         want_files=files,
         want_tables=tables,
     )
@@ -157,7 +152,9 @@ def _unaccepted(
     upstream.
     """
     fetched = {
-        job.dataset for job in needed if fetcher.path(job) is None and sources(job, fetcher.mirrors)
+        job.dataset
+        for job in needed
+        if fetcher.store.file(job.resource) is None and sources(job, fetcher.mirrors)
     }
     return [
         manifest

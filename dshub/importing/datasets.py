@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.cache.store import Store
-from dshub.catalog.layouts import laid_out
-from dshub.catalog.manifest import Manifest, Resource
+from dshub.catalog.manifest import Manifest, Resource, laid_out
 from dshub.download.sources import Job, jobs
 from dshub.importing.files import Imported, Keep, Unlike, look
 from dshub.importing.holding import Holding
@@ -91,19 +90,12 @@ def import_dataset(
     splits = {split: split not in lacking or split in found for split in manifest.splits}
     short = [split for split, here in splits.items() if not here]
     needed = jobs(manifest, short)
-    missing = [job for job in needed if not _has(job.resource, store)]
+    missing = [job for job in needed if store.file(job.resource) is None]
     return ImportReport(manifest.name, tuple(files), tuple(layouts), tuple(missing), splits)
 
 
 def _is_here(manifest: Manifest, split: str, store: Store) -> bool:
-    return all(_has(job.resource, store) for job in jobs(manifest, [split]))
-
-
-def _has(resource: Resource, store: Store) -> bool:
-    content = resource.content_digest
-    return store.blob(resource.digest, resource.size) is not None or (
-        content is not None and store.blob(content) is not None
-    )
+    return all(store.file(job.resource) for job in jobs(manifest, [split]))
 
 
 @dataclass(frozen=True)
@@ -118,7 +110,7 @@ class _Import:
 
     def take(self, files: Sequence[Job]) -> list[Imported | Unlike]:
         """Take those of some files that are not here yet."""
-        wanted = [job for job in files if not _has(job.resource, self.store)]
+        wanted = [job for job in files if self.store.file(job.resource) is None]
         if not wanted:
             return []
         return look(self.store, wanted, self.paths, keep=self.keep, progress=self.progress)
@@ -154,7 +146,7 @@ class _Import:
         """What was found of a layout, if anything was."""
         layout = self.manifest.layouts[name]
         wanted = jobs(laid_out(self.manifest, name, _ANY), [layout.split])
-        here = [job for job in wanted if _has(job.resource, self.store)]
+        here = [job for job in wanted if self.store.file(job.resource)]
         if holding is None and (layout.local_members or not here):
             return
         faults = [f"{job.title} is missing" for job in wanted if job not in here]

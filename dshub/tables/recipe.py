@@ -131,11 +131,7 @@ def _is_here(item: Origin, split: str, store: Store) -> bool:
     """True if its files are on this machine."""
     if item.record is not None and item.record.path and not Path(item.record.path).exists():
         return False
-    return all(
-        store.blob(resource.digest, resource.size) is not None
-        or (resource.content_digest is not None and store.blob(resource.content_digest) is not None)
-        for resource in _resources(item.manifest, split)
-    )
+    return all(map(store.file, _resources(item.manifest, split)))
 
 
 def _resources(manifest: Manifest, split: str) -> list[Resource]:

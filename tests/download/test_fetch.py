@@ -159,7 +159,7 @@ def test_one_file_that_fails_does_not_cost_the_others(
         fetcher = Fetcher(store)
         with pytest.raises(FetchError, match="1 file of tiny"):
             fetcher.fetch([bad, good])
-    assert fetcher.path(good) is not None
+    assert fetcher.store.file(good.resource) is not None
 
 
 def test_offline_makes_no_connection(
@@ -269,7 +269,7 @@ def test_a_lock_that_lies_costs_bytes_and_nothing_else(
         with ThreadPoolExecutor(8) as pool:
             results = list(pool.map(run, [[liar.url], []] * 4))
     assert all(found == content for found in results)
-    target = Fetcher(store).path(wanted)
+    target = store.file(wanted.resource)
     assert target is not None
     assert target.read_bytes() == content
 

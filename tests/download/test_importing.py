@@ -11,7 +11,6 @@ import pytest
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Resource
 from dshub.checksums import Digest
-from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import StoreError
 from dshub.importing.files import import_files
@@ -58,7 +57,7 @@ def test_files_are_recognised_by_what_they_hold(
     top = tmp_path / "downloads" if in_folder else folder / name
     [taken] = import_files(store, [wanted], [top])
     assert (taken.how, taken.source) == (how, folder / name)
-    path = Fetcher(store).path(wanted)
+    path = store.file(wanted.resource)
     assert path is not None
     assert path.read_bytes() == (PUBLISHED if how == "same bytes" else INSIDE)
     assert (folder / name).read_bytes() == data
@@ -76,7 +75,7 @@ def test_wrong_files_are_not_taken(
     path = tmp_path / "data.txt.gz"
     path.write_bytes(data)
     assert import_files(store, [wanted], [path]) == []
-    assert Fetcher(store).path(wanted) is None
+    assert store.file(wanted.resource) is None
     assert [item for item in cache.rglob("*") if item.is_file() and item.stat().st_size > 100] == [
         cache / "CACHEDIR.TAG"
     ] or not cache.exists()

@@ -2,16 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from dshub import Hub, Settings
 
 
-def test_plan_lists_the_errors_of_its_run(tmp_path: Path) -> None:
-    """Before anything is done."""
+def test_plan_lists_missing_files_without_a_source(tmp_path: Path) -> None:
     hub = Hub(settings=Settings(cache=tmp_path / "cache", offline=True))
     plan = hub.plan(hub.resolve("fashion-mnist"))
-    (problem,) = plan.problems
-    with pytest.raises(type(problem)) as raised:
-        hub.run(plan)
-    assert str(raised.value) == str(problem)
+    assert (plan.cached, len(plan.missing)) == ((), 4)
+    assert plan.size == hub.info("fashion-mnist").size
