@@ -1,18 +1,15 @@
-"""Import Croissant's fields as features, and its enumerations as the classes of labels."""
+"""Import Croissant's fields as features."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dshub.catalog.croissant.reading import Note, term
 from dshub.catalog.croissant.vocabulary import WIDTHS
 
 if TYPE_CHECKING:
-    from mlcroissant import Field, Metadata, RecordSet
+    from mlcroissant import Field, RecordSet
 
 Content = dict[str, Any]
 
-_MOST = 500_000  # values of enumerations, again for each field that refers to them
-_NAMES = ("name", "label", "title")  # columns of an enumeration that hold names
 _DTYPES = {name.removeprefix("cr:"): dtype for dtype, name in WIDTHS.items()}
 _SCALARS: dict[str, Content] = {
     "ImageObject": {"kind": "image", "encoding": "any"},
@@ -30,91 +27,28 @@ def types(node: "Field | RecordSet") -> list[str]:
     return [term(str(item)) for item in node.data_types or ()]
 
 
-class ImportedFeatures:
-    """The features of fields, with the classes that they refer to.
+def feature_of(field: "Field", notes: list[Note]) -> Content | None:
+    """The feature of a field; None if a manifest has no such feature.
 
-    Attributes:
-        enumerations: the `@id`s of record sets that list classes instead of rows.
+    Classes are imported as the numbers or texts in the files.
     """
-
-    def __init__(self, metadata: "Metadata", notes: list[Note]) -> None:
-        self._notes, self._values = notes, 0
-        sets = [
-            node
-            for node in metadata.record_sets
-            if "Enumeration" in types(node) or node.is_enumeration
-        ]
-        self.enumerations = {node.uuid for node in sets}
-        self._owners = {field.uuid: node for node in sets for field in node.fields}
-
-    def feature(self, field: "Field") -> Content | None:
-        """The feature of a field; None if a manifest has no such feature."""
-        scalar = self._scalar(field)
-        shape = tuple(field.array_shape_tuple or ((-1,) if field.repeated else ()))
-        if scalar is None or not shape:
-            return scalar
-        array = _array(scalar, shape)
-        if array is None:
-            self._note(field, f"no feature holds {scalar['kind']} of the shape {shape}")
-        return array
-
-    def _scalar(self, field: "Field") -> Content | None:
-        kinds = types(field)
-        if classes := self._classes(field):
-            return {"kind": "label", **classes}
-        if "Label" in kinds:
-            self._note(field, "the classes of the label are not in the document")
-        scalar = next((feature for kind, feature in _SCALARS.items() if kind in kinds), None)
-        if scalar is None:
-            self._note(field, f"its data type is not understood: {', '.join(kinds) or 'none'}")
-            return None
-        width = next((_DTYPES[kind] for kind in kinds if kind in _DTYPES), "")
-        return scalar | (
-            {"dtype": width} if width and scalar["kind"] in {"image", "number"} else {}
-        )
-
-    def _classes(self, field: "Field") -> Content | None:
-        """Names, codes and first number of the classes that a field refers to, if it does."""
-        key = field.references.field
-        if key not in self._owners:
-            return None
-        node = self._owners[key]
-        rows = node.data or []
-        self._values += len(rows) * len(node.fields)
-        if self._values > _MOST:
-            raise OverflowError("its fields have more classes than a manifest can hold")
-        if not rows:
-            self._note(field, f"its classes are not in the document: {node.uuid}")
-            return None
-        names = [item.uuid for item in node.fields]
-        columns = {name: [row.get(name, row.get(term(name))) for row in rows] for name in names}
-        numbers: list[Any] = next((item for item in columns.values() if _all(int, item)), [])
-        first = min(numbers, default=0)
-        if sorted(numbers) != [*range(first, first + len(numbers))]:
-            self._note(field, f"its classes have gaps in numbers: {node.uuid}")
-            return None
-        if numbers:
-            order = sorted(range(len(rows)), key=numbers.__getitem__)
-            columns = {name: [values[i] for i in order] for name, values in columns.items()}
-        return _named(columns, key) | ({"first": first} if first else {})
-
-    def _note(self, field: "Field", message: str) -> None:
-        self._notes.append(Note(field.uuid, message))
-
-
-def _named(columns: dict[str, list[Any]], key: str) -> Content:
-    """The names of classes, and their codes if files hold other texts."""
-    texts = {name: values for name, values in columns.items() if _all(str, values)}
-    titles = [name for name in texts if term(name) in _NAMES]
-    title = [*titles, *([key] if key in texts else []), *texts, key][0]
-    names = [str(value) for value in columns[title]]
-    codes = texts[key] if key in texts and key != title else []
-    codes = codes or next((values for name, values in texts.items() if term(name) == "code"), [])
-    return {"names": names} | ({"codes": codes} if codes and codes != names else {})
-
-
-def _all(kind: type, values: Sequence[Any]) -> bool:
-    return all(type(value) is kind for value in values)
+    kinds = types(field)
+    if "Label" in kinds or field.references.field:
+        notes.append(Note(field.uuid, "its classes are not imported: write a label feature"))
+    scalar = next((feature for kind, feature in _SCALARS.items() if kind in kinds), None)
+    if scalar is None:
+        message = f"its data type is not understood: {', '.join(kinds) or 'none'}"
+        notes.append(Note(field.uuid, message))
+        return None
+    width = next((_DTYPES[kind] for kind in kinds if kind in _DTYPES), "")
+    if width and scalar["kind"] in {"image", "number"}:
+        scalar = scalar | {"dtype": width}
+    shape = tuple(field.array_shape_tuple or ((-1,) if field.repeated else ()))
+    feature = _array(scalar, shape) if shape else scalar
+    if feature is None:
+        message = f"no feature holds {scalar['kind']} of the shape {shape}"
+        notes.append(Note(field.uuid, message))
+    return feature
 
 
 def _array(scalar: Content, shape: tuple[int, ...]) -> Content | None:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,7 @@ class ImportedFiles:
     def __init__(self, metadata: "Metadata", notes: list[Note]) -> None:
         self._notes = notes
         self._nodes = {node.uuid: node for node in metadata.distribution}
+        self._keys: dict[str, str] = {}  # of resources, by `@id`
         self._references: dict[str, list[str]] = {}
         self.resources: dict[str, dict[str, Any]] = {}
         for node in self._nodes.values():
@@ -40,7 +42,7 @@ class ImportedFiles:
             self._note(node, "a repository has no checksum: list the files in it that are needed")
         else:
             key = key_of(term(node.uuid), self.resources)
-            self._references[node.uuid] = [key]
+            self._keys[node.uuid], self._references[node.uuid] = key, [key]
             self.resources[key] = self._resource(node)
 
     def _resource(self, node: "FileObject") -> dict[str, Any]:
@@ -87,37 +89,32 @@ class ImportedFiles:
             OverflowError: there are more than a manifest can hold.
         """
         if identifier not in self._references:
-            self._references[identifier] = []  # meanwhile, so that cycles end
             node = self._nodes.get(identifier)
             self._references[identifier] = self._members(node) if node is not None else []
         return self._references[identifier]
 
     def _members(self, node: "FileObject | FileSet") -> list[str]:
-        """The references of files in containers."""
+        """The references of files in archives."""
         members = getattr(node, "includes", None) or [getattr(node, "content_url", None) or ""]
+        archives = [self._keys.get(str(item)) for item in dict.fromkeys(node.contained_in)]
         problem = ""
         if getattr(node, "excludes", None):
             problem = "a manifest cannot leave out the files of `excludes`"
-        elif not all(isinstance(item, str) for item in node.contained_in):
-            problem = "its files come out of another by a transformation"
+        elif not all(archives):
+            problem = "its files are not in a file of the distribution itself"
         elif any(":" in item for item in members):
             problem = "a manifest cannot name a member with a colon in its name"
         if problem:
             self._note(node, problem)
-        return [] if problem or not all(members) else self._joined(node.contained_in, members)
+        return [] if problem or not all(members) else _joined(list(filter(None, archives)), members)
 
-    def _joined(self, containers: list[str], members: list[str]) -> list[str]:
-        """References to members of each container."""
-        names = [re.sub(r"^(?:\./|/)+", "", member) for member in members]
-        joined: list[str] = []
-        characters = 0
-        for container in dict.fromkeys(containers):
-            outer = self.references(container)
-            characters += len(members) * sum(map(len, outer)) + len(outer) * sum(map(len, members))
-            if characters > _LARGEST:
-                raise OverflowError("it has more members of archives than a manifest can hold")
-            joined += [f"{item}:{name}" for item in outer for name in names]
-        return joined
+
+def _joined(archives: Sequence[str], members: Sequence[str]) -> list[str]:
+    """References to members of each archive."""
+    names = [re.sub(r"^(?:\./|/)+", "", member) for member in members]
+    if len(names) * len("".join(archives)) + len(archives) * len("".join(names)) > _LARGEST:
+        raise OverflowError("it has more members of archives than a manifest can hold")
+    return [f"{archive}:{name}" for archive in archives for name in names]
 
 
 def _scheme(url: str) -> str:

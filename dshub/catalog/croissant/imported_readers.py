@@ -18,7 +18,6 @@ Content = dict[str, Any]
 _PARQUET = {PARQUET, "application/vnd.apache.parquet"}
 _LINES = {JSON_LINES, "application/jsonl", "application/x-ndjson", "application/x-jsonlines"}
 _DELIMITERS = {CSV: ",", TSV: "\t", "text/tsv": "\t"}
-_JSON_TYPES = {"Integer": "integer", "Boolean": "boolean"}
 
 
 class Column(NamedTuple):
@@ -27,13 +26,11 @@ class Column(NamedTuple):
     Attributes:
         key: its name in the manifest.
         feature: its feature.
-        types: its data types.
         source: its `source`.
     """
 
     key: str
     feature: Content
-    types: Sequence[str]
     source: "Source"
 
 
@@ -86,9 +83,8 @@ def _types(columns: Sequence[Column]) -> Content:
     types = {}
     for column in columns:
         feature = column.feature.get("of", column.feature)
-        kinds = [kind for kind in column.types if kind in _JSON_TYPES]
         if feature["kind"] == "number":
             types[column.key] = "number" if feature["dtype"].startswith("float") else "integer"
-        elif kinds and feature["kind"] == "label":
-            types[column.key] = _JSON_TYPES[kinds[0]]
+        elif feature["kind"] == "label":
+            types[column.key] = "boolean"
     return {"types": types} if types else {}

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dshub.catalog.croissant.imported_features import ImportedFeatures, types
+from dshub.catalog.croissant.imported_features import feature_of, types
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_readers import Column, reading
 from dshub.catalog.croissant.reading import Note, key_of, plain, term
@@ -28,19 +28,15 @@ class ImportedRows:
 
     def __init__(self, metadata: "Metadata", files: ImportedFiles, notes: list[Note]) -> None:
         self._files, self._notes = files, notes
-        self._kinds = ImportedFeatures(metadata, notes)
         self.features: dict[str, Content] = {}
         self.splits: dict[str, Content] = {}
         self.used: set[str] = set()
-        others = [
-            node for node in metadata.record_sets if node.uuid not in self._kinds.enumerations
-        ]
-        rows = [node for node in others if "Split" not in types(node)]
-        self._split_fields = {
-            field.uuid for node in others if "Split" in types(node) for field in node.fields
-        }
+        named = [node for node in metadata.record_sets if "Split" in types(node)]
+        self._split_fields = {field.uuid for node in named for field in node.fields}
         columns: dict[str, set[str]] = {}
-        for node in rows:
+        for node in metadata.record_sets:
+            if {"Enumeration", "Split"} & set(types(node)):
+                continue
             if node.data and not any(field.source for field in node.fields):
                 self._note(node, "rows in the document itself are not imported")
             else:
@@ -54,7 +50,7 @@ class ImportedRows:
     def _add(self, node: "RecordSet", columns: dict[str, set[str]]) -> None:
         fields = [field for field in node.fields if self._is_column(field)]
         sources = Counter(source for field in fields if (source := _source(field)))
-        name = self._split_name(node)
+        name = key_of(term(node.uuid), self.splits)
         self.splits[name] = {}
         if not sources:
             self._note(node, "no field says which file it comes from")
@@ -99,20 +95,13 @@ class ImportedRows:
             message = f"it comes from {where or 'no file'}, the others from {source}: joins are not"
             self._note(field, f"{message} understood; see the steps `join` and `attach`")
             return None
-        feature = self._kinds.feature(field)
+        feature = feature_of(field, self._notes)
         if feature is None:
             return None
         key = key_of(plain(field.name) or term(field.uuid))
         if self.features.setdefault(key, feature) != feature:
             self._note(field, f"it differs from the feature {key!r} elsewhere, which is used")
-        return Column(key, feature, types(field), field.source)
-
-    def _split_name(self, node: "RecordSet") -> str:
-        """The value of the field that names the split, or the record set's own name."""
-        for field in node.fields:
-            if field.references.field in self._split_fields and isinstance(field.value, str):
-                return key_of(field.value, self.splits)
-        return key_of(term(node.uuid), self.splits)
+        return Column(key, feature, field.source)
 
     def _note(self, node: "RecordSet | Field", message: str) -> None:
         self._notes.append(Note(node.uuid, message))

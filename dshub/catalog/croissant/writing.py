@@ -6,13 +6,12 @@ from typing import Any
 from dshub.catalog.croissant.importing import Imported
 from dshub.errors import MissingExtraError
 
-_REQUIRED = ("name", "version", "title", "summary", "task", "homepage")
 _SECTIONS = ("license", "resources", "features", "splits", "layouts", "citations")
 _WIDTH = 80  # characters of a list; the items of a longer one take a line each
 
 
 def to_toml(imported: Imported) -> str:
-    """A manifest with a comment in place of each missing fact.
+    """A manifest without the missing facts, which `dshub check` lists.
 
     Raises:
         MissingExtraError: tomlkit is not installed.
@@ -25,9 +24,6 @@ def to_toml(imported: Imported) -> str:
     for key, value in content.items():
         if key not in _SECTIONS:
             document.add(key, _inline(tomlkit, value))
-    for key in _REQUIRED:
-        if key not in content:
-            document.add(tomlkit.comment(f"{key} is missing"))
     for key in _SECTIONS:
         if content.get(key):
             document.add(key, _section(tomlkit, key, content[key]))
@@ -44,12 +40,7 @@ def _section(tomlkit: Any, key: str, content: Any) -> Any:
         return entries
     tables = tomlkit.table(is_super_table=True)
     for name, item in content.items():
-        table = _table(tomlkit, item)
-        if key == "splits" and "rows" not in item:
-            table.add(tomlkit.comment("rows is missing: count them in the files"))
-        if key == "resources" and not {"sha256", "md5"} & item.keys():
-            table.add(tomlkit.comment("sha256 is missing: `dshub pin` writes it"))
-        tables.add(name, table)
+        tables.add(name, _table(tomlkit, item))
     return tables
 
 

@@ -1,53 +1,55 @@
 """Import fields as features."""
 
+from typing import Any
+
 import pytest
 
-from dshub.catalog.croissant import imported_features
-from dshub.errors import ManifestError
 from tests.catalog.croissant.documents import TABLE, field, notes_of, read
 
 pytest.importorskip("mlcroissant")
 
 
-@pytest.mark.parametrize("kind", ["number", "text"])
-def test_classes_come_from_an_enumeration(kind: str) -> None:
-    """In the order of their numbers, if any; texts in files become codes."""
-    key = {"number": "id", "text": "code"}[kind]
-    data = [
-        {"kinds/id": 3, "kinds/code": "d", "kinds/name": "dog"},
-        {"kinds/id": 2, "kinds/code": "c", "kinds/name": "cat"},
-    ]
+@pytest.mark.parametrize(
+    ("kind", "more", "expected"),
+    [
+        ("sc:Text", {}, {"kind": "text"}),
+        ("sc:Boolean", {}, {"kind": "label", "names": ["false", "true"]}),
+        (["sc:Integer", "cr:Int16"], {}, {"kind": "number", "dtype": "int16"}),
+        (
+            ["cr:UInt8", "sc:ImageObject"],
+            {},
+            {"kind": "image", "encoding": "any", "dtype": "uint8"},
+        ),
+        (
+            ["sc:ImageObject", "cr:UInt8"],
+            {"isArray": True, "arrayShape": "2,3,4"},
+            {"kind": "image", "encoding": "raw", "dtype": "uint8", "shape": [2, 3, 4]},
+        ),
+        (
+            "sc:Float",
+            {"isArray": True, "arrayShape": "5"},
+            {"kind": "number", "dtype": "float64", "shape": [5]},
+        ),
+        ("sc:Text", {"repeated": True}, {"kind": "list", "of": {"kind": "text"}}),
+    ],
+)
+def test_data_type_and_shape_become_a_feature(kind: Any, more: Any, expected: Any) -> None:
+    imported = read(TABLE, field("a", kind, "rows.csv", column="a") | more)
+    assert imported.content["features"] == {"a": expected}
+
+
+def test_classes_get_a_note() -> None:
+    """The column keeps the numbers in the file."""
     kinds = {
         "@type": "cr:RecordSet",
         "@id": "kinds",
         "dataType": "sc:Enumeration",
-        "field": [
-            {"@type": "cr:Field", "@id": f"kinds/{name}", "dataType": kind}
-            for name, kind in {"id": "sc:Integer", "code": "sc:Text", "name": "sc:Text"}.items()
-        ],
-        "data": data,
+        "field": [{"@type": "cr:Field", "@id": "kinds/id", "dataType": "sc:Integer"}],
+        "data": [{"kinds/id": 0}, {"kinds/id": 1}],
     }
     label = field("kind", ["sc:Integer", "cr:Label"], "rows.csv", column="kind")
-    label["references"] = {"field": {"@id": f"kinds/{key}"}}
-    feature = read(TABLE, label, recordSet=[kinds]).content["features"]["kind"]
-    assert feature["names"] == ["cat", "dog"]
-    assert feature["codes"] == ["c", "d"]
-    assert feature["first"] == 2
-    data[0]["kinds/id"] = 7
+    label["references"] = {"field": {"@id": "kinds/id"}}
     imported = read(TABLE, label, recordSet=[kinds])
-    assert "gaps" in notes_of(imported)["rows/kind"]
-    assert imported.content["features"]["kind"] == {"kind": "number", "dtype": "int64"}
-
-
-def test_more_classes_than_a_manifest_can_hold_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Classes times fields, before they are copied to each field."""
-    monkeypatch.setattr(imported_features, "_MOST", 900)
-    data = [{"kinds/name": f"n{i}"} for i in range(50)]
-    kinds = {"@type": "cr:RecordSet", "@id": "kinds", "dataType": "sc:Enumeration", "data": data}
-    kinds["field"] = [{"@type": "cr:Field", "@id": "kinds/name", "dataType": "sc:Text"}]
-    link = {"references": {"field": {"@id": "kinds/name"}}}
-    labels = [field(f"a{i}", "sc:Text", "rows.csv", column="a") | link for i in range(20)]
-    with pytest.raises(ManifestError, match="more classes than a manifest can hold"):
-        read(TABLE, *labels, recordSet=[kinds])
+    assert imported.content["features"] == {"kind": {"kind": "number", "dtype": "int64"}}
+    assert list(imported.content["splits"]) == ["rows"]
+    assert "write a label feature" in notes_of(imported)["rows/kind"]

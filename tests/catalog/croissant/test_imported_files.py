@@ -54,17 +54,26 @@ def test_files_that_are_not_understood_get_notes() -> None:
     assert "files" not in imported.content["splits"]["rows"]
 
 
-def test_product_of_nested_containers_is_refused_at_once() -> None:
-    """Sets of files inside one another multiply their members."""
-    files = [file("f.zip", "application/zip")]
-    for i in range(8):
-        outer = {"@id": f"s{i - 1}" if i else "f.zip"}
-        more = {"containedIn": outer, "includes": [f"{j}.zip" for j in range(10)]}
-        files.append({"@type": "cr:FileSet", "@id": f"s{i}", "encodingFormat": "x/y"} | more)
+def test_product_of_archives_and_members_is_refused_at_once() -> None:
+    files = [file(f"{i}.zip", "application/zip") for i in range(400)]
+    more = {"containedIn": [{"@id": item["@id"]} for item in files]}
+    more["includes"] = [f"{'x' * 90}{j}.csv" for j in range(400)]
+    files.append({"@type": "cr:FileSet", "@id": "s", "encodingFormat": "text/csv"} | more)
     began = time.process_time()
     with pytest.raises(ManifestError, match="more members of archives than a manifest can hold"):
-        read(files, field("a", "sc:Text", "s7", of="fileSet", column="a"))
+        read(files, field("a", "sc:Text", "s", of="fileSet", column="a"))
     assert time.process_time() - began < 2
+
+
+def test_archives_in_archives_get_a_note() -> None:
+    inner = {"@type": "cr:FileObject", "@id": "b.zip", "contentUrl": "b.zip"}
+    inner |= {"containedIn": {"@id": "a.zip"}, "encodingFormat": "application/zip"}
+    rows = {"@type": "cr:FileObject", "@id": "c.csv", "contentUrl": "c.csv"}
+    rows |= {"containedIn": {"@id": "b.zip"}, "encodingFormat": "text/csv"}
+    files = [file("a.zip", "application/zip"), inner, rows]
+    imported = read(files, field("a", "sc:Text", "c.csv", column="a"))
+    assert "files" not in imported.content["splits"]["rows"]
+    assert "not in a file of the distribution itself" in notes_of(imported)["c.csv"]
 
 
 def test_container_in_itself_is_an_error() -> None:

@@ -38,17 +38,6 @@ def test_content_is_written_as_toml() -> None:
     assert [line for line in text.splitlines() if line[:1] == "["] == [*tables, "[[citations]]"]
 
 
-def test_missing_facts_become_comments() -> None:
-    lines = to_toml(Imported(CONTENT)).splitlines()
-    assert [line for line in lines if line[:1] == "#"] == [
-        "# summary is missing",
-        "# task is missing",
-        "# homepage is missing",
-        "# sha256 is missing: `dshub pin` writes it",
-        "# rows is missing: count them in the files",
-    ]
-
-
 def test_long_list_takes_several_lines() -> None:
     lines = to_toml(Imported(CONTENT)).splitlines()
     assert max(map(len, lines)) < 100
