@@ -2,6 +2,7 @@
 
 import base64
 import time
+from typing import Any
 
 import pytest
 
@@ -56,9 +57,9 @@ def test_files_that_are_not_understood_get_notes() -> None:
 
 def test_product_of_archives_and_members_is_refused_at_once() -> None:
     files = [file(f"{i}.zip", "application/zip") for i in range(400)]
-    more = {"containedIn": [{"@id": item["@id"]} for item in files]}
+    more: dict[str, Any] = {"containedIn": [{"@id": item["@id"]} for item in files]}
     more["includes"] = [f"{'x' * 90}{j}.csv" for j in range(400)]
-    files.append({"@type": "cr:FileSet", "@id": "s", "encodingFormat": "text/csv"} | more)
+    files.append(more | {"@type": "cr:FileSet", "@id": "s", "encodingFormat": "text/csv"})
     began = time.process_time()
     with pytest.raises(ManifestError, match="more members of archives than a manifest can hold"):
         read(files, field("a", "sc:Text", "s", of="fileSet", column="a"))
@@ -66,9 +67,9 @@ def test_product_of_archives_and_members_is_refused_at_once() -> None:
 
 
 def test_archives_in_archives_get_a_note() -> None:
-    inner = {"@type": "cr:FileObject", "@id": "b.zip", "contentUrl": "b.zip"}
+    inner: dict[str, Any] = {"@type": "cr:FileObject", "@id": "b.zip", "contentUrl": "b.zip"}
     inner |= {"containedIn": {"@id": "a.zip"}, "encodingFormat": "application/zip"}
-    rows = {"@type": "cr:FileObject", "@id": "c.csv", "contentUrl": "c.csv"}
+    rows: dict[str, Any] = {"@type": "cr:FileObject", "@id": "c.csv", "contentUrl": "c.csv"}
     rows |= {"containedIn": {"@id": "b.zip"}, "encodingFormat": "text/csv"}
     files = [file("a.zip", "application/zip"), inner, rows]
     imported = read(files, field("a", "sc:Text", "c.csv", column="a"))
