@@ -89,16 +89,11 @@ def _parquet(split: Split, column: str) -> Extract | None:
 
 def _delimited(split: Split, column: str) -> Extract | None:
     """A column of a table with a header and the usual quotes."""
-    usual: dict[str, list[Any]] = {
-        "delimiter": [",", "\t"],
-        "header": [True],
-        "quoting": [True],
-        "encoding": ["utf-8"],
-    }
-    options = {"header": False} | {
-        name: value for name, value in split.reader.items() if name not in {"format", "columns"}
-    }
-    is_usual = all(value in usual.get(name, []) for name, value in options.items())
+    usual = {"header": True, "quoting": True, "encoding": "utf-8"}
+    others = {"format", "columns", "delimiter"}
+    given = {name: value for name, value in split.reader.items() if name not in others}
+    is_usual = usual | {"header": False} | given == usual
+    is_usual = is_usual and split.reader.get("delimiter", ",") in {",", "\t"}
     return {"extract": {"column": column}} if is_usual else None
 
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dshub.catalog.croissant.imported_features import feature_of, types
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_readers import Column, reading
 from dshub.catalog.croissant.reading import Note, key_of, plain, term
+from dshub.catalog.croissant.vocabulary import WIDTHS
 
 if TYPE_CHECKING:
     from mlcroissant import Field, Metadata, RecordSet
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 Content = dict[str, Any]
 
 _MOST = 500_000  # columns of all splits together
+_DTYPES = {name.removeprefix("cr:"): dtype for dtype, name in WIDTHS.items()}
+_SCALARS: dict[str, Content] = {
+    "ImageObject": {"kind": "image", "encoding": "any"},
+    **{kind: {"kind": "text"} for kind in ("Text", "URL", "Date", "DateTime", "Time")},
+    **{kind: {"kind": "number", "dtype": dtype} for kind, dtype in _DTYPES.items()},
+    "Integer": {"kind": "number", "dtype": "int64"},
+    "Float": {"kind": "number", "dtype": "float64"},
+    "Number": {"kind": "number", "dtype": "float64"},
+    "Boolean": {"kind": "label", "names": ["false", "true"]},
+}
 
 
 class ImportedRows:
@@ -31,11 +41,11 @@ class ImportedRows:
         self.features: dict[str, Content] = {}
         self.splits: dict[str, Content] = {}
         self.used: set[str] = set()
-        named = [node for node in metadata.record_sets if "Split" in types(node)]
+        named = [node for node in metadata.record_sets if "Split" in _types(node)]
         self._split_fields = {field.uuid for node in named for field in node.fields}
         columns: dict[str, set[str]] = {}
         for node in metadata.record_sets:
-            if {"Enumeration", "Split"} & set(types(node)):
+            if {"Enumeration", "Split"} & set(_types(node)):
                 continue
             if node.data and not any(field.source for field in node.fields):
                 self._note(node, "rows in the document itself are not imported")
@@ -95,7 +105,7 @@ class ImportedRows:
             message = f"it comes from {where or 'no file'}, the others from {source}: joins are not"
             self._note(field, f"{message} understood; see the steps `join` and `attach`")
             return None
-        feature = feature_of(field, self._notes)
+        feature = _feature_of(field, self._notes)
         if feature is None:
             return None
         key = key_of(plain(field.name) or term(field.uuid))
@@ -112,3 +122,44 @@ def _source(field: "Field") -> str | None:
     source = field.source
     identifier: str | None = source.file_object or source.file_set or source.distribution
     return identifier
+
+
+def _types(node: "Field | RecordSet") -> list[str]:
+    """The data types of a node, without namespaces."""
+    return [term(str(item)) for item in node.data_types or ()]
+
+
+def _feature_of(field: "Field", notes: list[Note]) -> Content | None:
+    """The feature of a field; None if a manifest has no such feature.
+
+    Classes are imported as the numbers or texts in the files.
+    """
+    kinds = _types(field)
+    if "Label" in kinds or field.references.field:
+        notes.append(Note(field.uuid, "its classes are not imported: write a label feature"))
+    scalar = next((feature for kind, feature in _SCALARS.items() if kind in kinds), None)
+    if scalar is None:
+        message = f"its data type is not understood: {', '.join(kinds) or 'none'}"
+        notes.append(Note(field.uuid, message))
+        return None
+    width = next((_DTYPES[kind] for kind in kinds if kind in _DTYPES), "")
+    if width and scalar["kind"] in {"image", "number"}:
+        scalar = scalar | {"dtype": width}
+    shape = tuple(field.array_shape_tuple or ((-1,) if field.repeated else ()))
+    feature = _array(scalar, shape) if shape else scalar
+    if feature is None:
+        message = f"no feature holds {scalar['kind']} of the shape {shape}"
+        notes.append(Note(field.uuid, message))
+    return feature
+
+
+def _array(scalar: Content, shape: tuple[int, ...]) -> Content | None:
+    """The feature for several values in a row: an array of pixels or numbers, or a list."""
+    kind, is_fixed = scalar["kind"], min(shape) > 0
+    if kind == "image" and is_fixed and len(shape) == 3 and "dtype" in scalar:
+        return scalar | {"shape": list(shape), "encoding": "raw"}
+    if kind == "number" and is_fixed:
+        return scalar | {"shape": list(shape)}
+    if kind != "image" and len(shape) == 1:
+        return {"kind": "list", "of": scalar}
+    return None
