@@ -153,11 +153,11 @@ class Index:
             status = settled_status_of(str(path))
         if old is not None and old.version == version and old.digest == _digest(_bytes(path)):
             return Listed(status, version, old.digest, old.line)
-        from dshub.catalog.parsing import parse_as, read_text  # as slow as all else of a listing
+        from dshub.catalog.parsing import parse_as, read_bytes  # as slow as all else of a listing
 
-        text = read_text(path)
-        manifest = parse_as(f"{name}@{version}", text, source=str(path))
-        summary, digest = Summary.of(manifest), _digest(text.encode())
+        data = read_bytes(path)
+        manifest = parse_as(f"{name}@{version}", data, source=str(path))
+        summary, digest = Summary.of(manifest), _digest(data)
         self._new_texts[name] = _Searched(digest, searchable(summary, classes(manifest)))
         return Listed(status, version, digest, Line.of(summary))
 

@@ -30,58 +30,52 @@ def read(path: Path) -> Manifest:
     Raises:
         ManifestError: the file cannot be read, or has faults; all of them are listed.
     """
-    return parse(read_text(path), source=str(path))
+    return parse(read_bytes(path), source=str(path))
 
 
-def read_text(path: Path) -> str:
-    """Read the text of a manifest's file; raises ManifestError."""
+def read_bytes(path: Path) -> bytes:
+    """Read the file of a manifest; raises ManifestError."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ManifestError(source=str(path), faults=[Fault("", "it is too large")])
-        data = path.read_bytes()
+        if path.stat().st_size <= _LARGEST:
+            return path.read_bytes()
+        reason = "it is too large"
     except OSError as error:
-        fault = Fault("", error.strerror or str(error))
-        raise ManifestError(source=str(path), faults=[fault]) from None
-    return decode_text(data, source=str(path))
+        reason = error.strerror or str(error)
+    raise ManifestError(source=str(path), faults=[Fault("", reason)])
 
 
-def decode_text(data: bytes, *, source: str) -> str:
-    """Decode the text of a manifest; raises ManifestError."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        fault = Fault("", f"it is not UTF-8: byte {error.start} cannot be read")
-        raise ManifestError(source=source, faults=[fault]) from None
-
-
-def parse_as(identifier: str, text: str, *, source: str, witness: str = "its path") -> Manifest:
+def parse_as(identifier: str, data: bytes, *, source: str, witness: str = "its path") -> Manifest:
     """Parse a manifest that must have a certain name and version.
 
     Args:
         identifier: `name@version`.
-        text: TOML.
+        data: TOML.
         source: as in `parse`.
         witness: where the identifier comes from, for errors.
 
     Raises:
         ManifestError: as in `parse`, or it is another manifest.
     """
-    manifest = parse(text, source=source)
+    manifest = parse(data, source=source)
     if manifest.identifier != identifier:
         fault = Fault("name", f"it says {manifest.identifier}, but {witness} says {identifier}")
         raise ManifestError(source=source, faults=[fault])
     return manifest
 
 
-def parse(text: str, *, source: str) -> Manifest:
+def parse(data: bytes | str, *, source: str) -> Manifest:
     """Parse a manifest from TOML; `source` names it in errors.
 
     Raises:
-        ManifestError: the text has faults; all of them are listed with their places. In a table
+        ManifestError: it has faults; all of them are listed with their places. In a table
             with an invalid field, rules about several fields are not checked.
     """
     try:
+        text = data if isinstance(data, str) else data.decode()
         content = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        fault = Fault("", f"it is not UTF-8: byte {error.start} cannot be read")
+        raise ManifestError(source=source, faults=[fault]) from None
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         fault = Fault("", f"it is not valid TOML: {error}")
         raise ManifestError(source=source, faults=[fault]) from None

@@ -146,10 +146,10 @@ class FolderSource:
         return self._of(name)[version].path(name, version)
 
     def manifest(self, name: str, version: str) -> "Manifest":
-        from dshub.catalog.parsing import parse_as, read_text
+        from dshub.catalog.parsing import parse_as, read_bytes
 
         path = self.path(name, version)
-        return parse_as(f"{name}@{version}", read_text(path), source=str(path))
+        return parse_as(f"{name}@{version}", read_bytes(path), source=str(path))
 
     def text(self, name: str, version: str) -> bytes:
         return self.path(name, version).read_bytes()

@@ -50,7 +50,9 @@ class Inventory:
         self.faulty: set[str] = set()
         self.registered = {name: self._versions(name) for name in registry.names()}
         self.synthetic = dict(_synthetic(contents))
-        self._records = {item.path: _record(item.path) for item in contents if _is_table(item)}
+        self._records = {
+            item.path: _record(item.path) for item in contents if item.kind == "prepared"
+        }
         self.owners: dict[str, list[Owner]] = {}
         self._add_owners(manifests)
         self._mirrored = frozenset().union(*(source.checksums() for source in registry.remote))
@@ -185,15 +187,11 @@ class Inventory:
         return resource.by_hand and resource.digest.hex not in self._mirrored
 
 
-def _is_table(item: Usage) -> bool:
-    return item.kind == "prepared"
-
-
 def _dataset(item: Usage) -> str:
     """Return the dataset in the path of an item, if it is there."""
     if item.kind in {"synthetic", "imported"}:
         return item.name.rpartition("/")[0]  # empty for a reference, which has a checksum
-    return item.name if _is_table(item) else ""
+    return item.name if item.kind == "prepared" else ""
 
 
 def _synthetic(contents: Sequence[Usage]) -> Iterator[tuple[Path, Manifest]]:

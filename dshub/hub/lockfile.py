@@ -202,33 +202,28 @@ def read(path: Path) -> Lockfile:
 def _read(path: Path, changed: int, size: int) -> Lockfile:
     """Read and parse the file once per state of it."""
     del changed, size
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
-    except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, f"it is not UTF-8: byte {error.start} cannot be read") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.match("[<=>]{7}( |$)", line):
-            raise _unreadable(path, f"line {number} is a conflict marker of a merge", _MERGE)
-    lockfile = _parse(path, text)
-    for name, count in Counter(item.name for item in lockfile.dataset).items():
-        if count > 1:
-            raise _unreadable(path, f"it pins {name} twice", _MERGE)
-    return lockfile
-
-
-def _parse(path: Path, text: str) -> Lockfile:
     import tomllib
 
     try:
+        text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
+        for number, line in enumerate(text.splitlines(), start=1):
+            if re.match("[<=>]{7}( |$)", line):
+                raise _unreadable(path, f"line {number} is a conflict marker of a merge", _MERGE)
         content = tomllib.loads(text)
         if content.get("schema", SCHEMA) != SCHEMA:
             reason = f"it has schema {content['schema']}, and this dshub reads {SCHEMA}"
             raise _unreadable(path, reason, "use a newer dshub")
-        return convert(content, Lockfile)
+        lockfile = convert(content, Lockfile)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, f"it is not UTF-8: byte {error.start} cannot be read") from error
     except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
         raise _unreadable(path, str(error)) from error
+    for name, count in Counter(item.name for item in lockfile.dataset).items():
+        if count > 1:
+            raise _unreadable(path, f"it pins {name} twice", _MERGE)
+    return lockfile
 
 
 def _unreadable(path: Path, reason: str, hint: str = _RESTORE) -> StoreError:

@@ -50,9 +50,6 @@ class Request:
     def __iter__(self) -> Iterator[Choice]:
         return iter(self.choices)
 
-    def __len__(self) -> int:
-        return len(self.choices)
-
     @property
     def named(self) -> "list[tuple[str, Manifest]]":
         """The requested name and the manifest of each dataset."""

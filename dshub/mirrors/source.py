@@ -6,7 +6,7 @@ from copy import copy
 from typing import Any, Self
 
 from dshub.catalog.manifest import Manifest
-from dshub.catalog.parsing import decode_text, parse_as
+from dshub.catalog.parsing import parse_as
 from dshub.catalog.search import Line, matches, newest_first, searchable, version_key
 from dshub.display import shown_url
 from dshub.mirrors.index import NAME, Entry
@@ -55,8 +55,8 @@ class MirrorSource:
         item = self._listed(name, version)[0]
         identifier = item.entry.identifier
         source = f"{shown_url(item.mirror)}: {item.entry.registry_path}"
-        text = decode_text(self._mirrors.manifest(item.entry), source=source)
-        manifest = parse_as(identifier, text, source=source, witness="the index")
+        data = self._mirrors.manifest(item.entry)
+        manifest = parse_as(identifier, data, source=source, witness="the index")
         self._manifests[identifier] = manifest
         return manifest
 

@@ -60,9 +60,9 @@ def test_only_changed_manifests_are_parsed_again(
     titles(tmp_path, store)
     parsed, parse_as = [], parsing.parse_as
 
-    def parse(identifier: str, text: str, *, source: str) -> Manifest:
+    def parse(identifier: str, data: bytes, *, source: str) -> Manifest:
         parsed.append(identifier)
-        return parse_as(identifier, text, source=source)
+        return parse_as(identifier, data, source=source)
 
     monkeypatch.setattr(parsing, "parse_as", parse)
     titles(tmp_path, store)
