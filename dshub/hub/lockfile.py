@@ -206,9 +206,9 @@ def _read(path: Path, changed: int, size: int) -> Lockfile:
 
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
-        for number, line in enumerate(text.splitlines(), start=1):
-            if re.match("[<=>]{7}( |$)", line):
-                raise _unreadable(path, f"line {number} is a conflict marker of a merge", _MERGE)
+        if marker := re.search("^[<=>]{7}( |$)", text, re.MULTILINE):
+            number = text.count("\n", 0, marker.start()) + 1
+            raise _unreadable(path, f"line {number} is a conflict marker of a merge", _MERGE)
         content = tomllib.loads(text)
         if content.get("schema", SCHEMA) != SCHEMA:
             reason = f"it has schema {content['schema']}, and this dshub reads {SCHEMA}"
