@@ -276,18 +276,13 @@ def _add(known: dict[str, Index], index: Index, name: str, versions: Sequence[st
         DshubError: two folders have different manifests of one version.
     """
     for version in versions:
-        first = known.setdefault(version, index)
-        if first is not index:
-            _check_same(first, index, name, version)
-
-
-def _check_same(one: Index, other: Index, name: str, version: str) -> None:
-    paths = [other.path(name, version), one.path(name, version)]
-    if paths[0].read_bytes() != paths[1].read_bytes():
-        raise DshubError(
-            f"two different manifests claim to be {name}@{version}: {paths[0]} and {paths[1]}",
-            hint="give one of them another name or version, or use one by its path",
-        )
+        first = known.setdefault(version, index).path(name, version)
+        path = index.path(name, version)
+        if first != path and first.read_bytes() != path.read_bytes():
+            raise DshubError(
+                f"two different manifests claim to be {name}@{version}: {path} and {first}",
+                hint="give one of them another name or version, or use one by its path",
+            )
 
 
 def built_in_root() -> Path:

@@ -55,7 +55,7 @@ def to_croissant(
         "license": _license(manifest.license.spdx or ""),
         "keywords": list(manifest.tags),
         "citeAs": "\n\n".join(map(bibtex, manifest.citations)),
-        "distribution": files.nodes,
+        "distribution": list(files.nodes.values()),
         "recordSet": list(_RecordSets(manifest, files, version).nodes()),
         MANIFEST: msgspec.to_builtins(manifest),
     }
@@ -75,11 +75,14 @@ class _Files:
         manifest: of the files.
         address: as in `to_croissant`.
         root: the first part of every `@id`.
+
+    Attributes:
+        nodes: every file and set of files by its `@id`; containers come first.
     """
 
     def __init__(self, manifest: Manifest, *, address: Address | None, root: str) -> None:
         self._manifest, self._root = manifest, root
-        self._nodes: dict[str, Node] = {}
+        self.nodes: dict[str, Node] = {}
         self._members: dict[str, Sequence[str]] = {}
         contents = {
             reference: content_types(manifest, split, part)
@@ -90,16 +93,11 @@ class _Files:
         for name, resource in manifest.resources.items():
             node = {"@type": "cr:FileObject", "@id": identifier(root, name)}
             node |= _resource(name, resource, contents.get(name, ()), address)
-            self._nodes[node["@id"]] = node
+            self.nodes[node["@id"]] = node
         for name, split in manifest.splits.items():
             for part in split.files:
                 self._parts(split, part)
             self.source(name, split)
-
-    @property
-    def nodes(self) -> list[Node]:
-        """Every file and set of files; containers come first."""
-        return list(self._nodes.values())
 
     def source(self, name: str, split: Split) -> dict[str, Any]:
         """The `source` of a split: its file, or the set of its files.
@@ -112,7 +110,7 @@ class _Files:
             kind = "fileSet" if nodes[0]["@type"] == "cr:FileSet" else "fileObject"
             return {kind: reference(nodes[0]["@id"])}
         together = identifier(name, free("files", self._manifest.features))
-        self._nodes[together] = {
+        self.nodes[together] = {
             "@type": "cr:FileSet",
             "@id": together,
             "name": f"files of {name}",
@@ -132,7 +130,7 @@ class _Files:
 
     def _member(self, split: Split, part: str, references: Sequence[str]) -> Node:
         """The node of files in one container."""
-        container = self._nodes[identifier(self._root, references[0].partition(":")[0])]
+        container = self.nodes[identifier(self._root, references[0].partition(":")[0])]
         inner = references[0].split(":")[1:]
         for name in inner[:-1]:
             container = self._within(container, [name], ())
@@ -144,10 +142,10 @@ class _Files:
     def _within(self, container: Node, members: Sequence[str], content: Sequence[str]) -> Node:
         """The node of members of a container: a file or a set."""
         place = identifier(container["@id"], members[0])
-        while place in self._nodes and self._members[place] != members:
+        while place in self.nodes and self._members[place] != members:
             place += "+"
-        if place in self._nodes:
-            return self._nodes[place]
+        if place in self.nodes:
+            return self.nodes[place]
         patterns = len(members) > 1 or any(sign in members[0] for sign in "*?[")
         name = PurePosixPath(members[0]).name
         node: Node = {
@@ -161,7 +159,7 @@ class _Files:
             node["includes"] = members[0] if len(members) == 1 else list(members)
         else:
             node["contentUrl"] = members[0]
-        self._nodes[place], self._members[place] = node, members
+        self.nodes[place], self._members[place] = node, members
         return node
 
 

@@ -20,10 +20,9 @@ def to_toml(imported: Imported) -> str:
         import tomlkit
     except ImportError as error:
         raise MissingExtraError(package="tomlkit", extra="author") from error
-    document, content = tomlkit.document(), imported.content
-    for key, value in content.items():
-        if key not in _SECTIONS:
-            document.add(key, _inline(tomlkit, value))
+    content = imported.content
+    values = {key: value for key, value in content.items() if key not in _SECTIONS}
+    document = _filled(tomlkit, tomlkit.document(), values)
     for key in _SECTIONS:
         if content.get(key):
             document.add(key, _section(tomlkit, key, content[key]))
@@ -33,19 +32,19 @@ def to_toml(imported: Imported) -> str:
 def _section(tomlkit: Any, key: str, content: Any) -> Any:
     """One table, a list of tables, or tables by name."""
     if key == "license":
-        return _table(tomlkit, content)
+        return _filled(tomlkit, tomlkit.table(), content)
     if key == "citations":
         entries = tomlkit.aot()
-        entries.extend(_table(tomlkit, item) for item in content)
+        entries.extend(_filled(tomlkit, tomlkit.table(), item) for item in content)
         return entries
     tables = tomlkit.table(is_super_table=True)
     for name, item in content.items():
-        tables.add(name, _table(tomlkit, item))
+        tables.add(name, _filled(tomlkit, tomlkit.table(), item))
     return tables
 
 
-def _table(tomlkit: Any, content: Mapping[str, Any]) -> Any:
-    table = tomlkit.table()
+def _filled(tomlkit: Any, table: Any, content: Mapping[str, Any]) -> Any:
+    """The table, or document, with values added."""
     for key, value in content.items():
         table.add(key, _inline(tomlkit, value))
     return table
@@ -54,10 +53,7 @@ def _table(tomlkit: Any, content: Mapping[str, Any]) -> Any:
 def _inline(tomlkit: Any, value: Any) -> Any:
     """A value on one line, or a long list on several."""
     if isinstance(value, Mapping):
-        table = tomlkit.inline_table()
-        for key, item in value.items():
-            table.add(key, _inline(tomlkit, item))
-        return table
+        return _filled(tomlkit, tomlkit.inline_table(), value)
     if isinstance(value, list | tuple):
         array = tomlkit.array()
         array.extend(_inline(tomlkit, item) for item in value)
