@@ -1,18 +1,17 @@
-// One script for every page. Without it the pages still show everything: it searches, filters,
-// copies, and turns stacked snippets into tabs.
+// The script of all pages: search, filters, copying, and tabs. Without it, pages show everything.
 (() => {
   "use strict";
   const root = document.documentElement;
   const all = (selector, place = document) => [...place.querySelectorAll(selector)];
-  const keep = {
+  const storage = {
     get(key) { try { return localStorage.getItem(`dshub-${key}`); } catch { return null; } },
-    set(key, value) { try { localStorage.setItem(`dshub-${key}`, value); } catch { /* forbidden */ } },
+    set(key, value) { try { localStorage.setItem(`dshub-${key}`, value); } catch { /* not allowed */ } },
   };
 
-  // Theme: set before anything is painted.
+  // The theme is set before the first paint.
   const system = matchMedia("(prefers-color-scheme: dark)");
   const dark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
-  const chosen = keep.get("theme");
+  const chosen = storage.get("theme");
   if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
   root.classList.add("js");
 
@@ -21,14 +20,14 @@
     const show = () => button.setAttribute("aria-pressed", String(dark()));
     button.addEventListener("click", () => {
       root.dataset.theme = dark() ? "light" : "dark";
-      keep.set("theme", root.dataset.theme);
+      storage.set("theme", root.dataset.theme);
       show();
     });
     system.addEventListener("change", show);
     show();
   }
 
-  // Copying, also where the page comes over plain HTTP and there is no clipboard interface.
+  // Over plain HTTP there is no clipboard interface, so a text area is the fallback.
   async function copy(text) {
     if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
     const area = document.createElement("textarea");
@@ -38,17 +37,17 @@
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    if (!done) throw new Error("copying is forbidden");
+    if (!done) throw new Error("copying is not allowed");
     return undefined;
   }
 
   function copying() {
-    const said = document.getElementById("said");
-    const before = new WeakMap();
+    const announcer = document.getElementById("copied");
+    const labels = new WeakMap();
     for (const button of all("button[data-copy]")) {
       button.addEventListener("click", async () => {
         const label = button.querySelector("span") || button;
-        if (!before.has(button)) before.set(button, label.textContent);
+        if (!labels.has(button)) labels.set(button, label.textContent);
         let word = "Copied";
         try {
           await copy(document.getElementById(button.dataset.copy).textContent);
@@ -57,14 +56,14 @@
           word = "Not allowed";
         }
         label.textContent = word;
-        said.textContent = "";
-        requestAnimationFrame(() => { said.textContent = word; });
-        setTimeout(() => { label.textContent = before.get(button); }, 1600);
+        announcer.textContent = "";
+        requestAnimationFrame(() => { announcer.textContent = word; });
+        setTimeout(() => { label.textContent = labels.get(button); }, 1600);
       });
     }
   }
 
-  // Tabs, as the ARIA practices describe them: arrows move, one stop for the Tab key.
+  // Tabs as in the ARIA Authoring Practices: arrow keys move, and the list is one tab stop.
   function tabs(list) {
     const buttons = all("[role=tab]", list);
     function select(button, focus) {
@@ -80,7 +79,7 @@
       const button = event.target.closest("[role=tab]");
       if (!button) return;
       select(button, false);
-      if (list.dataset.keep) keep.set(list.dataset.keep, button.dataset.key);
+      if (list.dataset.keep) storage.set(list.dataset.keep, button.dataset.key);
     });
     list.addEventListener("keydown", (event) => {
       const at = buttons.indexOf(document.activeElement);
@@ -89,14 +88,14 @@
       event.preventDefault();
       const button = buttons[(next + buttons.length) % buttons.length];
       select(button, true);
-      if (list.dataset.keep) keep.set(list.dataset.keep, button.dataset.key);
+      if (list.dataset.keep) storage.set(list.dataset.keep, button.dataset.key);
     });
-    const kept = list.dataset.keep ? keep.get(list.dataset.keep) : null;
-    select(buttons.find((button) => button.dataset.key === kept) || buttons[0], false);
+    const saved = list.dataset.keep ? storage.get(list.dataset.keep) : null;
+    select(buttons.find((button) => button.dataset.key === saved) || buttons[0], false);
   }
 
-  // The first page: every card carries what is filtered by; class names come in a file of their own.
-  function catalogue(form) {
+  // The first page: cards have the data for filters; class names are in a separate file.
+  function filters(form) {
     const list = document.getElementById("cards");
     const cards = all(":scope > li", list).map((node, place) => ({
       node, place, ...node.dataset, size: Number(node.dataset.size || Infinity),
@@ -105,7 +104,7 @@
     }));
     const count = document.getElementById("count");
     const none = document.getElementById("none");
-    const fields = ["q", "mode", "task", "licence", "size", "sort"];
+    const fields = ["q", "mode", "task", "license", "size", "sort"];
     const read = () => Object.fromEntries(fields.map((name) => [name, form.elements[name].value]));
     let classes = {};
 
@@ -115,41 +114,41 @@
       small: (a, b) => a.size - b.size || a.place - b.place,
     };
     function mentions(words) {
-      const known = Object.keys(classes);
+      const names = Object.keys(classes);
       return words.map((word) => {
-        const found = new Set();
-        for (const key of known) if (key.includes(word)) for (const i of classes[key]) found.add(i);
-        return (card) => card.text.includes(word) || found.has(card.place);
+        const places = new Set();
+        for (const name of names) if (name.includes(word)) for (const i of classes[name]) places.add(i);
+        return (card) => card.text.includes(word) || places.has(card.place);
       });
     }
-    function fits(card, asked, tests) {
-      return (!asked.mode || card.mode === asked.mode)
-        && (!asked.task || card.task === asked.task)
-        && (!asked.licence || card.licence === asked.licence)
-        && (!asked.size || card.size <= Number(asked.size))
+    function matches(card, query, tests) {
+      return (!query.mode || card.mode === query.mode)
+        && (!query.task || card.task === query.task)
+        && (!query.license || card.license === query.license)
+        && (!query.size || card.size <= Number(query.size))
         && tests.every((test) => test(card));
     }
     let sorted = "name";
     function update() {
-      const asked = read();
-      const tests = mentions(asked.q.toLowerCase().split(/\s+/).filter(Boolean));
+      const query = read();
+      const tests = mentions(query.q.toLowerCase().split(/\s+/).filter(Boolean));
       let shown = 0;
       for (const card of cards) {
-        const on = fits(card, asked, tests);
+        const on = matches(card, query, tests);
         card.node.hidden = !on;
         shown += on;
       }
-      const by = order[asked.sort] ? asked.sort : "name";
+      const by = order[query.sort] ? query.sort : "name";
       if (by !== sorted) list.append(...[...cards].sort(order[by]).map((card) => card.node));
       sorted = by;
       const text = shown === cards.length ? `${shown} datasets` : `${shown} of ${cards.length} datasets`;
       if (count.textContent !== text) count.textContent = text;
       none.hidden = shown > 0;
-      const hash = new URLSearchParams(Object.entries(asked).filter(([, value]) => value)).toString();
+      const hash = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
       history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
     }
-    const asked = new URLSearchParams(location.hash.slice(1));
-    for (const name of fields) if (asked.has(name)) form.elements[name].value = asked.get(name);
+    const query = new URLSearchParams(location.hash.slice(1));
+    for (const name of fields) if (query.has(name)) form.elements[name].value = query.get(name);
 
     form.addEventListener("input", update);
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -165,13 +164,13 @@
     update();
   }
 
-  // Where these pages are, as DSHUB_MIRROR names it.
+  // The address of this site, for DSHUB_MIRROR.
   function here() {
     const address = new URL(".", location.href);
     if (address.protocol !== "file:") return address.href;
     try {
       return decodeURIComponent(address.pathname).replace(/^\/(?=[A-Za-z]:)/, "");
-    } catch { // bytes that are no text
+    } catch { // not UTF-8
       return address.href;
     }
   }
@@ -182,6 +181,6 @@
     for (const list of all("[role=tablist]")) tabs(list);
     for (const place of all("[data-here]")) place.textContent = here().replace(/["$\\`]/g, "\\$&");
     const form = document.getElementById("filters");
-    if (form) catalogue(form);
+    if (form) filters(form);
   });
 })();
