@@ -18,7 +18,7 @@ from dshub.hub.hub import Hub
 from dshub.mirrors.checking import read_index, verify
 from dshub.mirrors.destinations import Destination, FolderDestination, open_destination
 from dshub.mirrors.signing import Signer
-from dshub.mirrors.writing import Mirroring, Options, Piece, Plan, Report, choose
+from dshub.mirrors.writing import Mirroring, Piece, Plan, Report, choose
 from dshub.progress import Task, size
 from dshub.progress import choose as choose_progress
 from dshub.settings import Settings
@@ -101,9 +101,7 @@ def command(
     request = hub.resolve(hub.names() if everything else names, as_published=True)
     chosen, left_out = choose(request.named, hub.registry, deny=deny, restricted=restricted)
     signer = Signer(sign) if sign else None
-    mirroring = Mirroring(
-        mirror, hub, Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
-    )
+    mirroring = Mirroring(mirror, hub, prepared, limit_rate, signer, prune)
     plan = mirroring.plan(chosen)
     _announce(mirror, plan, left_out)
     data = _plan_data(plan, left_out)
