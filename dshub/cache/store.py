@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -31,10 +32,11 @@ def _regular_size(path: Path) -> int | None:
     return None
 
 
+@dataclass(eq=False)
 class Store:
     """Finds files and tables of a cache, and publishes new ones.
 
-    Args:
+    Attributes:
         root: the folder to write to; created when something is first written.
         layers: read-only caches, searched after it.
         patience: seconds to wait for another process that writes the same file or table without
@@ -42,16 +44,11 @@ class Store:
         tagged: write a CACHEDIR.TAG, so that backup programs skip the folder.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        layers: Sequence[Path] = (),
-        *,
-        patience: float = 60.0,
-        tagged: bool = True,
-    ) -> None:
-        self.root, self.layers, self.patience = root, tuple(layers), patience
-        self._tagged = tagged
+    root: Path
+    layers: Sequence[Path] = ()
+    _: KW_ONLY
+    patience: float = 60.0
+    tagged: bool = True
 
     @property
     def places(self) -> list[Path]:
@@ -355,7 +352,7 @@ class Store:
                 return
             self.root.mkdir(parents=True, exist_ok=True)
             tag = self.root / paths.CACHEDIR_FILE
-            if self._tagged:
+            if self.tagged:
                 with suppress(FileExistsError), tag.open("xb") as file:
                     file.write(paths.CACHEDIR_TAG.encode())
             folder.mkdir(parents=True, exist_ok=True)
