@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from plots import bars
 
 CANDIDATES = Path(__file__).parent / "epochs" / "candidates.py"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS")
@@ -172,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="fewer pictures, one round")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
     options = parser.parse_args()
     rows, rounds = (ROWS // 10, 1) if options.small else (ROWS, options.rounds)
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
@@ -189,6 +191,8 @@ def main() -> None:
     show(found, 512)
     show(found, 128)
     compare(found)
+    speeds = {name: line.speed for (name, size), line in found.items() if size == 512}
+    bars(options.plots, "epoch", "Shuffled batches of 512 images, 32x32", "images/s", speeds)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ from statistics import median
 
 from lines.local import nginx, relay
 
-from dshub.publishing.serve.connections import Served
-from dshub.publishing.serve.places import Folder, room_for_clients
-from dshub.publishing.serve.server import Server, listen
+from dshub.mirrors.serve.connections import Served
+from dshub.mirrors.serve.places import Folder, room_for_clients
+from dshub.mirrors.serve.server import Server, listen
 
 MIB = 1 << 20
 CONNECTIONS = 64

@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from plots import bars
 
 from dshub.cache.paths import blob_path
 
@@ -166,7 +167,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="few rounds")
-    count = 3 if parser.parse_args().small else 15
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
+    options = parser.parse_args()
+    count = 3 if options.small else 15
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     peers = ("torchvision", "datasets", "tensorflow_datasets")
@@ -180,6 +183,9 @@ def main() -> None:
     bare = found["bare Python"][0]
     figures = {name: [values[0], values[0] - bare] for name, values in found.items()}
     table("Whole processes", ["ms", "over bare"], figures, "bare Python")
+    times = {name: values[1] for name, values in figures.items() if name.startswith("import")}
+    times = {name.removeprefix("import "): value for name, value in times.items()}
+    bars(options.plots, "import", "Importing a package", "ms over bare Python", times)
 
     with tempfile.TemporaryDirectory() as folder:
         scripts = {
@@ -189,6 +195,8 @@ def main() -> None:
         found = rounds({name: partial(inside, code) for name, code in scripts.items()}, count)
     title = f"Opening {ROWS:,} pictures, after imports, until a row was read"
     table(title, ["ms", "private MB"], found, "np.load(mmap_mode='r')")
+    times = {name: values[0] for name, values in found.items()}
+    bars(options.plots, "open", "Opening 60,000 images", "ms", times)
 
 
 def whole(arguments: list[str]) -> list[float]:

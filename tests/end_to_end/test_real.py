@@ -14,7 +14,7 @@ from dshub import Dataset, Hub, Settings, load
 from dshub.cache.paths import blob_path
 from dshub.catalog.features import LabelFeature
 from dshub.checksums import Digest
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 pytestmark = pytest.mark.real
 
