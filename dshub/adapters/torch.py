@@ -203,16 +203,8 @@ def _after_split(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-_OWN = {
-    "__class_getitem__",
-    "__doc__",
-    "__getattribute__",
-    "__hash__",
-    "__init__",
-    "__len__",
-    "__new__",
-}
-for _name in vars(list).keys() - _OWN:
+_OWN = "__class_getitem__ __doc__ __getattribute__ __hash__ __init__ __len__ __new__"
+for _name in vars(list).keys() - set(_OWN.split()):
     setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 
