@@ -76,12 +76,12 @@ def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "
     return TorchBatches(loader, target, pinned=pinned)
 
 
-def _device(given: Any) -> torch.device:
+def _device(device: Any) -> torch.device:
     try:
-        return torch.device(given)
+        return torch.device(device)
     except (RuntimeError, TypeError) as error:
         expected = "a torch device, such as 'cuda', 'cuda:1', 'mps' or 'cpu'"
-        raise ArgumentError(name="device", value=given, expected=expected) from error
+        raise ArgumentError(name="device", value=device, expected=expected) from error
 
 
 def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
