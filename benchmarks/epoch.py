@@ -1,7 +1,7 @@
 """How fast an epoch is fed: `python benchmarks/epoch.py [--small] [--rounds N]`.
 
-50,000 shuffled pictures of 32x32, as CIFAR-10 has them, in batches of 512 and of 128. Every
-candidate was fed once, uncounted, and then once a round, in an order drawn anew each round; those
+50,000 shuffled images of 32x32, like CIFAR-10's, in batches of 512 and of 128. Every
+candidate runs once uncounted, then once per round, in a new random order; those
 that are not through within four seconds are stopped there. The tables show medians. On a machine
 that others use too, "a CPU-s", images per second of processor time, and ratios of one run say
 more than images per second.
@@ -105,7 +105,7 @@ def start(folder: Path) -> list[Served]:
 
 @dataclass
 class Line:
-    """What a candidate came to: images per second, and per second of processors."""
+    """Result of a candidate: images per second, and per second of processor time."""
 
     speed: float
     thrift: float
@@ -171,7 +171,7 @@ def compare(found: dict[tuple[str, int], Line]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="fewer pictures, one round")
+    parser.add_argument("--small", action="store_true", help="fewer images, one round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
     options = parser.parse_args()

@@ -1,9 +1,9 @@
 """How fast verified files arrive, on loopback: `python benchmarks/fetch.py [--small]`.
 
-Every candidate is a whole client in a process of its own, which fetches into a fresh folder on the
-same disk and checks a checksum; afterwards every file is compared again. Candidates run in an order
-drawn anew each round; the tables show medians. For clients written in Python the clock runs around
-the fetch, after imports, and "whole s" is the process with its start; peers among them run under
+Every candidate is a whole client in its own process. It fetches into a new folder on the same disk
+and verifies a checksum; afterwards every file is compared again. Candidates run in a new random
+order each round; the tables show medians. For clients written in Python the clock runs around the
+fetch, after imports, and "whole s" is the process with its start; peers among them run under
 the interpreter that DSHUB_BENCH_PEERS names, or else under this one. A peak below this script's own
 memory (29 MB here) cannot be seen.
 
@@ -137,7 +137,7 @@ class File:
 
 @dataclass(frozen=True)
 class Run:
-    """What one process took: seconds of the fetch, of the process, of processors; peak bytes."""
+    """Cost of one process: seconds of the fetch, of the process, of processors; peak bytes."""
 
     fetch: float
     whole: float
@@ -256,13 +256,13 @@ def run(client: Client, url: str, files: Sequence[File], place: Path) -> Run:
             process.returncode = os.waitstatus_to_exitcode(status)
             whole = time.perf_counter() - began
             out.seek(0)
-            told = out.read()
+            output = out.read()
         if process.returncode:
-            sys.exit(f"{command[:2]} ended with {process.returncode}:\n{told}")
+            sys.exit(f"{command[:2]} ended with {process.returncode}:\n{output}")
         for file in files:
             with (folder / file.name).open("rb") as got:
                 assert hashlib.file_digest(got, "sha256").hexdigest() == file.sha256
-        last = told.strip().rpartition("\n")[2]
+        last = output.strip().rpartition("\n")[2]
         fetch = float(last) if last.replace(".", "").isdigit() else whole
         return Run(fetch, whole, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 

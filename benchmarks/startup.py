@@ -1,7 +1,7 @@
-"""What importing, listing and opening cost: `python benchmarks/startup.py [--small]`.
+"""Cost of importing, listing and opening: `python benchmarks/startup.py [--small]`.
 
-Processes are started in turn, one of each candidate a round, in an order drawn anew each round.
-Opening is measured inside fresh processes after imports, on the same 60,000 pictures: a prepared
+Each round starts one process per candidate, in a new random order.
+Opening is measured inside fresh processes after imports, on the same 60,000 images: a prepared
 split for dshub, .npy files for NumPy, each peer's own cache for the peers. "Usable" means that
 arrays exist and a row was read. Private memory is RssAnon of /proc, the growth while opening.
 """
@@ -42,7 +42,7 @@ before, began = anon(), time.perf_counter()
 print(json.dumps([1000 * (time.perf_counter() - began), anon() - before]))
 """
 
-# What is imported before the clock starts, and what is done while it runs.
+# Imports before the clock starts, and the work while it runs.
 DSHUB = (
     (
         "import dshub.datasets.dataset, dshub.tables.building, dshub.formats.idx\n"
@@ -69,7 +69,7 @@ DATASETS = (
 TFDS = (
     "import tensorflow_datasets as tfds, tensorflow, array_record.python.array_record_data_source",
     (
-        "builder = tfds.builder_from_directory({folder!r} + '/tfds/pictures/1.0.0')\n"
+        "builder = tfds.builder_from_directory({folder!r} + '/tfds/images/1.0.0')\n"
         "ds = builder.as_data_source(split='train'); row = ds[0]"
     ),
 )
@@ -138,7 +138,7 @@ def write_tfds(columns: dict[str, np.ndarray], folder: Path) -> None:
     import tensorflow_datasets as tfds
 
     tfds.dataset_builders.store_as_tfds_dataset(
-        name="pictures",
+        name="images",
         version="1.0.0",
         data_dir=folder / "tfds",
         split_datasets={"train": tf.data.Dataset.from_tensor_slices(columns)},
@@ -193,7 +193,7 @@ def main() -> None:
             for name, (imports, body) in prepare(Path(folder)).items()
         }
         found = rounds({name: partial(inside, code) for name, code in scripts.items()}, count)
-    title = f"Opening {ROWS:,} pictures, after imports, until a row was read"
+    title = f"Opening {ROWS:,} images, after imports, until a row was read"
     table(title, ["ms", "private MB"], found, "np.load(mmap_mode='r')")
     times = {name: values[0] for name, values in found.items()}
     bars(options.plots, "open", "Opening 60,000 images", "ms", times)
@@ -205,7 +205,7 @@ def whole(arguments: list[str]) -> list[float]:
 
 
 def inside(code: str) -> list[float]:
-    """What a process measured of itself."""
+    """Measurements that a process took of itself."""
     figures: list[float] = json.loads(run([sys.executable, "-c", code])[1].splitlines()[-1])
     return figures
 

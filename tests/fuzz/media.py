@@ -1,4 +1,4 @@
-"""Pictures and recordings: decoded, and told by their headers."""
+"""Images and audio: decoding, and recognition by header."""
 
 import io
 import wave
@@ -34,7 +34,7 @@ def audio(data: bytes) -> None:
 
 
 def headers(data: bytes) -> None:
-    """What authoring tells of a file by how it begins."""
+    """Recognize a file by its first bytes, as authoring does."""
     for name in ("input.jpg", "input.wav", "input.csv", "input.json", "input"):
         path = written(data, name)
         with open_files(path, title=name) as (file,):
