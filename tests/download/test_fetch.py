@@ -206,7 +206,10 @@ def test_one_dead_host_is_not_tried_for_every_file(
 ) -> None:
     """Once a host gave no connection, the other files go straight to their next source."""
     waits: list[float] = []
-    monkeypatch.setattr("dshub.download.fetcher._wait", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setattr(
+        "dshub.download.session.Session.wait",
+        lambda _, seconds=0: waits.append(seconds) if seconds else None,
+    )
     with serving(upstream) as url:
         jobs = []
         for i in range(20):

@@ -237,13 +237,13 @@ def test_a_file_of_unknown_size_does_not_fill_the_disk(
     job: MakeJob,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A source without end is left at half of what is free, nothing of it is kept, and the next
+    """A source without end is left at half of the free disk, nothing of it is kept, and the next
     source brings the file.
     """
     monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
     fetcher = Fetcher(store, timeout=5)
     with faulty_server(upstream, {"*": Fault(kind)}) as bad, faulty_server(upstream) as good:
-        with pytest.raises(FetchError, match="half of what is free") as caught:
+        with pytest.raises(FetchError, match="half of the free disk") as caught:
             fetcher.fetch([job(f"{bad.url}/data.bin", size=None)])
         assert caught.value.exit_code == 4
         assert bad.sent < 15_000_000

@@ -320,7 +320,7 @@ def _detail(error: Exception) -> str:
     seen: list[Any] = [error]
     for item in seen:
         if isinstance(item, urllib3.exceptions.NameResolutionError):
-            return " (unknown host name)"
+            return " (the host name does not resolve)"
         if isinstance(item, OSError) and item.strerror:
             return f" ({item.strerror})"
         inner = [*getattr(item, "args", ()), getattr(item, "reason", None), item.__context__]
