@@ -3,7 +3,6 @@
 import logging
 import random
 import threading
-import time
 from collections.abc import Sequence
 
 from dshub.cache.journal import Origin
@@ -15,10 +14,12 @@ from dshub.download.diagnosis import diagnose
 from dshub.download.session import Session, Stopped, host
 from dshub.download.sources import Fetched, Job, largest, too_large
 from dshub.download.streams import (
+    LONGEST_WAIT,
     STREAMS,
     Growth,
     Pace,
     TooSlow,
+    Tries,
     damaged,
     goes_on,
     keep_good_chunks,
@@ -29,11 +30,6 @@ from dshub.download.transports import Answer
 from dshub.errors import ChecksumError, DshubError, TransportError
 from dshub.progress import size as shown
 
-TRIES = 5  # in a row, without progress, before a source is given up
-PROGRESS = 1000  # bytes that a try must bring to count as progress
-TRIES_UNREACHABLE = 2  # the same, for a host that cannot be reached at all
-PATIENCE = 2  # timeouts without progress after which a source is given up
-LONGEST_WAIT = 30.0  # seconds between two tries
 WINDOWS = 3  # parts of the timeout over which the rate of a source is measured
 SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes that helpers ask for at a time
 
@@ -84,7 +80,7 @@ class Download:
     """
 
     def __init__(self, session: Session, job: Job, partial: Partial) -> None:
-        self.streams = 1
+        self.streams, self._size = 1, job.resource.size
         self._session, self._job, self._partial = session, job, partial
         self._url, self._etag, self._ranges = "", "", False  # of the present source
         self._total: int | None = None  # bytes, as the source says
@@ -94,7 +90,7 @@ class Download:
 
     def wants_more(self) -> bool:
         """Tell whether to add connections now; called from time to time."""
-        size = self._job.resource.size
+        size = self._size
         if size is None or not self._ranges or self._session.limiter is not None:
             return False
         return self._growth.wanted(self._partial.size, size, self.streams)
@@ -108,7 +104,7 @@ class Download:
         return thread
 
     def _help(self) -> None:
-        size = self._job.resource.size
+        size = self._size
         try:
             while size is not None and self._ranges and self._fetch_part(size):
                 self._session.wait()
@@ -184,7 +180,7 @@ class Download:
         self._total, self._whole = None, False
         self._session.active.add(self)
         try:
-            self._from_source(url, floor=floor, hasty=hasty)
+            self._from_source(floor=floor, hasty=hasty)
         except (TransportError, ChecksumError) as error:
             _log.info("%s", error)
             self._attempts.append(error)
@@ -195,7 +191,7 @@ class Download:
             self._partial.revoke()  # helpers of this source must not write any more
         return True
 
-    def _from_source(self, url: str, *, floor: bool, hasty: bool) -> None:
+    def _from_source(self, *, floor: bool, hasty: bool) -> None:
         """Fill the partial from one source until its bytes are the published ones.
 
         Bytes of several answers may not belong together, a network's login page may be gone the
@@ -204,154 +200,124 @@ class Download:
         checksums.
         """
         for last in (hasty and not self._partial.size, True):
-            self._receive_all(url, floor=floor)
+            self._receive_all(floor=floor)
             if self._is_right():
                 return
-            size = self._job.resource.size
-            too_long = size is not None and (self._total or 0) > size
+            too_long = self._size is not None and (self._total or 0) > self._size
             self._whole, self._ranges = True, False
-            fault = self._reject(url)
+            fault = self._reject()
             if last or too_long:
                 raise fault
             self._session.wait(_delay(1, None))
 
-    def _receive_all(self, url: str, *, floor: bool) -> None:
+    def _receive_all(self, *, floor: bool) -> None:
         """Receive until the source has no more to give; retry while that may help."""
         session, partial = self._session, self._partial
-        window = max(session.timeout / WINDOWS, 0.2)
-        fruitless, progress = 0, time.monotonic()
-        while not partial.complete(self._job.resource.size):
+        window, tries = max(session.timeout / WINDOWS, 0.2), Tries(session)
+        while not partial.complete(self._size):
             before = partial.size
             # with a limit of our own, no source is slow
             pace = Pace(partial, window) if floor and session.limiter is None else None
             try:
-                self._check_reachable(url)
-                if self._receive(url, pace):
+                self._check_reachable()
+                if self._receive(pace):
                     break
             except TransportError as error:
-                got = partial.size - before >= PROGRESS
-                fruitless = 1 if got else fruitless + 1
-                progress = time.monotonic() if got else progress
-                late = time.monotonic() - progress > PATIENCE * session.timeout
-                self._give_up(error, fruitless, late=late)
-                session.wait(_delay(fruitless, error.retry_after))
+                tries.count(error, received=partial.size - before)
+                session.wait(_delay(tries.fruitless, error.retry_after))
             session.wait()
 
-    def _check_reachable(self, url: str) -> None:
-        reason = self._session.unreachable.get(host(url))
+    def _check_reachable(self) -> None:
+        reason = self._session.unreachable.get(host(self._url))
         if reason is not None:
-            raise TransportError(url=url, reason=reason)
+            raise TransportError(url=self._url, reason=reason)
 
-    def _give_up(self, error: TransportError, fruitless: int, *, late: bool) -> None:
-        """Raise the error if trying again is of no use."""
-        most = TRIES_UNREACHABLE if error.unreachable else TRIES
-        asked = error.retry_after or 0.0
-        spent = fruitless >= most or (late and fruitless > 1)
-        if error.transient and not spent and asked <= LONGEST_WAIT:
-            return
-        if error.unreachable:
-            self._session.unreachable[host(error.url)] = error.reason
-            self._session.say(f"{host(error.url)}: {error.reason}; not asked again")
-        if asked > LONGEST_WAIT:
-            reason = f"{error.reason}, it asks to wait {asked:,.0f} s"
-            error = TransportError(url=error.url, reason=reason)
-        elif error.transient and fruitless > 1:
-            error = TransportError(url=error.url, reason=f"{error.reason}, {fruitless} tries")
-        raise error
-
-    def _receive(self, url: str, pace: Pace | None) -> bool:
+    def _receive(self, pace: Pace | None) -> bool:
         """Receive one answer; returns whether the source has no more to give."""
-        size, partial = self._job.resource.size, self._partial
+        size, partial = self._size, self._partial
         span = partial.claim(size)
         if span is None:  # helpers are at work on all that is missing
             partial.wait(0.1)
             return False
         try:
-            etag = partial.origin.etag if partial.origin.url == shown_url(url) else ""
+            etag = partial.origin.etag if partial.origin.url == shown_url(self._url) else ""
             stop = None if span.stop == size else span.stop
-            transport = self._session.transport(url)
-            with transport.open(url, start=span.start, stop=stop, etag=etag) as answer:
+            transport = self._session.transport(self._url)
+            with transport.open(self._url, start=span.start, stop=stop, etag=etag) as answer:
                 if answer.encoding:
-                    self._take_encoded(url, answer)
+                    self._take_encoded(answer)
                     return True
-                span = self._span_for(url, span, answer)
-                self._bound(url, span, answer)
-                self._begin(url, answer)
+                span = self._span_for(span, answer)
+                self._begin(span, answer)
                 receive(self._session, partial, span, answer, pace=pace)
                 if answer.total is None and partial.complete(size) and not self._is_right():
                     self._total = (size or 0) + goes_on(answer)
-                return self._has_ended(url, span, answer)
+                return self._has_ended(span, answer)
         finally:
             partial.release(span)
 
-    def _span_for(self, url: str, span: Span, answer: Answer) -> Span:
+    def _span_for(self, span: Span, answer: Answer) -> Span:
         """Return the span that an answer fills: all, if it starts at the beginning."""
-        size = self._job.resource.size
+        size = self._size
         if answer.start == span.start:
             if span.start and None not in {size, answer.total} and answer.total != size:
                 self._restart()
-                reason = f"it has another file, of {answer.total:,} bytes"
-                raise TransportError(url=url, reason=reason, transient=True)
+                raise self._broken(f"it has another file, of {answer.total:,} bytes")
             return span
         self._restart()
         whole = self._partial.claim(size)
         if whole is None:
-            raise TransportError(url=url, reason="it gives the whole file only", transient=True)
+            raise self._broken("it delivers the whole file only")
         return whole
 
-    def _bound(self, url: str, span: Span, answer: Answer) -> None:
-        """End the span where the file has to end, if the manifest does not state its size."""
-        resource = self._job.resource
+    def _begin(self, span: Span, answer: Answer) -> None:
+        """Record the source; without a size in the manifest, end the span where the file ends."""
+        resource, partial = self._job.resource, self._partial
         if resource.size is None:
-            bound = largest(resource, self._session.store, here=self._partial.size)
+            bound = largest(resource, self._session.store, here=partial.size)
             if answer.total is not None and answer.total > bound:
-                raise too_large(url, answer.total, bound)
+                raise too_large(self._url, answer.total, bound)
             span.stop = bound if answer.total is None else answer.total
-
-    def _begin(self, url: str, answer: Answer) -> None:
-        origin = Origin(shown_url(url), answer.etag)  # a journal holds no password
-        if self._partial.origin != origin:
-            self._partial.note(origin)
+        origin = Origin(shown_url(self._url), answer.etag)  # a journal holds no password
+        if partial.origin != origin:
+            partial.note(origin)
         self._etag, self._total = answer.etag, answer.total
         self._ranges = answer.ranges and not self._whole
         if self.streams == 1:
-            self._growth.begin(self._partial.size)
+            self._growth.begin(partial.size)
 
-    def _has_ended(self, url: str, span: Span, answer: Answer) -> bool:
+    def _has_ended(self, span: Span, answer: Answer) -> bool:
         """Tell whether the source has no more to give; raise if it broke off."""
-        size = self._job.resource.size
+        size = self._size
         if span.full and size is not None:
             return False
         if span.full and answer.total is None and goes_on(answer):
             self._restart()
-            raise too_large(url, None, span.position)
+            raise too_large(self._url, None, span.position)
         total = size if answer.total is None else answer.total
         if total is not None and span.position < total and not span.full:
-            reason = f"it ended after {span.position:,} of {total:,} bytes"
-            raise TransportError(url=url, reason=reason, transient=True)
+            raise self._broken(f"it ended after {span.position:,} of {total:,} bytes")
         return True
 
-    def _take_encoded(self, url: str, answer: Answer) -> None:
+    def _take_encoded(self, answer: Answer) -> None:
         """Replace the partial by an answer that came with a content encoding."""
         resource, session = self._job.resource, self._session
         self._restart()
         if answer.start:
-            reason = "it sent an encoded part of the file"
-            raise TransportError(url=url, reason=reason, transient=True)
+            raise self._broken("it sent an encoded part of the file")
         bound = largest(resource, session.store, here=0)
-        path = receive_encoded(session, url, answer, self._partial, bound)
+        path = receive_encoded(session, self._url, answer, self._partial, bound)
         if resource.size is None and path.stat().st_size > bound:
             path.unlink()
-            raise too_large(url, None, bound)
+            raise too_large(self._url, None, bound)
         self._partial.replace(path)
         session.progress.advance(self._partial.size)
 
     def _is_right(self) -> bool:
-        resource = self._job.resource
-        complete = resource.size is None or self._partial.complete(resource.size)
-        return complete and self._partial.actual == resource.digest
+        complete = self._size is None or self._partial.complete(self._size)
+        return complete and self._partial.actual == self._partial.digest
 
-    def _reject(self, url: str) -> ChecksumError:
+    def _reject(self) -> ChecksumError:
         """Drop wrong bytes, all or only damaged chunks, and make the error that says so.
 
         Bytes that are dropped as a whole are kept aside, for the user to look at.
@@ -364,7 +330,9 @@ class Download:
             partial.forget(*wrong)
             self._session.progress.advance(partial.size - before)
             told = f"{len(wrong) // 2} of its {len(resource.chunks)} chunks are damaged"
-            return ChecksumError(source=url, expected=expected, actual="other bytes", told=told)
+            return ChecksumError(
+                source=self._url, expected=expected, actual="other bytes", told=told
+            )
         length = max(partial.size, self._total or 0)
         told, hint = diagnose(partial.data, resource, length)
         if resource.size is not None and length != resource.size:
@@ -373,8 +341,11 @@ class Download:
         self._session.progress.advance(-partial.size)
         kept = str(self._session.store.reject(partial))
         return ChecksumError(
-            source=url, expected=expected, actual=actual, told=told, kept=kept, hint=hint
+            source=self._url, expected=expected, actual=actual, told=told, kept=kept, hint=hint
         )
+
+    def _broken(self, reason: str) -> TransportError:
+        return TransportError(url=self._url, reason=reason, transient=True)
 
     def _restart(self) -> None:
         self._session.progress.advance(-self._partial.size)

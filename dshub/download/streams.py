@@ -1,4 +1,4 @@
-"""Receiving the bytes of one file: rates, content encodings, damaged chunks."""
+"""Receive the bytes of one file: retries, rates, content encodings, damaged chunks."""
 
 import time
 import zlib
@@ -11,11 +11,17 @@ from dshub.cache.partial import Partial
 from dshub.cache.spans import Span
 from dshub.catalog.manifest import CHUNK, Resource
 from dshub.checksums import Digest
-from dshub.download.session import Session
+from dshub.download.session import Session, host
 from dshub.download.transports import Answer
 from dshub.errors import TransportError
 
 PIECE = 1 << 20  # bytes read at a time, at most
+
+TRIES = 5  # in a row, without progress, before a source is given up
+PROGRESS = 1000  # bytes that a try must bring to count as progress
+TRIES_UNREACHABLE = 2  # the same, for a host that cannot be reached at all
+PATIENCE = 2  # timeouts without progress after which a source is given up
+LONGEST_WAIT = 30.0  # seconds between two tries
 
 STREAMS = 8  # connections for one file, at most
 OBSERVED = 0.15  # seconds after which a rate is believed
@@ -26,7 +32,7 @@ FLOOR = 100_000  # bytes per second; a slower source is left while there are oth
 
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}  # RFC 9110, 8.4.1
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # detect the header
-_OVERHEAD = 1 << 16  # bytes by which an encoded file may be longer than the plain one
+_OVERHEAD = 1 << 16  # bytes that encoding may add to a file
 
 
 class TooSlow(Exception):  # noqa: N818  # never leaves this package
@@ -87,6 +93,39 @@ class Growth:
         self._before = rate
         self.begin(size)
         return True
+
+
+class Tries:
+    """Decides whether to try a source again.
+
+    Attributes:
+        fruitless: tries in a row without progress.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.fruitless = 0
+        self._session, self._progress = session, time.monotonic()
+
+    def count(self, error: TransportError, *, received: int) -> None:
+        """Count a failed try; raise its error if another is of no use."""
+        self.fruitless += 1
+        if received >= PROGRESS:
+            self.fruitless, self._progress = 1, time.monotonic()
+        late = time.monotonic() - self._progress > PATIENCE * self._session.timeout
+        most = TRIES_UNREACHABLE if error.unreachable else TRIES
+        spent = self.fruitless >= most or (late and self.fruitless > 1)
+        asked = error.retry_after or 0.0
+        if error.transient and not spent and asked <= LONGEST_WAIT:
+            return
+        if error.unreachable:
+            self._session.unreachable[host(error.url)] = error.reason
+            self._session.say(f"{host(error.url)}: {error.reason}; not asked again")
+        if asked > LONGEST_WAIT:
+            reason = f"{error.reason}, it asks to wait {asked:,.0f} s"
+            raise TransportError(url=error.url, reason=reason)
+        if error.transient and self.fruitless > 1:
+            raise TransportError(url=error.url, reason=f"{error.reason}, {self.fruitless} tries")
+        raise error
 
 
 def receive(

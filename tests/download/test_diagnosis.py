@@ -53,7 +53,7 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
         (PUBLISHED[:-20], "cut short", "part of the file"),
         (b"more" + PUBLISHED, "longer than the file", ""),
         (b"", "empty", "try again later"),
-        (PUBLISHED[:-1] + b"?", "published anew", "new version of its manifest"),
+        (PUBLISHED[:-1] + b"?", "changed upstream", "new version of its manifest"),
         (b"\0" * len(PUBLISHED), "", ""),
     ],
     ids=["login", "quota", "page", "control characters", "cut", "long", "empty", "anew", "zeros"],

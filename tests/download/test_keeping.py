@@ -14,7 +14,7 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import ManualStepError, StoreError
-from dshub.importing.files import Keep, import_files, look
+from dshub.importing.files import Keep, import_files, match_files
 
 DATA = b"what a person has" * 1000
 
@@ -103,7 +103,7 @@ def test_where_a_link_cannot_be_made_it_is_copied_with_a_word(
     monkeypatch.setattr(os, "link", refused)
     (taken,) = import_files(store, [wanted], [mine], keep="link", progress=progress)
     assert taken.kept in {"copied", "cloned"}
-    assert "cannot be linked to" in said[0]
+    assert "cannot be linked" in said[0]
     assert kept(store, wanted).read_bytes() == DATA
 
 
@@ -156,7 +156,7 @@ def test_files_that_only_look_right_are_told(wanted: Job, store: Store, mine: Pa
         (DATA[::-1], "damaged: of the right size, but sha256:"),
     ]:
         mine.write_bytes(data)
-        (found,) = look(store, [wanted], [mine])
+        (found,) = match_files(store, [wanted], [mine])
         assert told in getattr(found, "reason", "")
         assert store.blob(wanted.resource.digest) is None
 

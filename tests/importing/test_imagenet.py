@@ -133,7 +133,7 @@ def test_what_changed_since_is_no_row(hub: Hub, world: World, tmp_path: Path) ->
     tree = world.folders(tmp_path / "tree")
     hub.import_files(NAME, [tree])
     next((tree / "train").rglob("*.JPEG")).unlink()
-    with pytest.raises(StoreError, match=r"19 files, .* where there were 20 files"):
+    with pytest.raises(StoreError, match=r"19 files, .* instead of 20 files"):
         hub.load(NAME, "train")
     shutil.rmtree(tree)
     with pytest.raises(StoreError, match="imported from there and is gone"):
@@ -211,7 +211,7 @@ def test_a_link_to_nowhere_is_a_missing_picture(hub: Hub, world: World, tmp_path
     (report,) = hub.import_files(NAME, [tree])
     assert not report.splits["train"]
     told = [item.faults for item in report.layouts if item.layout == "train-folders"]
-    assert told == [(f"1 file not to be read: train/{code}/{name}",)]
+    assert told == [(f"1 file unreadable: train/{code}/{name}",)]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")

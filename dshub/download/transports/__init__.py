@@ -87,7 +87,7 @@ class FileAnswer(Answer):
 
 @dataclass(frozen=True)
 class Head:
-    """What a source says about a file without sending it.
+    """Facts about a file without its bytes.
 
     Attributes:
         status: of HTTP, after all redirects; other schemes say 200 for a file that exists.

@@ -282,21 +282,20 @@ _FAILURES = (
     ValueError,
 )
 
+_TIMEOUTS = (requests.exceptions.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
+_ENDED_EARLY = (urllib3.exceptions.IncompleteRead, http.client.HTTPException)
+
 # Errors of requests, urllib3 and Python, first match wins: reason, transient, unreachable.
-_FAULTS: list[tuple[type[Exception], str, bool, bool]] = [
+_FAULTS: list[tuple[Any, str, bool, bool]] = [
     (requests.exceptions.SSLError, "its certificate cannot be trusted", False, False),
     (requests.exceptions.ProxyError, "the proxy refused", True, True),
     (requests.exceptions.ConnectTimeout, "connecting timed out", True, True),
-    (requests.exceptions.Timeout, "timed out", True, False),
-    (TimeoutError, "timed out", True, False),
-    (urllib3.exceptions.ReadTimeoutError, "timed out", True, False),
-    (urllib3.exceptions.IncompleteRead, "the connection ended early", True, False),
-    (http.client.HTTPException, "the connection ended early", True, False),
-    (urllib3.exceptions.ProtocolError, "the connection was cut", True, False),
+    (_TIMEOUTS, "timed out", True, False),
+    (_ENDED_EARLY, "the connection ended early", True, False),
+    ((urllib3.exceptions.ProtocolError, ConnectionError), "the connection was cut", True, False),
     (requests.exceptions.ConnectionError, "cannot connect", True, True),
     (requests.exceptions.InvalidHeader, "its headers make no sense", True, False),
     (ValueError, "not a valid address", False, False),
-    (ConnectionError, "the connection was cut", True, False),
 ]
 
 
@@ -304,8 +303,8 @@ def _fault(url: str, error: Exception) -> TransportError:
     inner = error.args[0] if error.args else None
     if isinstance(inner, urllib3.exceptions.ProtocolError):
         error = inner  # the host was reached, but hung up before it answered
-    for kind, reason, transient, unreachable in _FAULTS:
-        if isinstance(error, kind):
+    for kinds, reason, transient, unreachable in _FAULTS:
+        if isinstance(error, kinds):
             return TransportError(
                 url=url,
                 reason=reason + _detail(error),
