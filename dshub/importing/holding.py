@@ -206,11 +206,11 @@ class LocalFiles:
 
     def read_rest(self) -> None:
         """Read what was not read to its end yet, so that all of it is hashed; raises ReadError."""
-        for name, listed in self.holding.files.items():
-            if name not in self.sums:
-                with self._file(listed).open() as stream:
-                    while stream.read(_PIECE):
-                        pass
+        rest = [item for name, item in self.holding.files.items() if name not in self.sums]
+        for listed in rest:
+            with self._file(listed).open() as stream:
+                while stream.read(_PIECE):
+                    pass
 
     def _file(self, listed: Listed) -> LocalFile:
         return LocalFile(self._place, self.holding.prefix, listed, self.sums)

@@ -135,5 +135,5 @@ def open_place(path: Path) -> Iterator[Place]:
             path=str(path),
             action="read",
             reason="it was imported from there and is gone",
-            hint="bring it back, or run `dshub import` with its new place",
+            hint="bring it back, or run `dshub import` with its new path",
         )

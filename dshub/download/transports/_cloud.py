@@ -29,6 +29,9 @@ class CloudTransport(transports.Transport):
         except Exception as error:  # noqa: BLE001  # a backend can raise anything
             raise _fault(url, error) from cause(error, url)
 
+    def close(self) -> None:
+        """Backends keep their connections for the whole process."""
+
 
 def _fault(url: str, error: Exception) -> TransportError:
     """Translate an error of a backend: an OSError, or anything at all."""

@@ -28,6 +28,9 @@ class Transport(transports.Transport):
         except (OSError, ValueError) as error:  # ValueError: an impossible path
             raise _fault(url, error) from error
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
 
 def _is_in_mirror(path: Path) -> bool:
     """Tell whether dshub named a file, which then must not be a link.
