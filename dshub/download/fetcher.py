@@ -14,7 +14,7 @@ from dshub.checksums import Digest
 from dshub.display import Address
 from dshub.download.download import AllFailed
 from dshub.download.session import Limiter, Session
-from dshub.download.sources import Fetched, Job, sources
+from dshub.download.sources import Fetched, Job, sources, stored
 from dshub.download.transports import Transports
 from dshub.download.workers import Outcome, Workers
 from dshub.errors import (
@@ -71,10 +71,7 @@ class Fetcher:
 
     def path(self, job: Job) -> Path | None:
         """Find a file in the store, or the bytes inside it; None if neither is there."""
-        path = self.store.blob(job.resource.digest, job.resource.size)
-        if path is None and job.resource.content_digest is not None:
-            path = self.store.blob(job.resource.content_digest)
-        return path
+        return stored(job, self.store)
 
     def sort(self, jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
         """Split files into cached ones and missing ones, each checksum of these once."""

@@ -57,6 +57,14 @@ def jobs(manifest: Manifest, splits: Sequence[str] | None = None) -> list[Job]:
     ]
 
 
+def stored(job: Job, store: Store) -> Path | None:
+    """Find a file in the store, or the bytes inside it; None if neither is there."""
+    path = store.blob(job.resource.digest, job.resource.size)
+    if path is None and job.resource.content_digest is not None:
+        path = store.blob(job.resource.content_digest)
+    return path
+
+
 def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[str]:
     """List the addresses of a file: each mirror's, then those of its manifest.
 
@@ -65,13 +73,9 @@ def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[s
     """
     relative = blob_path(job.resource.digest).as_posix()
     if only is not None:
-        return [Address(only).join(relative), Address(only).join(quoted(only, job.resource.name))]
+        place, name = Address(only), job.resource.name
+        return [place.join(relative), place.join(quote(name) if place.is_url else name)]
     return [*(Address(mirror).join(relative) for mirror in mirrors), *job.resource.urls]
-
-
-def quoted(base: str, name: str) -> str:
-    """Quote a file name for an address below `base`, unless that is a plain path."""
-    return quote(name) if Address(base).is_url else name
 
 
 def largest(resource: Resource, store: Store, *, here: int) -> int:

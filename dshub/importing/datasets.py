@@ -8,8 +8,8 @@ from pathlib import Path
 from dshub.cache.store import Store
 from dshub.catalog.layouts import laid_out
 from dshub.catalog.manifest import Manifest, Resource
-from dshub.download.sources import Job, jobs
-from dshub.importing.files import Imported, Keep, Mismatch, match_files
+from dshub.download.sources import Job, jobs, stored
+from dshub.importing.files import Imported, Keep, Mismatch, import_files
 from dshub.importing.holding import Holding
 from dshub.importing.recognition import recognize
 from dshub.importing.records import note_import
@@ -85,7 +85,7 @@ def import_dataset(
         StoreError: a path does not exist, a possible file or folder cannot be read, or the cache
             cannot be written.
     """
-    match = partial(match_files, store, paths=paths, keep=keep, progress=progress)
+    match = partial(import_files, store, paths=paths, keep=keep, progress=progress)
     files = match(_missing(jobs(manifest, [*manifest.splits]), store))
     lacking = [split for split in manifest.splits if _missing(jobs(manifest, [split]), store)]
     layouts: list[Recognized] = []
@@ -101,13 +101,7 @@ def import_dataset(
 
 
 def _missing(files: Iterable[Job], store: Store) -> list[Job]:
-    """List the files of which the store has neither the bytes nor the content."""
-    return [
-        job
-        for job in files
-        if store.blob(job.resource.digest, job.resource.size) is None
-        and (job.resource.content_digest is None or store.blob(job.resource.content_digest) is None)
-    ]
+    return [job for job in files if stored(job, store) is None]
 
 
 def _import_layouts(

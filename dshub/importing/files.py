@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -66,19 +66,6 @@ class Mismatch:
 
 
 def import_files(
-    store: Store,
-    jobs: Sequence[Job],
-    paths: Sequence[Path],
-    *,
-    keep: Keep = "copy",
-    progress: Progress | None = None,
-) -> list[Imported]:
-    """Import each resource of `jobs` that is among some files and folders; see `match_files`."""
-    found = match_files(store, jobs, paths, keep=keep, progress=progress)
-    return [item for item in found if isinstance(item, Imported)]
-
-
-def match_files(
     store: Store,
     jobs: Sequence[Job],
     paths: Sequence[Path],
@@ -227,10 +214,10 @@ def _keep(
     if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         return None
     if keep == "link":
-        if _place(store, path, digest, link=True):
+        if _place(store, path, digest, os.link):
             return "linked"
         progress.say(f"{path} cannot be linked, since it is on another file system; copying it")
-    if keep != "reference" and _place(store, path, digest, link=False):
+    if keep != "reference" and _place(store, path, digest, _clone):
         return "cloned"
     if keep == "auto" and before.st_size > LARGE:
         progress.say(f"{path} ({size(before.st_size)}) stays where it is; --copy copies it")
@@ -241,15 +228,11 @@ def _keep(
     return "copied" if _copy(store, digest, _reading(path)) else None
 
 
-def _place(store: Store, path: Path, digest: Digest, *, link: bool) -> bool:
+def _place(store: Store, path: Path, digest: Digest, make: Callable[[Path, Path], object]) -> bool:
     """Give the cache a file without copying it; return False if that is impossible here."""
     with suppress(OSError), store.scratch() as folder:
-        target = folder / "data"
-        if link:
-            os.link(path, target)
-        else:
-            _clone(path, target)
-        store.take(target, digest)
+        make(path, folder / "data")
+        store.take(folder / "data", digest)
         return True
     return False
 

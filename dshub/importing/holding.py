@@ -133,26 +133,52 @@ def _sha256(lines: Iterable[str]) -> str:
     return hasher.hexdigest()
 
 
+class LocalFiles:
+    """The files of a layout whose place is open.
+
+    Attributes:
+        holding: the files.
+        sums: the checksums of those that were read.
+    """
+
+    def __init__(self, holding: Holding, place: Place) -> None:
+        self.holding, self.place, self.sums = holding, place, Sums()
+
+    def files(self, member: str) -> list["LocalFile"]:
+        """List the files of a name or pattern of the layout, in order."""
+        return [LocalFile(self, listed) for listed in self.holding.found[member]]
+
+    def read_rest(self) -> None:
+        """Read what was not read to its end yet, so that all of it is hashed; raises ReadError."""
+        rest = [item for name, item in self.holding.files.items() if name not in self.sums]
+        for listed in rest:
+            with LocalFile(self, listed).open() as stream:
+                while stream.read(_PIECE):
+                    pass
+
+
 @dataclass(frozen=True)
 class LocalFile:
     """One file for a reader (`dshub.formats.File`), hashed as it is read."""
 
-    place: Place
-    prefix: str
+    local: LocalFiles
     listed: Listed
-    sums: Sums
 
     @property
     def name(self) -> str:
-        return self.place.title(self.prefix + self.listed.name)
+        return self.local.place.title(self._path)
 
     @property
     def member(self) -> str:
         return self.listed.name
 
+    @property
+    def _path(self) -> str:
+        return self.local.holding.prefix + self.listed.name
+
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        with self.place.open(self.prefix + self.listed.name) as stream:
+        with self.local.place.open(self._path) as stream:
             yield cast("BinaryIO", io.BufferedReader(_Hashed(stream, self)))
 
     def check_size(self, size: int) -> None:
@@ -163,7 +189,7 @@ class _Hashed(io.RawIOBase):
     """The bytes of a file, whose checksum is noted at their end."""
 
     def __init__(self, stream: BinaryIO, file: LocalFile) -> None:
-        self._stream, self._file = stream, file
+        self._stream, self._file, self._title = stream, file, file.name
         self._hasher, self._size = hashlib.sha256(), 0
 
     def readable(self) -> bool:
@@ -171,7 +197,7 @@ class _Hashed(io.RawIOBase):
 
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")
-        with readable(self._file.name):
+        with readable(self._title):
             count: int = self._stream.readinto(view)  # type: ignore[attr-defined]
         self._hasher.update(view[:count])
         self._size += count
@@ -184,33 +210,7 @@ class _Hashed(io.RawIOBase):
         if self._size != size:
             reason = f"it has {self._size:,} bytes, but had {size:,} when it was listed"
             hint = "wait until no program changes it, and import it again"
-            raise ReadError(file=self._file.name, reason=reason, hint=hint)
-        if name not in self._file.sums:
-            self._file.sums.note(name, self._hasher.hexdigest())
-
-
-class LocalFiles:
-    """The files of a layout whose place is open.
-
-    Attributes:
-        holding: the files.
-        sums: the checksums of those that were read.
-    """
-
-    def __init__(self, holding: Holding, place: Place) -> None:
-        self.holding, self.sums, self._place = holding, Sums(), place
-
-    def files(self, member: str) -> list[LocalFile]:
-        """List the files of a name or pattern of the layout, in order."""
-        return [self._file(listed) for listed in self.holding.found[member]]
-
-    def read_rest(self) -> None:
-        """Read what was not read to its end yet, so that all of it is hashed; raises ReadError."""
-        rest = [item for name, item in self.holding.files.items() if name not in self.sums]
-        for listed in rest:
-            with self._file(listed).open() as stream:
-                while stream.read(_PIECE):
-                    pass
-
-    def _file(self, listed: Listed) -> LocalFile:
-        return LocalFile(self._place, self.holding.prefix, listed, self.sums)
+            raise ReadError(file=self._title, reason=reason, hint=hint)
+        sums = self._file.local.sums
+        if name not in sums:
+            sums.note(name, self._hasher.hexdigest())

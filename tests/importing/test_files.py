@@ -14,7 +14,7 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import StoreError
-from dshub.importing.files import import_files
+from dshub.importing.files import Imported, Mismatch, import_files
 from tests.independent import zstd
 
 INSIDE = b"the bytes that matter" * 1000
@@ -57,6 +57,7 @@ def test_files_are_recognized_by_content(
     (folder / "unrelated").write_bytes(b"\0" * len(PUBLISHED))
     top = tmp_path / "downloads" if in_folder else folder / name
     [taken] = import_files(store, [job], [top])
+    assert isinstance(taken, Imported)
     assert (taken.how, taken.source) == (how, folder / name)
     path = Fetcher(store).path(job)
     assert path is not None
@@ -75,7 +76,8 @@ def test_mismatches_are_not_imported(
     """A file of the right name with other bytes stays where it is, and nothing is kept."""
     path = tmp_path / "data.txt.gz"
     path.write_bytes(data)
-    assert import_files(store, [job], [path]) == []
+    [item] = import_files(store, [job], [path])
+    assert isinstance(item, Mismatch)
     assert Fetcher(store).path(job) is None
     assert [item for item in cache.rglob("*") if item.is_file() and item.stat().st_size > 100] == [
         cache / "CACHEDIR.TAG"
@@ -112,6 +114,7 @@ def test_bomb_among_candidates_is_skipped(job: Job, store: Store, tmp_path: Path
     (tmp_path / "data.txt.bz2").write_bytes(bz2.compress(bytes(300_000_000)))
     (tmp_path / "data.txt.gz").write_bytes(PUBLISHED)
     (tmp_path / "data.txt.xz").write_bytes(lzma.compress(INSIDE))
-    assert import_files(store, [job], [tmp_path / "data.txt.bz2"]) == []
+    [item] = import_files(store, [job], [tmp_path / "data.txt.bz2"])
+    assert isinstance(item, Mismatch)
     (taken,) = import_files(store, [job], [tmp_path])
     assert taken.source == tmp_path / "data.txt.gz"

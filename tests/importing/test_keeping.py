@@ -14,7 +14,7 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import ManualStepError, StoreError
-from dshub.importing.files import Keep, import_files, match_files
+from dshub.importing.files import Imported, Keep, Mismatch, import_files
 
 DATA = b"what a person has" * 1000
 
@@ -52,6 +52,7 @@ def test_every_way_of_keeping_leaves_the_file_alone(
     """The cache has the bytes."""
     before = mine.stat()
     (taken,) = import_files(store, [job], [mine.parent], keep=keep)
+    assert isinstance(taken, Imported)
     assert kept(store, job).read_bytes() == DATA
     after = mine.stat()
     assert (after.st_mtime_ns, after.st_mode, mine.read_bytes()) == (
@@ -100,6 +101,7 @@ def test_file_on_another_disk_is_copied_with_a_note(
     )()
     monkeypatch.setattr(os, "link", refused)
     (taken,) = import_files(store, [job], [mine], keep="link", progress=progress)
+    assert isinstance(taken, Imported)
     assert taken.kept in {"copied", "cloned"}
     assert "cannot be linked" in said[0]
     assert kept(store, job).read_bytes() == DATA
@@ -154,8 +156,9 @@ def test_mismatches_say_what_is_wrong(job: Job, store: Store, mine: Path) -> Non
         (DATA[::-1], "damaged: of the right size, but sha256:"),
     ]:
         mine.write_bytes(data)
-        (found,) = match_files(store, [job], [mine])
-        assert message in getattr(found, "reason", "")
+        (found,) = import_files(store, [job], [mine])
+        assert isinstance(found, Mismatch)
+        assert message in found.reason
         assert store.blob(job.resource.digest) is None
 
 
