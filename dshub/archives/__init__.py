@@ -182,15 +182,10 @@ def open_archive(
 
 @contextmanager
 def open_files(
-    path: Path,
-    *,
-    title: str,
-    member: str = "",
-    limits: Limits | None = None,
-    scratch: Path | None = None,
+    path: Path, *, title: str, member: str = "", limits: Limits | None = None
 ) -> Iterator[list[ArchiveFile]]:
     """Open the files that one reference means; see `Archive.files`."""
-    with open_archive(path, title=title, limits=limits, scratch=scratch) as archive:
+    with open_archive(path, title=title, limits=limits) as archive:
         yield archive.files(member)
 
 

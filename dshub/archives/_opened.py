@@ -4,7 +4,7 @@ import fnmatch
 import io
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -51,16 +51,14 @@ class ArchiveFile:
         """The name in the archive, `inner.tar:a.jpg` if nested; empty outside of any."""
         return self.archive.prefix + self.entry.name if self.entry else ""
 
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self) -> AbstractContextManager[BinaryIO]:
         """Open the plain bytes, to be read once from the beginning.
 
         Raises:
             ReadError: the file is damaged; raised here or by the read that meets the damage.
             UnsafeArchiveError: it exceeds its limits; raised by the read that does.
         """
-        with self.archive.stream(self.entry) as stream:
-            yield stream
+        return self.archive.stream(self.entry)
 
     def check_size(self, size: int) -> None:
         """Check the size of what a reader makes of the file.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.archives import open_archive, open_files
+from dshub.archives import open_archive
 from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
 from tests.independent.packed import tarred, zipped
@@ -172,13 +172,13 @@ def test_scratch_file_has_no_name(tmp_path: Path, fails: bool) -> None:
     path.write_bytes(gzip.compress(tarred(dict.fromkeys(names, os.urandom(5000)))))
     if fails:
         with (
+            open_archive(path, title="data", scratch=scratch) as archive,
             pytest.raises(UnsafeArchiveError),
-            open_files(path, title="data", member="*", scratch=scratch),
         ):
-            pass
+            archive.files("*")
     else:
-        with open_files(path, title="data", member="*", scratch=scratch) as files:
-            with files[0].open() as stream:
+        with open_archive(path, title="data", scratch=scratch) as archive:
+            with archive.files("*")[0].open() as stream:
                 assert len(stream.read()) == 5000
             assert list(scratch.iterdir()) == []
     assert list(scratch.iterdir()) == []
