@@ -11,13 +11,8 @@ HEAD = 1 << 16  # bytes examined
 _LONGEST_TITLE = 1000  # bytes; `html` refuses references of thousands of digits
 _QUOTA = re.compile(r"quota|limit exceeded|too many|rate.?limit", re.IGNORECASE)
 _LOGIN = re.compile(r"sign.?in|log.?in|password|welcome|captive|portal|consent", re.IGNORECASE)
-_MAGIC = {
-    ".gz": b"\x1f\x8b",
-    ".tgz": b"\x1f\x8b",
-    ".zip": b"PK",
-    ".xz": b"\xfd7zXZ\x00",
-    ".bz2": b"BZh",
-}
+_GZIP = b"\x1f\x8b"
+_MAGIC = {".gz": _GZIP, ".tgz": _GZIP, ".zip": b"PK", ".xz": b"\xfd7zXZ\x00", ".bz2": b"BZh"}
 
 
 def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
