@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from dshub._validate import whole
@@ -32,10 +33,11 @@ from dshub.progress import Progress, Silent, Task, size
 __all__ = ["Fetched", "Fetcher"]
 
 
+@dataclass(eq=False)
 class Fetcher:
     """Fetches files into a store.
 
-    Args:
+    Attributes:
         store: where they go.
         mirrors: URLs or folders to try first.
         only: a mirror or folder that replaces every other source.
@@ -49,25 +51,17 @@ class Fetcher:
         stop: interrupts a fetch when it is set, with `Stopped`; bytes that arrived are kept.
     """
 
-    def __init__(  # noqa: PLR0913  # settings, all by keyword
-        self,
-        store: Store,
-        *,
-        mirrors: Sequence[str] = (),
-        only: str | None = None,
-        offline: bool = False,
-        jobs: int = 16,
-        limit: int | None = None,
-        timeout: float = 30.0,
-        progress: Progress | None = None,
-        follow: Callable[[Job, Partial], None] = lambda _, __: None,
-        stop: threading.Event | None = None,
-    ) -> None:
-        self.limiter = Limiter(limit) if limit else None
-        self.store, self.mirrors, self.only = store, tuple(mirrors), only
-        self.offline, self.jobs, self.timeout = offline, jobs, timeout
-        self.progress = progress or Silent()
-        self._follow, self._stop = follow, stop
+    store: Store
+    _: KW_ONLY
+    mirrors: Sequence[str] = ()
+    only: str | None = None
+    offline: bool = False
+    jobs: int = 16
+    limit: int | None = None
+    timeout: float = 30.0
+    progress: Progress = field(default_factory=Silent)
+    follow: Callable[[Job, Partial], None] = lambda _, __: None
+    stop: threading.Event | None = None
 
     def path(self, job: Job) -> Path | None:
         """Find a file in the store, or the bytes inside it; None if neither is there."""
@@ -204,9 +198,9 @@ class Fetcher:
                 transports=transports,
                 progress=self.progress,
                 timeout=self.timeout,
-                limiter=self.limiter,
-                stop=self._stop or threading.Event(),
-                follow=self._follow,
+                limiter=Limiter(self.limit) if self.limit else None,
+                stop=self.stop or threading.Event(),
+                follow=self.follow,
             )
             outcomes = Workers(session, self._sources, missing, self.jobs).work()
         return _settle(outcomes)
