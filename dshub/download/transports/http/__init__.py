@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -204,10 +204,8 @@ class Transport(transports.Transport):
 
 def _auth(address: str) -> tuple[str, str] | None:
     """Return the password in an address, which requests would replace by netrc's."""
-    parts = urlsplit(address)
-    if not parts.password:
-        return None
-    return unquote(parts.username or ""), unquote(parts.password)
+    user, password = requests.utils.get_auth_from_url(address)
+    return (user, password) if password else None
 
 
 def _range_headers(start: int, stop: int | None, etag: str) -> dict[str, str]:
@@ -274,13 +272,7 @@ def _moment(date: str) -> float | None:
         return None
 
 
-_FAILURES = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-)
+_FAILURES = (OSError, ValueError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
 _TIMEOUTS = (requests.exceptions.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
 _ENDED_EARLY = (urllib3.exceptions.IncompleteRead, http.client.HTTPException)
