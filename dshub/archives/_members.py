@@ -171,7 +171,7 @@ def checked(
     for entry in entries:
         total.member, name = entry.name, plain(entry.name)
         if next(count) > limits.members:
-            reason = f"is one more than the {limits.members:,} that are allowed"
+            reason = f"exceeds the limit of {limits.members:,} members"
             hint = _RAISE_LIMITS.format("members")
             raise UnsafeArchiveError(archive=title, member=entry.name, reason=reason, hint=hint)
         characters += len(name)

@@ -150,7 +150,7 @@ class Archive:
             return [ArchiveFile(self, None)]
         found = self.matching(member)
         if not found:
-            raise ReadError(file=self.title, reason=f"it holds no member {member!r}")
+            raise ReadError(file=self.title, reason=f"it has no member {member!r}")
         return found
 
     def matching(self, member: str) -> list[ArchiveFile]:
@@ -238,7 +238,7 @@ class Archive:
     def _read_directory(self, member: str) -> Directory:
         kind, region = self._recognize()
         if kind is None:
-            reason = f"it is not an archive, so it holds no member {member!r}"
+            reason = f"it is not an archive, so it has no member {member!r}"
             raise ReadError(file=self.title, reason=reason)
         if region is None:
             region = self._unpack()

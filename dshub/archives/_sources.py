@@ -132,7 +132,7 @@ class RegionStream(io.RawIOBase):
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")[: max(0, self._region.size - self._place)]
         if self._region.read_at(self._place, view) < len(view):
-            raise Damage("the file ends within it")
+            raise Damage("the file is cut short")
         self._place += len(view)
         return len(view)
 

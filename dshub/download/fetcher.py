@@ -78,20 +78,20 @@ class Fetcher:
                 missing.setdefault(job.resource.digest, job)
         return cached, list(missing.values())
 
-    def problem(self, missing: Sequence[Job], *, besides: int = 0) -> DshubError | None:
+    def problem(self, missing: Sequence[Job], *, reserve: int = 0) -> DshubError | None:
         """Return the error that `fetch` would raise before it asks any source, if any."""
         try:
-            self._check(missing, besides)
+            self._check(missing, reserve)
         except DshubError as error:
             return error
         return None
 
-    def fetch(self, jobs: Sequence[Job], *, besides: int = 0) -> list[Fetched]:
+    def fetch(self, jobs: Sequence[Job], *, reserve: int = 0) -> list[Fetched]:
         """Fetch every file that is missing; returns all files, in the order of `jobs`.
 
         Args:
             jobs: the files.
-            besides: bytes that will be written to the cache afterwards, and need space too.
+            reserve: bytes that will be written to the cache afterwards, and need space too.
 
         Raises:
             OfflineError: a file is missing, and going online is forbidden.
@@ -102,7 +102,7 @@ class Fetcher:
             Vanished: another process removed a file from the cache meanwhile.
         """
         _, missing = self.sort(jobs)
-        self._check(missing, besides)
+        self._check(missing, reserve)
         delivered: dict[Digest, Fetched] = {}
         if missing:
             try:
@@ -144,7 +144,7 @@ class Fetcher:
                     source=str(path), expected=str(digest), actual=str(actual), hint=hint
                 )
 
-    def _check(self, missing: Sequence[Job], besides: int) -> None:
+    def _check(self, missing: Sequence[Job], reserve: int) -> None:
         for job in missing:
             if job.resource.size is not None:  # no byte of a file of size -1 would ever be missing
                 whole(f"the size of {job.name}", job.resource.size, least=1)
@@ -156,14 +156,14 @@ class Fetcher:
             raise _manual_step(manual)
         if self.offline and missing and len(unreachable) == len(missing):
             raise self._offline(missing)
-        self._check_space(missing, besides)
+        self._check_space(missing, reserve)
 
-    def _check_space(self, missing: Sequence[Job], besides: int) -> None:
+    def _check_space(self, missing: Sequence[Job], reserve: int) -> None:
         free = self.store.free()
         needed = _size(missing) - sum(self._kept(job) for job in missing)
-        if free is not None and needed + besides > free:
+        if free is not None and needed + reserve > free:
             parts = [f"{size(needed)} to fetch"] if missing else []
-            parts += [f"{size(besides)} to prepare"] if besides else []
+            parts += [f"{size(reserve)} to prepare"] if reserve else []
             reason = f"it needs {' and '.join(parts)}; {size(free)} are free"
             raise DiskFullError(path=str(self.store.root), reason=reason)
 

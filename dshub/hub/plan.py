@@ -98,7 +98,7 @@ def make_plan(
     table_size += max(unpacked, default=0)  # one dataset after another
     terms = tuple(_unaccepted(request, wanted, fetcher, accept))
     problems: list[DshubError] = [terms_error(terms)] if terms else []
-    problem = fetcher.problem(missing, besides=table_size)
+    problem = fetcher.problem(missing, reserve=table_size)
     return Plan(
         request=request,
         files=upstream,

@@ -116,7 +116,7 @@ def _fetch(jobs: "Sequence[Job]", fetcher: Fetcher, table_size: int) -> tuple[li
             if isinstance(item, Imported):
                 taken[item.job] = str(item.source)
     began = time.monotonic()
-    fetched = fetcher.fetch(jobs, besides=table_size)
+    fetched = fetcher.fetch(jobs, reserve=table_size)
     seconds = time.monotonic() - began
     return [replace(item, source=taken.get(item.job, item.source)) for item in fetched], seconds
 

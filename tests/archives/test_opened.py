@@ -63,8 +63,8 @@ def test_missing_member_is_an_error(read: Read, pack: Pack, member: str) -> None
     found = read(pack({"a": b"1"}), "a")
     assert found == {"a": b"1"}
     if member == "a/":
-        return  # a slash at the end is no other name
-    with pytest.raises(ReadError, match="data: it holds no member") as caught:
+        return  # a slash at the end does not matter
+    with pytest.raises(ReadError, match="data: it has no member") as caught:
         read(pack({"a": b"1"}), member)
     assert repr(member) in str(caught.value)
 
@@ -75,7 +75,7 @@ def test_missing_member_is_an_error(read: Read, pack: Pack, member: str) -> None
 )
 def test_plain_file_has_no_members(read: Read, content: bytes) -> None:
     """The error differs from that for a missing member."""
-    with pytest.raises(ReadError, match="data: it is not an archive, so it holds no member 'a'"):
+    with pytest.raises(ReadError, match="data: it is not an archive, so it has no member 'a'"):
         read(content, "a")
 
 
@@ -92,9 +92,10 @@ def test_missing_file_is_a_read_error(tmp_path: Path) -> None:
 
 def test_archive_without_member_is_one_file(read: Read) -> None:
     """Only the compressions around it are removed."""
-    assert read(tarred({"a": b"1"})) == {"": tarred({"a": b"1"})}
-    assert read(tarred_gz({"a": b"1"})) == {"": tarred({"a": b"1"})}
-    assert read(zipped({"a": b"1"})) == {"": zipped({"a": b"1"})}
+    tar, zip_file = tarred({"a": b"1"}), zipped({"a": b"1"})
+    assert read(tar) == {"": tar}
+    assert read(gzip.compress(tar)) == {"": tar}
+    assert read(zip_file) == {"": zip_file}  # made once: it holds the time
 
 
 def test_nested_compressions_are_removed(read: Read) -> None:

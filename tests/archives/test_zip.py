@@ -350,5 +350,5 @@ def test_empty_zip_is_an_error(read: Read) -> None:
     """Also with a comment."""
     for data in (zipped({}), with_comment(b"nothing here", {})):
         for member in ("a", "*"):
-            with pytest.raises(ReadError, match=r"^data: it holds no (member|file)"):
+            with pytest.raises(ReadError, match=r"^data: it has no (member|file)"):
                 read(data, member)
