@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, cast
 
 from dshub.archives._decoding import ByteStream, Damage, containers, streams
-from dshub.archives._members import Budget, Entry, Spend, peel, translated
+from dshub.archives._members import Budget, Entry, Spend, as_read_error, peel
 from dshub.archives._opened import Archive, ArchiveFile, Origin, Shared
 from dshub.archives._sources import Region, Scratch, SharedFile
 from dshub.cache.files import open_file
@@ -165,7 +165,7 @@ def open_archive(
     """
     limits = limits or Limits()
     with ExitStack() as stack:
-        with translated(title):
+        with as_read_error(title):
             file = SharedFile(open_file(path, follow=True))
         stack.callback(file.close)
         region, space = Region(file, 0, file.size), Scratch(scratch)

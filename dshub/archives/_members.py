@@ -26,7 +26,7 @@ Spend = Callable[[int], None]
 
 
 @contextmanager
-def translated(name: str) -> Iterator[None]:
+def as_read_error(name: str) -> Iterator[None]:
     """Raise damage and failed reads as a ReadError of this file."""
     try:
         yield
@@ -69,7 +69,7 @@ class Layer(io.RawIOBase):
 
     def readinto(self, buffer: "Buffer") -> int:
         view, filled = memoryview(buffer).cast("B"), 0
-        with translated(self._name):
+        with as_read_error(self._name):
             while filled < len(view) and (count := self._stream.readinto(view[filled:])):
                 filled += count
         for spend in self._spends:
@@ -105,16 +105,16 @@ def peel(
     counts = () if advance is None else (advance,)
     stream: io.BufferedReader = io.BufferedReader(Layer(stored, name, *counts), _BUFFER)
     for _ in range(_LAYERS + 1):
-        kind = stream_of(first_bytes(stream))
+        kind = stream_of(peek(stream))
         if kind is None:
             return stream
-        with translated(name):
+        with as_read_error(name):
             inside = kind.open(stream)
         stream = io.BufferedReader(Layer(inside, name, *spends), _BUFFER)
     raise ReadError(file=name, reason=f"it is compressed more than {_LAYERS} times")
 
 
-def first_bytes(stream: io.BufferedReader) -> bytes:
+def peek(stream: io.BufferedReader) -> bytes:
     """Look at the beginning of a stream, which stays where it is."""
     return stream.peek(HEAD)[:HEAD]
 
@@ -126,7 +126,7 @@ class Entry(NamedTuple):
     """One entry of an archive.
 
     Attributes:
-        name: as the archive has it; `plain` once the entry is checked.
+        name: as the archive has it; normalized once the entry is checked.
         size: bytes inside.
         packed: bytes that it takes in the archive.
         place: what its container needs to find and read its bytes.
@@ -147,10 +147,10 @@ _COMPOSED = 255  # characters of a file name on any system; composing takes time
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-def checked(
+def check_entries(
     entries: Iterable[Entry], *, title: str, packed: int, limits: Limits, count: Iterator[int]
 ) -> list[Entry]:
-    """Check every entry of an archive, and return those other than folders under plain names.
+    """Check every entry of an archive, and return those other than folders under normalized names.
 
     Args:
         entries: in the order of the archive.
@@ -169,7 +169,7 @@ def checked(
     characters = 0
     total = Budget(limits, packed, title, None)
     for entry in entries:
-        total.member, name = entry.name, plain(entry.name)
+        total.member, name = entry.name, normalize(entry.name)
         if next(count) > limits.members:
             reason = f"exceeds the limit of {limits.members:,} members"
             hint = _RAISE_LIMITS.format("members")
@@ -190,7 +190,7 @@ def checked(
     return found
 
 
-def plain(name: str) -> str:
+def normalize(name: str) -> str:
     """Remove `./`, doubled slashes and a slash at the end: `./a//b/` becomes `a/b`."""
     if "./" not in name and "//" not in name and not name.endswith(("/", ".")):
         return name

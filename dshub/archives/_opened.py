@@ -14,11 +14,11 @@ from dshub.archives._members import (
     Budget,
     Entry,
     Spend,
-    checked,
-    first_bytes,
+    as_read_error,
+    check_entries,
+    normalize,
+    peek,
     peel,
-    plain,
-    translated,
 )
 from dshub.archives._sources import Region, Scratch, prefetched
 from dshub.catalog.manifest import Limits
@@ -170,7 +170,7 @@ class Archive:
         if entry.size > _SMALL:
             return closing(self._peel(entry))
         name = f"{self.title}:{entry.name}"
-        with translated(name), self._directory().container.open(entry) as raw:
+        with as_read_error(name), self._directory().container.open(entry) as raw:
             data = raw.read(entry.size) or b""
         if stream_of(data[:HEAD]) is None:
             return io.BytesIO(data)
@@ -184,7 +184,7 @@ class Archive:
 
     def _matching_entries(self, name: str, member: str) -> list[Entry]:
         """Find the members that a name or a pattern means; all of them can be read."""
-        entries, name = self._directory(member).entries, plain(name)
+        entries, name = self._directory(member).entries, normalize(name)
         if _WILD.search(name):
             matches = re.compile(fnmatch.translate(name)).match
             found = [entry for key, entry in entries.items() if key == name or matches(key)]
@@ -210,7 +210,7 @@ class Archive:
     def _peel(self, entry: Entry, advance: Spend | None = None) -> io.BufferedReader:
         """Open a member without compressions."""
         name = f"{self.title}:{entry.name}"
-        with translated(name):
+        with as_read_error(name):
             raw = self._directory().container.open(entry)
         own = Budget(self._shared.limits, entry.packed, self.title, entry.name)
         return peel(raw, name, own.spend, self._charge(entry.name), advance=advance)
@@ -242,9 +242,9 @@ class Archive:
             raise ReadError(file=self.title, reason=reason)
         if region is None:
             region = self._unpack()
-        with translated(self.title):
+        with as_read_error(self.title):
             container = kind.open(region)
-            entries = checked(
+            entries = check_entries(
                 container.entries(),
                 title=self.title,
                 packed=self._origin.packed,
@@ -263,7 +263,7 @@ class Archive:
             if stream_of(head) is None:
                 return container_of(head, region.read(max(0, region.size - TAIL), TAIL)), region
         with self._origin.peel(None) as stream:
-            return container_of(first_bytes(stream)), None
+            return container_of(peek(stream)), None
 
     def _unpack(self) -> Region:
         shared = self._shared

@@ -12,7 +12,7 @@ from dshub.cache.spans import Span
 from dshub.display import shown_url
 from dshub.download.diagnosis import diagnose
 from dshub.download.session import Session, Stopped, host
-from dshub.download.sources import Fetched, Job, largest, too_large
+from dshub.download.sources import Fetched, Job, size_bound, too_large
 from dshub.download.streams import (
     LONGEST_WAIT,
     STREAMS,
@@ -20,8 +20,8 @@ from dshub.download.streams import (
     Pace,
     TooSlow,
     Tries,
-    damaged,
-    goes_on,
+    find_damage,
+    has_more,
     keep_good_chunks,
     receive,
     receive_encoded,
@@ -251,7 +251,7 @@ class Download:
                 self._begin(span, answer)
                 receive(self._session, partial, span, answer, pace=pace)
                 if answer.total is None and partial.complete(size) and not self._is_right():
-                    self._total = (size or 0) + goes_on(answer)
+                    self._total = (size or 0) + has_more(answer)
                 return self._has_ended(span, answer)
         finally:
             partial.release(span)
@@ -274,7 +274,7 @@ class Download:
         """Record the source; without a size in the manifest, end the span where the file ends."""
         resource, partial = self._job.resource, self._partial
         if resource.size is None:
-            bound = largest(resource, self._session.store, here=partial.size)
+            bound = size_bound(resource, self._session.store, here=partial.size)
             if answer.total is not None and answer.total > bound:
                 raise too_large(self._url, answer.total, bound)
             span.stop = bound if answer.total is None else answer.total
@@ -291,7 +291,7 @@ class Download:
         size = self._size
         if span.full and size is not None:
             return False
-        if span.full and answer.total is None and goes_on(answer):
+        if span.full and answer.total is None and has_more(answer):
             self._restart()
             raise too_large(self._url, None, span.position)
         total = size if answer.total is None else answer.total
@@ -305,7 +305,7 @@ class Download:
         self._restart()
         if answer.start:
             raise self._broken("it sent an encoded part of the file")
-        bound = largest(resource, session.store, here=0)
+        bound = size_bound(resource, session.store, here=0)
         path = receive_encoded(session, self._url, answer, self._partial, bound)
         if resource.size is None and path.stat().st_size > bound:
             path.unlink()
@@ -324,7 +324,7 @@ class Download:
         """
         resource, partial = self._job.resource, self._partial
         expected, actual = str(resource.digest), str(partial.actual)
-        wrong = damaged(partial, resource)
+        wrong = find_damage(partial, resource)
         if wrong:
             before = partial.size
             partial.forget(*wrong)

@@ -15,7 +15,7 @@ from dshub.checksums import Digest
 from dshub.display import Address
 from dshub.download.download import AllFailed
 from dshub.download.session import Limiter, Session
-from dshub.download.sources import Fetched, Job, sources, stored
+from dshub.download.sources import Fetched, Job, find_stored, sources
 from dshub.download.transports import Transports
 from dshub.download.workers import Outcome, Workers
 from dshub.errors import (
@@ -65,7 +65,7 @@ class Fetcher:
 
     def path(self, job: Job) -> Path | None:
         """Find a file in the store, or the bytes inside it; None if neither is there."""
-        return stored(job, self.store)
+        return find_stored(job, self.store)
 
     def sort(self, jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
         """Split files into cached ones and missing ones, each checksum of these once."""

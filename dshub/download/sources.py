@@ -57,7 +57,7 @@ def jobs(manifest: Manifest, splits: Sequence[str] | None = None) -> list[Job]:
     ]
 
 
-def stored(job: Job, store: Store) -> Path | None:
+def find_stored(job: Job, store: Store) -> Path | None:
     """Find a file in the store, or the bytes inside it; None if neither is there."""
     path = store.blob(job.resource.digest, job.resource.size)
     if path is None and job.resource.content_digest is not None:
@@ -78,7 +78,7 @@ def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[s
     return [*(Address(mirror).join(relative) for mirror in mirrors), *job.resource.urls]
 
 
-def largest(resource: Resource, store: Store, *, here: int) -> int:
+def size_bound(resource: Resource, store: Store, *, here: int) -> int:
     """Bound the size of a file, which the manifest may not state.
 
     At most half of the free disk space is taken, so that an endless source, or a small answer that

@@ -146,7 +146,7 @@ def receive(
             pace.check()
 
 
-def goes_on(answer: Answer) -> bool:
+def has_more(answer: Answer) -> bool:
     """Tell whether an answer has another byte, which is dropped."""
     return bool(answer.readinto(memoryview(bytearray(1))))
 
@@ -195,7 +195,7 @@ def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> No
             left -= len(piece)
 
 
-def damaged(partial: Partial, resource: Resource) -> list[int]:
+def find_damage(partial: Partial, resource: Resource) -> list[int]:
     """Find where damaged chunks begin and end, in turn.
 
     The list is empty if the manifest has no checksums of chunks, if bytes are missing, or if every

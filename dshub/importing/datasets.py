@@ -8,7 +8,7 @@ from pathlib import Path
 from dshub.cache.store import Store
 from dshub.catalog.layouts import laid_out
 from dshub.catalog.manifest import Manifest, Resource
-from dshub.download.sources import Job, jobs, stored
+from dshub.download.sources import Job, find_stored, jobs
 from dshub.importing.files import Imported, Keep, Mismatch, import_files
 from dshub.importing.holding import Holding
 from dshub.importing.recognition import recognize
@@ -101,7 +101,7 @@ def import_dataset(
 
 
 def _missing(files: Iterable[Job], store: Store) -> list[Job]:
-    return [job for job in files if stored(job, store) is None]
+    return [job for job in files if find_stored(job, store) is None]
 
 
 def _import_layouts(

@@ -18,7 +18,7 @@ from dshub.cache.disk import disk_faults
 from dshub.cache.files import new_file, open_file, read_file
 from dshub.checksums import is_hex
 from dshub.errors import ReadError
-from dshub.importing.places import Listed, Place, readable
+from dshub.importing.places import Listed, Place, as_read_error
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -59,10 +59,10 @@ class Sums:
 
     def read(self, path: Path) -> None:
         """Add those in a file; damaged lines are ignored."""
-        self._sums |= dict(written(path))
+        self._sums |= dict(read_sums(path))
 
 
-def written(path: Path) -> Iterator[tuple[str, str]]:
+def read_sums(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the names and checksums that `Sums` wrote; none if the file does not exist."""
     try:
         lines = read_file(path).split(b"\n")
@@ -197,7 +197,7 @@ class _Hashed(io.RawIOBase):
 
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")
-        with readable(self._title):
+        with as_read_error(self._title):
             count: int = self._stream.readinto(view)  # type: ignore[attr-defined]
         self._hasher.update(view[:count])
         self._size += count

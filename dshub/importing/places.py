@@ -30,7 +30,7 @@ class Listed(NamedTuple):
 
 
 @contextmanager
-def readable(title: str) -> Iterator[None]:
+def as_read_error(title: str) -> Iterator[None]:
     """Turn an OSError inside the block into a ReadError of that file."""
     try:
         yield
@@ -62,7 +62,7 @@ class Folder:
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         """Open a file; raises ReadError."""
-        with readable(self.title(name)):
+        with as_read_error(self.title(name)):
             file = (self.path / name).open("rb", buffering=0)
         with file:
             yield file

@@ -48,7 +48,7 @@ def recognize(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
 
 
 @contextmanager
-def opened(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles]:
+def open_import(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles]:
     """Open the files of an imported layout.
 
     Raises:
@@ -70,9 +70,9 @@ def opened(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles]:
         yield LocalFiles(holding, place)
 
 
-def check(record: ImportRecord, manifest: Manifest) -> None:
-    """Check that the files of an imported layout are still there; raises as `opened`."""
-    with opened(record, manifest):
+def check_import(record: ImportRecord, manifest: Manifest) -> None:
+    """Check that the files of an imported layout are still there; raises as `open_import`."""
+    with open_import(record, manifest):
         pass
 
 

@@ -18,7 +18,7 @@ from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rena
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Reader, Skipping
 from dshub.importing.holding import LocalFiles
-from dshub.importing.recognition import opened
+from dshub.importing.recognition import open_import
 from dshub.importing.records import ImportRecord
 from dshub.progress import Progress, Silent, Task
 from dshub.tables.conforming import conform
@@ -195,7 +195,7 @@ def make(
     with ExitStack() as stack:
         local = None
         if origin.record is not None and origin.record.path:
-            local = stack.enter_context(opened(origin.record, manifest))
+            local = stack.enter_context(open_import(origin.record, manifest))
         scratch = store.scratch_folder()
         files = stack.enter_context(
             Archives(manifest, paths, scratch=scratch, local=local, progress=progress)

@@ -104,7 +104,8 @@ def test_damaged_cached_file_is_repaired_by_chunks(upstream: Path, store: Store,
                 file.write(bytes(len(LARGE)))
         if how in {"flip", "other"}:
             verify_file("file large", fetched.path, data_job.resource.digest, store)
-        [fetched] = Fetcher(store).fetch([data_job])
+        # helpers make the server send more than is read
+        [fetched] = Fetcher(store, jobs=1).fetch([data_job])
         missing = {"flip": CHUNK, "cut": 2 * CHUNK + 4, "longer": 0, "other": len(LARGE)}
         assert server.sent == missing[how]
     assert fetched.path.read_bytes() == LARGE

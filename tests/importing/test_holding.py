@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.importing.holding import written
+from dshub.importing.holding import read_sums
 
 SHA = "5f" * 32
 
@@ -14,4 +14,4 @@ def test_damaged_line_is_ignored(tmp_path: Path, digest: str) -> None:
     """A killed process or a bad disk can leave one."""
     path = tmp_path / "files.sha256"
     path.write_text(f"{digest}  damaged.jpg\n{SHA}  whole.jpg\n", encoding="utf-8")
-    assert list(written(path)) == [("whole.jpg", SHA)]
+    assert list(read_sums(path)) == [("whole.jpg", SHA)]
