@@ -8,7 +8,7 @@ import pytest
 from dshub.cache.store import Store
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 from dshub.testing.server import faulty_server
 
 MakeJob = Callable[..., Job]

@@ -7,7 +7,7 @@ from dshub.catalog.manifest import Resource
 from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 
 def test_many_files_arrive_in_order(tmp_path: Path, store: Store) -> None:
