@@ -148,13 +148,13 @@ class Fetcher:
         for job in missing:
             if job.resource.size is not None:  # no byte of a file of size -1 would ever be missing
                 whole(f"the size of {job.name}", job.resource.size, least=1)
-        unreachable = [job for job in missing if not self._sources(job)]
-        manual = [job for job in unreachable if job.resource.access == "manual"]
+        without_source = [job for job in missing if not self._sources(job)]
+        manual = [job for job in without_source if job.resource.access == "manual"]
         for job in manual:
             _check_reference(job, self.store)
         if manual:
             raise _manual_step(manual)
-        if self.offline and missing and len(unreachable) == len(missing):
+        if self.offline and missing and len(without_source) == len(missing):
             raise self._offline(missing)
         self._check_space(missing, reserve)
 
