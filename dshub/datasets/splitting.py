@@ -1,13 +1,14 @@
 """Divide rows into parts and folds, also with classes in equal proportion; filter rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dshub._validate import called, whole
-from dshub.catalog.features import Feature, LabelFeature, NumberFeature, TextFeature
+from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
+from dshub.datasets.selection import View
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.order import key_of, permute
 
@@ -78,17 +79,6 @@ def fold(total: int, count: int, seed: int | None, classes: np.ndarray | None) -
 def _order(total: int, seed: int | None) -> np.ndarray:
     rows = np.arange(total, dtype=np.int64)
     return rows if seed is None else permute(rows, total, key_of(whole("seed", seed), 0))
-
-
-class View(Protocol):
-    """The part of a dataset that this module uses."""
-
-    @property
-    def features(self) -> Mapping[str, Feature]:
-        """The columns and their features."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 def class_numbers(view: View, name: str) -> np.ndarray:

@@ -204,24 +204,18 @@ def _check_transforms(given: Any) -> tuple[Any, ...]:
     if given is None:
         return ()
     transforms = tuple(given) if isinstance(given, list | tuple) else (given,)
-    for transform in transforms:
-        if is_own(transform) and isinstance(transform, type):
-            instance = f"an instance of it, such as {transform.__name__}(…)"
-            raise ArgumentError(name="transform", value=transform, expected=instance)
-        if not callable(transform) and not is_own(transform):
-            raise ArgumentError(
-                name="transform",
-                value=transform,
-                expected="a function that takes a batch and returns one, or a transform of "
-                "dshub.loading.transforms",
-            )
     own = [is_own(transform) for transform in transforms]
+    for transform, is_ours in zip(transforms, own, strict=True):
+        if is_ours and isinstance(transform, type):
+            expected = f"an instance of it, such as {transform.__name__}(…)"
+        elif is_ours or callable(transform):
+            continue
+        else:
+            expected = "a function that takes and returns a batch, or of dshub.loading.transforms"
+        raise ArgumentError(name="transform", value=transform, expected=expected)
     if own != sorted(own, reverse=True):
-        raise ArgumentError(
-            name="transform",
-            value=list(transforms),
-            expected="in order: those of dshub.loading.transforms, then your own callables",
-        )
+        expected = "in order: those of dshub.loading.transforms, then your own callables"
+        raise ArgumentError(name="transform", value=list(transforms), expected=expected)
     return transforms
 
 
