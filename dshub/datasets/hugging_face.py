@@ -84,7 +84,7 @@ class HuggingFaceSource(ColumnSource):
 
 def from_hf(
     dataset: Any, features: Mapping[str, Feature] | None, title: str
-) -> tuple[HuggingFaceSource, None, Selection | None]:
+) -> tuple[HuggingFaceSource, Selection | None]:
     """The source of a dataset, and the selection of its rows; see `Dataset.from_hf`."""
     if not isinstance(dataset, library().Dataset):
         expected = f"a datasets.Dataset, which is one split, not a {type(dataset).__name__}"
@@ -94,8 +94,8 @@ def from_hf(
     source = HuggingFaceSource(dataset, features, title)
     indices = dataset._indices  # noqa: SLF001  # `select` and `shuffle` leave the data unchanged
     if indices is None:
-        return source, None, None
-    return source, None, indices.column(0).to_numpy().astype(np.int64)
+        return source, None
+    return source, indices.column(0).to_numpy().astype(np.int64)
 
 
 def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:

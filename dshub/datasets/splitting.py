@@ -93,7 +93,10 @@ def class_numbers(view: View, name: str) -> np.ndarray:
     if not single and not (isinstance(feature, NumberFeature) and not feature.shape):
         got = f"{type(feature).__name__.removesuffix('Feature').lower()}s"
         raise SchemaError(
-            where=f"column {name}", expected="a class, number or text in each row", got=got
+            where=f"column {name}",
+            expected="a class, number or text in each row",
+            got=got,
+            hint="stratify by another column",
         )
     _, numbers = np.unique(np.asarray(values), return_inverse=True)
     return numbers.reshape(-1).astype(np.int64)
