@@ -95,7 +95,9 @@ class Fused:
             compiled.run(images, rows, places, self.scale, out, planes=layout == "chw")
             return
         plain = self.scale is None and layout == "hwc"
-        count = min(len(rows), max(1, BLOCK // max(1, prod(images.shape[1:]))))
+        count = len(rows)
+        if places is not None or not plain:
+            count = min(count, max(1, BLOCK // max(1, prod(images.shape[1:]))))
         scratch = np.empty((0 if plain else count, *self.shape(images.shape, "hwc")), np.uint8)
         for start in range(0, len(rows), count):
             block = slice(start, start + count)
