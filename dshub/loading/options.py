@@ -16,7 +16,6 @@ from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.transforms.foreign import needs_caller
-from dshub.loading.transforms.fused import Layout
 from dshub.loading.transforms.transform import AnyTransform, Batch, is_own
 
 P = ParamSpec("P")
@@ -24,6 +23,7 @@ T = TypeVar("T")
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
+Layout = Literal["hwc", "chw"]
 Shuffle = bool | Literal["blocks"]
 
 _RANK_VARIABLES = (
