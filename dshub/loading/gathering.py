@@ -19,6 +19,7 @@ from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.transform import Batch, Context, apply, is_own
 
 LARGE = 1 << 16  # bytes; smaller arrays are cheap to allocate
+KEPT = 16  # arrays of one size in a pool
 
 
 def mapped(size: int) -> np.ndarray:
@@ -57,12 +58,11 @@ class Pool:
     visible is overwritten. Without exact reference counts a pool always allocates.
 
     Args:
-        most: arrays of one size to keep; further ones are allocated.
         allocate: allocates so many bytes, uint8 (size,).
     """
 
-    def __init__(self, most: int = 16, allocate: Callable[[int], np.ndarray] = mapped) -> None:
-        self._most, self._allocate = most, allocate
+    def __init__(self, allocate: Callable[[int], np.ndarray] = mapped) -> None:
+        self._allocate = allocate
         self._kept: dict[int, list[np.ndarray]] = {}
         self._lock = threading.Lock()
 
@@ -83,7 +83,7 @@ class Pool:
                 if _references(kept, index) <= _UNUSED:
                     return kept[index]
             fresh = self._allocate(size)
-            if len(kept) < self._most:
+            if len(kept) < KEPT:
                 kept.append(fresh)
             return fresh
 
