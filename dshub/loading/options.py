@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, signature
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast
 
@@ -25,6 +25,17 @@ Result = TypeVar("Result")
 
 Layout = Literal["hwc", "chw"]
 Shuffle = bool | Literal["blocks"]
+
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "size": partial(whole, least=1),
+    "seed": whole,
+    "drop_last": flag,
+    "layout": partial(choice, known=("hwc", "chw")),
+    "supervised": flag,
+    "uneven": partial(choice, known=("pad", "drop", "exact")),
+    "threads": partial(whole, least=0),
+    "prefetch": partial(number, least=0),
+}
 
 _RANK_VARIABLES = (
     ("RANK", "WORLD_SIZE"),  # torchrun and Accelerate
@@ -104,22 +115,11 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if not isinstance(self.shuffle, np.bool_):
             choice("shuffle", self.shuffle, (True, False, "blocks"))
-        choice("layout", self.layout, ("hwc", "chw"))
-        choice("uneven", self.uneven, ("pad", "drop", "exact"))
-        number("prefetch", self.prefetch, least=0)
-        transforms = _check_transforms(self.transform)
-        threads = whole("threads", self.threads, least=0)
-        rank, world = _check_rank(self.rank, self.world)
-        checked: dict[str, Any] = {
-            "size": whole("size", self.size, least=1),
-            "seed": whole("seed", self.seed),
-            "drop_last": flag("drop_last", self.drop_last),
-            "supervised": flag("supervised", self.supervised),
-            "transform": transforms,
-            "threads": 0 if needs_caller(transforms) else threads,
-            "rank": rank,
-            "world": world,
-        }
+        checked = {name: check(name, getattr(self, name)) for name, check in _CHECKS.items()}
+        checked["transform"] = _check_transforms(self.transform)
+        checked["rank"], checked["world"] = _check_rank(self.rank, self.world)
+        if needs_caller(checked["transform"]):
+            checked["threads"] = 0
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
