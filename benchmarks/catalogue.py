@@ -1,10 +1,10 @@
 """How heavy is the catalogue, and how soon of use? `python benchmarks/catalogue.py [--small]`.
 
 A registry of 200 datasets (`--small`: 40) is made of five built-in ones, none of them prepared, so
-that every page draws a stand-in. Its pages are written twice. Then Chromium opens the first page
-from a web server on this machine, each time with an empty cache, and types into the search field.
+that every page draws synthetic data. Its pages are written twice. Then Chromium opens the first
+page from a local web server, each time with an empty cache, and types into the search field.
 
-    first       nothing in the cache yet: stand-ins are made
+    first       nothing in the cache yet: synthetic data is made
     again       nothing has changed: everything is read and compared
     page        bytes of index.html
     loaded      bytes of all that the browser asks for before anybody scrolls

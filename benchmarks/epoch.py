@@ -1,7 +1,7 @@
 """How fast an epoch is fed: `python benchmarks/epoch.py [--small] [--rounds N]`.
 
-50,000 shuffled pictures of 32x32, as CIFAR-10 has them, in batches of 512 and of 128. Every
-candidate was fed once, uncounted, and then once a round, in an order drawn anew each round; those
+50,000 shuffled images of 32x32, like CIFAR-10's, in batches of 512 and of 128. Every
+candidate runs once uncounted, then once per round, in a new random order; those
 that are not through within four seconds are stopped there. The tables show medians. On a machine
 that others use too, "a CPU-s", images per second of processor time, and ratios of one run say
 more than images per second.
@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from plots import bars
 
 CANDIDATES = Path(__file__).parent / "epochs" / "candidates.py"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS")
@@ -104,7 +105,7 @@ def start(folder: Path) -> list[Served]:
 
 @dataclass
 class Line:
-    """What a candidate came to: images per second, and per second of processors."""
+    """Result of a candidate: images per second, and per second of processor time."""
 
     speed: float
     thrift: float
@@ -170,8 +171,9 @@ def compare(found: dict[tuple[str, int], Line]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="fewer pictures, one round")
+    parser.add_argument("--small", action="store_true", help="fewer images, one round")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
     options = parser.parse_args()
     rows, rounds = (ROWS // 10, 1) if options.small else (ROWS, options.rounds)
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
@@ -189,6 +191,8 @@ def main() -> None:
     show(found, 512)
     show(found, 128)
     compare(found)
+    speeds = {name: line.speed for (name, size), line in found.items() if size == 512}
+    bars(options.plots, "epoch", "Shuffled batches of 512 images, 32x32", "images/s", speeds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ as its documentation suggests; peers written in Python run under the interpreter
 DSHUB_BENCH_PEERS names, or else under this one.
 
 An end is right where the scenario says so: the file must be there, or there must be an error and
-nothing at the final path. What is there is looked at, whatever the client says of it.
+nothing at the final path. The file is inspected, whatever the client reports.
 
     ok      the right file, and exit code 0
     error   another exit code, and nothing at the final path
@@ -112,7 +112,7 @@ def python(interpreter: str, code: str) -> list[str]:
 
 
 def clients() -> dict[str, list[str] | None]:
-    """What each client is started with; None where it is not installed."""
+    """The command of each client; None if it is not installed."""
     found: dict[str, list[str] | None] = {"dshub": python(sys.executable, DSHUB)}
     packages = {
         "pooch": ("pooch", POOCH),

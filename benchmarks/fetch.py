@@ -1,9 +1,9 @@
 """How fast verified files arrive, on loopback: `python benchmarks/fetch.py [--small]`.
 
-Every candidate is a whole client in a process of its own, which fetches into a fresh folder on the
-same disk and checks a checksum; afterwards every file is compared again. Candidates run in an order
-drawn anew each round; the tables show medians. For clients written in Python the clock runs around
-the fetch, after imports, and "whole s" is the process with its start; peers among them run under
+Every candidate is a whole client in its own process. It fetches into a new folder on the same disk
+and verifies a checksum; afterwards every file is compared again. Candidates run in a new random
+order each round; the tables show medians. For clients written in Python the clock runs around the
+fetch, after imports, and "whole s" is the process with its start; peers among them run under
 the interpreter that DSHUB_BENCH_PEERS names, or else under this one. A peak below this script's own
 memory (29 MB here) cannot be seen.
 
@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -32,8 +33,9 @@ from pathlib import Path
 from statistics import median
 
 from lines.local import nginx, relay
+from plots import bars
 
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 MIB = 1 << 20
@@ -135,7 +137,7 @@ class File:
 
 @dataclass(frozen=True)
 class Run:
-    """What one process took: seconds of the fetch, of the process, of processors; peak bytes."""
+    """Cost of one process: seconds of the fetch, of the process, of processors; peak bytes."""
 
     fetch: float
     whole: float
@@ -254,13 +256,13 @@ def run(client: Client, url: str, files: Sequence[File], place: Path) -> Run:
             process.returncode = os.waitstatus_to_exitcode(status)
             whole = time.perf_counter() - began
             out.seek(0)
-            told = out.read()
+            output = out.read()
         if process.returncode:
-            sys.exit(f"{command[:2]} ended with {process.returncode}:\n{told}")
+            sys.exit(f"{command[:2]} ended with {process.returncode}:\n{output}")
         for file in files:
             with (folder / file.name).open("rb") as got:
                 assert hashlib.file_digest(got, "sha256").hexdigest() == file.sha256
-        last = told.strip().rpartition("\n")[2]
+        last = output.strip().rpartition("\n")[2]
         fetch = float(last) if last.replace(".", "").isdigit() else whole
         return Run(fetch, whole, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
@@ -270,7 +272,7 @@ def server(folder: Path) -> Iterator[tuple[str, str]]:
     """Serve a folder; yields what serves it and the address."""
     if not shutil.which("nginx") or platform.system() == "Windows":
         with serving(folder) as url:
-            yield "dshub.publishing.serve.server.serving", url
+            yield "dshub.mirrors.serve.server.serving", url
         return
     with nginx(folder) as (port, _):
         yield "nginx", f"http://127.0.0.1:{port}"
@@ -315,7 +317,7 @@ def hash_rate() -> float:
     return float(subprocess.check_output([sys.executable, "-c", code]))
 
 
-def measure(place: Path, *, small: bool, rounds: int) -> None:
+def measure(place: Path, *, small: bool, rounds: int, plots: Path | None) -> None:
     """Everything, with files below a folder."""
     folder = place / "served"
     folder.mkdir()
@@ -346,7 +348,12 @@ def measure(place: Path, *, small: bool, rounds: int) -> None:
     def table(title: str, clients: dict[str, Client], url: str, files: Sequence[File]) -> None:
         name = f"{len(files)} files of {files[0].size / MIB:g} MiB"
         name = name if len(files) > 1 else f"one file of {files[0].size / MIB:g} MiB"
-        compare(f"{title}: {name}", clients, url, files, place=place, rounds=rounds)
+        found = compare(f"{title}: {name}", clients, url, files, place=place, rounds=rounds)
+        if len(clients) > 1:
+            times = {name: median(run.fetch for run in runs) for name, runs in found.items()}
+            amount = sum(file.size for file in files) / MIB
+            speeds = {name: amount / seconds for name, seconds in times.items()}
+            bars(plots, _slug(f"fetch {title} {len(files)}"), f"{title}: {name}", "MiB/s", speeds)
 
     with server(folder) as (served_by, url):
         print(f"served by {served_by}; SHA-256 over memory: {hash_rate():,.0f} MiB/s")
@@ -359,11 +366,17 @@ def measure(place: Path, *, small: bool, rounds: int) -> None:
                 table(title, slow_each, f"http://127.0.0.1:{port}", many)
 
 
+def _slug(text: str) -> str:
+    """A file name of letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="small files, one round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
     options = parser.parse_args()
     os.environ.setdefault("KERAS_BACKEND", "torch")
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
@@ -373,7 +386,8 @@ def main() -> None:
     with ExitStack() as stack:
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
-        measure(place, small=options.small, rounds=1 if options.small else options.rounds)
+        rounds = 1 if options.small else options.rounds
+        measure(place, small=options.small, rounds=rounds, plots=options.plots)
 
 
 if __name__ == "__main__":

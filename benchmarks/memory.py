@@ -1,4 +1,4 @@
-"""What a walk costs before its first batch and in memory: `python benchmarks/memory.py [--small]`.
+"""Cost of an epoch before its first batch, and in memory: `python benchmarks/memory.py [--small]`.
 
 Each figure comes from a process of its own, after imports. Private memory is RssAnon of /proc,
 which leaves out pages of mapped files: those belong to whoever needs memory most. The tables of
@@ -96,7 +96,7 @@ print(json.dumps(found))
 
 
 class Holes:
-    """A file in which large pieces are left out."""
+    """A sparse file."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
@@ -141,7 +141,7 @@ def sparse(source: Path, folder: Path, shards: int, rows: int) -> Path:
 
 
 def zeros(kind: pa.DataType, rows: int) -> pa.Array:
-    """An array of zeros, in memory that nobody has touched."""
+    """An array of zeros in untouched memory."""
     if pa.types.is_fixed_size_list(kind):
         return pa.FixedSizeListArray.from_arrays(
             zeros(kind.value_type, rows * kind.list_size), type=kind
@@ -151,7 +151,7 @@ def zeros(kind: pa.DataType, rows: int) -> pa.Array:
 
 
 def run(body: str, folder: Path, *arguments: object) -> Any:
-    """What a fresh process found out."""
+    """The result of a new process."""
     command = [sys.executable, "-c", FRAME + body, str(folder), *map(str, arguments)]
     return json.loads(subprocess.check_output(command).splitlines()[-1])
 
@@ -159,8 +159,8 @@ def run(body: str, folder: Path, *arguments: object) -> Any:
 def growth(title: str, found: list[float]) -> float:
     """Print private memory over epochs; how far it ends above where the second epoch was."""
     above = max(found[2:]) - found[1]
-    told = f"{found[0]:.1f} MB after 1, {found[1]:.1f} after 2, {found[-1]:.1f} after 20"
-    print(f"{title}: {told} epochs; most above the second: {above:.1f}")
+    shown = f"{found[0]:.1f} MB after 1, {found[1]:.1f} after 2, {found[-1]:.1f} after 20"
+    print(f"{title}: {shown} epochs; most above the second: {above:.1f}")
     return above
 
 

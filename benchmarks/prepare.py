@@ -1,11 +1,11 @@
 """How fast files become rows on disk: `python benchmarks/prepare.py [--small] [--in FOLDER]`.
 
 Two archives are made: one like CIFAR-10's (a compressed tar of six files of records) and one like
-Imagenette's (a compressed tar of a picture a row). Every candidate is a process of its own that
+Imagenette's (a compressed tar with one image per row). Every candidate is a process of its own that
 makes all splits of one from its verified file, on the disk where FOLDER is, and counts the rows
 that it can read afterwards; the clock runs around that, after imports. Beside them stand the least
 that anybody has to do: unpacking (`gzip -dc`, and Python's zlib) and going through the tar once
-(`tarfile`, mode `r|gz`), neither of which writes a byte. Candidates run in an order drawn anew each
+(`tarfile`, mode `r|gz`), neither of which writes a byte. Candidates run in a new random order each
 round; the tables show medians. The peak is of private memory (RssAnon), looked at every 5 ms where
 the system tells it.
 
@@ -93,7 +93,7 @@ from torchvision.datasets.utils import extract_archive
 """,
     """
 extract_archive(archive, folder)
-rows = sum(len(ImageFolder(f"{folder}/pictures/{split}")) for split in ("train", "val"))
+rows = sum(len(ImageFolder(f"{folder}/images/{split}")) for split in ("train", "val"))
 """,
 )
 EXAMPLES = {
@@ -102,10 +102,10 @@ def examples(files):
     import numpy as np
     for _, file in files:
         data = np.frombuffer(file.read(), np.uint8).reshape(-1, 3073)
-        pictures = np.ascontiguousarray(data[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-        yield from zip(pictures, data[:, 0].tolist())
+        images = np.ascontiguousarray(data[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+        yield from zip(images, data[:, 0].tolist())
 """,
-    "pictures": """
+    "images": """
 def examples(files):
     for name, file in files:
         yield file.read(), name.split("/")[2]
@@ -187,7 +187,7 @@ class Case:
 
     Attributes:
         splits: what the names of its files have in them, for each split.
-        raw: whether pictures are arrays rather than files.
+        raw: whether images are arrays rather than files.
     """
 
     name: str
@@ -208,14 +208,14 @@ class Case:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def words(self, features: str) -> str:
-        """What stands in front of the programs of peers."""
+        """The prelude of the peers' programs."""
         facts = f"SPLITS, RAW = {self.splits!r}, {self.raw!r}\n"
         return facts + EXAMPLES[self.name] + f"FEATURES = {features}\n"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one process took: seconds, seconds of processors, peak bytes of private memory."""
+    """Cost of one process: seconds, processor seconds, peak bytes of private memory."""
 
     seconds: float
     cpu: float
@@ -249,32 +249,32 @@ def cifar(place: Path, *, small: bool) -> Case:
     return case
 
 
-def pictures(place: Path, *, small: bool) -> Case:
+def images(place: Path, *, small: bool) -> Case:
     """JPEG files of some 115 kB, as many as Imagenette has; forty differ."""
     draw, count = np.random.default_rng(0), 300 if small else 13_000
     some = [jpeg(draw) for _ in range(40)]
     packed = [deflated(data + bytes(-len(data) % 512)) for data in some]
-    path = place / "pictures.tar.gz"
+    path = place / "images.tar.gz"
     with path.open("wb") as sink:
         sink.write(b"\x1f\x8b\x08\0\0\0\0\0\0\xff")
         crc = size = 0
         for i in range(count):
             split = "train" if i % 10 else "val"
-            info = tarfile.TarInfo(f"pictures/{split}/{CLASSES[i // 10 % 10]}/{i:08}.JPEG")
+            info = tarfile.TarInfo(f"images/{split}/{CLASSES[i // 10 % 10]}/{i:08}.JPEG")
             info.size = len(some[i % 40])
             plain = info.tobuf() + some[i % 40] + bytes(-info.size % 512)
             sink.write(deflated(plain[:512]) + packed[i % 40])
             crc, size = zlib.crc32(plain, crc), size + len(plain)
         sink.write(deflated(bytes(1024), zlib.Z_FINISH))
         sink.write(struct.pack("<2L", zlib.crc32(bytes(1024), crc), (size + 1024) & 0xFFFFFFFF))
-    case = Case("pictures", path, count, {"train": "/train/", "val": "/val/"}, raw=False)
-    reader = 'format = "folder", path = "pictures/{split}/{label}/{name}.JPEG"'
+    case = Case("images", path, count, {"train": "/train/", "val": "/val/"}, raw=False)
+    reader = 'format = "folder", path = "images/{split}/{label}/{name}.JPEG"'
     describe(case, reader, 'encoding = "jpeg"', [count - count // 10, count // 10])
     return case
 
 
 def jpeg(draw: np.random.Generator) -> bytes:
-    """A picture of 500x375 with as much noise as gives about 115 kB."""
+    """An image of 500x375 with as much noise as gives about 115 kB."""
     smooth = np.linspace(40, 215, 500)[None, :, None] + np.zeros((375, 1, 3))
     values = (smooth + draw.normal(0, 40, smooth.shape)).clip(0, 255).astype(np.uint8)
     sink = io.BytesIO()
@@ -300,7 +300,7 @@ def describe(case: Case, reader: str, image: str, rows: list[int]) -> None:
 
 
 def clients(case: Case) -> dict[str, Client]:
-    """Who takes part: the least that is to be done, then those that make rows."""
+    """The candidates: the least work possible first, then those that make rows."""
     found = {"zlib": python(UNPACK, case), "tarfile r|gz": python(STREAM, case)}
     if shutil.which("gzip"):
         found["gzip -dc"] = lambda _: ["sh", "-c", f"gzip -dc '{case.path}' > /dev/null"]
@@ -344,10 +344,10 @@ def run(name: str, client: Client, case: Case, place: Path) -> Run:
             cpu, peak = watch(process)
             whole = time.perf_counter() - began
             out.seek(0)
-            told = out.read()
+            output = out.read()
         if process.returncode:
-            sys.exit(f"{name} ended with {process.returncode}:\n{told}")
-        last = told.strip().rpartition("\n")[2]
+            sys.exit(f"{name} ended with {process.returncode}:\n{output}")
+        last = output.strip().rpartition("\n")[2]
         seconds, rows = json.loads(last) if last.startswith("[") else (whole, None)
         if rows not in {None, case.rows}:
             sys.exit(f"{name} found {rows} rows of {case.rows}")
@@ -403,7 +403,7 @@ def main() -> None:
     missing += [] if find_spec("isal") else ["isal (the extra `fast`)"]
     print(f"not installed here, left out: {', '.join(missing) or 'none'}")
     with tempfile.TemporaryDirectory(dir=options.place) as name:
-        for make in (cifar, pictures):
+        for make in (cifar, images):
             case = make(Path(name), small=options.small)
             compare(case, Path(name), 1 if options.small else options.rounds)
             case.path.unlink()

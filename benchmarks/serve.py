@@ -4,7 +4,7 @@ Large files: wrk with 64 connections on one thread, over loopback; each server i
 own, they take turns, and the table shows medians. nginx stands there with one worker process, as
 dshub has one thread, and with one for each core.
 
-Idle clients: connections that have had one answer and stay. What they cost the server in memory,
+Idle clients: connections that have had one answer and stay. Their cost in memory,
 and whether it takes threads for them.
 
 A crowd: clients that ask for the same file at once, of a server that does not have it. Upstream
@@ -32,9 +32,9 @@ from statistics import median
 
 from lines.local import nginx, relay
 
-from dshub.publishing.serve.connections import Served
-from dshub.publishing.serve.places import Folder, room_for_clients
-from dshub.publishing.serve.server import Server, listen
+from dshub.mirrors.serve.connections import Served
+from dshub.mirrors.serve.places import Folder, room_for_clients
+from dshub.mirrors.serve.server import Server, listen
 
 MIB = 1 << 20
 CONNECTIONS = 64
@@ -96,7 +96,7 @@ class Running:
     processes: list[int]
 
     def figure(self, name: str) -> float:
-        """The sum of a figure of /proc/PID/status: kB, or a count; NaN where there is no /proc."""
+        """The sum of a figure of /proc/PID/status: kB, or a count; NaN without /proc."""
         total = 0.0
         for pid in self.processes:
             try:
@@ -211,7 +211,7 @@ def wrk(url: str, seconds: int) -> float:
 
 
 def idle(folder: Path, path: str, count: int) -> None:
-    """What connections cost that nobody uses."""
+    """Cost of idle connections."""
     count = min(count, room_for_clients(count))
     print(f"\n{count} idle clients\n{'':18}{'kB each':>10}{'threads':>10}")
     servers = {"dshub serve": ours(folder)}

@@ -1,7 +1,7 @@
-"""What importing, listing and opening cost: `python benchmarks/startup.py [--small]`.
+"""Cost of importing, listing and opening: `python benchmarks/startup.py [--small]`.
 
-Processes are started in turn, one of each candidate a round, in an order drawn anew each round.
-Opening is measured inside fresh processes after imports, on the same 60,000 pictures: a prepared
+Each round starts one process per candidate, in a new random order.
+Opening is measured inside fresh processes after imports, on the same 60,000 images: a prepared
 split for dshub, .npy files for NumPy, each peer's own cache for the peers. "Usable" means that
 arrays exist and a row was read. Private memory is RssAnon of /proc, the growth while opening.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from plots import bars
 
 from dshub.cache.paths import blob_path
 
@@ -41,7 +42,7 @@ before, began = anon(), time.perf_counter()
 print(json.dumps([1000 * (time.perf_counter() - began), anon() - before]))
 """
 
-# What is imported before the clock starts, and what is done while it runs.
+# Imports before the clock starts, and the work while it runs.
 DSHUB = (
     (
         "import dshub.datasets.dataset, dshub.tables.building, dshub.formats.idx\n"
@@ -68,7 +69,7 @@ DATASETS = (
 TFDS = (
     "import tensorflow_datasets as tfds, tensorflow, array_record.python.array_record_data_source",
     (
-        "builder = tfds.builder_from_directory({folder!r} + '/tfds/pictures/1.0.0')\n"
+        "builder = tfds.builder_from_directory({folder!r} + '/tfds/images/1.0.0')\n"
         "ds = builder.as_data_source(split='train'); row = ds[0]"
     ),
 )
@@ -137,7 +138,7 @@ def write_tfds(columns: dict[str, np.ndarray], folder: Path) -> None:
     import tensorflow_datasets as tfds
 
     tfds.dataset_builders.store_as_tfds_dataset(
-        name="pictures",
+        name="images",
         version="1.0.0",
         data_dir=folder / "tfds",
         split_datasets={"train": tf.data.Dataset.from_tensor_slices(columns)},
@@ -166,7 +167,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="few rounds")
-    count = 3 if parser.parse_args().small else 15
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
+    options = parser.parse_args()
+    count = 3 if options.small else 15
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     peers = ("torchvision", "datasets", "tensorflow_datasets")
@@ -180,6 +183,9 @@ def main() -> None:
     bare = found["bare Python"][0]
     figures = {name: [values[0], values[0] - bare] for name, values in found.items()}
     table("Whole processes", ["ms", "over bare"], figures, "bare Python")
+    times = {name: values[1] for name, values in figures.items() if name.startswith("import")}
+    times = {name.removeprefix("import "): value for name, value in times.items()}
+    bars(options.plots, "import", "Importing a package", "ms over bare Python", times)
 
     with tempfile.TemporaryDirectory() as folder:
         scripts = {
@@ -187,8 +193,10 @@ def main() -> None:
             for name, (imports, body) in prepare(Path(folder)).items()
         }
         found = rounds({name: partial(inside, code) for name, code in scripts.items()}, count)
-    title = f"Opening {ROWS:,} pictures, after imports, until a row was read"
+    title = f"Opening {ROWS:,} images, after imports, until a row was read"
     table(title, ["ms", "private MB"], found, "np.load(mmap_mode='r')")
+    times = {name: values[0] for name, values in found.items()}
+    bars(options.plots, "open", "Opening 60,000 images", "ms", times)
 
 
 def whole(arguments: list[str]) -> list[float]:
@@ -197,7 +205,7 @@ def whole(arguments: list[str]) -> list[float]:
 
 
 def inside(code: str) -> list[float]:
-    """What a process measured of itself."""
+    """Measurements that a process took of itself."""
     figures: list[float] = json.loads(run([sys.executable, "-c", code])[1].splitlines()[-1])
     return figures
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from dshub.cache.paths import blob_path
 from dshub.checksums import Digest
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 PAGE = Path(__file__).with_suffix(".md")
 LABELS = struct.pack(">2xBBI", 8, 1, 1000) + bytes([0, 1]) * 500

@@ -13,7 +13,7 @@ from dshub import load
 
 
 def network() -> keras.Model:
-    """Two convolutions and two dense layers, for grey pictures of 28x28 pixels."""
+    """Two convolutions and two dense layers, for grayscale images of 28x28 pixels."""
     return keras.Sequential(
         [
             keras.Input((28, 28, 1)),

@@ -78,7 +78,7 @@ def hub(cache: Path) -> Hub:
 
 @pytest.fixture(scope="session")
 def real_fashion_mnist() -> Path:
-    """The folder of the real Fashion-MNIST files; see docs/contributing.md."""
+    """The folder of the real Fashion-MNIST files; see CONTRIBUTING.md."""
     folder = os.environ.get("DSHUB_TEST_FASHION_MNIST")
     if not folder:
         pytest.skip("DSHUB_TEST_FASHION_MNIST does not name the real files")

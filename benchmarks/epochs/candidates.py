@@ -1,7 +1,7 @@
-"""Whatever feeds an epoch; `benchmarks/epoch.py` starts this, once for each package.
+"""Ways to feed an epoch; `benchmarks/epoch.py` starts this once per package.
 
-``candidates.py GROUP`` prints as JSON what is installed of a group (`bare`, `numba` or `peers`):
-names by package. ``candidates.py GROUP FOLDER`` reads a name and a batch size from each line,
+``candidates.py GROUP`` prints the installed candidates of a group (`bare`, `numba` or `peers`) as
+JSON: names by package. ``candidates.py GROUP FOLDER`` reads a name and a batch size from each line,
 feeds an epoch, or as much of it as fits into some seconds, and prints [images, seconds, seconds of
 processors], with those of worker processes. torch has one thread: where others use the machine,
 several wait for each other.
@@ -39,7 +39,7 @@ def arrays(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sizes(batches: Any) -> Epoch:
-    """An epoch of what is iterated anew each time, in pairs."""
+    """An epoch of an iterable of pairs."""
 
     def epoch() -> Iterator[int]:
         for x, _ in batches:
@@ -52,7 +52,7 @@ def sizes(batches: Any) -> Epoch:
 
 
 def dataset(folder: Path) -> Any:
-    """The pictures as a dataset of dshub."""
+    """The images as a dshub dataset."""
     from dshub import Dataset
     from dshub.catalog.features import ImageFeature, LabelFeature
 
@@ -387,7 +387,7 @@ def litdata(folder: Path, size: int) -> Epoch:
 
 
 def ffcv(*, moves: bool) -> Maker:
-    """FFCV's file of raw pictures, its compiled pipeline, one worker."""
+    """FFCV's file of raw images, its compiled pipeline, one worker."""
 
     def make(folder: Path, size: int) -> Epoch:
         from ffcv.fields import IntField, RGBImageField
@@ -456,7 +456,7 @@ PEERS: dict[str, tuple[str, Maker]] = {
 
 
 def known(group: str) -> dict[str, tuple[str, Maker]]:
-    """What a group of candidates is made of."""
+    """The members of a group of candidates."""
     if group == "peers":
         return PEERS
     if group == "bare":  # of numba
@@ -487,7 +487,7 @@ def feed(epoch: Epoch) -> tuple[int, float, float]:
 
 
 def installed(group: str) -> dict[str, list[str]]:
-    """What can be tried here, by package."""
+    """Installed candidates by package."""
     found: dict[str, list[str]] = {}
     for name, (package, _) in known(group).items():
         if importlib.util.find_spec(package):

@@ -53,7 +53,7 @@ def relay(kind: str, target: int) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A port where nobody listens."""
+    """A free port."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]
@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 def wait_for(port: int) -> None:
-    """Return once somebody listens."""
+    """Return once a server listens."""
     for _ in range(500):
         try:
             socket.create_connection(("127.0.0.1", port)).close()
@@ -69,4 +69,4 @@ def wait_for(port: int) -> None:
             time.sleep(0.02)
         else:
             return
-    sys.exit(f"nobody listens on port {port}")
+    sys.exit(f"no server listens on port {port}")

@@ -46,11 +46,6 @@ def ago(moment: float) -> str:
     return "just now"
 
 
-def things(count: int) -> str:
-    """`1 thing`, `3 things`."""
-    return counted(count, "thing")
-
-
 def counted(count: int, word: str) -> str:
     """`1 file`, `1,234 files`."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

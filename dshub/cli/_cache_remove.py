@@ -4,14 +4,13 @@ from typing import Any
 
 import click
 
+from dshub.cache.eviction import Keep
+from dshub.cache.items import Item, Removal, Removals
 from dshub.cache.usage import Kind
 from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
 from dshub.hub.upkeep.cache import KINDS, Cache
-from dshub.hub.upkeep.eviction import Keep
-from dshub.hub.upkeep.garbage import Removal, Removals
-from dshub.hub.upkeep.inventory import Item
 from dshub.progress import size
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Show what would go; remove nothing.")
@@ -167,7 +166,7 @@ def _left(removals: Removals, reason: str) -> str:
     """Items that stay for one reason."""
     items = [removal.item for removal in removals.left if removal.reason == reason]
     total = size(sum(item.size for item in items))
-    return f"left {_amounts.things(len(items))}, {total}: {reason}"
+    return f"left {_amounts.counted(len(items), 'item')}, {total}: {reason}"
 
 
 def _plain(removal: Removal) -> dict[str, Any]:
@@ -182,5 +181,5 @@ def _text(removals: Removals, dry_run: bool) -> str:
     if not rows:
         return "nothing to remove"
     verb = "would remove" if dry_run else "removed"
-    total = f"{verb} {_amounts.things(len(rows))}, {size(removals.size)}"
+    total = f"{verb} {_amounts.counted(len(rows), 'item')}, {size(removals.size)}"
     return f"{_screen.columns(rows, right=(0,))}\n{total}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from dshub.cli import _screen
-from dshub.cli._amounts import things
+from dshub.cli._amounts import counted
 from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.progress import size
@@ -42,7 +42,9 @@ def confirm(
         reasons.append(f"this removes {size(bytes_)}")
     if irreplaceable:
         names = ", ".join(irreplaceable[:3]) + (", …" if len(irreplaceable) > 3 else "")
-        reasons.append(f"{things(len(irreplaceable))} cannot be downloaded again ({names})")
+        reasons.append(
+            f"{counted(len(irreplaceable), 'item')} cannot be downloaded again ({names})"
+        )
     if yes or not reasons:
         return
     question = "; ".join(reasons)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,6 @@ _ESCAPED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARK = f"\x1b{os.urandom(8).hex()}"
 _STYLED = re.compile(rf"{_MARK}([\d;]+m)")
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-
-
-def answer(as_json: bool, data: Mapping[str, Any], text: Callable[[], str]) -> None:
-    """Print data as JSON, or as the text that `text` makes of it."""
-    if as_json:
-        click.echo(as_text({"schema": SCHEMA, **data}, indent=1))
-    else:
-        shown = text()
-        if shown:
-            echo(shown)
 
 
 def echo(text: str, *, err: bool = False) -> None:

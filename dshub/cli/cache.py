@@ -5,13 +5,13 @@ from dataclasses import asdict
 
 import click
 
+from dshub.cache.eviction import Share
+from dshub.cache.items import Item
 from dshub.cli import _cache_remove, _screen
-from dshub.cli._amounts import ago, counted, things
+from dshub.cli._amounts import ago, counted
 from dshub.cli._answer import Answer, answering
 from dshub.cli._cache_remove import plain
 from dshub.hub.hub import Hub
-from dshub.hub.upkeep.eviction import Share
-from dshub.hub.upkeep.inventory import Item
 from dshub.progress import size
 
 DAMAGED = 5  # exit code: bytes changed
@@ -64,7 +64,7 @@ def listing(names: tuple[str, ...]) -> Answer:
     items = hub.cache.items(*names)
     total = sum(item.size for item in items)
     data = {"dir": str(hub.store.root), "size": total, "items": [plain(item) for item in items]}
-    note = f"{things(len(items))}, {size(total)} in {_screen.short_path(hub.store.root)}"
+    note = f"{counted(len(items), 'item')}, {size(total)} in {_screen.short_path(hub.store.root)}"
     return Answer(data, _list(items), [note])
 
 

@@ -1,32 +1,30 @@
 """`dshub check`: check manifests, and with `--links` their addresses."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import click
 
 from dshub.catalog.faults import with_lines
-from dshub.catalog.manifest import Manifest, Resource
+from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.cli._readers import reader_faults
 from dshub.display import flat
 from dshub.download.links import Link, ask
-from dshub.errors import (
-    DshubError,
-    ManifestError,
-    OfflineError,
-    TransportError,
-    UnknownNameError,
-)
+from dshub.errors import DshubError, ManifestError, OfflineError, TransportError, UnknownNameError
 from dshub.hub.hub import Hub
 from dshub.progress import size
 from dshub.settings import Settings
 
-Result = tuple[str, list[str], Manifest | None]
-"""A name, its faults, and its manifest if that could be parsed."""
+
+class Checked(NamedTuple):
+    """A name, the faults of its manifest, and the manifest if it could be parsed."""
+
+    name: str
+    faults: list[str]
+    manifest: Manifest | None
 
 
 @click.command()
@@ -47,115 +45,45 @@ def command(manifests: tuple[str, ...], links: bool) -> Answer:
     """
     hub = Hub()
     names = hub.registry.expand(manifests) or hub.registry.names()
-    results = [_result(hub.registry, name) for name in names]
-    bad = sum(1 for _, faults, _ in results if faults)
-    listed: list[dict[str, Any]] = [{"name": name, "faults": faults} for name, faults, _ in results]
-    blocks, dead, summary = [_text(results)], 0, f"{len(results)} checked, {bad} with faults"
+    checked = [_check(hub.registry, name) for name in names]
+    data: list[dict[str, Any]] = [{"name": i.name, "faults": i.faults} for i in checked]
+    lines = [line for item in checked for line in _fault_lines(item)]
+    bad, dead = sum(1 for item in checked if item.faults), 0
+    summary = f"{len(names)} checked, {bad} with faults"
     if links:
-        more, dead = _asked(hub, results, listed)
-        blocks.append(more)
+        _check_links(checked, data, hub.settings)
+        lines += [line for item in data if "links" in item for line in _link_lines(item)]
+        dead = sum(len(item.get("dead", ())) for item in data)
         summary += f", {dead} files without an address that works"
     code = TransportError.exit_code if dead else int(bad > 0)
-    return Answer({"manifests": listed}, "\n".join(filter(None, blocks)), [summary], code)
+    return Answer({"manifests": data}, "\n".join(lines), [summary], code)
 
 
-def _result(registry: Registry, name: str) -> Result:
+def _check(registry: Registry, name: str) -> Checked:
     try:
         manifest = registry.manifest(name)
         faults = list(reader_faults(manifest))
     except UnknownNameError:
         raise
     except ManifestError as error:
-        return name, [str(fault) for fault in error.faults], None
+        return Checked(name, [str(fault) for fault in error.faults], None)
     except DshubError as error:
-        return name, [str(error)], None
+        return Checked(name, [str(error)], None)
     path = registry.file(name)
     if faults and path is not None:
         faults = with_lines(faults, path.read_text(encoding="utf-8"))
-    return name, [str(fault) for fault in faults], manifest
+    return Checked(name, [str(fault) for fault in faults], manifest)
 
 
-def _text(results: list[Result]) -> str:
-    lines = []
-    for name, faults, _ in results:
-        if faults:
-            lines.append(_screen.bold(name))
-            lines += [f"  {flat(fault)}" for fault in faults]
-    return "\n".join(lines)
+def _fault_lines(item: Checked) -> list[str]:
+    faults = [f"  {flat(fault)}" for fault in item.faults]
+    return [_screen.bold(item.name), *faults] if faults else []
 
 
-def _asked(hub: Hub, results: list[Result], data: list[dict[str, Any]]) -> tuple[str, int]:
-    """The answers of addresses as text, and the number of files without one that works.
-
-    Adds the answers to `data`.
-    """
-    pairs = [(item[2], place) for item, place in zip(results, data, strict=True) if item[2]]
-    lines, total = [], 0
-    answers = _sources([manifest for manifest, _ in pairs], hub.settings)
-    for (manifest, place), sources in zip(pairs, answers, strict=True):
-        dead = _dead(manifest, sources)
-        place["links"] = [source.plain() for source in sources]
-        place["dead"] = dead
-        total += len(dead)
-        lines.append(_screen.bold(place["name"]))
-        if sources:
-            lines.append(_screen.columns([source.row() for source in sources]))
-        lines += [f"  {name}: no address works" for name in dead]
-    return "\n".join(lines), total
-
-
-@dataclass(frozen=True)
-class Source:
-    """An address of a file, and its answer.
-
-    Attributes:
-        resource: the file's name in its manifest.
-        expected: bytes of the file, or None if its manifest does not say.
-    """
-
-    resource: str
-    expected: int | None
-    link: Link
-
-    @property
-    def same_size(self) -> bool | None:
-        """Whether the address has as many bytes as the file; None if either is unknown."""
-        if self.expected is None or self.link.total is None or not self.link.reachable:
-            return None
-        return self.expected == self.link.total
-
-    @property
-    def live(self) -> bool:
-        """Whether the file can be downloaded from there."""
-        return self.link.reachable and self.same_size is not False
-
-    def plain(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {
-            "resource": self.resource,
-            "url": self.link.url,
-            "reachable": self.link.reachable,
-            "status": self.link.status,
-            "size": self.link.total,
-            "same_size": self.same_size,
-            "redirected_to": self.link.host or None,
-            "reason": self.link.reason or None,
-        }
-
-    def row(self) -> list[str]:
-        """For a person: verdict, resource, address, and remarks."""
-        color = "green" if self.live else "red"
-        facts = [self.link.reason or str(self.link.status)]
-        if self.same_size is False:
-            facts.append(f"{size(self.link.total)}, not {size(self.expected)}")
-        if self.link.host:
-            facts.append(f"redirects to {self.link.host}")
-        mark = _screen.colored("ok" if self.live else "bad", color)
-        return [f"  {mark}", self.resource, self.link.url, "; ".join(facts)]
-
-
-def _sources(manifests: Sequence[Manifest], settings: Settings) -> list[list[Source]]:
-    """The addresses of each manifest, with their answers.
+def _check_links(
+    checked: Sequence[Checked], data: Sequence[dict[str, Any]], settings: Settings
+) -> None:
+    """Ask every address, and add the answers to `data`.
 
     Raises:
         DshubError: settings forbid network access.
@@ -167,18 +95,41 @@ def _sources(manifests: Sequence[Manifest], settings: Settings) -> list[list[Sou
         )
         error.exit_code = OfflineError.exit_code
         raise error
-    urls = [url for manifest in manifests for _, _, url in _urls(manifest)]
-    _screen.note(f"checking {len(set(urls)):,} addresses")
+    resources = [r for item in checked if item.manifest for r in item.manifest.resources.values()]
+    urls = {url: None for resource in resources for url in resource.urls}
+    _screen.note(f"checking {len(urls):,} addresses")
     answers = {link.url: link for link in ask(urls, timeout=settings.timeout)}
-    return [
-        [Source(name, resource.size, answers[url]) for name, resource, url in _urls(manifest)]
-        for manifest in manifests
-    ]
+    for item, entry in zip(checked, data, strict=True):
+        if item.manifest is not None:
+            entry["links"] = list(_links(item.manifest, answers))
+            entry["dead"] = _dead(item.manifest, entry["links"])
 
 
-def _dead(manifest: Manifest, asked: Sequence[Source]) -> list[str]:
+def _links(manifest: Manifest, answers: Mapping[str, Link]) -> Iterator[dict[str, Any]]:
+    """The answer of each address, for `--json`."""
+    for name, resource in manifest.resources.items():
+        for link in (answers[url] for url in resource.urls):
+            known = link.reachable and link.total is not None and resource.size is not None
+            yield {
+                "resource": name,
+                "url": link.url,
+                "reachable": link.reachable,
+                "status": link.status,
+                "size": link.total,
+                "expected_size": resource.size,
+                "same_size": link.total == resource.size if known else None,
+                "redirected_to": link.host or None,
+                "reason": link.reason or None,
+            }
+
+
+def _is_live(link: Mapping[str, Any]) -> bool:
+    return link["reachable"] and link["same_size"] is not False
+
+
+def _dead(manifest: Manifest, links: Sequence[Mapping[str, Any]]) -> list[str]:
     """The publicly available files of a manifest that no address serves."""
-    live = {source.resource for source in asked if source.live}
+    live = {link["resource"] for link in links if _is_live(link)}
     return [
         name
         for name, resource in manifest.resources.items()
@@ -186,6 +137,19 @@ def _dead(manifest: Manifest, asked: Sequence[Source]) -> list[str]:
     ]
 
 
-def _urls(manifest: Manifest) -> Iterator[tuple[str, Resource, str]]:
-    for name, resource in manifest.resources.items():
-        yield from ((name, resource, url) for url in resource.urls)
+def _link_lines(item: Mapping[str, Any]) -> Iterator[str]:
+    yield _screen.bold(item["name"])
+    rows = []
+    for link in item["links"]:
+        facts = [link["reason"] or str(link["status"])]
+        if link["same_size"] is False:
+            facts.append(f"{size(link['size'])}, not {size(link['expected_size'])}")
+        if link["redirected_to"]:
+            facts.append(f"redirects to {link['redirected_to']}")
+        verdict = ("ok", "green") if _is_live(link) else ("bad", "red")
+        rows.append(
+            [f"  {_screen.colored(*verdict)}", link["resource"], link["url"], "; ".join(facts)]
+        )
+    if rows:
+        yield _screen.columns(rows)
+    yield from (f"  {name}: no address works" for name in item["dead"])

@@ -14,8 +14,8 @@ from dshub.catalog.registry import Registry
 from dshub.cli import _pictures, _screen
 from dshub.datasets.dataset import Dataset
 from dshub.hub.hub import Hub
+from dshub.mirrors.serve.server import serving
 from dshub.progress import Silent, size
-from dshub.publishing.serve.server import serving
 from dshub.settings import Settings
 from dshub.synthetic.stand_in import stand_in
 

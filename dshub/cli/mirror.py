@@ -15,13 +15,13 @@ from dshub.cli._answer import Answer, answering
 from dshub.display import shown_url
 from dshub.errors import ManifestError, ManualStepError, MissingExtraError, UnknownNameError
 from dshub.hub.hub import Hub
+from dshub.mirrors.checking import Pruning, read_index, verify
+from dshub.mirrors.destinations import Destination
+from dshub.mirrors.folder import FolderDestination, open_destination
 from dshub.mirrors.signing import Signer
+from dshub.mirrors.writing import LeftOut, Mirroring, Options, Plan, Report, choose
 from dshub.progress import Task, size
 from dshub.progress import choose as choose_progress
-from dshub.publishing.mirror.checking import Pruning, read_index, verify
-from dshub.publishing.mirror.destinations import Destination
-from dshub.publishing.mirror.folder import FolderDestination, open_destination
-from dshub.publishing.mirror.writing import LeftOut, Mirroring, Options, Plan, Report, choose
 from dshub.settings import Settings
 
 DAMAGED = 5  # exit code: bytes changed, or are missing
@@ -106,7 +106,7 @@ def command(
     signer = Signer(sign) if sign else None
     options = Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
     request = hub.resolve(hub.names() if everything else names, as_published=True)
-    chosen, left = choose(request, hub.registry, deny=deny, restricted=restricted)
+    chosen, left = choose(request.named, hub.registry, deny=deny, restricted=restricted)
     mirroring = Mirroring(place, hub, options)
     plan = mirroring.plan(chosen)
     _announce(place, plan, left)

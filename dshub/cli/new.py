@@ -1,7 +1,7 @@
 """`dshub new`: write a manifest for your own files."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import msgspec
 
 from dshub._validate import NAME
 from dshub.cache.disk import disk_faults
-from dshub.catalog.features import Feature, LabelFeature
+from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.parsing import parse
 from dshub.catalog.registry import Registry
@@ -21,13 +21,13 @@ from dshub.cli._answer import Answer, answering
 from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.hub.hub import Hub
-from dshub.progress import Task, choose, size
-from dshub.publishing.authoring.columns import Wishes, described
-from dshub.publishing.authoring.drafting import Request, Staged, draft, verify
+from dshub.progress import Progress, Task, size
+from dshub.publishing.authoring.columns import describe
+from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
 from dshub.publishing.authoring.survey import dataset_name, key
-from dshub.publishing.authoring.writing import manifest_text, require_tomlkit, resource_keys
-from dshub.publishing.pinning import measure
+from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
+from dshub.publishing.pinning import measure, require_tomlkit
 from dshub.settings import Settings
 from dshub.tables.recipe import recipe
 
@@ -37,17 +37,15 @@ _PATH = click.Path(exists=True, path_type=Path)
 
 def _given_splits(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, tuple[Path, ...]]:
-    splits: dict[str, tuple[Path, ...]] = {}
+) -> dict[Path, str]:
+    splits: dict[Path, str] = {}
     for value in values:
         name, equals, path = value.partition("=")
         if not (name and equals and path):
             raise click.BadParameter(f"{value!r} is not NAME=PATH, such as train=a.csv")
         if key(name) != name:
-            raise click.BadParameter(
-                f"a split is named in a-z 0-9 with _ or - between, not {name!r}"
-            )
-        splits[name] = (*splits.get(name, ()), _PATH.convert(path, param, ctx))
+            raise click.BadParameter(f"{name!r} is not a split name: a-z 0-9, with _ or - between")
+        splits[_PATH.convert(path, param, ctx)] = name
     return splits
 
 
@@ -88,7 +86,7 @@ def command(
     label: tuple[str, ...],
     text: tuple[str, ...],
     number: tuple[str, ...],
-    splits: Mapping[str, tuple[Path, ...]],
+    splits: Mapping[Path, str],
     header: bool | None,
     no_import: bool,
     dry_run: bool,
@@ -109,29 +107,51 @@ def command(
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
     require_tomlkit()
-    request = Request(paths, splits, Wishes(label, text, number), header)
+    stated = {"label": label, "text": text, "number": number}
+    kinds = {column: kind for kind, columns in stated.items() for column in columns}
+    request = Request(paths, splits, kinds, header)
     target = _target(request, name, output)
-    return _Work(request, target, force=force).run(dry_run=dry_run, take=not no_import)
+    if not force:
+        target.refuse_existing()
+    hub = Hub(settings=Settings.read(synthetic=0))  # the files are the real data
+    with ExitStack() as stack:
+        outline = draft(request, stack, hub.progress)
+        data = {"name": target.name, **_plain(outline)}
+        if dry_run:
+            return Answer(data, _described(outline, target.name))
+        data |= _write(outline, target, hub, take=not no_import)
+    sources = [data["packed"]] if data["packed"] else [str(path) for path in request.tops]
+    data["next"] = _next_steps(target, sources, taken=not no_import)
+    steps = "\n".join(f"  {step}" for step in data["next"])
+    written = f"{_screen.bold('Written')} {target.manifest}"
+    return Answer(data, f"{_described(outline, target.name)}\n\n{written}\n{steps}")
 
 
 @dataclass(frozen=True)
 class _Target:
-    """Name of the dataset, and path of its manifest."""
+    """The name of a dataset, and the path of its manifest."""
 
     name: str
     manifest: Path
 
     @property
-    def archive(self) -> str:
-        return f"{self.name.rpartition('/')[2]}.tar"
+    def archive(self) -> Path:
+        """The archive of class folders, beside the manifest."""
+        return self.manifest.with_name(f"{self.name.rpartition('/')[2]}.tar")
 
     @property
     def root(self) -> Path | None:
-        """The registry around it; None if its path says another name."""
-        depth = self.name.count("/") + 1
-        folders = self.manifest.resolve().parents
-        path_name = "/".join(folder.name for folder in reversed(folders[:depth]))
-        return folders[depth] if (path_name, self.manifest.stem) == (self.name, VERSION) else None
+        """The registry around the manifest; None if its path says another name."""
+        own, path = Path(self.name, f"{VERSION}.toml").parts, self.manifest.resolve().parts
+        return Path(*path[: -len(own)]) if path[-len(own) :] == own else None
+
+    def refuse_existing(self) -> None:
+        """Raise DshubError for a file that would be replaced."""
+        for path in filter(os.path.lexists, (self.manifest, self.archive)):
+            raise DshubError(
+                f"{path} already exists",
+                hint="choose another place with -o or another --name, or replace it with --force",
+            )
 
 
 def _target(request: Request, name: str | None, output: Path | None) -> _Target:
@@ -139,150 +159,109 @@ def _target(request: Request, name: str | None, output: Path | None) -> _Target:
     if not NAME.fullmatch(name):
         raise click.UsageError(f"--name {name!r} must be SET or OWN/SET, in a-z 0-9 . _ -")
     if name in Registry().names():
-        raise DshubError(
-            f"{name} is one of dshub's own datasets", hint=f"call it --name own/{name} or the like"
-        )
-    manifest = output or Path(*name.split("/"), f"{VERSION}.toml")
+        raise DshubError(f"{name} is a dataset of dshub", hint=f"choose a name, such as own/{name}")
+    manifest = output or Path(name, f"{VERSION}.toml")
     if manifest.suffix != ".toml":
-        raise click.UsageError(f"-o {manifest}: a manifest's name ends in .toml")
+        raise click.UsageError(f"-o {manifest}: the name of a manifest ends in .toml")
     for top in request.tops:
         if top.is_dir() and manifest.resolve().is_relative_to(top.resolve()):
             raise DshubError(
-                f"{manifest} would lie among the data, in {top}",
-                hint="run it from elsewhere, or choose another place with -o",
+                f"{manifest} would be inside the data, in {top}",
+                hint="run this in another folder, or choose another place with -o",
             )
     return _Target(name, manifest)
 
 
-class _Work:
-    """From files to a manifest, step by step."""
+def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[str, Any]:
+    """Write the manifest and the archive if they are right; returns facts for `--json`."""
+    with staging(target.manifest.parent) as folder:
+        resources = _resources(outline, target, folder, hub.progress)
+        _note_same_bytes(outline, resources.values())
+        text = manifest_text(target.name, VERSION, outline, resources)
+        manifest = parse(text, source=str(target.manifest))
+        files = {item.key: item.path for item in resources.values()}
+        _check(manifest, files, hub, take=take)
+        publish(text, target.manifest, folder)
+    return {
+        "manifest": str(target.manifest),
+        "packed": str(target.archive) if PACKED in resources else None,
+        "imported": take,
+        "resources": {
+            key: {"filename": path.name, "sha256": facts.sha256, "size": facts.size}
+            for key, path, facts in resources.values()
+        },
+    }
 
-    def __init__(self, request: Request, target: _Target, *, force: bool) -> None:
-        self._request, self._target = request, target
-        self._settings = Settings.read(synthetic=0)  # the files are the real data
-        self._progress = choose(self._settings.progress)
-        self._staged = Staged(target.manifest, target.archive, force=force)
 
-    def run(self, *, dry_run: bool, take: bool) -> Answer:
-        """Draft, write, check, and import into the cache."""
-        with ExitStack() as stack:
-            outline = draft(self._request, stack, self._progress)
-            data = {"name": self._target.name, **_plain(outline)}
-            if dry_run:
-                return Answer(data, _described(outline, self._target.name))
-            data |= self._write(outline, take=take)
-        data["next"] = self._next(packed=data["packed"] is not None, taken=take)
-        return Answer(data, self._text(outline, data["next"]))
-
-    def _write(self, outline: Outline, *, take: bool) -> dict[str, Any]:
-        """Write the manifest if it fits the files; returns facts about it."""
-        keys = resource_keys(outline, self._target.name)
-        with self._staged as staged:
-            places = {path: path for path in keys}
-            if PACKED in keys:
-                self._announce(outline.members)
-                places[PACKED] = staged.pack(outline.members, self._progress)
-            names = {path: staged.archive.name if path == PACKED else path.name for path in keys}
-            measured = self._measured(list(places.values()))
-            resources = {key: (names[path], measured[places[path]]) for path, key in keys.items()}
-            _tell_twins(outline, resources)
-            written = manifest_text(
-                self._target.name, VERSION, outline, resources=resources, keys=keys
-            )
-            manifest = parse(written, source=str(self._target.manifest))
-            files = {key: places[path] for path, key in keys.items()}
-            self._check(manifest, files, take=take)
-            staged.publish(written)
-        return {
-            "manifest": str(staged.manifest),
-            "packed": str(staged.archive) if PACKED in keys else None,
-            "imported": take,
-            "resources": {
-                key: {"filename": name, "sha256": facts.sha256, "size": facts.size}
-                for key, (name, facts) in resources.items()
-            },
-        }
-
-    def _announce(self, members: Sequence[tuple[str, Path]]) -> None:
-        total = sum(path.stat().st_size for _, path in members)
+def _resources(
+    outline: Outline, target: _Target, folder: Path, progress: Progress
+) -> dict[Path, Resource]:
+    """The files by their path in the outline; class folders are packed into `folder`."""
+    keys = resource_keys(outline, target.name)
+    paths = {path: path for path in keys}
+    if PACKED in keys:
+        total = size(sum(path.stat().st_size for _, path in outline.members))
         _screen.note(
-            f"packing {len(members):,} files, {size(total)}, into {self._staged.archive}; "
-            "yours stay where they are"
+            f"packing {len(outline.members):,} files, {total}, into {target.archive}; "
+            "your files stay where they are"
         )
-
-    def _measured(self, paths: Sequence[Path]) -> dict[Path, Any]:
-        measured = {}
-        total = sum(path.stat().st_size for path in paths)
-        with Task(self._progress, "computing checksums", total) as task:
-            for path in paths:
-                with disk_faults(path, "read"):
-                    measured[path] = measure(path, advance=task.advance)
-        return measured
-
-    def _check(self, manifest: Manifest, files: Mapping[str, Path], *, take: bool) -> None:
-        """Read every row as `load` does: from the cache, or from the files where they are."""
-        for split in manifest.splits:
-            recipe(manifest, split)  # its reader must take the options
-        if not take:
-            verify(manifest, files, self._progress)
-            return
-        hub = self._hub(manifest)
-        total = manifest.size or 0
-        _screen.note(f"copying {size(total)} into the cache, {_screen.short_path(hub.store.root)}")
-        hub.import_files(manifest.name, list(files.values()))
-        hub.prepare(manifest.name)
-
-    def _hub(self, manifest: Manifest) -> Hub:
-        registry = Registry(manifests=[manifest], built_in=False)
-        return Hub(settings=self._settings, registry=registry, progress=self._progress)
-
-    def _next(self, *, packed: bool, taken: bool) -> list[str]:
-        target = self._target
-        files = [str(path) for path in self._request.tops]
-        sources = [str(self._staged.archive)] if packed else files
-        words = "describe the dataset, its license and how to cite it"
-        steps = [f"open {target.manifest}: {words}; then `dshub check {target.manifest}`"]
-        if taken:
-            steps.append(f'load it: dshub.load("{target.manifest}")')
-        else:
-            steps.append(f"load it: `dshub import {target.manifest} {' '.join(sources)}` first")
-        if target.root is not None:
-            root = os.path.relpath(target.root)
-            steps.append(f"load it by name: set DSHUB_REGISTRY={root}, then {target.name}")
-        what = ", ".join(sources)
-        steps.append(
-            f"share it: upload {what}, and write `urls` into the manifest; "
-            "`dshub fetch --from FOLDER` takes files from a folder"
-        )
-        return steps
-
-    def _text(self, outline: Outline, steps: Sequence[str]) -> str:
-        listing = "\n".join(f"  {step}" for step in steps)
-        written = f"{_screen.bold('Written')} {self._target.manifest}"
-        return f"{_described(outline, self._target.name)}\n\n{written}\n{listing}"
+        paths[PACKED] = pack(folder / target.archive.name, outline.members, progress)
+    resources = {}
+    for original, path in paths.items():
+        title = f"computing the checksum of {path.name}"
+        with disk_faults(path, "read"), Task(progress, title, path.stat().st_size) as task:
+            facts = measure(path, advance=task.advance)
+        resources[original] = Resource(keys[original], path, facts)
+    return resources
 
 
-def _tell_twins(outline: Outline, resources: Mapping[str, Any]) -> None:
-    """Note files with the same bytes: a test set may be the training set by mistake."""
+def _note_same_bytes(outline: Outline, resources: Iterable[Resource]) -> None:
+    """Note equal files: a test set can be the training set by mistake."""
     seen: dict[str, str] = {}
-    for name, facts in resources.values():
-        other = seen.setdefault(facts.sha256, name)
-        if other != name:
-            outline.doubts.append(f"{other} and {name} have the same bytes")
+    for _, path, facts in resources:
+        other = seen.setdefault(facts.sha256, path.name)
+        if other != path.name:
+            outline.doubts.append(f"{other} and {path.name} have the same bytes")
+
+
+def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: bool) -> None:
+    """Read every row as `load` does: from the cache, or from the files where they are."""
+    for split in manifest.splits:
+        recipe(manifest, split)  # refuses options that the reader does not have
+    if not take:
+        verify(manifest, files, hub.progress)
+        return
+    registry = Registry(manifests=[manifest], built_in=False)
+    hub = Hub(settings=hub.settings, registry=registry, progress=hub.progress)
+    cache = _screen.short_path(hub.store.root)
+    _screen.note(f"copying {size(manifest.size)} into the cache, {cache}")
+    hub.import_files(manifest.name, list(files.values()))
+    hub.prepare(manifest.name)
+
+
+def _next_steps(target: _Target, sources: Sequence[str], *, taken: bool) -> list[str]:
+    path, files = target.manifest, " ".join(sources)
+    words = "describe the dataset, its license and how to cite it"
+    load = f'dshub.load("{path}")' if taken else f"`dshub import {path} {files}` first"
+    steps = [f"open {path}: {words}; then `dshub check {path}`", f"load it: {load}"]
+    if target.root is not None:
+        registry = os.path.relpath(target.root)
+        steps.append(f"load it by name: set DSHUB_REGISTRY={registry}, then {target.name}")
+    steps.append(
+        f"share it: upload {', '.join(sources)}, and write `urls` into the manifest; "
+        "`dshub fetch --from FOLDER` takes files from a folder"
+    )
+    return steps
 
 
 def _plain(outline: Outline) -> dict[str, Any]:
-    """An outline for a program."""
+    """An outline for `--json`."""
     return {
         "kind": outline.kind,
         "features": msgspec.to_builtins(outline.features),
         "examples": outline.examples,
         "splits": {
-            name: {
-                "rows": split.rows,
-                "without": split.without,
-                "figures": {figure: list(value) for figure, value in split.figures.items()},
-            }
+            name: {"rows": split.rows, "without": split.without, "figures": split.figures}
             for name, split in outline.splits.items()
         },
         "doubts": outline.doubts,
@@ -290,53 +269,34 @@ def _plain(outline: Outline) -> dict[str, Any]:
 
 
 def _described(outline: Outline, name: str) -> str:
-    """An outline for a person."""
-    width = _screen.terminal_width()
-    rows = [
-        [
-            f"  {column}",
-            described(feature),
-            _screen.dim(_screen.fitted(_example(outline, column), 60)),
-        ]
-        for column, feature in outline.features.items()
-    ]
+    """An outline as text."""
+    columns = []
+    for column, feature in outline.features.items():
+        example = " ".join(outline.examples.get(column, "").split())
+        shown = _screen.dim(_screen.fitted(f"such as {example}", 60)) if example else ""
+        columns.append([f"  {column}", describe(feature), shown])
+    splits = []
+    for split, facts in outline.splits.items():
+        without = f"without {', '.join(facts.without)}" if facts.without else ""
+        splits.append([f"  {split}", f"{facts.rows:,} rows", without])
     blocks = [
         f"{_screen.bold(name)}  {outline.kind}",
-        _screen.bold("Columns") + "\n" + _screen.columns(rows),
-        _screen.bold("Splits") + "\n" + _split_rows(outline),
+        f"{_screen.bold('Columns')}\n{_screen.columns(columns)}",
+        f"{_screen.bold('Splits')}\n{_screen.columns(splits, right=(1,))}",
     ]
     for column, feature in outline.features.items():
         if isinstance(feature, LabelFeature):
-            classes = _screen.fitted(_classes(outline, column, feature), max(width - 2, 20))
-            blocks.append(f"{_screen.bold('Classes')} of {column}, in order\n  {flat(classes)}")
+            width = max(_screen.terminal_width() - 2, 20)
+            classes = flat(_screen.fitted(_classes(outline, column, feature), width))
+            blocks.append(f"{_screen.bold('Classes')} of {column}, in order\n  {classes}")
     if outline.doubts:
-        listing = "\n".join(f"  {flat(doubt)}" for doubt in outline.doubts)
-        blocks.append(f"{_screen.bold('Look at')}\n{listing}")
+        doubts = "\n".join(f"  {flat(doubt)}" for doubt in outline.doubts)
+        blocks.append(f"{_screen.bold('Please check')}\n{doubts}")
     return "\n\n".join(blocks)
 
 
-def _example(outline: Outline, column: str) -> str:
-    shown = " ".join(outline.examples.get(column, "").split())
-    return f"such as {shown}" if shown else ""
-
-
-def _split_rows(outline: Outline) -> str:
-    rows = [
-        [f"  {name}", f"{split.rows:,} rows", f"without {', '.join(split.without)}"]
-        if split.without
-        else [f"  {name}", f"{split.rows:,} rows", ""]
-        for name, split in outline.splits.items()
-    ]
-    return _screen.columns(rows, right=(1,))
-
-
-def _classes(outline: Outline, column: str, feature: Feature) -> str:
-    """Each class, and its rows in all splits."""
-    counts = [
-        rows
-        for split in outline.splits.values()
-        if (rows := split.figures.get(f"{column}-counts")) is not None
-    ]
-    totals = [sum(own) for own in zip(*counts, strict=True)]
-    names = feature.names if isinstance(feature, LabelFeature) else ()
-    return ", ".join(f"{name} {total:,}" for name, total in zip(names, totals, strict=True))
+def _classes(outline: Outline, column: str, feature: LabelFeature) -> str:
+    """Each class with its rows in all splits."""
+    figures = [split.figures.get(f"{column}-counts") for split in outline.splits.values()]
+    totals = map(sum, zip(*filter(None, figures), strict=True))
+    return ", ".join(f"{name} {rows:,}" for name, rows in zip(feature.names, totals, strict=True))

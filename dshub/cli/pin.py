@@ -31,16 +31,16 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
       dshub pin my-data/1.0.0.toml ~/my-data
       dshub pin my-data/1.0.0.toml train.tar.gz --dry-run
 
-    The files of MANIFEST are found by name in PATHs. Files of 64 MiB and more also get a checksum
-    for each 16 MiB, so that only damaged pieces are downloaded again. Comments and the order of
+    Files in PATHs are matched with MANIFEST by name. Files of 64 MiB and more also get a checksum
+    for each 16 MiB, so that only damaged chunks are downloaded again. Comments and the order of
     the manifest are preserved.
     """
     names = file_names(manifest)
     measured = dict(_local.measured(names, paths))
     if not measured:
-        listed = ", ".join(sorted(set(names.values())))
-        hint = "files are matched by their names in the manifest"
-        raise DshubError(f"none of its files was found: {listed}", hint=hint)
+        expected = ", ".join(sorted(set(names.values())))
+        hint = "give the folder that contains them; files are matched by name"
+        raise DshubError(f"no file of {manifest} exists in the given paths: {expected}", hint=hint)
     with disk_faults(manifest, "write"):
         changed = [] if dry_run else pin(manifest, measured)
     missing = sorted(names.keys() - measured.keys())
@@ -54,5 +54,5 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
         [name, size(item.size), item.sha256, f"{len(item.chunks)} chunks" if item.chunks else ""]
         for name, item in measured.items()
     ]
-    notes = [f"left unchanged, file not found: {', '.join(missing)}"] if missing else []
+    notes = [f"unchanged, because their files are missing: {', '.join(missing)}"] if missing else []
     return Answer(data, _screen.columns(rows, right=(1,)), notes)

@@ -21,7 +21,7 @@ from dshub.datasets.split_expressions import unknown_split
 from dshub.display import one_line
 from dshub.hub.hub import Hub
 from dshub.publishing.site.cells import to_rgb, words
-from dshub.publishing.site.samples import Sample, class_counts, sample, told_counts
+from dshub.publishing.site.samples import Sample, sample, stated_counts
 
 ROWS, IMAGES = 8, 32  # of a table, of a PNG
 CLASSES = 20  # with a bar each
@@ -90,7 +90,7 @@ def _counts(manifest: Manifest, taken: Sample) -> dict[str, dict[str, int]]:
     counts = {}
     for name, feature in taken.dataset.features.items():
         if isinstance(feature, LabelFeature):
-            rows = told_counts(manifest, taken.split, name) or class_counts(taken, name)
+            rows = stated_counts(manifest, taken.split, name) or taken.class_counts(name)
             counts[name] = dict(zip(feature.names, rows, strict=True))
     return counts
 

@@ -12,13 +12,13 @@ from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.display import Address, shown_url
 from dshub.errors import DshubError
+from dshub.mirrors.destinations import BUCKETS
+from dshub.mirrors.serve.connections import Served
+from dshub.mirrors.serve.lines import Limits
+from dshub.mirrors.serve.places import Folder, of_mirror, room_for_clients, urls
+from dshub.mirrors.serve.pulling import Puller
+from dshub.mirrors.serve.server import Server, listen
 from dshub.progress import size
-from dshub.publishing.mirror.destinations import BUCKETS
-from dshub.publishing.serve.connections import Served
-from dshub.publishing.serve.lines import Limits
-from dshub.publishing.serve.places import Folder, of_mirror, room_for_clients, urls
-from dshub.publishing.serve.pulling import Puller
-from dshub.publishing.serve.server import Server, listen
 from dshub.settings import Settings
 
 SOURCES = "sources"  # in place of the address of a mirror: the addresses that manifests give

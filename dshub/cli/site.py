@@ -1,4 +1,4 @@
-"""`dshub site`: write the catalog as web pages."""
+"""`dshub site`: build web pages of datasets."""
 
 from pathlib import Path
 
@@ -18,12 +18,13 @@ def command(folder: Path, names: tuple[str, ...], title: str) -> Answer:
     """Write the catalog as web pages.
 
     \b
-      dshub site ./catalogue
+      dshub site ./catalog
       dshub site /srv/www/datasets mnist emnist glue --title "Our data"
 
-    DEST gets a page for every dataset, or for NAMES (datasets or families). Samples come from
-    cached tables, or are synthetic and labeled so. The pages work from any web server and from
-    the folder itself. Another run updates what changed. If DEST is a mirror, its files are linked.
+    Writes a page for every dataset, or for NAMES (datasets or families), into DEST. Samples come
+    from cached tables, or are synthetic and labeled so. The pages work from any web server and
+    from the folder itself. Another run writes only changes. If DEST is a mirror, its files are
+    linked.
     """
     from dshub.publishing.site.build import build  # needs an extra, which `--help` does not
 

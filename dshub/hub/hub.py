@@ -110,10 +110,20 @@ class Hub:
             progress=self.progress,
         )
 
-    def with_layers(self, *layers: Path) -> "Hub":
-        """The same hub, which also looks for files and tables in further read-only caches."""
-        settings = replace(self.settings, site_caches=(*self.settings.site_caches, *layers))
-        return Hub(settings=settings, registry=self.registry, progress=self.progress)
+    def build_tables(self, manifest: "Manifest", *, layer: Path) -> dict[str, Path]:
+        """Prepare every split of a manifest; returns the folder of each table.
+
+        Args:
+            manifest: the dataset.
+            layer: another read-only cache to look for files and tables in.
+
+        Raises:
+            DshubError: see `run`.
+        """
+        settings = replace(self.settings, site_caches=(*self.settings.site_caches, layer))
+        hub = Hub(settings=settings, registry=self.registry, progress=self.progress)
+        outcome = hub.run(hub.plan(Request.of(manifest), files=False))
+        return {split: folder for (_, split), folder in outcome.tables.items()}
 
     def names(self) -> list[str]:
         """Every dataset that can be named, sorted."""

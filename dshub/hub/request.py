@@ -55,6 +55,11 @@ class Request:
         return len(self.choices)
 
     @property
+    def named(self) -> "list[tuple[str, Manifest]]":
+        """The name that was asked for and the manifest of each dataset."""
+        return [(choice.name, choice.manifest) for choice in self.choices]
+
+    @property
     def manifests(self) -> "list[Manifest]":
         """The manifest of each dataset."""
         return [choice.manifest for choice in self.choices]

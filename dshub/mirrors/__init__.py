@@ -1,1 +1,1 @@
-"""Mirrors: the index of one, its signature, and its datasets."""
+"""Mirrors: their index and signature, reading, writing, checking and serving them."""

@@ -1,1 +1,1 @@
-"""Publish datasets: write manifests, mirrors and pages, and serve them."""
+"""Publish datasets: write and pin manifests, build catalog pages."""

@@ -1,4 +1,4 @@
-"""Checksums and sizes of real files, written into a manifest; its comments and order stay."""
+"""Write checksums and sizes of files into a manifest; comments and order are preserved."""
 
 import hashlib
 import secrets
@@ -15,17 +15,17 @@ from dshub.catalog.manifest import CHUNK
 from dshub.catalog.parsing import parse
 from dshub.errors import ManifestError, MissingExtraError
 
-CHUNKED = 4 * CHUNK  # bytes from which a file has checksums of its chunks
+CHUNKED = 4 * CHUNK  # bytes of the smallest file with checksums of its chunks
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a file is.
+    """The checksum and the size of a file.
 
     Attributes:
-        sha256: of all its bytes, in hexadecimal digits.
+        sha256: of all bytes, in hexadecimal digits.
         size: bytes.
-        chunks: SHA-256 of each piece of 16 MiB; empty for a file that is not worth it.
+        chunks: SHA-256 of each 16 MiB; empty for a small file.
     """
 
     sha256: str
@@ -33,59 +33,65 @@ class Measured:
     chunks: tuple[str, ...] = ()
 
 
+def require_tomlkit() -> Any:  # the module
+    """Import tomlkit; raises MissingExtraError if it is not installed."""
+    try:
+        import tomlkit
+    except ImportError as error:
+        raise MissingExtraError(package="tomlkit", extra="author") from error
+    return tomlkit
+
+
 def measure(path: Path, *, advance: Callable[[int], object] = int) -> Measured:
-    """Read a file once; raises OSError where it cannot be read.
+    """Compute checksums in one pass; raises OSError if the file cannot be read.
 
     Args:
         path: the file.
-        advance: is told the bytes as they are read.
+        advance: called with the number of bytes of each read.
     """
     whole, size, chunks = hashlib.sha256(), 0, []
     with path.open("rb") as file:
-        while piece := file.read(CHUNK):
-            whole.update(piece)
-            size += len(piece)
-            advance(len(piece))
-            chunks.append(hashlib.sha256(piece).hexdigest())
+        while chunk := file.read(CHUNK):
+            whole.update(chunk)
+            size += len(chunk)
+            chunks.append(hashlib.sha256(chunk).hexdigest())
+            advance(len(chunk))
     return Measured(whole.hexdigest(), size, tuple(chunks) if size >= CHUNKED else ())
 
 
 def file_names(manifest: Path) -> dict[str, str]:
-    """The upstream file name of each resource of a manifest, whatever else is wrong with it.
+    """The upstream file name of each resource of a manifest, which can have other faults.
 
     Raises:
-        ManifestError: it is no TOML, or its resources are no tables.
+        ManifestError: it is not TOML, or `resources` is not a table of tables.
     """
-    tables = _resources(_loaded(manifest), manifest)
-    return {name: file_name(table) for name, table in tables.items()}
+    resources = _resources(_load(manifest), manifest)
+    return {name: file_name(resource) for name, resource in resources.items()}
 
 
 def file_name(resource: Mapping[str, Any]) -> str:
-    """The upstream file name of a resource as it stands in TOML; empty where it has none."""
+    """The upstream file name of a resource in TOML; empty if it has none."""
     urls = resource.get("urls") or [""]
     return str(resource.get("filename") or unquote(urlsplit(str(urls[0])).path).split("/")[-1])
 
 
 def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
-    """Write what was measured into a manifest; returns the resources that have changed.
+    """Write checksums and sizes into a manifest; returns the resources that changed.
 
     Args:
-        manifest: the file; it is replaced as a whole, or not at all.
-        measured: by name of the resource.
+        manifest: the file, replaced as a whole or not at all.
+        measured: the facts by resource.
 
     Raises:
-        ManifestError: it is no TOML, or would have faults afterwards.
+        ManifestError: the manifest is not TOML, or would have faults afterwards.
         MissingExtraError: tomlkit is not installed.
-        OSError: it cannot be written.
+        OSError: the manifest cannot be written.
     """
-    try:
-        import tomlkit
-    except ImportError as error:
-        raise MissingExtraError(package="tomlkit", extra="author") from error
-    _loaded(manifest)  # tomlkit's own errors name no file
+    tomlkit = require_tomlkit()
+    _load(manifest)  # errors of tomlkit name no file
     document = tomlkit.parse(manifest.read_text(encoding="utf-8"))
-    tables = _resources(document, manifest)
-    changed = [name for name, facts in measured.items() if _write(tables[name], facts, tomlkit)]
+    resources = _resources(document, manifest)
+    changed = [name for name, facts in measured.items() if _update(resources[name], facts)]
     text = tomlkit.dumps(document)
     parse(text, source=str(manifest))
     if changed:
@@ -94,32 +100,31 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
     return changed
 
 
-def _write(table: Any, facts: Measured, tomlkit: Any) -> bool:  # tomlkit's
-    before = (table.get("sha256"), table.get("size"), tuple(table.get("chunks", ())))
+def _update(resource: Any, facts: Measured) -> bool:  # a table of tomlkit
+    before = (resource.get("sha256"), resource.get("size"), tuple(resource.get("chunks", ())))
     if before == (facts.sha256, facts.size, facts.chunks):
         return False
-    table["sha256"], table["size"] = facts.sha256, facts.size
+    resource["sha256"], resource["size"] = facts.sha256, facts.size
     if facts.chunks:
-        chunks = tomlkit.array()
-        chunks.extend(facts.chunks)
-        table["chunks"] = chunks.multiline(multiline=True)
-    elif "chunks" in table:
-        del table["chunks"]
+        resource["chunks"] = list(facts.chunks)
+        resource["chunks"].multiline(multiline=True)
+    else:
+        resource.pop("chunks", None)
     return True
 
 
-def _loaded(manifest: Path) -> dict[str, Any]:
+def _load(manifest: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(manifest.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise _fault(manifest, "", f"no valid TOML: {error}") from error
+        raise _fault(manifest, "", f"not valid TOML: {error}") from error
 
 
 def _resources(document: Any, manifest: Path) -> Any:  # as TOML has it
-    tables = document.get("resources")
-    if not isinstance(tables, dict) or not all(isinstance(item, dict) for item in tables.values()):
-        raise _fault(manifest, "resources", "must be a table for each file")
-    return tables
+    resources = document.get("resources")
+    if isinstance(resources, dict) and all(isinstance(r, dict) for r in resources.values()):
+        return resources
+    raise _fault(manifest, "resources", "must be a table for each file")
 
 
 def _fault(manifest: Path, place: str, problem: str) -> ManifestError:

@@ -22,7 +22,7 @@ from dshub.catalog.croissant.exporting import to_croissant
 from dshub.catalog.croissant.vocabulary import VERSIONS
 from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 # What the validator says of documents, and with --load the rows that it reads.
 SCRIPT = """

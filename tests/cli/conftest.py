@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 from tests.commandline import run_dshub
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -76,7 +76,7 @@ def test_ls_names_what_is_there(kept: Run) -> None:
 def test_what_another_dataset_needs_stays(kept: Run) -> None:
     """Removing one of two leaves the file they share, and says so; the other verifies as before."""
     done = kept("cache", "rm", "tiny/one")
-    assert "left 1 thing, 28 B: another dataset needs it too" in done.stderr
+    assert "left 1 item, 28 B: another dataset needs it too" in done.stderr
     assert items(kept) == [
         ("prepared", "tiny/two train"),
         ("raw", "tiny/two: images"),
@@ -164,7 +164,7 @@ def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
     assert done.returncode == 1
     assert "pinned content alone takes" in done.stderr
     done = kept("cache", "rm", "--all", "--yes")
-    assert "left 3 things" in done.stderr
+    assert "left 3 items" in done.stderr
     assert "pinned" in done.stderr
     assert {name for _, name in items(kept)} == {
         "tiny/one train",

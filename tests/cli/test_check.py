@@ -1,4 +1,4 @@
-"""Faults of manifests, and whether their addresses work."""
+"""`dshub check`: faults of manifests, and their addresses."""
 
 import hashlib
 import json
@@ -35,19 +35,19 @@ def split(name: str, reader: str, files: str, steps: str = "") -> str:
 
 
 def resource(name: str, *urls: str, more: str = "") -> str:
-    """A file as TOML."""
+    """A resource as TOML."""
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     return f'[resources.{name}]\nurls = {json.dumps(urls)}\nsha256 = "{sha256}"\n{more}\n'
 
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """Where a test writes its manifest."""
+    """The path of a manifest."""
     return tmp_path / "own.toml"
 
 
-def test_every_reader_is_asked_what_it_refuses(dshub: Run, manifest: Path) -> None:
-    """Unknown options, impossible ones, parts it does not read, also in steps: each with a line."""
+def test_faults_of_readers_are_reported(dshub: Run, manifest: Path) -> None:
+    """Unknown and invalid options, and unknown parts, also in steps, each with its line."""
     text = HEAD + resource("file", "https://data.example/file")
     text += split("a", '{ format = "lines", speed = 3 }', '{ text = "file" }')
     text += split("b", '{ format = "delimited", columns = ["x", "x"] }', '{ text = "file" }')
@@ -59,7 +59,7 @@ def test_every_reader_is_asked_what_it_refuses(dshub: Run, manifest: Path) -> No
     manifest.write_text(text)
     done = dshub("check", str(manifest), "--json")
     assert done.returncode == 1
-    (found,) = json.loads(done.stdout)["manifests"]
+    (answer,) = json.loads(done.stdout)["manifests"]
     lines = text.splitlines()
     expected = {
         "splits.a.reader": "speed",
@@ -68,11 +68,11 @@ def test_every_reader_is_asked_what_it_refuses(dshub: Run, manifest: Path) -> No
         "splits.d.reader": "one part",
         "splits.e.steps[0].reader": "columns",
     }
-    assert len(found["faults"]) == len(expected)
-    for fault, (place, word) in zip(found["faults"], expected.items(), strict=True):
+    assert len(answer["faults"]) == len(expected)
+    for fault, (place, word) in zip(answer["faults"], expected.items(), strict=True):
         where, _, message = fault.partition(": ")
-        number, _, told = where.partition(", ")
-        assert told == place
+        number, _, reported = where.partition(", ")
+        assert reported == place
         assert word in message
         assert lines[int(number.removeprefix("line ")) - 1].startswith("reader = ")
 
@@ -84,20 +84,18 @@ def test_every_reader_is_asked_what_it_refuses(dshub: Run, manifest: Path) -> No
         ('{ text = "file:./" }', "splits.a.files.text"),
         ('{ text = "file:inner.tar:" }', "splits.a.files.text"),
         ('{ text = ["file:a", "file::b"] }', "splits.a.files.text"),
-        ('{ text = "file", pictures = "file:jpg/*.png" }', "splits.a.steps[0].path"),
-        ('{ text = "file", pictures = "file:png/*.jpg" }', "splits.a.steps[0].path"),
-        ('{ text = "file", pictures = "file" }', "splits.a.steps[0].path"),
+        ('{ text = "file", images = "file:jpg/*.png" }', "splits.a.steps[0].path"),
+        ('{ text = "file", images = "file:png/*.jpg" }', "splits.a.steps[0].path"),
+        ('{ text = "file", images = "file" }', "splits.a.steps[0].path"),
     ],
 )
-def test_members_that_cannot_be_are_told(
-    dshub: Run, manifest: Path, files: str, place: str
-) -> None:
-    """A name that is empty, and a step that looks for files where the pattern has none."""
-    step = '[[splits.a.steps]]\nstep = "attach"\npart = "pictures"\ncolumn = "x"\n'
+def test_impossible_members_are_faults(dshub: Run, manifest: Path, files: str, place: str) -> None:
+    """An empty name, and a step whose path cannot match the pattern."""
+    step = '[[splits.a.steps]]\nstep = "attach"\npart = "images"\ncolumn = "x"\n'
     step += 'path = "jpg/{text}.jpg"\n'
     text = HEAD + resource("file", "https://data.example/file")
     manifest.write_text(
-        text + split("a", '{ format = "lines" }', files, step if "pictures" in files else "")
+        text + split("a", '{ format = "lines" }', files, step if "images" in files else "")
     )
     done = dshub("check", str(manifest))
     assert done.returncode == 1
@@ -105,18 +103,18 @@ def test_members_that_cannot_be_are_told(
 
 
 @pytest.mark.parametrize("member", ["jpg/*.jpg", "*", "jpg/1.jpg", "jpg/*/*.jpg", "jpg/[ab]*"])
-def test_members_that_can_be_are_no_fault(dshub: Run, manifest: Path, member: str) -> None:
+def test_possible_members_are_accepted(dshub: Run, manifest: Path, member: str) -> None:
     """A pattern, or one name of several."""
-    step = '[[splits.a.steps]]\nstep = "attach"\npart = "pictures"\ncolumn = "x"\n'
+    step = '[[splits.a.steps]]\nstep = "attach"\npart = "images"\ncolumn = "x"\n'
     step += 'path = "jpg/{text}.jpg"\n'
-    files = f'{{ text = "file", pictures = "file:{member}" }}'
+    files = f'{{ text = "file", images = "file:{member}" }}'
     text = HEAD + resource("file", "https://data.example/file")
     manifest.write_text(text + split("a", '{ format = "lines" }', files, step))
     assert dshub("check", str(manifest)).returncode == 0
 
 
-def test_a_family_is_checked_as_a_whole(dshub: Run) -> None:
-    """Its name means all its members."""
+def test_family_checks_all_members(dshub: Run) -> None:
+    """By the name of the family."""
     names = [
         item["name"] for item in json.loads(dshub("check", "emnist", "--json").stdout)["manifests"]
     ]
@@ -126,7 +124,7 @@ def test_a_family_is_checked_as_a_whole(dshub: Run) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[FaultyServer]:
-    """A server that has some files."""
+    """A server with some files."""
     folder = tmp_path / "served"
     folder.mkdir()
     for name in ("a", "b", "c", "d", "short"):
@@ -135,21 +133,23 @@ def server(tmp_path: Path) -> Iterator[FaultyServer]:
         yield running
 
 
-def asked(dshub: Run, manifest: Path, resources: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Check links: exit code, the answer, and what is told of each address."""
+def check_links(
+    dshub: Run, manifest: Path, resources: str
+) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Check links; returns the exit code, the answer, and the links by address."""
     names = [line[11:-1] for line in resources.splitlines() if line.startswith("[resources.")]
     files = "{ text = [" + ", ".join(f'"{name}"' for name in names) + "] }"
     manifest.write_text(HEAD + resources + split("a", '{ format = "lines" }', files))
     done = dshub("check", str(manifest), "--links", "--json", DSHUB_TIMEOUT="2")
-    (found,) = json.loads(done.stdout)["manifests"]
-    assert found["faults"] == []
-    return done.returncode, found, {link["url"]: link for link in found["links"]}
+    (answer,) = json.loads(done.stdout)["manifests"]
+    assert answer["faults"] == []
+    return done.returncode, answer, {link["url"]: link for link in answer["links"]}
 
 
-def test_every_address_is_told(
+def test_every_address_is_reported(
     dshub: Run, manifest: Path, server: FaultyServer, tmp_path: Path
 ) -> None:
-    """There and as large as it must be; gone; of another size; elsewhere; no server at all."""
+    """Working, gone, of another size, redirected, and unreachable addresses."""
     url, size = server.url, f"size = {len(CONTENT)}"
     with faulty_server(tmp_path / "served") as other:
         server.faults["/b"] = Fault("status", status=302, headers=(("Location", f"{other.url}/b"),))
@@ -157,10 +157,10 @@ def test_every_address_is_told(
         text += resource("two", f"{url}/b", more=size)
         text += resource("three", f"{url}/short", "http://127.0.0.1:1/x", more=size)
         text += resource("four", f"{url}/short")
-        code, found, links = asked(dshub, manifest, text)
+        code, answer, links = check_links(dshub, manifest, text)
         moved = other.url.partition("://")[2]
     assert code == 4
-    assert found["dead"] == ["three"]
+    assert answer["dead"] == ["three"]
     facts = {
         address.rpartition("/")[2]: (link["reachable"], link["status"], link["redirected_to"])
         for address, link in links.items()
@@ -173,13 +173,16 @@ def test_every_address_is_told(
         "x": (False, None, None),
     }
     assert links[f"{url}/a"]["same_size"] is True
-    assert [link["same_size"] for link in found["links"] if "short" in link["url"]] == [False, None]
+    assert [link["same_size"] for link in answer["links"] if "short" in link["url"]] == [
+        False,
+        None,
+    ]
     assert "cannot connect" in links["http://127.0.0.1:1/x"]["reason"]
     assert server.sent == 0
 
 
-def test_a_person_sees_what_does_not_work(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    """A line for each address, and the files that cannot be had."""
+def test_broken_addresses_are_printed(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+    """A line for each address, and for each file without one that works."""
     text = HEAD + resource("one", f"{server.url}/a") + resource("two", f"{server.url}/gone")
     manifest.write_text(text + split("a", '{ format = "lines" }', '{ text = ["one", "two"] }'))
     done = dshub("check", str(manifest), "--links")
@@ -192,57 +195,53 @@ def test_a_person_sees_what_does_not_work(dshub: Run, manifest: Path, server: Fa
     assert "1 files without an address that works" in done.stderr
 
 
-def test_a_server_without_head_is_asked_for_a_byte(
+def test_server_without_head_is_asked_for_a_byte(
     dshub: Run, manifest: Path, server: FaultyServer
 ) -> None:
-    """Refused, or without a size: the size comes with the first byte, and no more is sent."""
+    """The size comes with the first byte; no more is downloaded."""
     server.faults["/a"] = Fault("status", status=405, only="HEAD")
     server.faults["/b"] = Fault("plain", headers=(("Content-Length", ""),), only="HEAD")
     size = f"size = {len(CONTENT)}"
     text = resource("one", f"{server.url}/a", more=size)
-    code, _, links = asked(dshub, manifest, text + resource("two", f"{server.url}/b", more=size))
+    code, _, links = check_links(
+        dshub, manifest, text + resource("two", f"{server.url}/b", more=size)
+    )
     assert code == 0
     assert all(link["same_size"] for link in links.values())
     assert server.sent == 2
 
 
-def test_a_server_that_is_busy_is_asked_again(
-    dshub: Run, manifest: Path, server: FaultyServer
-) -> None:
-    """After its other addresses, and once."""
+def test_busy_server_is_asked_again(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+    """Once, after its other addresses."""
     server.faults["/a"] = Fault("status", status=503, times=1)
     server.faults["/b"] = Fault("status", status=503)
     text = "".join(resource(name, f"{server.url}/{name}") for name in "abc")
-    code, found, _ = asked(dshub, manifest, text)
-    assert (code, found["dead"]) == (4, ["b"])
+    code, answer, _ = check_links(dshub, manifest, text)
+    assert (code, answer["dead"]) == (4, ["b"])
     assert [request.path for request in server.requests] == ["/a", "/b", "/c", "/a", "/b"]
 
 
-def test_a_host_is_asked_one_thing_at_a_time(
-    dshub: Run, manifest: Path, server: FaultyServer
-) -> None:
-    """No server sees two questions at once, however many addresses it has; each comes once."""
+def test_host_gets_one_request_at_a_time(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+    """And each address once."""
     slowly = Fault(("drip-head", "crowded"), rate=4000, after=1, status=500)
     server.faults = dict.fromkeys(("/a", "/b", "/c", "/d"), slowly)
     text = "".join(resource(name, f"{server.url}/{name}") for name in "abcd")
-    code, found, _ = asked(dshub, manifest, text + resource("again", f"{server.url}/a"))
-    assert (code, found["dead"]) == (0, [])
+    code, answer, _ = check_links(dshub, manifest, text + resource("again", f"{server.url}/a"))
+    assert (code, answer["dead"]) == (0, [])
     assert len(server.requests) == 4
 
 
-def test_a_file_that_a_person_must_get_needs_no_address(
-    dshub: Run, manifest: Path, server: FaultyServer
-) -> None:
-    """It counts as lost only where it names one."""
+def test_manual_download_needs_no_address(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+    """It is dead only if it has addresses."""
     by_hand = 'access = "manual"\ninstructions = "ask"\nfilename = "f"'
     text = resource("one", more=by_hand) + resource("two", f"{server.url}/a")
-    assert asked(dshub, manifest, text)[0] == 0
+    assert check_links(dshub, manifest, text)[0] == 0
     text = resource("one", f"{server.url}/gone", more=by_hand)
-    assert asked(dshub, manifest, text)[0] == 4
+    assert check_links(dshub, manifest, text)[0] == 4
 
 
-def test_nobody_is_asked_offline(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    """With DSHUB_OFFLINE it is an error; without --links nothing is asked anyway."""
+def test_links_offline_are_an_error(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+    """With DSHUB_OFFLINE; the check without --links works."""
     text = HEAD + resource("one", f"{server.url}/a")
     manifest.write_text(text + split("a", '{ format = "lines" }', '{ text = "one" }'))
     done = dshub("check", str(manifest), "--links", DSHUB_OFFLINE="1")
@@ -252,8 +251,8 @@ def test_nobody_is_asked_offline(dshub: Run, manifest: Path, server: FaultyServe
     assert server.requests == []
 
 
-def test_check_reports_every_fault(dshub: Run, own: Path) -> None:
-    """The faults of a file go to standard output with their lines, and the exit code is 1."""
+def test_every_fault_is_reported(dshub: Run, own: Path) -> None:
+    """With its line on standard output, and exit code 1."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text().replace("rows = 3", "rows = 0").replace('"cat", "dog"', '"cat", "cat"')
     path.write_text(text.replace('format = "idx"', 'format = "idx", speed = 3'))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

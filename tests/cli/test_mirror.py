@@ -1,4 +1,4 @@
-"""`dshub mirror`: writing and verifying a mirror; `tests/publishing/mirror` has the details."""
+"""`dshub mirror`: writing and verifying a mirror; `tests/mirrors` has the details."""
 
 import json
 import subprocess

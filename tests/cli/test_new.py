@@ -1,4 +1,4 @@
-"""A manifest of one's own files: the command, and what it leaves when it ends early."""
+"""`dshub new`: answers, files written, and interruptions."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dshub import Hub, Registry
-from tests.independent.own_files import picture, recording, text
+from tests.independent.own_files import write_audio, write_image, write_text
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -22,46 +22,46 @@ pytest.importorskip("tomlkit")
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """The folder in which commands run."""
+    """The working folder of the commands."""
     return tmp_path / "work"
 
 
 @pytest.fixture
 def flowers(tmp_path: Path) -> Path:
-    """Class folders of pictures."""
+    """Class folders of images."""
     folder = tmp_path / "My Flowers"
     for i in range(3):
-        picture(folder / "train" / "rose" / f"{i}.png", i)
-        picture(folder / "train" / "tulip" / f"{i}.png", 3 + i)
-        picture(folder / "test" / "rose" / f"{i}.png", 6 + i)
+        write_image(folder / "train" / "rose" / f"{i}.png", i)
+        write_image(folder / "train" / "tulip" / f"{i}.png", 3 + i)
+        write_image(folder / "test" / "rose" / f"{i}.png", 6 + i)
     return folder
 
 
-def test_from_a_folder_to_rows_in_two_lines(
+def test_folder_of_images_becomes_a_dataset(
     dshub: Run, flowers: Path, work: Path, hub: Hub
 ) -> None:
-    """What was found is shown, and the dataset loads by its manifest and by its name."""
+    """The outline is printed, and the dataset loads by its manifest and by its name."""
     done = dshub("new", str(flowers))
     assert done.returncode == 0, done.stderr
-    for told in ("rose 6, tulip 3", "image, 8 x 9 x 3, png", "train  6 rows", "dshub check"):
-        assert told in done.stdout
+    for text_shown in ("rose 6, tulip 3", "image, 8 x 9 x 3, png", "train  6 rows", "dshub check"):
+        assert text_shown in done.stdout
     assert "packing 9 files" in done.stderr
     manifest = work / "own" / "my-flowers" / "1.0.0.toml"
     assert dshub("check", str(manifest)).returncode == 0
     assert list(hub.load(str(manifest), "train")["label"][:]) == [0, 0, 0, 1, 1, 1]
     named = Hub(settings=hub.settings, registry=Registry([work]))
     assert named.load("own/my-flowers", "test")[0]["image"].shape == (8, 9, 3)
-    for asked in ("spdx", "[[citations]]", "urls"):
-        assert f"# {asked}" in manifest.read_text("utf-8")
+    for field in ("spdx", "[[citations]]", "urls"):
+        assert f"# {field}" in manifest.read_text("utf-8")
     assert sorted(path.name for path in manifest.parent.iterdir()) == [
         "1.0.0.toml",
         "my-flowers.tar",
     ]
 
 
-def test_the_answer_for_programs_has_all_that_was_found(dshub: Run, tmp_path: Path) -> None:
-    """Columns, splits, classes and their rows, doubts, files, and what to do next."""
-    text(tmp_path / "train.csv", "words,label\n" + "a,x\nb,y\n" * 3)
+def test_json_answer_has_the_whole_outline(dshub: Run, tmp_path: Path) -> None:
+    """Columns, splits, rows of classes, doubts, files and next steps."""
+    write_text(tmp_path / "train.csv", "words,label\n" + "a,x\nb,y\n" * 3)
     done = dshub("new", str(tmp_path / "train.csv"), "--name", "me/words", "--json")
     answer = json.loads(done.stdout)
     assert answer["schema"] == 1
@@ -74,26 +74,26 @@ def test_the_answer_for_programs_has_all_that_was_found(dshub: Run, tmp_path: Pa
     assert answer["next"]
 
 
-def test_nothing_is_replaced_without_being_told(dshub: Run, flowers: Path, work: Path) -> None:
-    """A manifest that somebody has mended since, and its archive, stay as they are."""
+def test_existing_files_are_replaced_only_with_force(dshub: Run, flowers: Path, work: Path) -> None:
+    """An edited manifest and its archive stay unchanged."""
     assert dshub("new", str(flowers)).returncode == 0
     manifest = work / "own" / "my-flowers" / "1.0.0.toml"
     manifest.write_text("mine")
     done = dshub("new", str(flowers))
-    assert (done.returncode, "is there already" in done.stderr) == (1, True)
+    assert (done.returncode, "already exists" in done.stderr) == (1, True)
     assert manifest.read_text() == "mine"
     assert dshub("new", str(flowers), "--force").returncode == 0
     assert dshub("check", str(manifest)).returncode == 0
     manifest.unlink()
     done = dshub("new", str(flowers))
-    assert (done.returncode, "my-flowers.tar is there already" in done.stderr) == (1, True)
+    assert (done.returncode, "my-flowers.tar already exists" in done.stderr) == (1, True)
 
 
-def test_without_import_the_cache_stays_empty(
+def test_no_import_leaves_the_cache_empty(
     dshub: Run, tmp_path: Path, work: Path, cache: Path, hub: Hub
 ) -> None:
-    """Every row was read all the same, and `dshub import` is the step that is left."""
-    text(tmp_path / "data" / "train.csv", "n,word\n1,a\n2,b\n")
+    """Every row is read nevertheless, and the next step is `dshub import`."""
+    write_text(tmp_path / "data" / "train.csv", "n,word\n1,a\n2,b\n")
     done = dshub("new", str(tmp_path / "data"), "--no-import")
     assert done.returncode == 0, done.stderr
     assert not cache.exists()
@@ -103,10 +103,8 @@ def test_without_import_the_cache_stays_empty(
     assert list(hub.load(str(manifest), "train")["n"][:]) == [1, 2]
 
 
-def test_a_dry_run_shows_and_writes_nothing(
-    dshub: Run, flowers: Path, work: Path, cache: Path
-) -> None:
-    """Not a folder, not a byte in the cache."""
+def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Path) -> None:
+    """No folder, and nothing in the cache."""
     done = dshub("new", str(flowers), "--dry-run")
     assert (done.returncode, "rose 6, tulip 3" in done.stdout) == (0, True)
     assert not list(work.iterdir())
@@ -114,38 +112,36 @@ def test_a_dry_run_shows_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         ((), 2, "Missing argument"),
         (("{data}", "--name", "My Set"), 2, "a-z 0-9"),
-        (("{data}", "--name", "mnist"), 1, "one of dshub's own datasets"),
+        (("{data}", "--name", "mnist"), 1, "is a dataset of dshub"),
         (("{data}", "-o", "x.json"), 2, "ends in .toml"),
-        (("{data}", "-o", "{data}/1.0.0.toml"), 1, "would lie among the data"),
+        (("{data}", "-o", "{data}/1.0.0.toml"), 1, "would be inside the data"),
         (("{data}", "--split", "train"), 2, "is not NAME=PATH"),
-        (("--split", "My Train={data}"), 2, "a split is named in a-z"),
+        (("--split", "My Train={data}"), 2, "is not a split name"),
         (("{data}/nothing.csv",), 2, "does not exist"),
     ],
 )
-def test_what_cannot_be_meant_is_told(
-    dshub: Run, flowers: Path, work: Path, arguments: tuple[str, ...], code: int, told: str
+def test_invalid_arguments_are_rejected(
+    dshub: Run, flowers: Path, work: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    """Before a file is read, and nothing is written."""
+    """Before any file is read, and nothing is written."""
     done = dshub("new", *(item.format(data=flowers) for item in arguments))
     assert done.returncode == code
-    assert told in done.stderr
+    assert message in done.stderr
     assert not list(work.iterdir())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals, and a sparse file")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_end_at_any_time_leaves_nothing_half_written(
-    tmp_path: Path, work: Path, number: int, code: int
-) -> None:
-    """Ctrl-C while the archive is made: no archive, no manifest, no folder."""
+def test_interruption_leaves_no_files(tmp_path: Path, work: Path, number: int, code: int) -> None:
+    """Ctrl-C while packing: no archive, no manifest, no folder."""
     work.mkdir()
     for name in ("yes", "no"):
         path = tmp_path / "speech" / name / "1.wav"
-        recording(path, 1)
+        write_audio(path, 1)
         os.truncate(path, 400_000_000)
     command = [sys.executable, "-m", "dshub", "new", str(tmp_path / "speech")]
     with subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process:
@@ -159,12 +155,12 @@ def test_an_end_at_any_time_leaves_nothing_half_written(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a shell")
-def test_ten_thousand_files_need_no_open_file_each(
+def test_ten_thousand_files_need_few_file_descriptors(
     tmp_path: Path, work: Path, cache: Path, hub: Hub
 ) -> None:
-    """Systems allow a few hundred open files; folders of pictures hold many more."""
+    """Systems allow a few hundred open files; folders have many more."""
     work.mkdir()
-    picture(tmp_path / "one.png", 1, size=(2, 2))
+    write_image(tmp_path / "one.png", 1, size=(2, 2))
     content = (tmp_path / "one.png").read_bytes()
     for name in ("cat", "dog"):
         folder = tmp_path / "animals" / name
@@ -183,12 +179,10 @@ def test_ten_thousand_files_need_no_open_file_each(
     assert len(hub.load(str(work / answer["manifest"]), "train")) == 10_000
 
 
-def test_without_what_writes_toml_the_extra_is_named(
-    dshub: Run, flowers: Path, tmp_path: Path
-) -> None:
-    """Before a file is read."""
+def test_missing_tomlkit_names_the_extra(dshub: Run, flowers: Path, tmp_path: Path) -> None:
+    """Before any file is read."""
     (tmp_path / "hiding" / "tomlkit").mkdir(parents=True)
-    text(tmp_path / "hiding" / "tomlkit" / "__init__.py", "raise ImportError('not here')\n")
+    write_text(tmp_path / "hiding" / "tomlkit" / "__init__.py", "raise ImportError('not here')\n")
     places = f"{tmp_path / 'hiding'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     done = dshub("new", str(flowers), PYTHONPATH=places)
     assert (done.returncode, "dshub[author]" in done.stderr) == (1, True)

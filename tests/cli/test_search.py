@@ -35,8 +35,8 @@ def test_search_needs_every_word(dshub: Run) -> None:
 @pytest.mark.parametrize(
     ("width", "shown", "left_out"),
     [
-        (120, "70,000   11.6 MB  image-classification  70,000 28x28 gray", "nothing"),
-        (70, "70,000   11.6 MB  70,000 28x28 gray", "image-classification"),
+        (120, "70,000   11.6 MB  image-classification  Grayscale images of", "nothing"),
+        (70, "70,000   11.6 MB  Grayscale images of", "image-classification"),
         (48, "70,000   11.6 MB", "28x28"),
     ],
 )

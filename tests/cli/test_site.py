@@ -1,4 +1,4 @@
-"""`dshub site`: the catalogue in a folder."""
+"""`dshub site`: pages in a folder."""
 
 import json
 import subprocess
@@ -11,21 +11,21 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_site_writes_pages_of_the_registry(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """The datasets of a family, own ones included, with what was done told as JSON."""
+    """All datasets of a family, with a JSON answer."""
     target = tmp_path / "pages"
     done = dshub("site", str(target), "tiny", "--title", "Ours", "--json")
-    told = json.loads(done.stdout)
-    assert told["first"] == str(target / "index.html")
-    assert told["written"][-1] == "index.html"
-    assert {"catalogue/tiny/one/index.html", "catalogue/tiny/two/index.html"} < {*told["written"]}
+    answer = json.loads(done.stdout)
+    assert answer["first"] == str(target / "index.html")
+    assert answer["written"][-1] == "index.html"
+    assert {"catalogue/tiny/one/index.html", "catalogue/tiny/two/index.html"} < {*answer["written"]}
     assert read(target / "index.html").texts("h1") == ["Ours"]
     again = json.loads(dshub("site", str(target), "tiny", "--title", "Ours", "--json").stdout)
     assert again["written"] == []
-    assert again["kept"] == len(told["written"])
+    assert again["kept"] == len(answer["written"])
 
 
 def test_site_shows_real_rows_once_they_are_prepared(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """A stand-in gives way to the dataset's own rows, on its page alone."""
+    """Only the pages of prepared datasets change."""
     target = tmp_path / "pages"
     dshub("site", str(target), "tiny")
     assert dshub("fetch", "tiny/one").returncode == 0
@@ -36,8 +36,8 @@ def test_site_shows_real_rows_once_they_are_prepared(dshub: Run, own: Path, tmp_
     assert "synthetic" not in main
 
 
-def test_site_leaves_pages_of_others_alone(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """A folder with somebody's own first page is refused, with exit code 8 and advice."""
+def test_site_does_not_replace_foreign_pages(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """The exit code is 8, with a hint."""
     (tmp_path / "index.html").write_text("mine")
     done = dshub("site", str(tmp_path), "tiny")
     assert done.returncode == 8

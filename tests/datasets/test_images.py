@@ -18,7 +18,7 @@ from dshub import Dataset
 from dshub.catalog.features import ImageFeature
 from dshub.datasets import images
 from dshub.errors import ReadError, SchemaError
-from dshub.publishing.authoring.scanning import picture
+from dshub.publishing.authoring.scanning import image_feature
 from dshub.publishing.authoring.survey import Entry, LooseFile
 
 ANY = ImageFeature(encoding="any")
@@ -244,7 +244,7 @@ def test_image_that_ends_early_is_rejected(name: str, data: bytes, tmp_path: Pat
     path = tmp_path / "a.png"
     path.write_bytes(data)
     with pytest.raises(ReadError, match=r"a\.png"):
-        picture(Entry("a.png", path, LooseFile(path)))
+        image_feature(Entry("a.png", path, LooseFile(path)))
 
 
 WHOLE = {

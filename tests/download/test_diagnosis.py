@@ -15,7 +15,7 @@ from dshub.download.diagnosis import diagnose
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import ChecksumError, FetchError
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 PUBLISHED = gzip.compress(bytes(range(256)) * 100, mtime=1)
 PORTAL = b"\n<!DOCTYPE html><html><head><title>Caf\xc3\xa9 &amp; Bar:\n Sign in</title>"

@@ -15,7 +15,7 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DiskFullError, FetchError, ManualStepError, OfflineError
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 from dshub.testing.answers import Fault
 from dshub.testing.server import faulty_server
 

@@ -15,7 +15,7 @@ from dshub.catalog.manifest import Resource
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import FetchError
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 from dshub.testing.answers import Fault, Kind
 from dshub.testing.server import faulty_server
 

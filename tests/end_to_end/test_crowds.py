@@ -101,7 +101,7 @@ def test_waiting_process_names_the_one_it_waits_for(server: FaultyServer, cache:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
 def test_stopped_owner_of_a_download_is_passed_by(server: FaultyServer, cache: Path) -> None:
-    """What it had is not fetched again, and all is well when it goes on."""
+    """Its bytes are not fetched again, and it finishes when it continues."""
     server.faults["*"] = Fault("plain", rate=3_000_000)
     owner = start(server, cache)
     wait_for(cache, 3_000_000)
@@ -153,7 +153,7 @@ def test_two_people_share_the_cache_of_a_group(server: FaultyServer, place: Path
 def test_unreadable_download_of_another_user_is_fetched_again(
     server: FaultyServer, place: Path, mode: int
 ) -> None:
-    """An unfinished download that is closed to the group, or may not be moved, stops nobody."""
+    """An unfinished download that others cannot read or move stops no other process."""
     if os.geteuid() != 0:
         pytest.skip("only root can be two people")
     cache = place / "shared"
@@ -207,7 +207,7 @@ def test_a_disk_that_fills_up_keeps_what_it_has(
     server: FaultyServer, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No space is an error of its own; once there is some, the download goes on."""
-    monkeypatch.setattr(Store, "free", lambda _: None)  # somebody else fills it meanwhile
+    monkeypatch.setattr(Store, "free", lambda _: None)  # another process fills it meanwhile
     resource = Resource(
         urls=(f"{server.url}/data",), filename="data", sha256=DIGEST.hex, size=len(CONTENT)
     )

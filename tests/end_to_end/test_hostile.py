@@ -187,7 +187,7 @@ def hub(bad: Path, good: Path) -> tuple[Hub, Mirrors]:
 def test_a_bad_mirror_is_the_trouble_of_that_mirror_alone(
     mirrors: tuple[Path, Path, dict[str, Any]],
 ) -> None:
-    """Whatever its index says; other mirrors and folders list and find their datasets."""
+    """A broken index affects no other mirror or folder."""
     bad, good, listed = mirrors
     refused = 0
     for title, text in mutated(listed):
@@ -302,7 +302,7 @@ def walked(folder: Path) -> int:
 
 
 def test_a_table_is_read_right_or_refused(table: Path) -> None:
-    """Whatever its `table.json` says: never a traceback, never other rows."""
+    """Any `table.json` gives an error of ours or the right rows."""
     path = table / "table.json"
     document = json.loads(path.read_bytes())
     for title, text in mutated(document):
@@ -346,7 +346,7 @@ def test_a_resumed_table_has_the_rows_of_its_shards(table: Path, tmp_path: Path,
 
 
 def test_a_resumed_table_survives_any_journal(table: Path) -> None:
-    """It begins anew, or goes on with whole shards."""
+    """It starts again, or continues with complete shards."""
     record = Table(table).record
     shards = json.loads((table / "table.json").read_bytes())["shards"]
     before = {path.name: path.read_bytes() for path in table.iterdir()}
@@ -375,7 +375,7 @@ def test_a_journal_of_a_download_says_something_or_nothing(tmp_path: Path) -> No
 
 
 def test_a_reference_is_one_or_none(tmp_path: Path) -> None:
-    """What a note says that makes no sense is as if there were no note."""
+    """A nonsensical note counts as no note."""
     note = tmp_path / "note.json"
     file = tmp_path / "caf\udce9"  # a name that is not UTF-8
     file.write_bytes(b"data")
@@ -502,7 +502,7 @@ def test_a_manifest_with_an_endless_number_has_faults(line: str) -> None:
 
 
 def test_a_kept_manifest_is_whole_or_refused() -> None:
-    """That of a stand-in, which lies in the cache as JSON."""
+    """The manifest of synthetic data, which the cache stores as JSON."""
     document = json.loads(to_json(parse(text_manifest("toy"), source="test")))
     for title, text in mutated(document):
         data = text.encode("utf-8", "surrogatepass")

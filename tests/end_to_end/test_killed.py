@@ -56,7 +56,7 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 def check():
-    # Whatever is under a final name is whole and right.
+    # Every file under a final name is complete and correct.
     found = 0
     for path in cache.glob("blobs-v1/*/*"):
         assert sha256(path) == path.name, path
@@ -74,25 +74,25 @@ began = time.monotonic()
 assert os.waitpid(begin(), 0)[1] == 0
 whole, all_there = time.monotonic() - began, check()
 shutil.rmtree(cache)
-told = {"killed": 0, "complete": 0, "all": all_there, "entries": 0, "bytes": 0, "partly": 0}
-while told["killed"] < kills:
+report = {"killed": 0, "complete": 0, "all": all_there, "entries": 0, "bytes": 0, "partly": 0}
+while report["killed"] < kills:
     pid = begin()
     time.sleep(chance.uniform(0, 0.7 * whole))
     os.kill(pid, signal.SIGKILL)
-    told["killed"] += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    report["killed"] += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
     found = check()
-    told["partly"] += 0 < found < all_there
+    report["partly"] += 0 < found < all_there
     left = leftovers()
-    told["entries"] = max(told["entries"], len(left))
-    told["bytes"] = max(told["bytes"], sum(item.size for item in left))
+    report["entries"] = max(report["entries"], len(left))
+    report["bytes"] = max(report["bytes"], sum(item.size for item in left))
     if found == all_there:
         shutil.rmtree(cache)
-        told["complete"] += 1
+        report["complete"] += 1
 assert os.waitpid(begin(), 0)[1] == 0
-told["last"] = check()
+report["last"] = check()
 hub().cache.gc()
-told["left"] = [item.name for item in leftovers()]
-print(json.dumps(told))
+report["left"] = [item.name for item in leftovers()]
+print(json.dumps(report))
 """
 
 
@@ -168,11 +168,11 @@ def test_killed_at_random_nothing_wrong_is_ever_found(
             timeout=600,
         )
         assert done.returncode == 0, done.stderr.decode()
-        told = json.loads(done.stdout)
-        assert server.sent <= 1.6 * size * (told["complete"] + 2)
-    assert told["killed"] == kills
-    assert told["partly"] or kills < 10  # few kills can all be early
-    assert told["all"] == told["last"] == 2 * len(ROWS)
-    assert told["entries"] <= 3 * len(ROWS)
-    assert told["bytes"] <= 3 * size
-    assert told["left"] == []
+        report = json.loads(done.stdout)
+        assert server.sent <= 1.6 * size * (report["complete"] + 2)
+    assert report["killed"] == kills
+    assert report["partly"] or kills < 10  # few kills can all be early
+    assert report["all"] == report["last"] == 2 * len(ROWS)
+    assert report["entries"] <= 3 * len(ROWS)
+    assert report["bytes"] <= 3 * size
+    assert report["left"] == []

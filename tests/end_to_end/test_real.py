@@ -14,7 +14,7 @@ from dshub import Dataset, Hub, Settings, load
 from dshub.cache.paths import blob_path
 from dshub.catalog.features import LabelFeature
 from dshub.checksums import Digest
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 
 pytestmark = pytest.mark.real
 
@@ -38,7 +38,7 @@ def dshub(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def check(train: Dataset) -> None:
-    """What is published about the training rows."""
+    """Published facts about the training rows."""
     assert len(train) == 60_000
     assert (train[0]["image"].shape, train[0]["image"].dtype) == ((28, 28, 1), np.uint8)
     assert np.bincount(train["label"]).tolist() == [6000] * 10
@@ -67,7 +67,7 @@ def test_from_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_from_a_folder(
     command: list[str], copies: str, real_fashion_mnist: Path, tmp_path: Path
 ) -> None:
-    """The published files, and copies that were compressed anew, are taken from disk."""
+    """The published files, and recompressed copies, are taken from disk."""
     folder = tmp_path / "folder"
     folder.mkdir()
     for path in (real_fashion_mnist / copies).glob("*.gz"):
@@ -117,7 +117,7 @@ def test_keras_learns(real_fashion_mnist: Path, hub: Hub) -> None:
 
 
 def test_site_caches_and_own_cache(mirror: Path, tmp_path: Path) -> None:
-    """What a site has prepared is used from there, and nothing is written."""
+    """Tables of a site cache are used from there, and nothing is written."""
     site = Hub(
         settings=Settings.read(cache=tmp_path / "site", mirrors=[str(mirror)], progress="off")
     )

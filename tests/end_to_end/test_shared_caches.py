@@ -82,7 +82,7 @@ def home(place: Path) -> Path:
 
 @pytest.fixture
 def shared(place: Path, home: Path) -> Path:
-    """A cache to which both can write, and in which each can move what is the other's."""
+    """A cache where both can write and move each other's files."""
     folder = place / "shared"
     for path in (folder, folder / "partial-v1"):
         path.mkdir()
@@ -93,14 +93,14 @@ def shared(place: Path, home: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def whole(home: Path) -> Iterator[None]:
-    """Whatever happens, Anne's files are as they were, and nothing is added to them."""
+    """Anne's files never change, and none are added."""
     yield
     assert [path.name for path in home.iterdir()] == ["precious"]
     assert (home / "precious").read_bytes() == b"precious"
 
 
 def guess(partials: Path, victim: Path) -> None:
-    """Link every name that follows from one that is there to a file of somebody else."""
+    """Link every predictable name to another user's file."""
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
         for seen in partials.iterdir():
@@ -244,7 +244,7 @@ def test_a_lock_of_another_user_stops_nobody(
 
 
 def test_a_working_folder_that_became_a_link_is_not_emptied(shared: Path, home: Path) -> None:
-    """Who may rename one's folders can put a link there; files are not removed through it."""
+    """Another user can replace a folder by a link; files are not removed through it."""
     from dshub.cache.disk import empty
 
     folder = shared / "partial-v1" / own_name("table-0123")

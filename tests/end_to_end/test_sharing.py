@@ -58,7 +58,7 @@ def hub_of(url: str, cache: Path, **settings: Any) -> Hub:
 def test_what_is_prepared_loads_without_a_connection(
     offline: Any, upstream: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second load opens no socket, whether it was told to stay offline or not."""
+    """The second load opens no socket, with and without DSHUB_OFFLINE."""
     with faulty_server(upstream) as server:
         hub_of(server.url, cache).load("digits", split="train")
         url = server.url
@@ -137,7 +137,7 @@ def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> 
             assert time.monotonic() < end
             time.sleep(0.01)
         others = [start(server, cache) for _ in range(3)]
-        time.sleep(0.5)  # most of them wait by now; it is no matter if they do not
+        time.sleep(0.5)  # most of them wait by now; the test holds if they do not
         first.send_signal(signal.SIGKILL)
         first.communicate(timeout=30)
         for process in others:
@@ -196,7 +196,7 @@ def test_file_removed_while_loading_is_fetched_again(
 def test_there_is_space_for_files_and_tables_before_the_first_byte(
     how: str, upstream: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Room for the file alone is not enough: nothing is fetched, and both sizes are told."""
+    """Room for the file alone is not enough: nothing is fetched, and the error has both sizes."""
     monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
     with faulty_server(upstream) as server:
         hub = hub_of(server.url, cache)

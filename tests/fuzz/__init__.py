@@ -1,1 +1,1 @@
-"""Fuzz targets: parsers of bytes that come from elsewhere. See docs/contributing.md."""
+"""Fuzz targets: parsers of bytes that come from elsewhere. See CONTRIBUTING.md."""

@@ -65,7 +65,7 @@ def manifest(data: bytes) -> None:
 
 
 def used(found: Manifest) -> None:
-    """What listings, citations and recipes need of a manifest."""
+    """Use a manifest as listings, citations and recipes do."""
     again = from_json(to_json(found))
     assert again.digest == found.digest
     assert Summary.of(found)

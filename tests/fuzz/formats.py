@@ -174,7 +174,7 @@ def _npz() -> dict[str, bytes]:
 
 
 def _npz_arrays(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """The same arrays in an npz, one of which is changed within its compression."""
+    """The same arrays in an npz, with one changed inside its compression."""
     sink = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(sink, "w") as new:
         for number, info in enumerate(old.infolist()):
@@ -225,7 +225,7 @@ def _arrow() -> dict[str, bytes]:
 
 
 def _stl10(data: bytes) -> None:
-    """An input is the labels; pictures are made up, of the right size for three of them."""
+    """An input is the labels; images of the right size for three of them are generated."""
     reader = formats.create({"format": "stl10"})
     image = MemoryFile("image", bytes(96 * 96 * 3 * 3))
     for files in ({"image": [image], "label": [MemoryFile("input", data)]},):

@@ -1,4 +1,4 @@
-"""Pictures and recordings: decoded, and told by their headers."""
+"""Images and audio: decoding, and recognition by header."""
 
 import io
 import wave
@@ -11,8 +11,8 @@ from dshub.archives import open_files
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets.decoding import decode_all, detect_audio
 from dshub.publishing.authoring import scanning as media
-from dshub.publishing.authoring.forms import form
-from dshub.publishing.authoring.records import records
+from dshub.publishing.authoring.detection import form
+from dshub.publishing.authoring.json_records import read_records
 from dshub.publishing.authoring.survey import Entry
 
 from . import mutations
@@ -34,14 +34,16 @@ def audio(data: bytes) -> None:
 
 
 def headers(data: bytes) -> None:
-    """What authoring tells of a file by how it begins."""
+    """Recognize a file by its first bytes, as authoring does."""
     for name in ("input.jpg", "input.wav", "input.csv", "input.json", "input"):
         path = written(data, name)
         with open_files(path, title=name) as (file,):
             entry = Entry(name=name, path=path, file=file)
-            for tell in (form, media.picture, media.recording, records):
+            for read in (form, media.image_feature, media.audio_feature):
                 with tried:
-                    assert tell(entry)
+                    assert read(entry)
+            with tried:
+                assert read_records([entry])
 
 
 def _picture(kind: str, mode: str = "RGB") -> bytes:

@@ -55,7 +55,7 @@ def repaired(fix: Bytes, step: Mutate | None = None) -> Mutate:
 
 
 def inside(unpack: Bytes, pack: Bytes, step: Mutate | None = None) -> Mutate:
-    """Change what is inside a compression, mostly; otherwise the compressed bytes."""
+    """Mostly change the decompressed content; otherwise the compressed bytes."""
 
     def mutate(data: bytes, random: Random, change: Bytes) -> bytes:
         if random.random() < 0.3:
@@ -225,7 +225,7 @@ def gz_sums(data: bytes) -> bytes:
 
 
 def gunzipped(data: bytes) -> bytes:
-    """What is inside a gzip file."""
+    """The content of a gzip file."""
     return zlib.decompressobj(31).decompress(data, MOST)
 
 
@@ -235,16 +235,16 @@ def gzipped(data: bytes) -> bytes:
 
 
 def unbzipped(data: bytes) -> bytes:
-    """What is inside a bzip2 file."""
+    """The content of a bzip2 file."""
     return bz2.BZ2Decompressor().decompress(data, MOST)
 
 
 def unxzed(data: bytes) -> bytes:
-    """What is inside an xz file."""
+    """The content of an xz file."""
     return lzma.LZMADecompressor(memlimit=1 << 27).decompress(data, MOST)
 
 
 def unzstd(data: bytes) -> bytes:
-    """What is inside a zst file."""
+    """The content of a zst file."""
     plain: bytes = zstd.decompress(data)
     return plain[:MOST]

@@ -1,4 +1,4 @@
-"""What a cache says of itself: journals, notes, records of tables and exports, sums."""
+"""Notes in a cache: journals, records of tables and exports, checksums."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -165,7 +165,7 @@ def _table() -> Path:
 
 
 def _table_with(name: str, data: bytes) -> Path:
-    """The same table in another folder, one file of which is the input."""
+    """The same table in another folder, with the input as one of its files."""
     whole, folder = _table(), scratch("table-under-test")
     folder.mkdir(exist_ok=True)
     for path in whole.iterdir():

@@ -32,25 +32,25 @@ LIMITS = {70, 71}  # exit codes of libFuzzer: time, memory
 
 @dataclass
 class Outcome:
-    """What became of a target.
+    """The result of a target.
 
     Attributes:
         inputs: how many were tried.
-        seconds: in which they were.
+        seconds: spent on them.
         finding: the input that shows a fault; None where there is none.
-        told: the end of what the process wrote.
+        output: the end of the process's output.
     """
 
     name: str
     inputs: int = 0
     seconds: float = 0.0
     finding: Path | None = None
-    told: str = ""
+    output: str = ""
 
     def __str__(self) -> str:
         rate = self.inputs / max(self.seconds, 0.1)
         line = f"{self.name:<20} {self.inputs:>9,} inputs {rate:>8,.0f}/s"
-        return f"{line}  {self.told}\n  FINDING: {self.finding}" if self.finding else line
+        return f"{line}  {self.output}\n  FINDING: {self.finding}" if self.finding else line
 
 
 class Run:
@@ -72,7 +72,7 @@ class Run:
             code = self._once(outcome, left)
             if code == 0:
                 break
-            limit = code in LIMITS or "it took more than" in outcome.told
+            limit = code in LIMITS or "it took more than" in outcome.output
             if limit and outcome.finding and not _fails(name, outcome.finding):
                 outcome.finding = None  # a busy machine, or what earlier inputs left: go on
                 continue
@@ -98,7 +98,7 @@ class Run:
         outcome.inputs += max((int(a or b) for a, b in counts), default=0)
         kept = re.findall(r"Test unit written to (\S+)", told)
         outcome.finding = Path(kept[-1]) if kept else None
-        outcome.told = _cause(told)
+        outcome.output = _cause(told)
         return code
 
 
@@ -115,7 +115,7 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 
 def _output(command: list[str], home: str, seconds: float) -> tuple[str, int]:
-    """What a command writes, and its exit code; it is ended where it does not end."""
+    """Output and exit code of a command, which is stopped if it does not end."""
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""What a fuzz target is."""
+"""The definition of a fuzz target."""
 
 import tempfile
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What the fuzzer found once stays right: every input of the corpus, through its target."""
+"""Every input of the corpus runs through its target, so that findings stay fixed."""
 
 from pathlib import Path
 
@@ -23,5 +23,5 @@ def test_no_input_raises_anything_of_others(name: str) -> None:
 
 
 def test_every_folder_of_the_corpus_has_a_target() -> None:
-    """An input in a folder of another name would be tried by nobody."""
+    """An input in a folder of another name would never run."""
     assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)

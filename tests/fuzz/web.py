@@ -14,8 +14,8 @@ from dshub.download.diagnosis import diagnose
 from dshub.download.streams import decode
 from dshub.download.transports import Answer
 from dshub.download.transports.http import Transport
-from dshub.publishing.serve.messages import Refusal, Version, head, parse, wanted
-from dshub.publishing.serve.places import Folder, parts_of
+from dshub.mirrors.serve.messages import Refusal, Version, head, parse, wanted
+from dshub.mirrors.serve.places import Folder, parts_of
 
 from .target import Target, scratch, tried, written
 

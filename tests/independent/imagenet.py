@@ -1,4 +1,4 @@
-"""ImageNet-1k on a small scale: the built-in manifest with few pictures, in every form.
+"""ImageNet-1k on a small scale: the built-in manifest with few images, in every form.
 
 The forms are made by the standard library and Arrow alone.
 """
@@ -26,7 +26,7 @@ NAME = "small-imagenet"
 
 
 def jpeg() -> bytes:
-    """A picture of four pixels."""
+    """An image of four pixels."""
     sink = io.BytesIO()
     Image.new("RGB", (2, 2), (200, 30, 60)).save(sink, "JPEG")
     return sink.getvalue()
@@ -42,11 +42,11 @@ def picture(number: int) -> bytes:
 
 @dataclass(frozen=True)
 class World:
-    """The pictures of both splits, what a manifest says of them, and a hub that knows it.
+    """The images of both splits, their manifest, and a hub that has it.
 
     Attributes:
-        train: class and name of each picture, and its bytes, in order.
-        val: class of each picture and its bytes; the first has number 1.
+        train: class, name and bytes of each image, in order.
+        val: class and bytes of each image; the first has number 1.
     """
 
     codes: tuple[str, ...]

@@ -33,7 +33,7 @@ def contexts(near: dict[str, Any], done: str, path: str) -> Iterator[dict[str, A
 
 
 def column(near: dict[str, Any], name: str, path: str, options: dict[str, Any]) -> Any:
-    """What a row has in a column."""
+    """The value of a row in a column."""
     found = nearest(near, path)
     if name in options.get("spans", {}):
         text = nearest(near, options["spans"][name])

@@ -1,4 +1,4 @@
-"""Files as people have them, written by other libraries, or byte for byte."""
+"""Write users' files with other libraries, or byte by byte."""
 
 import struct
 import wave
@@ -8,16 +8,16 @@ import numpy as np
 from PIL import Image
 
 
-def picture(path: Path, seed: int, size: tuple[int, int] = (9, 8), mode: str = "RGB") -> None:
-    """A picture of noise; `size` is width and height."""
+def write_image(path: Path, seed: int, size: tuple[int, int] = (9, 8), mode: str = "RGB") -> None:
+    """Write an image of noise; `size` is width and height."""
     shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
     noise = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(noise).save(path)
 
 
-def recording(path: Path, seed: int, rate: int = 16000, channels: int = 1) -> None:
-    """A hundred samples of noise, of 16 bits."""
+def write_audio(path: Path, seed: int, rate: int = 16000, channels: int = 1) -> None:
+    """Write a WAV file of a hundred samples of noise, 16 bits each."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(channels)
@@ -26,14 +26,14 @@ def recording(path: Path, seed: int, rate: int = 16000, channels: int = 1) -> No
         file.writeframes(np.random.default_rng(seed).bytes(200 * channels))
 
 
-def idx(path: Path, array: np.ndarray) -> None:
-    """An IDX file of bytes."""
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """Write an IDX file of bytes."""
     head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(head + array.astype(np.uint8).tobytes())
 
 
-def text(path: Path, content: str) -> None:
-    """A file of text, in UTF-8, with its line ends as they are."""
+def write_text(path: Path, content: str) -> None:
+    """Write text as UTF-8, with its line ends as they are."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode())

@@ -21,7 +21,7 @@ class Reply:
 
 
 def parse(data: bytes) -> Reply:
-    """An answer of which everything was read."""
+    """A complete answer."""
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}

@@ -22,8 +22,8 @@ from dshub.cache.store import Store
 from dshub.errors import ChecksumError, DshubError, ReadError, SettingsError
 from dshub.mirrors.index import BlobFacts, Entry, Index, entry_of
 from dshub.mirrors.mirrors import Mirrors
+from dshub.mirrors.serve.server import serving
 from dshub.mirrors.signing import Signer, check_signature
-from dshub.publishing.serve.server import serving
 
 NAMES = ["mnist", "kmnist", "emnist/letters"]
 

@@ -95,7 +95,7 @@ def test_a_mirror_cannot_replace_a_manifest_in_silence(publish: Publish, cache: 
 
 def test_a_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:
     """Also where the mirror is asked for its index only then."""
-    from dshub.publishing.serve.server import serving
+    from dshub.mirrors.serve.server import serving
 
     with serving(Path(publish("m", other_rows(MNIST)))) as url:
         mine = hub(cache, url)
@@ -155,7 +155,7 @@ def test_a_plain_cache_is_a_mirror_without_an_index(cache: Path, tmp_path: Path)
 
 def test_offline_uses_what_was_read_before(publish: Publish, cache: Path) -> None:
     """A mirror on the network is not asked; a folder may be read."""
-    from dshub.publishing.serve.server import serving
+    from dshub.mirrors.serve.server import serving
 
     folder = publish("m", own("team/a"))
     with serving(Path(folder)) as url:
@@ -183,7 +183,7 @@ def test_upkeep_of_the_cache_asks_no_mirror_and_keeps_manifests(
     publish: Publish, cache: Path
 ) -> None:
     """What came from a mirror is named there, and can be loaded offline after a prune."""
-    from dshub.publishing.serve.server import serving
+    from dshub.mirrors.serve.server import serving
 
     with serving(Path(publish("m", own("team/a")))) as url:
         hub(cache, url).info("team/a")

@@ -3,17 +3,19 @@
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dshub import _validate as arguments
+from dshub.cache.eviction import Keep, Limits, Share, evictions, shares
+from dshub.cache.items import PINNED, Item, Removal, Removals, execute
 from dshub.cache.paths import blob_digest, reference_digest
 from dshub.cache.store import Store, pin, pinned, unpin
 from dshub.cache.usage import Kind
 from dshub.catalog.registry import Registry
 from dshub.errors import DshubError
-from dshub.hub.upkeep.eviction import Keep, Limits, Share, evictions, shares
-from dshub.hub.upkeep.garbage import ALIVE, PINNED, Removal, Removals, execute, garbage
-from dshub.hub.upkeep.inventory import Inventory, Item
+from dshub.hub.upkeep.garbage import ALIVE, garbage, is_spare
+from dshub.hub.upkeep.inventory import Inventory
 from dshub.progress import Progress, Silent, Task
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Cache:
         return sorted(found, key=lambda item: -item.size)
 
     def usage(self) -> list[Share]:
-        """How much each dataset takes, everything counted once; see `dshub.hub.upkeep.eviction`."""
+        """How much each dataset takes, everything counted once; see `dshub.cache.eviction`."""
         return shares(self.inventory().items)
 
     def verify(self) -> "Iterator[Finding]":
@@ -107,7 +109,7 @@ class Cache:
         keep: Keep = "both",
         dry_run: bool = False,
     ) -> Removals:
-        """Remove what was not used for long; see `dshub.hub.upkeep.eviction`.
+        """Remove what was not used for long; see `dshub.cache.eviction`.
 
         Args:
             max_size: bytes, or a text with a unit: `50GB`.
@@ -125,7 +127,14 @@ class Cache:
             keep=keep,
         )
         inventory = self.inventory()
-        removals = _told(evictions(inventory, limits, now=time.time()), inventory)
+        evicted = evictions(
+            inventory.items,
+            limits,
+            now=time.time(),
+            garbage=partial(garbage, inventory),
+            is_spare=partial(is_spare, inventory=inventory),
+        )
+        removals = _told(evicted, inventory)
         return removals if dry_run else self.carry_out(removals)
 
     def rm(

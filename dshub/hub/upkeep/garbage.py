@@ -5,54 +5,16 @@ What is to be removed and what stays, each thing with its reason; and removing i
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from dshub.cache.disk import remove
+from dshub.cache.items import IRREPLACEABLE, PINNED, Item, Removal, Removals
 from dshub.cache.paths import TABLE_FILE
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Manifest
 from dshub.checksums import HEX_DIGITS, Digest
 from dshub.errors import DshubError
-from dshub.hub.upkeep.inventory import Inventory, Item, Known
+from dshub.hub.upkeep.inventory import Inventory, Known
 from dshub.tables.recipe import find, keys
-
-
-@dataclass(frozen=True)
-class Removal:
-    """One thing, and why it goes or stays; no reason where somebody asked for it."""
-
-    item: Item
-    reason: str
-
-
-@dataclass(frozen=True)
-class Removals:
-    """What goes, and what stays although one may have expected it to go.
-
-    Attributes:
-        everything: whether no file and no table stays but those in `left`, although nobody named
-            the datasets.
-    """
-
-    removed: tuple[Removal, ...] = ()
-    left: tuple[Removal, ...] = ()
-    everything: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of what goes."""
-        return sum(removal.item.size for removal in self.removed)
-
-
-def execute(removals: Iterable[Removal], store: Store) -> None:
-    """Remove things. What is gone meanwhile is as it should be.
-
-    Raises:
-        StoreError: the cache cannot be written; what was removed before stays removed.
-    """
-    for removal in removals:
-        remove(store.root, removal.item.path)
 
 
 def superseded(known: Known, tables: Iterable[tuple[str, Path]], store: Store) -> set[Path]:
@@ -93,6 +55,14 @@ def is_prepared(manifest: Manifest, store: Store) -> bool:
         return False
 
 
+def is_spare(item: Item, inventory: Inventory) -> bool:
+    """Whether every dataset that needs a raw file has all its tables."""
+    owners = inventory.known.owners.get(item.path.name, ())
+    newest = {owner.manifest.name: owner.manifest for owner in reversed(owners)}
+    needed = [newest[name] for name in item.datasets]
+    return bool(needed) and all(is_prepared(manifest, inventory.store) for manifest in needed)
+
+
 def _keys(manifests: Iterable[Manifest], store: Store) -> set[str] | None:
     """The keys of all their tables; None where one has a reader that is not at hand."""
     try:
@@ -117,8 +87,6 @@ SUPERSEDED = "no manifest gives this table any more"
 ALIVE = "a living process is at work on it"
 UNKNOWN = "of a process that cannot be asked from here"
 RESUMABLE = "the next fetch goes on with it; --partial removes it"
-PINNED = "pinned"
-IRREPLACEABLE = "it is the last copy and cannot be downloaded again; `dshub cache rm` removes it"
 
 LONG = 30 * 86400.0  # seconds after which what another machine began is not gone on with there
 

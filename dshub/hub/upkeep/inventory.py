@@ -14,9 +14,10 @@ import msgspec
 
 from dshub._validate import decode_paths
 from dshub.cache.files import read_file
+from dshub.cache.items import Item
 from dshub.cache.paths import TABLE_FILE, blob_digest
 from dshub.cache.store import Store, pinned
-from dshub.cache.usage import Kind, Leftover, Sort, Usage, leftover, usage
+from dshub.cache.usage import Leftover, Sort, Usage, leftover, usage
 from dshub.catalog.layouts import laid_out
 from dshub.catalog.manifest import Manifest, Resource
 from dshub.catalog.parsing import from_json
@@ -203,41 +204,6 @@ def _marked(name: str, manifest: Manifest) -> str:
 
 def _short(name: str) -> str:
     return f"{name[:12]}…" if len(name) > 13 else name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One thing in the cache.
-
-    Attributes:
-        kind: `raw` upstream file, `prepared` table, `partial` download or leftover, `synthetic`
-            stand-in manifest, note of what was `imported` and lies elsewhere, or something
-            `other` that dshub did not make.
-        name: what it is, in words: `fashion-mnist: train-images`.
-        datasets: those that need it; empty where nobody is known to. Of the datasets that share
-            a file only those that are here count, where there are any.
-        path: where it lies.
-        size: bytes on the disk.
-        used: seconds since the epoch at which it was last used.
-        pinned: whether a pin keeps it.
-        irreplaceable: whether it is the last copy of data that cannot be downloaded again.
-        leftover: what sort of partial thing it is, and what became of its process.
-    """
-
-    kind: Kind
-    name: str
-    datasets: tuple[str, ...]
-    path: Path
-    size: int
-    used: float
-    pinned: bool = False
-    irreplaceable: bool = False
-    leftover: Leftover | None = None
-
-    @property
-    def held(self) -> bool:
-        """Whether a living process of this machine is at work on it."""
-        return self.leftover is not None and self.leftover.holder == "alive"
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Write the manifest of files."""
+"""Draft manifests for files."""

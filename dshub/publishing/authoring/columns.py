@@ -1,20 +1,19 @@
-"""What a column holds, told by all of its values; and the feature that it is taken for."""
+"""Summarize the values of a column, and guess its feature."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, assert_never, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import types
 
 from dshub.catalog.features import (
     AudioFeature,
     Dtype,
     Feature,
     ImageFeature,
-    Item,
     LabelFeature,
     ListFeature,
     NumberFeature,
@@ -23,148 +22,130 @@ from dshub.catalog.features import (
 from dshub.errors import DshubError
 from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
+from dshub.tables.types import is_text
 
-DISTINCT = 1000  # values that are told apart; a column with more is no column of classes
-FEW = 20  # distinct values that make classes of a column whatever its name is
+DISTINCT = 1000  # values to count; a column with more has no classes
+FEW = 20  # distinct texts that are classes whatever the column's name
 LONGEST = 60  # characters of a class
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
-_NUMBERED = "its classes are numbers; write their names into the manifest, in that order"
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
+_NUMBERED = "classes are numbers; replace them by names in the manifest, in this order"
+_DTYPES = {"halffloat": "float32", "float": "float32", "double": "float64"}  # by Arrow's name
 
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a person says of columns.
-
-    Attributes:
-        label: columns of classes.
-        text: columns of text.
-        number: columns of numbers.
-    """
-
-    label: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    number: tuple[str, ...] = ()
-
-    def check(self, columns: Iterable[str]) -> None:
-        """Whether there are such columns; raises DshubError."""
-        known = list(columns)
-        for name in (*self.label, *self.text, *self.number):
-            if name not in known:
-                hint = f"there are {', '.join(known)}"
-                raise DshubError(f"there is no column {name!r}", hint=hint)
+Guess = tuple[Feature | None, str]
+"""A feature, or None for a column to leave out; and a remark, or nothing."""
 
 
 @dataclass
 class Column:
-    """A column, and what was seen of it.
+    """A summary of the values of a column.
 
     Attributes:
-        name: in the manifest.
-        rows: of each split that has it.
-        counts: how often each value occurs, by split, as text; None when there are too many.
+        rows: of each split that has the column.
+        counts: rows of each value as text, by split; None if there are too many values.
+        types: each type, with the first split that has it.
+        nulls: rows without a value.
+        whole, decimal: whether all texts are integers, or numbers.
+        padded: whether a text has leading zeros, as in 007: a name rather than a number.
+        missing: texts that stand for no value.
+        beginnings: the first bytes of files.
     """
 
     name: str
     rows: Counter[str] = field(default_factory=Counter)
     counts: dict[str, Counter[str]] | None = field(default_factory=dict)
-    types: dict[pa.DataType, str] = field(default_factory=dict)  # and the first split of each
-    holes: int = 0
-    whole: bool = True  # every text is that of a whole number
-    decimal: bool = True  # every text is that of a number
-    padded: bool = False  # such as 007: a name, not a number
+    types: dict[pa.DataType, str] = field(default_factory=dict)
+    nulls: int = 0
+    whole: bool = True
+    decimal: bool = True
+    padded: bool = False
     missing: set[str] = field(default_factory=set)
-    begins: set[bytes] = field(default_factory=set)  # of files
-    limits: list[int] = field(default_factory=list)  # of whole numbers: lowest, highest
+    beginnings: set[bytes] = field(default_factory=set)
     example: str = ""
 
     def add(self, split: str, values: pa.Array) -> None:
-        """See more values of a split."""
+        """Add values of a split."""
         if isinstance(values.type, pa.DictionaryType):
             values = values.dictionary_decode()
         self.types.setdefault(values.type, split)
         self.rows[split] += len(values)
-        self.holes += values.null_count
+        self.nulls += values.null_count
         if not self.example and len(values):
             self.example = _shown(values[:1])
         values = values.drop_null()
         if is_text(values.type):
-            self._see_text(values)
-        if pa.types.is_integer(values.type) and len(values):
-            found = pc.min_max(values).as_py()
-            known = [*self.limits, found["min"], found["max"]]
-            self.limits = [min(known), max(known)]
-        if is_file(values.type):
-            self.begins.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
+            self._add_texts(values)
+        if _is_binary(values.type):
+            self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
         self._count(split, values)
 
-    def _see_text(self, values: pa.Array) -> None:
-        holes = pc.is_in(values, value_set=pa.array(MISSING, values.type))
-        self.missing.update(values.filter(holes).unique().to_pylist())
-        values = values.filter(pc.invert(holes))
+    def _add_texts(self, values: pa.Array) -> None:
+        missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
+        self.missing.update(values.filter(missing).unique().to_pylist())
+        values = values.filter(pc.invert(missing))
         self.padded = self.padded or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
         self.whole = self.whole and _casts(values, pa.int64())
         self.decimal = self.decimal and (self.whole or _casts(values, pa.float64()))
 
     def _count(self, split: str, values: pa.Array) -> None:
-        if self.counts is None or not is_single(values.type):
+        kind = values.type
+        if not (is_text(kind) or types.is_integer(kind) or types.is_boolean(kind)):
             self.counts = None
+        if self.counts is None:
             return
-        found = pc.value_counts(values)
-        counts = self.counts.setdefault(split, Counter())
-        if len(found) <= DISTINCT:
-            texts = found.field("values").cast(pa.string()).to_pylist()
-            for text, count in zip(texts, found.field("counts").to_pylist(), strict=True):
-                counts[text] += count
-        if len(found) > DISTINCT or len(counts) > DISTINCT:
+        counted = pc.value_counts(values)
+        if len(counted) <= DISTINCT:
+            texts, numbers = (counted.field(name) for name in ("values", "counts"))
+            added = dict(zip(texts.cast(pa.string()).to_pylist(), numbers.to_pylist(), strict=True))
+            self.counts.setdefault(split, Counter()).update(added)
+        if len(counted) > DISTINCT or len(self.counts[split]) > DISTINCT:
             self.counts = None
 
     @property
     def type(self) -> pa.DataType:
-        """Its type; raises DshubError where that differs between files."""
-        if len(self.types) > 1 and not all(map(is_number, self.types)):
+        """The type of all values; raises DshubError if files differ in more than precision."""
+        if len(self.types) > 1 and not all(map(_is_number, self.types)):
             (one, here), (other, there) = list(self.types.items())[:2]
             raise DshubError(
                 f"column {self.name!r} is {one} in {here} and {other} in {there}",
-                hint="make them the same, or name files that belong together",
+                hint="convert one of them, or give files that belong together",
             )
-        return (
-            max(self.types, key=lambda kind: (pa.types.is_floating(kind), kind.bit_width))
-            if (len(self.types) > 1)
-            else next(iter(self.types))
-        )
+        if len(self.types) == 1:
+            return next(iter(self.types))
+        return max(self.types, key=lambda kind: (types.is_floating(kind), kind.bit_width))
 
     @property
     def values(self) -> list[str]:
-        """Its distinct values, in the order of classes; none where there are too many."""
-        return class_order(text for found in (self.counts or {}).values() for text in found)
+        """The distinct values, in the order of classes; empty if there are too many."""
+        return class_order(text for counter in (self.counts or {}).values() for text in counter)
+
+    def has_classes(self, most: int) -> bool:
+        """Whether there are few enough distinct texts, short ones that repeat."""
+        values = self.values
+        repeats = len(values) < self.rows.total()
+        return 0 < len(values) <= most and repeats and max(map(len, values)) <= LONGEST
+
+    def numbered_classes(self) -> range | None:
+        """From the lowest to the highest value of integers; None if that is too far."""
+        values = self.values if types.is_integer(self.type) else []
+        if not values or int(values[-1]) - int(values[0]) >= DISTINCT:
+            return None
+        return range(int(values[0]), int(values[-1]) + 1)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column holds text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(types.is_integer(kind) or types.is_floating(kind))
 
 
-def is_file(kind: pa.DataType) -> bool:
-    """Whether a column holds bytes."""
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether a column holds numbers."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def is_single(kind: pa.DataType) -> bool:
-    """Whether a value is one text, one whole number, or yes or no."""
-    return is_text(kind) or bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
 def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
-    """The type and the shape of the values of nested fixed-size lists."""
+    """The type and the shape of the values in nested fixed-size lists."""
     shape: list[int] = []
-    while pa.types.is_fixed_size_list(kind):
+    while types.is_fixed_size_list(kind):
         shape.append(kind.list_size)
         kind = kind.value_type
     return kind, tuple(shape)
@@ -179,130 +160,108 @@ def _casts(values: pa.Array, kind: pa.DataType) -> bool:
 
 
 def _shown(values: pa.Array) -> str:
-    """The first value as a person reads it."""
+    """The first value as text."""
     kind, shape = shaped(values.type)
     if shape:
-        return f"{' x '.join(map(str, shape))} {kind}"
+        return f"{_shape(shape)} {kind}"
     value = values[0].as_py()
     return f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
 
 
-def guess(column: Column, wishes: Wishes) -> tuple[Feature | None, list[str]]:
-    """What a column is taken for, None where it can be no column of a dataset; and doubts."""
+def guess(column: Column, stated: str) -> Guess:
+    """Guess the feature of a column.
+
+    Args:
+        column: all its values.
+        stated: `label`, `text` or `number` if the caller is sure, else empty.
+    """
     kind = column.type
-    if column.holes:
-        told = f"{column.holes:,} of {column.rows.total():,} rows have no value"
-        return None, [f"column {column.name!r} is left out: {told}"]
-    if column.name in wishes.label or pa.types.is_boolean(kind):
-        return label(column), []
+    if column.nulls:
+        nulls = f"{column.nulls:,} of {column.rows.total():,} rows have no value"
+        return None, f"column {column.name!r} is left out: {nulls}"
+    if stated == "label" or types.is_boolean(kind):
+        return _label(column), ""
     if is_text(kind):
-        return _of_text(column, wishes)
-    if is_number(kind):
-        return _of_numbers(column, kind, wishes)
-    return _of_many(column, kind)
+        return _of_text(column, stated)
+    if _is_number(kind):
+        if column.name in LABELS and stated != "number" and column.numbered_classes():
+            return _label(column), _doubt(column, _NUMBERED, "number")
+        return NumberFeature(dtype=_dtype(kind)), ""
+    return _of_files(column) if _is_binary(kind) else _of_lists(column, kind)
 
 
-def _of_text(column: Column, wishes: Wishes) -> tuple[Feature, list[str]]:
-    if column.name in wishes.text:
-        return TextFeature(), []
-    named, wished = column.name in LABELS, column.name in wishes.number
-    numbers = column.decimal and not column.padded and len(column.values) > len(column.missing)
-    numbers = numbers or (column.decimal and column.counts is None and not column.padded)
-    if numbers and column.whole and named and not wished and _few(column, DISTINCT):
-        return label(column), [_doubt(column, _NUMBERED, "number")]
-    if wished or numbers:
+def _of_text(column: Column, stated: str) -> Guess:
+    if stated == "text":
+        return TextFeature(), ""
+    some_value = column.counts is None or len(column.values) > len(column.missing)
+    numbers = column.decimal and not column.padded and some_value
+    is_class = column.name in LABELS and stated != "number" and column.has_classes(DISTINCT)
+    if is_class and numbers and column.whole:
+        return _label(column), _doubt(column, _NUMBERED, "number")
+    if numbers or stated == "number":
         dtype: Dtype = "int64" if column.whole and not column.missing else "float64"
         missing = tuple(sorted(column.missing - {"NaN", "nan"}))
-        told = f"no number where it is {', '.join(map(repr, missing))}: NaN there"
-        return NumberFeature(dtype=dtype, missing=missing), (
-            [f"column {column.name!r}: {told}"] if missing else []
-        )
-    if named and _few(column, DISTINCT):
-        return label(column), []
-    few = column.name not in TEXTS and _few(column, FEW)
+        doubt = f"column {column.name!r}: {', '.join(map(repr, missing))} becomes NaN"
+        return NumberFeature(dtype=dtype, missing=missing), doubt if missing else ""
+    if is_class:
+        return _label(column), ""
+    few = column.name not in TEXTS and column.has_classes(FEW)
     if few and 10 * len(column.values) <= column.rows.total():
-        return label(column), [_doubt(column, "few distinct texts taken for classes", "text")]
-    return TextFeature(), []
+        return _label(column), _doubt(column, "few distinct texts are taken for classes", "text")
+    return TextFeature(), ""
 
 
-def _of_numbers(column: Column, kind: pa.DataType, wishes: Wishes) -> tuple[Feature, list[str]]:
-    is_class = column.name in LABELS and column.name not in wishes.number
-    if is_class and column.limits and column.limits[1] - column.limits[0] < DISTINCT:
-        return label(column), [_doubt(column, _NUMBERED, "number")]
-    return NumberFeature(dtype=_dtype(kind)), []
-
-
-def _of_many(column: Column, kind: pa.DataType) -> tuple[Feature | None, list[str]]:
-    """A column of files, of arrays, or of lists."""
-    if is_file(kind):
-        return _of_files(column)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        item: Item | None = None
-        if is_text(kind.value_type):
-            item = TextFeature()
-        elif is_number(kind.value_type):
-            item = NumberFeature(dtype=_dtype(kind.value_type))
-        if item is not None:
-            return ListFeature(of=item), []
-    inner, shape = shaped(kind)
-    if shape and is_number(inner):
-        return _array(shape, _dtype(inner)), []
-    return None, [f"column {column.name!r} is left out: a manifest has no feature for {kind}"]
-
-
-def _of_files(column: Column) -> tuple[Feature | None, list[str]]:
-    """Pictures of whatever size; recordings say their rate only inside."""
+def _of_files(column: Column) -> Guess:
     for encoding in ("jpeg", "png", "any"):
-        known = tuple(begin[:4] for begin in SIGNATURES[encoding])
-        if all(begin.startswith(known) for begin in column.begins):
-            return ImageFeature(encoding=cast("Any", encoding)), []
-    return None, [f"column {column.name!r} is left out: its bytes are no pictures"]
+        signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
+        if all(beginning.startswith(signatures) for beginning in column.beginnings):
+            return ImageFeature(encoding=cast("Any", encoding)), ""
+    return None, f"column {column.name!r} is left out: its bytes are not images"
+
+
+def _of_lists(column: Column, kind: pa.DataType) -> Guess:
+    inner, shape = shaped(kind)
+    if types.is_list(kind) or types.is_large_list(kind):
+        inner = kind.value_type
+    if is_text(inner) and not shape:
+        return ListFeature(of=TextFeature()), ""
+    if not _is_number(inner):
+        return None, f"column {column.name!r} is left out: no feature can hold {kind}"
+    if not shape:
+        return ListFeature(of=NumberFeature(dtype=_dtype(inner))), ""
+    return _array(shape, _dtype(inner)), ""
 
 
 def _array(shape: tuple[int, ...], dtype: Dtype) -> Feature:
-    """Pictures are uint8, of at least 4 x 4, in one plane or with 1, 3 or 4 channels last."""
-    picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in {1, 3, 4})
-    if dtype == "uint8" and picture and min(shape[:2]) >= 4:
+    """Images are uint8, at least 4 x 4, in one plane or with 1, 3 or 4 channels last."""
+    is_image = len(shape) == 2 or (len(shape) == 3 and shape[2] in {1, 3, 4})
+    if dtype == "uint8" and is_image and min(shape[:2]) >= 4:
         return ImageFeature(shape=shape if len(shape) == 3 else (*shape, 1))
     return NumberFeature(dtype=dtype, shape=shape if prod(shape) > 1 else ())
 
 
 def _dtype(kind: pa.DataType) -> Dtype:
-    names = {"half_float": "float32", "halffloat": "float32", "float": "float32"}
-    name = names.get(str(kind), "float64" if str(kind) == "double" else str(kind))
-    return cast("Dtype", name)
+    return cast("Dtype", _DTYPES.get(str(kind), str(kind)))
 
 
-def _few(column: Column, most: int) -> bool:
-    found = column.values
-    repeated = len(found) < column.rows.total()
-    return 0 < len(found) <= most and repeated and max(map(len, found)) <= LONGEST
+def _doubt(column: Column, remark: str, option: str) -> str:
+    return f"column {column.name!r}: {remark}, unless you give --{option} {column.name}"
 
 
-def _doubt(column: Column, what: str, option: str) -> str:
-    return f"column {column.name!r}: {what}; --{option} {column.name} says otherwise"
-
-
-def label(column: Column) -> LabelFeature:
-    """The classes of a column.
-
-    Raises:
-        DshubError: it cannot be one of classes.
-    """
-    kind = column.type
-    if pa.types.is_boolean(kind):
+def _label(column: Column) -> LabelFeature:
+    """The classes of a column; raises DshubError if it cannot have any."""
+    if types.is_boolean(column.type):
         return LabelFeature(names=("false", "true"))
-    if pa.types.is_integer(kind) and column.limits:
-        low, high = column.limits
-        if high - low < DISTINCT:
-            return LabelFeature(names=tuple(str(i) for i in range(low, high + 1)), first=low)
-    elif is_text(kind) and column.counts is not None:
+    if (numbers := column.numbered_classes()) is not None:
+        return LabelFeature(names=tuple(map(str, numbers)), first=numbers.start)
+    if is_text(column.type) and column.counts is not None:
         names = tuple(column.values)
-        numbers = all(name.lstrip("-").isdigit() for name in names)
-        return LabelFeature(names=names, codes=names if numbers else ())  # names can be mended
+        are_numbers = all(name.lstrip("-").isdigit() for name in names)
+        return LabelFeature(names=names, codes=names if are_numbers else ())  # to rename freely
     raise DshubError(
-        f"column {column.name!r} cannot hold classes: it is {kind}, of more than {DISTINCT:,}",
-        hint="a class is a text or a whole number; take it for --text or --number",
+        f"column {column.name!r} cannot hold classes: it is {column.type} or has more than "
+        f"{DISTINCT:,} values",
+        hint=f"use --text {column.name} or --number {column.name}",
     )
 
 
@@ -312,27 +271,27 @@ def class_counts(column: Column, feature: LabelFeature, split: str) -> tuple[int
     return tuple(counts[name] for name in feature.names)
 
 
-def described(feature: Feature) -> str:
+def describe(feature: Feature) -> str:
     """A feature in a few words."""
+    kind, facts = str(type(feature).__struct_config__.tag), [""]
     match feature:
         case LabelFeature():
-            told = f"label, {len(feature.names):,} classes"
-        case ListFeature():
-            told = f"list of {described(feature.of)}"
-        case TextFeature():
-            told = "text"
+            facts = [f"{len(feature.names):,} classes"]
         case NumberFeature():
-            told = _joined("number", feature.shape, feature.dtype)
+            facts = [_shape(feature.shape), feature.dtype]
         case ImageFeature():
             raw = feature.encoding == "raw"
-            told = _joined("image", feature.shape, feature.dtype if raw else feature.encoding)
+            facts = [_shape(feature.shape), feature.dtype if raw else feature.encoding]
         case AudioFeature():
-            told = f"audio, {feature.rate:,} Hz, {feature.encoding}"
+            facts = [f"{feature.rate:,} Hz", feature.encoding]
+        case ListFeature():
+            kind = f"list of {describe(feature.of)}"
+        case TextFeature():
+            pass
         case _:
             assert_never(feature)
-    return told
+    return ", ".join(filter(None, [kind, *facts]))
 
 
-def _joined(kind: str, shape: Sequence[int], dtype: str) -> str:
-    parts: list[Any] = [kind, " x ".join(map(str, shape)), dtype]
-    return ", ".join(part for part in parts if part)
+def _shape(lengths: tuple[int, ...]) -> str:
+    return " x ".join(map(str, lengths))

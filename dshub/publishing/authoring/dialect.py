@@ -1,26 +1,29 @@
-"""How a delimited text is written: its delimiter, its quotes, its header."""
+"""Detect the delimiter, the quoting and the header of delimited text."""
 
 import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from dshub.errors import DshubError
 from dshub.publishing.authoring.columns import LABELS, MISSING
 
 _DELIMITERS = (",", "\t", ";")
-_ENOUGH = 200  # rows by which it is told
+_ENOUGH = 200  # rows to look at
+_WHOLE = 1 << 15  # characters; shorter text is a whole file
+Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written.
+    """The format of delimited text.
 
     Attributes:
-        columns: the header's names, or `column_1` and so on where it has none.
-        sure: whether nothing speaks against the header, or against there being none.
+        columns: the names in the header, or `column_1` and so on.
+        sure: whether the content says that there is a header, or none.
     """
 
     delimiter: str
@@ -31,82 +34,74 @@ class Dialect:
 
 
 def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
-    """How the text that a file begins with is written.
+    """Detect the format of a text.
 
     Args:
-        text: its last line may be cut.
+        text: the beginning of a file; the last line can be cut.
         name: of the file, for errors.
-        header: whether its first line names the columns, where a person says so.
+        header: whether the first line is a header; None to guess.
 
     Raises:
-        DshubError: it is no table.
+        DshubError: the text is not a table.
     """
-    found = [
-        (rows, delimiter, quoting)
-        for delimiter in _DELIMITERS
-        for quoting in (True, False)
-        if (rows := _table(text, delimiter, quoting=quoting))
-        and (len(rows[0]) > 1 or (delimiter, quoting) == (",", True))
-    ]
-    if not found:
+    readings = [(*_reading(text, delimiter), delimiter) for delimiter in _DELIMITERS]
+    rows, quoting, delimiter = max(readings, key=lambda reading: _width(reading[0]))
+    if not rows:
         raise DshubError(
-            f"{name} is no table: its lines have different numbers of fields",
-            hint="fields may be apart by a comma, a tab or a semicolon",
+            f"{name} is not a table: its lines have different numbers of fields",
+            hint="separate fields by a comma, a tab or a semicolon",
         )
-    rows, delimiter, _ = max(found, key=lambda item: len(item[0][0]))
-    both = [own for own, other, _ in found if other == delimiter and len(own[0]) == len(rows[0])]
-    quoting = _is_quoted(both, delimiter, found)
-    told = _has_header(rows)
-    has = (told is not False) if header is None else header
-    columns = tuple(rows[0]) if has else tuple(f"column_{i + 1}" for i in range(len(rows[0])))
-    if len(set(columns)) < len(columns):
-        twice = next(column for column, count in Counter(columns).items() if count > 1)
-        if header is None and told is None:
+    guessed = _has_header(rows)
+    has_header = (guessed is not False) if header is None else header
+    columns = (
+        tuple(rows[0]) if has_header else tuple(f"column_{i + 1}" for i in range(len(rows[0])))
+    )
+    column, count = Counter(columns).most_common(1)[0]
+    if count > 1:
+        if header is None and guessed is None:
             return sniff(text, name, header=False)
         raise DshubError(
-            f"{name}: its header has two columns {twice!r}",
-            hint="give one of them another name; or --no-header, where this is a row",
+            f"{name}: its header has two columns {column!r}",
+            hint="rename one of them, or use --no-header if the line is data",
         )
-    return Dialect(delimiter, quoting, has, columns, told is not None)
+    return Dialect(delimiter, quoting, has_header, columns, guessed is not None)
 
 
-def _is_quoted(
-    tables: Sequence[list[list[str]]], delimiter: str, found: Sequence[tuple[Any, str, bool]]
-) -> bool:
-    """Whether quotes are those of CSV, where a text can be read with them, or without, or both.
+def _reading(text: str, delimiter: str) -> tuple[Rows, bool]:
+    """Read rows with a delimiter; returns them, and whether quotes are those of CSV.
 
-    Between commas they are. Between tabs a quote is mostly a character (so the TSV of GLUE), unless
-    a field has one that is doubled, or the rows make no table otherwise.
+    Text can be a table either way. Between tabs, quotes are then mostly characters, as in the TSV
+    files of GLUE, unless a field has a doubled one or the whole first row is quoted.
     """
-    if len(tables) < 2:
-        return next(quoting for _, other, quoting in found if other == delimiter)
-    with_quotes, without = tables
-    doubled = any('""' in cell for row in without for cell in row)
-    return delimiter != "\t" or (with_quotes != without and doubled)
+    quoted, plain = (_rows(text, delimiter, quoting=quoting) for quoting in (True, False))
+    if delimiter == "\t" and _width(quoted) == _width(plain) > 1:
+        doubled = any('""' in cell for row in plain for cell in row)
+        is_csv = doubled or all(cell.startswith('"') for cell in plain[0])
+        return (quoted, True) if is_csv and quoted != plain else (plain, False)
+    if _width(quoted) > 1 or (quoted and delimiter == ","):
+        return quoted, True
+    return (plain, False) if _width(plain) > 1 else ([], True)
 
 
-def _table(text: str, delimiter: str, *, quoting: bool) -> list[list[str]]:
-    """The first rows, where all have the same number of fields; otherwise none."""
-    whole = len(text) < 1 << 15  # characters: a text that was not cut
+def _rows(text: str, delimiter: str, *, quoting: bool) -> Rows:
+    """The first rows, if all have the same number of fields."""
     quotes: Any = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE  # one of the constants
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quotes)
-    rows: list[list[str]] = []
     try:
-        for row in reader:
-            if row:
-                rows.append(row)
-            if len(rows) > _ENOUGH:
-                break
+        rows = list(islice(filter(None, reader), _ENOUGH + 1))
     except csv.Error:
         return []
-    if len(rows) > 1 and not whole and len(rows) <= _ENOUGH:
-        rows.pop()  # may be cut
-    widths = Counter(map(len, rows))
-    return rows if len(widths) == 1 else []
+    if 1 < len(rows) <= _ENOUGH and len(text) >= _WHOLE:
+        rows.pop()  # can be cut
+    return rows if len(set(map(len, rows))) == 1 else []
+
+
+def _width(rows: Rows) -> int:
+    return len(rows[0]) if rows else 0
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool | None:
-    """Whether the first row names the columns; None where nothing tells."""
+    """Whether the first row is a header; None if nothing says so."""
     first, rest = rows[0], rows[1:]
     if any(_is_number(cell) for cell in first) or not all(cell.strip() for cell in first[1:]):
         return False
@@ -116,7 +111,7 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool | None:
     if any(all(_is_number(cell) or cell in MISSING for cell in column) for column in columns):
         return True
     if any(cell in column for cell, column in zip(first, columns, strict=False)):
-        return False  # a value that occurs again
+        return False  # a value that repeats
     return None
 
 

@@ -1,7 +1,7 @@
-"""What is found out of a dataset before its manifest is written."""
+"""The outline of a dataset: everything that its manifest will say of the files."""
 
 import glob
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,9 @@ from dshub.catalog.features import Feature
 from dshub.errors import DshubError
 from dshub.publishing.authoring.survey import Entry
 
-PACKED = Path()  # stands for the archive that is made of a folder
+PACKED = Path()  # stands for the archive to be made of a folder
 Reference = tuple[Path, str]
-"""A file on disk, or `PACKED`, and the member or pattern in it; empty for the file itself."""
-
-
-@dataclass
-class Part:
-    """The files of a part of a split.
-
-    Attributes:
-        entries: in the order in which they are read.
-        references: as the manifest names them.
-    """
-
-    entries: list[Entry]
-    references: list[Reference]
+"""A file on disk or `PACKED`, and the member or pattern in it; empty for the file itself."""
 
 
 @dataclass
@@ -34,16 +21,23 @@ class SplitOutline:
 
     Attributes:
         reader: as in a manifest.
-        parts: the files of each.
-        rename: the reader's columns that get other names.
+        parts: the files of each part, in the order of rows.
+        references: the same files as a manifest names them.
+        rename: columns of the reader with other names in the dataset.
     """
 
     reader: dict[str, Any]
-    parts: dict[str, Part]
+    parts: dict[str, list[Entry]] = field(default_factory=dict)
+    references: dict[str, list[Reference]] = field(default_factory=dict)
     rename: dict[str, str] = field(default_factory=dict)
     rows: int = 0
     without: list[str] = field(default_factory=list)
     figures: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def add(self, part: str, entries: Sequence[Entry]) -> None:
+        """Add a part whose files are each referred to by name."""
+        self.parts[part] = list(entries)
+        self.references[part] = [(entry.path, glob.escape(entry.file.member)) for entry in entries]
 
 
 @dataclass
@@ -51,62 +45,49 @@ class Outline:
     """A dataset.
 
     Attributes:
-        kind: what the files are, for a person.
-        examples: the first value of each column, as a person reads it.
-        members: names and files of the archive that is to be made; empty for none.
-        doubts: what was guessed and could be otherwise, and what was left out.
+        kind: the files in a few words.
+        examples: the first value of each column, as text.
+        members: names and files of the archive to make; empty for none.
+        doubts: guesses to check, and skipped files and columns.
     """
 
     kind: str
-    splits: dict[str, SplitOutline]
+    splits: dict[str, SplitOutline] = field(default_factory=dict)
     features: dict[str, Feature] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     members: list[tuple[str, Path]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
 
-def part(entries: Sequence[Entry], members: Mapping[Path, list[str]]) -> Part:
-    """A part of files that are each named by itself."""
-    references = [
-        (entry.path, glob.escape(entry.file.member) if entry.path in members else "")
-        for entry in entries
-    ]
-    return Part(list(entries), references)
+def cover(names: Collection[str], members: Sequence[str], prefix: str) -> list[str]:
+    """Find patterns that match these members of an archive and no others.
 
-
-def cover(wanted: Collection[str], everything: Sequence[str], prefix: str) -> list[str]:
-    """Patterns that fit the wanted members of an archive, all of which begin alike, and no other.
+    Args:
+        names: the members, each of which begins with the prefix.
+        members: all members of the archive.
+        prefix: folders, with a `/` at the end.
 
     Raises:
-        DshubError: there are none that a person could read.
+        DshubError: no simple patterns do.
     """
-    names = set(wanted)
-    others = [name for name in everything if name.startswith(prefix) and name not in names]
-    for pattern_of in (_all, _by_ending, _by_folder):
-        patterns = {pattern_of(name, prefix) for name in names}
-        if "" not in patterns and not any(pattern_of(name, prefix) in patterns for name in others):
+    chosen = set(names)
+    others = [name for name in members if name.startswith(prefix) and name not in chosen]
+    for patterns, taken in zip(_patterns(chosen, prefix), _patterns(others, prefix), strict=True):
+        if "" not in patterns and not patterns & taken:
             return sorted(patterns)
     raise DshubError(
-        f"other files lie among those of the dataset, such as {others[0]!r}",
-        hint="take them out of the archive, or name the folder that it was made of",
+        f"the archive has other files among those of the dataset, such as {others[0]!r}",
+        hint="remove them from the archive, or give the unpacked folder",
     )
 
 
-def _all(name: str, prefix: str) -> str:  # noqa: ARG001
-    """The pattern of everything that begins so."""
-    return f"{glob.escape(prefix)}*"
-
-
-def _by_ending(name: str, prefix: str) -> str:
-    """The pattern of what ends in the same way; empty where a name has no ending."""
-    ending = name[len(prefix) :].rpartition(".")
-    return f"{glob.escape(prefix)}*.{glob.escape(ending[2])}" if ending[1] else ""
-
-
-def _by_folder(name: str, prefix: str) -> str:
-    """The pattern of what ends in the same way, below the same folder; empty where it has none."""
-    top, slash, rest = name[len(prefix) :].partition("/")
-    ending = rest.rpartition(".")
-    if not slash or not ending[1]:
-        return ""
-    return f"{glob.escape(prefix + top)}/*.{glob.escape(ending[2])}"
+def _patterns(names: Collection[str], prefix: str) -> tuple[set[str], set[str], set[str]]:
+    """Patterns by prefix, by suffix, and by folder and suffix; empty for a name without these."""
+    anything = f"{glob.escape(prefix)}*"
+    by_suffix, by_folder = set(), set()
+    for name in names:
+        folder, slash, _ = name[len(prefix) :].partition("/")
+        _, dot, suffix = glob.escape(name.rpartition("/")[2]).rpartition(".")
+        by_suffix.add(f"{anything}.{suffix}" if dot else "")
+        by_folder.add(f"{glob.escape(prefix + folder)}/*.{suffix}" if slash and dot else "")
+    return {anything} if names else set(), by_suffix, by_folder

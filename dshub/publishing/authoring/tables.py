@@ -1,129 +1,135 @@
-"""Files that are tables: delimited text, JSON, parquet, Arrow, lines of text."""
+"""Outline tables and arrays: delimited text, JSON, parquet, Arrow, lines, IDX, npy and npz."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from dshub import formats
 from dshub.errors import DshubError
+from dshub.publishing.authoring.columns import LABELS, shaped
+from dshub.publishing.authoring.detection import decoded
 from dshub.publishing.authoring.dialect import Dialect, sniff
-from dshub.publishing.authoring.forms import decoded
-from dshub.publishing.authoring.outline import Outline, SplitOutline, part
-from dshub.publishing.authoring.records import Records, records
-from dshub.publishing.authoring.survey import Entry, key
+from dshub.publishing.authoring.json_records import read_records
+from dshub.publishing.authoring.outline import Outline, SplitOutline
+from dshub.publishing.authoring.survey import Entry, key, split_in, stem
 
-WORDS = {
+TITLES = {
     "delimited": "delimited text",
     "json": "JSON",
     "lines": "lines of text",
     "parquet": "parquet",
     "arrow": "Arrow",
+    "idx": "IDX arrays",
+    "npz": "NumPy arrays",
 }
-Files = Mapping[str, Sequence[Entry]]
-"""The files of each split."""
+_IMAGES = {"image", "images", "img", "imgs", "x", "data", "pictures"}
+_IDX_NAME = re.compile(r"[-_.]?idx\d+[-_.]?(?:u?byte)?", re.IGNORECASE)
 
 
-def outline(
-    form: str, files: Files, members: Mapping[Path, list[str]], *, header: bool | None
-) -> Outline:
-    """The dataset that some tables make.
+def outline(form: str, files: Mapping[str, Sequence[Entry]], *, header: bool | None) -> Outline:
+    """Outline a dataset of tables or arrays.
 
     Args:
-        form: the reader of them all.
-        files: those of each split, in order.
-        members: of the archives among them.
-        header: whether the first line of delimited text names the columns, where a person says so.
+        form: the reader of all files.
+        files: of each split, in order.
+        header: whether delimited text has a header; None to guess.
 
     Raises:
-        DshubError: files of one split differ in their columns.
+        DshubError: files of a split do not belong together.
+        ReadError: a file does not match its format.
     """
-    found = Outline(kind=WORDS[form], splits={})
-    make: dict[str, Callable[[Sequence[Entry], list[str]], SplitOutline]] = {
-        "delimited": lambda entries, doubts: _delimited(entries, doubts, header),
-        "json": _json,
-        "parquet": lambda entries, _doubts: _arrow("parquet", entries),
-        "arrow": lambda entries, _doubts: _arrow("arrow", entries),
-        "lines": lambda _entries, _doubts: SplitOutline({"format": "lines", "blank": "drop"}, {}),
-    }
-    for split, entries in files.items():
-        found.splits[split] = own = make[form](entries, found.doubts)
-        own.parts = {"text" if form == "lines" else "rows": part(entries, members)}
-    _agree_on_quotes(list(found.splits.values()))
-    found.doubts = list(dict.fromkeys(found.doubts))
-    return found
-
-
-def _agree_on_quotes(splits: Sequence[SplitOutline]) -> None:
-    """What one split proves of quotes holds for all: in the others they may just not occur."""
-    for delimiter in ("\t", ",", ";"):
-        own = [s.reader for s in splits if s.reader.get("delimiter", ",") == delimiter]
-        if len({"quoting" in reader for reader in own}) < 2:
+    result = Outline(kind=TITLES[form])
+    for name, entries in files.items():
+        split = result.splits[name] = SplitOutline({"format": form})
+        if form in {"idx", "npz"}:
+            for entry in entries:
+                _add_array(split, name, entry, result.doubts)
             continue
-        # between tabs only quotes of CSV can be proved, between others only plain ones
-        proved = {} if delimiter == "\t" else {"quoting": False}
-        for reader in own:
-            reader.pop("quoting", None)
-            reader.update(proved)
+        split.add("text" if form == "lines" else "rows", entries)
+        if form == "delimited":
+            split.reader |= _delimited(entries, result.doubts, header=header)
+        elif form == "json":
+            split.reader |= _json(entries, result.doubts)
+        elif form == "lines":
+            split.reader["blank"] = "drop"
+        else:
+            split.reader |= _nested_columns(form, entries[0])
+    _agree_on_quotes([split.reader for split in result.splits.values()])
+    result.doubts = list(dict.fromkeys(result.doubts))
+    return result
+
+
+def _agree_on_quotes(readers: Sequence[dict[str, Any]]) -> None:
+    """Apply to all splits what one of them proves; others can be without quotes.
+
+    Between tabs only the quotes of CSV can be proved, between commas only plain ones.
+    """
+    for delimiter in {reader.get("delimiter", ",") for reader in readers}:
+        group = [reader for reader in readers if reader.get("delimiter", ",") == delimiter]
+        if len({"quoting" in reader for reader in group}) < 2:
+            continue
+        for reader in group:
+            if delimiter == "\t":
+                reader.pop("quoting", None)
+            else:
+                reader["quoting"] = False
 
 
 def _delimited(
-    entries: Sequence[Entry],
-    doubts: list[str],
-    header: bool | None,  # noqa: FBT001  # see above
-) -> SplitOutline:
-    dialects = [_dialect(entry, header) for entry in entries]
+    entries: Sequence[Entry], doubts: list[str], *, header: bool | None
+) -> dict[str, Any]:
+    """The options of the reader of delimited text; all files must be alike."""
+    dialects = [sniff(decoded(item.head()) or "", item.name, header=header) for item in entries]
     first = dialects[0]
     for entry, other in zip(entries, dialects, strict=True):
         if other != first:
             raise DshubError(
-                f"{entries[0].name} and {entry.name} differ: {_told(first)}, and {_told(other)}",
-                hint="name files that belong together, or --split NAME=PATH for each",
+                f"{entries[0].name} has {_columns(first)}, and {entry.name} has {_columns(other)}",
+                hint="give files that belong together, or --split NAME=PATH for each",
             )
     if not first.sure and header is None:
-        told = "a header" if first.header else "a row"
-        other_way = "--no-header" if first.header else "--header"
-        doubts.append(f"the first line is taken for {told}; {other_way} says otherwise")
-    reader: dict[str, Any] = {"format": "delimited", "columns": list(first.columns)}
-    if first.header:
-        reader["header"] = True
-    if first.delimiter != ",":
-        reader["delimiter"] = first.delimiter
-    if not first.quoting:
-        reader["quoting"] = False
-    return SplitOutline(reader, {})
+        taken, option = ("a header", "--no-header") if first.header else ("data", "--header")
+        doubts.append(f"the first line is taken for {taken}, unless you give {option}")
+    options = {"header": first.header, "delimiter": first.delimiter, "quoting": first.quoting}
+    defaults = {"header": False, "delimiter": ",", "quoting": True}
+    stated = {name: value for name, value in options.items() if value != defaults[name]}
+    return {"columns": list(first.columns), **stated}
 
 
-def _dialect(entry: Entry, header: bool | None) -> Dialect:  # noqa: FBT001  # see above
-    return sniff(decoded(entry.head()) or "", entry.name, header=header)
+def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
+    records = read_records(entries)
+    options = records.reader()
+    doubts += records.notes
+    if not options["columns"]:
+        raise DshubError(
+            f"{entries[0].name} has no key that every row has", hint="see registry/README.md"
+        )
+    return options
 
 
-def _told(dialect: Dialect) -> str:
+def _columns(dialect: Dialect) -> str:
     return f"{len(dialect.columns)} columns {', '.join(dialect.columns[:8])}"
 
 
-def _arrow(form: str, entries: Sequence[Entry]) -> SplitOutline:
-    """Columns as they are; those within structures under names of their own.
+def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
+    """The option `columns` for a file with columns in structures; else no option.
 
-    Hugging Face keeps a picture as a structure of its bytes and its path: the bytes are the column.
+    Hugging Face stores an image as a structure of bytes and path: the bytes are the column.
     """
-    found = formats.create({"format": form}).read({"rows": [entries[0].file]})
-    batch = next(iter(found), None)
-    paths = {} if batch is None else dict(_paths(batch.schema))
-    reader: dict[str, Any] = {"format": form}
-    if any("." in path for path in paths):
-        columns: dict[str, str] = {}
-        for path, name in paths.items():
-            columns[key(name, columns)] = path
-        reader["columns"] = columns
-    return SplitOutline(reader, {})
+    schema = _schema(form, entry)
+    paths = {} if schema is None else dict(_paths(schema))
+    columns: dict[str, str] = {}
+    for path, name in paths.items():
+        columns[key(name, columns)] = path
+    return {"columns": columns} if any("." in path for path in paths) else {}
 
 
-def _paths(fields: Iterable[pa.Field], before: str = "") -> Iterator[tuple[str, str]]:
-    """The path of each column, and what it is to be called."""
+def _paths(fields: Iterable[pa.Field], parent: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path of each column, and its name."""
     for field in fields:
-        path = f"{before}{field.name}"
+        path = f"{parent}{field.name}"
         inner = [one.name for one in field.type] if pa.types.is_struct(field.type) else []
         if "bytes" in inner:
             yield f"{path}.bytes", path
@@ -133,35 +139,33 @@ def _paths(fields: Iterable[pa.Field], before: str = "") -> Iterator[tuple[str, 
             yield path, path
 
 
-def _json(entries: Sequence[Entry], doubts: list[str]) -> SplitOutline:
-    whole: Records | None = None
-    for entry in entries:
-        found = records(entry)
-        if whole is not None and (whole.rows, whole.lines) != (found.rows, found.lines):
-            raise DshubError(
-                f"{entries[0].name} and {entry.name} are JSON of different structure",
-                hint="name files that belong together",
-            )
-        whole = found if whole is None else _added(whole, found)
-    if whole is None or not whole.count:
-        raise DshubError(f"{entries[0].name} holds no rows", hint="an empty file is no split")
-    paths, types, notes = whole.columns()
-    doubts += notes
-    if not paths:
+def _schema(form: str, entry: Entry) -> pa.Schema | None:
+    """The columns of a file; None if it has no rows."""
+    batch = next(iter(formats.create({"format": form}).read({"rows": [entry.file]})), None)
+    return None if batch is None else batch.schema
+
+
+def _add_array(split: SplitOutline, name: str, entry: Entry, doubts: list[str]) -> None:
+    """Add a file as a column, named by the file without the split, and by its values."""
+    form = split.reader["format"]
+    schema = _schema(form, entry)
+    if schema is None:
+        raise DshubError(f"{entry.name} has no rows", hint="remove empty arrays")
+    kind, shape = shaped(schema.types[0])
+    _, rest = split_in(stem(entry.base))
+    column = key(_IDX_NAME.sub("", rest).strip("-_. "), default="data")
+    if column in _IMAGES and len(shape) >= 2 and kind == pa.uint8():
+        column = "image"
+    elif column in LABELS and not shape and pa.types.is_integer(kind):
+        column = "label"
+    if column in split.parts:
         raise DshubError(
-            f"{entries[0].name}: there is no key that every row has", hint="see registry/README.md"
+            f"{split.parts[column][0].name} and {entry.name} would both be column {column!r} "
+            f"of split {name}",
+            hint="give the files that belong together",
         )
-    reader: dict[str, Any] = {"format": "json", "columns": paths}
-    if types:
-        reader["types"] = types
-    if not whole.lines:
-        reader |= {"rows": whole.rows, "lines": False}
-    return SplitOutline(reader, {})
-
-
-def _added(whole: Records, other: Records) -> Records:
-    for path, (count, kinds) in other.seen.items():
-        before, known = whole.seen.get(path, (0, set()))
-        whole.seen[path] = (before + count, known | kinds)
-    whole.count += other.count
-    return whole
+    split.add(column, [entry])
+    has_channels_first = len(shape) == 3 and shape[0] in {1, 3} and shape[2] not in {1, 3, 4}
+    if form == "npz" and column == "image" and has_channels_first:
+        split.reader["axes"] = {column: [1, 2, 0]}
+        doubts.append(f"column {column!r} has its channels first; they are moved last")

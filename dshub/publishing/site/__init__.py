@@ -1,1 +1,1 @@
-"""Write the catalog's pages."""
+"""Build web pages of datasets."""

@@ -1,42 +1,44 @@
-"""The catalogue: a first page to search, and a page for each dataset."""
+"""Build a site: a first page to search datasets, and a page for each dataset."""
 
 import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import NamedTuple
 
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
 from dshub.catalog.bibtex import bibtex
-from dshub.catalog.features import LabelFeature
+from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Manifest, Resource, Split
 from dshub.catalog.registry import Registry
 from dshub.errors import DshubError
 from dshub.progress import Progress, Silent, Task
-from dshub.publishing.site import cards, views
-from dshub.publishing.site.cards import Shown, show
-from dshub.publishing.site.pages import BELOW, CARD, GENERATOR, PAGE, Pages, Publisher
-from dshub.publishing.site.samples import told_counts
+from dshub.publishing.site.cells import strip, waveform, words
+from dshub.publishing.site.licenses import Terms, explain
+from dshub.publishing.site.pages import BELOW, CARD, PAGE, Publisher, render
+from dshub.publishing.site.samples import Shown, show, stated_counts
 from dshub.publishing.site.snippets import snippets
-from dshub.publishing.site.views import terms
 
-FEW = 40  # classes that are listed with a bar each; more are drawn as columns, and folded
-WORDS = BELOW / "_words.js"  # no dataset's name begins so
+FEW = 40  # classes with a bar each; more are columns of one chart, and a folded table
+CARD_SIDE = 64  # pixels of an image on a card
+MODALITIES = ("image", "text", "audio", "table")
+WORDS = BELOW / "_words.js"  # no name of a dataset begins with `_`
 
 
 @dataclass(frozen=True)
 class Built:
-    """What writing a catalogue did.
+    """A site that was built.
 
     Attributes:
         first: the first page.
         written: files that changed, relative to the target.
-        kept: how many were there with the same bytes.
-        removed: pages of datasets that are not listed any more.
-        notes: what could not be shown, and why; one line each.
+        kept: the number of files that did not change.
+        removed: pages of datasets that are no longer listed.
+        notes: splits without rows, and why; one line each.
     """
 
     first: Path
@@ -44,6 +46,36 @@ class Built:
     kept: int
     removed: tuple[PurePosixPath, ...]
     notes: tuple[str, ...]
+
+
+class Card(NamedTuple):
+    """A dataset on the first page.
+
+    Attributes:
+        page: the address of its page.
+        modality: one of `MODALITIES`.
+        look: `images`, `waveform`, `words` or `fields`.
+        content: the address of an image, a path of SVG, or words.
+        width: of an image, in pixels.
+    """
+
+    manifest: Manifest
+    page: PurePosixPath
+    modality: str
+    terms: Terms
+    look: str
+    content: str
+    width: int
+    synthetic: bool
+
+
+class Bar(NamedTuple):
+    """The rows of a class in each split, and in all; the code of a class can be its name."""
+
+    name: str
+    code: str
+    counts: tuple[int, ...]
+    total: int
 
 
 def build(
@@ -55,159 +87,167 @@ def build(
     title: str = "Datasets",
     progress: Progress | None = None,
 ) -> Built:
-    """Write the catalogue of a registry into a folder, or bring it up to date.
+    """Write the site of a registry into a folder, or update it.
 
-    Rows that are shown come from tables in the store, or else from stand-ins, which are made in
-    it and labelled. No connection is made. The same inputs give the same bytes; only what changed
-    is written, each file by rename, the first page last. Files of a mirror in the target are
-    linked.
+    Rows come from tables in the store, or are synthetic and labeled so. Nothing is downloaded. The
+    same inputs give the same bytes. Only changes are written, each file by rename, the first page
+    last. If the target is a mirror, its files are linked.
 
     Args:
-        registry: the datasets to list: the newest version of each.
-        store: where tables are looked for, and stand-ins made.
-        target: the folder; `index.html` and `catalogue/` in it are the catalogue's.
-        names: only these datasets and families; all where empty.
+        registry: the datasets, each in its newest version.
+        store: the cache, which also keeps synthetic rows.
+        target: the folder; the site owns `index.html` and `catalogue/` in it.
+        names: datasets and families to show; empty for all.
         title: of the first page.
-        progress: what is told how far the work has come.
+        progress: shows the pages written so far.
 
     Raises:
         UnknownNameError: a name is unknown.
-        StoreError: the target or the store cannot be written, or holds another `index.html`.
+        StoreError: the target or the store cannot be written, or has another `index.html`.
         MissingExtraError: Jinja2 is not installed.
     """
-    chosen = _manifests(registry, names)
-    publisher, pages, notes = Publisher(target, GENERATOR), Pages(title), list[str]()
+    chosen = map(registry.manifest, registry.expand(names)) if names else registry.manifests()
+    manifests = list(chosen)
+    publisher, notes, cards = Publisher(target), list[str](), list[Card]()
     publisher.check()
-    listed, wanted = [], [PurePosixPath(PAGE)]
-    with Task(progress or Silent(), "writing pages", len(chosen), unit="pages") as task:
-        for manifest in chosen:
-            shown = _shown(manifest, store, notes)
-            page = page_of(manifest)
-            publisher.publish(page, _page(pages, manifest, shown, target))
-            card, picture = cards.card(manifest, shown, str(page))
-            if picture is not None:
-                publisher.publish(page.with_name(CARD), picture)
-                wanted.append(page.with_name(CARD))
-            listed.append(card)
-            wanted.append(page)
+    with Task(progress or Silent(), "writing pages", len(manifests), unit="pages") as task:
+        for manifest in manifests:
+            shown, page = _shown(manifest, store, notes), page_of(manifest)
+            publisher.publish(page, _page(manifest, shown, target, title))
+            cards.append(_card(manifest, shown, page))
+            if shown and shown[0].images:
+                publisher.publish(page.with_name(CARD), strip(shown[0].images, side=CARD_SIDE))
             task.advance(1)
-    publisher.publish(WORDS, _words(chosen))
-    publisher.publish(PurePosixPath(PAGE), _first(pages, listed, chosen, target))
-    removed = publisher.sweep(wanted)
-    return Built(
-        target / PAGE, tuple(publisher.written), publisher.kept, tuple(removed), tuple(notes)
-    )
+    publisher.publish(WORDS, _class_words(manifests))
+    publisher.publish(PurePosixPath(PAGE), _first_page(cards, target, title))
+    removed = publisher.sweep()
+    written = tuple(publisher.written)
+    return Built(target / PAGE, written, publisher.kept, tuple(removed), tuple(notes))
 
 
 def page_of(manifest: Manifest) -> PurePosixPath:
-    """Where a dataset's page lies in the target."""
+    """The path of a dataset's page in the target."""
     return BELOW / manifest.name / PAGE
 
 
-def _manifests(registry: Registry, names: Sequence[str]) -> list[Manifest]:
-    if not names:
-        return list(registry.manifests())
-    return [registry.manifest(name) for name in registry.expand(names)]
-
-
 def _shown(manifest: Manifest, store: Store, notes: list[str]) -> list[Shown]:
-    """What is shown of each split; a split whose rows cannot be had is left out, with a note."""
-    found = []
+    """Rows of each split; splits without readable rows are left out, with a note."""
+    shown = []
     for number, split in enumerate(manifest.splits):
         try:
-            found.append(show(manifest, split, store, is_first=number == 0))
+            shown.append(show(manifest, split, store, is_first=number == 0))
         except DshubError as error:
             notes.append(f"{manifest.name}, split {split}: no rows are shown: {error}")
             logging.getLogger("dshub").debug("no sample of %s", manifest.name, exc_info=True)
-    return found
+    return shown
 
 
-def _page(pages: Pages, manifest: Manifest, shown: Sequence[Shown], target: Path) -> bytes:
-    """The page of one dataset."""
+def _page(manifest: Manifest, shown: Sequence[Shown], target: Path, title: str) -> bytes:
+    """The page of a dataset."""
     root = "../" * (len(BELOW.parts) + manifest.name.count("/") + 1)
-    return pages.page(
+    return render(
         "dataset.html",
+        site_title=title,
         root=root,
         manifest=manifest,
-        rows=views.rows(manifest),
-        prepared=manifest.prepared_size(),
-        text=any("str" in column.dtype for column in views.columns(manifest)),
-        terms=terms(manifest.license),
+        has_text=any(isinstance(_inner(item), TextFeature) for item in manifest.features.values()),
+        terms=explain(manifest.license),
         snippets=snippets(manifest),
         samples=shown,
-        synthetic=any(item.synthetic for item in shown),
-        stand_in=manifest.synthetic,
         histograms=list(_histograms(manifest, shown)),
         few=FEW,
-        columns=views.columns(manifest),
-        files=list(_files(manifest, target, root)),
-        files_of=_files_of,
+        references=_references,
+        mirror_path=partial(_mirror_path, target),
         citation="\n\n".join(map(bibtex, manifest.citations)),
     )
 
 
-def _histograms(manifest: Manifest, shown: Sequence[Shown]) -> Iterator[views.Histogram]:
-    """The classes of each column that has some, with the counts that are known of them."""
-    for name, feature in manifest.features.items():
-        inner = getattr(feature, "of", feature)
-        if isinstance(inner, LabelFeature):
-            counted: dict[str, Sequence[int]] = {
-                split: told_counts(manifest, split, name) for split in manifest.splits
-            }
-            counted |= {item.split: item.counts[name] for item in shown if name in item.counts}
-            yield views.histogram(name, inner, {k: v for k, v in counted.items() if v})
+def _references(split: Split) -> list[str]:
+    """The files of a split, each once."""
+    return list(dict.fromkeys(item for part in split.files for item in split.references(part)))
 
 
-def _files(manifest: Manifest, target: Path, root: str) -> Iterator[dict[str, Any]]:
-    """The files upstream, and their addresses on the mirror that the target may be."""
-    for key, resource in manifest.resources.items():
-        yield {"key": key, "resource": resource, "here": _here(resource, target, root)}
-
-
-def _here(resource: Resource, target: Path, root: str) -> str:
+def _mirror_path(target: Path, resource: Resource) -> str:
+    """The path of a file in the target, if that is a mirror with the file; else empty."""
     path = blob_path(resource.digest)
-    return f"{root}{path}" if (target / path).is_file() else ""
+    return str(path) if (target / path).is_file() else ""
 
 
-def _files_of(split: Split) -> list[str]:
-    """What a split is read from, each reference once."""
-    found = [reference for part in split.files for reference in split.references(part)]
-    return list(dict.fromkeys(found))
+def _inner(feature: Feature) -> Feature:
+    return getattr(feature, "of", feature)
 
 
-def _first(
-    pages: Pages, listed: Sequence[cards.Card], chosen: Sequence[Manifest], target: Path
-) -> bytes:
-    """The first page."""
-    there = {card.mode for card in listed}
-    mirrored = any(
-        (target / blob_path(resource.digest)).is_file()
-        for manifest in chosen
-        for resource in manifest.resources.values()
+def _histograms(
+    manifest: Manifest, shown: Sequence[Shown]
+) -> Iterator[tuple[str, list[str], list[Bar]]]:
+    """The rows of each class: the column, the splits with known counts, and a bar per class."""
+    for name, feature in manifest.features.items():
+        label = _inner(feature)
+        if not isinstance(label, LabelFeature):
+            continue
+        counts = {split: stated_counts(manifest, split, name) for split in manifest.splits}
+        counts |= {item.sample.split: item.counts[name] for item in shown if name in item.counts}
+        counts = {split: numbers for split, numbers in counts.items() if numbers}
+        rows = list(zip(*counts.values(), strict=True)) or [()] * len(label.names)
+        codes = label.codes or label.names
+        yield (
+            name,
+            list(counts),
+            [Bar(*bar, sum(bar[2])) for bar in zip(label.names, codes, rows, strict=True)],
+        )
+
+
+def _card(manifest: Manifest, shown: Sequence[Shown], page: PurePosixPath) -> Card:
+    first, modality = shown[0] if shown else None, _modality(manifest)
+    look, content = "fields", " · ".join(manifest.features)
+    if first and first.images:
+        look, content = "images", str(page.with_name(CARD))
+    elif first and first.audio is not None:
+        look, content = "waveform", waveform(first.audio, points=48)
+    elif first and first.rows and modality == "text":
+        _, row = first.rows[0]
+        texts = (words(row[name], item, " ") for name, item in first.features.items())
+        look, content = "words", max((" ".join(text.split()) for text in texts), key=len)
+    width = CARD_SIDE * len(first.images) if first else 0
+    synthetic = first is not None and first.sample.synthetic and look != "fields"
+    return Card(
+        manifest, page, modality, explain(manifest.license), look, content, width, synthetic
     )
-    return pages.page(
+
+
+def _modality(manifest: Manifest) -> str:
+    kinds = {type(_inner(item)) for item in manifest.features.values()}
+    if ImageFeature in kinds or AudioFeature in kinds:
+        return "image" if ImageFeature in kinds else "audio"
+    is_text = TextFeature in kinds and not manifest.task.startswith("tabular")
+    return "text" if is_text else "table"
+
+
+def _first_page(cards: Sequence[Card], target: Path, title: str) -> bytes:
+    resources = [item for card in cards for item in card.manifest.resources.values()]
+    modalities = {card.modality for card in cards}
+    return render(
         "index.html",
+        site_title=title,
         root="",
-        beside=True,
-        cards=listed,
-        modes=[mode for mode in views.MODALITIES if mode in there],
-        tasks=sorted({card.task for card in listed}),
-        licences=sorted({card.licence for card in listed}, key=str.casefold),
+        cards=cards,
+        card_side=CARD_SIDE,
+        modalities=[name for name in MODALITIES if name in modalities],
         words=str(WORDS),
-        mirror=mirrored,
+        is_mirror=any(_mirror_path(target, item) for item in resources),
     )
 
 
-def _words(chosen: Sequence[Manifest]) -> bytes:
-    """The words of class names, each with the places of the datasets that have it, as a script.
+def _class_words(manifests: Sequence[Manifest]) -> bytes:
+    """The words of class names with the places of datasets that have them, as a script.
 
-    A script and not JSON, because a page in a folder may load the one and not the other.
+    Pages opened from a folder can load scripts, but not JSON.
     """
     places: dict[str, list[int]] = {}
-    for place, manifest in enumerate(chosen):
-        names = [name for column in views.columns(manifest) for name in column.classes]
-        words = {word for name in names for word in re.findall(r"\w+", name.lower())}
-        for word in words:
+    for place, manifest in enumerate(manifests):
+        labels = (_inner(feature) for feature in manifest.features.values())
+        names = [name for label in labels for name in getattr(label, "names", ())]
+        for word in {word for name in names for word in re.findall(r"\w+", name.lower())}:
             places.setdefault(word, []).append(place)
-    told = json.dumps(dict(sorted(places.items())), separators=(",", ":"))
-    return f"window.dshubWords={told};\n".encode()
+    index = json.dumps(dict(sorted(places.items())), separators=(",", ":"))
+    return f"window.dshubWords={index};\n".encode()

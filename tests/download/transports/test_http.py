@@ -17,7 +17,7 @@ import responses
 
 from dshub.download.transports.http import Transport
 from dshub.errors import TransportError
-from dshub.publishing.serve.server import serving
+from dshub.mirrors.serve.server import serving
 from dshub.testing.transports import TransportTests
 
 

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from dshub import Hub, Manifest, Registry, Resource, Settings
+from dshub.cache.items import Item
 from dshub.cache.paths import blob_path
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.catalog.manifest import Split
 from dshub.checksums import Algorithm, Digest
 from dshub.hub.upkeep.cache import Cache
-from dshub.hub.upkeep.inventory import Item
 from dshub.progress import Silent
 from tests.manifests import IDX, make_manifest
 

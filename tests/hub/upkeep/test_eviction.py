@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from dshub.cache.items import Removals
 from dshub.checksums import Digest
 from dshub.errors import DshubError, StoreError
-from dshub.hub.upkeep.garbage import Removals
 
 if TYPE_CHECKING:
     from tests.hub.upkeep.conftest import World

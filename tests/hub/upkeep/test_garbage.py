@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from dshub import Hub, Registry, Settings
+from dshub.cache.items import Removals
 from dshub.cache.owners import own_name
 from dshub.catalog.features import LabelFeature
-from dshub.hub.upkeep.garbage import Removals
 from dshub.progress import Silent
 
 if TYPE_CHECKING:

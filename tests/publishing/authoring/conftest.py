@@ -1,4 +1,4 @@
-"""Manifests made of files, and the datasets that load by them."""
+"""Datasets made by `dshub new`."""
 
 import io
 import json
@@ -17,14 +17,12 @@ from dshub.hub.hub import Hub
 
 pytest.importorskip("tomlkit")
 
-Made = Callable[..., Any]
-
 
 class Result:
-    """What the command made.
+    """The manifest that the command wrote, and its dataset.
 
     Attributes:
-        answer: its JSON.
+        answer: the JSON of the command.
     """
 
     def __init__(self, answer: dict[str, Any], hub: Hub) -> None:
@@ -37,13 +35,16 @@ class Result:
         return self.splits[split]
 
     def doubts(self, word: str) -> list[str]:
-        """Those doubts in which a word occurs."""
+        """The doubts that contain a word."""
         return [doubt for doubt in self.answer["doubts"] if word in doubt]
 
 
+New = Callable[..., Any]  # returns a Result
+
+
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub) -> Made:
-    """Runs `dshub new` on some paths and opens what it made, from the cache alone."""
+def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub) -> New:
+    """Run `dshub new` and open its result from the cache."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -60,7 +61,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub) -> Made:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """An empty folder for a person's files."""
+    """An empty folder for files."""
     folder = tmp_path / "data"
     folder.mkdir()
     return folder

@@ -1,4 +1,4 @@
-"""Catalogues as `dshub site` writes them, and a tiny dataset whose files are here."""
+"""Sites, and a tiny dataset with its files."""
 
 import hashlib
 import struct
@@ -20,16 +20,16 @@ schema = 1
 name = "tiny"
 version = "1.2.3"
 title = "Tiny"
-summary = "Three pictures."
+summary = "Three images."
 task = "image-classification"
 homepage = "https://data.example/"
 supervised = ["image", "label"]
 
 [license]
 spdx = "CC-BY-NC-4.0"
-source = "https://data.example/licence"
+source = "https://data.example/license"
 redistribution = "yes"
-note = "Ask before you print it."
+note = "Ask before printing."
 
 [resources.images]
 urls = ["https://data.example/images.idx", "https://other.example/images.idx"]
@@ -65,13 +65,13 @@ year = 2020
 
 @pytest.fixture(scope="session")
 def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A cache in which stand-ins are kept over tests."""
+    """A cache that keeps synthetic rows between tests."""
     return Store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="session")
 def site(shared_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue of built-in datasets of every kind, none of them prepared."""
+    """A site of built-in datasets of every kind, none of them prepared."""
     folder = tmp_path_factory.mktemp("site")
     built = build(Registry(), shared_store, folder, names=NAMES)
     assert not built.notes
@@ -80,7 +80,7 @@ def site(shared_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
-    """A folder of files: pictures with the pixels 0 to 11, of a cat, a dog and a cat."""
+    """A folder of files: images with the pixels 0 to 11, of a cat, a dog and a cat."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     images = struct.pack(">HBB3I", 0, 8, 3, 3, 2, 2) + bytes(range(12))
@@ -91,7 +91,7 @@ def upstream(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny(upstream: Path) -> Manifest:
-    """What describes them."""
+    """The manifest of these files."""
     sums = {
         name: hashlib.sha256((upstream / f"{name}.idx").read_bytes()).hexdigest()
         for name in ("images", "labels")
@@ -107,5 +107,5 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where pages are to go."""
+    """The folder of a site."""
     return tmp_path / "pages"

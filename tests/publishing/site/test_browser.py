@@ -1,4 +1,4 @@
-"""The catalogue as a person uses it: in Chromium, from a web server and from a folder."""
+"""The site in Chromium, from a web server and from a folder."""
 
 import functools
 import http.server
@@ -25,7 +25,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 
 PAGES = ["index.html", "catalogue/fashion-mnist/index.html", "catalogue/glue/sst2/index.html"]
 PAGES += [f"catalogue/{name}/index.html" for name in ("conll2003", "iris", "imagenet-1k")]
@@ -39,7 +39,7 @@ LARGEST = 300_000  # bytes of a first page of 200 datasets, with all that it loa
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """The standard library's server of a folder, which counts the bytes it sends."""
+    """The folder server of the standard library, counting the bytes it sends."""
 
     sent = 0
 
@@ -47,14 +47,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        """Count what goes out."""
+        """Count the bytes of a file."""
         Quiet.sent += os.fstat(source.fileno()).st_size
         super().copyfile(source, outputfile)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, without a window."""
+    """A headless Chromium."""
     with playwright.sync_playwright() as started:
         chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -62,7 +62,7 @@ def browser() -> Iterator[Any]:
 
 
 def serving(folder: Path) -> Any:
-    """A web server of a folder, as many have one; a context that gives its address."""
+    """Serve a folder over HTTP."""
     handler = functools.partial(Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -71,7 +71,7 @@ def serving(folder: Path) -> Any:
 
 @pytest.fixture(scope="module", params=["http", "file"])
 def address(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
-    """Where the catalogue is: on a web server, and in a folder."""
+    """The address of the site: on a web server, and in a folder."""
     if request.param == "file":
         yield site.as_uri()
         return
@@ -82,7 +82,7 @@ def address(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
 
 
 class Visit:
-    """A page in the browser; nothing may go wrong on it, and nothing be asked for elsewhere."""
+    """A page in the browser, which must cause no errors, and no requests to other places."""
 
     def __init__(self, browser: Any, address: str, **options: Any) -> None:
         self.context = browser.new_context(**options)
@@ -112,13 +112,13 @@ class Visit:
 
 
 def seen(page: Any) -> list[str]:
-    """Names of the datasets that are shown."""
+    """The names of visible datasets."""
     names = page.locator("#cards > li:visible .name").all_text_contents()
     return [name.split()[0] for name in names]
 
 
-def test_searching_and_filtering(browser: Any, address: str) -> None:
-    """Words, classes, task, licence, kind and size narrow the list at once, and say how many."""
+def test_search_and_filters(browser: Any, address: str) -> None:
+    """Words, classes, task, license, kind and size filter the list, with a count."""
     with Visit(browser, address) as visit:
         page = visit.go("index.html")
         everything = seen(page)
@@ -136,9 +136,9 @@ def test_searching_and_filtering(browser: Any, address: str) -> None:
         page.get_by_label("Task").select_option("text-regression")
         assert seen(page) == ["glue/stsb"]
         page.get_by_label("Task").select_option("")
-        page.get_by_label("Licence").select_option("MIT")
+        page.get_by_label("License").select_option("MIT")
         assert seen(page) == ["fashion-mnist"]
-        page.get_by_label("Licence").select_option("")
+        page.get_by_label("License").select_option("")
         page.get_by_label("Download").select_option("10000000")
         small = [n for n in everything if (Registry().manifest(n).size or 10**12) <= 10_000_000]
         assert seen(page) == small
@@ -148,8 +148,8 @@ def test_searching_and_filtering(browser: Any, address: str) -> None:
         assert seen(page) == everything
 
 
-def test_a_search_can_be_shared_and_returned_to(browser: Any, address: str) -> None:
-    """The address carries what was searched, so a link and the back button lead to it."""
+def test_search_is_kept_in_the_address(browser: Any, address: str) -> None:
+    """Links and the back button restore it."""
     with Visit(browser, address) as visit:
         page = visit.go("index.html#q=digits&task=image-classification")
         assert page.get_by_role("searchbox").input_value() == "digits"
@@ -163,26 +163,26 @@ def test_a_search_can_be_shared_and_returned_to(browser: Any, address: str) -> N
         assert page.get_by_role("searchbox").input_value() == "mnist"
 
 
-def test_opening_a_dataset_and_copying_its_lines(browser: Any, address: str) -> None:
-    """From the first page to the lines for PyTorch on the clipboard, which is then said."""
+def test_code_can_be_copied(browser: Any, address: str) -> None:
+    """From the first page to the clipboard; the framework is remembered."""
     with Visit(browser, address) as visit:
         visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = visit.go("index.html")
         page.get_by_role("link", name="Fashion-MNIST").click()
         page.wait_for_load_state()
         page.get_by_role("tab", name="PyTorch").click()
-        page.get_by_role("button", name="Copy the lines for PyTorch").click()
-        playwright.expect(page.locator("#said")).to_have_text("Copied")
-        wanted = next(
+        page.get_by_role("button", name="Copy the code for PyTorch").click()
+        playwright.expect(page.locator("#copied")).to_have_text("Copied")
+        expected = next(
             s.code for s in snippets(Registry().manifest("fashion-mnist")) if s.key == "torch"
         )
-        assert page.evaluate("navigator.clipboard.readText()") == wanted
+        assert page.evaluate("navigator.clipboard.readText()") == expected
         page.reload()
         assert page.get_by_role("tab", name="PyTorch").get_attribute("aria-selected") == "true"
 
 
 def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> None:
-    """On a plain HTTP address of another machine, where browsers offer none, it works too."""
+    """As over plain HTTP from another machine."""
     server = serving(site)
     try:
         name = f"http://hub.test:{server.server_address[1]}"
@@ -192,7 +192,7 @@ def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> No
             page = visit.go("catalogue/mnist/index.html")
             assert page.evaluate("navigator.clipboard === undefined")
             page.get_by_role("button", name="Copy the name").click()
-            playwright.expect(page.locator("#said")).to_have_text("Copied")
+            playwright.expect(page.locator("#copied")).to_have_text("Copied")
             page.evaluate("document.body.append(document.createElement('textarea'))")
             page.locator("textarea").focus()
             page.keyboard.press("ControlOrMeta+V")
@@ -203,10 +203,10 @@ def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> No
         server.server_close()
 
 
-def test_the_line_that_names_a_mirror(
+def test_mirror_setting_is_quoted_for_the_shell(
     browser: Any, tiny: Manifest, upstream: Path, store: Store, tmp_path: Path
 ) -> None:
-    """Pasted into a shell it names the folder, whatever signs that has; the page works on."""
+    """Pasted into a shell it names the folder, whatever characters that has."""
     for name in ("My Stick", "100% #1?", "$HOME `id` \\ o'brien", "two %41"):
         folder = tmp_path / name
         blob = folder / blob_path(tiny.resources["images"].digest)
@@ -215,24 +215,24 @@ def test_the_line_that_names_a_mirror(
         build(Registry(manifests=[tiny], built_in=False), store, folder)
         with Visit(browser, folder.as_uri()) as visit:
             page = visit.go("index.html")
-            line = page.locator("#hub-line").inner_text()
+            line = page.locator("#mirror-line").inner_text()
             page.get_by_role("searchbox").fill("nothing has this")
             assert seen(page) == []
-        told = subprocess.run(
+        done = subprocess.run(
             ["sh", "-c", f'{line}; printf "%s" "$DSHUB_MIRROR"'],
             capture_output=True,
             encoding="utf-8",
             check=True,
         )
-        assert Path(told.stdout) == folder
+        assert Path(done.stdout) == folder
 
 
-def test_by_keyboard_alone(browser: Any, address: str) -> None:
-    """Skip link, tabs by arrows, and a card by Enter; what has the focus can be seen."""
+def test_keyboard_navigation(browser: Any, address: str) -> None:
+    """Skip link, arrow keys in tabs, Enter on a card, and a visible focus."""
     with Visit(browser, address) as visit:
         page = visit.go("index.html")
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "main"
         page.keyboard.press("Tab")
@@ -252,8 +252,8 @@ def test_by_keyboard_alone(browser: Any, address: str) -> None:
         assert page.evaluate("document.activeElement.textContent") == "Command line"
 
 
-def test_dark_and_light(browser: Any, address: str) -> None:
-    """The system's choice at first, then the person's own, which is remembered."""
+def test_dark_and_light_mode(browser: Any, address: str) -> None:
+    """The system's choice at first, then the user's, which is remembered."""
     background = "getComputedStyle(document.body).backgroundColor"
     with Visit(browser, address, color_scheme="dark") as visit:
         page = visit.go("index.html")
@@ -271,8 +271,8 @@ def test_dark_and_light(browser: Any, address: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_phone_shows_all_of_it(browser: Any, address: str, name: str) -> None:
-    """At 360 pixels no page scrolls sideways, and what can be pressed is large enough."""
+def test_pages_fit_a_phone(browser: Any, address: str, name: str) -> None:
+    """At 360 pixels no page scrolls sideways, and buttons are large enough."""
     with Visit(browser, address, viewport={"width": 360, "height": 740}) as visit:
         page = visit.go(name)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -283,17 +283,17 @@ def test_a_phone_shows_all_of_it(browser: Any, address: str, name: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(browser: Any, site: Path, name: str, scheme: str) -> None:
-    """No page breaks a rule of accessibility that a program can check, folded parts included."""
+def test_axe_reports_no_violations(browser: Any, site: Path, name: str, scheme: str) -> None:
+    """Also in folded parts."""
     with Visit(browser, site.as_uri(), color_scheme=scheme, bypass_csp=True) as visit:
         page = visit.go(name)
         page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
-        found = axe.Axe().run(page)
-        assert not found.violations_count, found.generate_report()
+        results = axe.Axe().run(page)
+        assert not results.violations_count, results.generate_report()
 
 
-def test_pictures_and_recordings_are_decoded(browser: Any, address: str) -> None:
-    """What stands within the pages is shown and can be played under their own policy."""
+def test_images_and_audio_are_decoded(browser: Any, address: str) -> None:
+    """Media within pages can be shown under the content security policy."""
     with Visit(browser, address) as visit:
         page = visit.go("index.html")
         widths = (
@@ -304,8 +304,8 @@ def test_pictures_and_recordings_are_decoded(browser: Any, address: str) -> None
         assert page.evaluate(DURATION) > 0
 
 
-def test_without_scripts_everything_is_there(browser: Any, address: str) -> None:
-    """A browser that runs no script shows every dataset, and the lines for every framework."""
+def test_pages_work_without_scripts(browser: Any, address: str) -> None:
+    """Every dataset and the code for every framework are visible."""
     with Visit(browser, address, java_script_enabled=False) as visit:
         page = visit.go("index.html")
         assert page.locator("#cards > li:visible").count() > 10
@@ -315,16 +315,16 @@ def test_without_scripts_everything_is_there(browser: Any, address: str) -> None
         assert page.locator("button.copy:visible").count() == 0
 
 
-def test_less_motion_where_the_system_asks(browser: Any, site: Path) -> None:
-    """Nothing moves for those who asked for that."""
+def test_reduced_motion(browser: Any, site: Path) -> None:
+    """Nothing moves if the system asks for that."""
     with Visit(browser, site.as_uri(), reduced_motion="reduce") as visit:
         page = visit.go("index.html")
         seconds = "getComputedStyle(document.querySelector('#cards > li')).transitionDuration"
         assert page.evaluate(seconds) == "0s"
 
 
-def test_printing(browser: Any, site: Path) -> None:
-    """On paper stand the lines for all frameworks, and nothing that could only be pressed."""
+def test_printed_page(browser: Any, site: Path) -> None:
+    """Paper has the code for all frameworks, and no buttons."""
     with Visit(browser, site.as_uri()) as visit:
         page = visit.go("catalogue/mnist/index.html")
         page.emulate_media(media="print")
@@ -333,14 +333,14 @@ def test_printing(browser: Any, site: Path) -> None:
 
 
 def test_two_hundred_datasets(browser: Any, shared_store: Store, tmp_path: Path) -> None:
-    """The first page is under 300 kB with all it loads at first, and finds one among all."""
+    """The first page with all that it loads is under 300 kB, and search finds one dataset."""
     kinds = ["mnist", "cifar-10", "glue/sst2", "imagenette/160px", "iris"]
     originals = [Registry().manifest(kinds[number % len(kinds)]) for number in range(200)]
-    made = [
+    manifests = [
         msgspec.structs.replace(item, name=f"many/{number:03}", title=f"{item.title}, no. {number}")
         for number, item in enumerate(originals)
     ]
-    build(Registry(manifests=made, built_in=False), shared_store, tmp_path)
+    build(Registry(manifests=manifests, built_in=False), shared_store, tmp_path)
     server = serving(tmp_path)
     try:
         with Visit(browser, f"http://127.0.0.1:{server.server_address[1]}") as visit:

@@ -1,4 +1,4 @@
-"""The lines of code on the pages do what they promise."""
+"""Code snippets compile and run."""
 
 import os
 import subprocess
@@ -16,17 +16,17 @@ EVEN = {"mnist", "glue/sst2", "oxford-iiit-pet", "iris"}  # batches that are one
 NEEDS = {"torch": "torch", "tf": "tensorflow", "keras": "tensorflow"}
 
 
-def lines(name: str) -> dict[str, Snippet]:
+def code_of(name: str) -> dict[str, Snippet]:
     """Snippets of a dataset by framework."""
     return {item.key: item for item in snippets(Registry().manifest(name))}
 
 
 @pytest.mark.parametrize("name", Registry().names())
-def test_every_dataset_has_lines_for_every_framework(name: str) -> None:
-    """They are Python, name the dataset, and fit a phone's screen with little scrolling."""
-    found = lines(name)
-    assert {"numpy", "torch", "tf", "shell"} <= found.keys()
-    for key, item in found.items():
+def test_every_dataset_has_code_for_every_framework(name: str) -> None:
+    """It compiles, names the dataset, and fits narrow screens."""
+    code = code_of(name)
+    assert {"numpy", "torch", "tf", "shell"} <= code.keys()
+    for key, item in code.items():
         assert name in item.code
         assert max(map(len, item.code.splitlines())) <= 80
         if key != "shell":
@@ -38,16 +38,16 @@ def test_every_dataset_has_lines_for_every_framework(name: str) -> None:
     ("key", "name"),
     [(key, name) for key in ("numpy", "torch") for name in NAMES]
     + [("tf", name) for name in sorted(EVEN)]
-    + [("keras", name) for name in sorted(EVEN) if "keras" in lines(name)],
+    + [("keras", name) for name in sorted(EVEN) if "keras" in code_of(name)],
 )
-def test_the_lines_run(name: str, key: str, tmp_path: Path) -> None:
-    """A page's lines load the dataset, here its stand-in, as they stand."""
+def test_code_runs(name: str, key: str, tmp_path: Path) -> None:
+    """As it is on the page, with synthetic rows."""
     if key in NEEDS:
         pytest.importorskip(NEEDS[key])
-    found = lines(name)
+    code = code_of(name)
     environment = os.environ | {"DSHUB_SYNTHETIC": "20", "DSHUB_PROGRESS": "off"}
     done = subprocess.run(
-        [sys.executable, "-c", found[key].code],
+        [sys.executable, "-c", code[key].code],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -57,9 +57,9 @@ def test_the_lines_run(name: str, key: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_shell_lines_are_commands() -> None:
-    """Each line is a command that exists; files that need a person are imported, not fetched."""
+def test_shell_lines_are_commands() -> None:
+    """Files of a manual download are imported, not fetched."""
     for name in ("mnist", "imagenet-1k"):
-        verbs = [line.split()[1] for line in lines(name)["shell"].code.splitlines()]
+        verbs = [line.split()[1] for line in code_of(name)["shell"].code.splitlines()]
         assert {*verbs} <= {*group.commands, *group.list_commands(None)}  # type: ignore[arg-type]
-    assert lines("imagenet-1k")["shell"].code.startswith("dshub import imagenet-1k")
+    assert code_of("imagenet-1k")["shell"].code.startswith("dshub import imagenet-1k")

@@ -1,0 +1,131 @@
+"""Sphinx configuration. Build the site with `nox -s docs`, or `sphinx-build -W docs build/site`.
+
+The pages are the Markdown files of this folder, as any forge shows them, plus a page per dataset
+(`catalog_pages.py`), the API from docstrings, and the commands from click.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
+
+import dshub
+from docs import catalog_pages
+
+project = "dshub"
+author = "the dshub authors"
+copyright = author  # noqa: A001  # Sphinx reads this name
+release = version = dshub.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_llms_txt",
+]
+myst_heading_anchors = 3
+
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": False}
+napoleon_numpy_docstring = False
+
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+
+llms_txt_title = "dshub"
+llms_txt_summary = "Download, verify and load machine-learning datasets."
+
+html_theme = "furo"
+html_title = "dshub"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sphinx = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0b5fad", "color-brand-content": "#0b5fad"},
+    "dark_css_variables": {"color-brand-primary": "#7db8f0", "color-brand-content": "#7db8f0"},
+    "footer_icons": [],
+    "top_of_page_buttons": [],
+}
+pygments_style = "xcode"
+pygments_dark_style = "github-dark"
+
+# pages whose text is elsewhere in the repository
+ELSEWHERE = {
+    "benchmarks": "benchmarks/README.md",
+    "changelog": "CHANGELOG.md",
+    "contributing": "CONTRIBUTING.md",
+    "manifests": "registry/README.md",
+    "security": "SECURITY.md",
+}
+SOURCE = "https://github.com/dshub/dshub/blob/main"
+LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s#]+)(#[^)\s]*)?(?=\))")
+
+
+def _read(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Take a page's text from where it is, and make its links work on the site."""
+    del app
+    path = ROOT / ELSEWHERE.get(docname, f"docs/{docname}.md")
+    text = path.read_text("utf-8") if docname in ELSEWHERE else source[0]
+    source[0] = LINK.sub(lambda match: _site_link(match, path, docname), text)
+
+
+def _site_link(match: re.Match[str], page: Path, docname: str) -> str:
+    target = (page.parent / match[1]).resolve()
+    homes = {ROOT / file: DOCS / f"{name}.md" for name, file in ELSEWHERE.items()}
+    target = homes.get(target, target)
+    if not target.is_relative_to(DOCS):
+        return f"{SOURCE}/{target.relative_to(ROOT)}"
+    here = (DOCS / docname).parent
+    return f"{Path(os.path.relpath(target, here)).as_posix()}{match[2] or ''}"
+
+
+def _tidy(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Turn Markdown's `code` in docstrings into reStructuredText's ``code``."""
+    del app, what, name, obj, options
+    lines[:] = [re.sub(r"(?<![`:])`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
+
+
+def _hide_nameless(app: Sphinx, ctx: object, lines: list[str]) -> None:
+    """Leave out arguments without a name, which exist to explain a wrong call."""
+    del app, ctx
+    if ".. option:: " in lines:
+        lines.clear()
+
+
+# what the theme lacks for screen readers and keyboards
+REPAIRS = {
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
+    "<pre>": '<pre tabindex="0">',
+    '<table class="docutils': '<table tabindex="0" class="docutils',
+}
+
+
+def _repair(app: Sphinx, error: Exception | None) -> None:
+    """Make the finished pages accessible."""
+    for path in [] if error else Path(app.outdir).rglob("*.html"):
+        text = path.read_text("utf-8")
+        for old, new in REPAIRS.items():
+            text = text.replace(old, new)
+        path.write_text(text, "utf-8")
+
+
+def setup(app: Sphinx) -> None:
+    """Write the pages of datasets before Sphinx reads the folder."""
+    catalog_pages.write(DOCS / "datasets")
+    app.connect("source-read", _read)
+    app.connect("autodoc-process-docstring", _tidy)
+    app.connect("build-finished", _repair)
+    app.connect("sphinx-click-process-arguments", _hide_nameless)

@@ -1,0 +1,260 @@
+"""Outline class folders: the folders of a file name its split and its class.
+
+`train/cat/1.jpg`, or `cat/1.jpg` without splits. Other folders can be around all of them, and
+between class and file.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
+from dshub.errors import DshubError
+from dshub.progress import Progress, Task
+from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
+from dshub.publishing.authoring.scanning import audio_feature, image_feature
+from dshub.publishing.authoring.survey import (
+    Entry,
+    Survey,
+    class_order,
+    ordered_splits,
+    some,
+    split_word,
+)
+
+TITLES = {"image": "images", "audio": "audio files", "text": "texts"}
+
+
+@dataclass
+class _Files:
+    """The files of a split.
+
+    Attributes:
+        prefix: the folders before the class.
+        labels: the class of each entry; empty without class folders.
+    """
+
+    split: str
+    entries: list[Entry]
+    prefix: tuple[str, ...]
+    labels: list[str]
+
+
+def outline(
+    survey: Survey,
+    entries: Sequence[Entry],
+    kind: str,
+    *,
+    given: Mapping[str, str],
+    progress: Progress,
+) -> Outline:
+    """Outline a dataset with one row per file.
+
+    Args:
+        survey: all files.
+        entries: the files that are rows.
+        kind: `image`, `audio` or `text`, which is also the column.
+        given: splits that the caller stated, by the name of an entry.
+        progress: shows the files read so far.
+
+    Raises:
+        DshubError: the folders are in no order that dshub knows.
+        ReadError: a file cannot be decoded.
+    """
+    splits = _splits(entries, given)
+    in_order = [entry for files in splits for entry in files.entries]
+    feature, example = _feature(in_order, kind, progress)
+    result = Outline(TITLES[kind], features={kind: feature}, examples={kind: example})
+    labels = [label for files in splits for label in files.labels]
+    classes = class_order(labels)
+    if len(classes) > 1:
+        result.kind = f"class folders of {TITLES[kind]}"
+        result.features["label"] = LabelFeature(names=tuple(classes))
+        result.examples["label"] = labels[0]
+        folded = Counter(map(str.casefold, classes))
+        alike = [name for name in classes if folded[name.casefold()] > 1]
+        result.doubts += [f"classes that differ only in case: {some(alike)}"] if alike else []
+    elif classes:
+        result.doubts.append(f"one class folder makes no classes: {classes[0]}")
+    result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
+    _check_names(result.members)
+    members = {PACKED: [name for name, _ in result.members], **survey.members}
+    for files in splits:
+        split = _outline_split(files, kind, classes, members)
+        result.splits[files.split] = split
+        if split.without:
+            result.doubts.append(f"split {files.split} has no class folders, so it has no labels")
+        elif len(classes) > 1 and (absent := sorted({*classes} - {*files.labels})):
+            rows = f"no rows of {len(absent)} classes"
+            result.doubts.append(f"split {files.split} has {rows}: {some(absent)}")
+    return result
+
+
+def _splits(entries: Sequence[Entry], given: Mapping[str, str]) -> list[_Files]:
+    """Sort files by split and class."""
+    located: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
+    for entry in entries:
+        words = [split_word(folder) for folder in entry.folders]
+        depth = next((i for i, word in enumerate(words, 1) if word), 0)
+        split = given.get(entry.name) or next(filter(None, words), "")
+        located[split].append((entry, depth))
+    if len(located) > 1 and "" in located:
+        raise DshubError(
+            f"some files belong to no split: {some([entry.name for entry, _ in located['']])}",
+            hint="give only the folders of splits: dshub new DATA/train DATA/test; or add "
+            "--split NAME=PATH",
+        )
+    splits = [_files(split or "train", located[split]) for split in ordered_splits(located)]
+    _drop_lone_classes(splits)
+    return splits
+
+
+def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
+    """Find the class folders of a split.
+
+    Args:
+        split: its name.
+        located: entries, and the number of their folders down to that of the split.
+    """
+    tops = {entry.folders[:depth] for entry, depth in located}
+    if len(tops) > 1:
+        folders = " and ".join(sorted("/".join(top) for top in tops))
+        raise DshubError(
+            f"split {split} is in {len(tops)} folders: {folders}",
+            hint="make one dataset of each, or use --split NAME=PATH",
+        )
+    top, entries = tops.pop(), [entry for entry, _ in located]
+    inner = [entry.folders[len(top) :] for entry in entries]
+    if not any(inner):
+        return _Files(split, entries, top, [])
+    common = len(os.path.commonprefix(inner))  # noqa: RUF071  # of tuples
+    shared = min(common, max(min(map(len, inner)) - 1, 0))
+    loose = [e.name for e, own in zip(entries, inner, strict=True) if len(own) <= shared]
+    if loose:
+        raise DshubError(
+            f"some files are in no class folder: {some(loose)}",
+            hint="remove them, or move them into the folder of their class",
+        )
+    labels = [folders[shared] for folders in inner]
+    return _Files(split, entries, top + inner[0][:shared], labels)
+
+
+def _drop_lone_classes(splits: Sequence[_Files]) -> None:
+    """Take the only folder of a split for no class if other splits have other classes.
+
+    Such as `images` in `train/cat/1.jpg`, `train/dog/1.jpg` and `test/images/1.jpg`.
+    """
+    classes = [set(files.labels) for files in splits]
+    for files, own in zip(splits, classes, strict=True):
+        is_shared = any(own & other for other in classes if other is not own)
+        if len(own) == 1 and not is_shared and max(map(len, classes)) > 1:
+            files.prefix, files.labels = (*files.prefix, *own), []
+
+
+def _outline_split(
+    files: _Files, kind: str, classes: Sequence[str], members: Mapping[Path, Sequence[str]]
+) -> SplitOutline:
+    prefix = "".join(f"{folder}/" for folder in _folders_in_archive(files))
+    path = prefix.replace("{", "{{").replace("}", "}}")
+    split = SplitOutline({"format": "folder"}, rows=len(files.entries))
+    split.references[kind] = _references(files.entries, prefix, members)
+    if len(classes) > 1 and files.labels:
+        path += "{label}/"
+        counts = Counter(files.labels)
+        split.figures["label-counts"] = tuple(counts[name] for name in classes)
+    elif len(classes) > 1:
+        split.without.append("label")
+    split.reader["path"] = path + "{name:path}"
+    if kind == "text":
+        split.reader["text"] = True
+    return split
+
+
+def _folders_in_archive(files: _Files) -> tuple[str, ...]:
+    """The folders before the class that are in the archive rather than around it."""
+    entry = files.entries[0]
+    around = len(entry.folders) - (entry.file.member or entry.name).count("/")
+    if around > len(files.prefix) and files.labels:
+        raise DshubError(
+            f"{entry.path} seems to have only one class, {files.labels[0]!r}",
+            hint="put all classes of a split into one folder or archive",
+        )
+    return files.prefix[around:]
+
+
+def _references(
+    entries: Sequence[Entry], prefix: str, members: Mapping[Path, Sequence[str]]
+) -> list[Reference]:
+    names: dict[Path, list[str]] = defaultdict(list)
+    for entry in entries:
+        names[entry.path if entry.file.member else PACKED].append(entry.file.member or entry.name)
+    return [
+        (path, pattern)
+        for path, own in names.items()
+        for pattern in cover(own, members[path], prefix)
+    ]
+
+
+def _check_names(members: Iterable[tuple[str, Path]]) -> None:
+    """Refuse names that some systems cannot have, or that differ only in case."""
+    seen: dict[str, str] = {}
+    for name, path in members:
+        if "\\" in name or ":" in name:
+            raise DshubError(
+                f"{str(path)!r} cannot be packed: not every system allows its name",
+                hint="rename it, without a backslash or a colon",
+            )
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise DshubError(
+                f"{other!r} and {name!r} are the same file on systems that ignore case",
+                hint="rename one of them",
+            )
+
+
+def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[Feature, str]:
+    """The feature of the files, and the first file in words."""
+    first = entries[0].base
+    if kind == "text":
+        return TextFeature(), first
+    read: Callable[[Entry], ImageFeature | AudioFeature]
+    read = image_feature if kind == "image" else audio_feature
+    features: dict[ImageFeature | AudioFeature, str] = {}
+    with Task(progress, f"reading {TITLES[kind]}", len(entries), unit="files") as task:
+        for entry in entries:
+            features.setdefault(read(entry), entry.name)
+            task.advance(1)
+    images = [feature for feature in features if isinstance(feature, ImageFeature)]
+    if not images:
+        return _one_audio(features), first
+    height, width, _ = images[0].shape
+    return _any_image(images), f"{first}, {width} x {height}"
+
+
+def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
+    """A feature for all of these images: of any size, in color, in any encoding if they differ."""
+    sizes = {image.shape[:2] for image in images}
+    channels = max(image.shape[2] for image in images)
+    encodings = {image.encoding for image in images}
+    return ImageFeature(
+        shape=() if len(sizes) > 1 else (*sizes.pop(), channels),
+        encoding="any" if len(encodings) > 1 else encodings.pop(),
+    )
+
+
+def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
+    """The feature of audio files, which must be the same for all."""
+    if len(files) > 1:
+        examples = "; ".join(
+            f"{name}: {item.encoding}, {item.rate:,} Hz, {item.channels} channels"
+            for item, name in list(files.items())[:3]
+        )
+        raise DshubError(
+            f"the audio files differ: {examples}",
+            hint="convert them to one format, or make one dataset of each",
+        )
+    feature: AudioFeature = next(iter(files))
+    return feature

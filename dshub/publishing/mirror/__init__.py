@@ -1,1 +1,0 @@
-"""Write, check and prune mirrors."""

@@ -1,0 +1,110 @@
+"""Run every example of a Markdown page, in order, in the working folder.
+
+Python blocks share one namespace; each `$ command` of a console block runs in bash. Lines
+`export NAME=value` of console blocks hold for the rest of the page. HTML comments steer a block:
+
+    <!-- setup ... -->         Python to run first, such as making the files that a page talks about
+    <!-- skip: reason -->      the next block is not run
+    <!-- exit: 5 -->           the last command of the next block ends with this code
+
+A block that imports a framework that is not installed is left out, with what follows it if it needs
+its names. The last line printed says how many blocks ran and which were left out.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dshub.errors import MissingExtraError
+
+_PART = re.compile(
+    r"<!--\s*(?P<key>setup|skip|exit)\b:?\s*(?P<value>.*?)-->"
+    r"|^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```",
+    re.DOTALL | re.MULTILINE,
+)
+FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax", "datasets", "transformers"}
+FRAMEWORKS |= {"pandas", "polars", "ray", "grain", "duckdb", "sklearn"}
+
+
+@dataclass
+class Block:
+    """A fenced block with the comments before it."""
+
+    language: str
+    code: str
+    line: int
+    comments: dict[str, str]
+
+
+def blocks(text: str) -> list[Block]:
+    """The blocks of a page that can run."""
+    found, comments = [], dict[str, str]()
+    for part in _PART.finditer(text):
+        line = text.count("\n", 0, part.start()) + 1
+        if part["key"] == "setup":
+            found.append(Block("python", part["value"], line, {}))
+        elif part["key"]:
+            comments[part["key"]] = part["value"].strip()
+        else:
+            found.append(Block(part["language"], part["code"], line, comments))
+            comments = {}
+    return [block for block in found if block.language in {"python", "console"}]
+
+
+class Page:
+    """The state of a page: names of its Python, and which blocks were left out."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: dict[str, Any] = {"__name__": "__main__"}
+        self.ran, self.left_out = 0, list[str]()
+
+    def run(self) -> None:
+        """Run every block; raises what one raises."""
+        for block in blocks(self.path.read_text("utf-8")):
+            if "skip" in block.comments:
+                continue
+            if block.language == "console":
+                self._console(block)
+            else:
+                self._python(block)
+            self.ran += 1
+
+    def _python(self, block: Block) -> None:
+        code = compile("\n" * block.line + block.code, str(self.path), "exec")
+        try:
+            exec(code, self.names)  # the page's own example
+        except MissingExtraError as error:
+            self.left_out.append(error.package)
+        except ImportError as error:
+            name = (error.name or "").partition(".")[0]
+            if name not in FRAMEWORKS:
+                raise
+            self.left_out.append(name)
+        except NameError as error:
+            if not self.left_out:
+                raise
+            self.left_out.append(f"line {block.line}: {error}")
+
+    def _console(self, block: Block) -> None:
+        commands = [line[2:] for line in block.code.splitlines() if line.startswith("$ ")]
+        for number, command in enumerate(commands):
+            name, _, value = command.removeprefix("export ").partition("=")
+            if command.startswith("export "):
+                os.environ[name] = os.path.expandvars(value.partition(" #")[0].strip().strip("'\""))
+                continue
+            expected = int(block.comments.get("exit", 0)) if number == len(commands) - 1 else 0
+            done = subprocess.run(["bash", "-c", command], check=False, text=True)
+            place = f"{self.path}, line {block.line}: {command}"
+            assert done.returncode == expected, f"{place}: exit code {done.returncode}"
+
+
+if __name__ == "__main__":
+    os.environ["PWD"] = str(Path.cwd())  # `export X=$PWD/…`
+    page = Page(Path(sys.argv[1]).resolve())
+    page.run()
+    print(f"ran {page.ran}, left out: {page.left_out}")

@@ -1,0 +1,388 @@
+"""A server that fetches what it does not have."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dshub import Registry, Settings
+from dshub.cache.store import Store
+from dshub.cache.usage import usage
+from dshub.catalog.manifest import Manifest, Resource
+from dshub.catalog.parsing import read
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.mirrors.serve.places import of_mirror
+from dshub.mirrors.serve.pulling import Puller
+from dshub.mirrors.serve.server import serving
+from dshub.testing.answers import Fault
+from dshub.testing.catalogue import SCENARIOS
+from dshub.testing.scenarios import Scenario, write_files
+from dshub.testing.server import faulty_server
+from dshub.testing.stage import play
+from tests.independent.wire import Reply, ask, connect, parse, request, rest, say
+
+MANIFEST = """
+schema = 1
+name = "tiny"
+version = "1.0.0"
+title = "Tiny"
+summary = "One file."
+task = "none"
+homepage = "https://data.example"
+
+[resources.data]
+urls = {urls}
+sha256 = "{sha256}"
+{size}
+
+[features.label]
+kind = "label"
+names = ["a"]
+
+[splits.train]
+rows = 1
+reader = {{ format = "idx" }}
+files = {{ label = "data" }}
+"""
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the published file, under its own name and, as a mirror has it."""
+    folder = tmp_path_factory.mktemp("upstream")
+    [data] = write_files(folder).values()
+    blob = folder / path_of(data)[1:]
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def data(upstream: Path) -> bytes:
+    """The published file."""
+    return (upstream / "data-0.gz").read_bytes()
+
+
+def path_of(data: bytes) -> str:
+    """Where a mirror has a file."""
+    digest = hashlib.sha256(data).hexdigest()
+    return f"/blobs-v1/{digest[:2]}/{digest}"
+
+
+def manifest_of(data: bytes, urls: Sequence[str], place: Path, *, sized: bool = True) -> Manifest:
+    sha256 = hashlib.sha256(data).hexdigest()
+    size = f"size = {len(data)}" if sized else ""
+    path = place / "manifest.toml"
+    path.write_text(MANIFEST.format(urls=list(urls), sha256=sha256, size=size))
+    return read(path)
+
+
+@contextmanager
+def pulling(
+    place: Path,
+    *manifests: Manifest,
+    mirrors: Sequence[str] = (),
+    timeout: float = 5.0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[str]:
+    """A server over an empty cache; yields its address."""
+    settings = Settings(cache=place / "served", mirrors=tuple(mirrors), timeout=timeout)
+    registry = Registry(manifests=manifests, built_in=False)
+    puller = Puller(Store(settings.cache), registry, settings, tell=tell)
+    with serving(settings.cache, public=of_mirror, puller=puller) as url:
+        yield url
+
+
+def kept(place: Path) -> list[Path]:
+    return [path for path in (place / "served" / "blobs-v1").rglob("*") if path.is_file()]
+
+
+def test_a_missing_file_is_fetched_and_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """The first who asks gets it, and upstream is not asked again."""
+    path, told = path_of(data), list[str]()
+    with faulty_server(upstream) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest, tell=told.append) as url:
+            first = ask(url, path)
+            assert (first.status, first.body) == (200, data)
+            assert first.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'
+            assert ask(url, path, Range="bytes=5-9").body == data[5:10]
+        assert len(origin.requests) == 1
+    assert [found.read_bytes() for found in kept(tmp_path)] == [data]
+    assert ["tiny" in line for line in told] == [True]
+
+
+def test_fifty_clients_are_one_request_to_upstream(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """All get the right bytes, who comes late from the beginning; upstream sends them once."""
+    path = path_of(data)
+    fault = Fault("plain", rate=4_000_000, headers=(("Accept-Ranges", ""),))
+    with faulty_server(upstream, {"*": fault}) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url, ThreadPoolExecutor(50) as pool:
+            early = [pool.submit(ask, url, path) for _ in range(25)]
+            with connect(url) as first:
+                first.sendall(request(path))
+                begun = first.recv(1000)
+                assert begun
+                assert origin.sent < len(data)  # it is streamed while it arrives
+                late = [pool.submit(ask, url, path) for _ in range(24)]
+                assert parse(begun + rest(first)).body == data
+            for future in early + late:
+                assert future.result().body == data
+        assert len(origin.requests) == 1
+        assert origin.sent == len(data)
+
+
+def test_parts_of_a_file_that_arrives(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """A part is sent when it is there, its last byte too; a client that has the file waits not."""
+    path, size = path_of(data), len(data)
+    fault = Fault("plain", rate=4_000_000)
+    parts = ["0-0", "1000000-1000999", "-100", "1999999-", f"{size - 1}-{size - 1}"]
+    with faulty_server(upstream, {"*": fault}) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url, ThreadPoolExecutor(8) as pool:
+            replies = [pool.submit(ask, url, path, Range=f"bytes={part}") for part in parts]
+            expected = [data[:1], data[1_000_000:1_001_000], data[-100:], data[1_999_999:]]
+            for future, wanted in zip(replies, [*expected, data[-1:]], strict=True):
+                reply = future.result()
+                assert (reply.status, reply.body) == (206, wanted)
+            assert ask(url, path, Range=f"bytes={size}-").status == 416
+            head = ask(url, path, "HEAD")
+            assert (head.headers["content-length"], head.body) == (str(size), b"")
+
+
+def test_wrong_bytes_are_never_whole_and_never_kept(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """Every answer ends short of its length, or with a status that is no file; nothing stays."""
+    path = path_of(data)
+    fault = Fault("flip", after=len(data) - 10, rate=4_000_000, headers=(("Accept-Ranges", ""),))
+    with faulty_server(upstream, {"*": fault}) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url, ThreadPoolExecutor(20) as pool:
+            replies = list(pool.map(lambda _: ask(url, path), range(20)))
+            assert all(reply.status >= 400 or reply.short for reply in replies)
+            assert any(reply.status == 200 for reply in replies)
+            while (after := ask(url, path)).status == 200:  # it is taken once more
+                assert after.short
+            assert after.status == 502
+            assert b"sha256" in after.body
+    assert kept(tmp_path) == []
+
+
+def test_a_source_with_other_bytes_before_the_right_one(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """Bytes of two sources are never mixed: who got some of the wrong ones is cut off."""
+    path = path_of(data)
+    slow = Fault("other", rate=4_000_000)
+    with faulty_server(upstream, {"*": slow}) as bad, faulty_server(upstream) as good:
+        urls = [f"{server.url}/data-0.gz" for server in (bad, good)]
+        with pulling(tmp_path, manifest_of(data, urls, tmp_path)) as url:
+            assert ask(url, path).short
+            assert ask(url, path).body == data
+    assert [found.read_bytes() for found in kept(tmp_path)] == [data]
+
+
+def test_a_mirror_is_asked_for_what_no_manifest_speaks_of(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """Its size is not known before: the file comes in chunks, and is checked all the same."""
+    path = path_of(data)
+    slow = Fault("plain", rate=4_000_000)
+    with (
+        faulty_server(upstream, {"*": slow}) as origin,
+        pulling(tmp_path, mirrors=[origin.url]) as url,
+    ):
+        reply = ask(url, path)
+        assert reply.headers["transfer-encoding"] == "chunked"
+        assert dechunked(reply) == data
+        assert ask(url, path).body == data
+        assert [request.path for request in origin.requests] == [path]
+
+
+def test_wrong_bytes_of_a_file_of_unknown_size_have_no_end(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """The last chunk, which says that it was the last, does not come."""
+    wrong = Fault("other", rate=4_000_000)
+    with (
+        faulty_server(upstream, {"*": wrong}) as origin,
+        pulling(tmp_path, mirrors=[origin.url]) as url,
+    ):
+        assert ask(url, path_of(data)).short
+    assert kept(tmp_path) == []
+
+
+def test_clients_of_http_1_0_wait_for_a_file_of_unknown_size(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """They know no chunks, and could not tell a file that broke off."""
+    slow = Fault("plain", rate=4_000_000)
+    with (
+        faulty_server(upstream, {"*": slow}) as origin,
+        pulling(tmp_path, mirrors=[origin.url]) as url,
+    ):
+        reply = say(url, f"GET {path_of(data)} HTTP/1.0\r\n\r\n".encode())
+    assert reply.headers["content-length"] == str(len(data))
+    assert reply.body == data
+
+
+def dechunked(reply: Reply) -> bytes:
+    body, rest_ = b"", reply.body
+    while True:
+        size, _, rest_ = rest_.partition(b"\r\n")
+        count = int(size, 16)
+        if not count:
+            assert rest_ == b"\r\n"
+            return body
+        body, rest_ = body + rest_[:count], rest_[count + 2 :]
+
+
+def test_what_nobody_has(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """A file that no source has is 404, and the sources are not asked for each client anew."""
+    other = path_of(b"other")
+    with faulty_server(upstream) as origin:
+        manifest = manifest_of(b"other", [f"{origin.url}/gone"], tmp_path)
+        with pulling(tmp_path, manifest) as url:
+            assert ask(url, path_of(data)).status == 404  # no manifest, no mirror
+            assert not origin.requests
+            assert [ask(url, other).status for _ in range(3)] == [404] * 3
+            assert len(origin.requests) == 1
+            assert ask(url, "/blobs-v1/aa/notes").status == 404
+            assert ask(url, "/index.json").status == 404
+
+
+def test_an_upstream_that_cannot_be_reached(tmp_path: Path, data: bytes) -> None:
+    """The answer is 502, and says why."""
+    manifest = manifest_of(data, ["http://127.0.0.1:9/data"], tmp_path)
+    with pulling(tmp_path, manifest, timeout=1.0) as url:
+        reply = ask(url, path_of(data))
+    assert reply.status == 502
+    assert b"127.0.0.1:9" in reply.body
+
+
+def test_a_client_that_leaves_does_not_stop_the_fetch(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """The others get the file, and so does the next one."""
+    path = path_of(data)
+    with faulty_server(upstream, {"*": Fault("plain", rate=4_000_000)}) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url, ThreadPoolExecutor(1) as pool:
+            with connect(url) as leaving:
+                leaving.sendall(request(path))
+                leaving.recv(1000)
+                staying = pool.submit(ask, url, path)
+            assert staying.result().body == data
+            assert ask(url, path).body == data
+
+
+def test_a_server_that_is_stopped_goes_on_the_next_time(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """What has arrived is kept, unseen, and not fetched again."""
+    path = path_of(data)
+    with faulty_server(upstream, {"*": Fault("plain", rate=1_000_000)}) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url:
+            client = connect(url)
+            client.sendall(request(path))
+            begun = b""
+            while len(begun) < 1_000_000:
+                begun += client.recv(1 << 16)
+            client.close()
+        assert kept(tmp_path) == []
+        origin.faults.clear()
+        before = origin.sent
+        with pulling(tmp_path, manifest) as url:
+            assert ask(url, path).body == data
+        assert origin.sent - before < len(data) - 900_000
+
+
+def test_a_file_that_another_process_brings_meanwhile(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
+    """`dshub fetch` into the same cache, at the same time: whoever waits gets the file."""
+    resource = Resource(urls=(), sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    with faulty_server(upstream, {"*": Fault("plain", rate=2_000_000)}) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        fetcher = Fetcher(Store(tmp_path / "served"), mirrors=[origin.url])
+        with pulling(tmp_path, manifest) as url:
+            other = threading.Thread(target=fetcher.fetch, args=([Job("t", "data", resource)],))
+            other.start()
+            assert ask(url, path_of(data)).body == data
+            other.join()
+
+
+def test_what_is_asked_for_is_in_use(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """Pruning by age takes files first that nobody asks for."""
+    with faulty_server(upstream) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url:
+            ask(url, path_of(data))
+            [path] = kept(tmp_path)
+            os.utime(path, (1e9, 1e9))
+            ask(url, path_of(data))
+            [found] = usage(tmp_path / "served")
+            assert found.used > 1.5e9
+            assert path.stat().st_mtime == 1e9
+
+
+def test_the_fetcher_takes_files_from_it(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """A client of dshub needs nothing but the server's address."""
+    resource = Resource(urls=(), sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    with faulty_server(upstream, {"*": Fault("plain", rate=2_000_000)}) as origin:
+        manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
+        with pulling(tmp_path, manifest) as url:
+            fetcher = Fetcher(Store(tmp_path / "client"), mirrors=[url])
+            [fetched] = fetcher.fetch([Job("tiny", "data", resource)])
+        assert len(origin.requests) == 1
+    assert fetched.path.read_bytes() == data
+    assert fetched.attempts == ()
+
+
+@pytest.mark.slow
+def test_whatever_goes_wrong_upstream_no_client_is_deceived(
+    tmp_path: Path, upstream: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every scenario on one host: the right file, or an answer that nobody takes for one."""
+    monkeypatch.setattr("dshub.download.download._delay", lambda *_: 0.001)
+    scenarios = [
+        item for item in SCENARIOS if item.place == "http" and not (item.login or item.patient)
+    ]
+    assert len(scenarios) > 100
+    with ThreadPoolExecutor(24) as pool:
+        outcomes = pool.map(lambda item: played(item, upstream, tmp_path, data), scenarios)
+        assert [told for told in outcomes if told] == []
+
+
+def played(scenario: Scenario, upstream: Path, place: Path, data: bytes) -> str:
+    """What is wrong about how a scenario went; empty where nothing is."""
+    place = place / str(SCENARIOS.index(scenario))
+    place.mkdir()
+    timeout = 1.0 if scenario.outcome == "passes" else 5.0 if scenario.outcome == "legal" else 0.5
+    with play(scenario, upstream) as stage:
+        if stage.authority is not None:  # nobody trusts it here
+            return ""
+        manifest = manifest_of(data, [f"{stage.url}/data-0.gz"], place)
+        with pulling(place, manifest, timeout=timeout) as url:
+            replies = [ask(url, path_of(data))]
+            if scenario.outcome != "lasts":  # who was cut off comes again
+                replies.append(ask(url, path_of(data)))
+    deceived = [reply for reply in replies if reply.status == 200 and not reply.short]
+    if any(reply.body != data for reply in deceived):
+        return f"{scenario}: wrong bytes that look whole"
+    if any(path.read_bytes() != data for path in kept(place)):
+        return f"{scenario}: wrong bytes were kept"
+    if scenario.outcome != "lasts" and replies[-1].body != data:
+        return f"{scenario}: {replies[-1].status} {replies[-1].body[:500]!r}, not the file"
+    return ""

@@ -1,0 +1,228 @@
+"""Damage in a mirror: found by the one who keeps it and by the ones who use it, and healed."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dshub import Hub, Settings
+from dshub.errors import FetchError
+from dshub.mirrors.serve.server import serving
+from dshub.progress import Silent
+
+if TYPE_CHECKING:
+    from tests.mirrors.conftest import Lab
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def mirror(dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A mirror of the three datasets, of which the environment knows nothing."""
+    assert dshub("mirror", "m", "lab").returncode == 0
+    monkeypatch.delenv("DSHUB_REGISTRY")
+    return tmp_path / "m"
+
+
+def largest(mirror: Path) -> Path:
+    """The largest of upstream's files."""
+    return max((mirror / "blobs-v1").glob("*/*"), key=lambda path: path.stat().st_size)
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+
+
+def hub(cache: Path, *mirrors: str) -> Hub:
+    """A user who has nothing but mirrors."""
+    settings = Settings.read(environment={}, cache=cache, mirrors=list(mirrors))
+    return Hub(settings=settings, progress=Silent())
+
+
+def owner(mirror: Path, blob: Path) -> str:
+    """A dataset that needs a blob."""
+    index = json.loads((mirror / "index.json").read_text())
+    return next(str(e["name"]) for e in index["datasets"] if blob.name in json.dumps(e["files"]))
+
+
+def test_a_sound_mirror_is_read_to_its_last_byte(dshub: Run, mirror: Path) -> None:
+    """Every file of it is in the answer, and in order."""
+    done = dshub("mirror", "m", "--verify", "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["wrong"]) == (0, 0)
+    buckets = ("blobs-v1", "registry")
+    there = {
+        path.relative_to(mirror).as_posix()
+        for bucket in buckets
+        for path in (mirror / bucket).rglob("*")
+        if path.is_file()
+    }
+    assert {item["name"] for item in answer["files"]} == {*there, "index.json"}
+
+
+@pytest.mark.parametrize("what", ["blob", "manifest", "registry", "index", "gone", "stray"])
+def test_a_flipped_bit_is_found_and_named(dshub: Run, mirror: Path, what: str) -> None:
+    """Wherever it is; exit code 5, and no other file is accused."""
+    stray = mirror / "blobs-v1" / "00" / ("0" * 64)
+    manifest = next(p for p in (mirror / "blobs-v1").glob("*/*") if b"schema = 1" in p.read_bytes())
+    victim = {
+        "blob": largest(mirror),
+        "manifest": manifest,
+        "registry": mirror / "registry" / "lab" / "mnist" / "1.0.0.toml",
+        "index": mirror / "index.json",
+        "gone": largest(mirror),
+        "stray": stray,
+    }[what]
+    stray.parent.mkdir(exist_ok=True)
+    if what == "stray":
+        stray.write_bytes(b"not what its name says")
+    elif what == "gone":
+        victim.unlink()
+    else:
+        flip(victim)
+    done = dshub("mirror", "m", "--verify", "--json")
+    assert done.returncode == 5
+    wrong = [item for item in json.loads(done.stdout)["files"] if item["state"] != "ok"]
+    assert [item["name"] for item in wrong] == [victim.relative_to(mirror).as_posix()]
+    assert wrong[0]["state"] == ("missing" if what == "gone" else "damaged")
+
+
+def test_the_next_update_heals_what_was_found(
+    dshub: Run, mirror: Path, lab: "Lab", tmp_path: Path
+) -> None:
+    """--verify moves the damaged file away, and the command that it names brings it again."""
+    victim = largest(mirror)
+    sound = victim.read_bytes()
+    flip(victim)
+    told = dshub("mirror", "m", "--verify")
+    name = owner(mirror, victim)
+    assert f"`dshub mirror m {name}`" in told.stderr
+    assert str(victim.relative_to(mirror)) in told.stdout
+    assert not victim.exists()
+    dshub("mirror", "m", name, DSHUB_REGISTRY=str(lab.registry))
+    assert victim.read_bytes() == sound
+    assert dshub("mirror", "m", "--verify").returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="asks for the user's number")
+def test_a_mirror_that_is_only_read_can_be_verified(dshub: Run, mirror: Path) -> None:
+    """Such as a disc: the damaged file is named, and stays."""
+    victim = largest(mirror)
+    flip(victim)
+    (mirror / "partial-v1" / "index.lock").unlink()
+    (mirror / "partial-v1").rmdir()
+    (mirror / "partial-v1").write_bytes(b"")  # stands for a disc: nothing can be made in it
+    done = dshub("mirror", "m", "--verify")
+    assert done.returncode == 5
+    assert "it stays" in done.stdout
+    assert victim.exists()
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_client_takes_it_from_a_second_mirror(
+    mirror: Path, tmp_path: Path, *, served: bool
+) -> None:
+    """A flipped bit in one mirror costs a try; what is loaded is right, and both are named."""
+    shutil.copytree(mirror, tmp_path / "second")
+    victim = largest(mirror)
+    name = owner(mirror, victim)
+    flip(victim)
+    with serving(mirror) as first, serving(tmp_path / "second") as second:
+        places = (first, second) if served else (str(mirror), str(tmp_path / "second"))
+        fetched = hub(tmp_path / "c", *places).fetch(name)
+    [healed] = [item for item in fetched if item.path.name == victim.name]
+    assert healed.source.startswith(places[1])
+    assert [type(error).__name__ for error in healed.attempts] == ["ChecksumError"]
+    assert (
+        healed.path.read_bytes() == (tmp_path / "second" / victim.relative_to(mirror)).read_bytes()
+    )
+
+
+def test_a_client_with_no_other_source_is_told(mirror: Path, tmp_path: Path) -> None:
+    """Exit code 5, the address, both checksums; and nothing of it is in the cache."""
+    victim = largest(mirror)
+    name = owner(mirror, victim)
+    flip(victim)
+    mine = hub(tmp_path / "c", str(mirror))
+    with pytest.raises(FetchError, match=victim.name) as caught:
+        mine.fetch(name, source=str(mirror))
+    assert caught.value.exit_code == 5
+    assert not list((tmp_path / "c" / "blobs-v1").rglob(victim.name))
+
+
+def test_upstream_heals_too(mirror: Path, lab: "Lab", tmp_path: Path) -> None:
+    """Where a mirror is damaged and upstream lives, upstream delivers."""
+    victim = largest(mirror)
+    flip(victim)
+    fetched = hub(tmp_path / "c", str(mirror)).fetch(owner(mirror, victim))
+    [healed] = [item for item in fetched if item.path.name == victim.name]
+    assert healed.source.startswith("http://127.0.0.1")
+
+
+def test_a_damaged_manifest_comes_from_the_second_mirror(mirror: Path, tmp_path: Path) -> None:
+    """It is never read with a flipped bit in it."""
+    shutil.copytree(mirror, tmp_path / "second")
+    for path in (mirror / "blobs-v1").glob("*/*"):
+        if b"schema = 1" in path.read_bytes():
+            flip(path)
+    with serving(mirror) as first, serving(tmp_path / "second") as second:
+        found = hub(tmp_path / "c", first, second).info("lab/mnist")
+    assert found == hub(tmp_path / "c2", str(tmp_path / "second")).info("lab/mnist")
+
+
+def test_a_damaged_index_is_not_believed(
+    mirror: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second mirror's counts; with none, its datasets are unknown, and the error says why."""
+    shutil.copytree(mirror, tmp_path / "second")
+    index = mirror / "index.json"  # one letter: it is JSON still, and says something else
+    index.write_bytes(index.read_bytes().replace(b"image", b"imagf", 1))
+    both = hub(tmp_path / "c", str(mirror), str(tmp_path / "second"))
+    assert "lab/mnist" in both.names()
+    assert "its bytes are not those that were written" in caplog.text
+    alone = hub(tmp_path / "c2", str(mirror))
+    with pytest.raises(Exception, match=r"index\.json.*not those that were written") as caught:
+        alone.info("lab/mnist")
+    assert getattr(caught.value, "exit_code", 0) == 5
+    assert "mnist" in alone.names()  # what needs no mirror is there all the same
+
+
+def test_what_was_read_is_of_use_when_the_mirror_is_gone(mirror: Path, tmp_path: Path) -> None:
+    """Listing goes on from the index in the cache, and loading asks nobody."""
+    with serving(mirror) as url:
+        hub(tmp_path / "c", url).load("lab/mnist", "train")
+    later = hub(tmp_path / "c", url)
+    labels = later.load("lab/mnist", "train")["label"]
+    assert len(labels) == 40
+    assert {"lab/kmnist", "lab/letters", "lab/mnist"} <= set(later.names())
+
+
+def test_loading_what_is_prepared_opens_no_connection(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a dataset that only the mirror knows."""
+    with serving(mirror) as url:
+        hub(tmp_path / "c", url).load("lab/mnist", "train")
+    monkeypatch.setattr(socket, "socket", None)
+    assert len(hub(tmp_path / "c", url).load("lab/mnist", "train[:10]")) == 10
+
+
+def test_the_next_process_sees_a_change(mirror: Path, tmp_path: Path) -> None:
+    """An index that was kept serves until the mirror has another; then that one counts."""
+    with serving(mirror) as url:
+        assert "lab/mnist" in hub(tmp_path / "c", url).names()
+        assert "lab/mnist" in hub(tmp_path / "c", url).names()
+        empty = {"schema": 1, "sha256": hashlib.sha256(b"[]").hexdigest(), "datasets": []}
+        (mirror / "index.json").write_text(json.dumps(empty, separators=(",", ":")))
+        assert "lab/mnist" not in hub(tmp_path / "c", url).names()

@@ -1,0 +1,218 @@
+"""Class folders of images, audio and text, in a folder or an archive."""
+
+import tarfile
+import wave
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dshub.catalog.features import (
+    AudioFeature,
+    ImageFeature,
+    LabelFeature,
+)
+from dshub.errors import DshubError, ReadError
+from tests.independent.own_files import write_audio, write_image, write_text
+from tests.publishing.authoring.conftest import New
+
+
+def write_flowers(folder: Path, *, suffix: str = ".png") -> dict[str, list[Path]]:
+    """Write two splits of two classes; returns the files of each split in order."""
+    for split, count in {"train": 4, "val": 2}.items():
+        for i in range(count):
+            write_image(folder / split / "tulip" / f"{i}{suffix}", i)
+            write_image(folder / split / "rose" / f"{i}{suffix}", 10 + i)
+    folders = {"train": "train", "validation": "val"}
+    return {name: sorted((folder / own).rglob(f"*{suffix}")) for name, own in folders.items()}
+
+
+def decode(path: Path) -> np.ndarray:
+    """Decode an image with Pillow."""
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def test_images_in_class_folders_keep_their_pixels(new: New, data: Path) -> None:
+    """Splits and classes are the folders; classes are sorted by name."""
+    files = write_flowers(data)
+    write_text(data / "README.md", "About flowers.")
+    write_text(data / "train" / ".DS_Store", "x")
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
+    result = new(data)
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == before
+    assert result.manifest.features["label"] == LabelFeature(names=("rose", "tulip"))
+    assert result.manifest.features["image"] == ImageFeature(shape=(8, 9, 3), encoding="png")
+    assert result.manifest.supervised == ("image", "label")
+    for split, paths in files.items():
+        rows = result[split]
+        assert len(rows) == len(paths)
+        for i, path in enumerate(paths):
+            assert np.array_equal(rows[i]["image"], decode(path))
+            assert result.manifest.features["label"].names[rows[i]["label"]] == path.parent.name
+    assert result.manifest.splits["train"].figures == {"label-counts": (4, 4)}
+    assert result.doubts("README.md")
+    assert result.doubts(".DS_Store")
+
+
+def test_archive_of_a_folder_is_deterministic(new: New, data: Path) -> None:
+    """A plain tar of the files alone, whoever makes it and whenever."""
+    write_flowers(data)
+    first = new(data)
+    packed = Path(first.answer["packed"])
+    with tarfile.open(packed) as archive:
+        names = archive.getnames()
+        assert all(member.mtime == member.uid == 0 for member in archive)
+    assert names == sorted(path.relative_to(data).as_posix() for path in data.rglob("*.png"))
+    assert packed.parent == first.path.parent
+    (data / "train" / "rose" / "0.png").touch()
+    again = new(data, "-o", "elsewhere/1.0.0.toml")
+    assert again.answer["resources"] == first.answer["resources"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
+def test_class_folders_in_an_archive_are_not_repacked(new: New, data: Path, kind: str) -> None:
+    """The archive is the resource, whatever else is in it."""
+    files = write_flowers(data / "flowers")
+    write_text(data / "flowers" / "train" / "notes.txt", "Not an image.")
+    write_text(data / "flowers" / "._x.png", "a file manager's")
+    path = data / f"flowers.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted((data / "flowers").rglob("*")):
+                archive.write(file, file.relative_to(data))
+    else:
+        with tarfile.open(path, "w:gz" if kind == "tar.gz" else "w") as packed:
+            packed.add(data / "flowers", "flowers")
+    result = new(path)
+    assert result.answer["packed"] is None
+    assert list(result.answer["resources"]) == ["flowers"]
+    rows = result["train"]
+    expected = {decode(file).tobytes(): file.parent.name for file in files["train"]}
+    names = result.manifest.features["label"].names
+    assert {row["image"].tobytes(): names[row["label"]] for row in rows} == expected
+    assert len(result["validation"]) == len(files["validation"])
+
+
+def test_archives_named_like_splits_are_splits(new: New, data: Path) -> None:
+    """One archive for each split."""
+    files = write_flowers(data / "flowers")
+    for split in ("train", "val"):
+        with zipfile.ZipFile(data / f"{split}.zip", "w") as archive:
+            for file in sorted((data / "flowers" / split).rglob("*.png")):
+                archive.write(file, file.relative_to(data / "flowers" / split))
+    result = new(data / "train.zip", data / "val.zip", "--name", "own/flowers")
+    assert {name: len(split) for name, split in result.splits.items()} == {
+        name: len(paths) for name, paths in files.items()
+    }
+    assert result.manifest.features["label"] == LabelFeature(names=("rose", "tulip"))
+
+
+def test_class_folders_without_splits_are_train(new: New, data: Path) -> None:
+    """Images can differ in size and encoding; numbered classes are sorted by number."""
+    for i, name in enumerate(["10", "2", "1"]):
+        write_image(data / name / "a.png", i, size=(5 + i, 6))
+        write_image(data / name / "b.jpg", i)
+    result = new(data)
+    assert list(result.splits) == ["train"]
+    assert result.manifest.features["label"] == LabelFeature(names=("1", "2", "10"))
+    assert result.manifest.features["image"] == ImageFeature(encoding="any")
+    by_class = {
+        row["label"]: row["image"].shape
+        for row in result["train"]
+        if row["image"].shape != (8, 9, 3)
+    }
+    assert by_class == {2: (6, 5, 3), 1: (6, 6, 3), 0: (6, 7, 3)}
+
+
+def test_split_without_class_folders_has_no_labels(new: New, data: Path) -> None:
+    """Hidden labels are absent rather than invented."""
+    write_flowers(data)
+    write_image(data / "test" / "1.png", 5)
+    write_image(data / "test" / "2.png", 6)
+    result = new(data)
+    assert result.manifest.splits["test"].without == ("label",)
+    assert list(result["test"][0]) == ["image"]
+    assert np.array_equal(result["test"][1]["image"], decode(data / "test" / "2.png"))
+    assert len(result["train"].features) == 2
+
+
+def test_folders_between_class_and_file_are_ignored(new: New, data: Path) -> None:
+    """As in Tiny ImageNet: `train/n01/images/1.png`, and `val/images/1.png` without a class."""
+    for i, name in enumerate(["n01", "n02"]):
+        write_image(data / "train" / name / "images" / "1.png", i)
+    write_image(data / "val" / "images" / "1.png", 3)
+    result = new(data)
+    assert result.manifest.features["label"] == LabelFeature(names=("n01", "n02"))
+    assert result["train"]["label"][:].tolist() == [0, 1]
+    assert result.manifest.splits["validation"].without == ("label",)
+
+
+def test_audio_in_class_folders(new: New, data: Path) -> None:
+    """Rate, channels and samples are those of the files."""
+    for i, name in enumerate(["yes", "no"]):
+        write_audio(data / name / "a.wav", i, rate=8000, channels=2)
+    result = new(data)
+    assert result.manifest.features["audio"] == AudioFeature(rate=8000, channels=2)
+    with wave.open(str(data / "no" / "a.wav")) as file:
+        samples = np.frombuffer(file.readframes(100), "<i2").reshape(100, 2)
+    assert np.array_equal(result["train"][0]["audio"], samples)
+    assert result["train"]["label"][:].tolist() == [0, 1]
+
+
+def test_texts_in_class_folders(new: New, data: Path) -> None:
+    """A file is a row, even with several lines."""
+    for split in ("train", "test"):
+        for name in ("pos", "neg"):
+            write_text(data / split / name / "0_9.txt", f"A {name} one,\nin {split}.\n")
+    result = new(data)
+    assert result["test"][1] == {"text": "A pos one,\nin test.\n", "label": 1}
+    assert result.manifest.features["label"] == LabelFeature(names=("neg", "pos"))
+
+
+def test_class_missing_from_a_split_is_reported(new: New, data: Path) -> None:
+    """A class of one split is a class of all splits."""
+    write_flowers(data)
+    write_image(data / "train" / "daisy" / "1.png", 3)
+    result = new(data)
+    assert result.manifest.splits["validation"].figures == {"label-counts": (0, 2, 2)}
+    assert "daisy" in result.doubts("split validation")[0]
+
+
+def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> None:
+    """A web page named .jpg, a file beside class folders, a folder beside splits."""
+    write_flowers(data)
+    page = data / "train" / "rose" / "error.jpg"
+    write_text(page, "<html>Sign in</html>")
+    with pytest.raises(ReadError, match=r"error\.jpg: not an image"):
+        new(data)
+    page.unlink()
+    write_image(data / "train" / "stray.png", 1)
+    with pytest.raises(DshubError, match=r"no class folder: train/stray\.png"):
+        new(data)
+    (data / "train" / "stray.png").unlink()
+    write_image(data / "samples" / "1.png", 1)
+    with pytest.raises(DshubError, match=r"no split: samples/1\.png"):
+        new(data)
+    assert not list(Path().iterdir())
+
+
+def test_names_that_differ_only_in_case_are_rejected(new: New, data: Path) -> None:
+    """Not every system could unpack such a tar."""
+    write_image(data / "cat" / "1.png", 1)
+    write_image(data / "cat" / "A.png", 2)
+    write_image(data / "dog" / "1.png", 3)
+    write_image(data / "cat" / "a.png", 2)
+    if len(list((data / "cat").iterdir())) < 3:
+        pytest.skip("names have no case here")
+    with pytest.raises(DshubError, match=r"cat/A\.png.*cat/a\.png"):
+        new(data)
+
+
+def test_audio_files_that_differ_are_rejected(new: New, data: Path) -> None:
+    """A feature has one rate; the error names a file of each."""
+    write_audio(data / "yes" / "a.wav", 1)
+    write_audio(data / "no" / "b.wav", 1, rate=8000)
+    with pytest.raises(DshubError, match=r"no/b\.wav: wav, 8,000 Hz.*yes/a\.wav: wav, 16,000 Hz"):
+        new(data)

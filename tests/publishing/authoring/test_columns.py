@@ -1,0 +1,72 @@
+"""Guessing features from all values of a column."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.catalog.manifest import Rename
+from dshub.publishing.authoring.columns import Column, guess
+from tests.independent.own_files import write_text
+from tests.publishing.authoring.conftest import New
+
+
+def test_features_follow_from_all_values(new: New, data: Path) -> None:
+    """Numbers, classes, texts, padded numbers and missing values."""
+    rows = [
+        f'{i},{i / 4},"a, ""quoted"" text {i}",0{i % 7},{"" if i == 5 else i},{"yn"[i % 2]}'
+        for i in range(40)
+    ]
+    write_text(data / "train.csv", "\r\n".join(["Id,Size (cm),text,code,age,grade", *rows, ""]))
+    result = new(data / "train.csv")
+    assert result.manifest.features == {
+        "id": NumberFeature(dtype="int64"),
+        "size_cm": NumberFeature(dtype="float64"),
+        "text": TextFeature(),
+        "code": TextFeature(),
+        "age": NumberFeature(dtype="float64", missing=("",)),
+        "grade": LabelFeature(names=("n", "y")),
+    }
+    step = Rename(columns={"Id": "id", "Size (cm)": "size_cm"})
+    assert result.manifest.splits["train"].steps == (step,)
+    row = result["train"][5]
+    assert math.isnan(row.pop("age"))
+    expected = {"id": 5, "size_cm": 1.25, "text": 'a, "quoted" text 5', "code": "05", "grade": 0}
+    assert row == expected
+    assert result["train"]["age"][:][6] == 6.0
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "feature"),
+    [
+        ("y", [3, 5], LabelFeature(names=("3", "4", "5"), first=3)),
+        ("y", [0, 5000], NumberFeature(dtype="int64")),
+        ("x", [3, 5], NumberFeature(dtype="int64")),
+        ("x", [True, False], LabelFeature(names=("false", "true"))),
+        ("x", ["1", "02"], TextFeature()),
+        ("x", ["1", "NA"], NumberFeature(dtype="float64", missing=("NA",))),
+        ("x", ["a", "b"] * 10, LabelFeature(names=("a", "b"))),
+        ("text", ["a", "b"] * 10, TextFeature()),
+        ("x", [[1, 2]], ListFeature(of=NumberFeature(dtype="int64"))),
+        ("x", [b"GIF89a"], ImageFeature(encoding="any")),
+        ("x", [b"text"], None),
+        ("x", [None, 1], None),
+    ],
+)
+def test_guess_by_name_and_values(name: str, values: list[Any], feature: Feature | None) -> None:
+    """A column without a possible feature is left out with a remark."""
+    column = Column(name)
+    column.add("train", pa.array(values))
+    guessed, remark = guess(column, "")
+    assert guessed == feature
+    assert remark or feature is not None

@@ -1,0 +1,74 @@
+"""JSON, as lines and as documents."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dshub.catalog.features import (
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.errors import DshubError
+from tests.independent.own_files import write_text
+from tests.publishing.authoring.conftest import New
+
+
+def test_json_lines_have_the_keys_of_all_rows(new: New, data: Path) -> None:
+    """Nested objects and lists are columns; keys that some rows lack are reported."""
+    rows: list[dict[str, Any]] = [
+        {"text": f"t{i}", "label": "ab"[i % 2], "meta": {"score": i / 2}, "tags": ["x"] * i, "n": i}
+        for i in range(4)
+    ]
+    rows[2]["rare"] = 1
+    write_text(data / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    result = new(data)
+    assert result.manifest.features == {
+        "text": TextFeature(),
+        "label": LabelFeature(names=("a", "b")),
+        "meta_score": NumberFeature(dtype="float64"),
+        "tags": ListFeature(of=TextFeature()),
+        "n": NumberFeature(dtype="int64"),
+    }
+    assert result["train"][3] == {
+        "text": "t3",
+        "label": 1,
+        "meta_score": 1.5,
+        "tags": ["x"] * 3,
+        "n": 3,
+    }
+    assert "3 rows lack it" in result.doubts("'rare'")[0]
+
+
+@pytest.mark.parametrize("rows", ["", "data"])
+def test_json_document_with_a_list_of_rows(new: New, data: Path, rows: str) -> None:
+    """The document is the list, or has it next to other values."""
+    items = [{"q": "why", "ok": True}, {"q": "how", "ok": False}]
+    document: Any = {"version": "1", "data": items} if rows else items
+    write_text(data / "train.json", json.dumps(document, indent=1))
+    write_text(data / "test.json", json.dumps(document))
+    result = new(data)
+    assert result["test"][1] == {"q": "how", "ok": 0}
+    assert result["train"]["ok"][:].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"a": 1}\n{"a": 2}\n{"a": \n', r"train\.json: line 3: it is not JSON"),
+        ("[" * 100_000, r"train\.json: it is not JSON: "),
+        ('{"a": 1}\n[3]\n', r"train\.json: row 2 is not an object"),
+        ('{"a": [{"x": 1}], "b": [{"x": 1}]}', r"has several lists: a\[\], b\[\]"),
+        ('{"a": null}\n{"a": null}\n', "no key that every row has"),
+    ],
+)
+def test_json_that_is_not_a_table_is_rejected(
+    new: New, data: Path, content: str, message: str
+) -> None:
+    """The error names the file and the place."""
+    write_text(data / "train.json", content)
+    with pytest.raises(DshubError, match=message):
+        new(data)

@@ -1,0 +1,75 @@
+"""Scanning rows, and the headers of images and audio."""
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dshub.catalog.features import (
+    ImageFeature,
+)
+from dshub.errors import DshubError, ReadError
+from dshub.publishing.authoring.scanning import renamed
+from tests.independent.own_files import write_text
+from tests.publishing.authoring.conftest import New
+
+
+def test_columns_can_have_any_name(new: New, data: Path) -> None:
+    """Names that a manifest cannot have are replaced by unique ones."""
+    header = ',"A ""b""",a b,größe,価格,text\n'
+    write_text(data / "train.csv", header + "0,1,2,3,4,x\n1,2,3,4,5,y\n")
+    result = new(data)
+    assert list(result.manifest.features) == [
+        "column_1",
+        "a_b",
+        "a_b_2",
+        "grosse" if "grosse" in result.manifest.features else "groe",
+        "column_5",
+        "text",
+    ]
+    assert list(result["train"][1].values()) == [1, 2, 3, 4, 5, "y"]
+
+
+def test_splits_can_lack_columns_but_must_share_one(new: New, data: Path) -> None:
+    """A test set can be without labels; a file with other columns is an error."""
+    write_text(data / "train.csv", "text,label\na,x\nb,y\nc,x\nd,y\n")
+    write_text(data / "test.csv", "text\nfirst\nsecond\n")
+    result = new(data)
+    assert result.manifest.splits["test"].without == ("label",)
+    assert list(result["test"]["text"][:]) == ["first", "second"]
+    assert result.doubts("test has no column label")
+    write_text(data / "test.csv", "other,columns\n1,2\n")
+    with pytest.raises(DshubError, match="split train has no column in common with test"):
+        new(data, "--force")
+
+
+def test_malformed_line_far_down_is_named(new: New, data: Path) -> None:
+    """All lines are checked, not only the first ones."""
+    write_text(data / "train.csv", "a,b\n" + "1,2\n" * 50_000 + "1,2,3\n")
+    with pytest.raises(ReadError, match=r"train\.csv: line 50,002"):
+        new(data)
+
+
+def test_exif_orientation_swaps_height_and_width(new: New, data: Path) -> None:
+    """The shape is that of the decoded image."""
+    for name in ("a", "b"):
+        image = Image.new("RGB", (9, 4), "red")
+        exif = image.getexif()
+        exif[0x0112] = 6
+        sink = io.BytesIO()
+        image.save(sink, "jpeg", exif=exif)
+        (data / name).mkdir()
+        (data / name / "1.jpg").write_bytes(sink.getvalue())
+    result = new(data)
+    assert result.manifest.features["image"] == ImageFeature(shape=(9, 4, 3), encoding="jpeg")
+    assert result["train"][0]["image"].shape == (9, 4, 3)
+
+
+def test_many_columns_are_renamed_in_linear_time() -> None:
+    """A name is not compared with every other name."""
+    began = time.process_time()
+    columns = renamed([f"A {i}?!" for i in range(20_000)])
+    assert len(set(columns.values())) == 20_000
+    assert time.process_time() - began < 1

@@ -1,0 +1,82 @@
+"""The text of a drafted manifest."""
+
+from pathlib import Path
+
+import pytest
+
+from dshub.catalog.features import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.catalog.parsing import parse
+from dshub.publishing.authoring.outline import PACKED, Outline, SplitOutline
+from dshub.publishing.authoring.writing import (
+    Resource,
+    manifest_text,
+    resource_keys,
+    supervised,
+    task,
+)
+from dshub.publishing.pinning import Measured
+
+LABEL = LabelFeature(names=("a", "b"))
+NUMBER = NumberFeature(dtype="float64")
+
+
+def test_text_parses_into_the_outline() -> None:
+    """Long lists are wrapped, and quotes and other characters survive."""
+    names = tuple(f'class "{i}" \\ ü\x7f' for i in range(100))
+    split = SplitOutline(
+        {"format": "delimited", "columns": ["Text", "label"], "header": True},
+        references={"rows": [(Path("data/train.csv.gz"), ""), (PACKED, "more [1]/*.csv")]},
+        rename={"Text": "text", "A.b": "a_b"},
+        rows=1000,
+        figures={"label-counts": (10,) * 100},
+    )
+    features: dict[str, Feature] = {"text": TextFeature(), "label": LabelFeature(names=names)}
+    outline = Outline("delimited text", {"train": split}, features)
+    keys = resource_keys(outline, "me/words")
+    measured = Measured("0" * 64, 12)
+    resources = {path: Resource(key, Path(f"{key}.x"), measured) for path, key in keys.items()}
+    text = manifest_text("me/words", "1.0.0", outline, resources)
+    manifest = parse(text, source="test")
+    assert manifest.features == features
+    assert manifest.splits["train"].references("rows") == ("train", "words:more [1]/*.csv")
+    assert manifest.splits["train"].reader == split.reader
+    assert manifest.splits["train"].figures == split.figures
+    assert {key: item.filename for key, item in manifest.resources.items()} == {
+        "train": "train.x",
+        "words": "words.x",
+    }
+    wrapped = [line for line in text.splitlines() if line.startswith("    ")]
+    assert len(wrapped) > 10
+    assert max(map(len, wrapped)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ({"x": NUMBER}, "unknown"),
+        ({"image": ImageFeature(encoding="any"), "label": LABEL}, "image-classification"),
+        ({"audio": AudioFeature(rate=8000), "label": LABEL}, "audio-classification"),
+        ({"text": TextFeature(), "label": LABEL}, "text-classification"),
+        (
+            {"x": NUMBER, "y": NUMBER, "text": TextFeature(), "label": LABEL},
+            "tabular-classification",
+        ),
+    ],
+)
+def test_task_follows_from_columns(features: dict[str, Feature], expected: str) -> None:
+    """The kind of the other columns decides, if there are labels."""
+    assert task(features) == expected
+
+
+def test_supervised_pair_needs_one_label_and_one_other_column() -> None:
+    """The label is y."""
+    assert supervised({"label": LABEL, "text": TextFeature()}) == ["text", "label"]
+    assert supervised({"label": LABEL}) == []
+    assert supervised({"label": LABEL, "x": NUMBER, "y": NUMBER}) == []

@@ -1,0 +1,71 @@
+"""Encoding images and audio for pages, and putting values into words."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dshub.catalog.features import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.publishing.site.cells import encode, items, to_rgb, waveform, words
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (np.array([[[100], [300]]], np.uint16), [[0, 255]]),
+        (np.array([[[0.5, 9], [1.5, 9], [np.nan, 9]]], np.float32)[:, :, :1], [[85, 255, 0]]),
+        (np.arange(8, dtype=np.uint8).reshape(1, 4, 2), [[0, 2, 4, 6]]),
+        (np.arange(8, dtype=np.uint8).reshape(1, 2, 4), [[[0, 1, 2], [4, 5, 6]]]),
+    ],
+)
+def test_images_of_any_dtype_and_channels_become_rgb(
+    image: np.ndarray, expected: list[Any]
+) -> None:
+    """Other values than 8 bits are scaled; the first three of many channels are used."""
+    assert np.asarray(to_rgb(image)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "feature", "expected"),
+    [
+        (1, LabelFeature(names=("cat", "dog")), "dog"),
+        (7, LabelFeature(names=("cat", "dog")), "7"),
+        (0.1234567, NumberFeature(dtype="float64"), "0.123457"),
+        (np.arange(3), NumberFeature(dtype="int64", shape=(3,)), "[0, 1, 2]"),
+        (np.eye(3), NumberFeature(dtype="float64", shape=(3, 3)), "[1, 0, 0, 0, 1, 0, …] 3 × 3"),
+        (["a", "b"], ListFeature(of=TextFeature()), "a · b"),
+        (np.zeros((2, 3, 1)), ImageFeature(shape=(2, 3, 1)), "2×3×1"),
+        (np.zeros(4000), AudioFeature(rate=8000), "0.5 s"),
+    ],
+)
+def test_values_in_words(value: Any, feature: Feature, expected: str) -> None:
+    """Names of classes, short numbers, and the size of images and audio."""
+    assert words(value, feature) == expected
+
+
+def test_long_list_is_cut() -> None:
+    """With the number of missing values."""
+    assert items(["x"] * 50, ListFeature(of=TextFeature()))[-2:] == ["x", "… 10 more"]
+
+
+@pytest.mark.parametrize(("side", "kind", "shown"), [(48, "png", 48), (400, "webp", 160)])
+def test_large_images_are_reduced(side: int, kind: str, shown: int) -> None:
+    """Small ones keep their pixels."""
+    media = encode(np.zeros((side, side, 3), np.uint8), ImageFeature(encoding="any"))
+    assert media.source.startswith(f"data:image/{kind};base64,")
+    assert (media.width, media.height, media.is_small) == (shown, shown, kind == "png")
+    assert media.title == f"{side} × {side} pixels"
+
+
+@pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.zeros((9, 2), np.int16)])
+def test_waveform_of_silence(samples: np.ndarray) -> None:
+    """A flat line, even without samples."""
+    assert waveform(samples, points=2) == "M0 0.96V1.04M1 0.96V1.04"
