@@ -10,23 +10,23 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """Adds `dshub/_registry/index.json` to a wheel; a checkout has its index in the cache."""
+    """Adds the index to `dshub/_registry` in a wheel; a checkout has its index in the cache."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the index."""
         if version == "editable" or self.target_name != "wheel":
             return
         sys.path.insert(0, self.root)
-        from dshub.catalog.index import SHIPPED
         from dshub.catalog.sources import encode_index
 
-        path = Path(mkdtemp(), SHIPPED)  # until the wheel is written
-        path.write_bytes(encode_index(Path(self.root, "registry")))
-        build_data["force_include"][str(path)] = f"dshub/_registry/{SHIPPED}"
+        self._folder = mkdtemp()  # until the wheel is written
+        for name, data in encode_index(Path(self.root, "registry")).items():
+            path = Path(self._folder, name)
+            path.write_bytes(data)
+            build_data["force_include"][str(path)] = f"dshub/_registry/{name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove the file that went into the wheel."""
-        del version, artifact_path
-        for path, target in build_data["force_include"].items():
-            if target.endswith("index.json"):
-                rmtree(Path(path).parent)
+        """Remove the files that went into the wheel."""
+        del version, build_data, artifact_path
+        if hasattr(self, "_folder"):
+            rmtree(self._folder)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dshub import Feature, Manifest, Registry
-from dshub.catalog.bibtex import bibtex
+from dshub.catalog.citations import bibtex
 from dshub.catalog.features import (
     AudioFeature,
     ImageFeature,

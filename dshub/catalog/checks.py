@@ -1,15 +1,12 @@
-"""Check manifests: features, names, files and their use.
-
-What must hold within a feature.
-"""
+"""Check what types cannot: rules about several fields of a manifest, and addresses."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
-from dshub._validate import KEY, NAME, VERSION
 from dshub.catalog.faults import BROKEN, Fault
 from dshub.catalog.features import (
     AudioFeature,
@@ -22,74 +19,17 @@ from dshub.catalog.features import (
 )
 from dshub.catalog.layouts import check_layout
 from dshub.catalog.manifest import CHUNK, LOCAL, Manifest, Resource
-from dshub.catalog.split_checks import check_rows, check_split
-from dshub.checksums import is_hex
-
-
-def check_feature(place: str, feature: Feature) -> Iterator[Fault]:
-    """Every fault of a feature."""
-    match feature:
-        case ImageFeature():
-            yield from _check_image(place, feature)
-        case AudioFeature():
-            if feature.rate < 1 or feature.channels < 1:
-                yield Fault(place, "rate and channels must be at least 1")
-        case LabelFeature():
-            yield from _check_label(place, feature)
-        case NumberFeature():
-            yield from _check_number(place, feature)
-        case ListFeature():
-            yield from check_feature(f"{place}.of", feature.of)
-        case TextFeature():
-            pass
-        case _:
-            assert_never(feature)
-
-
-def _check_image(place: str, feature: ImageFeature) -> Iterator[Fault]:
-    known = len(feature.shape) == 3 and all(length >= 1 for length in feature.shape)
-    if feature.encoding == "raw":
-        if not known:
-            yield Fault(f"{place}.shape", "must be height, width and channels, each at least 1")
-        return
-    if feature.shape and not (known and feature.shape[2] in {1, 3}):
-        yield Fault(f"{place}.shape", "must be height, width and 1 or 3 channels, or left out")
-    if feature.dtype != "uint8":
-        yield Fault(f"{place}.dtype", "is uint8 where pictures are encoded")
-
-
-def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:
-    if not feature.names:
-        yield Fault(f"{place}.names", "must not be empty")
-    for field in ("names", "codes"):
-        found = getattr(feature, field)
-        if len(set(found)) != len(found):
-            twice = next(name for name, count in Counter(found).items() if count > 1)
-            yield Fault(f"{place}.{field}", f"holds {twice!r} twice")
-    if feature.codes and len(feature.codes) != len(feature.names):
-        told = f"has {len(feature.codes)} codes for {len(feature.names)} classes"
-        yield Fault(f"{place}.codes", told)
-
-
-def _check_number(place: str, feature: NumberFeature) -> Iterator[Fault]:
-    if any(length < 1 for length in feature.shape):
-        yield Fault(f"{place}.shape", "must hold lengths of at least 1")
-    if feature.missing and not feature.dtype.startswith("float"):
-        yield Fault(f"{place}.missing", "needs a float: what is missing becomes NaN")
-
+from dshub.catalog.split_checks import check_split, check_without
 
 _MOST_COLUMNS = 1_000_000  # of all splits together
-LONGEST_URL = 4096  # characters; of other than ASCII, `urlsplit` takes their square in time
-_SCHEMES = {"https", "http"}
-# browsers pass over blanks and signs like them, before a scheme and within it
+LONGEST_URL = 4096  # characters; `urlsplit` takes quadratic time for non-ASCII ones
+# browsers ignore blanks and control characters before a scheme and inside it
 _OTHER_SCHEME = re.compile(r"(?!https?:)[\x00-\x20]*[a-z][a-z0-9+.\x00-\x20-]*:", re.IGNORECASE)
 T = TypeVar("T")
 
 
 def check(manifest: Manifest) -> Iterator[Fault]:
-    """Every fault of a manifest whose fields have the right types, or are `BROKEN`."""
-    yield from _check_names(manifest)
-    yield from _check_keys(manifest)
+    """Every fault of a manifest whose fields are of the right types, or `BROKEN`."""
     yield from _check_use(manifest)
     yield from _check_columns(manifest)
     yield from _check_filenames(manifest)
@@ -101,34 +41,24 @@ def check(manifest: Manifest) -> Iterator[Fault]:
     for name, split in _sound(manifest.splits):
         yield from check_split(f"splits.{name}", split, manifest)
     for name, layout in _sound(manifest.layouts):
-        for key, resource in _sound(layout.resources):
+        for key, resource in layout.resources.items():
             yield from _check_resource(f"layouts.{name}.resources.{key}", resource)
         yield from check_layout(f"layouts.{name}", layout, manifest)
-    pair = None if BROKEN in (manifest.features, manifest.supervised) else manifest.supervised
-    for column in pair or ():
-        if column not in manifest.features:
-            yield Fault("supervised", f"{column!r} is not among the features")
 
 
 def check_kept(manifest: Manifest) -> Iterator[Fault]:
-    """Faults of a manifest that a cache keeps, of what is relied upon without reading files again.
+    """Faults of a cached manifest that matter without reading files again.
 
-    No reader need be installed for it, and it may be one that `laid_out` gave.
+    Its readers need not be installed, and `laid_out` may have made it.
     """
-    yield from _check_names(manifest)
-    for table in ("resources", "features", "splits"):
-        if not getattr(manifest, table):
-            yield Fault(table, "must not be empty")
-    resources = dict(manifest.resources)
-    for layout in manifest.layouts.values():
-        resources |= layout.resources
-    for name, resource in resources.items():
-        yield from _check_hashes(f"resources.{name}", resource)
-        yield from _check_size(f"resources.{name}", resource)
+    layouts = (layout.resources for layout in manifest.layouts.values())
+    for resources in (manifest.resources, *layouts):
+        for name, resource in resources.items():
+            yield from _check_hashes(f"resources.{name}", resource)
     for name, feature in manifest.features.items():
         yield from check_feature(f"features.{name}", feature)
     for name, split in manifest.splits.items():
-        yield from check_rows(f"splits.{name}", split, manifest.features)
+        yield from check_without(f"splits.{name}.without", split, manifest.features)
 
 
 def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
@@ -137,49 +67,60 @@ def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
         yield from ((name, item) for name, item in table.items() if item is not BROKEN)
 
 
-def _check_names(manifest: Manifest) -> Iterator[Fault]:
-    if manifest.name is not BROKEN and not NAME.fullmatch(manifest.name):
-        yield Fault("name", f"{manifest.name!r} must be name or family/member, in a-z 0-9 . _ -")
-    if manifest.version is not BROKEN and not VERSION.fullmatch(manifest.version):
-        yield Fault("version", f"{manifest.version!r} must be MAJOR.MINOR.PATCH")
+def check_feature(place: str, feature: Feature) -> Iterator[Fault]:
+    """Every fault of a feature."""
+    match feature:
+        case ListFeature():
+            yield from check_feature(f"{place}.of", feature.of)
+        case ImageFeature():
+            yield from _check_image(place, feature)
+        case LabelFeature():
+            yield from _check_label(place, feature)
+        case NumberFeature():
+            if feature.missing and not feature.dtype.startswith("float"):
+                yield Fault(f"{place}.missing", "needs a float: missing values become NaN")
+        case AudioFeature() | TextFeature():
+            pass
+        case _:
+            assert_never(feature)
+
+
+def _check_image(place: str, feature: ImageFeature) -> Iterator[Fault]:
+    shape = feature.shape
+    if feature.encoding == "raw":
+        if len(shape) != 3:
+            yield Fault(f"{place}.shape", "must be height, width and channels")
+        return
+    if shape and (len(shape) != 3 or shape[2] not in {1, 3}):
+        yield Fault(f"{place}.shape", "must be height, width and 1 or 3 channels, or left out")
+    if feature.dtype != "uint8":
+        yield Fault(f"{place}.dtype", "must be uint8, because images are encoded")
+
+
+def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:
+    for field, names in (("names", feature.names), ("codes", feature.codes)):
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            yield Fault(f"{place}.{field}", f"{twice!r} is listed twice")
+    if len(feature.codes) not in {0, len(feature.names)}:
+        message = f"has {len(feature.codes)} codes for {len(feature.names)} classes"
+        yield Fault(f"{place}.codes", message)
 
 
 def unused(name: str, taken: Container[str], separator: str) -> str:
-    """The name, or where it is taken `name-2`, `name-3` and so on: one that is not."""
+    """The name, or `name-2`, `name-3` and so on if it is taken."""
     if name not in taken:
         return name
     high = 2
     while f"{name}{separator}{high}" in taken:
         high *= 2
-    low = high // 2  # taken; between the two, a search takes few tries however many are
-    while high - low > 1:
-        middle = (low + high) // 2
-        if f"{name}{separator}{middle}" in taken:
-            low = middle
-        else:
-            high = middle
-    return f"{name}{separator}{high}"
-
-
-def _check_keys(manifest: Manifest) -> Iterator[Fault]:
-    tables: dict[str, Mapping[str, object]] = {
-        "resources": manifest.resources,
-        "features": manifest.features,
-        "splits": manifest.splits,
-        "layouts": manifest.layouts,
-    }
-    if manifest.resources is not BROKEN and LOCAL in manifest.resources:
-        yield Fault(f"resources.{LOCAL}", "means what a person has; it is no name of a file")
-    for table, entries in tables.items():
-        if not entries and table != "layouts":
-            yield Fault(table, "must not be empty")
-        for key in () if entries is BROKEN else entries:
-            if not KEY.fullmatch(key):
-                yield Fault(f"{table}.{key}", "names are made of a-z 0-9 with _ or - between")
+    low = high // 2 + 1  # a search from here takes few steps, however many are taken
+    free = bisect_left(range(low, high), 1, key=lambda i: f"{name}{separator}{i}" not in taken)
+    return f"{name}{separator}{low + free}"
 
 
 def _check_columns(manifest: Manifest) -> Iterator[Fault]:
-    """Every split has every column, or says that it is without: their product is work for all."""
+    """Limit columns of all splits together, which many callers go through."""
     if BROKEN not in (manifest.features, manifest.splits):
         columns = len(manifest.features) * len(manifest.splits)
         if columns > _MOST_COLUMNS:
@@ -187,30 +128,32 @@ def _check_columns(manifest: Manifest) -> Iterator[Fault]:
 
 
 def _check_use(manifest: Manifest) -> Iterator[Fault]:
-    splits = manifest.splits
-    if BROKEN not in (manifest.resources, splits) and BROKEN not in splits.values():
-        for name in manifest.resources.keys() - manifest.split_resources().keys():
+    splits, resources, features = manifest.splits, manifest.resources, manifest.features
+    if resources is not BROKEN and LOCAL in resources:
+        yield Fault(f"resources.{LOCAL}", "is the name that layouts use for local files")
+    if BROKEN not in (resources, splits) and BROKEN not in splits.values():
+        for name in resources.keys() - manifest.split_resources().keys():
             yield Fault(f"resources.{name}", "no split uses it")
+    if BROKEN not in (features, manifest.supervised):
+        for column in manifest.supervised or ():
+            if column not in features:
+                yield Fault("supervised", f"{column!r} is not among the features")
 
 
 def _check_filenames(manifest: Manifest) -> Iterator[Fault]:
-    """Two files of one name could not be told apart in a folder."""
-    first: dict[str, str] = {}
+    """Refuse different files of one name, which a folder could not hold."""
+    first: dict[str, tuple[str, Resource]] = {}
     for name, resource in _sound(manifest.resources):
         if any(map(_check_url, resource.urls)) or not resource.name:
             continue
-        other = first.setdefault(resource.name, name)
-        if _hashes(resource) != _hashes(manifest.resources[other]):
-            told = f"{resource.name!r} is another file, {other!r}: give one a `filename` of its own"
-            yield Fault(f"resources.{name}.filename", told)
-
-
-def _hashes(resource: Resource) -> tuple[str | None, str | None]:
-    return resource.sha256, resource.md5
+        other, same = first.setdefault(resource.name, (name, resource))
+        if (same.sha256, same.md5) != (resource.sha256, resource.md5):
+            problem = f"{resource.name!r} is another file, {other!r}: give one a `filename`"
+            yield Fault(f"resources.{name}.filename", problem)
 
 
 def _check_links(manifest: Manifest) -> Iterator[Fault]:
-    """Pages that people are sent to: nothing that a browser would run."""
+    """Refuse links that run something in a browser."""
     pages = {"homepage": manifest.homepage}
     if manifest.license is not BROKEN:
         pages["license.source"] = manifest.license.source or ""
@@ -223,12 +166,9 @@ def _check_links(manifest: Manifest) -> Iterator[Fault]:
 
 def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
     yield from _check_hashes(place, resource)
-    yield from _check_size(place, resource)
-    for field in resource.limits.__struct_fields__:
-        yield from _check_limit(f"{place}.limits.{field}", getattr(resource.limits, field))
-    urls = [_check_url(url) for url in resource.urls]
-    yield from (Fault(f"{place}.urls[{i}]", told) for i, told in enumerate(urls) if told)
-    if any(urls):
+    problems = [_check_url(url) for url in resource.urls]
+    yield from (Fault(f"{place}.urls[{i}]", text) for i, text in enumerate(problems) if text)
+    if any(problems):
         return  # the file's name is part of the first address
     if resource.access == "manual" and not resource.instructions:
         yield Fault(place, 'access = "manual" needs instructions')
@@ -238,50 +178,27 @@ def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
         yield Fault(f"{place}.filename", f"{resource.name!r} must be a plain file name")
 
 
-def _check_size(place: str, resource: Resource) -> Iterator[Fault]:
-    if resource.size is not None and not 1 <= resource.size < 2**53:
-        yield Fault(f"{place}.size", "must be at least 1 byte and below 2**53")
-
-
-def _check_limit(place: str, value: int) -> Iterator[Fault]:
-    if not 1 <= value < 2**53:
-        yield Fault(place, "must be at least 1 and below 2**53")
-
-
 def _check_url(url: str) -> str:
-    """What is wrong with an address; nothing of a password in it is repeated."""
+    """The problem of an address, without any password in it; empty if there is none."""
     if len(url) > LONGEST_URL:
         return f"must have at most {LONGEST_URL:,} characters"
     try:
         parts = urlsplit(url)
-        right = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets, or a port that is none
-        right = False
+        is_web = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets, or an invalid port
+        is_web = False
     if "@" in url.partition("://")[2].partition("/")[0]:
         return "must be an http or https address without user name and password"
-    if not right or re.search(r"[\s\x00-\x1f\x7f]", url):
+    if not is_web or re.search(r"[\s\x00-\x1f\x7f]", url):
         return f"{url!r} must be an http or https address"
     return ""
 
 
 def _check_hashes(place: str, resource: Resource) -> Iterator[Fault]:
-    hashes = {"sha256": resource.sha256, "content_sha256": resource.content_sha256}
-    for field, value in hashes.items():
-        if value is not None and not is_hex("sha256", value):
-            yield Fault(f"{place}.{field}", "must be 64 lower-case hexadecimal digits")
-    if resource.md5 is not None and not is_hex("md5", resource.md5):
-        yield Fault(f"{place}.md5", "must be 32 lower-case hexadecimal digits")
-    yield from _check_chunks(place, resource)
     if resource.sha256 is None and resource.md5 is None:
         yield Fault(place, "has neither sha256 nor md5: its bytes could not be verified")
-
-
-def _check_chunks(place: str, resource: Resource) -> Iterator[Fault]:
-    if not resource.chunks:
-        return
-    if not all(is_hex("sha256", chunk) for chunk in resource.chunks):
-        yield Fault(f"{place}.chunks", "must hold 64 lower-case hexadecimal digits each")
-    wanted = None if resource.size is None else -(-resource.size // CHUNK)
-    if wanted != len(resource.chunks):
-        told = "the size is not known" if wanted is None else f"{wanted} chunks have to be there"
-        yield Fault(f"{place}.chunks", f"are checksums of 16 MiB each: {told}")
+    expected = None if resource.size is None else -(-resource.size // CHUNK)
+    if resource.chunks and len(resource.chunks) != expected:
+        count = "an unknown number" if expected is None else expected
+        problem = f"must be checksums of 16 MiB each, {count} for the size of the file"
+        yield Fault(f"{place}.chunks", problem)

@@ -1,25 +1,25 @@
-"""A fault of a manifest and the place it is at."""
+"""Faults of manifests, and their lines."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
 BROKEN: Any = object()
-"""Stands for a value that has a fault, or is missing, which is already on the list."""
+"""Stands for a value that is missing or has a fault, which is already reported."""
 
-_LONGEST = 200  # characters of a line that are looked at
+_LONGEST = 200  # characters of a line that are inspected
 _HEADER = re.compile(r"(\[\[?)([^\]]+)\]")
 _KEY = re.compile(r"([A-Za-z0-9_.\"'-]+)\s*=")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong: `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
+    """One fault: `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
 
     Attributes:
         place: dotted path of the field; empty for the file as a whole.
-        message: what is wrong with it.
-        line: 1-based line in the file, where it could be found.
+        message: the problem.
+        line: 1-based line in the file, if it is known.
     """
 
     place: str
@@ -33,7 +33,7 @@ class Fault:
 
 
 def with_lines(faults: list[Fault], text: str) -> list[Fault]:
-    """The same faults with the lines of a TOML text, in the order of the file."""
+    """Add the lines of a TOML text to faults, in the order of the file."""
     known = _places(text)
     located = [Fault(fault.place, fault.message, _line(fault.place, known)) for fault in faults]
     return sorted(located, key=lambda fault: (fault.line or 0, fault.place))

@@ -1,48 +1,44 @@
-"""Features: what the columns of a dataset hold.
-
-What every table of a manifest is: fields that are known, and no others.
-"""
+"""Features: the types of columns."""
 
 import builtins
 import re
 import textwrap
 from math import prod
-from typing import TYPE_CHECKING, Literal, NoReturn, assert_never, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, assert_never, get_args
 
 import msgspec
+from msgspec import Meta
 
-from dshub._validate import Text
+from dshub._validate import LARGEST, Text
 from dshub.catalog import phrasebook
 from dshub.errors import ArgumentError
 
-
-class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of a manifest: another field than its own is a fault, wherever it is read from."""
-
-
+# Descriptions of constraints complete the message "must …"; see `dshub.catalog.parsing`.
+Positive = Annotated[int, Meta(ge=1, lt=LARGEST, description="be at least 1 and below 2**53")]
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
 ]
-
-
 _SHOWN = 10  # names of classes in a `repr`
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of a manifest; unknown fields are faults."""
 
 
 class ImageFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
 ):
-    """A picture: height, width, channels.
+    """An image: height, width, channels.
 
     Attributes:
-        shape: (height, width, channels); left out where pictures differ, which only encoded ones
-            may. Encoded pictures are handed out with 3 channels, red, green and blue, unless the
-            shape says 1.
+        shape: (height, width, channels). Encoded images that differ in size have none. They are
+            decoded to 3 channels (RGB), unless the shape says 1.
         dtype: of one value.
-        encoding: `raw` for plain pixels; `jpeg` or `png` for files of that kind, kept as they are
-            and decoded when a row is read; `any` where upstream mixes kinds.
+        encoding: `raw` for plain pixels; `jpeg` or `png` for files of that kind, stored unchanged
+            and decoded when a row is read; `any` if upstream mixes kinds.
     """
 
-    shape: tuple[int, ...] = ()
+    shape: tuple[Positive, ...] = ()
     dtype: Dtype = "uint8"
     encoding: Literal["raw", "jpeg", "png", "any"] = "raw"
 
@@ -50,18 +46,18 @@ class ImageFeature(
 class AudioFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="audio"
 ):
-    """A recording, kept as the file it came in and decoded when a row is read.
+    """Audio, stored as upstream's file and decoded when a row is read.
 
-    Rows are int16, (samples,), or (samples, channels) where there are several channels.
+    Rows are int16, (samples,), or (samples, channels) if there are several channels.
 
     Attributes:
-        rate: samples a second.
-        channels: how many there are.
-        encoding: what the files are.
+        rate: samples per second.
+        channels: their number.
+        encoding: the format of the files.
     """
 
-    rate: int
-    channels: int = 1
+    rate: Positive
+    channels: Positive = 1
     encoding: Literal["wav", "flac"] = "wav"
 
 
@@ -72,16 +68,15 @@ class LabelFeature(
 
     Attributes:
         names: the classes in order: row value i means `names[i]`.
-        codes: what upstream writes for each class where that is not its name, such as a WordNet
-            number; empty where it is.
-        first: the number that upstream writes for the first class, where it writes numbers.
+        codes: upstream's code of each class, such as a WordNet number, if files do not hold names.
+        first: upstream's number of the first class, if files hold numbers.
     """
 
-    names: tuple[Text, ...]
+    names: Annotated[tuple[Text, ...], Meta(min_length=1, description="not be empty")]
     codes: tuple[str, ...] = ()
     first: int = 0
 
-    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+    if not TYPE_CHECKING:  # a type checker knows the attributes
 
         def __getattr__(self, name: builtins.str) -> NoReturn:
             raise phrasebook.missing(self, name, phrasebook.LABEL)
@@ -96,7 +91,7 @@ class LabelFeature(
         """The number of a class, by name or code: `features["label"].int("cat")`.
 
         Raises:
-            ArgumentError: there is no such class.
+            ArgumentError: no class has that name or code.
         """
         known = self.codes if name in self.codes else self.names
         if name not in known:
@@ -105,11 +100,11 @@ class LabelFeature(
         return known.index(name)
 
     def str(self, number: builtins.int) -> builtins.str:
-        """The name of a class: `features["label"].str(3)`; IndexError if there is none."""
+        """The name of a class: `features["label"].str(3)`; raises IndexError."""
         return self.names[self._checked(number)]
 
     def code(self, number: builtins.int) -> builtins.str:
-        """What upstream writes for a class: its code, or its name where it has none."""
+        """The value that upstream's files hold for a class: its code, or its name without codes."""
         return (self.codes or self.names)[self._checked(number)]
 
     def _checked(self, number: builtins.int) -> builtins.int:
@@ -121,14 +116,15 @@ class LabelFeature(
 class NumberFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
 ):
-    """A number, or an array of them where `shape` is not empty.
+    """A number, or an array of numbers if `shape` is not empty.
 
     Attributes:
-        missing: texts for which upstream has no value; rows hold NaN, so they need a float.
+        missing: texts that upstream writes for a missing value; rows hold NaN, so `dtype` must be
+            a float.
     """
 
     dtype: Dtype
-    shape: tuple[int, ...] = ()
+    shape: tuple[Positive, ...] = ()
     missing: tuple[str, ...] = ()
 
 
@@ -139,39 +135,39 @@ class TextFeature(
 
 
 Item = LabelFeature | NumberFeature | TextFeature
-"""What a list may hold."""
+"""The types of values in a list."""
 
 
 class ListFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="list"
 ):
-    """As many values as a row has, such as the words of a sentence.
+    """Values whose number differs from row to row, such as the words of a sentence.
 
     Rows are arrays, (values,) or (values, *shape), and lists of `str` for text.
 
     Attributes:
-        of: what each value is.
+        of: the type of each value.
     """
 
     of: Item
 
 
 Feature = ImageFeature | AudioFeature | LabelFeature | NumberFeature | TextFeature | ListFeature
-"""A column: a closed set, so that a type checker sees a case that was forgotten."""
+"""A column: a closed set, so that a type checker finds forgotten cases."""
 
 
 _BYTES = {name: int(re.sub(r"\D", "", name)) // 8 for name in get_args(Dtype)}
 
 
 def is_encoded(feature: Feature) -> bool:
-    """Whether rows are kept as files that have to be decoded."""
+    """True if rows are stored as files that must be decoded."""
     return isinstance(feature, AudioFeature) or (
         isinstance(feature, ImageFeature) and feature.encoding != "raw"
     )
 
 
 def row_bytes(feature: Feature) -> int:
-    """Bytes of one row of a column; 0 where that differs from row to row."""
+    """Bytes of one row of a column; 0 if rows differ in size."""
     match feature:
         case ImageFeature() if feature.encoding != "raw":
             return 0

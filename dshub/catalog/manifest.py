@@ -1,42 +1,48 @@
-"""The manifest: datasets, splits, resources, licenses, and the steps between reader and features.
+"""The manifest of a dataset: splits, resources, features, license and citations.
 
-What happens to rows between their reader and their features: a closed, declarative list.
-
-Upstream's files are not always tables with the columns one wants. Where a reader alone cannot
-give them, a split names some of these steps, which are taken in order. None computes anything of
-its own: they rename, choose, look up and put together what the files say. `dshub.tables.steps`
-carries them out, and `dshub.synthetic.steps` undoes them to make stand-ins.
+Steps change rows between the reader of a split and its features: they rename, choose, look up and
+join what upstream's files say. `dshub.tables.steps` runs them; `dshub.synthetic.steps` inverts
+them for synthetic data.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec import Meta
 
+from dshub import _validate
 from dshub._validate import Text
-from dshub.catalog.features import Feature, Fields, is_encoded, row_bytes
+from dshub.catalog.features import Feature, Fields, Positive, is_encoded, row_bytes
 from dshub.checksums import Digest
+
+# Descriptions complete the message "must …"; see `dshub.catalog.parsing`.
+_NOT_EMPTY = Meta(min_length=1, description="not be empty")
+Columns = Annotated[tuple[str, ...], _NOT_EMPTY]
+Key = Annotated[_validate.Key, Meta(description="be made of a-z and 0-9, with _ or - between them")]
+Sha256 = Annotated[_validate.Sha256, Meta(description="be 64 lower-case hexadecimal digits")]
+Files = Annotated[dict[str, str | Annotated[tuple[str, ...], _NOT_EMPTY]], _NOT_EMPTY]
 
 
 class Rename(Fields, frozen=True, kw_only=True, tag_field="step", tag="rename"):
-    """Columns get other names.
+    """Rename columns.
 
     Attributes:
-        columns: upstream's name, and ours.
+        columns: new names by upstream's names.
     """
 
     columns: dict[str, str]
 
 
 class Map(Fields, frozen=True, kw_only=True, tag_field="step", tag="map"):
-    """Values of a column are replaced; those that are not listed stay.
+    """Replace values of a column; unlisted values stay.
 
     Attributes:
-        column: text, or whole numbers, which are then compared and replaced as text.
-        values: upstream's, and ours.
+        column: text, or whole numbers, which are compared and replaced as text.
+        values: new values by upstream's values.
     """
 
     column: str
@@ -44,33 +50,33 @@ class Map(Fields, frozen=True, kw_only=True, tag_field="step", tag="map"):
 
 
 class Keep(Fields, frozen=True, kw_only=True, tag_field="step", tag="keep"):
-    """Only the rows with one of these values (as text) in a column stay."""
+    """Keep only rows with one of these values (as text) in a column."""
 
     column: str
     values: tuple[str, ...]
 
 
 class Drop(Fields, frozen=True, kw_only=True, tag_field="step", tag="drop"):
-    """The rows with one of these values (as text) in a column go."""
+    """Drop rows with one of these values (as text) in a column."""
 
     column: str
     values: tuple[str, ...]
 
 
 class Cut(Fields, frozen=True, kw_only=True, tag_field="step", tag="cut"):
-    """Of the texts of a column, what stands before the first of some characters stays.
+    """Cut the texts of a column before the first occurrence of a string.
 
     Attributes:
         column: text.
-        before: the characters; a text without them stays as it is.
+        before: the string; texts without it stay unchanged.
     """
 
     column: str
-    before: str
+    before: Annotated[str, _NOT_EMPTY]
 
 
 class Number(Fields, frozen=True, kw_only=True, tag_field="step", tag="number"):
-    """A new column holds the number of each row, as upstream counts them.
+    """Add a column with the number of each row.
 
     Attributes:
         column: its name.
@@ -82,45 +88,44 @@ class Number(Fields, frozen=True, kw_only=True, tag_field="step", tag="number"):
 
 
 class Match(Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="match"):
-    """The rows that a list names stay, or go.
+    """Keep or drop the rows that a list names.
 
     Attributes:
         part: the list, among the split's files.
-        reader: how to read it.
-        on: the columns that together name a row, in the list as in the rows; compared as text.
-        keep: whether the listed rows are those that stay.
+        reader: its reader.
+        on: the columns that identify a row in both, compared as text.
+        keep: True to keep listed rows, False to drop them.
     """
 
     part: str
     reader: dict[str, Any]  # as in a split
-    on: tuple[str, ...]
+    on: Columns
     keep: bool = True
 
 
 class Join(Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="join"):
-    """Further columns come from another file; each row must have exactly one partner in it.
+    """Add columns of another file, which must have exactly one match for each row.
 
     Attributes:
         part: the file, among the split's files.
-        reader: how to read it.
-        on: the columns that together name a row, in both; compared as text.
-        columns: what the file adds.
-        number: one of `on` that the file lacks, because its rows are numbered, from 1, by where
-            they stand.
+        reader: its reader.
+        on: the columns that identify a row in both, compared as text.
+        columns: the columns to add.
+        number: one of `on` that the file does not contain: it is the position of a row, from 1.
     """
 
     part: str
     reader: dict[str, Any]  # as in a split
-    on: tuple[str, ...]
+    on: Columns
     columns: tuple[str, ...]
     number: str = ""
 
 
 class Attach(Fields, frozen=True, kw_only=True, tag_field="step", tag="attach"):
-    """A new column holds the bytes of the file that each row names.
+    """Add a column with the bytes of the file that each row names.
 
     Attributes:
-        part: the files, among the split's files: a pattern that fits all of them.
+        part: the files, among the split's files: a pattern that matches all of them.
         column: the new column.
         path: the member's name, with columns of the row in braces: `images/{file}.jpg`, or
             `jpg/image_{id:05d}.jpg` for a number with leading zeros.
@@ -132,23 +137,23 @@ class Attach(Fields, frozen=True, kw_only=True, tag_field="step", tag="attach"):
 
 
 Step = Rename | Map | Cut | Keep | Drop | Number | Match | Join | Attach
-"""A step: a closed set, which reviewers extend with care."""
+"""A step: a closed set, extended with care."""
 
 
-LOCAL = "local"  # the resource of a layout that a person has under no checksum
-CHUNK = 16 << 20  # bytes of a resource for which `chunks` holds one checksum; the last may be less
+LOCAL = "local"  # the resource of a layout for local files without checksums
+CHUNK = 16 << 20  # bytes of each piece in `Resource.chunks`; the last one can be shorter
 
 
 class License(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """Under which terms the data are published, and where that is said.
+    """The license of a dataset, and its source.
 
     Attributes:
-        spdx: SPDX identifier; None where no source states one.
-        source: URL of the page that says so.
-        redistribution: whether the licence allows to pass the files on.
-        note: what a reader must know besides, such as sources that disagree.
-        terms: what upstream wants a person to accept before the files are fetched, in words; None
-            where it asks nobody.
+        spdx: SPDX identifier; None if no source states one.
+        source: URL of the page that states it.
+        redistribution: whether the license permits redistribution of the files.
+        note: remarks, such as sources that disagree.
+        terms: terms that upstream requires a person to accept before a download; None if there
+            are none.
     """
 
     spdx: Text | None = None
@@ -159,7 +164,7 @@ class License(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Citation(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of a bibliography, with the fields of BibTeX."""
+    """A bibliography entry, with the fields of BibTeX."""
 
     type: Literal["article", "incollection", "inproceedings", "misc", "online", "techreport"]
     key: str
@@ -173,73 +178,80 @@ class Citation(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Limits(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """What a file may grow to when it is unpacked; whatever grows beyond is taken for a bomb.
+    """Limits of unpacking a file; a file that exceeds them is refused as a decompression bomb.
 
-    The defaults let pass every dataset we know of. They decide no row, so they can be raised in a
-    released manifest. They hold for archives and compressions, and for each file of a format that
-    compresses or repeats values, such as Parquet: there, bytes are those of the values in memory.
+    The defaults fit every known dataset. Limits do not affect rows, so a released manifest can
+    raise them. They apply to archives and compressed files, and to each file of a format that
+    compresses or repeats values, such as Parquet, where bytes are those of values in memory.
 
     Attributes:
-        unpacked: bytes of everything inside together.
+        unpacked: bytes of all members together.
         members: files, folders and links inside.
-        ratio: bytes inside for each byte of the file. It applies above 256 MiB only: small files
-            of zeros compress a thousandfold and harm nobody.
+        ratio: unpacked bytes per byte of the file. It applies above 256 MiB only: small files of
+            zeros compress a thousandfold and do no harm.
     """
 
-    unpacked: int = 2_000_000_000_000
-    members: int = 10_000_000
-    ratio: int = 250
+    unpacked: Positive = 2_000_000_000_000
+    members: Positive = 10_000_000
+    ratio: Positive = 250
 
 
 class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """One file as upstream publishes it.
+    """A file as upstream publishes it.
 
     Attributes:
-        urls: where it can be had, tried in order; the checksum decides, not the host.
-        filename: its name; the last part of the first URL where it is not given.
+        urls: its addresses, tried in order; the checksum decides, not the host.
+        filename: its name; by default the last part of the first URL.
         sha256: SHA-256 in hexadecimal digits.
-        md5: accepted in place of `sha256` where upstream publishes nothing better.
-        size: bytes; None where no source states it.
-        content_sha256: SHA-256 of the bytes inside a compressed file, so that a copy that was
-            compressed again can be imported and still verified.
+        md5: accepted instead of `sha256` if upstream publishes nothing better.
+        size: bytes; None if no source states it.
+        content_sha256: SHA-256 of the bytes inside a compressed file, so that a recompressed copy
+            can be imported and still verified.
         chunks: SHA-256 of each piece of 16 MiB, in order, so that only damaged pieces of a large
-            file are fetched again; `dshub pin` computes them.
-        access: `manual` where a person must obtain the file.
-        instructions: how, for `access = "manual"`.
-        limits: what it may grow to when it is unpacked.
+            file are downloaded again; `dshub pin` computes them.
+        access: `manual` if a person must obtain the file.
+        instructions: how to obtain it, for `access = "manual"`.
+        limits: limits of unpacking it.
     """
 
     urls: tuple[str, ...] = ()
     filename: str = ""
-    sha256: str | None = None
-    md5: str | None = None
-    size: int | None = None
-    content_sha256: str | None = None
-    chunks: tuple[str, ...] = ()
+    sha256: Sha256 | None = None
+    md5: (
+        Annotated[
+            str,
+            _validate.matching("[0-9a-f]{32}"),
+            Meta(description="be 32 lower-case hexadecimal digits"),
+        ]
+        | None
+    ) = None
+    size: Positive | None = None
+    content_sha256: Sha256 | None = None
+    chunks: tuple[Sha256, ...] = ()
     access: Literal["open", "manual"] = "open"
     instructions: str | None = None
     limits: Limits = Limits()
 
     @property
     def by_hand(self) -> bool:
-        """Whether only a person can obtain it, so that it cannot be downloaded."""
+        """True if a person must obtain it, so that it cannot be downloaded."""
         return self.access == "manual" or not self.urls
 
     @property
     def digest(self) -> Digest:
-        """What the bytes must hash to; the store keeps them under it."""
+        """The expected checksum of its bytes, and its key in the store."""
         if self.sha256:
             return Digest("sha256", self.sha256)
         return Digest("md5", self.md5 or "")
 
     @property
     def content_digest(self) -> Digest | None:
-        """What the bytes inside must hash to, where that is known."""
+        """The expected checksum of the bytes inside, if it is known."""
         return Digest("sha256", self.content_sha256) if self.content_sha256 else None
 
     @property
     def name(self) -> str:
-        """The file's name: its own, or the last part of its first URL."""
+        """The file name: its own, or the last part of its first URL."""
         if self.filename or not self.urls:
             return self.filename
         return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2])
@@ -249,23 +261,22 @@ class Split(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """Rows that belong together, such as `train`.
 
     Attributes:
-        rows: how many there are; preparing fails on any other number.
-        reader: `{ format = "idx" }` and the options of that reader.
-        files: for each part that the reader or a step asks for, a reference or several in order:
+        rows: their number; preparing fails on any other number.
+        reader: `{ format = "idx" }` and options of that reader.
+        files: one or several references for each part that the reader or a step needs:
             `resource`, `resource:member` in an archive, `resource:archive:member` in an archive
-            in it. A member may be a pattern (`*`, `?`, `[…]`, which also stand for `/`).
-        steps: what is done to the rows that the reader gives.
-        without: columns that this split does not have, such as labels that upstream keeps to
-            itself.
+            inside it. A member can be a pattern (`*`, `?`, `[…]`, which also match `/`).
+        steps: changes to the rows of the reader.
+        without: columns that this split does not have, such as labels that upstream withholds.
         figures: published or recomputed numbers that `dshub verify` compares:
             `<column>-counts` (rows of each class), `<column>-sum`.
-        layout: the layout it is read in, where that is not the manifest's own; `laid_out` says
-            so, no manifest does.
+        layout: the layout it is read in, if not the manifest's own; set by `laid_out`, never by a
+            manifest.
     """
 
-    rows: int
-    reader: dict[str, Any]  # a reader's options are the reader's business
-    files: dict[str, str | tuple[str, ...]]
+    rows: Positive
+    reader: dict[str, Any]  # the reader checks its options
+    files: Files
     steps: tuple[Step, ...] = ()
     without: tuple[str, ...] = ()
     figures: dict[str, int | tuple[int, ...]] = msgspec.field(default_factory=dict)
@@ -277,42 +288,41 @@ class Split(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def reader_parts(self) -> list[str]:
-        """The parts that are the reader's: those of which no step speaks."""
+        """The parts that no step uses, so that they belong to the reader."""
         of_steps = {getattr(step, "part", None) for step in self.steps}
         return [part for part in self.files if part not in of_steps]
 
 
 class Layout(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """Another form in which people have the rows of a split, such as one folder for each class.
+    """Another form of a split's files, such as one folder for each class.
 
-    `dshub import` recognises it, and the split is then prepared from it. The rows are the same;
-    their order need not be, so a table's recipe says which layout it was made from.
+    `dshub import` recognizes it, and the split is then prepared from it. The rows are the same;
+    their order can differ, so a table's recipe records the layout.
 
     Attributes:
-        split: whose rows these are.
-        title: what it is called when a person reads of it.
-        reader, files, steps: as in a split. Files are of `resources`, of the manifest's own, or
-            of `local`: a folder or an archive that a person names, known by its structure, where
-            `*` and `?` do not stand for `/`.
+        split: the split with the same rows.
+        title: a description for people.
+        reader, files, steps: as in a split. Files refer to `resources`, to the manifest's own
+            resources, or to `local`: a folder or an archive on the user's machine, recognized by
+            its structure, where `*` and `?` do not match `/`.
         resources: files with checksums that only this layout has.
-        order: in which a pattern's files in `local` are read: by their `path`, or by their `name`
-            in whatever folder they lie.
+        order: order of a pattern's files in `local`: by `path`, or by `name` in any folder.
     """
 
     split: str
     title: str
     reader: dict[str, Any]  # as in a split
-    files: dict[str, str | tuple[str, ...]]
+    files: Files
     steps: tuple[Step, ...] = ()
     resources: dict[str, Resource] = msgspec.field(default_factory=dict)
     order: Literal["path", "name"] = "path"
 
     @property
     def local_members(self) -> list[str]:
-        """What it wants of `local`: names and patterns, each once, in order."""
-        given = (item for files in self.files.values() for item in _tuple(files))
-        found = (reference.partition(":") for reference in given)
-        return list(dict.fromkeys(member for name, _, member in found if name == LOCAL))
+        """The names and patterns in `local` that it needs, each once, in order."""
+        references = (item for files in self.files.values() for item in _tuple(files))
+        parts = (reference.partition(":") for reference in references)
+        return list(dict.fromkeys(member for name, _, member in parts if name == LOCAL))
 
 
 def _tuple(references: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -324,27 +334,27 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         name: `name` or `family/member`.
-        version: `MAJOR.MINOR.PATCH`: rows changed, rows added, same rows in other packing.
+        version: `MAJOR.MINOR.PATCH`: rows changed, rows added, same rows in other files.
         task: what the data are usually used for.
-        supervised: the columns that `(x, y)` means.
-        layouts: other forms in which people have the rows of a split.
+        supervised: the columns of `(x, y)`.
+        layouts: other forms of a split's files.
     """
 
     schema: Literal[1]
-    name: str
-    version: str
+    name: Annotated[_validate.Name, Meta(description="be name or family/member, in a-z 0-9 . _ -")]
+    version: Annotated[_validate.Version, Meta(description="be MAJOR.MINOR.PATCH")]
     title: Text
     summary: Text
     task: Text
     homepage: str
-    resources: dict[str, Resource]
-    features: dict[str, Feature]
-    splits: dict[str, Split]
+    resources: Annotated[dict[Key, Resource], _NOT_EMPTY]
+    features: Annotated[dict[Key, Feature], _NOT_EMPTY]
+    splits: Annotated[dict[Key, Split], _NOT_EMPTY]
     tags: tuple[Text, ...] = ()
     supervised: tuple[str, str] | None = None
     license: License = License()
     citations: tuple[Citation, ...] = ()
-    layouts: dict[str, Layout] = msgspec.field(default_factory=dict)
+    layouts: dict[Key, Layout] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {split.rows:,}" for name, split in self.splits.items())
@@ -357,23 +367,23 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def synthetic(self) -> bool:
-        """Whether this describes a synthetic stand-in rather than the dataset itself."""
+        """True if this describes synthetic data instead of the dataset itself."""
         return "+synthetic" in self.version
 
     @property
     def size(self) -> int | None:
-        """Bytes of all resources together, or None where one is unknown."""
+        """Bytes of all resources together, or None if one is unknown."""
         sizes = [resource.size for resource in self.resources.values()]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides rows: what no release may change.
+        """SHA-256 of everything that affects rows, which no release may change.
 
-        Left out are addresses, words, limits and the licence, which may be mended in place, and
-        layouts, which are other ways to the same rows.
+        It leaves out addresses, words, limits and the license, which can be corrected in place,
+        and layouts, which lead to the same rows.
         """
-        kept = {
+        content = {
             "name": self.name,
             "version": self.version,
             "resources": {
@@ -384,12 +394,12 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
             "splits": self.splits,
             "supervised": self.supervised,
         }
-        return hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
     def prepared_size(self, splits: tuple[str, ...] | None = None) -> int:
-        """Bytes that the tables of some splits will take (all where None), without text.
+        """Bytes of the tables of some splits (all if None), without text.
 
-        Encoded pictures and recordings are taken to be as large as the files they come in.
+        Encoded images and audio count as the files that contain them.
         """
         total, encoded = 0, []
         for split in self.splits if splits is None else splits:
@@ -400,40 +410,40 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
         return total + sum(item.size or 0 for item in files)
 
     def split_features(self, split: str) -> Mapping[str, Feature]:
-        """The columns of a split: all features but those that it is without."""
+        """The columns of a split: all features but those in `without`."""
         without = set(self.splits[split].without)
         return {name: item for name, item in self.features.items() if name not in without}
 
     def split_resources(self, splits: tuple[str, ...] | None = None) -> dict[str, Resource]:
-        """The resources that some splits need (all splits where None), in manifest order."""
+        """The resources that some splits need (all splits if None), in manifest order."""
         chosen = self.splits.values() if splits is None else [self.splits[name] for name in splits]
-        wanted = {
+        needed = {
             reference.partition(":")[0]
             for split in chosen
             for part in split.files
             for reference in split.references(part)
         }
-        return {name: item for name, item in self.resources.items() if name in wanted}
+        return {name: item for name, item in self.resources.items() if name in needed}
 
 
 def denied(terms: License, words: Sequence[str]) -> str:
-    """Why a licence is not wanted; empty where it is, or where nothing is said against it.
+    """The reason why a license is denied; empty if it is not.
 
     Args:
         terms: of a dataset.
         words: SPDX identifiers (`CC-BY-NC-4.0`), parts of them (`nc`, `nd`, `gpl`), or `unknown`,
-            for what no source states.
+            for licenses that no source states.
     """
     if terms.spdx is None:
-        unknown = "unknown" in map(str.casefold, words)
-        return "no source states its licence" if unknown else ""
+        is_denied = "unknown" in map(str.casefold, words)
+        return "no source states its license" if is_denied else ""
     identifiers = re.findall(r"[\w.+-]+", terms.spdx.casefold())
-    known = set().union(*map(_parts, identifiers))
-    unwanted = [word for word in words if word.casefold() in known]
-    return f"its licence is {terms.spdx}, and {unwanted[0]} is denied" if unwanted else ""
+    parts = set().union(*map(_parts, identifiers))
+    found = [word for word in words if word.casefold() in parts]
+    return f"its license is {terms.spdx}, and {found[0]} is denied" if found else ""
 
 
 def _parts(identifier: str) -> set[str]:
-    """What an identifier can be called by; `nc` also where it spells that out."""
-    spelt = re.search(r"non-?commercial", identifier)
-    return {identifier, *re.split(r"[-.]", identifier)} | ({"nc"} if spelt else set())
+    """The words that denote an identifier; `nc` also if it is spelled out."""
+    is_spelled_out = re.search(r"non-?commercial", identifier)
+    return {identifier, *re.split(r"[-.]", identifier)} | ({"nc"} if is_spelled_out else set())

@@ -1,15 +1,16 @@
-"""From TOML text to a `Manifest`, with every fault of the text in one error.
+"""Parse manifests, and report every fault of one in one error.
 
-msgspec converts a manifest without faults at once. At the first fault it stops, and hides mapping
-keys in its places: then structs and mappings are walked here, field by field and entry by entry,
-and msgspec converts what is left, the plain values, one at a time.
+msgspec converts a manifest without faults at once. It stops at the first fault and hides mapping
+keys in its places. So after a fault, structs and containers are converted here field by field and
+entry by entry, and msgspec converts only plain values.
 """
 
+import difflib
 import tomllib
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
@@ -24,7 +25,7 @@ _LARGEST = 8_000_000  # bytes of a manifest: far above ImageNet's, far below tro
 
 
 def read(path: Path) -> Manifest:
-    """The manifest in a file.
+    """Read a manifest from a file.
 
     Raises:
         ManifestError: the file cannot be read, or has faults; all of them are listed.
@@ -33,7 +34,7 @@ def read(path: Path) -> Manifest:
 
 
 def read_text(path: Path) -> str:
-    """The text of a manifest's file; raises ManifestError."""
+    """Read the text of a manifest's file; raises ManifestError."""
     try:
         if path.stat().st_size > _LARGEST:
             raise ManifestError(source=str(path), faults=[Fault("", "it is too large")])
@@ -45,7 +46,7 @@ def read_text(path: Path) -> str:
 
 
 def decode_text(data: bytes, *, source: str) -> str:
-    """The text of a manifest from its bytes; raises ManifestError."""
+    """Decode the text of a manifest; raises ManifestError."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -54,16 +55,16 @@ def decode_text(data: bytes, *, source: str) -> str:
 
 
 def parse_as(identifier: str, text: str, *, source: str, witness: str = "its path") -> Manifest:
-    """The manifest in a text, which must be of one name and version.
+    """Parse a manifest that must have a certain name and version.
 
     Args:
         identifier: `name@version`.
         text: TOML.
-        source: as of `parse`.
-        witness: what says that the text is of that identifier.
+        source: as in `parse`.
+        witness: where the identifier comes from, for errors.
 
     Raises:
-        ManifestError: as of `parse`, or it is another manifest.
+        ManifestError: as in `parse`, or it is another manifest.
     """
     manifest = parse(text, source=source)
     if manifest.identifier != identifier:
@@ -73,11 +74,11 @@ def parse_as(identifier: str, text: str, *, source: str, witness: str = "its pat
 
 
 def parse(text: str, *, source: str) -> Manifest:
-    """The manifest in a TOML text; `source` names it in errors.
+    """Parse a manifest from TOML; `source` names it in errors.
 
     Raises:
-        ManifestError: the text has faults; all of them are listed with their places. A table
-            with a field of the wrong type is looked at no further.
+        ManifestError: the text has faults; all of them are listed with their places. In a table
+            with an invalid field, rules about several fields are not checked.
     """
     try:
         content = tomllib.loads(text)
@@ -86,9 +87,9 @@ def parse(text: str, *, source: str) -> Manifest:
         raise ManifestError(source=source, faults=[fault]) from None
     faults: list[Fault] = []
     try:
-        manifest = msgspec.convert(content, Manifest)  # a tenth of the time of what is below
-    except ValueError:  # msgspec's; or Python's, of a number of 5,000 digits
-        manifest = Manifest(**_decode_fields(Manifest, content, "", faults))
+        manifest = msgspec.convert(content, Manifest)  # ten times as fast as the lines below
+    except ValueError:  # msgspec's, or Python's about a number of 5,000 digits
+        manifest = Manifest(**_fields(Manifest, content, "", faults))
     faults += check(manifest)
     if faults:
         raise ManifestError(source=source, faults=with_lines(faults, text))
@@ -96,12 +97,12 @@ def parse(text: str, *, source: str) -> Manifest:
 
 
 def to_json(manifest: Manifest) -> bytes:
-    """The manifest as JSON, columns and splits in their own order: the form that is kept."""
+    """Encode a manifest as JSON, columns and splits in their own order."""
     return msgspec.json.encode(manifest)
 
 
 def from_json(data: bytes) -> Manifest:
-    """The manifest that `to_json` wrote; raises ManifestError where it did not."""
+    """Decode a manifest that `to_json` encoded; raises ManifestError."""
     faults: list[object] = []
     try:
         manifest = decode(data, Manifest)
@@ -113,94 +114,89 @@ def from_json(data: bytes) -> Manifest:
     return manifest
 
 
-def _decode(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
-    """`value` as a `kind`; where that fails, adds faults and returns `BROKEN`."""
-    if _is_tagged_union(kind):
-        return _decode_tagged(kind, value, place, faults)
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _decode_struct(kind, value, place, faults)
-    if get_origin(kind) is dict and isinstance(value, dict):
-        inner = get_args(kind)[1]
-        return {key: _decode(inner, item, f"{place}.{key}", faults) for key, item in value.items()}
-    if _is_list_of_structs(kind) and isinstance(value, list):
-        inner = get_args(kind)[0]
-        return tuple(_decode(inner, item, f"{place}[{i}]", faults) for i, item in enumerate(value))
+def _value(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
+    """Convert a value; if it has faults, add them and return `BROKEN`."""
+    if structs := _structs(kind):
+        return _struct(structs, value, place, faults)
+    origin, inner = _container(kind)
+    if origin is dict and isinstance(value, dict) and value:
+        for key in value:
+            _value(inner[0], key, f"{place}.{key}", faults)
+        return {
+            key: _value(inner[1], item, f"{place}.{key}", faults) for key, item in value.items()
+        }
+    if origin is tuple and isinstance(value, list) and _structs(inner[0]):
+        return tuple(
+            _value(inner[0], item, f"{place}[{i}]", faults) for i, item in enumerate(value)
+        )
     try:
         return msgspec.convert(value, kind)
     except ValueError as error:
-        text = str(error)[0].lower() + str(error)[1:]
-        faults.append(Fault(place, text.partition(" - at `$")[0]))
+        text = str(error).partition(" - at `$")[0]
+        rule = "" if ", got " in text else _rule(kind)
+        faults.append(Fault(place, f"must {rule}" if rule else text[0].lower() + text[1:]))
         return BROKEN
 
 
-def _decode_struct(
-    kind: type[msgspec.Struct], value: Any, place: str, faults: list[Fault], tag: str = ""
-) -> Any:
+def _struct(kinds: tuple[Any, ...], value: Any, place: str, faults: list[Fault]) -> Any:
+    """Convert a table to one of several structs, which its tag chooses."""
     if not isinstance(value, dict):
         faults.append(Fault(place, f"expected a table, got {short(value)}"))
         return BROKEN
-    before = len(faults)
-    decoded = _decode_fields(kind, value, place, faults, tag)
-    unknown = value.keys() - decoded.keys() - {tag}
-    return kind(**decoded) if len(faults) == before + len(unknown) else BROKEN
+    kind, field = kinds[0], kinds[0].__struct_config__.tag_field
+    if field:
+        known, tag = {option.__struct_config__.tag: option for option in kinds}, value.get(field)
+        if not isinstance(tag, str) or tag not in known:
+            problem = "is missing" if tag is None else f"{short(tag)} is unknown"
+            message = f"{problem}; known: {', '.join(sorted(known))}"
+            faults.append(Fault(f"{place}.{field}", message))
+            return BROKEN
+        kind = known[tag]
+    before, table = len(faults), {key: value[key] for key in value if key != field}
+    fields = _fields(kind, table, place, faults)
+    unknown = table.keys() - fields.keys()
+    return kind(**fields) if len(faults) == before + len(unknown) else BROKEN
 
 
-def _decode_fields(
-    kind: type[msgspec.Struct],
-    value: dict[str, Any],
-    place: str,
-    faults: list[Fault],
-    tag: str = "",
-) -> dict[str, Any]:
-    """The fields of a struct; `BROKEN` for those that are wrong, or missing and required."""
-    fields = _fields(kind)
-    for key in value.keys() - fields.keys() - {tag}:
-        import difflib  # for a fault only: most manifests have none
-
-        close = difflib.get_close_matches(key, fields, n=1)
+def _fields(kind: Any, table: dict[str, Any], place: str, faults: list[Fault]) -> dict[str, Any]:
+    """Convert the fields of a struct; those with faults, or missing ones, are `BROKEN`."""
+    known = _known_fields(kind)
+    prefix = f"{place}." if place else ""
+    for key in table.keys() - known.keys():
+        close = difflib.get_close_matches(key, known, n=1)
         suggestion = f"; did you mean {close[0]}?" if close else ""
-        faults.append(Fault(f"{place}.{key}".lstrip("."), f"unknown field{suggestion}"))
-    decoded = {}
-    for name, field in fields.items():
-        if name in value:
-            inner = f"{place}.{name}".lstrip(".")
-            decoded[name] = _decode(field.type, value[name], inner, faults)
-        elif field.required:
-            faults.append(Fault(f"{place}.{name}".lstrip("."), "is missing"))
-            decoded[name] = BROKEN
-    return decoded
+        faults.append(Fault(f"{prefix}{key}", f"unknown field{suggestion}"))
+    missing = [name for name, field in known.items() if field.required and name not in table]
+    faults += [Fault(f"{prefix}{name}", "is missing") for name in missing]
+    return dict.fromkeys(missing, BROKEN) | {
+        name: _value(field.type, table[name], f"{prefix}{name}", faults)
+        for name, field in known.items()
+        if name in table
+    }
 
 
-@cache  # finding out takes longer than reading a small table
-def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+@cache  # inspecting a type takes longer than converting a small table
+def _known_fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.name: field for field in msgspec.structs.fields(kind)}
 
 
-def _decode_tagged(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
-    known = {option.__struct_config__.tag: option for option in get_args(kind)}
-    field = get_args(kind)[0].__struct_config__.tag_field
-    if not isinstance(value, dict):
-        faults.append(Fault(place, f"expected a table, got {short(value)}"))
-        return BROKEN
-    tag = value.get(field)
-    if not isinstance(tag, str) or tag not in known:
-        problem = "is missing" if tag is None else f"{short(tag)} is unknown"
-        faults.append(Fault(f"{place}.{field}", f"{problem}; known: {', '.join(sorted(known))}"))
-        return BROKEN
-    return _decode_struct(known[tag], value, place, faults, tag=field)
+@cache
+def _structs(kind: Any) -> tuple[Any, ...]:
+    """The structs of a union, or the only one; empty for other types."""
+    options = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    is_struct = [isinstance(item, type) and issubclass(item, msgspec.Struct) for item in options]
+    return options if all(is_struct) else ()
 
 
 @cache
-def _is_tagged_union(kind: Any) -> bool:
-    options = get_args(kind) if get_origin(kind) is UnionType else ()
-    return bool(options) and all(
-        isinstance(option, type) and issubclass(option, msgspec.Struct) for option in options
-    )
+def _container(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """`dict` or `tuple` and the types inside, for containers with or without constraints."""
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return get_origin(plain), get_args(plain)
 
 
 @cache
-def _is_list_of_structs(kind: Any) -> bool:
-    inner = get_args(kind)[0] if get_origin(kind) is tuple else None
-    return _is_tagged_union(inner) or (
-        isinstance(inner, type) and issubclass(inner, msgspec.Struct)
-    )
+def _rule(kind: Any) -> str:
+    """The description of a constraint on a type, or on a type inside it."""
+    own = [meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description]
+    return next(filter(None, [*own, *map(_rule, get_args(kind))]), "")

@@ -1,7 +1,7 @@
-"""What other libraries call things, and how dshub says the same.
+"""Names of other libraries, and what to write in dshub instead.
 
-Who comes from torchvision, TFDS, Hugging Face or Keras types what was right there. Such a name is
-an error here, as every other that does not exist, and the error says what to write instead.
+Users of torchvision, TFDS, Hugging Face or Keras try the names they know. Such a name is an error
+here, like every unknown name, and the error says what to write instead.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _BATCHES = "ds.batches(32) gives batches, and .torch(), .tf(), .to(name) those of a framework"
-_CHANGED = "ds.batches(32, transform=f) changes batches as they are made"
+_CHANGED = "ds.batches(32, transform=f) transforms batches"
 _COLUMN = 'ds["label"] is a whole column'
 _EXPORT = "`dshub export NAME --to FORMAT DEST`, or dshub.export._running.export, writes files"
-_HELD_OUT = "train, held_out = ds.split(0.9, seed=0) divides the rows"
+_HELD_OUT = "train, held_out = ds.split(0.9, seed=0) splits the rows"
 _LENGTH = "len(ds) is the number of rows"
-_MANIFEST = "ds.manifest says where the rows come from: title, license, citations, homepage"
-_READY = "rows are memory mapped, and batches made ahead of their use, without asking"
-_TOGETHER = 'load(name, "train+test") and Dataset.mix([a, b]) put rows together'
+_MANIFEST = "ds.manifest has the title, license, citations and homepage"
+_READY = "rows are memory-mapped, and batches are prefetched by default"
+_TOGETHER = 'load(name, "train+test") and Dataset.mix([a, b]) combine rows'
 
 DATASET = {
     "as_numpy_iterator": "iterating ds gives rows as NumPy, ds.batches(32) batches",
@@ -33,7 +33,7 @@ DATASET = {
     "concatenate": _TOGETHER,
     "data": 'ds["image"] is a whole column, ds.numpy() all of them',
     "description": _MANIFEST,
-    "element_spec": "ds.features says what each column holds",
+    "element_spec": "ds.features has the type of each column",
     "head": "ds.take(5) are the first rows, and ds[:5] their columns",
     "homepage": _MANIFEST,
     "info": _MANIFEST,
@@ -44,16 +44,16 @@ DATASET = {
     "num_columns": "len(ds.features) is the number of columns",
     "num_rows": _LENGTH,
     "prefetch": _READY,
-    "push_to_hub": "`dshub mirror` writes what others can fetch",
-    "remove_columns": "ds.without([…]) leaves columns out",
-    "rename_column": "a transform of ds.batches may give columns other names",
+    "push_to_hub": "`dshub mirror` publishes datasets for others to fetch",
+    "remove_columns": "ds.without([…]) removes columns",
+    "rename_column": "a transform of ds.batches can rename columns",
     "repeat": "each iteration of ds.batches(32) is another epoch",
     "sample": "ds.shuffle(seed=0).take(5) are some rows",
     "save_to_disk": _EXPORT,
     "select_columns": "ds.columns([…]) chooses columns",
     "set_format": _BATCHES,
     "set_transform": _CHANGED,
-    "shape": "len(ds) is the number of rows, len(ds.features) that of columns",
+    "shape": "len(ds) is the number of rows, len(ds.features) the number of columns",
     "sort": 'ds.select(np.argsort(ds["label"])) sorts',
     "targets": _COLUMN,
     "to_csv": _EXPORT,
@@ -68,19 +68,19 @@ DATASET = {
     "unique": 'np.unique(ds["label"]) are the values of a column',
     "with_format": _BATCHES,
     "with_transform": _CHANGED,
-    "zip": "ds.batches(32, transform=f) may add columns to each batch",
+    "zip": "ds.batches(32, transform=f) can add columns to each batch",
 }
 
 LOADER = {
     "as_numpy_iterator": "iterating the loader gives NumPy batches",
     "batch_size": "loader.options.size is the number of rows in a batch",
     "cache": _READY,
-    "dataset": "loader.rows are the rows that batches are made of",
+    "dataset": "loader.rows are the rows of the batches",
     "map": _CHANGED,
     "prefetch": _READY,
     "repeat": "each iteration is another epoch",
-    "set_epoch": "loader.epoch counts by itself, and may be set",
-    "shuffle": "ds.batches(32, shuffle=True, seed=0) shuffles all rows anew each epoch",
+    "set_epoch": "loader.epoch counts epochs, and can be set",
+    "shuffle": "ds.batches(32, shuffle=True, seed=0) reshuffles all rows each epoch",
     "take": "ds.take(1000).batches(32), or itertools.islice(loader, 10)",
     "unbatch": "iterating the dataset gives rows",
 }
@@ -94,59 +94,58 @@ LABEL = {
 }
 
 LOAD = {
-    "as_numpy": "rows are NumPy, ds.numpy() gives whole columns, load_data(name) arrays",
+    "as_numpy": "rows are NumPy arrays, ds.numpy() has whole columns, load_data(name) arrays",
     "as_supervised": "ds.batches(32, supervised=True) gives (x, y)",
     "batch_size": _BATCHES,
-    "cache_dir": "DSHUB_CACHE says where everything is kept",
-    "data_dir": "DSHUB_CACHE says where everything is kept",
-    "download": "what is missing is fetched, and DSHUB_OFFLINE=1 forbids it",
+    "cache_dir": "DSHUB_CACHE is the folder of the cache",
+    "data_dir": "DSHUB_CACHE is the folder of the cache",
+    "download": "missing files are downloaded, unless DSHUB_OFFLINE=1",
     "num_proc": "DSHUB_JOBS is the number of connections",
     "revision": 'load("mnist@1.0.0") names a version',
-    "root": "DSHUB_CACHE says where everything is kept",
-    "shuffle": "ds.batches(32, shuffle=True, seed=0) shuffles all rows anew each epoch",
-    "shuffle_files": "ds.batches(32, shuffle=True, seed=0) shuffles all rows anew each epoch",
-    "streaming": "rows are memory mapped: none is in memory before it is read",
+    "root": "DSHUB_CACHE is the folder of the cache",
+    "shuffle": "ds.batches(32, shuffle=True, seed=0) reshuffles all rows each epoch",
+    "shuffle_files": "ds.batches(32, shuffle=True, seed=0) reshuffles all rows each epoch",
+    "streaming": "rows are memory-mapped: none is in memory before it is read",
     "target_transform": _CHANGED,
-    "train": 'split="train" and split="test" say which rows',
+    "train": 'use split="train" or split="test"',
     "transform": _CHANGED,
-    "trust_remote_code": "a dataset is data, of which nothing is run",
+    "trust_remote_code": "a dataset is data, and none of it is run",
     "with_info": _MANIFEST,
 }
 
 BATCHES = {
     "batch_size": "ds.batches(32): the number of rows comes first",
-    "buffer_size": "shuffle=True shuffles all rows, whatever their number",
+    "buffer_size": "shuffle=True shuffles all rows, however many",
     "collate_fn": "transform=f is called with each batch",
-    "drop_remainder": "drop_last=True leaves out a last batch with fewer rows",
-    "generator": "seed=0 decides the order, and what transforms draw",
-    "num_workers": "threads=2 make batches ahead of their use",
-    "pin_memory": "ds.batches(32).torch(pin=True) pins",
-    "sampler": "weights=… draws rows, ds.select(rows) chooses them; rank and world divide them",
+    "drop_remainder": "drop_last=True drops a smaller last batch",
+    "generator": "seed=0 determines the order and the randomness of transforms",
+    "num_workers": "threads=2 prefetches with two threads",
+    "pin_memory": "ds.batches(32).torch(pin=True) pins memory",
+    "sampler": "weights=… samples rows, ds.select(rows) selects them; rank and world shard them",
 }
 
 SHUFFLE = {
-    "buffer_size": "all rows are shuffled, whatever their number",
-    "generator": "seed=0 decides the order",
+    "buffer_size": "all rows are shuffled, however many",
+    "generator": "seed=0 determines the order",
     "reshuffle_each_iteration": "ds.batches(32, shuffle=True) has a new order each epoch",
 }
 
 
-def missing(found: object, name: str, words: Mapping[str, str]) -> AttributeError:
-    """The error for an attribute that `found` lacks; says what is written here, if `words` do.
+def missing(instance: object, name: str, words: Mapping[str, str]) -> AttributeError:
+    """The error for an unknown attribute, with the name in dshub if `words` has one.
 
-    For `__getattr__`. A name that is not among the words, or a property that failed, raises the
-    error that Python itself has for it.
+    For `__getattr__`. Other names, and properties that failed, raise Python's own error.
     """
     if name not in words:
-        object.__getattribute__(found, name)
-    return AttributeError(f"{type(found).__name__!r} object has no {name!r}: {words[name]}")
+        object.__getattribute__(instance, name)
+    return AttributeError(f"{type(instance).__name__!r} object has no {name!r}: {words[name]}")
 
 
 def foreign(words: Mapping[str, str]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator: an argument that is another library's is an error that says ours.
+    """Decorate a function to explain arguments of other libraries.
 
     Args:
-        words: by the other's name. None of them is a parameter of the function.
+        words: explanations by argument; none is a parameter of the function.
     """
 
     def decorated(function: Callable[P, T]) -> Callable[P, T]:

@@ -1,18 +1,19 @@
-"""`Registry`: the datasets that can be named, from several sources in order.
+"""The registry: find datasets by name in several sources.
 
-Folders come first: the built-in one, which is inside the wheel (beside the package in a
-checkout), and those of `DSHUB_REGISTRY`. Installed packages and mirrors follow. A family is a
-folder of datasets: `glue` means every dataset whose name begins with `glue/`.
+Folders come first: the built-in one, inside the wheel or beside the package in a checkout, and
+those of `DSHUB_REGISTRY`. Installed packages and mirrors follow. A family is a folder of datasets:
+`glue` means all datasets with names that begin with `glue/`.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dshub.catalog.index import IndexStore
-from dshub.catalog.search import Summary, matches, newest_first, unknown
+from dshub.catalog.search import Line, newest_first, unknown
 from dshub.catalog.sources import (
     CatalogSource,
     FolderSource,
@@ -30,19 +31,19 @@ Prefer = Literal["local", "mirror"]
 
 
 class Registry:
-    """The datasets that can be named.
+    """Find datasets by name.
 
-    A manifest is read when it is asked for. Installed packages are consulted only to list, or for
-    a name that no folder has; mirrors for what neither has. The first source that has a dataset
-    says which version is the newest.
+    A manifest is read on request. Installed packages are consulted only for listings, and for
+    names that no folder has; mirrors for names that neither has. The first source with a dataset
+    determines its newest version.
 
     Args:
-        roots: folders of manifests besides the built-in ones.
-        manifests: manifests that are not in any folder, such as synthetic stand-ins.
-        built_in: whether dshub's own manifests belong to it, and those of installed packages.
-        sources: further ones, such as mirrors, after the folders.
-        prefer: whose manifest is meant where a folder and a mirror, or two mirrors, have other
-            rows under the same name and version; None makes that an error.
+        roots: folders of manifests, in addition to the built-in ones.
+        manifests: manifests outside any folder, such as those of synthetic data.
+        built_in: include dshub's own manifests and those of installed packages.
+        sources: further sources after the folders, such as mirrors.
+        prefer: chooses between different rows of a folder and a mirror, or of two mirrors, under
+            one name and version; None makes them an error.
         store: keeps indexes between processes, which makes listing fast.
 
     Attributes:
@@ -73,7 +74,7 @@ class Registry:
         return f"<Registry of {', '.join(map(str, self._roots)) or 'no folder'}>"
 
     def at_hand(self) -> "Registry":
-        """The same registry as far as it is on this machine: nothing is asked of others."""
+        """The same registry without any request to another machine."""
         if not self.remote:
             return self
         near = [item.at_hand() for item in self.remote]
@@ -82,7 +83,7 @@ class Registry:
     def names(self) -> list[str]:
         """Every dataset, sorted: `["emnist/balanced", …, "mnist"]`.
 
-        Sources that cannot be asked are warned of.
+        Warns of unreachable sources.
         """
         names = self._names()
         for source in self.remote:
@@ -93,7 +94,7 @@ class Registry:
         return sorted({name for source in self._sources for name in source.names()})
 
     def _holders(self, name: str) -> Iterator[tuple[CatalogSource, Sequence[str]]]:
-        """The sources that have a dataset, the preferred one first, and their versions."""
+        """The sources with a dataset, the preferred one first, and their versions."""
         is_found = False
         groups: list[Sequence[CatalogSource]] = [self._local, self.remote]
         for source in chain(*(reversed(groups) if self._prefer == "mirror" else groups)):
@@ -113,7 +114,7 @@ class Registry:
         """The source of `name` or `name@version`, the name and the version.
 
         Raises:
-            UnknownNameError: there is no such dataset or version; suggests the closest ones.
+            UnknownNameError: the dataset or version is unknown; suggests the closest ones.
         """
         name, _, version = identifier.partition("@")
         known: list[str] = []
@@ -127,13 +128,13 @@ class Registry:
         raise UnknownNameError(kind=f"version of {name}", name=version, known=known)
 
     def manifest(self, name: str) -> "Manifest":
-        """The manifest of `name`, `name@version`, or of a file whose name ends in `.toml`.
+        """The manifest of `name`, `name@version`, or of a file `*.toml`.
 
         Raises:
-            UnknownNameError: there is no such dataset or version; suggests the closest ones.
+            UnknownNameError: the dataset or version is unknown; suggests the closest ones.
             ManifestError: its file has faults.
-            DshubError: two different manifests claim to be it.
-            FetchError: it is on a mirror, and no mirror gives it.
+            DshubError: two different manifests claim the name and version.
+            FetchError: it is on a mirror, and no mirror delivers it.
         """
         if name.endswith(".toml"):
             from dshub.catalog.parsing import read
@@ -148,12 +149,12 @@ class Registry:
         return manifest
 
     def confirm(self, manifest: "Manifest") -> None:
-        """Make sure that no mirror has other rows under the name and version of a local manifest.
+        """Check that no mirror has other rows under the name and version of a local manifest.
 
-        Mirrors are asked, so this is for work that needs a connection anyway.
+        It asks mirrors, so it is for work that needs a connection anyway.
 
         Raises:
-            DshubError: one has.
+            DshubError: a mirror has other rows.
         """
         if any(manifest.version in source.versions(manifest.name) for source in self._local):
             self._check_rows(manifest, self.remote)
@@ -168,25 +169,25 @@ class Registry:
                     raise _conflict(manifest.identifier, places)
 
     def _check_mirrors(self, name: str, version: str) -> None:
-        """Raise where mirrors have different rows under one name and version."""
+        """Raise if mirrors have different rows under one name and version."""
         rows = [item for source in self.remote for item in source.rows(name, version)]
         for digest, place in rows:
             if digest != rows[0][0] and self._prefer != "mirror":
                 raise _conflict(f"{name}@{version}", f"one of {rows[0][1]} and one of {place}")
 
     def file(self, name: str) -> Path | None:
-        """The file of a manifest; None where it is in no file of this machine."""
+        """The file of a manifest; None if it is not in a file on this machine."""
         if name.endswith(".toml"):
             return Path(name)
         source, name, version = self._find(name)
         return source.path(name, version) if isinstance(source, FolderSource) else None
 
     def text(self, name: str) -> bytes:
-        """The bytes of the file that a manifest is read from.
+        """The bytes of a manifest's file.
 
         Raises:
             UnknownNameError, ManifestError: see `manifest`.
-            DshubError: it is in no file, as that of a stand-in.
+            DshubError: it is not in a file.
         """
         self.manifest(name)
         if name.endswith(".toml"):
@@ -197,7 +198,7 @@ class Registry:
     def manifests(self) -> Iterator["Manifest"]:
         """The newest manifest of every dataset, in the order of `names`.
 
-        One that has faults is left out, with a warning: it must not hide the others.
+        Faulty ones are skipped with a warning.
         """
         for name in self.names():
             try:
@@ -208,7 +209,7 @@ class Registry:
                     logging.getLogger("dshub").warning("%s; left out", error)
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """The same names with each family replaced by its members, each name once."""
+        """Replace families by their members; each name comes once."""
         expanded: dict[str, None] = {}
         for name in names:
             expanded.update(dict.fromkeys(self._members(name)))
@@ -224,30 +225,25 @@ class Registry:
         return members
 
     def search(self, words: Sequence[str]) -> list["Manifest"]:
-        """Manifests in which every word occurs, in name, title, summary, task, tag or class."""
+        """Manifests with all words in their name, title, summary, task, tags or classes."""
         return [self.manifest(item.name) for item in self.listing(words)]
 
-    def listing(self, words: Sequence[str] = ()) -> list[Summary]:
-        """A line for each dataset in which every word occurs, in the order of `names`.
+    def listing(self, words: Sequence[str] = ()) -> list[Line]:
+        """A line for each dataset that contains all words, in the order of `names`.
 
-        A dataset that is in a folder is that of the folder. One with faults is left out, with a
-        warning.
+        The first source with a dataset lists it. Faulty manifests are skipped with a warning.
         """
-        listed: list[Summary] = []
+        lines: list[Line] = []
         names: set[str] = set()
         for source in self._sources:
-            listed += [
-                summary
-                for summary, classes in source.summaries()
-                if summary.name not in names and matches(words, summary, classes)
-            ]
+            lines += [line for line in source.lines(words) if line.name not in names]
             names.update(source.names())
         for remote in self.remote:
             remote.warn()
-        return sorted(listed, key=lambda item: item.name)
+        return sorted(lines, key=attrgetter("name"))
 
     def _unknown(self, name: str) -> UnknownNameError:
-        names = self._names()  # asks, so that notes tell who did not answer
+        names = self._names()  # before notes, which report unreachable sources
         notes = [note for source in self._sources for note in source.notes()]
         return unknown(name, names, notes)
 
@@ -255,6 +251,6 @@ class Registry:
 def _conflict(identifier: str, places: str) -> DshubError:
     return DshubError(
         f"two different manifests claim to be {identifier}: {places}",
-        hint="DSHUB_PREFER=local chooses the one of this machine, DSHUB_PREFER=mirror that of the "
-        "first mirror which has it; whoever publishes the other should give it another name",
+        hint="DSHUB_PREFER=local chooses the one on this machine, DSHUB_PREFER=mirror that of the "
+        "first mirror that has it; the other should be published under another name",
     )

@@ -1,12 +1,12 @@
-"""The sources of a catalog: folders of `<name>/<version>.toml`, packages, given manifests.
+"""Sources of manifests: folders of `<name>/<version>.toml`, packages, manifests in memory.
 
-Mirrors are another one, see `dshub.mirrors.source`.
+Mirrors are another source; see `dshub.mirrors.source`.
 """
 
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -16,66 +16,71 @@ import msgspec
 
 from dshub import plugins
 from dshub._validate import NAME, decode
-from dshub.catalog.index import INSIDE, Index, IndexStore, Status, is_settled, status_of
-from dshub.catalog.search import Summary, classes, newest_first
+from dshub.catalog.index import (
+    INSIDE,
+    Index,
+    IndexStore,
+    Status,
+    settled_status_of,
+    status_of,
+)
+from dshub.catalog.search import Line, Summary, classes, matches, newest_first, searchable
 from dshub.errors import DshubError, ManifestError
 
 if TYPE_CHECKING:  # listing datasets parses no manifest
     from dshub.catalog.manifest import Manifest
 
-Summaries = Iterator[tuple[Summary, tuple[str, ...]]]
-
 
 class CatalogSource(Protocol):
-    """Somewhere datasets are found."""
+    """A source of manifests."""
 
     @property
     def adds_versions(self) -> bool:
-        """Whether datasets of sources before this one can have further versions here."""
+        """True if it can have further versions of datasets in earlier sources."""
 
     def names(self) -> Collection[str]:
         """Every dataset."""
 
     def versions(self, name: str) -> Sequence[str]:
-        """The versions of a dataset, newest first; empty where the source does not have it."""
+        """The versions of a dataset, newest first; empty if the source does not have it."""
 
     def manifest(self, name: str, version: str) -> "Manifest":
-        """The manifest of a version that the source has; raises ManifestError."""
+        """The manifest of a version; raises ManifestError."""
 
     def text(self, name: str, version: str) -> bytes:
-        """The bytes of the file of a manifest; raises DshubError where it is in none."""
+        """The bytes of a manifest's file; raises DshubError if it is not in a file."""
 
-    def summaries(self) -> Summaries:
-        """The newest version of every dataset, with its classes; faulty ones are left out."""
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
+        """The newest version of each dataset that contains all words, without faulty ones."""
 
     def notes(self) -> list[str]:
-        """Why a dataset may be missing, for the error of an unknown name."""
+        """Reasons why a dataset can be missing, for the error of an unknown name."""
 
 
 @runtime_checkable
 class RemoteSource(CatalogSource, Protocol):
-    """A source on other machines, which is asked for as little as possible."""
+    """A source on other machines, with as few requests as possible."""
 
     def at_hand(self) -> "RemoteSource":
-        """The same source as far as it is on this machine."""
+        """The same source without any request."""
 
     def warn(self) -> None:
-        """Warn of what could not be asked, once."""
+        """Warn once of unreachable machines."""
 
     def rows(self, name: str, version: str) -> list[tuple[str, str]]:
-        """`Manifest.digest` of each manifest of a version, and where it is."""
+        """`Manifest.digest` and address of each manifest of a version."""
 
     def checksums(self) -> frozenset[str]:
-        """The checksums of listed files, as digits; nothing is asked."""
+        """The checksums of listed files as hexadecimal digits, without a request."""
 
     def take_table(self, manifest: "Manifest", split: str, key: str, recipe: Any) -> bool:
-        """Put the table of a split into the cache, if the source has it.
+        """Download the table of a split into the cache; False if the source does not have it.
 
         Args:
             manifest: of the dataset.
             split: one of its splits.
             key: of the table's recipe.
-            recipe: what `table.json` has to say about how the table was made.
+            recipe: the expected recipe in `table.json`.
         """
 
 
@@ -83,15 +88,15 @@ class FolderSource:
     """Folders of `<name>/<version>.toml`; a name can have a family, `glue/cola`.
 
     Args:
-        roots: the folders; missing ones are empty.
-        store: keeps indexes of them between processes.
+        roots: the folders; missing ones count as empty.
+        store: keeps their indexes between processes.
     """
 
     adds_versions = True
 
     def __init__(self, roots: Sequence[Path] = (), store: IndexStore | None = None) -> None:
         self._given, self._store = roots, store
-        self._looked_up: dict[str, dict[str, Index]] = {}  # so that nothing changes in between
+        self._looked_up: dict[str, dict[str, Index]] = {}  # so that answers stay consistent
 
     @cached_property
     def roots(self) -> Sequence[Path]:
@@ -111,10 +116,11 @@ class FolderSource:
         """
         datasets: dict[str, dict[str, Index]] = {}
         for index in self._indexes:
-            for name, version in index.walk():
-                first = datasets.setdefault(name, {}).setdefault(version, index)
-                if first is not index:
-                    _check_same(first, index, name, version)
+            for name, versions in index.walk():
+                if name in datasets:
+                    _add(datasets[name], index, name, versions)
+                else:
+                    datasets[name] = dict.fromkeys(versions, index)
         return datasets
 
     def _of(self, name: str) -> dict[str, Index]:
@@ -125,10 +131,7 @@ class FolderSource:
             return self._looked_up[name]
         versions: dict[str, Index] = {}
         for index in self._indexes:
-            for version in index.versions(name):
-                first = versions.setdefault(version, index)
-                if first is not index:
-                    _check_same(first, index, name, version)
+            _add(versions, index, name, index.versions(name))
         self._looked_up[name] = versions
         return versions
 
@@ -151,23 +154,25 @@ class FolderSource:
     def text(self, name: str, version: str) -> bytes:
         return self.path(name, version).read_bytes()
 
-    def summaries(self) -> Summaries:
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
         for name, versions in self._all.items():
             newest = newest_first(versions)[0] if len(versions) > 1 else next(iter(versions))
+            index = versions[newest]
             try:
-                item = versions[newest].summary(name, newest)
+                line = index.line(name, newest)
             except ManifestError as error:
                 logging.getLogger("dshub").warning("%s; left out", error)
-            else:
-                yield item.summary, item.classes
+                continue
+            if not words or matches(words, index.text(name, newest)):
+                yield line
         for index in self._indexes:
             index.save()
 
     def notes(self) -> list[str]:
         return [
-            f"the folder {root}, which is to hold manifests, is not there"
+            f"the folder {root} of manifests does not exist"
             for root in self.roots
-            if not os.path.isdir(root)  # noqa: PTH112  # or closed
+            if not os.path.isdir(root)  # noqa: PTH112  # also False without permission
         ]
 
 
@@ -175,7 +180,7 @@ _PACKAGES = "packages"
 
 
 class _Packages(msgspec.Struct, frozen=True, array_like=True):
-    """The folders that packages announced while the folders of packages had a status."""
+    """The folders of manifests that packages announced, and the status of their own folders."""
 
     places: tuple[tuple[str, Status], ...]
     roots: tuple[str, ...]
@@ -184,8 +189,8 @@ class _Packages(msgspec.Struct, frozen=True, array_like=True):
 class PackageSource(FolderSource):
     """Folders that installed packages announce; see `dshub.plugins.registries`.
 
-    A package cannot add versions to datasets of others. Looking for announcements takes as long
-    as everything else, so the folders are remembered until a package is installed or removed.
+    A package cannot add versions to datasets of others. Searching packages takes as long as the
+    rest of a listing, so its result is kept until a package is installed or removed.
     """
 
     adds_versions = False
@@ -197,31 +202,31 @@ class PackageSource(FolderSource):
     def roots(self) -> Sequence[Path]:
         with suppress(ValueError):
             kept = decode(self._kept() or b"", _Packages)
-            if kept.places == tuple(_places()):
+            if kept.places == tuple(_places(status_of)):
                 return [Path(root) for root in kept.roots]
         return plugins.registries()
 
     def _kept(self) -> bytes | None:
         return None if self._store is None else self._store.read(_PACKAGES)
 
-    def summaries(self) -> Summaries:
-        yield from super().summaries()
-        packages = _Packages(tuple(_places()), tuple(map(str, self.roots)))
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
+        yield from super().lines(words)
+        packages = _Packages(tuple(_places(settled_status_of)), tuple(map(str, self.roots)))
         data = msgspec.json.encode(packages)
-        is_sure = all(is_settled(status) for _, status in packages.places)
+        is_sure = all(status for _, status in packages.places)
         if self._store is not None and is_sure and data != self._kept():
             self._store.write(_PACKAGES, data)
 
 
-def _places() -> Iterator[tuple[str, Status]]:
-    """The folders that packages are in. Their times change with every package."""
+def _places(status: Callable[[str], Status]) -> Iterator[tuple[str, Status]]:
+    """The folders with packages. Their status changes with every installation."""
     for place in dict.fromkeys(path or "." for path in sys.path):
         with suppress(OSError):
-            yield os.path.abspath(place), status_of(place)  # noqa: PTH100  # as `sys.path` has it
+            yield os.path.abspath(place), status(place)  # noqa: PTH100  # as `sys.path` has it
 
 
 class ManifestSource:
-    """Manifests that are in no folder, such as synthetic stand-ins."""
+    """Manifests in memory, such as those of synthetic data."""
 
     adds_versions = True
 
@@ -241,32 +246,42 @@ class ManifestSource:
 
     def text(self, name: str, version: str) -> bytes:
         raise DshubError(
-            f"the manifest of {name}@{version} is in no file",
-            hint="write it to a file, and name that",
+            f"the manifest of {name}@{version} is not in a file",
+            hint="write it to a file, and use the path of the file",
         )
 
-    def summaries(self) -> Summaries:
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
         for name in self._manifests:
             manifest = self.manifest(name, self.versions(name)[0])
-            yield Summary.of(manifest), classes(manifest)
+            summary = Summary.of(manifest)
+            if matches(words, searchable(summary, classes(manifest))):
+                yield Line.of(summary)
 
     def notes(self) -> list[str]:
         return []
 
 
-def encode_index(root: Path) -> bytes:
-    """The index of a folder, to be put into it for machines that have none."""
+def encode_index(root: Path) -> dict[str, bytes]:
+    """The index of a folder, by file name, for machines without an index of their own."""
     index = Index(root)
-    newest: dict[str, str] = {}
-    for name, version in index.walk():
-        newest[name] = newest_first({version, newest.get(name, version)})[0]
-    for name, version in newest.items():
-        index.summary(name, version)
+    for name, versions in index.walk():
+        index.line(name, newest_first(versions)[0])
     return index.encode()
 
 
+def _add(known: dict[str, Index], index: Index, name: str, versions: Sequence[str]) -> None:
+    """Add the versions of a dataset in another folder.
+
+    Raises:
+        DshubError: two folders have different manifests of one version.
+    """
+    for version in versions:
+        first = known.setdefault(version, index)
+        if first is not index:
+            _check_same(first, index, name, version)
+
+
 def _check_same(one: Index, other: Index, name: str, version: str) -> None:
-    """Raise DshubError where two folders have different manifests of one version."""
     paths = [other.path(name, version), one.path(name, version)]
     if paths[0].read_bytes() != paths[1].read_bytes():
         raise DshubError(
@@ -276,5 +291,5 @@ def _check_same(one: Index, other: Index, name: str, version: str) -> None:
 
 
 def built_in_root() -> Path:
-    """The folder of dshub's own manifests: inside the package, or beside it in a checkout."""
+    """The folder of dshub's own manifests, inside the package or beside it in a checkout."""
     return INSIDE if INSIDE.is_dir() else INSIDE.parents[1] / "registry"

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 def echo(text: str, *, err: bool = False) -> None:
     """Print text with the styles of this module; data in it cannot command the terminal."""
-    parts = _STYLED.split(text)  # text and styles in turn
+    parts = _STYLED.split(text) if _MARK in text else [text]  # text and styles in turn
     parts[::2] = map(harmless, parts[::2])
     parts[1::2] = [f"\x1b[{style}" for style in parts[1::2]]
     click.echo("".join(parts), err=err, color=False if os.environ.get("NO_COLOR") else None)
@@ -83,18 +84,18 @@ def lines(text: str, indent: str = "") -> str:
 
 def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Rows of cells in aligned columns; those in `right` are aligned to the right."""
-    rows = [[flat(cell) for cell in row] for row in rows]
-    widths = [list(map(width, row)) for row in rows]
-    columns = [max(cells) for cells in zip(*widths, strict=True)]
-    aligned = []
-    for row, own in zip(rows, widths, strict=True):
-        blanks = [" " * (most - one) for most, one in zip(columns, own, strict=True)]
-        cells = [
-            blank + cell if i in right else cell + blank
-            for i, (cell, blank) in enumerate(zip(row, blanks, strict=True))
-        ]
-        aligned.append("  ".join(cells).rstrip())
-    return "\n".join(aligned)
+    aligned = [_aligned(cells, right=i in right) for i, cells in enumerate(zip(*rows, strict=True))]
+    return "\n".join("  ".join(cells).rstrip() for cells in zip(*aligned, strict=True))
+
+
+def _aligned(cells: Sequence[str], *, right: bool) -> list[str]:
+    """Cells of one column, padded to the same width."""
+    pad = str.rjust if right else str.ljust
+    if "".join(cells).isprintable():  # one look at all is faster than a look at each
+        return list(map(pad, cells, repeat(max(map(len, cells)))))
+    cells = [flat(cell) for cell in cells]
+    most = max(map(width, cells))
+    return [pad(cell, most + len(cell) - width(cell)) for cell in cells]
 
 
 def fitted(text: str, width: int) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from dshub.catalog.bibtex import bibtex
-from dshub.catalog.cff import cff, references
+from dshub.catalog.citations import bibtex, cff, references
 from dshub.catalog.manifest import Citation, Manifest
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
@@ -34,7 +33,7 @@ def command(names: tuple[str, ...], style: str) -> Answer:
       dshub cite glue squad
       dshub cite mnist --format cff > CITATION.cff
 
-    Keys are unique. A dataset of NAMES without a paper in its manifest is cited by its homepage.
+    Keys are unique. A dataset without a paper in its manifest is cited by its homepage.
     For one dataset, CFF is a whole file; for several, the key `references` for your own file.
     """
     resolved = Hub().resolve(names).manifests

@@ -1,7 +1,7 @@
 """`dshub croissant`: describe a dataset in Croissant, or import a Croissant document."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,13 @@ def command(
       dshub croissant --import croissant.json -o my-data/1.0.0.toml
       dshub croissant --import croissant.json ~/my-data
 
-    With --import, checksums, sizes and row counts that the document lacks are computed from files
-    in the PATHs, matched by name. Notes list everything that the manifest could not take over, by
-    its @id. It needs: pip install 'dshub[croissant]'
+    With --import, missing checksums, sizes and row counts are computed from files in the PATHs,
+    matched by name. Notes list parts of the document that a manifest cannot hold, by @id.
+    It needs: pip install 'dshub[croissant]'
     """
     if document is not None:
         if mirror:
-            raise click.UsageError("--mirror is for the other direction")
+            raise click.UsageError("--mirror does not work with --import")
         return _import(document, [Path(item) for item in arguments], output)
     if len(arguments) != 1:
         raise click.UsageError("name one dataset, or a document with --import")
@@ -72,24 +72,21 @@ def _export(name: str, version: Any, mirror: str | None, output: Path | None) ->
     faults = list(reader_faults(manifest))
     if faults:
         raise ManifestError(source=name, faults=faults)
-    document = to_croissant(manifest, version=version, address=_address(mirror))
+
+    def address(resource: Resource) -> str:
+        return f"{(mirror or '').rstrip('/')}/{blob_path(resource.digest)}"
+
+    document = to_croissant(manifest, version=version, address=address if mirror else None)
     text = json.dumps(document, indent=1, ensure_ascii=False)
     return _answer(text, output, {"croissant": document})
-
-
-def _address(mirror: str | None) -> Callable[[Resource], str] | None:
-    """The URL of a file on a mirror."""
-    if not mirror:
-        return None
-    return lambda resource: f"{mirror.rstrip('/')}/{blob_path(resource.digest)}"
 
 
 def _import(document: Path, paths: list[Path], output: Path | None) -> Answer:
     for path in paths:
         if not path.exists():
-            raise click.UsageError(f"there is no {path}")
+            raise click.UsageError(f"{path} does not exist")
     if output is not None and output.exists():
-        hint = "remove the manifest, or give another name"
+        hint = "remove the manifest, or choose another name"
         raise StoreError(path=str(output), action="write", reason="it exists", hint=hint)
     imported = read_croissant(document)
     if paths:
@@ -97,15 +94,16 @@ def _import(document: Path, paths: list[Path], output: Path | None) -> Answer:
 
         imported = completed(imported, paths)
     text = to_toml(imported)
-    listed = {
-        key: [{"id": note.id, "message": note.message} for note in notes]
-        for key, notes in (("notes", imported.notes), ("missing", imported.missing))
+    data = {
+        "manifest": text,
+        "notes": [note._asdict() for note in imported.notes],
+        "missing": [note._asdict() for note in imported.missing],
     }
-    return _answer(text, output, {"manifest": text, **listed}, *_notes(imported, output))
+    return _answer(text, output, data, *_notes(imported, output))
 
 
 def _answer(text: str, output: Path | None, data: dict[str, Any], *notes: str) -> Answer:
-    """Write a text to a file, or show it."""
+    """Write a text to a file, or print it."""
     if output is not None:
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
@@ -121,4 +119,4 @@ def _notes(imported: Imported, output: Path | None) -> Iterator[str]:
     """Notes of the import, and the next step."""
     yield from (f"note: {note}" for note in imported.notes)
     yield from (f"missing: {note}" for note in imported.missing)
-    yield f"review it, then run `dshub check {output or 'FILE'}` to see what it still lacks"
+    yield f"review it, then run `dshub check {output or 'FILE'}` to list what is missing"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+import msgspec
 
 from dshub.catalog.manifest import Manifest, denied
 from dshub.cli import _screen
@@ -38,13 +39,11 @@ def command(names: tuple[str, ...], deny: tuple[str, ...]) -> Answer:
     manifests = hub.resolve(names or _names(hub)).manifests
     reasons = {item.name: denied(item.license, deny) for item in manifests}
     refused = [name for name, reason in reasons.items() if reason]
-    data = {
-        "licenses": [_plain(item, reasons[item.name]) for item in manifests],
-        "denied": refused,
-    }
-    silent = sum(item.license.spdx is None for item in manifests)
-    remark = f"{silent} without a stated license; --deny unknown refuses them"
-    notes = [remark] if deny and silent and "unknown" not in deny else []
+    licenses = [_plain(item, reasons[item.name]) for item in manifests]
+    unstated = sum(item.license.spdx is None for item in manifests)
+    remark = f"{unstated} without a stated license; --deny unknown refuses them"
+    notes = [remark] if deny and unstated and "unknown" not in deny else []
+    data = {"licenses": licenses, "denied": refused}
     return Answer(data, _text(manifests, reasons), notes, DENIED if refused else 0)
 
 
@@ -60,17 +59,8 @@ def _names(hub: Hub) -> Sequence[str]:
 
 
 def _plain(manifest: Manifest, reason: str) -> dict[str, Any]:
-    terms = manifest.license
-    return {
-        "name": manifest.name,
-        "version": manifest.version,
-        "spdx": terms.spdx,
-        "source": terms.source,
-        "redistribution": terms.redistribution,
-        "note": terms.note,
-        "terms": terms.terms,
-        "denied": reason or None,
-    }
+    terms = msgspec.structs.asdict(manifest.license)
+    return {"name": manifest.name, "version": manifest.version, **terms, "denied": reason or None}
 
 
 def _text(manifests: Sequence[Manifest], reasons: Mapping[str, str]) -> str:

@@ -1,17 +1,19 @@
 """`dshub list`: list datasets."""
 
+import sys
 from collections.abc import Sequence
 
 import click
+import msgspec
 
-from dshub.catalog.search import Summary
+from dshub.catalog.search import Line
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
 from dshub.progress import size
 
-NARROWEST = 3  # columns that are always shown: name, rows, download
-SUMMARY = 20  # characters: a summary with less room, or the column before it, is left out
+OPTIONAL = ("TASK", "SUMMARY")  # columns that a narrow terminal does not show
+LEAST = 20  # characters of a summary; with less room it, or the column before it, is left out
 
 
 @click.command()
@@ -30,31 +32,32 @@ def command(words: tuple[str, ...]) -> Answer:
     return listing(Hub().registry.listing())
 
 
-def listing(summaries: Sequence[Summary], *notes: str) -> Answer:
-    """Some datasets, a line each."""
-    plain = [
-        {name: getattr(item, name) for name in Summary.__struct_fields__} for item in summaries
-    ]
-    return Answer({"datasets": plain}, _text(summaries) if summaries else "", notes)
+def listing(lines: Sequence[Line], *notes: str) -> Answer:
+    """Show datasets, a line each."""
+    if click.get_current_context().meta[_screen.QUIET]:  # with --json
+        return Answer({"datasets": [msgspec.to_builtins(line.whole()) for line in lines]})
+    return Answer({}, _text(lines) if lines else "", notes)
 
 
-def _text(summaries: Sequence[Summary]) -> str:
-    """A line each that fits the terminal: a narrow one gets no task, or no summary either."""
-    rows = [["NAME", "ROWS", "DOWNLOAD", "TASK", "SUMMARY"]]
-    for item in summaries:
-        total = sum(item.rows.values())
-        summary = " ".join(item.summary.split())
-        rows.append([item.name, f"{total:,}", size(item.size), item.task, summary])
-    widths = [max(map(len, cells)) + 2 for cells in zip(*rows, strict=True)]
-    while len(widths) > NARROWEST and _screen.terminal_width() - sum(widths[:-1]) < SUMMARY:
-        dropped = 3 if len(widths) > NARROWEST + 1 else -1
-        del widths[dropped]
-        for row in rows:
-            del row[dropped]
-    left = _screen.terminal_width() - sum(widths[:-1])
-    head, *lines = rows
-    cut = len(widths) > NARROWEST  # the summary is last
-    shown = [[_screen.bold(name), *row] for name, *row in lines]
-    for row in shown:
-        row[-1] = _screen.fitted(row[-1], left) if cut else row[-1]
-    return _screen.columns([[*map(_screen.dim, head)], *shown], right=(1, 2))
+def _text(lines: Sequence[Line]) -> str:
+    """A line for each dataset that fits the terminal."""
+    columns = {
+        "NAME": [line.name for line in lines],
+        "ROWS": [f"{line.rows:,}" for line in lines],
+        "DOWNLOAD": [size(line.size) for line in lines],
+        "TASK": [line.task for line in lines],
+        "SUMMARY": [line.summary for line in lines],
+    }
+    widths = {name: max(map(len, [name, *cells])) + 2 for name, cells in columns.items()}
+    for name in OPTIONAL:
+        others = sum(widths[other] for other in columns if other != "SUMMARY")
+        left = _screen.terminal_width() - others
+        if left >= LEAST:
+            columns["SUMMARY"] = [_screen.fitted(text, left) for text in columns["SUMMARY"]]
+            break
+        del columns[name]
+    head = list(columns)
+    if sys.stdout.isatty():  # elsewhere styles would be removed again
+        head = [*map(_screen.dim, head)]
+        columns["NAME"] = [*map(_screen.bold, columns["NAME"])]
+    return _screen.columns([head, *zip(*columns.values(), strict=True)], right=(1, 2))

@@ -1,14 +1,13 @@
 """Mirrors as a source of the catalog: their indexes list datasets, and say where manifests are."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import copy
 from typing import Any, Self
 
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.parsing import decode_text, parse_as
-from dshub.catalog.search import newest_first, version_key
-from dshub.catalog.sources import Summaries
+from dshub.catalog.search import Line, matches, newest_first, searchable, version_key
 from dshub.display import shown_url
 from dshub.mirrors.index import NAME, Entry
 from dshub.mirrors.mirrors import Listed, Mirrors
@@ -66,14 +65,15 @@ class MirrorSource:
     def text(self, name: str, version: str) -> bytes:
         return self._mirrors.manifest(self._listed(name, version)[0].entry)
 
-    def summaries(self) -> Summaries:
+    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
         newest: dict[str, Entry] = {}
         for item in filter(self._is_there, self._mirrors.listed(ask=self._ask)):
             entry = newest.setdefault(item.entry.name, item.entry)
             if version_key(item.entry.version) > version_key(entry.version):
                 newest[entry.name] = item.entry
         for entry in newest.values():
-            yield entry, entry.classes
+            if matches(words, searchable(entry, entry.classes)):
+                yield Line.of(entry)
 
     def checksums(self) -> frozenset[str]:
         """The checksums of files that mirrors list, as digits; no mirror is asked."""

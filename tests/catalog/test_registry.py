@@ -1,18 +1,18 @@
-"""Finding datasets by name."""
+"""Find datasets by name."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from dshub import Registry, Settings
+from dshub import Hub, Registry, Settings
 from dshub.catalog.sources import built_in_root
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """A registry of one's own with two versions of a dataset."""
+    """A folder with two versions of a dataset."""
     source = built_in_root() / "kmnist" / "1.0.0.toml"
     text = source.read_text().replace('name = "kmnist"', 'name = "own/set"')
     folder = tmp_path / "registry" / "own" / "set"
@@ -23,7 +23,7 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "registry"
 
 
-def test_the_newest_version_is_meant_and_any_can_be_named(own: Path) -> None:
+def test_newest_version_is_the_default(own: Path) -> None:
     """1.10.0 is newer than 1.9.0."""
     registry = Registry([own])
     assert registry.versions("own/set") == ["1.10.0", "1.9.0"]
@@ -33,31 +33,32 @@ def test_the_newest_version_is_meant_and_any_can_be_named(own: Path) -> None:
         registry.manifest("own/set@2.0.0")
 
 
-def test_a_manifest_can_be_named_by_its_path(own: Path) -> None:
-    """A file needs no registry."""
+def test_path_of_a_manifest_works_as_a_name(own: Path) -> None:
     assert Registry().manifest(str(own / "own/set/1.9.0.toml")).identifier == "own/set@1.9.0"
 
 
-def test_a_family_means_all_its_members() -> None:
-    """`emnist` is every dataset below it; names come once."""
+def test_family_expands_to_its_members() -> None:
+    """Each name comes once."""
     members = [name for name in Registry().names() if name.startswith("emnist/")]
     assert len(members) == 6
     assert Registry().expand(["mnist", "emnist", "emnist/letters"]) == ["mnist", *members]
 
 
-def test_a_manifest_must_be_what_its_path_says(own: Path) -> None:
-    """A file that was copied and not edited is noticed."""
+def test_manifest_with_another_name_than_its_path_is_rejected(own: Path) -> None:
+    """Such as an unedited copy."""
     shutil.copy(own / "own/set/1.9.0.toml", own / "own/set/2.0.0.toml")
     with pytest.raises(ManifestError, match=r"own/set@1\.9\.0"):
         Registry([own]).manifest("own/set")
 
 
-def test_nobody_replaces_a_built_in_manifest_in_silence(tmp_path: Path) -> None:
-    """Two different manifests of one name and version are an error that names both files."""
+def test_different_manifests_of_one_version_are_an_error(tmp_path: Path) -> None:
+    """It names both files."""
     text = (built_in_root() / "mnist" / "1.0.0.toml").read_text()
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "1.0.0.toml").write_text(text)
-    assert Registry([tmp_path]).manifest("mnist").name == "mnist"  # the same file is no conflict
+    assert (
+        Registry([tmp_path]).manifest("mnist").name == "mnist"
+    )  # the same content is not a conflict
     (tmp_path / "mnist" / "1.0.0.toml").write_text(text.replace("handwritten", "forged"))
     with pytest.raises(DshubError, match=r"mnist@1\.0\.0") as caught:
         Registry([tmp_path]).names()
@@ -71,10 +72,8 @@ def test_roots_come_from_the_environment(own: Path) -> None:
     assert {"own/set", "mnist"} <= set(Registry(settings.registry).names())
 
 
-def test_one_faulty_manifest_does_not_hide_the_others(
-    own: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is left out of listings with a warning that names it, and an error only when named."""
+def test_faulty_manifest_does_not_hide_others(own: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Listings warn of it; it is an error only when named."""
     (own / "own/set/2.0.0.toml").write_text("schema = 1")
     registry = Registry([own])
     assert {"mnist", "kmnist"} <= {manifest.name for manifest in registry.manifests()}
@@ -83,10 +82,45 @@ def test_one_faulty_manifest_does_not_hide_the_others(
         registry.manifest("own/set")
 
 
-def test_a_folder_that_is_not_there_is_named(own: Path, tmp_path: Path) -> None:
-    """Others still hold what they hold; whoever looks for more is told of the misspelt one."""
+def test_missing_folder_is_named_in_the_error_of_an_unknown_dataset(
+    own: Path, tmp_path: Path
+) -> None:
+    """Datasets of other folders are still found."""
     registry = Registry([tmp_path / "regsitry", own])
     assert registry.manifest("own/set").version == "1.10.0"
     with pytest.raises(UnknownNameError) as caught:
         registry.manifest("own/other")
     assert str(tmp_path / "regsitry") in caught.value.hint
+
+
+def test_missing_and_empty_folders_have_no_datasets(tmp_path: Path) -> None:
+    """Also a file in place of a folder, and folders without manifests."""
+    (tmp_path / "file").touch()
+    (tmp_path / "empty" / "name").mkdir(parents=True)
+    (tmp_path / "empty" / "README.md").touch()
+    roots = [tmp_path / "gone", tmp_path / "file", tmp_path / "empty"]
+    assert Registry(roots, built_in=False).names() == []
+    assert Registry(roots).names() == Registry().names()
+
+
+def test_family_in_place_of_a_dataset_suggests_its_members(hub: Hub) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        hub.load("emnist", "train")
+    assert "emnist/letters" in caught.value.hint
+
+
+@pytest.mark.parametrize("typed", ["no-such-thing", "quite unknown", "", "@1.0.0"])
+def test_name_unlike_any_other_suggests_a_list(typed: str) -> None:
+    """Without a wrong guess."""
+    with pytest.raises(UnknownNameError) as caught:
+        Registry().expand([typed])
+    assert caught.value.close == ()
+    assert "dshub list" in caught.value.hint
+
+
+def test_path_of_every_version_works_as_a_name() -> None:
+    registry = Registry()
+    for name in registry.names():
+        for version in registry.versions(name):
+            identifier = f"{name}@{version}"
+            assert registry.manifest(str(registry.file(identifier))).identifier == identifier

@@ -1,4 +1,4 @@
-"""What a manifest says survives TOML, JSON and back."""
+"""Manifests survive TOML and JSON."""
 
 import json
 
@@ -28,7 +28,7 @@ FEATURES = st.one_of(LABELS, NUMBERS, IMAGES, st.just({"kind": "text"}))
 
 
 def toml(value: object) -> str:
-    """A value as TOML on one line; JSON writes the same strings, numbers and lists."""
+    """A value as TOML on one line; strings, numbers and lists are like JSON."""
     if isinstance(value, dict):
         inside = (f"{json.dumps(key)} = {toml(item)}" for key, item in value.items())
         return f"{{ {', '.join(inside)} }}"
@@ -39,7 +39,7 @@ def toml(value: object) -> str:
 
 @st.composite
 def contents(draw: st.DrawFn) -> dict[str, object]:
-    """What a sound manifest holds."""
+    """The content of a valid manifest."""
     sums = draw(st.dictionaries(KEYS, HEX, min_size=1, max_size=4))
     resources = {
         name: {"urls": [f"https://data.example/{name}"], "sha256": value}
@@ -65,8 +65,8 @@ def contents(draw: st.DrawFn) -> dict[str, object]:
 
 
 @given(contents())
-def test_toml_to_manifest_to_json_and_back(content: dict[str, object]) -> None:
-    """Every value arrives as it was written, tables in their order, and JSON gives it back."""
+def test_manifest_survives_toml_and_json(content: dict[str, object]) -> None:
+    """With the order of its tables."""
     text = "\n".join(f"{key} = {toml(value)}" for key, value in content.items())
     manifest = parse(text, source="made.toml")
     again = from_json(to_json(manifest))
@@ -75,14 +75,14 @@ def test_toml_to_manifest_to_json_and_back(content: dict[str, object]) -> None:
     plain = json.loads(to_json(again))
     assert {key: plain.get(key, []) for key in content} == content
     for key in ("resources", "features", "splits"):
-        told = content[key]
-        assert isinstance(told, dict)
-        assert list(getattr(again, key)) == list(told)
+        table = content[key]
+        assert isinstance(table, dict)
+        assert list(getattr(again, key)) == list(table)
 
 
 @pytest.mark.parametrize("name", Registry().names())
 def test_built_in_manifests_keep_their_order(name: str) -> None:
-    """Splits and columns come back in the order their author chose."""
+    """Of splits and columns."""
     manifest = Registry().manifest(name)
     again = from_json(to_json(manifest))
     assert again == manifest
@@ -91,7 +91,6 @@ def test_built_in_manifests_keep_their_order(name: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b'{"schema": 2}'], ids=repr)
-def test_json_that_is_no_manifest(data: bytes) -> None:
-    """What was spoilt on the disk is a ManifestError."""
+def test_invalid_json_is_a_manifest_error(data: bytes) -> None:
     with pytest.raises(ManifestError):
         from_json(data)

@@ -1,4 +1,4 @@
-"""Searching datasets, and suggestions for names that are not found."""
+"""Search, and suggestions for unknown names."""
 
 import pytest
 
@@ -19,23 +19,21 @@ from dshub.errors import UnknownNameError
         ("qmnst", "qmnist"),
     ],
 )
-def test_a_misspelt_name_suggests_the_right_one(typed: str, meant: str) -> None:
-    """The error says what was probably meant."""
+def test_misspelled_name_suggests_the_right_one(typed: str, meant: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         Registry().expand([typed])
     assert meant in caught.value.close
     assert meant in caught.value.hint
 
 
-def test_search_finds_by_name_words_and_classes() -> None:
-    """All words must occur, anywhere."""
+def test_search_finds_datasets_with_all_words() -> None:
+    """In names, texts and classes."""
     registry = Registry()
     assert [item.name for item in registry.search(["trouser"])] == ["fashion-mnist"]
     assert [item.name for item in registry.search(["Japanese", "cursive"])] == ["kmnist"]
     assert registry.search(["trouser", "japanese"]) == []
 
 
-def test_search_of_indexed_manifests_finds_classes_too() -> None:
-    """A listing has the same words as the manifests that it stands for."""
+def test_listing_finds_words_in_classes() -> None:
     assert [item.name for item in Registry().listing(["Trouser"])] == ["fashion-mnist"]
     assert len(Registry().listing()) == len(Registry().names())

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from dshub import Registry
-from dshub.catalog.bibtex import bibtex, citations
-from dshub.catalog.cff import cff, references
+from dshub.catalog.citations import bibtex, cff, citations, references
 from dshub.catalog.manifest import Citation
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,7 +23,7 @@ def with_citations(own: Path, member: str, *lines: str) -> None:
 
 
 def test_bibtex_has_the_facts_of_the_manifest(dshub: Run) -> None:
-    """One entry for each paper, under a line that says whose it is; BibTeX passes that by."""
+    """An entry for each paper, below a comment with its datasets."""
     done = dshub("cite", "fashion-mnist")
     assert done.stdout.startswith("% fashion-mnist 1.0.0\n@article{")
     (found,) = citations(done.stdout)
@@ -36,7 +35,7 @@ def test_bibtex_has_the_facts_of_the_manifest(dshub: Run) -> None:
 
 
 def test_keys_are_unique(dshub: Run, own: Path) -> None:
-    """A paper of two datasets comes once; two papers with one key get a key each."""
+    """A paper of two datasets comes once; two papers of one key get different keys."""
     same = 'key = "a b"\ntitle = "One"\nauthor = ["Doe, Jane"]'
     other = 'key = "A b"\ntitle = "Another"\nauthor = ["Doe, Jane"]'
     with_citations(own, "one", same)
@@ -50,8 +49,8 @@ def test_keys_are_unique(dshub: Run, own: Path) -> None:
     assert keys == ["a-b", "A-bb"]
 
 
-def test_a_dataset_that_is_named_twice_is_cited_once(dshub: Run) -> None:
-    """By its name, its family, and its version: it is one dataset."""
+def test_dataset_is_cited_once(dshub: Run) -> None:
+    """If it is named by name, version and family."""
     done = dshub("cite", "emnist/letters", "emnist/letters@1.0.0", "emnist")
     assert done.returncode == 0
     for line in done.stdout.splitlines():
@@ -60,8 +59,8 @@ def test_a_dataset_that_is_named_twice_is_cited_once(dshub: Run) -> None:
             assert len(set(named)) == len(named)
 
 
-def test_a_dataset_without_a_paper_is_cited_by_its_page(dshub: Run, own: Path) -> None:
-    """Nothing is made up: a title and an address. CFF needs authors, and says so."""
+def test_dataset_without_a_paper_is_cited_by_its_homepage(dshub: Run, own: Path) -> None:
+    """CFF needs authors."""
     done = dshub("cite", "tiny/one")
     assert "title = {Tiny}" in done.stdout
     assert "url = {https://data.example/}" in done.stdout
@@ -83,8 +82,8 @@ def test_a_dataset_without_a_paper_is_cited_by_its_page(dshub: Run, own: Path) -
         ("for AT&T", r"for {AT\&T}"),
     ],
 )
-def test_what_tex_would_take_for_a_command(text: str, shown: str) -> None:
-    """It is escaped in titles and names, and read back as it was; addresses are left alone."""
+def test_commands_of_tex_are_escaped(text: str, shown: str) -> None:
+    """In titles and names, but not in URLs; it is read back unchanged."""
     url = "https://data.example/~me/a_b?x=1&y=%20#z"
     citation = Citation(type="misc", key="k", title=text, author=(text,), url=url)
     written = bibtex(citation)
@@ -95,7 +94,7 @@ def test_what_tex_would_take_for_a_command(text: str, shown: str) -> None:
 
 
 def schema() -> dict[str, Any]:
-    """The schema of CFF, as the package cffconvert has it."""
+    """The schema of CFF in the package cffconvert."""
     package = pytest.importorskip("cffconvert")
     folder = Path(package.__file__).parent / "schemas" / "1.2.0"
     found: dict[str, Any] = json.loads((folder / "schema.json").read_text("utf-8"))
@@ -103,7 +102,7 @@ def schema() -> dict[str, Any]:
 
 
 def test_cff_is_valid() -> None:
-    """Each dataset of the registry that names authors makes a file that fits the schema."""
+    """The file of each dataset with authors fits the schema."""
     wanted = schema()
     jsonschema, yaml = pytest.importorskip("jsonschema"), pytest.importorskip("yaml")
     manifests = [item for item in Registry().manifests() if item.citations]
@@ -130,7 +129,7 @@ def test_cff_is_valid() -> None:
     ],
 )
 def test_names_in_cff(own: Path, name: str, parts: dict[str, str]) -> None:
-    """Family and given names are told apart in both ways of writing them."""
+    """Family and given names are separated, in both orders."""
     yaml = pytest.importorskip("yaml")
     with_citations(own, "one", f'key = "k"\ntitle = "T"\nauthor = ["{name}"]')
     found = yaml.safe_load(cff(Registry([own]).manifest("tiny/one")))

@@ -1,4 +1,4 @@
-"""Croissant from the command line: a dataset as a document, and a document as a manifest."""
+"""`dshub croissant`: export and import documents."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ pytest.importorskip("tomlkit")
 
 @pytest.fixture
 def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in this process, where mlcroissant is imported once."""
+    """Runs the command in this process, which imports mlcroissant once."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr("sys.argv", ["dshub", *arguments])
@@ -35,14 +35,14 @@ def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     return run
 
 
-def test_a_dataset_is_described(dshub: Run) -> None:
+def test_dataset_is_exported(dshub: Run) -> None:
     shown = dshub("croissant", "mnist", "--version", "1.0")
     assert (shown.returncode, shown.stderr) == (0, "")
     document = json.loads(shown.stdout)
     assert document["conformsTo"] == "http://mlcommons.org/croissant/1.0"
 
 
-def test_a_document_of_ours_gives_the_manifest_again(called: Run, tmp_path: Path) -> None:
+def test_exported_document_is_imported_as_the_same_manifest(called: Run, tmp_path: Path) -> None:
     pytest.importorskip("mlcroissant")
     path, manifest = tmp_path / "croissant.json", tmp_path / "new" / "1.0.0.toml"
     assert called("croissant", "mnist", "-o", str(path)).returncode == 0
@@ -52,8 +52,7 @@ def test_a_document_of_ours_gives_the_manifest_again(called: Run, tmp_path: Path
     assert Registry().manifest(str(manifest)) == Registry().manifest("mnist")
 
 
-def test_files_on_a_mirror_are_named_by_their_checksum(dshub: Run) -> None:
-    """As any mirror has them, whether the checksum is a SHA-256 or an MD5."""
+def test_addresses_on_a_mirror_contain_checksums(dshub: Run) -> None:
     done = dshub("croissant", "mnist", "--mirror", "https://mirror.example/", "--json")
     files = json.loads(done.stdout)["croissant"]["distribution"]
     sha256 = files[0]["sha256"]
@@ -71,10 +70,10 @@ def test_files_on_a_mirror_are_named_by_their_checksum(dshub: Run) -> None:
         '{ format = "mat", columns = [1] }',
     ],
 )
-def test_faulty_options_of_a_reader_are_told_before_anything_is_described(
+def test_faulty_reader_options_are_reported(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reader: str
 ) -> None:
-    """By the same words as those of `dshub check`."""
+    """As by `dshub check`."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('{ format = "idx" }', reader), encoding="utf-8")
@@ -88,7 +87,7 @@ def test_faulty_options_of_a_reader_are_told_before_anything_is_described(
 
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
-    """A document of somebody else: two tables, the second without a checksum or a size."""
+    """A document of another program: two tables, the second without checksum and size."""
     pytest.importorskip("mlcroissant")
 
     def file(name: str, **facts: str) -> dict[str, Any]:
@@ -129,8 +128,8 @@ def document(tmp_path: Path) -> Path:
 TRAIN, TEST = b"said,count\na,1\nb,2\n", b"said,count\nc,3\n"
 
 
-def test_what_a_document_does_not_say_stays_out_and_is_told(called: Run, document: Path) -> None:
-    """No checksum and no number of rows is made up; each thing is told with its @id."""
+def test_missing_facts_get_notes(called: Run, document: Path) -> None:
+    """Checksums and numbers of rows, by @id."""
     done = called("croissant", "--import", str(document))
     assert done.returncode == 0
     found = tomllib.loads(done.stdout)
@@ -143,10 +142,10 @@ def test_what_a_document_does_not_say_stays_out_and_is_told(called: Run, documen
     assert {note["id"] for note in answer["missing"]} == {"train", "test", "test-csv"}
 
 
-def test_context_of_fewer_terms_is_not_worth_a_warning(
+def test_context_with_fewer_terms_logs_no_warning(
     called: Run, document: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Documents leave out terms that they do not use; the library logs a line of 600 characters."""
+    """Documents omit unused terms; the library logs a line of 600 characters."""
     content = json.loads(document.read_text())
     del content["@context"]["parentField"]
     document.write_text(json.dumps(content))
@@ -154,10 +153,8 @@ def test_context_of_fewer_terms_is_not_worth_a_warning(
     assert not caplog.records
 
 
-def test_files_that_are_here_complete_the_manifest(
-    called: Run, document: Path, tmp_path: Path
-) -> None:
-    """Checksums and sizes are theirs, rows are counted by reading them; the result is sound."""
+def test_local_files_complete_the_manifest(called: Run, document: Path, tmp_path: Path) -> None:
+    """With checksums, sizes and numbers of rows."""
     folder = tmp_path / "files" / "below"
     folder.mkdir(parents=True)
     (folder / "train.csv").write_bytes(TRAIN)
@@ -177,10 +174,10 @@ def test_files_that_are_here_complete_the_manifest(
     assert found.resources["train-csv"].size == len(TRAIN)
 
 
-def test_a_file_that_is_not_the_described_one_is_not_used(
+def test_local_file_with_another_checksum_is_not_used(
     called: Run, document: Path, tmp_path: Path
 ) -> None:
-    """Its checksum stays as the document tells it, and its rows are not counted."""
+    """The document's checksum stays, and rows are not counted."""
     (tmp_path / "train.csv").write_bytes(TRAIN + b"d,4\n")
     done = called("croissant", "--import", str(document), str(tmp_path / "train.csv"))
     found = tomllib.loads(done.stdout)
@@ -189,18 +186,18 @@ def test_a_file_that_is_not_the_described_one_is_not_used(
     assert "is another file" in done.stderr
 
 
-def test_rows_that_are_not_as_described_are_not_counted(
+def test_rows_of_an_unreadable_file_are_not_counted(
     called: Run, document: Path, tmp_path: Path
 ) -> None:
-    """The reader's own error is told."""
+    """The note contains the reader's error."""
     (tmp_path / "test.csv").write_bytes(b"said,number\nc,3\n")
     done = called("croissant", "--import", str(document), str(tmp_path / "test.csv"))
     assert "rows" not in tomllib.loads(done.stdout)["splits"]["test"]
     assert "note: test: its rows could not be counted" in done.stderr
 
 
-def test_a_wrong_call_is_told(called: Run, document: Path, tmp_path: Path) -> None:
-    """Two datasets, none, an option of the other direction, a manifest that is there already."""
+def test_invalid_arguments_are_errors(called: Run, document: Path, tmp_path: Path) -> None:
+    """Two datasets, none, an option for exports, an existing manifest."""
     for wrong in (["mnist", "kmnist"], [], ["--import", str(document), "--mirror", "x"]):
         assert called("croissant", *wrong).returncode == 2
     assert called("croissant", "mnits").returncode == 3

@@ -33,7 +33,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("list digits", {}, 2, "dshub search digits"),
         ("fetch mnist:train", {}, 3, "did you mean mnist?"),
         ("fetch MNIST cifar10", {}, 3, "did you mean mnist?"),
-        ("info hf:squad", {}, 3, "did you mean squad? names with hf: are for `load`"),
+        ("info hf:squad", {}, 3, "did you mean squad? names with hf: work only with `load`"),
         ("info imagenet", {}, 3, "did you mean imagenet-1k or"),
         ("info cats_vs_dogs", {}, 3, 'load("hf:owner/name")'),
         ("preview mnist --split val", {"DSHUB_SYNTHETIC": "9"}, 3, "known: train, test"),

@@ -1,4 +1,4 @@
-"""`dshub licenses`: licenses as manifests state them, and denied ones."""
+"""`dshub licenses`: show licenses, and fail on denied ones."""
 
 import json
 import subprocess
@@ -15,8 +15,8 @@ def set_license(own: Path, member: str, spdx: str) -> None:
     path.write_text(f'{path.read_text()}\n[license]\nspdx = "{spdx}"\nredistribution = "yes"\n')
 
 
-def test_licenses_as_the_manifests_state_them(dshub: Run, own: Path) -> None:
-    """A line for each dataset; what no source states is not made up."""
+def test_licenses_are_listed(dshub: Run, own: Path) -> None:
+    """A line for each dataset, also without a stated license."""
     set_license(own, "one", "CC-BY-NC-4.0")
     lines = dshub("licenses", "tiny").stdout.splitlines()[1:]
     assert [line.split()[:3] for line in lines] == [
@@ -39,8 +39,8 @@ def test_licenses_as_the_manifests_state_them(dshub: Run, own: Path) -> None:
         ("MIT", "unknown", False),
     ],
 )
-def test_denied_licenses(dshub: Run, own: Path, spdx: str, deny: str, refused: bool) -> None:
-    """The exit code is for CI, the word that was denied for a person."""
+def test_denied_license_fails(dshub: Run, own: Path, spdx: str, deny: str, refused: bool) -> None:
+    """The message names the denied word."""
     set_license(own, "one", spdx)
     done = dshub("licenses", "tiny/one", "--deny", deny)
     assert done.returncode == (1 if refused else 0)
@@ -59,7 +59,7 @@ def test_unstated_license_passes_unless_unknown_is_denied(dshub: Run, own: Path)
 def test_without_names_the_licenses_of_the_project_are_shown(
     dshub: Run, own: Path, tmp_path: Path
 ) -> None:
-    """The project's datasets; without those what is locked; without that what is in the cache."""
+    """The project's datasets, else locked ones, else cached ones."""
 
     def named() -> list[str]:
         answer = json.loads(dshub("licenses", "--json").stdout)

@@ -8,7 +8,7 @@ from pathlib import Path
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_list_has_own_datasets_too(dshub: Run, own: Path) -> None:
+def test_list_includes_own_datasets(dshub: Run, own: Path) -> None:
     """A line for each, below a head; JSON has the same names."""
     head, *lines = dshub("list").stdout.splitlines()
     names = [line.split()[0] for line in lines]

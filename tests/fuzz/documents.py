@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dshub import Registry
 from dshub.cache.store import Store
-from dshub.catalog.bibtex import bibtex, citations
-from dshub.catalog.cff import cff
+from dshub.catalog.citations import bibtex, cff, citations
 from dshub.catalog.croissant.exporting import to_croissant
 from dshub.catalog.croissant.importing import from_croissant, read_croissant
 from dshub.catalog.croissant.vocabulary import context

@@ -1,4 +1,4 @@
-"""What is odd about upstream's arrays, with files made by hand for the registry's manifests."""
+"""Quirks of upstream's arrays, with handmade files for manifests of the registry."""
 
 import gzip
 import io
@@ -22,7 +22,7 @@ from dshub.tables.building import rows_of
 
 
 def rows(name: str, split: str, tmp_path: Path, **resources: bytes) -> pa.Table:
-    """The rows of a split, out of some bytes for its resources."""
+    """The rows of a split with these bytes as its resources."""
     paths = {}
     for resource, data in resources.items():
         paths[resource] = tmp_path / resource
@@ -62,8 +62,8 @@ def test_cifar_100_has_the_coarse_label_first(tmp_path: Path) -> None:
     assert label(manifest, "fine_label").str(26) == "crab"
 
 
-def test_cifar_10_is_trained_on_five_files_in_their_order(tmp_path: Path) -> None:
-    """Whichever order they have in the archive."""
+def test_cifar_10_trains_on_five_files_in_order(tmp_path: Path) -> None:
+    """In any order of the archive."""
     names = [f"cifar-10-batches-bin/data_batch_{i}.bin" for i in (3, 1, 5, 2, 4)]
     archive = tarred(**{name: bytes([int(name[-5])]) + bytes(3072) for name in names})
     found = rows("cifar-10", "train", tmp_path, archive=archive)
@@ -71,7 +71,7 @@ def test_cifar_10_is_trained_on_five_files_in_their_order(tmp_path: Path) -> Non
 
 
 def test_svhn_writes_10_for_the_digit_0(tmp_path: Path) -> None:
-    """Class 0 is the digit 0; the others are their own number."""
+    """Class 0 is the digit 0; other digits are their own class."""
     sink = io.BytesIO()
     pictures = np.arange(32 * 32 * 3 * 4, dtype=np.uint32).reshape(32, 32, 3, 4).astype(np.uint8)
     digits = np.array([[10], [1], [9], [10]], np.uint8)
@@ -82,7 +82,7 @@ def test_svhn_writes_10_for_the_digit_0(tmp_path: Path) -> None:
 
 
 def test_stl_10_counts_classes_from_1_and_stores_columns(tmp_path: Path) -> None:
-    """Label 1 is class 0, 10 is class 9; the second value of a file is below the first one."""
+    """Label 1 is class 0, 10 is class 9; values of a file go down columns."""
     pixels = bytes([1, 2]) + bytes(96 * 96 * 3 - 2)
     archive = tarred(
         **{
@@ -101,8 +101,8 @@ def test_stl_10_counts_classes_from_1_and_stores_columns(tmp_path: Path) -> None
     assert unlabeled.schema.names == ["image"]
 
 
-def test_resized_imagenet_has_an_order_of_its_own(tmp_path: Path) -> None:
-    """Class 1 of the files is n02119789, the kit fox, which sorted numbers have as 278."""
+def test_resized_imagenet_has_its_own_class_order(tmp_path: Path) -> None:
+    """Class 1 of the files is n02119789, the kit fox, which is 278 in sorted order."""
     inner = io.BytesIO()
     data = np.arange(2 * 192, dtype=np.uint16).reshape(2, 192).astype(np.uint8)
     np.savez_compressed(inner, data=data, labels=np.array([1, 449]))
@@ -122,8 +122,8 @@ def test_resized_imagenet_has_an_order_of_its_own(tmp_path: Path) -> None:
     assert found.column("image").to_pylist() == planes.transpose(0, 2, 3, 1).tolist()
 
 
-def test_a_stand_in_of_svhn_is_written_like_upstream(tmp_path: Path) -> None:
-    """SciPy finds X with pictures along its last axis, and 10, as a number, for the digit 0."""
+def test_synthetic_svhn_is_written_like_upstream(tmp_path: Path) -> None:
+    """SciPy reads X with images along its last axis, and the number 10 for the digit 0."""
     store = Store(tmp_path)
     made = stand_in(Registry(()).manifest("svhn"), store, rows=30)
     path = store.blob(made.resources["train"].digest)
@@ -138,7 +138,7 @@ EMNIST = ["balanced", "byclass", "bymerge", "digits", "letters", "mnist"]
 
 
 def emnist(member: str, pictures: np.ndarray, labels: list[int]) -> bytes:
-    """The zip of EMNIST with some training pictures of a member, which are stored as they are."""
+    """The zip of EMNIST with training images of a member, stored uncompressed."""
     images = struct.pack(">4B3I", 0, 0, 8, 3, *pictures.shape) + pictures.tobytes()
     classes = struct.pack(">4BI", 0, 0, 8, 1, len(labels)) + bytes(labels)
     sink = io.BytesIO()
@@ -150,8 +150,8 @@ def emnist(member: str, pictures: np.ndarray, labels: list[int]) -> bytes:
 
 
 @pytest.mark.parametrize("member", EMNIST)
-def test_pictures_of_emnist_are_upright(member: str, tmp_path: Path) -> None:
-    """They lie on their side in the files: what is stored as a row is a column."""
+def test_images_of_emnist_are_upright(member: str, tmp_path: Path) -> None:
+    """Files store columns as rows."""
     pictures = np.zeros((1, 28, 28), np.uint8)
     pictures[0, 3, :] = 255
     found = rows(f"emnist/{member}", "train", tmp_path, archive=emnist(member, pictures, [1]))
@@ -161,7 +161,7 @@ def test_pictures_of_emnist_are_upright(member: str, tmp_path: Path) -> None:
 
 
 def test_letters_of_emnist_count_from_1(tmp_path: Path) -> None:
-    """1 is the letter a, 26 is z; there is no class for the 0 that never occurs."""
+    """1 is the letter a, 26 is z; 0 never occurs and has no class."""
     name = "emnist/letters"
     pictures = np.zeros((3, 28, 28), np.uint8)
     found = rows(name, "train", tmp_path, archive=emnist("letters", pictures, [1, 26, 2]))

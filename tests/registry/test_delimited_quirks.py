@@ -1,4 +1,4 @@
-"""What is odd about upstream's delimited files, in files written by hand as upstream does."""
+"""Quirks of upstream's delimited files, with handmade files for manifests of the registry."""
 
 import bz2
 import io
@@ -39,8 +39,8 @@ def columns(found: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in names) for row in found]
 
 
-def test_cola_has_no_header_but_in_test(tmp_path: Path) -> None:
-    """The first line of train is a row, that of test is none; test has no labels."""
+def test_only_test_split_of_cola_has_a_header(tmp_path: Path) -> None:
+    """It has no labels."""
     archive = zipped(
         {
             "CoLA/train.tsv": "gj04\t1\t\tOur friends won't buy it.\ngj04\t0\t*\tThey \"drank.\n",
@@ -56,8 +56,7 @@ def test_cola_has_no_header_but_in_test(tmp_path: Path) -> None:
     assert test == [{"sentence": "Bill whistled.", "idx": 0}]
 
 
-def test_sst2_keeps_the_blank_at_the_end(tmp_path: Path) -> None:
-    """Text is as it stands in the file."""
+def test_sst2_keeps_trailing_spaces(tmp_path: Path) -> None:
     archive = zipped({"SST-2/dev.tsv": "sentence\tlabel\nit 's fun . \t1\n"})
     found = rows("glue/sst2", "validation", tmp_path, archive=archive)
     assert found == [{"sentence": "it 's fun . ", "label": 1, "idx": 0}]
@@ -71,8 +70,8 @@ MRPC = (
 ).encode()
 
 
-def test_mrpc_validation_is_what_a_list_names(tmp_path: Path) -> None:
-    """By both identifiers; the mark before the header is no part of it, and idx has gaps."""
+def test_mrpc_validation_contains_the_listed_pairs(tmp_path: Path) -> None:
+    """By both identifiers; the byte order mark is not part of the header, and idx has gaps."""
     files = {"train": MRPC, "dev_ids": b"12\t13\r\n"}
     train = rows("glue/mrpc", "train", tmp_path, **files)
     assert train == [
@@ -85,8 +84,8 @@ def test_mrpc_validation_is_what_a_list_names(tmp_path: Path) -> None:
     assert columns(test, "label", "idx") == [(1, 0), (0, 1), (1, 2)]
 
 
-def test_a_pair_that_mrpc_lacks(tmp_path: Path) -> None:
-    """A list that does not belong to the file is noticed."""
+def test_listed_pair_that_mrpc_lacks_is_an_error(tmp_path: Path) -> None:
+    """The list belongs to another file."""
     with pytest.raises(ReadError, match=r"mrpc_dev_ids\.tsv: it lists 1 rows"):
         rows("glue/mrpc", "validation", tmp_path, train=MRPC, dev_ids=b"12\t11\n")
 
@@ -100,8 +99,8 @@ QQP = (
 )
 
 
-def test_broken_lines_of_qqp_are_no_rows(tmp_path: Path) -> None:
-    """A question that holds a line end leaves two short lines; idx counts them."""
+def test_broken_lines_of_qqp_are_skipped(tmp_path: Path) -> None:
+    """A question with a line break leaves two short lines; idx counts them."""
     found = rows("glue/qqp", "train", tmp_path, archive=zipped({"QQP/train.tsv": QQP}))
     assert found == [
         {"question1": "Why?", "question2": "How?", "label": 0, "idx": 0},
@@ -109,15 +108,15 @@ def test_broken_lines_of_qqp_are_no_rows(tmp_path: Path) -> None:
     ]
 
 
-def test_a_broken_line_in_the_test_file_of_qqp(tmp_path: Path) -> None:
-    """There a row is never dropped: predictions are handed in for all of them."""
+def test_broken_line_in_the_test_file_of_qqp_is_an_error(tmp_path: Path) -> None:
+    """Predictions are submitted for every row, so none is skipped."""
     archive = zipped({"QQP/test.tsv": "id\tquestion1\tquestion2\n0\tWhy?\tHow?\n1\tWhat\n"})
     with pytest.raises(ReadError, match=r"QQP/test\.tsv: line 3 has 2 fields"):
         rows("glue/qqp", "test", tmp_path, archive=archive)
 
 
-def test_scores_of_stsb_are_fractions(tmp_path: Path) -> None:
-    """The label is a number, not a class; test has none."""
+def test_scores_of_stsb_are_numbers(tmp_path: Path) -> None:
+    """Labels are not classes; the test split has none."""
     head = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2"
     line = "0\tmain-news\theadlines\t2012\t7\tnone\tnone\tA plane.\tAn air plane."
     archive = zipped(
@@ -135,8 +134,8 @@ def test_scores_of_stsb_are_fractions(tmp_path: Path) -> None:
 PARSES = "sentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse"
 
 
-def test_mnli_takes_the_label_of_all_annotators(tmp_path: Path) -> None:
-    """Not that of the first, which stands before it."""
+def test_mnli_label_is_that_of_all_annotators(tmp_path: Path) -> None:
+    """Not that of the first annotator in the column before it."""
     head = f"index\tpromptID\tpairID\tgenre\t{PARSES}\tsentence1\tsentence2"
     line = "0\t1\t1n\tfiction\t( a )\t( b )\t(a)\t(b)\tSome.\tNone."
     each = "\t".join(f"label{i}" for i in range(1, 6))
@@ -147,7 +146,7 @@ def test_mnli_takes_the_label_of_all_annotators(tmp_path: Path) -> None:
 
 
 def test_classes_of_wnli_and_rte_are_in_opposite_order(tmp_path: Path) -> None:
-    """Entailment is 1 in one, which writes numbers, and 0 in the other, which writes names."""
+    """Entailment is 1 in WNLI, which writes numbers, and 0 in RTE, which writes names."""
     head = "index\tsentence1\tsentence2\tlabel\n0\tA.\tB.\t"
     wnli = rows("glue/wnli", "train", tmp_path, archive=zipped({"WNLI/train.tsv": f"{head}1\n"}))
     rte = rows(
@@ -162,7 +161,7 @@ LABELS = "\t".join(f"label{i}" for i in range(1, 6))
 
 
 def test_snli_drops_rows_without_a_label(tmp_path: Path) -> None:
-    """Its three classes are all there is; lines without further annotators are whole."""
+    """It has three classes; lines without further annotators are complete."""
     head = f"gold_label\t{PARSES}\tsentence1\tsentence2\tcaptionID\tpairID\t{LABELS}"
     rest = "( a )\t( b )\t(a)\t(b)\tA man.\tA dog.\t1.jpg#0\t1.jpg#0r1n"
     lines = f"{head}\nneutral\t{rest}\tneutral\n-\t{rest}\tneutral\tentailment\t\t\t\n"
@@ -176,7 +175,7 @@ def test_snli_drops_rows_without_a_label(tmp_path: Path) -> None:
 
 
 def test_multi_nli_drops_rows_without_a_label(tmp_path: Path) -> None:
-    """Its three classes are all there is."""
+    """It has three classes."""
     head = f"gold_label\t{PARSES}\tsentence1\tsentence2\tpromptID\tpairID\tgenre\t{LABELS}"
     rest = "( a )\t( b )\t(a)\t(b)\tA.\tB.\t63735\t63735n\tslate\tneutral"
     lines = f"{head}\n-\t{rest}\tentailment\t\t\t\nentailment\t{rest}\tentailment\t\t\t\n"
@@ -191,7 +190,7 @@ def test_multi_nli_drops_rows_without_a_label(tmp_path: Path) -> None:
 
 
 def test_backslashes_of_ag_news_are_text(tmp_path: Path) -> None:
-    """Neither a quote nor a comma after one is escaped by it; classes count from 1."""
+    """They escape neither quotes nor commas; classes count from 1."""
     line = b'"3","Oil, up","Prices\\rise \\""much\\"", they say\\"\n'
     (row,) = rows("ag-news", "test", tmp_path, test=line)
     assert row == {
@@ -201,22 +200,21 @@ def test_backslashes_of_ag_news_are_text(tmp_path: Path) -> None:
     }
 
 
-def test_a_class_of_its_own_beyond_the_last_is_an_error(tmp_path: Path) -> None:
-    """Class 0 of AG News, which counts from 1, is not taken for the last one."""
+def test_class_below_the_first_is_an_error(tmp_path: Path) -> None:
+    """Class 0 of AG News, which counts from 1, does not wrap around to the last one."""
     with pytest.raises(SchemaError, match="row 0: got '0'"):
         rows("ag-news", "test", tmp_path, test=b'"0","a","b"\n')
 
 
-def test_empty_lines_at_the_end_of_iris(tmp_path: Path) -> None:
-    """They are no rows."""
+def test_empty_lines_at_the_end_of_iris_are_skipped(tmp_path: Path) -> None:
     archive = zipped({"iris.data": "5.1,3.5,1.4,0.2,Iris-setosa\n\n\n", "Index": "x"})
     (row,) = rows("iris", "train", tmp_path, archive=archive)
     assert row["label"] == 0
     assert row["sepal_length"] == pytest.approx(5.1)
 
 
-def test_wine_quality_is_apart_by_semicolons(tmp_path: Path) -> None:
-    """And its header has quotes, which its numbers have not."""
+def test_wine_quality_is_separated_by_semicolons(tmp_path: Path) -> None:
+    """Its header is quoted, its numbers are not."""
     names = "fixed acidity,volatile acidity,citric acid,residual sugar,chlorides,"
     names += "free sulfur dioxide,total sulfur dioxide,density,pH,sulphates,alcohol,quality"
     head = ";".join(f'"{name}"' for name in names.split(","))
@@ -230,8 +228,8 @@ ADULT = (
 )
 
 
-def test_the_two_files_of_adult_differ(tmp_path: Path) -> None:
-    """Blanks after commas go; the first line of test and the periods of its labels do too."""
+def test_both_files_of_adult_are_read_alike(tmp_path: Path) -> None:
+    """Without spaces after commas, the first line of test, and periods after its labels."""
     train = f"{ADULT.format('Private', '<=50K')}\n{ADULT.format('?', '>50K')}\n\n"
     test = f"|1x3 Cross validator\n{ADULT.format('Private', '<=50K.')}\n"
     found = rows("adult", "train", tmp_path, train=train.encode())
@@ -243,8 +241,8 @@ def test_the_two_files_of_adult_differ(tmp_path: Path) -> None:
     assert columns(found, "age", "workclass", "label") == [(25, "Private", 0)]
 
 
-def test_what_titanic_does_not_know(tmp_path: Path) -> None:
-    """A question mark is NaN where a number is wanted, a class of the port, and text elsewhere."""
+def test_question_marks_of_titanic(tmp_path: Path) -> None:
+    """NaN in numbers, a class of the port, and text elsewhere."""
     data = (
         b'"pclass","survived","name","sex","age","sibsp","parch","ticket","fare","cabin",'
         b'"embarked","boat","body","home.dest"\n'
@@ -259,7 +257,7 @@ def test_what_titanic_does_not_know(tmp_path: Path) -> None:
 
 
 def test_digits_of_usps_count_from_1(tmp_path: Path) -> None:
-    """Label 1 is the digit 0; values from -1 to 1 are pixels, row by row."""
+    """Label 1 is the digit 0; values from -1 to 1 are pixels in row order."""
     line = "1 " + " ".join(f"{i}:{(-1, 0, 1)[i % 3]}" for i in range(1, 257)) + " \n"
     (row,) = rows("usps", "test", tmp_path, test=bz2.compress(line.encode()))
     assert row["label"] == 0

@@ -1,4 +1,4 @@
-"""Labels that upstream keeps to itself are no column: never -1, which code takes for a class."""
+"""Labels that upstream withholds are not a column: never -1, which code would take for a class."""
 
 import pytest
 
@@ -41,10 +41,10 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
 
 
 @pytest.mark.parametrize(("name", "split", "column"), HIDDEN)
-def test_a_split_lacks_the_labels_that_are_not_published(
+def test_split_has_no_column_of_withheld_labels(
     name: str, split: str, column: str, hub: Hub
 ) -> None:
-    """Asking for them is an error; the other columns are those of every split."""
+    """Other columns are as in every split."""
     rows = hub.load(name, split, synthetic=4)
     assert column not in rows.features
     assert column not in rows[0]
@@ -52,7 +52,7 @@ def test_a_split_lacks_the_labels_that_are_not_published(
 
 
 @pytest.mark.parametrize(("name", "split"), PUBLIC)
-def test_a_test_split_has_labels_where_they_are_published(name: str, split: str, hub: Hub) -> None:
+def test_published_labels_of_a_test_split_are_loaded(name: str, split: str, hub: Hub) -> None:
     """Some loaders hide them."""
     labels = hub.load(name, split, synthetic=4)["label"]
     assert set(labels) <= {0, 1}

@@ -1,4 +1,4 @@
-"""The page that teaches how a manifest is made says what is so."""
+"""The page about manifests is complete and correct."""
 
 import re
 import tomllib
@@ -19,21 +19,20 @@ READERS = re.findall(r"^reader = .*$", "".join(BLOCKS), re.MULTILINE)
 
 
 @pytest.mark.parametrize("line", READERS)
-def test_each_reader_that_is_shown_takes_its_options(line: str) -> None:
-    """What is copied from the page is no mistake."""
-    told = re.sub(r"\s+#.*", "", line)
-    assert formats.create(tomllib.loads(told)["reader"])
+def test_readers_on_the_page_have_valid_options(line: str) -> None:
+    text = re.sub(r"\s+#.*", "", line)
+    assert formats.create(tomllib.loads(text)["reader"])
 
 
-def test_every_reader_is_shown_and_listed() -> None:
-    """A format that is not on the page does not exist for whoever reads it."""
+def test_every_reader_is_on_the_page() -> None:
+    """With an example, and in the list."""
     shown = {tomllib.loads(re.sub(r"\s+#.*", "", line))["reader"]["format"] for line in READERS}
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     assert shown == listed == set(plugins.built_in("formats"))
 
 
-def test_features_and_steps_that_are_shown_are_right() -> None:
-    """Every kind of each is there, and none with a field that it has not."""
+def test_every_feature_and_step_is_on_the_page() -> None:
+    """With valid fields."""
     features = tomllib.loads(next(block for block in BLOCKS if "[features.words]" in block))
     kinds = {item["kind"] for item in features["features"].values()}
     assert kinds == {kind.__struct_config__.tag for kind in Feature.__args__}
@@ -47,15 +46,13 @@ def test_features_and_steps_that_are_shown_are_right() -> None:
         msgspec.convert(step, Step)
 
 
-def test_every_field_of_a_manifest_is_explained() -> None:
-    """A field that is not on the page is known to nobody."""
+def test_every_field_of_a_manifest_is_on_the_page() -> None:
     fields = chain.from_iterable(
         kind.__struct_fields__ for kind in (Manifest, Resource, Split, License, Layout)
     )
     assert [name for name in fields if not re.search(rf"\b{name}\b", PAGE)] == []
 
 
-def test_the_datasets_that_are_shown_at_work_are_there() -> None:
-    """No example leads nowhere."""
+def test_example_datasets_on_the_page_exist() -> None:
     for name in re.findall(r"`registry/([\w/-]+)`", PAGE):
         assert list((built_in_root() / name).glob("*.toml")), name

@@ -13,10 +13,10 @@ NAMES = Registry().names()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_built_in_manifests_are_sound(name: str) -> None:
-    """Each parses without a fault, its readers take its options, every file has a checksum.
+def test_built_in_manifests_are_valid(name: str) -> None:
+    """No faults, valid reader options, and a checksum for every file.
 
-    An MD5 only where upstream and all who list its files have no better one.
+    An MD5 is accepted only if upstream and others publish nothing better.
     """
     manifest = Registry().manifest(name)
     for split in manifest.splits:
@@ -27,23 +27,19 @@ def test_built_in_manifests_are_sound(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_split_has_the_same_name_everywhere(name: str) -> None:
-    """Code for one dataset works for the next: `validation` is never `val`, `dev` or `valid`.
-
-    And `train` is what upstream does not divide.
-    """
+def test_splits_have_standard_names(name: str) -> None:
+    """`validation` is never `val`, `dev` or `valid`; undivided data is `train`."""
     others = {"val", "valid", "dev", "eval", "training", "testing", "all", "full"}
     assert not others & Registry().manifest(name).splits.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_released_manifests_never_change(name: str) -> None:
-    """For a new version add its line to released.json; a line that is there stays as it is."""
+    """Add a line to released.json for a new version, and never change a line."""
     manifest = Registry().manifest(name)
     assert RELEASED[manifest.identifier] == manifest.digest
 
 
-def test_nothing_that_was_released_is_gone() -> None:
-    """Whoever named a version in code finds it later too."""
+def test_released_manifests_are_never_removed() -> None:
     registry = Registry()
     assert {registry.manifest(identifier).identifier for identifier in RELEASED} == set(RELEASED)

@@ -1,4 +1,4 @@
-"""Every manifest of the registry, from raw files in upstream's layout to rows and back."""
+"""Every manifest of the registry: from raw files in upstream's layout to rows."""
 
 import io
 import math
@@ -22,13 +22,13 @@ ROWS = 12
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """A hub whose cache the tests of this file share."""
+    """A hub with a cache that the tests of this file share."""
     settings = Settings.read(cache=tmp_path_factory.mktemp("shared") / "cache")
     return Hub(settings=settings, registry=Registry(()), progress=Silent())
 
 
 def raw_files(manifest: Manifest, hub: Hub) -> dict[str, bytes]:
-    """The bytes of every resource, as they lie in the cache."""
+    """The bytes of every resource in the cache."""
     found = {}
     for name, resource in manifest.split_resources().items():
         path = hub.store.blob(resource.digest)
@@ -38,8 +38,8 @@ def raw_files(manifest: Manifest, hub: Hub) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_rows_are_what_an_independent_reading_gives(name: str, shared: Hub) -> None:
-    """Made in upstream's layout, fetched, verified, read, conformed; then read without dshub."""
+def test_rows_equal_those_of_an_independent_reader(name: str, shared: Hub) -> None:
+    """Of synthetic files in upstream's layout."""
     manifest = stand_in(shared.info(name), shared.store, rows=ROWS)
     raw = raw_files(manifest, shared)
     for split, facts in manifest.splits.items():
@@ -52,7 +52,7 @@ def test_rows_are_what_an_independent_reading_gives(name: str, shared: Hub) -> N
 
 
 def compare(found: Dataset, column: str, feature: Feature, wanted: list[Any]) -> None:
-    """Every value of a column, as it is stored and as a row hands it out."""
+    """Compare every value of a column, stored and decoded."""
     if is_encoded(feature):
         assert list(found.decode(False)[column]) == wanted
         for row in (0, len(found) - 1):
@@ -72,7 +72,7 @@ def compare(found: Dataset, column: str, feature: Feature, wanted: list[Any]) ->
 
 
 def decoded(data: bytes, feature: Feature) -> np.ndarray:
-    """A picture by Pillow, a recording by the standard library."""
+    """An image decoded by Pillow, or audio by the standard library."""
     if isinstance(feature, ImageFeature):
         grey = feature.shape and feature.shape[2] == 1
         pixels = np.asarray(Image.open(io.BytesIO(data)).convert("L" if grey else "RGB"))

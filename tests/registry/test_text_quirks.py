@@ -1,4 +1,4 @@
-"""What is odd about the files of text datasets, written by hand, through their manifests."""
+"""Quirks of text datasets, with handmade files for manifests of the registry."""
 
 import io
 import json
@@ -43,8 +43,8 @@ def superglue(task: str, member: str, folder: Path, *documents: Any) -> Rows:
     return rows(f"superglue/{task}", split, data, folder)
 
 
-def test_spans_of_wsc_lie_in_an_object_of_their_own(tmp_path: Path) -> None:
-    """Their indexes count words; the texts are upstream's, even where they differ from those."""
+def test_spans_of_wsc_are_nested_objects(tmp_path: Path) -> None:
+    """Indexes count words; texts are upstream's, even if they differ from those words."""
     text = "Mark told Pete many lies about himself, which Pete included in his book."
     target = {"span1_index": 0, "span1_text": "mark", "span2_index": 11, "span2_text": "his"}
     document = {"text": text, "target": target, "idx": 3, "label": False}
@@ -53,8 +53,8 @@ def test_spans_of_wsc_lie_in_an_object_of_their_own(tmp_path: Path) -> None:
     assert text.split()[row["span2_index"]] == "his"
 
 
-def test_record_has_a_row_a_query(tmp_path: Path) -> None:
-    """Each with its passage; entities and answers as texts, once each, in order."""
+def test_record_has_a_row_per_query(tmp_path: Path) -> None:
+    """With its passage, and unique entities and answers in order."""
     text = "Zoë met Ann\n@highlight\nAnn left"
     spans = [{"start": 8, "end": 10}, {"start": 0, "end": 2}, {"start": 23, "end": 25}]
     answers = [{"start": 8, "end": 10, "text": "Ann"}, {"start": 23, "end": 25, "text": "Ann"}]
@@ -73,8 +73,7 @@ def test_record_has_a_row_a_query(tmp_path: Path) -> None:
         assert (row["idx_passage"], row["idx_query"]) == (9, number)
 
 
-def test_queries_of_record_without_answers(tmp_path: Path) -> None:
-    """Those of the test split have none, and no column for them."""
+def test_test_split_of_record_has_no_answers(tmp_path: Path) -> None:
     passage = {"text": "Ann", "entities": [{"start": 0, "end": 2}]}
     document = {"passage": passage, "qas": [{"idx": 0, "query": "q"}], "idx": 0}
     (row,) = superglue("record", "ReCoRD/test.jsonl", tmp_path, document)
@@ -82,8 +81,8 @@ def test_queries_of_record_without_answers(tmp_path: Path) -> None:
     assert "answers" not in row
 
 
-def test_multirc_has_a_row_an_answer(tmp_path: Path) -> None:
-    """Grouped by question and paragraph, with a number for each of the three."""
+def test_multirc_has_a_row_per_answer(tmp_path: Path) -> None:
+    """Numbered by paragraph, question and answer."""
     questions = [
         {"question": "a?", "idx": 4, "answers": [{"text": "no", "idx": 8, "label": 0}]},
         {
@@ -118,29 +117,29 @@ def test_multirc_has_a_row_an_answer(tmp_path: Path) -> None:
 def test_labels_are_booleans_numbers_or_text(
     task: str, folder: str, texts: list[str], label: object, number: int, tmp_path: Path
 ) -> None:
-    """Each becomes a class number, and test, whose labels are hidden, has no such column."""
+    """Each becomes a class number; the test split has no labels."""
     document = {name: name.upper() for name in texts} | {"idx": 0}
     (row,) = superglue(task, f"{folder}/val.jsonl", tmp_path, document | {"label": label})
     assert row == document | {"label": number}
     assert superglue(task, f"{folder}/test.jsonl", tmp_path, document) == [document]
 
 
-def test_a_label_that_is_missing_where_labels_are_public(tmp_path: Path) -> None:
-    """Never a row with a made-up class: the file's line and the key are told."""
+def test_missing_label_is_an_error(tmp_path: Path) -> None:
+    """It names the line of the file and the key."""
     document = {"question": "q", "passage": "p", "idx": 0}
     with pytest.raises(ReadError, match=r"BoolQ/train\.jsonl: line 2: .* no key 'label'"):
         superglue("boolq", "BoolQ/train.jsonl", tmp_path, document | {"label": True}, document)
 
 
 def test_diagnostics_have_labels(tmp_path: Path) -> None:
-    """The one file of AX-b is a test split whose labels are public."""
+    """The one file of AX-b is a test split with public labels."""
     document = {"sentence1": "a", "sentence2": "b", "idx": "0", "logic": "", "label": "entailment"}
     (row,) = superglue("axb", "AX-b/AX-b.jsonl", tmp_path, document)
     assert row == {"sentence1": "a", "sentence2": "b", "label": 0}
 
 
 def test_unanswerable_questions_have_empty_lists(tmp_path: Path) -> None:
-    """SQuAD 2: no answer, and nothing of the plausible ones; contexts keep their blanks."""
+    """SQuAD 2: plausible answers are skipped; contexts keep their spaces."""
     questions = [
         {
             "id": "a",
@@ -168,8 +167,8 @@ def test_unanswerable_questions_have_empty_lists(tmp_path: Path) -> None:
             assert row["context"][start : start + len(text)] == text
 
 
-def test_one_file_of_only_unanswerable_questions(tmp_path: Path) -> None:
-    """Lists that are all empty are lists of text and of numbers still."""
+def test_file_with_only_unanswerable_questions(tmp_path: Path) -> None:
+    """Empty lists are still lists of text and of numbers."""
     question = {"id": "a", "question": "?", "answers": [], "is_impossible": True}
     paragraphs = [{"context": "c", "qas": [question]}]
     document = {"data": [{"title": "T", "paragraphs": paragraphs}]}
@@ -178,7 +177,7 @@ def test_one_file_of_only_unanswerable_questions(tmp_path: Path) -> None:
 
 
 def test_sentences_of_conll_end_with_their_file(tmp_path: Path) -> None:
-    """A last empty line is no empty sentence, and lines between documents are no tokens."""
+    """A final empty line is not a sentence, and lines between documents are not tokens."""
     lines = [
         "-DOCSTART- -X- -X- O",
         "",
@@ -200,15 +199,15 @@ def test_sentences_of_conll_end_with_their_file(tmp_path: Path) -> None:
     assert names == [["B-ORG", "O"], ["B-PER"]]
 
 
-def test_a_tag_that_is_none_is_told_with_its_sentence(tmp_path: Path) -> None:
-    """The row and the text, before a wrong class number is made of it."""
+def test_unknown_tag_is_an_error_with_its_sentence(tmp_path: Path) -> None:
+    """It names the row and the text."""
     data = zipped({"train.txt": b"a NN B-NP O\n\nb NN B-NP PER\n"})
     with pytest.raises(SchemaError, match=r"ner_tags, row 1.*'PER'"):
         rows("conll2003", "train", data, tmp_path)
 
 
-def test_lines_of_wikitext_are_rows_blank_or_not(tmp_path: Path) -> None:
-    """Their number is that of the lines, as it is published; blanks at both ends stay."""
+def test_every_line_of_wikitext_is_a_row(tmp_path: Path) -> None:
+    """Also blank lines; spaces at both ends stay."""
     text = " \n = Robert Boulter = \n \n Robert @-@ Boulter \u2028 is \n"
     data = zipped({"wikitext-2/wiki.valid.tokens": text.encode()})
     found = rows("wikitext/wikitext-2-v1", "validation", data, tmp_path)
@@ -216,8 +215,8 @@ def test_lines_of_wikitext_are_rows_blank_or_not(tmp_path: Path) -> None:
     assert len(found) == 4
 
 
-def test_reviews_without_labels_are_in_no_labelled_split(tmp_path: Path) -> None:
-    """IMDB keeps them beside neg and pos, and other files beside these."""
+def test_unlabeled_reviews_are_only_in_their_split(tmp_path: Path) -> None:
+    """IMDB stores them beside neg and pos, with other files."""
     members = {
         "aclImdb/README": b"",
         "aclImdb/train/labeledBow.feat": b"9 0:9",

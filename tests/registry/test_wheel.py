@@ -1,4 +1,4 @@
-"""What a user installs."""
+"""The wheel that users install."""
 
 import subprocess
 import sys
@@ -12,8 +12,8 @@ from dshub.catalog.sources import built_in_root
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_the_wheel_holds_the_registry_and_nothing_strange(tmp_path: Path) -> None:
-    """Manifests and what pages are made of travel inside; tests and benchmarks stay at home."""
+def test_wheel_contains_the_registry_and_no_tests(tmp_path: Path) -> None:
+    """With manifests, their index, and templates of pages."""
     pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)]
@@ -23,7 +23,7 @@ def test_the_wheel_holds_the_registry_and_nothing_strange(tmp_path: Path) -> Non
     manifests = {f"dshub/_registry/{path.relative_to(root)}" for path in root.rglob("*.toml")}
     assert manifests
     assert manifests <= names
-    assert "dshub/_registry/index.json" in names
+    assert {"dshub/_registry/index.json", "dshub/_registry/texts.json"} <= names
     assert "dshub/py.typed" in names
     pages = ROOT / "dshub" / "publishing" / "site"
     beside = [path for kind in ("templates", "assets") for path in (pages / kind).iterdir()]

@@ -1,21 +1,18 @@
-"""From a manifest to a Croissant document."""
+"""Write manifests as Croissant documents."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
-from dshub.catalog.bibtex import bibtex
-from dshub.catalog.croissant.extracts import content_types, extract, written
+from dshub.catalog.citations import bibtex
+from dshub.catalog.croissant.extracts import class_form, content_types, extract
 from dshub.catalog.croissant.vocabulary import (
     BYTES,
     CONFORMS,
-    DATASET,
-    FEATURE,
-    RESOURCE,
-    SPLIT,
+    MANIFEST,
     SPLIT_KINDS,
     Version,
     context,
@@ -31,27 +28,22 @@ from dshub.catalog.manifest import Manifest, Resource, Split
 Node = dict[str, Any]
 Address = Callable[[Resource], str]
 
-_STATED = ("schema", "name", "version", "summary", "homepage", "tags")
-_ELSEWHERE = ("resources", "features", "splits")
-_STATED_OF_RESOURCE = ("sha256", "md5", "size")  # Croissant has a term for each
-
 
 def to_croissant(
     manifest: Manifest, *, version: Version = "1.1", address: Address | None = None
 ) -> dict[str, Any]:
-    """A manifest as a Croissant document, for `json.dump`.
+    """Describe a dataset as a Croissant document, for `json.dump`.
 
-    Facts that the manifest lacks stay out, though Croissant asks for them: who made the data
-    (`creator`), when they were published (`datePublished`), and a license that no source states.
+    Facts that the manifest lacks stay out, though Croissant recommends them: `creator`,
+    `datePublished`, and a license that no source states.
 
     Args:
         manifest: of the dataset.
         version: of Croissant.
-        address: gives the URL of a file, such as on a mirror, to use in place of upstream's
-            first one, which is kept under `dshub:resource`.
+        address: returns the URL of a file, such as on a mirror, to use instead of upstream's.
     """
     files = _Files(manifest, address=address, root=free("files", manifest.splits))
-    document: dict[str, Any] = {
+    document = {
         "@context": context(version),
         "@type": "sc:Dataset",
         "name": manifest.name,
@@ -60,44 +52,44 @@ def to_croissant(
         "conformsTo": f"{CONFORMS}{version}",
         "url": manifest.homepage,
         "version": manifest.version,
+        "license": _license(manifest.license.spdx or ""),
+        "keywords": list(manifest.tags),
+        "citeAs": "\n\n".join(map(bibtex, manifest.citations)),
+        "distribution": files.nodes,
+        "recordSet": list(_RecordSets(manifest, files, version).nodes()),
+        MANIFEST: msgspec.to_builtins(manifest),
     }
-    if manifest.license.spdx:
-        document["license"] = _license(manifest.license.spdx)
-    if manifest.tags:
-        document["keywords"] = list(manifest.tags)
-    if manifest.citations:
-        document["citeAs"] = "\n\n".join(map(bibtex, manifest.citations))
-    document["distribution"] = files.nodes
-    document["recordSet"] = list(_RecordSets(manifest, files, version).nodes())
-    own = msgspec.to_builtins(manifest)
-    for key in (*_STATED, *_ELSEWHERE):
-        own.pop(key, None)
-    return document | {DATASET: own}
+    return {key: value for key, value in document.items() if value}
 
 
 def _license(spdx: str) -> str:
-    """The page of a license; an expression, or one that SPDX does not list, as it stands."""
+    """The page of a license; an expression, or one that SPDX does not list, unchanged."""
     listed = re.fullmatch(r"(?!LicenseRef-)[A-Za-z0-9.+-]+", spdx)
     return f"https://spdx.org/licenses/{spdx}.html" if listed else spdx
 
 
 class _Files:
-    """The nodes of a manifest's files, each made once, and the files of each part.
+    """The nodes of a manifest's files, and the sources of its splits.
 
     Args:
-        manifest: whose files.
-        address: where else a file can be had, in place of upstream's first address.
+        manifest: of the files.
+        address: as in `to_croissant`.
         root: the first part of every `@id`.
     """
 
     def __init__(self, manifest: Manifest, *, address: Address | None, root: str) -> None:
         self._manifest, self._root = manifest, root
-        contents = _contents(manifest)
         self._nodes: dict[str, Node] = {}
-        self._keys: dict[str, Sequence[str]] = {}
+        self._members: dict[str, Sequence[str]] = {}
+        contents = {
+            reference: content_types(manifest, split, part)
+            for split in manifest.splits.values()
+            for part in split.files
+            for reference in split.references(part)
+        }
         for name, resource in manifest.resources.items():
-            node = _resource(name, resource, contents.get(name, ()), address)
-            node["@id"] = identifier(root, name)
+            node = {"@type": "cr:FileObject", "@id": identifier(root, name)}
+            node |= _resource(name, resource, contents.get(name, ()), address)
             self._nodes[node["@id"]] = node
         for name, split in manifest.splits.items():
             for part in split.files:
@@ -106,14 +98,14 @@ class _Files:
 
     @property
     def nodes(self) -> list[Node]:
-        """Every file, and every set of files, in an order in which a container comes first."""
+        """Every file and set of files; containers come first."""
         return list(self._nodes.values())
 
     def source(self, name: str, split: Split) -> dict[str, Any]:
-        """The `source` of what a split's reader reads: a file, or a set of them.
+        """The `source` of a split: its file, or the set of its files.
 
-        A record set has one source, unless a column joins them. Where a row is spread over
-        several files (pictures in one, classes in another) that is the set of them.
+        A record set has one source, unless a column joins several. Rows that are spread over
+        several files (images in one, classes in another) come from the set of them.
         """
         nodes = [node for part in split.reader_parts for node in self._parts(split, part)]
         if len(nodes) == 1:
@@ -132,14 +124,14 @@ class _Files:
         return {"fileSet": reference(together)}
 
     def _parts(self, split: Split, part: str) -> list[Node]:
-        """The nodes of a part's files: one for each container that they lie in."""
+        """The nodes of a part's files, one per container."""
         by_container: dict[str, list[str]] = {}
         for item in split.references(part):
             by_container.setdefault(item.rpartition(":")[0] or item, []).append(item)
-        return [self._member(split, part, found) for found in by_container.values()]
+        return [self._member(split, part, items) for items in by_container.values()]
 
     def _member(self, split: Split, part: str, references: Sequence[str]) -> Node:
-        """The node of some files that lie in one container."""
+        """The node of files in one container."""
         container = self._nodes[identifier(self._root, references[0].partition(":")[0])]
         inner = references[0].split(":")[1:]
         for name in inner[:-1]:
@@ -150,17 +142,17 @@ class _Files:
         return self._within(container, members, content_types(self._manifest, split, part))
 
     def _within(self, container: Node, members: Sequence[str], content: Sequence[str]) -> Node:
-        """Members of a container: one file, or a set."""
-        found = identifier(container["@id"], members[0])
-        while found in self._nodes and self._keys[found] != members:
-            found += "+"
-        if found in self._nodes:
-            return self._nodes[found]
+        """The node of members of a container: a file or a set."""
+        place = identifier(container["@id"], members[0])
+        while place in self._nodes and self._members[place] != members:
+            place += "+"
+        if place in self._nodes:
+            return self._nodes[place]
         patterns = len(members) > 1 or any(sign in members[0] for sign in "*?[")
         name = PurePosixPath(members[0]).name
         node: Node = {
             "@type": "cr:FileSet" if patterns else "cr:FileObject",
-            "@id": found,
+            "@id": place,
             "name": name,
             "containedIn": reference(container["@id"]),
             "encodingFormat": encoding_formats(name, content),
@@ -169,48 +161,29 @@ class _Files:
             node["includes"] = members[0] if len(members) == 1 else list(members)
         else:
             node["contentUrl"] = members[0]
-        self._nodes[found], self._keys[found] = node, members
+        self._nodes[place], self._members[place] = node, members
         return node
-
-
-def _contents(manifest: Manifest) -> Mapping[str, Sequence[str]]:
-    """Media types of what is in resources that readers read as they are."""
-    return {
-        item: content_types(manifest, split, part)
-        for split in manifest.splits.values()
-        for part in split.files
-        for item in split.references(part)
-        if ":" not in item
-    }
 
 
 def _resource(
     name: str, resource: Resource, content: Sequence[str], address: Address | None
 ) -> Node:
-    """A file as upstream publishes it, without its `@id`."""
-    urls = list(resource.urls)
-    if address is not None:
-        urls.insert(0, address(resource))
-    node: Node = {
-        "@type": "cr:FileObject",
-        "@id": name,
+    """The properties of a file as upstream publishes it."""
+    url = address(resource) if address else next(iter(resource.urls), "")
+    node = {
         "name": resource.name or name,
-        # A file that a person must obtain has no address: it is looked for beside the document.
-        "contentUrl": urls[0] if urls else resource.name or name,
+        # A file without an address is expected beside the document.
+        "contentUrl": url or resource.name or name,
         "encodingFormat": encoding_formats(resource.name, content),
+        "contentSize": None if resource.size is None else f"{resource.size} B",
+        "sha256": resource.sha256,
+        "md5": resource.md5,
     }
-    if resource.size is not None:
-        node["contentSize"] = f"{resource.size} B"
-    node |= {key: value for key in ("sha256", "md5") if (value := getattr(resource, key))}
-    own = msgspec.to_builtins(resource)
-    own = {key: value for key, value in own.items() if key not in _STATED_OF_RESOURCE}
-    if list(resource.urls) == [node["contentUrl"]]:
-        del own["urls"]
-    return node | {RESOURCE: own} if own else node
+    return {key: value for key, value in node.items() if value}
 
 
 class _RecordSets:
-    """Makes the record sets of a manifest: its splits, its classes, and the rows of each split."""
+    """The record sets of a manifest: its splits, its classes, and the rows of each split."""
 
     def __init__(self, manifest: Manifest, files: _Files, version: Version) -> None:
         self._manifest, self._files, self._version = manifest, files, version
@@ -218,7 +191,7 @@ class _RecordSets:
         self._classes = free("classes", manifest.splits)
 
     def nodes(self) -> Iterator[Node]:
-        """Each record set, those first that others refer to."""
+        """Each record set, after those that it refers to."""
         yield self._named_splits()
         for name, feature in self._manifest.features.items():
             label = _label(feature)
@@ -228,116 +201,78 @@ class _RecordSets:
             yield self._rows(name, split)
 
     def _named_splits(self) -> Node:
-        """The splits, and what each is meant for where its name says so."""
+        """The splits, and the purpose of each if its name indicates one."""
         name, url = f"{self._splits}/name", f"{self._splits}/url"
-        data = [
-            {name: split} | ({url: SPLIT_KINDS[split]} if split in SPLIT_KINDS else {url: ""})
-            for split in self._manifest.splits
-        ]
-        return {
-            "@type": "cr:RecordSet",
-            "@id": self._splits,
-            "name": "splits",
-            "description": "The splits of the dataset.",
-            "dataType": "cr:Split",
-            "key": reference(name),
-            "field": [
-                {"@type": "cr:Field", "@id": name, "name": "name", "dataType": "sc:Text"},
-                {"@type": "cr:Field", "@id": url, "name": "url", "dataType": "sc:URL"},
+        fields = [_field(name, "name", "sc:Text"), _field(url, "url", "sc:URL")]
+        return _record_set(
+            self._splits,
+            "splits",
+            "The splits of the dataset.",
+            fields,
+            dataType="cr:Split",
+            key=reference(name),
+            data=[
+                {name: split, url: SPLIT_KINDS.get(split, "")} for split in self._manifest.splits
             ],
-            "data": data,
-        }
+        )
 
     def _rows(self, name: str, split: Split) -> Node:
-        features = self._manifest.split_features(name)
         source = self._files.source(name, split)
-        fields = [self._field(name, split, column, source) for column in features]
-        if self._version == "1.1":
-            fields.append(self._split_field(name))
-        return {
-            "@type": "cr:RecordSet",
-            "@id": name,
-            "name": name,
-            "description": f"{split.rows:,} rows.",
-            "field": fields,
-            SPLIT: msgspec.to_builtins(split),
-        }
+        features = self._manifest.split_features(name)
+        fields = [self._column(name, split, column, source) for column in features]
+        if self._version == "1.1":  # a constant field with the split of the rows
+            own = free("split", self._manifest.features)
+            named = {"field": reference(f"{self._splits}/name")}
+            place = identifier(name, own)
+            fields.append(_field(place, own, "sc:Text", value=name, references=named))
+        return _record_set(name, name, f"{split.rows:,} rows.", fields)
 
-    def _split_field(self, name: str) -> Node:
-        """A constant field that says which split the rows are of."""
-        field = free("split", self._manifest.features)
-        return {
-            "@type": "cr:Field",
-            "@id": identifier(name, field),
-            "name": field,
-            "description": "The split that the row is of.",
-            "dataType": "sc:Text",
-            "value": name,
-            "references": {"field": reference(f"{self._splits}/name")},
-        }
-
-    def _field(self, name: str, split: Split, column: str, source: Node) -> Node:
+    def _column(self, name: str, split: Split, column: str, source: Node) -> Node:
         feature = self._manifest.features[column]
         label = _label(feature)
-        key = "" if label is None else written(split, column, label)
-        field: Node = {
-            "@type": "cr:Field",
-            "@id": identifier(name, column),
-            "name": column,
-            **types(feature, self._version, numbers=key == "number"),
-            "source": source | dict(extract(split, column) or {}),
-        }
+        key = "" if label is None else class_form(split, column, label)
+        more = types(feature, self._version, numbers=key == "number")
+        more["source"] = source | dict(extract(split, column) or {})
         if isinstance(feature, AudioFeature):
-            field["source"]["samplingRate"] = feature.rate
+            more["source"]["samplingRate"] = feature.rate
         if key:
-            place = identifier(self._classes, column, key)
-            field["references"] = {"field": reference(place)}
-        return field | {FEATURE: _without_classes(feature)}
+            more["references"] = {"field": reference(identifier(self._classes, column, key))}
+        return _field(identifier(name, column), column, more.pop("dataType"), **more)
+
+
+def _field(place: str, name: str, kind: str | list[str], **more: Any) -> Node:
+    return {"@type": "cr:Field", "@id": place, "name": name, "dataType": kind, **more}
+
+
+def _record_set(place: str, name: str, description: str, fields: list[Node], **more: Any) -> Node:
+    head = {"@type": "cr:RecordSet", "@id": place, "name": name, "description": description}
+    return {**head, "field": fields, **more}
 
 
 def _label(feature: Feature) -> LabelFeature | None:
-    """The classes of a feature, which may be those of a list's values."""
+    """The classes of a feature, or of the values of a list."""
     if isinstance(feature, ListFeature):
         return _label(feature.of)
     return feature if isinstance(feature, LabelFeature) else None
 
 
 def _enumeration(place: str, name: str, label: LabelFeature) -> Node:
-    """The classes of a feature: the number that upstream gives each, its name, its code."""
+    """The classes of a feature: upstream's number, the name and the code of each."""
     kinds = {"number": ("sc:Integer", "sc:position"), "name": ("sc:Text", "sc:name")}
-    if label.codes:
-        kinds["code"] = ("sc:Text", "sc:identifier")
+    kinds |= {"code": ("sc:Text", "sc:identifier")} if label.codes else {}
+    places = {key: identifier(place, key) for key in kinds}
+    numbers = range(label.first, label.first + len(label.names))
+    rows = zip(numbers, label.names, *([label.codes] if label.codes else []), strict=True)
     fields = [
-        {
-            "@type": "cr:Field",
-            "@id": identifier(place, key),
-            "name": key,
-            "dataType": kind,
-            "equivalentProperty": meaning,
-        }
+        _field(places[key], key, kind, equivalentProperty=meaning)
         for key, (kind, meaning) in kinds.items()
     ]
-    rows = []
-    for i, title in enumerate(label.names):
-        row = {"number": label.first + i, "name": title}
-        row |= {"code": label.codes[i]} if label.codes else {}
-        rows.append({identifier(place, key): value for key, value in row.items()})
-    return {
-        "@type": "cr:RecordSet",
-        "@id": place,
-        "name": f"classes of {name}",
-        "description": f"What each {name} means.",
-        "dataType": "sc:Enumeration",
-        "key": reference(identifier(place, "number")),
-        "field": fields,
-        "data": rows,
-    }
-
-
-def _without_classes(feature: Feature) -> dict[str, Any]:
-    """A feature without its classes, which have a record set."""
-    content: dict[str, Any] = msgspec.to_builtins(feature)
-    inner = content.get("of", content)
-    for key in ("names", "codes", "first"):
-        inner.pop(key, None)
-    return content
+    return _record_set(
+        place,
+        f"classes of {name}",
+        f"The meaning of each {name}.",
+        fields,
+        dataType="sc:Enumeration",
+        key=reference(places["number"]),
+        data=[dict(zip(places.values(), row, strict=True)) for row in rows],
+    )

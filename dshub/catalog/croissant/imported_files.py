@@ -1,14 +1,13 @@
-"""Croissant's distribution as resources, and its `@id`s as references to them."""
+"""Import Croissant's distribution as resources, and `@id`s as references to them."""
 
 import base64
-import binascii
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from dshub.catalog.checks import LONGEST_URL
-from dshub.catalog.croissant.reading import Note, key_of, own, plain, term
-from dshub.catalog.croissant.vocabulary import RESOURCE, TAR, ZIP
+from dshub.catalog.croissant.reading import Note, key_of, plain, term
+from dshub.catalog.croissant.vocabulary import TAR, ZIP
 from dshub.checksums import is_hex
 
 if TYPE_CHECKING:
@@ -18,59 +17,57 @@ _SIZE = re.compile(r"([0-9]{1,15})\s*(?:B|bytes?)?", re.IGNORECASE)
 _ARCHIVES = {TAR, ZIP, "application/x-gziptar", "application/x-gtar", "application/x-tgz"}
 _ARCHIVE_NAME = re.compile(r"\.(?:zip|tar|tgz|tar\.[a-z0-9]+)$", re.IGNORECASE)
 _LARGEST = 8_000_000  # characters of the references to one file or set of files
-_DEEPEST = 8  # containers within one another
 
 
 class ImportedFiles:
     """The resources of a document, and references to them and into them.
 
     Attributes:
-        resources: by their key, as a manifest has them.
+        resources: by their key, as in a manifest.
     """
 
     def __init__(self, metadata: "Metadata", notes: list[Note]) -> None:
         self._notes = notes
         self._nodes = {node.uuid: node for node in metadata.distribution}
-        self._keys: dict[str, str] = {}
-        self._references: dict[tuple[str, int], list[str]] = {}
+        self._references: dict[str, list[str]] = {}
         self.resources: dict[str, dict[str, Any]] = {}
-        for identifier, node in self._nodes.items():
+        for node in self._nodes.values():
             if not node.contained_in:
-                self._add(identifier, node)
+                self._add(node)
 
-    def _add(self, identifier: str, node: "FileObject | FileSet") -> None:
+    def _add(self, node: "FileObject | FileSet") -> None:
+        self._references[node.uuid] = []
         if not hasattr(node, "content_url"):
             self._note(node, "a set of files in no archive: list each of them as a file")
-        elif any(item.startswith("git") for item in self.encodings(identifier)):
+        elif any(item.startswith("git") for item in self.encodings(node.uuid)):
             self._note(node, "a repository has no checksum: list the files in it that are needed")
         else:
-            key = key_of(term(identifier), self.resources)
-            self._keys[identifier] = key
+            key = key_of(term(node.uuid), self.resources)
+            self._references[node.uuid] = [key]
             self.resources[key] = self._resource(node)
 
     def _resource(self, node: "FileObject") -> dict[str, Any]:
-        content = own(node, RESOURCE)
+        facts: dict[str, Any] = {}
         for algorithm in ("sha256", "md5"):
-            value = getattr(node, algorithm)
-            if value:
-                digest = _hexadecimal(algorithm, value)
-                content |= {algorithm: digest} if digest else {}
-                if not digest:
-                    self._note(node, f"its {algorithm} is not a checksum: {value[:60]!r}")
+            value = getattr(node, algorithm) or ""
+            facts[algorithm] = _hexadecimal(algorithm, value.strip())
+            if value and not facts[algorithm]:
+                self._note(node, f"its {algorithm} is not a checksum: {value[:60]!r}")
         size = node.content_size or ""
         if match := _SIZE.fullmatch(size.strip()):
-            content["size"] = int(match[1])
+            facts["size"] = int(match[1])
         elif size:
             self._note(node, f"its size is not in bytes: {size[:60]!r}")
-        return content if {"urls", "access"} & content.keys() else content | self._address(node)
+        facts |= self._address(node)
+        return {key: value for key, value in facts.items() if value}
 
     def _address(self, node: "FileObject") -> dict[str, Any]:
         url, name = node.content_url, plain(node.name)
         usable = name if re.fullmatch(r"[^/\\\x00-\x1f\x7f]+", name) and name.strip(".") else ""
         if _scheme(url) in {"http", "https"}:
             published = unquote(urlsplit(url).path.rpartition("/")[2])
-            renamed = "." in usable and usable != published
-            return {"urls": [url]} | ({"filename": usable} if renamed or not published else {})
+            is_renamed = "." in usable and usable != published
+            return {"urls": [url], "filename": usable if is_renamed or not published else ""}
         self._note(node, f"it has no http address: {url[:200]!r}")
         return {
             "filename": term(url) or usable or key_of(node.uuid),
@@ -86,42 +83,21 @@ class ImportedFiles:
         node = self._nodes.get(identifier)
         return list(node.encoding_formats or ()) if node is not None else []
 
-    def references(self, identifier: str, depth: int = 0) -> list[str]:
-        """The references of a manifest to a file or set of files; empty where it has none.
+    def references(self, identifier: str) -> list[str]:
+        """The references of a manifest to a file or set of files; empty if it has none.
 
         Raises:
             OverflowError: there are more than a manifest can hold.
         """
-        if identifier in self._keys:
-            return [self._keys[identifier]]
-        node = self._nodes.get(identifier)
-        if node is None or not node.contained_in or depth > _DEEPEST:
-            return []
-        if (identifier, depth) not in self._references:
-            self._references[identifier, depth] = self._within(node, depth)
-        return self._references[identifier, depth]
+        if identifier not in self._references:
+            self._references[identifier] = []  # meanwhile, so that cycles end
+            node = self._nodes.get(identifier)
+            self._references[identifier] = self._members(node) if node is not None else []
+        return self._references[identifier]
 
-    def _within(self, node: "FileObject | FileSet", depth: int) -> list[str]:
+    def _members(self, node: "FileObject | FileSet") -> list[str]:
         """The references of files in containers."""
-        includes = getattr(node, "includes", None)
-        members = includes or [item for item in [getattr(node, "content_url", None)] if item]
-        if not self._is_understood(node, members):
-            return []
-        found: list[str] = []
-        characters = 0
-        for container in dict.fromkeys(node.contained_in):
-            outer = self.references(container, depth + 1)
-            characters += len(members) * sum(map(len, outer)) + len(outer) * sum(map(len, members))
-            if characters > _LARGEST:
-                raise OverflowError("it has more members of archives than a manifest can hold")
-            if members == ["*"] and not self._is_archive(container):
-                found += outer  # a set of plain files
-                continue
-            names = [re.sub(r"^(?:\./|/)+", "", member) for member in members]
-            found += [f"{item}:{name}" for item in outer for name in names]
-        return found
-
-    def _is_understood(self, node: "FileObject | FileSet", members: list[str]) -> bool:
+        members = getattr(node, "includes", None) or [getattr(node, "content_url", None) or ""]
         problem = ""
         if getattr(node, "excludes", None):
             problem = "a manifest cannot leave out the files of `excludes`"
@@ -131,7 +107,21 @@ class ImportedFiles:
             problem = "a manifest cannot name a member with a colon in its name"
         if problem:
             self._note(node, problem)
-        return bool(members) and not problem
+        return [] if problem or not all(members) else self._joined(node.contained_in, members)
+
+    def _joined(self, containers: list[str], members: list[str]) -> list[str]:
+        """References to members of each container."""
+        names = [re.sub(r"^(?:\./|/)+", "", member) for member in members]
+        joined: list[str] = []
+        characters = 0
+        for container in dict.fromkeys(containers):
+            outer = self.references(container)
+            characters += len(members) * sum(map(len, outer)) + len(outer) * sum(map(len, members))
+            if characters > _LARGEST:
+                raise OverflowError("it has more members of archives than a manifest can hold")
+            is_set = members == ["*"] and not self._is_archive(container)
+            joined += outer if is_set else [f"{item}:{name}" for item in outer for name in names]
+        return joined
 
     def _is_archive(self, identifier: str) -> bool:
         name = getattr(self._nodes.get(identifier), "content_url", None) or ""
@@ -140,7 +130,7 @@ class ImportedFiles:
 
 
 def _scheme(url: str) -> str:
-    """The scheme of a URL; empty where it is malformed."""
+    """The scheme of a URL; empty if it is malformed."""
     try:
         return urlsplit(url).scheme if len(url) <= LONGEST_URL else ""
     except ValueError:  # brackets that do not enclose an IP address
@@ -148,12 +138,11 @@ def _scheme(url: str) -> str:
 
 
 def _hexadecimal(algorithm: str, value: str) -> str:
-    """A checksum in hexadecimal digits, from those or from Base64; empty where it is neither."""
-    value = value.strip()
+    """A checksum in hexadecimal digits, from those or from Base64; empty if it is neither."""
     if is_hex(algorithm, value.lower()):
         return value.lower()
     try:
         decoded = base64.b64decode(value, validate=True).hex()
-    except (binascii.Error, ValueError):
+    except ValueError:
         return ""
     return decoded if is_hex(algorithm, decoded) else ""

@@ -1,8 +1,9 @@
-"""Croissant's `extract` and `transform` as one of our readers."""
+"""Import Croissant's `extract` and `transform` as one of our readers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dshub.catalog.croissant.vocabulary import CSV, JSON, JSON_LINES, PARQUET, TEXT, TSV
@@ -20,11 +21,11 @@ _JSON_TYPES = {"Integer": "integer", "Boolean": "boolean"}
 
 @dataclass(frozen=True)
 class Column:
-    """A field whose source is understood.
+    """A field with a source that is understood.
 
     Attributes:
         key: its name in the manifest.
-        feature: what it holds.
+        feature: its feature.
         types: its data types.
         source: its `source`.
     """
@@ -41,17 +42,17 @@ class Column:
 
     @property
     def file_property(self) -> str:
-        """The property of the file that it is, such as `content`; or empty."""
+        """Its property of the file, such as `content`; or empty."""
         return getattr(self.source.extract.file_property, "name", "")
 
     @property
     def title(self) -> str:
-        """The column of a table that it is, left as it is; or empty."""
+        """Its unchanged column of a table; or empty."""
         return "" if self.transforms else self.source.extract.column or ""
 
     @property
     def json_path(self) -> str:
-        """The path in a document as our reader writes it, such as `data[].title`; or empty."""
+        """Its path in a document as our reader writes it, such as `data[].title`; or empty."""
         path = self.source.extract.json_path or ""
         if self.transforms or not re.fullmatch(
             r"\$?(?:\.?[^.\[\]*?@$]++|\[\*\]|\['[^.\[\]']++'\])++", path
@@ -61,28 +62,28 @@ class Column:
 
 
 class Reading(NamedTuple):
-    """How the rows of a split are read.
+    """The reader of a split.
 
     Attributes:
         reader: the reader and its options.
-        part: the part that its files are.
-        titles: upstream's name of each column that has another one in the manifest.
+        part: the part of its files.
+        renamed: new names of columns by upstream's names.
     """
 
     reader: Content
     part: str = "rows"
-    titles: dict[str, str] = {}  # noqa: RUF012  # it is never changed
+    renamed: Mapping[str, str] = MappingProxyType({})
 
 
 def reading(
     columns: Sequence[Column], encodings: Sequence[str], members: Sequence[str]
 ) -> Reading | None:
-    """A reader for some columns of one file or set of files; None where there is none.
+    """Choose a reader for columns of one file or set of files; None if there is none.
 
     Args:
-        columns: all of the same source.
+        columns: all from the same source.
         encodings: its media types.
-        members: names and patterns of its files, in an archive; empty in none.
+        members: names and patterns of its files in an archive.
     """
     kinds = set(encodings)
     titles = {column.key: column.title for column in columns}
@@ -90,9 +91,8 @@ def reading(
     if kinds & _PARQUET:
         return _parquet(columns)
     if all(titles.values()) and kinds & _DELIMITERS.keys():
-        return _delimited(
-            titles, next(_DELIMITERS[kind] for kind in encodings if kind in _DELIMITERS)
-        )
+        delimiter = next(_DELIMITERS[kind] for kind in encodings if kind in _DELIMITERS)
+        return _delimited(titles, delimiter)
     if kinds & _LINES and (all(titles.values()) or all(paths.values())):
         used = titles if all(titles.values()) else paths
         return Reading({"format": "json", "columns": used} | _types(columns))
@@ -109,11 +109,12 @@ def _delimited(titles: dict[str, str], delimiter: str) -> Reading:
     reader: Content = {"format": "delimited", "header": True}
     reader |= {"delimiter": delimiter} if delimiter != "," else {}
     reader["columns"] = list(dict.fromkeys(titles.values()))
-    return Reading(reader, titles=titles)
+    renamed = {title: key for key, title in titles.items() if key != title}
+    return Reading(reader, renamed=renamed)
 
 
 def _parquet(columns: Sequence[Column]) -> Reading | None:
-    """Columns, or fields of structs where a path leads to one (`image`, then `bytes`)."""
+    """Columns, or fields of structs that a path leads to (`image`, then `bytes`)."""
     paths = {}
     for column in columns:
         inner = [item.json_path or "" for item in column.transforms]
@@ -125,7 +126,7 @@ def _parquet(columns: Sequence[Column]) -> Reading | None:
 
 
 def _json(columns: Sequence[Column], paths: dict[str, str]) -> Reading | None:
-    """A document whose rows are the items of the list that all columns lead through."""
+    """A document with rows in one list that all paths lead through."""
     rows = {path[: path.rfind("[]") + 2] if "[]" in path else "" for path in paths.values()}
     if len(rows) > 1 or "" in rows:
         return None
@@ -135,32 +136,31 @@ def _json(columns: Sequence[Column], paths: dict[str, str]) -> Reading | None:
 
 def _types(columns: Sequence[Column]) -> Content:
     """The types that the JSON reader needs for columns other than text."""
-    found = {}
+    types = {}
     for column in columns:
         feature = column.feature.get("of", column.feature)
         kinds = [kind for kind in column.types if kind in _JSON_TYPES]
         if feature["kind"] == "number":
-            found[column.key] = "number" if feature["dtype"].startswith("float") else "integer"
+            types[column.key] = "number" if feature["dtype"].startswith("float") else "integer"
         elif kinds and feature["kind"] == "label":
-            found[column.key] = _JSON_TYPES[kinds[0]]
-    return {"types": found} if found else {}
+            types[column.key] = _JSON_TYPES[kinds[0]]
+    return {"types": types} if types else {}
 
 
 def _folder(columns: Sequence[Column], members: Sequence[str]) -> Reading | None:
-    """Files whose paths hold columns; their regular expressions must be of one path."""
+    """Files with columns in their paths; all regular expressions must fit one path."""
     contents = [c for c in columns if c.file_property == "content" and not c.transforms]
     if len(contents) != 1 or len(members) != 1:
         return None
     path = _template(members[0])
-    varying = [i for i, piece in enumerate(path) if piece.startswith("{") and piece[1:2] != "{"]
+    fields = [i for i, piece in enumerate(path) if piece.startswith("{") and piece[1:2] != "{"]
     for column in columns:
         if column is contents[0]:
             continue
-        pattern = column.transforms[0].regex if column.transforms else None
-        place = _place(pattern or "")
-        if column.file_property not in {"fullpath", "filepath"} or not 0 < place <= len(varying):
+        place = _place((column.transforms[0].regex if column.transforms else None) or "")
+        if column.file_property not in {"fullpath", "filepath"} or not 0 < place <= len(fields):
             return None
-        path[varying[-place]] = f"{{{column.key}}}"
+        path[fields[-place]] = f"{{{column.key}}}"
     reader: Content = {"format": "folder", "path": "".join(path)}
     is_text = contents[0].feature["kind"] == "text"
     return Reading(reader | ({"text": True} if is_text else {}), contents[0].key)
@@ -185,12 +185,12 @@ _PART = (
 
 
 def _place(pattern: str) -> int:
-    """The place of a regular expression's group among the parts that vary, 1 for the last.
+    """The place of a regular expression's group among its variable parts, 1 for the last.
 
-    0 where it has not one group, or more than a path's pattern can express. Places count from the
-    end, because an expression may leave out the beginning of the path.
+    It is 0 for an expression with several groups or none, or one that no path can express. Places
+    count from the end, because an expression can leave out the beginning of a path.
     """
     if not re.fullmatch(f"(?:{_PART})+", pattern):
         return 0
-    found = [match.lastgroup for match in re.finditer(_PART, pattern) if match.lastgroup]
-    return len(found) - found.index("group") if found.count("group") == 1 else 0
+    parts = [match.lastgroup for match in re.finditer(_PART, pattern) if match.lastgroup]
+    return len(parts) - parts.index("group") if parts.count("group") == 1 else 0

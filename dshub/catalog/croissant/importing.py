@@ -1,18 +1,22 @@
-"""From a Croissant document to the content of a manifest, and a list of what is missing."""
+"""Import Croissant documents as the content of manifests, with a list of missing facts."""
 
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dshub._validate import NAME
-from dshub.catalog.bibtex import citations
+import msgspec
+
+from dshub._validate import NAME, convert
+from dshub.catalog.citations import citations
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_rows import ImportedRows
 from dshub.catalog.croissant.reading import Note, key_of, load, own, plain, refused
-from dshub.catalog.croissant.vocabulary import DATASET
+from dshub.catalog.croissant.vocabulary import MANIFEST
+from dshub.catalog.manifest import Manifest
 
 if TYPE_CHECKING:
     from mlcroissant import Metadata
@@ -33,12 +37,12 @@ class Imported:
     """The content of a Croissant document in the terms of a manifest.
 
     Attributes:
-        content: as a manifest has it, without facts that the document lacks.
+        content: as in a manifest, without facts that the document lacks.
         notes: the parts that were not understood.
     """
 
     content: dict[str, Any]
-    notes: tuple[Note, ...]
+    notes: tuple[Note, ...] = ()
 
     @property
     def missing(self) -> tuple[Note, ...]:
@@ -47,7 +51,7 @@ class Imported:
 
 
 def read_croissant(path: Path) -> Imported:
-    """The document in a file; see `from_croissant`.
+    """Import a document from a file; see `from_croissant`.
 
     Raises:
         ManifestError: it cannot be read, or is not Croissant.
@@ -65,13 +69,12 @@ def read_croissant(path: Path) -> Imported:
 
 
 def from_croissant(document: Any, *, source: str) -> Imported:
-    """The parts of a document that a manifest can hold.
+    """Import the parts of a document that a manifest can hold.
 
-    Files without a checksum, and splits without a number of rows, stay without: nothing is made
-    up. A document of ours gives the manifest that it was made from.
+    Missing checksums and numbers of rows stay missing. A document of ours contains its manifest.
 
     Args:
-        document: as `json.load` gives it.
+        document: as `json.load` returns it.
         source: names it in errors.
 
     Raises:
@@ -79,24 +82,30 @@ def from_croissant(document: Any, *, source: str) -> Imported:
         MissingExtraError: mlcroissant is not installed.
     """
     metadata = load(document, source)
+    with suppress(ValueError):
+        manifest = convert(own(metadata, MANIFEST), Manifest)
+        return Imported(msgspec.to_builtins(manifest))
     notes: list[Note] = []
     try:
         files = ImportedFiles(metadata, notes)
         rows = ImportedRows(metadata, files, notes)
     except OverflowError as error:
         raise refused(source, str(error)) from None
-    content: dict[str, Any] = {"schema": 1, **_dataset(metadata, notes)}
-    content["resources"] = files.resources
-    content["features"], content["splits"] = rows.features, rows.splits
-    used = rows.used()
+    content = {
+        "schema": 1,
+        **_dataset(metadata, notes),
+        "resources": files.resources,
+        "features": rows.features,
+        "splits": rows.splits,
+    }
     message = "no split reads this file: remove it, or say what it is for"
-    notes += [Note(key, message) for key in files.resources if key not in used]
-    return Imported(content | _own(metadata), tuple(notes))
+    notes += [Note(key, message) for key in files.resources if key not in rows.used]
+    return Imported(content, tuple(notes))
 
 
 def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
-    title = plain(metadata.name)
-    facts: dict[str, Any] = {
+    title, cited = plain(metadata.name), metadata.cite_as or ""
+    facts = {
         "name": _name(title),
         "version": _version(metadata.version or ""),
         "title": plain(metadata.extra_properties.get("alternateName")) or title,
@@ -105,19 +114,11 @@ def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
         "homepage": metadata.url or "",
         "tags": [item for item in metadata.keywords or () if isinstance(item, str)],
         "license": next(map(_license, metadata.license or ()), None),
+        "citations": list(citations(cited[:_LONGEST_CITATION])),
     }
-    if cited := metadata.cite_as:
-        facts["citations"] = list(citations(cited[:_LONGEST_CITATION]))
-        if not facts["citations"]:
-            notes.append(Note("", f"its citation is not BibTeX: {cited[:200]!r}"))
+    if cited and not facts["citations"]:
+        notes.append(Note("", f"its citation is not BibTeX: {cited[:200]!r}"))
     return {key: value for key, value in facts.items() if value}
-
-
-def _own(metadata: "Metadata") -> dict[str, Any]:
-    """The facts about the dataset that only a document of ours has."""
-    content = own(metadata, DATASET)
-    kept = ("title", "task", "supervised", "license", "citations", "layouts")
-    return {key: content[key] for key in kept if key in content}
 
 
 def _name(title: str) -> str:
@@ -131,7 +132,7 @@ def _name(title: str) -> str:
 
 
 def _version(version: str) -> str:
-    """MAJOR.MINOR.PATCH, with zeros for missing parts as Croissant reads it; or empty."""
+    """MAJOR.MINOR.PATCH, with zeros for missing parts as in Croissant; or empty."""
     match = re.fullmatch(r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(\+[0-9a-z.-]+)?", version)
     if match is None:
         return ""
@@ -161,6 +162,5 @@ def _missing(content: dict[str, Any]) -> Iterator[Note]:
             yield Note(key, "no checksum; `dshub pin` writes that of a file you have")
     for key, split in content["splits"].items():
         if "rows" not in split:
-            yield Note(
-                key, "the document does not give its number of rows: count them in the files"
-            )
+            message = "the document does not give its number of rows: count them in the files"
+            yield Note(key, message)

@@ -1,12 +1,11 @@
-"""Read Croissant documents with mlcroissant, without any request."""
+"""Read Croissant documents with mlcroissant, without any network request."""
 
 import json
 import logging
 import re
 import threading
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dshub.catalog.checks import unused
 from dshub.catalog.faults import Fault
@@ -19,8 +18,23 @@ _SECONDS = 30  # for one document; references within it can make the work expone
 _MOST, _LONGEST = 20, 500  # errors of mlcroissant that are shown, and characters of each
 
 
+class Note(NamedTuple):
+    """Something in a document that the manifest lacks or states differently.
+
+    Attributes:
+        id: the `@id` of the node; empty for the dataset as a whole.
+        message: the problem.
+    """
+
+    id: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.message}" if self.id else self.message
+
+
 def load(document: Any, source: str) -> "Metadata":
-    """The metadata of a document, validated.
+    """Read and validate the metadata of a document.
 
     Raises:
         ManifestError: mlcroissant refuses it, or it refers to a context elsewhere.
@@ -33,14 +47,16 @@ def load(document: Any, source: str) -> "Metadata":
     logging.getLogger("absl").setLevel(logging.ERROR)  # it warns of every @context but its own
     if not isinstance(document, dict):
         raise refused(source, "it is not a JSON object")
-    if any(map(_is_remote, _contexts(document))):
+    if _has_remote_context(document):
         raise refused(source, "its @context is at a URL; put the terms into the document")
+    terms = document.get("@context")  # mlcroissant changes it
+    copied = document | {"@context": dict(terms) if isinstance(terms, dict) else {}}
     context = mlcroissant.Context()
     outcome: list[Any] = []
 
     def work() -> None:
         try:
-            outcome.append(mlcroissant.Metadata.from_json(ctx=context, json_=_copied(document)))
+            outcome.append(mlcroissant.Metadata.from_json(ctx=context, json_=copied))
         except Exception as error:  # noqa: BLE001  # a hostile document can raise any of them
             outcome.append(error)
 
@@ -61,28 +77,20 @@ def refused(source: str, *problems: str) -> ManifestError:
     return ManifestError(source=source, faults=faults, hint=hint)
 
 
-def _copied(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with a context of its own, which mlcroissant changes."""
-    context = document.get("@context")
-    return document | {"@context": dict(context) if isinstance(context, dict) else {}}
-
-
-def _contexts(document: Any) -> Iterator[Any]:
-    """The values under every `@context` and `@import`, at any depth."""
+def _has_remote_context(document: Any) -> bool:
+    """True if an `@context` or `@import` at any depth is, or lists, an address."""
     values = [document]
     while values:
         value = values.pop()
-        if isinstance(value, dict):
-            yield from (value[key] for key in ("@context", "@import") if key in value)
-            values.extend(value.values())
-        elif isinstance(value, list):
-            values.extend(value)
-
-
-def _is_remote(context: Any) -> bool:
-    """Whether a context is, or lists, an address."""
-    listed = context if isinstance(context, list) else [context]
-    return any(isinstance(item, str) for item in listed)
+        if isinstance(value, list):
+            values += value
+        elif isinstance(value, dict):
+            values += value.values()
+            contexts = [value.get("@context"), value.get("@import")]
+            listed = [entry for item in contexts if isinstance(item, list) for entry in item]
+            if any(isinstance(item, str) for item in [*contexts, *listed]):
+                return True
+    return False
 
 
 def _problems(error: Exception, context: "Context") -> list[str]:
@@ -94,18 +102,17 @@ def _problems(error: Exception, context: "Context") -> list[str]:
     return [" ".join(problem.split())[:_LONGEST] for problem in problems]
 
 
-def own(node: "Node", term: str) -> dict[str, Any]:
-    """The value of a term of ours, such as `dshub:split`; empty where there is none."""
+def own(node: "Node", term: str) -> Any:
+    """The JSON under a term of ours; None if there is none."""
     value = node.extra_properties.get(term.replace("dshub:", "urn:x-dshub:"))
     try:
-        content = json.loads(value) if isinstance(value, str) else None
+        return json.loads(value) if isinstance(value, str) else None
     except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None
 
 
 def plain(value: Any) -> str:
-    """A text; of several languages English or the first. Or empty."""
+    """A text; of several languages, English or the first. Empty for other values."""
     if isinstance(value, dict):
         value = value.get("en", next(iter(value.values()), ""))
     return value if isinstance(value, str) else ""
@@ -117,22 +124,6 @@ def term(uri: str) -> str:
 
 
 def key_of(title: str, taken: Container[str] = ()) -> str:
-    """A key for a manifest, made of a title; another one where it is taken."""
+    """A key of a manifest for a title, distinct from those taken."""
     name = re.sub(r"[^a-z0-9_-]+", "-", title.lower()).strip("-_") or "unnamed"
     return unused(name, taken, "-")
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something in a Croissant document that the manifest lacks or states differently.
-
-    Attributes:
-        id: the `@id` of the thing; empty for the dataset as a whole.
-        message: what it is about.
-    """
-
-    id: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.id}: {self.message}" if self.id else self.message

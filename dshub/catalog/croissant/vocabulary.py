@@ -1,7 +1,4 @@
-"""The vocabulary of Croissant, and its data types.
-
-The terms of Croissant: contexts of its versions, data types, formats of files.
-"""
+"""The vocabulary of Croissant: contexts of its versions, data types, file formats."""
 
 from collections.abc import Container, Iterable
 from typing import Any, Literal, assert_never, get_args
@@ -9,6 +6,7 @@ from urllib.parse import quote
 
 from dshub.catalog.features import (
     AudioFeature,
+    Dtype,
     Feature,
     ImageFeature,
     LabelFeature,
@@ -22,9 +20,7 @@ VERSIONS: tuple[Version, ...] = get_args(Version)
 
 CONFORMS = "http://mlcommons.org/croissant/"  # with the version behind it
 
-# Terms of our own; each holds JSON with facts that Croissant has no term for.
-DATASET, RESOURCE = "dshub:dataset", "dshub:resource"
-SPLIT, FEATURE = "dshub:split", "dshub:feature"
+MANIFEST = "dshub:manifest"  # a term of ours for the whole manifest, so that nothing gets lost
 
 # Terms that map to the same word in the namespace of Croissant.
 _TERMS = (
@@ -57,17 +53,14 @@ def context(version: Version) -> dict[str, Any]:
         "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
         "examples": {"@id": "cr:examples", "@type": "@json"},
         **({"name": by_language, "description": by_language} if version == "1.1" else {}),
-        **{term: {"@id": term, "@type": "@json"} for term in (DATASET, RESOURCE, SPLIT, FEATURE)},
+        MANIFEST: {"@id": MANIFEST, "@type": "@json"},
     }
 
 
 # Atomic types with a width, as in the reference implementation.
 WIDTHS = {
     dtype: f"cr:{dtype.replace('uint', 'UInt').replace('int', 'Int').replace('float', 'Float')}"
-    for dtype in (
-        *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
-        *("float32", "float64"),
-    )
+    for dtype in get_args(Dtype)
 }
 SPLIT_KINDS = {
     "train": "cr:TrainingSplit",
@@ -117,14 +110,13 @@ def encoding_formats(name: str, content: Iterable[str] = ()) -> str | list[str]:
         content: types of the content, where the reader is more specific than the name.
     """
     parts = name.lower().rpartition("/")[2].split(".")[1:]
-    found = list(content)
-    if not found and parts:
+    types = list(content)
+    if not types and parts:
         inner = parts[-2] if len(parts) > 1 and parts[-1] in _COMPRESSIONS else parts[-1]
-        found = [_SUFFIXES[inner]] if inner in _SUFFIXES else []
+        types = [_SUFFIXES[inner]] if inner in _SUFFIXES else []
     if parts and parts[-1] in _COMPRESSIONS:
-        found.append(_COMPRESSIONS[parts[-1]])
-    found = found or [BYTES]
-    return found[0] if len(found) == 1 else found
+        types.append(_COMPRESSIONS[parts[-1]])
+    return types[0] if len(types) == 1 else types or BYTES
 
 
 def identifier(*parts: str) -> str:
@@ -138,12 +130,12 @@ def reference(identifier: str) -> dict[str, str]:
 
 
 def free(name: str, taken: Container[str]) -> str:
-    """A name that no split or feature has; theirs never end in `_`."""
+    """A name that no split or feature has: theirs never end in `_`."""
     return f"{name}_" if name in taken else name
 
 
 def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any]:
-    """`dataType` of a feature, and its shape where it has one.
+    """The `dataType` of a feature, and its shape if it has one.
 
     Version 1.0 has no shapes, only a flag for several values.
 
@@ -156,20 +148,18 @@ def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any
     shape = _shape(feature)
     if shape and version == "1.1":
         array = {"isArray": True, "arrayShape": ",".join(map(str, shape))}
-        return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | array
-    if isinstance(feature, ImageFeature):
-        return {"dataType": "sc:ImageObject"}  # atomic types are for arrays of values
-    several = {"repeated": True} if shape else {}
-    return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | several
+    elif isinstance(feature, ImageFeature):
+        kinds, array = kinds[:1], {}  # atomic types are for arrays of values
+    else:
+        array = {"repeated": True} if shape else {}
+    return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | array
 
 
 def _kinds(feature: Feature, *, numbers: bool) -> list[str]:
     match feature:
         case ImageFeature():
-            return [
-                "sc:ImageObject",
-                *([WIDTHS[feature.dtype]] if feature.encoding == "raw" else []),
-            ]
+            widths = [WIDTHS[feature.dtype]] if feature.encoding == "raw" else []
+            return ["sc:ImageObject", *widths]
         case AudioFeature():
             return ["sc:AudioObject"]
         case LabelFeature():
@@ -186,7 +176,7 @@ def _kinds(feature: Feature, *, numbers: bool) -> list[str]:
 
 
 def _shape(feature: Feature) -> tuple[int, ...]:
-    """Lengths of an array, -1 for any; empty for one value."""
+    """The lengths of an array, -1 for any; empty for one value."""
     if isinstance(feature, ListFeature):
         return (-1, *_shape(feature.of))
     if isinstance(feature, NumberFeature) or (

@@ -7,12 +7,12 @@ from dshub.catalog.croissant.importing import Imported
 from dshub.errors import MissingExtraError
 
 _REQUIRED = ("name", "version", "title", "summary", "task", "homepage")
-_TABLES = ("license", "resources", "features", "splits", "citations")
-_WIDTH = 80  # characters of a line of a list; longer lists take several lines
+_SECTIONS = ("license", "resources", "features", "splits", "layouts", "citations")
+_WIDTH = 80  # characters of a list; the items of a longer one take a line each
 
 
 def to_toml(imported: Imported) -> str:
-    """A manifest with a comment in place of each fact that the document lacks.
+    """A manifest with a comment in place of each missing fact.
 
     Raises:
         MissingExtraError: tomlkit is not installed.
@@ -21,85 +21,54 @@ def to_toml(imported: Imported) -> str:
         import tomlkit
     except ImportError as error:
         raise MissingExtraError(package="tomlkit", extra="author") from error
-    document = tomlkit.document()
-    for key, value in imported.content.items():
-        if key not in _TABLES:
-            document.add(key, _value(tomlkit, value))
+    document, content = tomlkit.document(), imported.content
+    for key, value in content.items():
+        if key not in _SECTIONS:
+            document.add(key, _inline(tomlkit, value))
     for key in _REQUIRED:
-        if key not in imported.content:
+        if key not in content:
             document.add(tomlkit.comment(f"{key} is missing"))
-    for key in _TABLES:
-        value = imported.content.get(key)
-        if value:
-            shown = _tables(tomlkit, key, value) if _is_table(value) else _value(tomlkit, value)
-            document.add(key, shown)
+    for key in _SECTIONS:
+        if content.get(key):
+            document.add(key, _section(tomlkit, key, content[key]))
     return str(tomlkit.dumps(document))
 
 
-def _is_table(value: Any) -> bool:
-    """True for a table or a list of tables."""
-    if isinstance(value, list):
-        return all(isinstance(item, Mapping) for item in value)
-    return isinstance(value, Mapping)
-
-
-def _tables(tomlkit: Any, key: str, value: Any) -> Any:
-    """A table, tables in a table, or several tables of one name."""
-    if isinstance(value, list):
-        several = tomlkit.aot()
-        for item in value:
-            several.append(_table(tomlkit, item))
-        return several
-    if key == "license" or not all(isinstance(item, Mapping) for item in value.values()):
-        return _table(tomlkit, value)
-    outer = tomlkit.table(is_super_table=bool(value))
-    for name, item in value.items():
-        inner = _table(tomlkit, item)
+def _section(tomlkit: Any, key: str, content: Any) -> Any:
+    """One table, a list of tables, or tables by name."""
+    if key == "license":
+        return _table(tomlkit, content)
+    if key == "citations":
+        entries = tomlkit.aot()
+        entries.extend(_table(tomlkit, item) for item in content)
+        return entries
+    tables = tomlkit.table(is_super_table=True)
+    for name, item in content.items():
+        table = _table(tomlkit, item)
         if key == "splits" and "rows" not in item:
-            inner.add(tomlkit.comment("rows is missing: count them in the files"))
-        if key == "resources" and not item.get("sha256") and not item.get("md5"):
-            inner.add(tomlkit.comment("sha256 is missing: `dshub pin` writes it"))
-        outer.add(name, inner)
-    return outer
+            table.add(tomlkit.comment("rows is missing: count them in the files"))
+        if key == "resources" and not {"sha256", "md5"} & item.keys():
+            table.add(tomlkit.comment("sha256 is missing: `dshub pin` writes it"))
+        tables.add(name, table)
+    return tables
 
 
 def _table(tomlkit: Any, content: Mapping[str, Any]) -> Any:
     table = tomlkit.table()
     for key, value in content.items():
-        if value is not None:
-            table.add(key, _value(tomlkit, value))
+        table.add(key, _inline(tomlkit, value))
     return table
 
 
-def _value(tomlkit: Any, value: Any) -> Any:
-    """A value on one line, or a list on several where it is long."""
+def _inline(tomlkit: Any, value: Any) -> Any:
+    """A value on one line, or a long list on several."""
     if isinstance(value, Mapping):
-        inline = tomlkit.inline_table()
+        table = tomlkit.inline_table()
         for key, item in value.items():
-            if item is not None:
-                inline.add(key, _value(tomlkit, item))
-        return inline
+            table.add(key, _inline(tomlkit, item))
+        return table
     if isinstance(value, list | tuple):
-        items = [_value(tomlkit, item) for item in value if item is not None]
-        return _array(tomlkit, items)
+        array = tomlkit.array()
+        array.extend(_inline(tomlkit, item) for item in value)
+        return array.multiline(len(array.as_string()) > _WIDTH)
     return tomlkit.item(value)
-
-
-def _array(tomlkit: Any, items: list[Any]) -> Any:
-    """A list on one line, or on several full ones."""
-    array = tomlkit.array()
-    widths = [len(item.as_string()) + 2 for item in items]
-    if sum(widths) <= _WIDTH:
-        array.extend(items)
-        return array
-    line: list[Any] = []
-    used = 0
-    for item, width in zip(items, widths, strict=True):
-        if line and used + width > _WIDTH:
-            array.add_line(*line)
-            line, used = [], 0
-        line.append(item)
-        used += width
-    array.add_line(*line)
-    array.add_line(indent="")
-    return array

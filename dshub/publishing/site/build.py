@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
-from dshub.catalog.bibtex import bibtex
+from dshub.catalog.citations import bibtex
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Manifest, Resource, Split
 from dshub.catalog.registry import Registry

@@ -14,7 +14,7 @@ from PIL import Image
 
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
-from dshub.catalog.bibtex import bibtex
+from dshub.catalog.citations import bibtex
 from dshub.catalog.features import LabelFeature, ListFeature, TextFeature
 from dshub.catalog.manifest import License, Manifest, Split
 from dshub.catalog.registry import Registry

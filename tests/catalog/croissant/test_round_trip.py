@@ -1,4 +1,4 @@
-"""Manifests as Croissant documents, and back."""
+"""Export manifests as Croissant documents, and import them again."""
 
 import copy
 import json
@@ -29,7 +29,7 @@ importing = pytest.mark.skipif(
     find_spec("mlcroissant") is None, reason="mlcroissant is not installed"
 )
 NAMES = Registry().names()
-# reading one takes the library a second: one of ten, unless everything is to be tested
+# the library takes a second for one: test one of ten, unless all are requested
 SOME = NAMES if os.environ.get("DSHUB_TEST_EVERYTHING") else NAMES[::10]
 SHA = "00" * 32
 
@@ -41,7 +41,7 @@ UNUSUAL: dict[str, Any] = {
     "summary": "Every kind of feature, and files in every place.",
     "task": "none",
     "homepage": "https://data.example/",
-    "supervised": ["picture", "kind"],
+    "supervised": ["photo", "kind"],
     "license": {"spdx": "CC-BY-4.0", "source": "https://data.example/", "note": "really"},
     "citations": [
         {"type": "misc", "key": "a", "title": "A {B} and C}", "author": ["Smith and Sons", "X"]}
@@ -68,7 +68,7 @@ UNUSUAL: dict[str, Any] = {
         },
     },
     "features": {
-        "picture": {"kind": "image", "encoding": "jpeg"},
+        "photo": {"kind": "image", "encoding": "jpeg"},
         "drawing": {"kind": "image", "encoding": "any", "shape": [8, 8, 1]},
         "pixels": {"kind": "image", "shape": [2, 3, 4], "dtype": "float32"},
         "sound": {"kind": "audio", "rate": 16000, "channels": 2, "encoding": "flac"},
@@ -86,7 +86,7 @@ UNUSUAL: dict[str, Any] = {
             "rows": 3,
             "reader": {"format": "folder", "path": "a b/{kind}/{name}.jpg"},
             "files": {
-                "picture": ["train:a b/*.jpg", "train:c?[x].jpg", "more:inner.tar:*"],
+                "photo": ["train:a b/*.jpg", "train:c?[x].jpg", "more:inner.tar:*"],
                 "list": "by-hand",
             },
             "steps": [
@@ -116,19 +116,19 @@ UNUSUAL: dict[str, Any] = {
 
 
 def unusual() -> Manifest:
-    """A manifest with everything in it."""
+    """A manifest with every kind of entry."""
     return msgspec.convert(UNUSUAL, Manifest)
 
 
 def documents(manifest: Manifest) -> list[Any]:
-    """It in each version, as it comes out of a file."""
+    """The documents of a manifest in each version, as read from a file."""
     return [json.loads(json.dumps(to_croissant(manifest, version=version))) for version in VERSIONS]
 
 
 @importing
 @pytest.mark.parametrize("name", SOME)
-def test_a_manifest_comes_back_as_it_was(name: str) -> None:
-    """Written as Croissant, read again and written as TOML it says the same, word by word."""
+def test_manifest_survives_export_and_import(name: str) -> None:
+    """Also as TOML, word for word."""
     manifest = Registry().manifest(name)
     for document in documents(manifest):
         imported = from_croissant(document, source="test")
@@ -137,8 +137,8 @@ def test_a_manifest_comes_back_as_it_was(name: str) -> None:
 
 
 @importing
-def test_every_kind_of_feature_and_place_comes_back() -> None:
-    """Pictures, sounds, lists, codes; archives in archives, several files, files by hand."""
+def test_every_kind_of_feature_and_file_survives() -> None:
+    """Images, audio, lists, codes; archives in archives, several files, manual files."""
     for document in documents(unusual()):
         imported = from_croissant(document, source="test")
         assert imported.notes + imported.missing == ()
@@ -147,7 +147,7 @@ def test_every_kind_of_feature_and_place_comes_back() -> None:
 
 
 def identifiers(value: Any) -> list[str]:
-    """The `@id` of everything that is described in a document, and not only referred to."""
+    """The `@id` of every node in a document, without references."""
     if isinstance(value, list):
         return [found for item in value for found in identifiers(item)]
     if not isinstance(value, dict):
@@ -159,8 +159,8 @@ def identifiers(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [*NAMES, "unusual"])
-def test_no_two_things_have_one_id(name: str) -> None:
-    """Whatever splits, features and files are called; and none has a blank in it."""
+def test_ids_are_unique_and_have_no_spaces(name: str) -> None:
+    """For any names of splits, features and files."""
     manifest = unusual() if name == "unusual" else Registry().manifest(name)
     for document in documents(manifest):
         found = identifiers({"recordSet": document["recordSet"], "x": document["distribution"]})
@@ -169,7 +169,7 @@ def test_no_two_things_have_one_id(name: str) -> None:
 
 
 def without_own_terms(value: Any) -> Any:
-    """A document as a tool would write it again that knows Croissant's terms alone."""
+    """A document without terms of ours, as other programs write it."""
     if isinstance(value, dict):
         return {
             key: without_own_terms(item)
@@ -181,8 +181,8 @@ def without_own_terms(value: Any) -> Any:
 
 @importing
 @pytest.mark.parametrize("name", SOME)
-def test_croissant_itself_says_files_features_and_splits(name: str) -> None:
-    """Without our own terms checksums, sizes, classes, shapes and splits are still there."""
+def test_files_features_and_splits_survive_without_own_terms(name: str) -> None:
+    """Checksums, sizes, classes, shapes."""
     manifest = Registry().manifest(name)
     document = without_own_terms(to_croissant(manifest))
     content = from_croissant(document, source="test").content
@@ -204,8 +204,8 @@ def test_croissant_itself_says_files_features_and_splits(name: str) -> None:
 
 
 @importing
-def test_a_reader_that_croissant_can_describe_comes_back_without_our_terms() -> None:
-    """Rows in lines of JSON, text by lines, pictures in folders: the reader, and the files."""
+def test_readers_with_a_croissant_description_survive_without_own_terms() -> None:
+    """JSON lines and documents, lines of text, images in folders."""
     readers = {
         "json": {"format": "json", "columns": {"text": "said"}},
         "document": {
@@ -221,9 +221,9 @@ def test_a_reader_that_croissant_can_describe_comes_back_without_our_terms() -> 
         "json": {"rows": "more:a.jsonl"},
         "document": {"rows": "more:a.json"},
         "lines": {"text": "more:a.txt"},
-        "folder": {"picture": "more:train/*/*.jpg"},
+        "folder": {"photo": "more:train/*/*.jpg"},
     }
-    columns = {"folder": ["picture", "kind"]}
+    columns = {"folder": ["photo", "kind"]}
     content = UNUSUAL | {"splits": {}}
     for key, reader in readers.items():
         kept = columns.get(key, ["text"])
@@ -238,8 +238,8 @@ def test_a_reader_that_croissant_can_describe_comes_back_without_our_terms() -> 
         assert "rows" not in found["splits"][key]
 
 
-def test_files_have_the_addresses_of_a_mirror_if_that_is_asked_for() -> None:
-    """The first address is the mirror's; upstream's are kept in a term of ours."""
+def test_files_have_addresses_on_a_mirror() -> None:
+    """Upstream's addresses stay in the manifest."""
     manifest = Registry().manifest("mnist")
     document = to_croissant(
         manifest, address=lambda item: f"https://m.example/{blob_path(item.digest)}"
@@ -247,20 +247,20 @@ def test_files_have_the_addresses_of_a_mirror_if_that_is_asked_for() -> None:
     urls = [node["contentUrl"] for node in document["distribution"] if "contentUrl" in node]
     sums = [item.sha256 or "" for item in manifest.resources.values()]
     assert urls == [f"https://m.example/blobs-v1/{value[:2]}/{value}" for value in sums]
-    urls = document["distribution"][0]["dshub:resource"]["urls"]
+    urls = document["dshub:manifest"]["resources"]["train-images"]["urls"]
     assert tuple(urls) == manifest.resources["train-images"].urls
 
 
-def test_nothing_is_told_that_the_manifest_does_not_know() -> None:
-    """No licence, date, creator or citation is made up."""
+def test_missing_facts_stay_out() -> None:
+    """License, date, creator."""
     document = to_croissant(Registry().manifest("cifar-10"))
     assert not {"license", "creator", "datePublished", "dateCreated"} & document.keys()
 
 
 @importing
 @pytest.mark.parametrize("seed", range(16))
-def test_a_mangled_document_is_an_error_or_notes(seed: int) -> None:
-    """Whatever stands in place of anything: no other exception, and TOML that can be read."""
+def test_mangled_document_raises_only_errors_of_ours(seed: int) -> None:
+    """Or it is imported as valid TOML."""
     chance = random.Random(seed)
     junk: list[Any] = [
         None,
@@ -291,7 +291,7 @@ def test_a_mangled_document_is_an_error_or_notes(seed: int) -> None:
 
 
 def _mangle(document: Any, chance: random.Random, junk: list[Any]) -> None:
-    """Replace or remove one thing somewhere."""
+    """Replace or remove a random value."""
     value = document
     while True:
         keys = [key for key in value if key != "@context"] if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""What a manifest may say, and how it is told what is wrong."""
+"""Parsing manifests."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ schema = 1
 name = "tiny"
 version = "1.0.0"
 title = "Tiny"
-summary = "Two pictures."
+summary = "Two images."
 task = "image-classification"
 homepage = "https://data.example/tiny"
 supervised = ["image", "label"]
@@ -45,15 +45,14 @@ figures = { label-counts = [1, 1] }
 
 
 def faults_of(text: str) -> list[str]:
-    """The faults that parsing a text reports; none is a failure of the test."""
+    """The faults that parsing a text reports."""
     with pytest.raises(ManifestError) as caught:
         parse(text, source="tiny.toml")
     assert "tiny.toml" in str(caught.value)
     return [str(fault) for fault in caught.value.faults]
 
 
-def test_a_good_manifest_says_what_it_says() -> None:
-    """Fields arrive with their values, and class names answer both ways."""
+def test_valid_manifest_is_parsed() -> None:
     manifest = parse(GOOD, source="tiny.toml")
     label = manifest.features["label"]
     assert isinstance(label, LabelFeature)
@@ -62,14 +61,13 @@ def test_a_good_manifest_says_what_it_says() -> None:
     assert manifest.prepared_size() == 2 * (4 + 8)
 
 
-def test_json_gives_the_manifest_back() -> None:
-    """A manifest that was kept as JSON is the same manifest."""
+def test_manifest_survives_json() -> None:
     manifest = parse(GOOD, source="tiny.toml")
     assert from_json(to_json(manifest)) == manifest
 
 
 def test_every_fault_is_reported_with_its_line() -> None:
-    """One run tells everything that has to be mended."""
+    """Not only the first one."""
     broken = GOOD.replace("rows = 2", 'row = "2"').replace("size = 100", "size = -1.5")
     broken = broken.replace('kind = "label"', 'kind = "lable"').replace("schema = 1", "")
     lines = broken.splitlines()
@@ -89,7 +87,7 @@ def test_every_fault_is_reported_with_its_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('name = "tiny"', 'name = "../../etc/tiny"', "name: "),
         ('name = "tiny"', 'name = "/tiny"', "name: "),
@@ -101,14 +99,14 @@ def test_every_fault_is_reported_with_its_line() -> None:
         ("[splits.train]", '[splits."../train"]', "splits.../train"),
         ("[features.image]", '[features."a/b"]', "features.a/b"),
         ("size = 100", 'size = 100\nfilename = "../x"', "plain file name"),
-        ("size = 100", "size = 0", "at least 1 byte"),
+        ("size = 100", "size = 0", "at least 1"),
         ("size = 100", 'size = 100\nmd5 = "zz"', "32 lower-case"),
         ("size = 100", 'size = 100\ncommand = "rm"', "unknown field"),
         ("0123456789abcdef" * 4, "0123", "64 lower-case"),
         ("0123456789abcdef" * 4, "0123456789ABCDEF" * 4, "64 lower-case"),
         ("https://data.example/images.gz", "file:///etc/passwd", "http or https"),
         ("https://data.example/images.gz", "https://me:secret@data.example/x", "http or https"),
-        ('image = "images"', 'image = "pictures"', "not among the resources"),
+        ('image = "images"', 'image = "photos"', "not among the resources"),
         ('image = "images"', 'image = "images:../../x"', "leads out"),
         ('image = "images"', 'image = "labels"', "no split uses it"),
         ('format = "idx"', 'format = "os.system"', "not a reader"),
@@ -120,14 +118,12 @@ def test_every_fault_is_reported_with_its_line() -> None:
         ('supervised = ["image", "label"]', 'supervised = ["image", "y"]', "not among"),
     ],
 )
-def test_what_is_refused(old: str, new: str, told: str) -> None:
-    """Each fault names its place and says what is wrong."""
+def test_fault_names_its_place_and_problem(old: str, new: str, message: str) -> None:
     assert old in GOOD
-    assert any(told in fault for fault in faults_of(GOOD.replace(old, new)))
+    assert any(message in fault for fault in faults_of(GOOD.replace(old, new)))
 
 
-def test_a_resource_without_a_checksum_is_refused() -> None:
-    """Bytes that could not be verified are not described."""
+def test_resource_without_a_checksum_is_refused() -> None:
     line = f'sha256 = "{"0123456789abcdef" * 4}"\n'
     assert any("neither sha256 nor md5" in fault for fault in faults_of(GOOD.replace(line, "")))
 
@@ -135,8 +131,7 @@ def test_a_resource_without_a_checksum_is_refused() -> None:
 @pytest.mark.parametrize(
     "data", [b"name = ", b"\xff\xfe\x00", b"a = " + b"[" * 5000, b"", b"x = 1"], ids=repr
 )
-def test_files_that_are_no_manifest(tmp_path: Path, data: bytes) -> None:
-    """Whatever lies in the file, the error is ours and names it."""
+def test_invalid_file_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "bad.toml"
     path.write_bytes(data)
     with pytest.raises(ManifestError, match=r"bad\.toml"):
@@ -148,12 +143,12 @@ def changed(manifest_text: str, old: str, new: str) -> Manifest:
     return parse(manifest_text.replace(old, new), source="x")
 
 
-def test_the_digest_is_of_what_decides_rows() -> None:
-    """Words and addresses may be mended; anything that could change a row changes the digest."""
+def test_digest_changes_with_anything_that_affects_rows() -> None:
+    """Words and addresses do not."""
     digest = parse(GOOD, source="x").digest
     for old, new in [
         ("https://data.example/images.gz", "https://other.example/images.gz"),
-        ("Two pictures.", "Two small pictures."),
+        ("Two images.", "Two small images."),
         ("[features.image]", '[license]\nspdx = "MIT"\n\n[features.image]'),
     ]:
         assert changed(GOOD, old, new).digest == digest

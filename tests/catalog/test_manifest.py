@@ -1,4 +1,4 @@
-"""What may be mended in a released manifest, and what may not."""
+"""Digests of manifests: what can change in a released one, and what cannot."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ WORDS = "a word"
 
 
 def with_entry(table: str, name: str, **changes: Any) -> Manifest:
-    """The manifest with another entry of a table."""
+    """The manifest with a changed entry of a table."""
     entries = getattr(MANIFEST, table)
     entry = msgspec.structs.replace(entries[name], **changes)
     return msgspec.structs.replace(MANIFEST, **{table: entries | {name: entry}})
 
 
 @pytest.mark.parametrize(
-    "mended",
+    "corrected",
     [
         *(
             msgspec.structs.replace(MANIFEST, **change)
@@ -40,10 +40,9 @@ def with_entry(table: str, name: str, **changes: Any) -> Manifest:
         with_entry("resources", "test-images", limits=Limits(ratio=1000)),
     ],
 )
-def test_words_and_addresses_may_be_mended(mended: Manifest) -> None:
-    """Nothing of it decides a row."""
-    assert mended != MANIFEST
-    assert mended.digest == MANIFEST.digest
+def test_words_and_addresses_do_not_change_the_digest(corrected: Manifest) -> None:
+    assert corrected != MANIFEST
+    assert corrected.digest == MANIFEST.digest
 
 
 LABEL = MANIFEST.features["label"]
@@ -72,12 +71,10 @@ assert isinstance(LABEL, LabelFeature)
         with_entry("splits", "train", without=("label",)),
     ],
 )
-def test_what_decides_rows_may_not(changed: Manifest) -> None:
-    """Any of it gives another digest."""
+def test_everything_that_affects_rows_changes_the_digest(changed: Manifest) -> None:
     assert changed.digest != MANIFEST.digest
 
 
-def test_the_order_of_a_file_is_free() -> None:
-    """Moving a table to another place in the file changes nothing."""
+def test_order_of_tables_does_not_change_the_digest() -> None:
     splits: dict[str, Split] = dict(reversed(MANIFEST.splits.items()))
     assert msgspec.structs.replace(MANIFEST, splits=splits).digest == MANIFEST.digest

@@ -1,4 +1,4 @@
-"""What is odd about sets of pictures, on hand-made files laid out as upstream's."""
+"""Quirks of image sets, with handmade files laid out as upstream's."""
 
 import io
 import tarfile
@@ -31,7 +31,7 @@ def tar(files: dict[str, bytes], mode: str = "w") -> bytes:
 
 
 def pictures(*names: str) -> dict[str, bytes]:
-    """A different picture under each name."""
+    """A different image under each name."""
     return {name: JPEG + name.encode() for name in names}
 
 
@@ -52,7 +52,7 @@ def classes(name: str) -> LabelFeature:
 
 
 def test_folder_10_of_imagenet_v2_is_class_10(tmp_path: Path) -> None:
-    """In a plain tar that is named .tar.gz; sorted as text, 10 would be the third class."""
+    """In a plain tar named .tar.gz; sorted as text, 10 would be the third class."""
     top = "imagenetv2-matched-frequency-format-val"
     archive = tar(pictures(*[f"{top}/{number}/x.jpeg" for number in (0, 10, 100, 2, 999)]))
     rows = read(tmp_path, "imagenet-v2/matched-frequency", "test", archive=archive)
@@ -61,16 +61,15 @@ def test_folder_10_of_imagenet_v2_is_class_10(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["1000", "010", "-1", "x"])
-def test_a_folder_of_imagenet_v2_that_is_no_class(tmp_path: Path, folder: str) -> None:
-    """It is an error, never a row."""
+def test_unknown_folder_of_imagenet_v2_is_an_error(tmp_path: Path, folder: str) -> None:
     archive = tar(pictures(f"imagenetv2-top-images-format-val/{folder}/x.jpeg"))
     with pytest.raises(SchemaError, match=rf"got '{folder}'"):
         read(tmp_path, "imagenet-v2/topimages", "test", archive=archive)
 
 
 @pytest.mark.parametrize("name", ["imagenet-a", "imagenet-r"])
-def test_classes_are_those_of_imagenet_though_few_occur(tmp_path: Path, name: str) -> None:
-    """Numbers mean what a classifier of 1,000 classes means; other files are no pictures."""
+def test_subsets_have_all_classes_of_imagenet(tmp_path: Path, name: str) -> None:
+    """Numbers are those of a classifier of 1,000 classes; other files are not images."""
     files = pictures(f"{name}/n15075141/a.jpg", f"{name}/n01498041/a.jpg")
     archive = tar({f"{name}/README.txt": b"Thank you"} | files)
     rows = read(tmp_path, name, "test", archive=archive)
@@ -79,7 +78,7 @@ def test_classes_are_those_of_imagenet_though_few_occur(tmp_path: Path, name: st
 
 
 def test_names_of_imagenet_classes_are_unique() -> None:
-    """The two cranes and the two maillots are told apart, by name and by code."""
+    """The two cranes and the two maillots have different names and codes."""
     feature = classes("imagenet-a")
     assert len(feature.names) == len(feature.codes) == 1000
     assert feature.codes == tuple(sorted(feature.codes))
@@ -88,7 +87,7 @@ def test_names_of_imagenet_classes_are_unique() -> None:
 
 
 def test_tiny_imagenet_lists_the_classes_of_its_validation_set(tmp_path: Path) -> None:
-    """Pictures lie in one folder; the class is in a list with the box, in an order of its own."""
+    """Images are in one folder; a list in another order has the class and the box."""
     top = "tiny-imagenet-200"
     listed = b"val_1.JPEG\tn03444034\t0\t32\t44\t62\nval_0.JPEG\tn01443537\t52\t55\t57\t59\n"
     files = pictures(f"{top}/val/images/val_0.JPEG", f"{top}/val/images/val_1.JPEG")
@@ -100,8 +99,8 @@ def test_tiny_imagenet_lists_the_classes_of_its_validation_set(tmp_path: Path) -
     assert feature.codes == tuple(sorted(feature.codes))
 
 
-def test_tiny_imagenet_has_a_folder_more_for_training(tmp_path: Path) -> None:
-    """Lists of boxes stand beside the pictures; the test set has no labels."""
+def test_training_images_of_tiny_imagenet_are_one_folder_deeper(tmp_path: Path) -> None:
+    """Lists of boxes are beside them; the test set has no labels."""
     top = "tiny-imagenet-200"
     files = pictures(f"{top}/train/n01443537/images/n01443537_0.JPEG", f"{top}/test/images/t.JPEG")
     archive = zipped(files | {f"{top}/train/n01443537/n01443537_boxes.txt": b"0\t1\t2\t3"})
@@ -110,8 +109,8 @@ def test_tiny_imagenet_has_a_folder_more_for_training(tmp_path: Path) -> None:
     assert list(read(tmp_path, "tiny-imagenet", "test", archive=archive)[0]) == ["image"]
 
 
-def test_caltech_256_has_stray_entries(tmp_path: Path) -> None:
-    """A note among the spiders and a folder among the dogs are no pictures."""
+def test_stray_entries_of_caltech_256_are_skipped(tmp_path: Path) -> None:
+    """A note among the spiders and a folder among the dogs."""
     top = "256_ObjectCategories"
     files = pictures(
         f"{top}/056.dog/056_0001.jpg",
@@ -125,8 +124,8 @@ def test_caltech_256_has_stray_entries(tmp_path: Path) -> None:
     assert names == ["dog", "spider", "clutter"]
 
 
-def test_pets_are_listed(tmp_path: Path) -> None:
-    """Breed and species come from the list, counted from 1, and some pictures are PNG."""
+def test_classes_of_pets_come_from_a_list(tmp_path: Path) -> None:
+    """Breed and species count from 1, and some images are PNG."""
     listed = b"Abyssinian_100 1 1 1\nyorkshire_terrier_5 37 2 25\n"
     annotations = {
         "annotations/trainval.txt": listed,
@@ -151,8 +150,8 @@ def test_pets_are_listed(tmp_path: Path) -> None:
     assert classes("oxford-iiit-pet").str(0) == "Abyssinian"
 
 
-def test_food_is_divided_by_lists_without_endings(tmp_path: Path) -> None:
-    """A picture is in the split that lists it; one that is listed and not there is an error."""
+def test_food_is_split_by_lists_without_suffixes(tmp_path: Path) -> None:
+    """A listed image that is missing is an error."""
     top = "food-101"
     files = pictures(f"{top}/images/waffles/1.jpg", f"{top}/images/apple_pie/2.jpg")
     lists = {f"{top}/meta/train.txt": b"waffles/1\n", f"{top}/meta/test.txt": b"apple_pie/2\n"}
@@ -164,8 +163,8 @@ def test_food_is_divided_by_lists_without_endings(tmp_path: Path) -> None:
         read(tmp_path, "food-101", "train", archive=tar(lists | files))
 
 
-def test_names_of_aircraft_hold_blanks_and_slashes(tmp_path: Path) -> None:
-    """A line of the list is a picture, a blank, and all the rest; pictures keep its order."""
+def test_class_names_of_aircraft_contain_spaces_and_slashes(tmp_path: Path) -> None:
+    """A line is an image, a space, and the class; images keep the order of the list."""
     top = "fgvc-aircraft-2013b/data"
     files = pictures(*[f"{top}/images/{name}.jpg" for name in ("0034309", "0034958", "1")])
     files[f"{top}/images_variant_val.txt"] = b"0034958 Eurofighter Typhoon\n0034309 F-16A/B\n"
@@ -178,8 +177,8 @@ def test_names_of_aircraft_hold_blanks_and_slashes(tmp_path: Path) -> None:
     assert [row["image"] for row in rows] == wanted
 
 
-def test_pictures_of_no_class_have_no_label(tmp_path: Path) -> None:
-    """The folder of ImageNet-O is not what they show; its readme is no picture."""
+def test_imagenet_o_has_no_labels(tmp_path: Path) -> None:
+    """Its folders are not what images show; its readme is not an image."""
     files = pictures("imagenet-o/n01443537/n1_2.JPEG", "imagenet-o/n02077152/x.jpg")
     archive = tar({"imagenet-o/README.txt": b"read me"} | files)
     rows = read(tmp_path, "imagenet-o", "test", archive=archive)
@@ -191,8 +190,8 @@ def test_pictures_of_no_class_have_no_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fold", [1, 2, 10])
-def test_each_partition_of_textures_has_lists_of_its_own(tmp_path: Path, fold: int) -> None:
-    """Of the same archive; 1 and 10 are not taken for each other."""
+def test_each_partition_of_textures_has_its_own_lists(tmp_path: Path, fold: int) -> None:
+    """Partitions 1 and 10 are different."""
     files = pictures(*[f"dtd/images/banded/banded_{i:04d}.jpg" for i in range(11)])
     for i in range(1, 11):
         for part in ("train", "val", "test"):
@@ -203,8 +202,8 @@ def test_each_partition_of_textures_has_lists_of_its_own(tmp_path: Path, fold: i
         assert [row["image"] for row in rows] == [files[f"dtd/images/banded/banded_{fold:04d}.jpg"]]
 
 
-def test_textures_have_a_stray_file(tmp_path: Path) -> None:
-    """Lists name pictures with their ending; what is hidden among them is left alone."""
+def test_stray_file_of_textures_is_skipped(tmp_path: Path) -> None:
+    """Lists name images with their suffix."""
     files = pictures("dtd/images/waffled/waffled_0001.jpg", "dtd/images/banded/banded_0002.jpg")
     lists = {"dtd/labels/test1.txt": b"banded/banded_0002.jpg\n"}
     archive = tar(files | lists | {"dtd/images/waffled/.directory": b"[Dolphin]"})
@@ -212,16 +211,16 @@ def test_textures_have_a_stray_file(tmp_path: Path) -> None:
     assert row == {"image": files["dtd/images/banded/banded_0002.jpg"], "label": 0}
 
 
-def test_scenes_lie_one_or_two_folders_deep(tmp_path: Path) -> None:
-    """The class is the path from the letter on."""
+def test_scenes_are_one_or_two_folders_deep(tmp_path: Path) -> None:
+    """The class is the path after the folder of the letter."""
     files = pictures("SUN397/a/abbey/sun_a.jpg", "SUN397/c/church/outdoor/sun_b.jpg")
     archive = tar(files | {"SUN397/ClassName.txt": b"/a/abbey"})
     rows = read(tmp_path, "sun397", "train", archive=archive)
     assert [classes("sun397").str(row["label"]) for row in rows] == ["abbey", "church/outdoor"]
 
 
-def test_two_scenes_are_left_out(tmp_path: Path) -> None:
-    """Those on whose pixels decoders do not agree; their neighbours stay."""
+def test_two_scenes_are_skipped(tmp_path: Path) -> None:
+    """Decoders disagree on their pixels."""
     folder = "SUN397/t/track/outdoor"
     files = pictures(
         "SUN397/c/church/outdoor/sun_bhenjvsvrtumjuri.jpg",
@@ -232,8 +231,8 @@ def test_two_scenes_are_left_out(tmp_path: Path) -> None:
     assert [row["image"] for row in rows] == [files[f"{folder}/sun_b.jpg"]]
 
 
-def test_places_are_numbered_in_the_list_of_the_validation_set(tmp_path: Path) -> None:
-    """The same class, whether by its folder or by its number."""
+def test_validation_set_of_places_has_numbered_classes(tmp_path: Path) -> None:
+    """They equal those of training folders."""
     names = classes("places365/small").names
     number = next(i for i, name in enumerate(names) if "/" in name)
     folder = f"data_256/{names[number][0]}/{names[number]}"
@@ -246,8 +245,8 @@ def test_places_are_numbered_in_the_list_of_the_validation_set(tmp_path: Path) -
         assert row["label"] == number
 
 
-def test_birds_are_divided_and_boxed_by_lists(tmp_path: Path) -> None:
-    """One list names the pictures, two others speak of them by number."""
+def test_splits_and_boxes_of_birds_come_from_lists(tmp_path: Path) -> None:
+    """One list names the images, two others refer to them by number."""
     top = "CUB_200_2011"
     first, second = "001.Black_footed_Albatross/a.jpg", "200.Common_Yellowthroat/b.jpg"
     lists = {
@@ -266,8 +265,8 @@ def test_birds_are_divided_and_boxed_by_lists(tmp_path: Path) -> None:
     assert (test["label"], test["x"], test["height"]) == (0, 60.0, 304.0)
 
 
-def test_the_validation_set_of_imagenet_is_numbered_as_its_devkit_does(tmp_path: Path) -> None:
-    """Line n is for picture n; class 1 of the devkit is the kit fox, 278 everywhere else."""
+def test_validation_set_of_imagenet_has_classes_of_its_devkit(tmp_path: Path) -> None:
+    """Line n is for image n; class 1 of the devkit is the kit fox, 278 elsewhere."""
     name = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
     val = tar(pictures("ILSVRC2012_val_00000002.JPEG", "ILSVRC2012_val_00000001.JPEG"))
     devkit = tar({name: b"490\n1\n"}, "w:gz")
@@ -276,8 +275,8 @@ def test_the_validation_set_of_imagenet_is_numbered_as_its_devkit_does(tmp_path:
     assert rows[0]["label"] == 278
 
 
-def test_words_and_noise(tmp_path: Path) -> None:
-    """A word's folder is its class; noise is one more."""
+def test_noise_of_speech_commands_is_a_class(tmp_path: Path) -> None:
+    """Other classes are the folders of words."""
     wav = b"RIFF"
     archive = tar({"yes/0a_nohash_0.wav": wav, "_silence_/running_tap.wav": wav}, "w:gz")
     rows = read(tmp_path, "speech-commands/v0.02", "validation", validation=archive)
@@ -285,8 +284,8 @@ def test_words_and_noise(tmp_path: Path) -> None:
     assert names == ["yes", "_silence_"]
 
 
-def test_flowers_are_numbered_in_matlab_files(tmp_path: Path) -> None:
-    """One file says the kind of every picture by its place, another which are for what."""
+def test_classes_and_splits_of_flowers_come_from_matlab_files(tmp_path: Path) -> None:
+    """One file has the class of each image by position, another the splits."""
     sets = io.BytesIO()
     savemat(
         sets,
@@ -312,8 +311,7 @@ def test_flowers_are_numbered_in_matlab_files(tmp_path: Path) -> None:
         ]
 
 
-def test_dogs_are_listed_in_cells(tmp_path: Path) -> None:
-    """A MATLAB list of paths says which pictures are for training."""
+def test_training_set_of_dogs_comes_from_matlab_cells(tmp_path: Path) -> None:
     names = ["n02085620-Chihuahua/n02085620_5927.jpg", "n02116738-African_hunting_dog/n_1.jpg"]
     listed = io.BytesIO()
     cells = np.empty((1, 1), object)
@@ -325,8 +323,8 @@ def test_dogs_are_listed_in_cells(tmp_path: Path) -> None:
     assert classes("stanford-dogs").str(row["label"]) == "African_hunting_dog"
 
 
-def test_cars_of_both_sets_have_the_same_names(tmp_path: Path) -> None:
-    """Each list speaks of the pictures of its own archive, and counts classes from 1."""
+def test_images_of_both_car_sets_have_the_same_names(tmp_path: Path) -> None:
+    """Each list refers to its own archive, and classes count from 1."""
     resources = {}
     for split, label in (("train", 14), ("test", 196)):
         kinds = [("bbox_x1", "O"), ("class", "O"), ("fname", "O")]
@@ -347,7 +345,7 @@ def test_cars_of_both_sets_have_the_same_names(tmp_path: Path) -> None:
 
 
 def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
-    """The background is no class, and what lies beside the pictures none of them."""
+    """The background is not a class."""
     top = "101_ObjectCategories"
     inner = tar(
         pictures(

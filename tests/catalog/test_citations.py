@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from dshub.catalog.bibtex import bibtex, citations
+from dshub.catalog.citations import bibtex, citations
 from dshub.catalog.manifest import Citation
 
 
 @pytest.mark.parametrize("title", ["A title", "A {B}C", "odd } brace", 'with "quotes"'])
-def test_citations_are_bibtex(title: str) -> None:
-    """What is written can be read again, braces that are none of BibTeX's left out."""
+def test_bibtex_is_read_back(title: str) -> None:
+    """It can be read back, without the braces of the title."""
     citation = Citation(
         type="inproceedings",
         key="k1",
@@ -50,15 +50,14 @@ def test_citations_are_bibtex(title: str) -> None:
         "@a{b,title={x},author={" + "a b " * 50_000 + "}}",
     ],
 )
-def test_any_citation_is_read_in_linear_time(text: str) -> None:
-    """Braces, blanks and names without end."""
+def test_hostile_bibtex_is_read_in_linear_time(text: str) -> None:
+    """Endless braces, blanks and names."""
     began = time.process_time()
     assert len(list(citations(text))) == ("author" in text)
     assert time.process_time() - began < 1
 
 
-def test_an_unfinished_citation_costs_no_other() -> None:
-    """The next entry is read."""
+def test_unfinished_entry_does_not_hide_the_next() -> None:
     entry = "@misc{b, title={A title}, author={Ann B}}"
     (found,) = citations(f"@misc{{a, title={{never closed, author={{x}}\n{entry}")
     assert found["key"] == "b"

@@ -1,4 +1,4 @@
-"""Documents are tried with the reference implementation of Croissant, in a process of its own."""
+"""Validate and load exported documents with mlcroissant, in another process."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
 from dshub.mirrors.serve.server import serving
 
-# What the validator says of documents, and with --load the rows that it reads.
+# Prints the validator's answer for each document, and with --load its rows.
 SCRIPT = """
 import json, sys
 import mlcroissant
@@ -61,7 +61,7 @@ Judge = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def judged(tmp_path: Path) -> Judge:
-    """Hands documents to the reference implementation."""
+    """Validates documents with the reference implementation."""
     if find_spec("mlcroissant") is None:
         pytest.skip("mlcroissant is not installed")
 
@@ -86,26 +86,26 @@ def judged(tmp_path: Path) -> Judge:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_dataset_is_valid_croissant(judged: Judge, version: Any) -> None:
-    """The validator finds no error, and warns of nothing but what no source states."""
+    """The validator warns only of facts that no source states."""
     manifests = [Registry().manifest(name) for name in Registry().names()]
     answers = judged(to_croissant(manifest, version=version) for manifest in manifests)
     for manifest, answer in zip(manifests, answers, strict=True):
         assert answer["errors"] == []
         lacking = {"datePublished", *(() if manifest.license.spdx else ("license",))}
-        told = f"[Metadata({manifest.name})]"
+        prefix = f"[Metadata({manifest.name})]"
         expected = {
-            f'{told} Property "https://schema.org/{name}" is recommended, but does not exist.'
+            f'{prefix} Property "https://schema.org/{name}" is recommended, but does not exist.'
             for name in lacking
         }
         if not manifest.citations:
             property_ = "http://mlcommons.org/croissant/citeAs"
-            expected.add(f'{told} Property "{property_}" is recommended, but does not exist.')
+            expected.add(f'{prefix} Property "{property_}" is recommended, but does not exist.')
         assert set(answer["warnings"]) == expected
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What a server has."""
+    """The folder of a server."""
     path = tmp_path / "upstream"
     path.mkdir()
     return path
@@ -119,7 +119,7 @@ def url(folder: Path) -> Iterator[str]:
 
 
 def described(path: Path, url: str, features: Any, reader: Any, **changes: Any) -> Manifest:
-    """A manifest of one file, as a server has it."""
+    """A manifest of one file on the server."""
     content = path.read_bytes()
     resource = {
         "urls": [f"{url}/{path.name}"],
@@ -146,9 +146,7 @@ ROWS = [
 FEATURES = {"said": TEXT, "count": INTEGER, "score": FLOAT, "verdict": CLASSES}
 
 
-def read_by_another(
-    judged: Judge, manifest: Manifest, *, version: Any = "1.1"
-) -> list[dict[str, Any]]:
+def loaded(judged: Judge, manifest: Manifest, *, version: Any = "1.1") -> list[dict[str, Any]]:
     """The rows of the split `train`, by column, without the constant column `split`."""
     (answer,) = judged([to_croissant(manifest, version=version)], load=True)
     assert answer["errors"] == []
@@ -162,10 +160,10 @@ def read_by_another(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("delimiter", [",", "\t"])
-def test_another_program_loads_a_table(
+def test_mlcroissant_loads_a_table(
     judged: Judge, folder: Path, url: str, delimiter: str, version: Any
 ) -> None:
-    """Text, numbers and classes of CSV and TSV with a header arrive as they are."""
+    """Text, numbers and classes of CSV and TSV with a header."""
     path = folder / f"rows.{'csv' if delimiter == ',' else 'tsv'}"
     lines = [delimiter.join(FEATURES)]
     for row in ROWS:
@@ -174,90 +172,88 @@ def test_another_program_loads_a_table(
     path.write_text("\n".join(lines), encoding="utf-8")
     reader = {"format": "delimited", "header": True, "delimiter": delimiter}
     manifest = described(path, url, FEATURES, reader | {"columns": list(FEATURES)})
-    assert read_by_another(judged, manifest, version=version) == ROWS
+    assert loaded(judged, manifest, version=version) == ROWS
 
 
-def test_another_program_loads_a_compressed_table_whose_columns_have_other_names(
+def test_mlcroissant_loads_a_compressed_table_with_renamed_columns(
     judged: Judge, folder: Path, url: str
 ) -> None:
-    """Columns are named as they are upstream, fields as in the manifest."""
+    """Columns have upstream's names, fields those of the manifest."""
     path = folder / "rows.csv.gz"
     path.write_bytes(gzip.compress(b"Text,N\na,1\nb,2\n"))
     steps = [{"step": "rename", "columns": {"Text": "said", "N": "count"}}]
     reader = {"format": "delimited", "header": True, "columns": ["Text", "N"]}
     features = {"said": TEXT, "count": INTEGER}
     manifest = described(path, url, features, reader, steps=steps)
-    assert read_by_another(judged, manifest) == [
+    assert loaded(judged, manifest) == [
         {"said": "a", "count": 1},
         {"said": "b", "count": 2},
     ]
 
 
-def test_another_program_loads_json(judged: Judge, folder: Path, url: str) -> None:
+def test_mlcroissant_loads_json(judged: Judge, folder: Path, url: str) -> None:
     """Keys of a line, and values in a list of a document."""
     lines = folder / "rows.jsonl"
     lines.write_text("\n".join(json.dumps({"Said": row["said"], **row}) for row in ROWS))
     types = {"count": "integer", "score": "number", "verdict": "integer"}
     paths = {name: name for name in FEATURES} | {"said": "Said"}
     reader: dict[str, Any] = {"format": "json", "columns": paths, "types": types}
-    assert read_by_another(judged, described(lines, url, FEATURES, reader)) == ROWS
+    assert loaded(judged, described(lines, url, FEATURES, reader)) == ROWS
     document = folder / "rows.json"
     document.write_text(json.dumps({"data": ROWS, "version": 3}))
     paths = {name: f"data[].{name}" for name in FEATURES}
     reader |= {"columns": paths, "lines": False, "rows": "data[]"}
-    assert read_by_another(judged, described(document, url, FEATURES, reader)) == ROWS
+    assert loaded(judged, described(document, url, FEATURES, reader)) == ROWS
 
 
-def test_another_program_loads_columns_of_parquet(judged: Judge, folder: Path, url: str) -> None:
-    """With lists as lists, and pictures in a field of a struct."""
+def test_mlcroissant_loads_columns_of_parquet(judged: Judge, folder: Path, url: str) -> None:
+    """Also lists, and images in a field of a struct."""
     import pyarrow.parquet as pq
 
     path = folder / "rows.parquet"
     words = [["a", "b"], ["c"]]
-    pictures = [{"bytes": _png((255, 0, 0))}, {"bytes": _png((0, 0, 255))}]
-    pq.write_table(pa.table({"Words": words, "n": [3, -4], "picture": pictures}), path)
+    photos = [{"bytes": _png((255, 0, 0))}, {"bytes": _png((0, 0, 255))}]
+    pq.write_table(pa.table({"Words": words, "n": [3, -4], "photo": photos}), path)
     features = {"words": {"kind": "list", "of": TEXT}, "count": INTEGER}
     features |= {"image": {"kind": "image", "encoding": "any"}}
-    columns = {"words": "Words", "count": "n", "image": "picture.bytes"}
+    columns = {"words": "Words", "count": "n", "image": "photo.bytes"}
     reader = {"format": "parquet", "columns": columns}
-    assert read_by_another(judged, described(path, url, features, reader)) == [
+    assert loaded(judged, described(path, url, features, reader)) == [
         {"words": ["a", "b"], "count": 3, "image": [[255, 0, 0]]},
         {"words": ["c"], "count": -4, "image": [[0, 0, 255]]},
     ]
 
 
-def _png(colour: tuple[int, int, int]) -> bytes:
-    """A picture of one pixel."""
+def _png(color: tuple[int, int, int]) -> bytes:
+    """An image of one pixel."""
     sink = io.BytesIO()
-    Image.new("RGB", (1, 1), colour).save(sink, "PNG")
+    Image.new("RGB", (1, 1), color).save(sink, "PNG")
     return sink.getvalue()
 
 
-def test_another_program_loads_pictures_in_class_folders(
-    judged: Judge, folder: Path, url: str
-) -> None:
-    """Pixels, and the class that the path says."""
-    colours = {"train/cat/1.png": (255, 0, 0), "train/dog/2.png": (0, 0, 255)}
-    with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
-        for name, colour in colours.items():
-            archive.writestr(name, _png(colour))
-        archive.writestr("test/cat/3.png", b"no picture")
+def test_mlcroissant_loads_images_in_class_folders(judged: Judge, folder: Path, url: str) -> None:
+    """Pixels, and the class in the path."""
+    colors = {"train/cat/1.png": (255, 0, 0), "train/dog/2.png": (0, 0, 255)}
+    with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
+        for name, color in colors.items():
+            archive.writestr(name, _png(color))
+        archive.writestr("test/cat/3.png", b"no photo")
     features = {
         "image": {"kind": "image", "encoding": "png"},
         "label": {"kind": "label", "names": ["cat", "dog"]},
     }
     reader = {"format": "folder", "path": "train/{label}/{name}.png"}
     files = {"image": "file:train/*/*.png"}
-    manifest = described(folder / "pictures.zip", url, features, reader, files=files)
-    rows = sorted(read_by_another(judged, manifest), key=lambda row: str(row["label"]))
+    manifest = described(folder / "photos.zip", url, features, reader, files=files)
+    rows = sorted(loaded(judged, manifest), key=lambda row: str(row["label"]))
     assert rows == [
         {"image": [[255, 0, 0]], "label": "cat"},
         {"image": [[0, 0, 255]], "label": "dog"},
     ]
 
 
-def test_a_file_on_a_mirror_is_loaded_from_there(judged: Judge, folder: Path, url: str) -> None:
-    """Upstream's address need not work."""
+def test_mlcroissant_loads_from_a_mirror(judged: Judge, folder: Path, url: str) -> None:
+    """Upstream does not answer."""
     path = folder / "rows.csv"
     path.write_text("said\na\nb\n")
     reader = {"format": "delimited", "header": True, "columns": ["said"]}
