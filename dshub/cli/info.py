@@ -1,20 +1,12 @@
 """`dshub info`: show a dataset's columns, splits, license, files and cache state."""
 
 import json
-from typing import Any, assert_never
+from typing import Any
 
 import click
 
 from dshub.cache.paths import TABLE_FILE
-from dshub.catalog.features import (
-    AudioFeature,
-    Feature,
-    ImageFeature,
-    LabelFeature,
-    ListFeature,
-    NumberFeature,
-    TextFeature,
-)
+from dshub.catalog.features import Feature, LabelFeature, describe
 from dshub.catalog.manifest import Limits, Manifest
 from dshub.catalog.parsing import to_json
 from dshub.cli import _screen
@@ -142,35 +134,12 @@ def _features(manifest: Manifest) -> str:
 
 
 def _feature(feature: Feature) -> str:
-    match feature:
-        case LabelFeature():
-            apart = "; " if any("," in name for name in feature.names) else ", "
-            return f"label, {len(feature.names):,} classes: {apart.join(feature.names)}"
-        case ImageFeature():
-            form = feature.dtype if feature.encoding == "raw" else _FORMS[feature.encoding]
-            return _words("image", _shape(feature.shape), form)
-        case AudioFeature():
-            channels = f"{feature.channels} channels" if feature.channels > 1 else ""
-            return _words("audio", f"{feature.rate:,} Hz", channels, feature.encoding.upper())
-        case NumberFeature():
-            return _words("number", _shape(feature.shape), feature.dtype)
-        case ListFeature():
-            return f"list of {_feature(feature.of)}"
-        case TextFeature():
-            return "text"
-        case _:
-            assert_never(feature)
-
-
-_FORMS = {"jpeg": "JPEG", "png": "PNG", "any": "files of several kinds"}
-
-
-def _shape(lengths: tuple[int, ...]) -> str:
-    return " x ".join(map(str, lengths))
-
-
-def _words(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
+    """A feature in a few words, with the names of classes."""
+    label = getattr(feature, "of", feature)
+    if not isinstance(label, LabelFeature):
+        return describe(feature)
+    apart = "; " if any("," in name for name in label.names) else ", "
+    return f"{describe(feature)}: {apart.join(label.names)}"
 
 
 def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
