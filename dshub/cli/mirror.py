@@ -11,7 +11,7 @@ import click
 from dshub.catalog.registry import Registry
 from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._amounts import counted
-from dshub.cli._answer import Answer, answering
+from dshub.cli._answer import Answer, answering, plain_file
 from dshub.display import shown_url
 from dshub.errors import ManifestError, ManualStepError, MissingExtraError, UnknownNameError
 from dshub.hub.hub import Hub
@@ -184,15 +184,7 @@ def _confirm(pruning: Pruning, *, yes: bool) -> None:
 
 def _planned(plan: Plan, left: Sequence[LeftOut]) -> dict[str, Any]:
     def plain(pieces: Sequence[Any]) -> list[dict[str, Any]]:
-        return [
-            {
-                "dataset": piece.job.dataset,
-                "name": piece.job.name,
-                "path": piece.name,
-                "size": piece.job.resource.size,
-            }
-            for piece in pieces
-        ]
+        return [{**plain_file(piece.job), "path": piece.name} for piece in pieces]
 
     return {
         "datasets": [item.manifest.identifier for item in plan.chosen],
