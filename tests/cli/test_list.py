@@ -1,13 +1,14 @@
 """`dshub list`: datasets and families, and options to filter them."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -84,7 +85,7 @@ def test_list_takes_no_arguments(dshub: Run) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
 def test_every_line_fits_80_columns() -> None:
     """Members without room give way to an ellipsis, whole names at a time."""
-    lines = on_terminal("list", width=80)
+    lines = run_on_terminal("list", COLUMNS="80", NO_COLOR="1").stdout.splitlines()
     assert max(map(len, lines)) <= 80
     (line,) = (line for line in lines if line.startswith("glue/* "))
     assert " 10 datasets " in line
@@ -104,33 +105,9 @@ def test_every_line_fits_80_columns() -> None:
 )
 def test_columns_without_room_are_left_out(width: int, shown: str, left_out: str) -> None:
     """No dataset takes two lines."""
-    lines = on_terminal("search", "mnist", width=width)
+    done = run_on_terminal("search", "mnist", COLUMNS=str(width), NO_COLOR="1")
+    lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= width
     (line,) = (line for line in lines if line.startswith("mnist "))
     assert shown in line
     assert left_out not in line
-
-
-def on_terminal(*arguments: str, width: int) -> list[str]:
-    """Lines that a command prints on a terminal without colors."""
-    import pty
-    import termios
-
-    primary, secondary = pty.openpty()
-    termios.tcsetwinsize(secondary, (50, width))
-    command = [sys.executable, "-m", "dshub", *arguments]
-    environment = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
-    with subprocess.Popen(command, stdout=secondary, env=environment | {"NO_COLOR": "1"}):
-        os.close(secondary)
-        text = b""
-        while part := _read(primary):
-            text += part
-    os.close(primary)
-    return text.decode().splitlines()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # Linux: the program has ended
-        return b""

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.commandline import run_on_terminal
 from tests.independent.pages import read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+PREVIEW = ("preview", "tiny/one", "--rows", "3")
 
 LINES = """
 schema = 1
@@ -166,7 +168,7 @@ def test_terminals_show_images_as_half_blocks(
 ) -> None:
     """Two pixels a character, in 24-bit color if the terminal has it, and gray otherwise."""
     dshub("fetch", "tiny/one")
-    shown = on_terminal({"TERM": "xterm-256color", "COLORTERM": colors})
+    shown = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
     assert shown.startswith(first)
     assert "train: 3 of 3 rows" in shown
 
@@ -177,30 +179,6 @@ def test_no_pictures_where_they_are_not_wanted(
     dshub: Run, own: Path, variables: dict[str, str]
 ) -> None:
     """A terminal that can do little, and a person who wants it plain, get the table alone."""
-    shown = on_terminal(variables)
+    shown = run_on_terminal(*PREVIEW, **variables).stdout
     assert "train: 3 of" in shown
     assert "▀" not in shown
-
-
-def on_terminal(variables: dict[str, str]) -> str:
-    """What `dshub preview tiny/one` writes to a terminal."""
-    import pty
-
-    dropped = {"COLORTERM", "NO_COLOR"}
-    environment = {name: text for name, text in os.environ.items() if name not in dropped}
-    environment |= {"PYTHONIOENCODING": "utf-8"} | variables
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "dshub", "preview", "tiny/one", "--rows", "3"]
-    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment):
-        os.close(theirs)
-        found = b""
-        while True:
-            try:
-                piece = os.read(ours, 1 << 16)
-            except OSError:  # on Linux, the end of a terminal is an error
-                break
-            if not piece:
-                break
-            found += piece
-    os.close(ours)
-    return found.decode("utf-8", "replace")

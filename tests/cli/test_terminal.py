@@ -1,14 +1,14 @@
 """What others wrote, on its way to a terminal, a pipe or a file."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -30,7 +30,9 @@ def hostile(own: Path) -> str:
     return "tiny/one"
 
 
-@pytest.mark.parametrize("command", ["list", "search tiny", "info", "cite", "licenses", "preview"])
+@pytest.mark.parametrize(
+    "command", ["list --all", "search tiny", "info", "cite", "licenses", "preview"]
+)
 def test_words_of_a_manifest_do_not_command_a_terminal(
     dshub: Run, hostile: str, command: str
 ) -> None:
@@ -72,28 +74,6 @@ def test_output_that_cannot_hold_a_sign(dshub: Run, own: Path) -> None:
 STYLES = re.compile(r"\x1b\[(?:[012]|3[1236])m")
 
 
-def on_a_terminal(*arguments: str) -> str:
-    """What a command writes to a terminal."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "dshub", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        env=os.environ | {"COLUMNS": "200", "TERM": "xterm"},
-    ):
-        os.close(theirs)
-        pieces = []
-        try:
-            while piece := os.read(ours, 1 << 16):
-                pieces.append(piece)
-        except OSError:  # how Linux says that nobody has it open any more
-            pass
-    os.close(ours)
-    return b"".join(pieces).decode().replace("\r\n", "\n")
-
-
 @pytest.fixture
 def colorful(own: Path) -> str:
     """A dataset whose every text would be red, and has a line that looks like an error."""
@@ -110,11 +90,19 @@ def colorful(own: Path) -> str:
 
 @pytest.mark.parametrize(
     "command",
-    ["list", "search tiny", "info NAME", "cite NAME", "licenses NAME", "fetch NAME", "check NAME"],
+    [
+        "list --all",
+        "search tiny",
+        "info NAME",
+        "cite NAME",
+        "licenses NAME",
+        "fetch NAME",
+        "check NAME",
+    ],
 )
 def test_data_neither_colors_a_terminal_nor_fakes_a_line(colorful: str, command: str) -> None:
     """Only styles of ours, and no line that begins as one of ours does, but is none."""
-    shown = on_a_terminal(*command.replace("NAME", colorful).split())
+    shown = run_on_terminal(*command.replace("NAME", colorful).split(), COLUMNS="200").stdout
     assert "RED" in shown or command == "check NAME"
     plain = STYLES.sub("", shown)
     assert COMMANDS.findall(plain) == []
@@ -124,5 +112,5 @@ def test_data_neither_colors_a_terminal_nor_fakes_a_line(colorful: str, command:
 
 def test_styles_are_for_terminals(own: Path, dshub: Run) -> None:
     """A terminal gets them; a pipe does not, nor one for which NO_COLOR is set."""
-    assert STYLES.search(on_a_terminal("info", "tiny/one"))
+    assert STYLES.search(run_on_terminal("info", "tiny/one").stdout)
     assert not STYLES.search(dshub("info", "tiny/one").stdout)

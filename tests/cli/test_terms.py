@@ -1,7 +1,6 @@
 """Terms that upstream asks for: shown, accepted once, remembered."""
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 from dshub import Hub, Settings
 from dshub.errors import ManualStepError, TermsError
 from dshub.progress import Silent
+from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,39 +78,14 @@ def test_terms_decide_no_row(own: Path) -> None:
     assert after.digest == before
 
 
-def ask(answer: bytes, *arguments: str) -> tuple[int, bytes]:
-    """Run the command on a terminal and type an answer; returns its code and what was shown."""
-    import pty
-
-    primary, secondary = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dshub", *arguments],
-        stdin=secondary,
-        stdout=secondary,
-        stderr=secondary,
-        env=os.environ | {"DSHUB_PROGRESS": "off"},
-    )
-    os.close(secondary)
-    os.write(primary, answer)
-    shown = b""
-    try:
-        while data := os.read(primary, 65536):
-            shown += data
-    except OSError:  # the terminal is gone with the process
-        pass
-    os.close(primary)
-    return process.wait(), shown
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
 def test_a_person_is_asked_once(dshub: Run, strict: Path, cache: Path) -> None:
     """A yes on a terminal is remembered, a no fetches nothing, other words are asked for anew."""
-    code, shown = ask(b"n\n", "fetch", "tiny/one")
-    assert code == 7
-    assert WORDS.encode() in shown
-    assert b"https://data.example/terms" in shown
-    code, shown = ask(b"y\n", "fetch", "tiny/one")
-    assert code == 0
+    done = run_on_terminal("fetch", "tiny/one", typed="n\n")
+    assert done.returncode == 7
+    assert WORDS in done.stdout
+    assert "https://data.example/terms" in done.stdout
+    assert run_on_terminal("fetch", "tiny/one", typed="y\n").returncode == 0
     for blob in cache.glob("blobs-v1/*/*"):
         blob.unlink()
     assert dshub("fetch", "tiny/one").returncode == 0
