@@ -269,10 +269,9 @@ def _rate(transports: Transports, address: str) -> int:
     began, count, buffer = time.monotonic(), 0, memoryview(bytearray(1 << 20))
     with transports.of(address).open(address) as answer:
         while count < SAMPLE_BYTES and time.monotonic() - began < SAMPLE_SECONDS:
-            got = answer.readinto(buffer)
+            count += (got := answer.readinto(buffer))
             if not got:
                 break
-            count += got
     return int(count / max(time.monotonic() - began, 1e-6))
 
 

@@ -34,7 +34,7 @@ class Rate(_amounts.Size):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Bytes a second; at 0 a mirror would never be complete."""
-        rate = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
+        rate: int = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
         if rate < 1:
             self.fail(
                 f"{value!r} is not a rate such as 5MB/s; without the option there is no limit"

@@ -1,6 +1,5 @@
 """`dshub preview`: show rows of a dataset in the terminal, as an image or in the browser."""
 
-import sys
 import tempfile
 import webbrowser
 from collections import Counter
@@ -171,7 +170,7 @@ def _histogram(column: str, counts: Mapping[str, int]) -> str:
     most = max(counts.values(), default=0) or 1
     left = len(counts) - CLASSES
     ranked = Counter(counts).most_common(CLASSES) if left > 0 else counts.items()
-    sign = "█" if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" else "#"
+    sign = "█" if _screen.is_utf8() else "#"
     rows = [
         [f"  {_screen.fitted(one_line(name), 30)}", f"{count:,}", sign * round(_BAR * count / most)]
         for name, count in ranked
@@ -189,16 +188,15 @@ def _write(taken: Sample, numbers: Sequence[int], path: Path) -> Answer:
         raise click.UsageError(f"{taken.manifest.name} has no image column")
     classes = [n for n, item in taken.dataset.features.items() if isinstance(item, LabelFeature)]
     labels = taken.dataset.columns(classes)
-    captions = [_caption(labels[number], labels.features) for number in numbers]
+    captions = [
+        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
+        for number in numbers
+    ]
     note = "synthetic, not real data" if taken.synthetic else ""
     image = captioned(images, captions, side=112, columns=8, note=note)
     with disk_faults(path, "write"):
         image.save(path, "PNG")
     return Answer({"path": str(path), "synthetic": taken.synthetic}, str(path))
-
-
-def _caption(row: Mapping[str, Any], features: Mapping[str, Feature]) -> str:
-    return ", ".join(words(row[name], feature) for name, feature in features.items())
 
 
 def _open(hub: Hub, name: str) -> Answer:
