@@ -103,7 +103,9 @@ def test_damaged_synthetic_data_is_made_again(dshub: Run, cache: Path) -> None:
         ("import dshub; dshub.fetch('tiny', prepare=False)", "numpy pyarrow tqdm PIL"),
     ],
 )
-def test_light_commands_import_no_numpy_or_arrow(own: Path, code: str, absent: str) -> None:
+def test_light_commands_import_no_numpy_or_arrow(
+    own: Path, tmp_path: Path, code: str, absent: str
+) -> None:
     """Importing the package imports nothing else."""
     script = f"""
 import sys
@@ -119,7 +121,11 @@ found = set({absent!r}.split()) & set(sys.modules)
 assert not found, found
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
