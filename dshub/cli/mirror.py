@@ -11,7 +11,7 @@ import click
 from dshub.catalog.registry import Registry
 from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._amounts import counted
-from dshub.cli._answer import Answer, answering
+from dshub.cli._answer import Answer, answering, plain_file
 from dshub.display import shown_url
 from dshub.errors import ManifestError, ManualStepError, MissingExtraError, UnknownNameError
 from dshub.hub.hub import Hub
@@ -33,7 +33,7 @@ class Rate(_amounts.Size):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Convert a text; 0 is refused, because a mirror would never be complete."""
-        rate = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
+        rate: int = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
         return rate or self.fail(f"{value!r} is not a rate such as 5MB/s; omit it for no limit")
 
 
@@ -176,15 +176,7 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
 
 def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:
     def files(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-        return [
-            {
-                "dataset": piece.job.dataset,
-                "name": piece.job.name,
-                "path": piece.name,
-                "size": piece.job.resource.size,
-            }
-            for piece in pieces
-        ]
+        return [{**plain_file(piece.job), "path": piece.name} for piece in pieces]
 
     return {
         "datasets": [item.manifest.identifier for item in plan.chosen],

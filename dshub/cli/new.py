@@ -12,7 +12,7 @@ import msgspec
 
 from dshub._validate import NAME
 from dshub.cache.disk import disk_faults
-from dshub.catalog.features import LabelFeature
+from dshub.catalog.features import LabelFeature, describe
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.parsing import parse
 from dshub.catalog.registry import Registry
@@ -22,7 +22,6 @@ from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.hub.hub import Hub
 from dshub.progress import Progress, Task, size
-from dshub.publishing.authoring.columns import describe
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
 from dshub.publishing.authoring.survey import dataset_name, key

@@ -39,6 +39,7 @@ def deflated() -> bytes:
         (b"plain text", None),
         (b"", None),
     ],
+    ids=["gzip", "bzip2", "xz", "text", "empty"],
 )
 def test_streams_are_recognized_by_their_beginning(data: bytes, suffix: str | None) -> None:
     """Also if nothing is inside."""

@@ -3,14 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
 from dshub.catalog.features import (
-    AudioFeature,
     Dtype,
     Feature,
     ImageFeature,
@@ -163,7 +162,7 @@ def _shown(values: pa.Array) -> str:
     """The first value as text."""
     kind, shape = shaped(values.type)
     if shape:
-        return f"{_shape(shape)} {kind}"
+        return f"{' x '.join(map(str, shape))} {kind}"
     value = values[0].as_py()
     return f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
 
@@ -269,29 +268,3 @@ def class_counts(column: Column, feature: LabelFeature, split: str) -> tuple[int
     """Rows of each class in a split."""
     counts = (column.counts or {}).get(split, Counter())
     return tuple(counts[name] for name in feature.names)
-
-
-def describe(feature: Feature) -> str:
-    """A feature in a few words."""
-    kind, facts = str(type(feature).__struct_config__.tag), [""]
-    match feature:
-        case LabelFeature():
-            facts = [f"{len(feature.names):,} classes"]
-        case NumberFeature():
-            facts = [_shape(feature.shape), feature.dtype]
-        case ImageFeature():
-            raw = feature.encoding == "raw"
-            facts = [_shape(feature.shape), feature.dtype if raw else feature.encoding]
-        case AudioFeature():
-            facts = [f"{feature.rate:,} Hz", feature.encoding]
-        case ListFeature():
-            kind = f"list of {describe(feature.of)}"
-        case TextFeature():
-            pass
-        case _:
-            assert_never(feature)
-    return ", ".join(filter(None, [kind, *facts]))
-
-
-def _shape(lengths: tuple[int, ...]) -> str:
-    return " x ".join(map(str, lengths))
