@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dshub import archives
+from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
 from dshub.errors import DiskFullError, DshubError, SchemaError
 from dshub.progress import Progress, Task, size
@@ -23,7 +24,6 @@ from dshub.publishing.authoring.survey import (
     split_in,
     split_word,
     stem,
-    storage_errors,
 )
 from dshub.tables.building import rows_of
 
@@ -67,7 +67,7 @@ def staging(folder: Path) -> Iterator[Path]:
     with ExitStack() as stack:  # cleans up even if the first folder is interrupted
         stack.callback(_remove_empty, missing)
         stack.callback(shutil.rmtree, hidden, ignore_errors=True)
-        with storage_errors(folder, "write", _ELSEWHERE):
+        with disk_faults(folder, "write", hint=_ELSEWHERE):
             hidden.mkdir(parents=True)
         yield hidden
 
@@ -86,7 +86,7 @@ def pack(archive: Path, members: Sequence[tuple[str, Path]], progress: Progress)
     """
     packing = archives.container_for("a.tar")
     assert packing is not None  # noqa: S101  # tar is built in
-    with storage_errors(archive, "write", _ELSEWHERE):
+    with disk_faults(archive, "write", hint=_ELSEWHERE):
         total = sum(path.stat().st_size for _, path in members)
         free = shutil.disk_usage(archive.parent).free
         if free < total:
@@ -110,7 +110,7 @@ def publish(text: str, manifest: Path, staged: Path) -> None:
         StoreError: a file cannot be written.
     """
     hidden = staged / manifest.name
-    with storage_errors(manifest, "write", _ELSEWHERE):
+    with disk_faults(manifest, "write", hint=_ELSEWHERE):
         packed = list(staged.iterdir())
         hidden.write_text(text, encoding="utf-8", newline="\n")
         for path in (*packed, hidden):

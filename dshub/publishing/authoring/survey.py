@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from dshub import archives
+from dshub.cache.disk import disk_faults
 from dshub.catalog.checks import unused
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
@@ -220,7 +221,7 @@ def _refuse_unencodable(entry: Entry) -> None:
 
 def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:
     """Open an archive; returns None for other files."""
-    with storage_errors(path, "read", _CHOOSE), path.open("rb"):
+    with disk_faults(path, "read", hint=_CHOOSE), path.open("rb"):
         pass
     if path.suffix.lower() in IMAGES | AUDIO:
         return None
@@ -241,7 +242,7 @@ def some(names: Sequence[str], count: int = 3) -> str:
 def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]]:
     """Yield each file of a path with its name below it; add others to `skipped` by reason."""
     if not top.is_dir():
-        with storage_errors(top, "read", _CHOOSE):
+        with disk_faults(top, "read", hint=_CHOOSE):
             mode = top.stat().st_mode
         if not stat.S_ISREG(mode):
             reason = "it is not a regular file"
@@ -263,7 +264,7 @@ def _reason_to_skip(path: Path, root: Path) -> str:
     """A plural noun phrase for a file or folder to skip; empty for others."""
     if _is_litter(path.name):
         return _HIDDEN
-    with storage_errors(path, "read", _CHOOSE):
+    with disk_faults(path, "read", hint=_CHOOSE):
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(root)):
             return "links to folders, to missing files, or out of the folder"
         status = path.stat()
@@ -281,15 +282,5 @@ def _is_hidden(entry: Entry) -> bool:
 
 
 def _refuse(error: OSError) -> None:
-    with storage_errors(Path(error.filename), "read", _CHOOSE):
+    with disk_faults(Path(error.filename), "read", hint=_CHOOSE):
         raise error
-
-
-@contextmanager
-def storage_errors(path: Path, action: str, hint: str) -> Iterator[None]:
-    """Turn an OSError inside the block into a StoreError with a hint."""
-    try:
-        yield
-    except OSError as error:
-        reason, where = error.strerror or str(error), str(error.filename or path)
-        raise StoreError(path=where, action=action, reason=reason, hint=hint) from error
