@@ -16,9 +16,7 @@ from dshub.catalog.features import (
     Feature,
     ImageFeature,
     LabelFeature,
-    ListFeature,
     NumberFeature,
-    TextFeature,
     is_encoded,
 )
 from dshub.datasets.dataset import Dataset
@@ -167,20 +165,12 @@ def suffix_of(data: bytes) -> str:
     return next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "bin")
 
 
-_KINDS: dict[type[Feature], str] = {
-    ImageFeature: "images",
-    AudioFeature: "audio",
-    LabelFeature: "labels",
-    ListFeature: "lists",
-    TextFeature: "text",
-}
-
-
 def kind_of(feature: Feature) -> str:
     """Return the content of a column in a word."""
     if isinstance(feature, NumberFeature):
         return "arrays" if feature.shape else "numbers"
-    return _KINDS[type(feature)]
+    kind = str(type(feature).__struct_config__.tag)
+    return kind if kind in {"audio", "text"} else f"{kind}s"
 
 
 def refuse(rows: Rows, name: str, reason: str) -> NoReturn:
