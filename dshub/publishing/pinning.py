@@ -33,15 +33,6 @@ class Measured:
     chunks: tuple[str, ...] = ()
 
 
-def require_tomlkit() -> Any:  # the module
-    """Import tomlkit; raises MissingExtraError if it is not installed."""
-    try:
-        import tomlkit
-    except ImportError as error:
-        raise MissingExtraError(package="tomlkit", extra="author") from error
-    return tomlkit
-
-
 def measure(path: Path, *, advance: Callable[[int], object] = int) -> Measured:
     """Compute checksums in one pass; raises OSError if the file cannot be read.
 
@@ -87,7 +78,10 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
         MissingExtraError: tomlkit is not installed.
         OSError: the manifest cannot be written.
     """
-    tomlkit = require_tomlkit()
+    try:
+        import tomlkit
+    except ImportError as error:
+        raise MissingExtraError(package="tomlkit", extra="author") from error
     _load(manifest)  # errors of tomlkit name no file
     document = tomlkit.parse(manifest.read_text(encoding="utf-8"))
     resources = _resources(document, manifest)
