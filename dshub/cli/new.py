@@ -18,16 +18,16 @@ from dshub.catalog.parsing import parse
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
+from dshub.cli.info import columns_text, splits_text
 from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.hub.hub import Hub
 from dshub.progress import Progress, Task, size
-from dshub.publishing.authoring.columns import describe
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
 from dshub.publishing.authoring.survey import dataset_name, key
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
-from dshub.publishing.pinning import measure, require_tomlkit
+from dshub.publishing.pinning import measure
 from dshub.settings import Settings
 from dshub.tables.recipe import recipe
 
@@ -106,7 +106,6 @@ def command(
     """
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
-    require_tomlkit()
     stated = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in stated.items() for column in columns}
     request = Request(paths, splits, kinds, header)
@@ -259,7 +258,6 @@ def _plain(outline: Outline) -> dict[str, Any]:
     return {
         "kind": outline.kind,
         "features": msgspec.to_builtins(outline.features),
-        "examples": outline.examples,
         "splits": {
             name: {"rows": split.rows, "without": split.without, "figures": split.figures}
             for name, split in outline.splits.items()
@@ -270,19 +268,10 @@ def _plain(outline: Outline) -> dict[str, Any]:
 
 def _described(outline: Outline, name: str) -> str:
     """An outline as text."""
-    columns = []
-    for column, feature in outline.features.items():
-        example = " ".join(outline.examples.get(column, "").split())
-        shown = _screen.dim(_screen.fitted(f"such as {example}", 60)) if example else ""
-        columns.append([f"  {column}", describe(feature), shown])
-    splits = []
-    for split, facts in outline.splits.items():
-        without = f"without {', '.join(facts.without)}" if facts.without else ""
-        splits.append([f"  {split}", f"{facts.rows:,} rows", without])
     blocks = [
         f"{_screen.bold(name)}  {outline.kind}",
-        f"{_screen.bold('Columns')}\n{_screen.columns(columns)}",
-        f"{_screen.bold('Splits')}\n{_screen.columns(splits, right=(1,))}",
+        columns_text(outline.features),
+        splits_text((key, split.rows, split.without) for key, split in outline.splits.items()),
     ]
     for column, feature in outline.features.items():
         if isinstance(feature, LabelFeature):

@@ -49,7 +49,7 @@ def _columns(rows: Rows) -> tuple[str, str | None]:
 def folder_names(classes: Sequence[str]) -> list[str]:
     """Return a folder name for each class; all are valid and distinct on every file system."""
     folders: list[str] = []
-    taken = set()
+    taken: set[str] = set()
     for name in classes:
         plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:_LONGEST].strip(" .") or "_"
         if _DEVICES.fullmatch(plain):

@@ -66,14 +66,12 @@ def outline(
     """
     splits = _splits(entries, given)
     in_order = [entry for files in splits for entry in files.entries]
-    feature, example = _feature(in_order, kind, progress)
-    result = Outline(TITLES[kind], features={kind: feature}, examples={kind: example})
+    result = Outline(TITLES[kind], features={kind: _feature(in_order, kind, progress)})
     labels = [label for files in splits for label in files.labels]
     classes = class_order(labels)
     if len(classes) > 1:
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
-        result.examples["label"] = labels[0]
         folded = Counter(map(str.casefold, classes))
         alike = [name for name in classes if folded[name.casefold()] > 1]
         result.doubts += [f"classes that differ only in case: {some(alike)}"] if alike else []
@@ -215,11 +213,10 @@ def _check_names(members: Iterable[tuple[str, Path]]) -> None:
             )
 
 
-def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[Feature, str]:
-    """The feature of the files, and the first file in words."""
-    first = entries[0].base
+def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature:
+    """The feature of the files."""
     if kind == "text":
-        return TextFeature(), first
+        return TextFeature()
     read: Callable[[Entry], ImageFeature | AudioFeature]
     read = image_feature if kind == "image" else audio_feature
     features: dict[ImageFeature | AudioFeature, str] = {}
@@ -228,10 +225,7 @@ def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[F
             features.setdefault(read(entry), entry.name)
             task.advance(1)
     images = [feature for feature in features if isinstance(feature, ImageFeature)]
-    if not images:
-        return _one_audio(features), first
-    height, width, _ = images[0].shape
-    return _any_image(images), f"{first}, {width} x {height}"
+    return _any_image(images) if images else _one_audio(features)
 
 
 def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:

@@ -3,14 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
 from dshub.catalog.features import (
-    AudioFeature,
     Dtype,
     Feature,
     ImageFeature,
@@ -22,7 +21,7 @@ from dshub.catalog.features import (
 from dshub.errors import DshubError
 from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
-from dshub.tables.types import is_text
+from dshub.tables.types import is_text, shaped
 
 DISTINCT = 1000  # values to count; a column with more has no classes
 FEW = 20  # distinct texts that are classes whatever the column's name
@@ -62,7 +61,6 @@ class Column:
     padded: bool = False
     missing: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
-    example: str = ""
 
     def add(self, split: str, values: pa.Array) -> None:
         """Add values of a split."""
@@ -71,8 +69,6 @@ class Column:
         self.types.setdefault(values.type, split)
         self.rows[split] += len(values)
         self.nulls += values.null_count
-        if not self.example and len(values):
-            self.example = _shown(values[:1])
         values = values.drop_null()
         if is_text(values.type):
             self._add_texts(values)
@@ -142,30 +138,12 @@ def _is_binary(kind: pa.DataType) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
-    """The type and the shape of the values in nested fixed-size lists."""
-    shape: list[int] = []
-    while types.is_fixed_size_list(kind):
-        shape.append(kind.list_size)
-        kind = kind.value_type
-    return kind, tuple(shape)
-
-
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     try:
         values.cast(kind)
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _shown(values: pa.Array) -> str:
-    """The first value as text."""
-    kind, shape = shaped(values.type)
-    if shape:
-        return f"{_shape(shape)} {kind}"
-    value = values[0].as_py()
-    return f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
 
 
 def guess(column: Column, stated: str) -> Guess:
@@ -269,29 +247,3 @@ def class_counts(column: Column, feature: LabelFeature, split: str) -> tuple[int
     """Rows of each class in a split."""
     counts = (column.counts or {}).get(split, Counter())
     return tuple(counts[name] for name in feature.names)
-
-
-def describe(feature: Feature) -> str:
-    """A feature in a few words."""
-    kind, facts = str(type(feature).__struct_config__.tag), [""]
-    match feature:
-        case LabelFeature():
-            facts = [f"{len(feature.names):,} classes"]
-        case NumberFeature():
-            facts = [_shape(feature.shape), feature.dtype]
-        case ImageFeature():
-            raw = feature.encoding == "raw"
-            facts = [_shape(feature.shape), feature.dtype if raw else feature.encoding]
-        case AudioFeature():
-            facts = [f"{feature.rate:,} Hz", feature.encoding]
-        case ListFeature():
-            kind = f"list of {describe(feature.of)}"
-        case TextFeature():
-            pass
-        case _:
-            assert_never(feature)
-    return ", ".join(filter(None, [kind, *facts]))
-
-
-def _shape(lengths: tuple[int, ...]) -> str:
-    return " x ".join(map(str, lengths))

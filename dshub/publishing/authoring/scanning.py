@@ -71,7 +71,7 @@ def audio_feature(entry: Entry) -> AudioFeature:
 
 
 def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None:
-    """Fill in features, examples, rows and figures.
+    """Fill in features, rows and figures.
 
     Args:
         outline: the files of each split.
@@ -112,7 +112,6 @@ def _add_feature(outline: Outline, column: Column, kind: str) -> None:
         outline.doubts.append(doubt)
     if feature is not None:
         outline.features[column.name] = feature
-        outline.examples[column.name] = column.example
 
 
 def check_columns(names: Iterable[str], columns: Collection[str]) -> None:
