@@ -18,7 +18,6 @@ from dshub.catalog.registry import Registry
 from dshub.errors import DshubError
 from dshub.progress import Progress, Silent, Task
 from dshub.publishing.site.cells import strip, waveform, words
-from dshub.publishing.site.licenses import Terms, explain
 from dshub.publishing.site.pages import BELOW, CARD, PAGE, Publisher, render
 from dshub.publishing.site.samples import Shown, show, stated_counts
 from dshub.publishing.site.snippets import snippets
@@ -62,7 +61,6 @@ class Card(NamedTuple):
     manifest: Manifest
     page: PurePosixPath
     modality: str
-    terms: Terms
     look: str
     content: str
     width: int
@@ -151,7 +149,6 @@ def _page(manifest: Manifest, shown: Sequence[Shown], target: Path, title: str) 
         root=root,
         manifest=manifest,
         has_text=any(isinstance(_inner(item), TextFeature) for item in manifest.features.values()),
-        terms=explain(manifest.license),
         snippets=snippets(manifest),
         samples=shown,
         histograms=list(_histograms(manifest, shown)),
@@ -210,9 +207,7 @@ def _card(manifest: Manifest, shown: Sequence[Shown], page: PurePosixPath) -> Ca
         look, content = "words", max((" ".join(text.split()) for text in texts), key=len)
     width = CARD_SIDE * len(first.images) if first else 0
     synthetic = first is not None and first.sample.synthetic and look != "fields"
-    return Card(
-        manifest, page, modality, explain(manifest.license), look, content, width, synthetic
-    )
+    return Card(manifest, page, modality, look, content, width, synthetic)
 
 
 def _modality(manifest: Manifest) -> str:
