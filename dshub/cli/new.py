@@ -29,7 +29,6 @@ from dshub.publishing.authoring.survey import dataset_name, key
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
 from dshub.publishing.pinning import measure
 from dshub.settings import Settings
-from dshub.tables.recipe import recipe
 
 VERSION = "1.0.0"
 _PATH = click.Path(exists=True, path_type=Path)
@@ -138,12 +137,6 @@ class _Target:
         """The archive of class folders, beside the manifest."""
         return self.manifest.with_name(f"{self.name.rpartition('/')[2]}.tar")
 
-    @property
-    def root(self) -> Path | None:
-        """The registry around the manifest; None if its path says another name."""
-        own, path = Path(self.name, f"{VERSION}.toml").parts, self.manifest.resolve().parts
-        return Path(*path[: -len(own)]) if path[-len(own) :] == own else None
-
     def refuse_existing(self) -> None:
         """Raise DshubError for a file that would be replaced."""
         for path in filter(os.path.lexists, (self.manifest, self.archive)):
@@ -225,8 +218,6 @@ def _note_same_bytes(outline: Outline, resources: Iterable[Resource]) -> None:
 
 def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: bool) -> None:
     """Read every row as `load` does: from the cache, or from the files where they are."""
-    for split in manifest.splits:
-        recipe(manifest, split)  # refuses options that the reader does not have
     if not take:
         verify(manifest, files, hub.progress)
         return
@@ -242,15 +233,11 @@ def _next_steps(target: _Target, sources: Sequence[str], *, taken: bool) -> list
     path, files = target.manifest, " ".join(sources)
     words = "describe the dataset, its license and how to cite it"
     load = f'dshub.load("{path}")' if taken else f"`dshub import {path} {files}` first"
-    steps = [f"open {path}: {words}; then `dshub check {path}`", f"load it: {load}"]
-    if target.root is not None:
-        registry = os.path.relpath(target.root)
-        steps.append(f"load it by name: set DSHUB_REGISTRY={registry}, then {target.name}")
-    steps.append(
+    share = (
         f"share it: upload {', '.join(sources)}, and write `urls` into the manifest; "
         "`dshub fetch --from FOLDER` takes files from a folder"
     )
-    return steps
+    return [f"open {path}: {words}; then `dshub check {path}`", f"load it: {load}", share]
 
 
 def _plain(outline: Outline) -> dict[str, Any]:

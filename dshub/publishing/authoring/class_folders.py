@@ -72,9 +72,6 @@ def outline(
     if len(classes) > 1:
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
-        folded = Counter(map(str.casefold, classes))
-        alike = [name for name in classes if folded[name.casefold()] > 1]
-        result.doubts += [f"classes that differ only in case: {some(alike)}"] if alike else []
     elif classes:
         result.doubts.append(f"one class folder makes no classes: {classes[0]}")
     result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
@@ -197,19 +194,12 @@ def _references(
 
 
 def _check_names(members: Iterable[tuple[str, Path]]) -> None:
-    """Refuse names that some systems cannot have, or that differ only in case."""
-    seen: dict[str, str] = {}
+    """Refuse names with another meaning in an archive or a manifest."""
     for name, path in members:
         if "\\" in name or ":" in name:
             raise DshubError(
                 f"{str(path)!r} cannot be packed: not every system allows its name",
                 hint="rename it, without a backslash or a colon",
-            )
-        other = seen.setdefault(name.lower(), name)
-        if other != name:
-            raise DshubError(
-                f"{other!r} and {name!r} are the same file on systems that ignore case",
-                hint="rename one of them",
             )
 
 

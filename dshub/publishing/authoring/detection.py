@@ -3,9 +3,10 @@
 import codecs
 import re
 
+from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError
 from dshub.publishing.authoring.dialect import sniff
-from dshub.publishing.authoring.survey import AUDIO, IMAGES, Entry
+from dshub.publishing.authoring.survey import Entry
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "image",
@@ -32,7 +33,7 @@ def form(entry: Entry) -> str:
     Raises:
         ReadError: the file cannot be read.
     """
-    if entry.suffix in IMAGES | AUDIO:
+    if entry.suffix in IMAGES + AUDIO:
         return "image" if entry.suffix in IMAGES else "audio"
     head = entry.head()
     for signature, name in _SIGNATURES.items():

@@ -10,8 +10,8 @@ from pathlib import Path
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
-from dshub.errors import DiskFullError, DshubError, SchemaError
-from dshub.progress import Progress, Task, size
+from dshub.errors import DshubError, SchemaError
+from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
@@ -88,10 +88,6 @@ def pack(archive: Path, members: Sequence[tuple[str, Path]], progress: Progress)
     assert packing is not None  # noqa: S101  # tar is built in
     with disk_faults(archive, "write", hint=_ELSEWHERE):
         total = sum(path.stat().st_size for _, path in members)
-        free = shutil.disk_usage(archive.parent).free
-        if free < total:
-            reason = f"the files take {size(total)}, and {size(free)} are free"
-            raise DiskFullError(path=str(archive), reason=reason)
         with Task(progress, f"packing {archive.name}", total) as task:
             packing.write_members(archive, _advancing(members, task))
     return archive

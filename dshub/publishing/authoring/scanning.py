@@ -86,32 +86,22 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
             for batch in _batches(split):
-                _add_values(columns, name, batch)
+                for column, values in zip(batch.schema.names, batch.columns, strict=True):
+                    columns.setdefault(column, Column(column)).add(name, values)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
             if not split.rows:
                 files = ", ".join(entry.name for part in split.parts.values() for entry in part)
                 raise DshubError(f"split {name} has no rows: {files}", hint="remove these files")
     check_columns(kinds, columns)
-    for column in columns.values():
-        _add_feature(outline, column, kinds.get(column.name, ""))
+    for column, summary in columns.items():
+        feature, doubt = guess(summary, kinds.get(column, ""))
+        outline.doubts += [doubt] if doubt else []
+        outline.features |= {column: feature} if feature else {}
     if not outline.features:
         raise DshubError("no column is left", hint="; ".join(outline.doubts))
     for name in outline.splits:
         _compare(outline, columns, name)
-
-
-def _add_values(columns: dict[str, Column], split: str, batch: pa.RecordBatch) -> None:
-    for name, values in zip(batch.schema.names, batch.columns, strict=True):
-        columns.setdefault(name, Column(name)).add(split, values)
-
-
-def _add_feature(outline: Outline, column: Column, kind: str) -> None:
-    feature, doubt = guess(column, kind)
-    if doubt:
-        outline.doubts.append(doubt)
-    if feature is not None:
-        outline.features[column.name] = feature
 
 
 def check_columns(names: Iterable[str], columns: Collection[str]) -> None:

@@ -14,12 +14,11 @@ from typing import BinaryIO
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.checks import unused
+from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
 
 HEAD = 1 << 16  # bytes that are enough to recognize a file
-IMAGES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
-AUDIO = {".wav", ".flac"}
 _SPLIT_WORDS = {
     "train": {"train", "training", "tr"},
     "validation": {"validation", "valid", "val", "dev", "development"},
@@ -155,12 +154,8 @@ class LooseFile:
     """A file on disk, open only while it is read: there can be many thousands."""
 
     path: Path
+    name: str
     member: str = ""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return str(self.path)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -192,7 +187,7 @@ def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
         for name, path in _walk(top, skipped):
             archive = _open_container(path, stack)
             if archive is None:
-                survey.entries.append(Entry(inner + name, path, LooseFile(path)))
+                survey.entries.append(Entry(inner + name, path, LooseFile(path, str(path))))
                 continue
             folder = "" if [path] == list(paths) else _ARCHIVE.sub("", inner + name) + "/"
             members = [Entry(folder + file.member, path, file) for file in archive.files("*")]
@@ -223,7 +218,7 @@ def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:
     """Open an archive; returns None for other files."""
     with disk_faults(path, "read", hint=_CHOOSE), path.open("rb"):
         pass
-    if path.suffix.lower() in IMAGES | AUDIO:
+    if path.suffix.lower() in IMAGES + AUDIO:
         return None
     with ExitStack() as own:
         archive = own.enter_context(archives.open_archive(path, title=str(path)))

@@ -13,7 +13,7 @@ from dshub.publishing.authoring.detection import decoded
 from dshub.publishing.authoring.dialect import Dialect, sniff
 from dshub.publishing.authoring.json_records import read_records
 from dshub.publishing.authoring.outline import Outline, SplitOutline
-from dshub.publishing.authoring.survey import Entry, key, split_in, stem
+from dshub.publishing.authoring.survey import Entry, key, some, split_in, stem
 from dshub.tables.types import shaped
 
 TITLES = {
@@ -82,14 +82,16 @@ def _delimited(
     entries: Sequence[Entry], doubts: list[str], *, header: bool | None
 ) -> dict[str, Any]:
     """The options of the reader of delimited text; all files must be alike."""
-    dialects = [sniff(decoded(item.head()) or "", item.name, header=header) for item in entries]
-    first = dialects[0]
-    for entry, other in zip(entries, dialects, strict=True):
-        if other != first:
-            raise DshubError(
-                f"{entries[0].name} has {_columns(first)}, and {entry.name} has {_columns(other)}",
-                hint="give files that belong together, or --split NAME=PATH for each",
-            )
+    dialects: dict[Dialect, str] = {}
+    for entry in entries:
+        dialect = sniff(decoded(entry.head()) or "", entry.name, header=header)
+        dialects.setdefault(dialect, entry.name)
+    if len(dialects) > 1:
+        raise DshubError(
+            f"{some(list(dialects.values()))} differ in columns, delimiter, quotes or header",
+            hint="give files that belong together, or --split NAME=PATH for each",
+        )
+    (first,) = dialects
     if not first.sure and header is None:
         taken, option = ("a header", "--no-header") if first.header else ("data", "--header")
         doubts.append(f"the first line is taken for {taken}, unless you give {option}")
@@ -108,10 +110,6 @@ def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
             f"{entries[0].name} has no key that every row has", hint="see registry/README.md"
         )
     return options
-
-
-def _columns(dialect: Dialect) -> str:
-    return f"{len(dialect.columns)} columns {', '.join(dialect.columns[:8])}"
 
 
 def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:

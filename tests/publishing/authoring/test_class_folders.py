@@ -198,18 +198,6 @@ def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> Non
     assert not list(Path().iterdir())
 
 
-def test_names_that_differ_only_in_case_are_rejected(new: New, data: Path) -> None:
-    """Not every system could unpack such a tar."""
-    write_image(data / "cat" / "1.png", 1)
-    write_image(data / "cat" / "A.png", 2)
-    write_image(data / "dog" / "1.png", 3)
-    write_image(data / "cat" / "a.png", 2)
-    if len(list((data / "cat").iterdir())) < 3:
-        pytest.skip("names have no case here")
-    with pytest.raises(DshubError, match=r"cat/A\.png.*cat/a\.png"):
-        new(data)
-
-
 def test_audio_files_that_differ_are_rejected(new: New, data: Path) -> None:
     """A feature has one rate; the error names a file of each."""
     write_audio(data / "yes" / "a.wav", 1)
