@@ -33,6 +33,7 @@ _CASTS = {  # from types that no feature has, to types that hold the same values
     pa.binary_view(): pa.large_binary(),
 }
 _DTYPES = {str(pa.from_numpy_dtype(np.dtype(name))): name for name in get_args(Dtype)}
+_DTYPES["halffloat"] = "float32"
 
 
 class ItemColumn:

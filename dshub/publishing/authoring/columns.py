@@ -14,14 +14,14 @@ from dshub.catalog.features import (
     Feature,
     ImageFeature,
     LabelFeature,
-    ListFeature,
     NumberFeature,
     TextFeature,
 )
-from dshub.errors import DshubError
+from dshub.datasets.from_memory import infer_feature
+from dshub.errors import DshubError, SchemaError
 from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
-from dshub.tables.types import is_text, shaped
+from dshub.tables.types import is_text
 
 DISTINCT = 1000  # values to count; a column with more has no classes
 FEW = 20  # distinct texts that are classes whatever the column's name
@@ -30,7 +30,6 @@ MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
 _NUMBERED = "classes are numbers; replace them by names in the manifest, in this order"
-_DTYPES = {"halffloat": "float32", "float": "float32", "double": "float64"}  # by Arrow's name
 
 Guess = tuple[Feature | None, str]
 """A feature, or None for a column to leave out; and a remark, or nothing."""
@@ -161,11 +160,9 @@ def guess(column: Column, stated: str) -> Guess:
         return _label(column), ""
     if is_text(kind):
         return _of_text(column, stated)
-    if _is_number(kind):
-        if column.name in LABELS and stated != "number" and column.numbered_classes():
-            return _label(column), _doubt(column, _NUMBERED, "number")
-        return NumberFeature(dtype=_dtype(kind)), ""
-    return _of_files(column) if _is_binary(kind) else _of_lists(column, kind)
+    if column.name in LABELS and stated != "number" and column.numbered_classes():
+        return _label(column), _doubt(column, _NUMBERED, "number")
+    return _of_files(column) if _is_binary(kind) else _of_type(column, kind)
 
 
 def _of_text(column: Column, stated: str) -> Guess:
@@ -197,29 +194,19 @@ def _of_files(column: Column) -> Guess:
     return None, f"column {column.name!r} is left out: its bytes are not images"
 
 
-def _of_lists(column: Column, kind: pa.DataType) -> Guess:
-    inner, shape = shaped(kind)
-    if types.is_list(kind) or types.is_large_list(kind):
-        inner = kind.value_type
-    if is_text(inner) and not shape:
-        return ListFeature(of=TextFeature()), ""
-    if not _is_number(inner):
-        return None, f"column {column.name!r} is left out: no feature can hold {kind}"
-    if not shape:
-        return ListFeature(of=NumberFeature(dtype=_dtype(inner))), ""
-    return _array(shape, _dtype(inner)), ""
-
-
-def _array(shape: tuple[int, ...], dtype: Dtype) -> Feature:
+def _of_type(column: Column, kind: pa.DataType) -> Guess:
     """Images are uint8, at least 4 x 4, in one plane or with 1, 3 or 4 channels last."""
+    try:
+        feature = infer_feature(column.name, kind)
+    except SchemaError:
+        return None, f"column {column.name!r} is left out: no feature can hold {kind}"
+    if not isinstance(feature, NumberFeature) or not feature.shape:
+        return feature, ""
+    shape = feature.shape
     is_image = len(shape) == 2 or (len(shape) == 3 and shape[2] in {1, 3, 4})
-    if dtype == "uint8" and is_image and min(shape[:2]) >= 4:
-        return ImageFeature(shape=shape if len(shape) == 3 else (*shape, 1))
-    return NumberFeature(dtype=dtype, shape=shape if prod(shape) > 1 else ())
-
-
-def _dtype(kind: pa.DataType) -> Dtype:
-    return cast("Dtype", _DTYPES.get(str(kind), str(kind)))
+    if feature.dtype == "uint8" and is_image and min(shape[:2]) >= 4:
+        return ImageFeature(shape=shape if len(shape) == 3 else (*shape, 1)), ""
+    return NumberFeature(dtype=feature.dtype, shape=shape if prod(shape) > 1 else ()), ""
 
 
 def _doubt(column: Column, remark: str, option: str) -> str:

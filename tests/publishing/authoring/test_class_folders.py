@@ -185,7 +185,7 @@ def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> Non
     write_flowers(data)
     page = data / "train" / "rose" / "error.jpg"
     write_text(page, "<html>Sign in</html>")
-    with pytest.raises(ReadError, match=r"error\.jpg: not an image"):
+    with pytest.raises(ReadError, match=r"error\.jpg: it is not an image"):
         new(data)
     page.unlink()
     write_image(data / "train" / "stray.png", 1)
