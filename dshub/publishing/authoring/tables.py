@@ -125,17 +125,15 @@ def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
     return {"columns": columns} if any("." in path for path in paths) else {}
 
 
-def _paths(fields: Iterable[pa.Field], parent: str = "") -> Iterator[tuple[str, str]]:
+def _paths(fields: Iterable[pa.Field]) -> Iterator[tuple[str, str]]:
     """Yield the path of each column, and its name."""
     for field in fields:
-        path = f"{parent}{field.name}"
-        inner = [one.name for one in field.type] if pa.types.is_struct(field.type) else []
-        if "bytes" in inner:
-            yield f"{path}.bytes", path
-        elif inner:
-            yield from _paths(field.type, f"{path}.")
+        if not pa.types.is_struct(field.type):
+            yield field.name, field.name
+        elif any(inner.name == "bytes" for inner in field.type):
+            yield f"{field.name}.bytes", field.name
         else:
-            yield path, path
+            yield from _paths(field.flatten())
 
 
 def _schema(form: str, entry: Entry) -> pa.Schema | None:
