@@ -118,16 +118,8 @@ def row_size(dataset: Dataset) -> int:
     if not len(dataset):
         return 1
     places = np.unique(np.linspace(0, len(dataset) - 1, SAMPLE).astype(np.int64))
-    total = sum(_size(values[0]) for at in places for values in dataset[[int(at)]].values())
-    return max(1, round(total / len(places)))
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.nbytes
-    if isinstance(value, str | bytes):
-        return len(value.encode() if isinstance(value, str) else value) + 4
-    return sum(map(_size, value)) + 4
+    size: int = dataset.select(places).arrow().nbytes
+    return max(1, round(size / len(places)))
 
 
 _SUFFIXES = {  # by the first bytes of a file
