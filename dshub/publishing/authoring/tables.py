@@ -9,8 +9,7 @@ import pyarrow as pa
 from dshub import formats
 from dshub.errors import DshubError
 from dshub.publishing.authoring.columns import LABELS
-from dshub.publishing.authoring.detection import decoded
-from dshub.publishing.authoring.dialect import Dialect, sniff
+from dshub.publishing.authoring.detection import Dialect, decoded, sniff
 from dshub.publishing.authoring.json_records import read_records
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key, some, split_in, stem
