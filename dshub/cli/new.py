@@ -1,7 +1,8 @@
 """`dshub new`: write a manifest for your own files."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from dshub.hub.hub import Hub
 from dshub.progress import Progress, Task, size
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
-from dshub.publishing.authoring.survey import dataset_name, key
+from dshub.publishing.authoring.survey import dataset_name, key, some
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
 from dshub.publishing.pinning import measure
 from dshub.settings import Settings
@@ -168,7 +169,10 @@ def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[s
     """Write the manifest and the archive if they are right; returns facts for `--json`."""
     with staging(target.manifest.parent) as folder:
         resources = _resources(outline, target, folder, hub.progress)
-        _note_same_bytes(outline, resources.values())
+        sums = Counter(facts.sha256 for _, _, facts in resources.values())
+        same = [path.name for _, path, facts in resources.values() if sums[facts.sha256] > 1]
+        if same:  # a test set can be the training set by mistake
+            outline.doubts.append(f"{some(same)} have the same bytes")
         text = manifest_text(target.name, VERSION, outline, resources)
         manifest = parse(text, source=str(target.manifest))
         files = {item.key: item.path for item in resources.values()}
@@ -205,15 +209,6 @@ def _resources(
             facts = measure(path, advance=task.advance)
         resources[original] = Resource(keys[original], path, facts)
     return resources
-
-
-def _note_same_bytes(outline: Outline, resources: Iterable[Resource]) -> None:
-    """Note equal files: a test set can be the training set by mistake."""
-    seen: dict[str, str] = {}
-    for _, path, facts in resources:
-        other = seen.setdefault(facts.sha256, path.name)
-        if other != path.name:
-            outline.doubts.append(f"{other} and {path.name} have the same bytes")
 
 
 def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: bool) -> None:

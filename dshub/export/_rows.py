@@ -77,10 +77,9 @@ class Rows:
 
     def each(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield single rows with their numbers in the split."""
-        names = list(self.features)
         for start, batch in self.batches():
             for number, values in enumerate(zip(*batch.values(), strict=True), start):
-                yield number, dict(zip(names, values, strict=True))
+                yield number, dict(zip(batch, values, strict=True))
 
 
 class Exporter(Protocol):

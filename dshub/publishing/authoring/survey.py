@@ -237,9 +237,7 @@ def some(names: Sequence[str], count: int = 3) -> str:
 def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]]:
     """Yield each file of a path with its name below it; add others to `skipped` by reason."""
     if not top.is_dir():
-        with disk_faults(top, "read", hint=_CHOOSE):
-            mode = top.stat().st_mode
-        if not stat.S_ISREG(mode):
+        if not top.is_file():
             reason = "it is not a regular file"
             raise StoreError(path=str(top), action="read", reason=reason, hint=_CHOOSE)
         yield top.name, top
