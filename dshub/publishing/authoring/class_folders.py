@@ -232,12 +232,12 @@ def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
 def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
     """The feature of audio files, which must be the same for all."""
     if len(files) > 1:
-        examples = "; ".join(
+        facts = [
             f"{name}: {item.encoding}, {item.rate:,} Hz, {item.channels} channels"
-            for item, name in list(files.items())[:3]
-        )
+            for item, name in files.items()
+        ]
         raise DshubError(
-            f"the audio files differ: {examples}",
+            f"the audio files differ: {some(facts)}",
             hint="convert them to one format, or make one dataset of each",
         )
     feature: AudioFeature = next(iter(files))

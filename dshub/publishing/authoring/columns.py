@@ -100,7 +100,8 @@ class Column:
     @property
     def type(self) -> pa.DataType:
         """The type of all values; raises DshubError if files differ in more than precision."""
-        if len(self.types) > 1 and not all(map(_is_number, self.types)):
+        are_numbers = (types.is_integer(kind) or types.is_floating(kind) for kind in self.types)
+        if len(self.types) > 1 and not all(are_numbers):
             (one, here), (other, there) = list(self.types.items())[:2]
             raise DshubError(
                 f"column {self.name!r} is {one} in {here} and {other} in {there}",
@@ -127,10 +128,6 @@ class Column:
         if not values or int(values[-1]) - int(values[0]) >= DISTINCT:
             return None
         return range(int(values[0]), int(values[-1]) + 1)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(types.is_integer(kind) or types.is_floating(kind))
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -228,9 +225,3 @@ def _label(column: Column) -> LabelFeature:
         f"{DISTINCT:,} values",
         hint=f"use --text {column.name} or --number {column.name}",
     )
-
-
-def class_counts(column: Column, feature: LabelFeature, split: str) -> tuple[int, ...]:
-    """Rows of each class in a split."""
-    counts = (column.counts or {}).get(split, Counter())
-    return tuple(counts[name] for name in feature.names)

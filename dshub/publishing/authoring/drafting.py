@@ -222,7 +222,9 @@ def _by_split(
     """The files of each split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        splits.setdefault(given.get(entry.name) or _split_of(entry), []).append(entry)
+        by_folder = next(filter(None, map(split_word, entry.folders)), None)
+        split = given.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
+        splits.setdefault(split, []).append(entry)
     rest = splits.pop("", [])
     if not splits:
         doubts.append("no name says the split (train, validation, test): all rows are train")
@@ -231,9 +233,3 @@ def _by_split(
         names = some([entry.name for entry in rest])
         doubts.append(f"skipped files of no split: {names}; to use them, add --split NAME=PATH")
     return {name: splits[name] for name in ordered_splits(splits)}
-
-
-def _split_of(entry: Entry) -> str:
-    """The split that a folder or the name of a file says; empty for none."""
-    by_folder = next(filter(None, map(split_word, entry.folders)), None)
-    return by_folder or split_in(stem(entry.base))[0] or ""

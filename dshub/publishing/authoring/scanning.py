@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from dshub.datasets import images
 from dshub.datasets.decoding import decoding_errors
 from dshub.errors import DshubError, ReadError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring.columns import Column, class_counts, guess
+from dshub.publishing.authoring.columns import Column, guess
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key
 
@@ -140,4 +141,5 @@ def _compare(outline: Outline, columns: Mapping[str, Column], name: str) -> None
     for column in own:
         feature = outline.features[column]
         if isinstance(feature, LabelFeature):
-            split.figures[f"{column}-counts"] = class_counts(columns[column], feature, name)
+            counts = (columns[column].counts or {}).get(name, Counter())
+            split.figures[f"{column}-counts"] = tuple(counts[value] for value in feature.names)
