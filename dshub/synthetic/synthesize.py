@@ -26,8 +26,7 @@ def synthesize(manifest: Manifest, store: Store, *, rows: int) -> Manifest:
     Raises:
         StoreError: the cache cannot be written.
     """
-    words = f"{manifest.digest} {rows} {REVISION}"
-    key = hashlib.sha256(words.encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{manifest.digest} {rows} {REVISION}".encode()).hexdigest()[:16]
     path = store.find(synthetic_path(manifest.name, key))
     if path is not None:
         with suppress(ManifestError, OSError):  # damaged: make it again

@@ -64,18 +64,15 @@ def staging(folder: Path) -> Iterator[Path]:
     """
     hidden = folder / f".{secrets.token_hex(8)}"
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    with ExitStack() as stack:  # cleans up even if the first folder is interrupted
-        stack.callback(_remove_empty, missing)
-        stack.callback(shutil.rmtree, hidden, ignore_errors=True)
+    try:
         with disk_faults(folder, "write", hint=_ELSEWHERE):
             hidden.mkdir(parents=True)
         yield hidden
-
-
-def _remove_empty(folders: Sequence[Path]) -> None:
-    with suppress(OSError):
-        for folder in folders:
-            folder.rmdir()
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        with suppress(OSError):
+            for path in missing:
+                path.rmdir()
 
 
 def pack(archive: Path, members: Sequence[tuple[str, Path]], progress: Progress) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
@@ -65,15 +65,6 @@ class Card(NamedTuple):
     content: str
     width: int
     synthetic: bool
-
-
-class Bar(NamedTuple):
-    """The rows of a class in each split, and in all; the code of a class can be its name."""
-
-    name: str
-    code: str
-    counts: tuple[int, ...]
-    total: int
 
 
 def build(
@@ -176,8 +167,11 @@ def _inner(feature: Feature) -> Feature:
 
 def _histograms(
     manifest: Manifest, shown: Sequence[Shown]
-) -> Iterator[tuple[str, list[str], list[Bar]]]:
-    """The rows of each class: the column, the splits with known counts, and a bar per class."""
+) -> Iterator[tuple[str, list[str], list[dict[str, Any]]]]:
+    """The rows of each class: the column, the splits with known counts, and a bar per class.
+
+    The code of a class can be its name.
+    """
     for name, feature in manifest.features.items():
         label = _inner(feature)
         if not isinstance(label, LabelFeature):
@@ -187,11 +181,11 @@ def _histograms(
         counts = {split: numbers for split, numbers in counts.items() if numbers}
         rows = list(zip(*counts.values(), strict=True)) or [()] * len(label.names)
         codes = label.codes or label.names
-        yield (
-            name,
-            list(counts),
-            [Bar(*bar, sum(bar[2])) for bar in zip(label.names, codes, rows, strict=True)],
-        )
+        bars = [
+            {"name": title, "code": code, "counts": row, "total": sum(row)}
+            for title, code, row in zip(label.names, codes, rows, strict=True)
+        ]
+        yield name, list(counts), bars
 
 
 def _card(manifest: Manifest, shown: Sequence[Shown], page: PurePosixPath) -> Card:
