@@ -55,9 +55,7 @@ def _varint(number: int) -> bytes:
     Raises:
         OverflowError: the number needs more than 63 bits.
     """
-    if number > 0x7FFFFFFFFFFFFFFF:
-        raise OverflowError("TFRecord cannot hold a number above 2**63 - 1")
-    number &= 0xFFFFFFFFFFFFFFFF
+    number = int.from_bytes(number.to_bytes(8, "little", signed=True), "little")
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
@@ -103,7 +101,7 @@ class TfRecord(Exporter):
                     record = example({name: converters[name](row[name]) for name in row})
                 except OverflowError as error:
                     raise DshubError(
-                        f"{rows.title}, row {number}: {error}",
+                        f"{rows.title}, row {number}: TFRecord cannot hold numbers over 2**63 - 1",
                         hint="export to parquet, arrow or npz",
                     ) from error
                 length = struct.pack("<Q", len(record))

@@ -61,7 +61,7 @@ def cover(names: Collection[str], members: Sequence[str], prefix: str) -> list[s
     """Find patterns that match these members of an archive and no others.
 
     Args:
-        names: the members, each of which begins with the prefix.
+        names: the members; all begin with the prefix.
         members: all members of the archive.
         prefix: folders, with a `/` at the end.
 

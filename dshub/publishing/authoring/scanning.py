@@ -79,8 +79,7 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
             for batch in _batches(split):
-                for column, values in zip(batch.schema.names, batch.columns, strict=True):
-                    columns.setdefault(column, Column(column)).add(name, values)
+                _summarize(columns, name, batch)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
             if not split.rows:
@@ -95,6 +94,11 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
         raise DshubError("no column is left", hint="; ".join(outline.doubts))
     for name in outline.splits:
         _compare(outline, columns, name)
+
+
+def _summarize(columns: dict[str, Column], split: str, batch: pa.RecordBatch) -> None:
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        columns.setdefault(name, Column(name)).add(split, values)
 
 
 def check_columns(names: Iterable[str], columns: Collection[str]) -> None:

@@ -57,7 +57,7 @@ class Resource(NamedTuple):
 
 
 def resource_keys(outline: Outline, name: str) -> dict[Path, str]:
-    """A key for each file, in the order in which splits need them."""
+    """A key for each file, in the order of splits."""
     keys: dict[Path, str] = {}
     for split in outline.splits.values():
         for path, _ in (reference for part in split.references.values() for reference in part):
