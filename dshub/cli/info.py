@@ -1,6 +1,7 @@
 """`dshub info`: show a dataset's columns, splits, license, files and cache state."""
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, 
         f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n"
         + flat(manifest.summary),
         _facts(manifest, cached),
-        _splits(manifest),
-        _features(manifest),
+        splits_text((name, item.rows, item.without) for name, item in manifest.splits.items()),
+        columns_text(manifest.features),
         _resources(manifest, cached),
         _layouts(manifest, imported),
         _usage(manifest),
@@ -125,16 +126,18 @@ def _license(manifest: Manifest) -> str:
     return "; ".join(parts)
 
 
-def _splits(manifest: Manifest) -> str:
-    rows = []
-    for name, split in manifest.splits.items():
-        without = ", ".join(split.without)
-        rows.append([f"  {name}", f"{split.rows:,} rows", f"without {without}" if without else ""])
+def splits_text(splits: Iterable[tuple[str, int, Sequence[str]]]) -> str:
+    """Format the name, number of rows and missing columns of each split."""
+    rows = [
+        [f"  {name}", f"{count:,} rows", f"without {', '.join(without)}" if without else ""]
+        for name, count, without in splits
+    ]
     return _screen.bold("Splits") + "\n" + _screen.columns(rows, right=(1,))
 
 
-def _features(manifest: Manifest) -> str:
-    rows = [[f"  {name}", _feature(item)] for name, item in manifest.features.items()]
+def columns_text(features: Mapping[str, Feature]) -> str:
+    """Format the name and feature of each column."""
+    rows = [[f"  {name}", _feature(item)] for name, item in features.items()]
     width = _screen.terminal_width()
     longest = max(len(row[0]) for row in rows)
     rows = [[name, _screen.fitted(text, max(width - longest - 2, 20))] for name, text in rows]

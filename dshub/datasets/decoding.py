@@ -59,7 +59,7 @@ def decode_all(
 
 
 def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], index: int) -> np.ndarray:
-    with _translated(lambda: where(index)):
+    with decoding_errors(lambda: where(index)):
         if isinstance(feature, ImageFeature):
             array, got = _decode_image(data, feature.shape)
             expected = _shape(feature.shape) if feature.shape else got
@@ -73,7 +73,7 @@ def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], index: 
 
 
 @contextmanager
-def _translated(where: Callable[[], str]) -> Iterator[None]:
+def decoding_errors(where: Callable[[], str], *, hint: str = _HINT) -> Iterator[None]:
     """Turn a library's error about a file that it cannot read into a ReadError."""
     try:
         yield
@@ -83,7 +83,7 @@ def _translated(where: Callable[[], str]) -> Iterator[None]:
         reason = f"it cannot be decoded: {str(error) or type(error).__name__}"
         if isinstance(error, UnidentifiedImageError):
             reason = f"it is not an image in a supported format: {', '.join(images.formats())}"
-        raise ReadError(file=where(), reason=reason, hint=_HINT) from error
+        raise ReadError(file=where(), reason=reason, hint=hint) from error
 
 
 def detect_audio(data: bytes, where: str) -> AudioFeature:
@@ -91,7 +91,7 @@ def detect_audio(data: bytes, where: str) -> AudioFeature:
     if data[:4] not in {b"RIFF", b"fLaC"}:
         reason = f"it is neither WAV nor FLAC: it begins with {data[:8]!r}"
         raise ReadError(file=where, reason=reason)
-    with _translated(lambda: where):
+    with decoding_errors(lambda: where):
         samples, rate = _decode_audio(data)
     encoding: Literal["wav", "flac"] = "wav" if data[:4] == b"RIFF" else "flac"
     return AudioFeature(rate=rate, channels=_channels(samples), encoding=encoding)

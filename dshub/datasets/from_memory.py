@@ -21,7 +21,7 @@ from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError, UnknownNameError
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
-from dshub.tables.types import row_dtype, row_shape
+from dshub.tables.types import row_dtype, row_shape, shaped
 
 _KNOWN = "numbers, text or lists; for bytes, `features=` with the kind of the files"
 _CONVERT_HINT = "convert the column, or pass its feature in `features`"
@@ -34,6 +34,7 @@ _CASTS = {  # from types that no feature has, to types that hold the same values
     pa.binary_view(): pa.large_binary(),
 }
 _DTYPES = {str(pa.from_numpy_dtype(np.dtype(name))): name for name in get_args(Dtype)}
+_DTYPES["halffloat"] = "float32"
 
 
 class ItemColumn:
@@ -297,10 +298,7 @@ def infer_feature(where: str, kind: pa.DataType) -> Feature:
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return TextFeature()
     else:
-        shape: tuple[int, ...] = ()
-        inner = kind
-        while pa.types.is_fixed_size_list(inner):
-            shape, inner = (*shape, inner.list_size), inner.value_type
+        inner, shape = shaped(kind)
         if str(inner) in _DTYPES:
             return _number(np.dtype(_DTYPES[str(inner)]), shape)
     raise _mismatch(where, _KNOWN, str(kind))

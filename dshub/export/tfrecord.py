@@ -10,7 +10,6 @@ import numpy as np
 from dshub.catalog.features import Feature, ListFeature, NumberFeature, TextFeature
 from dshub.errors import DshubError, MissingExtraError
 from dshub.export._rows import Exporter, Rows, as_file, is_file
-from dshub.loading.transforms.transform import Batch
 
 _BYTES, _FLOATS, _INTS = 1, 2, 3  # fields of `Feature`
 
@@ -51,8 +50,12 @@ def _varints(numbers: np.ndarray) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """Encode seven bits a byte, lowest first; negative numbers as 64 bits."""
-    number &= 0xFFFFFFFFFFFFFFFF
+    """Encode seven bits a byte, lowest first; negative numbers as 64 bits.
+
+    Raises:
+        OverflowError: the number needs more than 63 bits.
+    """
+    number = int.from_bytes(number.to_bytes(8, "little", signed=True), "little")
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
@@ -93,13 +96,16 @@ class TfRecord(Exporter):
         crc32c = _crc32c()
         converters = {name: _converter(feature) for name, feature in rows.features.items()}
         with path.with_suffix(".tfrecord").open("wb") as sink:
-            for start, batch in rows.batches():
-                _check_range(rows, start, batch)
-                columns = [map(converters[name], values) for name, values in batch.items()]
-                for values in zip(*columns, strict=True):
-                    record = example(dict(zip(batch, values, strict=True)))
-                    length = struct.pack("<Q", len(record))
-                    sink.write(length + _masked(crc32c(length)) + record + _masked(crc32c(record)))
+            for number, row in rows.each():
+                try:
+                    record = example({name: converters[name](row[name]) for name in row})
+                except OverflowError as error:
+                    raise DshubError(
+                        f"{rows.title}, row {number}: TFRecord cannot hold numbers over 2**63 - 1",
+                        hint="export to parquet, arrow or npz",
+                    ) from error
+                length = struct.pack("<Q", len(record))
+                sink.write(length + _masked(crc32c(length)) + record + _masked(crc32c(record)))
 
 
 def _converter(feature: Feature) -> Callable[[Any], Any]:
@@ -116,20 +122,6 @@ def _converter(feature: Feature) -> Callable[[Any], Any]:
 
 def _encoded(value: str | list[str]) -> bytes | list[bytes]:
     return value.encode() if isinstance(value, str) else [text.encode() for text in value]
-
-
-def _check_range(rows: Rows, start: int, batch: Batch) -> None:
-    """Refuse integers that need more than 63 bits."""
-    for name, values in batch.items():
-        for number, value in enumerate(values, start):
-            if getattr(value, "dtype", None) != np.uint64:
-                break  # every row has the same dtype
-            if np.any(value > np.uint64(np.iinfo(np.int64).max)):
-                raise DshubError(
-                    f"{rows.title}, column {name}, row {number}: TFRecord cannot hold a number "
-                    "above 2**63 - 1",
-                    hint="export to parquet, arrow or npz",
-                )
 
 
 exporter = TfRecord()

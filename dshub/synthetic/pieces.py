@@ -24,14 +24,13 @@ from dshub.synthetic.rows import make
 from dshub.synthetic.steps import Listed, Undone, undo
 
 
-def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str, Path]:
+def write(manifest: Manifest, folder: Path, *, rows: int) -> dict[str, Path]:
     """Write every resource; returns the file of each, in `folder`.
 
     Args:
         manifest: of the original dataset.
         folder: empty.
         rows: of each split; smaller splits keep their size.
-        seed: of the rows.
     """
     files = _Files(manifest, folder)
     groups: dict[bytes, list[tuple[str, Undone]]] = defaultdict(list)
@@ -41,7 +40,7 @@ def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str
             manifest.split_features(name),
             manifest.features,
             min(rows, split.rows),
-            zlib.crc32(name.encode()) + (seed << 32),
+            zlib.crc32(name.encode()),
             text_labels=reader.text_labels,
         )
         key = [split.reader, [(part, split.references(part)) for part in split.reader_parts]]

@@ -72,7 +72,7 @@ def test_preview_with_synthetic_setting_has_no_remark(dshub: Run, own: Path) -> 
     """`DSHUB_SYNTHETIC` shows the rows that `load` would return."""
     done = dshub("preview", "tiny/one", "--json", DSHUB_SYNTHETIC="2")
     answer = json.loads(done.stdout)
-    assert (answer["version"], answer["rows"]) == ("1.0.0+synthetic.2.0", 2)
+    assert (answer["version"], answer["rows"]) == ("1.0.0+synthetic.2", 2)
     assert done.stderr == ""
 
 

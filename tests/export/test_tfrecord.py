@@ -86,7 +86,7 @@ def test_numbers_above_63_bits_are_refused(tmp_path: Path) -> None:
         [2**63 - 1],
     ]
     wrong = Dataset.from_arrays({"n": right + np.array([0, 1], np.uint64)}, features=feature)
-    with pytest.raises(DshubError, match=r"column n, row 1: TFRecord cannot hold a number above"):
+    with pytest.raises(DshubError, match=r"row 1: TFRecord cannot hold numbers over"):
         written(wrong, "tfrecord", tmp_path / "wrong")
 
 

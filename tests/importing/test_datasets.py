@@ -162,7 +162,7 @@ def _archive(manifest_file: Path, path: Path) -> Path:
     for layout in manifest.layouts:
         folder = path.parent / f"pieces-{layout}"
         folder.mkdir()
-        packed = write_files(laid_out(manifest, layout), folder, rows=30, seed=0)["python"]
+        packed = write_files(laid_out(manifest, layout), folder, rows=30)["python"]
         with tarfile.open(packed) as archive:
             for member in archive.getmembers():
                 content = archive.extractfile(member)
