@@ -4,14 +4,7 @@ from pathlib import Path
 
 from dshub import Feature, Manifest, Registry
 from dshub.catalog.citations import bibtex
-from dshub.catalog.features import (
-    AudioFeature,
-    ImageFeature,
-    LabelFeature,
-    ListFeature,
-    NumberFeature,
-    TextFeature,
-)
+from dshub.catalog.features import LabelFeature, describe
 from dshub.progress import size
 
 KINDS = {
@@ -103,27 +96,11 @@ def _page(manifest: Manifest) -> str:
 
 
 def _describe(feature: Feature) -> str:
-    match feature:
-        case LabelFeature():
-            names = ", ".join(feature.names[:10]) + (", …" if len(feature.names) > 10 else "")
-            text = f"label, {len(feature.names):,} classes: {names}"
-        case ImageFeature() if feature.encoding == "raw":
-            text = f"image, {_shape(feature.shape)} {feature.dtype}"
-        case ImageFeature():
-            text = f"image, encoded ({feature.encoding})"
-        case AudioFeature():
-            text = f"audio, {feature.rate:,} Hz ({feature.encoding})"
-        case NumberFeature():
-            text = f"number, {_shape(feature.shape)} {feature.dtype}".replace(",  ", ", ")
-        case ListFeature():
-            text = f"list of {_describe(feature.of)}"
-        case TextFeature():
-            text = "text"
-    return text
-
-
-def _shape(lengths: tuple[int, ...]) -> str:
-    return " x ".join(map(str, lengths))
+    label = getattr(feature, "of", feature)
+    if not isinstance(label, LabelFeature):
+        return describe(feature)
+    names = ", ".join(label.names[:10]) + (", …" if len(label.names) > 10 else "")
+    return f"{describe(feature)}: {names}"
 
 
 def _rows(manifest: Manifest) -> int:

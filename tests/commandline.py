@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,33 @@ def run_dshub(folder: Path, *arguments: str, **variables: str) -> Done:
     done = run(folder, list(arguments), environment)
     assert "--debug" in arguments or "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def run_on_terminal(*arguments: str, typed: str = "", **variables: str) -> Done:
+    """Run the command on a pseudo-terminal of POSIX; `stdout` is everything that it shows.
+
+    Standard input is a terminal only if something is typed.
+    """
+    import pty
+
+    dropped = {"COLORTERM", "COLUMNS", "NO_COLOR"}
+    environment = {name: text for name, text in os.environ.items() if name not in dropped}
+    environment |= {"TERM": "xterm-256color", "DSHUB_PROGRESS": "off"} | variables
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "dshub", *arguments]
+    stdin = theirs if typed else subprocess.DEVNULL  # without an answer, a question would wait
+    with subprocess.Popen(
+        command, stdin=stdin, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        shown = b""
+        with suppress(OSError):  # Linux: the program has ended
+            while part := os.read(ours, 1 << 16):
+                shown += part
+    os.close(ours)
+    text = shown.decode().replace("\r\n", "\n")
+    return subprocess.CompletedProcess(["dshub", *arguments], process.returncode, text, "")
 
 
 def _startup(environment: dict[str, str]) -> dict[str, str]:

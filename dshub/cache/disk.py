@@ -20,8 +20,14 @@ _FULL = {
 
 
 @contextmanager
-def disk_faults(path: Path, action: str) -> Iterator[None]:
-    """Turn an OSError inside the block into a StoreError that names the path and the action."""
+def disk_faults(path: Path, action: str, *, hint: str = "") -> Iterator[None]:
+    """Turn an OSError inside the block into a StoreError that names the path and the action.
+
+    Args:
+        path: the path to name if the error does not.
+        action: such as `write`.
+        hint: the next step, unless the disk is full; that of StoreError by default.
+    """
     try:
         yield
     except OSError as error:
@@ -29,7 +35,7 @@ def disk_faults(path: Path, action: str) -> Iterator[None]:
         if error.errno in _FULL:
             raise DiskFullError(path=name, reason=_FULL[error.errno]) from error
         reason = error.strerror or str(error)
-        raise StoreError(path=name, action=action, reason=reason) from error
+        raise StoreError(path=name, action=action, reason=reason, hint=hint) from error
 
 
 def remove(root: Path, path: Path) -> bool:

@@ -6,10 +6,11 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from dshub.cache import paths as layout
+from dshub.cache import paths
 from dshub.cache.disk import disk_faults, refuse_links
 from dshub.cache.files import is_foreign, replace_file
 from dshub.cache.journal import arrived, beside, claim, remains
@@ -34,10 +35,11 @@ def _regular_size(path: Path) -> int | None:
     return None
 
 
+@dataclass(eq=False)
 class Store:
     """Finds files and tables of a cache, and publishes new ones.
 
-    Args:
+    Attributes:
         root: the folder to write to; created when something is first written.
         layers: read-only caches, searched after it.
         patience: seconds to wait for another process that writes the same file or table without
@@ -45,16 +47,11 @@ class Store:
         tagged: write a CACHEDIR.TAG, so that backup programs skip the folder.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        layers: Sequence[Path] = (),
-        *,
-        patience: float = 60.0,
-        tagged: bool = True,
-    ) -> None:
-        self.root, self.layers, self.patience = root, tuple(layers), patience
-        self._tagged = tagged
+    root: Path
+    layers: Sequence[Path] = ()
+    _: KW_ONLY
+    patience: float = 60.0
+    tagged: bool = True
 
     @property
     def places(self) -> list[Path]:
@@ -78,7 +75,7 @@ class Store:
         It can be an imported file outside the cache. A file that is not a regular one, or whose
         size differs from `size`, is a miss: something outside dshub modified it.
         """
-        for path in self._candidates(layout.blob_path(digest)):
+        for path in self._candidates(paths.blob_path(digest)):
             actual = _regular_size(path)
             if actual is not None and size in {None, actual}:
                 return path
@@ -96,7 +93,7 @@ class Store:
 
     def reference(self, digest: Digest) -> Reference | None:
         """Read the reference to a file outside the cache, even if that file is gone."""
-        path = self.find(layout.reference_path(digest))
+        path = self.find(paths.reference_path(digest))
         return read_reference(path) if path is not None else None
 
     def is_foreign(self, path: Path, digest: Digest) -> bool:
@@ -104,7 +101,7 @@ class Store:
 
         Root is trusted: it can change every file, and often maintains the cache of a site.
         """
-        reference = self.find(layout.reference_path(digest))
+        reference = self.find(paths.reference_path(digest))
         inside = any(path.is_relative_to(place) for place in self.places)
         with suppress(FileNotFoundError):
             return is_foreign(path if inside or reference is None else reference)
@@ -112,11 +109,11 @@ class Store:
 
     def refer(self, digest: Digest, reference: Reference) -> None:
         """Write a reference to a file outside the cache; raises StoreError."""
-        self.write_text(layout.reference_path(digest), reference.encoded())
+        self.write_text(paths.reference_path(digest), reference.encoded())
 
     def table(self, name: str, key: str) -> Path | None:
         """Find the folder of a prepared table; None if there is none."""
-        records = self._candidates(layout.table_path(name, key) / layout.TABLE_FILE)
+        records = self._candidates(paths.table_path(name, key) / paths.TABLE_FILE)
         return next((path.parent for path in records if _regular_size(path) is not None), None)
 
     @contextmanager
@@ -138,7 +135,7 @@ class Store:
             size: of the file in bytes, if known.
             waiting: called with the process that this one waits for.
         """
-        resting = self.root / layout.partial_path(digest)
+        resting = self.root / paths.partial_path(digest)
 
         def done() -> bool:
             return self.blob(digest, size) is not None
@@ -157,7 +154,7 @@ class Store:
     def kept(self, digest: Digest) -> int:
         """Bytes of an unfinished download that the next one will continue."""
         with suppress(OSError):
-            resting = self.root / layout.partial_path(digest)
+            resting = self.root / paths.partial_path(digest)
             return max(map(arrived, remains(resting, beside(resting))), default=0)
         return 0
 
@@ -173,7 +170,7 @@ class Store:
         waiting: Callable[[Waiting], None] = lambda _: None,
     ) -> AbstractContextManager[bool]:
         """Hold the lock of a table to prepare; see `dshub.cache.locks`."""
-        path = self.root / layout.PARTIAL / f"table-{key}"
+        path = self.root / paths.PARTIAL / f"table-{key}"
         return self._lock(path, done=lambda: self.table(name, key) is not None, waiting=waiting)
 
     def publish(self, partial: Partial) -> Path:
@@ -185,7 +182,7 @@ class Store:
 
     def _vacant(self, digest: Digest) -> Path:
         """The path for a new file; a folder in its place is moved away."""
-        target = self.root / layout.blob_path(digest)
+        target = self.root / paths.blob_path(digest)
         self._make(target.parent)
         if target.is_dir() and not target.is_symlink():
             self.set_aside(target)
@@ -203,11 +200,11 @@ class Store:
         return aside
 
     def _rejected(self, digest: Digest) -> Path:
-        return self.root / layout.PARTIAL / f"rejected-{digest.hex}"
+        return self.root / paths.PARTIAL / f"rejected-{digest.hex}"
 
     def damaged(self, digest: Digest, size: int | None) -> Path | None:
         """Find damaged bytes of a file: moved away, or of another size than `size`."""
-        relative = layout.blob_path(digest)
+        relative = paths.blob_path(digest)
         aside, final = self._aside(relative), self.root / relative
         if _regular_size(aside) is not None:
             return aside
@@ -245,7 +242,7 @@ class Store:
 
     def scratch_folder(self) -> Path:
         """The folder on the cache's file system for temporary files."""
-        folder = self.root / layout.PARTIAL
+        folder = self.root / paths.PARTIAL
         self._make(folder)
         return folder
 
@@ -262,7 +259,7 @@ class Store:
             orphans: take over what killed processes left of this table. Requires its lock.
         """
         folder = self.scratch_folder() / own_name(f"table-{key}")
-        target = self.root / layout.table_path(name, key)
+        target = self.root / paths.table_path(name, key)
         if not (orphans and self._adopt_table(folder, key)):
             with disk_faults(folder, "write"):
                 folder.mkdir()
@@ -272,7 +269,7 @@ class Store:
             with disk_faults(target, "write"):
                 self._publish_table(folder, target)
         except KeyboardInterrupt:
-            leave = (folder / layout.JOURNAL).is_file()
+            leave = (folder / paths.JOURNAL).is_file()
             raise
         finally:
             if not leave:
@@ -284,7 +281,7 @@ class Store:
         Those of other users are not used: only the journal says what the rows are.
         """
         left = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
-        sizes = {path: _regular_size(path / layout.JOURNAL) for path in left}
+        sizes = {path: _regular_size(path / paths.JOURNAL) for path in left}
         with suppress(OSError):
             useful = {path: size for path, size in sizes.items() if size and not is_foreign(path)}
             if useful:
@@ -294,7 +291,7 @@ class Store:
         return folder.is_dir()
 
     def _publish_table(self, folder: Path, target: Path) -> None:
-        record = target / layout.TABLE_FILE
+        record = target / paths.TABLE_FILE
         if os.path.lexists(target) and not record.is_file():
             self.set_aside(target)
         self._make(target.parent)
@@ -313,16 +310,16 @@ class Store:
         return target
 
     @contextmanager
-    def using(self, paths: Iterable[Path]) -> Iterator[None]:
-        """Turn an error inside the block into Vanished if one of the paths is gone.
+    def using(self, files: Iterable[Path]) -> Iterator[None]:
+        """Turn an error inside the block into Vanished if one of the files is gone.
 
         `dshub cache` in another process can remove a file between finding and opening it.
         """
-        paths = list(paths)
+        files = list(files)
         try:
             yield
         except (DshubError, OSError) as error:
-            gone = next((path for path in paths if not os.path.lexists(path)), None)
+            gone = next((path for path in files if not os.path.lexists(path)), None)
             if gone is not None:
                 raise Vanished(path=str(gone)) from error
             raise
@@ -349,7 +346,7 @@ class Store:
         return aside
 
     def _aside(self, relative: PurePath) -> Path:
-        return self.root / layout.PARTIAL / f"damaged-{'-'.join(relative.parts[1:])}"
+        return self.root / paths.PARTIAL / f"damaged-{'-'.join(relative.parts[1:])}"
 
     def free(self) -> int | None:
         """Bytes free for the cache; None if unknown."""
@@ -364,20 +361,20 @@ class Store:
             if folder.is_dir():
                 return
             self.root.mkdir(parents=True, exist_ok=True)
-            tag = self.root / layout.CACHEDIR_FILE
-            if self._tagged:
+            tag = self.root / paths.CACHEDIR_FILE
+            if self.tagged:
                 with suppress(FileExistsError), tag.open("xb") as file:
-                    file.write(layout.CACHEDIR_TAG.encode())
+                    file.write(paths.CACHEDIR_TAG.encode())
             folder.mkdir(parents=True, exist_ok=True)
 
 
 def pinned(store: Store) -> set[str]:
     """The names of pinned datasets; layers have no pins."""
-    bucket = store.root / layout.PINS
+    bucket = store.root / paths.PINS
     return {
-        path.relative_to(bucket).as_posix().removesuffix(layout.PIN_SUFFIX)
-        for path in bucket.rglob(f"*{layout.PIN_SUFFIX}")
-        if path.is_file() and layout.is_ours(path.relative_to(store.root))
+        path.relative_to(bucket).as_posix().removesuffix(paths.PIN_SUFFIX)
+        for path in bucket.rglob(f"*{paths.PIN_SUFFIX}")
+        if path.is_file() and paths.is_ours(path.relative_to(store.root))
     }
 
 
@@ -390,7 +387,7 @@ def pin(store: Store, name: str) -> None:
     if name not in pinned(store):
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         text = f"pinned {now}; remove with `dshub cache unpin {name}`\n"
-        store.write_text(layout.pin_path(name), text.encode())
+        store.write_text(paths.pin_path(name), text.encode())
 
 
 def unpin(store: Store, name: str) -> None:
@@ -399,6 +396,6 @@ def unpin(store: Store, name: str) -> None:
     Raises:
         StoreError: the cache cannot be written.
     """
-    path = store.root / layout.pin_path(name)
+    path = store.root / paths.pin_path(name)
     with disk_faults(path, "remove"):
         path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from dshub.cache import paths as layout
+from dshub.cache import paths
 from dshub.cache.owners import is_orphan, owner
 
 Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
@@ -52,15 +52,15 @@ def usage(root: Path) -> Iterator[Usage]:
     Items that vanish meanwhile, or cannot be read, are left out. So are dshub's own small files,
     such as pins.
     """
-    yield from _bucket(root, layout.BLOBS, "raw", lambda path: path.name)
+    yield from _bucket(root, paths.BLOBS, "raw", lambda path: path.name)
     yield from _tables(root)
     yield from _partials(root)
-    yield from _bucket(root, layout.SYNTHETIC, "synthetic", lambda path: path.as_posix())
-    yield from _bucket(root, layout.REFERENCES, "imported", lambda path: path.stem)
+    yield from _bucket(root, paths.SYNTHETIC, "synthetic", lambda path: path.as_posix())
+    yield from _bucket(root, paths.REFERENCES, "imported", lambda path: path.stem)
     yield from _bucket(
-        root, layout.IMPORTS, "imported", lambda path: path.with_suffix("").as_posix()
+        root, paths.IMPORTS, "imported", lambda path: path.with_suffix("").as_posix()
     )
-    for bucket in (layout.PINS, layout.TERMS, layout.MIRRORS, layout.LISTINGS):
+    for bucket in (paths.PINS, paths.TERMS, paths.MIRRORS, paths.LISTINGS):
         yield from _bucket(root, bucket, None, PurePath.as_posix)
 
 
@@ -68,7 +68,7 @@ def touch(path: Path) -> None:
     """Mark a raw file, or the table in a folder, as used now; never an error."""
     with suppress(OSError):
         if path.is_dir():
-            path = path / layout.TABLE_FILE
+            path = path / paths.TABLE_FILE
             if _is_past(path.stat().st_mtime):
                 os.utime(path)
         elif _is_past(_used(path.stat())):
@@ -95,7 +95,7 @@ def _bucket(
     for parent, _, files in _walk(root / bucket):
         for path in (parent / file for file in files):
             relative = path.relative_to(root)
-            if not layout.is_ours(relative):
+            if not paths.is_ours(relative):
                 yield from _file("other", relative.as_posix(), path)
             elif kind is not None:
                 yield from _file(kind, name(path.relative_to(root / bucket)), path)
@@ -109,10 +109,10 @@ def _file(kind: Kind, name: str, path: Path) -> Iterator[Usage]:
 
 def _partials(root: Path) -> Iterator[Usage]:
     try:
-        paths = sorted((root / layout.PARTIAL).iterdir())
+        entries = sorted((root / paths.PARTIAL).iterdir())
     except OSError:
         return
-    for path in paths:
+    for path in entries:
         if not path.name.endswith(".lock"):
             with suppress(OSError):
                 yield _partial(root, path)
@@ -152,9 +152,9 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 def _tables(root: Path) -> Iterator[Usage]:
     """List tables, and other files among them."""
-    top = root / layout.TABLES
+    top = root / paths.TABLES
     for folder, folders, files in _walk(top):
-        if layout.is_table(folder.relative_to(top), folders, files):
+        if paths.is_table(folder.relative_to(top), folders, files):
             folders.clear()
             with suppress(OSError):
                 yield _table(folder, folder.parent.relative_to(top).as_posix())
@@ -165,7 +165,7 @@ def _tables(root: Path) -> Iterator[Usage]:
 
 def _table(folder: Path, name: str) -> Usage:
     statuses = {path.name: path.lstat() for path in _files(folder)}
-    marker = statuses.get(layout.TABLE_FILE) or folder.lstat()
+    marker = statuses.get(paths.TABLE_FILE) or folder.lstat()
     size = sum(status.st_size for status in statuses.values())
     return Usage("prepared", name, folder, size, marker.st_mtime)
 

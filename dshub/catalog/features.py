@@ -179,3 +179,32 @@ def row_bytes(feature: Feature) -> int:
             return 0
         case _:
             assert_never(feature)
+
+
+_FILES = {"jpeg": "JPEG", "png": "PNG", "any": "files of several formats"}
+
+
+def describe(feature: Feature) -> str:
+    """A feature in a few words: `image, 28 x 28 x 1, uint8`, `label, 10 classes`."""
+    match feature:
+        case ListFeature():
+            return f"list of {describe(feature.of)}"
+        case TextFeature():
+            facts = ["text"]
+        case LabelFeature():
+            facts = ["label", f"{len(feature.names):,} classes"]
+        case NumberFeature():
+            facts = ["number", _dimensions(feature.shape), feature.dtype]
+        case ImageFeature():
+            content = _FILES.get(feature.encoding, feature.dtype)
+            facts = ["image", _dimensions(feature.shape), content]
+        case AudioFeature():
+            channels = f"{feature.channels} channels" if feature.channels > 1 else ""
+            facts = ["audio", f"{feature.rate:,} Hz", channels, feature.encoding.upper()]
+        case _:
+            assert_never(feature)
+    return ", ".join(filter(None, facts))
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -14,7 +14,7 @@ T = TypeVar("T")
 _BATCHES = "ds.batches(32) gives batches, and .torch(), .tf(), .to(name) those of a framework"
 _CHANGED = "ds.batches(32, transform=f) transforms batches"
 _COLUMN = 'ds["label"] is a whole column'
-_EXPORT = "`dshub export NAME --to FORMAT DEST`, or dshub.export._running.export, writes files"
+_EXPORT = "`dshub export NAME --to FORMAT DEST`, or dshub.export.export, writes files"
 _HELD_OUT = "train, held_out = ds.split(0.9, seed=0) splits the rows"
 _LENGTH = "len(ds) is the number of rows"
 _MANIFEST = "ds.manifest has the title, license, citations and homepage"

@@ -5,7 +5,6 @@ also as JSON. Exit codes are those of `dshub.errors`; 2 is a usage error, 130 an
 which completed downloads are kept.
 """
 
-import codecs
 import io
 import logging
 import signal
@@ -51,8 +50,8 @@ def group(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _end)
-    _write_what_can_be_written()
+    signal.signal(signal.SIGTERM, _terminate)
+    _replace_unencodable()
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except Terminated:
@@ -71,19 +70,18 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _write_what_can_be_written() -> None:
+def _replace_unencodable() -> None:
     """Replace characters that standard output cannot encode, rather than fail.
 
-    Windows writes into files and pipes in the code page of the machine. Bytes of a file name that
-    are not text are passed through.
+    On Windows, files and pipes have the code page of the machine. File names that are not valid
+    UTF-8 are passed through.
     """
     output = sys.stdout
     if isinstance(output, io.TextIOWrapper) and output.errors == "strict":
-        is_utf8 = codecs.lookup(output.encoding).name == "utf-8"
-        output.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
+        output.reconfigure(errors="surrogateescape" if _screen.is_utf8() else "replace")
 
 
-def _end(number: int, frame: object) -> None:
+def _terminate(number: int, frame: object) -> None:
     del number, frame
     raise Terminated
 

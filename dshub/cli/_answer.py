@@ -3,12 +3,15 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dshub.cli import _screen
 from dshub.errors import DshubError
+
+if TYPE_CHECKING:  # listing datasets downloads nothing
+    from dshub.download.sources import Job
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,15 @@ def answering(function: Callable[..., Answer]) -> Callable[..., None]:
             ctx.exit(answer.exit_code)
 
     return run
+
+
+def plain_file(job: "Job") -> dict[str, Any]:
+    """A dataset's upstream file for JSON."""
+    return {
+        "dataset": job.dataset,
+        "name": job.name,
+        "file": job.resource.name,
+        "size": job.resource.size,
+        "digest": str(job.resource.digest),
+        "urls": list(job.resource.urls),
+    }

@@ -4,33 +4,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dshub.cache.disk import disk_faults
-from dshub.publishing.pinning import Measured, measure
+from dshub.publishing import pinning
 
 
-def found(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
+def find(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
     """Find the files of resources among files and below folders, by name.
 
     Args:
         names: the file name of each resource.
         paths: files and folders.
     """
-    candidates = {
+    files = {
         name: next((path for top in paths for path in _named(top, file_name)), None)
         for name, file_name in names.items()
     }
-    return {name: path for name, path in candidates.items() if path is not None}
+    return {name: path for name, path in files.items() if path is not None}
 
 
-def measured(names: Mapping[str, str], paths: Sequence[Path]) -> Iterator[tuple[str, Measured]]:
-    """Checksums and size of each resource's file that is found.
-
-    Raises:
-        StoreError: one of them cannot be read.
-    """
-    for name, path in found(names, paths).items():
-        with disk_faults(path, "read"):
-            facts = measure(path)
-        yield name, facts
+def measure(path: Path) -> pinning.Measured:
+    """The checksums and the size of a file; raises StoreError if it cannot be read."""
+    with disk_faults(path, "read"):
+        return pinning.measure(path)
 
 
 def _named(top: Path, name: str) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Images for people: sheets as PNG, and half blocks in terminals."""
+"""Sheets of images, and images as half blocks in terminals."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ _SIZE = 13  # of the font
 
 def sheet(images: Sequence[Image.Image], *, side: int, columns: int, gap: int) -> Image.Image:
     """Images in squares of `side` pixels, in rows, on white."""
-    return _laid_out(images, (side, side), columns, gap)
+    return _arranged([_fitted(image, side) for image in images], columns, gap)
 
 
 def captioned(
@@ -28,14 +28,14 @@ def captioned(
     columns: int,
     note: str,
 ) -> Image.Image:
-    """The same with a caption below each image, cut to its width, and a note below all."""
+    """A sheet with a caption below each image, cut to its width, and a note below all."""
     tiles = []
     for image, text in zip(images, captions, strict=True):
         tile = Image.new("RGB", (side, side + _LINE), PAPER)
         tile.paste(_fitted(image, side), (0, 0))
         _write(tile, text, (side // 2, side + _LINE // 2), most=side, color=INK)
         tiles.append(tile)
-    grid = _laid_out(tiles, (side, side + _LINE), columns, 12)
+    grid = _arranged(tiles, columns, 12)
     whole = Image.new("RGB", (grid.width + 32, grid.height + 32 + _LINE * bool(note)), PAPER)
     whole.paste(grid, (16, 16))
     if note:
@@ -44,22 +44,20 @@ def captioned(
     return whole
 
 
-def _laid_out(
-    tiles: Sequence[Image.Image], size: tuple[int, int], columns: int, gap: int
-) -> Image.Image:
-    columns = min(columns, len(tiles)) or 1
+def _arranged(tiles: Sequence[Image.Image], columns: int, gap: int) -> Image.Image:
+    """Tiles of one size in rows."""
+    (width, height), columns = tiles[0].size, min(columns, len(tiles))
     lines = -(-len(tiles) // columns)
-    width, height = size
-    whole = (columns * (width + gap) - gap, max(lines * (height + gap) - gap, 1))
-    sheet = Image.new("RGB", whole, PAPER)
+    size = columns * (width + gap) - gap, lines * (height + gap) - gap
+    whole = Image.new("RGB", size, PAPER)
     for number, tile in enumerate(tiles):
-        place = number % columns * (width + gap), number // columns * (height + gap)
-        sheet.paste(tile if tile.size == size else _fitted(tile, width), place)
-    return sheet
+        line, column = divmod(number, columns)
+        whole.paste(tile, (column * (width + gap), line * (height + gap)))
+    return whole
 
 
 def _fitted(image: Image.Image, side: int) -> Image.Image:
-    """An image scaled to fit a square, in its middle; a small one by whole pixels."""
+    """An image scaled to a square, with its shape preserved; a small one keeps sharp pixels."""
     scale = side / max(image.size)
     size = [max(1, round(length * scale)) for length in image.size]
     method = Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS
@@ -87,17 +85,16 @@ def _write(
 
 def terminal_can_show() -> bool:
     """Whether standard output is a terminal with colors and half blocks."""
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-    return sys.stdout.isatty() and encoding == "utf8" and not plain
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return sys.stdout.isatty() and _screen.is_utf8() and not is_plain
 
 
 def blocks(image: Image.Image, width: int) -> str:
     """An image as lines of half blocks, two pixels a character: in 24-bit color, or in grays.
 
     Args:
-        image: what to show.
-        width: characters in a line.
+        image: the image.
+        width: characters per line.
     """
     height = max(1, round(image.height * width / image.width / 2)) * 2
     image = image.convert("RGB").resize((width, height), Image.Resampling.BOX)

@@ -37,9 +37,9 @@ def confirm(
         UsageError: no terminal is available.
         DshubError: the answer was no.
     """
-    reasons = [f"this removes everything, {size(bytes_)}"] if everything else []
-    if bytes_ > LARGE and not everything:
-        reasons.append(f"this removes {size(bytes_)}")
+    reasons = []
+    if everything or bytes_ > LARGE:
+        reasons.append(f"this removes {'everything, ' if everything else ''}{size(bytes_)}")
     if irreplaceable:
         names = ", ".join(irreplaceable[:3]) + (", …" if len(irreplaceable) > 3 else "")
         reasons.append(

@@ -40,9 +40,13 @@ def echo(text: str, *, err: bool = False) -> None:
 
 def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
     """Data as JSON. Terminal commands and characters that cannot be encoded are escaped."""
-    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
-    shown = json.dumps(data, indent=indent, ensure_ascii=not is_utf8)
+    shown = json.dumps(data, indent=indent, ensure_ascii=not is_utf8())
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
+
+
+def is_utf8() -> bool:
+    """True if standard output can encode every character."""
+    return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
 def note(message: str) -> None:

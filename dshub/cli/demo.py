@@ -99,7 +99,7 @@ def _fetch(manifest: Manifest, upstream: Hub, cache: Path) -> tuple[Dataset, Dat
 
 def _show(train: Dataset, folder: Path) -> None:
     images = [Image.fromarray(pixels[:, :, 0]) for pixels in train[:30]["image"]]
-    path = folder / "pictures.png"
+    path = folder / "images.png"
     _pictures.sheet(images, side=84, columns=10, gap=6).save(path)
     if _pictures.terminal_can_show():
         few = _pictures.sheet(images[:12], side=28, columns=6, gap=2)
@@ -136,9 +136,9 @@ def _epochs(train: Dataset, test: Dataset) -> Iterator[tuple[int, float, float, 
         yield epoch, float(np.mean(losses)), accuracy, rate
 
 
-def _inputs(pictures: np.ndarray) -> np.ndarray:
-    """Pictures as rows of float32 around 0, with a constant 1 at the end."""
-    flat = pictures.reshape(len(pictures), -1).astype(np.float32) / 255 - 0.5
+def _inputs(images: np.ndarray) -> np.ndarray:
+    """Images as rows of float32 around 0, with a constant 1 at the end."""
+    flat = images.reshape(len(images), -1).astype(np.float32) / 255 - 0.5
     return np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1)
 
 

@@ -136,7 +136,7 @@ def _cache(hub: Hub) -> Iterator[Finding]:
 
 
 def _others(root: Path) -> Iterator[Finding]:
-    """Folders of the cache that other users can write to, or own."""
+    """Folders of the cache that other users own or can write to."""
     if not hasattr(os, "geteuid"):
         return
     folders = {path: path.stat() for path in (root, *sorted(root.glob("*-v[0-9]")))}
@@ -155,18 +155,18 @@ def _others_write(status: os.stat_result) -> bool:
     import grp
     import pwd
 
-    if status.st_mode & stat.S_IWOTH:
-        return True
+    if not status.st_mode & stat.S_IWGRP:
+        return bool(status.st_mode & stat.S_IWOTH)
     try:
         group, user = grp.getgrgid(status.st_gid), pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        return bool(status.st_mode & stat.S_IWGRP)
+        return True
     is_own = group.gr_name == user and set(group.gr_mem) <= {user}
-    return bool(status.st_mode & stat.S_IWGRP) and not is_own
+    return not is_own or bool(status.st_mode & stat.S_IWOTH)
 
 
 def _locks(folder: Path) -> Finding:
-    """Hold a lock here, and see whether another process gets it too."""
+    """Hold a lock, and check that another process cannot get it."""
     path = folder / "probe.lock"
     try:
         with FileLock(path, timeout=1):
@@ -238,7 +238,7 @@ def _mirrors(hub: Hub) -> Iterator[Finding]:
 
 def _mirror(hub: Hub, mirror: str) -> Finding:
     """Ask a mirror for files of the registry until it gives one, and measure that."""
-    shown = shown_url(mirror)  # what is found is sent to others
+    shown = shown_url(mirror)  # findings are sent to other people
     with closing(Transports(timeout=min(hub.settings.timeout, 5.0))) as transports:
         for address in _samples(hub, mirror):
             try:
@@ -247,7 +247,7 @@ def _mirror(hub: Hub, mirror: str) -> Finding:
                 reason = error.reason if error.unreachable else ""
             if reason:
                 return Finding("mirror", "bad", f"{shown}: {reason}", CHECK_MIRROR)
-    fact = f"{shown}: none of the files that were asked for"
+    fact = f"{shown}: has none of the requested files"
     return Finding("mirror", "note", fact, "upstream is asked for what a mirror does not have")
 
 
@@ -269,10 +269,9 @@ def _rate(transports: Transports, address: str) -> int:
     began, count, buffer = time.monotonic(), 0, memoryview(bytearray(1 << 20))
     with transports.of(address).open(address) as answer:
         while count < SAMPLE_BYTES and time.monotonic() - began < SAMPLE_SECONDS:
-            got = answer.readinto(buffer)
+            count += (got := answer.readinto(buffer))
             if not got:
                 break
-            count += got
     return int(count / max(time.monotonic() - began, 1e-6))
 
 

@@ -40,7 +40,7 @@ def command(
 
     \b
       dshub export mnist --to parquet exported/
-      dshub export 'cifar-10:train[:10%]' --to imagefolder pictures/
+      dshub export 'cifar-10:train[:10%]' --to imagefolder images/
       dshub export ag-news:test --to csv exported/ --columns text,label
 
     All splits of NAME, or one, are written to the folder DEST as train-00000-of-00012.parquet and

@@ -9,7 +9,7 @@ import click
 from dshub.cache.paths import BLOBS
 from dshub.cli import _screen
 from dshub.cli._amounts import counted
-from dshub.cli._answer import Answer, answering
+from dshub.cli._answer import Answer, answering, plain_file
 from dshub.display import Address, flat, shown_url
 from dshub.download.fetcher import Fetched
 from dshub.download.session import host
@@ -59,12 +59,13 @@ def command(
     plan = hub.plan(request, tables=not no_prepare)
     _announce(hub, plan)
     if dry_run:
-        return Answer(_planned(plan), _files(plan))
+        missing, cached = (list(map(plain_file, part)) for part in (plan.missing, plan.cached))
+        return Answer({"missing": missing, "cached": cached, "size": plan.size}, _files(plan))
     _ask(hub, plan)
     outcome = hub.run(plan, source=source)
     fetched = outcome.fetched
     data = {
-        "files": [_file(item) for item in fetched],
+        "files": [_fetched(item) for item in fetched],
         "fetched": [str(item.job.resource.digest) for item in fetched if item.source != "cache"],
         "tables": [str(path) for path in outcome.tables.values()],
         "seconds": round(outcome.seconds, 3),
@@ -115,22 +116,6 @@ def _announce(hub: Hub, plan: Plan) -> None:
     _screen.note(f"{tables}{free} are free in {_screen.short_path(hub.store.root)}")
 
 
-def _planned(plan: Plan) -> dict[str, Any]:
-    def plain(jobs: Sequence[Any]) -> list[dict[str, Any]]:
-        return [
-            {
-                "dataset": job.dataset,
-                "name": job.name,
-                "size": job.resource.size,
-                "digest": str(job.resource.digest),
-                "urls": list(job.resource.urls),
-            }
-            for job in jobs
-        ]
-
-    return {"missing": plain(plan.missing), "cached": plain(plan.cached), "size": plan.size}
-
-
 def _files(plan: Plan) -> str:
     rows = [
         [f"  {job.dataset}", job.name, size(job.resource.size), (job.resource.urls or ("",))[0]]
@@ -139,13 +124,10 @@ def _files(plan: Plan) -> str:
     return _screen.columns(rows, right=(2,)) if rows else ""
 
 
-def _file(item: Fetched) -> dict[str, Any]:
+def _fetched(item: Fetched) -> dict[str, Any]:
     return {
-        "dataset": item.job.dataset,
-        "name": item.job.name,
+        **plain_file(item.job),
         "path": str(item.path),
-        "size": item.job.resource.size,
-        "digest": str(item.job.resource.digest),
         "source": shown_url(item.source),
         "attempts": [str(error) for error in item.attempts],
     }

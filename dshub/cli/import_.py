@@ -1,19 +1,21 @@
 """`dshub import`: import files that are already on this machine."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dshub.cli import _screen
-from dshub.cli._answer import Answer, answering
-from dshub.download.sources import Job
+from dshub.cli._answer import Answer, answering, plain_file
 from dshub.hub.hub import Hub
 from dshub.hub.request import Request
-from dshub.importing.datasets import ImportReport, Recognised
-from dshub.importing.files import Imported, Keep, Unlike
+from dshub.importing.datasets import ImportReport
+from dshub.importing.files import Imported, Keep, Mismatch
 from dshub.progress import size
+
+FOUND = _screen.colored("found", "green")
 
 
 @click.command("import")
@@ -51,14 +53,6 @@ def command(name: str, paths: tuple[Path, ...], keep: Keep | None, no_prepare: b
     hub = Hub()
     reports = hub.import_files(name, paths, keep=keep or "auto")
     tables = [] if no_prepare else list(_prepared(hub, name, reports))
-    data = {
-        "imported": [_taken(item) for report in reports for item in _imported(report)],
-        "unlike": [_wrong(item) for report in reports for item in _unlike(report)],
-        "layouts": [_layout(report.dataset, item) for report in reports for item in report.layouts],
-        "missing": [_missing(job) for report in reports for job in report.missing],
-        "splits": {report.dataset: report.splits for report in reports},
-        "tables": tables,
-    }
     rows = [row for report in reports for row in _rows(report)]
     strangers = [
         f"{path} is not a file of {name}: neither its checksum nor its name matches"
@@ -66,7 +60,9 @@ def command(name: str, paths: tuple[Path, ...], keep: Keep | None, no_prepare: b
     ]
     complete = all(report.complete for report in reports)
     notes = [*strangers, *_remarks(name, reports, ready=bool(tables))]
-    return Answer(data, _screen.columns(rows) if rows else "", notes, 0 if complete else 1)
+    return Answer(
+        _data(reports, tables), _screen.columns(rows) if rows else "", notes, 0 if complete else 1
+    )
 
 
 def _prepared(hub: Hub, name: str, reports: Sequence[ImportReport]) -> Iterator[str]:
@@ -91,85 +87,45 @@ def _unknown(paths: Sequence[Path], reports: Sequence[ImportReport]) -> list[Pat
     ]
 
 
-def _imported(report: ImportReport) -> list[Imported]:
-    return [item for item in report.files if isinstance(item, Imported)]
-
-
-def _unlike(report: ImportReport) -> list[Unlike]:
-    return [item for item in report.files if isinstance(item, Unlike)]
-
-
-def _taken(item: Imported) -> dict[str, Any]:
-    return {
-        "name": item.job.name,
-        "dataset": item.job.dataset,
-        "path": str(item.source),
-        "how": item.how,
-        "kept": item.kept,
-    }
-
-
-def _wrong(item: Unlike) -> dict[str, Any]:
-    return {
-        "name": item.job.name,
-        "dataset": item.job.dataset,
-        "path": str(item.source),
-        "reason": item.reason,
-    }
-
-
-def _layout(dataset: str, item: Recognised) -> dict[str, Any]:
-    return {
-        "dataset": dataset,
-        "layout": item.layout,
-        "split": item.split,
-        "path": str(item.path) if item.path else None,
-        "files": item.files,
-        "size": item.size,
-        "faults": list(item.faults),
-    }
-
-
-def _missing(job: Job) -> dict[str, Any]:
-    return {
-        "dataset": job.dataset,
-        "name": job.name,
-        "file": job.resource.name,
-        "size": job.resource.size,
-        "instructions": job.resource.instructions,
-        "urls": list(job.resource.urls),
-    }
-
-
-def _rows(report: ImportReport) -> list[list[str]]:
-    """A line for each file or layout: name, state and detail."""
-    rows = [
-        [item.job.name, _green("found"), f"{item.source}, {item.how}, {item.kept}"]
-        for item in _imported(report)
+def _data(reports: Sequence[ImportReport], tables: Sequence[str]) -> dict[str, Any]:
+    data: dict[str, Any] = {"imported": [], "unlike": []}
+    for item in (item for report in reports for item in report.files):
+        facts = {**plain_file(item.job), "path": str(item.source)}
+        if isinstance(item, Imported):
+            data["imported"].append({**facts, "how": item.how, "kept": item.kept})
+        else:
+            data["unlike"].append({**facts, "reason": item.reason})
+    layouts = [
+        {"dataset": report.dataset, **asdict(item), "path": item.path and str(item.path)}
+        for report in reports
+        for item in report.layouts
     ]
-    for item in report.layouts:
-        where = f"{item.title}, {item.path or 'files with checksums'}"
-        fact = f"{where}: {item.files:,} files, {size(item.size)}"
-        state = _screen.colored("incomplete", "red") if item.faults else _green("found")
-        rows.append([item.split, state, "; ".join([fact, *item.faults])])
-    rows += [
-        [item.job.name, _screen.colored("mismatch", "red"), f"{item.source}, {item.reason}"]
-        for item in _unlike(report)
-    ]
-    rows += [
-        [job.name, _screen.colored("missing", "yellow"), f"{job.resource.name}, {_size(job)}"]
+    missing = [
+        {**plain_file(job), "instructions": job.resource.instructions}
+        for report in reports
         for job in report.missing
     ]
-    return rows
+    splits = {report.dataset: report.splits for report in reports}
+    return {**data, "layouts": layouts, "missing": missing, "splits": splits, "tables": tables}
 
 
-def _green(text: str) -> str:
-    return _screen.colored(text, "green")
-
-
-def _size(job: Job) -> str:
-    known = job.resource.size
-    return "size unknown" if known is None else size(known)
+def _rows(report: ImportReport) -> Iterator[list[str]]:
+    """A line for each file or layout: name, state and detail."""
+    for item in report.files:
+        if isinstance(item, Imported):
+            yield [item.job.name, FOUND, f"{item.source}, {item.how}, {item.kept}"]
+    for layout in report.layouts:
+        where = f"{layout.title}, {layout.path or 'files with checksums'}"
+        fact = f"{where}: {layout.files:,} files, {size(layout.size)}"
+        state = _screen.colored("incomplete", "red") if layout.faults else FOUND
+        yield [layout.split, state, "; ".join([fact, *layout.faults])]
+    for item in report.files:
+        if isinstance(item, Mismatch):
+            state = _screen.colored("mismatch", "red")
+            yield [item.job.name, state, f"{item.source}, {item.reason}"]
+    for job in report.missing:
+        state = _screen.colored("missing", "yellow")
+        yield [job.name, state, f"{job.resource.name}, size {size(job.resource.size)}"]
 
 
 def _remarks(name: str, reports: Sequence[ImportReport], *, ready: bool) -> Iterator[str]:

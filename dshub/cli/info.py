@@ -1,20 +1,14 @@
 """`dshub info`: show a dataset's columns, splits, license, files and cache state."""
 
 import json
-from typing import Any, assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
 from dshub.cache.paths import TABLE_FILE
-from dshub.catalog.features import (
-    AudioFeature,
-    Feature,
-    ImageFeature,
-    LabelFeature,
-    ListFeature,
-    NumberFeature,
-    TextFeature,
-)
+from dshub.catalog.features import Feature, LabelFeature, describe
 from dshub.catalog.manifest import Limits, Manifest
 from dshub.catalog.parsing import to_json
 from dshub.cli import _screen
@@ -58,16 +52,26 @@ def command(name: str) -> Answer:
 
 def _imported(hub: Hub, manifest: Manifest) -> list[dict[str, Any]]:
     """Splits imported in another layout, and their files."""
-    layouts: list[dict[str, Any]] = []
-    for record in imports(hub.store, manifest):
-        folder = find(manifest, record.split, hub.store)
-        made = TableRecord.read(folder / TABLE_FILE).provenance if folder else None
-        sums = str(folder / SUMS) if folder and isinstance(made, Provenance) else None
-        title = manifest.layouts[record.layout].title
-        what = {"layout": record.layout, "split": record.split, "title": title}
-        where = {"path": record.path or None, "files": record.files, "size": record.size}
-        layouts.append({**what, **where, "sums": sums})
-    return layouts
+    return [
+        {
+            "layout": record.layout,
+            "split": record.split,
+            "title": manifest.layouts[record.layout].title,
+            "path": record.path or None,
+            "files": record.files,
+            "size": record.size,
+            "sums": _sums(find(manifest, record.split, hub.store)),
+        }
+        for record in imports(hub.store, manifest)
+    ]
+
+
+def _sums(table: Path | None) -> str | None:
+    """The checksums of the files that a table was made from."""
+    if table is None:
+        return None
+    origin = TableRecord.read(table / TABLE_FILE).provenance
+    return str(table / SUMS) if isinstance(origin, Provenance) else None
 
 
 def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, Any]]) -> str:
@@ -75,8 +79,8 @@ def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, 
         f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n"
         + flat(manifest.summary),
         _facts(manifest, cached),
-        _splits(manifest),
-        _features(manifest),
+        splits_text((name, item.rows, item.without) for name, item in manifest.splits.items()),
+        columns_text(manifest.features),
         _resources(manifest, cached),
         _layouts(manifest, imported),
         _usage(manifest),
@@ -88,16 +92,13 @@ def _layouts(manifest: Manifest, imported: list[dict[str, Any]]) -> str:
     """Other layouts that `dshub import` recognizes, and those that were imported."""
     if not manifest.layouts:
         return ""
-    by_layout = {item["layout"]: item for item in imported}
     lines = []
     for name, layout in manifest.layouts.items():
         lines.append(f"  {layout.split}: {flat(layout.title)}  {_screen.dim(name)}")
-        if name in by_layout:
-            item = by_layout[name]
-            where = item["path"] or "files with checksums"
-            lines.append(
-                f"    imported from {flat(where)}, {item['files']:,} files, {size(item['size'])}"
-            )
+        for item in (item for item in imported if item["layout"] == name):
+            where = flat(item["path"] or "files with checksums")
+            files = f"{item['files']:,} files, {size(item['size'])}"
+            lines.append(f"    imported from {where}, {files}")
             if item["sums"]:
                 lines.append(f"    their checksums: {item['sums']}")
     return _screen.bold("Other layouts for `dshub import`") + "\n" + "\n".join(lines)
@@ -125,16 +126,18 @@ def _license(manifest: Manifest) -> str:
     return "; ".join(parts)
 
 
-def _splits(manifest: Manifest) -> str:
-    rows = []
-    for name, split in manifest.splits.items():
-        without = ", ".join(split.without)
-        rows.append([f"  {name}", f"{split.rows:,} rows", f"without {without}" if without else ""])
+def splits_text(splits: Iterable[tuple[str, int, Sequence[str]]]) -> str:
+    """Format the name, number of rows and missing columns of each split."""
+    rows = [
+        [f"  {name}", f"{count:,} rows", f"without {', '.join(without)}" if without else ""]
+        for name, count, without in splits
+    ]
     return _screen.bold("Splits") + "\n" + _screen.columns(rows, right=(1,))
 
 
-def _features(manifest: Manifest) -> str:
-    rows = [[f"  {name}", _feature(item)] for name, item in manifest.features.items()]
+def columns_text(features: Mapping[str, Feature]) -> str:
+    """Format the name and feature of each column."""
+    rows = [[f"  {name}", _feature(item)] for name, item in features.items()]
     width = _screen.terminal_width()
     longest = max(len(row[0]) for row in rows)
     rows = [[name, _screen.fitted(text, max(width - longest - 2, 20))] for name, text in rows]
@@ -142,35 +145,12 @@ def _features(manifest: Manifest) -> str:
 
 
 def _feature(feature: Feature) -> str:
-    match feature:
-        case LabelFeature():
-            apart = "; " if any("," in name for name in feature.names) else ", "
-            return f"label, {len(feature.names):,} classes: {apart.join(feature.names)}"
-        case ImageFeature():
-            form = feature.dtype if feature.encoding == "raw" else _FORMS[feature.encoding]
-            return _words("image", _shape(feature.shape), form)
-        case AudioFeature():
-            channels = f"{feature.channels} channels" if feature.channels > 1 else ""
-            return _words("audio", f"{feature.rate:,} Hz", channels, feature.encoding.upper())
-        case NumberFeature():
-            return _words("number", _shape(feature.shape), feature.dtype)
-        case ListFeature():
-            return f"list of {_feature(feature.of)}"
-        case TextFeature():
-            return "text"
-        case _:
-            assert_never(feature)
-
-
-_FORMS = {"jpeg": "JPEG", "png": "PNG", "any": "files of several kinds"}
-
-
-def _shape(lengths: tuple[int, ...]) -> str:
-    return " x ".join(map(str, lengths))
-
-
-def _words(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
+    """A feature in a few words, with the names of classes."""
+    label = getattr(feature, "of", feature)
+    if not isinstance(label, LabelFeature):
+        return describe(feature)
+    apart = "; " if any("," in name for name in label.names) else ", "
+    return f"{describe(feature)}: {apart.join(label.names)}"
 
 
 def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
@@ -180,18 +160,17 @@ def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
         lines.append(f"  {name}  {_screen.dim(f'{size(item.size)}, {state}')}")
         lines.append(f"    {_screen.dim(str(item.digest))}")
         lines += [f"    {url}" for url in item.urls]
-        lines += [f"    {_screen.dim(text)}" for text in _limits(item.limits)]
+        if item.limits != Limits():
+            lines.append(f"    {_screen.dim(_most(item.limits))}")
     steps = [item.instructions for item in manifest.resources.values() if item.instructions]
     lines += [_screen.lines(text, indent="  ") for text in dict.fromkeys(steps)]
     return _screen.bold("Files") + "\n" + "\n".join(lines)
 
 
-def _limits(limits: Limits) -> list[str]:
-    """Limits that a manifest sets for unpacking a file."""
-    if limits == Limits():
-        return []
-    most = f"{size(limits.unpacked)}, {limits.members:,} members, {limits.ratio:,} times its size"
-    return [f"unpacks to at most {most}"]
+def _most(limits: Limits) -> str:
+    """The limits for unpacking a file."""
+    facts = f"{size(limits.unpacked)}, {limits.members:,} members, {limits.ratio:,} times its size"
+    return f"unpacks to at most {facts}"
 
 
 def _usage(manifest: Manifest) -> str:

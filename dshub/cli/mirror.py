@@ -11,14 +11,14 @@ import click
 from dshub.catalog.registry import Registry
 from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._amounts import counted
-from dshub.cli._answer import Answer, answering
+from dshub.cli._answer import Answer, answering, plain_file
 from dshub.display import shown_url
 from dshub.errors import ManifestError, ManualStepError, MissingExtraError, UnknownNameError
 from dshub.hub.hub import Hub
 from dshub.mirrors.checking import read_index, verify
 from dshub.mirrors.destinations import Destination, FolderDestination, open_destination
 from dshub.mirrors.signing import Signer
-from dshub.mirrors.writing import Mirroring, Options, Piece, Plan, Report, choose
+from dshub.mirrors.writing import Mirroring, Piece, Plan, Report, choose
 from dshub.progress import Task, size
 from dshub.progress import choose as choose_progress
 from dshub.settings import Settings
@@ -33,7 +33,7 @@ class Rate(_amounts.Size):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Convert a text; 0 is refused, because a mirror would never be complete."""
-        rate = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
+        rate: int = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
         return rate or self.fail(f"{value!r} is not a rate such as 5MB/s; omit it for no limit")
 
 
@@ -97,26 +97,24 @@ def command(
     _check(dest, names, everything=everything, verifying=verifying)
     if verifying:
         return _verify(dest)
-    hub, place = Hub(), open_destination(dest)
+    hub, mirror = Hub(), open_destination(dest)
     request = hub.resolve(hub.names() if everything else names, as_published=True)
     chosen, left_out = choose(request.named, hub.registry, deny=deny, restricted=restricted)
     signer = Signer(sign) if sign else None
-    mirroring = Mirroring(
-        place, hub, Options(prepared=prepared, limit=limit_rate, signer=signer, prune=prune)
-    )
+    mirroring = Mirroring(mirror, hub, prepared, limit_rate, signer, prune)
     plan = mirroring.plan(chosen)
-    _announce(place, plan, left_out)
+    _announce(mirror, plan, left_out)
     data = _plan_data(plan, left_out)
     if dry_run:
         return Answer(data, _plan_text(plan))
     _confirm(plan, yes=yes)
     report = mirroring.run(plan)
-    data["pages"] = None if no_pages else _write_pages(hub, place)
+    data["pages"] = None if no_pages else _write_pages(hub, mirror)
     data |= {**vars(report), "errors": list(map(str, report.errors))}
     manual = [error for error in report.errors if everything and isinstance(error, ManualStepError)]
     error = next((error for error in report.errors if error not in manual), None)
     notes = [f"left out: {error}" for error in manual]
-    return Answer(data, _report_text(place, hub, report), notes, error=error)
+    return Answer(data, _report_text(mirror, hub, report), notes, error=error)
 
 
 def _check(dest: str, names: Sequence[str], *, everything: bool, verifying: bool) -> None:
@@ -131,9 +129,9 @@ def _check(dest: str, names: Sequence[str], *, everything: bool, verifying: bool
 
 
 def _verify(dest: str) -> Answer:
-    settings, place = Settings.read(), open_destination(dest)
-    with Task(choose_progress(settings.progress), f"reading {place.title}", None) as task:
-        files = list(verify(place, keys=settings.mirror_keys, advance=task.advance))
+    settings, mirror = Settings.read(), open_destination(dest)
+    with Task(choose_progress(settings.progress), f"reading {mirror.title}", None) as task:
+        files = list(verify(mirror, keys=settings.mirror_keys, advance=task.advance))
     wrong = [item for item in files if item.state in {"missing", "damaged"}]
     others = sum(item.state == "other" for item in files)
     rows = [[_screen.colored(item.state, "red"), item.name, item.of, item.detail] for item in wrong]
@@ -147,7 +145,7 @@ def _verify(dest: str) -> Answer:
     return Answer(data, _screen.columns(rows) if rows else "", notes, DAMAGED if wrong else 0)
 
 
-def _announce(place: Destination, plan: Plan, left_out: Mapping[str, str]) -> None:
+def _announce(mirror: Destination, plan: Plan, left_out: Mapping[str, str]) -> None:
     """Print sizes and free space before the first byte."""
     for name, reason in left_out.items():
         _screen.note(f"left out: {name}, because {reason}")
@@ -159,7 +157,7 @@ def _announce(place: Destination, plan: Plan, left_out: Mapping[str, str]) -> No
         f"{len(plan.cached)} from the cache, {len(plan.there)} there already"
     )
     tables = f", tables {size(plan.tables)}" if plan.tables else ""
-    free = f"; {size(plan.free)} are free in {place.title}" if plan.free is not None else ""
+    free = f"; {size(plan.free)} are free in {mirror.title}" if plan.free is not None else ""
     _screen.note(f"to be written: {size(plan.writes)}{tables}{free}")
     if plan.pruning.sizes:
         files = counted(len(plan.pruning.sizes), "file")
@@ -178,15 +176,7 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
 
 def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:
     def files(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-        return [
-            {
-                "dataset": piece.job.dataset,
-                "name": piece.job.name,
-                "path": piece.name,
-                "size": piece.job.resource.size,
-            }
-            for piece in pieces
-        ]
+        return [{**plain_file(piece.job), "path": piece.name} for piece in pieces]
 
     return {
         "datasets": [item.manifest.identifier for item in plan.chosen],
@@ -217,7 +207,7 @@ def _removals(plan: Plan) -> str:
     return _screen.columns(rows, right=(2,))
 
 
-def _report_text(place: Destination, hub: Hub, report: Report) -> str:
+def _report_text(mirror: Destination, hub: Hub, report: Report) -> str:
     """Describe the outcome, and how to use the mirror."""
     files = [f"{count} by {how}" for how, count in report.taken.items()]
     if report.fetched:
@@ -229,13 +219,13 @@ def _report_text(place: Destination, hub: Hub, report: Report) -> str:
     state = "lists" if report.changed else "listed already"
     datasets = counted(len(report.listed), "dataset")
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
-    if report.listed and place.address not in hub.settings.mirrors:
-        setting = f"DSHUB_MIRROR={shlex.quote(shown_url(place.address))}"
+    if report.listed and mirror.address not in hub.settings.mirrors:
+        setting = f"DSHUB_MIRROR={shlex.quote(shown_url(mirror.address))}"
         lines.append(_screen.dim(f"{setting} dshub list"))
     return "\n".join(lines)
 
 
-def _write_pages(hub: Hub, place: Destination) -> str | None:
+def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     """Write web pages of a mirror in a folder; returns the first page.
 
     They show the manifests of the mirror, because others may have published from another registry.
@@ -245,18 +235,18 @@ def _write_pages(hub: Hub, place: Destination) -> str | None:
         StoreError: the folder cannot be written, or holds another `index.html`.
         ReadError, ChecksumError: the index is damaged.
     """
-    if not isinstance(place, FolderDestination):
+    if not isinstance(mirror, FolderDestination):
         return None
-    registry = Registry([place.root / "registry"], built_in=False)
+    registry = Registry([mirror.root / "registry"], built_in=False)
     first, shown = None, list[str]()
-    while (names := _listed(place, registry)) and names != shown:
-        first, shown = _build_pages(hub, registry, place.root, names), names
+    while (names := _listed(mirror, registry)) and names != shown:
+        first, shown = _build_pages(hub, registry, mirror.root, names), names
     return first
 
 
-def _listed(place: Destination, registry: Registry) -> list[str]:
+def _listed(mirror: Destination, registry: Registry) -> list[str]:
     """Datasets in the index whose manifests can be shown."""
-    index, names = read_index(place), []
+    index, names = read_index(mirror), []
     for entry in index.datasets if index is not None else ():
         with suppress(UnknownNameError, ManifestError):
             names.append(registry.manifest(entry.identifier).identifier)

@@ -1,7 +1,8 @@
 """`dshub new`: write a manifest for your own files."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +19,17 @@ from dshub.catalog.parsing import parse
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
+from dshub.cli.info import columns_text, splits_text
 from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.hub.hub import Hub
 from dshub.progress import Progress, Task, size
-from dshub.publishing.authoring.columns import describe
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
-from dshub.publishing.authoring.survey import dataset_name, key
+from dshub.publishing.authoring.survey import dataset_name, key, some
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
-from dshub.publishing.pinning import measure, require_tomlkit
+from dshub.publishing.pinning import measure
 from dshub.settings import Settings
-from dshub.tables.recipe import recipe
 
 VERSION = "1.0.0"
 _PATH = click.Path(exists=True, path_type=Path)
@@ -106,7 +106,6 @@ def command(
     """
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
-    require_tomlkit()
     stated = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in stated.items() for column in columns}
     request = Request(paths, splits, kinds, header)
@@ -139,12 +138,6 @@ class _Target:
         """The archive of class folders, beside the manifest."""
         return self.manifest.with_name(f"{self.name.rpartition('/')[2]}.tar")
 
-    @property
-    def root(self) -> Path | None:
-        """The registry around the manifest; None if its path says another name."""
-        own, path = Path(self.name, f"{VERSION}.toml").parts, self.manifest.resolve().parts
-        return Path(*path[: -len(own)]) if path[-len(own) :] == own else None
-
     def refuse_existing(self) -> None:
         """Raise DshubError for a file that would be replaced."""
         for path in filter(os.path.lexists, (self.manifest, self.archive)):
@@ -176,7 +169,10 @@ def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[s
     """Write the manifest and the archive if they are right; returns facts for `--json`."""
     with staging(target.manifest.parent) as folder:
         resources = _resources(outline, target, folder, hub.progress)
-        _note_same_bytes(outline, resources.values())
+        sums = Counter(facts.sha256 for _, _, facts in resources.values())
+        same = [path.name for _, path, facts in resources.values() if sums[facts.sha256] > 1]
+        if same:  # a test set can be the training set by mistake
+            outline.doubts.append(f"{some(same)} have the same bytes")
         text = manifest_text(target.name, VERSION, outline, resources)
         manifest = parse(text, source=str(target.manifest))
         files = {item.key: item.path for item in resources.values()}
@@ -215,19 +211,8 @@ def _resources(
     return resources
 
 
-def _note_same_bytes(outline: Outline, resources: Iterable[Resource]) -> None:
-    """Note equal files: a test set can be the training set by mistake."""
-    seen: dict[str, str] = {}
-    for _, path, facts in resources:
-        other = seen.setdefault(facts.sha256, path.name)
-        if other != path.name:
-            outline.doubts.append(f"{other} and {path.name} have the same bytes")
-
-
 def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: bool) -> None:
     """Read every row as `load` does: from the cache, or from the files where they are."""
-    for split in manifest.splits:
-        recipe(manifest, split)  # refuses options that the reader does not have
     if not take:
         verify(manifest, files, hub.progress)
         return
@@ -243,15 +228,11 @@ def _next_steps(target: _Target, sources: Sequence[str], *, taken: bool) -> list
     path, files = target.manifest, " ".join(sources)
     words = "describe the dataset, its license and how to cite it"
     load = f'dshub.load("{path}")' if taken else f"`dshub import {path} {files}` first"
-    steps = [f"open {path}: {words}; then `dshub check {path}`", f"load it: {load}"]
-    if target.root is not None:
-        registry = os.path.relpath(target.root)
-        steps.append(f"load it by name: set DSHUB_REGISTRY={registry}, then {target.name}")
-    steps.append(
+    share = (
         f"share it: upload {', '.join(sources)}, and write `urls` into the manifest; "
         "`dshub fetch --from FOLDER` takes files from a folder"
     )
-    return steps
+    return [f"open {path}: {words}; then `dshub check {path}`", f"load it: {load}", share]
 
 
 def _plain(outline: Outline) -> dict[str, Any]:
@@ -259,7 +240,6 @@ def _plain(outline: Outline) -> dict[str, Any]:
     return {
         "kind": outline.kind,
         "features": msgspec.to_builtins(outline.features),
-        "examples": outline.examples,
         "splits": {
             name: {"rows": split.rows, "without": split.without, "figures": split.figures}
             for name, split in outline.splits.items()
@@ -270,19 +250,10 @@ def _plain(outline: Outline) -> dict[str, Any]:
 
 def _described(outline: Outline, name: str) -> str:
     """An outline as text."""
-    columns = []
-    for column, feature in outline.features.items():
-        example = " ".join(outline.examples.get(column, "").split())
-        shown = _screen.dim(_screen.fitted(f"such as {example}", 60)) if example else ""
-        columns.append([f"  {column}", describe(feature), shown])
-    splits = []
-    for split, facts in outline.splits.items():
-        without = f"without {', '.join(facts.without)}" if facts.without else ""
-        splits.append([f"  {split}", f"{facts.rows:,} rows", without])
     blocks = [
         f"{_screen.bold(name)}  {outline.kind}",
-        f"{_screen.bold('Columns')}\n{_screen.columns(columns)}",
-        f"{_screen.bold('Splits')}\n{_screen.columns(splits, right=(1,))}",
+        columns_text(outline.features),
+        splits_text((key, split.rows, split.without) for key, split in outline.splits.items()),
     ]
     for column, feature in outline.features.items():
         if isinstance(feature, LabelFeature):

@@ -36,7 +36,7 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
     the manifest are preserved.
     """
     names = file_names(manifest)
-    measured = dict(_local.measured(names, paths))
+    measured = {name: _local.measure(path) for name, path in _local.find(names, paths).items()}
     if not measured:
         expected = ", ".join(sorted(set(names.values())))
         hint = "give the folder that contains them; files are matched by name"

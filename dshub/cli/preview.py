@@ -1,10 +1,9 @@
 """`dshub preview`: show rows of a dataset in the terminal, as an image or in the browser."""
 
-import sys
 import tempfile
 import webbrowser
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,9 @@ from dshub.publishing.site.samples import Sample, sample, stated_counts
 ROWS, IMAGES = 8, 32  # of a table, of a PNG
 CLASSES = 20  # with a bar each
 _BAR = 40  # columns of the longest bar
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Rows of each class by column."""
 
 
 @click.command()
@@ -58,14 +60,16 @@ def command(
     manifest = hub.info(name)
     if opened:
         return _open(hub, name)
-    taken = _taken(hub, manifest, split, rows or (IMAGES if png else ROWS))
+    count = rows or (IMAGES if png else ROWS)
+    taken = _sample(hub, manifest, split, count)
+    numbers = taken.rows(count)
     if png is not None:
-        return _write(taken, rows or IMAGES, png)
-    shown = _Shown(taken, rows or ROWS, _counts(manifest, taken))
-    return Answer(_data(shown), _text(shown))
+        return _write(taken, numbers, png)
+    counts = _counts(manifest, taken)
+    return Answer(_data(taken, numbers, counts), _text(taken, numbers, counts))
 
 
-def _taken(hub: Hub, manifest: Manifest, split: str | None, rows: int) -> Sample:
+def _sample(hub: Hub, manifest: Manifest, split: str | None, rows: int) -> Sample:
     split = split or next(iter(manifest.splits))
     if split not in manifest.splits:
         raise unknown_split(manifest.name, split, manifest.splits)
@@ -76,16 +80,7 @@ def _taken(hub: Hub, manifest: Manifest, split: str | None, rows: int) -> Sample
     return taken
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """A sample of a split, the number of rows to show, and rows of each class by column."""
-
-    taken: Sample
-    rows: int
-    counts: dict[str, dict[str, int]]
-
-
-def _counts(manifest: Manifest, taken: Sample) -> dict[str, dict[str, int]]:
+def _counts(manifest: Manifest, taken: Sample) -> Counts:
     """Rows of each class by column: as the manifest says, or else counted."""
     counts = {}
     for name, feature in taken.dataset.features.items():
@@ -95,9 +90,9 @@ def _counts(manifest: Manifest, taken: Sample) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _data(shown: _Shown) -> dict[str, Any]:
-    taken = shown.taken
+def _data(taken: Sample, numbers: Sequence[int], counts: Counts) -> dict[str, Any]:
     features = taken.dataset.features
+    rows = {number: taken.dataset[number] for number in numbers}
     return {
         "name": taken.manifest.name,
         "version": taken.manifest.version,
@@ -106,15 +101,11 @@ def _data(shown: _Shown) -> dict[str, Any]:
         "rows": len(taken.dataset),
         "columns": list(features),
         "sample": [
-            {"row": number, "values": _values(taken.dataset[number], features)}
-            for number in taken.rows(shown.rows)
+            {"row": number, "values": {key: _value(row[key], features[key]) for key in features}}
+            for number, row in rows.items()
         ],
-        "classes": shown.counts,
+        "classes": counts,
     }
-
-
-def _values(row: Mapping[str, Any], features: Mapping[str, Feature]) -> dict[str, Any]:
-    return {name: _value(row[name], feature) for name, feature in features.items()}
 
 
 def _value(value: Any, feature: Feature) -> Any:
@@ -127,19 +118,18 @@ def _value(value: Any, feature: Feature) -> Any:
     return words(value, feature)
 
 
-def _text(shown: _Shown) -> str:
-    taken, rows = shown.taken, shown.rows
+def _text(taken: Sample, numbers: Sequence[int], counts: Counts) -> str:
     manifest = taken.manifest
-    total = f"{taken.split}: {min(rows, len(taken.dataset)):,} of {len(taken.dataset):,} rows"
-    head = f"{_screen.bold(one_line(manifest.title))}  {_screen.dim(manifest.identifier)}\n{total}"
-    parts = [*_drawn(shown), head, _table(taken, rows)]
-    parts += [_histogram(name, counts) for name, counts in shown.counts.items()]
+    title = f"{_screen.bold(one_line(manifest.title))}  {_screen.dim(manifest.identifier)}"
+    total = f"{taken.split}: {len(numbers):,} of {len(taken.dataset):,} rows"
+    parts = [*_drawn(taken, numbers), f"{title}\n{total}", _table(taken, numbers)]
+    parts += [_histogram(name, rows) for name, rows in counts.items()]
     return "\n\n".join(parts)
 
 
-def _drawn(shown: _Shown) -> list[str]:
+def _drawn(taken: Sample, numbers: Sequence[int]) -> list[str]:
     """Images of the rows as half blocks; none if the terminal cannot show them."""
-    images = _images(shown.taken, shown.rows) if terminal_can_show() else []
+    images = _images(taken, numbers) if terminal_can_show() else []
     if not images:
         return []
     columns = min(len(images), 8)
@@ -147,20 +137,18 @@ def _drawn(shown: _Shown) -> list[str]:
     return [blocks(sheet(images, side=96, columns=columns, gap=6), max(width, 8))]
 
 
-def _images(taken: Sample, rows: int) -> list[Image.Image]:
+def _images(taken: Sample, numbers: Sequence[int]) -> list[Image.Image]:
     """The first image column of some rows; empty if there is none."""
     names = [n for n, item in taken.dataset.features.items() if isinstance(item, ImageFeature)]
-    if not names:
-        return []
-    view = taken.dataset.columns([names[0]])
-    return [to_rgb(view[number][names[0]]) for number in taken.rows(rows)]
+    view = taken.dataset.columns(names[:1])
+    return [to_rgb(view[number][name]) for name in names[:1] for number in numbers]
 
 
-def _table(taken: Sample, rows: int) -> str:
+def _table(taken: Sample, numbers: Sequence[int]) -> str:
     features = taken.dataset.features
     head = [_screen.dim(name) for name in ("row", *features)]
     body = []
-    for number in taken.rows(rows):
+    for number in numbers:
         row = taken.dataset[number]
         cells = [one_line(words(row[name], feature)) for name, feature in features.items()]
         body.append([f"{number:,}", *cells])
@@ -178,43 +166,37 @@ def _fitted(body: Sequence[Sequence[str]], width: int) -> list[list[str]]:
 
 
 def _histogram(column: str, counts: Mapping[str, int]) -> str:
-    """A bar for each class, of the most frequent ones where there are many."""
+    """A bar for each class; of the most frequent ones if there are many."""
     most = max(counts.values(), default=0) or 1
-    ranked = list(counts.items())
-    if len(ranked) > CLASSES:
-        ranked = sorted(ranked, key=lambda item: -item[1])[:CLASSES]
-    sign = "█" if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" else "#"
+    left = len(counts) - CLASSES
+    ranked = Counter(counts).most_common(CLASSES) if left > 0 else counts.items()
+    sign = "█" if _screen.is_utf8() else "#"
     rows = [
         [f"  {_screen.fitted(one_line(name), 30)}", f"{count:,}", sign * round(_BAR * count / most)]
         for name, count in ranked
     ]
-    title = f"{_screen.bold(column)}  {len(counts):,} classes"
-    left = len(counts) - len(ranked)
-    rest = (
-        f"\n  {_screen.dim(f'and {left:,} more classes with fewer rows, or as many')}"
-        if left
-        else ""
-    )
-    return f"{title}\n{_screen.columns(rows, right=(1,))}{rest}"
+    lines = [f"{_screen.bold(column)}  {len(counts):,} classes", _screen.columns(rows, right=(1,))]
+    if left > 0:
+        lines.append(f"  {_screen.dim(f'and {left:,} more classes with fewer rows, or as many')}")
+    return "\n".join(lines)
 
 
-def _write(taken: Sample, rows: int, path: Path) -> Answer:
+def _write(taken: Sample, numbers: Sequence[int], path: Path) -> Answer:
     """Images with their classes, as PNG."""
-    images = _images(taken, rows)
+    images = _images(taken, numbers)
     if not images:
         raise click.UsageError(f"{taken.manifest.name} has no image column")
     classes = [n for n, item in taken.dataset.features.items() if isinstance(item, LabelFeature)]
     labels = taken.dataset.columns(classes)
-    captions = [_caption(labels[number], labels.features) for number in taken.rows(rows)]
+    captions = [
+        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
+        for number in numbers
+    ]
     note = "synthetic, not real data" if taken.synthetic else ""
     image = captioned(images, captions, side=112, columns=8, note=note)
     with disk_faults(path, "write"):
         image.save(path, "PNG")
     return Answer({"path": str(path), "synthetic": taken.synthetic}, str(path))
-
-
-def _caption(row: Mapping[str, Any], features: Mapping[str, Feature]) -> str:
-    return ", ".join(words(row[name], feature) for name, feature in features.items())
 
 
 def _open(hub: Hub, name: str) -> Answer:

@@ -35,18 +35,15 @@ def command(names: tuple[str, ...]) -> Answer:
         + [item[key] for key in ("dataset", "thing", "detail")]
         for item in findings
     ]
-    code, *notes = _verdict(
-        {item["state"] for item in findings}, f"`dshub fetch {' '.join(names)}`"
-    )
+    states = {item["state"] for item in findings}
+    code, notes = _verdict(states, f"`dshub fetch {' '.join(names)}`")
     return Answer({"findings": findings}, _screen.columns(rows), notes, code)
 
 
-def _verdict(states: set[str], fetch: str) -> tuple[int, *tuple[str, ...]]:
+def _verdict(states: set[str], fetch: str) -> tuple[int, list[str]]:
     """The exit code, and remarks."""
     if "damaged" in states:
-        return DAMAGED, f"hint: {fetch} replaces damaged content"
-    if "unlike" in states:
-        return (UNLIKE,)
+        return DAMAGED, [f"hint: {fetch} replaces damaged content"]
     if states == {"missing"}:
-        return 1, f"nothing is cached; {fetch} downloads it"
-    return (0,)
+        return 1, [f"nothing is cached; {fetch} downloads it"]
+    return (UNLIKE if "unlike" in states else 0), []

@@ -9,13 +9,14 @@ import io
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets import images
+from dshub.datasets.selection import View
 from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError
 
 Encoded = ImageFeature | AudioFeature
@@ -58,7 +59,7 @@ def decode_all(
 
 
 def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], index: int) -> np.ndarray:
-    with _translated(lambda: where(index)):
+    with decoding_errors(lambda: where(index)):
         if isinstance(feature, ImageFeature):
             array, got = _decode_image(data, feature.shape)
             expected = _shape(feature.shape) if feature.shape else got
@@ -72,7 +73,7 @@ def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], index: 
 
 
 @contextmanager
-def _translated(where: Callable[[], str]) -> Iterator[None]:
+def decoding_errors(where: Callable[[], str], *, hint: str = _HINT) -> Iterator[None]:
     """Turn a library's error about a file that it cannot read into a ReadError."""
     try:
         yield
@@ -82,7 +83,7 @@ def _translated(where: Callable[[], str]) -> Iterator[None]:
         reason = f"it cannot be decoded: {str(error) or type(error).__name__}"
         if isinstance(error, UnidentifiedImageError):
             reason = f"it is not an image in a supported format: {', '.join(images.formats())}"
-        raise ReadError(file=where(), reason=reason, hint=_HINT) from error
+        raise ReadError(file=where(), reason=reason, hint=hint) from error
 
 
 def detect_audio(data: bytes, where: str) -> AudioFeature:
@@ -90,7 +91,7 @@ def detect_audio(data: bytes, where: str) -> AudioFeature:
     if data[:4] not in {b"RIFF", b"fLaC"}:
         reason = f"it is neither WAV nor FLAC: it begins with {data[:8]!r}"
         raise ReadError(file=where, reason=reason)
-    with _translated(lambda: where):
+    with decoding_errors(lambda: where):
         samples, rate = _decode_audio(data)
     encoding: Literal["wav", "flac"] = "wav" if data[:4] == b"RIFF" else "flac"
     return AudioFeature(rate=rate, channels=_channels(samples), encoding=encoding)
@@ -214,15 +215,6 @@ def _read_with_soundfile(data: bytes) -> tuple[np.ndarray, int]:
         return values, int(file.samplerate)
 
 
-class _View(Protocol):
-    """The part of a dataset that `LazyColumn` uses."""
-
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[dict[str, Any]]: ...
-    def __getitem__(self, key: int, /) -> dict[str, Any]: ...
-    def select(self, rows: np.ndarray, /) -> "_View": ...
-
-
 class LazyColumn(Sequence[Any]):
     """A whole column of files, each decoded on access and not kept.
 
@@ -236,7 +228,7 @@ class LazyColumn(Sequence[Any]):
     """
 
     def __init__(
-        self, view: _View, name: str, functions: tuple[Callable[[Any], Any], ...] = ()
+        self, view: View, name: str, functions: tuple[Callable[[Any], Any], ...] = ()
     ) -> None:
         self._view, self._name, self._functions = view, name, functions
 

@@ -16,9 +16,7 @@ from dshub.catalog.features import (
     Feature,
     ImageFeature,
     LabelFeature,
-    ListFeature,
     NumberFeature,
-    TextFeature,
     is_encoded,
 )
 from dshub.datasets.dataset import Dataset
@@ -79,10 +77,9 @@ class Rows:
 
     def each(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield single rows with their numbers in the split."""
-        names = list(self.features)
         for start, batch in self.batches():
             for number, values in enumerate(zip(*batch.values(), strict=True), start):
-                yield number, dict(zip(names, values, strict=True))
+                yield number, dict(zip(batch, values, strict=True))
 
 
 class Exporter(Protocol):
@@ -120,21 +117,8 @@ def row_size(dataset: Dataset) -> int:
     if not len(dataset):
         return 1
     places = np.unique(np.linspace(0, len(dataset) - 1, SAMPLE).astype(np.int64))
-    total = sum(_size(values[0]) for at in places for values in dataset[[int(at)]].values())
-    return max(1, round(total / len(places)))
-
-
-def block_of(size: int) -> int:
-    """Return how many rows of a size are in memory at a time."""
-    return min(max(BLOCK_BYTES // size, 1), BLOCK_ROWS)
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.nbytes
-    if isinstance(value, str | bytes):
-        return len(value.encode() if isinstance(value, str) else value) + 4
-    return sum(map(_size, value)) + 4
+    size: int = dataset.select(places).arrow().nbytes
+    return max(1, round(size / len(places)))
 
 
 _SUFFIXES = {  # by the first bytes of a file
@@ -172,20 +156,12 @@ def suffix_of(data: bytes) -> str:
     return next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "bin")
 
 
-_KINDS: dict[type[Feature], str] = {
-    ImageFeature: "images",
-    AudioFeature: "audio",
-    LabelFeature: "labels",
-    ListFeature: "lists",
-    TextFeature: "text",
-}
-
-
 def kind_of(feature: Feature) -> str:
     """Return the content of a column in a word."""
     if isinstance(feature, NumberFeature):
         return "arrays" if feature.shape else "numbers"
-    return _KINDS[type(feature)]
+    kind = str(type(feature).__struct_config__.tag)
+    return kind if kind in {"audio", "text"} else f"{kind}s"
 
 
 def refuse(rows: Rows, name: str, reason: str) -> NoReturn:

@@ -12,8 +12,7 @@ It is hidden from programs that read every file of a folder.
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -23,16 +22,18 @@ import msgspec
 
 from dshub import plugins
 from dshub._validate import Count, FileName, decode
+from dshub.cache.disk import disk_faults
 from dshub.cache.files import read_file, replace_file
 from dshub.cache.owners import is_orphan, own_name
 from dshub.catalog.features import Feature
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, StoreError
-from dshub.export._rows import Exporter, Rows, block_of, row_size
+from dshub.export._rows import BLOCK_BYTES, BLOCK_ROWS, Exporter, Rows, row_size
 from dshub.progress import Progress, Silent, Task, size
 
 NAME = ".dshub-export.json"
 SHARD_SIZE = 500_000_000  # approximate bytes of a shard
+_AGAIN = "complete files are kept: export again with more space, or to another folder"
 
 
 class File(msgspec.Struct, frozen=True):
@@ -64,11 +65,6 @@ class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, Feature]
     done: dict[str, tuple[File, ...]] = {}
 
-    def matches(self, other: "SplitRecord") -> bool:
-        """Check if both describe the same shards."""
-        fields = ("fingerprint", "revision", "rows", "shards")
-        return all(getattr(self, field) == getattr(other, field) for field in fields)
-
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The exports in a folder, in one format."""
@@ -76,11 +72,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     schema: Literal[1] = 1
     format: str
     splits: dict[str, SplitRecord] = {}
-
-    def write(self, folder: Path) -> None:
-        """Write it to a folder in one step; raises OSError."""
-        data = msgspec.json.format(msgspec.json.encode(self), indent=1)
-        replace_file(folder / NAME, data, folder / own_name("partial"))
 
 
 def read(folder: Path, to: str) -> Record:
@@ -174,7 +165,8 @@ class Work:
         """Return the rows of a shard, or all; shards differ by one row at most."""
         first, end = (self.plan.rows * i // shards for i in (shard, shard + 1))
         title = f"{self.plan.dataset}, split {self.title}"
-        return Rows(self._dataset, title, first, end - first, block_of(self._row_size))
+        block = min(max(BLOCK_BYTES // self._row_size, 1), BLOCK_ROWS)
+        return Rows(self._dataset, title, first, end - first, block)
 
     def files(self, shard: int) -> list[Path]:
         """Return the files of a shard."""
@@ -204,7 +196,10 @@ class Work:
     def _is_lost(self, recorded: SplitRecord) -> bool:
         """Check if a record is of another export, or of a folder that is gone."""
         gone = self.folder is not None and not (self.folder.is_dir() or self.stage.is_dir())
-        return gone or not recorded.matches(self.plan)
+        return gone or not self._is_same(recorded)
+
+    def _is_same(self, recorded: SplitRecord) -> bool:
+        return msgspec.structs.replace(recorded, done={}) == self.plan
 
     def space(self, record: Record) -> int:
         """Estimate the bytes of the missing shards."""
@@ -223,9 +218,11 @@ class Work:
             self._check_free(force=force)
         elif not self._is_lost(recorded):
             return
-        elif not recorded.matches(self.plan) and not force:
+        elif not self._is_same(recorded) and not force:
             raise DshubError(
-                f"{self.dest} holds {self.stem} of another export: {self._difference(recorded)}",
+                f"{self.dest} holds another export named {self.stem}: {recorded.rows:,} rows of "
+                f"{recorded.dataset}, split {recorded.split}, in {recorded.shards:,} shards with "
+                f"the columns {', '.join(recorded.features)}",
                 hint="export to another folder, or replace that export with --force",
             )
         else:
@@ -244,22 +241,10 @@ class Work:
                     hint="export to another folder, or remove it",
                 )
 
-    def _difference(self, recorded: SplitRecord) -> str:
-        """Describe how the recorded export differs from this one."""
-        plan = self.plan
-        for word, old, new in (
-            ("dataset", recorded.dataset, plan.dataset),
-            ("split", recorded.split, plan.split),
-            ("columns", ", ".join(recorded.features), ", ".join(plan.features)),
-            ("number of shards", recorded.shards, plan.shards),
-        ):
-            if old != new:
-                return f"{word}: {old} instead of {new}"
-        return "other rows, or another version of dshub"
-
     def _write_record(self, record: Record, split: SplitRecord) -> None:
-        splits = {**record.splits, self.stem: split}
-        Record(format=self.to, splits=splits).write(self.dest)
+        record = Record(format=self.to, splits={**record.splits, self.stem: split})
+        data = msgspec.json.format(msgspec.json.encode(record), indent=1)
+        replace_file(self.dest / NAME, data, self.dest / own_name("partial"))
 
     def run(self, progress: Progress) -> Written:
         """Write the missing shards; `begin` must have recorded the plan."""
@@ -338,7 +323,7 @@ def export(
                 hint="export each to its own folder",
             )
         exporter.check(work.rows())
-    with _store_errors(dest):
+    with disk_faults(dest, "write", hint=_AGAIN):
         dest.mkdir(parents=True, exist_ok=True)
         for path in filter(is_orphan, dest.glob("partial.*")):
             _remove(path)
@@ -358,15 +343,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _store_errors(dest: Path) -> Iterator[None]:
-    """Raise errors of the system as StoreError."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        hint = "complete files are kept: export again with more space, or to another folder"
-        path = str(error.filename or dest)
-        raise StoreError(path=path, action="write", reason=reason, hint=hint) from error

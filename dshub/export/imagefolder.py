@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from dshub.catalog.checks import unused
 from dshub.catalog.features import LabelFeature
 from dshub.export._rows import Exporter, Rows, as_file, content_and_label, is_file, suffix_of
 
@@ -47,16 +48,16 @@ def _columns(rows: Rows) -> tuple[str, str | None]:
 
 def folder_names(classes: Sequence[str]) -> list[str]:
     """Return a folder name for each class; all are valid and distinct on every file system."""
-    folders: dict[str, str] = {}
+    folders: list[str] = []
+    taken: set[str] = set()
     for name in classes:
         plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:_LONGEST].strip(" .") or "_"
         if _DEVICES.fullmatch(plain):
             plain += "_"
-        unique, again = plain, 2
-        while unique.casefold() in folders:
-            unique, again = f"{plain}_{again}", again + 1
-        folders[unique.casefold()] = unique
-    return list(folders.values())
+        folded = unused(plain.casefold(), taken, "_")
+        taken.add(folded)
+        folders.append(plain + folded.removeprefix(plain.casefold()))
+    return folders
 
 
 exporter = ImageFolder()

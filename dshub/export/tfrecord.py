@@ -1,16 +1,15 @@
 """TFRecord files: each row a `tf.train.Example`, framed by its length and CRC-32C checksums."""
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from dshub.catalog.features import Feature, ListFeature, NumberFeature, TextFeature
 from dshub.errors import DshubError, MissingExtraError
 from dshub.export._rows import Exporter, Rows, as_file, is_file
-from dshub.loading.transforms.transform import Batch
 
 _BYTES, _FLOATS, _INTS = 1, 2, 3  # fields of `Feature`
 
@@ -51,22 +50,17 @@ def _varints(numbers: np.ndarray) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """Encode seven bits a byte, lowest first; negative numbers as 64 bits."""
-    number &= 0xFFFFFFFFFFFFFFFF
+    """Encode seven bits a byte, lowest first; negative numbers as 64 bits.
+
+    Raises:
+        OverflowError: the number needs more than 63 bits.
+    """
+    number = int.from_bytes(number.to_bytes(8, "little", signed=True), "little")
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*encoded, number])
-
-
-def write_records(sink: BinaryIO, records: Sequence[bytes]) -> None:
-    """Append records to a TFRecord file."""
-    crc32c = _crc32c()
-    for record in records:
-        length = struct.pack("<Q", len(record))
-        sink.write(length + _masked(crc32c(length)))
-        sink.write(record + _masked(crc32c(record)))
 
 
 def _masked(checksum: int) -> bytes:
@@ -99,13 +93,19 @@ class TfRecord(Exporter):
         _crc32c()
 
     def write(self, path: Path, rows: Rows) -> None:
+        crc32c = _crc32c()
         converters = {name: _converter(feature) for name, feature in rows.features.items()}
         with path.with_suffix(".tfrecord").open("wb") as sink:
-            for start, batch in rows.batches():
-                _check_range(rows, start, batch)
-                columns = [map(converters[name], values) for name, values in batch.items()]
-                records = zip(*columns, strict=True)
-                write_records(sink, [example(dict(zip(batch, r, strict=True))) for r in records])
+            for number, row in rows.each():
+                try:
+                    record = example({name: converters[name](row[name]) for name in row})
+                except OverflowError as error:
+                    raise DshubError(
+                        f"{rows.title}, row {number}: TFRecord cannot hold numbers over 2**63 - 1",
+                        hint="export to parquet, arrow or npz",
+                    ) from error
+                length = struct.pack("<Q", len(record))
+                sink.write(length + _masked(crc32c(length)) + record + _masked(crc32c(record)))
 
 
 def _converter(feature: Feature) -> Callable[[Any], Any]:
@@ -122,20 +122,6 @@ def _converter(feature: Feature) -> Callable[[Any], Any]:
 
 def _encoded(value: str | list[str]) -> bytes | list[bytes]:
     return value.encode() if isinstance(value, str) else [text.encode() for text in value]
-
-
-def _check_range(rows: Rows, start: int, batch: Batch) -> None:
-    """Refuse integers that need more than 63 bits."""
-    for name, values in batch.items():
-        for number, value in enumerate(values, start):
-            if getattr(value, "dtype", None) != np.uint64:
-                break  # every row has the same dtype
-            if np.any(value > np.uint64(np.iinfo(np.int64).max)):
-                raise DshubError(
-                    f"{rows.title}, column {name}, row {number}: TFRecord cannot hold a number "
-                    "above 2**63 - 1",
-                    hint="export to parquet, arrow or npz",
-                )
 
 
 exporter = TfRecord()

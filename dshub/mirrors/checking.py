@@ -37,7 +37,7 @@ class Checked:
     of: str = ""
 
 
-def read_index(place: Destination) -> Index | None:
+def read_index(mirror: Destination) -> Index | None:
     """Read the index of a mirror; None if it has none.
 
     Raises:
@@ -45,8 +45,8 @@ def read_index(place: Destination) -> Index | None:
         StoreError: it cannot be read.
     """
     try:
-        with place.open(NAME) as file:
-            return Index.read(file.read(), source=f"{place.title}/{NAME}")
+        with mirror.open(NAME) as file:
+            return Index.read(file.read(), source=f"{mirror.title}/{NAME}")
     except FileNotFoundError:
         return None
 
@@ -67,7 +67,7 @@ def needed(index: Index) -> dict[str, tuple[BlobFacts, str]]:
 
 
 def verify(
-    place: Destination, *, keys: Sequence[Path] = (), advance: Callable[[int], object] = int
+    mirror: Destination, *, keys: Sequence[Path] = (), advance: Callable[[int], object] = int
 ) -> Iterator[Checked]:
     """Read every file of a mirror that the index or its own name has a checksum for.
 
@@ -75,7 +75,7 @@ def verify(
     is not possible they stay, and the detail says so.
 
     Args:
-        place: the mirror.
+        mirror: a folder or a bucket.
         keys: public keys, one of which must have signed the index.
         advance: called with the number of bytes read.
 
@@ -84,44 +84,44 @@ def verify(
     """
     index = None
     try:
-        index = read_index(place)
+        index = read_index(mirror)
         if index is not None:
-            check_signature(index, keys, source=f"{place.title}/{NAME}")
+            check_signature(index, keys, source=f"{mirror.title}/{NAME}")
     except (ReadError, ChecksumError) as error:
         yield Checked(NAME, "damaged", str(error))
     else:
         detail = index.signed if index else "there is no index"
         yield Checked(NAME, "ok" if index else "missing", detail)
     files = needed(index) if index is not None else {}
-    for name in place.names():
+    for name in mirror.names():
         digest = blob_digest(PurePosixPath(name))
         if name not in files and digest is not None:
             files[name] = BlobFacts(digest=str(digest)), ""
         elif name not in files and not is_ours(PurePosixPath(name)):
             yield Checked(name, "other", "not written by dshub")
     for name, (facts, dataset) in sorted(files.items()):
-        yield _check(place, name, facts.checksum, dataset, advance)
+        yield _check(mirror, name, facts.checksum, dataset, advance)
 
 
 def _check(
-    place: Destination, name: str, expected: Digest, dataset: str, advance: Callable[[int], object]
+    mirror: Destination, name: str, expected: Digest, dataset: str, advance: Callable[[int], object]
 ) -> Checked:
     hasher = hashlib.new(expected.algorithm)
     try:
-        with place.open(name) as file:
+        with mirror.open(name) as file:
             while piece := file.read(CHUNK):
                 hasher.update(piece)
                 advance(len(piece))
     except FileNotFoundError:
         return Checked(name, "missing", "it is gone", dataset)
     except OSError as error:
-        reason = without_secrets(f"{name}: {error.strerror or error}", place.address)
-        raise StoreError(path=place.title, action="read", reason=reason) from error
+        reason = without_secrets(f"{name}: {error.strerror or error}", mirror.address)
+        raise StoreError(path=mirror.title, action="read", reason=reason) from error
     actual = Digest(expected.algorithm, hasher.hexdigest())
     if actual == expected:
         return Checked(name, "ok", "", dataset)
     try:
-        outcome = f"moved to {place.set_aside(name)}"
+        outcome = f"moved to {mirror.set_aside(name)}"
     except StoreError as error:
         outcome = f"it stays: {error}"
     return Checked(name, "damaged", f"got {actual.short}; {outcome}", dataset)
@@ -147,11 +147,11 @@ class Pruning:
         return sum(self.sizes.values())
 
 
-def plan_pruning(place: Destination, entries: Sequence[Entry], cache: Store) -> Pruning:
+def plan_pruning(mirror: Destination, entries: Sequence[Entry], cache: Store) -> Pruning:
     """Find what to remove from a mirror that is to list `entries` alone.
 
     Args:
-        place: the mirror.
+        mirror: a folder or a bucket.
         entries: the new entries of its index.
         cache: holds copies of files.
 
@@ -159,26 +159,26 @@ def plan_pruning(place: Destination, entries: Sequence[Entry], cache: Store) -> 
         DshubError: the mirror is a cache.
         StoreError: a file cannot be read.
     """
-    if place.size(CACHEDIR_FILE) is not None:
+    if mirror.size(CACHEDIR_FILE) is not None:
         raise DshubError(
-            f"{place.title} is a cache of dshub; pruning it as a mirror would remove other files",
+            f"{mirror.title} is a cache of dshub; pruning it as a mirror would remove other files",
             hint="use `dshub cache prune`",
         )
-    index = read_index(place)
+    index = read_index(mirror)
     old = index.datasets if index is not None else ()
-    sizes = {name: place.size(name) or 0 for name in unneeded(place, Index.of(entries))}
+    sizes = {name: mirror.size(name) or 0 for name in unneeded(mirror, Index.of(entries))}
     staying = {entry.name for entry in old} & {entry.name for entry in entries}
-    irreplaceable = list(dict.fromkeys(_manual_files(place, old, sizes, cache)))
+    irreplaceable = list(dict.fromkeys(_manual_files(mirror, old, sizes, cache)))
     return Pruning(sizes, bool(sizes) and not staying, irreplaceable)
 
 
 def _manual_files(
-    place: Destination, entries: Sequence[Entry], removed: Collection[str], cache: Store
+    mirror: Destination, entries: Sequence[Entry], removed: Collection[str], cache: Store
 ) -> Iterator[str]:
     """Removed files that cannot be downloaded, according to the manifests of a mirror."""
     for entry in entries:
         try:
-            with place.open(blob_path(entry.manifest.checksum).as_posix()) as file:
+            with mirror.open(blob_path(entry.manifest.checksum).as_posix()) as file:
                 manifest = parse(file.read().decode(), source=entry.identifier)
         except (FileNotFoundError, UnicodeDecodeError, ManifestError):
             continue  # damaged; the next update repairs it
@@ -188,7 +188,7 @@ def _manual_files(
                 yield f"{manifest.name}: {name}"
 
 
-def unneeded(place: Destination, index: Index) -> list[str]:
+def unneeded(mirror: Destination, index: Index) -> list[str]:
     """Files of a mirror that its index does not need, in the order in which to remove them.
 
     Files that dshub did not write are left out, and so are manifests in `registry/` that were
@@ -198,32 +198,32 @@ def unneeded(place: Destination, index: Index) -> list[str]:
     Raises:
         StoreError: a file cannot be read.
     """
-    keep, names = needed(index), frozenset(place.names())
+    keep, names = needed(index), frozenset(mirror.names())
     left = sorted(name for name in names - keep.keys() if is_ours(PurePosixPath(name)))
     manifests = [name for name in left if name.startswith("registry/")]
     others = [name for name in left if not name.startswith("registry/")]
-    return [name for name in manifests if _was_published(place, name, names)] + others
+    return [name for name in manifests if _was_published(mirror, name, names)] + others
 
 
-def prune(place: Destination, index: Index, only: Collection[str]) -> list[str]:
+def prune(mirror: Destination, index: Index, only: Collection[str]) -> list[str]:
     """Remove files that the index of a mirror does not need; returns their paths.
 
     Args:
-        place: the mirror.
+        mirror: a folder or a bucket.
         index: of the mirror.
         only: the files that the user was shown; no others are removed.
 
     Raises:
         StoreError: a file cannot be read or removed.
     """
-    removed = [name for name in unneeded(place, index) if name in only]
+    removed = [name for name in unneeded(mirror, index) if name in only]
     for name in removed:
-        place.remove(name)
+        mirror.remove(name)
     return sorted(removed)
 
 
-def _was_published(place: Destination, name: str, names: frozenset[str]) -> bool:
-    if place.size(name) is None:  # not a regular file
+def _was_published(mirror: Destination, name: str, names: frozenset[str]) -> bool:
+    if mirror.size(name) is None:  # not a regular file
         return False
-    with place.open(name) as file:
+    with mirror.open(name) as file:
         return blob_path(Digest.of_bytes(file.read())).as_posix() in names

@@ -19,6 +19,7 @@ from dshub.tables.record import TableRecord
 
 NAME = "index.json"
 SCHEMA = 1
+_DATE = "%Y-%m-%dT%H:%M:%SZ"
 LARGEST = 512 << 20  # bytes of an index: far above a mirror of everything
 _REWRITE = (
     "remove it and run `dshub mirror` with every dataset that the mirror should list (files that "
@@ -152,7 +153,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.date is None:
             return b"dshub index 1\n" + self.body
-        return f"dshub index 2 {self.serial} {_text(self.date)}\n".encode() + self.body
+        return f"dshub index 2 {self.serial} {self.date:{_DATE}}\n".encode() + self.body
 
     @property
     def signed(self) -> str:
@@ -197,14 +198,9 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         sha256 = hashlib.sha256(self.body).hexdigest()
         head: dict[str, object] = {"schema": SCHEMA, "sha256": sha256}
         if self.date is not None:
-            head |= {"serial": self.serial, "date": _text(self.date)}
+            head |= {"serial": self.serial, "date": f"{self.date:{_DATE}}"}
         head["signatures"] = self.signatures
         return msgspec.json.encode(head)[:-1] + b',"datasets":' + self.body + b"}\n"
-
-
-def _text(date: datetime) -> str:
-    """`2026-01-31T12:00:00Z`."""
-    return date.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _check_file(file: _File, source: str) -> None:

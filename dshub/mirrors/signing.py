@@ -106,12 +106,13 @@ def _load_key(path: Path, kind: Literal["private", "public"]) -> Any:  # a key o
         expected = f"a readable file with a {kind} key"
         raise SettingsError(name=str(path), value=reason, expected=expected) from error
     with suppress(ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it has a passphrase
+        key: object
         if kind == "private":
-            private = serialization.load_pem_private_key(pem, password=None)
-            if isinstance(private, ed25519.Ed25519PrivateKey):
-                return private
-        elif isinstance(public := serialization.load_pem_public_key(pem), ed25519.Ed25519PublicKey):
-            return public
+            key = serialization.load_pem_private_key(pem, password=None)
+        else:
+            key = serialization.load_pem_public_key(pem)
+        if isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
+            return key
     raise SettingsError(
         name=str(path),
         value="something else",

@@ -74,23 +74,6 @@ def choose(
     return chosen, left_out
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to write a mirror.
-
-    Attributes:
-        prepared: include prepared tables.
-        limit: bytes a second to fetch, at most.
-        signer: signs the index.
-        prune: remove everything that the selection does not need.
-    """
-
-    prepared: bool = False
-    limit: int | None = None
-    signer: Signer | None = None
-    prune: bool = False
-
-
 @dataclass(frozen=True)
 class Piece:
     """An upstream file of a mirror.
@@ -165,18 +148,28 @@ class Report:
     errors: list[FetchError] = field(default_factory=list)
 
 
+@dataclass(eq=False)
 class Mirroring:
     """An update of a mirror.
 
-    Args:
-        place: the mirror.
+    Attributes:
+        mirror: a folder or a bucket.
         hub: supplies files and tables.
-        options: how to write it.
+        prepared: include prepared tables.
+        limit: bytes a second to fetch, at most.
+        signer: signs the index.
+        prune: remove everything that the selection does not need.
     """
 
-    def __init__(self, place: Destination, hub: Supplier, options: Options) -> None:
-        self._place, self._hub, self._options = place, hub, options
-        self._files = place.fetching_store(hub.store)
+    mirror: Destination
+    hub: Supplier
+    prepared: bool = False
+    limit: int | None = None
+    signer: Signer | None = None
+    prune: bool = False
+
+    def __post_init__(self) -> None:
+        self._files = self.mirror.fetching_store(self.hub.store)
 
     def plan(self, chosen: Sequence[Chosen]) -> Plan:
         """Plan an update; writes nothing, and opens no connection to upstream.
@@ -189,19 +182,19 @@ class Mirroring:
         for piece in self._pieces(chosen):
             group = there if self._has(piece) else cached if piece.path else missing
             group.append(piece)
-        copied = [piece for piece in cached if piece.path and self._place.costs(piece.path)]
+        copied = [piece for piece in cached if piece.path and self.mirror.costs(piece.path)]
         pruning = Pruning()
-        if self._options.prune:
+        if self.prune:
             new = self._merge(entry_of(item.manifest, item.text, {}) for item in chosen)
-            pruning = plan_pruning(self._place, new, self._hub.store)
+            pruning = plan_pruning(self.mirror, new, self.hub.store)
         return Plan(
             chosen=chosen,
             there=there,
             cached=cached,
             missing=missing,
-            tables=sum(item.manifest.prepared_size() for item in chosen) * self._options.prepared,
+            tables=sum(item.manifest.prepared_size() for item in chosen) * self.prepared,
             writes=sum(piece.size for piece in [*copied, *missing]),
-            free=self._place.free(),
+            free=self.mirror.free(),
             pruning=pruning,
         )
 
@@ -211,13 +204,13 @@ class Mirroring:
         for item in chosen:
             for key, resource in item.manifest.split_resources().items():
                 upstream = msgspec.structs.replace(resource, content_sha256=None)
-                path = self._hub.store.blob(resource.digest, resource.size)
+                path = self.hub.store.blob(resource.digest, resource.size)
                 piece = Piece(Job(item.manifest.name, key, upstream), path)
                 pieces.setdefault(piece.name, piece)
         return list(pieces.values())
 
     def _has(self, piece: Piece) -> bool:
-        size = self._place.size(piece.name)
+        size = self.mirror.size(piece.name)
         return size is not None and piece.job.resource.size in {None, size}
 
     def run(self, plan: Plan) -> Report:
@@ -232,7 +225,7 @@ class Mirroring:
         writes = plan.writes + plan.tables
         if plan.free is not None and writes > plan.free:
             reason = f"{size(writes)} are to be written and {size(plan.free)} are free"
-            raise DiskFullError(path=self._place.title, reason=reason)
+            raise DiskFullError(path=self.mirror.title, reason=reason)
         report = Report()
         damaged = self._take(plan.cached, report)
         self._fetch([*plan.missing, *damaged], report)
@@ -244,16 +237,16 @@ class Mirroring:
         """Take files from the cache; returns those that turn out to be damaged there."""
         damaged = []
         total = sum(piece.size for piece in pieces)
-        with Task(self._hub.progress, "taking files from the cache", total) as task:
+        with Task(self.hub.progress, "taking files from the cache", total) as task:
             for piece in pieces:
                 path = piece.path
                 if path and piece.job.resource.digest.fits(path):
-                    how = self._place.put(path, piece.name)
+                    how = self.mirror.put(path, piece.name)
                     report.taken[how] = report.taken.get(how, 0) + 1
                 else:
                     damaged.append(piece)
-                    if path and path.is_relative_to(self._hub.store.root):
-                        self._hub.store.set_aside(path)
+                    if path and path.is_relative_to(self.hub.store.root):
+                        self.hub.store.set_aside(path)
                 task.advance(piece.size)
         return damaged
 
@@ -267,7 +260,7 @@ class Mirroring:
             manual = piece.job.resource.access == "manual"
             groups.setdefault(piece.job.dataset if manual else "", []).append(piece)
         for group in groups.values():
-            fetcher = self._hub.fetcher(store=self._files, limit=self._options.limit)
+            fetcher = self.hub.fetcher(store=self._files, limit=self.limit)
             try:
                 fetcher.fetch([piece.job for piece in group])
             except FetchError as error:
@@ -278,31 +271,31 @@ class Mirroring:
 
     def _upload(self, piece: Piece) -> None:
         if not self._has(piece):
-            path = self._hub.store.blob(piece.job.resource.digest, piece.job.resource.size)
+            path = self.hub.store.blob(piece.job.resource.digest, piece.job.resource.size)
             if path is not None:
-                self._place.put(path, piece.name)
+                self.mirror.put(path, piece.name)
 
     def _publish(self, item: Chosen) -> Entry:
         """Write the tables and the manifest of a dataset; returns its entry for the index."""
-        tables = self._publish_tables(item.manifest) if self._options.prepared else {}
+        tables = self._publish_tables(item.manifest) if self.prepared else {}
         entry = entry_of(item.manifest, item.text, tables)
         blob = blob_path(entry.manifest.checksum).as_posix()
-        if self._place.size(blob) != len(item.text):
-            self._place.write(blob, item.text)
+        if self.mirror.size(blob) != len(item.text):
+            self.mirror.write(blob, item.text)
         if not self._contains(entry.registry_path, item.text):
-            self._place.write(entry.registry_path, item.text)
+            self.mirror.write(entry.registry_path, item.text)
         return entry
 
     def _contains(self, name: str, text: bytes) -> bool:
-        if self._place.size(name) != len(text):
+        if self.mirror.size(name) != len(text):
             return False
-        with self._place.open(name) as file:
+        with self.mirror.open(name) as file:
             return file.read() == text
 
     def _publish_tables(self, manifest: Manifest) -> dict[str, TableFacts]:
         """Prepare the tables of a dataset in the cache, and copy them."""
         tables = {}
-        for split, folder in self._hub.build_tables(manifest, layer=self._files.root).items():
+        for split, folder in self.hub.build_tables(manifest, layer=self._files.root).items():
             facts = tables[split] = table_facts(folder)
             for name in sorted(facts.files, key=lambda name: name == TABLE_FILE):
                 self._put_table_file(folder / name, facts.files[name], manifest.name)
@@ -310,13 +303,13 @@ class Mirroring:
 
     def _put_table_file(self, path: Path, facts: BlobFacts, dataset: str) -> None:
         name = (table_path(dataset, path.parent.name) / path.name).as_posix()
-        if self._place.size(name) == facts.size:
+        if self.mirror.size(name) == facts.size:
             return
         if not facts.checksum.fits(path):
             hint = f"run `dshub verify {dataset}` to put it aside, and then this command again"
             reason = "its bytes have changed since it was prepared"
             raise StoreError(path=str(path), action="use", reason=reason, hint=hint)
-        self._place.put(path, name)
+        self.mirror.put(path, name)
 
     def _list(self, entries: Sequence[Entry], report: Report, prunable: Collection[str]) -> None:
         """Write the index, if it changes, and remove files that it does not need.
@@ -326,28 +319,28 @@ class Mirroring:
         Raises:
             StoreError: files of the entries were removed meanwhile; the index is unchanged.
         """
-        with self._place.locked():
+        with self.mirror.locked():
             self._check_complete(entries)
-            old, signer = read_index(self._place), self._options.signer
-            pruning = self._options.prune and not report.errors
+            old, signer = read_index(self.mirror), self.signer
+            pruning = self.prune and not report.errors
             index = Index.of(self._merge(entries, keep_others=not pruning))
             if signer is not None:
                 index = signer.sign(index, before=old)
             elif old is not None and index.body == old.body:
                 index = old
             if old is None or index.encode() != old.encode():
-                self._place.write(NAME, index.encode())
+                self.mirror.write(NAME, index.encode())
                 report.changed = True
             report.listed = sorted(entry.identifier for entry in index.datasets)
             if pruning:
-                report.removed = prune(self._place, index, prunable)
+                report.removed = prune(self.mirror, index, prunable)
 
     def _check_complete(self, entries: Sequence[Entry]) -> None:
         """Check that no other update has pruned files that the index is about to list."""
         for name, (_, dataset) in needed(Index.of(entries)).items():
-            if self._place.size(name) is None:
+            if self.mirror.size(name) is None:
                 raise StoreError(
-                    path=f"{dataset} in {self._place.title}",
+                    path=f"{dataset} in {self.mirror.title}",
                     action="list",
                     reason=f"{name} was removed meanwhile",
                     hint="run this again; another `dshub mirror --prune` may have been running",
@@ -371,17 +364,17 @@ class Mirroring:
             DshubError: it is signed and no key was given, or its entries are not signed by the
                 given key, so they must not be signed with it.
         """
-        old, signer = read_index(self._place), self._options.signer
-        if old is None or (self._options.prune and signer is not None):
+        old, signer = read_index(self.mirror), self.signer
+        if old is None or (self.prune and signer is not None):
             return ()
         if signer is None and old.signatures:
             raise DshubError(
-                f"the index of {self._place.title} is signed; changing it needs the key",
+                f"the index of {self.mirror.title} is signed; changing it needs the key",
                 hint="name the private key with --sign",
             )
         if signer is not None and old.datasets and not signer.has_signed(old):
             raise DshubError(
-                f"the index of {self._place.title} is not signed by this key, so its entries must "
+                f"the index of {self.mirror.title} is not signed by this key, so its entries must "
                 "not be signed with it",
                 hint=f"remove its {NAME} and name every dataset that the mirror should list; files "
                 "that are there are not fetched again",

@@ -33,15 +33,6 @@ class Measured:
     chunks: tuple[str, ...] = ()
 
 
-def require_tomlkit() -> Any:  # the module
-    """Import tomlkit; raises MissingExtraError if it is not installed."""
-    try:
-        import tomlkit
-    except ImportError as error:
-        raise MissingExtraError(package="tomlkit", extra="author") from error
-    return tomlkit
-
-
 def measure(path: Path, *, advance: Callable[[int], object] = int) -> Measured:
     """Compute checksums in one pass; raises OSError if the file cannot be read.
 
@@ -65,7 +56,13 @@ def file_names(manifest: Path) -> dict[str, str]:
     Raises:
         ManifestError: it is not TOML, or `resources` is not a table of tables.
     """
-    resources = _resources(_load(manifest), manifest)
+    try:
+        document = tomllib.loads(manifest.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _fault(manifest, "", f"not valid TOML: {error}") from error
+    resources = document.get("resources")
+    if not isinstance(resources, dict) or not all(isinstance(r, dict) for r in resources.values()):
+        raise _fault(manifest, "resources", "must be a table for each file")
     return {name: file_name(resource) for name, resource in resources.items()}
 
 
@@ -87,11 +84,14 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
         MissingExtraError: tomlkit is not installed.
         OSError: the manifest cannot be written.
     """
-    tomlkit = require_tomlkit()
-    _load(manifest)  # errors of tomlkit name no file
-    document = tomlkit.parse(manifest.read_text(encoding="utf-8"))
-    resources = _resources(document, manifest)
-    changed = [name for name, facts in measured.items() if _update(resources[name], facts)]
+    try:
+        import tomlkit
+    except ImportError as error:
+        raise MissingExtraError(package="tomlkit", extra="author") from error
+    file_names(manifest)  # refuses what tomlkit has no errors for, or none that name the file
+    document: Any = tomlkit.parse(manifest.read_text(encoding="utf-8"))
+    tables = document["resources"]
+    changed = [name for name, facts in measured.items() if _update(tables[name], facts)]
     text = tomlkit.dumps(document)
     parse(text, source=str(manifest))
     if changed:
@@ -111,20 +111,6 @@ def _update(resource: Any, facts: Measured) -> bool:  # a table of tomlkit
     else:
         resource.pop("chunks", None)
     return True
-
-
-def _load(manifest: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(manifest.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise _fault(manifest, "", f"not valid TOML: {error}") from error
-
-
-def _resources(document: Any, manifest: Path) -> Any:  # as TOML has it
-    resources = document.get("resources")
-    if isinstance(resources, dict) and all(isinstance(r, dict) for r in resources.values()):
-        return resources
-    raise _fault(manifest, "resources", "must be a table for each file")
 
 
 def _fault(manifest: Path, place: str, problem: str) -> ManifestError:

@@ -24,28 +24,27 @@ from dshub.synthetic.rows import make
 from dshub.synthetic.steps import Listed, Undone, undo
 
 
-def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str, Path]:
+def write(manifest: Manifest, folder: Path, *, rows: int) -> dict[str, Path]:
     """Write every resource; returns the file of each, in `folder`.
 
     Args:
         manifest: of the original dataset.
         folder: empty.
         rows: of each split; smaller splits keep their size.
-        seed: of the rows.
     """
     files = _Files(manifest, folder)
     groups: dict[bytes, list[tuple[str, Undone]]] = defaultdict(list)
     for name, split in manifest.splits.items():
         reader = formats.create(split.reader, place=f"splits.{name}.reader")
-        made = make(
+        batch = make(
             manifest.split_features(name),
             manifest.features,
             min(rows, split.rows),
-            zlib.crc32(name.encode()) + (seed << 32),
+            zlib.crc32(name.encode()),
             text_labels=reader.text_labels,
         )
         key = [split.reader, [(part, split.references(part)) for part in split.reader_parts]]
-        groups[msgspec.json.encode(key, order="sorted")].append((name, undo(made, split.steps)))
+        groups[msgspec.json.encode(key, order="sorted")].append((name, undo(batch, split.steps)))
     lists: dict[bytes, list[tuple[Listed, _Output]]] = defaultdict(list)
     first = 1
     for group in groups.values():

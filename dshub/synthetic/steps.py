@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 
 from dshub import formats
 from dshub.catalog.manifest import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
-from dshub.tables.steps import column, cut, mapped, paths, renamed, spoken_of, texts, with_column
+from dshub.tables.steps import apply, column, paths, spoken_of, texts, with_column
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,10 @@ class Undone:
         """
         for i, step in enumerate(self.steps):
             match step:
-                case Rename():
-                    rows = renamed(rows, step.columns)
-                case Map():
-                    rows = mapped(rows, step)
-                case Cut():
-                    rows = cut(rows, step)
+                case Rename() | Map() | Cut():
+                    rows = _apply(rows, step)
                 case Number():
-                    start = step.first + offset
-                    numbers = np.arange(start, start + rows.num_rows, dtype=np.int64)
-                    rows = with_column(rows, step.column, pa.array(numbers))
+                    rows = _apply(rows, replace(step, first=step.first + offset))
                 case Match():
                     listed = _keys(rows if step.keep else rows.slice(0, 0), step.on)
                     yield Listed(step.part, step.reader, listed)
@@ -118,6 +112,11 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
             case Cut() | Drop():
                 pass
     return Undone(rows, steps, saved)
+
+
+def _apply(rows: pa.RecordBatch, step: Rename | Map | Cut | Number) -> pa.RecordBatch:
+    lookup: Any = None  # these steps read no other files
+    return next(apply(iter([rows]), [step], lookup))
 
 
 def _unmap(rows: pa.RecordBatch, step: Map) -> pa.RecordBatch:

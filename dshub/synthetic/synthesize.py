@@ -12,23 +12,21 @@ from dshub.catalog.manifest import License, Manifest, Resource
 from dshub.catalog.parsing import from_json, to_json
 from dshub.errors import ManifestError
 
-REVISION = 2  # raised when the same manifest and seed would give other rows
+REVISION = 2  # raised when the same manifest would give other rows
 
 
-def synthesize(manifest: Manifest, store: Store, *, rows: int, seed: int = 0) -> Manifest:
+def synthesize(manifest: Manifest, store: Store, *, rows: int) -> Manifest:
     """Return the manifest of a synthetic dataset, with its files in the cache.
 
     Args:
         manifest: of the original dataset.
         store: where the files go.
         rows: of each split; smaller splits keep their size.
-        seed: of the rows.
 
     Raises:
         StoreError: the cache cannot be written.
     """
-    words = f"{manifest.digest} {rows} {seed} {REVISION}"
-    key = hashlib.sha256(words.encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{manifest.digest} {rows} {REVISION}".encode()).hexdigest()[:16]
     path = store.find(synthetic_path(manifest.name, key))
     if path is not None:
         with suppress(ManifestError, OSError):  # damaged: make it again
@@ -37,10 +35,10 @@ def synthesize(manifest: Manifest, store: Store, *, rows: int, seed: int = 0) ->
                 return synthetic
     synthetic = msgspec.structs.replace(
         manifest,
-        version=f"{manifest.version}+synthetic.{rows}.{seed}",
+        version=f"{manifest.version}+synthetic.{rows}",
         title=f"Synthetic data for {manifest.title}",
         summary=f"Generated from the manifest of {manifest.identifier}; contains no real data.",
-        resources=_write(manifest, store, rows, seed),
+        resources=_write(manifest, store, rows),
         layouts={},  # other forms of the real rows
         splits={
             name: msgspec.structs.replace(split, rows=min(rows, split.rows), figures={})
@@ -52,13 +50,13 @@ def synthesize(manifest: Manifest, store: Store, *, rows: int, seed: int = 0) ->
     return synthetic
 
 
-def _write(manifest: Manifest, store: Store, rows: int, seed: int) -> dict[str, Resource]:
+def _write(manifest: Manifest, store: Store, rows: int) -> dict[str, Resource]:
     """Write every resource and move it into the cache."""
     resources = {}
     with store.scratch() as folder:
         from dshub.synthetic.pieces import write  # needs Pillow, which cached files do not
 
-        for name, path in write(manifest, folder, rows=rows, seed=seed).items():
+        for name, path in write(manifest, folder, rows=rows).items():
             size, digest = path.stat().st_size, store.adopt(path)
             filename = manifest.resources[name].name
             resources[name] = Resource(filename=filename, sha256=digest.hex, size=size)

@@ -79,6 +79,15 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
+def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
+    """Return the type and the shape of the values in nested fixed-size lists."""
+    shape: list[int] = []
+    while pa.types.is_fixed_size_list(kind):
+        shape.append(kind.list_size)
+        kind = kind.value_type
+    return kind, tuple(shape)
+
+
 def row_shape(feature: Feature) -> tuple[int, ...]:
     """Return the shape of one row in NumPy; empty for single values and rows of varying shape."""
     if isinstance(feature, ImageFeature | NumberFeature) and not is_encoded(feature):

@@ -59,11 +59,11 @@ def dshub(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
-    """The published files of two datasets that have their pictures in common."""
+    """The upstream files of two datasets that share an image file."""
     folder = tmp_path / "upstream"
     folder.mkdir()
-    pictures = struct.pack(">HBB3I", 0, 8, 3, 3, 2, 2) + bytes(range(12))
-    (folder / "images.idx").write_bytes(pictures)
+    images = struct.pack(">HBB3I", 0, 8, 3, 3, 2, 2) + bytes(range(12))
+    (folder / "images.idx").write_bytes(images)
     for member, labels in {"one": b"\0\1\0", "two": b"\1\1\0"}.items():
         (folder / f"labels-{member}.idx").write_bytes(struct.pack(">HBBI", 0, 8, 1, 3) + labels)
     return folder
@@ -71,7 +71,7 @@ def upstream(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A registry with `tiny/one` and `tiny/two`, whose files a server on this machine has."""
+    """A registry with `tiny/one` and `tiny/two`, whose files a local server has."""
     with serving(upstream) as url:
         for member in ("one", "two"):
             sums = {

@@ -1,4 +1,4 @@
-"""What is kept, shown and removed."""
+"""`dshub cache`: list, verify, pin and remove items."""
 
 import json
 import subprocess
@@ -19,19 +19,19 @@ def kept(dshub: Run, own: Path) -> Run:
 
 
 def items(dshub: Run) -> list[tuple[str, str]]:
-    """Kind and owner of everything in the cache, sorted."""
+    """Kind and datasets of every cached item, sorted."""
     answer: dict[str, Any] = json.loads(dshub("cache", "ls", "--json").stdout)
     assert answer["size"] == sum(item["size"] for item in answer["items"])
     return sorted((item["kind"], item["name"]) for item in answer["items"])
 
 
 def files(folder: Path) -> set[Path]:
-    """Every file below a folder but locks, which hold nothing."""
+    """Every file below a folder except locks."""
     return {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
 
 
-def test_dir_says_where_it_is(dshub: Run, cache: Path, tmp_path: Path) -> None:
-    """One line, to be used in a shell; asking makes no folder."""
+def test_dir_prints_the_folder(dshub: Run, cache: Path, tmp_path: Path) -> None:
+    """One line, for use in a shell; nothing is created."""
     assert dshub("cache", "dir").stdout == f"{cache}\n"
     elsewhere = tmp_path / "elsewhere"
     assert dshub("cache", "dir", DSHUB_CACHE=str(elsewhere)).stdout == f"{elsewhere}\n"
@@ -53,14 +53,14 @@ def test_dir_says_where_it_is(dshub: Run, cache: Path, tmp_path: Path) -> None:
         "cache rm mnist",
     ],
 )
-def test_asking_leaves_nothing_on_the_disk(dshub: Run, cache: Path, arguments: str) -> None:
-    """Only what gets something makes the folder of the cache."""
+def test_reading_commands_do_not_create_the_cache(dshub: Run, cache: Path, arguments: str) -> None:
+    """Only commands that store something create the folder."""
     assert dshub(*arguments.split()).returncode == 0
     assert not cache.exists()
 
 
-def test_ls_names_what_is_there(kept: Run) -> None:
-    """Files are listed under the dataset they belong to, shared ones once."""
+def test_ls_lists_items_with_their_datasets(kept: Run) -> None:
+    """A shared file is listed once."""
     assert items(kept) == [
         ("prepared", "tiny/one train"),
         ("prepared", "tiny/two train"),
@@ -73,8 +73,8 @@ def test_ls_names_what_is_there(kept: Run) -> None:
     assert "tiny/two train" in shown[1]  # the largest
 
 
-def test_what_another_dataset_needs_stays(kept: Run) -> None:
-    """Removing one of two leaves the file they share, and says so; the other verifies as before."""
+def test_rm_keeps_files_that_another_dataset_needs(kept: Run) -> None:
+    """It reports them; the other dataset verifies as before."""
     done = kept("cache", "rm", "tiny/one")
     assert "left 1 item, 28 B: another dataset needs it" in done.stderr
     assert items(kept) == [
@@ -97,10 +97,10 @@ def test_what_another_dataset_needs_stays(kept: Run) -> None:
         ("--all --yes", {"prepared", "raw"}),
     ],
 )
-def test_rm_removes_what_was_asked_and_says_it_beforehand(
+def test_rm_removes_what_its_dry_run_announces(
     kept: Run, cache: Path, arguments: str, gone: set[str]
 ) -> None:
-    """`--dry-run` removes nothing and announces what the same call without it then removes."""
+    """The dry run removes nothing."""
     before = files(cache)
     planned = json.loads(kept("cache", "rm", *arguments.split(), "--dry-run", "--json").stdout)
     assert files(cache) == before
@@ -111,22 +111,22 @@ def test_rm_removes_what_was_asked_and_says_it_beforehand(
     assert {kind for kind, _ in items(kept)} == {"prepared", "raw"} - gone
 
 
-def test_a_stand_in_goes_with_its_dataset(dshub: Run, own: Path, cache: Path) -> None:
-    """Its files are named in the listing, and none of them is left over."""
+def test_rm_removes_synthetic_files_too(dshub: Run, own: Path, cache: Path) -> None:
+    """They are listed, and none is left over."""
     dshub("fetch", "tiny/one", DSHUB_SYNTHETIC="2")
     assert ("raw", "tiny/one: labels (synthetic)") in items(dshub)
     dshub("cache", "rm", "tiny/one")
     assert items(dshub) == []
 
 
-def test_all_of_one_kind(kept: Run) -> None:
-    """`--all` with a kind takes nothing else."""
+def test_rm_all_of_one_kind_keeps_other_kinds(kept: Run) -> None:
+    """`--all --prepared` removes tables only."""
     kept("cache", "rm", "--all", "--prepared")
     assert {kind for kind, _ in items(kept)} == {"raw"}
 
 
-def test_du_adds_up(kept: Run) -> None:
-    """A line for each dataset, one for what they share, and a total that is the sum."""
+def test_du_has_lines_that_add_up_to_the_total(kept: Run) -> None:
+    """One for each dataset, and one for shared files."""
     lines = kept("cache", "du").stdout.splitlines()
     titles = [line.split("  ")[0].strip() for line in lines]
     assert titles == ["DATASET", "tiny/one", "tiny/two", "shared by tiny/one and tiny/two", "total"]
@@ -136,8 +136,8 @@ def test_du_adds_up(kept: Run) -> None:
     assert answer["total"]["total"] == json.loads(kept("cache", "ls", "--json").stdout)["size"]
 
 
-def test_verify_finds_damage(kept: Run, cache: Path) -> None:
-    """Exit code 5 and the name of what is damaged; once put aside, all is well again."""
+def test_verify_reports_damage_once(kept: Run, cache: Path) -> None:
+    """Exit code 5 and the damaged item, which is set aside."""
     done = kept("cache", "verify")
     assert (done.returncode, done.stdout) == (0, "")
     assert "intact: 3 files and 2 tables" in done.stderr
@@ -152,8 +152,8 @@ def test_verify_finds_damage(kept: Run, cache: Path) -> None:
     assert "nothing to remove" in kept("cache", "gc").stdout
 
 
-def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
-    """Listings mark them, `rm` refuses, `prune` and `rm --all` leave them and say so."""
+def test_pinned_datasets_are_kept(kept: Run) -> None:
+    """Listings mark them, `rm` refuses, `prune` and `rm --all` skip them and say so."""
     assert kept("cache", "pin", "tiny/one").stdout == "pinned tiny/one\n"
     assert kept("cache", "ls").stdout.count("pinned") == 3
     assert kept("cache", "du").stdout.count("pinned") == 2
@@ -188,8 +188,8 @@ def test_pinned_datasets_are_marked_and_stay(kept: Run) -> None:
         ("--keep prepared", {"raw"}),
     ],
 )
-def test_prune_keeps_within_limits(kept: Run, arguments: str, gone: set[str]) -> None:
-    """Sizes and times are written as people write them; a dry run tells what would go."""
+def test_prune_enforces_limits(kept: Run, arguments: str, gone: set[str]) -> None:
+    """Sizes and time spans have units; a dry run shows what would go."""
     planned = json.loads(kept("cache", "prune", *arguments.split(), "--dry-run", "--json").stdout)
     assert len(items(kept)) == 5
     answer = json.loads(kept("cache", "prune", *arguments.split(), "--json").stdout)

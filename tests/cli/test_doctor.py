@@ -14,15 +14,15 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str, str]]]:
-    """What was found, by the thing it is about."""
+    """Findings by their subject."""
     found: dict[str, list[dict[str, str]]] = {}
     for finding in json.loads(done.stdout)["findings"]:
         found.setdefault(finding["thing"], []).append(finding)
     return found
 
 
-def test_a_healthy_machine(dshub: Run, own: Path) -> None:
-    """Everything is looked at, nothing is bad, and the exit code says so."""
+def test_healthy_machine_has_no_bad_finding(dshub: Run, own: Path) -> None:
+    """Every check runs, and the exit code is 0."""
     assert own.is_dir()  # whose files are on a server that answers
     done = dshub("doctor", "--json")
     assert done.returncode == 0
@@ -34,8 +34,8 @@ def test_a_healthy_machine(dshub: Run, own: Path) -> None:
     assert "everything works" in dshub("doctor").stderr
 
 
-def test_what_will_not_work_is_said_with_advice(dshub: Run, tmp_path: Path) -> None:
-    """A cache that is a file, a mirror that is down, one that is nowhere, missing certificates."""
+def test_problems_come_with_advice(dshub: Run, tmp_path: Path) -> None:
+    """A cache that is a file, unreachable and missing mirrors, missing certificates."""
     (tmp_path / "file").write_text("no folder")
     done = dshub(
         "doctor",
@@ -55,8 +55,8 @@ def test_what_will_not_work_is_said_with_advice(dshub: Run, tmp_path: Path) -> N
     assert "secret" not in done.stdout + done.stderr
 
 
-def test_a_machine_without_a_network(dshub: Run, tmp_path: Path) -> None:
-    """Fetching will not work, and that is said; with a mirror at hand it may."""
+def test_missing_network_is_bad_unless_a_mirror_is_configured(dshub: Run, tmp_path: Path) -> None:
+    """With a mirror, fetching can still work."""
     proxy = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     done = dshub("doctor", "--json", **proxy)
     assert done.returncode == 1
@@ -70,8 +70,8 @@ def test_a_machine_without_a_network(dshub: Run, tmp_path: Path) -> None:
         assert findings(done)["network"][0]["state"] == "note"
 
 
-def test_a_mirror_of_own_data_is_measured(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """Its own list says what it may be asked for: no dataset of it need be known here."""
+def test_mirror_of_unknown_datasets_is_measured(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """The mirror's index names files to request."""
     assert own.is_dir()
     dshub("mirror", str(tmp_path / "mirror"), "tiny")
     alone = {"DSHUB_REGISTRY": "", "DSHUB_OFFLINE": "1"}
@@ -79,8 +79,8 @@ def test_a_mirror_of_own_data_is_measured(dshub: Run, own: Path, tmp_path: Path)
     assert "B/s" in findings(done)["mirror"][0]["fact"]
 
 
-def test_a_mirror_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
-    """One that has a file of the registry is timed; one that has none is not called down."""
+def test_mirror_with_a_known_file_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
+    """A mirror without any is not reported as down."""
     from dshub import Registry
     from dshub.cache.paths import blob_path
 
@@ -100,8 +100,8 @@ def test_a_mirror_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="asks who owns a file")
-def test_folders_of_the_cache_that_others_can_write_to_are_named(dshub: Run, cache: Path) -> None:
-    """Others could choose what is loaded; a cache of one's own is no finding."""
+def test_cache_folders_writable_by_others_are_reported(dshub: Run, cache: Path) -> None:
+    """Others could choose what is loaded; a private cache is not reported."""
     (cache / "blobs-v1").mkdir(parents=True)
     (cache / "tables-v1").mkdir()
     for folder in (cache, *cache.iterdir()):

@@ -8,8 +8,8 @@ from pathlib import Path
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_export_writes_each_split_and_keeps_it(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """The answer has rows, shards and files; a second run keeps what is there."""
+def test_export_writes_each_split_and_resumes(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """The answer has rows, shards and files; a second run keeps finished shards."""
     call = ("export", "tiny/one", "--to", "csv", str(tmp_path / "out"), "--columns", "label")
     answer = json.loads(dshub(*call, "--json").stdout)
     train = answer["splits"]["train"]
@@ -21,7 +21,7 @@ def test_export_writes_each_split_and_keeps_it(dshub: Run, own: Path, tmp_path: 
     assert "1 of 1 shards already there" in again.stdout
 
 
-def test_export_takes_a_part_of_a_split(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_export_accepts_a_slice_of_a_split(dshub: Run, own: Path, tmp_path: Path) -> None:
     """`NAME:SPLIT` with a slice."""
     call = ("export", "tiny/one:train[:2]", "--to", "jsonl", str(tmp_path / "out"), "--json")
     (split,) = json.loads(dshub(*call).stdout)["splits"].values()

@@ -1,4 +1,4 @@
-"""What goes wrong, its exit code, and what is said about it."""
+"""Failures: exit codes and messages."""
 
 import subprocess
 from collections.abc import Callable
@@ -10,7 +10,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "code", "told"),
+    ("arguments", "variables", "code", "message"),
     [
         ("info mnits", {}, 3, "did you mean mnist?"),
         ("fetch fashion_mnist", {}, 3, "did you mean fashion-mnist?"),
@@ -58,18 +58,18 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("prepare mnist", {"DSHUB_OFFLINE": "1"}, 6, "train-images"),
     ],
 )
-def test_exit_codes_and_what_to_do(
-    dshub: Run, arguments: str, variables: dict[str, str], code: int, told: str
+def test_failures_have_exit_codes_and_next_steps(
+    dshub: Run, arguments: str, variables: dict[str, str], code: int, message: str
 ) -> None:
-    """A failure has its own exit code and says on standard error what to do; there is no answer."""
+    """Standard error has the next step; standard output is empty."""
     done = dshub(*arguments.split(), **variables)
     assert done.returncode == code
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
 
 
-def test_a_source_that_fails(dshub: Run, own: Path, upstream: Path) -> None:
-    """A file that is nowhere is 4; one with other bytes is 5, and none of it is kept."""
+def test_failing_sources_have_exit_codes(dshub: Run, own: Path, upstream: Path) -> None:
+    """4 if a file is missing; 5 if its bytes differ, and none are kept."""
     (upstream / "labels-one.idx").write_bytes(b"other bytes")
     done = dshub("fetch", "tiny/one")
     assert done.returncode == 5
@@ -80,8 +80,8 @@ def test_a_source_that_fails(dshub: Run, own: Path, upstream: Path) -> None:
     assert "404" in done.stderr
 
 
-def test_a_file_that_only_a_person_can_get(dshub: Run, own: Path) -> None:
-    """The instructions of the manifest are shown, and how to go on."""
+def test_manual_file_shows_its_instructions(dshub: Run, own: Path) -> None:
+    """And how to import it."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     lines = [line for line in path.read_text().splitlines() if "labels-one" not in line]
     text = "\n".join(lines).replace(
@@ -94,8 +94,8 @@ def test_a_file_that_only_a_person_can_get(dshub: Run, own: Path) -> None:
     assert "dshub import tiny/one" in done.stderr
 
 
-def test_data_that_do_not_fit_their_manifest(dshub: Run, own: Path, cache: Path) -> None:
-    """Other numbers of rows than promised are 9, and no table is kept."""
+def test_wrong_row_count_is_rejected(dshub: Run, own: Path, cache: Path) -> None:
+    """Exit code 9, and no table is kept."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     path.write_text(path.read_text().replace("rows = 3", "rows = 4"))
     done = dshub("fetch", "tiny/one")
@@ -104,8 +104,8 @@ def test_data_that_do_not_fit_their_manifest(dshub: Run, own: Path, cache: Path)
     assert not list(cache.glob("tables-v1/**/table.json"))
 
 
-def test_a_forged_manifest_stops_everything(dshub: Run, own: Path) -> None:
-    """Two manifests of one name and version are told, with both paths."""
+def test_conflicting_manifests_are_an_error(dshub: Run, own: Path) -> None:
+    """Two manifests of one name and version are named by their paths."""
     other = own.parent / "second" / "tiny" / "one" / "1.0.0.toml"
     other.parent.mkdir(parents=True)
     text = (own / "tiny" / "one" / "1.0.0.toml").read_text()
@@ -116,16 +116,16 @@ def test_a_forged_manifest_stops_everything(dshub: Run, own: Path) -> None:
     assert str(own / "tiny" / "one" / "1.0.0.toml") in done.stderr
 
 
-def test_debug_shows_where_an_error_came_from(dshub: Run) -> None:
-    """Only who asks for it sees code."""
+def test_debug_shows_the_traceback(dshub: Run) -> None:
+    """It is shown only with `--debug`."""
     assert "registry.py" not in dshub("info", "mnits").stderr
     done = dshub("--debug", "info", "mnits")
     assert done.returncode == 3
     assert "registry.py" in done.stderr
 
 
-def test_the_log_says_what_each_source_answered(dshub: Run, own: Path) -> None:
-    """DSHUB_LOG=info shows on standard error what is otherwise tried in silence."""
+def test_log_shows_the_answer_of_each_source(dshub: Run, own: Path) -> None:
+    """With DSHUB_LOG=info, on standard error."""
     del own
     done = dshub("fetch", "tiny/one", DSHUB_LOG="info", DSHUB_MIRROR="http://127.0.0.1:9")
     assert "dshub: http://127.0.0.1:9/blobs-v1/" in done.stderr

@@ -25,8 +25,8 @@ def labels(cache: Path, own: Path) -> list[int]:
     return [int(label) for label in Hub(settings=settings).load("tiny/one", "train")["label"]]
 
 
-def test_fetched_once_and_then_here(dshub: Run, own: Path, cache: Path) -> None:
-    """The first call fetches, the second finds everything; then it loads without a connection."""
+def test_second_fetch_uses_the_cache(dshub: Run, own: Path, cache: Path) -> None:
+    """The dataset then loads without a connection."""
     first = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
     second = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
     assert (len(first["fetched"]), len(second["fetched"])) == (2, 0)
@@ -34,8 +34,8 @@ def test_fetched_once_and_then_here(dshub: Run, own: Path, cache: Path) -> None:
     assert labels(cache, own) == LABELS
 
 
-def test_a_dry_run_names_what_is_missing(dshub: Run, own: Path, cache: Path) -> None:
-    """What is said before is what is fetched after, and saying it makes no folder."""
+def test_dry_run_lists_missing_files(dshub: Run, own: Path, cache: Path) -> None:
+    """They are what a fetch downloads; the dry run creates no folder."""
     planned = json.loads(dshub("fetch", "tiny", "--dry-run", "--json").stdout)
     assert not cache.exists()
     fetched = json.loads(dshub("fetch", "tiny", "--no-prepare", "--json").stdout)
@@ -43,10 +43,10 @@ def test_a_dry_run_names_what_is_missing(dshub: Run, own: Path, cache: Path) -> 
     assert fetched["tables"] == []
 
 
-def test_import_takes_files_and_says_what_is_missing(
+def test_import_recognizes_files_and_reports_missing_ones(
     dshub: Run, own: Path, cache: Path, upstream: Path, tmp_path: Path
 ) -> None:
-    """Wrong files are no success and leave nothing; the right ones make the dataset loadable."""
+    """Other files are rejected and leave nothing; the right ones make the dataset loadable."""
     wrong = tmp_path / "downloads"
     wrong.mkdir()
     (wrong / "images.idx").write_bytes(b"x" * 28)
@@ -67,8 +67,8 @@ def test_import_takes_files_and_says_what_is_missing(
 
 
 @pytest.mark.parametrize("arguments", ["info mnist", "fetch mnist", "verify mnist"])
-def test_stand_ins_are_labelled(dshub: Run, arguments: str) -> None:
-    """DSHUB_SYNTHETIC answers every command with rows made up here, and says so."""
+def test_synthetic_data_is_labeled(dshub: Run, arguments: str) -> None:
+    """With DSHUB_SYNTHETIC every command uses synthetic rows, and says so."""
     variables = {"DSHUB_SYNTHETIC": "20", "DSHUB_OFFLINE": "1"}
     dshub("fetch", "mnist", **variables)
     done = dshub(*arguments.split(), **variables)
@@ -81,8 +81,8 @@ def test_stand_ins_are_labelled(dshub: Run, arguments: str) -> None:
     assert {split["rows"] for split in manifest["splits"].values()} == {20}
 
 
-def test_a_damaged_stand_in_is_made_again(dshub: Run, cache: Path) -> None:
-    """What something outside has spoilt costs work, and nothing else."""
+def test_damaged_synthetic_data_is_made_again(dshub: Run, cache: Path) -> None:
+    """Files that something else modified are replaced."""
     before = dshub("info", "mnist", "--json", DSHUB_SYNTHETIC="20").stdout
     (kept,) = cache.glob("synthetic-v1/mnist/*.json")
     kept.write_bytes(b"\xff{")
@@ -103,8 +103,10 @@ def test_a_damaged_stand_in_is_made_again(dshub: Run, cache: Path) -> None:
         ("import dshub; dshub.fetch('tiny', prepare=False)", "numpy pyarrow tqdm PIL"),
     ],
 )
-def test_the_light_half_stays_light(own: Path, tmp_path: Path, code: str, absent: str) -> None:
-    """Listing and fetching load neither NumPy nor Arrow, and importing the package nothing."""
+def test_light_commands_import_no_numpy_or_arrow(
+    own: Path, tmp_path: Path, code: str, absent: str
+) -> None:
+    """Importing the package imports nothing else."""
     script = f"""
 import sys
 def main(*arguments):
@@ -123,10 +125,8 @@ assert not found, found
     assert done.returncode == 0, done.stderr
 
 
-def test_what_went_wrong_on_the_way_is_told_in_words_and_as_data(
-    dshub: Run, own: Path, tmp_path: Path
-) -> None:
-    """A dead mirror costs nothing but a line, which names it; its password is never shown."""
+def test_failed_attempts_are_reported(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """A dead mirror is named in a line and in JSON, without its password."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         dead = f"127.0.0.1:{held.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""Files of Finder, Explorer and NFS in a cache or a mirror cost nobody any data."""
+"""Files of Finder, Explorer and NFS in a cache or a mirror do no harm."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 def content(root: Path) -> Files:
-    """Every file but locks."""
+    """Every file except locks."""
     return {
         path: path.read_bytes()
         for path in root.rglob("*")
@@ -40,7 +40,7 @@ def content(root: Path) -> Files:
 
 
 def strew(root: Path, buckets: Sequence[str]) -> Files:
-    """Put what systems leave, and empty folders, into every folder; returns the files."""
+    """Write files of other programs and empty folders into every folder; returns the files."""
     for bucket in buckets:
         (root / bucket).mkdir(exist_ok=True)
     strays: Files = {}
@@ -56,7 +56,7 @@ def strew(root: Path, buckets: Sequence[str]) -> Files:
 
 @pytest.fixture
 def filled(own: Path, upstream: Path, cache: Path, run: Command) -> Files:
-    """A cache with something in every bucket; what is in it."""
+    """The files of a cache with something in every bucket."""
     run("fetch", "tiny")
     run("cache", "pin", "tiny/two")
     labels = str(upstream / "labels-one.idx")
@@ -70,10 +70,10 @@ def filled(own: Path, upstream: Path, cache: Path, run: Command) -> Files:
     return content(cache)
 
 
-def test_strays_in_a_cache_are_listed_and_cost_nothing(
+def test_files_of_other_programs_in_a_cache_are_kept(
     filled: Files, cache: Path, run: Command
 ) -> None:
-    """Every `dshub cache` command leaves them, and everything beside them, as it is."""
+    """Every `dshub cache` command lists and keeps them, and everything else as it is."""
     strays = strew(cache, BUCKETS)
     everything = filled | strays
     listed = run("cache", "ls")

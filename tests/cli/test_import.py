@@ -15,16 +15,16 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Three classes of four pictures, and five to validate on, named like ImageNet's."""
+    """Three classes of four images, and five for validation, named like ImageNet's."""
     made = make_world(tmp_path / "world", classes=3, each=4, val=5)
     monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "world" / "registry"))
     return made
 
 
-def test_a_tree_is_imported_prepared_and_told_of(
+def test_folder_of_classes_is_imported_and_prepared(
     dshub: Run, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """One command; then rows load, and every command that looks knows where they are from."""
+    """One command; `info`, `verify` and `cache` then show its folder."""
     tree = world.folders(tmp_path / "tree")
     done = dshub("import", NAME, str(tree))
     assert done.returncode == 0, done.stderr
@@ -48,10 +48,10 @@ def test_a_tree_is_imported_prepared_and_told_of(
     assert json.loads(again.stdout)["splits"] == {NAME: {"train": True, "validation": True}}
 
 
-def test_what_is_missing_is_told_with_size_and_where_to_get_it(
+def test_missing_files_are_listed_with_instructions(
     dshub: Run, world: World, tmp_path: Path
 ) -> None:
-    """And the split that is whole is ready all the same."""
+    """The complete split can be loaded."""
     mine = world.official(tmp_path / "mine")
     (mine / "ILSVRC2012_devkit_t12.tar.gz").unlink()
     done = dshub("import", NAME, str(mine))
@@ -67,8 +67,8 @@ def test_what_is_missing_is_told_with_size_and_where_to_get_it(
     assert len(answer["tables"]) == 1
 
 
-def test_a_tree_that_lacks_classes_is_told(dshub: Run, world: World, tmp_path: Path) -> None:
-    """By name, with how many files there should be."""
+def test_missing_class_folders_are_reported(dshub: Run, world: World, tmp_path: Path) -> None:
+    """By name, with the expected number of files."""
     tree = world.folders(tmp_path / "tree")
     shutil.rmtree(tree / "train" / world.codes[2])
     done = dshub("import", NAME, str(tree))
@@ -79,10 +79,10 @@ def test_a_tree_that_lacks_classes_is_told(dshub: Run, world: World, tmp_path: P
 
 
 @pytest.mark.parametrize("option", ["--link", "--copy", "--reference"])
-def test_tars_are_kept_as_asked_for(
+def test_archives_are_copied_linked_or_referenced(
     option: str, dshub: Run, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """A reference is shown and verified by `cache`; the other two are files of the cache."""
+    """`cache` shows and verifies a reference; the others are files of the cache."""
     mine = world.official(tmp_path / "mine")
     done = dshub("import", NAME, str(mine), option, "--no-prepare")
     assert done.returncode == 0, done.stderr
@@ -96,10 +96,10 @@ def test_tars_are_kept_as_asked_for(
     assert dshub("verify", NAME).returncode == 0
 
 
-def test_a_referenced_tar_that_changed_is_told(
+def test_changed_referenced_archive_is_reported(
     dshub: Run, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """By `verify`, by `cache verify` and by what would read it; the file stays where it is."""
+    """By `verify`, `cache verify` and `load`; the file stays in place."""
     mine = world.official(tmp_path / "mine")
     assert dshub("import", NAME, str(mine), "--reference", "--no-prepare").returncode == 0
     tar = mine / "ILSVRC2012_img_val.tar"

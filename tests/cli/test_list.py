@@ -1,21 +1,78 @@
-"""`dshub list`: one line per dataset."""
+"""`dshub list`: datasets and families, and options to filter them."""
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_list_includes_own_datasets(dshub: Run, own: Path) -> None:
-    """A line for each, below a head; JSON has the same names."""
+def _names(dshub: Run, *options: str) -> list[str]:
+    """The first column of the table."""
+    return [line.split()[0] for line in dshub("list", *options).stdout.splitlines()[1:]]
+
+
+def _json_names(dshub: Run, *options: str) -> list[str]:
+    answer = json.loads(dshub("list", "--json", *options).stdout)
+    return [item["name"] for item in answer["datasets"]]
+
+
+def test_family_takes_one_line(dshub: Run, own: Path) -> None:
+    """It has the number of members in place of rows, and their names in place of a summary."""
     head, *lines = dshub("list").stdout.splitlines()
-    names = [line.split()[0] for line in lines]
     assert head.split() == ["NAME", "ROWS", "DOWNLOAD", "TASK", "SUMMARY"]
+    (line,) = (line for line in lines if line.startswith("tiny/"))
+    assert line.split() == ["tiny/*", "2", "datasets", "image-classification", "one,", "two"]
+    assert any(line.startswith("mnist ") for line in lines)
+
+
+def test_all_and_json_list_members(dshub: Run, own: Path) -> None:
+    """JSON is for programs, which can group by themselves."""
+    names = _json_names(dshub)
     assert {"mnist", "tiny/one", "tiny/two"} <= {*names}
-    answer = json.loads(dshub("list", "--json").stdout)
-    assert [item["name"] for item in answer["datasets"]] == names
+    assert _names(dshub, "--all") == names
+
+
+def test_family_of_one_member_is_not_grouped(dshub: Run, own: Path) -> None:
+    """A star would hide the name."""
+    (own / "tiny" / "two" / "1.0.0.toml").unlink()
+    names = _names(dshub)
+    assert "tiny/one" in names
+    assert "tiny/*" not in names
+
+
+@pytest.mark.parametrize(
+    ("options", "shown", "left_out"),
+    [
+        (["--task", "Tabular"], "iris", "mnist"),
+        (["--kind", "audio"], "speech-commands/v0.02", "mnist"),
+        (["--license", "CC-by"], "kmnist", "tiny/one"),
+        (["--license", "none"], "tiny/one", "kmnist"),
+        (["--task", "image", "--license", "mit"], "fashion-mnist", "tiny/one"),
+    ],
+)
+def test_options_filter_datasets(
+    dshub: Run, own: Path, options: list[str], shown: str, left_out: str
+) -> None:
+    """They apply to lines and to JSON."""
+    names = _json_names(dshub, *options)
+    assert shown in names
+    assert left_out not in names
+    assert _names(dshub, "--all", *options) == names
+
+
+def test_no_match_says_so_on_stderr(dshub: Run) -> None:
+    """An empty answer is not a failure."""
+    done = dshub("list", "--task", "nothing-has-this-task")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no dataset matches" in done.stderr
+    assert _json_names(dshub, "--task", "nothing-has-this-task") == []
 
 
 def test_list_takes_no_arguments(dshub: Run) -> None:
@@ -23,3 +80,34 @@ def test_list_takes_no_arguments(dshub: Run) -> None:
     done = dshub("list", "trouser")
     assert done.returncode == 2
     assert "`dshub search trouser`" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+def test_every_line_fits_80_columns() -> None:
+    """Members without room give way to an ellipsis, whole names at a time."""
+    lines = run_on_terminal("list", COLUMNS="80", NO_COLOR="1").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    (line,) = (line for line in lines if line.startswith("glue/* "))
+    assert " 10 datasets " in line
+    members, ellipsis = line.rpartition("ax, ")[2].split(", ")[:-1], line[-3:]
+    assert {*members} <= {"cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli"}
+    assert ellipsis == ", …"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"),
+    [
+        (120, "70,000   11.6 MB  image-classification  Grayscale images of", "nothing"),
+        (70, "70,000   11.6 MB  Grayscale images of", "image-classification"),
+        (48, "70,000   11.6 MB", "28x28"),
+    ],
+)
+def test_columns_without_room_are_left_out(width: int, shown: str, left_out: str) -> None:
+    """No dataset takes two lines."""
+    done = run_on_terminal("search", "mnist", COLUMNS=str(width), NO_COLOR="1")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    (line,) = (line for line in lines if line.startswith("mnist "))
+    assert shown in line
+    assert left_out not in line

@@ -33,19 +33,19 @@ def locked(project: Path) -> dict[str, dict[str, Any]]:
 
 
 def hub(project: Path, **given: Any) -> Hub:
-    """What Python code in the project gets."""
+    """The output of Python code in the project."""
     return Hub(settings=Settings.read(folder=project, **given), progress=Silent())
 
 
 def edit(own: Path, old: str, new: str, version: str = "1.0.0") -> None:
-    """Another manifest of tiny/one; beside the old one, where its version is another."""
+    """Another manifest of tiny/one; beside the old one if its version differs."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text().replace('"1.0.0"', f'"{version}"')
     path.with_name(f"{version}.toml").write_text(text.replace(old, new))
 
 
-def test_a_lock_says_what_there_is(dshub: Run, project: Path) -> None:
-    """Versions, checksums and sizes as the manifests have them, and fingerprints as `load` does."""
+def test_lock_holds_versions_checksums_and_fingerprints(dshub: Run, project: Path) -> None:
+    """They equal those of the manifests and of loaded splits."""
     assert dshub("lock").returncode == 0
     found = locked(project)
     assert list(found) == ["tiny/one", "tiny/two"]
@@ -63,8 +63,8 @@ def test_a_lock_says_what_there_is(dshub: Run, project: Path) -> None:
         assert item["splits"] == {"train": {"rows": 3, "fingerprint": dataset.fingerprint}}
 
 
-def test_a_lock_is_the_same_wherever_it_is_made(dshub: Run, project: Path, tmp_path: Path) -> None:
-    """What is fetched or prepared has no part in it, so two machines write the same file."""
+def test_lock_does_not_depend_on_the_cache(dshub: Run, project: Path, tmp_path: Path) -> None:
+    """Two machines write the same file."""
     dshub("lock")
     before = (project / "dshub.lock").read_bytes()
     dshub("fetch", "tiny")
@@ -73,8 +73,8 @@ def test_a_lock_is_the_same_wherever_it_is_made(dshub: Run, project: Path, tmp_p
     assert [path.name for path in sorted(project.iterdir())] == ["dshub.lock", "pyproject.toml"]
 
 
-def test_a_changed_file_is_a_changed_line(dshub: Run, project: Path, own: Path) -> None:
-    """A diff of the lock shows which file changed, and little else."""
+def test_changed_file_changes_one_line_of_the_lock(dshub: Run, project: Path, own: Path) -> None:
+    """A diff shows which file changed."""
     dshub("lock")
     before = (project / "dshub.lock").read_text().splitlines()
     edit(own, "size = 28", "size = 29")
@@ -86,8 +86,8 @@ def test_a_changed_file_is_a_changed_line(dshub: Run, project: Path, own: Path) 
     assert changed[1].startswith("images = ")
 
 
-def test_a_newer_version_is_not_taken(dshub: Run, project: Path, own: Path) -> None:
-    """The version that is pinned is the one that is loaded, until it is locked anew."""
+def test_locked_version_is_loaded(dshub: Run, project: Path, own: Path) -> None:
+    """A newer version is used only after it is locked."""
     dshub("lock")
     edit(own, "Three pictures", "Three better pictures", version="1.1.0")
     assert hub(project).info("tiny/one").version == "1.0.0"
@@ -101,7 +101,7 @@ def test_a_newer_version_is_not_taken(dshub: Run, project: Path, own: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('"cat", "dog"', '"dog", "cat"', "its columns, or how rows are made from its files"),
         ("rows = 3", "rows = 2", "split train was 3 rows, and is 2 rows"),
@@ -109,32 +109,32 @@ def test_a_newer_version_is_not_taken(dshub: Run, project: Path, own: Path) -> N
         ("resources.labels]", "resources.marks]", "file labels is gone"),
     ],
 )
-def test_a_manifest_that_has_changed_is_refused(
-    dshub: Run, project: Path, own: Path, old: str, new: str, told: str
+def test_changed_manifest_is_refused(
+    dshub: Run, project: Path, own: Path, old: str, new: str, message: str
 ) -> None:
-    """`load` says what has changed; so do `fetch --locked` and `lock --check`, with their code."""
+    """`load`, `fetch --locked` and `lock --check` say what changed, with exit code 5."""
     dshub("lock")
     if "0000" in new:
         path = own / "tiny" / "one" / "1.0.0.toml"
         old = path.read_text().partition('sha256 = "')[2][:64]
         new = "0" * 64
     edit(own, old, new)
-    if "marks" in told or "marks" in new:
+    if "marks" in message or "marks" in new:
         edit(own, 'label = "labels"', 'label = "marks"')
     with pytest.raises(LockError, match="tiny/one@1") as caught:
         hub(project).load("tiny/one", "train")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     for command in (["lock", "--check"], ["fetch", "--locked"], ["fetch", "tiny/one"]):
         done = dshub(*command)
         assert done.returncode == 5
-        assert told in done.stdout + done.stderr
+        assert message in done.stdout + done.stderr
     assert dshub("fetch", "--locked", "tiny/two").returncode == 0
     assert "DSHUB_LOCK=off" in dshub("fetch", "tiny/one").stderr
     assert hub(project, lock="off").info("tiny/one").name == "tiny/one"
 
 
-def test_words_and_addresses_may_change(dshub: Run, project: Path, own: Path) -> None:
-    """What decides no row is no drift."""
+def test_titles_and_urls_are_not_drift(dshub: Run, project: Path, own: Path) -> None:
+    """They decide no row."""
     dshub("lock")
     edit(own, "Three pictures.", "Three small pictures.")
     edit(own, "/images.idx", "/elsewhere/images.idx")
@@ -142,8 +142,8 @@ def test_words_and_addresses_may_change(dshub: Run, project: Path, own: Path) ->
     assert hub(project).info("tiny/one").summary == "Three small pictures."
 
 
-def test_what_is_locked_is_fetched(dshub: Run, project: Path, cache: Path) -> None:
-    """Everything in the lock, whatever the project names; without a lock it is an error."""
+def test_fetch_locked_fetches_the_lock(dshub: Run, project: Path, cache: Path) -> None:
+    """Not the project's list; without a lock it is an error."""
     assert dshub("fetch", "--locked").returncode == 5
     assert "there is no" in dshub("lock", "--check").stdout
     dshub("lock", "tiny/two")
@@ -156,8 +156,8 @@ def test_what_is_locked_is_fetched(dshub: Run, project: Path, cache: Path) -> No
     assert check["drift"] == ["tiny/one is not locked"]
 
 
-def test_locking_one_leaves_the_others(dshub: Run, project: Path, own: Path) -> None:
-    """Named datasets are locked beside those that are; without names, the project's are."""
+def test_locking_one_dataset_keeps_the_others(dshub: Run, project: Path, own: Path) -> None:
+    """Without names, exactly the project's datasets are locked."""
     dshub("lock", "tiny/one")
     dshub("lock", "tiny/two")
     dshub("lock", "mnist")
@@ -170,8 +170,8 @@ def test_locking_one_leaves_the_others(dshub: Run, project: Path, own: Path) -> 
     assert locked(project)["tiny/one"]["version"] == "2.0.0"
 
 
-def test_own_data_by_path(dshub: Run, project: Path, own: Path) -> None:
-    """A manifest in the project is locked by its path, from wherever a command is run."""
+def test_manifest_is_locked_by_its_path(dshub: Run, project: Path, own: Path) -> None:
+    """The path is relative to the project, whatever the current folder."""
     path = project / "data" / "1.0.0.toml"
     path.parent.mkdir()
     path.write_text((own / "tiny" / "one" / "1.0.0.toml").read_text().replace("tiny/one", "mine"))
@@ -186,8 +186,8 @@ def test_own_data_by_path(dshub: Run, project: Path, own: Path) -> None:
         hub(project).load(str(path), "train")
 
 
-def test_a_version_that_is_gone(dshub: Run, project: Path, own: Path) -> None:
-    """A pinned version that no registry has is drift, and no other one is taken for it."""
+def test_missing_locked_version_is_drift(dshub: Run, project: Path, own: Path) -> None:
+    """No other version is used instead."""
     dshub("lock")
     edit(own, "x", "x", version="1.1.0")
     (own / "tiny" / "one" / "1.0.0.toml").unlink()
@@ -196,8 +196,8 @@ def test_a_version_that_is_gone(dshub: Run, project: Path, own: Path) -> None:
     assert dshub("lock", "--check").returncode == 5
 
 
-def test_a_lock_that_cannot_be_read(dshub: Run, project: Path) -> None:
-    """A lock of another kind, or half a lock, is an error and is never passed over."""
+def test_malformed_lock_is_an_error(dshub: Run, project: Path) -> None:
+    """It is never ignored."""
     for text in ("[[dataset]\n", "schema = 2\n", '[[dataset]]\nname = "tiny/one"\n', "\udcff"):
         (project / "dshub.lock").write_bytes(text.encode("utf-8", "surrogateescape"))
         done = dshub("info", "tiny/one")
@@ -210,8 +210,8 @@ def test_a_lock_that_cannot_be_read(dshub: Run, project: Path) -> None:
     assert dshub("lock", "--check").returncode == 0
 
 
-def test_nothing_to_lock(dshub: Run) -> None:
-    """Without names, here or in pyproject.toml, it is a wrong call that says where to put them."""
+def test_lock_without_names_is_a_usage_error(dshub: Run) -> None:
+    """The error says where to put them."""
     done = dshub("lock")
     assert done.returncode == 2
     assert "[tool.dshub]" in done.stderr
@@ -219,27 +219,27 @@ def test_nothing_to_lock(dshub: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("rows = 3", "rows = 4", "split train was 4 rows, and is 3 rows"),
         ("sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", ""),
     ],
 )
-def test_a_lock_whose_lines_do_not_agree(
-    dshub: Run, project: Path, old: str, new: str, told: str
+def test_inconsistent_lock_is_an_error(
+    dshub: Run, project: Path, old: str, new: str, message: str
 ) -> None:
-    """Although the digest of the manifest is right: lines of two sides may have been mixed."""
+    """Lines of two sides of a merge can be mixed although the manifest's digest is right."""
     dshub("lock")
     path = project / "dshub.lock"
     text = path.read_text(encoding="utf-8")
     path.write_text(re.sub(old, new, text), encoding="utf-8")
     done = dshub("lock", "--check")
     assert done.returncode == 5
-    assert (told or "file images was sha256:0") in done.stdout
+    assert (message or "file images was sha256:0") in done.stdout
 
 
-def test_a_dataset_that_is_gone(dshub: Run, project: Path, own: Path) -> None:
-    """A pinned dataset of which no version is left is drift, too, and says what can be done."""
+def test_missing_locked_dataset_is_drift(dshub: Run, project: Path, own: Path) -> None:
+    """The message says what to do."""
     dshub("lock", "tiny/one")
     (project / "pyproject.toml").write_text("[tool.dshub]\n", encoding="utf-8")
     (own / "tiny" / "one" / "1.0.0.toml").unlink()

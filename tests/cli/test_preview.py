@@ -1,10 +1,9 @@
-"""`dshub preview`: rows in a terminal, pictures in a file, a page in the browser."""
+"""`dshub preview`: rows in a terminal, images in a file, a page in the browser."""
 
 import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.commandline import run_on_terminal
 from tests.independent.pages import read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+PREVIEW = ("preview", "tiny/one", "--rows", "3")
 
 LINES = """
 schema = 1
@@ -57,8 +59,8 @@ def test_preview_shows_rows_and_classes(dshub: Run, own: Path) -> None:
     assert done.stderr == ""
 
 
-def test_preview_says_what_is_made_up(dshub: Run, own: Path) -> None:
-    """Without a table it shows a stand-in, says so twice, and tells how to get the real rows."""
+def test_preview_labels_synthetic_rows(dshub: Run, own: Path) -> None:
+    """Without a table, it names the command that downloads the real ones."""
     done = dshub("preview", "tiny/one")
     assert done.stdout.startswith("Synthetic data for Tiny")
     assert "not prepared here" in done.stderr
@@ -66,41 +68,41 @@ def test_preview_says_what_is_made_up(dshub: Run, own: Path) -> None:
     assert json.loads(dshub("preview", "tiny/one", "--json").stdout)["synthetic"] is True
 
 
-def test_preview_of_stand_ins_that_settings_ask_for(dshub: Run, own: Path) -> None:
-    """`DSHUB_SYNTHETIC` shows the rows that `load` would give, and asks for no other ones."""
+def test_preview_with_synthetic_setting_has_no_remark(dshub: Run, own: Path) -> None:
+    """`DSHUB_SYNTHETIC` shows the rows that `load` would return."""
     done = dshub("preview", "tiny/one", "--json", DSHUB_SYNTHETIC="2")
-    told = json.loads(done.stdout)
-    assert (told["version"], told["rows"]) == ("1.0.0+synthetic.2.0", 2)
+    answer = json.loads(done.stdout)
+    assert (answer["version"], answer["rows"]) == ("1.0.0+synthetic.2", 2)
     assert done.stderr == ""
 
 
-def test_preview_as_json(dshub: Run, own: Path) -> None:
-    """The same rows and counts for a program; numbers are numbers."""
+def test_preview_json_has_the_same_rows(dshub: Run, own: Path) -> None:
+    """Numbers are numbers."""
     dshub("fetch", "tiny/one")
-    told = json.loads(dshub("preview", "tiny/one", "--rows", "2", "--json").stdout)
-    assert told["schema"] == 1
-    assert (told["name"], told["split"], told["rows"]) == ("tiny/one", "train", 3)
-    assert told["columns"] == ["image", "label"]
-    assert [(row["row"], row["values"]["label"]) for row in told["sample"]] == [
+    answer = json.loads(dshub("preview", "tiny/one", "--rows", "2", "--json").stdout)
+    assert answer["schema"] == 1
+    assert (answer["name"], answer["split"], answer["rows"]) == ("tiny/one", "train", 3)
+    assert answer["columns"] == ["image", "label"]
+    assert [(row["row"], row["values"]["label"]) for row in answer["sample"]] == [
         (0, "cat"),
         (1, "dog"),
     ]
-    assert told["classes"] == {"label": {"cat": 2, "dog": 1}}
-    told = json.loads(dshub("preview", "conll2003", "--rows", "1", "--json").stdout)
-    values = told["sample"][0]["values"]
+    assert answer["classes"] == {"label": {"cat": 2, "dog": 1}}
+    answer = json.loads(dshub("preview", "conll2003", "--rows", "1", "--json").stdout)
+    values = answer["sample"][0]["values"]
     assert all(isinstance(word, str) for word in values["tokens"])
-    told = json.loads(dshub("preview", "wine-quality/red", "--rows", "1", "--json").stdout)
-    assert isinstance(told["sample"][0]["values"]["alcohol"], float)
+    answer = json.loads(dshub("preview", "wine-quality/red", "--rows", "1", "--json").stdout)
+    assert isinstance(answer["sample"][0]["values"]["alcohol"], float)
 
 
-def test_preview_takes_published_counts_over_those_of_a_stand_in(dshub: Run) -> None:
-    """What a manifest tells of its classes is shown though nothing is prepared."""
-    told = json.loads(dshub("preview", "fashion-mnist", "--json").stdout)
-    assert {*told["classes"]["label"].values()} == {6000}
+def test_preview_shows_class_counts_of_the_manifest(dshub: Run) -> None:
+    """Synthetic rows are not counted if the manifest states counts."""
+    answer = json.loads(dshub("preview", "fashion-mnist", "--json").stdout)
+    assert {*answer["classes"]["label"].values()} == {6000}
 
 
-def test_a_grid_of_pictures(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """`--png` writes the pictures, enlarged by whole pixels, on white with their classes below."""
+def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """They are enlarged by whole pixels, on white, with their classes below."""
     dshub("fetch", "tiny/one")
     done = dshub("preview", "tiny/one", "--png", str(tmp_path / "grid.png"))
     assert done.stdout.strip() == str(tmp_path / "grid.png")
@@ -115,8 +117,8 @@ def test_a_grid_of_pictures(dshub: Run, own: Path, tmp_path: Path) -> None:
     assert image[0].min() == 255
 
 
-def test_a_grid_needs_pictures(dshub: Run, tmp_path: Path) -> None:
-    """A dataset without pictures is a wrong call; a split it lacks is not found."""
+def test_png_needs_an_image_column(dshub: Run, tmp_path: Path) -> None:
+    """Without one it is a usage error; an unknown split is not found."""
     done = dshub("preview", "iris", "--png", str(tmp_path / "grid.png"))
     assert done.returncode == 2
     assert "no image column" in done.stderr
@@ -127,7 +129,7 @@ def test_a_grid_needs_pictures(dshub: Run, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="BROWSER names a program of POSIX here")
 def test_open_shows_the_page_in_the_browser(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """The browser that the system names is given the address of the dataset's page."""
+    """The system's browser gets the address of the dataset's page."""
     dshub("fetch", "tiny/one")
     asked = tmp_path / "asked"
     browser = tmp_path / "browser"
@@ -140,10 +142,10 @@ def test_open_shows_the_page_in_the_browser(dshub: Run, own: Path, tmp_path: Pat
     assert "synthetic" not in read(page).texts("main")[0]
 
 
-def test_rows_cannot_command_the_terminal(
+def test_rows_cannot_control_the_terminal(
     dshub: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What would move the cursor, change colours or set a title is shown as a sign."""
+    """Control characters are replaced."""
     data = b"\x1b]0;owned\x07\x1b[31mred\nplain\n"
     (tmp_path / "lines.txt").write_bytes(data)
     path = tmp_path / "1.0.0.toml"
@@ -166,41 +168,15 @@ def test_terminals_show_images_as_half_blocks(
 ) -> None:
     """Two pixels a character, in 24-bit color if the terminal has it, and gray otherwise."""
     dshub("fetch", "tiny/one")
-    shown = on_terminal({"TERM": "xterm-256color", "COLORTERM": colors})
+    shown = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
     assert shown.startswith(first)
     assert "train: 3 of 3 rows" in shown
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
-def test_no_pictures_where_they_are_not_wanted(
-    dshub: Run, own: Path, variables: dict[str, str]
-) -> None:
-    """A terminal that can do little, and a person who wants it plain, get the table alone."""
-    shown = on_terminal(variables)
+def test_plain_terminals_get_no_images(dshub: Run, own: Path, variables: dict[str, str]) -> None:
+    """Dumb terminals, and those with NO_COLOR, get the table alone."""
+    shown = run_on_terminal(*PREVIEW, **variables).stdout
     assert "train: 3 of" in shown
     assert "▀" not in shown
-
-
-def on_terminal(variables: dict[str, str]) -> str:
-    """What `dshub preview tiny/one` writes to a terminal."""
-    import pty
-
-    dropped = {"COLORTERM", "NO_COLOR"}
-    environment = {name: text for name, text in os.environ.items() if name not in dropped}
-    environment |= {"PYTHONIOENCODING": "utf-8"} | variables
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "dshub", "preview", "tiny/one", "--rows", "3"]
-    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment):
-        os.close(theirs)
-        found = b""
-        while True:
-            try:
-                piece = os.read(ours, 1 << 16)
-            except OSError:  # on Linux, the end of a terminal is an error
-                break
-            if not piece:
-                break
-            found += piece
-    os.close(ours)
-    return found.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What is asked before much is removed, and what never goes unasked."""
+"""Questions before removing much or irreplaceable data."""
 
 import io
 import re
@@ -16,7 +16,7 @@ Command = Callable[..., None]
 
 
 class Terminal(io.StringIO):
-    """A terminal, with what is typed."""
+    """A terminal with typed input."""
 
     def isatty(self) -> bool:
         """It is one."""
@@ -31,7 +31,7 @@ def run() -> Command:
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Terminal]:
-    """Puts the next command on a terminal, with an answer; returns what that shows."""
+    """Gives the next command a terminal and an answer; returns the terminal."""
 
     def sit(typed: str) -> Terminal:
         shown = Terminal()
@@ -57,10 +57,10 @@ def blobs(cache: Path) -> int:
 @pytest.mark.parametrize(
     "arguments", ["rm --all", "prune --max-size 1B", "prune --older-than 0", "rm --all --json"]
 )
-def test_removing_everything_needs_a_yes_where_nobody_can_be_asked(
+def test_removing_everything_without_a_terminal_needs_yes(
     filled: Path, run: Command, arguments: str
 ) -> None:
-    """Without a terminal the call is refused as wrong usage, and names the option."""
+    """The usage error names the option."""
     with pytest.raises(click.UsageError, match=r"removes everything.*--yes") as refusal:
         run("cache", *arguments.split())
     assert refusal.value.exit_code == 2
@@ -72,7 +72,7 @@ def test_removing_everything_needs_a_yes_where_nobody_can_be_asked(
 def test_removing_everything_asks_on_a_terminal(
     filled: Path, run: Command, answer: Callable[[str], Terminal]
 ) -> None:
-    """It shows what would go; a no leaves everything there."""
+    """It shows what would go; a no removes nothing."""
     shown = answer("n\n")
     with pytest.raises(DshubError, match="nothing was removed"):
         run("cache", "rm", "--all")
@@ -83,8 +83,8 @@ def test_removing_everything_asks_on_a_terminal(
     assert blobs(filled) == 0
 
 
-def test_naming_a_dataset_is_answer_enough(filled: Path, run: Command) -> None:
-    """Neither a dataset that is named nor a part of the cache asks for a yes."""
+def test_removing_a_named_dataset_does_not_ask(filled: Path, run: Command) -> None:
+    """Nor does removing one kind of item."""
     run("cache", "rm", "tiny/one")
     run("cache", "rm", "--all", "--prepared")
     assert blobs(filled) == 2
@@ -93,10 +93,10 @@ def test_naming_a_dataset_is_answer_enough(filled: Path, run: Command) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["rm tiny/one", "gc", "prune --keep raw"])
-def test_removing_much_needs_a_yes(
+def test_removing_much_needs_yes(
     filled: Path, run: Command, monkeypatch: pytest.MonkeyPatch, arguments: str
 ) -> None:
-    """Whichever command removes it; a dry run never asks."""
+    """In every command that removes; a dry run never asks."""
     monkeypatch.setattr(_removing, "LARGE", 4)
     rejected = filled / "partial-v1" / f"rejected-{'0' * 64}"
     rejected.write_bytes(b"5 bytes")
@@ -108,10 +108,10 @@ def test_removing_much_needs_a_yes(
     run("cache", *arguments.split(), "--yes")
 
 
-def test_what_was_pinned_meanwhile_stays(
+def test_dataset_pinned_during_the_question_is_kept(
     filled: Path, run: Command, answer: Callable[[str], Terminal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody pins it while the question waits for its answer."""
+    """Another process can pin it before the answer."""
 
     def confirm(*_: object, **__: object) -> bool:
         run("cache", "pin", "tiny/two")
@@ -147,21 +147,21 @@ def test_last_copy_of_a_manual_file_is_not_evicted(
     assert (upstream / "labels-one.idx").read_bytes() in kept
 
 
-def test_manual_file_counts_as_having_to_stay(by_hand: Path, run: Command) -> None:
-    """A size that only its removal would reach is refused, and nothing goes."""
+def test_prune_refuses_a_size_below_that_of_manual_files(by_hand: Path, run: Command) -> None:
+    """Nothing is removed."""
     with pytest.raises(DshubError, match=r"not to be downloaded again.*nothing was removed"):
         run("cache", "prune", "--max-size", "1B", "--yes")
     assert blobs(by_hand) == 3
 
 
-def test_table_is_kept_where_its_manual_file_is_gone(by_hand: Path, run: Command) -> None:
-    """Then the rows cannot be made again either."""
+def test_table_is_kept_if_its_manual_file_is_gone(by_hand: Path, run: Command) -> None:
+    """The rows could not be made again."""
     run("cache", "rm", "tiny/one", "--raw", "--yes")
     run("cache", "prune", "--older-than", "0d", "--yes")
     assert list((by_hand / "tables-v1" / "tiny" / "one").glob("*/table.json"))
 
 
-def test_removing_a_manual_file_needs_a_yes(by_hand: Path, run: Command) -> None:
+def test_removing_a_manual_file_needs_yes(by_hand: Path, run: Command) -> None:
     """The refusal says that it cannot be downloaded again."""
     with pytest.raises(click.UsageError, match=r"cannot be downloaded again.*--yes"):
         run("cache", "rm", "tiny/one")

@@ -1,11 +1,7 @@
 """`dshub search`: datasets by keyword."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
-
-import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -29,36 +25,3 @@ def test_search_without_match_says_so_on_stderr(dshub: Run) -> None:
 def test_search_needs_every_word(dshub: Run) -> None:
     """A second word narrows the answer."""
     assert dshub("search", "Trouser", "handwritten").stdout == ""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
-@pytest.mark.parametrize(
-    ("width", "shown", "left_out"),
-    [
-        (120, "70,000   11.6 MB  image-classification  Grayscale images of", "nothing"),
-        (70, "70,000   11.6 MB  Grayscale images of", "image-classification"),
-        (48, "70,000   11.6 MB", "28x28"),
-    ],
-)
-def test_search_takes_one_line_per_dataset_on_any_terminal(
-    width: int, shown: str, left_out: str
-) -> None:
-    """Columns without room are left out, so that no dataset takes two lines."""
-    import pty
-    import termios
-
-    primary, secondary = pty.openpty()
-    termios.tcsetwinsize(secondary, (50, width))
-    command = [sys.executable, "-m", "dshub", "search", "mnist"]
-    environment = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
-    subprocess.run(command, stdout=secondary, env=environment | {"NO_COLOR": "1"}, check=True)
-    os.close(secondary)
-    text = b""
-    while b"\nqmnist " not in text or not text.endswith(b"\n"):
-        text += os.read(primary, 65536)
-    os.close(primary)
-    lines = text.decode().splitlines()
-    assert max(map(len, lines)) <= width
-    (line,) = (line for line in lines if line.startswith("mnist "))
-    assert shown in line
-    assert left_out not in line

@@ -15,7 +15,7 @@ Call = Callable[..., str]
 
 SECRET = "hunter2"
 
-# nobody listens on port 9
+# no server listens on port 9
 SPELLINGS = [
     f"http://user:{SECRET}@127.0.0.1:9/",
     f"http://{SECRET}@127.0.0.1:9",
@@ -62,10 +62,10 @@ def leaks(*folders: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("address", SPELLINGS)
-def test_password_of_a_mirror_is_shown_by_no_command(
+def test_no_command_shows_the_password_of_a_mirror(
     call: Call, address: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Well-formed or not, each command works without it or refuses it by its host."""
+    """With a malformed URL, too."""
     monkeypatch.setenv("DSHUB_MIRROR", address)
     for command in ("list", "--debug info tiny/three", "fetch tiny/one", "doctor"):
         printed = call(*command.split())
@@ -75,10 +75,10 @@ def test_password_of_a_mirror_is_shown_by_no_command(
     assert leaks(cache, tmp_path / "work") == []
 
 
-def test_password_of_a_mirror_is_in_nothing_that_is_written(
+def test_no_file_contains_the_password_of_a_mirror(
     call: Call, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What others get to see: a lock, a mirror with its pages, a catalogue, a document."""
+    """Neither locks, mirrors and their pages, sites nor Croissant documents."""
     monkeypatch.setenv("DSHUB_MIRROR", f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}")
     for command in (
         "--debug fetch tiny/two --json",
@@ -149,7 +149,7 @@ def test_password_in_an_argument_is_not_repeated(call: Call, command: str) -> No
 def test_password_of_a_proxy_is_not_shown(
     call: Call, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither where it is asked, nor by `dshub doctor`, which is made to be sent around."""
+    """Neither by `fetch` nor by `doctor`."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, proxy)
     for command in ("--debug fetch tiny/one", "doctor", "--debug list"):
@@ -157,7 +157,7 @@ def test_password_of_a_proxy_is_not_shown(
 
 
 def test_log_does_not_show_a_password(dshub: Run, own: Path) -> None:
-    """Not even one that says everything."""
+    """Not even at level debug."""
     done = dshub(
         "list", DSHUB_LOG="debug", DSHUB_MIRROR=f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}"
     )

@@ -1,7 +1,6 @@
-"""Terms that upstream asks for: shown, accepted once, remembered."""
+"""Terms of upstream: shown, accepted once, remembered."""
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 from dshub import Hub, Settings
 from dshub.errors import ManualStepError, TermsError
 from dshub.progress import Silent
+from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -50,7 +50,7 @@ def test_without_a_terminal_the_error_has_the_answer(dshub: Run, strict: Path, c
 
 
 @pytest.mark.parametrize("answer", ["tiny/one", "mnist, tiny/one", "tiny"])
-def test_a_script_answers_by_the_environment(
+def test_environment_variable_accepts_terms(
     dshub: Run, strict: Path, cache: Path, answer: str
 ) -> None:
     """A dataset or its family is named; what is here then needs no further answer."""
@@ -60,15 +60,15 @@ def test_a_script_answers_by_the_environment(
     assert dshub("fetch", "tiny/one").returncode == 0
 
 
-def test_others_are_not_asked(dshub: Run, strict: Path) -> None:
-    """Datasets without terms, stand-ins and looking are free."""
+def test_terms_are_asked_for_only_to_download(dshub: Run, strict: Path) -> None:
+    """Datasets without terms, synthetic data and `info` need no answer."""
     assert dshub("fetch", "tiny/two").returncode == 0
     assert dshub("info", "tiny/one").returncode == 0
     assert dshub("fetch", "tiny/one", "--dry-run").returncode == 0
     assert dshub("fetch", "tiny/one", DSHUB_SYNTHETIC="2").returncode == 0
 
 
-def test_terms_decide_no_row(own: Path) -> None:
+def test_terms_do_not_change_the_digest(own: Path) -> None:
     """They can be added to a dataset that was released."""
     hub = Hub(settings=Settings.read(registry=[own]), progress=Silent())
     before = hub.info("tiny/one").digest
@@ -78,39 +78,14 @@ def test_terms_decide_no_row(own: Path) -> None:
     assert after.digest == before
 
 
-def ask(answer: bytes, *arguments: str) -> tuple[int, bytes]:
-    """Run the command on a terminal and type an answer; returns its code and what was shown."""
-    import pty
-
-    primary, secondary = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dshub", *arguments],
-        stdin=secondary,
-        stdout=secondary,
-        stderr=secondary,
-        env=os.environ | {"DSHUB_PROGRESS": "off"},
-    )
-    os.close(secondary)
-    os.write(primary, answer)
-    shown = b""
-    try:
-        while data := os.read(primary, 65536):
-            shown += data
-    except OSError:  # the terminal is gone with the process
-        pass
-    os.close(primary)
-    return process.wait(), shown
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
-def test_a_person_is_asked_once(dshub: Run, strict: Path, cache: Path) -> None:
-    """A yes on a terminal is remembered, a no fetches nothing, other words are asked for anew."""
-    code, shown = ask(b"n\n", "fetch", "tiny/one")
-    assert code == 7
-    assert WORDS.encode() in shown
-    assert b"https://data.example/terms" in shown
-    code, shown = ask(b"y\n", "fetch", "tiny/one")
-    assert code == 0
+def test_terms_are_asked_for_once(dshub: Run, strict: Path, cache: Path) -> None:
+    """A yes is remembered, a no fetches nothing, changed terms are asked for again."""
+    done = run_on_terminal("fetch", "tiny/one", typed="n\n")
+    assert done.returncode == 7
+    assert WORDS in done.stdout
+    assert "https://data.example/terms" in done.stdout
+    assert run_on_terminal("fetch", "tiny/one", typed="y\n").returncode == 0
     for blob in cache.glob("blobs-v1/*/*"):
         blob.unlink()
     assert dshub("fetch", "tiny/one").returncode == 0
@@ -157,10 +132,8 @@ files = {{ text = "{split}" }}
     return tmp_path / "registry"
 
 
-def test_what_a_person_obtained_is_theirs_to_use(
-    by_hand: Path, tmp_path: Path, cache: Path
-) -> None:
-    """Upstream had the terms accepted; where a file lacks, the error says how to obtain it."""
+def test_imported_files_need_no_accepted_terms(by_hand: Path, tmp_path: Path, cache: Path) -> None:
+    """Upstream had them accepted; the error for a missing file says how to obtain it."""
     settings = Settings.read(cache=cache, registry=[by_hand])
     hub = Hub(settings=settings, progress=Silent())
     hub.import_files("by/hand", [tmp_path / "train.txt"])
@@ -169,8 +142,10 @@ def test_what_a_person_obtained_is_theirs_to_use(
         hub.load("by/hand", "test")
 
 
-def test_who_takes_from_a_mirror_accepts_too(by_hand: Path, tmp_path: Path, cache: Path) -> None:
-    """It hands on what another person obtained; a split that is here needs no answer."""
+def test_manual_files_of_a_mirror_need_accepted_terms(
+    by_hand: Path, tmp_path: Path, cache: Path
+) -> None:
+    """A mirror passes on other people's copies; a split that is cached needs no answer."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     settings = Settings.read(cache=cache, registry=[by_hand], mirrors=[str(mirror)])

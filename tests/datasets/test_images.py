@@ -244,7 +244,7 @@ def test_image_that_ends_early_is_rejected(name: str, data: bytes, tmp_path: Pat
     path = tmp_path / "a.png"
     path.write_bytes(data)
     with pytest.raises(ReadError, match=r"a\.png"):
-        image_feature(Entry("a.png", path, LooseFile(path)))
+        image_feature(Entry("a.png", path, LooseFile(path, "a.png")))
 
 
 WHOLE = {

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -27,8 +28,7 @@ from dshub.export._running import read as read_export
 from dshub.hub.cache import Cache
 from dshub.hub.describing import place_of
 from dshub.hub.terms import are_accepted
-from dshub.importing.holding import Sums
-from dshub.importing.holding import written as read_sums
+from dshub.importing.holding import Sums, read_sums
 from dshub.importing.records import imports
 from dshub.mirrors.index import table_facts
 from dshub.tables.conforming import conform
@@ -243,10 +243,8 @@ def _exports() -> dict[str, bytes]:
         features=dict(FEATURES),
         done={"0": (File("train.csv", 3),)},
     )
-    folder = scratch("export")
-    folder.mkdir(exist_ok=True)
-    Record(format="csv", splits={"train": split}).write(folder)
-    return {"one.json": (folder / NAME).read_bytes()}
+    record = Record(format="csv", splits={"train": split})
+    return {"one.json": msgspec.json.encode(record)}
 
 
 _json = mutations.json_document()

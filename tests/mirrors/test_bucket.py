@@ -16,7 +16,7 @@ import pytest
 from dshub import Hub
 from dshub.mirrors.checking import read_index, unneeded, verify
 from dshub.mirrors.destinations import open_destination
-from dshub.mirrors.writing import Mirroring, Options, choose
+from dshub.mirrors.writing import Mirroring, choose
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def update(address: str, *names: str, pruned: bool = False) -> list[str]:
     """Update a mirror in this process; returns the listed datasets."""
     hub = Hub(progress=Silent())
-    mirroring = Mirroring(open_destination(address), hub, Options(prune=pruned))
+    mirroring = Mirroring(open_destination(address), hub, prune=pruned)
     request = hub.resolve(names, as_published=True)
     return mirroring.run(mirroring.plan(choose(request.named, hub.registry)[0])).listed
 

@@ -15,7 +15,7 @@ import tomlkit
 from dshub import Hub, Settings
 from dshub.errors import StoreError
 from dshub.mirrors.destinations import FolderDestination
-from dshub.mirrors.writing import Mirroring, Options, choose
+from dshub.mirrors.writing import Mirroring, choose
 from dshub.progress import Silent
 from dshub.testing.server import faulty_server
 
@@ -221,13 +221,13 @@ def test_missing_space_is_noticed_before_fetching(
     from dshub.cache.store import Store
     from dshub.errors import DiskFullError
     from dshub.mirrors.destinations import open_destination
-    from dshub.mirrors.writing import Mirroring, Options, choose
+    from dshub.mirrors.writing import Mirroring, choose
 
     mine = Hub(progress=Silent())
     chosen, _ = choose(mine.resolve("lab", as_published=True).named, mine.registry)
     monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(lab.upstream) as server:
-        update = Mirroring(open_destination(str(tmp_path / "m")), mine, Options())
+        update = Mirroring(open_destination(str(tmp_path / "m")), mine)
         with pytest.raises(DiskFullError, match=r"are to be written and 1\.0 kB are free"):
             update.run(update.plan(chosen))
         assert server.requests == []
@@ -294,7 +294,7 @@ def test_file_pruned_by_another_update_is_not_listed(
     place = Late(tmp_path / "m", lambda: dshub("mirror", "m", "lab/mnist", "--prune", "--no-pages"))
     settings = Settings.read(environment={"DSHUB_REGISTRY": str(lab.registry)})
     mine = Hub(settings=settings, progress=Silent())
-    mirroring = Mirroring(place, mine, Options())
+    mirroring = Mirroring(place, mine)
     with pytest.raises(StoreError, match=r"lab/kmnist@1\.0\.0.*removed meanwhile") as caught:
         request = mine.resolve("lab/kmnist", as_published=True)
         mirroring.run(mirroring.plan(choose(request.named, mine.registry)[0]))

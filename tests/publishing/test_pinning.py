@@ -1,13 +1,14 @@
 """Checksums and sizes of files in a manifest."""
 
 import hashlib
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from dshub.catalog.manifest import CHUNK
-from dshub.errors import ManifestError
+from dshub.errors import ManifestError, MissingExtraError
 from dshub.publishing.pinning import file_name, file_names, measure, pin
 
 pytest.importorskip("tomlkit")
@@ -90,3 +91,10 @@ def test_file_name_is_stated_or_the_end_of_the_first_url() -> None:
     assert file_name({"urls": ["https://data.example/a%20b.gz?x=1", "https://other"]}) == "a b.gz"
     assert file_name({"filename": "c", "urls": ["https://data.example/a"]}) == "c"
     assert file_name({}) == ""
+
+
+def test_missing_tomlkit_names_the_extra(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the manifest is read."""
+    monkeypatch.setitem(sys.modules, "tomlkit", None)
+    with pytest.raises(MissingExtraError, match=r"tomlkit"):
+        pin(manifest, {})

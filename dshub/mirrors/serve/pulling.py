@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
@@ -108,12 +109,13 @@ class Pull(Silent):
         self._news.clear()
 
 
+@dataclass(eq=False)
 class Puller:
     """Fetches files that a folder does not have, each of them once at a time.
 
     Files are known from the registry as it is now. Mirrors are also asked for other checksums.
 
-    Args:
+    Attributes:
         store: of the served folder; files go there.
         registry: lists the files.
         settings: the mirrors to ask first, and how.
@@ -121,21 +123,16 @@ class Puller:
         say: called with a line for a person about each fetch, from several threads.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        settings: Settings,
-        *,
-        sources: bool = True,
-        say: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self._store, self._settings, self._say = store, settings, say
+    store: Store
+    registry: Registry
+    settings: Settings
+    sources: bool = True
+    say: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
         self._jobs = {
-            resource.digest: Job(
-                manifest.name, name, resource if sources else _without_urls(resource)
-            )
-            for manifest in registry.manifests()
+            resource.digest: Job(manifest.name, name, resource if self.sources else _bare(resource))
+            for manifest in self.registry.manifests()
             for name, resource in manifest.resources.items()
         }
         self._pulls: dict[Digest, Pull] = {}
@@ -161,11 +158,11 @@ class Puller:
 
     def touch(self, parts: tuple[str, ...]) -> None:
         """Mark a file of the folder as used, so that `dshub cache prune` evicts others first."""
-        self._store.touch(self._store.root.joinpath(*parts))
+        self.store.touch(self.store.root.joinpath(*parts))
 
     def _job(self, digest: Digest) -> Job | None:
         job = self._jobs.get(digest)
-        if job is None and self._settings.mirrors:  # a mirror may have it all the same
+        if job is None and self.settings.mirrors:  # a mirror may have it all the same
             hexes: dict[str, str] = {digest.algorithm: digest.hex}
             resource = msgspec.convert({"filename": digest.hex, **hexes}, Resource)
             job = Job("a mirror", digest.short, resource)
@@ -184,16 +181,16 @@ class Puller:
         path, error = None, None
         try:
             path = self._fetcher(pull).fetch([pull.job])[0].path
-            self._say(f"fetched {pull.job.title} of {pull.job.dataset}")
+            self.say(f"fetched {pull.job.title} of {pull.job.dataset}")
         except BaseException as caught:  # noqa: BLE001  # handed to the waiting clients
             error = caught
-            self._say(str(caught))
+            self.say(str(caught))
         pull.settle(path, error)
 
     def _fetcher(self, pull: Pull) -> Fetcher:
-        settings = self._settings
+        settings = self.settings
         return Fetcher(
-            self._store,
+            self.store,
             mirrors=settings.mirrors,
             offline=settings.offline,
             jobs=settings.jobs,
@@ -212,7 +209,7 @@ class Puller:
             task.cancel()
 
 
-def _without_urls(resource: Resource) -> Resource:
+def _bare(resource: Resource) -> Resource:
     """The same file, to be had from mirrors alone."""
     return msgspec.structs.replace(resource, urls=(), filename=resource.name)
 

@@ -66,17 +66,12 @@ def outline(
     """
     splits = _splits(entries, given)
     in_order = [entry for files in splits for entry in files.entries]
-    feature, example = _feature(in_order, kind, progress)
-    result = Outline(TITLES[kind], features={kind: feature}, examples={kind: example})
+    result = Outline(TITLES[kind], features={kind: _feature(in_order, kind, progress)})
     labels = [label for files in splits for label in files.labels]
     classes = class_order(labels)
     if len(classes) > 1:
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
-        result.examples["label"] = labels[0]
-        folded = Counter(map(str.casefold, classes))
-        alike = [name for name in classes if folded[name.casefold()] > 1]
-        result.doubts += [f"classes that differ only in case: {some(alike)}"] if alike else []
     elif classes:
         result.doubts.append(f"one class folder makes no classes: {classes[0]}")
     result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
@@ -199,27 +194,19 @@ def _references(
 
 
 def _check_names(members: Iterable[tuple[str, Path]]) -> None:
-    """Refuse names that some systems cannot have, or that differ only in case."""
-    seen: dict[str, str] = {}
+    """Refuse names with another meaning in an archive or a manifest."""
     for name, path in members:
         if "\\" in name or ":" in name:
             raise DshubError(
                 f"{str(path)!r} cannot be packed: not every system allows its name",
                 hint="rename it, without a backslash or a colon",
             )
-        other = seen.setdefault(name.lower(), name)
-        if other != name:
-            raise DshubError(
-                f"{other!r} and {name!r} are the same file on systems that ignore case",
-                hint="rename one of them",
-            )
 
 
-def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[Feature, str]:
-    """The feature of the files, and the first file in words."""
-    first = entries[0].base
+def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature:
+    """The feature of the files."""
     if kind == "text":
-        return TextFeature(), first
+        return TextFeature()
     read: Callable[[Entry], ImageFeature | AudioFeature]
     read = image_feature if kind == "image" else audio_feature
     features: dict[ImageFeature | AudioFeature, str] = {}
@@ -228,10 +215,7 @@ def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[F
             features.setdefault(read(entry), entry.name)
             task.advance(1)
     images = [feature for feature in features if isinstance(feature, ImageFeature)]
-    if not images:
-        return _one_audio(features), first
-    height, width, _ = images[0].shape
-    return _any_image(images), f"{first}, {width} x {height}"
+    return _any_image(images) if images else _one_audio(features)
 
 
 def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
@@ -248,12 +232,12 @@ def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
 def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
     """The feature of audio files, which must be the same for all."""
     if len(files) > 1:
-        examples = "; ".join(
+        facts = [
             f"{name}: {item.encoding}, {item.rate:,} Hz, {item.channels} channels"
-            for item, name in list(files.items())[:3]
-        )
+            for item, name in files.items()
+        ]
         raise DshubError(
-            f"the audio files differ: {examples}",
+            f"the audio files differ: {some(facts)}",
             hint="convert them to one format, or make one dataset of each",
         )
     feature: AudioFeature = next(iter(files))

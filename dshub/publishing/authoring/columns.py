@@ -3,23 +3,22 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
 from dshub.catalog.features import (
-    AudioFeature,
     Dtype,
     Feature,
     ImageFeature,
     LabelFeature,
-    ListFeature,
     NumberFeature,
     TextFeature,
 )
-from dshub.errors import DshubError
+from dshub.datasets.from_memory import infer_feature
+from dshub.errors import DshubError, SchemaError
 from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
 from dshub.tables.types import is_text
@@ -31,7 +30,6 @@ MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
 _NUMBERED = "classes are numbers; replace them by names in the manifest, in this order"
-_DTYPES = {"halffloat": "float32", "float": "float32", "double": "float64"}  # by Arrow's name
 
 Guess = tuple[Feature | None, str]
 """A feature, or None for a column to leave out; and a remark, or nothing."""
@@ -62,7 +60,6 @@ class Column:
     padded: bool = False
     missing: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
-    example: str = ""
 
     def add(self, split: str, values: pa.Array) -> None:
         """Add values of a split."""
@@ -71,8 +68,6 @@ class Column:
         self.types.setdefault(values.type, split)
         self.rows[split] += len(values)
         self.nulls += values.null_count
-        if not self.example and len(values):
-            self.example = _shown(values[:1])
         values = values.drop_null()
         if is_text(values.type):
             self._add_texts(values)
@@ -105,7 +100,8 @@ class Column:
     @property
     def type(self) -> pa.DataType:
         """The type of all values; raises DshubError if files differ in more than precision."""
-        if len(self.types) > 1 and not all(map(_is_number, self.types)):
+        are_numbers = (types.is_integer(kind) or types.is_floating(kind) for kind in self.types)
+        if len(self.types) > 1 and not all(are_numbers):
             (one, here), (other, there) = list(self.types.items())[:2]
             raise DshubError(
                 f"column {self.name!r} is {one} in {here} and {other} in {there}",
@@ -134,21 +130,8 @@ class Column:
         return range(int(values[0]), int(values[-1]) + 1)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(types.is_integer(kind) or types.is_floating(kind))
-
-
 def _is_binary(kind: pa.DataType) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
-    """The type and the shape of the values in nested fixed-size lists."""
-    shape: list[int] = []
-    while types.is_fixed_size_list(kind):
-        shape.append(kind.list_size)
-        kind = kind.value_type
-    return kind, tuple(shape)
 
 
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
@@ -157,15 +140,6 @@ def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _shown(values: pa.Array) -> str:
-    """The first value as text."""
-    kind, shape = shaped(values.type)
-    if shape:
-        return f"{_shape(shape)} {kind}"
-    value = values[0].as_py()
-    return f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
 
 
 def guess(column: Column, stated: str) -> Guess:
@@ -183,11 +157,9 @@ def guess(column: Column, stated: str) -> Guess:
         return _label(column), ""
     if is_text(kind):
         return _of_text(column, stated)
-    if _is_number(kind):
-        if column.name in LABELS and stated != "number" and column.numbered_classes():
-            return _label(column), _doubt(column, _NUMBERED, "number")
-        return NumberFeature(dtype=_dtype(kind)), ""
-    return _of_files(column) if _is_binary(kind) else _of_lists(column, kind)
+    if column.name in LABELS and stated != "number" and column.numbered_classes():
+        return _label(column), _doubt(column, _NUMBERED, "number")
+    return _of_files(column) if _is_binary(kind) else _of_type(column, kind)
 
 
 def _of_text(column: Column, stated: str) -> Guess:
@@ -219,29 +191,19 @@ def _of_files(column: Column) -> Guess:
     return None, f"column {column.name!r} is left out: its bytes are not images"
 
 
-def _of_lists(column: Column, kind: pa.DataType) -> Guess:
-    inner, shape = shaped(kind)
-    if types.is_list(kind) or types.is_large_list(kind):
-        inner = kind.value_type
-    if is_text(inner) and not shape:
-        return ListFeature(of=TextFeature()), ""
-    if not _is_number(inner):
-        return None, f"column {column.name!r} is left out: no feature can hold {kind}"
-    if not shape:
-        return ListFeature(of=NumberFeature(dtype=_dtype(inner))), ""
-    return _array(shape, _dtype(inner)), ""
-
-
-def _array(shape: tuple[int, ...], dtype: Dtype) -> Feature:
+def _of_type(column: Column, kind: pa.DataType) -> Guess:
     """Images are uint8, at least 4 x 4, in one plane or with 1, 3 or 4 channels last."""
+    try:
+        feature = infer_feature(column.name, kind)
+    except SchemaError:
+        return None, f"column {column.name!r} is left out: no feature can hold {kind}"
+    if not isinstance(feature, NumberFeature) or not feature.shape:
+        return feature, ""
+    shape = feature.shape
     is_image = len(shape) == 2 or (len(shape) == 3 and shape[2] in {1, 3, 4})
-    if dtype == "uint8" and is_image and min(shape[:2]) >= 4:
-        return ImageFeature(shape=shape if len(shape) == 3 else (*shape, 1))
-    return NumberFeature(dtype=dtype, shape=shape if prod(shape) > 1 else ())
-
-
-def _dtype(kind: pa.DataType) -> Dtype:
-    return cast("Dtype", _DTYPES.get(str(kind), str(kind)))
+    if feature.dtype == "uint8" and is_image and min(shape[:2]) >= 4:
+        return ImageFeature(shape=shape if len(shape) == 3 else (*shape, 1)), ""
+    return NumberFeature(dtype=feature.dtype, shape=shape if prod(shape) > 1 else ()), ""
 
 
 def _doubt(column: Column, remark: str, option: str) -> str:
@@ -263,35 +225,3 @@ def _label(column: Column) -> LabelFeature:
         f"{DISTINCT:,} values",
         hint=f"use --text {column.name} or --number {column.name}",
     )
-
-
-def class_counts(column: Column, feature: LabelFeature, split: str) -> tuple[int, ...]:
-    """Rows of each class in a split."""
-    counts = (column.counts or {}).get(split, Counter())
-    return tuple(counts[name] for name in feature.names)
-
-
-def describe(feature: Feature) -> str:
-    """A feature in a few words."""
-    kind, facts = str(type(feature).__struct_config__.tag), [""]
-    match feature:
-        case LabelFeature():
-            facts = [f"{len(feature.names):,} classes"]
-        case NumberFeature():
-            facts = [_shape(feature.shape), feature.dtype]
-        case ImageFeature():
-            raw = feature.encoding == "raw"
-            facts = [_shape(feature.shape), feature.dtype if raw else feature.encoding]
-        case AudioFeature():
-            facts = [f"{feature.rate:,} Hz", feature.encoding]
-        case ListFeature():
-            kind = f"list of {describe(feature.of)}"
-        case TextFeature():
-            pass
-        case _:
-            assert_never(feature)
-    return ", ".join(filter(None, [kind, *facts]))
-
-
-def _shape(lengths: tuple[int, ...]) -> str:
-    return " x ".join(map(str, lengths))

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dshub import archives
+from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
-from dshub.errors import DiskFullError, DshubError, SchemaError
-from dshub.progress import Progress, Task, size
+from dshub.errors import DshubError, SchemaError
+from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
@@ -23,7 +24,6 @@ from dshub.publishing.authoring.survey import (
     split_in,
     split_word,
     stem,
-    storage_errors,
 )
 from dshub.tables.building import rows_of
 
@@ -64,18 +64,15 @@ def staging(folder: Path) -> Iterator[Path]:
     """
     hidden = folder / f".{secrets.token_hex(8)}"
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    with ExitStack() as stack:  # cleans up even if the first folder is interrupted
-        stack.callback(_remove_empty, missing)
-        stack.callback(shutil.rmtree, hidden, ignore_errors=True)
-        with storage_errors(folder, "write", _ELSEWHERE):
+    try:
+        with disk_faults(folder, "write", hint=_ELSEWHERE):
             hidden.mkdir(parents=True)
         yield hidden
-
-
-def _remove_empty(folders: Sequence[Path]) -> None:
-    with suppress(OSError):
-        for folder in folders:
-            folder.rmdir()
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        with suppress(OSError):
+            for path in missing:
+                path.rmdir()
 
 
 def pack(archive: Path, members: Sequence[tuple[str, Path]], progress: Progress) -> Path:
@@ -86,12 +83,8 @@ def pack(archive: Path, members: Sequence[tuple[str, Path]], progress: Progress)
     """
     packing = archives.container_for("a.tar")
     assert packing is not None  # noqa: S101  # tar is built in
-    with storage_errors(archive, "write", _ELSEWHERE):
+    with disk_faults(archive, "write", hint=_ELSEWHERE):
         total = sum(path.stat().st_size for _, path in members)
-        free = shutil.disk_usage(archive.parent).free
-        if free < total:
-            reason = f"the files take {size(total)}, and {size(free)} are free"
-            raise DiskFullError(path=str(archive), reason=reason)
         with Task(progress, f"packing {archive.name}", total) as task:
             packing.write_members(archive, _advancing(members, task))
     return archive
@@ -110,7 +103,7 @@ def publish(text: str, manifest: Path, staged: Path) -> None:
         StoreError: a file cannot be written.
     """
     hidden = staged / manifest.name
-    with storage_errors(manifest, "write", _ELSEWHERE):
+    with disk_faults(manifest, "write", hint=_ELSEWHERE):
         packed = list(staged.iterdir())
         hidden.write_text(text, encoding="utf-8", newline="\n")
         for path in (*packed, hidden):
@@ -226,7 +219,9 @@ def _by_split(
     """The files of each split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        splits.setdefault(given.get(entry.name) or _split_of(entry), []).append(entry)
+        by_folder = next(filter(None, map(split_word, entry.folders)), None)
+        split = given.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
+        splits.setdefault(split, []).append(entry)
     rest = splits.pop("", [])
     if not splits:
         doubts.append("no name says the split (train, validation, test): all rows are train")
@@ -235,9 +230,3 @@ def _by_split(
         names = some([entry.name for entry in rest])
         doubts.append(f"skipped files of no split: {names}; to use them, add --split NAME=PATH")
     return {name: splits[name] for name in ordered_splits(splits)}
-
-
-def _split_of(entry: Entry) -> str:
-    """The split that a folder or the name of a file says; empty for none."""
-    by_folder = next(filter(None, map(split_word, entry.folders)), None)
-    return by_folder or split_in(stem(entry.base))[0] or ""

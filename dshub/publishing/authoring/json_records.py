@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dshub.errors import DshubError, ReadError
+from dshub.formats._texts import numbered_lines, whole
+from dshub.formats.json import LARGEST_DOCUMENT
 from dshub.publishing.authoring.survey import Entry, key
 
 _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -128,8 +130,7 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
     is_lines = second.strip() or entry.suffix in {".jsonl", ".ndjson"} or not _lists(document)
     if isinstance(document, dict) and is_lines:
         return "", _lines(entry)
-    with entry.file.open() as stream:
-        document = _parsed(stream.read(), name)
+    document = _parsed(whole(entry.file, LARGEST_DOCUMENT), name)
     if isinstance(document, list):
         return "[]", document
     lists = _lists(document)
@@ -143,10 +144,9 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
 
 
 def _lines(entry: Entry) -> Iterator[Any]:
-    with entry.file.open() as stream:
-        for number, line in enumerate(iter(stream.readline, b""), 1):
-            if line.strip():
-                yield _parsed(line, entry.file.name, f"line {number:,}: ")
+    for number, line in numbered_lines(entry.file):
+        if line.strip():
+            yield _parsed(line, entry.file.name, f"line {number:,}: ")
 
 
 def _parsed(data: bytes, name: str, place: str = "") -> Any:

@@ -46,7 +46,6 @@ class Outline:
 
     Attributes:
         kind: the files in a few words.
-        examples: the first value of each column, as text.
         members: names and files of the archive to make; empty for none.
         doubts: guesses to check, and skipped files and columns.
     """
@@ -54,7 +53,6 @@ class Outline:
     kind: str
     splits: dict[str, SplitOutline] = field(default_factory=dict)
     features: dict[str, Feature] = field(default_factory=dict)
-    examples: dict[str, str] = field(default_factory=dict)
     members: list[tuple[str, Path]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -63,7 +61,7 @@ def cover(names: Collection[str], members: Sequence[str], prefix: str) -> list[s
     """Find patterns that match these members of an archive and no others.
 
     Args:
-        names: the members, each of which begins with the prefix.
+        names: the members; all begin with the prefix.
         members: all members of the archive.
         prefix: folders, with a `/` at the end.
 

@@ -3,18 +3,20 @@
 import io
 import struct
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import pyarrow as pa
+from PIL import Image
 
 from dshub import formats
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
 from dshub.datasets import images
+from dshub.datasets.decoding import decoding_errors
 from dshub.errors import DshubError, ReadError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring.columns import Column, class_counts, guess
+from dshub.publishing.authoring.columns import Column, guess
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key
 
@@ -26,28 +28,19 @@ def image_feature(entry: Entry) -> ImageFeature:
 
     JPEG is decoded at an eighth of its size, which takes a third of the time.
     """
-    from PIL import Image, UnidentifiedImageError
-
     with entry.file.open() as file:
-        stream = io.BytesIO(file.read())
-    with warnings.catch_warnings(), ExitStack() as stack:
+        data = file.read()
+    stream = io.BytesIO(data)
+    with warnings.catch_warnings(), decoding_errors(lambda: entry.file.name, hint=""):
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are allowed
-        try:
-            size = stream.getbuffer().nbytes
-            image = stack.enter_context(images.open_image(stream, size))
+        with images.open_image(stream, len(data)) as image:
             width, height = image.size
             image.draft(None, (1, 1))
             images.load(image, stream)
-        except UnidentifiedImageError:
-            reason = f"not an image in a format that dshub reads: {', '.join(images.formats())}"
-            raise ReadError(file=entry.file.name, reason=reason) from None
-        except Exception as error:  # Pillow raises errors of many types for damaged files
-            reason = f"the image cannot be decoded: {str(error) or type(error).__name__}"
-            raise ReadError(file=entry.file.name, reason=reason) from error
-        if images.orientation(image) in _TURNED:
-            width, height = height, width
-        channels = 1 if image.mode in {"1", "L", "I", "I;16", "F"} else 3
-        encoding: Any = {"JPEG": "jpeg", "PNG": "png"}.get(image.format, "any")  # of a literal
+            if images.orientation(image) in _TURNED:
+                width, height = height, width
+            channels = 1 if image.mode in {"1", "L", "I", "I;16", "F"} else 3
+            encoding: Any = {"JPEG": "jpeg", "PNG": "png"}.get(image.format, "any")  # of a literal
     return ImageFeature(shape=(height, width, channels), encoding=encoding)
 
 
@@ -71,7 +64,7 @@ def audio_feature(entry: Entry) -> AudioFeature:
 
 
 def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None:
-    """Fill in features, examples, rows and figures.
+    """Fill in features, rows and figures.
 
     Args:
         outline: the files of each split.
@@ -86,33 +79,26 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
             for batch in _batches(split):
-                _add_values(columns, name, batch)
+                _summarize(columns, name, batch)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
             if not split.rows:
                 files = ", ".join(entry.name for part in split.parts.values() for entry in part)
                 raise DshubError(f"split {name} has no rows: {files}", hint="remove these files")
     check_columns(kinds, columns)
-    for column in columns.values():
-        _add_feature(outline, column, kinds.get(column.name, ""))
+    for column, summary in columns.items():
+        feature, doubt = guess(summary, kinds.get(column, ""))
+        outline.doubts += [doubt] if doubt else []
+        outline.features |= {column: feature} if feature else {}
     if not outline.features:
         raise DshubError("no column is left", hint="; ".join(outline.doubts))
     for name in outline.splits:
         _compare(outline, columns, name)
 
 
-def _add_values(columns: dict[str, Column], split: str, batch: pa.RecordBatch) -> None:
+def _summarize(columns: dict[str, Column], split: str, batch: pa.RecordBatch) -> None:
     for name, values in zip(batch.schema.names, batch.columns, strict=True):
         columns.setdefault(name, Column(name)).add(split, values)
-
-
-def _add_feature(outline: Outline, column: Column, kind: str) -> None:
-    feature, doubt = guess(column, kind)
-    if doubt:
-        outline.doubts.append(doubt)
-    if feature is not None:
-        outline.features[column.name] = feature
-        outline.examples[column.name] = column.example
 
 
 def check_columns(names: Iterable[str], columns: Collection[str]) -> None:
@@ -159,4 +145,5 @@ def _compare(outline: Outline, columns: Mapping[str, Column], name: str) -> None
     for column in own:
         feature = outline.features[column]
         if isinstance(feature, LabelFeature):
-            split.figures[f"{column}-counts"] = class_counts(columns[column], feature, name)
+            counts = (columns[column].counts or {}).get(name, Counter())
+            split.figures[f"{column}-counts"] = tuple(counts[value] for value in feature.names)

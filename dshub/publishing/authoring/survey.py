@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from dshub import archives
+from dshub.cache.disk import disk_faults
 from dshub.catalog.checks import unused
+from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
 
 HEAD = 1 << 16  # bytes that are enough to recognize a file
-IMAGES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
-AUDIO = {".wav", ".flac"}
 _SPLIT_WORDS = {
     "train": {"train", "training", "tr"},
     "validation": {"validation", "valid", "val", "dev", "development"},
@@ -154,12 +154,8 @@ class LooseFile:
     """A file on disk, open only while it is read: there can be many thousands."""
 
     path: Path
+    name: str
     member: str = ""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return str(self.path)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -191,7 +187,7 @@ def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
         for name, path in _walk(top, skipped):
             archive = _open_container(path, stack)
             if archive is None:
-                survey.entries.append(Entry(inner + name, path, LooseFile(path)))
+                survey.entries.append(Entry(inner + name, path, LooseFile(path, str(path))))
                 continue
             folder = "" if [path] == list(paths) else _ARCHIVE.sub("", inner + name) + "/"
             members = [Entry(folder + file.member, path, file) for file in archive.files("*")]
@@ -220,9 +216,9 @@ def _refuse_unencodable(entry: Entry) -> None:
 
 def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:
     """Open an archive; returns None for other files."""
-    with storage_errors(path, "read", _CHOOSE), path.open("rb"):
+    with disk_faults(path, "read", hint=_CHOOSE), path.open("rb"):
         pass
-    if path.suffix.lower() in IMAGES | AUDIO:
+    if path.suffix.lower() in IMAGES + AUDIO:
         return None
     with ExitStack() as own:
         archive = own.enter_context(archives.open_archive(path, title=str(path)))
@@ -241,9 +237,7 @@ def some(names: Sequence[str], count: int = 3) -> str:
 def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]]:
     """Yield each file of a path with its name below it; add others to `skipped` by reason."""
     if not top.is_dir():
-        with storage_errors(top, "read", _CHOOSE):
-            mode = top.stat().st_mode
-        if not stat.S_ISREG(mode):
+        if not top.is_file():
             reason = "it is not a regular file"
             raise StoreError(path=str(top), action="read", reason=reason, hint=_CHOOSE)
         yield top.name, top
@@ -263,7 +257,7 @@ def _reason_to_skip(path: Path, root: Path) -> str:
     """A plural noun phrase for a file or folder to skip; empty for others."""
     if _is_litter(path.name):
         return _HIDDEN
-    with storage_errors(path, "read", _CHOOSE):
+    with disk_faults(path, "read", hint=_CHOOSE):
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(root)):
             return "links to folders, to missing files, or out of the folder"
         status = path.stat()
@@ -281,15 +275,5 @@ def _is_hidden(entry: Entry) -> bool:
 
 
 def _refuse(error: OSError) -> None:
-    with storage_errors(Path(error.filename), "read", _CHOOSE):
+    with disk_faults(Path(error.filename), "read", hint=_CHOOSE):
         raise error
-
-
-@contextmanager
-def storage_errors(path: Path, action: str, hint: str) -> Iterator[None]:
-    """Turn an OSError inside the block into a StoreError with a hint."""
-    try:
-        yield
-    except OSError as error:
-        reason, where = error.strerror or str(error), str(error.filename or path)
-        raise StoreError(path=where, action=action, reason=reason, hint=hint) from error

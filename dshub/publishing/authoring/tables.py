@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from dshub import formats
 from dshub.errors import DshubError
-from dshub.publishing.authoring.columns import LABELS, shaped
-from dshub.publishing.authoring.detection import decoded
-from dshub.publishing.authoring.dialect import Dialect, sniff
+from dshub.publishing.authoring.columns import LABELS
+from dshub.publishing.authoring.detection import Dialect, decoded, sniff
 from dshub.publishing.authoring.json_records import read_records
 from dshub.publishing.authoring.outline import Outline, SplitOutline
-from dshub.publishing.authoring.survey import Entry, key, split_in, stem
+from dshub.publishing.authoring.survey import Entry, key, some, split_in, stem
+from dshub.tables.types import shaped
 
 TITLES = {
     "delimited": "delimited text",
@@ -81,14 +81,16 @@ def _delimited(
     entries: Sequence[Entry], doubts: list[str], *, header: bool | None
 ) -> dict[str, Any]:
     """The options of the reader of delimited text; all files must be alike."""
-    dialects = [sniff(decoded(item.head()) or "", item.name, header=header) for item in entries]
-    first = dialects[0]
-    for entry, other in zip(entries, dialects, strict=True):
-        if other != first:
-            raise DshubError(
-                f"{entries[0].name} has {_columns(first)}, and {entry.name} has {_columns(other)}",
-                hint="give files that belong together, or --split NAME=PATH for each",
-            )
+    dialects: dict[Dialect, str] = {}
+    for entry in entries:
+        dialect = sniff(decoded(entry.head()) or "", entry.name, header=header)
+        dialects.setdefault(dialect, entry.name)
+    if len(dialects) > 1:
+        raise DshubError(
+            f"{some(list(dialects.values()))} differ in columns, delimiter, quotes or header",
+            hint="give files that belong together, or --split NAME=PATH for each",
+        )
+    (first,) = dialects
     if not first.sure and header is None:
         taken, option = ("a header", "--no-header") if first.header else ("data", "--header")
         doubts.append(f"the first line is taken for {taken}, unless you give {option}")
@@ -109,10 +111,6 @@ def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
     return options
 
 
-def _columns(dialect: Dialect) -> str:
-    return f"{len(dialect.columns)} columns {', '.join(dialect.columns[:8])}"
-
-
 def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
     """The option `columns` for a file with columns in structures; else no option.
 
@@ -126,17 +124,15 @@ def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
     return {"columns": columns} if any("." in path for path in paths) else {}
 
 
-def _paths(fields: Iterable[pa.Field], parent: str = "") -> Iterator[tuple[str, str]]:
+def _paths(fields: Iterable[pa.Field]) -> Iterator[tuple[str, str]]:
     """Yield the path of each column, and its name."""
     for field in fields:
-        path = f"{parent}{field.name}"
-        inner = [one.name for one in field.type] if pa.types.is_struct(field.type) else []
-        if "bytes" in inner:
-            yield f"{path}.bytes", path
-        elif inner:
-            yield from _paths(field.type, f"{path}.")
+        if not pa.types.is_struct(field.type):
+            yield field.name, field.name
+        elif any(inner.name == "bytes" for inner in field.type):
+            yield f"{field.name}.bytes", field.name
         else:
-            yield path, path
+            yield from _paths(field.flatten())
 
 
 def _schema(form: str, entry: Entry) -> pa.Schema | None:

@@ -1,5 +1,7 @@
 """Write a manifest as TOML, in the order and layout of those in the registry."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -19,9 +21,10 @@ from dshub.catalog.features import (
 )
 from dshub.publishing.authoring.outline import PACKED, Outline, SplitOutline
 from dshub.publishing.authoring.survey import key, stem
-from dshub.publishing.pinning import Measured, require_tomlkit
+from dshub.publishing.pinning import Measured
 
 _WIDTH = 100  # characters of a line
+_BARE = re.compile(r"[A-Za-z0-9_-]+")  # keys without quotes
 _LICENSE = """\
 [license]
 # Which license applies? Leave out what no source states.
@@ -54,7 +57,7 @@ class Resource(NamedTuple):
 
 
 def resource_keys(outline: Outline, name: str) -> dict[Path, str]:
-    """A key for each file, in the order in which splits need them."""
+    """A key for each file, in the order of splits."""
     keys: dict[Path, str] = {}
     for split in outline.splits.values():
         for path, _ in (reference for part in split.references.values() for reference in part):
@@ -158,16 +161,16 @@ def _fields(fields: Mapping[str, Any]) -> Iterator[str]:
 
 def _value(value: Any) -> str:
     """A value on one line; objects with their keys in order."""
-    tomlkit = require_tomlkit()
     if isinstance(value, Mapping):
         pairs = (
-            f"{tomlkit.key(name).as_string()} = {_value(item)}" for name, item in value.items()
+            f"{name if _BARE.fullmatch(name) else _value(name)} = {_value(item)}"
+            for name, item in value.items()
         )
         return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
-    text: str = tomlkit.item(value).as_string()
-    return text
+    # JSON's texts, numbers and booleans are those of TOML, except that TOML escapes DEL
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _wrapped(values: Iterable[Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
@@ -18,7 +18,6 @@ from dshub.catalog.registry import Registry
 from dshub.errors import DshubError
 from dshub.progress import Progress, Silent, Task
 from dshub.publishing.site.cells import strip, waveform, words
-from dshub.publishing.site.licenses import Terms, explain
 from dshub.publishing.site.pages import BELOW, CARD, PAGE, Publisher, render
 from dshub.publishing.site.samples import Shown, show, stated_counts
 from dshub.publishing.site.snippets import snippets
@@ -62,20 +61,10 @@ class Card(NamedTuple):
     manifest: Manifest
     page: PurePosixPath
     modality: str
-    terms: Terms
     look: str
     content: str
     width: int
     synthetic: bool
-
-
-class Bar(NamedTuple):
-    """The rows of a class in each split, and in all; the code of a class can be its name."""
-
-    name: str
-    code: str
-    counts: tuple[int, ...]
-    total: int
 
 
 def build(
@@ -151,7 +140,6 @@ def _page(manifest: Manifest, shown: Sequence[Shown], target: Path, title: str) 
         root=root,
         manifest=manifest,
         has_text=any(isinstance(_inner(item), TextFeature) for item in manifest.features.values()),
-        terms=explain(manifest.license),
         snippets=snippets(manifest),
         samples=shown,
         histograms=list(_histograms(manifest, shown)),
@@ -179,8 +167,11 @@ def _inner(feature: Feature) -> Feature:
 
 def _histograms(
     manifest: Manifest, shown: Sequence[Shown]
-) -> Iterator[tuple[str, list[str], list[Bar]]]:
-    """The rows of each class: the column, the splits with known counts, and a bar per class."""
+) -> Iterator[tuple[str, list[str], list[dict[str, Any]]]]:
+    """The rows of each class: the column, the splits with known counts, and a bar per class.
+
+    The code of a class can be its name.
+    """
     for name, feature in manifest.features.items():
         label = _inner(feature)
         if not isinstance(label, LabelFeature):
@@ -190,11 +181,11 @@ def _histograms(
         counts = {split: numbers for split, numbers in counts.items() if numbers}
         rows = list(zip(*counts.values(), strict=True)) or [()] * len(label.names)
         codes = label.codes or label.names
-        yield (
-            name,
-            list(counts),
-            [Bar(*bar, sum(bar[2])) for bar in zip(label.names, codes, rows, strict=True)],
-        )
+        bars = [
+            {"name": title, "code": code, "counts": row, "total": sum(row)}
+            for title, code, row in zip(label.names, codes, rows, strict=True)
+        ]
+        yield name, list(counts), bars
 
 
 def _card(manifest: Manifest, shown: Sequence[Shown], page: PurePosixPath) -> Card:
@@ -210,9 +201,7 @@ def _card(manifest: Manifest, shown: Sequence[Shown], page: PurePosixPath) -> Ca
         look, content = "words", max((" ".join(text.split()) for text in texts), key=len)
     width = CARD_SIDE * len(first.images) if first else 0
     synthetic = first is not None and first.sample.synthetic and look != "fields"
-    return Card(
-        manifest, page, modality, explain(manifest.license), look, content, width, synthetic
-    )
+    return Card(manifest, page, modality, look, content, width, synthetic)
 
 
 def _modality(manifest: Manifest) -> str:

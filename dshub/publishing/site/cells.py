@@ -107,9 +107,8 @@ def _audio(samples: np.ndarray, rate: int) -> Media:
     clip = samples[: rate * SECONDS]
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
-        file.setnchannels(clip.shape[1] if clip.ndim > 1 else 1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
+        channels = clip.shape[1] if clip.ndim > 1 else 1
+        file.setparams((channels, 2, rate, len(clip), "NONE", ""))
         file.writeframes(clip.astype("<i2").tobytes())
     source, title = _data_url(buffer.getvalue(), "audio/wav"), _seconds(samples, rate)
     return Media(source, title, waveform=waveform(samples, points=POINTS))

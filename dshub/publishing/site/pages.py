@@ -8,6 +8,7 @@ and the words of class names.
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -38,6 +39,14 @@ _WRITING = "writing-"
 def is_web_address(address: str) -> bool:
     """Whether it is safe to link an address of a manifest: no scripts."""
     return urlsplit(address).scheme in {"http", "https"}
+
+
+def is_spdx_listed(identifier: str | None) -> bool:
+    """Whether a license is one of the SPDX list, rather than an expression or a license of its own.
+
+    Source: annex D of the SPDX specification.
+    """
+    return bool(re.fullmatch(r"(?!LicenseRef-)[A-Za-z0-9.+-]+", identifier or ""))
 
 
 def kind(feature: Feature) -> str:
@@ -71,7 +80,7 @@ TEMPLATES.filters |= {
     "waveform": cells.waveform,
     "words": cells.words,
 }
-TEMPLATES.tests["web_address"] = is_web_address
+TEMPLATES.tests |= {"spdx_listed": is_spdx_listed, "web_address": is_web_address}
 
 
 def render(template: str, **content: object) -> bytes:

@@ -53,9 +53,8 @@ class Sample:
     def class_counts(self, column: str) -> list[int]:
         """The rows of each class, counted in the table."""
         classes = len(getattr(self.dataset.features[column], "names", ()))
-        counts: list[int] = np.bincount(
-            np.asarray(self.dataset[column]), minlength=classes
-        ).tolist()
+        numbers = np.asarray(self.dataset[column])
+        counts: list[int] = np.bincount(numbers, minlength=classes).tolist()
         return counts
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from dshub.catalog.features import ImageFeature
 from dshub.catalog.manifest import Manifest
 from dshub.publishing.site.pages import TEMPLATES
-from dshub.tables.types import row_dtype
 
 _TITLES = {
     "numpy": "NumPy",
@@ -16,7 +15,7 @@ _TITLES = {
     "keras": "Keras",
     "shell": "Command line",
 }
-_USED = {"load", "load_data", "resize", "batch", "batches", "all", "row", "column", "values"}
+_USED = {"load", "resize", "batch", "batches", "all", "row", "column", "values"}
 
 
 class Snippet(NamedTuple):
@@ -40,7 +39,6 @@ def snippets(manifest: Manifest) -> list[Snippet]:
             "columns": pair if pair and set(pair) <= set(columns) else columns[:2],
             "images": bool(images),
             "resize": any(not image.shape for image in images),  # batches need one size
-            "in_memory": _fits_memory(manifest),
         }
     )
     keys = [key for key in _TITLES if key != "keras" or pair]
@@ -56,15 +54,3 @@ def variable(name: str) -> str:
 
 
 TEMPLATES.filters["variable"] = variable
-
-
-def _fits_memory(manifest: Manifest) -> bool:
-    """Whether `load_data` gives x and y of train and test as arrays."""
-    pair = set(manifest.supervised or ())
-    features = [manifest.features[name] for name in pair]
-    has_pair = all(
-        name in manifest.splits and not pair & set(manifest.splits[name].without)
-        for name in ("train", "test")
-    )
-    same_size = (getattr(item, "shape", ()) or row_dtype(item) is not None for item in features)
-    return has_pair and all(same_size)

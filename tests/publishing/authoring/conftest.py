@@ -15,8 +15,6 @@ from dshub.datasets.dataset import Dataset
 from dshub.datasets.splits import Splits
 from dshub.hub.hub import Hub
 
-pytest.importorskip("tomlkit")
-
 
 class Result:
     """The manifest that the command wrote, and its dataset.

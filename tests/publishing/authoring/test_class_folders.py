@@ -185,7 +185,7 @@ def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> Non
     write_flowers(data)
     page = data / "train" / "rose" / "error.jpg"
     write_text(page, "<html>Sign in</html>")
-    with pytest.raises(ReadError, match=r"error\.jpg: not an image"):
+    with pytest.raises(ReadError, match=r"error\.jpg: it is not an image"):
         new(data)
     page.unlink()
     write_image(data / "train" / "stray.png", 1)
@@ -196,18 +196,6 @@ def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> Non
     with pytest.raises(DshubError, match=r"no split: samples/1\.png"):
         new(data)
     assert not list(Path().iterdir())
-
-
-def test_names_that_differ_only_in_case_are_rejected(new: New, data: Path) -> None:
-    """Not every system could unpack such a tar."""
-    write_image(data / "cat" / "1.png", 1)
-    write_image(data / "cat" / "A.png", 2)
-    write_image(data / "dog" / "1.png", 3)
-    write_image(data / "cat" / "a.png", 2)
-    if len(list((data / "cat").iterdir())) < 3:
-        pytest.skip("names have no case here")
-    with pytest.raises(DshubError, match=r"cat/A\.png.*cat/a\.png"):
-        new(data)
 
 
 def test_audio_files_that_differ_are_rejected(new: New, data: Path) -> None:

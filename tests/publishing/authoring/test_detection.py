@@ -1,4 +1,4 @@
-"""Recognizing the format of files."""
+"""Recognizing formats, and detecting delimiters, quotes and headers."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ import pytest
 from pyarrow import feather
 
 from dshub.errors import DshubError
+from dshub.publishing.authoring.detection import sniff
+from tests.independent.own_files import write_text
 from tests.publishing.authoring.conftest import New
 
 
@@ -42,3 +44,55 @@ def test_unsupported_format_is_named(new: New, data: Path, name: str, kind: str)
     (data / name).write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(DshubError, match=rf"{name} is {kind}.*save"):
         new(data)
+
+
+def test_tsv_with_lone_quotes_and_no_header(new: New, data: Path) -> None:
+    """TSV as in GLUE: quotes are characters, and columns get names."""
+    write_text(data / "train.tsv", 'a "lone quote\t1\nsay "hi"\t0\n"begin\t1\n')
+    write_text(data / "dev.tsv", 'never" ending\t0\n')
+    result = new(data)
+    assert result.manifest.splits["validation"].reader == {
+        "format": "delimited",
+        "columns": ["column_1", "column_2"],
+        "delimiter": "\t",
+        "quoting": False,
+    }
+    assert list(result["train"]["column_1"][:]) == ['a "lone quote', 'say "hi"', '"begin']
+    assert result["validation"][0] == {"column_1": 'never" ending', "column_2": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "quoting", "columns"),
+    [
+        ('"Doe, Jo",x\n"Roe, Al",y\n', ",", True, 2),
+        ('a;b;"c"\n1;2;3\n', ";", True, 3),
+        ('a "b\tc\nd\te" f\n', "\t", False, 2),
+        ('"a ""b"""\tc\n"d\te"\tf\n', "\t", True, 2),
+        ('"a"\t"b"\n"c"\t"d"\n', "\t", True, 2),
+        ("word\nother\n", ",", True, 1),
+    ],
+)
+def test_delimiter_and_quotes(text: str, delimiter: str, quoting: bool, columns: int) -> None:
+    """Quotes are those of CSV, except for single ones between tabs."""
+    dialect = sniff(text, "a.csv")
+    assert (dialect.delimiter, dialect.quoting) == (delimiter, quoting)
+    assert len(dialect.columns) == columns
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b\n1,2\n3\n", "different numbers of fields"),
+        ("label,label\na,b\n", "two columns 'label'"),
+        ("a,b\n", "split train has no rows"),
+    ],
+)
+def test_csv_that_is_not_a_table_is_rejected(
+    new: New, data: Path, content: str, message: str
+) -> None:
+    """The error names the file, and nothing is written."""
+    write_text(data / "train.csv", content)
+    with pytest.raises(DshubError, match=message) as caught:
+        new(data)
+    assert "train" in str(caught.value)
+    assert not list(Path().iterdir())

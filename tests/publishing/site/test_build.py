@@ -31,7 +31,7 @@ def second(tiny: Manifest) -> Manifest:
 
 
 def test_same_inputs_give_same_bytes(tiny: Manifest, tmp_path: Path) -> None:
-    """Whatever is in the cache of another machine."""
+    """With the caches of two machines, whose content differs."""
     for name in ("a", "b"):
         store = Store(tmp_path / f"cache-{name}")
         build(registry_of(tiny, second(tiny)), store, tmp_path / name)

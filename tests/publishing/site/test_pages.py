@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 from PIL import Image
 
 from dshub.cache.paths import blob_path
@@ -340,13 +341,21 @@ def test_content_security_policy_allows_only_own_script(site: Path) -> None:
         assert not [item for item in page.elements if "style" in item.attributes]
 
 
-def test_license_is_explained(tiny: Manifest, store: Store, target: Path) -> None:
-    """Its conditions, its source, and the note of the manifest."""
-    build_one(tiny, store, target)
-    text = read(target / "catalogue" / "tiny" / "index.html").all("section", id="license")[0].line
-    assert "CC-BY-NC-4.0" in text
-    assert "No commercial use." in text
-    assert "Credit the authors." in text
+@pytest.mark.parametrize(
+    ("spdx", "is_listed"),
+    [("CC-BY-NC-4.0", True), ("MIT AND CC0-1.0", False), ("LicenseRef-Theirs", False)],
+)
+def test_license_is_shown(
+    tiny: Manifest, store: Store, target: Path, spdx: str, is_listed: bool
+) -> None:
+    """With a link to its text if SPDX lists it, its source, and the note of the manifest."""
+    own = msgspec.structs.replace(tiny.license, spdx=spdx)
+    build_one(msgspec.structs.replace(tiny, license=own), store, target)
+    page = read(target / "catalogue" / "tiny" / "index.html")
+    text = page.all("section", id="license")[0].line
+    assert spdx in text
+    links = [item.attributes.get("href") for item in page.all("a")]
+    assert (f"https://spdx.org/licenses/{spdx}.html" in links) == is_listed
     assert "can be shared" in text
     assert "Source: https://data.example/license" in text
     assert "Ask before printing." in text

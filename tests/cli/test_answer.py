@@ -1,4 +1,4 @@
-"""What the commands answer, to people and to programs, and on which stream."""
+"""Answers of commands: text, JSON, standard output and standard error."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dshub import plugins
+from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -18,8 +19,8 @@ COMMANDS = [*plugins.names("cli"), *(f"cache {name}" for name in CACHE)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_how_to_call_it(dshub: Run, command: str) -> None:
-    """Each help text has an example to copy, above its list of options."""
+def test_help_begins_with_an_example(dshub: Run, command: str) -> None:
+    """It can be copied, and is above the options."""
     done = dshub(*command.split(), "--help")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
@@ -27,8 +28,8 @@ def test_help_shows_how_to_call_it(dshub: Run, command: str) -> None:
     assert example < lines.index("Options:")
 
 
-def test_every_command_has_a_line_in_the_help(dshub: Run) -> None:
-    """`dshub --help` lists all commands with what they do."""
+def test_help_lists_every_command(dshub: Run) -> None:
+    """With its short help."""
     listed = dshub("--help").stdout.partition("\nGet:\n")[2]
     helps = {line.split()[0]: line.split()[1:] for line in listed.splitlines() if line[:1] == " "}
     assert {name.split()[0] for name in COMMANDS} == helps.keys()
@@ -59,10 +60,8 @@ def test_every_command_has_a_line_in_the_help(dshub: Run) -> None:
         ("cache unpin mnist", "unpinned"),
     ],
 )
-def test_json_is_an_object_with_a_schema_and_nothing_beside_it(
-    dshub: Run, arguments: str, key: str
-) -> None:
-    """A program reads standard output as it is, and can tell when the form changes."""
+def test_json_is_one_object_with_a_schema(dshub: Run, arguments: str, key: str) -> None:
+    """Nothing else is on standard output."""
     done = dshub(*arguments.split(), "--json")
     answer = json.loads(done.stdout)
     assert done.returncode == 0
@@ -71,15 +70,15 @@ def test_json_is_an_object_with_a_schema_and_nothing_beside_it(
     assert done.stderr == ""
 
 
-def test_remarks_are_for_people(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_json_leaves_out_remarks(dshub: Run, own: Path, tmp_path: Path) -> None:
     """A command that announces its work on standard error does not with `--json`."""
     assert "to fetch" in dshub("fetch", "tiny", "--dry-run").stderr
     assert dshub("fetch", "tiny", "--json").stderr == ""
     assert dshub("mirror", str(tmp_path / "m"), "tiny", "--no-pages", "--json").stderr == ""
 
 
-def test_a_reader_that_goes_away_is_no_failure(dshub: Run, tmp_path: Path) -> None:
-    """`dshub list | head -1` ends in silence."""
+def test_closed_pipe_is_not_an_error(dshub: Run, tmp_path: Path) -> None:
+    """`dshub list | head -1` prints nothing else."""
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "dshub", "list"]
@@ -89,28 +88,15 @@ def test_a_reader_that_goes_away_is_no_failure(dshub: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("arguments", ["list", "info mnist", "info mnits"])
-def test_no_colour_where_none_is_wanted(dshub: Run, arguments: str) -> None:
-    """NO_COLOR, and output that is no terminal, mean plain text."""
+def test_pipes_and_no_color_get_plain_text(dshub: Run, arguments: str) -> None:
+    """Standard output and standard error."""
     for variables in ({}, {"NO_COLOR": "1"}):
         done = dshub(*arguments.split(), **variables)
         assert "\x1b" not in done.stdout + done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
-def test_colour_on_a_terminal_unless_no_color(tmp_path: Path) -> None:
-    """On a terminal the table has colours, and NO_COLOR takes them away."""
-    import pty
-
-    def shown(**variables: str) -> bytes:
-        primary, secondary = pty.openpty()
-        command = [sys.executable, "-m", "dshub", "info", "mnist"]
-        subprocess.run(command, stdout=secondary, env=os.environ | variables, check=True)
-        os.close(secondary)
-        text = b""
-        while b"load(" not in text:
-            text += os.read(primary, 65536)
-        os.close(primary)
-        return text
-
-    assert b"\x1b[1m" in shown(TERM="xterm-256color")
-    assert b"\x1b[" not in shown(TERM="xterm-256color", NO_COLOR="1")
+def test_terminal_gets_colors_unless_no_color_is_set() -> None:
+    """Bold names, for example."""
+    assert "\x1b[1m" in run_on_terminal("info", "mnist").stdout
+    assert "\x1b[" not in run_on_terminal("info", "mnist", NO_COLOR="1").stdout

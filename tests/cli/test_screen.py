@@ -1,24 +1,24 @@
-"""What others wrote, on its way to a terminal, a pipe or a file."""
+"""Untrusted text on terminals, pipes and in files."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.commandline import run_on_terminal
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-# what ECMA-48 has for commands: those below a blank but the line break, and those behind `~`
+# control characters of ECMA-48, except line breaks
 COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 
 
 @pytest.fixture
 def hostile(own: Path) -> str:
-    """A dataset whose words would ring, clear the screen, and set the title of its window."""
+    """A dataset whose texts would ring, clear the screen and set the window's title."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     bad = r"\u001b]0;owned\u0007\u001b[2J\u009b2J\u007f\u202e"
     citation = f'[[citations]]\ntype = "misc"\nkey = "k"\ntitle = "{bad}"\nauthor = ["{bad}"]\n'
@@ -30,11 +30,13 @@ def hostile(own: Path) -> str:
     return "tiny/one"
 
 
-@pytest.mark.parametrize("command", ["list", "search tiny", "info", "cite", "licenses", "preview"])
-def test_words_of_a_manifest_do_not_command_a_terminal(
+@pytest.mark.parametrize(
+    "command", ["list --all", "search tiny", "info", "cite", "licenses", "preview"]
+)
+def test_texts_of_a_manifest_cannot_control_the_terminal(
     dshub: Run, hostile: str, command: str
 ) -> None:
-    """They are shown without the signs that would, as people see them and as JSON."""
+    """Control characters are removed from text, and escaped in JSON."""
     words = command.split()
     arguments = words if words[0] in {"list", "search"} else [*words, hostile]
     for option in ([], ["--json"]):
@@ -44,59 +46,37 @@ def test_words_of_a_manifest_do_not_command_a_terminal(
         assert COMMANDS.findall(done.stdout + done.stderr) == []
 
 
-def test_json_says_exactly_what_the_manifest_says(dshub: Run, hostile: str) -> None:
-    """Signs that are escaped are there all the same."""
-    told = json.loads(dshub("info", hostile, "--json").stdout)
-    assert told["manifest"]["title"] == "Tiny\x1b]0;owned\x07\x1b[2J\x9b2J\x7f\u202e"
+def test_json_preserves_control_characters(dshub: Run, hostile: str) -> None:
+    """Escaped."""
+    answer = json.loads(dshub("info", hostile, "--json").stdout)
+    assert answer["manifest"]["title"] == "Tiny\x1b]0;owned\x07\x1b[2J\x9b2J\x7f\u202e"
 
 
-def test_an_error_does_not_command_a_terminal(dshub: Run) -> None:
-    """Neither does what was typed, or came with a script."""
+def test_errors_cannot_control_the_terminal(dshub: Run) -> None:
+    """Arguments can come from a script."""
     done = dshub("info", "\x1b]0;owned\x07")
     assert done.returncode == 3
     assert COMMANDS.findall(done.stderr) == []
 
 
-def test_output_that_cannot_hold_a_sign(dshub: Run, own: Path) -> None:
-    """As in a code page of Windows: the sign is replaced, and JSON still says it."""
+def test_unencodable_characters_are_replaced(dshub: Run, own: Path) -> None:
+    """As in a code page of Windows; JSON escapes them."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"Tiny"', '"Tiny \u2192 \u732b"'), encoding="utf-8")
     done = dshub("info", "tiny/one", PYTHONIOENCODING="cp1252")
     assert done.stdout.startswith("Tiny ? ?  tiny/one@1.0.0")
-    told = json.loads(dshub("info", "tiny/one", "--json", PYTHONIOENCODING="cp1252").stdout)
-    assert told["manifest"]["title"] == "Tiny \u2192 \u732b"
+    answer = json.loads(dshub("info", "tiny/one", "--json", PYTHONIOENCODING="cp1252").stdout)
+    assert answer["manifest"]["title"] == "Tiny \u2192 \u732b"
 
 
-# what dshub itself sends: the styles of `dshub.cli._screen`
+# the styles of `dshub.cli._screen`
 STYLES = re.compile(r"\x1b\[(?:[012]|3[1236])m")
-
-
-def on_a_terminal(*arguments: str) -> str:
-    """What a command writes to a terminal."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "dshub", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        env=os.environ | {"COLUMNS": "200", "TERM": "xterm"},
-    ):
-        os.close(theirs)
-        pieces = []
-        try:
-            while piece := os.read(ours, 1 << 16):
-                pieces.append(piece)
-        except OSError:  # how Linux says that nobody has it open any more
-            pass
-    os.close(ours)
-    return b"".join(pieces).decode().replace("\r\n", "\n")
 
 
 @pytest.fixture
 def colorful(own: Path) -> str:
-    """A dataset whose every text would be red, and has a line that looks like an error."""
+    """A dataset whose texts would be red, and contain lines that look like errors."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     bad = r"\u001b[31mRED\nerror: fake\u2028error: fake\rerror: fake"
     text = path.read_text(encoding="utf-8").replace('"cat"', f'"cat{bad}"')
@@ -110,11 +90,19 @@ def colorful(own: Path) -> str:
 
 @pytest.mark.parametrize(
     "command",
-    ["list", "search tiny", "info NAME", "cite NAME", "licenses NAME", "fetch NAME", "check NAME"],
+    [
+        "list --all",
+        "search tiny",
+        "info NAME",
+        "cite NAME",
+        "licenses NAME",
+        "fetch NAME",
+        "check NAME",
+    ],
 )
-def test_data_neither_colors_a_terminal_nor_fakes_a_line(colorful: str, command: str) -> None:
-    """Only styles of ours, and no line that begins as one of ours does, but is none."""
-    shown = on_a_terminal(*command.replace("NAME", colorful).split())
+def test_data_cannot_add_styles_or_lines(colorful: str, command: str) -> None:
+    """Only dshub's own styles are sent, and no line looks like an error of dshub."""
+    shown = run_on_terminal(*command.replace("NAME", colorful).split(), COLUMNS="200").stdout
     assert "RED" in shown or command == "check NAME"
     plain = STYLES.sub("", shown)
     assert COMMANDS.findall(plain) == []
@@ -122,7 +110,7 @@ def test_data_neither_colors_a_terminal_nor_fakes_a_line(colorful: str, command:
     assert [line for line in plain.splitlines() if line.startswith("error: fake")] == []
 
 
-def test_styles_are_for_terminals(own: Path, dshub: Run) -> None:
-    """A terminal gets them; a pipe does not, nor one for which NO_COLOR is set."""
-    assert STYLES.search(on_a_terminal("info", "tiny/one"))
+def test_only_terminals_get_styles(own: Path, dshub: Run) -> None:
+    """A pipe gets plain text."""
+    assert STYLES.search(run_on_terminal("info", "tiny/one").stdout)
     assert not STYLES.search(dshub("info", "tiny/one").stdout)
