@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from dshub._validate import whole
 from dshub.cache.disk import disk_faults
@@ -29,6 +30,7 @@ from dshub.errors import (
     Vanished,
 )
 from dshub.progress import Progress, Silent, Task, size
+from dshub.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,12 @@ class Fetcher:
         self.offline, self.jobs, self.timeout = offline, jobs, timeout
         self.progress = progress or Silent()
         self._follow, self._stop = follow, stop
+
+    @classmethod
+    def from_settings(cls, store: Store, settings: Settings, **options: Any) -> Self:
+        """Make a fetcher from settings; `options` are its other arguments."""
+        names = ("mirrors", "offline", "jobs", "timeout")
+        return cls(store, **{name: getattr(settings, name) for name in names} | options)
 
     def path(self, job: Job) -> Path | None:
         """Where the store has a file, or the bytes inside it; None where it has neither."""

@@ -234,7 +234,7 @@ class Mirrors:
         resource = Resource(
             filename=f"{entry.version}.toml", sha256=checksum.hex, size=entry.manifest.size
         )
-        fetcher = self._fetcher(mirrors=self.settings.mirrors)
+        fetcher = Fetcher.from_settings(self.store, self.settings)
         [fetched] = fetcher.fetch([Job(entry.name, "manifest", resource)])
         fetcher.check([fetched])
         data = fetched.path.read_bytes()
@@ -263,7 +263,9 @@ class Mirrors:
             return False
         title = f"{entry.name} {split}"
         jobs = [Job(title, name, self._table_file(entry, facts, name)) for name in facts.files]
-        fetcher = self._fetcher(progress=self.progress)
+        # without mirrors, which have these files under their own names
+        options = {"mirrors": (), "progress": self.progress}
+        fetcher = Fetcher.from_settings(self.store, self.settings, **options)
         try:
             fetched = fetcher.fetch(jobs)
             fetcher.check(fetched)
@@ -292,16 +294,6 @@ class Mirrors:
             filename=name,
             sha256=facts.files[name].checksum.hex,
             size=facts.files[name].size,
-        )
-
-    def _fetcher(self, **options: Any) -> Fetcher:
-        settings = self.settings
-        return Fetcher(
-            self.store,
-            offline=settings.offline,
-            jobs=settings.jobs,
-            timeout=settings.timeout,
-            **options,
         )
 
 
