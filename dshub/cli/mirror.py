@@ -237,7 +237,6 @@ def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     """Write web pages of a mirror in a folder; returns the first page.
 
     They show the manifests of the mirror, because others may have published from another registry.
-    Pages are written again if another update changed the index meanwhile.
 
     Raises:
         StoreError: the folder cannot be written, or holds another `index.html`.
@@ -246,19 +245,11 @@ def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     if not isinstance(mirror, FolderDestination):
         return None
     registry = Registry([mirror.root / "registry"], built_in=False)
-    first, shown = None, list[str]()
-    while (names := _listed(mirror, registry)) and names != shown:
-        first, shown = _build_pages(hub, registry, mirror.root, names), names
-    return first
-
-
-def _listed(mirror: Destination, registry: Registry) -> list[str]:
-    """Datasets in the index whose manifests can be shown."""
     index, names = read_index(mirror), []
     for entry in index.datasets if index is not None else ():
-        with suppress(UnknownNameError, ManifestError):
+        with suppress(UnknownNameError, ManifestError):  # removed or damaged meanwhile
             names.append(registry.manifest(entry.identifier).identifier)
-    return names
+    return _build_pages(hub, registry, mirror.root, names) if names else None
 
 
 def _build_pages(hub: Hub, registry: Registry, root: Path, names: list[str]) -> str | None:

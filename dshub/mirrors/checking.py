@@ -205,23 +205,6 @@ def unneeded(mirror: Destination, index: Index) -> list[str]:
     return [name for name in manifests if _was_published(mirror, name, names)] + others
 
 
-def prune(mirror: Destination, index: Index, only: Collection[str]) -> list[str]:
-    """Remove files that the index of a mirror does not need; returns their paths.
-
-    Args:
-        mirror: a folder or a bucket.
-        index: of the mirror.
-        only: the files that the user was shown; no others are removed.
-
-    Raises:
-        StoreError: a file cannot be read or removed.
-    """
-    removed = [name for name in unneeded(mirror, index) if name in only]
-    for name in removed:
-        mirror.remove(name)
-    return sorted(removed)
-
-
 def _was_published(mirror: Destination, name: str, names: frozenset[str]) -> bool:
     if mirror.size(name) is None:  # not a regular file
         return False
