@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from dshub.cache import paths
-from dshub.cache.disk import disk_faults, refuse_links
+from dshub.cache.disk import clear, disk_faults, refuse_links
 from dshub.cache.files import is_foreign, replace_file
 from dshub.cache.journal import arrived, beside, claim, remains
 from dshub.cache.locks import Waiting, lock
@@ -184,8 +184,7 @@ class Store:
         The latest ones of a file are kept, until the file arrives or `dshub cache` removes them.
         """
         aside = self._rejected(partial.digest)
-        if aside.is_dir() and not aside.is_symlink():
-            shutil.rmtree(aside)
+        clear(aside)
         partial.reject(aside)
         return aside
 
@@ -328,10 +327,7 @@ class Store:
         self._make(aside.parent)
         with disk_faults(path, "move"):
             refuse_links(self.root, path.parent)
-            if aside.is_dir() and not aside.is_symlink():
-                shutil.rmtree(aside)
-            else:
-                aside.unlink(missing_ok=True)
+            clear(aside)
             path.replace(aside)
         return aside
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from dshub.cache import paths
-from dshub.cache.owners import is_orphan, owner
+from dshub.cache.owners import Holder, holder
 
 Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
 
@@ -170,7 +170,6 @@ def _table(folder: Path, name: str) -> Usage:
     return Usage("prepared", name, folder, size, marker.st_mtime)
 
 
-Holder = Literal["nobody", "dead", "alive", "unknown"]
 Sort = Literal["download", "rejected", "damaged", "table", "scratch", "text", "removed", "other"]
 
 
@@ -184,8 +183,7 @@ class Leftover:
             `removed`; or something `other` that dshub did not write.
         of: checksum of the file (download, rejected), key (table), or the old path with `-` for
             `/` (damaged); else empty.
-        holder: state of the process in its name: `nobody` if there is none, `unknown` for a
-            process of another machine, which cannot be asked.
+        holder: state of the process in its name; see `dshub.cache.owners.holder`.
     """
 
     sort: Sort
@@ -195,25 +193,16 @@ class Leftover:
 
 def leftover(path: Path) -> Leftover:
     """Tell what an entry of `partial-v1` is, by its name."""
-    holder = _holder(path)
-    stem = path.name if holder == "nobody" else path.name.partition(".")[0]
+    state = holder(path)
+    stem = path.name if state == "nobody" else path.name.partition(".")[0]
     checksum = re.fullmatch(r"(?:md5-)?([0-9a-f]{32}|[0-9a-f]{64})", stem)
     if checksum is not None:
-        return Leftover("download", checksum[1], holder)
+        return Leftover("download", checksum[1], state)
     word, _, of = stem.partition("-")
-    match word, holder:
+    match word, state:
         case ("rejected" | "damaged") as sort, _:
-            return Leftover(sort, of, holder)
+            return Leftover(sort, of, state)
         case ("table" | "scratch" | "text" | "removed") as sort, "dead" | "alive" | "unknown":
-            return Leftover(sort, of, holder)
+            return Leftover(sort, of, state)
         case _:
-            return Leftover("other", "", holder)
-
-
-def _holder(path: Path) -> Holder:
-    process = owner(path)
-    if process is None:
-        return "nobody"
-    if is_orphan(path):
-        return "dead"
-    return "unknown" if process[0] else "alive"
+            return Leftover("other", "", state)
