@@ -91,19 +91,14 @@ class Pull(Silent):
     def advance(self, amount: int) -> None:
         """Wake the clients: bytes have arrived, or were taken back."""
         del amount
-        self._call(self._wake)
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._wake)
 
     def settle(self, path: Path | None, error: BaseException | None) -> None:
         """End the fetch, with a path or an error."""
-        self._call(self._settle, path, error)
-
-    def _call(self, function: Callable[..., None], *arguments: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(function, *arguments)
-
-    def _settle(self, path: Path | None, error: BaseException | None) -> None:
-        self.path, self.error, self.ended = path, error, time.monotonic()
-        self._wake()
+        self.ended = time.monotonic()
+        self.path, self.error = path, error
+        self.advance(0)
 
     def _wake(self) -> None:
         self._news.set()
@@ -220,11 +215,12 @@ async def send_arriving(sock: ClientSocket, pull: Pull, span: range) -> None:
     limit = span.stop - (span.stop == size)  # a client with the last byte has a checked file
     version = None  # of the file whose bytes were sent
     while at < span.stop:
+        path = pull.path  # once it is set, `peek` tells the final version
         current, piece = pull.peek(at, min(COPIED, limit - at))
         if version not in {None, current} or pull.error is not None:
             raise Broken
-        if pull.path is not None:
-            with open_file(pull.path) as file:
+        if path is not None:
+            with open_file(path) as file:
                 await sock.send_file(file, at, min(span.stop, os.fstat(file.fileno()).st_size))
             return
         if piece:
