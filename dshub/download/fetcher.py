@@ -85,12 +85,6 @@ class Fetcher:
         self.progress = progress or Silent()
         self._follow, self._stop = follow, stop
 
-    @classmethod
-    def from_settings(cls, store: Store, settings: Settings, **options: Any) -> Self:
-        """Make a fetcher from settings; `options` are its other arguments."""
-        names = ("mirrors", "offline", "jobs", "timeout")
-        return cls(store, **{name: getattr(settings, name) for name in names} | options)
-
     def path(self, job: Job) -> Path | None:
         """Where the store has a file, or the bytes inside it; None where it has neither."""
         found = self.store.blob(job.resource.digest, job.resource.size)
@@ -155,6 +149,12 @@ class Fetcher:
             found = brought.get(job.resource.digest, Delivered(path, "cache"))
             results.append(Fetched(job, path, found.source, found.attempts))
         return results
+
+    @classmethod
+    def from_settings(cls, store: Store, settings: Settings, **options: Any) -> Self:
+        """Make a fetcher from settings; `options` are its other arguments."""
+        names = ("mirrors", "offline", "jobs", "timeout")
+        return cls(store, **{name: getattr(settings, name) for name in names} | options)
 
     def check(self, fetched: Iterable[Fetched]) -> None:
         """Hash files that another user put into a shared cache; your own are not read.
