@@ -153,11 +153,7 @@ class Store:
         return lock(path, patience=self.patience, **options)
 
     def table_lock(
-        self,
-        name: str,
-        key: str,
-        *,
-        waiting: Callable[[Waiting], None] = lambda _: None,
+        self, name: str, key: str, *, waiting: Callable[[Waiting], None] = lambda _: None
     ) -> AbstractContextManager[bool]:
         """Hold the lock of a table to prepare; see `dshub.cache.locks`."""
         path = self.root / paths.PARTIAL / f"table-{key}"

@@ -50,9 +50,7 @@ class Rate(_amounts.Size):
     help="Leave out licenses with this word: nc, nd, unknown, an SPDX identifier. Repeatable.",
 )
 @click.option(
-    "--restricted",
-    is_flag=True,
-    help="Include datasets whose license forbids redistribution.",
+    "--restricted", is_flag=True, help="Include datasets whose license forbids redistribution."
 )
 @click.option("--limit-rate", type=Rate(), metavar="RATE", help="Limit downloads to, say, 5MB/s.")
 @click.option(
