@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dshub.cache.items import IRREPLACEABLE, PINNED, Item, Removal, Removals
+from dshub.cache.usage import IRREPLACEABLE, PINNED, Item, Removal, Removals
 from dshub.errors import DshubError
 from dshub.progress import size
 

@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from dshub.cache.eviction import Keep
-from dshub.cache.items import Item, Removal, Removals
-from dshub.cache.usage import Kind
+from dshub.cache.usage import Item, Kind, Removal, Removals
 from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.cache import KINDS, Cache

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from dshub.cache.eviction import Share
-from dshub.cache.items import Item
+from dshub.cache.usage import Item
 from dshub.cli import _cache_remove, _screen
 from dshub.cli._amounts import ago, counted
 from dshub.cli._answer import Answer, answering
