@@ -191,10 +191,8 @@ def requested_range(request: Request, size: int, validators: Validators) -> rang
 
 def content_headers(part: range | None, size: int | None) -> tuple[HTTPStatus, dict[str, str]]:
     """Status and headers that announce a part of a file, or all of it; a size may be unknown."""
-    if size is None:
-        return HTTPStatus.OK, {}
     if part is None:
-        return HTTPStatus.OK, {"Content-Length": str(size)}
+        return HTTPStatus.OK, {} if size is None else {"Content-Length": str(size)}
     return HTTPStatus.PARTIAL_CONTENT, {
         "Content-Length": str(len(part)),
         "Content-Range": f"bytes {part.start}-{part.stop - 1}/{size}",
