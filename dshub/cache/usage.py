@@ -264,6 +264,11 @@ class Removals:
         """Bytes of the items to remove."""
         return sum(removal.item.size for removal in self.removed)
 
+    @property
+    def irreplaceable(self) -> list[str]:
+        """Names of the items to remove that cannot be downloaded again."""
+        return [removal.item.name for removal in self.removed if removal.item.irreplaceable]
+
 
 def execute(removals: Iterable[Removal], root: Path) -> None:
     """Remove items of the cache at `root`; those that are gone already are skipped.

@@ -105,7 +105,7 @@ def command(
     data = _plan_data(plan, left_out)
     if dry_run:
         return Answer(data, _plan_text(plan))
-    _confirm(plan, yes=yes)
+    _removing.confirm(_removals(plan), plan.pruning, yes=yes)
     report = mirroring.run(plan)
     data["pages"] = None if no_pages else _write_pages(hub, mirror)
     data |= {**vars(report), "errors": list(map(str, report.errors))}
@@ -160,16 +160,6 @@ def _announce(mirror: Destination, plan: Plan, left_out: Mapping[str, str]) -> N
     if plan.pruning.sizes:
         files = counted(len(plan.pruning.sizes), "file")
         _screen.note(f"to be removed: {files}, {size(plan.pruning.size)}")
-
-
-def _confirm(plan: Plan, *, yes: bool) -> None:
-    _removing.confirm(
-        _removals(plan),
-        bytes_=plan.pruning.size,
-        everything=plan.pruning.everything,
-        irreplaceable=plan.pruning.irreplaceable,
-        yes=yes,
-    )
 
 
 def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:
