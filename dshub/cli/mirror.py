@@ -222,7 +222,7 @@ def _report_text(mirror: Destination, hub: Hub, report: Report) -> str:
 
 
 def _write_pages(hub: Hub, mirror: Destination) -> str | None:
-    """Write web pages of a mirror in a folder; returns the first page.
+    """Write web pages of a mirror in a folder; returns the first page, or None without Jinja2.
 
     They show the manifests of the mirror, because others may have published from another registry.
 
@@ -237,15 +237,12 @@ def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     for entry in index.datasets if index is not None else ():
         with suppress(UnknownNameError, ManifestError):  # removed or damaged meanwhile
             names.append(registry.manifest(entry.identifier).identifier)
-    return _build_pages(hub, registry, mirror.root, names) if names else None
-
-
-def _build_pages(hub: Hub, registry: Registry, root: Path, names: list[str]) -> str | None:
-    """Write the pages; returns the first one, or None without Jinja2."""
+    if not names:
+        return None
     try:
         from dshub.publishing.site.build import build  # heavy, and needs an extra
 
-        site = build(registry, hub.store, root, names=names, progress=hub.progress)
+        site = build(registry, hub.store, mirror.root, names=names, progress=hub.progress)
     except MissingExtraError as error:
         _screen.note(f"no pages were written: {error.hint}")
         return None

@@ -110,10 +110,6 @@ class FolderDestination:
         """Move a damaged file to `partial-v1`; returns where it is now."""
         return str(self.store.set_aside(self.root / name))
 
-    def free(self) -> int | None:
-        """Bytes free on its file system; None if unknown."""
-        return self.store.free()
-
     def costs(self, path: Path) -> bool:
         """Whether a file has to be copied, because it is on another file system."""
         with suppress(OSError):
@@ -134,8 +130,8 @@ class FolderDestination:
 def _raise_unlisted(error: OSError) -> None:
     """Raise if a folder cannot be listed: its files must not count as missing."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        reason = error.strerror or str(error)
-        raise StoreError(path=str(error.filename), action="read", reason=reason) from error
+        with disk_faults(Path(error.filename), "read"):
+            raise error
 
 
 def _take(path: Path, target: Path) -> How:
@@ -269,9 +265,6 @@ class BucketDestination:
             self._files.mv(self._path(name), self._path(aside))
         self._sizes.pop(name, None)
         return f"{self.title}/{aside}"
-
-    def free(self) -> None:
-        """Object stores do not tell how many bytes are free."""
 
     def costs(self, _path: Path) -> bool:
         """Every file is uploaded."""

@@ -108,7 +108,7 @@ class Plan:
         missing: files to fetch.
         tables: bytes of the tables to add, as far as they are known.
         writes: bytes of files to write to the mirror.
-        free: bytes that are free there; None if unknown.
+        free: bytes that are free there; None if unknown, as in a bucket.
         pruning: what to remove.
     """
 
@@ -194,7 +194,7 @@ class Mirroring:
             missing=missing,
             tables=sum(item.manifest.prepared_size() for item in chosen) * self.prepared,
             writes=sum(piece.size for piece in [*copied, *missing]),
-            free=self.mirror.free(),
+            free=self.mirror.store.free() if self.mirror.store else None,
             pruning=pruning,
         )
 

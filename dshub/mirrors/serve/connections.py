@@ -107,7 +107,8 @@ class Connection:
         if opened is None:
             raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
         if self.puller is not None and routes.digest_of(parts) is not None:
-            self.puller.touch(parts)
+            store = self.puller.store  # whose `dshub cache prune` evicts others first
+            store.touch(store.root.joinpath(*parts))
         with opened.file:
             await self._serve_file(request, opened, access)
 

@@ -152,10 +152,6 @@ class Puller:
             task.add_done_callback(self._tasks.discard)
         return pull
 
-    def touch(self, parts: tuple[str, ...]) -> None:
-        """Mark a file of the folder as used, so that `dshub cache prune` evicts others first."""
-        self.store.touch(self.store.root.joinpath(*parts))
-
     def _job(self, digest: Digest) -> Job | None:
         job = self._jobs.get(digest)
         if job is None and self.settings.mirrors:  # a mirror may have it all the same
