@@ -29,8 +29,8 @@ def pixels(data: bytes) -> np.ndarray:
         return np.asarray(image)
 
 
-def same(found: Any, made: Any) -> bool:
+def same(actual: Any, expected: Any) -> bool:
     """Compare values that may be in different kinds of lists or arrays."""
-    if isinstance(made, np.ndarray | list):
-        return len(found) == len(made) and all(map(same, found, made))
-    return bool(found == made)
+    if isinstance(expected, np.ndarray | list):
+        return len(actual) == len(expected) and all(map(same, actual, expected))
+    return bool(actual == expected)

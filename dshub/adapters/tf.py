@@ -200,17 +200,17 @@ class _Crossing:
 
     def tensors(self, function: Any, argument: Any) -> Any:
         """Within a graph, call a Python function that returns `parts`, and make tensors."""
-        made = iter(tf.numpy_function(function, [argument], self._kinds))
-        columns = [self._column(spec, made) for spec in self._specs]
+        parts = iter(tf.numpy_function(function, [argument], self._kinds))
+        columns = [self._column(spec, parts) for spec in self._specs]
         names = self._names
         return tuple(columns) if names is None else dict(zip(names, columns, strict=True))
 
-    def _column(self, spec: Any, made: Iterator[Any]) -> Any:
-        values = next(made)
+    def _column(self, spec: Any, parts: Iterator[Any]) -> Any:
+        values = next(parts)
         if not isinstance(spec, tf.RaggedTensorSpec):
             return tf.ensure_shape(values, spec.shape)
         rows, _, *shape = spec.shape
-        lengths = tf.ensure_shape(next(made), (rows,))
+        lengths = tf.ensure_shape(next(parts), (rows,))
         values = tf.ensure_shape(values, (None, *shape))
         return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
 

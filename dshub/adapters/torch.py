@@ -76,12 +76,12 @@ def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "
     return TorchBatches(loader, target, pinned=pinned)
 
 
-def _device(given: Any) -> torch.device:
+def _device(device: Any) -> torch.device:
     try:
-        return torch.device(given)
+        return torch.device(device)
     except (RuntimeError, TypeError) as error:
         expected = "a torch device, such as 'cuda', 'cuda:1', 'mps' or 'cpu'"
-        raise ArgumentError(name="device", value=given, expected=expected) from error
+        raise ArgumentError(name="device", value=device, expected=expected) from error
 
 
 def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -203,16 +203,8 @@ def _after_split(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-_OWN = {
-    "__class_getitem__",
-    "__doc__",
-    "__getattribute__",
-    "__hash__",
-    "__init__",
-    "__len__",
-    "__new__",
-}
-for _name in vars(list).keys() - _OWN:
+_OWN = "__class_getitem__ __doc__ __getattribute__ __hash__ __init__ __len__ __new__"
+for _name in vars(list).keys() - set(_OWN.split()):
     setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 

@@ -1,51 +1,49 @@
-"""Files inside files, read in place: nothing is ever unpacked to a loose file.
+"""Files inside archives and compressed files, read in place.
 
-Two kinds, one module each:
+There are two kinds, one module each:
 
-* a *stream* holds one thing, compressed (`gz`, `bz2`, `xz`, `zst`);
-* a *container* holds members under names (`tar`, `zip`).
+* a `Stream` holds one compressed file (`gz`, `bz2`, `xz`, `zst`);
+* a `Container` holds members under names (`tar`, `zip`).
 
-What a file is, is told by its content, not by its name: many a `.tar.gz` of the field is a plain
-tar. Streams may lie around a container (a tar in gzip) and around its members (EMNIST is
-gzip in zip); every layer is peeled off. Containers may lie in containers: `inner.tar:a/b.jpg` is a
-member of a member.
+Files are recognized by their content, since many a `.tar.gz` is a plain tar. All compressions are
+removed, around a container (a tar in gzip) and around its members (gzip in a zip, as in EMNIST).
+Containers may be nested: `inner.tar:a/b.jpg` is a member of a member.
 
-A container that is compressed as a whole is unpacked once, into a scratch file without a name that
-goes with the process; its members are then found by their place, like those of any other.
+A compressed container is unpacked once, into a scratch file without a name that disappears with
+the process. No member is ever unpacked to a file of its own.
 
-Before the first byte of a member is handed out, the whole archive has been checked: names, links,
-sizes, and what its own parts say of each other (`_members`). A resource's limits hold for what it
-promises, and again while it is read, so that a bomb ends early and in little memory. Damaged
-content becomes a `ReadError` with the names of the file and the member; what must not be touched an
-`UnsafeArchiveError`.
+Before the first byte of a member is read, all entries of the archive are checked: names, links,
+sizes, and whether its own parts agree (`_members`). A resource's limits apply to the sizes that it
+states, and again to the bytes that come out, so a bomb ends early and in little memory. Damage
+becomes a `ReadError` with the names of file and member, an unsafe archive an `UnsafeArchiveError`.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+import io
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, cast
 
-from dshub.archives import _decoding as _kinds
-from dshub.archives._decoding import Damage
-from dshub.archives._members import Budget, Entry
-from dshub.archives._opened import Archive, ArchiveFile, resource
-from dshub.archives._sources import Cursor, Region, Scratch, Source
+from dshub.archives._decoding import ByteStream, Damage, containers, streams
+from dshub.archives._members import Budget, Entry, Spend, as_read_error, peel
+from dshub.archives._opened import Archive, ArchiveFile, Origin, Shared
+from dshub.archives._sources import Region, Scratch, SharedFile
+from dshub.cache.files import open_file
 from dshub.catalog.manifest import Limits
-from dshub.progress import Progress
+from dshub.progress import Progress, Silent
 
 __all__ = [
     "Archive",
     "ArchiveFile",
+    "ByteStream",
     "Container",
-    "Cursor",
     "Damage",
     "Entry",
     "OpenContainer",
     "Packing",
     "Region",
-    "Scratch",
-    "Source",
     "Stream",
     "check_size",
     "container_for",
@@ -58,88 +56,85 @@ __all__ = [
 
 
 class Stream(Protocol):
-    """A compression: what a module here offers as `archive`.
+    """A compression; a module offers it as `archive`.
 
     Attributes:
         suffix: the ending of its files' names.
-        tar_suffixes: endings that tell of a tar inside.
-        errors: what reading may raise where the bytes are damaged.
+        tar_suffixes: endings for a tar inside.
     """
 
     suffix: ClassVar[str]
     tar_suffixes: ClassVar[tuple[str, ...]]
-    errors: ClassVar[tuple[type[Exception], ...]]
 
     def matches(self, head: bytes) -> bool:
-        """Whether a file that begins so is of this kind; `head` has at most 512 bytes."""
+        """Tell whether a file that begins so is of this kind; `head` has at most 512 bytes."""
 
-    def open(self, raw: BinaryIO) -> BinaryIO:
-        """The bytes inside, to the last; a file that is cut short is an error. Leaves `raw` open.
+    def open(self, raw: ByteStream) -> ByteStream:
+        """Open the bytes inside `raw`, which is closed with the result.
 
-        Memory does not depend on how much is inside.
+        Memory must not depend on how much is inside. Reads raise Damage, also if the data are cut
+        short.
         """
 
     def write(self, raw: BinaryIO) -> BinaryIO:
-        """Something to write to; what is written lands in `raw`, compressed, when closed.
+        """Return a sink that compresses to `raw`.
 
-        The same bytes are always compressed to the same.
+        The same bytes are always compressed to the same bytes.
         """
 
 
 class OpenContainer(Protocol):
     """An open archive with members."""
 
-    def entries(self) -> Generator[Entry, None, None]:
-        """Every entry, in the order of the archive, under the name that stands there.
+    def entries(self) -> Iterator[Entry]:
+        """Yield every entry, in the order of the archive, under the name it has there.
 
-        Names and limits are checked elsewhere, for all kinds alike. What only this kind can tell,
-        such as two places of the archive that disagree, makes an entry `unsafe`.
+        Names and limits are checked elsewhere, for all kinds alike. Mark an entry `unsafe` for
+        faults of this kind only, such as parts of the archive that disagree.
         """
 
-    def open(self, entry: Entry) -> BinaryIO:
-        """The bytes of an entry. Several may be open at the same time, also in several threads."""
+    def open(self, entry: Entry) -> ByteStream:
+        """Open the bytes of an entry. Several may be open at the same time, also in threads."""
 
-    def region(self, entry: Entry) -> "Region | None":
-        """Where the bytes of an entry lie as they are; None where they have to be unpacked."""
+    def region(self, entry: Entry) -> Region | None:
+        """Return where the bytes of an entry lie as they are; None if they must be unpacked."""
 
 
 class Container(Protocol):
-    """An archive with members: what a module here offers as `archive`.
+    """An archive with members; a module offers it as `archive`. Damaged bytes raise Damage.
 
     Attributes:
         suffix: the ending of its files' names.
-        errors: what reading may raise where the bytes are damaged.
-        by_name: whether readers get its members sorted by name, not in the archive's order.
+        by_name: readers get its members sorted by name, not in the archive's order.
     """
 
     suffix: ClassVar[str]
-    errors: ClassVar[tuple[type[Exception], ...]]
     by_name: ClassVar[bool]
 
     def matches(self, head: bytes, tail: bytes) -> bool:
-        """Whether a file that begins and ends so is of this kind.
+        """Tell whether a file that begins and ends so is of this kind.
 
         Args:
             head: at most 512 bytes.
-            tail: the last 65,557 bytes; none where its beginning alone is to tell.
+            tail: the last 65,557 bytes; empty if only the beginning is to be considered.
         """
 
-    def open(self, source: Source) -> OpenContainer:
-        """An archive that is opened once for all its members; `source` stays open as long."""
+    def open(self, file: Region) -> OpenContainer:
+        """Open the archive, once for all its members; `file` stays open as long."""
 
     def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
-        """Make an archive of named files: of the same files, always the same bytes."""
+        """Make an archive of named files; the same files always give the same bytes."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How archives of some ending are made: a container, perhaps within a compression."""
+    """How to make archives with some ending: a container, perhaps within a compression."""
 
     container: Container
     stream: Stream | None
 
     def write_members(self, path: Path, members: Iterable[tuple[str, Path]]) -> None:
-        """Make an archive of named files; those of a tar stand in it in their order."""
+        """Make an archive of named files; a tar keeps their order."""
         with ExitStack() as stack:
             sink = cast("BinaryIO", stack.enter_context(path.open("xb")))
             if self.stream is not None:
@@ -156,61 +151,78 @@ def open_archive(
     scratch: Path | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Archive]:
-    """A resource whose files are read, for as long as the context is entered.
+    """Open a resource to read its files.
 
     Args:
         path: the resource on disk.
         title: what to call it in errors.
         limits: what it may unpack to.
-        scratch: a folder with space for what is unpacked; the system's own where not given.
-        progress: is told how far unpacking has come, where it is compressed as a whole.
+        scratch: a folder with space for unpacked containers; the system's temporary folder if None.
+        progress: shows how far unpacking is.
+
+    Raises:
+        ReadError: there is no such file, or it cannot be read.
     """
-    allowed = limits or Limits()
+    limits = limits or Limits()
     with ExitStack() as stack:
-        yield resource(path, title, stack, limits=allowed, scratch=scratch, progress=progress)
+        with as_read_error(title):
+            file = SharedFile(open_file(path, follow=True))
+        stack.callback(file.close)
+        region, space = Region(file, 0, file.size), Scratch(scratch)
+        stack.callback(space.close)
+
+        def peeled(advance: Spend | None) -> io.BufferedReader:
+            budget = Budget(limits, file.size, title, None)
+            return peel(region.open(), title, budget.spend, advance=advance)
+
+        total = Budget(limits, file.size, title, None)
+        shared = Shared(limits, space, progress or Silent(), total, count(1))
+        yield Archive(Origin(file.size, region, peeled), shared, title)
 
 
 @contextmanager
 def open_files(
-    path: Path,
-    *,
-    title: str,
-    member: str = "",
-    limits: Limits | None = None,
-    scratch: Path | None = None,
+    path: Path, *, title: str, member: str = "", limits: Limits | None = None
 ) -> Iterator[list[ArchiveFile]]:
-    """The files that one reference means; see `Archive.files`."""
-    with open_archive(path, title=title, limits=limits, scratch=scratch) as archive:
+    """Open the files that one reference means; see `Archive.files`."""
+    with open_archive(path, title=title, limits=limits) as archive:
         yield archive.files(member)
 
 
 @contextmanager
-def open_stream(path: Path, *, limits: Limits | None = None) -> Iterator[BinaryIO]:
-    """The bytes of a file, or those inside it where it is a compressed stream."""
-    with open_files(path, title=path.name, limits=limits) as (file,), file.open() as stream:
+def open_stream(path: Path) -> Iterator[BinaryIO]:
+    """Open the bytes of a file, without compressions."""
+    with open_files(path, title=path.name) as (file,), file.open() as stream:
         yield stream
 
 
 def check_size(size: int, packed: int, title: str) -> None:
-    """Compare the size of what a reader makes of a file without a manifest with the usual limits.
+    """Check the size of what a reader makes of a file that no manifest sets limits for.
 
     Raises:
-        UnsafeArchiveError: it is more than `packed` bytes may unpack to.
+        UnsafeArchiveError: by default, `packed` bytes may not unpack to so many.
     """
     Budget(Limits(), packed, title, None).spend(size)
 
 
 def stream_suffixes() -> list[str]:
-    """File name endings of the compressions: `[".bz2", ".gz", ".xz", ".zst"]`."""
-    return [kind.suffix for kind in _kinds.streams()]
+    """Return the file name endings of the compressions: `[".bz2", ".gz", ".xz", ".zst"]`."""
+    return [kind.suffix for kind in streams()]
 
 
 def stream_for(name: str) -> Stream | None:
-    """The compression that a file name tells of, for writing."""
-    return _kinds.stream_named(name)
+    """Choose the compression for a file to write, by its name."""
+    return next((kind for kind in streams() if name.lower().endswith(kind.suffix)), None)
 
 
 def container_for(name: str) -> Packing | None:
-    """How to make the archive that a file name tells of: `.zip`, `.tar.gz`, `.tgz` and so on."""
-    found = _kinds.container_named(name)
-    return Packing(*found) if found else None
+    """Choose how to make an archive, by its name: `.zip`, `.tar.gz`, `.tgz` and so on."""
+    name = name.lower()
+    for container in containers():
+        if name.endswith(container.suffix):
+            return Packing(container, None)
+        for stream in streams():
+            short = stream.tar_suffixes if container.suffix == ".tar" else ()
+            if name.endswith((container.suffix + stream.suffix, *short)):
+                return Packing(container, stream)
+    return None

@@ -1,18 +1,14 @@
-"""Members of archives: what is refused, and what they may unpack to.
-
-One wrapping after the other removed: damage is told with the file's name, bytes are counted.
-"""
+"""Checks of the entries of archives, and limits on their content."""
 
 import io
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from dshub.archives import _decoding as _kinds
+from dshub.archives._decoding import HEAD, ByteStream, Damage, stream_of
 from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
 from dshub.progress import size
@@ -20,31 +16,27 @@ from dshub.progress import size
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from dshub.archives import Stream
-
-LAYERS = 4  # compressions one inside the other; a file may hold itself without end
-RATIO_FROM = 256 << 20  # bytes; up to here anything may unpack to, however small it is packed
-RAISE_LIMITS = "if that is right, raise `limits.{}` of this resource in the manifest"
+RATIO_FROM = 256 << 20  # bytes; anything may unpack to so many, however small it is packed
+_LAYERS = 4  # compressions inside each other; a file can contain itself without end
 _BUFFER = 1 << 16  # bytes
-_LARGEST_PIECE = 1 << 20  # bytes read at a time where everything is asked for
+_LARGEST_PIECE = 1 << 20  # bytes read at a time when everything is asked for
+_RAISE_LIMITS = "if that is right, raise `limits.{}` of this resource in the manifest"
+
+Spend = Callable[[int], None]
 
 
 @contextmanager
-def translated(name: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Raise ReadError, with this name, in place of any of `errors` and of a layer's beneath."""
+def as_read_error(name: str) -> Iterator[None]:
+    """Raise damage and failed reads as a ReadError of this file."""
     try:
         yield
-    except ReadError as error:
-        if error.file == name:
-            raise
-        raise ReadError(file=name, reason=error.reason) from error
-    except errors as error:
+    except (Damage, OSError) as error:
         reason = str(error) or type(error).__name__
         raise ReadError(file=name, reason=f"it is damaged: {reason}") from error
 
 
 class Budget:
-    """How many bytes may come out of a file or a member of it."""
+    """How many bytes a file or a member may unpack to."""
 
     def __init__(self, limits: Limits, packed: int, archive: str, member: str | None) -> None:
         self.archive, self.member = archive, member
@@ -52,74 +44,37 @@ class Budget:
         self._allowed = min(limits.unpacked, max(RATIO_FROM, limits.ratio * packed))
 
     def spend(self, count: int) -> None:
-        """Take note of bytes that came out; raises UnsafeArchiveError where they are too many."""
+        """Count unpacked bytes; raise UnsafeArchiveError once there are too many."""
         self._spent += count
         if self._spent <= self._allowed:
             return
-        told, limit = f"unpacks to more than {size(self._allowed)}", "unpacked"
+        reason, limit = f"unpacks to more than {size(self._allowed)}", "unpacked"
         if self._allowed < self._limits.unpacked:
-            told, limit = f"{told}, out of {size(self._packed)}", "ratio"
-        hint = RAISE_LIMITS.format(limit)
-        raise UnsafeArchiveError(archive=self.archive, member=self.member, reason=told, hint=hint)
-
-
-class SharedBudget:
-    """What one member takes of a budget for many: of it, what is read again counts once.
-
-    Args:
-        total: the budget.
-        counted: what was taken of it so far, by the names of members.
-        member: the name of this one.
-    """
-
-    def __init__(self, total: Budget, counted: dict[str, int], member: str) -> None:
-        self._total, self._counted, self._member, self._spent = total, counted, member, 0
-
-    def spend(self, count: int) -> None:
-        """See `Budget.spend`."""
-        self._spent += count
-        new = self._spent - self._counted.get(self._member, 0)
-        if new > 0:
-            self._counted[self._member] = self._spent
-            self._total.spend(new)
+            reason, limit = f"{reason}, out of {size(self._packed)}", "ratio"
+        hint = _RAISE_LIMITS.format(limit)
+        raise UnsafeArchiveError(archive=self.archive, member=self.member, reason=reason, hint=hint)
 
 
 class Layer(io.RawIOBase):
-    """A stream of some kind: its damage is a ReadError, and what comes out is on a budget.
+    """A stream whose damage is a ReadError and whose bytes are counted.
 
-    Every read gives as much as was asked for, but at the end.
+    A read returns all that was asked for, except at the end.
     """
 
-    def __init__(
-        self,
-        stream: BinaryIO,
-        name: str,
-        errors: tuple[type[Exception], ...],
-        *,
-        budgets: tuple[Budget | SharedBudget, ...] = (),
-        beneath: BinaryIO | None = None,
-    ) -> None:
-        self._stream, self._name, self._errors = stream, name, errors
-        self._budgets, self._beneath, self._given = budgets, beneath, 0
+    def __init__(self, stream: ByteStream, name: str, *spends: Spend) -> None:
+        self._stream, self._name, self._spends = stream, name, spends
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "Buffer") -> int:
         view, filled = memoryview(buffer).cast("B"), 0
-        with translated(self._name, self._errors):
-            while filled < len(view):
-                count: int = self._stream.readinto(view[filled:])  # type: ignore[attr-defined]
-                if not count:
-                    break
+        with as_read_error(self._name):
+            while filled < len(view) and (count := self._stream.readinto(view[filled:])):
                 filled += count
-        for budget in self._budgets:
-            budget.spend(filled)
-        self._given += filled
+        for spend in self._spends:
+            spend(filled)
         return filled
-
-    def tell(self) -> int:
-        return self._given
 
     def readall(self) -> bytes:
         pieces, step = [], _BUFFER
@@ -129,88 +84,54 @@ class Layer(io.RawIOBase):
         return b"".join(pieces)
 
     def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._stream.close()
-            if self._beneath is not None:
-                self._beneath.close()
+        self._stream.close()
+        super().close()
 
 
-class Peeled:
-    """A stream with every compression around it removed, and the kinds of those."""
+def peel(
+    stored: ByteStream, name: str, *spends: Spend, advance: Spend | None = None
+) -> io.BufferedReader:
+    """Remove every compression around a stream.
 
-    def __init__(self, stream: BinaryIO, name: str, *budgets: Budget | SharedBudget) -> None:
-        """Peel.
+    Args:
+        stored: the bytes as they are stored; closed with the result.
+        name: what to call it in errors.
+        spends: called with the number of bytes that come out of each compression.
+        advance: called with the number of bytes read as they are stored.
 
-        Args:
-            stream: the bytes as they are stored, whose reads give as much as was asked for; it
-                is closed with what is inside.
-            name: what to call it in errors.
-            budgets: what each of its layers may grow to.
-
-        Raises:
-            ReadError: it is damaged at its beginning, or wrapped again and again.
-        """
-        self.kinds: list[Stream] = []
-        self._stored = stream
-        self.stream = io.BufferedReader(cast("io.RawIOBase", stream), _BUFFER)
-        try:
-            self._peel(name, budgets)
-        except BaseException:
-            self.stream.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stream.close()
-
-    @property
-    def taken(self) -> int:
-        """How many bytes were read so far, as they are stored."""
-        return self._stored.tell()
-
-    @property
-    def head(self) -> bytes:
-        """The first bytes inside."""
-        return self.stream.peek(_kinds.HEAD)[: _kinds.HEAD]
-
-    def _peel(self, name: str, budgets: tuple[Budget | SharedBudget, ...]) -> None:
-        while kind := _kinds.stream_of(self.head):
-            if len(self.kinds) == LAYERS:
-                raise ReadError(file=name, reason=f"it is compressed more than {LAYERS} times")
-            self._remove(kind, name, budgets)
-
-    def _remove(
-        self, kind: "Stream", name: str, budgets: tuple[Budget | SharedBudget, ...]
-    ) -> None:
-        with translated(name, kind.errors):
-            inside = kind.open(cast("BinaryIO", self.stream))
-        layer = Layer(
-            inside, name, kind.errors, budgets=budgets, beneath=cast("BinaryIO", self.stream)
-        )
-        self.stream = io.BufferedReader(layer, _BUFFER)
-        self.kinds.append(kind)
+    Raises:
+        ReadError: it is damaged at its beginning, or compressed again and again.
+    """
+    counts = () if advance is None else (advance,)
+    stream: io.BufferedReader = io.BufferedReader(Layer(stored, name, *counts), _BUFFER)
+    for _ in range(_LAYERS + 1):
+        kind = stream_of(peek(stream))
+        if kind is None:
+            return stream
+        with as_read_error(name):
+            inside = kind.open(stream)
+        stream = io.BufferedReader(Layer(inside, name, *spends), _BUFFER)
+    raise ReadError(file=name, reason=f"it is compressed more than {_LAYERS} times")
 
 
-_NAMES, _LONG = 16 << 20, 256  # characters of all names: so many, and so many more for each entry
-_COMPOSED = 255  # characters, no file system takes more; composing takes their square in time
-_DRIVE = re.compile(r"[A-Za-z]:")
+def peek(stream: io.BufferedReader) -> bytes:
+    """Look at the beginning of a stream, which stays where it is."""
+    return stream.peek(HEAD)[:HEAD]
 
-Kind = Literal["file", "folder", "link", "strange", "unsafe"]
+
+Kind = Literal["file", "folder", "link", "unsupported", "unsafe"]
 
 
 class Entry(NamedTuple):
     """One entry of an archive.
 
     Attributes:
-        name: as the archive says; once checked, without `./` and doubled slashes.
+        name: as the archive has it; normalized once the entry is checked.
         size: bytes inside.
         packed: bytes that it takes in the archive.
-        place: where its bytes are, and what else its kind of archive must know to read them.
-        kind: `strange` cannot be read by us, `unsafe` condemns the whole archive.
-        note: why, for these two: `is encrypted`.
+        place: what its container needs to find and read its bytes.
+        kind: `unsupported` entries cannot be read; an `unsafe` one condemns the archive.
+        note: the reason for either, or what a link is: `is encrypted`.
     """
 
     name: str
@@ -221,73 +142,56 @@ class Entry(NamedTuple):
     note: str = ""
 
 
-class Counter:
-    """How many entries there are in a resource: in all of its archives, however they lie."""
-
-    def __init__(self) -> None:
-        self.entries = 0
+_NAMES, _LONG = 16 << 20, 256  # characters of all names together, plus so many for each entry
+_COMPOSED = 255  # characters of a file name on any system; composing takes time in their square
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """What an archive may hold.
-
-    Attributes:
-        archive: what to call it in errors.
-        packed: its size in bytes.
-        limits: of the resource that it is or lies in.
-        count: of the entries of that resource.
-    """
-
-    archive: str
-    packed: int
-    limits: Limits
-    count: Counter
-
-
-def checked(entries: Iterable[Entry], allowance: Allowance) -> list[Entry]:
-    """The entries that are no folders, under plain names, in the order of the archive.
+def check_entries(
+    entries: Iterable[Entry], *, title: str, packed: int, limits: Limits, count: Iterator[int]
+) -> list[Entry]:
+    """Check every entry of an archive, and return those other than folders under normalized names.
 
     Args:
-        entries: every entry, in the order of the archive.
-        allowance: what it may hold.
+        entries: in the order of the archive.
+        title: what to call it in errors.
+        packed: its size in bytes.
+        limits: those of the resource.
+        count: counts the entries of all archives in the resource, from 1.
 
     Raises:
-        UnsafeArchiveError: an entry has a name that leads elsewhere or is there twice (also in
-            other case, or composed of other Unicode characters: elsewhere they would be one file),
-            lies below a link, cannot be trusted, is larger or one more than the limits allow, or
-            makes the names of all together fill the memory.
+        UnsafeArchiveError: the name of an entry points outside the archive, or appears twice
+            (also in another case or Unicode form, which some file systems take for the same);
+            it lies below a link, or cannot be trusted; or the archive exceeds its limits.
     """
-    archive, limits, count = allowance.archive, allowance.limits, allowance.count
     found: list[Entry] = []
     seen: set[str] = set()
     characters = 0
-    total = Budget(limits, allowance.packed, archive, None)
+    total = Budget(limits, packed, title, None)
     for entry in entries:
-        total.member, name = entry.name, plain(entry.name)
-        count.entries += 1
-        if count.entries > limits.members:
-            reason = f"is one more than the {limits.members:,} that are allowed"
-            hint = RAISE_LIMITS.format("members")
-            raise UnsafeArchiveError(archive=archive, member=entry.name, reason=reason, hint=hint)
+        total.member, name = entry.name, normalize(entry.name)
+        if next(count) > limits.members:
+            reason = f"exceeds the limit of {limits.members:,} members"
+            hint = _RAISE_LIMITS.format("members")
+            raise UnsafeArchiveError(archive=title, member=entry.name, reason=reason, hint=hint)
         characters += len(name)
         if characters > _NAMES + _LONG * len(found):
             reason = f"and those before it have names of {characters:,} characters"
-            raise UnsafeArchiveError(archive=archive, member=entry.name[:80], reason=reason)
+            raise UnsafeArchiveError(archive=title, member=entry.name[:80], reason=reason)
         if fault := _fault(entry, name, seen):
-            raise UnsafeArchiveError(archive=archive, member=entry.name, reason=fault)
+            raise UnsafeArchiveError(archive=title, member=entry.name, reason=fault)
         total.spend(entry.size)
-        if entry.size > RATIO_FROM:  # below, the total is all that counts
-            Budget(limits, entry.packed, archive, entry.name).spend(entry.size)
+        if entry.size > RATIO_FROM:  # smaller entries count in the total alone
+            Budget(limits, entry.packed, title, entry.name).spend(entry.size)
         if entry.kind != "folder":
             seen.add(_key(name))
             found.append(entry if name == entry.name else entry._replace(name=name))
-    _check_links(found, archive)
+    _check_links(found, title)
     return found
 
 
-def plain(name: str) -> str:
-    """A name without `./` and doubled slashes: `./a//b/` is `a/b`."""
+def normalize(name: str) -> str:
+    """Remove `./`, doubled slashes and a slash at the end: `./a//b/` becomes `a/b`."""
     if "./" not in name and "//" not in name and not name.endswith(("/", ".")):
         return name
     root = "/" if name.startswith("/") else ""
@@ -295,7 +199,7 @@ def plain(name: str) -> str:
 
 
 def _key(name: str) -> str:
-    """What is the same for names that would be one file on some file system."""
+    """Return the same key for all names that are one file on some file system."""
     if name.isascii():
         return name.lower()
     parts = [
@@ -306,23 +210,23 @@ def _key(name: str) -> str:
 
 
 def _fault(entry: Entry, name: str, seen: set[str]) -> str:
-    """Why no archive may hold such an entry; empty for a good one."""
+    """Say why no archive may hold such an entry; empty for a good one."""
     if entry.kind == "unsafe":
         return entry.note
     if fault := _fault_of_name(name):
         return fault
     if entry.kind == "folder":
-        return ""  # may have no name, being the top, and may be there twice
+        return ""  # the top one has no name, and any may appear twice
     if not name:
         return "has no name"
-    return "is in it twice" if _key(name) in seen else ""
+    return "appears twice" if _key(name) in seen else ""
 
 
 def _fault_of_name(name: str) -> str:
     if name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/"):
-        return "leads out of the archive"
+        return "points outside the archive"
     if "\\" in name:
-        return "has a backslash in its name: where it leads depends on the system"
+        return "has a backslash in its name, which means different things on different systems"
     return "has a zero byte in its name" if "\0" in name else ""
 
 

@@ -1,305 +1,279 @@
-"""A resource that is open, the files in it, and the archives in it."""
+"""Open resources: the files in them, and the archives in them."""
 
 import fnmatch
 import io
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
 
-from dshub.archives import _decoding as _kinds
-from dshub.archives._decoding import Damage
+from dshub.archives._decoding import HEAD, TAIL, container_of, stream_of
 from dshub.archives._members import (
-    Allowance,
     Budget,
-    Counter,
     Entry,
-    Layer,
-    Peeled,
-    SharedBudget,
-    checked,
-    plain,
-    translated,
+    Spend,
+    as_read_error,
+    check_entries,
+    normalize,
+    peek,
+    peel,
 )
-from dshub.archives._sources import Origin, Region, Scratch, Source, file_region
+from dshub.archives._sources import Region, Scratch, prefetched
 from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
-from dshub.progress import Progress, Silent
+from dshub.progress import Progress, Task
 
 if TYPE_CHECKING:
-    from dshub.archives import OpenContainer
+    from dshub.archives import Container, OpenContainer
 
-_SMALL = 1 << 20  # bytes of a member that is read at once: for a thousand pictures that is quicker
+_SMALL = 1 << 20  # bytes of a member that is read at once, which is faster for many images
+_PIECE = 1 << 20  # bytes unpacked at a time
+_AHEAD = 4  # pieces unpacked before they are written
 _WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """One file for a reader: what it is called, and its bytes with every wrapping removed.
-
-    Attributes:
-        member: its name in the archive; empty for a file that is in none.
-    """
+    """One file for a reader: its name, and its bytes without any compression."""
 
     archive: "Archive"
     entry: Entry | None
 
     @property
     def name(self) -> str:
-        """For messages: `cifar-10.tar.gz:cifar-10-batches/data_batch_1`."""
+        """The name for messages: `cifar-10.tar.gz:cifar-10-batches/data_batch_1`."""
         return f"{self.archive.title}:{self.entry.name}" if self.entry else self.archive.title
 
     @property
     def member(self) -> str:
-        """Its name in the archive, `inner.tar:a.jpg` in one that lies in another; else empty."""
+        """The name in the archive, `inner.tar:a.jpg` if nested; empty outside of any."""
         return self.archive.prefix + self.entry.name if self.entry else ""
 
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """The plain bytes, to be read once from the beginning.
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Open the plain bytes, to be read once from the beginning.
 
         Raises:
             ReadError: the file is damaged; raised here or by the read that meets the damage.
-            UnsafeArchiveError: it grows beyond its limits; raised by the read that would.
+            UnsafeArchiveError: it exceeds its limits; raised by the read that does.
         """
-        with self.archive.stream(self.entry) as stream:
-            yield stream
+        return self.archive.stream(self.entry)
 
     def check_size(self, size: int) -> None:
-        """Compare the size of what a reader makes of it with the limits of the resource.
+        """Check the size of what a reader makes of the file.
 
         Raises:
-            UnsafeArchiveError: it is more than a file of this size may unpack to.
+            UnsafeArchiveError: the resource's limits do not allow so many bytes.
         """
         self.archive.check_size(self.entry, size)
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """What a resource and the archives in it have in common.
+class Origin:
+    """Where an archive comes from.
 
     Attributes:
-        total: for whatever is unpacked inside of it.
-        count: of the members of all its archives.
+        packed: its size in bytes, as it is stored.
+        region: where it lies, if its bytes are stored as they are.
+        peel: opens its bytes without compressions.
+    """
+
+    packed: int
+    region: Region | None
+    peel: Callable[[Spend | None], io.BufferedReader]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """State that all archives in a resource share.
+
+    Attributes:
+        total: for everything unpacked inside the resource.
+        entries: counts the entries of all its archives.
     """
 
     limits: Limits
     scratch: Scratch
-    total: Budget
-    count: Counter
     progress: Progress
+    total: Budget
+    entries: Iterator[int]
 
 
 @dataclass(frozen=True)
-class _Directory:
-    """What a container holds: entries in the order in which readers get them, and by name."""
+class Directory:
+    """The entries of a container by name, in the order that readers get."""
 
     container: "OpenContainer"
     entries: Mapping[str, Entry]
-    errors: tuple[type[Exception], ...]
 
 
 class Archive:
-    """A resource that is open, or an archive in it: one file, or many where it is a container.
+    """A resource that is open, or an archive inside it: one file, or many in a container.
 
-    The directory of a container is read and checked once, when a member is asked for.
+    The directory of a container is read and checked once, when a member is first asked for.
 
     Attributes:
         title: what to call it in errors.
-        prefix: what the names of its members begin with where it lies in another archive.
+        prefix: what the names of its members begin with if it lies in another archive.
     """
 
-    def __init__(self, origin: Origin, shared: _Shared, title: str, prefix: str = "") -> None:
+    def __init__(self, origin: Origin, shared: Shared, title: str, prefix: str = "") -> None:
         self.title, self.prefix = title, prefix
         self._origin, self._shared = origin, shared
-        self._known: _Directory | None = None
+        self._known: Directory | None = None
         self._inner: dict[str, Archive] = {}
-        self._counted: dict[str, int] = {}  # bytes of compressed members that are in the total
+        self._charged: dict[str, int] = {}  # unpacked bytes of members that are in the total
 
     @property
     def is_container(self) -> bool:
-        """Whether it holds members, perhaps within a compression; raises ReadError."""
-        return self._source(most=1).container is not None
+        """Whether it holds members; raises ReadError."""
+        return self._recognize()[0] is not None
 
     def files(self, member: str = "") -> list[ArchiveFile]:
-        """The files that `resource:member` means.
+        """Find the files that `resource:member` means.
 
         Args:
-            member: name or pattern (`*`, `?`, `[…]`; also across `/`) of members; or one of
-                archives in it, a colon, and the same for these.
+            member: a name, or a pattern of `*`, `?` and `[…]` that also match `/`; or an archive
+                inside, a colon, and the same for that.
 
         Returns:
-            One file without `member`; otherwise every member that fits: those of a zip sorted by
-            name, those of a tar in the order of the archive; those of inner archives one archive
-            after the other.
+            One file without `member`; otherwise every member that matches: those of a zip sorted
+            by name, those of a tar in its order, those of inner archives archive by archive.
 
         Raises:
-            ReadError: it is no container, is damaged, or holds no such member that we can read.
-            UnsafeArchiveError: the archive must not be touched, or such a member is a link.
+            ReadError: it is not a container, is damaged, or holds no such member that can be read.
+            UnsafeArchiveError: the archive is unsafe, or such a member is a link.
             StoreError: there is no space to unpack it.
         """
         if not member:
             return [ArchiveFile(self, None)]
         found = self.matching(member)
         if not found:
-            raise ReadError(file=self.title, reason=f"it holds no member {member!r}")
+            raise ReadError(file=self.title, reason=f"it has no member {member!r}")
         return found
 
+    def matching(self, member: str) -> list[ArchiveFile]:
+        """Find files as `files` does, but return an empty list if there are none."""
+        name, colon, rest = member.partition(":")
+        entries = self._matching_entries(name, member)
+        if not colon:
+            return [ArchiveFile(self, entry) for entry in entries]
+        if len(entries) == 1:  # the error then names the archive that lacks the member
+            return self._archive(entries[0]).files(rest)
+        return [file for entry in entries for file in self._archive(entry).matching(rest)]
+
     def stream(self, entry: Entry | None) -> AbstractContextManager[BinaryIO]:
-        """The bytes of the resource itself, or of a member, with all compressions removed."""
+        """Open a member, or the resource itself, without compressions."""
         if entry is None:
-            return closing(cast("BinaryIO", self._origin.peel().stream))
+            return closing(self._origin.peel(None))
         if entry.size > _SMALL:
-            return closing(cast("BinaryIO", self.peel(entry).stream))
-        raw = self._raw(entry)
-        with closing(raw):
-            data = raw.read()
-        if _kinds.stream_of(data[: _kinds.HEAD]) is None:
+            return closing(self._peel(entry))
+        name = f"{self.title}:{entry.name}"
+        with as_read_error(name), self._directory().container.open(entry) as raw:
+            data = raw.read(entry.size) or b""
+        if stream_of(data[:HEAD]) is None:
             return io.BytesIO(data)
-        peeled = self._peeled(cast("BinaryIO", io.BytesIO(data)), entry)
-        return closing(cast("BinaryIO", peeled.stream))
+        return closing(self._peel(entry))
 
     def check_size(self, entry: Entry | None, size: int) -> None:
-        """Raise UnsafeArchiveError where a file, or a member, may not unpack to so many bytes."""
+        """Raise UnsafeArchiveError if a file, or a member, may not unpack to so many bytes."""
         packed = self._origin.packed if entry is None else entry.packed
         name = None if entry is None else entry.name
         Budget(self._shared.limits, packed, self.title, name).spend(size)
 
-    def peel(self, entry: Entry) -> Peeled:
-        """The bytes of a member with all compressions removed."""
-        return self._peeled(self._raw(entry), entry)
-
-    def region(self, entry: Entry) -> Region | None:
-        """Where the bytes of a member lie as they are; None where they have to be unpacked."""
-        return self._directory().container.region(entry)
-
-    def matching(self, member: str) -> list[ArchiveFile]:
-        """As `files`, but none where there is none of that name."""
-        name, colon, rest = member.partition(":")
-        entries = self._entries(name, member)
-        if not colon:
-            return [ArchiveFile(self, entry) for entry in entries]
-        if len(entries) == 1:  # which then names the archive that lacks something
-            return self._archive(entries[0]).files(rest)
-        return [file for entry in entries for file in self._archive(entry).matching(rest)]
-
-    def _entries(self, name: str, member: str) -> list[Entry]:
-        """The members that a name or a pattern means, each of which can be read."""
-        known, wanted = self._directory(member).entries, plain(name)
-        if _WILD.search(wanted):
-            fits = re.compile(fnmatch.translate(wanted)).match
-            found = [entry for key, entry in known.items() if key == wanted or fits(key)]
+    def _matching_entries(self, name: str, member: str) -> list[Entry]:
+        """Find the members that a name or a pattern means; all of them can be read."""
+        entries, name = self._directory(member).entries, normalize(name)
+        if _WILD.search(name):
+            matches = re.compile(fnmatch.translate(name)).match
+            found = [entry for key, entry in entries.items() if key == name or matches(key)]
         else:
-            found = [known[wanted]] if wanted in known else []
+            found = [entries[name]] if name in entries else []
         for entry in found:
-            self._check(entry)
+            if entry.kind == "link":
+                raise UnsafeArchiveError(archive=self.title, member=entry.name, reason=entry.note)
+            if entry.kind != "file":
+                reason = f"it {entry.note}, which is not supported"
+                raise ReadError(file=f"{self.title}:{entry.name}", reason=reason)
         return found
 
     def _archive(self, entry: Entry) -> "Archive":
-        """A member that is an archive itself."""
+        """Open a member that is an archive itself."""
         if entry.name not in self._inner:
+            region = self._directory().container.region(entry)
+            origin = Origin(entry.packed, region, partial(self._peel, entry))
             title, prefix = f"{self.title}:{entry.name}", f"{self.prefix}{entry.name}:"
-            inner = Archive(_Member(self, entry), self._shared, title, prefix)
-            self._inner[entry.name] = inner
+            self._inner[entry.name] = Archive(origin, self._shared, title, prefix)
         return self._inner[entry.name]
 
-    def _raw(self, entry: Entry) -> BinaryIO:
-        known, name = self._directory(), f"{self.title}:{entry.name}"
-        with translated(name, known.errors):
-            raw = known.container.open(entry)
-        return cast("BinaryIO", Layer(raw, name, known.errors))
-
-    def _peeled(self, raw: BinaryIO, entry: Entry) -> Peeled:
+    def _peel(self, entry: Entry, advance: Spend | None = None) -> io.BufferedReader:
+        """Open a member without compressions."""
+        name = f"{self.title}:{entry.name}"
+        with as_read_error(name):
+            raw = self._directory().container.open(entry)
         own = Budget(self._shared.limits, entry.packed, self.title, entry.name)
-        of_all = SharedBudget(self._shared.total, self._counted, entry.name)
-        return Peeled(raw, f"{self.title}:{entry.name}", own, of_all)
+        return peel(raw, name, own.spend, self._charge(entry.name), advance=advance)
 
-    def _directory(self, member: str = "") -> _Directory:
-        """What it holds, read and checked when a member is first asked for."""
+    def _charge(self, member: str) -> Spend:
+        """Charge what comes out of a member to the total, once however often it is read."""
+        spent = 0
+
+        def spend(amount: int) -> None:
+            nonlocal spent
+            spent += amount
+            new = spent - self._charged.get(member, 0)
+            if new > 0:
+                self._charged[member] = spent
+                self._shared.total.spend(new)
+
+        return spend
+
+    def _directory(self, member: str = "") -> Directory:
+        """Read and check the directory when a member is first asked for."""
         if self._known is None:
             self._known = self._read_directory(member)
         return self._known
 
-    def _read_directory(self, member: str) -> _Directory:
-        shared, packed = self._shared, self._origin.packed
-        source = self._source(most=shared.limits.members)
-        kind = source.container
+    def _read_directory(self, member: str) -> Directory:
+        kind, region = self._recognize()
         if kind is None:
-            reason = f"it is no archive that could hold {member!r}"
+            reason = f"it is not an archive, so it has no member {member!r}"
             raise ReadError(file=self.title, reason=reason)
-        errors = (*kind.errors, OSError)
-        with translated(self.title, errors):
-            container = kind.open(source)
-            with closing(container.entries()) as found:
-                entries = checked(found, Allowance(self.title, packed, shared.limits, shared.count))
+        if region is None:
+            region = self._unpack()
+        with as_read_error(self.title):
+            container = kind.open(region)
+            entries = check_entries(
+                container.entries(),
+                title=self.title,
+                packed=self._origin.packed,
+                limits=self._shared.limits,
+                count=self._shared.entries,
+            )
         if kind.by_name:
             entries.sort(key=lambda entry: entry.name)
-        return _Directory(container, {entry.name: entry for entry in entries}, errors)
+        return Directory(container, {entry.name: entry for entry in entries})
 
-    def _source(self, *, most: int) -> Source:
+    def _recognize(self) -> "tuple[Container | None, Region | None]":
+        """Tell which container it is, and where it lies unless it has to be unpacked."""
+        region = self._origin.region
+        if region is not None:
+            head = region.read(0, HEAD)
+            if stream_of(head) is None:
+                return container_of(head, region.read(max(0, region.size - TAIL), TAIL)), region
+        with self._origin.peel(None) as stream:
+            return container_of(peek(stream)), None
+
+    def _unpack(self) -> Region:
         shared = self._shared
-        return Source(self._origin, shared.scratch, self.title, shared.progress, most=most)
+        with (
+            Task(shared.progress, f"unpacking {self.title}", self._origin.packed) as task,
+            prefetched(self._pieces(task.advance), most=_AHEAD) as pieces,
+        ):
+            return shared.scratch.add(pieces)
 
-    def _check(self, entry: Entry) -> None:
-        """Whether a member that is wanted may and can be read."""
-        if entry.kind == "link":
-            raise UnsafeArchiveError(archive=self.title, member=entry.name, reason=entry.note)
-        if entry.kind != "file":
-            reason = f"it {entry.note}, and that cannot be read"
-            raise ReadError(file=f"{self.title}:{entry.name}", reason=reason)
-
-
-@dataclass(frozen=True)
-class _Member:
-    """A member that may be an archive itself; see `Origin`."""
-
-    archive: Archive
-    entry: Entry
-
-    @property
-    def packed(self) -> int:
-        return self.entry.packed
-
-    @property
-    def region(self) -> Region | None:
-        return self.archive.region(self.entry)
-
-    def peel(self) -> Peeled:
-        return self.archive.peel(self.entry)
-
-
-class _File:
-    """A file on disk; see `Origin`."""
-
-    def __init__(self, path: Path, title: str, limits: Limits, stack: ExitStack) -> None:
-        self._title, self._limits = title, limits
-        with translated(title, (OSError,)):
-            self.region = file_region(path, stack)
-        self.packed = self.region.size
-
-    def peel(self) -> Peeled:
-        raw = self.region.piece(0, self.packed)
-        layer = cast("BinaryIO", Layer(raw, self._title, (Damage, OSError)))
-        return Peeled(layer, self._title, Budget(self._limits, self.packed, self._title, None))
-
-
-def resource(
-    path: Path,
-    title: str,
-    stack: ExitStack,
-    *,
-    limits: Limits,
-    scratch: Path | None,
-    progress: Progress | None,
-) -> Archive:
-    """A resource whose files are read, for as long as the stack is open.
-
-    Raises:
-        ReadError: there is no such file, or it may not be read.
-    """
-    origin, room = _File(path, title, limits, stack), Scratch(scratch)
-    stack.callback(room.close)
-    total = Budget(limits, origin.packed, title, None)
-    return Archive(origin, _Shared(limits, room, total, Counter(), progress or Silent()), title)
+    def _pieces(self, advance: Spend) -> Generator[bytes, None, None]:
+        with self._origin.peel(advance) as stream:
+            while piece := stream.read(_PIECE):
+                yield piece

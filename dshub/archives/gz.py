@@ -1,23 +1,23 @@
-"""gzip (RFC 1952), several members in a row included, each checked against its CRC at its end."""
+"""gzip files (RFC 1952), with any number of members; their CRCs are checked."""
 
 import gzip
+from functools import partial
 from typing import BinaryIO, ClassVar, cast
 
-from dshub.archives._decoding import GZIP, Damage, Decoded, Inflate, buffered
+from dshub.archives._decoding import GZIP, ByteStream, Decoded, Inflate
 
 
 class Gzip:
-    """One compressed stream."""
+    """gzip as a `Stream`."""
 
     suffix: ClassVar[str] = ".gz"
     tar_suffixes: ClassVar[tuple[str, ...]] = (".tgz", ".taz")
-    errors: ClassVar[tuple[type[Exception], ...]] = (Damage,)
 
     def matches(self, head: bytes) -> bool:
         return head.startswith(b"\x1f\x8b\x08")
 
-    def open(self, raw: BinaryIO) -> BinaryIO:
-        return buffered(Decoded(raw, lambda: Inflate(GZIP)))
+    def open(self, raw: ByteStream) -> ByteStream:
+        return Decoded(raw, partial(Inflate, GZIP))
 
     def write(self, raw: BinaryIO) -> BinaryIO:
         file = gzip.GzipFile("", fileobj=raw, mode="wb", compresslevel=1, mtime=0)

@@ -1,230 +1,154 @@
-"""Tar archives.
+"""Tar archives: v7, ustar, PAX (POSIX.1-2017) and GNU.
 
-The headers of a tar, one after the other: v7, ustar, PAX (POSIX.1-2017, pax) and GNU.
-
-Layout: a header of 512 bytes, then the data, filled up with zeros to a multiple of 512; at the end
-blocks of zeros, which some programs leave out. Python's `tarfile` takes a header that cannot be
-read for the end of the archive; here it is damage.
+Each member is a header of 512 bytes and its data, padded with zeros to a multiple of 512; the end
+is blocks of zeros, which some programs leave out. `tarfile` parses the headers. Walking over them
+is done here, because `tarfile` takes an unreadable header for the end of the archive, holds long
+names in memory however long they are, and keeps all it has read.
 """
 
 import tarfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple
+from typing import BinaryIO, ClassVar
 
 from dshub.archives._decoding import Damage
 from dshub.archives._members import Entry, Kind
-from dshub.archives._sources import Cursor
+from dshub.archives._sources import Region, RegionStream
 
-if TYPE_CHECKING:
-    from dshub.archives._sources import Region, Source
-
-BLOCK = 512
+BLOCK = tarfile.BLOCKSIZE
+_ZEROS = bytes(BLOCK)
 _LARGEST_EXTENSION = 1 << 20  # bytes of a long name, or of a table of attributes
-_GNU_HOLES, _GNU_MORE_HOLES = 482, 504  # where a byte says that a block with more of them follows
+_GNU_HOLES, _GNU_MORE_HOLES = 482, 504  # offsets of flags: a block with more holes follows
 _PIECE = 1 << 16
-_HOLES = "GNU.sparse."  # what the attributes of a file with holes begin with
-_WANTED = {"path", "size", f"{_HOLES}name"}
+_HOLES = "GNU.sparse."  # prefix of the attributes of a file with holes
 
-# what an entry is, by its type; others are `strange`
 _KINDS: Mapping[bytes, tuple[Kind, str]] = {
-    b"\0": ("file", ""),
-    b"0": ("file", ""),
-    b"7": ("file", ""),  # contiguous on disk: nothing but a file to us
-    b"1": ("link", "is a hard link, and links are not followed"),
-    b"2": ("link", "is a symbolic link, and links are not followed"),
-    b"3": ("unsafe", "is a device"),
-    b"4": ("unsafe", "is a device"),
-    b"5": ("folder", ""),
-    b"6": ("unsafe", "is a named pipe"),
-    b"S": ("strange", "is stored with holes"),
+    tarfile.AREGTYPE: ("file", ""),
+    tarfile.REGTYPE: ("file", ""),
+    tarfile.CONTTYPE: ("file", ""),
+    tarfile.LNKTYPE: ("link", "is a hard link, and links are not followed"),
+    tarfile.SYMTYPE: ("link", "is a symbolic link, and links are not followed"),
+    tarfile.CHRTYPE: ("unsafe", "is a device"),
+    tarfile.BLKTYPE: ("unsafe", "is a device"),
+    tarfile.DIRTYPE: ("folder", ""),
+    tarfile.FIFOTYPE: ("unsafe", "is a named pipe"),
+    tarfile.GNUTYPE_SPARSE: ("unsupported", "is stored with holes"),
 }
-_WITHOUT_DATA = b"123456"  # whatever their size says: many writers note that of the target
+_EXTENSIONS = b"xXgLK"  # headers about the member that follows; g: about all that follow
+_WITHOUT_DATA = b"123456"  # even if a size is given; for links it is often that of the target
 
 
-class _Header(NamedTuple):
-    name: str
-    size: int
-    type: bytes
+def _parse(block: bytes) -> tarfile.TarInfo:
+    """Parse a header; raise tarfile.HeaderError if it is not one."""
+    header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    if block[257:263] != b"ustar\0" and header.type != tarfile.DIRTYPE:
+        # the second part of a name exists in ustar only; GNU keeps times there
+        header.name = block[:100].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return header
 
 
-def is_header(block: bytes) -> bool:
-    """Whether 512 bytes are a header: the sum of its bytes is in it."""
-    if len(block) < BLOCK:
-        return False
+def _read_header(file: Region, place: int) -> tarfile.TarInfo | None:
+    """Read the header at a place; None at the end of the archive."""
+    block = file.read(place, BLOCK)
+    if block in {b"", _ZEROS}:
+        return None
     try:
-        promised = _number(block[148:156])
-    except Damage:
-        return False
-    blanked = block[:148] + b" " * 8 + block[156:]
-    if sum(blanked) == promised:
-        return True
-    # some old programs took bytes for signed numbers
-    return sum(blanked) - 256 * sum(byte > 127 for byte in blanked) == promised
+        header = _parse(block)
+    except tarfile.HeaderError as error:
+        raise Damage(f"{error} at byte {place:,}") from error
+    if header.size < 0:
+        raise Damage(f"a size below zero at byte {place:,}")
+    header.offset_data = place + BLOCK
+    if header.type == tarfile.GNUTYPE_SPARSE:
+        more = block[_GNU_HOLES]
+        while more:
+            more = _read(file, header.offset_data, BLOCK)[_GNU_MORE_HOLES]
+            header.offset_data += BLOCK
+    return header
 
 
-def read_entries(cursor: Cursor) -> Iterator[Entry]:
-    """Every entry, with the place of its data; reads to the very end.
-
-    Raises:
-        Damage: a header is none, the archive ends within a header or a member, or something
-            follows its end.
-    """
-    attributes: dict[str, str] = {}
-    while header := _next_header(cursor):
-        if header.type in b"xXLKg":
-            attributes |= _attributes(header, _extension(cursor, header))
-            continue
-        yield _entry(cursor, header, attributes)
-        attributes = {}
-    if attributes:
-        raise Damage("it ends behind the long name of a member")
-    while piece := cursor.read(_PIECE):
-        if piece.strip(b"\0"):
-            raise Damage("more bytes follow its end")
+def _read(file: Region, place: int, size: int) -> bytes:
+    data = file.read(place, size)
+    if len(data) < size:
+        raise Damage("it ends within the headers of a member")
+    return data
 
 
-def _next_header(cursor: Cursor) -> _Header | None:
-    """The next header, or None at the end."""
-    place = cursor.place
-    block = cursor.read(BLOCK)
-    if not block:
-        return None
-    if len(block) < BLOCK:
-        raise Damage("it ends within a header")
-    if not block.strip(b"\0"):
-        return None
-    if not is_header(block):
-        raise Damage(f"at byte {place:,} there is no header of a member")
-    kind = block[156:157]
-    if kind == b"S":
-        _pass_holes(cursor, block)
-    return _Header(_name(block), _number(block[124:136]), kind)
+def _after(place: int, size: int) -> int:
+    """Return where the header after some data is."""
+    return place + size + -size % BLOCK
 
 
-def _entry(cursor: Cursor, header: _Header, attributes: Mapping[str, str]) -> Entry:
-    """An entry, whose data have been passed over."""
-    name = attributes.get("path", header.name)
-    kind, note = _KINDS.get(header.type, ("strange", f"is of the type {header.type!r}"))
-    if _HOLES in attributes:
-        kind, note = _KINDS[b"S"]
-        name = attributes.get(f"{_HOLES}name", name)
-    size = _decimal(attributes["size"]) if "size" in attributes else header.size
-    if kind == "file" and name.endswith("/") and not size:
-        kind = "folder"  # v7 had no type for it
-    if kind == "folder" or header.type in _WITHOUT_DATA:
-        size = 0
-    place = cursor.place
-    padded = size + -size % BLOCK
-    if cursor.skip(padded) < padded:
-        raise Damage(f"it ends within its member {name!r}")
-    return Entry(name, size, size, (place,), kind, note)
-
-
-def _extension(cursor: Cursor, header: _Header) -> bytes:
-    """The data of a header that is about the next one."""
+def _attributes(file: Region, header: tarfile.TarInfo) -> dict[str, str]:
+    """Read what a header says about the next one."""
     if header.size > _LARGEST_EXTENSION:
         raise Damage(f"the attributes of a member take {header.size:,} bytes")
-    padded = header.size + -header.size % BLOCK
-    data = cursor.read(padded)
-    if len(data) < padded:
-        raise Damage("it ends within the attributes of a member")
-    return data[: header.size]
-
-
-def _attributes(header: _Header, data: bytes) -> dict[str, str]:
-    """What such a header says about the next one."""
-    if header.type == b"L":
-        return {"path": _text(data.rstrip(b"\0"))}
-    if header.type == b"K":
-        return {}  # the long target of a link
-    found = _records(data)
-    if header.type == b"g":
-        # about every member that follows: a comment or a time, in all archives we know of
-        if found:
-            raise Damage("one header of it names all members that follow, or gives their size")
+    data = _read(file, header.offset_data, header.size)
+    if header.type == tarfile.GNUTYPE_LONGNAME:
+        return {"path": data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
+    if header.type == tarfile.GNUTYPE_LONGLINK:
         return {}
-    return found
+    records = _records(data)
+    if header.type == tarfile.XGLTYPE:  # in practice a comment or a time
+        if records:
+            raise Damage("a global header gives all members one name or size")
+        return {}
+    return records
 
 
 def _records(data: bytes) -> dict[str, str]:
-    """The records of a PAX header: `30 mtime=1321711775.972059463`, each closed by a newline.
+    """Parse the records of a PAX header: `30 mtime=1321711775.972059463`, each ended by a newline.
 
-    Only those are kept that matter: header may follow header, each with a megabyte of others.
+    Only those that matter are kept, since many headers may follow each other, with a megabyte each.
     """
-    found: dict[str, str] = {}
+    records: dict[str, str] = {}
     at = 0
     while at < len(data):
         length = data[at : at + 8].partition(b" ")[0]
         end = at + int(length) if length.isdigit() else at
         key, sign, value = data[at + len(length) + 1 : max(end - 1, at)].partition(b"=")
-        if not sign or data[end - 1 : end] != b"\n":
+        valid = key != b"size" or (value.isdigit() and len(value) < 20)
+        if not sign or not valid or data[end - 1 : end] != b"\n":
             raise Damage("the attributes of a member cannot be read")
-        _keep(found, _text(key), value)
+        name = key.decode("utf-8", "surrogateescape")
+        if name in {"path", "size", f"{_HOLES}name"}:
+            records[name] = value.decode("utf-8", "surrogateescape")
+        if name.startswith(_HOLES):
+            records[_HOLES] = ""
         at = end
-    return found
+    return records
 
 
-def _keep(found: dict[str, str], key: str, value: bytes) -> None:
-    if key in _WANTED:
-        found[key] = _text(value)
-    if key.startswith(_HOLES):
-        found[_HOLES] = ""
-
-
-def _pass_holes(cursor: Cursor, block: bytes) -> None:
-    """Pass over what follows the header of a file with holes (GNU, before PAX)."""
-    more = block[_GNU_HOLES]
-    while more:
-        block = cursor.read(BLOCK)
-        if len(block) < BLOCK:
-            raise Damage("it ends within a header")
-        more = block[_GNU_MORE_HOLES]
-
-
-def _name(block: bytes) -> str:
-    name = block[:100].partition(b"\0")[0]
-    prefix = block[345:500].partition(b"\0")[0] if block[257:263] == b"ustar\0" else b""
-    return _text(prefix + b"/" + name if prefix else name)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _decimal(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise Damage(f"the size of a member is given as {text!r}")
-    return int(text)
-
-
-def _number(field: bytes) -> int:
-    """An octal number in ASCII; or, where the first bit is set, a binary one (GNU)."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    digits = field.partition(b"\0")[0].strip() or b"0"
-    if digits.strip(b"01234567"):
-        raise Damage(f"a number in a header is {field!r}")
-    return int(digits, 8)
+def _entry(header: tarfile.TarInfo, attributes: Mapping[str, str]) -> Entry:
+    kind, note = _KINDS.get(header.type, ("unsupported", f"is of type {header.type!r}"))
+    name = attributes.get("path", header.name)
+    if _HOLES in attributes:
+        kind, note = _KINDS[tarfile.GNUTYPE_SPARSE]
+        name = attributes.get(f"{_HOLES}name", name)
+    size = 0 if header.type in _WITHOUT_DATA else int(attributes.get("size", header.size))
+    return Entry(name, size, size, (header.offset_data,), kind, note)
 
 
 class Tar:
-    """Members under names."""
+    """Tar as a `Container`."""
 
     suffix: ClassVar[str] = ".tar"
-    errors: ClassVar[tuple[type[Exception], ...]] = (Damage,)
     by_name: ClassVar[bool] = False
 
-    def matches(self, head: bytes, tail: bytes) -> bool:  # noqa: ARG002  # its end says nothing
-        return is_header(head)
+    def matches(self, head: bytes, tail: bytes) -> bool:  # noqa: ARG002  # a tar has no end mark
+        try:
+            _parse(head)
+        except tarfile.HeaderError:
+            return False
+        return True
 
-    def open(self, source: "Source") -> "OpenTar":
-        return OpenTar(source)
+    def open(self, file: Region) -> "OpenTar":
+        return OpenTar(file)
 
     def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
         with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as file:
             for name, path in members:
-                info = tarfile.TarInfo(name)  # of no time and nobody: same members, same bytes
+                info = tarfile.TarInfo(name)  # without time or owner: same members, same bytes
                 info.size = path.stat().st_size
                 with path.open("rb") as content:
                     file.addfile(info, content)
@@ -233,18 +157,32 @@ class Tar:
 class OpenTar:
     """An open tar."""
 
-    def __init__(self, source: "Source") -> None:
-        self._source = source
+    def __init__(self, file: Region) -> None:
+        self._file = file
 
-    def entries(self) -> Generator[Entry, None, None]:
-        with self._source.forward() as cursor:
-            yield from read_entries(cursor)
+    def entries(self) -> Iterator[Entry]:
+        place, attributes = 0, dict[str, str]()
+        while header := _read_header(self._file, place):
+            if header.type in _EXTENSIONS:
+                attributes |= _attributes(self._file, header)
+                place = _after(header.offset_data, header.size)
+                continue
+            entry = _entry(header, attributes)
+            place, attributes = _after(header.offset_data, entry.size), {}
+            if place > self._file.size:
+                raise Damage(f"it ends within its member {entry.name!r}")
+            yield entry
+        if attributes:
+            raise Damage("it ends after the long name of a member")
+        for at in range(place, self._file.size, _PIECE):
+            if self._file.read(at, _PIECE).strip(b"\0"):
+                raise Damage("trailing data after its end")
 
-    def open(self, entry: Entry) -> BinaryIO:
-        return self._source.region.piece(entry.place[0], entry.size)
+    def open(self, entry: Entry) -> RegionStream:
+        return self.region(entry).open()
 
-    def region(self, entry: Entry) -> "Region":
-        return self._source.region.part(entry.place[0], entry.size)
+    def region(self, entry: Entry) -> Region:
+        return self._file.part(entry.place[0], entry.size)
 
 
 archive = Tar()

@@ -1,24 +1,23 @@
-"""Zstandard (RFC 8878), several frames in a row and skippable ones included."""
+"""Zstandard files (RFC 8878), with any number of frames, skippable ones included."""
 
 from typing import BinaryIO, ClassVar, cast
 
-from dshub.archives._decoding import Damage, Decoded, Unzstd, buffered, zstandard
+from dshub.archives._decoding import ByteStream, unzstd, zstandard
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Zstandard:
-    """One compressed stream."""
+    """Zstandard as a `Stream`."""
 
     suffix: ClassVar[str] = ".zst"
     tar_suffixes: ClassVar[tuple[str, ...]] = (".tzst",)
-    errors: ClassVar[tuple[type[Exception], ...]] = (Damage,)
 
     def matches(self, head: bytes) -> bool:
         return head.startswith(_MAGIC) or _is_skippable(head[:4])
 
-    def open(self, raw: BinaryIO) -> BinaryIO:
-        return buffered(Decoded(raw, Unzstd, padded=False))
+    def open(self, raw: ByteStream) -> ByteStream:
+        return unzstd(raw)
 
     def write(self, raw: BinaryIO) -> BinaryIO:
         zstd = zstandard()
@@ -28,7 +27,7 @@ class Zstandard:
 
 
 def _is_skippable(magic: bytes) -> bool:
-    """Whether a frame that begins so holds no data (RFC 8878, 3.1.2)."""
+    """Tell whether a frame with this magic number holds no data (RFC 8878, 3.1.2)."""
     return magic[1:4] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50
 
 

@@ -11,8 +11,8 @@ from dshub.cli._answer import Answer, answering
 from dshub.download.sources import Job
 from dshub.hub.hub import Hub
 from dshub.hub.request import Request
-from dshub.importing.datasets import ImportReport, Recognised
-from dshub.importing.files import Imported, Keep, Unlike
+from dshub.importing.datasets import ImportReport, Recognized
+from dshub.importing.files import Imported, Keep, Mismatch
 from dshub.progress import size
 
 
@@ -95,8 +95,8 @@ def _imported(report: ImportReport) -> list[Imported]:
     return [item for item in report.files if isinstance(item, Imported)]
 
 
-def _unlike(report: ImportReport) -> list[Unlike]:
-    return [item for item in report.files if isinstance(item, Unlike)]
+def _unlike(report: ImportReport) -> list[Mismatch]:
+    return [item for item in report.files if isinstance(item, Mismatch)]
 
 
 def _taken(item: Imported) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _taken(item: Imported) -> dict[str, Any]:
     }
 
 
-def _wrong(item: Unlike) -> dict[str, Any]:
+def _wrong(item: Mismatch) -> dict[str, Any]:
     return {
         "name": item.job.name,
         "dataset": item.job.dataset,
@@ -118,7 +118,7 @@ def _wrong(item: Unlike) -> dict[str, Any]:
     }
 
 
-def _layout(dataset: str, item: Recognised) -> dict[str, Any]:
+def _layout(dataset: str, item: Recognized) -> dict[str, Any]:
     return {
         "dataset": dataset,
         "layout": item.layout,

@@ -169,7 +169,8 @@ class Dataset(plugins.FrameworkMethods):
         Raises:
             SchemaError: no feature fits a column, or it has a missing value.
         """
-        return cls._of(*from_hf(dataset, features, title))
+        source, selection = from_hf(dataset, features, title)
+        return cls._of(source, selection=selection)
 
     @classmethod
     def _of(

@@ -9,13 +9,14 @@ import io
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets import images
+from dshub.datasets.selection import View
 from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError
 
 Encoded = ImageFeature | AudioFeature
@@ -214,15 +215,6 @@ def _read_with_soundfile(data: bytes) -> tuple[np.ndarray, int]:
         return values, int(file.samplerate)
 
 
-class _View(Protocol):
-    """The part of a dataset that `LazyColumn` uses."""
-
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[dict[str, Any]]: ...
-    def __getitem__(self, key: int, /) -> dict[str, Any]: ...
-    def select(self, rows: np.ndarray, /) -> "_View": ...
-
-
 class LazyColumn(Sequence[Any]):
     """A whole column of files, each decoded on access and not kept.
 
@@ -236,7 +228,7 @@ class LazyColumn(Sequence[Any]):
     """
 
     def __init__(
-        self, view: _View, name: str, functions: tuple[Callable[[Any], Any], ...] = ()
+        self, view: View, name: str, functions: tuple[Callable[[Any], Any], ...] = ()
     ) -> None:
         self._view, self._name, self._functions = view, name, functions
 

@@ -1,6 +1,6 @@
 """Sources of own columns: arrays, lists, Arrow tables."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -24,6 +24,7 @@ from dshub.tables.conforming import conform
 from dshub.tables.types import row_dtype, row_shape
 
 _KNOWN = "numbers, text or lists; for bytes, `features=` with the kind of the files"
+_CONVERT_HINT = "convert the column, or pass its feature in `features`"
 _MISSING_HINT = "drop such rows, or fill them, as with `fillna` of pandas"
 
 _CASTS = {  # from types that no feature has, to types that hold the same values
@@ -64,7 +65,7 @@ def from_arrays(
     lengths = {name: _length(name, column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         got = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-        raise SchemaError(where="columns", expected="one length", got=got)
+        raise _mismatch("columns", "one length", got, "pass columns with a value for each row")
     check_names(features, columns)
     pairs = {
         name: _column(f"column {name}", values, features.get(name))
@@ -85,12 +86,12 @@ def _length(name: str, column: Any) -> int:
         raise ArgumentError(name=f"column {name}", value=column, expected=expected) from None
 
 
-def check_names(features: Mapping[str, Feature], columns: Container[str], title: str = "") -> None:
+def check_names(features: Mapping[str, Feature], columns: Collection[str], title: str = "") -> None:
     """Check that there is a column for each feature; raises SchemaError."""
     for name, feature in features.items():
         if name not in columns:
-            where = f"{title}column {name}"
-            raise SchemaError(where=where, expected=_words(feature), got="no such column")
+            hint = f"the columns are {', '.join(columns)}; check the names in `features`"
+            raise _mismatch(f"{title}column {name}", _words(feature), "no such column", hint)
 
 
 def check_pair(supervised: Any, names: Sequence[str]) -> tuple[str, str]:
@@ -119,7 +120,7 @@ def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, F
     array = np.asarray(normalized)
     feature = feature or _infer(where, array)
     if not _fits(array, feature):
-        raise SchemaError(where=where, expected=_words(feature), got=_shown(array))
+        raise _mismatch(where, _words(feature), _shown(array))
     return ArrayColumn(array), feature
 
 
@@ -165,16 +166,15 @@ def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Co
         ]
     except (ValueError, TypeError, OverflowError) as error:
         expected = _words(feature) if feature else "lists of numbers or of text"
-        raise SchemaError(where=where, expected=expected, got=str(error)) from None
+        raise _mismatch(where, expected, str(error)) from None
     kinds = {f"{array.dtype} {array.shape[1:]}" for array in arrays}
     if len(kinds) > 1:
-        raise SchemaError(where=where, expected="rows of one kind", got=" and ".join(sorted(kinds)))
+        raise _mismatch(where, "rows of one kind", " and ".join(sorted(kinds)))
     shape = row_shape(feature.of) if feature else ()
     flat = np.concatenate(arrays) if arrays else np.empty((0, *shape), dtype)
     item = feature.of if feature else _infer(where, flat)
     if not _fits(flat, item):
-        got = f"lists of {_shown(flat)}"
-        raise SchemaError(where=where, expected=f"lists of {_words(item)}", got=got)
+        raise _mismatch(where, f"lists of {_words(item)}", f"lists of {_shown(flat)}")
     column = ListColumn(offsets, ArrayColumn(flat), count=len(flat), fault=damaged)
     return column, ListFeature(of=item)
 
@@ -186,7 +186,7 @@ def _item_feature(where: str, values: list[Any], feature: Feature | None) -> Fea
         return TextFeature()
     expected = _KNOWN if feature is None else _words(feature)
     if feature is None or (expected != got and (values or expected != "bytes")):
-        raise SchemaError(where=where, expected=expected, got=got)
+        raise _mismatch(where, expected, got)
     return feature
 
 
@@ -194,16 +194,15 @@ def _infer(where: str, array: np.ndarray) -> NumberFeature:
     if array.dtype == object:
         row = next((row for row, value in enumerate(array) if value is None), None)
         if row is not None:
-            raise _missing(where, row, "None")
+            raise _mismatch(f"{where}, row {row}", "a value", "None", _MISSING_HINT)
     if array.dtype.name not in get_args(Dtype):
         hint = f"`astype` converts to {', '.join(get_args(Dtype))}"
-        raise SchemaError(where=where, expected=_KNOWN, got=_shown(array), hint=hint)
+        raise _mismatch(where, _KNOWN, _shown(array), hint)
     return _number(array.dtype, array.shape[1:])
 
 
-def _missing(where: str, row: int, got: str) -> SchemaError:
-    where = f"{where}, row {row}"
-    return SchemaError(where=where, expected="a value", got=got, hint=_MISSING_HINT)
+def _mismatch(where: str, expected: str, got: str, hint: str = _CONVERT_HINT) -> SchemaError:
+    return SchemaError(where=where, expected=expected, got=got, hint=hint)
 
 
 def _number(dtype: np.dtype, shape: tuple[int, ...]) -> NumberFeature:
@@ -304,7 +303,7 @@ def infer_feature(where: str, kind: pa.DataType) -> Feature:
             shape, inner = (*shape, inner.list_size), inner.value_type
         if str(inner) in _DTYPES:
             return _number(np.dtype(_DTYPES[str(inner)]), shape)
-    raise SchemaError(where=where, expected=_KNOWN, got=str(kind))
+    raise _mismatch(where, _KNOWN, str(kind))
 
 
 def check_missing(where: str, chunks: Sequence[pa.Array]) -> None:
@@ -313,7 +312,7 @@ def check_missing(where: str, chunks: Sequence[pa.Array]) -> None:
     for chunk in chunks:
         row = _first_missing(chunk)
         if row is not None:
-            raise _missing(where, first + row, "none")
+            raise _mismatch(f"{where}, row {first + row}", "a value", "none", _MISSING_HINT)
         first += len(chunk)
 
 

@@ -5,7 +5,7 @@ A name is `hf:owner/name` or `hf:owner/name/config`; or a folder with such a rep
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +103,9 @@ def _connections(datasets: Any, *, offline: bool) -> Iterator[None]:
         (datasets.config, "HF_DATASETS_OFFLINE"),
         (huggingface_hub.constants, "HF_HUB_OFFLINE"),
     ]
-    before = [getattr(module, name) for module, name in settings]
-    try:
+    with ExitStack() as restored:
         for module, name in settings:
-            setattr(module, name, offline or getattr(module, name))
+            value = getattr(module, name)
+            restored.callback(setattr, module, name, value)
+            setattr(module, name, offline or value)
         yield
-    finally:
-        for (module, name), value in zip(settings, before, strict=True):
-            setattr(module, name, value)

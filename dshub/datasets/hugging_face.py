@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, ListFeature
 from dshub.datasets.decoding import detect_audio
@@ -63,12 +64,12 @@ class HuggingFaceSource(ColumnSource):
         columns: dict[str, Column] = {}
         inferred: dict[str, Feature] = {}
         for name, kind in dataset.features.items():
-            chunks = _chunks(dataset.data.column(name))
+            column = dataset.data.column(name)
             if name in features:
-                chunks = conformed(chunks, name, features[name], title)
+                chunks = conformed(_chunks(column), name, features[name], title)
                 inferred[name], columns[name] = features[name], chunked(chunks, features[name])
-            elif not _is_hidden(kind, chunks):
-                inferred[name], columns[name] = _column(title, name, kind, chunks)
+            elif not _is_hidden(kind, column):
+                inferred[name], columns[name] = _column(title, name, kind, _chunks(column))
         super().__init__(columns, inferred, int(dataset.data.num_rows))
 
     def __reduce__(self) -> tuple[type["HuggingFaceSource"], tuple[Any, ...]]:
@@ -84,7 +85,7 @@ class HuggingFaceSource(ColumnSource):
 
 def from_hf(
     dataset: Any, features: Mapping[str, Feature] | None, title: str
-) -> tuple[HuggingFaceSource, None, Selection | None]:
+) -> tuple[HuggingFaceSource, Selection | None]:
     """The source of a dataset, and the selection of its rows; see `Dataset.from_hf`."""
     if not isinstance(dataset, library().Dataset):
         expected = f"a datasets.Dataset, which is one split, not a {type(dataset).__name__}"
@@ -94,8 +95,8 @@ def from_hf(
     source = HuggingFaceSource(dataset, features, title)
     indices = dataset._indices  # noqa: SLF001  # `select` and `shuffle` leave the data unchanged
     if indices is None:
-        return source, None, None
-    return source, None, indices.column(0).to_numpy().astype(np.int64)
+        return source, None
+    return source, indices.column(0).to_numpy().astype(np.int64)
 
 
 def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:
@@ -108,11 +109,11 @@ def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:
     return [pa.array([], column.type)]
 
 
-def _is_hidden(kind: Any, chunks: Sequence[pa.Array]) -> bool:
+def _is_hidden(kind: Any, column: pa.ChunkedArray) -> bool:
     """True for a column of classes without any: published test splits have -1 instead."""
-    if not isinstance(kind, library().ClassLabel) or not any(map(len, chunks)):
+    if not isinstance(kind, library().ClassLabel) or not len(column):
         return False
-    return all(not chunk.null_count and (np.asarray(chunk) == -1).all() for chunk in chunks)
+    return pc.all(pc.equal(column, -1), skip_nulls=False).as_py() is True
 
 
 def _column(title: str, name: str, kind: Any, chunks: Sequence[pa.Array]) -> tuple[Feature, Column]:
@@ -188,10 +189,9 @@ class _FileColumn:
     """
 
     def __init__(self, chunk: pa.Array, where: str, first: int) -> None:
-        names = [chunk.type.field(i).name for i in range(chunk.type.num_fields)]
-        fields = dict(zip(names, chunk.flatten(), strict=True))
-        self._paths, self._where, self._first = fields["path"], where, first
-        self._bytes = column_of(fields["bytes"], ImageFeature(encoding="any"), damaged)
+        self._paths, self._where, self._first = pc.struct_field(chunk, "path"), where, first
+        files = pc.struct_field(chunk, "bytes")
+        self._bytes = column_of(files, ImageFeature(encoding="any"), damaged)
 
     def gather(self, rows: np.ndarray) -> Values:
         files = self._bytes.gather(rows)

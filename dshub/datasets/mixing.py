@@ -30,6 +30,12 @@ class Mixture:
         parts: datasets whose features are equal.
         weights: the share of each, of any sum; by default its number of rows.
 
+    Attributes:
+        parts, weights: the datasets, and their shares.
+        features: the columns and their features.
+        pictures: the columns that hold images.
+        supervised: the columns that become `(x, y)`; None if datasets disagree.
+
     Raises:
         SchemaError: a column is missing in a dataset, or has another feature there.
         ArgumentError: the weights are invalid, or a dataset has no rows.
@@ -40,6 +46,10 @@ class Mixture:
         counts = [len(part) for part in self.parts]
         shares = check_weights(counts if weights is None else weights, len(counts), "dataset")
         self.weights: tuple[float, ...] = tuple(shares.tolist())
+        self.features: Mapping[str, Feature] = self.parts[0].features
+        self.pictures = self.parts[0].pictures
+        pairs = {part.supervised for part in self.parts}
+        self.supervised = pairs.pop() if len(pairs) == 1 else None
         self._starts = np.cumsum([0, *counts]).astype(np.int64)
 
     def __len__(self) -> int:
@@ -47,22 +57,6 @@ class Mixture:
 
     def __repr__(self) -> str:
         return f"<Mixture of {len(self.parts)} datasets: {len(self):,} rows>"
-
-    @property
-    def features(self) -> Mapping[str, Feature]:
-        """The columns and their features."""
-        return self.parts[0].features
-
-    @property
-    def supervised(self) -> tuple[str, str] | None:
-        """The columns that become `(x, y)`, if all datasets agree."""
-        pairs = {part.supervised for part in self.parts}
-        return pairs.pop() if len(pairs) == 1 else None
-
-    @property
-    def pictures(self) -> Sequence[str]:
-        """The columns that hold images."""
-        return self.parts[0].pictures
 
     @cached_property
     def fingerprint(self) -> str:

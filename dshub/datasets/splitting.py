@@ -1,13 +1,14 @@
 """Divide rows into parts and folds, also with classes in equal proportion; filter rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dshub._validate import called, whole
-from dshub.catalog.features import Feature, LabelFeature, NumberFeature, TextFeature
+from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
+from dshub.datasets.selection import View
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.order import key_of, permute
 
@@ -80,17 +81,6 @@ def _order(total: int, seed: int | None) -> np.ndarray:
     return rows if seed is None else permute(rows, total, key_of(whole("seed", seed), 0))
 
 
-class View(Protocol):
-    """The part of a dataset that this module uses."""
-
-    @property
-    def features(self) -> Mapping[str, Feature]:
-        """The columns and their features."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
-
-
 def class_numbers(view: View, name: str) -> np.ndarray:
     """Number the distinct values of a column; returns the number of each row, int64 (rows,).
 
@@ -103,7 +93,10 @@ def class_numbers(view: View, name: str) -> np.ndarray:
     if not single and not (isinstance(feature, NumberFeature) and not feature.shape):
         got = f"{type(feature).__name__.removesuffix('Feature').lower()}s"
         raise SchemaError(
-            where=f"column {name}", expected="a class, number or text in each row", got=got
+            where=f"column {name}",
+            expected="a class, number or text in each row",
+            got=got,
+            hint="stratify by another column",
         )
     _, numbers = np.unique(np.asarray(values), return_inverse=True)
     return numbers.reshape(-1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What bytes are that are not the published ones: told from their length and their beginning."""
+"""Explain wrong bytes by their length and their beginning."""
 
 import html
 import re
@@ -6,36 +6,31 @@ from pathlib import Path
 
 from dshub.catalog.manifest import Resource
 
-HEAD = 1 << 16  # bytes looked at
+HEAD = 1 << 16  # bytes examined
 
-_LONGEST_TITLE = 1000  # bytes looked at: `html` refuses references of thousands of digits
+_LONGEST_TITLE = 1000  # bytes; `html` refuses references of thousands of digits
 _QUOTA = re.compile(r"quota|limit exceeded|too many|rate.?limit", re.IGNORECASE)
 _LOGIN = re.compile(r"sign.?in|log.?in|password|welcome|captive|portal|consent", re.IGNORECASE)
-_MAGIC = {
-    ".gz": b"\x1f\x8b",
-    ".tgz": b"\x1f\x8b",
-    ".zip": b"PK",
-    ".xz": b"\xfd7zXZ\x00",
-    ".bz2": b"BZh",
-}
+_GZIP = b"\x1f\x8b"
+_MAGIC = {".gz": _GZIP, ".tgz": _GZIP, ".zip": b"PK", ".xz": b"\xfd7zXZ\x00", ".bz2": b"BZh"}
 
 
 def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
-    """What the bytes in a file seem to be, and what to do about it.
+    """Say what the bytes in a file seem to be, and what to do about it.
 
     Args:
-        path: of the file.
+        path: the file.
         resource: what it should be.
-        length: bytes of the source's file: no more of them were taken than were published.
+        length: bytes of the source's file; at most the published number was taken.
 
     Returns:
-        A clause such as `it is an HTML page titled 'Sign in'`, and the next step; both empty
-        where nothing can be told.
+        A clause such as `it is an HTML page titled 'Sign in'`, and the next step; both empty if
+        nothing is known.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head:
-        return "it is empty", "the source answers without a file; try again later"
+        return "it is empty", "the source sends no content; try again later"
     if _is_page(head):
         return _page(head)
     if is_lfs_pointer(head):
@@ -43,14 +38,18 @@ def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
     if resource.size is not None and length < resource.size:
         return (
             "it is cut short",
-            "the source or a proxy sends part of the file only: try again later",
+            "the source or a proxy sends only part of the file: try again later",
         )
-    told = ""
+    return _difference(head, resource, length), ""
+
+
+def _difference(head: bytes, resource: Resource, length: int) -> str:
+    """How a file of the right kind differs; empty if its kind is unknown."""
     if resource.size is not None and length > resource.size:
-        told = "it is longer than the file that was published"
-    elif _begins_as_named(head, resource.name):
-        told = "it looks whole: damaged on the way, or published anew"
-    return told, ""
+        return "it is longer than the file that was published"
+    if _begins_as_named(head, resource.name):
+        return "it looks complete: damaged on the way, or changed upstream"
+    return ""
 
 
 def is_lfs_pointer(head: bytes) -> bool:
@@ -72,13 +71,13 @@ def _page(head: bytes) -> tuple[str, str]:
     if _LOGIN.search(words):
         return (
             f"it is {named}, to sign in",
-            "this network or the source asks for a login: open the address in a browser first",
+            "this network or the source requires a login: open the address in a browser first",
         )
     return f"it is {named}", "open the address in a browser to see what the source says"
 
 
 def _title(head: bytes) -> str:
-    """The page's title on one line; empty where it has none."""
+    """Return the page's title on one line; empty if it has none."""
     lower = head.lower()
     opening = lower.find(b"<title")
     start = lower.find(b">", opening) + 1

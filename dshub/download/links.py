@@ -1,9 +1,10 @@
-"""Asking whether addresses work, without fetching what is there.
+"""Check whether addresses work, without fetching the files.
 
-Polite: one question at a time to each host, few hosts at a time. An answer that may be another
-one later (a server that is busy, a time-out) is asked for once more, after the host's others.
+Each host gets one request at a time, and few hosts are asked at once. If an answer may soon be
+another (a busy server, a timeout), the address is asked once more, after the host's others.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,20 +14,20 @@ from urllib.parse import urlsplit
 from dshub.download.transports import Transports
 from dshub.errors import DshubError, TransportError
 
-HOSTS = 6  # asked side by side
+HOSTS = 6  # asked at the same time
 BUSY = {408, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
 class Link:
-    """What an address answered.
+    """The answer of an address.
 
     Attributes:
         url: the address.
-        status: of HTTP, after all redirects; None where nobody answered.
-        total: bytes of the file that is there, or None where the source does not tell.
-        host: where redirects led, if to another host; empty otherwise.
-        reason: why nobody answered; empty where somebody did.
+        status: of HTTP, after all redirects; None without an answer.
+        total: bytes of the file; None if the source does not say.
+        host: another host that redirects led to; empty if there is none.
+        reason: why there was no answer; empty if there was one.
     """
 
     url: str
@@ -40,14 +41,9 @@ class Link:
         """Whether there is a file."""
         return self.status in {200, 206}
 
-    @property
-    def passing(self) -> bool:
-        """Whether the answer may be another one soon."""
-        return self.status in BUSY
-
 
 def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
-    """What each address answers, as the answers come; an address that comes twice is asked once.
+    """Ask each address once, and yield answers as they arrive.
 
     Args:
         urls: http and https addresses, and files.
@@ -59,7 +55,7 @@ def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
     transports, stopped = Transports(timeout=timeout), Event()
     pool = ThreadPoolExecutor(max_workers=HOSTS)
     try:
-        work = [pool.submit(_of_host, transports, found, stopped) for found in by_host.values()]
+        work = [pool.submit(_ask_host, transports, found, stopped) for found in by_host.values()]
         for done in as_completed(work):
             yield from done.result()
     finally:
@@ -68,24 +64,21 @@ def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
         transports.close()
 
 
-def _of_host(transports: Transports, urls: list[str], stopped: Event) -> list[Link]:
-    """One address after the other; nothing more once the asker has gone."""
-    found = {}
-    again = []
-    for url in urls:
-        if stopped.is_set():
-            return []
-        found[url], passing = _asked(transports, url)
-        again += [url] * passing
-    for url in again:
-        if stopped.is_set():
-            return []
-        found[url], _ = _asked(transports, url)
-    return list(found.values())
+def _ask_host(transports: Transports, urls: list[str], stopped: Event) -> list[Link]:
+    """Ask the addresses of one host in turn, until the caller has gone."""
+    links: dict[str, Link] = {}
+    waiting = deque(urls)
+    while waiting and not stopped.is_set():
+        url = waiting.popleft()
+        again = url in links
+        links[url], passing = _ask(transports, url)
+        if passing and not again:
+            waiting.append(url)
+    return [links[url] for url in urls if url in links]
 
 
-def _asked(transports: Transports, url: str) -> tuple[Link, bool]:
-    """An answer, and whether it may be another one soon."""
+def _ask(transports: Transports, url: str) -> tuple[Link, bool]:
+    """Ask an address; also return whether the answer may soon be another."""
     try:
         head = transports.of(url).head(url)
     except TransportError as error:
@@ -94,7 +87,7 @@ def _asked(transports: Transports, url: str) -> tuple[Link, bool]:
         return Link(url, reason=str(error)), False
     host = _host(head.url)
     link = Link(url, head.status, head.total, host if host != _host(url) else "")
-    return link, link.passing
+    return link, head.status in BUSY
 
 
 def _host(url: str) -> str:

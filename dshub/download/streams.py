@@ -1,10 +1,5 @@
-"""Streams of one file: ranges, content encodings, damaged chunks.
+"""Receive the bytes of one file: retries, rates, content encodings, damaged chunks."""
 
-Which pieces of a large file are damaged, where its manifest knows a checksum of each.
-"""
-
-import logging
-import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -16,90 +11,32 @@ from dshub.cache.partial import Partial
 from dshub.cache.spans import Span
 from dshub.catalog.manifest import CHUNK, Resource
 from dshub.checksums import Digest
-from dshub.download.session import Helpable, Session, Stopped
+from dshub.download.session import Session, host
 from dshub.download.transports import Answer
-from dshub.errors import DshubError, TransportError
+from dshub.errors import TransportError
 
+PIECE = 1 << 20  # bytes read at a time, at most
 
-def damaged(partial: Partial, resource: Resource) -> list[int]:
-    """Where damaged chunks begin and end, in turn.
-
-    Empty where the manifest has no checksums of chunks, where bytes are missing, or where every
-    chunk is damaged: then it is another file altogether.
-    """
-    if not resource.chunks or not partial.complete(resource.size):
-        return []
-    wrong = list(_wrong(partial, resource))
-    return wrong if len(wrong) < 2 * len(resource.chunks) else []
-
-
-def sift(partial: Partial, resource: Resource) -> None:
-    """Keep the chunks that are right, of bytes of which nothing is known."""
-    partial.forget(*_wrong(partial, resource))
-
-
-def _wrong(partial: Partial, resource: Resource) -> Iterator[int]:
-    for number, expected in enumerate(resource.chunks):
-        start, stop = number * CHUNK, (number + 1) * CHUNK
-        stop = min(stop, resource.size or stop)
-        if Digest.of_bytes(partial.read(start, stop)).hex != expected:
-            yield from (start, stop)
-
-
-# how zlib is told what to expect (RFC 9110, 8.4.1): a gzip header, or a zlib header
-_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_OVERHEAD = 1 << 16  # bytes by which an encoded file may be longer than the plain one
-
-
-def receive_encoded(session: Session, answer: Answer, target: Path, most: int) -> None:
-    """Write the bytes of an answer to a file as they come: those of a file of `most` bytes."""
-    buffer, left = session.buffer(), most + _OVERHEAD
-    with disk_faults(target, "write"), new_file(target) as file:
-        while left and (count := answer.readinto(buffer[:left])):
-            if session.stop.is_set():
-                raise Stopped
-            file.write(buffer[:count])
-            left -= count
-
-
-def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> None:
-    """Write the decoded bytes of a file to another: one more than `most`, which says enough.
-
-    Raises:
-        TransportError: the encoding is unknown, or the bytes are not in it.
-    """
-    if encoding not in _BITS:
-        reason = f"it was sent encoded as {encoding!r} although that was not asked for"
-        raise TransportError(url=url, reason=reason)
-    decoder, left = zlib.decompressobj(_BITS[encoding]), most + 1
-    with disk_faults(target, "write"), open_file(source) as plain, new_file(target) as file:
-        pending = b""
-        while left and not decoder.eof and (pending := pending or plain.read(1 << 16)):
-            try:
-                piece = decoder.decompress(pending, min(left, 1 << 20))
-            except zlib.error as error:
-                reason = f"it is not {encoding}, as its Content-Encoding says"
-                raise TransportError(url=url, reason=reason) from error
-            pending = decoder.unconsumed_tail
-            file.write(piece)
-            left -= len(piece)
-
+TRIES = 5  # in a row, without progress, before a source is given up
+PROGRESS = 1000  # bytes that a try must bring to count as progress
+TRIES_UNREACHABLE = 2  # the same, for a host that cannot be reached at all
+PATIENCE = 2  # timeouts without progress after which a source is given up
+LONGEST_WAIT = 30.0  # seconds between two tries
 
 STREAMS = 8  # connections for one file, at most
-SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes asked for at a time by further streams
-OBSERVED = 0.15  # seconds after which a stream's rate is believed
-WORTH = 0.5  # seconds that a download must still have before it, to be worth a connection more
-REST = 10.0  # seconds without a further connection after one has failed
-GAIN = 1.2  # by how much more connections must have raised the rate to be worth even more
+OBSERVED = 0.15  # seconds after which a rate is believed
+WORTH = 0.5  # seconds that a download must still take to be worth another connection
+REST = 10.0  # seconds without a new connection after one has failed
+GAIN = 1.2  # more connections must have raised the rate by this factor to be worth even more
+FLOOR = 100_000  # bytes per second; a slower source is left while there are others
 
-FLOOR = 100_000  # bytes a second below which a source is left while there are others
-WINDOWS = 3  # rates are looked at over the time-out divided by this
+_ENCODINGS = {"gzip", "x-gzip", "deflate"}  # RFC 9110, 8.4.1
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # detect the header
+_OVERHEAD = 1 << 16  # bytes that encoding may add to a file
 
-_log = logging.getLogger("dshub")
 
-
-class TooSlow(Exception):  # noqa: N818  # never seen outside the fetcher
-    """The source delivers, but less than `FLOOR`; `rate` is in bytes a second."""
+class TooSlow(Exception):  # noqa: N818  # never leaves this package
+    """The source delivers less than `FLOOR`; `rate` is in bytes per second."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -107,14 +44,19 @@ class TooSlow(Exception):  # noqa: N818  # never seen outside the fetcher
 
 
 class Pace:
-    """Watches a source, and leaves one below the floor."""
+    """Watches the rate of a source.
+
+    Args:
+        partial: the bytes that arrive.
+        window: seconds over which a rate is measured.
+    """
 
     def __init__(self, partial: Partial, window: float) -> None:
         self._partial, self._window = partial, window
         self._since, self._base = time.monotonic(), partial.size
 
     def check(self) -> None:
-        """Raise TooSlow if too little has arrived in the last window."""
+        """Raise TooSlow if too little arrived in the last window."""
         seconds = time.monotonic() - self._since
         if seconds < self._window:
             return
@@ -124,42 +66,22 @@ class Pace:
         self._since, self._base = time.monotonic(), self._partial.size
 
 
-def receive(
-    session: Session, partial: Partial, span: Span, answer: Answer, *, pace: Pace | None = None
-) -> None:
-    """Fill a span from an answer, until it is full or the answer ends."""
-    buffer, limiter = session.buffer(), session.limiter
-    if limiter is not None:
-        buffer = buffer[: limiter.piece]
-    while not span.full:
-        if session.stop.is_set():
-            raise Stopped
-        count = answer.readinto(buffer[: span.room(len(buffer))])
-        if not count:
-            return
-        session.count(partial.write(span, buffer[:count]))
-        if limiter is not None:
-            session.wait(limiter.take(count))
-        if pace is not None:
-            pace.check()
-
-
 class Growth:
-    """Whether a download would gain from more connections than it has."""
+    """Decides when a download gets more connections."""
 
     def __init__(self) -> None:
         self._since, self._base, self._before = time.monotonic(), 0, 0.0
 
     def begin(self, size: int) -> None:
-        """Begin to measure: so many bytes are there."""
+        """Begin to measure, with so many bytes there."""
         self._since, self._base = time.monotonic(), size
 
     def rest(self) -> None:
-        """Wait before any more are added: the source may want no more, or be in trouble."""
+        """Add none for a while: the source may refuse more, or be in trouble."""
         self._since, self._before = time.monotonic() + REST, 0.0
 
     def wanted(self, size: int, total: int, streams: int) -> bool:
-        """Whether to add connections now; believes what it has seen since the last time."""
+        """Tell whether to add connections now, from the rate since the last time."""
         seconds = time.monotonic() - self._since
         if seconds < 0:
             self._base = size
@@ -173,47 +95,125 @@ class Growth:
         return True
 
 
-def help_out(download: Helpable) -> None:
-    """Fetch parts of a file beside its lead connection, until no part is left.
+class Tries:
+    """Decides whether to try a source again.
 
-    A failure is not retried here: the lead connection and the other helpers get what is missing.
+    Attributes:
+        fruitless: tries in a row without progress.
     """
-    session, partial, failed = download.session, download.partial, False
-    size = download.job.resource.size
-    try:
-        while size is not None and download.ranges and not session.stop.is_set():
-            part = (size - partial.size) // (2 * STREAMS)
-            span = partial.claim(size, most=min(max(part, SMALLEST_PART), LARGEST_PART))
-            if span is None:
-                return
+
+    def __init__(self, session: Session) -> None:
+        self.fruitless = 0
+        self._session, self._progress = session, time.monotonic()
+
+    def count(self, error: TransportError, *, received: int) -> None:
+        """Count a failed try; raise its error if another is of no use."""
+        self.fruitless += 1
+        if received >= PROGRESS:
+            self.fruitless, self._progress = 1, time.monotonic()
+        late = time.monotonic() - self._progress > PATIENCE * self._session.timeout
+        most = TRIES_UNREACHABLE if error.unreachable else TRIES
+        spent = self.fruitless >= most or (late and self.fruitless > 1)
+        asked = error.retry_after or 0.0
+        if error.transient and not spent and asked <= LONGEST_WAIT:
+            return
+        if error.unreachable:
+            self._session.unreachable[host(error.url)] = error.reason
+            self._session.say(f"{host(error.url)}: {error.reason}; not asked again")
+        if asked > LONGEST_WAIT:
+            raise error.noting(f"it asks to wait {asked:,.0f} s")
+        if error.transient and self.fruitless > 1:
+            raise error.noting(f"{self.fruitless} tries")
+        raise error
+
+
+def receive(
+    session: Session, partial: Partial, span: Span, answer: Answer, *, pace: Pace | None = None
+) -> None:
+    """Fill a span from an answer, until it is full or the answer ends."""
+    limiter = session.limiter
+    buffer = memoryview(bytearray(PIECE if limiter is None else min(PIECE, limiter.piece)))
+    while not span.full:
+        session.wait()
+        count = answer.readinto(buffer[: span.room(len(buffer))])
+        if not count:
+            return
+        session.progress.advance(partial.write(span, buffer[:count]))
+        if limiter is not None:
+            session.wait(limiter.take(count))
+        if pace is not None:
+            pace.check()
+
+
+def has_more(answer: Answer) -> bool:
+    """Tell whether an answer has another byte, which is dropped."""
+    return bool(answer.readinto(memoryview(bytearray(1))))
+
+
+def receive_encoded(
+    session: Session, url: str, answer: Answer, partial: Partial, bound: int
+) -> Path:
+    """Save an answer with a content encoding as a file: as it comes, or decoded, whichever fits.
+
+    Raises:
+        TransportError: it is not in that encoding.
+    """
+    raw, plain = partial.path / "encoded", partial.path / "decoded"
+    buffer, left = memoryview(bytearray(PIECE)), bound + _OVERHEAD
+    with disk_faults(raw, "write"), new_file(raw) as file:
+        while left and (count := answer.readinto(buffer[:left])):
+            session.wait()
+            file.write(buffer[:count])
+            left -= count
+    if partial.digest.fits(raw):
+        return raw
+    decode(url, raw, plain, answer.encoding, bound)
+    raw.unlink()
+    return plain
+
+
+def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> None:
+    """Decode a file into another, up to one byte more than `most`.
+
+    Raises:
+        TransportError: the encoding is unknown, or the bytes are not in it.
+    """
+    if encoding not in _ENCODINGS:
+        reason = f"it was sent encoded as {encoding!r}, which was not asked for"
+        raise TransportError(url=url, reason=reason)
+    decoder, left, pending = zlib.decompressobj(_GZIP_OR_ZLIB), most + 1, b""
+    with disk_faults(target, "write"), open_file(source) as encoded, new_file(target) as file:
+        while left and not decoder.eof and (pending := pending or encoded.read(1 << 16)):
             try:
-                _part(download, span, size)
-            finally:
-                partial.release(span)
-    except Stopped:
-        pass
-    except (DshubError, OSError, ValueError) as error:  # the leading stream meets it, if it lasts
-        _log.info("a connection less: %s", error)
-        failed = True
-    finally:
-        download.leave(failed=failed)
+                piece = decoder.decompress(pending, min(left, PIECE))
+            except zlib.error as error:
+                reason = f"it is not {encoding}, as its Content-Encoding says"
+                raise TransportError(url=url, reason=reason) from error
+            pending = decoder.unconsumed_tail
+            file.write(piece)
+            left -= len(piece)
 
 
-def _part(download: Helpable, span: Span, size: int) -> None:
-    url, etag = download.url, download.etag
-    transport = download.session.transport(url)
-    with transport.open(url, start=span.start, stop=span.stop, etag=etag) as answer:
-        if answer.start != span.start or answer.total not in {None, size} or answer.encoding:
-            download.ranges = False
-            raise TransportError(url=url, reason="it does not give parts of the file")
-        receive(download.session, download.partial, span, answer)
-    if span.position == span.start and not span.full:
-        raise TransportError(url=url, reason="it gave nothing of a part")
+def find_damage(partial: Partial, resource: Resource) -> list[int]:
+    """Find where damaged chunks begin and end, in turn.
+
+    The list is empty if the manifest has no checksums of chunks, if bytes are missing, or if every
+    chunk is damaged, as those of another file are.
+    """
+    if not resource.chunks or not partial.complete(resource.size):
+        return []
+    offsets = list(_wrong_chunks(partial, resource))
+    return offsets if len(offsets) < 2 * len(resource.chunks) else []
 
 
-def start_helper(download: Helpable) -> threading.Thread:
-    """Start a thread that helps a download."""
-    download.join()
-    thread = threading.Thread(target=help_out, args=(download,), daemon=True, name="dshub-part")
-    thread.start()
-    return thread
+def keep_good_chunks(partial: Partial, resource: Resource) -> None:
+    """Drop the chunks that are not right, of bytes of unknown origin."""
+    partial.forget(*_wrong_chunks(partial, resource))
+
+
+def _wrong_chunks(partial: Partial, resource: Resource) -> Iterator[int]:
+    for number, expected in enumerate(resource.chunks):
+        start, stop = number * CHUNK, (number + 1) * CHUNK
+        stop = min(stop, resource.size or stop)
+        if Digest.of_bytes(partial.read(start, stop)).hex != expected:
+            yield from (start, stop)

@@ -1,44 +1,35 @@
-"""The threads that download, and how many of them there are.
+"""The threads that download, and how many there are.
 
-Connections help while this process waits for the network, and cost where it does not: on a fast
-link a core is busy with a few already. So a fetch begins with few, and adds more while processor
-time is left: first for files that nobody has begun, then for parts of large files whose only
-stream is slow.
+More connections help while this process waits for the network, and hurt while it does not: on a
+fast link, a few already keep a core busy. So a fetch begins with few, and adds more while there is
+processor time left: first for files that have not begun, then for parts of large files whose only
+connection is slow.
 """
 
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from dshub.download.download import Delivered, download
-from dshub.download.session import Session, Stopped
-from dshub.download.sources import Job
-from dshub.download.streams import start_helper
+from dshub.download.download import download
+from dshub.download.session import Session
+from dshub.download.sources import Fetched, Job
 
 FIRST = 4  # connections to begin with
-TICK = 0.05  # seconds between two looks at how it goes
-BUSY = 0.7  # share of a core in use above which more connections would only get in the way
-LAST_WAIT = 2.0  # seconds for all threads together to put down what they hold, when interrupted
+TICK = 0.05  # seconds between decisions to add some
+BUSY = 0.7  # share of a core in use above which more connections would get in the way
+LAST_WAIT = 2.0  # seconds for all threads together to finish writing when interrupted
+
+Outcome = tuple[Job, Fetched | BaseException]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job: delivered, or an error."""
-
-    job: Job
-    delivered: Delivered | None = None
-    error: BaseException | None = None
-
-
-class Crew:
-    """Daemon threads that download: on Ctrl-C nobody has to wait for a silent server.
+class Workers:
+    """Daemon threads that download, so that Ctrl-C does not wait for a silent server.
 
     Args:
-        session: what they share.
-        find: the sources of a job.
-        jobs: what is to be fetched; the largest is begun first.
+        session: shared by them.
+        find: returns the sources of a job.
+        jobs: the files; the largest begins first.
         most: connections at once.
     """
 
@@ -46,22 +37,21 @@ class Crew:
         self, session: Session, find: Callable[[Job], list[str]], jobs: Sequence[Job], most: int
     ) -> None:
         self._session, self._find, self._most = session, find, most
+        self._count, self._outcomes = len(jobs), list[Outcome]()
         self._todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._outcomes: list[Outcome] = []
-        self._all_done = threading.Event()
-        self._count = len(jobs)
         for job in sorted(jobs, key=lambda job: -(job.resource.size or 0)):
             self._todo.put(job)
+        self._all_done = threading.Event()
         self._threads: list[threading.Thread] = []
         self._clock = (time.monotonic(), time.process_time())
 
     def work(self) -> list[Outcome]:
-        """Download everything; returns what became of each job, in no certain order."""
+        """Download everything; returns a file or an error for each job, in any order."""
         self._start(min(FIRST, self._most))
         try:
-            while len(self._outcomes) < self._count:
-                if not self._all_done.wait(TICK):
-                    self._grow()
+            while not self._all_done.wait(TICK):
+                self._session.wait()
+                self._grow()
         except BaseException:
             self._session.stop.set()
             end = time.monotonic() + LAST_WAIT
@@ -77,18 +67,9 @@ class Crew:
             thread.start()
 
     def _grow(self) -> None:
-        """More connections, if this process has been waiting for those it has.
-
-        Raises:
-            Stopped: somebody else wants the fetch to end.
-        """
-        if self._session.stop.is_set():
-            raise Stopped
+        """Add connections if this process has been waiting for those it has."""
         wall, used = time.monotonic(), time.process_time()
-        seconds = wall - self._clock[0]
-        if seconds < TICK:
-            return
-        busy = (used - self._clock[1]) / seconds
+        busy = (used - self._clock[1]) / max(wall - self._clock[0], TICK)
         self._clock = (wall, used)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         free = self._most - len(self._threads)
@@ -100,7 +81,7 @@ class Crew:
         for active in list(self._session.active):
             if free > 0 and active.wants_more():
                 count = min(free, 3 if active.streams == 1 else active.streams)
-                self._threads += [start_helper(active) for _ in range(count)]
+                self._threads += [active.start_helper() for _ in range(count)]
                 free -= count
 
     def _work(self) -> None:
@@ -109,12 +90,12 @@ class Crew:
                 job = self._todo.get_nowait()
             except queue.Empty:
                 return
-            self._outcomes.append(self._one(job))
+            self._outcomes.append((job, self._download(job)))
             if len(self._outcomes) == self._count:
                 self._all_done.set()
 
-    def _one(self, job: Job) -> Outcome:
+    def _download(self, job: Job) -> Fetched | BaseException:
         try:
-            return Outcome(job, download(self._session, job, self._find(job)))
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that asked
-            return Outcome(job, error=error)
+            return download(self._session, job, self._find(job))
+        except BaseException as error:  # noqa: BLE001  # the thread that asked raises it
+            return error

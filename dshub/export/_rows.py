@@ -124,11 +124,6 @@ def row_size(dataset: Dataset) -> int:
     return max(1, round(total / len(places)))
 
 
-def block_of(size: int) -> int:
-    """Return how many rows of a size are in memory at a time."""
-    return min(max(BLOCK_BYTES // size, 1), BLOCK_ROWS)
-
-
 def _size(value: Any) -> int:
     if isinstance(value, np.ndarray | np.generic):
         return value.nbytes

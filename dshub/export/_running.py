@@ -28,7 +28,7 @@ from dshub.cache.owners import is_orphan, own_name
 from dshub.catalog.features import Feature
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, StoreError
-from dshub.export._rows import Exporter, Rows, block_of, row_size
+from dshub.export._rows import BLOCK_BYTES, BLOCK_ROWS, Exporter, Rows, row_size
 from dshub.progress import Progress, Silent, Task, size
 
 NAME = ".dshub-export.json"
@@ -174,7 +174,8 @@ class Work:
         """Return the rows of a shard, or all; shards differ by one row at most."""
         first, end = (self.plan.rows * i // shards for i in (shard, shard + 1))
         title = f"{self.plan.dataset}, split {self.title}"
-        return Rows(self._dataset, title, first, end - first, block_of(self._row_size))
+        block = min(max(BLOCK_BYTES // self._row_size, 1), BLOCK_ROWS)
+        return Rows(self._dataset, title, first, end - first, block)
 
     def files(self, shard: int) -> list[Path]:
         """Return the files of a shard."""

@@ -1,9 +1,9 @@
 """TFRecord files: each row a `tf.train.Example`, framed by its length and CRC-32C checksums."""
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -60,15 +60,6 @@ def _varint(number: int) -> bytes:
     return bytes([*encoded, number])
 
 
-def write_records(sink: BinaryIO, records: Sequence[bytes]) -> None:
-    """Append records to a TFRecord file."""
-    crc32c = _crc32c()
-    for record in records:
-        length = struct.pack("<Q", len(record))
-        sink.write(length + _masked(crc32c(length)))
-        sink.write(record + _masked(crc32c(record)))
-
-
 def _masked(checksum: int) -> bytes:
     """Rotate a checksum by 15 bits and add a constant, as TFRecord does."""
     rotated = (checksum >> 15 | checksum << 17) & 0xFFFFFFFF
@@ -99,13 +90,16 @@ class TfRecord(Exporter):
         _crc32c()
 
     def write(self, path: Path, rows: Rows) -> None:
+        crc32c = _crc32c()
         converters = {name: _converter(feature) for name, feature in rows.features.items()}
         with path.with_suffix(".tfrecord").open("wb") as sink:
             for start, batch in rows.batches():
                 _check_range(rows, start, batch)
                 columns = [map(converters[name], values) for name, values in batch.items()]
-                records = zip(*columns, strict=True)
-                write_records(sink, [example(dict(zip(batch, r, strict=True))) for r in records])
+                for values in zip(*columns, strict=True):
+                    record = example(dict(zip(batch, values, strict=True)))
+                    length = struct.pack("<Q", len(record))
+                    sink.write(length + _masked(crc32c(length)) + record + _masked(crc32c(record)))
 
 
 def _converter(feature: Feature) -> Callable[[Any], Any]:

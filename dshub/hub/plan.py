@@ -96,7 +96,7 @@ def make_plan(
     table_size = sum(build.origin.manifest.prepared_size(build.splits) for build in builds)
     table_size += max(map(_unpacked_size, builds), default=0)  # one build after another
     terms = tuple(_unaccepted(request, needed, fetcher, accept))
-    problem = fetcher.problem(missing, besides=table_size)
+    problem = fetcher.problem(missing, reserve=table_size)
     return Plan(
         request=request,
         files=upstream,

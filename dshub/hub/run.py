@@ -13,7 +13,7 @@ from dshub.download.fetcher import Fetched, Fetcher
 from dshub.errors import Vanished
 from dshub.hub.plan import Build, Plan, make_plan, terms_error
 from dshub.hub.terms import are_accepted
-from dshub.importing.files import import_files
+from dshub.importing.files import Imported, import_files
 from dshub.tables.recipe import find, recipe
 
 if TYPE_CHECKING:
@@ -114,9 +114,10 @@ def _fetch(jobs: "Sequence[Job]", fetcher: Fetcher, table_size: int) -> tuple[li
         _, missing = fetcher.sort(jobs)
         folder, progress = Path(fetcher.only), fetcher.progress
         for item in import_files(fetcher.store, missing, [folder], progress=progress):
-            imported[item.job] = str(item.source)
+            if isinstance(item, Imported):
+                imported[item.job] = str(item.source)
     began = time.monotonic()
-    fetched = fetcher.fetch(jobs, besides=table_size)
+    fetched = fetcher.fetch(jobs, reserve=table_size)
     seconds = time.monotonic() - began
     return [replace(item, source=imported.get(item.job, item.source)) for item in fetched], seconds
 

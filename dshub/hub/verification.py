@@ -18,7 +18,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
 from dshub.download.sources import jobs
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
-from dshub.importing.recognition import check
+from dshub.importing.recognition import check_import
 from dshub.importing.records import ImportRecord
 from dshub.tables.recipe import find, origin
 from dshub.tables.record import SUMS, Provenance
@@ -82,7 +82,7 @@ def verify_import(record: ImportRecord, manifest: Manifest) -> Finding:
     """
     thing = f"import {record.layout}"
     try:
-        check(record, manifest)
+        check_import(record, manifest)
     except (StoreError, ReadError, UnsafeArchiveError) as error:
         state: State = "damaged" if Path(record.path).exists() else "missing"
         return Finding(thing, state, str(error))

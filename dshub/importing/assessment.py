@@ -1,4 +1,4 @@
-"""What is wrong with files that were recognised as a layout, before the first is read."""
+"""Find faults of a recognized layout before its first file is read."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,60 +9,78 @@ from dshub.formats.folder.names import MemberName
 from dshub.importing.holding import Holding
 from dshub.importing.places import UNREADABLE
 
-SHOWN = 5  # classes or files that are named; of the others it is told how many they are
+SHOWN = 5  # classes or files to name; the others are counted
 
 
 def assess(manifest: Manifest, holding: Holding) -> list[str]:
-    """Every fault that names and sizes tell; none where all seems to be there.
+    """List every fault that shows in names and sizes; empty if the layout looks complete.
 
-    Where each row is one file, files are counted; and by class, where their names tell it.
+    If each row is one file, files are counted; also by class, if their names tell it.
     """
-    layout = manifest.layouts[holding.layout]
-    split = manifest.splits[layout.split]
-    found = [*_unusable(holding)]
-    if layout.reader.get("format") == "folder" and not _chooses(layout):
-        names = [file.name for part in _rows(layout) for file in holding.found.get(part, ())]
-        name, feature = _label(layout, manifest)
-        if feature is not None:
-            counts = Counter(_classes(layout, name, names))
-            found += _strange(counts, feature)
-            if len(names) != split.rows:  # else no picture is missing, and no class need be
-                found += _missing(counts, feature)
-            found += _unequal(counts, feature, split.figures.get(f"{name}-counts"))
-        if len(names) != split.rows:
-            found.append(f"{len(names):,} files instead of {split.rows:,}")
-    return found
+    layout, files = manifest.layouts[holding.layout], holding.files.values()
+    faults = [
+        *_fault("file", "empty", [file.name for file in files if file.size == 0]),
+        *_fault("file", "unreadable", [file.name for file in files if file.size == UNREADABLE]),
+    ]
+    if layout.reader.get("format") != "folder" or _chooses(layout):
+        return faults
+    rows = manifest.splits[layout.split].rows
+    names = [file.name for part in _rows(layout) for file in holding.found.get(part, ())]
+    column, feature = _label(layout, manifest)
+    if feature is not None:
+        path = MemberName(layout.reader["path"])
+        columns = (path.read(name) for name in names)
+        counts = Counter(str(found[column]) for found in columns if found is not None)
+        figures = manifest.splits[layout.split].figures.get(f"{column}-counts")
+        # with the right number of files, a class without any may be right
+        faults += _class_faults(counts, feature, figures, complete=len(names) == rows)
+    if len(names) != rows:
+        faults.append(f"{len(names):,} files instead of {rows:,}")
+    return faults
 
 
-def _unusable(holding: Holding) -> Iterator[str]:
-    files = holding.files.values()
-    for told, chosen in (
-        ("empty", [file.name for file in files if file.size == 0]),
-        ("not to be read", [file.name for file in files if file.size == UNREADABLE]),
-    ):
-        if chosen:
-            yield f"{_count(chosen, 'file')} {told}: {_some(chosen)}"
+def _class_faults(
+    counts: Mapping[str, int],
+    feature: LabelFeature,
+    figures: int | tuple[int, ...] | None,
+    *,
+    complete: bool,
+) -> Iterator[str]:
+    titles = {
+        code: f"{code} ({name.partition(',')[0]})" if feature.codes else code
+        for code, name in zip(feature.codes or feature.names, feature.names, strict=True)
+    }
+    yield from _fault("folder", "of no class", sorted(counts.keys() - titles.keys()))
+    if not complete:
+        missing = [title for code, title in titles.items() if code not in counts]
+        yield from _fault("class", "missing", missing)
+    if isinstance(figures, tuple):
+        unequal = [
+            f"{title} {counts[code]:,} of {expected:,}"
+            for (code, title), expected in zip(titles.items(), figures, strict=True)
+            if code in counts and counts[code] != expected
+        ]
+        yield from _fault("class", "of another size", unequal)
 
 
 def _chooses(layout: Layout) -> bool:
-    """Whether only some of the files are rows."""
+    """Tell whether only some of the files are rows."""
     steps = any(isinstance(step, Keep | Drop | Match) for step in layout.steps)
     return steps or bool(layout.reader.get("skip"))
 
 
 def _rows(layout: Layout) -> list[str]:
-    """The members whose files are the rows."""
+    """List the members whose files are the rows."""
     of_steps = {getattr(step, "part", None) for step in layout.steps}
-    parts = [part for part in layout.files if part not in of_steps]
-    found = (layout.files[part] for part in parts)
+    parts = [files for part, files in layout.files.items() if part not in of_steps]
     references = [
-        item for given in found for item in ([given] if isinstance(given, str) else given)
+        item for files in parts for item in ([files] if isinstance(files, str) else files)
     ]
     return [reference.partition(":")[2] for reference in references]
 
 
 def _label(layout: Layout, manifest: Manifest) -> tuple[str, LabelFeature | None]:
-    """The class that the files' names tell."""
+    """Find the label that the files' names contain."""
     fields = {field.name for field in MemberName(layout.reader["path"]).fields}
     for name, feature in manifest.split_features(layout.split).items():
         if isinstance(feature, LabelFeature) and name in fields:
@@ -70,53 +88,8 @@ def _label(layout: Layout, manifest: Manifest) -> tuple[str, LabelFeature | None
     return "", None
 
 
-def _classes(layout: Layout, column: str, names: Sequence[str]) -> Iterator[str]:
-    path = MemberName(layout.reader["path"])
-    for name in names:
-        columns = path.read(name)
-        if columns is not None:
-            yield str(columns[column])
-
-
-def _strange(counts: Mapping[str, int], feature: LabelFeature) -> Iterator[str]:
-    strange = sorted(counts.keys() - set(feature.codes or feature.names))
-    if strange:
-        yield f"{_count(strange, 'folder')} of no class: {_some(strange)}"
-
-
-def _missing(counts: Mapping[str, int], feature: LabelFeature) -> Iterator[str]:
-    missing = [title for code, title in _titles(feature) if code not in counts]
-    if missing:
-        yield f"{_count(missing, 'class')} missing: {_some(missing)}"
-
-
-def _unequal(
-    counts: Mapping[str, int], feature: LabelFeature, expected: int | tuple[int, ...] | None
-) -> Iterator[str]:
-    if not isinstance(expected, tuple):
-        return
-    unequal = [
-        f"{title} {counts[code]:,} of {wanted:,}"
-        for (code, title), wanted in zip(_titles(feature), expected, strict=True)
-        if code in counts and counts[code] != wanted
-    ]
-    if unequal:
-        yield f"{_count(unequal, 'class')} of another size: {_some(unequal)}"
-
-
-def _titles(feature: LabelFeature) -> list[tuple[str, str]]:
-    """What upstream writes for each class, and how it is shown."""
-    return [
-        (code, f"{code} ({name.partition(',')[0]})") if feature.codes else (code, code)
-        for code, name in zip(feature.codes or feature.names, feature.names, strict=True)
-    ]
-
-
-def _count(things: Sequence[str], thing: str) -> str:
-    plural = f"{thing}es" if thing.endswith("s") else f"{thing}s"
-    return f"1 {thing}" if len(things) == 1 else f"{len(things):,} {plural}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _fault(thing: str, what: str, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        plural = "" if len(names) == 1 else "es" if thing.endswith("s") else "s"
+        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+        yield f"{len(names):,} {thing}{plural} {what}: {', '.join(names[:SHOWN])}{more}"

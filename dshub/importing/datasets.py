@@ -1,32 +1,37 @@
-"""Taking a dataset from what a person has: upstream's files, or any layout of its manifest."""
+"""Import a dataset from files that the user has: upstream's, or any layout of its manifest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dshub.cache.store import Store
 from dshub.catalog.layouts import laid_out
 from dshub.catalog.manifest import Manifest, Resource
-from dshub.download.sources import Job, jobs
-from dshub.importing.files import Imported, Keep, Unlike, look
+from dshub.download.sources import Job, find_stored, jobs
+from dshub.importing.files import Imported, Keep, Mismatch, import_files
 from dshub.importing.holding import Holding
-from dshub.importing.recognition import recognise
-from dshub.importing.records import keep as keep_record
+from dshub.importing.recognition import recognize
+from dshub.importing.records import note_import
 from dshub.progress import Progress
+
+Match = Callable[[Sequence[Job]], list[Imported | Mismatch]]
+
+_ANY = Resource()  # stands for files without a checksum when only the others matter
 
 
 @dataclass(frozen=True)
-class Recognised:
+class Recognized:
     """A layout that was found.
 
     Attributes:
         layout: its name.
-        split: whose rows it has.
+        split: the split whose rows it has.
         title: what it is.
-        path: the folder or archive; None where its files have checksums.
+        path: the folder or archive; None if all its files have checksums.
         files: how many.
-        size: bytes of them.
-        faults: why it cannot be used; empty where it was taken.
+        size: their bytes.
+        faults: why it cannot be used; empty if it was imported.
     """
 
     layout: str
@@ -40,19 +45,19 @@ class Recognised:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of a dataset.
+    """The result of importing a dataset.
 
     Attributes:
         dataset: its name.
-        files: what was taken, and files that are called like one but are not.
-        layouts: those that were taken, and for a split that has none what was found of one.
-        missing: the files of upstream's that lack for a split which is in no layout either.
-        splits: for each split whether it can be prepared now.
+        files: imported files and mismatches.
+        layouts: imported layouts; for a split without one, the incomplete ones that were found.
+        missing: upstream files that are missing for splits without a layout.
+        splits: whether each split can be prepared now.
     """
 
     dataset: str
-    files: tuple[Imported | Unlike, ...]
-    layouts: tuple[Recognised, ...]
+    files: tuple[Imported | Mismatch, ...]
+    layouts: tuple[Recognized, ...]
     missing: tuple[Job, ...]
     splits: dict[str, bool]
 
@@ -70,102 +75,78 @@ def import_dataset(
     keep: Keep = "auto",
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Take what some files and folders hold of a dataset.
+    """Import what some files and folders hold of a dataset.
 
-    Files of upstream's come first. A split for which they do not suffice is looked for in the
-    layouts of the manifest, in their order; of those that are complete the first is noted in the
-    cache, and the split is then prepared from where it lies.
+    Upstream's files come first. A split that they do not complete is looked for in the layouts of
+    the manifest, in their order. The first complete one is noted in the cache, and the split is
+    then prepared from where that lies.
 
     Raises:
-        StoreError: a path does not exist, a file or folder that may be wanted cannot be read, or
-            the cache cannot be written.
+        StoreError: a path does not exist, a possible file or folder cannot be read, or the cache
+            cannot be written.
     """
-    at_work = _Import(manifest, store, paths, keep, progress)
-    files = at_work.take(jobs(manifest, [*manifest.splits]))
-    lacking = [split for split in manifest.splits if not _is_here(manifest, split, store)]
-    layouts: list[Recognised] = []
+    match = partial(import_files, store, paths=paths, keep=keep, progress=progress)
+    files = match(_missing(jobs(manifest, [*manifest.splits]), store))
+    lacking = [split for split in manifest.splits if _missing(jobs(manifest, [split]), store)]
+    layouts: list[Recognized] = []
     if lacking:
-        taken, layouts = at_work.take_layouts(lacking)
-        files += taken
-    found = {item.split for item in layouts if not item.faults}
-    splits = {split: split not in lacking or split in found for split in manifest.splits}
+        found = {item.layout: item for item in recognize(manifest, paths)}
+        more, layouts = _import_layouts(manifest, store, lacking, found, match)
+        files += more
+    imported = {item.split for item in layouts if not item.faults}
+    splits = {split: split not in lacking or split in imported for split in manifest.splits}
     short = [split for split, here in splits.items() if not here]
-    needed = jobs(manifest, short)
-    missing = [job for job in needed if not _has(job.resource, store)]
+    missing = _missing(jobs(manifest, short), store)
     return ImportReport(manifest.name, tuple(files), tuple(layouts), tuple(missing), splits)
 
 
-def _is_here(manifest: Manifest, split: str, store: Store) -> bool:
-    return all(_has(job.resource, store) for job in jobs(manifest, [split]))
+def _missing(files: Iterable[Job], store: Store) -> list[Job]:
+    return [job for job in files if find_stored(job, store) is None]
 
 
-def _has(resource: Resource, store: Store) -> bool:
-    content = resource.content_digest
-    return store.blob(resource.digest, resource.size) is not None or (
-        content is not None and store.blob(content) is not None
-    )
+def _import_layouts(
+    manifest: Manifest,
+    store: Store,
+    splits: Sequence[str],
+    holdings: dict[str, Holding],
+    match: Match,
+) -> tuple[list[Imported | Mismatch], list[Recognized]]:
+    """Import a complete layout of each split; without one, return all that was found."""
+    needed = {
+        name: jobs(laid_out(manifest, name, _ANY), [layout.split])
+        for name, layout in manifest.layouts.items()
+        if layout.split in splits
+    }
+    distinct = {job.resource.digest: job for files in needed.values() for job in files}
+    files = [
+        item
+        for item in match(_missing(distinct.values(), store))
+        if isinstance(item, Imported) or item.job.name not in manifest.resources
+    ]
+    found = [_judge(manifest, name, needed[name], holdings.get(name), store) for name in needed]
+    layouts: list[Recognized] = []
+    for split in splits:
+        of_split = [item for item in found if item is not None and item.split == split]
+        complete = [item for item in of_split if not item.faults][:1]
+        for item in complete:
+            note_import(store, manifest, item.layout, holdings.get(item.layout))
+        layouts += complete or of_split
+    return files, layouts
 
 
-@dataclass(frozen=True)
-class _Import:
-    """An import under way."""
+def _judge(
+    manifest: Manifest, name: str, needed: list[Job], holding: Holding | None, store: Store
+) -> Recognized | None:
+    """Report what was found of a layout, if anything was."""
+    layout, missing = manifest.layouts[name], _missing(needed, store)
+    here = [job for job in needed if job not in missing]
+    if holding is None and (layout.local_members or not here):
+        return None
+    faults = [f"{job.title} is missing" for job in missing]
+    path, files, size = None, len(here), sum(job.resource.size or 0 for job in here)
+    if holding is not None:
+        from dshub.importing.assessment import assess  # imports readers, and those Arrow
 
-    manifest: Manifest
-    store: Store
-    paths: Sequence[Path]
-    keep: Keep
-    progress: Progress | None
-
-    def take(self, files: Sequence[Job]) -> list[Imported | Unlike]:
-        """Take those of some files that are not here yet."""
-        wanted = [job for job in files if not _has(job.resource, self.store)]
-        if not wanted:
-            return []
-        return look(self.store, wanted, self.paths, keep=self.keep, progress=self.progress)
-
-    def take_layouts(
-        self, splits: Sequence[str]
-    ) -> tuple[list[Imported | Unlike], list[Recognised]]:
-        """For each split the layout that was taken, or all that was found where none is whole."""
-        manifest = self.manifest
-        names = [name for name, item in manifest.layouts.items() if item.split in splits]
-        wanted = {
-            job.resource.digest: job
-            for name in names
-            for job in jobs(laid_out(manifest, name, _ANY), [manifest.layouts[name].split])
-        }
-        files = [
-            item
-            for item in self.take(list(wanted.values()))
-            if isinstance(item, Imported) or item.job.name not in manifest.resources
-        ]
-        holdings = {item.layout: item for item in recognise(manifest, self.paths)}
-        found = [item for name in names for item in self._judge(name, holdings.get(name))]
-        kept: list[Recognised] = []
-        for split in splits:
-            of_split = [item for item in found if item.split == split]
-            whole = [item for item in of_split if not item.faults][:1]
-            for item in whole:
-                keep_record(self.store, manifest, item.layout, holdings.get(item.layout))
-            kept += whole or of_split
-        return files, kept
-
-    def _judge(self, name: str, holding: Holding | None) -> Iterator[Recognised]:
-        """What was found of a layout, if anything was."""
-        layout = self.manifest.layouts[name]
-        wanted = jobs(laid_out(self.manifest, name, _ANY), [layout.split])
-        here = [job for job in wanted if _has(job.resource, self.store)]
-        if holding is None and (layout.local_members or not here):
-            return
-        faults = [f"{job.title} is missing" for job in wanted if job not in here]
-        files, size = len(here), sum(job.resource.size or 0 for job in here)
-        if holding is not None:
-            from dshub.importing.assessment import assess  # takes readers, and those Arrow
-
-            faults += assess(self.manifest, holding)
-            files, size = len(holding.files), holding.size
-        path = None if holding is None else holding.path / holding.prefix
-        yield Recognised(name, layout.split, layout.title, path, files, size, tuple(faults))
-
-
-_ANY = Resource()  # in the place of what has no checksum, where only the other files matter
+        faults += assess(manifest, holding)
+        path, files, size = holding.path / holding.prefix, len(holding.files), holding.size
+    return Recognized(name, layout.split, layout.title, path, files, size, tuple(faults))

@@ -1,12 +1,9 @@
-"""Import files by checksum: copied, cloned, linked, or left where they are.
-
-How a file that a person has comes into the store: copied, linked, or left where it is.
-"""
+"""Import files by checksum: copied, cloned, linked, or left where they are."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -14,7 +11,6 @@ from typing import BinaryIO, Literal
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.cache.files import clone_file, open_file
-from dshub.cache.partial import Partial
 from dshub.cache.references import Reference
 from dshub.cache.store import Store
 from dshub.checksums import CHUNK, Algorithm, Digest
@@ -24,119 +20,26 @@ from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Progress, Silent, Task, size
 
 Keep = Literal["auto", "copy", "link", "reference"]
-"""`copy` gives the cache bytes of its own. `link` gives one file two names, so that a program which
-writes into the person's file damages the cache, where `dshub verify` finds it. `reference` leaves
-the file where it is and notes where. `auto` shares blocks where the file system can do that, copies
-files up to `LARGE`, and refers to larger ones: nothing is risked, and nothing large is there twice.
+"""`copy` gives the cache its own bytes. `link` gives one file two names, so a program that writes
+to the user's file damages the cache, which `dshub verify` finds. `reference` leaves the file in
+its place and notes that. `auto` shares blocks if the file system can, copies files up to `LARGE`,
+and refers to larger ones: nothing is at risk, and nothing large is stored twice.
 """
 
 Kept = Literal["copied", "cloned", "linked", "referenced", "unpacked", "cached"]
 
 LARGE = 1 << 30  # bytes of a file that is not worth a second copy
-
-
-def keep_file(
-    store: Store, path: Path, digest: Digest, *, keep: Keep, status: os.stat_result, say: Progress
-) -> Kept | None:
-    """Take a file whose checksum was computed.
-
-    Args:
-        store: where it goes.
-        path: the file.
-        digest: what its bytes hash to.
-        keep: how.
-        status: of the file before its checksum was computed.
-        say: is told where it cannot be kept as asked for.
-
-    Returns:
-        How it is kept; None where the file changed meanwhile.
-
-    Raises:
-        StoreError: the cache cannot be written, or the file cannot be read any more.
-    """
-    path = path.resolve()
-    if _changed(path, status):
-        return None
-    if keep == "reference":
-        return _refer(store, path, digest, status)
-    if keep == "link":
-        if _placed(store, path, digest, link=True):
-            return "linked"
-        say.say(f"{path} cannot be linked to, since it lies on another file system; copying it")
-    if _placed(store, path, digest, link=False):
-        return "cloned"
-    if keep == "auto" and status.st_size > LARGE:
-        say.say(f"{path} stays where it is, being {size(status.st_size)}; --copy copies it")
-        return _refer(store, path, digest, status)
-    return "copied" if copy_file(store, path, digest) else None
-
-
-def copy_file(store: Store, path: Path, digest: Digest) -> bool:
-    """Copy a file's bytes; False where they are others than `digest` says, and nothing is kept."""
-    with store.partial(digest) as partial:
-        if store.blob(digest) is not None:
-            partial.discard()
-            return True
-        partial.restart()
-        with disk_faults(path, "read"), open_file(path, follow=True) as source:
-            span = partial.claim(None)
-            while span is not None and (piece := source.read(CHUNK)):
-                partial.write(span, memoryview(piece))
-        return finished(store, partial, digest)
-
-
-def finished(store: Store, partial: Partial, digest: Digest) -> bool:
-    """Publish what has arrived if it hashes to `digest`; drop it otherwise."""
-    if partial.actual == digest:
-        store.publish(partial)
-        return True
-    partial.discard()
-    return False
-
-
-def _changed(path: Path, status: os.stat_result) -> bool:
-    with disk_faults(path, "read"):
-        now = path.stat()
-    return (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns)
-
-
-def _refer(store: Store, path: Path, digest: Digest, status: os.stat_result) -> Kept:
-    store.refer(digest, Reference.of(path, status))
-    return "referenced"
-
-
-def _placed(store: Store, path: Path, digest: Digest, *, link: bool) -> bool:
-    """Give the cache the file without copying it; False where that cannot be done here."""
-    with suppress(OSError), store.scratch() as folder:
-        target = folder / "data"
-        if link:
-            os.link(path, target)
-        else:
-            clone_file(path, target)
-        store.take(target, digest)
-        return True
-    return False
-
-
-def check_readable(path: Path) -> None:
-    """Raise StoreError where there is nothing at a path."""
-    if not path.exists():
-        raise StoreError(
-            path=str(path), action="read", reason="there is no such file", hint="check the path"
-        )
-
-
-AT_ONCE = 4  # files that are hashed at the same time, at most
+AT_ONCE = 4  # files hashed at the same time, at most
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A file that was taken.
+    """A file that was imported.
 
     Attributes:
-        job: the resource it turned out to be.
-        source: where it was.
-        how: `same bytes`, or `same content` where it was compressed anew.
+        job: the resource that it is.
+        source: its path.
+        how: `same bytes`; or `same content`, for a file that was compressed again.
         kept: how the store has it now.
     """
 
@@ -147,8 +50,8 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Unlike:
-    """A file that is called like a resource, but is not the published one.
+class Mismatch:
+    """A file that has the name of a resource but not its content.
 
     Attributes:
         job: the resource.
@@ -168,80 +71,66 @@ def import_files(
     *,
     keep: Keep = "copy",
     progress: Progress | None = None,
-) -> list[Imported]:
-    """Take each resource of `jobs` that is found among some files and folders; see `look`."""
-    found = look(store, jobs, paths, keep=keep, progress=progress)
-    return [item for item in found if isinstance(item, Imported)]
+) -> list[Imported | Mismatch]:
+    """Import each resource of `jobs` that is among some files and folders.
 
-
-def look(
-    store: Store,
-    jobs: Sequence[Job],
-    paths: Sequence[Path],
-    *,
-    keep: Keep = "copy",
-    progress: Progress | None = None,
-) -> list[Imported | Unlike]:
-    """Take each resource of `jobs` that is found among some files and folders.
-
-    A file is recognised by its checksum. Those looked at are the ones named directly, and in
-    folders those with the size or the name of a resource that is wanted; each is read once for
-    that, several at the same time. Where the manifest knows the checksum of the content
-    (`content_sha256`), a copy that was compressed anew, or not at all, is taken too: the store
-    then keeps the content, unpacked. The user's files are only read.
+    Files are recognized by checksum. Those hashed are the ones named directly, and in folders the
+    ones with the size or the name of a resource, each once, several at the same time. If the
+    manifest has the checksum of a resource's content (`content_sha256`), a copy that was compressed
+    again, or not at all, counts too; the store then keeps the content, decompressed. The user's
+    files are only read.
 
     Returns:
-        What was taken and what only looks like it, in the order of `jobs`; resources of which
-        there is no trace are left out.
+        Imported files and mismatches, in the order of `jobs`, which may be missing altogether.
 
     Raises:
-        StoreError: a path does not exist, a file that may be wanted cannot be read, or the
-            cache cannot be written.
+        StoreError: a path does not exist, a possible file cannot be read, or the cache cannot be
+            written.
     """
-    say = progress or Silent()
+    if not jobs:
+        return []
+    progress = progress or Silent()
     for top in paths:
-        check_readable(top)
-    wanted = _Wanted(jobs)
-    candidates = [item for top in paths for item in _walk(top) if wanted.may_hold(item)]
-    _hash(jobs, candidates, say)
-    found = (_find(store, job, candidates, keep, say) for job in jobs)
+        if not top.exists():
+            reason, hint = "there is no such file", "check the path"
+            raise StoreError(path=str(top), action="read", reason=reason, hint=hint)
+    sizes = {job.resource.size for job in jobs}
+    stems = {_stem(job.resource.name) for job in jobs}
+    candidates = [
+        item
+        for top in paths
+        for item in _walk(top)
+        if item.named or item.size in sizes or item.stem in stems
+    ]
+    _hash(jobs, candidates, progress)
+    found = (_find(store, job, candidates, keep, progress) for job in jobs)
     return [item for item in found if item is not None]
 
 
 class _Candidate:
-    """A file that may be wanted, and its checksums once they were computed."""
+    """A file that may be a resource, and its checksums once they were computed."""
 
-    def __init__(self, path: Path, status: os.stat_result, *, named: bool) -> None:
-        self.path, self.named, self.status = path, named, status
-        self.size = status.st_size
+    def __init__(self, path: Path, *, named: bool) -> None:
+        self.path, self.named, self.status = path, named, path.stat()
+        self.size, self.stem = self.status.st_size, _stem(path.name)
         self.digests: dict[Algorithm, Digest] = {}
 
     def may_be(self, job: Job) -> bool:
-        return self.size == job.resource.size or (
-            job.resource.size is None and (self.named or self.is_called(job))
-        )
+        """Tell whether it may have the bytes of a resource."""
+        published = job.resource.size
+        return self.size == published or (published is None and self.may_hold(job))
 
     def may_hold(self, job: Job) -> bool:
+        """Tell whether it may have the content of a resource."""
         return self.named or self.is_called(job)
 
     def is_called(self, job: Job) -> bool:
-        """Whether its name is the resource's, whatever compression the two names tell of."""
-        return _stem(self.path.name) == _stem(job.resource.name)
-
-
-class _Wanted:
-    """What tells the few files that matter from a million others."""
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._sizes = {job.resource.size for job in jobs}
-        self._stems = {_stem(job.resource.name) for job in jobs}
-
-    def may_hold(self, item: _Candidate) -> bool:
-        return item.named or item.size in self._sizes or _stem(item.path.name) in self._stems
+        """Tell whether its name is the resource's, apart from compression suffixes."""
+        return self.stem == _stem(job.resource.name)
 
 
 def _hash(jobs: Sequence[Job], candidates: Sequence[_Candidate], progress: Progress) -> None:
-    """Compute every checksum that is needed to tell what the files are, each once."""
+    """Compute every checksum that is needed to recognize the files, each once."""
     needed = dict.fromkeys(
         (item, job.resource.digest.algorithm)
         for job in jobs
@@ -250,12 +139,12 @@ def _hash(jobs: Sequence[Job], candidates: Sequence[_Candidate], progress: Progr
     )
     total = sum(item.size for item, _ in needed)
     with (
-        Task(progress, "reading files that may be wanted", total) as task,
+        Task(progress, "reading possible files", total) as task,
         ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool,
     ):
 
-        def read(wanted: tuple[_Candidate, Algorithm]) -> None:
-            item, algorithm = wanted
+        def read(work: tuple[_Candidate, Algorithm]) -> None:
+            item, algorithm = work
             with disk_faults(item.path, "read"), item.path.open("rb") as file:
                 item.digests[algorithm] = Digest.of_stream(file, algorithm, task.advance)
 
@@ -264,80 +153,116 @@ def _hash(jobs: Sequence[Job], candidates: Sequence[_Candidate], progress: Progr
 
 
 def _find(
-    store: Store, job: Job, candidates: Sequence[_Candidate], keep: Keep, say: Progress
-) -> Imported | Unlike | None:
-    wanted, content = job.resource.digest, job.resource.content_digest
+    store: Store, job: Job, candidates: Sequence[_Candidate], keep: Keep, progress: Progress
+) -> Imported | Mismatch | None:
+    digest, content = job.resource.digest, job.resource.content_digest
     for item in candidates:
-        if item.may_be(job) and item.digests[wanted.algorithm] == wanted:
-            kept = _keep(store, item, wanted, keep, say)
+        if item.may_be(job) and item.digests[digest.algorithm] == digest:
+            kept = _keep(store, item, digest, keep, progress)
             if kept is not None:
                 return Imported(job, item.path, "same bytes", kept)
-    for item in candidates:
-        if content is None or not item.may_hold(job):
-            continue
-        if _unpack(store, item.path, content):
-            return Imported(job, item.path, "same content", "unpacked")
+    if content is not None:
+        for item in candidates:
+            if item.may_hold(job) and _copy(store, content, archives.open_stream(item.path)):
+                return Imported(job, item.path, "same content", "unpacked")
     called = (item for item in candidates if item.is_called(job))
-    return next((Unlike(job, item.path, _reason(job, item)) for item in called), None)
-
-
-def _keep(store: Store, item: _Candidate, digest: Digest, keep: Keep, say: Progress) -> Kept | None:
-    if store.blob(digest) is not None:
-        return "cached"
-    return keep_file(store, item.path, digest, keep=keep, status=item.status, say=say)
+    return next((Mismatch(job, item.path, _reason(job, item)) for item in called), None)
 
 
 def _reason(job: Job, item: _Candidate) -> str:
-    """Why a file with the right name is not the resource."""
+    """Say why a file with the right name is not the resource."""
     published = job.resource.size
     if item.size < HEAD and is_lfs_pointer(item.path.read_bytes()):
         return "it is a Git LFS pointer: run `git lfs pull` in its repository"
     if published is not None and item.size < published:
-        told = f"{item.size:,} of {published:,} bytes"
-        return f"damaged: it is cut short, {told}; or an older version"
+        sizes = f"{item.size:,} of {published:,} bytes"
+        return f"damaged: it is cut short, {sizes}; or an older version"
     if published is not None and item.size > published:
         return f"another version: {item.size:,} bytes instead of {published:,}"
     digest = item.digests.get(job.resource.digest.algorithm)
-    told = f"{digest.short} instead of {job.resource.digest.short}" if digest else "other bytes"
+    content = f"{digest.short} instead of {job.resource.digest.short}" if digest else "other bytes"
     if published is None:
-        return f"damaged, or another version: {told}, {size(item.size)}"
-    return f"damaged: of the right size, but {told}"
+        return f"damaged, or another version: {content}, {size(item.size)}"
+    return f"damaged: of the right size, but {content}"
 
 
-def _unpack(store: Store, path: Path, digest: Digest) -> bool:
-    """Publish the bytes inside a file, if they hash to `digest`."""
+def _keep(
+    store: Store, item: _Candidate, digest: Digest, keep: Keep, progress: Progress
+) -> Kept | None:
+    """Bring a file with a known checksum into the store.
+
+    Returns:
+        How it is kept; None if the file changed meanwhile.
+
+    Raises:
+        StoreError: the cache cannot be written, or the file cannot be read any more.
+    """
     if store.blob(digest) is not None:
+        return "cached"
+    path, before = item.path.resolve(), item.status
+    with disk_faults(path, "read"):
+        now = path.stat()
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        return None
+    if keep == "link":
+        if _place(store, path, digest, os.link):
+            return "linked"
+        progress.say(f"{path} cannot be linked, since it is on another file system; copying it")
+    if keep != "reference" and _place(store, path, digest, clone_file):
+        return "cloned"
+    if keep == "auto" and before.st_size > LARGE:
+        progress.say(f"{path} ({size(before.st_size)}) stays where it is; --copy copies it")
+        keep = "reference"
+    if keep == "reference":
+        store.refer(digest, Reference.of(path, before))
+        return "referenced"
+    return "copied" if _copy(store, digest, _reading(path)) else None
+
+
+def _place(store: Store, path: Path, digest: Digest, make: Callable[[Path, Path], object]) -> bool:
+    """Give the cache a file without copying it; return False if that is impossible here."""
+    with suppress(OSError), store.scratch() as folder:
+        make(path, folder / "data")
+        store.take(folder / "data", digest)
         return True
+    return False
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    with disk_faults(path, "read"), open_file(path, follow=True) as file:
+        yield file
+
+
+def _copy(store: Store, digest: Digest, opened: AbstractContextManager[BinaryIO]) -> bool:
+    """Copy bytes into the store; return False, and keep nothing, unless `digest` is theirs."""
     with store.partial(digest) as partial:
         if store.blob(digest) is not None:
             partial.discard()
             return True
         partial.restart()
-        try:
-            with archives.open_stream(path) as source:
-                _copy(source, partial)
-        except (ReadError, UnsafeArchiveError):
-            partial.restart()  # damaged, a bomb, or something else altogether: not what we look for
-        return finished(store, partial, digest)
-
-
-def _copy(source: BinaryIO, partial: Partial) -> None:
-    span = partial.claim(None)
-    while span is not None and (piece := source.read(CHUNK)):
-        partial.write(span, memoryview(piece))
+        # a damaged file, a bomb, or something else altogether: its bytes do not match
+        with suppress(ReadError, UnsafeArchiveError), opened as source:
+            span = partial.claim(None)
+            while span is not None and (piece := source.read(CHUNK)):
+                partial.write(span, memoryview(piece))
+        if partial.actual == digest:
+            store.publish(partial)
+            return True
+        partial.discard()
+        return False
 
 
 def _walk(top: Path) -> Iterator[_Candidate]:
-    """Every file at or below a path; folders that may not be read are passed over."""
+    """Yield every file at or below a path; unreadable folders are skipped."""
     if not top.is_dir():
-        yield _Candidate(top, top.stat(), named=True)
+        yield _Candidate(top, named=True)
         return
     for folder, folders, names in os.walk(top):
         folders.sort()
         for name in sorted(names):
-            path = Path(folder, name)
-            with suppress(OSError):  # a link that leads nowhere
-                yield _Candidate(path, path.stat(), named=False)
+            with suppress(OSError):  # a broken link
+                yield _Candidate(Path(folder, name), named=False)
 
 
 def _stem(name: str) -> str:

@@ -1,9 +1,9 @@
-"""Which layouts of a manifest lie below some paths, told by the names of files."""
+"""Recognize layouts of a manifest below some paths, by the names of files."""
 
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,15 +15,13 @@ from dshub.importing.records import ImportRecord
 from dshub.progress import size
 
 _WILD = re.compile(r"[*?[]")
-_AGAIN = "`dshub import` it again, so that it is looked at anew"
 
 
-def recognise(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
-    """For each layout that has files in some folder or archive, where it has most.
+def recognize(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
+    """Find each layout that has files below some paths, where it has most.
 
-    A layout is found however deep below a path its files lie, and where the path is itself one
-    of its folders. All of its names and patterns have to have a file; what is missing besides is
-    told by `assess`.
+    Its files may lie at any depth below a path, and the path itself may be one of its folders.
+    Each of its names and patterns must match a file; `assess` tells what else is missing.
 
     Args:
         manifest: with layouts.
@@ -32,150 +30,133 @@ def recognise(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
     Raises:
         StoreError: a folder cannot be read.
     """
-    wanted = {name: item for name, item in manifest.layouts.items() if item.local_members}
-    if not wanted:
+    layouts = {name: item for name, item in manifest.layouts.items() if item.local_members}
+    if not layouts:
         return []
     best: dict[str, Holding] = {}
-    found = (
+    holdings = (
         holding
         for path, listed in _listings(paths)
-        for name, layout in wanted.items()
+        for name, layout in layouts.items()
         for holding in _holdings(name, layout, path, listed)
     )
-    for holding in found:
+    for holding in holdings:
         name = holding.layout
         if name not in best or len(holding.files) > len(best[name].files):
             best[name] = holding
-    return [best[name] for name in wanted if name in best]
+    return [best[name] for name in layouts if name in best]
 
 
-def hold(name: str, layout: Layout, place: Place, prefix: str) -> Holding:
-    """What a layout has in a place, looking only where its names can lead."""
-    found = {}
+@contextmanager
+def open_import(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles]:
+    """Open the files of an imported layout.
+
+    Raises:
+        StoreError: they are gone, or have changed since they were imported.
+        ReadError, UnsafeArchiveError: an archive cannot be read any more.
+    """
+    with open_place(Path(record.path)) as place:
+        holding = _hold(record.layout, manifest.layouts[record.layout], place, record.prefix)
+        if holding.identity != record.identity:
+            now = f"{len(holding.files):,} files, {size(holding.size)}"
+            before = f"{record.files:,} files, {size(record.size)}"
+            change = "names or sizes of files" if now == before else f"{now} instead of {before}"
+            raise StoreError(
+                path=record.path,
+                action="use",
+                reason=f"it has changed since it was imported: {change}",
+                hint="run `dshub import` again",
+            )
+        yield LocalFiles(holding, place)
+
+
+def check_import(record: ImportRecord, manifest: Manifest) -> None:
+    """Check that the files of an imported layout are still there; raises as `open_import`."""
+    with open_import(record, manifest):
+        pass
+
+
+def _hold(name: str, layout: Layout, place: Place, prefix: str) -> Holding:
+    """List the files of a layout in a place, looking only where its names can lead."""
+    files = {}
     for member in layout.local_members:
-        listed = place.list(prefix + _fixed(member))
+        wild = _WILD.search(member)
+        fixed = member[: wild.start()] if wild else member
         inside = (
             item._replace(name=item.name.removeprefix(prefix))
-            for item in listed
+            for item in place.list(prefix + fixed[: fixed.rfind("/") + 1])
             if item.name.startswith(prefix)
         )
-        fits = _Fits(member)
-        chosen = [item for item in inside if fits.prefix(item.name) == ""]
-        found[member] = _ordered(layout, chosen)
-    return Holding(name, place.path, prefix, found)
+        pattern = _Pattern(member)
+        files[member] = _ordered(
+            layout, (item for item in inside if pattern.prefix(item.name) == "")
+        )
+    return Holding(name, place.path, prefix, files)
 
 
 def _listings(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Listed]]]:
-    """What lies at each path: names from the folder on in which the path lies, or an archive."""
+    """List the files at each path: of an archive, or named from its parent folder on."""
     folders: dict[Path, dict[str, Listed]] = {}
     for path in (path.absolute() for path in paths):
         if is_archive(path):
-            yield from _members(path)
+            # one that cannot be read is not a layout
+            with suppress(ReadError, StoreError), open_place(path) as place:
+                yield path, list(place.list())
             continue
         own = f"{path.name}/" if path.name else ""  # the root of a disk has no name
-        base = folders.setdefault(path.parent if own else path, {})
+        files = folders.setdefault(path.parent if own else path, {})
         if path.is_dir():
             listed = (item._replace(name=own + item.name) for item in Folder(path).list())
-            base.update({item.name: item for item in listed})
+            files.update({item.name: item for item in listed})
         else:
             status = path.stat()
-            base[path.name] = Listed(path.name, status.st_size, status.st_mtime_ns)
-    yield from ((path, list(found.values())) for path, found in folders.items())
+            files[path.name] = Listed(path.name, status.st_size, status.st_mtime_ns)
+    yield from ((path, list(files.values())) for path, files in folders.items())
 
 
-def _members(path: Path) -> Iterator[tuple[Path, list[Listed]]]:
-    """The members of an archive; none of one that cannot be read, which is no layout then."""
-    try:
-        with open_place(path) as place:
-            yield path, list(place.list())
-    except (ReadError, StoreError):
-        return
-
-
-def _holdings(name: str, layout: Layout, path: Path, listed: Iterable[Listed]) -> Iterator[Holding]:
-    """Every prefix under which all names and patterns of a layout have files."""
-    listed = list(listed)
+def _holdings(name: str, layout: Layout, path: Path, listed: Sequence[Listed]) -> Iterator[Holding]:
+    """Find every prefix below which all names and patterns of a layout have files."""
     by_prefix: dict[str, dict[str, list[Listed]]] = {}
     for member in layout.local_members:
-        fits = _Fits(member)
+        pattern = _Pattern(member)
         for item in listed:
-            prefix = fits.prefix(item.name)
+            prefix = pattern.prefix(item.name)
             if prefix is not None:
                 inside = item._replace(name=item.name[len(prefix) :])
                 by_prefix.setdefault(prefix, {}).setdefault(member, []).append(inside)
+    in_folder = path.is_dir()
     for prefix, found in by_prefix.items():
         if found.keys() == set(layout.local_members):
-            yield _holding(name, layout, path, prefix, found)
-
-
-def _holding(
-    name: str, layout: Layout, path: Path, prefix: str, found: Mapping[str, list[Listed]]
-) -> Holding:
-    ordered = {member: _ordered(layout, found[member]) for member in layout.local_members}
-    if path.is_dir():
-        return Holding(name, path / prefix, "", ordered)
-    return Holding(name, path, prefix, ordered)
+            files = {member: _ordered(layout, found[member]) for member in layout.local_members}
+            place = (path / prefix, "") if in_folder else (path, prefix)
+            yield Holding(name, *place, files)
 
 
 def _ordered(layout: Layout, files: Iterable[Listed]) -> tuple[Listed, ...]:
-    """In the order of the layout."""
+    """Sort files in the order of the layout."""
     if layout.order == "path":
         return tuple(sorted(files))
     return tuple(sorted(files, key=lambda item: (item.name.rpartition("/")[2], item.name)))
 
 
-def _fixed(member: str) -> str:
-    """The folder in which every file of a pattern lies."""
-    wild = _WILD.search(member)
-    begin = member[: wild.start()] if wild else member
-    return begin[: begin.rfind("/") + 1]
-
-
-class _Fits:
-    """Whether a file's name ends as a pattern says; `*` stands for no `/`."""
+class _Pattern:
+    """A pattern for the end of a path, whose `*` does not match `/`."""
 
     def __init__(self, member: str) -> None:
-        *folders, file = member.split("/")
-        self._folders = [re.compile(fnmatch.translate(item)).match for item in folders]
-        self._file = re.compile(fnmatch.translate(file)).match
-        self._before = lru_cache(1 << 14)(self._prefix)
+        matches = [re.compile(fnmatch.translate(part)).match for part in member.split("/")]
+        self._folders, self._file = matches[:-1], matches[-1]
+        self._before = lru_cache(1 << 14)(self._folder_prefix)  # many files share a folder
 
     def prefix(self, name: str) -> str | None:
-        """What stands before the part that fits; None where the name does not."""
+        """Return the part before the match; None if there is no match."""
         folder, _, file = name.rpartition("/")
         return self._before(folder) if self._file(file) else None
 
-    def _prefix(self, folder: str) -> str | None:
-        parts, count = (folder.split("/") if folder else []), len(self._folders)
-        if len(parts) < count:
+    def _folder_prefix(self, folder: str) -> str | None:
+        parts = folder.split("/") if folder else []
+        at = len(parts) - len(self._folders)
+        if at < 0:
             return None
-        tail = parts[len(parts) - count :]
-        if not all(fits(part) for fits, part in zip(self._folders, tail, strict=True)):
+        if not all(match(part) for match, part in zip(self._folders, parts[at:], strict=True)):
             return None
-        return "".join(f"{part}/" for part in parts[: len(parts) - count])
-
-
-@contextmanager
-def opened(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles]:
-    """The files that a record speaks of, for as long as the context is entered.
-
-    Raises:
-        StoreError: they are gone, or are not those that were imported.
-        ReadError, UnsafeArchiveError: an archive cannot be read any more.
-    """
-    with open_place(Path(record.path)) as place:
-        holding = hold(record.layout, manifest.layouts[record.layout], place, record.prefix)
-        if holding.identity != record.identity:
-            told = f"{len(holding.files):,} files, {size(holding.size)}"
-            before = f"{record.files:,} files, {size(record.size)}"
-            reason = f"it has changed since it was imported: {told}, where there were {before}"
-            if told == before:
-                reason = "it has changed since it was imported: other names or sizes of files"
-            raise StoreError(path=record.path, action="use", reason=reason, hint=_AGAIN)
-        yield LocalFiles(holding, place)
-
-
-def check(record: ImportRecord, manifest: Manifest) -> None:
-    """Whether the files are still there, by names and sizes; raises as `opened`."""
-    with opened(record, manifest):
-        pass
+        return "".join(f"{part}/" for part in parts[:at])

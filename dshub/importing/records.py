@@ -1,11 +1,10 @@
-"""Where the files of an imported layout are: a small record in the cache."""
+"""Records in the cache of where the files of an imported layout are."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from dshub._validate import Count, Key, Name, PathText, decode, matching
-from dshub.cache.disk import remove
 from dshub.cache.files import read_file
 from dshub.cache.paths import import_path
 from dshub.cache.store import Store
@@ -20,15 +19,14 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A split of a dataset that was imported in a layout.
 
     Attributes:
-        name: of the dataset.
+        name: the dataset's name.
         layout: one of its manifest's.
-        split: whose rows they are.
-        path: the folder or archive; empty where every file has a checksum and is kept like any
-            other.
+        split: the split whose rows they are.
+        path: the folder or archive; empty if every file has a checksum and is kept like any other.
         prefix: what names in it begin with before those of the layout.
         identity: SHA-256 over names and sizes of the files.
         files: how many.
-        size: bytes of them.
+        size: their bytes.
     """
 
     schema: Literal[1] = 1
@@ -42,12 +40,12 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
     size: Count = 0
 
     def fits(self, name: str, title: str, layout: Layout) -> bool:
-        """Whether it speaks of a layout of a dataset, as its manifest has it now."""
+        """Tell whether it is about a layout of a dataset, as the manifest defines it now."""
         same = (self.name, self.layout, self.split) == (name, title, layout.split)
         return same and bool(self.path) == bool(self.identity) == bool(layout.local_members)
 
     def manifest(self, manifest: Manifest) -> Manifest:
-        """The dataset's manifest as this split of it is read here."""
+        """Return the dataset's manifest as this split of it is read here."""
         local = None
         if self.path:
             title = manifest.layouts[self.layout].title
@@ -55,8 +53,10 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
         return laid_out(manifest, self.layout, local)
 
 
-def keep(store: Store, manifest: Manifest, layout: str, holding: "Holding | None") -> ImportRecord:
-    """Note in the cache that a layout is here; the newest import of a layout counts.
+def note_import(
+    store: Store, manifest: Manifest, layout: str, holding: "Holding | None" = None
+) -> None:
+    """Record in the cache that a layout is here; the newest import of a layout counts.
 
     Raises:
         StoreError: the cache cannot be written.
@@ -74,15 +74,14 @@ def keep(store: Store, manifest: Manifest, layout: str, holding: "Holding | None
         )
     data = msgspec.json.format(msgspec.json.encode(record), indent=1)
     store.write_text(import_path(manifest.name, layout), data)
-    return record
 
 
 def imports(store: Store, manifest: Manifest, split: str | None = None) -> list[ImportRecord]:
-    """What was imported of a dataset, or of one split, in the order of the manifest's layouts.
+    """List the imports of a dataset, or of one split, in the order of the manifest's layouts.
 
-    A record that cannot be read, or speaks of another layout by now, is passed over.
+    Records that cannot be read, or are about another layout by now, are ignored.
     """
-    found = []
+    records = []
     for name, layout in manifest.layouts.items():
         path = store.find(import_path(manifest.name, name))
         if path is None or split not in {None, layout.split}:
@@ -92,12 +91,5 @@ def imports(store: Store, manifest: Manifest, split: str | None = None) -> list[
         except (OSError, ValueError):
             continue
         if record.fits(manifest.name, name, layout):
-            found.append(record)
-    return found
-
-
-def forget(store: Store, record: ImportRecord) -> None:
-    """Remove the note; what it speaks of stays."""
-    path = store.root / import_path(record.name, record.layout)
-    if path.is_file():
-        remove(store.root, path)
+            records.append(record)
+    return records

@@ -15,7 +15,7 @@ from dshub._validate import whole
 from dshub.loading.gathering import Gatherer
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Order, Share, key_of, permute
-from dshub.loading.prefetch import batch_bytes, prefetch
+from dshub.loading.prefetch import prefetch
 
 CHUNK = 1 << 14  # rows whose order is computed at a time
 STRETCH = 64  # batches that are sorted by length together
@@ -123,7 +123,6 @@ class Walk:
             self._rows_of(starts, epoch),
             threads=self.options.threads,
             limit=self.options.prefetch,
-            size=batch_bytes,
         )
         for position, batch in zip(starts, batches, strict=True):
             # callers that know `len(loader)` never ask again, so the last batch ends the epoch

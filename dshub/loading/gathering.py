@@ -19,6 +19,7 @@ from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.transform import Batch, Context, apply, is_own
 
 LARGE = 1 << 16  # bytes; smaller arrays are cheap to allocate
+KEPT = 16  # arrays of one size in a pool
 
 
 def mapped(size: int) -> np.ndarray:
@@ -57,12 +58,11 @@ class Pool:
     visible is overwritten. Without exact reference counts a pool always allocates.
 
     Args:
-        most: arrays of one size to keep; further ones are allocated.
         allocate: allocates so many bytes, uint8 (size,).
     """
 
-    def __init__(self, most: int = 16, allocate: Callable[[int], np.ndarray] = mapped) -> None:
-        self._most, self._allocate = most, allocate
+    def __init__(self, allocate: Callable[[int], np.ndarray] = mapped) -> None:
+        self._allocate = allocate
         self._kept: dict[int, list[np.ndarray]] = {}
         self._lock = threading.Lock()
 
@@ -83,7 +83,7 @@ class Pool:
                 if _references(kept, index) <= _UNUSED:
                     return kept[index]
             fresh = self._allocate(size)
-            if len(kept) < self._most:
+            if len(kept) < KEPT:
                 kept.append(fresh)
             return fresh
 
@@ -100,7 +100,7 @@ class Gatherer:
     def __init__(self, rows: Rows, options: BatchOptions, pool: Pool | None = None) -> None:
         self.options, self.pool = options, pool or Pool()
         own = [is_own(transform) for transform in options.transforms]
-        self.own = own.index(False) if False in own else len(own)  # dshub's own come first
+        self.own_count = own.index(False) if False in own else len(own)  # dshub's own come first
         self._all, self._features = rows, rows.features
         self._images = list(rows.pictures)
         self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
@@ -122,12 +122,12 @@ class Gatherer:
         draws = Draws.of(rows, options.seed, epoch)
         context = Context(draws, self._features, self._images, self._labels, planes)
         batch = self._gathered(rows, context)
-        taken, transforms = self.fused.taken, options.transforms
-        batch = apply(transforms[taken : self.own], batch, context, first=taken)
+        fused, transforms = self.fused.count, options.transforms
+        batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
         for name in self._images if planes else ():
-            if self.own > taken or not (taken or name in self._pixels):
+            if self.own_count > fused or not (fused or name in self._pixels):
                 batch[name] = _with_planes(batch[name])
-        batch = apply(transforms[self.own :], batch, context, first=self.own)
+        batch = apply(transforms[self.own_count :], batch, context, first=self.own_count)
         pair = self._all.supervised
         if not options.supervised or pair is None:
             return batch
@@ -146,7 +146,7 @@ class Gatherer:
         for name in self._images:
             if name in self._pixels:
                 batch[name] = self.picture(self._pixels[name], numbers, context)
-            elif self.fused.taken:  # images in several pieces or in files take one more pass
+            elif self.fused.count:  # images in several pieces or in files take one more pass
                 own = np.arange(len(rows), dtype=np.int64)
                 batch[name] = self.picture(batch[name], own, context)
         return {name: batch[name] for name in self._features}
@@ -159,7 +159,7 @@ class Gatherer:
             numbers: int64 (rows,), the images to gather.
             context: of the batch.
         """
-        layout = self.options.layout if self.fused.taken == self.own else "hwc"
+        layout = self.options.layout if self.fused.count == self.own_count else "hwc"
         shape = self.fused.shape(pixels.shape, layout)
         out = self.pool.empty((len(numbers), *shape), self.fused.dtype)
         self.fused.run(pixels, numbers, context, out, layout)

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, signature
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast
 
@@ -16,7 +16,6 @@ from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.transforms.foreign import needs_caller
-from dshub.loading.transforms.fused import Layout
 from dshub.loading.transforms.transform import AnyTransform, Batch, is_own
 
 P = ParamSpec("P")
@@ -24,7 +23,19 @@ T = TypeVar("T")
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
+Layout = Literal["hwc", "chw"]
 Shuffle = bool | Literal["blocks"]
+
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "size": partial(whole, least=1),
+    "seed": whole,
+    "drop_last": flag,
+    "layout": partial(choice, known=("hwc", "chw")),
+    "supervised": flag,
+    "uneven": partial(choice, known=("pad", "drop", "exact")),
+    "threads": partial(whole, least=0),
+    "prefetch": partial(number, least=0),
+}
 
 _RANK_VARIABLES = (
     ("RANK", "WORLD_SIZE"),  # torchrun and Accelerate
@@ -104,22 +115,11 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if not isinstance(self.shuffle, np.bool_):
             choice("shuffle", self.shuffle, (True, False, "blocks"))
-        choice("layout", self.layout, ("hwc", "chw"))
-        choice("uneven", self.uneven, ("pad", "drop", "exact"))
-        number("prefetch", self.prefetch, least=0)
-        transforms = _check_transforms(self.transform)
-        threads = whole("threads", self.threads, least=0)
-        rank, world = _check_rank(self.rank, self.world)
-        checked: dict[str, Any] = {
-            "size": whole("size", self.size, least=1),
-            "seed": whole("seed", self.seed),
-            "drop_last": flag("drop_last", self.drop_last),
-            "supervised": flag("supervised", self.supervised),
-            "transform": transforms,
-            "threads": 0 if needs_caller(transforms) else threads,
-            "rank": rank,
-            "world": world,
-        }
+        checked = {name: check(name, getattr(self, name)) for name, check in _CHECKS.items()}
+        checked["transform"] = _check_transforms(self.transform)
+        checked["rank"], checked["world"] = _check_rank(self.rank, self.world)
+        if needs_caller(checked["transform"]):
+            checked["threads"] = 0
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -204,24 +204,18 @@ def _check_transforms(given: Any) -> tuple[Any, ...]:
     if given is None:
         return ()
     transforms = tuple(given) if isinstance(given, list | tuple) else (given,)
-    for transform in transforms:
-        if is_own(transform) and isinstance(transform, type):
-            instance = f"an instance of it, such as {transform.__name__}(…)"
-            raise ArgumentError(name="transform", value=transform, expected=instance)
-        if not callable(transform) and not is_own(transform):
-            raise ArgumentError(
-                name="transform",
-                value=transform,
-                expected="a function that takes a batch and returns one, or a transform of "
-                "dshub.loading.transforms",
-            )
     own = [is_own(transform) for transform in transforms]
+    for transform, is_ours in zip(transforms, own, strict=True):
+        if is_ours and isinstance(transform, type):
+            expected = f"an instance of it, such as {transform.__name__}(…)"
+        elif is_ours or callable(transform):
+            continue
+        else:
+            expected = "a function that takes and returns a batch, or of dshub.loading.transforms"
+        raise ArgumentError(name="transform", value=transform, expected=expected)
     if own != sorted(own, reverse=True):
-        raise ArgumentError(
-            name="transform",
-            value=list(transforms),
-            expected="in order: those of dshub.loading.transforms, then your own callables",
-        )
+        expected = "in order: those of dshub.loading.transforms, then your own callables"
+        raise ArgumentError(name="transform", value=list(transforms), expected=expected)
     return transforms
 
 

@@ -9,31 +9,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 A = TypeVar("A")
-T = TypeVar("T")
 AHEAD = 2  # batches for each thread, if the limit allows
 
 
 def prefetch(
-    make: Callable[[A], T],
-    requests: Iterable[A],
-    *,
-    threads: int,
-    limit: int,
-    size: Callable[[T], int],
-) -> Iterator[T]:
-    """Yield `make(request)` for every request, in order, partly made in advance.
+    make: Callable[[A], Any], requests: Iterable[A], *, threads: int, limit: int
+) -> Iterator[Any]:
+    """Yield the batch `make(request)` for every request, in order, partly made in advance.
 
     Args:
         make: makes one batch; its errors are raised in place of the batch.
         requests: arguments of `make`.
         threads: number of threads; 0 makes each batch on demand.
         limit: bytes of waiting batches; one batch can always wait.
-        size: returns the bytes of a batch.
     """
     if not threads:
         yield from map(make, requests)
         return
-    waiting: deque[Future[T]] = deque()
+    waiting: deque[Future[Any]] = deque()
     allowed = 1
     workers = ThreadPoolExecutor(threads, thread_name_prefix="dshub-loader")
     try:
@@ -42,7 +35,7 @@ def prefetch(
             if len(waiting) < allowed:
                 continue
             batch = waiting.popleft().result()
-            allowed = max(1, min(threads * AHEAD, limit // max(1, size(batch)))) + 1
+            allowed = max(1, min(threads * AHEAD, limit // max(1, _bytes_of(batch)))) + 1
             yield batch
             del batch
         while waiting:
@@ -51,10 +44,10 @@ def prefetch(
         workers.shutdown(wait=True, cancel_futures=True)
 
 
-def batch_bytes(batch: Any) -> int:
+def _bytes_of(batch: Any) -> int:
     """Estimate the bytes of a batch."""
     if isinstance(batch, dict):
-        return sum(map(batch_bytes, batch.values()))
+        return sum(map(_bytes_of, batch.values()))
     if isinstance(batch, tuple | list):
-        return sum(map(batch_bytes, batch)) if len(batch) < 10_000 else 100 * len(batch)
+        return sum(map(_bytes_of, batch)) if len(batch) < 10_000 else 100 * len(batch)
     return int(getattr(batch, "nbytes", 50))

@@ -37,7 +37,7 @@ def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str
     groups: dict[bytes, list[tuple[str, Undone]]] = defaultdict(list)
     for name, split in manifest.splits.items():
         reader = formats.create(split.reader, place=f"splits.{name}.reader")
-        made = make(
+        batch = make(
             manifest.split_features(name),
             manifest.features,
             min(rows, split.rows),
@@ -45,7 +45,7 @@ def write(manifest: Manifest, folder: Path, *, rows: int, seed: int) -> dict[str
             text_labels=reader.text_labels,
         )
         key = [split.reader, [(part, split.references(part)) for part in split.reader_parts]]
-        groups[msgspec.json.encode(key, order="sorted")].append((name, undo(made, split.steps)))
+        groups[msgspec.json.encode(key, order="sorted")].append((name, undo(batch, split.steps)))
     lists: dict[bytes, list[tuple[Listed, _Output]]] = defaultdict(list)
     first = 1
     for group in groups.values():

@@ -15,7 +15,7 @@ from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rena
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Reader, Skipping
 from dshub.importing.holding import LocalFiles
-from dshub.importing.recognition import opened
+from dshub.importing.recognition import open_import
 from dshub.progress import Progress, Silent, Task
 from dshub.tables.conforming import conform
 from dshub.tables.recipe import Origin, recipe
@@ -170,7 +170,7 @@ def make(
     with ExitStack() as stack:
         local = None
         if origin.record is not None and origin.record.path:
-            local = stack.enter_context(opened(origin.record, origin.manifest))
+            local = stack.enter_context(open_import(origin.record, origin.manifest))
         scratch, progress = store.scratch_folder(), progress or Silent()
         files = _Files(origin.manifest, paths, stack, scratch, local, progress)
         for split in splits:

@@ -18,9 +18,9 @@ def to_numpy(value: Any) -> Any:
         inner = kind
         while pa.types.is_nested(inner):
             inner = inner.value_type
-        found = np.array(value.as_py(), inner.to_pandas_dtype())
+        array = np.array(value.as_py(), inner.to_pandas_dtype())
         empty = pa.types.is_list(kind) and pa.types.is_fixed_size_list(kind.value_type)
-        return found.reshape(-1, 4) if empty else found
+        return array.reshape(-1, 4) if empty else array
     return value.as_py()
 
 
@@ -120,7 +120,7 @@ def test_duckdb_queries_the_table_by_its_name(hub: Hub) -> None:
     answer = duckdb.sql(
         "select label, count(*)::bigint as n from digits group by label order by label"
     )
-    found = Dataset.from_arrow(answer.to_arrow_table())
+    result = Dataset.from_arrow(answer.to_arrow_table())
     labels, counts = np.unique(np.asarray(dataset["label"]), return_counts=True)
-    assert np.asarray(found["label"]).tolist() == labels.tolist()
-    assert np.asarray(found["n"]).tolist() == counts.tolist()
+    assert np.asarray(result["label"]).tolist() == labels.tolist()
+    assert np.asarray(result["n"]).tolist() == counts.tolist()

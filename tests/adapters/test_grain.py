@@ -27,12 +27,12 @@ def test_grain_shuffles_maps_and_batches_rows() -> None:
     """Each row comes once, with its own label; in threads, and by hand."""
     dataset = example()
     rows = grain.MapDataset.source(dataset.to("grain")).shuffle(seed=1)
-    found = list(rows.to_iter_dataset())
-    assert sorted(row["text"] for row in found) == sorted(dataset["text"])
-    known = {row["text"]: row for row in dataset}
-    for row in found:
-        assert_same(row["image"], known[row["text"]]["image"])
-        assert row["label"] == known[row["text"]]["label"]
+    shuffled = list(rows.to_iter_dataset())
+    assert sorted(row["text"] for row in shuffled) == sorted(dataset["text"])
+    originals = {row["text"]: row for row in dataset}
+    for row in shuffled:
+        assert_same(row["image"], originals[row["text"]]["image"])
+        assert row["label"] == originals[row["text"]]["label"]
     numbers = dataset.columns(["image", "label"]).to("grain")
     batch = grain.MapDataset.source(numbers).batch(8)[1]
     assert np.array_equal(batch["image"], dataset[8:16]["image"])

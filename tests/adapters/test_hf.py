@@ -26,11 +26,11 @@ class TestHuggingFace(RowsTests):
         return np.asarray(value) if hasattr(value, "getbbox") else value
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
-        found = dataset.to("hf")
+        split = dataset.to("hf")
         if "sound" in dataset.encoded:
-            found = found.cast_column("sound", datasets.Audio(decode=False))
+            split = split.cast_column("sound", datasets.Audio(decode=False))
         dtypes = {"size": "float32", "tokens": "int64", "boxes": "float32", "image": "uint8"}
-        rows = [{name: self.to_numpy(value) for name, value in row.items()} for row in found]
+        rows = [{name: self.to_numpy(value) for name, value in row.items()} for row in split]
         for row in rows:
             for name in row.keys() & dtypes:
                 row[name] = np.array(row[name], dtypes[name])
@@ -41,13 +41,13 @@ class TestHuggingFace(RowsTests):
 
 def test_features_are_converted() -> None:
     """Labels, images, audio, lists, arrays."""
-    found = example().to("hf").features
-    assert found["label"] == datasets.ClassLabel(names=list("abcdefg"))
-    assert found["text"] == datasets.Value("string")
-    found = varied().to("hf").features
-    assert isinstance(found["photo"], datasets.Image)
-    assert found["sound"].sampling_rate == 8000
-    assert found["tokens"].feature == datasets.Value("int64")
+    features = example().to("hf").features
+    assert features["label"] == datasets.ClassLabel(names=list("abcdefg"))
+    assert features["text"] == datasets.Value("string")
+    features = varied().to("hf").features
+    assert isinstance(features["photo"], datasets.Image)
+    assert features["sound"].sampling_rate == 8000
+    assert features["tokens"].feature == datasets.Value("int64")
     assert varied().decode(False).to("hf").features["photo"] == datasets.Value("binary")
 
 
@@ -55,11 +55,11 @@ def test_prepared_tables_are_memory_mapped(hub: Hub) -> None:
     """The result names our files, and pickles to a few kilobytes, for any selection of rows."""
     dataset = hub.load("mnist", "train", synthetic=2000)
     for view in (dataset, dataset.take(1500).skip(20), dataset.select([5, 3, 1999])):
-        found = view.to("hf")
-        assert [entry["filename"] for entry in found.cache_files] == list(map(str, dataset.files))
-        assert len(pickle.dumps(found)) < 20_000
-        assert found["label"][:] == np.asarray(view["label"]).tolist()
-        row = pickle.loads(pickle.dumps(found)).with_format("numpy")[1]
+        split = view.to("hf")
+        assert [entry["filename"] for entry in split.cache_files] == list(map(str, dataset.files))
+        assert len(pickle.dumps(split)) < 20_000
+        assert split["label"][:] == np.asarray(view["label"]).tolist()
+        row = pickle.loads(pickle.dumps(split)).with_format("numpy")[1]
         assert np.array_equal(row["image"], view[1]["image"])
     assert dataset.to("hf").info.homepage == dataset.manifest.homepage  # type: ignore[union-attr]
 
@@ -67,9 +67,9 @@ def test_prepared_tables_are_memory_mapped(hub: Hub) -> None:
 def test_concatenated_splits_with_fewer_columns(hub: Hub) -> None:
     """Two splits, one column."""
     dataset = hub.load("mnist", "train+test", synthetic=60, columns=["label"])
-    found = dataset.to("hf")
-    assert found.column_names == ["label"]
-    assert found["label"][:] == np.asarray(dataset["label"]).tolist()
+    split = dataset.to("hf")
+    assert split.column_names == ["label"]
+    assert split["label"][:] == np.asarray(dataset["label"]).tolist()
 
 
 def test_result_converts_back_to_a_dataset() -> None:
@@ -83,5 +83,5 @@ def test_result_converts_back_to_a_dataset() -> None:
 
 def test_datasets_maps_and_filters_the_rows() -> None:
     """Like any other rows."""
-    found = example().to("hf").filter(lambda row: row["label"] == 3, keep_in_memory=True)
-    assert found["text"][:] == [row["text"] for row in example() if row["label"] == 3]
+    split = example().to("hf").filter(lambda row: row["label"] == 3, keep_in_memory=True)
+    assert split["text"][:] == [row["text"] for row in example() if row["label"] == 3]

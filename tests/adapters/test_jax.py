@@ -20,8 +20,8 @@ def to_numpy(value: Any) -> Any:
     if isinstance(value, list):
         return [to_numpy(row) for row in value]
     if isinstance(value, jax.Array):
-        found = np.asarray(value)
-        return found if found.ndim else found.item()
+        array = np.asarray(value)
+        return array if array.ndim else array.item()
     return value
 
 

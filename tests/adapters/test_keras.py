@@ -113,9 +113,9 @@ def run(backend: str, **given: Any) -> dict[str, Any]:
         timeout=600,
     )
     assert done.returncode == 0, done.stderr.decode()
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert found["backend"] == backend
-    return found
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert report["backend"] == backend
+    return report
 
 
 def expected(rows: int, size: int, epochs: int) -> list[float]:
@@ -131,16 +131,16 @@ def expected(rows: int, size: int, epochs: int) -> list[float]:
 def test_fit_trains_on_the_epochs_of_the_loader(backend: str, rows: int, threads: int) -> None:
     """Each in its own order, also if an epoch is one batch; and resumes."""
     whole = expected(rows, 8, 5)
-    found = run(backend, rows=rows, threads=threads)
-    steps = found["steps"]
+    report = run(backend, rows=rows, threads=threads)
+    steps = report["steps"]
     assert steps == whole[: len(steps)]
     assert len(steps) == 3 * -(-rows // 8)
-    ends = [(state["epoch"], state["position"]) for state in found["ends"]]
+    ends = [(state["epoch"], state["position"]) for state in report["ends"]]
     assert ends == [(1, 0), (2, 0), (3, 0)]
-    assert found["predicted"] == list(range(rows))
-    assert found["held"] == 3
+    assert report["predicted"] == list(range(rows))
+    assert report["held"] == 3
     used = len(steps) // 2
-    state = found["states"][used - 1]
+    state = report["states"][used - 1]
     again = run(backend, rows=rows, threads=threads, state=state, epochs=2)
     assert again["steps"] == whole[used : used + 2 * -(-rows // 8)]
 

@@ -51,7 +51,7 @@ def test_tasks_carry_the_dataset_not_the_rows(hub: Hub) -> None:
     tasks = RaySource(dataset).get_read_tasks(4)
     assert [task.metadata.num_rows for task in tasks] == [125] * 4
     assert max(len(pickle.dumps(task)) for task in tasks) < 2000
-    found = dataset.to("ray")
-    assert found.count() == 500
-    labels = [row["label"] for row in found.select_columns(["label"]).take_all()]
+    rows = dataset.to("ray")
+    assert rows.count() == 500
+    labels = [row["label"] for row in rows.select_columns(["label"]).take_all()]
     assert labels == np.asarray(dataset["label"]).tolist()

@@ -41,20 +41,20 @@ def spec(*shape: int | None, dtype: str) -> Any:
 
 def test_rows_have_static_shapes_and_a_known_length() -> None:
     """Models can be built from the specification, before a row is read."""
-    found = example().tf()
-    assert found.element_spec == {
+    tensors = example().tf()
+    assert tensors.element_spec == {
         "image": spec(5, 4, 3, dtype="uint8"),
         "label": spec(dtype="int64"),
         "size": spec(2, dtype="float32"),
         "text": spec(dtype="string"),
     }
-    assert int(found.cardinality()) == 53
+    assert int(tensors.cardinality()) == 53
 
 
 def test_varying_lengths_are_none_in_the_specification() -> None:
     """Files that are not decoded are strings."""
-    found = varied().tf()
-    assert found.element_spec == {
+    tensors = varied().tf()
+    assert tensors.element_spec == {
         "photo": spec(None, None, 3, dtype="uint8"),
         "thumb": spec(2, 2, 3, dtype="uint8"),
         "sound": spec(None, 2, dtype="int16"),
@@ -62,15 +62,15 @@ def test_varying_lengths_are_none_in_the_specification() -> None:
         "boxes": spec(None, 4, dtype="float32"),
         "words": spec(None, dtype="string"),
     }
-    assert int(found.cardinality()) == 53
+    assert int(tensors.cardinality()) == 53
     assert varied().decode(False).tf().element_spec["photo"] == spec(dtype="string")
 
 
 def test_images_of_several_sizes_can_be_resized_and_batched() -> None:
     """As the hint of the error suggests."""
     rows = varied().columns(["photo"])
-    found = rows.tf().map(lambda row: tf.image.resize(row["photo"], (4, 4))).batch(8)
-    assert sum(int(batch.shape[0]) for batch in found) == 53
+    tensors = rows.tf().map(lambda row: tf.image.resize(row["photo"], (4, 4))).batch(8)
+    assert sum(int(batch.shape[0]) for batch in tensors) == 53
     with pytest.raises(DshubError, match="column photo may differ in size") as caught:
         rows.batches(8).tf()
     assert "map ds.tf()" in caught.value.hint
@@ -78,23 +78,25 @@ def test_images_of_several_sizes_can_be_resized_and_batched() -> None:
 
 def test_batches_of_lists_are_ragged() -> None:
     """With the fixed lengths in their specification."""
-    found = varied().columns(["tokens", "boxes", "words", "sound"]).batches(8).tf()
-    kinds = {name: (kind.shape.as_list(), kind.dtype) for name, kind in found.element_spec.items()}
+    tensors = varied().columns(["tokens", "boxes", "words", "sound"]).batches(8).tf()
+    kinds = {
+        name: (kind.shape.as_list(), kind.dtype) for name, kind in tensors.element_spec.items()
+    }
     assert kinds == {
         "tokens": ([None, None], tf.int64),
         "boxes": ([None, None, 4], tf.float32),
         "words": ([None, None], tf.string),
         "sound": ([None, None, 2], tf.int16),
     }
-    first = next(iter(found))
+    first = next(iter(tensors))
     assert first["tokens"].to_list() == [list(range(i % 5)) for i in range(8)]
 
 
 def test_rows_of_several_blocks_come_in_order() -> None:
     """Each row once, and again in the next iteration."""
-    found = Dataset.from_arrays({"n": np.arange(2500)}).tf()
+    tensors = Dataset.from_arrays({"n": np.arange(2500)}).tf()
     for _ in range(2):
-        assert [int(row["n"]) for row in found] == list(range(2500))
+        assert [int(row["n"]) for row in tensors] == list(range(2500))
 
 
 @pytest.mark.parametrize(
@@ -112,20 +114,20 @@ def test_batches_have_static_shapes_and_a_known_length(
     options: dict[str, Any], rows: int | None, count: int
 ) -> None:
     """The number of rows is static if every batch has it."""
-    found = example().batches(**options).tf()
-    assert found.element_spec == {
+    tensors = example().batches(**options).tf()
+    assert tensors.element_spec == {
         "image": spec(rows, 5, 4, 3, dtype="uint8"),
         "label": spec(rows, dtype="int64"),
         "size": spec(rows, 2, dtype="float32"),
         "text": spec(rows, dtype="string"),
     }
-    assert int(found.cardinality()) == len(list(found)) == count
+    assert int(tensors.cardinality()) == len(list(tensors)) == count
 
 
 def test_specification_has_layout_and_pairs() -> None:
     """`(x, y)` with channels first."""
-    found = example().batches(8, layout="chw", supervised=True, drop_last=True).tf()
-    assert found.element_spec == (spec(8, 3, 5, 4, dtype="uint8"), spec(8, dtype="int64"))
+    tensors = example().batches(8, layout="chw", supervised=True, drop_last=True).tf()
+    assert tensors.element_spec == (spec(8, 3, 5, 4, dtype="uint8"), spec(8, dtype="int64"))
 
 
 def test_each_iteration_is_the_next_epoch() -> None:
@@ -133,9 +135,9 @@ def test_each_iteration_is_the_next_epoch() -> None:
     loader = example().batches(8, shuffle=True, seed=1)
     expected = [np.concatenate([b["size"][:, 0] for b in loader]).tolist() for _ in range(2)]
     batches = example().batches(8, shuffle=True, seed=1).tf()
-    found = [np.concatenate([b["size"][:, 0] for b in batches]).tolist() for _ in range(2)]
-    assert found == expected
-    assert found[0] != found[1]
+    actual = [np.concatenate([b["size"][:, 0] for b in batches]).tolist() for _ in range(2)]
+    assert actual == expected
+    assert actual[0] != actual[1]
 
 
 def test_loader_resumes_from_a_state() -> None:
@@ -146,11 +148,11 @@ def test_loader_resumes_from_a_state() -> None:
     next(walk)
     second = example().batches(8, shuffle=True)
     second.load_state_dict(first.state_dict())
-    found = second.tf()
+    batches = second.tf()
     expected = example().batches(8, shuffle=True)
     for skipped in (2, 0):
-        wanted = [batch["text"] for batch in expected][skipped:]
-        assert [to_numpy(batch["text"]) for batch in found] == wanted
+        texts = [batch["text"] for batch in expected][skipped:]
+        assert [to_numpy(batch["text"]) for batch in batches] == texts
 
 
 def test_state_counts_batches_in_use() -> None:
@@ -190,16 +192,16 @@ def test_several_iterations_run_at_a_time() -> None:
 
 def test_ranks_have_static_shapes() -> None:
     """If the rows of a rank fill its batches."""
-    found = example().batches(9, rank=1, world=6, uneven="pad").tf()  # 54 rows, 9 of each rank
-    assert found.element_spec["label"] == spec(9, dtype="int64")
-    assert sum(batch["label"].shape[0] for batch in found) == 9
+    tensors = example().batches(9, rank=1, world=6, uneven="pad").tf()  # 54 rows, 9 of each rank
+    assert tensors.element_spec["label"] == spec(9, dtype="int64")
+    assert sum(batch["label"].shape[0] for batch in tensors) == 9
 
 
 def test_rows_can_be_pairs() -> None:
     """Or an error says what to do."""
-    found = example().to("tf", supervised=True)
-    assert found.element_spec == (spec(5, 4, 3, dtype="uint8"), spec(dtype="int64"))
-    for (x, y), row in zip(found, example(), strict=True):
+    tensors = example().to("tf", supervised=True)
+    assert tensors.element_spec == (spec(5, 4, 3, dtype="uint8"), spec(dtype="int64"))
+    for (x, y), row in zip(tensors, example(), strict=True):
         assert np.array_equal(x, row["image"])
         assert int(y) == row["label"]
     with pytest.raises(DshubError, match="do not say which columns"):

@@ -99,14 +99,14 @@ def test_data_loader_shuffles_rows(dataset: Dataset, count: int) -> None:
         rows, batch_size=8, shuffle=True, drop_last=True, num_workers=count, generator=generator
     )
     labels = {row["image"].tobytes(): row["label"] for row in dataset}
-    found = [
+    pairs = [
         (image.numpy().tobytes(), int(label))
         for batch in loader
         for image, label in zip(batch["image"], batch["label"], strict=True)
     ]
-    assert len(set(found)) == len(found) == 48
-    assert all(labels[image] == label for image, label in found)
-    assert found != list(labels.items())[:48]
+    assert len(set(pairs)) == len(pairs) == 48
+    assert all(labels[image] == label for image, label in pairs)
+    assert pairs != list(labels.items())[:48]
 
 
 def custom_collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -125,12 +125,12 @@ def test_custom_collate_function_gets_rows(dataset: Dataset, count: int) -> None
     loader = data.DataLoader(
         dataset.torch(), batch_size=8, num_workers=count, collate_fn=custom_collate
     )
-    found = list(loader)
-    for batch, wanted in zip(found, dataset.batches(8), strict=True):
-        assert np.array_equal(batch["image"], wanted["image"].astype(np.float32) / np.float32(255))
-        assert np.array_equal(batch["label"], wanted["label"])
-        assert batch["last"] == wanted["label"][-1]
-        assert batch["some"] == len(wanted["label"]) - 1
+    batches = list(loader)
+    for batch, own in zip(batches, dataset.batches(8), strict=True):
+        assert np.array_equal(batch["image"], own["image"].astype(np.float32) / np.float32(255))
+        assert np.array_equal(batch["label"], own["label"])
+        assert batch["last"] == own["label"][-1]
+        assert batch["some"] == len(own["label"]) - 1
 
 
 @pytest.mark.parametrize(
@@ -266,9 +266,9 @@ def test_encoded_columns_are_decoded_row_by_row() -> None:
 def test_data_loader_without_batches_yields_rows(count: int) -> None:
     """Unchanged."""
     loader = data.DataLoader(varied().torch(), batch_size=None, num_workers=count)
-    for row, wanted in zip(loader, varied(), strict=True):
-        assert list(row) == list(wanted)
-        for name, value in wanted.items():
+    for row, own in zip(loader, varied(), strict=True):
+        assert list(row) == list(own)
+        for name, value in own.items():
             assert_same(value, to_numpy(row[name]))
 
 
@@ -281,8 +281,8 @@ def as_lists(rows: Any) -> dict[str, list[Any]]:
 def test_custom_collate_function_gets_rows_of_several_shapes(count: int) -> None:
     """And can return anything."""
     loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=as_lists)
-    for batch, wanted in zip(loader, varied().batches(8), strict=True):
-        for name, values in wanted.items():
+    for batch, own in zip(loader, varied().batches(8), strict=True):
+        for name, values in own.items():
             assert_same(list(values), to_numpy(batch[name]))
 
 
@@ -292,18 +292,18 @@ def test_collate_stacks_rows_of_one_shape(count: int) -> None:
     rows = varied().select([1, 31]).columns(["photo", "thumb", "tokens", "words"])
     loader = data.DataLoader(rows.torch(), batch_size=2, num_workers=count, collate_fn=collate)
     (batch,) = loader
-    wanted = rows[:]
+    own = rows[:]
     for name in ("photo", "thumb", "tokens"):
-        assert_same(np.stack(wanted[name]), to_numpy(batch[name]))
-    assert batch["words"] == wanted["words"]
+        assert_same(np.stack(own[name]), to_numpy(batch[name]))
+    assert batch["words"] == own["words"]
 
 
 @workers
 def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
     """As lists, like batches of the loader."""
     loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=collate)
-    for batch, wanted in zip(loader, varied().batches(8).torch(), strict=True):
-        for name, values in wanted.items():
+    for batch, own in zip(loader, varied().batches(8).torch(), strict=True):
+        for name, values in own.items():
             stacked = isinstance(batch[name], torch.Tensor)
             expected = torch.stack(list(values)) if stacked else values
             assert_same(to_numpy(expected), to_numpy(batch[name]))
@@ -362,8 +362,8 @@ def test_data_loader_yields_varied_batches(count: int) -> None:
     loader = data.DataLoader(
         varied().batches(8, shuffle=True).torch(), batch_size=None, num_workers=count
     )
-    for batch, wanted in zip(loader, varied().batches(8, shuffle=True), strict=True):
-        for name, values in wanted.items():
+    for batch, own in zip(loader, varied().batches(8, shuffle=True), strict=True):
+        for name, values in own.items():
             assert_same(values, to_numpy(batch[name]))
 
 
@@ -433,8 +433,8 @@ def test_channels_first_uses_channels_last_memory(transform: Any, *, supervised:
     options = {"layout": "chw", "supervised": supervised, "transform": transform}
     loader = example().batches(8, shuffle=True, **options)
     tensors = example().batches(8, shuffle=True, **options).torch()
-    for batch, wanted in zip(tensors, loader, strict=True):
-        image, same = (batch[0], wanted[0]) if supervised else (batch["image"], wanted["image"])
+    for batch, own in zip(tensors, loader, strict=True):
+        image, same = (batch[0], own[0]) if supervised else (batch["image"], own["image"])
         assert image.shape[1:] == (3, 5, 4)
         assert image.is_contiguous(memory_format=torch.channels_last)
         np.testing.assert_allclose(image.numpy(), same, rtol=1e-6, atol=1e-6)
@@ -470,14 +470,14 @@ print(json.dumps(sums()))
 
 def sums() -> list[float]:
     """Sum up batches of tensors, weighted by place."""
-    found = []
+    totals = []
     for transform in ([NORMALIZE], [ToFloat()], AUGMENTED, AUGMENTED[:1] + AUGMENTED[2:]):
         for layout in ("hwc", "chw"):
             loader = example().batches(8, shuffle=True, transform=transform, layout=layout)
             for batch in loader.torch():
                 values = batch["image"].numpy().ravel().astype(np.float64)
-                found.append(float(values @ np.arange(1, len(values) + 1)))
-    return found
+                totals.append(float(values @ np.arange(1, len(values) + 1)))
+    return totals
 
 
 def test_torch_operators_match_numba() -> None:
@@ -554,11 +554,11 @@ ds = Dataset.from_arrays({"image": pixels, "id": np.arange(23)}, features=featur
 scale = Normalize((0.4, 0.5, 0.6), (0.3, 0.2, 0.1))
 augment = [RandomCrop(padding=1), RandomHorizontalFlip(), scale]
 for transform in (augment, augment[2:]):
-    wanted = np.concatenate([b["image"] for b in ds.batches(23, transform=transform)])
+    expected = np.concatenate([b["image"] for b in ds.batches(23, transform=transform)])
     for size in (1, 5, 16, 23):
         loader = ds.batches(size, transform=transform).torch()
-        found = np.concatenate([b["image"].numpy() for b in loader])
-        assert found.tobytes() == wanted.tobytes(), size
+        actual = np.concatenate([b["image"].numpy() for b in loader])
+        assert actual.tobytes() == expected.tobytes(), size
 """
 
 

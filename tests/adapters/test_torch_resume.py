@@ -72,8 +72,8 @@ def test_interrupted_epoch_starts_over_in_workers() -> None:
     loader = data.DataLoader(walk(2), batch_size=None, num_workers=2, prefetch_factor=1)
     for _ in loader:
         break
-    found = [plain(batch) for batch in loader]
-    assert found == [plain(batch) for batch in walk(2)]
+    batches = [plain(batch) for batch in loader]
+    assert batches == [plain(batch) for batch in walk(2)]
 
 
 def test_device_is_rejected_in_workers() -> None:
@@ -97,11 +97,11 @@ def test_workers_go_to_a_new_epoch(method: str, *, lasting: bool) -> None:
         persistent_workers=lasting,
         multiprocessing_context=method,
     )
-    found = []
+    actual = []
     for epoch in (2, 0, 0, 3):
         batches.epoch = epoch
-        found.append([plain(batch) for batch in loader])
-    assert found == [expected[epoch] for epoch in (2, 0, 0, 3)]
+        actual.append([plain(batch) for batch in loader])
+    assert actual == [expected[epoch] for epoch in (2, 0, 0, 3)]
     next(iter(loader))
     batches.epoch = 1
     assert [plain(batch) for batch in loader] == expected[1]
@@ -148,12 +148,12 @@ def stateful() -> Any:
 
 def state_after(loader: Any, steps: int) -> tuple[list[Any], Any]:
     """Return the first batches, over epochs, and the pickled state after them."""
-    found: list[Any] = []
+    taken: list[Any] = []
     while True:
         for batch in loader:
-            found.append(plain(batch))
-            if len(found) == steps:
-                return found, pickle.loads(pickle.dumps(loader.state_dict()))
+            taken.append(plain(batch))
+            if len(taken) == steps:
+                return taken, pickle.loads(pickle.dumps(loader.state_dict()))
 
 
 @pytest.mark.filterwarnings("ignore")  # torchdata calls deprecated functions of torch
@@ -163,12 +163,12 @@ def test_stateful_data_loader_resumes(stateful: Any, workers: int, steps: int) -
     """After any number of steps, within and between epochs."""
     expected = [batch for epoch in epochs(3) for batch in epoch]
     first = stateful(walk(), batch_size=None, num_workers=workers)
-    found, state = state_after(first, steps)
+    batches, state = state_after(first, steps)
     second = stateful(walk(), batch_size=None, num_workers=workers)
     second.load_state_dict(state)
     for _ in range(4):
-        found += [plain(batch) for batch in second] if len(found) < len(expected) else []
-    assert found == expected
+        batches += [plain(batch) for batch in second] if len(batches) < len(expected) else []
+    assert batches == expected
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -176,12 +176,12 @@ def test_stateful_data_loader_resumes(stateful: Any, workers: int, steps: int) -
 def test_stateful_data_loader_resumes_between_epochs(stateful: Any, workers: int) -> None:
     """A state from the end of an epoch begins the next one."""
     first = stateful(walk(), batch_size=None, num_workers=workers)
-    found = [[plain(batch) for batch in first]]
+    actual = [[plain(batch) for batch in first]]
     state = first.state_dict()
     second = stateful(walk(), batch_size=None, num_workers=workers)
     second.load_state_dict(state)
-    found += [[plain(batch) for batch in second] for _ in range(2)]
-    assert found == epochs(3)
+    actual += [[plain(batch) for batch in second] for _ in range(2)]
+    assert actual == epochs(3)
 
 
 # Ranks
@@ -199,16 +199,16 @@ assert (batches.loader.share.rank, batches.loader.share.world) == (rank, world)
 if state != "new":
     with open(state) as file:
         batches.load_state_dict(json.load(file))
-found = []
-while batches.loader.epoch < 2 and len(found) < steps:
+taken = []
+while batches.loader.epoch < 2 and len(taken) < steps:
     for batch in batches:
         numbers, pixels = plain(batch)
-        found.append([[row, image.hex()] for row, image in zip(
+        taken.append([[row, image.hex()] for row, image in zip(
             numbers, [pixels[i * 360:(i + 1) * 360] for i in range(len(numbers))])])
-        if len(found) == steps:
+        if len(taken) == steps:
             break
 ranks.barrier()
-print(json.dumps([found, batches.state_dict()]))
+print(json.dumps([taken, batches.state_dict()]))
 ranks.destroy_process_group()
 """
 
@@ -229,10 +229,10 @@ def run_ranks(folder: Path, world: int, size: int, steps: int, state: str) -> li
     return [json.loads(process.communicate(timeout=300)[0]) for process in processes]
 
 
-def in_turn(found: list[Any]) -> list[Any]:
+def in_turn(ranks: list[Any]) -> list[Any]:
     """Return the rows of all ranks in order: in each step, the ranks take turns."""
     rows = []
-    for steps in zip(*(batches for batches, _ in found), strict=True):
+    for steps in zip(*(batches for batches, _ in ranks), strict=True):
         for place in range(max(map(len, steps))):
             rows += [batch[place] for batch in steps if place < len(batch)]
     return rows
@@ -245,7 +245,7 @@ def test_three_ranks_resume_from_four(tmp_path: Path) -> None:
     four = run_ranks(tmp_path, 4, 4, 2, "new")
     state = tmp_path / "state.json"
     state.write_text(json.dumps(four[1][1]))
-    assert all(found[1] == four[0][1] for found in four)
+    assert all(rank[1] == four[0][1] for rank in four)
     three = run_ranks(tmp_path, 3, 5, 1000, str(state))
     own = walk(1).loader
     expected = [

@@ -1,4 +1,4 @@
-"""Reading bytes as an archive."""
+"""Read bytes as an archive."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ Read = Callable[..., dict[str, bytes]]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Read some bytes as the resource `data`: every file that a reference means."""
+    """Read bytes as the resource `data`; returns every file that a reference means."""
 
     def read(data: bytes, member: str = "", limits: Limits | None = None) -> dict[str, bytes]:
         path = tmp_path / "f"

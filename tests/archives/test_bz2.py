@@ -1,4 +1,4 @@
-"""bzip2, against Python's own."""
+"""bzip2, compared with Python's `bz2`."""
 
 import bz2
 from collections.abc import Callable, Mapping
@@ -33,8 +33,8 @@ class TestBzip2(ArchiveTests):
     ],
     ids=["two streams", "empty streams", "zeros behind", "zeros between"],
 )
-def test_odd_but_right(read: Read, data: bytes) -> None:
-    """Streams in a row, as parallel programs write them, and the padding of tapes."""
+def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
+    """Concatenated streams, as parallel programs write them, and zeros from tapes."""
     assert read(data) == {"": PLAIN}
 
 
@@ -48,12 +48,12 @@ def test_odd_but_right(read: Read, data: bytes) -> None:
     ],
     ids=["rubbish behind", "rubbish behind zeros", "half a header behind", "second stream cut"],
 )
-def test_damage(read: Read, data: bytes) -> None:
-    """What Python's own class passes over is an error."""
+def test_damage_is_an_error(read: Read, data: bytes) -> None:
+    """Also damage that Python's `BZ2File` ignores."""
     with pytest.raises(ReadError, match=r"^data: it is damaged: "):
         read(data)
 
 
-def test_a_text_that_begins_alike(read: Read) -> None:
-    """Three letters and a digit make no bzip2."""
+def test_text_starting_with_the_magic_is_not_bzip2(read: Read) -> None:
+    """ "BZh9" alone does not make a file bzip2."""
     assert read(b"BZh9 is how such files begin") == {"": b"BZh9 is how such files begin"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.archives import open_archive, open_files
+from dshub.archives import open_archive
 from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
 from tests.independent.packed import tarred, zipped
@@ -42,17 +42,17 @@ def inner(request: pytest.FixtureRequest) -> Pack:
     return PACKS[request.param]
 
 
-def test_members_of_members(read: Read, outer: Pack, inner: Pack) -> None:
-    """Every kind of archive lies in every kind, and its members come out as they went in."""
+def test_every_kind_nests_in_every_kind(read: Read, outer: Pack, inner: Pack) -> None:
+    """Members of inner archives come out as they went in."""
     data = outer({"readme": b"words", "in": inner(FILES)})
-    wanted = {f"in:{name}": content for name, content in FILES.items()}
-    assert read(data, "in:*") == wanted
+    expected = {f"in:{name}": content for name, content in FILES.items()}
+    assert read(data, "in:*") == expected
     assert read(data, "in:d/b.jpg") == {"in:d/b.jpg": FILES["d/b.jpg"]}
     assert read(data, "readme") == {"readme": b"words"}
 
 
-def test_the_order_of_members_of_several_archives(read: Read) -> None:
-    """One inner archive after the other, as the outer has them; in each, as it has them."""
+def test_members_are_ordered_archive_by_archive(read: Read) -> None:
+    """Archives in the order of the outer one, members in the order of the inner."""
     data = tarred({f"{name}.tar": tarred({"2": b"", "1": b"", "0.txt": b""}) for name in "nab"})
     found = list(read(data, "*.tar:[12]"))
     assert found == ["n.tar:2", "n.tar:1", "a.tar:2", "a.tar:1", "b.tar:2", "b.tar:1"]
@@ -60,21 +60,21 @@ def test_the_order_of_members_of_several_archives(read: Read) -> None:
     assert list(read(data, "*:*")) == ["n.zip:1", "n.zip:2", "a.tar:3", "a.tar:2"]
 
 
-def test_archives_three_deep(read: Read) -> None:
+def test_three_levels_of_archives(read: Read) -> None:
     """Each level has its colon."""
     data = zipped({"a.tar.gz": gzip.compress(tarred({"b.zip": zipped({"c": b"1"})}))})
     assert read(data, "a.tar.gz:b.zip:c") == {"a.tar.gz:b.zip:c": b"1"}
 
 
-def test_compressed_members_of_members(read: Read) -> None:
-    """They come out plain, as elsewhere."""
+def test_compressed_members_of_inner_archives_are_decoded(read: Read) -> None:
+    """As in outer archives."""
     data = tarred({"a.zip": zipped({"b.gz": gzip.compress(b"words")})})
     assert read(data, "a.zip:b.gz") == {"a.zip:b.gz": b"words"}
 
 
 @pytest.mark.parametrize("kind", ["tar", "deflated zip", "zip"])
-def test_tars_in_a_tar_are_read_where_they_lie(tmp_path: Path, kind: str) -> None:
-    """No copy of them is made: not a byte is written anywhere."""
+def test_archives_in_a_tar_are_read_in_place(tmp_path: Path, kind: str) -> None:
+    """Nothing is written to disk."""
     path, scratch = tmp_path / "f", tmp_path / "is not there"
     path.write_bytes(tarred({"1.x": PACKS[kind](FILES), "2.x": PACKS[kind](FILES)}))
     with open_archive(path, title="data", scratch=scratch) as archive:
@@ -82,41 +82,44 @@ def test_tars_in_a_tar_are_read_where_they_lie(tmp_path: Path, kind: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("member", "told"),
+    ("member", "message"),
     [
-        ("in.tar:nothing", "^data:in.tar: it holds no member 'nothing'"),
-        ("in.tar:*.png", r"^data:in.tar: it holds no member '\*.png'"),
-        ("*.tar:*.png", r"^data: it holds no member '\*.tar:\*.png'"),
-        ("none.tar:a", "^data: it holds no member 'none.tar:a'"),
-        ("readme:a", "^data:readme: it is no archive that could hold 'a'"),
-        ("in.tar:d/a.jpg:b", "^data:in.tar:d/a.jpg: it is no archive that could hold 'b'"),
+        ("in.tar:nothing", "^data:in.tar: it has no member 'nothing'"),
+        ("in.tar:*.png", r"^data:in.tar: it has no member '\*.png'"),
+        ("*.tar:*.png", r"^data: it has no member '\*.tar:\*.png'"),
+        ("none.tar:a", "^data: it has no member 'none.tar:a'"),
+        ("readme:a", "^data:readme: it is not an archive, so it has no member 'a'"),
+        (
+            "in.tar:d/a.jpg:b",
+            "^data:in.tar:d/a.jpg: it is not an archive, so it has no member 'b'",
+        ),
     ],
 )
-def test_what_is_not_there(read: Read, member: str, told: str) -> None:
+def test_missing_member_names_the_archive(read: Read, member: str, message: str) -> None:
     """The error names the archive that lacks it."""
     data = tarred({"readme": b"words", "in.tar": tarred(FILES), "2.tar": tarred(FILES)})
-    with pytest.raises(ReadError, match=told):
+    with pytest.raises(ReadError, match=message):
         read(data, member)
 
 
-def test_damage_within(read: Read, inner: Pack) -> None:
-    """It is told with the names of both archives."""
+def test_damage_names_both_archives(read: Read, inner: Pack) -> None:
+    """The inner one is named within the outer."""
     whole = inner(FILES)
     with pytest.raises(ReadError, match=r"^data:in(:.*)?: it is damaged"):
         read(tarred({"in": whole[: len(whole) // 2 - 3]}), "in:*")
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "C:/evil", "d\\evil"])
-def test_hostile_members_of_members(read: Read, outer: Pack, name: str) -> None:
-    """An inner archive is condemned as a whole, like an outer one."""
+def test_unsafe_inner_archive_is_refused(read: Read, outer: Pack, name: str) -> None:
+    """As a whole, like an outer one."""
     data = outer({"in": tarred({"good": b"1", name: b"2"})})
     with pytest.raises(UnsafeArchiveError, match=r"^data:in: ") as caught:
         read(data, "in:good")
     assert (caught.value.archive, caught.value.member) == ("data:in", name)
 
 
-def test_links_within(read: Read) -> None:
-    """A link is not followed, neither to an archive nor in one."""
+def test_links_are_not_followed(read: Read) -> None:
+    """Neither to an archive nor in one."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as file:
         info = tarfile.TarInfo("link")
@@ -129,16 +132,16 @@ def test_links_within(read: Read) -> None:
 
 
 def test_members_of_all_archives_are_counted(read: Read) -> None:
-    """A thousand small archives are no way around the limit."""
+    """Many small archives do not get around the limit."""
     data = tarred({f"{i}.tar": tarred({"a": b"", "b": b"", "c": b""}) for i in range(10)})
     assert len(read(data, "*.tar:*", Limits(members=40))) == 30
-    with pytest.raises(UnsafeArchiveError, match=r"^data:9.tar: .*one more than the 39 that"):
+    with pytest.raises(UnsafeArchiveError, match=r"^data:9.tar: .*exceeds the limit of 39 members"):
         read(data, "*.tar:*", Limits(members=39))
 
 
 @pytest.mark.parametrize("pack", [tarred, zipped])
-def test_bombs_within(read: Read, pack: Pack) -> None:
-    """What inner archives unpack to is measured one by one, and all together."""
+def test_inner_bombs_are_limited(read: Read, pack: Pack) -> None:
+    """One by one, and all together."""
     bomb = gzip.compress(tarred({"zeros": bytes(1_000_000)}))
     data = pack({f"{i}": bomb for i in range(5)})
     assert len(read(data, "0:*", Limits(unpacked=1_100_000))) == 1
@@ -148,8 +151,8 @@ def test_bombs_within(read: Read, pack: Pack) -> None:
         read(data, "*:*", Limits(unpacked=3_000_000))
 
 
-def test_an_archive_that_holds_itself_in_size_only(read: Read) -> None:
-    """An inner archive that promises more than it has is damage, however its parent looks."""
+def test_inner_archive_cannot_read_beyond_itself(read: Read) -> None:
+    """Stating more than there is is damage, whatever follows in the outer archive."""
     header = bytearray(tarred({"a": b""})[:512])
     header[124:136] = b"77777777777\0"
     header[148:156] = b" " * 8
@@ -161,21 +164,21 @@ def test_an_archive_that_holds_itself_in_size_only(read: Read) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="a file without a name has one there while it is open")
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_is_unpacked_has_no_name(tmp_path: Path, fails: bool) -> None:
-    """The folder for it is empty while it is used, after it, and after an error."""
+def test_scratch_file_has_no_name(tmp_path: Path, fails: bool) -> None:
+    """Its folder is empty during use, afterwards, and after an error."""
     path, scratch = tmp_path / "f", tmp_path / "scratch"
     scratch.mkdir()
     names = ["a", "../b" if fails else "b"]
     path.write_bytes(gzip.compress(tarred(dict.fromkeys(names, os.urandom(5000)))))
     if fails:
         with (
+            open_archive(path, title="data", scratch=scratch) as archive,
             pytest.raises(UnsafeArchiveError),
-            open_files(path, title="data", member="*", scratch=scratch),
         ):
-            pass
+            archive.files("*")
     else:
-        with open_files(path, title="data", member="*", scratch=scratch) as files:
-            with files[0].open() as stream:
+        with open_archive(path, title="data", scratch=scratch) as archive:
+            with archive.files("*")[0].open() as stream:
                 assert len(stream.read()) == 5000
             assert list(scratch.iterdir()) == []
     assert list(scratch.iterdir()) == []

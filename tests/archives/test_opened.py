@@ -1,4 +1,4 @@
-"""Which files a reference means, and what wraps them."""
+"""The files that a reference means, and the compressions around them."""
 
 import gzip
 import lzma
@@ -35,7 +35,7 @@ def pack(request: pytest.FixtureRequest) -> Pack:
 
 
 @pytest.mark.parametrize(
-    ("member", "wanted"),
+    ("member", "expected"),
     [
         ("d/a.gz", {"d/a.gz"}),
         ("d/?.gz", {"d/a.gz", "d/b.gz"}),
@@ -46,25 +46,25 @@ def pack(request: pytest.FixtureRequest) -> Pack:
         ("*", {"d/a.gz", "d/b.gz", "d/a[1]", "e/a.gz"}),
     ],
 )
-def test_members_by_name_and_by_pattern(
-    read: Read, pack: Pack, member: str, wanted: set[str]
+def test_members_match_names_and_patterns(
+    read: Read, pack: Pack, member: str, expected: set[str]
 ) -> None:
-    """A name means itself, a pattern every member that fits, across folders; folders are none."""
+    """A pattern matches across folders, and never a folder."""
     names = ["d/b.gz", "d/a.gz", "e/a.gz", "d/a[1]"]
     found = read(pack({name: name.encode() for name in names}), member)
-    assert found == {name: name.encode() for name in wanted}
-    in_order = [name for name in names if name in wanted]
-    assert list(found) == (sorted(wanted) if pack is zipped else in_order)
+    assert found == {name: name.encode() for name in expected}
+    in_order = [name for name in names if name in expected]
+    assert list(found) == (sorted(expected) if pack is zipped else in_order)
 
 
 @pytest.mark.parametrize("member", ["nothing", "d/*", "A", "a/", "a/b", "./"])
-def test_a_member_that_is_not_there(read: Read, pack: Pack, member: str) -> None:
-    """The error names the archive and the member; letters of another case do not fit."""
+def test_missing_member_is_an_error(read: Read, pack: Pack, member: str) -> None:
+    """It names the archive and the member; case matters."""
     found = read(pack({"a": b"1"}), "a")
     assert found == {"a": b"1"}
     if member == "a/":
-        return  # a slash at the end is no other name
-    with pytest.raises(ReadError, match="data: it holds no member") as caught:
+        return  # a slash at the end does not matter
+    with pytest.raises(ReadError, match="data: it has no member") as caught:
         read(pack({"a": b"1"}), member)
     assert repr(member) in str(caught.value)
 
@@ -73,14 +73,14 @@ def test_a_member_that_is_not_there(read: Read, pack: Pack, member: str) -> None
     "content",
     [b"", b"PK", b"\0" * 1024, PLAIN, PLAIN_GZ, EMPTY_GZ, b"#!/bin/sh"],
 )
-def test_listing_members_of_a_plain_file_is_refused(read: Read, content: bytes) -> None:
-    """A file without members is told apart from a member that is missing."""
-    with pytest.raises(ReadError, match="data: it is no archive that could hold 'a'"):
+def test_plain_file_has_no_members(read: Read, content: bytes) -> None:
+    """The error differs from that for a missing member."""
+    with pytest.raises(ReadError, match="data: it is not an archive, so it has no member 'a'"):
         read(content, "a")
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """It is told with the resource's name, whether a member is wanted or not."""
+def test_missing_file_is_a_read_error(tmp_path: Path) -> None:
+    """It has the resource's name, with or without a member."""
     for member in ("", "a"):
         with (
             pytest.raises(ReadError, match="data: "),
@@ -90,23 +90,24 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
             pass
 
 
-def test_an_archive_that_no_member_is_asked_of(read: Read) -> None:
-    """It is one file, with only the compressions around it removed."""
-    assert read(tarred({"a": b"1"})) == {"": tarred({"a": b"1"})}
-    assert read(tarred_gz({"a": b"1"})) == {"": tarred({"a": b"1"})}
-    assert read(zipped({"a": b"1"})) == {"": zipped({"a": b"1"})}
+def test_archive_without_member_is_one_file(read: Read) -> None:
+    """Only the compressions around it are removed."""
+    tar, zip_file = tarred({"a": b"1"}), zipped({"a": b"1"})
+    assert read(tar) == {"": tar}
+    assert read(gzip.compress(tar)) == {"": tar}
+    assert read(zip_file) == {"": zip_file}  # made once: it holds the time
 
 
-def test_layers_on_layers(read: Read) -> None:
-    """Compressions in one another, around an archive and around its members."""
+def test_nested_compressions_are_removed(read: Read) -> None:
+    """Around an archive and around its members."""
     inner = lzma.compress(gzip.compress(PLAIN))
     assert read(inner) == {"": PLAIN}
     assert read(gzip.compress(lzma.compress(tarred({"a": inner}))), "a") == {"a": PLAIN}
     assert read(zipped({"a": inner}), "a") == {"a": PLAIN}
 
 
-def test_layers_without_end_are_refused(read: Read, pack: Pack) -> None:
-    """A file that would unpack to itself for ever is given up."""
+def test_endless_compressions_are_refused(read: Read, pack: Pack) -> None:
+    """A file can contain itself."""
     data = PLAIN
     for _ in range(20):
         data = gzip.compress(data)
@@ -115,8 +116,8 @@ def test_layers_without_end_are_refused(read: Read, pack: Pack) -> None:
             read(content, member)
 
 
-def test_the_stream_in_a_file(tmp_path: Path) -> None:
-    """`open_stream` gives what is inside, under the name of the file."""
+def test_open_stream_decompresses(tmp_path: Path) -> None:
+    """Errors have the name of the file."""
     path = tmp_path / "some file"
     path.write_bytes(gzip.compress(PLAIN))
     with open_stream(path) as stream:
@@ -126,8 +127,8 @@ def test_the_stream_in_a_file(tmp_path: Path) -> None:
         stream.read()
 
 
-def test_an_archive_is_opened_once_for_all_references(tmp_path: Path, pack: Pack) -> None:
-    """What was told of it at first holds, even where the file is gone from its folder."""
+def test_archive_is_opened_once(tmp_path: Path, pack: Pack) -> None:
+    """Its directory is kept, even if another file takes its name."""
     path = tmp_path / "f"
     path.write_bytes(pack({"a": b"1", "b": b"2"}))
     with open_archive(path, title="data") as archive:
@@ -137,7 +138,7 @@ def test_an_archive_is_opened_once_for_all_references(tmp_path: Path, pack: Pack
 
 
 def test_threads_share_an_archive(tmp_path: Path, pack: Pack) -> None:
-    """Several readers of one archive each get their own members, whole."""
+    """Each reader gets its own members."""
     path = tmp_path / "f"
     files = {f"{i:03}": f"{i:03}".encode() * 20_000 for i in range(40)}
     path.write_bytes(pack(files))
@@ -151,15 +152,15 @@ def test_threads_share_an_archive(tmp_path: Path, pack: Pack) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "x.txt", "gz", "x.gzip", "x.7z"])
-def test_names_that_tell_of_no_archive(name: str) -> None:
-    """There is nothing to write."""
+def test_other_names_are_not_archives(name: str) -> None:
+    """Nothing writes them."""
     assert stream_for(name) is None
     assert container_for(name) is None
 
 
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_many_members(tmp_path: Path, kind: str) -> None:
-    """Twenty thousand members are read one after the other, and again."""
+    """Twenty thousand members are read one after the other, twice."""
     path = tmp_path / "f"
     names = [f"{i % 7}/{i:05}" for i in range(20_000)]
     path.write_bytes(CONTAINERS[kind]({name: name.encode() for name in names}))

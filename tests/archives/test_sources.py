@@ -1,4 +1,4 @@
-"""What is made in a thread beside: order, errors and the end."""
+"""Readahead in a thread: order, errors and the end."""
 
 import threading
 from collections.abc import Generator
@@ -8,16 +8,16 @@ import pytest
 from dshub.archives._sources import prefetched
 
 
-def test_the_same_items_in_order() -> None:
-    """Nothing is lost, doubled or changes places, however few may wait."""
+def test_items_arrive_in_order() -> None:
+    """Nothing is lost or doubled, however few may wait."""
     for most in (1, 2, 7):
         with prefetched((i for i in range(500)), most=most) as items:
             assert list(items) == list(range(500))
             assert list(items) == []
 
 
-def test_they_are_made_beside() -> None:
-    """The next one is made before it is asked for, in another thread."""
+def test_items_are_made_in_another_thread() -> None:
+    """The next one before it is asked for."""
     made = threading.Event()
 
     def items() -> Generator[int, None, None]:
@@ -30,8 +30,8 @@ def test_they_are_made_beside() -> None:
         assert made.wait(10)
 
 
-def test_no_more_are_made_than_may_wait() -> None:
-    """Memory stays bounded where whoever makes them is faster."""
+def test_waiting_items_are_limited() -> None:
+    """A slow consumer does not fill the memory."""
     made: list[int] = []
 
     def items() -> Generator[int, None, None]:
@@ -44,8 +44,8 @@ def test_no_more_are_made_than_may_wait() -> None:
             assert len(made) <= i + 1 + 3 + 1
 
 
-def test_an_error_comes_where_the_items_are_used() -> None:
-    """Behind the items before it, as the exception that it was."""
+def test_error_reaches_the_consumer() -> None:
+    """After the items before it, unchanged."""
 
     def items() -> Generator[int, None, None]:
         yield 1
@@ -59,8 +59,8 @@ def test_an_error_comes_where_the_items_are_used() -> None:
 
 
 @pytest.mark.parametrize("used", [0, 1, 5])
-def test_leaving_early_ends_the_thread_and_closes_what_it_reads(used: int) -> None:
-    """Also by an error; files that the items come from can then be removed."""
+def test_leaving_early_ends_the_thread(used: int) -> None:
+    """The generator is closed, so its files can be removed."""
     before, ended = threading.active_count(), []
 
     def items() -> Generator[int, None, None]:

@@ -1,4 +1,4 @@
-"""tar, plain and compressed, against Python's own; and headers built by hand."""
+"""tar, plain and compressed, compared with Python's `tarfile`; and headers built by hand."""
 
 import bz2
 import gzip
@@ -22,7 +22,7 @@ END = bytes(1024)
 
 
 def tarred(files: Mapping[str, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:
-    """A tar of Python's own, closed by one block of zeros: there is no padding to cut away."""
+    """Make a tar with `tarfile`, closed by one block of zeros, without padding."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w", format=form) as file:
         for name, data in files.items():
@@ -36,7 +36,7 @@ def tarred(files: Mapping[str, bytes], form: int = tarfile.USTAR_FORMAT) -> byte
 def header(
     name: bytes, size: int | bytes = 0, kind: bytes = b"0", magic: bytes = b"ustar\x0000"
 ) -> bytes:
-    """A header built by hand."""
+    """Build a header by hand."""
     field = size if isinstance(size, bytes) else b"%011o\0" % size
     block = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + field.ljust(12, b"\0")
     block += b"00000000000\0" + b" " * 8 + kind + bytes(100) + magic
@@ -45,12 +45,12 @@ def header(
 
 
 def entry(name: bytes, data: bytes = b"", kind: bytes = b"0", **more: bytes) -> bytes:
-    """A header and its data, filled up."""
+    """Build a header with its padded data."""
     return header(name, len(data), kind, **more) + data + bytes(-len(data) % 512)
 
 
 class Tars(ArchiveTests):
-    """What all tars have in common."""
+    """Tests for plain and compressed tars."""
 
     members = MEMBERS
     in_order = MEMBERS
@@ -69,17 +69,17 @@ class Tars(ArchiveTests):
         return found
 
     def squeeze(self, data: bytes) -> bytes:
-        """What is around the tar."""
+        """Compress a tar."""
         return data
 
     def expand(self, data: bytes) -> bytes:
-        """The tar inside."""
+        """Decompress a tar."""
         return data
 
 
 class TestTar(Tars):
     suffix = ".tar"
-    guarded = False  # it has checksums of its headers alone
+    guarded = False  # only its headers have checksums
 
     def test_cut_short_anywhere(self, tmp_path: Path) -> None:
         """Within a header or a member; a tar may end after any member."""
@@ -142,8 +142,8 @@ class TestTarZst(Tars):
 @pytest.mark.parametrize(
     "name", ["x.tgz", "x.taz", "x.tbz2", "x.tbz", "x.txz", "x.tzst", "X.TAR.GZ", "x.v1.tar.zst"]
 )
-def test_short_endings(tmp_path: Path, name: str) -> None:
-    """A stand-in is packed as upstream's name says."""
+def test_short_suffixes_choose_the_compression(tmp_path: Path, name: str) -> None:
+    """A synthetic file is packed as upstream's name says."""
     path, piece = tmp_path / name, tmp_path / "piece"
     piece.write_bytes(b"1")
     packing = container_for(name)
@@ -159,7 +159,7 @@ PAIR = entry(b"d/a", b"1" * 600) + entry(b"b", b"2")
 
 
 def record(key: bytes, value: bytes) -> bytes:
-    """A record of a PAX header."""
+    """Build a record of a PAX header."""
     rest = b" " + key + b"=" + value + b"\n"
     length = len(rest) + len(str(len(rest)))
     length = len(rest) + len(str(length))
@@ -167,7 +167,7 @@ def record(key: bytes, value: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "wanted"),
+    ("data", "expected"),
     [
         (PAIR + END, TWO),
         (PAIR + bytes(512), TWO),
@@ -200,16 +200,16 @@ def record(key: bytes, value: bytes) -> bytes:
          "size with blanks", "a link with the size of its target", "a volume header"],
 )  # fmt: skip
 @pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_odd_but_right(
-    read: Read, data: bytes, wanted: dict[str, bytes], around: Callable[[bytes], bytes]
+def test_unusual_valid_files_are_read(
+    read: Read, data: bytes, expected: dict[str, bytes], around: Callable[[bytes], bytes]
 ) -> None:
-    """What forty years of programs have written, plain and compressed."""
-    found = {name: read(around(data), name)[name] for name in wanted}
-    assert found == wanted
+    """Forty years of programs, plain and compressed."""
+    found = {name: read(around(data), name)[name] for name in expected}
+    assert found == expected
 
 
-def test_names_in_two_fields(read: Read) -> None:
-    """ustar puts the front of a long name elsewhere; GNU keeps times there."""
+def test_name_prefix_is_read_in_ustar_only(read: Read) -> None:
+    """GNU keeps times in the same place."""
     block = bytearray(header(b"name", 1))
     block[345:351] = b"folder"
     block[148:156] = b" " * 8
@@ -222,7 +222,7 @@ def test_names_in_two_fields(read: Read) -> None:
     assert read(bytes(block) + b"1" + bytes(511) + END, "*") == {"name": b"1"}
 
 
-def test_signed_checksums(read: Read) -> None:
+def test_signed_checksums_are_accepted(read: Read) -> None:
     """Some old programs added up bytes as signed numbers."""
     block = header("ä".encode(), 1)
     total = sum(byte - 256 * (byte > 127) for byte in block[:148] + b" " * 8 + block[156:])
@@ -231,8 +231,8 @@ def test_signed_checksums(read: Read) -> None:
 
 
 @pytest.mark.parametrize("kind", ["holes of GNU", "holes of GNU in PAX"])
-def test_a_member_with_holes_is_only_refused_when_it_is_read(read: Read, kind: str) -> None:
-    """It is passed over rightly, and named by the error where it is wanted."""
+def test_sparse_member_is_refused_only_when_read(read: Read, kind: str) -> None:
+    """Other members are found past it."""
     if kind == "holes of GNU":
         block = bytearray(header(b"holes", 3, b"S", magic=b"ustar  \0"))
         block[482] = 1
@@ -252,44 +252,47 @@ def test_a_member_with_holes_is_only_refused_when_it_is_read(read: Read, kind: s
 BROKEN = bytearray(PAIR + END)
 BROKEN[1024 + 512 + 5] ^= 1
 DAMAGE = {
-    "cut in a header": (PAIR[:-1000], "ends within a header"),
+    "cut in a header": (PAIR[:-1000], "truncated header at byte 1,536"),
     "cut in a member": (PAIR[:-100], "ends within its member 'b'"),
-    "a changed header": (bytes(BROKEN), "at byte 1,536 there is no header"),
-    "rubbish behind": (PAIR + END + b"rubbish", "more bytes follow its end"),
-    "two tars in a row": (PAIR + END + PAIR + END, "more bytes follow its end"),
+    "a changed header": (bytes(BROKEN), "bad checksum at byte 1,536"),
+    "trailing bytes": (PAIR + END + b"rubbish", "trailing data after its end"),
+    "two tars in a row": (PAIR + END + PAIR + END, "trailing data after its end"),
     "a member longer than the file": (header(b"a", 1 << 30) + END, "ends within its member 'a'"),
     "a member of exabytes": (
         header(b"a", b"\x80" + b"\xff" * 11) + END,
         "ends within its member 'a'",
     ),
-    "a size below zero": (header(b"a", b"\xff" * 12) + END, "a number in a header"),
-    "a size in words": (header(b"a", b"hundred") + END, "a number in a header"),
-    "a long name for nobody": (entry(b"x", b"name\0", b"L") + END, "behind the long name"),
+    "a size below zero": (header(b"a", b"\xff" * 12) + END, "a size below zero at byte 0"),
+    "a size in words": (PAIR + header(b"a", b"hundred") + END, "invalid header at byte 2,560"),
+    "a long name at the end": (entry(b"x", b"name\0", b"L") + END, "after the long name"),
     "an endless long name": (header(b"x", 1 << 30, b"L") + END, "take 1,073,741,824 bytes"),
-    "a long name cut": (entry(b"x", b"name\0", b"L")[:-5], "within the attributes"),
+    "a long name cut": (entry(b"x", b"name\0", b"L")[:-510], "within the headers"),
     "a PAX record without an end": (entry(b"x", b"9 path=a", b"x") + PAIR + END, "cannot be read"),
     "a PAX record of no length": (entry(b"x", b"0 path=a\n", b"x") + PAIR + END, "cannot be read"),
     "a PAX record in words": (entry(b"x", b"path=a\n", b"x") + PAIR + END, "cannot be read"),
     "a PAX record too long": (entry(b"x", b"99 path=a\n", b"x") + PAIR + END, "cannot be read"),
     "a PAX size in words": (
         entry(b"x", record(b"size", b"-1"), b"x") + PAIR + END,
-        "is given as '-1'",
+        "cannot be read",
     ),
-    "a name for all members": (entry(b"x", record(b"path", b"a"), b"g") + PAIR + END, "names all"),
+    "a name for all members": (
+        entry(b"x", record(b"path", b"a"), b"g") + PAIR + END,
+        "one name or size",
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
 @pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_damage(read: Read, kind: str, around: Callable[[bytes], bytes]) -> None:
-    """It is told as such, also where the compression around it is intact."""
-    data, told = DAMAGE[kind]
-    with pytest.raises(ReadError, match=f"^data: it is damaged: .*{told}"):
+def test_damage_is_an_error(read: Read, kind: str, around: Callable[[bytes], bytes]) -> None:
+    """Also if the compression around it is intact."""
+    data, message = DAMAGE[kind]
+    with pytest.raises(ReadError, match=f"^data: it is damaged: .*{message}"):
         read(around(data), "*")
 
 
-def test_files_cut_or_changed_after_they_were_opened(tmp_path: Path) -> None:
-    """A file that shrinks under the reader gives an error that names the member."""
+def test_file_cut_after_opening_is_an_error(tmp_path: Path) -> None:
+    """It names the member."""
     path = tmp_path / "f"
     path.write_bytes(PAIR + END)
     with open_files(path, title="data", member="*") as files:
@@ -298,8 +301,8 @@ def test_files_cut_or_changed_after_they_were_opened(tmp_path: Path) -> None:
             stream.read()
 
 
-def test_a_compressed_tar_is_read_once(tmp_path: Path) -> None:
-    """Once its members are known, nothing that happens to the file changes what they hold."""
+def test_compressed_tar_is_read_once(tmp_path: Path) -> None:
+    """Later changes to the file do not change its members."""
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(PAIR + END))
     with open_archive(path, title="data") as archive:
@@ -315,7 +318,7 @@ def test_a_compressed_tar_is_read_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_two_references_share_an_archive(tmp_path: Path, around: Callable[[bytes], bytes]) -> None:
-    """Pictures and labels of one tar, read in turns, each in the order of the archive."""
+    """Images and labels of one tar, read in turns, each in the order of the archive."""
     path = tmp_path / "f"
     files = {f"{kind}/{i}": f"{kind} {i}".encode() * 99 for kind in "xy" for i in range(50)}
     path.write_bytes(around(tarred(files)))

@@ -1,4 +1,4 @@
-"""xz, against Python's own."""
+"""xz, compared with Python's `lzma`."""
 
 import lzma
 import zlib
@@ -37,8 +37,8 @@ class TestXz(ArchiveTests):
     ],
     ids=["two streams", "empty streams", "padding", "zeros behind", "SHA-256", "no check", "-9"],
 )
-def test_odd_but_right(read: Read, data: bytes) -> None:
-    """All that the format allows."""
+def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
+    """Everything the format allows."""
     assert read(data) == {"": PLAIN}
 
 
@@ -51,14 +51,14 @@ def test_odd_but_right(read: Read, data: bytes) -> None:
     ],
     ids=["rubbish behind", "rubbish behind zeros", "second stream cut"],
 )
-def test_damage(read: Read, data: bytes) -> None:
-    """What Python's own class passes over is an error."""
+def test_damage_is_an_error(read: Read, data: bytes) -> None:
+    """Also damage that Python's `LZMAFile` ignores."""
     with pytest.raises(ReadError, match=r"^data: it is damaged: "):
         read(data)
 
 
-def test_a_stream_that_wants_all_memory(read: Read) -> None:
-    """A header that asks for a dictionary of 4 GiB is refused, not obeyed."""
+def test_huge_dictionary_is_refused(read: Read) -> None:
+    """A header that asks for a dictionary of 4 GiB does not allocate it."""
     data = bytearray(lzma.compress(PLAIN))
     assert data[14:16] == b"\x21\x01"  # the filter LZMA2, and one byte about it
     data[16] = 40

@@ -1,4 +1,4 @@
-"""zip, against Python's own; and directories built by hand."""
+"""zip, compared with Python's `zipfile`; and directories built by hand."""
 
 import bz2
 import io
@@ -22,7 +22,7 @@ PLAIN = bytes(range(256)) * 20 + b"the end"
 
 
 def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED, **more: Any) -> bytes:
-    """A zip of Python's own."""
+    """Make a zip with `zipfile`."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", method, **more) as file:
         for name, data in files.items():
@@ -31,7 +31,7 @@ def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED, **mor
 
 
 class Unseekable(io.BytesIO):
-    """Where a zip cannot go back to note sizes."""
+    """A sink in which `zipfile` cannot go back to write sizes."""
 
     def seekable(self) -> bool:
         return False
@@ -44,7 +44,7 @@ class Unseekable(io.BytesIO):
 
 
 def streamed(files: Mapping[str, bytes], *, large: bool = False) -> bytes:
-    """A zip whose sizes stand behind the members, in zip64 where `large`."""
+    """Make a zip whose sizes follow the members, in zip64 if `large`."""
     sink = Unseekable()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in files.items():
@@ -89,7 +89,7 @@ class TestStreamedZip(TestZip):
 def by_hand(
     method: int, packed: bytes, data: bytes = PLAIN, *, size: int | None = None, flags: int = 0
 ) -> bytes:
-    """A zip with one member `m` that is packed already."""
+    """Build a zip with one member `m` that is compressed already."""
     numbers = (zlib.crc32(data), len(packed), len(data) if size is None else size)
     local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, 1, 0) + b"m"
     entry = struct.pack(
@@ -101,7 +101,7 @@ def by_hand(
 
 
 def deflated(data: bytes) -> bytes:
-    """Deflate without header."""
+    """Compress with deflate, without a header."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     return packer.compress(data) + packer.flush()
 
@@ -117,8 +117,8 @@ def deflated(data: bytes) -> bytes:
     ],
     ids=["stored", "deflate", "bzip2", "Zstandard", "xz"],
 )
-def test_every_method(read: Read, data: bytes) -> None:
-    """Also those that Python's own does not know."""
+def test_every_method_is_read(read: Read, data: bytes) -> None:
+    """Also those that `zipfile` does not know."""
     assert read(data, "m") == {"m": PLAIN}
 
 
@@ -126,7 +126,7 @@ FILES = {"a": PLAIN, "d/b": b"2"}
 
 
 def with_comment(comment: bytes, files: Mapping[str, bytes] | None = None) -> bytes:
-    """A zip with a comment at its end."""
+    """Make a zip with a comment at its end."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as file:
         file.comment = comment
@@ -136,7 +136,7 @@ def with_comment(comment: bytes, files: Mapping[str, bytes] | None = None) -> by
 
 
 def in_zip64() -> bytes:
-    """Every number in the form for large ones, in the directory and at the end too."""
+    """Build a zip with every number in zip64, in the directory and at the end too."""
     data = bytearray(zipped(FILES))
     at = data.index(b"PK\1\2")
     directory, end, count = b"", data.index(b"PK\5\6"), 0
@@ -187,14 +187,14 @@ def in_zip64() -> bytes:
         "names with ./",
     ],
 )
-def test_odd_but_right(read: Read, data: bytes) -> None:
-    """All that programs write and Python's own reads."""
+def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
+    """Everything that programs write."""
     assert read(data, "*") == FILES
 
 
 @pytest.mark.slow
-def test_more_members_than_a_number_holds(read: Read) -> None:
-    """Past 65,535 members zip64 is needed, and programs that know none count from 0 again."""
+def test_more_than_65535_members(read: Read) -> None:
+    """Zip64 is needed, and programs without it start counting from 0."""
     files = {f"{i:06}": b"" for i in range(70_000)}
     whole = zipped(files, zipfile.ZIP_STORED)
     assert list(read(whole, "*")) == list(files)
@@ -205,8 +205,8 @@ def test_more_members_than_a_number_holds(read: Read) -> None:
     assert list(read(front + bytes(old), "*")) == list(files)
 
 
-def test_names_that_are_not_ascii(read: Read) -> None:
-    """UTF-8 where it says so, Info-ZIP's field where that is, the IBM PC's letters elsewhere."""
+def test_names_beyond_ascii(read: Read) -> None:
+    """UTF-8 if flagged, Info-ZIP's field if present, else code page 437."""
     plain = zipped({"m": b"1"})
     assert read(zipped({"ä/ж": b"1"}), "*") == {"ä/ж": b"1"}
     assert read(plain.replace(b"m", b"\x84"), "*") == {"ä": b"1"}
@@ -220,7 +220,7 @@ def test_names_that_are_not_ascii(read: Read) -> None:
 
 
 def changed(at: int, field: bytes, mark: bytes = b"PK\5\6", data: bytes | None = None) -> bytes:
-    """A zip with other bytes at a place of one of its parts."""
+    """Change bytes at an offset of one part of a zip."""
     found = bytearray(data or zipped(FILES))
     place = found.index(mark) + at
     found[place : place + len(field)] = field
@@ -230,49 +230,55 @@ def changed(at: int, field: bytes, mark: bytes = b"PK\5\6", data: bytes | None =
 END = zipped(FILES).index(b"PK\5\6")
 DAMAGE = {
     "no end": (zipped(FILES)[:END], "directory is missing"),
-    "rubbish behind": (zipped(FILES) + b"rubbish", "directory is missing"),
+    "trailing bytes": (zipped(FILES) + b"rubbish", "directory is missing"),
     "comment cut": (with_comment(b"a comment")[:-1], "directory is missing"),
     "two ends": (with_comment(zipped(FILES)[END:]), "two directories"),
     "several parts": (changed(4, b"\1\0\1\0"), "one of several parts"),
-    "more members than there are": (changed(10, b"\3\0"), "promises 3 members"),
-    "fewer members than there are": (changed(10, b"\1\0"), "promises 1 members"),
-    "directory too long": (changed(12, b"\xff\xff"), "not where its end says"),
+    "more members than there are": (changed(10, b"\3\0"), "states 3 members"),
+    "fewer members than there are": (changed(10, b"\1\0"), "states 1 members"),
+    "directory too long": (changed(12, b"\xff\xff"), "Bad offset"),
     "directory too short": (changed(12, b"\1\0"), "."),
-    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "not where its end says"),
-    "no directory": (changed(0, b"XX", b"PK\1\2"), "something else than members"),
-    "no member": (changed(0, b"XX", b"PK\3\4"), "should be, there is none"),
-    "a member behind the end": (changed(42, b"\xff\xff\xff\x7f", b"PK\1\2"), "there is none"),
-    "zip64 without its field": (changed(24, b"\xff" * 4, b"PK\1\2"), r"missing \(zip64\)"),
-    "zip64 without its second end": (changed(0, b"XX", b"PK\6\6", in_zip64()), "second end"),
-    "two ends that disagree": (changed(10, b"\1\0", b"PK\5\6", in_zip64()), "ends disagree"),
-    "a name that is no UTF-8": (
+    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "is before its beginning"),
+    "no directory": (changed(0, b"XX", b"PK\1\2"), "Bad magic number"),
+    "no member": (changed(0, b"XX", b"PK\3\4"), "'a' should be"),
+    "a member behind the end": (
+        changed(42, b"\xff\xff\xff\x7f", b"PK\1\2"),
+        "'a' should be",
+    ),
+    "zip64 without its field": (
+        changed(0, b"\2", struct.pack("<2H", 1, 24), in_zip64()),
+        "'a' should be",
+    ),
+    "zip64 without its second end": (changed(0, b"XX", b"PK\6\6", in_zip64()), "Bad offset"),
+    "two ends that disagree": (changed(10, b"\1\0", b"PK\5\6", in_zip64()), "states 1 members"),
+    "a name that is not UTF-8": (
         zipped({"ä": b"1"}).replace("ä".encode(), b"\xff\xff"),
-        "not in UTF-8",
+        "can't decode byte",
     ),
 }
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_directory(read: Read, kind: str) -> None:
-    """It is never half a directory."""
-    data, told = DAMAGE[kind]
-    with pytest.raises(ReadError, match=f"^data: it is .*{told}"):
+def test_damaged_directory_is_an_error(read: Read, kind: str) -> None:
+    """Half a directory is never used."""
+    data, message = DAMAGE[kind]
+    with pytest.raises(ReadError, match=f"^data: it is .*{message}"):
         read(data, "*")
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (by_hand(8, deflated(PLAIN), size=len(PLAIN) + 1), "fewer bytes"),
         (by_hand(8, deflated(PLAIN), size=len(PLAIN) - 1), "more bytes"),
-        (by_hand(8, deflated(PLAIN) + b"rubbish"), "more bytes follow"),
-        (by_hand(8, deflated(PLAIN)[:-1]), "ends within"),
+        (by_hand(8, deflated(PLAIN) + b"rubbish"), "trailing data"),
+        (by_hand(8, deflated(PLAIN)[:-1]), "cut short"),
         (by_hand(8, deflated(PLAIN[:-1] + b"!")), "CRC-32"),
         (by_hand(8, b"\xff" * 50), "."),
         (by_hand(0, PLAIN, size=len(PLAIN) + 1), "fewer bytes"),
         (by_hand(0, PLAIN, size=len(PLAIN) - 1), "more bytes"),
         (by_hand(0, PLAIN[:-1] + b"!"), "CRC-32"),
-        (by_hand(12, bz2.compress(PLAIN) * 2), "more bytes"),
+        (by_hand(12, bz2.compress(PLAIN) * 2), "trailing data"),
         (by_hand(12, b"BZh9 no bzip2"), "."),
         (by_hand(14, b"\0\0\5\0\x5d\xff\xff\xff\xff" + bytes(50)), "dictionary"),
         (by_hand(14, b"\0\0\5\0\xff\0\0\1\0" + bytes(50)), "."),
@@ -281,30 +287,30 @@ def test_a_damaged_directory(read: Read, kind: str) -> None:
         (by_hand(95, b"no xz"), "."),
     ],
 )
-def test_a_damaged_member(read: Read, data: bytes, told: str) -> None:
-    """The error names the archive and the member."""
-    with pytest.raises(ReadError, match=f"^data:m: it is damaged: .*{told}"):
+def test_damaged_member_is_an_error(read: Read, data: bytes, message: str) -> None:
+    """It names the archive and the member."""
+    with pytest.raises(ReadError, match=f"^data:m: it is damaged: .*{message}"):
         read(data, "m")
 
 
-def test_a_method_we_do_not_know_is_only_refused_when_it_is_read(read: Read) -> None:
+def test_unknown_method_is_refused_only_when_read(read: Read) -> None:
     """Other members of the same zip are read."""
     data = zipped({"a": PLAIN, "odd": PLAIN}, zipfile.ZIP_STORED)
     last = data.rindex(b"PK\3\4"), data.rindex(b"PK\1\2")
     odd = bytearray(data)
     odd[last[0] + 8 : last[0] + 10] = odd[last[1] + 10 : last[1] + 12] = b"\x09\x00"
     assert read(bytes(odd), "a") == {"a": PLAIN}
-    with pytest.raises(ReadError, match="data:odd: it is packed by method 9"):
+    with pytest.raises(ReadError, match="data:odd: it is compressed by method 9"):
         read(bytes(odd), "*")
 
 
-def test_a_zip_within_a_compression(read: Read) -> None:
-    """It is unpacked as a whole, and its members are those of the zip."""
+def test_compressed_zip_is_read(read: Read) -> None:
+    """It is unpacked as a whole."""
     assert read(lzma.compress(zipped(FILES)), "*") == FILES
 
 
-def test_a_zip_at_the_end_of_a_tar_is_a_tar(read: Read) -> None:
-    """What a file begins with goes before what it ends with."""
+def test_tar_ending_with_a_zip_is_a_tar(read: Read) -> None:
+    """The first bytes decide before the last."""
     import tarfile
 
     sink, inner = io.BytesIO(), zipped(FILES)
@@ -316,7 +322,7 @@ def test_a_zip_at_the_end_of_a_tar_is_a_tar(read: Read) -> None:
 
 
 def test_closing_leaves_no_file_open(tmp_path: Any) -> None:
-    """Also where members were left open or failed: a folder can be removed afterwards."""
+    """Also after members were left open or failed."""
     path = tmp_path / "f"
     path.write_bytes(zipped(FILES))
     code = (
@@ -340,9 +346,9 @@ def test_closing_leaves_no_file_open(tmp_path: Any) -> None:
     assert "ResourceWarning" not in done.stderr
 
 
-def test_a_zip_without_members_is_an_error_that_says_so(read: Read) -> None:
-    """One that holds a comment alone, too."""
+def test_empty_zip_is_an_error(read: Read) -> None:
+    """Also with a comment."""
     for data in (zipped({}), with_comment(b"nothing here", {})):
         for member in ("a", "*"):
-            with pytest.raises(ReadError, match=r"^data: it holds no (member|file)"):
+            with pytest.raises(ReadError, match=r"^data: it has no (member|file)"):
                 read(data, member)

@@ -1,4 +1,4 @@
-"""Zstandard, against the library's own ways to read and write, and frames built by hand."""
+"""Zstandard, compared with the reference library, and with frames built by hand."""
 
 import gzip
 import subprocess
@@ -67,25 +67,25 @@ class TestZstandard(ArchiveTests):
         "streamed",
     ],
 )
-def test_odd_but_right(read: Read, data: bytes) -> None:
-    """All that the format allows."""
+def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
+    """Everything the format allows."""
     assert read(data) == {"": PLAIN}
 
 
-def test_blocks_of_every_kind(read: Read) -> None:
-    """Bytes as they are, and one byte many times, in a frame of several blocks."""
+def test_every_block_type_is_read(read: Read) -> None:
+    """Raw and repeated blocks in a frame of several blocks."""
     blocks = block(0, 3, b"abc", last=False) + block(1, 128 << 10, b"z", last=False)
     data = MAGIC + b"\x00\x58" + blocks + block(0, 0, b"")
     assert read(data) == {"": b"abc" + b"z" * (128 << 10)}
 
 
 def test_window_of_128_mib_is_read(read: Read) -> None:
-    """As much as the command `zstd` accepts without an option."""
+    """As much as the `zstd` command accepts by default."""
     assert read(MAGIC + b"\x00\x88" + block(0, 3, b"abc")) == {"": b"abc"}
 
 
-def test_only_skippable_frames(read: Read) -> None:
-    """A file without data is an empty one."""
+def test_file_of_skippable_frames_is_empty(read: Read) -> None:
+    """Such frames hold no data."""
     assert read(skippable(b"1") + skippable(b"2")) == {"": b""}
 
 
@@ -122,14 +122,14 @@ def test_only_skippable_frames(read: Read) -> None:
         "a reserved bit",
     ],
 )
-def test_damage(read: Read, data: bytes) -> None:
-    """Nothing of it passes for a shorter file, and none of it takes memory."""
+def test_damage_is_an_error(read: Read, data: bytes) -> None:
+    """A damaged file is never read as a shorter one, and takes no memory."""
     with pytest.raises(ReadError, match=r"^data: it is damaged: "):
         read(data)
 
 
-def test_the_library_is_imported_only_for_such_a_file(tmp_path: Path) -> None:
-    """Listing, fetching, and reading other kinds do without."""
+def test_zstd_is_imported_only_when_needed(tmp_path: Path) -> None:
+    """Listing, fetching, and reading other kinds do not import it."""
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(b"1"))
     code = (

@@ -1,4 +1,4 @@
-"""Files with checksums, a server that holds them, and fetchers that need no patience."""
+"""Files with checksums, a server for them, and fetchers without waits."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +15,14 @@ from dshub.download.sources import Job
 
 @pytest.fixture(autouse=True)
 def no_patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are as short as can be, but for tests that are about waiting."""
+    """Make waits between tries as short as possible, except in tests about waiting."""
     if request.node.get_closest_marker("patient") is None:
         monkeypatch.setattr("dshub.download.download._delay", lambda *_: 0.001)
 
 
 @pytest.fixture
 def content() -> bytes:
-    """3 MB in which every byte's place matters."""
+    """3 MB in which the place of every byte matters."""
     return b"".join(i.to_bytes(4, "big") for i in range(750_000))
 
 
@@ -40,7 +40,7 @@ def upstream(tmp_path: Path, content: bytes) -> Path:
 
 @pytest.fixture
 def job(content: bytes) -> Callable[..., Job]:
-    """Makes the job of fetching the file from some addresses."""
+    """A function that makes the job of fetching the file from some addresses."""
 
     def make(*urls: str, size: int | None = len(content)) -> Job:
         digest = Digest.of_bytes(content)
@@ -58,5 +58,5 @@ def store(cache: Path) -> Store:
 
 @pytest.fixture
 def fetcher(store: Store) -> Fetcher:
-    """A fetcher into it."""
+    """A fetcher into that store."""
     return Fetcher(store, timeout=1)

@@ -1,4 +1,4 @@
-"""What a person is told about bytes that are not the published ones."""
+"""Explanations of wrong bytes."""
 
 import gzip
 import time
@@ -22,7 +22,7 @@ PORTAL = b"\n<!DOCTYPE html><html><head><title>Caf\xc3\xa9 &amp; Bar:\n Sign in<
 
 
 def put(partial: Partial, data: bytes) -> None:
-    """Add bytes behind those that are there."""
+    """Append bytes."""
     span = partial.claim(None)
     assert span is not None
     partial.write(span, memoryview(data))
@@ -30,7 +30,7 @@ def put(partial: Partial, data: bytes) -> None:
 
 
 def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, FetchError]:
-    """The error that a source with those bytes leads to."""
+    """Return the errors for a source with these bytes."""
     folder.mkdir()
     (folder / "data.gz").write_bytes(data)
     with serving(folder) as url, pytest.raises(FetchError) as caught:
@@ -44,7 +44,7 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
 
 
 @pytest.mark.parametrize(
-    ("data", "told", "hint"),
+    ("data", "message", "hint"),
     [
         (PORTAL, "an HTML page titled 'Café & Bar: Sign in'", "login"),
         (b"<html><title>Quota exceeded</title>", "about a quota", "try again later"),
@@ -54,7 +54,7 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
         (b"more" + PUBLISHED, "longer than the file", ""),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer", "git lfs pull"),
         (b"", "empty", "try again later"),
-        (PUBLISHED[:-1] + b"?", "published anew", "newer version of the dataset"),
+        (PUBLISHED[:-1] + b"?", "changed upstream", "newer version of the dataset"),
         (b"\0" * len(PUBLISHED), "", ""),
     ],
     ids=[
@@ -71,12 +71,12 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
     ],
 )
 def test_wrong_bytes_are_named(
-    data: bytes, told: str, hint: str, store: Store, tmp_path: Path
+    data: bytes, message: str, hint: str, store: Store, tmp_path: Path
 ) -> None:
-    """The message says what came and the hint what to do; the exit code is that of integrity."""
+    """The message says what came, the hint what to do; the exit code is that of integrity."""
     error, whole = wrong(data, store, tmp_path / "upstream")
-    assert told in error.told
-    assert told in str(whole)
+    assert message in error.told
+    assert message in str(whole)
     assert hint in whole.hint
     assert "DSHUB_MIRROR" in whole.hint
     assert whole.exit_code == 5
@@ -92,8 +92,8 @@ def test_wrong_bytes_are_named(
     ],
     ids=["many", "long", "digits", "second"],
 )
-def test_any_page_is_diagnosed_at_once(page: bytes, title: str, tmp_path: Path) -> None:
-    """Titles without end, or with numbers that Python refuses, hold nothing up."""
+def test_any_page_is_diagnosed_quickly(page: bytes, title: str, tmp_path: Path) -> None:
+    """Endless titles, or numbers that Python refuses, take no time."""
     path = tmp_path / "page"
     path.write_bytes(b"<html>" + page)
     began = time.process_time()
@@ -102,10 +102,8 @@ def test_any_page_is_diagnosed_at_once(page: bytes, title: str, tmp_path: Path) 
     assert f"an HTML page{title}" in clause
 
 
-def test_the_bytes_are_kept_for_a_look_until_the_file_has_arrived(
-    store: Store, tmp_path: Path
-) -> None:
-    """Once, under a name that the message tells, and gone when they are of no more use."""
+def test_wrong_bytes_are_kept_until_the_file_arrives(store: Store, tmp_path: Path) -> None:
+    """Once, under a name in the message, and gone when they are no longer useful."""
     for i in range(3):
         error, _ = wrong(PORTAL, store, tmp_path / f"upstream{i}")
     kept = Path(error.kept)

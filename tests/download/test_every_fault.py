@@ -29,16 +29,16 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 @dataclass
 class Result:
-    """What became of a fetch.
+    """The result of a fetch.
 
     Attributes:
-        files: what was asked for.
+        files: the files that were asked for.
         urls: the sources of the first file.
-        wrong: files under a final name that are not what their name says, or not all there.
+        wrong: files under a final name with wrong or missing bytes.
         sent: bytes that all servers sent.
         peak: most bytes that the cache held at once.
         asked: the most requests for one file that the first source saw.
-        recovered: what became of a second fetch, once nothing was wrong.
+        recovered: the result of a second fetch, once nothing was wrong.
     """
 
     files: Mapping[str, bytes]
@@ -77,7 +77,7 @@ def jobs(files: Mapping[str, bytes], bases: Sequence[str]) -> list[Job]:
 
 
 def fetch(cache: Path, files: Mapping[str, bytes], bases: Sequence[str], timeout: float) -> Result:
-    """Fetch in a thread of its own, which is left behind if it does not end."""
+    """Fetch in a thread, which is left behind if it does not end."""
     result = Result(files, [f"{base}/data-0.gz" for base in bases])
 
     def run() -> None:
@@ -101,7 +101,7 @@ def fetch(cache: Path, files: Mapping[str, bytes], bases: Sequence[str], timeout
 
 
 def held(cache: Path) -> int:
-    """Bytes of all files in a folder."""
+    """Sum up the bytes of all files in a folder."""
     total = 0
     for folder, _, names in os.walk(cache):  # which takes folders that vanish as empty
         for name in names:
@@ -113,7 +113,7 @@ def held(cache: Path) -> int:
 def run(
     scenario: Scenario, folder: Path, monkeypatch: pytest.MonkeyPatch, *, second: bool
 ) -> Result:
-    """Play a scenario, alone or with a good source behind it, and heal it afterwards."""
+    """Play a scenario, alone or with a good second source, then fetch again without faults."""
     files = write_files(folder / "upstream", scenario.files)
     with ExitStack() as stack:
         stage = stack.enter_context(play(scenario, folder / "upstream"))
@@ -136,19 +136,19 @@ def run(
 
 
 def most_asked(server: FaultyServer) -> int:
-    """The largest number of requests for the bytes of one file."""
+    """Return the largest number of requests for the bytes of one file."""
     paths = [r.path.partition("?")[0] for r in server.requests if r.method == "GET"]
     return max((paths.count(path) for path in paths), default=0)
 
 
 def named(scenario: Scenario) -> object:
-    """A parameter with a readable id."""
+    """Make a parameter with a readable id."""
     marks = [pytest.mark.patient, pytest.mark.slow] if scenario.patient else []
     return pytest.param(scenario, id=scenario.name, marks=marks)
 
 
 def every(*outcomes: str) -> pytest.MarkDecorator:
-    """Once for each scenario with such an outcome."""
+    """Parametrize with each scenario of an outcome."""
     chosen = [scenario for scenario in SCENARIOS if scenario.outcome in outcomes]
     return pytest.mark.parametrize("scenario", [named(scenario) for scenario in chosen])
 
@@ -160,7 +160,7 @@ _results: dict[str, Result] = {}
 def alone(
     scenario: Scenario, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Result:
-    """What becomes of a fetch whose one source plays the scenario; played once for all tests."""
+    """The result of a fetch whose only source plays the scenario; played once for all tests."""
     if scenario.name not in _results:
         folder = tmp_path_factory.mktemp("alone")
         _results[scenario.name] = run(scenario, folder, monkeypatch, second=False)
@@ -168,13 +168,13 @@ def alone(
 
 
 @every("passes", "legal")
-def test_what_passes_ends_with_the_file(scenario: Scenario, alone: Result) -> None:
+def test_passing_faults_end_with_the_file(scenario: Scenario, alone: Result) -> None:
     """The source fails on the way, or is odd, and the right bytes arrive from it alone."""
     alone.check()
 
 
 @every("lasts")
-def test_what_lasts_ends_with_a_clear_error(scenario: Scenario, alone: Result) -> None:
+def test_lasting_faults_end_with_a_clear_error(scenario: Scenario, alone: Result) -> None:
     """It names the file, the source and the reason on few lines; nothing has a final name."""
     assert alone.ended, f"it did not end within {LIMIT} s"
     assert isinstance(alone.error, FetchError)
@@ -188,16 +188,16 @@ def test_what_lasts_ends_with_a_clear_error(scenario: Scenario, alone: Result) -
 
 
 @every("passes", "lasts", "legal")
-def test_bytes_are_bounded(scenario: Scenario, alone: Result) -> None:
-    """However long the body, what is received and kept is in proportion to the file."""
+def test_received_bytes_are_bounded(scenario: Scenario, alone: Result) -> None:
+    """However long the body, received and kept bytes are in proportion to the file."""
     size = sum(map(len, alone.files.values()))
     assert alone.sent <= scenario.most * size + SLACK
     assert alone.peak <= 2.2 * size + (2 << 20)
 
 
 @every("legal")
-def test_what_is_legal_needs_no_second_try(scenario: Scenario, alone: Result) -> None:
-    """An unusual answer that keeps the rules is taken as it is."""
+def test_legal_answers_need_no_second_try(scenario: Scenario, alone: Result) -> None:
+    """An unusual answer that follows the rules is taken as it is."""
     if scenario.requests:
         assert alone.asked <= scenario.requests
 
@@ -217,10 +217,10 @@ def test_the_next_fetch_succeeds(scenario: Scenario, alone: Result) -> None:
 
 @pytest.mark.slow
 @every("passes", "lasts", "legal")
-def test_a_second_source_always_ends_well(
+def test_good_second_source_always_delivers(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the first source does, the file arrives, for one more file's bytes at most."""
+    """The file arrives in any case, for one more file's bytes at most."""
     result = run(scenario, tmp_path, monkeypatch, second=True)
     result.check()
     size = sum(map(len, result.files.values()))

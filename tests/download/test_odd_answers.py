@@ -25,7 +25,7 @@ Answer = Callable[[socket.socket, int, int | None, bytes], None]
 
 @contextmanager
 def speaking(answer: Answer, content: bytes) -> Iterator[tuple[str, list[int | None]]]:
-    """A server that answers each connection once, byte by byte as a test says.
+    """Serve one answer, byte by byte, to each connection.
 
     `answer` gets the connection, which connection it is, the offset that a Range header asks for,
     and the file. Yields an address, and the offsets that were asked for.
@@ -60,7 +60,7 @@ def speaking(answer: Answer, content: bytes) -> Iterator[tuple[str, list[int | N
 
 
 def head(status: str, length: int | None, *more: str) -> bytes:
-    """The beginning of an answer."""
+    """Build the head of an answer."""
     lines = [f"HTTP/1.1 {status}", "Connection: close", *more]
     if length is not None:
         lines.append(f"Content-Length: {length}")
@@ -83,9 +83,11 @@ def tells_no_length(
     connection: socket.socket, number: int, start: int | None, content: bytes
 ) -> None:
     begin = start or 0
-    told = [f"Content-Range: bytes {begin}-{len(content) - 1}/{len(content)}"] if begin else []
+    content_range = (
+        [f"Content-Range: bytes {begin}-{len(content) - 1}/{len(content)}"] if begin else []
+    )
     status = "206 Partial Content" if begin else "200 OK"
-    connection.sendall(head(status, None, *told) + content[begin : begin + 2_000_000])
+    connection.sendall(head(status, None, *content_range) + content[begin : begin + 2_000_000])
 
 
 def speaks_nonsense(
@@ -109,8 +111,8 @@ def sends_a_part_at_a_time(
     if start is None:
         connection.sendall(head("200 OK", len(content)) + piece)
         return
-    told = f"Content-Range: bytes {start}-{start + len(piece) - 1}/{len(content)}"
-    connection.sendall(head("206 Partial Content", len(piece), told) + piece)
+    content_range = f"Content-Range: bytes {start}-{start + len(piece) - 1}/{len(content)}"
+    connection.sendall(head("206 Partial Content", len(piece), content_range) + piece)
 
 
 def forbids_ranges(
@@ -131,9 +133,9 @@ def changes_the_file(
         connection.sendall(head("200 OK", len(content)) + b"an older version" * 1000)
     else:
         begin = start or 0
-        told = f"Content-Range: bytes {begin}-{len(content) - 1}/{len(content)}"
+        content_range = f"Content-Range: bytes {begin}-{len(content) - 1}/{len(content)}"
         status = "206 Partial Content" if begin else "200 OK"
-        connection.sendall(head(status, len(content) - begin, told) + content[begin:])
+        connection.sendall(head(status, len(content) - begin, content_range) + content[begin:])
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def changes_the_file(
 def test_odd_answers_end_with_the_file(
     answer: Answer, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """What the server means can be made out, or passes off."""
+    """The answer can be understood, or the next one can."""
     with speaking(answer, content) as (url, _):
         [fetched] = fetcher.fetch([job(url)])
     assert fetched.path.read_bytes() == content
@@ -199,7 +201,7 @@ def asks_to_wait_oddly(
         (asks_to_wait_oddly, "503 Service Unavailable, 5 tries", 5),
     ],
 )
-def test_odd_answers_that_lead_nowhere(
+def test_useless_answers_end_with_an_error(
     answer: Answer, reason: str, requests: int, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
     """They are given up after a bounded number of requests, and the error says why."""
@@ -214,10 +216,10 @@ def test_odd_answers_that_lead_nowhere(
 @pytest.mark.parametrize(
     "address", ["gopher://x/y", "http://[not-an-address/y", "file:///a%00b", "http://"]
 )
-def test_an_address_that_cannot_be_used_is_passed_by(
+def test_unusable_address_is_skipped(
     address: str, upstream: Path, fetcher: Fetcher, job: MakeJob
 ) -> None:
-    """A source that no transport can open costs nothing but a line in the error."""
+    """A source that no transport can open costs a line in the error."""
     with serving(upstream) as url:
         [fetched] = fetcher.fetch([job(address, f"{url}/data.bin")])
         assert fetched.source == f"{url}/data.bin"
@@ -230,20 +232,20 @@ def test_an_address_that_cannot_be_used_is_passed_by(
 @pytest.mark.parametrize(
     "kind", ["long", ("no-length", "long"), ("chunked", "long"), "bomb"], ids=str
 )
-def test_a_file_of_unknown_size_does_not_fill_the_disk(
+def test_file_of_unknown_size_does_not_fill_the_disk(
     kind: str | tuple[str, ...],
     upstream: Path,
     store: Store,
     job: MakeJob,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A source without end is left at half of what is free, nothing of it is kept, and the next
+    """A source without end is left at half of the free disk, nothing of it is kept, and the next
     source brings the file.
     """
     monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
     fetcher = Fetcher(store, timeout=5)
     with faulty_server(upstream, {"*": Fault(kind)}) as bad, faulty_server(upstream) as good:
-        with pytest.raises(FetchError, match="half of what is free") as caught:
+        with pytest.raises(FetchError, match="half of the free disk") as caught:
             fetcher.fetch([job(f"{bad.url}/data.bin", size=None)])
         assert caught.value.exit_code == 4
         assert bad.sent < 15_000_000
@@ -253,10 +255,10 @@ def test_a_file_of_unknown_size_does_not_fill_the_disk(
     assert fetched.source.startswith(good.url)
 
 
-def test_a_page_that_passes_off(
+def test_passing_login_page_is_replaced(
     upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """A network's sign-in page, once, in place of the file: then the file."""
+    """A network's login page comes once, then the file."""
     with faulty_server(upstream, {"*": Fault("page", times=1)}) as server:
         [fetched] = fetcher.fetch([job(f"{server.url}/data.bin")])
     assert fetched.path.read_bytes() == content

@@ -1,4 +1,4 @@
-"""Large and slow: several connections for one file, damaged chunks, and sources that crawl."""
+"""Helpers, damaged chunks, and slow sources."""
 
 import hashlib
 import os
@@ -18,10 +18,10 @@ from dshub.testing.server import faulty_server
 MakeJob = Callable[..., Job]
 
 
-def test_a_slow_stream_is_helped_by_others(
+def test_slow_connection_gets_helpers(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
-    """Parts of a file come side by side, no byte of it twice, and the file is the right one."""
+    """Parts of a file arrive in parallel, no byte twice, and the file is right."""
     large = content * 4
     (upstream / "large.bin").write_bytes(large)
     slow = Fault("plain", rate=2_000_000)
@@ -39,17 +39,17 @@ def test_a_slow_stream_is_helped_by_others(
     assert list((store.root / "partial-v1").iterdir()) == []
 
 
-def test_a_source_that_crawls_is_left_while_there_are_others(
+def test_slow_source_is_left_for_another(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
-    """It is named as slow, and what it gave is not fetched again."""
+    """It is named as slow, and its bytes are not fetched again."""
     crawl = Fault("plain", rate=20_000)
     with (
         faulty_server(upstream, {"*": crawl}) as slow,
         faulty_server(upstream) as good,
     ):
-        wanted = job(f"{slow.url}/data.bin", f"{good.url}/data.bin")
-        [fetched] = Fetcher(store, timeout=3).fetch([wanted])
+        data_job = job(f"{slow.url}/data.bin", f"{good.url}/data.bin")
+        [fetched] = Fetcher(store, timeout=3).fetch([data_job])
         assert good.sent < len(content)
     assert fetched.source.startswith(good.url)
     assert "slow" in str(fetched.attempts[0])
@@ -60,7 +60,7 @@ LARGE = bytes(range(256)) * (3 * CHUNK // 256) + b"rest"
 
 
 def large_job(upstream: Path, url: str) -> Job:
-    """A file of which the checksum of each chunk is known, the last one being short."""
+    """Make the job of a file with checksums of chunks, the last one short."""
     (upstream / "large.bin").write_bytes(LARGE)
     pieces = [LARGE[start : start + CHUNK] for start in range(0, len(LARGE), CHUNK)]
     resource = Resource(
@@ -73,7 +73,7 @@ def large_job(upstream: Path, url: str) -> Job:
 
 
 def test_only_damaged_chunks_are_fetched_again(upstream: Path, store: Store) -> None:
-    """One bit of a large file costs one piece of 16 MiB, where the manifest knows its checksum."""
+    """One bit of a large file costs one chunk, if the manifest has checksums of chunks."""
     flip = Fault("flip", times=1, after=CHUNK + 5)
     with faulty_server(upstream, {"/large.bin": flip}) as server:
         [fetched] = Fetcher(store, jobs=1).fetch([large_job(upstream, server.url)])
@@ -82,15 +82,13 @@ def test_only_damaged_chunks_are_fetched_again(upstream: Path, store: Store) -> 
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "longer", "other"])
-def test_what_rotted_in_the_cache_is_mended_by_its_chunks(
-    upstream: Path, store: Store, how: str
-) -> None:
-    """Only the pieces that are damaged or gone come again: for bits that `dshub verify` finds,
-    and for a file that has another length, which a fetch notices itself.
+def test_damaged_cached_file_is_repaired_by_chunks(upstream: Path, store: Store, how: str) -> None:
+    """Only damaged or missing chunks are fetched: for bits that `dshub verify` finds,
+    and for a file of another length, which a fetch notices itself.
     """
     with faulty_server(upstream) as server:
-        wanted = large_job(upstream, server.url)
-        [fetched] = Fetcher(store).fetch([wanted])
+        data_job = large_job(upstream, server.url)
+        [fetched] = Fetcher(store).fetch([data_job])
         server.requests.clear()
         with fetched.path.open("r+b") as file:
             file.seek(CHUNK + 5)
@@ -105,8 +103,9 @@ def test_what_rotted_in_the_cache_is_mended_by_its_chunks(
                 file.truncate(0)
                 file.write(bytes(len(LARGE)))
         if how in {"flip", "other"}:
-            verify_file("file large", fetched.path, wanted.resource.digest, store)
-        [fetched] = Fetcher(store).fetch([wanted])
+            verify_file("file large", fetched.path, data_job.resource.digest, store)
+        # helpers make the server send more than is read
+        [fetched] = Fetcher(store, jobs=1).fetch([data_job])
         missing = {"flip": CHUNK, "cut": 2 * CHUNK + 4, "longer": 0, "other": len(LARGE)}
         assert server.sent == missing[how]
     assert fetched.path.read_bytes() == LARGE

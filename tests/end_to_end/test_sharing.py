@@ -200,9 +200,7 @@ def test_there_is_space_for_files_and_tables_before_the_first_byte(
     monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
     with faulty_server(upstream) as server:
         hub = hub_of(server.url, cache)
-        with pytest.raises(
-            DiskFullError, match=r"5\.0 MB are to be fetched, 40\.0 MB are to be pre"
-        ):
+        with pytest.raises(DiskFullError, match=r"5\.0 MB to fetch and 40\.0 MB to prepare"):
             hub.fetch("digits") if how == "fetch" else hub.load("digits", split="train")
         assert server.requests == []
         hub.fetch("digits", prepare=False)  # which has room

@@ -18,9 +18,9 @@ def test_pyarrow_reads_every_column(some: Some, rows: Rows, tmp_path: Path, to: 
     files = written(some(), to, tmp_path)
     assert len(files) > 1
     read = pq.read_table if to == "parquet" else lambda path: pa.ipc.open_stream(path).read_all()
-    found = [row for path in files for row in read(path).to_pylist()]
-    assert len(found) == len(rows)
-    for row, expected in zip(found, rows, strict=True):
+    exported = [row for path in files for row in read(path).to_pylist()]
+    assert len(exported) == len(rows)
+    for row, expected in zip(exported, rows, strict=True):
         for name in ("photo", "sound"):
             assert row.pop(name) == {"bytes": expected[name], "path": None}
         assert all(same(value, expected[name]) for name, value in row.items())
@@ -34,7 +34,7 @@ def test_hugging_face_reads_its_own_features(
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
     files = written(some(), to, tmp_path / "exported")
-    found = (
+    loaded = (
         datasets.Dataset.from_parquet(
             [str(path) for path in files], cache_dir=str(tmp_path / "cache")
         )
@@ -43,11 +43,11 @@ def test_hugging_face_reads_its_own_features(
             [datasets.Dataset.from_file(str(path)) for path in files]
         )
     )
-    assert found.features["label"].names == list(CLASSES)
-    assert found.features["sound"].sampling_rate == 8000
-    assert isinstance(found.features["photo"], datasets.Image)
-    assert [row["text"] for row in found.remove_columns("sound")] == [row["text"] for row in rows]
-    for image, expected in zip(found["photo"], rows, strict=True):
+    assert loaded.features["label"].names == list(CLASSES)
+    assert loaded.features["sound"].sampling_rate == 8000
+    assert isinstance(loaded.features["photo"], datasets.Image)
+    assert [row["text"] for row in loaded.remove_columns("sound")] == [row["text"] for row in rows]
+    for image, expected in zip(loaded["photo"], rows, strict=True):
         assert np.array_equal(np.asarray(image), pixels(expected["photo"]))
 
 

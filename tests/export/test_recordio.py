@@ -25,11 +25,11 @@ def test_independent_reader_reads_recordio(
     some: Some, rows: Rows, tmp_path: Path, column: str
 ) -> None:
     """Labels, identifiers, and offsets of the index."""
-    found = records(written(some(column, "label"), "recordio", tmp_path, 300))
-    assert [(label, number) for label, number, _ in found] == [
+    exported = records(written(some(column, "label"), "recordio", tmp_path, 300))
+    assert [(label, number) for label, number, _ in exported] == [
         (row["label"], i) for i, row in enumerate(rows)
     ]
-    for (_, _, content), row in zip(found, rows, strict=True):
+    for (_, _, content), row in zip(exported, rows, strict=True):
         if column == "pixels":
             assert same(pixels(content), row[column][:, :, 0])
         else:
@@ -54,8 +54,8 @@ def with_magic() -> Dataset:
 def test_content_with_magic_numbers_survives(tmp_path: Path) -> None:
     """Records are split at the number, and joined again."""
     dataset = with_magic()
-    found = records(written(dataset, "recordio", tmp_path, 1 << 20))
-    assert [content for _, _, content in found] == dataset.decode(False)["image"]
+    exported = records(written(dataset, "recordio", tmp_path, 1 << 20))
+    assert [content for _, _, content in exported] == dataset.decode(False)["image"]
 
 
 READ = """
@@ -79,13 +79,13 @@ def test_mxnet_reads_recordio(some: Some, rows: Rows, tmp_path: Path) -> None:
         done = subprocess.run(
             [python, "-c", READ, *stems], capture_output=True, encoding="utf-8", check=True
         )
-        found = [line.split(" ") for line in done.stdout.splitlines()]
-        assert [bytes.fromhex(line[3]) for line in found] == list(
+        lines = [line.split(" ") for line in done.stdout.splitlines()]
+        assert [bytes.fromhex(line[3]) for line in lines] == list(
             next(iter(dataset.decode(False).numpy().values()))
         )
         labels = (
             [row["label"] for row in rows] if "label" in dataset.features else [0] * len(dataset)
         )
-        assert [[int(cell) for cell in line[:3]] for line in found] == [
+        assert [[int(cell) for cell in line[:3]] for line in lines] == [
             [i, i, label] for i, label in enumerate(labels)
         ]

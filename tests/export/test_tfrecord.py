@@ -17,19 +17,19 @@ from tests.independent import tfrecord
 def test_independent_reader_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> None:
     """Checksums and every feature."""
     files = written(some(), "tfrecord", tmp_path)
-    found = [tfrecord.example(record) for path in files for record in tfrecord.records(path)]
-    for row, made in zip(found, rows, strict=True):
-        assert row["photo"] == [made["photo"]]
-        assert row["sound"] == [made["sound"]]
-        assert same(pixels(row["pixels"][0]), made["pixels"][:, :, 0])
-        assert row["text"] == [made["text"].encode()]
-        assert row["words"] == [text.encode() for text in made["words"]]
-        assert row["exact"] == [struct.pack("<d", made["exact"])]
-        assert np.array_equal(np.array(row["box"], np.float32), made["box"].reshape(-1))
+    exported = [tfrecord.example(record) for path in files for record in tfrecord.records(path)]
+    for row, expected in zip(exported, rows, strict=True):
+        assert row["photo"] == [expected["photo"]]
+        assert row["sound"] == [expected["sound"]]
+        assert same(pixels(row["pixels"][0]), expected["pixels"][:, :, 0])
+        assert row["text"] == [expected["text"].encode()]
+        assert row["words"] == [text.encode() for text in expected["words"]]
+        assert row["exact"] == [struct.pack("<d", expected["exact"])]
+        assert np.array_equal(np.array(row["box"], np.float32), expected["box"].reshape(-1))
         for name in ("label", "count", "ratio"):
-            assert row[name] == [made[name]]
+            assert row[name] == [expected[name]]
         for name in ("tokens", "tags"):
-            assert row[name] == made[name].tolist()
+            assert row[name] == expected[name].tolist()
 
 
 def test_tensorflow_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> None:
@@ -49,29 +49,29 @@ def test_tensorflow_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> No
         }.items()
     }
     lists = {"tokens": tf.int64, "tags": tf.int64, "words": tf.string}
-    wanted = one | {"box": tf.io.FixedLenFeature((2, 2), tf.float32)}
-    wanted |= {name: tf.io.RaggedFeature(kind) for name, kind in lists.items()}
+    features = one | {"box": tf.io.FixedLenFeature((2, 2), tf.float32)}
+    features |= {name: tf.io.RaggedFeature(kind) for name, kind in lists.items()}
     batches = tf.data.TFRecordDataset([str(path) for path in files]).batch(100)
-    (found,) = (tf.io.parse_example(batch, wanted) for batch in batches)
+    (columns,) = (tf.io.parse_example(batch, features) for batch in batches)
     for i, row in enumerate(rows):
-        assert np.array_equal(tf.io.decode_image(found["photo"][i]), pixels(row["photo"]))
-        assert np.array_equal(tf.io.decode_png(found["pixels"][i]), row["pixels"])
-        assert tf.io.decode_raw(found["exact"][i], tf.float64)[0] == row["exact"]
-        assert found["text"][i].numpy().decode() == row["text"]
-        assert np.array_equal(found["box"][i], row["box"])
-        assert [text.decode() for text in found["words"][i].numpy()] == row["words"]
+        assert np.array_equal(tf.io.decode_image(columns["photo"][i]), pixels(row["photo"]))
+        assert np.array_equal(tf.io.decode_png(columns["pixels"][i]), row["pixels"])
+        assert tf.io.decode_raw(columns["exact"][i], tf.float64)[0] == row["exact"]
+        assert columns["text"][i].numpy().decode() == row["text"]
+        assert np.array_equal(columns["box"][i], row["box"])
+        assert [text.decode() for text in columns["words"][i].numpy()] == row["words"]
         for name in ("label", "count", "ratio"):
-            assert found[name][i].numpy() == row[name]
+            assert columns[name][i].numpy() == row[name]
         for name in ("tokens", "tags"):
-            assert np.array_equal(found[name][i], row[name])
+            assert np.array_equal(columns[name][i], row[name])
 
 
 def test_long_records_have_right_checksums(tmp_path: Path) -> None:
     """Many lengths, short and long."""
     texts = ["x" * length for length in (0, 1, 3, 1000, 1023, 1024, 1025, 5000, 70001)]
     (path,) = written(Dataset.from_arrays({"t": texts}), "tfrecord", tmp_path, 1 << 30)
-    found = [tfrecord.example(record)["t"] for record in tfrecord.records(path)]
-    assert found == [[text.encode()] for text in texts]
+    exported = [tfrecord.example(record)["t"] for record in tfrecord.records(path)]
+    assert exported == [[text.encode()] for text in texts]
 
 
 def test_numbers_above_63_bits_are_refused(tmp_path: Path) -> None:

@@ -27,8 +27,7 @@ from dshub.export._running import read as read_export
 from dshub.hub.cache import Cache
 from dshub.hub.describing import place_of
 from dshub.hub.terms import are_accepted
-from dshub.importing.holding import Sums
-from dshub.importing.holding import written as read_sums
+from dshub.importing.holding import Sums, read_sums
 from dshub.importing.records import imports
 from dshub.mirrors.index import table_facts
 from dshub.tables.conforming import conform

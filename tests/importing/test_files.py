@@ -1,121 +1,120 @@
-"""Files with checksums that people have in place of a manifest's own: the same rows."""
+"""Importing files by checksum."""
 
-import io
-import re
+import bz2
+import gzip
+import lzma
+import os
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from dshub import Hub, Settings
-from dshub.catalog.sources import built_in_root
-from dshub.progress import Silent
-from tests.independent.imagenet import picture, tar, with_facts, write
+from dshub.cache.store import Store
+from dshub.catalog.manifest import Resource
+from dshub.checksums import Digest
+from dshub.download.fetcher import Fetcher
+from dshub.download.sources import Job
+from dshub.errors import StoreError
+from dshub.importing.files import Imported, Mismatch, import_files
+from tests.independent import zstd
 
-Files = dict[str, bytes]
-Rows = dict[str, list[tuple[Any, ...]]]
-
-
-def mnist() -> tuple[Files, Rows]:
-    """One file for both splits, whose pictures have no axis of channels."""
-    generator = np.random.default_rng(0)
-    pictures = generator.integers(0, 256, (4, 28, 28), np.uint8)
-    labels = np.array([5, 0, 9, 1], np.uint8)
-    sink = io.BytesIO()
-    np.savez(sink, x_train=pictures[:3], y_train=labels[:3], x_test=pictures[3:], y_test=labels[3:])
-    rows = [(p[:, :, None].tolist(), y) for p, y in zip(pictures, labels.tolist(), strict=True)]
-    return {"mnist.npz": sink.getvalue()}, {"train": rows[:3], "test": rows[3:]}
+INSIDE = b"the bytes that matter" * 1000
+PUBLISHED = gzip.compress(INSIDE, 9, mtime=1)
 
 
-def caltech_101() -> tuple[Files, Rows]:
-    """Its background is no class."""
-    top, pictures = "101_ObjectCategories", [picture(i) for i in range(3)]
-    members = [
-        (f"{top}/Faces/image_0001.jpg", pictures[0]),
-        (f"{top}/BACKGROUND_Google/image_0001.jpg", pictures[1]),
-        (f"{top}/Faces_easy/image_0001.jpg", pictures[2]),
-    ]
-    rows = [(pictures[0], 0), (pictures[2], 1)]
-    return {"101_ObjectCategories.tar.gz": tar(members, "w:gz")}, {"train": rows}
+@pytest.fixture
+def job() -> Job:
+    """A compressed file whose content has a checksum of its own."""
+    resource = Resource(
+        filename="data.txt.gz",
+        sha256=Digest.of_bytes(PUBLISHED).hex,
+        content_sha256=Digest.of_bytes(INSIDE).hex,
+        size=len(PUBLISHED),
+    )
+    return Job("set", "data", resource)
 
 
-def ag_news() -> tuple[Files, Rows]:
-    """Classes count from 1."""
-    train = b'"3","Wall St. ""Bears""","Short\\sellers"\n"1","A","B, C"\n'
-    members = [("ag_news_csv/train.csv", train), ("ag_news_csv/test.csv", b'"4","D","E"\n')]
-    rows = {"train": [(2, 'Wall St. "Bears"', "Short\\sellers"), (0, "A", "B, C")]}
-    return {"ag_news_csv.tar.gz": tar(members, "w:gz")}, rows | {"test": [(3, "D", "E")]}
-
-
-def dbpedia_14() -> tuple[Files, Rows]:
-    """A class is a number without quotes, and a text begins with a blank."""
-    members = [
-        ("dbpedia_csv/train.csv", b'1,"E. D. Abbott"," A company."\n'),
-        ("dbpedia_csv/test.csv", b'14,"A book"," It is ""old""."\n'),
-    ]
-    rows: Rows = {"train": [(0, "E. D. Abbott", " A company.")]}
-    rows["test"] = [(13, "A book", ' It is "old".')]
-    return {"dbpedia_csv.tar.gz": tar(members, "w:gz")}, rows
-
-
-def conll2003() -> tuple[Files, Rows]:
-    """A file for each split."""
-    start = "-DOCSTART- -X- -X- O\n\n"
-    words = ("EU", "NASA", "UN")
-    files = {
-        f"{name}.txt": f"{start}{word} NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n".encode()
-        for name, word in zip(("train", "valid", "test"), words, strict=True)
-    }
-    splits = zip(("train", "validation", "test"), words, strict=True)
-    return files, {split: [([word, "rejects"], [3, 0])] for split, word in splits}
-
-
-def iris() -> tuple[Files, Rows]:
-    """It ends with empty lines."""
-    text = b"5.1,3.5,1.4,0.2,Iris-setosa\n6.5,3.0,5.25,2.0,Iris-virginica\n\n\n"
-    return {"iris.data": text}, {"train": [(1.4, 0), (5.25, 2)]}
-
-
-SETS: list[tuple[str, Any, list[str]]] = [
-    ("mnist", mnist, ["image", "label"]),
-    ("caltech-101", caltech_101, ["image", "label"]),
-    ("ag-news", ag_news, ["label", "title", "description"]),
-    ("dbpedia-14", dbpedia_14, ["label", "title", "content"]),
-    ("conll2003", conll2003, ["tokens", "ner_tags"]),
-    ("iris", iris, ["petal_length", "label"]),
-]
-
-
-@pytest.mark.parametrize(("name", "made", "columns"), SETS)
-def test_files_of_another_packing_give_the_rows(
-    name: str, made: Any, columns: list[str], tmp_path: Path, cache: Path
+@pytest.mark.parametrize(
+    ("name", "data", "how"),
+    [
+        ("data.txt.gz", PUBLISHED, "same bytes"),
+        ("renamed.bin", PUBLISHED, "same bytes"),
+        ("data.txt.gz", gzip.compress(INSIDE, 1, mtime=99), "same content"),
+        ("data.txt.xz", lzma.compress(INSIDE), "same content"),
+        ("data.txt.bz2", bz2.compress(INSIDE), "same content"),
+        ("data.txt.zst", zstd.compress(INSIDE), "same content"),
+        ("data.txt", INSIDE, "same content"),
+    ],
+)
+@pytest.mark.parametrize("in_folder", [True, False])
+def test_files_are_recognized_by_content(
+    *, in_folder: bool, name: str, data: bytes, how: str, job: Job, store: Store, tmp_path: Path
 ) -> None:
-    """Recognised by their checksums, whatever folder they lie in; every split, in order."""
-    files, rows = made()
-    text = (built_in_root() / name / "1.0.0.toml").read_text("utf-8")
-    text = text.replace(f'name = "{name}"', 'name = "small"', 1)
-    for split, wanted in rows.items():
-        block = re.compile(rf"(^\[splits\.{split}\]\n(?:#.*\n)*rows = )\d+", re.MULTILINE)
-        text = block.sub(rf"\g<1>{len(wanted)}", text)
-    for file, data in files.items():
-        write(tmp_path / "mine" / "deep" / file, data)
-        text = with_facts(text, tmp_path / "mine" / "deep" / file)
-    write(tmp_path / "registry/small/1.0.0.toml", text.encode())
-    settings = Settings.read(cache=cache, registry=[tmp_path / "registry"], offline=True)
-    hub = Hub(settings=settings, progress=Silent())
-    (report,) = hub.import_files("small", [tmp_path / "mine"])
-    assert report.complete, report
-    for split, wanted in rows.items():
-        found = hub.load("small", split).decode(False)
-        told = [tuple(_plain(row[column]) for column in columns) for row in found]
-        assert told == [tuple(_rounded(value) for value in row) for row in wanted]
+    """Under any name, in a folder or named directly, compressed again or not at all."""
+    folder = tmp_path / "downloads" / "deeper"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(data)
+    (folder / "data.txt.zip").write_bytes(b"something else")
+    (folder / "unrelated").write_bytes(b"\0" * len(PUBLISHED))
+    top = tmp_path / "downloads" if in_folder else folder / name
+    [taken] = import_files(store, [job], [top])
+    assert isinstance(taken, Imported)
+    assert (taken.how, taken.source) == (how, folder / name)
+    path = Fetcher(store).path(job)
+    assert path is not None
+    assert path.read_bytes() == (PUBLISHED if how == "same bytes" else INSIDE)
+    assert (folder / name).read_bytes() == data
 
 
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>", PUBLISHED[:-5], gzip.compress(INSIDE[:-1], mtime=1), INSIDE + b"!"],
+    ids=["empty", "page", "truncated", "other content", "longer"],
+)
+def test_mismatches_are_not_imported(
+    data: bytes, job: Job, store: Store, tmp_path: Path, cache: Path
+) -> None:
+    """A file of the right name with other bytes stays where it is, and nothing is kept."""
+    path = tmp_path / "data.txt.gz"
+    path.write_bytes(data)
+    [item] = import_files(store, [job], [path])
+    assert isinstance(item, Mismatch)
+    assert Fetcher(store).path(job) is None
+    assert [item for item in cache.rglob("*") if item.is_file() and item.stat().st_size > 100] == [
+        cache / "CACHEDIR.TAG"
+    ] or not cache.exists()
 
 
-def _rounded(value: Any) -> Any:
-    """As float32 holds it."""
-    return float(np.float32(value)) if isinstance(value, float) else value
+def test_missing_path_is_an_error(job: Job, store: Store, tmp_path: Path) -> None:
+    """A misspelled folder is not an empty one."""
+    with pytest.raises(StoreError, match="missing-folder"):
+        import_files(store, [job], [tmp_path / "missing-folder"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+def test_unreadable_candidate_is_an_error(job: Job, store: Store, enterable: Path) -> None:
+    """It may be the file that is needed."""
+    path = enterable / "data.txt.gz"
+    path.write_bytes(PUBLISHED)
+    path.chmod(0)
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            with pytest.raises(StoreError, match=r"cannot read .*data\.txt\.gz: Permission denied"):
+                import_files(store, [job], [enterable])
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_bomb_among_candidates_is_skipped(job: Job, store: Store, tmp_path: Path) -> None:
+    """It does not match, and does not end the search."""
+    (tmp_path / "data.txt.bz2").write_bytes(bz2.compress(bytes(300_000_000)))
+    (tmp_path / "data.txt.gz").write_bytes(PUBLISHED)
+    (tmp_path / "data.txt.xz").write_bytes(lzma.compress(INSIDE))
+    [item] = import_files(store, [job], [tmp_path / "data.txt.bz2"])
+    assert isinstance(item, Mismatch)
+    (taken,) = import_files(store, [job], [tmp_path])
+    assert taken.source == tmp_path / "data.txt.gz"

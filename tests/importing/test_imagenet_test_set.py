@@ -1,4 +1,4 @@
-"""The test set of ImageNet-1k, which few people have, in every form in which they have it."""
+"""The test set of ImageNet-1k in every layout."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ OFFICIAL, REPACKED = "ILSVRC2012_img_test_v10102019.tar", "test_images.tar.gz"
 
 
 def official(folder: Path) -> None:
-    """In a folder of the archive, as it is said to be; the manifest takes any."""
+    """In a folder of the archive; the manifest takes any folder."""
     write(folder / OFFICIAL, tar([(f"test/{name}", data) for name, data in PICTURES]))
 
 
@@ -43,10 +43,10 @@ def archive(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [official, flat, unpacked, parquet, archive])
-def test_every_form_gives_the_same_pictures_and_no_label(
+def test_every_form_gives_the_same_images_and_no_label(
     form: Callable[[Path], None], tmp_path: Path, cache: Path
 ) -> None:
-    """Labels that upstream keeps are no column, also where a form has -1 in their place."""
+    """There is no label column, even if a layout has -1 for labels."""
     form(tmp_path / "mine")
     text = (built_in_root() / "imagenet-1k-test" / "1.0.0.toml").read_text("utf-8")
     text = text.replace('"imagenet-1k-test"', '"small"').replace("rows = 100000", "rows = 5")

@@ -1,4 +1,4 @@
-"""An import that was killed goes on where it was."""
+"""A killed import resumes."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Said(Silent):
-    """Keeps what a person is told."""
+    """Keeps messages to the user."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -56,7 +56,7 @@ class Said(Silent):
 
 
 def interrupted(world: World, cache: Path, path: Path, end: signal.Signals) -> None:
-    """An import in a process of its own, which ends after two shards of four rows."""
+    """Import in a process that ends after two shards of four rows."""
     folder = world.folder / "registry"
     command = [sys.executable, "-c", SCRIPT, *map(str, (cache, folder, path, 2, int(end)))]
     done = subprocess.run(command, input=NAME, text=True, capture_output=True, check=False)
@@ -72,10 +72,10 @@ def interrupted(world: World, cache: Path, path: Path, end: signal.Signals) -> N
         ("parquet", signal.SIGINT),
     ],
 )
-def test_whole_shards_are_not_made_again(
+def test_complete_shards_are_reused(
     form: str, end: signal.Signals, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """The next run says from which row on it works; rows and list of checksums are complete."""
+    """The next run says where it resumes; rows and list of checksums are complete."""
     path = getattr(world, form)(tmp_path / "mine")
     before = everything(tmp_path / "mine")
     interrupted(world, cache, path, end)
@@ -94,10 +94,8 @@ def test_whole_shards_are_not_made_again(
     assert not list((cache / "partial-v1").glob("table-*[0-9a-f]"))
 
 
-def test_shards_of_files_that_changed_are_not_used(
-    world: World, tmp_path: Path, cache: Path
-) -> None:
-    """A picture that was replaced by one of the same size is in the table."""
+def test_shards_of_changed_files_are_not_reused(world: World, tmp_path: Path, cache: Path) -> None:
+    """An image replaced by one of the same size is in the table."""
     tree = world.folders(tmp_path / "tree")
     interrupted(world, cache, tree, signal.SIGKILL)
     code, name, data = world.train[0]
@@ -110,8 +108,8 @@ def test_shards_of_files_that_changed_are_not_used(
     assert not said.lines
 
 
-def test_a_damaged_shard_is_made_again(world: World, tmp_path: Path, cache: Path) -> None:
-    """A process that is killed with the machine may leave one."""
+def test_damaged_shard_is_made_again(world: World, tmp_path: Path, cache: Path) -> None:
+    """A process killed with its machine can leave one."""
     tree = world.folders(tmp_path / "tree")
     interrupted(world, cache, tree, signal.SIGKILL)
     (shard,) = (cache / "partial-v1").glob("table-*/train-00001.arrow")

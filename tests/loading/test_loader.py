@@ -146,14 +146,14 @@ def test_state_resumes_with_any_batch_size(
     """Batches before, then a new loader with the state: together the whole run."""
 
     def run(loader: Loader, count: int) -> list[int]:
-        found: list[int] = []
+        ids_so_far: list[int] = []
         while loader.epoch < 3 and count > 0:
             for batch in loader:
-                found += batch["id"].tolist()
+                ids_so_far += batch["id"].tolist()
                 count -= 1
                 if not count:
-                    return found
-        return found
+                    return ids_so_far
+        return ids_so_far
 
     whole = run(example().batches(1, shuffle=shuffle, seed=9), 10**6)
     first = example().batches(size, shuffle=shuffle, seed=9)

@@ -115,19 +115,19 @@ def test_mixture_has_exact_shares_and_uses_rows_evenly() -> None:
 def test_ranks_share_an_epoch(length: int, world: int, uneven: str) -> None:
     """Together they have each position as often as `uneven` says, and `counts` are right."""
     shares = [Share(length, rank, world, uneven) for rank in range(world)]  # type: ignore[arg-type]
-    found = [share.positions(0, share.count(0)).tolist() for share in shares]
-    assert [len(part) for part in found] == shares[0].counts
-    seen = Counter(position for part in found for position in part)
+    parts = [share.positions(0, share.count(0)).tolist() for share in shares]
+    assert [len(part) for part in parts] == shares[0].counts
+    seen = Counter(position for part in parts for position in part)
     if uneven == "exact":
         assert seen == Counter(range(length))
-        assert max(map(len, found)) - min(map(len, found)) <= 1
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
     elif uneven == "drop":
         assert set(seen.values()) <= {1}
         assert len(seen) == length // world * world
-        assert len({len(part) for part in found}) == 1
+        assert len({len(part) for part in parts}) == 1
     else:
         assert set(seen) == set(range(length))
-        assert len({len(part) for part in found}) == 1
+        assert len({len(part) for part in parts}) == 1
         assert sum(seen.values()) - length < world
 
 
@@ -154,15 +154,15 @@ def test_draws_depend_on_the_row_alone() -> None:
         draws.apart(0).uniform(),
         draws.apart(1).uniform(),
     ]
-    assert len({tuple(found) for found in [draws.uniform(), *others]}) == 6
+    assert len({tuple(draw) for draw in [draws.uniform(), *others]}) == 6
 
 
 def test_draws_are_uniform_and_independent() -> None:
     """Chi-square over 64 bins of 64,000 rows, and no correlation between numbers of a row."""
     draws = Draws.of(np.arange(64_000), seed=0, epoch=0)
     first, second = draws.uniform(0), draws.uniform(1)
-    for found in (first, second, draws.apart(3).uniform()):
-        counts = np.histogram(found, 64, (0, 1))[0]
+    for numbers in (first, second, draws.apart(3).uniform()):
+        counts = np.histogram(numbers, 64, (0, 1))[0]
         assert ((counts - 1000) ** 2 / 1000).sum() < 105  # 0.1 % at 63 degrees
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.015
     assert set(draws.integers(7).tolist()) == set(range(7))

@@ -141,7 +141,7 @@ def assert_plausible(observed: np.ndarray, expected: float, freedom: int) -> Non
 @pytest.mark.parametrize("length", [2, 3, 4, 5])
 def test_all_orders_of_few_rows_are_equally_frequent(length: int) -> None:
     """Over 12,000 epochs, each of the n! orders comes as often as chance would have it."""
-    every = {found: i for i, found in enumerate(permutations(range(length)))}
+    every = {rows: i for i, rows in enumerate(permutations(range(length)))}
     which = [every[tuple(order(length, key_of(0, epoch)).tolist())] for epoch in range(12_000)]
     observed = np.bincount(which, minlength=len(every))
     assert_plausible(observed, 12_000 / len(every), len(every) - 1)

@@ -79,6 +79,6 @@ def test_lengths_are_read_once_an_epoch() -> None:
     options = DATASET.batches(2, shuffle=True, bucket="text").options
     rows: Any = Counting(DATASET)
     loader = Loader(rows, options)
-    found = [text for batch in loader for text in batch["text"]]
-    assert sorted(found) == sorted(TEXTS)
+    texts = [text for batch in loader for text in batch["text"]]
+    assert sorted(texts) == sorted(TEXTS)
     assert rows.asked == len(TEXTS)

@@ -21,13 +21,13 @@ from tests.loading.examples import DATASET, ROWS
 
 def take(loader: Loader, steps: int) -> list[list[int]]:
     """The ids of the next batches, over epochs."""
-    found: list[list[int]] = []
-    while len(found) < steps:
+    batches: list[list[int]] = []
+    while len(batches) < steps:
         for batch in loader:
-            found.append(batch["id"].tolist())
-            if len(found) == steps:
+            batches.append(batch["id"].tolist())
+            if len(batches) == steps:
                 break
-    return found
+    return batches
 
 
 @given(
@@ -67,8 +67,8 @@ def test_every_rank_has_the_same_number_of_batches() -> None:
         loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[arg-type]
         assert len({len(loader) for loader in loaders}) == 1
         assert loaders[0].share.counts == [rows // 4] * 4
-        found = Counter(i for loader in loaders for batch in loader for i in batch["id"].tolist())
-        assert sum(found.values()) == rows
+        counts = Counter(i for loader in loaders for batch in loader for i in batch["id"].tolist())
+        assert sum(counts.values()) == rows
 
 
 @pytest.mark.parametrize("uneven", ["pad", "drop"])
@@ -123,11 +123,11 @@ def test_break_ends_the_threads() -> None:
 
 
 def test_prefetch_limit_holds() -> None:
-    """With a slow caller, only batches within the limit are made in advance."""
-    made = []
+    """With a slow caller, only batches within the limit are calls in advance."""
+    calls = []
 
     def note(batch: Batch) -> Batch:
-        made.append(1)
+        calls.append(1)
         return batch
 
     size = 10 * 64 * 64 * 3
@@ -135,7 +135,7 @@ def test_prefetch_limit_holds() -> None:
     next(walk)
     next(walk)
     time.sleep(0.3)
-    assert len(made) <= 5
+    assert len(calls) <= 5
 
 
 def test_pickled_loader_keeps_its_position() -> None:
@@ -239,8 +239,8 @@ def test_invalid_number_of_batches_is_rejected(batches: Any) -> None:
             ask(batches)
 
 
-def test_leaving_a_resumed_walk_and_iterating_again_begins_where_it_began() -> None:
-    """A framework that takes a batch to look at it, as Keras does, costs none."""
+def test_iterating_after_a_break_restarts_at_the_loaded_position() -> None:
+    """A framework can take a batch to inspect it, as Keras does."""
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)
     whole = take(loader, 2 * len(loader))
     resumed = DATASET.columns(["id"]).batches(10, shuffle=True)

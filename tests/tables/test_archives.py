@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from dshub import Hub, Registry, Settings
-from dshub.archives import gz
+from dshub.archives import ByteStream, gz
 from dshub.cache.store import Store
 from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.catalog.manifest import Split
@@ -109,7 +109,7 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     kind, plain = type(gz.archive), gz.archive.open
 
-    def opened(_: object, raw: BinaryIO) -> BinaryIO:
+    def opened(_: object, raw: Any) -> ByteStream:
         return plain(io.BufferedReader(Counting(raw, counts)))
 
     monkeypatch.setattr(kind, "open", opened)

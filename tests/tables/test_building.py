@@ -139,7 +139,7 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
         lambda upstream: tarred(upstream, members=2),
         UnsafeArchiveError,
         5,
-        "made.tar.gz: member './ds/image' is one more than the 2 that are allowed",
+        "made.tar.gz: member './ds/image' exceeds the limit of 2 members",
     ),
     "an unknown option": (
         lambda upstream: with_split(upstream.manifest(), reader={"format": "idx", "skip": 1}),

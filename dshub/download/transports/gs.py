@@ -1,4 +1,4 @@
-"""Google Cloud Storage: `gs://bucket/…`, with the extra `cloud`."""
+"""Google Cloud Storage: `gs://bucket/…`; needs the extra `cloud`."""
 
 from dshub.download.transports._cloud import CloudTransport
 

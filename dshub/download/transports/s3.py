@@ -1,4 +1,4 @@
-"""Amazon S3 and what speaks its protocol: `s3://bucket/…`, with the extra `cloud`."""
+"""Amazon S3 and compatible stores: `s3://bucket/…`; needs the extra `cloud`."""
 
 from dshub.download.transports._cloud import CloudTransport
 

@@ -40,13 +40,13 @@ class Fused:
 
     Attributes:
         crop, flip, scale: the transforms, or None.
-        taken: the number of these transforms, at the beginning of the list.
+        count: the number of these transforms, at the beginning of the list.
     """
 
     crop: RandomCrop | None = None
     flip: RandomHorizontalFlip | None = None
     scale: Normalize | None = None
-    taken: int = 0
+    count: int = 0
 
     @classmethod
     def beginning(cls, transforms: Sequence[AnyTransform]) -> "Fused":
@@ -56,7 +56,7 @@ class Fused:
         for name, kind in kinds.items():
             if len(found) < len(transforms) and isinstance(transforms[len(found)], kind):
                 found[name] = transforms[len(found)]
-        return cls(**found, taken=len(found))
+        return cls(**found, count=len(found))
 
     def shape(self, images: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
         """The shape of a resulting image, for images of shape (…, height, width, channels)."""
@@ -95,7 +95,9 @@ class Fused:
             compiled.run(images, rows, places, self.scale, out, planes=layout == "chw")
             return
         plain = self.scale is None and layout == "hwc"
-        count = min(len(rows), max(1, BLOCK // max(1, prod(images.shape[1:]))))
+        count = len(rows)
+        if places is not None or not plain:
+            count = min(count, max(1, BLOCK // max(1, prod(images.shape[1:]))))
         scratch = np.empty((0 if plain else count, *self.shape(images.shape, "hwc")), np.uint8)
         for start in range(0, len(rows), count):
             block = slice(start, start + count)

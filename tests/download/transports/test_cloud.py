@@ -1,4 +1,4 @@
-"""Buckets, with fsspec's own memory in place of a server."""
+"""Buckets, with fsspec's memory in place of a server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ fsspec = pytest.importorskip("fsspec")
 
 
 class TestMemory(TransportTests):
-    """The suite that every transport must pass."""
+    """The suite for all transports, with fsspec's memory."""
 
     @pytest.fixture(autouse=True)
     def bucket(self, tmp_path: Path) -> Iterator[None]:

@@ -22,7 +22,7 @@ from dshub.testing.transports import TransportTests
 
 
 class TestHttp(TransportTests):
-    """The suite, over a server of its own for each test's folder."""
+    """The suite, with a server for each test's folder."""
 
     @pytest.fixture(autouse=True)
     def _serve(self, tmp_path: Path) -> Iterator[None]:
@@ -39,7 +39,7 @@ class TestHttp(TransportTests):
 
 @contextmanager
 def answering(status: int, headers: dict[str, str], body: bytes = b"") -> Iterator[tuple[str, Any]]:
-    """A server with one answer to everything; yields its address and the requests it saw."""
+    """Serve one answer to everything; yields the address and the requests."""
     seen: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -61,14 +61,14 @@ def answering(status: int, headers: dict[str, str], body: bytes = b"") -> Iterat
 
 
 def failure(url: str) -> TransportError:
-    """The error that opening an address raises."""
+    """Return the error that opening an address raises."""
     with closing(Transport(timeout=2)) as transport, pytest.raises(TransportError) as caught:
         transport.open(url)
     return caught.value
 
 
-def test_the_stored_bytes_are_asked_for_and_never_decoded() -> None:
-    """A server that calls a .gz file "Content-Encoding: gzip" still delivers the .gz file."""
+def test_stored_bytes_are_never_decoded() -> None:
+    """A .gz file with "Content-Encoding: gzip" arrives as the .gz file."""
     body = b"\x1f\x8b\x08\x00 not really compressed"
     with answering(200, {"Content-Encoding": "gzip"}, body) as (url, seen):
         with closing(Transport(timeout=2)) as transport, transport.open(url) as answer:
@@ -79,7 +79,7 @@ def test_the_stored_bytes_are_asked_for_and_never_decoded() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_refusals_that_last(status: int) -> None:
+def test_lasting_refusals(status: int) -> None:
     """Trying again would not help; the status is named."""
     with answering(status, {}) as (url, _):
         error = failure(url)
@@ -89,7 +89,7 @@ def test_refusals_that_last(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_refusals_that_pass(status: int) -> None:
+def test_passing_refusals(status: int) -> None:
     """Trying again may help."""
     with answering(status, {"Retry-After": "7"}) as (url, _):
         error = failure(url)
@@ -98,15 +98,15 @@ def test_refusals_that_pass(status: int) -> None:
 
 
 def test_retry_after_may_be_a_date() -> None:
-    """A date is turned into seconds from now."""
+    """It is turned into seconds from now."""
     with answering(503, {"Retry-After": formatdate(time() + 60, usegmt=True)}) as (url, _):
         error = failure(url)
     assert error.retry_after is not None
     assert 50 < error.retry_after < 70
 
 
-def test_an_answer_to_another_range_is_not_used() -> None:
-    """A 206 that begins elsewhere is as good as none: the file is asked for anew."""
+def test_answer_with_another_range_is_not_used() -> None:
+    """The whole file is requested instead."""
     headers = {"Content-Range": "bytes 3-9/10"}
     with answering(206, headers, b"0123456") as (url, seen):
         with closing(Transport(timeout=2)) as transport, pytest.raises(TransportError):
@@ -115,7 +115,7 @@ def test_an_answer_to_another_range_is_not_used() -> None:
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/"])
-def test_redirects_lead_to_http_alone(target: str) -> None:
+def test_redirects_lead_to_http_only(target: str) -> None:
     """A server cannot send us to a file of this machine."""
     with answering(302, {"Location": target}) as (url, _):
         error = failure(url)
@@ -125,8 +125,8 @@ def test_redirects_lead_to_http_alone(target: str) -> None:
 
 
 @responses.activate
-def test_a_redirect_never_gives_up_encryption() -> None:
-    """From https to http is refused."""
+def test_redirect_from_https_to_http_is_refused() -> None:
+    """Encryption is never given up."""
     responses.get(
         "https://safe.example/x", status=302, headers={"Location": "http://safe.example/y"}
     )
@@ -134,16 +134,16 @@ def test_a_redirect_never_gives_up_encryption() -> None:
     assert "refused" in str(failure("https://safe.example/x"))
 
 
-def test_redirects_end() -> None:
-    """A loop is given up after ten."""
+def test_redirect_loop_is_given_up() -> None:
+    """After ten redirects."""
     with answering(302, {"Location": "/file"}) as (url, seen):
         error = failure(url)
     assert "redirects" in str(error)
     assert len(seen) == 11
 
 
-def test_nobody_there() -> None:
-    """A closed port is a host that cannot be reached."""
+def test_closed_port_is_unreachable() -> None:
+    """Other files do not ask that host again."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         error = failure(f"http://127.0.0.1:{held.getsockname()[1]}/file")
@@ -152,8 +152,8 @@ def test_nobody_there() -> None:
     assert "refused" in str(error)
 
 
-def test_silence_is_noticed() -> None:
-    """A server that accepts and says nothing is given up after the time-out."""
+def test_silent_server_times_out() -> None:
+    """A server that accepts and sends nothing."""
     with socket.socket() as quiet:
         quiet.bind(("127.0.0.1", 0))
         quiet.listen()
@@ -169,7 +169,7 @@ def test_silence_is_noticed() -> None:
 def test_password_in_an_address_wins_over_netrc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written there is meant; netrc is for addresses without a password."""
+    """netrc is for addresses without a password."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password other\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -181,7 +181,7 @@ def test_password_in_an_address_wins_over_netrc(
 
 
 def test_cause_of_an_error_shows_no_query() -> None:
-    """A traceback is often sent to others; urllib3 names what was asked for."""
+    """Tracebacks are often shared; urllib3 puts the address into its errors."""
     address = f"http://user:{'pw' * 3}@127.0.0.1:9/x?token={'pw' * 3}"
     with closing(Transport(timeout=5)) as transport, pytest.raises(TransportError) as caught:
         transport.open(address)

@@ -30,9 +30,9 @@ def test_to_float_divides_by_255(dataset: Dataset) -> None:
 def test_normalize_accepts_lists_and_arrays(dataset: Dataset) -> None:
     """With the same result as tuples."""
     mean, std = list(NORMALIZE.mean), np.array(NORMALIZE.std)
-    found = Normalize(mean, std)  # type: ignore[arg-type]
-    assert found == NORMALIZE
-    one, other = (next(iter(dataset.batches(8, transform=t))) for t in (found, NORMALIZE))
+    normalize = Normalize(mean, std)  # type: ignore[arg-type]
+    assert normalize == NORMALIZE
+    one, other = (next(iter(dataset.batches(8, transform=t))) for t in (normalize, NORMALIZE))
     np.testing.assert_array_equal(one["image"], other["image"])
 
 

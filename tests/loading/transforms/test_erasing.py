@@ -26,7 +26,7 @@ def test_fill_outside_of_bytes_is_rejected(dataset: Dataset, kind: Any) -> None:
 def test_images_that_differ_in_size_stay_a_list(kind: Any) -> None:
     """Each is changed within its own bounds."""
     images = next(iter(varied_images().batches(12)))["image"]
-    found = next(iter(varied_images().batches(12, transform=kind)))["image"]
-    assert [image.shape for image in found] == [image.shape for image in images]
-    changed = [not np.array_equal(*pair) for pair in zip(found, images, strict=True)]
+    results = next(iter(varied_images().batches(12, transform=kind)))["image"]
+    assert [image.shape for image in results] == [image.shape for image in images]
+    changed = [not np.array_equal(*pair) for pair in zip(results, images, strict=True)]
     assert sum(changed) > 6

@@ -56,10 +56,10 @@ def by_row(dataset: Dataset, transform: Any, size: int, **options: Any) -> dict[
     }
 
 
-def assert_equal(found: dict[int, np.ndarray], expected: dict[int, np.ndarray]) -> None:
-    assert found.keys() == expected.keys()
+def assert_equal(results: dict[int, np.ndarray], expected: dict[int, np.ndarray]) -> None:
+    assert results.keys() == expected.keys()
     for row, image in expected.items():
-        np.testing.assert_array_equal(found[row], image)
+        np.testing.assert_array_equal(results[row], image)
 
 
 @pytest.mark.parametrize("layout", ["hwc", "chw"])
@@ -77,9 +77,9 @@ def test_torchvision_gets_tensors_with_channels_first(
             torchvision.Normalize(mean, std),
         ]
     )
-    found = by_row(dataset, transform, 7, layout=layout)
+    results = by_row(dataset, transform, 7, layout=layout)
     expected = (PIXELS[:, 2:10, 1:9] / 255 - np.array(mean)) / np.array(std)
-    for row, image in found.items():
+    for row, image in results.items():
         part = expected[row]
         part = np.moveaxis(part, -1, 0) if layout == "chw" else part
         np.testing.assert_allclose(image, part, rtol=1e-5, atol=1e-6)
@@ -118,8 +118,8 @@ def test_albumentations_gets_one_image_at_a_time(
 ) -> None:
     """With channels last; the result can have another size, or be a tensor."""
     transform = albumentations.CenterCrop(8, 6)
-    found = by_row(dataset, transform, 7, layout=layout)
-    for row, image in found.items():
+    results = by_row(dataset, transform, 7, layout=layout)
+    for row, image in results.items():
         part = PIXELS[row, 2:10, 2:8]
         assert np.array_equal(image, np.moveaxis(part, -1, 0) if layout == "chw" else part)
 

@@ -45,9 +45,9 @@ def test_result_does_not_depend_on_memory_layout(
     pieces = Pieces(*(getattr(dataset, name) for name in ("_source", "_selection", "_names")))
     assert dataset.pixels("image") is not None
     expected = by_row(dataset, transforms, layout=layout)
-    found = by_row(pieces, transforms, layout=layout)
-    assert found.keys() == expected.keys()
-    for key, image in found.items():
+    results = by_row(pieces, transforms, layout=layout)
+    assert results.keys() == expected.keys()
+    for key, image in results.items():
         np.testing.assert_array_equal(image, expected[key])
 
 

@@ -34,29 +34,29 @@ def test_crop_is_a_part_of_the_padded_image(
     dataset: Dataset, crop: RandomCrop, size: tuple[int, int], padding: int
 ) -> None:
     """Different rows get different parts."""
-    found = by_row(dataset, crop)
+    results = by_row(dataset, crop)
     places = [
-        candidates(row, size, padding).index(image.tobytes()) for (_, row), image in found.items()
+        candidates(row, size, padding).index(image.tobytes()) for (_, row), image in results.items()
     ]
     assert len(set(places)) > len(candidates(0, size, padding)) // 3
 
 
 def test_flip_mirrors_about_half_of_the_rows(dataset: Dataset) -> None:
     """Left to right, without other changes."""
-    found = by_row(dataset, RandomHorizontalFlip())
-    turned = [np.array_equal(image, PIXELS[row, :, ::-1]) for (_, row), image in found.items()]
-    same = [np.array_equal(image, PIXELS[row]) for (_, row), image in found.items()]
+    results = by_row(dataset, RandomHorizontalFlip())
+    turned = [np.array_equal(image, PIXELS[row, :, ::-1]) for (_, row), image in results.items()]
+    same = [np.array_equal(image, PIXELS[row]) for (_, row), image in results.items()]
     assert all(a != b for a, b in zip(turned, same, strict=True))
     assert 0.3 < np.mean(turned) < 0.7
 
 
 def test_crop_with_a_size_makes_one_array() -> None:
     """Of images that differ in size; each part is from its own padded image."""
-    found = next(iter(varied_images().batches(12, transform=RandomCrop((4, 5), padding=1))))[
+    results = next(iter(varied_images().batches(12, transform=RandomCrop((4, 5), padding=1))))[
         "image"
     ]
-    assert found.shape == (12, 4, 5, 3)
-    for i, image in enumerate(found):
+    assert results.shape == (12, 4, 5, 3)
+    for i, image in enumerate(results):
         padded = np.pad(PIXELS[i][: 5 + i % 4, : 6 + i % 5], ((1, 1), (1, 1), (0, 0)))
         parts = [
             padded[y : y + 4, x : x + 5]

@@ -40,13 +40,13 @@ def digests() -> list[list[float]]:
         features={"image": ImageFeature(shape=(HEIGHT, WIDTH, 3))},
     )
     weights = np.arange(1, 10_000, dtype=np.float64)
-    found = []
+    sums_of_all = []
     for transforms in [*AUGMENTED[:7], [NORMALIZE]]:
         for layout in ("hwc", "chw"):
             images = by_row(own, transforms, layout=layout).values()
             sums = [float((p.ravel() * weights[: p.size]).sum()) for p in images]
-            found.append(sums)
-    return found
+            sums_of_all.append(sums)
+    return sums_of_all
 
 
 def test_compiled_and_plain_passes_are_equal() -> None:

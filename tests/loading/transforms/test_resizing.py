@@ -14,7 +14,7 @@ from dshub.loading.transforms.resizing import RandomResizedCrop, Resize
 
 
 def test_resize_and_crop_match_pillow() -> None:
-    """Images of several sizes become one array."""
+    """Images of several sizes become result array."""
     sizes = [(20, 30), (40, 25), (16, 16)]
     images = [
         np.random.default_rng(i).integers(0, 256, (*s, 3), np.uint8) for i, s in enumerate(sizes)
@@ -24,12 +24,12 @@ def test_resize_and_crop_match_pillow() -> None:
     def run(transform: Any) -> Any:
         return transform.apply({"image": list(images)}, context)["image"]
 
-    found = run(Resize((8, 12)))
-    assert found.shape == (3, 8, 12, 3)
-    for image, one in zip(images, found, strict=True):
-        wanted = Image.fromarray(image).resize((12, 8), Image.Resampling.BILINEAR)
-        np.testing.assert_array_equal(one, np.asarray(wanted))
-    assert [one.shape[:2] for one in run(Resize(10))] == [(10, 15), (16, 10), (10, 10)]
+    results = run(Resize((8, 12)))
+    assert results.shape == (3, 8, 12, 3)
+    for image, result in zip(images, results, strict=True):
+        expected = Image.fromarray(image).resize((12, 8), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(result, np.asarray(expected))
+    assert [result.shape[:2] for result in run(Resize(10))] == [(10, 15), (16, 10), (10, 10)]
     middle = run(CenterCrop(16))
     np.testing.assert_array_equal(middle[0], images[0][2:18, 7:23])
     with pytest.raises(

@@ -28,10 +28,10 @@ def test_result_of_a_row_does_not_depend_on_its_batch(
         {"size": 1, "threads": 0},
         {"size": 60, "threads": 2, "shuffle": "blocks"},
     ):
-        found = by_row(dataset, transforms, **options)
-        assert found.keys() == expected.keys()
+        results = by_row(dataset, transforms, **options)
+        assert results.keys() == expected.keys()
         for key, image in expected.items():
-            np.testing.assert_array_equal(found[key], image)
+            np.testing.assert_array_equal(results[key], image)
     for rank in range(3):
         part = by_row(dataset, transforms, rank=rank, world=3, size=4)
         for key, image in part.items():

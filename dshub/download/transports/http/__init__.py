@@ -1,8 +1,8 @@
-"""HTTP and HTTPS, through requests: connections are kept and shared by all threads.
+"""HTTP and HTTPS, through requests; all threads share its connections.
 
-Proxy, netrc and CA settings are those of the environment, as requests reads them. The body is
-asked for as it is stored (`Accept-Encoding: identity`) and never decoded here: checksums are of
-the published bytes.
+Proxies, netrc and CA certificates come from the environment, as requests reads it. Bodies are
+requested as they are stored (`Accept-Encoding: identity`) and never decoded here, because checksums
+are of the published bytes.
 """
 
 import email.utils
@@ -11,8 +11,8 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from typing import Any, Self
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -21,22 +21,23 @@ from requests.adapters import HTTPAdapter
 from dshub import __version__
 from dshub._validate import ETAG
 from dshub.display import cause
-from dshub.download.transports import Head
+from dshub.download import transports
+from dshub.download.transports import Answer, Head
 from dshub.download.transports.http.connections import Pool, Response, TlsPool
 from dshub.errors import TransportError
 
-CONNECTIONS = 16  # kept alive to each of as many hosts
+CONNECTIONS = 16  # kept alive, to each of as many hosts
 REDIRECTS = 10
-SLOWEST = 1000  # bytes that must arrive within each time-out
-FINAL = {404, 410, 429, 503}  # answers to HEAD that are meant, and not for the method
-ABSENT = {403, 404, 410}  # a bucket that may not be listed says 403 for what is not in it
+SLOWEST = 1000  # bytes that must arrive within each timeout
+FINAL = {404, 410, 429, 503}  # answers to HEAD that are about the file, not the method
+ABSENT = {403, 404, 410}  # a bucket that may not be listed says 403 for a missing file
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 class _Adapter(HTTPAdapter):
-    """Pools of our connections, through a proxy or not."""
+    """Makes pools of our connections, through a proxy or not."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -50,33 +51,32 @@ class _Adapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
-    """Leaves redirects to `Transport`: requests would read the body of each, however long.
+    """Leaves redirects to `Transport`, since requests would read the body of each, however long.
 
-    What the environment says of a host (proxy, certificates) is looked up once.
+    Settings of the environment (proxy, certificates) are looked up once for each host.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._environment: dict[str, Any] = {}
+        self._environment: dict[tuple[str, str], Any] = {}
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """How to reach the host of an address."""
-        parts = urlsplit(str(url))
-        key = f"{parts.scheme}://{parts.netloc}"
+        """Look up the settings for the host of an address."""
+        key = urlsplit(str(url))[:2]  # scheme, host and port
         if key not in self._environment:
-            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
-            self._environment[key] = found
+            settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            self._environment[key] = settings
         return dict(self._environment[key])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Nothing that requests should follow."""
+        """Return None, so that requests follows no redirect."""
         del resp
         return None
 
     def location(self, response: requests.Response) -> str:
-        """Where a redirect leads: to http or https only, and never from https to http."""
+        """Return the target of a redirect: http or https only, and never from https to http."""
         address = urljoin(response.url, super().get_redirect_target(response) or "")
         old, new = urlsplit(response.url).scheme, urlsplit(address).scheme
         if new not in {"http", "https"} or (old, new) == ("https", "http"):
@@ -84,8 +84,8 @@ class _Session(requests.Session):
         return address
 
 
-class HttpAnswer:
-    """The body of one response; one that comes slower than `SLOWEST` is given up."""
+class HttpAnswer(Answer):
+    """The body of one response; slower than `SLOWEST` it is given up."""
 
     def __init__(
         self, url: str, response: requests.Response, *, start: int, timeout: float
@@ -93,8 +93,8 @@ class HttpAnswer:
         self.start, self.total = start, _total(response, start)
         etag = response.headers.get("ETag", "")
         self.etag = etag if ETAG.fullmatch(etag) else ""
-        told = response.headers.get("Accept-Ranges", "").strip().lower()
-        self.ranges = response.status_code == 206 or told == "bytes"
+        unit = response.headers.get("Accept-Ranges", "").strip().lower()
+        self.ranges = response.status_code == 206 or unit == "bytes"
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         self.encoding = "" if encoding == "identity" else encoding
         self._url, self._response, self._timeout = url, response, timeout
@@ -114,7 +114,7 @@ class HttpAnswer:
         return count
 
     def _readinto(self, buffer: memoryview) -> int:
-        if self._body is None:  # through a proxy of another kind
+        if self._body is None:  # not our connection: through a SOCKS proxy
             data: bytes = self._response.raw.read1(len(buffer), decode_content=False)
             buffer[: len(data)] = data
             return len(data)
@@ -132,19 +132,13 @@ class HttpAnswer:
     def close(self) -> None:
         self._response.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-class Transport:
+class Transport(transports.Transport):
     """Opens http and https addresses.
 
     Args:
-        timeout: seconds to wait for a connection, for all headers of an answer, and for each
-            further piece of it.
+        timeout: seconds to wait for a connection, for all headers of an answer together, and
+            for each further piece of it.
     """
 
     def __init__(self, *, timeout: float) -> None:
@@ -160,33 +154,31 @@ class Transport:
     def open(
         self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
     ) -> HttpAnswer:
-        wanted = _asked(start, stop, etag)
-        response = self._get(url, wanted)
-        if wanted and response.status_code in {206, 403, 416}:
-            if _range_start(response) == start:
+        headers = _range_headers(start, stop, etag)
+        response = self._ask("GET", url, headers)
+        if headers and response.status_code in {206, 403, 416}:
+            content = _content_range(response)
+            if content is not None and int(content[1]) == start:
                 return HttpAnswer(url, response, start=start, timeout=self._timeout)
-            response.close()  # an answer to another question: take the file from its beginning
-            response = self._get(url, {})
+            response.close()  # another range, or refused: take the file from its beginning
+            response = self._ask("GET", url, {})
         if response.status_code != 200:
             response.close()
             raise _refusal(url, response)
         return HttpAnswer(url, response, start=0, timeout=self._timeout)
 
     def head(self, url: str) -> Head:
-        """Asks with HEAD, and for the first byte where that is refused or tells no size."""
+        """Ask with HEAD; if that is refused or gives no size, get the first byte."""
         with self._ask("HEAD", url, {}) as response:
-            found = Head(response.status_code, _told_length(response), response.url)
-        if (found.status == 200 and found.total is not None) or found.status in FINAL:
-            return found
-        with self._ask("GET", url, _asked(0, 1, "")) as response:
+            head = Head(response.status_code, _stated_length(response), response.url)
+        if (head.status == 200 and head.total is not None) or head.status in FINAL:
+            return head
+        with self._ask("GET", url, _range_headers(0, 1, "")) as response:
             total = _total(response, 0) if response.status_code in {200, 206} else None
             return Head(response.status_code, total, response.url)
 
-    def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
-        return self._ask("GET", url, headers)
-
     def _ask(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
-        """The first answer that is no redirect."""
+        """Request an address, and follow redirects."""
         address = url
         for _ in range(REDIRECTS + 1):
             try:
@@ -211,43 +203,37 @@ class Transport:
 
 
 def _auth(address: str) -> tuple[str, str] | None:
-    """The password in an address, which requests would let netrc replace; None without one."""
-    parts = urlsplit(address)
-    if not parts.password:
-        return None
-    return unquote(parts.username or ""), unquote(parts.password)
+    """Return the password in an address, which requests would replace by netrc's."""
+    user, password = requests.utils.get_auth_from_url(address)
+    return (user, password) if password else None
 
 
-def _asked(start: int, stop: int | None, etag: str) -> dict[str, str]:
-    """The headers that ask for a range (RFC 9110, 14.2), of one version only (13.1.5)."""
+def _range_headers(start: int, stop: int | None, etag: str) -> dict[str, str]:
+    """Ask for a range (RFC 9110, 14.2), of one version only (13.1.5)."""
     if not start and stop is None:
         return {}
     headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
     return headers | {"If-Range": etag} if etag else headers
 
 
-def _range(response: requests.Response) -> re.Match[str] | None:
+def _content_range(response: requests.Response) -> re.Match[str] | None:
+    """Parse the range that was sent: first byte, last byte, and total or `*`."""
     if response.status_code != 206:
         return None
     return _RANGE.fullmatch(response.headers.get("Content-Range", ""))
 
 
-def _range_start(response: requests.Response) -> int | None:
-    match = _range(response)
-    return int(match[1]) if match else None
-
-
 def _total(response: requests.Response, start: int) -> int | None:
-    """Bytes of the whole file: a server may send less of it than was asked for."""
-    match = _range(response)
+    """Return the size of the whole file; a server may send less of it than was asked for."""
+    match = _content_range(response)
     if match is not None:
         return None if match[3] == "*" else int(match[3])
     length: int | None = response.raw.length_remaining
     return None if length is None else start + length
 
 
-def _told_length(response: requests.Response) -> int | None:
-    """What the answer to HEAD says of the file's size; nothing where the way changes it."""
+def _stated_length(response: requests.Response) -> int | None:
+    """Return the size in an answer to HEAD; None if that is the size of encoded bytes."""
     length = response.headers.get("Content-Length", "")
     encoded = response.headers.get("Content-Encoding", "identity") != "identity"
     return None if encoded or not re.fullmatch("[0-9]{1,18}", length) else int(length)
@@ -265,9 +251,9 @@ def _refusal(url: str, response: requests.Response) -> TransportError:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3).
+    """Return the seconds in a Retry-After header: a number, or a date (RFC 9110, 10.2.3).
 
-    A date is one of the server's clock, which may be another than ours.
+    A date is compared with the server's own clock.
     """
     value = headers.get("Retry-After")
     if value is None:
@@ -279,45 +265,38 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _moment(date: str) -> float | None:
-    """Seconds since the epoch."""
+    """Parse an HTTP date as seconds since the epoch."""
     try:
         return email.utils.parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return None
 
 
-_FAILURES = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-)
+_FAILURES = (OSError, ValueError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
-# What requests, urllib3 and Python raise, first match wins: words, transient, unreachable.
-_FAULTS: list[tuple[type[Exception], str, bool, bool]] = [
+_TIMEOUTS = (requests.exceptions.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
+_ENDED_EARLY = (urllib3.exceptions.IncompleteRead, http.client.HTTPException)
+
+# Errors of requests, urllib3 and Python, first match wins: reason, transient, unreachable.
+_FAULTS: list[tuple[Any, str, bool, bool]] = [
     (requests.exceptions.SSLError, "its certificate cannot be trusted", False, False),
     (requests.exceptions.ProxyError, "the proxy refused", True, True),
-    (requests.exceptions.ConnectTimeout, "no connection in time", True, True),
-    (requests.exceptions.Timeout, "timed out", True, False),
-    (TimeoutError, "timed out", True, False),
-    (urllib3.exceptions.ReadTimeoutError, "timed out", True, False),
-    (urllib3.exceptions.IncompleteRead, "the connection ended early", True, False),
-    (http.client.HTTPException, "the connection ended early", True, False),
-    (urllib3.exceptions.ProtocolError, "the connection was cut", True, False),
+    (requests.exceptions.ConnectTimeout, "connecting timed out", True, True),
+    (_TIMEOUTS, "timed out", True, False),
+    (_ENDED_EARLY, "the connection ended early", True, False),
+    ((urllib3.exceptions.ProtocolError, ConnectionError), "the connection was cut", True, False),
     (requests.exceptions.ConnectionError, "cannot connect", True, True),
     (requests.exceptions.InvalidHeader, "its headers make no sense", True, False),
     (ValueError, "not a valid address", False, False),
-    (ConnectionError, "the connection was cut", True, False),
 ]
 
 
 def _fault(url: str, error: Exception) -> TransportError:
     inner = error.args[0] if error.args else None
     if isinstance(inner, urllib3.exceptions.ProtocolError):
-        error = inner  # a host that hung up before it answered, but that was reached
-    for kind, reason, transient, unreachable in _FAULTS:
-        if isinstance(error, kind):
+        error = inner  # the host was reached, but hung up before it answered
+    for kinds, reason, transient, unreachable in _FAULTS:
+        if isinstance(error, kinds):
             return TransportError(
                 url=url,
                 reason=reason + _detail(error),
@@ -328,11 +307,11 @@ def _fault(url: str, error: Exception) -> TransportError:
 
 
 def _detail(error: Exception) -> str:
-    """What the system said at the bottom of a chain of errors, in brackets."""
+    """Return the system's message at the bottom of a chain of errors, in parentheses."""
     seen: list[Any] = [error]
     for item in seen:
         if isinstance(item, urllib3.exceptions.NameResolutionError):
-            return " (no address is known for that host)"
+            return " (the host name does not resolve)"
         if isinstance(item, OSError) and item.strerror:
             return f" ({item.strerror})"
         inner = [*getattr(item, "args", ()), getattr(item, "reason", None), item.__context__]
@@ -341,6 +320,6 @@ def _detail(error: Exception) -> str:
 
 
 def certificates() -> str:
-    """The file or folder of certificates that servers are checked against."""
+    """Return the file or folder of certificates that servers are checked against."""
     named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     return named or str(requests.utils.DEFAULT_CA_BUNDLE_PATH)

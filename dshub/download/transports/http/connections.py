@@ -1,6 +1,7 @@
-"""HTTP connections of urllib3 that bound the time of an answer's head.
+"""urllib3 connections that bound the time for all headers of an answer.
 
-They also pass over early hints, and hand out a body as it comes.
+They also skip early hints, and hand out a body as it arrives. urllib3 and `http.client` have no
+public way to do either, so their classes are extended here, some private methods included.
 """
 
 import http.client
@@ -17,11 +18,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-INTERIM = 20  # answers of the kind "103 Early Hints" before the answer itself
+INTERIM = 20  # interim answers such as "103 Early Hints" before the answer itself
 
 
 class Wire(io.RawIOBase):
-    """What a socket delivers; while there is a deadline, its pieces must be there by then."""
+    """The bytes of a socket; if there is a deadline, reads time out then."""
 
     def __init__(self, stream: io.RawIOBase, connection: socket.socket) -> None:
         self._stream, self._socket = stream, connection
@@ -43,10 +44,10 @@ class Wire(io.RawIOBase):
 
 
 class Response(http.client.HTTPResponse):
-    """Bounds the time of all headers together, and passes over early hints.
+    """Bounds the time for all headers together, and skips early hints.
 
-    Python's own takes each time-out for one piece of a header, so a byte a second holds it for
-    ever; and any interim answer but "100 Continue" for the answer itself.
+    Python's own class applies the timeout to each piece of a header, so a byte a second holds it
+    forever; and it takes any interim answer except "100 Continue" for the answer itself.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
@@ -61,7 +62,7 @@ class Response(http.client.HTTPResponse):
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
-        """Everything that the block reads has to arrive within one time-out."""
+        """Require everything that the block reads to arrive within one timeout."""
         timeout = self._socket.gettimeout()
         self._wire.deadline = None if timeout is None else time.monotonic() + timeout
         yield
@@ -77,11 +78,11 @@ class Response(http.client.HTTPResponse):
         raise http.client.BadStatusLine(f"more than {INTERIM} interim answers")
 
     def receive(self, buffer: memoryview) -> int:
-        """Put bytes of the body into a buffer as they come; 0 at the end."""
-        if self.fp is None:  # the end was reached
+        """Read bytes of the body as they arrive; 0 at the end."""
+        if self.fp is None:  # at the end
             return 0
         if self.chunked:
-            with self._in_time():  # the lines between chunks may drip as headers may
+            with self._in_time():  # lines between chunks can drip like headers
                 data = self.read1(len(buffer))
             buffer[: len(data)] = data
             return len(data)
@@ -98,7 +99,7 @@ class Response(http.client.HTTPResponse):
 
 
 class Connection(HTTPConnection):
-    """Hands out our responses inside urllib3's."""
+    """Keeps our response inside urllib3's."""
 
     def response_class(self, *args: Any, **options: Any) -> Response:  # type: ignore[override]
         self.body = Response(*args, **options)
@@ -115,7 +116,7 @@ class TlsConnection(Connection, HTTPSConnection):
 
 
 class Pool(HTTPConnectionPool):
-    """Makes our connections."""
+    """A pool of our connections."""
 
     ConnectionCls = Connection
 

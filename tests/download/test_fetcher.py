@@ -1,4 +1,4 @@
-"""Which sources are asked, in which order, and what is said when none delivers."""
+"""Order of sources, results and errors of a fetch."""
 
 import socket
 from collections.abc import Callable
@@ -23,7 +23,7 @@ MakeJob = Callable[..., Job]
 
 
 def put(partial: Partial, data: bytes) -> None:
-    """Add bytes behind those that are there."""
+    """Append bytes."""
     span = partial.claim(None)
     assert span is not None
     partial.write(span, memoryview(data))
@@ -32,33 +32,23 @@ def put(partial: Partial, data: bytes) -> None:
 
 @pytest.fixture
 def closed_port() -> str:
-    """An address where nobody answers."""
+    """An address that refuses connections."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-def test_mirrors_come_first(upstream: Path, store: Store, job: MakeJob) -> None:
-    """A mirror that has the file spares upstream; its address follows from the checksum."""
-    with faulty_server(upstream) as mirror, faulty_server(upstream) as origin:
-        wanted = job(f"{origin.url}/data.bin")
-        [fetched] = Fetcher(store, mirrors=[mirror.url]).fetch([wanted])
-        assert origin.requests == []
-    sha256 = wanted.resource.sha256 or ""
-    assert fetched.source == f"{mirror.url}/blobs-v1/{sha256[:2]}/{sha256}"
-
-
-def test_a_mirror_without_the_file_is_passed_by(
+def test_mirror_without_the_file_is_skipped(
     tmp_path: Path, upstream: Path, store: Store, job: MakeJob
 ) -> None:
-    """404 from a mirror, a missing folder: then the next source."""
+    """A 404 or a missing folder leads to the next source."""
     with serving(tmp_path / "home") as empty, serving(upstream) as origin:
         mirrors = [empty, str(tmp_path / "nowhere")]
         [fetched] = Fetcher(store, mirrors=mirrors).fetch([job(f"{origin}/data.bin")])
         assert fetched.source == f"{origin}/data.bin"
 
 
-def test_a_mirror_that_lies_is_left_for_the_next(
+def test_mirror_with_wrong_bytes_is_left(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
     """Wrong bytes of the right size never get in."""
@@ -72,50 +62,19 @@ def test_a_mirror_that_lies_is_left_for_the_next(
     assert fetched.path.read_bytes() == content
 
 
-@pytest.mark.parametrize("as_url", [True, False])
-def test_only_one_source(*, as_url: bool, upstream: Path, store: Store, job: MakeJob) -> None:
-    """`only` takes files under their upstream names, from a folder or a server."""
-    for blob in upstream.glob("blobs-v1/*/*"):
-        blob.unlink()
-    with serving(upstream) as url:
-        source = url if as_url else str(upstream)
-        fetcher = Fetcher(store, only=source)
-        [fetched] = fetcher.fetch([job("http://127.0.0.1:9/never")])
-        assert fetched.source == f"{source}/data.bin"
-
-
-def test_a_cached_file_needs_nobody(upstream: Path, store: Store, job: MakeJob) -> None:
-    """A hit makes no request."""
+def test_cached_file_makes_no_request(upstream: Path, store: Store, job: MakeJob) -> None:
+    """Its source is `cache`."""
     with faulty_server(upstream) as server:
-        wanted = job(f"{server.url}/data.bin")
-        Fetcher(store).fetch([wanted])
+        data_job = job(f"{server.url}/data.bin")
+        Fetcher(store).fetch([data_job])
         before = len(server.requests)
-        [again] = Fetcher(store).fetch([wanted])
+        [again] = Fetcher(store).fetch([data_job])
         assert len(server.requests) == before
     assert again.source == "cache"
 
 
-def test_many_files_at_once(tmp_path: Path, store: Store) -> None:
-    """Each file arrives, and the order asked for is kept."""
-    folder = tmp_path / "many"
-    folder.mkdir()
-    with serving(folder) as url:
-        jobs = []
-        for i in range(40):
-            data = f"file {i}".encode() * 1000
-            (folder / f"{i}").write_bytes(data)
-            sha256 = Digest.of_bytes(data).hex
-            resource = Resource(urls=(f"{url}/{i}",), sha256=sha256, size=len(data))
-            jobs.append(Job("many", f"part-{i}", resource))
-        fetched = Fetcher(store).fetch(jobs)
-    assert [item.job.name for item in fetched] == [f"part-{i}" for i in range(40)]
-    assert all(
-        item.path.read_bytes() == f"file {i}".encode() * 1000 for i, item in enumerate(fetched)
-    )
-
-
-def test_the_error_names_every_file_and_source(closed_port: str, store: Store) -> None:
-    """Nobody has to guess what was tried."""
+def test_error_names_every_file_and_source(closed_port: str, store: Store) -> None:
+    """It shows everything that was tried."""
     jobs = [
         Job("set", name, Resource(urls=(f"{closed_port}/a", f"{closed_port}/b"), sha256=c * 64))
         for name, c in (("images", "a"), ("labels", "b"))
@@ -132,10 +91,10 @@ def test_the_error_names_every_file_and_source(closed_port: str, store: Store) -
 
 
 @pytest.mark.parametrize("offline", [True, False])
-def test_files_of_several_datasets_say_whose_they_are(
+def test_error_names_the_dataset_of_each_file(
     closed_port: str, store: Store, offline: bool
 ) -> None:
-    """Files of one name and size are told apart, and no command names the wrong dataset."""
+    """Files of one name differ, and no command names the wrong dataset."""
     jobs = []
     for dataset in ("glue/rte", "glue/cola"):
         digest = Digest.of_bytes(dataset.encode())
@@ -149,10 +108,10 @@ def test_files_of_several_datasets_say_whose_they_are(
     assert "`dshub import NAME FOLDER`" in caught.value.hint
 
 
-def test_one_file_that_fails_does_not_cost_the_others(
+def test_one_failing_file_does_not_cost_the_others(
     upstream: Path, store: Store, job: MakeJob
 ) -> None:
-    """What could be had is kept."""
+    """Files that arrived are kept."""
     with serving(upstream) as url:
         good = job(f"{url}/data.bin")
         bad = Job("tiny", "other", Resource(urls=(f"{url}/gone",), sha256="a" * 64))
@@ -165,20 +124,20 @@ def test_one_file_that_fails_does_not_cost_the_others(
 def test_offline_makes_no_connection(
     upstream: Path, store: Store, job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error lists what is missing, and folders may still be read."""
-    wanted = job("http://127.0.0.1:9/data.bin")
+    """The error lists missing files, and folders may still be read."""
+    data_job = job("http://127.0.0.1:9/data.bin")
     monkeypatch.setattr(socket, "socket", None)
     with pytest.raises(OfflineError, match=r"data \(3\.0 MB\)") as caught:
-        Fetcher(store, offline=True).fetch([wanted])
+        Fetcher(store, offline=True).fetch([data_job])
     assert caught.value.exit_code == 6
     with pytest.raises(OfflineError):
-        Fetcher(store, offline=True, mirrors=[str(upstream / "nowhere")]).fetch([wanted])
-    [fetched] = Fetcher(store, offline=True, mirrors=[str(upstream)]).fetch([wanted])
+        Fetcher(store, offline=True, mirrors=[str(upstream / "nowhere")]).fetch([data_job])
+    [fetched] = Fetcher(store, offline=True, mirrors=[str(upstream)]).fetch([data_job])
     assert fetched.source.startswith(str(upstream))
 
 
-def test_files_that_a_person_must_obtain(store: Store) -> None:
-    """The instructions are shown, and what to run afterwards."""
+def test_manual_files_show_instructions(store: Store) -> None:
+    """And the command to run afterwards."""
     resource = Resource(
         filename="a.tar", sha256="a" * 64, access="manual", instructions="ask at the desk"
     )
@@ -188,25 +147,28 @@ def test_files_that_a_person_must_obtain(store: Store) -> None:
     assert caught.value.exit_code == 7
 
 
-def test_a_mirror_may_have_what_a_person_would_have_to_obtain(
+def test_mirror_can_deliver_manual_files(
     upstream: Path, store: Store, job: MakeJob, tmp_path: Path
 ) -> None:
-    """It is taken from there; where it is not there either, the instructions are shown."""
+    """Without one, the instructions are shown."""
     resource = replace(job().resource, access="manual", instructions="ask at the desk")
-    wanted = Job("gated", "archive", resource)
+    data_job = Job("gated", "archive", resource)
     with serving(tmp_path / "home") as empty, pytest.raises(ManualStepError, match="ask at"):
-        Fetcher(store, mirrors=[empty]).fetch([wanted])
+        Fetcher(store, mirrors=[empty]).fetch([data_job])
     with serving(upstream) as mirror:
-        [fetched] = Fetcher(store, mirrors=[mirror]).fetch([wanted])
+        [fetched] = Fetcher(store, mirrors=[mirror]).fetch([data_job])
         assert fetched.source.startswith(mirror)
 
 
-def test_one_dead_host_is_not_tried_for_every_file(
+def test_dead_host_is_tried_once(
     upstream: Path, closed_port: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once a host gave no connection, the other files go straight to their next source."""
+    """Other files go straight to their next source."""
     waits: list[float] = []
-    monkeypatch.setattr("dshub.download.fetcher._wait", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setattr(
+        "dshub.download.session.Session.wait",
+        lambda _, seconds=0: waits.append(seconds) if seconds else None,
+    )
     with serving(upstream) as url:
         jobs = []
         for i in range(20):
@@ -222,7 +184,7 @@ def test_one_dead_host_is_not_tried_for_every_file(
 def test_space_is_checked_before_the_first_byte(
     upstream: Path, store: Store, job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk without room costs no bandwidth."""
+    """A full disk costs no bandwidth."""
     monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(upstream) as server:
         with pytest.raises(DiskFullError, match=r"3\.0 MB") as caught:
@@ -231,24 +193,24 @@ def test_space_is_checked_before_the_first_byte(
     assert caught.value.exit_code == 8
 
 
-def test_what_is_on_the_disk_already_needs_no_space(
+def test_partial_file_needs_space_for_its_rest(
     upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Room for the rest of an interrupted download is room enough."""
+    """Space for the rest of an interrupted download is enough."""
     with faulty_server(upstream) as server:
-        wanted = job(f"{server.url}/data.bin")
-        with store.partial(wanted.resource.digest) as partial:
+        data_job = job(f"{server.url}/data.bin")
+        with store.partial(data_job.resource.digest) as partial:
             put(partial, content[:-1000])
         monkeypatch.setattr(Store, "free", lambda _: 1000)
-        [fetched] = Fetcher(store).fetch([wanted])
+        [fetched] = Fetcher(store).fetch([data_job])
         assert server.sent == 1000
     assert fetched.path.read_bytes() == content
 
 
-def test_a_lock_that_lies_costs_bytes_and_nothing_else(
+def test_broken_lock_only_costs_bytes(
     upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where everybody gets the lock, and some meet a server that lies, the bytes are right."""
+    """If every process gets the lock, and some meet a bad server, the bytes are right."""
 
     class Lying:
         def __init__(self, *_: object, **__: object) -> None: ...
@@ -261,23 +223,21 @@ def test_a_lock_that_lies_costs_bytes_and_nothing_else(
         faulty_server(upstream, {"*": flip}) as liar,
         faulty_server(upstream, {"*": cut}) as server,
     ):
-        wanted = job(f"{server.url}/data.bin")
+        data_job = job(f"{server.url}/data.bin")
 
         def run(mirrors: list[str]) -> bytes:
-            return Fetcher(store, mirrors=mirrors).fetch([wanted])[0].path.read_bytes()
+            return Fetcher(store, mirrors=mirrors).fetch([data_job])[0].path.read_bytes()
 
         with ThreadPoolExecutor(8) as pool:
             results = list(pool.map(run, [[liar.url], []] * 4))
     assert all(found == content for found in results)
-    target = Fetcher(store).path(wanted)
+    target = Fetcher(store).path(data_job)
     assert target is not None
     assert target.read_bytes() == content
 
 
-def test_a_source_that_asks_for_a_day_is_left_at_once(
-    upstream: Path, store: Store, job: MakeJob
-) -> None:
-    """A long Retry-After is no reason to wait: the next source is asked, and the error says why."""
+def test_long_retry_after_is_not_waited_for(upstream: Path, store: Store, job: MakeJob) -> None:
+    """The next source is asked, and the error says why."""
     busy = Fault("status", status=503, headers=(("Retry-After", "86400"),))
     with faulty_server(upstream, {"*": busy}) as server:
         with pytest.raises(FetchError, match=r"503.*wait 86,400 s"):
@@ -286,17 +246,18 @@ def test_a_source_that_asks_for_a_day_is_left_at_once(
 
 
 @pytest.mark.parametrize(
-    ("places", "told"), [((5, 5), "2 sources send the same bytes"), ((5, 9), "different bytes")]
+    ("places", "message"),
+    [((5, 5), "2 sources send the same bytes"), ((5, 9), "different bytes")],
 )
-def test_sources_with_wrong_bytes_are_held_against_each_other(
-    places: tuple[int, int], told: str, upstream: Path, store: Store, job: MakeJob
+def test_wrong_bytes_of_sources_are_compared(
+    places: tuple[int, int], message: str, upstream: Path, store: Store, job: MakeJob
 ) -> None:
-    """The same wrong bytes everywhere mean that upstream has changed; others, that they do not."""
+    """The same wrong bytes everywhere mean that upstream changed the file."""
     with (
         faulty_server(upstream, {"*": Fault("flip", after=places[0])}) as one,
         faulty_server(upstream, {"*": Fault("flip", after=places[1])}) as other,
         pytest.raises(FetchError) as caught,
     ):
         Fetcher(store).fetch([job(f"{one.url}/data.bin", f"{other.url}/data.bin")])
-    assert told in caught.value.hint
+    assert message in caught.value.hint
     assert ("newer version of the dataset" in caught.value.hint) == (places[0] == places[1])

@@ -1,4 +1,4 @@
-"""Holding back what arrives."""
+"""Limiting the rate of all connections."""
 
 import threading
 import time
@@ -6,8 +6,8 @@ import time
 from dshub.download.session import Limiter
 
 
-def test_all_connections_together_stay_below_the_rate() -> None:
-    """Whoever takes bytes is told to wait until their turn, in whichever thread it is."""
+def test_rate_holds_for_all_connections_together() -> None:
+    """Each thread learns how long to wait."""
     began, waits = time.monotonic(), list[float]()
     limiter = Limiter(1000)
     threads = [threading.Thread(target=lambda: waits.append(limiter.take(500))) for _ in range(8)]

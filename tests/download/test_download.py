@@ -1,4 +1,4 @@
-"""Right bytes or nothing, whatever the server does."""
+"""The right bytes or nothing, whatever the server does."""
 
 import os
 from collections.abc import Callable
@@ -41,17 +41,17 @@ LASTING = [
 
 
 @pytest.mark.parametrize("fault", PASSING, ids=str)
-def test_what_passes_ends_with_the_file(
+def test_passing_faults_end_with_the_file(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """The bytes arrive although the server failed on the way."""
+    """The bytes arrive although the server failed meanwhile."""
     with faulty_server(upstream, {"*": fault}) as server:
         [fetched] = fetcher.fetch([job(f"{server.url}/data.bin")])
     assert fetched.path.read_bytes() == content
 
 
 @pytest.mark.parametrize("fault", LASTING, ids=str)
-def test_what_lasts_leaves_nothing(
+def test_lasting_faults_leave_nothing(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, cache: Path
 ) -> None:
     """An error that names the file and the source, and no file under its final name."""
@@ -67,7 +67,7 @@ def test_what_lasts_leaves_nothing(
 
 
 @pytest.mark.parametrize("fault", [*PASSING, *LASTING], ids=str)
-def test_a_good_second_source_always_ends_well(
+def test_good_second_source_always_delivers(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
     """One bad source of two costs time, not the file."""
@@ -81,10 +81,10 @@ def test_a_good_second_source_always_ends_well(
 
 
 @pytest.mark.parametrize("size_known", [True, False])
-def test_a_cut_download_goes_on_where_it_stopped(
+def test_cut_download_resumes(
     *, size_known: bool, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """What has arrived is not sent again."""
+    """Bytes that arrived are not sent again."""
     with faulty_server(upstream, {"*": Fault("cut", times=2, after=1_000_000)}) as server:
         size = len(content) if size_known else None
         fetcher.fetch([job(f"{server.url}/data.bin", size=size)])
@@ -93,7 +93,7 @@ def test_a_cut_download_goes_on_where_it_stopped(
     assert ranges == [None, "bytes=1000000-", "bytes=2000000-"]
 
 
-def test_a_later_fetch_goes_on_with_what_an_earlier_one_kept(
+def test_later_fetch_resumes_an_earlier_one(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
     """A fetch that failed leaves its bytes to the next one, in any process."""
@@ -123,7 +123,7 @@ def test_a_later_fetch_goes_on_with_what_an_earlier_one_kept(
     ],
     ids=["wrong", "too long", "complete", "empty", "right size, wrong bytes"],
 )
-def test_a_damaged_leftover_costs_bytes_and_nothing_else(
+def test_damaged_leftover_only_costs_bytes(
     leftover: Callable[[bytes], bytes],
     most: float,
     upstream: Path,
@@ -131,7 +131,7 @@ def test_a_damaged_leftover_costs_bytes_and_nothing_else(
     job: MakeJob,
     content: bytes,
 ) -> None:
-    """Whatever lies in the place of the partial, the right file comes out."""
+    """The right file arrives, whatever the leftover holds."""
     with faulty_server(upstream) as server:
         wanted = job(f"{server.url}/data.bin")
         partial = fetcher.store.root / "partial-v1" / (wanted.resource.sha256 or "")
@@ -155,10 +155,10 @@ def test_a_damaged_leftover_costs_bytes_and_nothing_else(
         "journal is a pipe",
     ],
 )
-def test_odd_things_in_the_place_of_a_partial(
+def test_other_things_in_place_of_a_partial_are_replaced(
     kind: str, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes, tmp_path: Path
 ) -> None:
-    """They stand in nobody's way, and a link's target is never written to."""
+    """A link's target is never written to."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     with faulty_server(upstream) as server:
@@ -185,10 +185,10 @@ def test_odd_things_in_the_place_of_a_partial(
 
 
 @pytest.mark.parametrize("damage", ["shorter", "empty", "link", "folder"])
-def test_a_file_that_was_tampered_with_is_fetched_again(
+def test_tampered_file_is_fetched_again(
     damage: str, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes, tmp_path: Path
 ) -> None:
-    """A cached file of another size, or that is no file, is no hit."""
+    """A cached file of another size, or that is not a file, is a miss."""
     target = fetcher.store.root / blob_path(Digest.of_bytes(content))
     target.parent.mkdir(parents=True)
     other = tmp_path / "other"
