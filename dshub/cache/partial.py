@@ -27,7 +27,7 @@ from dshub.cache.running_hash import RunningHash
 from dshub.cache.spans import Extents, Span, SpanAllocator
 from dshub.checksums import Digest
 
-JOURNALED = 4 << 20  # bytes from which a download gets a journal
+JOURNALED = 4 << 20  # bytes of the smallest download with a journal
 
 _seeking = threading.Lock()  # for Windows, which cannot seek and read in one call
 

@@ -99,7 +99,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an update would do.
+    """The plan of an update.
 
     Attributes:
         chosen: the datasets.
@@ -129,7 +129,7 @@ class Plan:
 
 @dataclass
 class Report:
-    """What an update did.
+    """The outcome of an update.
 
     Attributes:
         listed: the datasets in the index now.

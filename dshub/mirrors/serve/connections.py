@@ -43,7 +43,7 @@ class Connection:
 
     Attributes:
         sock: connected to the client.
-        folder: what is served.
+        folder: the served folder.
         puller: fetches missing files; None to fetch nothing.
         log: called with each request when its response has ended.
         client: its address, for the log.

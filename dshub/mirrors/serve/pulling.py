@@ -61,7 +61,7 @@ class Pull(Silent):
         return self.path is not None or self.error is not None
 
     def peek(self, start: int, most: int) -> tuple[int, bytes]:
-        """What has arrived from `start` on; see `Partial.peek`."""
+        """Read bytes that have arrived, from `start` on; see `Partial.peek`."""
         try:
             return self._partial.peek(start, most) if self._partial else (0, b"")
         except DshubError as error:  # the disk
@@ -183,7 +183,7 @@ class Puller:
         pull.settle(path, error)
 
     async def close(self) -> None:
-        """Stop every fetch; what has arrived is kept for the next one."""
+        """Stop every fetch; the next one continues with the bytes that have arrived."""
         self._stop.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_TIME)
