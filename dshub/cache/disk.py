@@ -38,8 +38,8 @@ def disk_faults(path: Path, action: str, *, hint: str = "") -> Iterator[None]:
         raise StoreError(path=name, action=action, reason=reason, hint=hint) from error
 
 
-def remove(root: Path, path: Path) -> bool:
-    """Remove a file or a folder of the cache at `root`; False if it does not exist.
+def remove(root: Path, path: Path) -> None:
+    """Remove a file or a folder of the cache at `root`, if it exists.
 
     A folder is renamed before its files are removed: another process sees it complete or not at
     all. If interrupted, its new name is that of a dead process, and `dshub cache gc` removes it.
@@ -47,17 +47,13 @@ def remove(root: Path, path: Path) -> bool:
     Raises:
         StoreError: the cache cannot be written, or a program holds the file open on Windows.
     """
-    with disk_faults(path, "remove"):
+    with disk_faults(path, "remove"), suppress(FileNotFoundError):
         refuse_links(root, path.parent)
         aside = root / PARTIAL / own_name("removed")
-        try:
-            if path.is_dir() and not path.is_symlink():
-                refuse_links(root, aside.parent)
-                aside.parent.mkdir(exist_ok=True)
-            _remove(path, aside)
-        except FileNotFoundError:
-            return False
-    return True
+        if path.is_dir() and not path.is_symlink():
+            refuse_links(root, aside.parent)
+            aside.parent.mkdir(exist_ok=True)
+        _remove(path, aside)
 
 
 def clear(path: Path) -> None:

@@ -1,11 +1,12 @@
 """Choose what to evict from a cache, least recently used first; and how much each dataset takes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dshub.cache.items import IRREPLACEABLE, PINNED, Item, Removal, Removals
+from dshub.cache.usage import IRREPLACEABLE, PINNED, Item, Removal, Removals
 from dshub.errors import DshubError
 from dshub.progress import size
 
@@ -26,26 +27,20 @@ class Share:
 
     Attributes:
         datasets: one; several for files that they share; empty for items of no dataset.
-        raw: bytes of upstream files, and of records (synthetic data, imports).
-        prepared: bytes of tables.
-        partial: bytes of unfinished downloads and leftovers.
-        other: bytes that dshub did not write.
+        sizes: bytes of each kind of item; records (synthetic data, imports) count as `raw`.
         used: when any of it was last used, in seconds since the epoch.
         pinned: whether it is pinned.
     """
 
     datasets: tuple[str, ...]
-    raw: int = 0
-    prepared: int = 0
-    partial: int = 0
-    other: int = 0
+    sizes: Counter[str]
     used: float
     pinned: bool
 
     @property
     def total(self) -> int:
         """Bytes of all items."""
-        return self.raw + self.prepared + self.partial + self.other
+        return self.sizes.total()
 
 
 def shares(items: Iterable[Item]) -> list[Share]:
@@ -60,16 +55,11 @@ def shares(items: Iterable[Item]) -> list[Share]:
 
 
 def _share(datasets: tuple[str, ...], group: list[Item]) -> Share:
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()
     for item in group:
-        kind = "raw" if item.kind in {"synthetic", "imported"} else item.kind
-        sizes[kind] = sizes.get(kind, 0) + item.size
-    return Share(
-        datasets=datasets,
-        used=max(item.used for item in group),
-        pinned=any(item.pinned for item in group),
-        **sizes,
-    )
+        sizes["raw" if item.kind in {"synthetic", "imported"} else item.kind] += item.size
+    used, pinned = max(item.used for item in group), any(item.pinned for item in group)
+    return Share(datasets=datasets, sizes=sizes, used=used, pinned=pinned)
 
 
 def _rank(share: Share) -> tuple[int, int, tuple[str, ...]]:
@@ -205,13 +195,12 @@ def _span(seconds: float) -> str:
 
 
 def _too_large(limit: int, staying: Sequence[Item]) -> DshubError:
-    sums: dict[str, int] = {}
+    sums: Counter[str] = Counter()
     for item in staying:
-        reason = _why_stays(item)
-        sums[reason] = sums.get(reason, 0) + item.size
+        sums[_why_stays(item)] += item.size
     parts = ", ".join(f"{size(count)} {reason}" for reason, count in sums.items())
     return DshubError(
-        f"{size(sum(sums.values()))} have to stay ({parts}), more than {size(limit)}; "
+        f"{size(sums.total())} have to stay ({parts}), more than {size(limit)}; "
         "nothing was removed",
         hint="`dshub cache ls` lists everything; `dshub cache unpin` removes pins, and `dshub "
         "cache gc --partial` unfinished downloads",

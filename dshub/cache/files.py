@@ -9,6 +9,7 @@ import mmap
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -124,6 +125,15 @@ def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = Fal
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def regular_size(path: Path) -> int | None:
+    """Bytes of a regular file; None for anything else, and in folders closed to this user."""
+    with suppress(OSError):
+        status = os.lstat(path)
+        if stat.S_ISREG(status.st_mode):
+            return status.st_size
+    return None
 
 
 def is_foreign(file: Path | int) -> bool:

@@ -18,7 +18,6 @@ import json
 import os
 import re
 import shutil
-import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -26,7 +25,7 @@ from pathlib import Path
 
 from dshub._validate import ETag, Text, decode_paths
 from dshub.cache.disk import clear, disk_faults
-from dshub.cache.files import open_file, read_file, replace_file
+from dshub.cache.files import open_file, read_file, regular_size, replace_file
 from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.spans import Extents
 from dshub.checksums import CHUNK
@@ -174,16 +173,11 @@ def beside(resting: Path) -> list[Path]:
 
 def arrived(path: Path) -> int:
     """Bytes of an unfinished download in a folder; 0 if there is none."""
-    if path.is_symlink() or not path.is_dir():
-        return 0
-    try:
-        status = os.lstat(path / "data")
-    except OSError:
-        return 0
-    if not stat.S_ISREG(status.st_mode):
+    size = regular_size(path / "data")
+    if not size or path.is_symlink():
         return 0
     journal = read_journal(path / "journal")
-    return status.st_size if journal is None else min(journal[1].total, status.st_size)
+    return size if journal is None else min(journal[1].total, size)
 
 
 def _copy_most(others: Sequence[Path], own: Path) -> None:

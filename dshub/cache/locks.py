@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dshub.cache.journal import arrived, beside
-from dshub.cache.owners import own_name, owner
+from dshub.cache.owners import owner
 
 POLL = 0.25  # seconds between two looks at the owner
 
@@ -67,20 +66,11 @@ def lock(
         file_lock.release()
 
 
-@cache
 def _mode(folder: Path) -> int:
-    """Access bits of new files in a folder, so that a group can share its cache.
-
-    Without a mode, filelock finds out on every acquisition.
-    """
-    probe = folder / own_name("text")
-    try:
-        probe.touch(exist_ok=False)
-        mode = probe.stat().st_mode & 0o777
-        probe.unlink()
-    except OSError:
-        return 0o644
-    return mode
+    """Access bits of a lock, for everyone who can use its folder: a group may share a cache."""
+    with suppress(OSError):
+        return 0o600 | (folder.stat().st_mode & 0o666)
+    return 0o644
 
 
 def _acquire(

@@ -7,6 +7,9 @@ import secrets
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+Holder = Literal["nobody", "dead", "alive", "unknown"]
 
 _NAME = re.compile(r"(\w+)-(\d+)-([0-9a-f]{8,24})")
 _TOKEN = secrets.token_hex(4)  # of this process and its forks, whose pids differ
@@ -26,19 +29,31 @@ def owner(path: Path) -> tuple[str, int] | None:
     return "" if match[1] == _host() else match[1], int(match[2])
 
 
-def is_orphan(path: Path) -> bool:
-    """Whether a path has the name of a dead process of this machine.
+def holder(path: Path) -> Holder:
+    """Tell the state of the process in the name of a path.
 
-    Processes of other machines cannot be asked, so their files are never orphans here. A name with
-    this pid that this process did not make is that of an earlier process: in containers every
-    process may have pid 1.
+    A name with this pid that this process did not make is that of an earlier process: in
+    containers every process may have pid 1.
+
+    Returns:
+        `nobody` for other names, `unknown` for a process of another machine, which cannot be asked.
     """
     process = owner(path)
-    if process is None or process[0] or path.is_symlink():
-        return False
-    if process[1] == os.getpid():
-        return not path.name.rpartition("-")[2].startswith(_TOKEN)
-    return not _is_alive(process[1])
+    if process is None:
+        return "nobody"
+    host, pid = process
+    if host:
+        return "unknown"
+    if pid == os.getpid():
+        is_alive = path.name.rpartition("-")[2].startswith(_TOKEN)
+    else:
+        is_alive = _is_alive(pid)
+    return "alive" if is_alive or path.is_symlink() else "dead"
+
+
+def is_orphan(path: Path) -> bool:
+    """Whether a path has the name of a dead process of this machine, and is not a link."""
+    return holder(path) == "dead"
 
 
 if sys.platform == "win32":  # signal 0 would end the process there

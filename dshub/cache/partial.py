@@ -16,6 +16,7 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -26,60 +27,9 @@ from dshub.cache.running_hash import RunningHash
 from dshub.cache.spans import Extents, Span, SpanAllocator
 from dshub.checksums import Digest
 
-JOURNALED = 4 << 20  # bytes from which a download gets a journal
+JOURNALED = 4 << 20  # bytes of the smallest download with a journal
 
 _seeking = threading.Lock()  # for Windows, which cannot seek and read in one call
-
-
-class PartialFile:
-    """The bytes of a partial download; several threads may read and write.
-
-    Args:
-        path: the file; an empty one is created if it is missing.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with disk_faults(path, "write"):
-            self.data = _open(path)
-
-    @property
-    def size(self) -> int:
-        """Bytes in the file, holes included."""
-        return os.fstat(self.data.fileno()).st_size
-
-    def read_at(self, buffer: memoryview, offset: int) -> int:
-        """Fill some of `buffer`; returns how much, 0 at the end. Raises OSError."""
-        if hasattr(os, "preadv"):
-            return os.preadv(self.data.fileno(), [buffer], offset)
-        return self._transfer(self.data.readinto, buffer, offset)
-
-    def write_at(self, piece: memoryview, offset: int) -> None:
-        """Write all of `piece`."""
-        with disk_faults(self.path, "write"):
-            while piece:
-                if hasattr(os, "pwrite"):
-                    count = os.pwrite(self.data.fileno(), piece, offset)
-                else:
-                    count = self._transfer(self.data.write, piece, offset)
-                piece, offset = piece[count:], offset + count
-
-    def _transfer(self, call: Callable[[memoryview], int], buffer: memoryview, offset: int) -> int:
-        with _seeking:
-            self.data.seek(offset)
-            return call(buffer)
-
-    def truncate(self, size: int) -> None:
-        """Cut the file to a size."""
-        with disk_faults(self.path, "write"):
-            self.data.truncate(size)
-
-    def move(self, source: Path, target: Path) -> None:
-        """Rename the file, or another file to its name, and open the file of that name again."""
-        with disk_faults(target, "write"):
-            self.data.close()
-            source.replace(target)
-            self.data = _open(self.path)
 
 
 class Partial:
@@ -94,19 +44,20 @@ class Partial:
         digest: the checksum that they must have.
 
     Attributes:
+        data: the file with the bytes.
         origin: the source of the bytes.
         version: increased whenever arrived bytes are taken back.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
-        self.path, self.digest = path, digest
+        self.path, self.data, self.digest = path, path / "data", digest
         self.origin, self.version = Origin(), 0
         self._changed = threading.Condition()
         with disk_faults(path, "write"):
             if path.is_symlink() or not path.is_dir():
                 path.mkdir()
-        self._file, self._journal = PartialFile(path / "data"), Journal(path / "journal")
-        size = self._file.size
+            self._file = _open(self.data)
+        self._journal, size = Journal(path / "journal"), self._file_size()
         origin, extents = read_journal(path / "journal") or (Origin(), Extents((0, size)))
         extents.remove(size, max(size, extents.end))
         self._begin(extents)
@@ -118,10 +69,8 @@ class Partial:
     def __exit__(self, *exception: object) -> None:
         self._close()
 
-    @property
-    def data(self) -> Path:
-        """The file with the bytes."""
-        return self._file.path
+    def _file_size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     @property
     def size(self) -> int:
@@ -170,7 +119,8 @@ class Partial:
             at, piece = span.position, piece[: self._spans.reserve(span, len(piece))]
         written = 0
         try:
-            self._file.write_at(piece, at)
+            with disk_faults(self.data, "write"):
+                _write_at(self._file, piece, at)
             written = len(piece)
         finally:
             with self._changed:
@@ -213,8 +163,8 @@ class Partial:
 
     def _begin(self, extents: Extents) -> None:
         """Continue with bytes from any source."""
-        self.origin, file = Origin(), self._file
-        running_hash = RunningHash(file.read_at, self.digest.algorithm, file=file.data.fileno())
+        self.origin, read = Origin(), partial(_read_at, self._file)
+        running_hash = RunningHash(read, self.digest.algorithm, file=self._file.fileno())
         if self._journal.begun or extents.front != extents.end:
             self._journal.begin(self.origin, extents)
         if extents.front:
@@ -227,7 +177,8 @@ class Partial:
     def restart(self) -> None:
         """Drop every byte."""
         self._halt()
-        self._file.truncate(0)
+        with disk_faults(self.data, "write"):
+            self._file.truncate(0)
         self._begin(Extents())
 
     def forget(self, *offsets: int) -> None:
@@ -258,7 +209,7 @@ class Partial:
         buffer = memoryview(bytearray(stop - start))
         with disk_faults(self.data, "read"):
             done = 0
-            while done < len(buffer) and (got := self._file.read_at(buffer[done:], start + done)):
+            while done < len(buffer) and (got := _read_at(self._file, buffer[done:], start + done)):
                 done += got
         return bytes(buffer[:done])
 
@@ -267,7 +218,7 @@ class Partial:
         self._halt()
         with disk_faults(target, "write"):
             self._file.truncate(self._spans.arrived.end)
-            os.fsync(self._file.data.fileno())
+            os.fsync(self._file.fileno())
             self._close()
             self.data.replace(target)
         clear(self.path)
@@ -282,12 +233,15 @@ class Partial:
 
     def _swap(self, source: Path, target: Path) -> None:
         self._halt()
-        self._file.move(source, target)
-        self._begin(Extents((0, self._file.size)))
+        with disk_faults(target, "write"):
+            self._file.close()
+            source.replace(target)
+            self._file = _open(self.data)
+        self._begin(Extents((0, self._file_size())))
 
     def leave(self, resting: Path) -> None:
         """Leave unpublished bytes for the next process."""
-        if self._file.data.closed:
+        if self._file.closed:
             return
         size = self.size
         self._close()
@@ -303,10 +257,10 @@ class Partial:
         clear(self.path)
 
     def _close(self) -> None:
-        if not self._file.data.closed:
+        if not self._file.closed:
             self._halt()
             self._journal.close()
-            self._file.data.close()
+            self._file.close()
 
 
 def _open(path: Path) -> io.FileIO:
@@ -322,3 +276,28 @@ def _open(path: Path) -> io.FileIO:
     if not os.path.lexists(path):
         path.touch(exist_ok=False)
     return open_file(path, "rb+")
+
+
+def _read_at(file: io.FileIO, buffer: memoryview, offset: int) -> int:
+    """Fill some of `buffer`; returns how much, 0 at the end. Raises OSError."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file.fileno(), [buffer], offset)
+    return _transfer(file, file.readinto, buffer, offset)
+
+
+def _write_at(file: io.FileIO, piece: memoryview, offset: int) -> None:
+    """Write all of `piece`; raises OSError."""
+    while piece:
+        if hasattr(os, "pwrite"):
+            count = os.pwrite(file.fileno(), piece, offset)
+        else:
+            count = _transfer(file, file.write, piece, offset)
+        piece, offset = piece[count:], offset + count
+
+
+def _transfer(
+    file: io.FileIO, call: Callable[[memoryview], int], buffer: memoryview, offset: int
+) -> int:
+    with _seeking:
+        file.seek(offset)
+        return call(buffer)

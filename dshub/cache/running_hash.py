@@ -16,7 +16,7 @@ from functools import cached_property
 
 from dshub.checksums import CHUNK, Algorithm
 
-LARGE = 32 << 20  # bytes from which a thread follows
+LARGE = 32 << 20  # bytes of the smallest file that a thread hashes
 SYNC_EVERY = 64 << 20
 
 _sync = getattr(os, "fdatasync", os.fsync)

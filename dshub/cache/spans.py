@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 
 SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
-LARGE = 16 << 20  # bytes from which a span is shared by many streams, not by two
+LARGE = 16 << 20  # bytes of the smallest span that many streams share, not just two
 
 
 class Extents:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -11,8 +10,8 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from dshub.cache import paths
-from dshub.cache.disk import disk_faults, refuse_links
-from dshub.cache.files import is_foreign, replace_file
+from dshub.cache.disk import clear, disk_faults, refuse_links, remove
+from dshub.cache.files import is_foreign, regular_size, replace_file
 from dshub.cache.journal import arrived, beside, claim, remains
 from dshub.cache.locks import Waiting, lock
 from dshub.cache.owners import is_orphan, own_name
@@ -24,15 +23,6 @@ from dshub.errors import DshubError, Vanished
 
 if TYPE_CHECKING:
     from dshub.catalog.manifest import Resource
-
-
-def _regular_size(path: Path) -> int | None:
-    """Bytes of a regular file; None for anything else, and in folders closed to this user."""
-    with suppress(OSError):
-        status = os.lstat(path)
-        if stat.S_ISREG(status.st_mode):
-            return status.st_size
-    return None
 
 
 @dataclass(eq=False)
@@ -76,7 +66,7 @@ class Store:
         size differs from `size`, is a miss: something outside dshub modified it.
         """
         for path in self._candidates(paths.blob_path(digest)):
-            actual = _regular_size(path)
+            actual = regular_size(path)
             if actual is not None and size in {None, actual}:
                 return path
         reference = self.reference(digest)
@@ -114,7 +104,7 @@ class Store:
     def table(self, name: str, key: str) -> Path | None:
         """Find the folder of a prepared table; None if there is none."""
         records = self._candidates(paths.table_path(name, key) / paths.TABLE_FILE)
-        return next((path.parent for path in records if _regular_size(path) is not None), None)
+        return next((path.parent for path in records if regular_size(path) is not None), None)
 
     @contextmanager
     def partial(
@@ -163,11 +153,7 @@ class Store:
         return lock(path, patience=self.patience, **options)
 
     def table_lock(
-        self,
-        name: str,
-        key: str,
-        *,
-        waiting: Callable[[Waiting], None] = lambda _: None,
+        self, name: str, key: str, *, waiting: Callable[[Waiting], None] = lambda _: None
     ) -> AbstractContextManager[bool]:
         """Hold the lock of a table to prepare; see `dshub.cache.locks`."""
         path = self.root / paths.PARTIAL / f"table-{key}"
@@ -194,8 +180,7 @@ class Store:
         The latest ones of a file are kept, until the file arrives or `dshub cache` removes them.
         """
         aside = self._rejected(partial.digest)
-        if aside.is_dir() and not aside.is_symlink():
-            shutil.rmtree(aside)
+        clear(aside)
         partial.reject(aside)
         return aside
 
@@ -206,9 +191,9 @@ class Store:
         """Find damaged bytes of a file: moved away, or of another size than `size`."""
         relative = paths.blob_path(digest)
         aside, final = self._aside(relative), self.root / relative
-        if _regular_size(aside) is not None:
+        if regular_size(aside) is not None:
             return aside
-        return final if _regular_size(final) not in {None, size} else None
+        return final if regular_size(final) not in {None, size} else None
 
     def salvage(self, partial: Partial, size: int | None) -> bool:
         """Continue from damaged bytes of a file; False if there are none."""
@@ -281,7 +266,7 @@ class Store:
         Those of other users are not used: only the journal says what the rows are.
         """
         left = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
-        sizes = {path: _regular_size(path / paths.JOURNAL) for path in left}
+        sizes = {path: regular_size(path / paths.JOURNAL) for path in left}
         with suppress(OSError):
             useful = {path: size for path, size in sizes.items() if size and not is_foreign(path)}
             if useful:
@@ -338,10 +323,7 @@ class Store:
         self._make(aside.parent)
         with disk_faults(path, "move"):
             refuse_links(self.root, path.parent)
-            if aside.is_dir() and not aside.is_symlink():
-                shutil.rmtree(aside)
-            else:
-                aside.unlink(missing_ok=True)
+            clear(aside)
             path.replace(aside)
         return aside
 
@@ -396,6 +378,4 @@ def unpin(store: Store, name: str) -> None:
     Raises:
         StoreError: the cache cannot be written.
     """
-    path = store.root / paths.pin_path(name)
-    with disk_faults(path, "remove"):
-        path.unlink(missing_ok=True)
+    remove(store.root, store.root / paths.pin_path(name))

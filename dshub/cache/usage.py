@@ -1,4 +1,4 @@
-"""What a cache holds, how much of the disk it takes, and when it was last used.
+"""Items of a cache: their size, when they were last used, and their removal.
 
 The last use of a raw file is its access time, which `touch` sets because many file systems do not
 maintain it. Its modification time does not change: servers derive entity tags from it, and copying
@@ -9,19 +9,41 @@ listings read too.
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
 from dshub.cache import paths
-from dshub.cache.owners import is_orphan, owner
+from dshub.cache.disk import remove
+from dshub.cache.owners import Holder, holder
 
 Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
 
 OFTEN = 60.0  # seconds within which a second use is not written to the disk
 BLOCK = 4096  # bytes: smaller files have no holes, though a file system may count 0 blocks
+
+
+Sort = Literal["download", "rejected", "damaged", "table", "scratch", "text", "removed", "other"]
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """An entry of `partial-v1`.
+
+    Attributes:
+        sort: an unfinished `download`; `rejected` bytes of a file; `damaged` content that was
+            moved away; an unfinished `table`, `scratch` folder or small `text`; content being
+            `removed`; or something `other` that dshub did not write.
+        of: checksum of the file (download, rejected), key (table), or the old path with `-` for
+            `/` (damaged); else empty.
+        holder: state of the process in its name; see `dshub.cache.owners.holder`.
+    """
+
+    sort: Sort
+    of: str
+    holder: Holder
 
 
 @dataclass(frozen=True)
@@ -37,6 +59,7 @@ class Usage:
         path: where it is.
         size: bytes; of something partial, without the holes in its files.
         used: when it was last used, in seconds since the epoch.
+        leftover: for something partial, its sort and the state of its process.
     """
 
     kind: Kind
@@ -44,6 +67,7 @@ class Usage:
     path: Path
     size: int
     used: float
+    leftover: Leftover | None = None
 
 
 def usage(root: Path) -> Iterator[Usage]:
@@ -123,9 +147,10 @@ def _partial(root: Path, path: Path) -> Usage:
     statuses = [file.lstat() for file in (_files(path) if is_folder else (path,))]
     used = max((status.st_mtime for status in statuses), default=path.lstat().st_mtime)
     size = sum(map(_on_disk, statuses))
-    if leftover(path).sort == "other":
+    left = leftover(path)
+    if left.sort == "other":
         return Usage("other", path.relative_to(root).as_posix(), path, size, used)
-    return Usage("partial", path.name, path, size, used)
+    return Usage("partial", path.name, path, size, used, left)
 
 
 def _on_disk(status: os.stat_result) -> int:
@@ -170,50 +195,86 @@ def _table(folder: Path, name: str) -> Usage:
     return Usage("prepared", name, folder, size, marker.st_mtime)
 
 
-Holder = Literal["nobody", "dead", "alive", "unknown"]
-Sort = Literal["download", "rejected", "damaged", "table", "scratch", "text", "removed", "other"]
+def leftover(path: Path) -> Leftover:
+    """Tell what an entry of `partial-v1` is, by its name."""
+    state = holder(path)
+    stem = path.name if state == "nobody" else path.name.partition(".")[0]
+    checksum = re.fullmatch(r"(?:md5-)?([0-9a-f]{32}|[0-9a-f]{64})", stem)
+    if checksum is not None:
+        return Leftover("download", checksum[1], state)
+    word, _, of = stem.partition("-")
+    match word, state:
+        case ("rejected" | "damaged") as sort, _:
+            return Leftover(sort, of, state)
+        case ("table" | "scratch" | "text" | "removed") as sort, "dead" | "alive" | "unknown":
+            return Leftover(sort, of, state)
+        case _:
+            return Leftover("other", "", state)
+
+
+PINNED = "pinned"
+IRREPLACEABLE = "it is the last copy and cannot be downloaded again; `dshub cache rm` removes it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item(Usage):
+    """An item of the cache, and the datasets that need it.
+
+    Attributes:
+        name: a description: `fashion-mnist: train-images`.
+        datasets: the datasets that need it; empty if none is known. Of the datasets that share a
+            file, only those in the cache count, if there are any.
+        pinned: whether it is pinned.
+        irreplaceable: whether it is the last copy of data that cannot be downloaded again.
+    """
+
+    datasets: tuple[str, ...]
+    pinned: bool = False
+    irreplaceable: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether a process of this machine is working on it."""
+        return self.leftover is not None and self.leftover.holder == "alive"
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """An entry of `partial-v1`.
+class Removal:
+    """An item, and why it is removed or stays; no reason if the user named it."""
+
+    item: Item
+    reason: str
+
+
+@dataclass(frozen=True)
+class Removals:
+    """Items to remove, and items that stay although the user may expect otherwise.
 
     Attributes:
-        sort: an unfinished `download`; `rejected` bytes of a file; `damaged` content that was
-            moved away; an unfinished `table`, `scratch` folder or small `text`; content being
-            `removed`; or something `other` that dshub did not write.
-        of: checksum of the file (download, rejected), key (table), or the old path with `-` for
-            `/` (damaged); else empty.
-        holder: state of the process in its name: `nobody` if there is none, `unknown` for a
-            process of another machine, which cannot be asked.
+        everything: whether every file and table is removed but those in `left`, although the
+            user did not name the datasets.
     """
 
-    sort: Sort
-    of: str
-    holder: Holder
+    removed: tuple[Removal, ...] = ()
+    left: tuple[Removal, ...] = ()
+    everything: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the items to remove."""
+        return sum(removal.item.size for removal in self.removed)
+
+    @property
+    def irreplaceable(self) -> list[str]:
+        """Names of the items to remove that cannot be downloaded again."""
+        return [removal.item.name for removal in self.removed if removal.item.irreplaceable]
 
 
-def leftover(path: Path) -> Leftover:
-    """Tell what an entry of `partial-v1` is, by its name."""
-    holder = _holder(path)
-    stem = path.name if holder == "nobody" else path.name.partition(".")[0]
-    checksum = re.fullmatch(r"(?:md5-)?([0-9a-f]{32}|[0-9a-f]{64})", stem)
-    if checksum is not None:
-        return Leftover("download", checksum[1], holder)
-    word, _, of = stem.partition("-")
-    match word, holder:
-        case ("rejected" | "damaged") as sort, _:
-            return Leftover(sort, of, holder)
-        case ("table" | "scratch" | "text" | "removed") as sort, "dead" | "alive" | "unknown":
-            return Leftover(sort, of, holder)
-        case _:
-            return Leftover("other", "", holder)
+def execute(removals: Iterable[Removal], root: Path) -> None:
+    """Remove items of the cache at `root`; those that are gone already are skipped.
 
-
-def _holder(path: Path) -> Holder:
-    process = owner(path)
-    if process is None:
-        return "nobody"
-    if is_orphan(path):
-        return "dead"
-    return "unknown" if process[0] else "alive"
+    Raises:
+        StoreError: the cache cannot be written; what was removed before stays removed.
+    """
+    for removal in removals:
+        remove(root, removal.item.path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dshub import _validate as valid
 from dshub.errors import UnknownNameError
 
 if TYPE_CHECKING:  # listing datasets parses no manifest
@@ -21,15 +22,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         license: SPDX identifier; None if no source states one.
     """
 
-    name: str
-    version: str
-    title: str
-    summary: str
-    task: str
-    tags: tuple[str, ...]
-    rows: dict[str, int]
-    size: int | None
-    license: str | None
+    name: valid.Name  # the types check the indexes of mirrors
+    version: valid.Version
+    title: valid.Text
+    summary: valid.Text
+    task: valid.Text
+    tags: tuple[valid.Text, ...]
+    rows: dict[valid.Key, valid.Count]
+    size: valid.Size | None
+    license: valid.Text | None
     synthetic: bool
 
     @classmethod

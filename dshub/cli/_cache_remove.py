@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from dshub.cache.eviction import Keep
-from dshub.cache.items import Item, Removal, Removals
-from dshub.cache.usage import Kind
+from dshub.cache.usage import Item, Kind, Removal, Removals
 from dshub.cli import _amounts, _removing, _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.cache import KINDS, Cache
@@ -144,13 +143,7 @@ def plain(item: Item) -> dict[str, Any]:
 def _carry_out(cache: Cache, planned: Removals, *, dry_run: bool, yes: bool) -> Answer:
     """Remove planned items, after a question if they are many, and report them."""
     if not dry_run:
-        _removing.confirm(
-            _text(planned, dry_run=True),
-            bytes_=planned.size,
-            everything=planned.everything,
-            irreplaceable=[r.item.name for r in planned.removed if r.item.irreplaceable],
-            yes=yes,
-        )
+        _removing.confirm(_text(planned, dry_run=True), planned, yes=yes)
         planned = cache.carry_out(planned)
     data = {
         "removed": [_plain(removal) for removal in planned.removed],

@@ -1,12 +1,13 @@
 """`dshub cache`: show, check, pin and remove cached data. Nothing else of dshub deletes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
 from dshub.cache.eviction import Share
-from dshub.cache.items import Item
+from dshub.cache.usage import Item
 from dshub.cli import _cache_remove, _screen
 from dshub.cli._amounts import ago, counted
 from dshub.cli._answer import Answer, answering
@@ -181,10 +182,9 @@ def _pinned() -> str:
 
 
 def _sums(rows: list[Share]) -> dict[str, int]:
-    return {
-        part: sum(getattr(row, part) for row in rows)
-        for part in ("raw", "prepared", "partial", "other", "total")
-    }
+    sums = sum((row.sizes for row in rows), Counter[str]())
+    parts = {part: sums[part] for part in ("raw", "prepared", "partial", "other")}
+    return parts | {"total": sums.total()}
 
 
 def _table(rows: list[Share]) -> str:

@@ -50,9 +50,7 @@ class Rate(_amounts.Size):
     help="Leave out licenses with this word: nc, nd, unknown, an SPDX identifier. Repeatable.",
 )
 @click.option(
-    "--restricted",
-    is_flag=True,
-    help="Include datasets whose license forbids redistribution.",
+    "--restricted", is_flag=True, help="Include datasets whose license forbids redistribution."
 )
 @click.option("--limit-rate", type=Rate(), metavar="RATE", help="Limit downloads to, say, 5MB/s.")
 @click.option(
@@ -107,7 +105,7 @@ def command(
     data = _plan_data(plan, left_out)
     if dry_run:
         return Answer(data, _plan_text(plan))
-    _confirm(plan, yes=yes)
+    _removing.confirm(_removals(plan), plan.pruning, yes=yes)
     report = mirroring.run(plan)
     data["pages"] = None if no_pages else _write_pages(hub, mirror)
     data |= {**vars(report), "errors": list(map(str, report.errors))}
@@ -164,16 +162,6 @@ def _announce(mirror: Destination, plan: Plan, left_out: Mapping[str, str]) -> N
         _screen.note(f"to be removed: {files}, {size(plan.pruning.size)}")
 
 
-def _confirm(plan: Plan, *, yes: bool) -> None:
-    _removing.confirm(
-        _removals(plan),
-        bytes_=plan.pruning.size,
-        everything=plan.pruning.everything,
-        irreplaceable=plan.pruning.irreplaceable,
-        yes=yes,
-    )
-
-
 def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:
     def files(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
         return [{**plain_file(piece.job), "path": piece.name} for piece in pieces]
@@ -226,10 +214,9 @@ def _report_text(mirror: Destination, hub: Hub, report: Report) -> str:
 
 
 def _write_pages(hub: Hub, mirror: Destination) -> str | None:
-    """Write web pages of a mirror in a folder; returns the first page.
+    """Write web pages of a mirror in a folder; returns the first page, or None without Jinja2.
 
     They show the manifests of the mirror, because others may have published from another registry.
-    Pages are written again if another update changed the index meanwhile.
 
     Raises:
         StoreError: the folder cannot be written, or holds another `index.html`.
@@ -238,27 +225,16 @@ def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     if not isinstance(mirror, FolderDestination):
         return None
     registry = Registry([mirror.root / "registry"], built_in=False)
-    first, shown = None, list[str]()
-    while (names := _listed(mirror, registry)) and names != shown:
-        first, shown = _build_pages(hub, registry, mirror.root, names), names
-    return first
-
-
-def _listed(mirror: Destination, registry: Registry) -> list[str]:
-    """Datasets in the index whose manifests can be shown."""
     index, names = read_index(mirror), []
     for entry in index.datasets if index is not None else ():
-        with suppress(UnknownNameError, ManifestError):
+        with suppress(UnknownNameError, ManifestError):  # removed or damaged meanwhile
             names.append(registry.manifest(entry.identifier).identifier)
-    return names
-
-
-def _build_pages(hub: Hub, registry: Registry, root: Path, names: list[str]) -> str | None:
-    """Write the pages; returns the first one, or None without Jinja2."""
+    if not names:
+        return None
     try:
         from dshub.publishing.site.build import build  # heavy, and needs an extra
 
-        site = build(registry, hub.store, root, names=names, progress=hub.progress)
+        site = build(registry, hub.store, mirror.root, names=names, progress=hub.progress)
     except MissingExtraError as error:
         _screen.note(f"no pages were written: {error.hint}")
         return None

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Self
 
 from dshub._validate import whole
 from dshub.cache.disk import disk_faults
@@ -28,6 +29,7 @@ from dshub.errors import (
     Vanished,
 )
 from dshub.progress import Progress, Silent, Task, size
+from dshub.settings import Settings
 
 __all__ = ["Fetched", "Fetcher"]
 
@@ -107,6 +109,12 @@ class Fetcher:
             found = delivered.get(job.resource.digest, Fetched(job, path))
             results.append(Fetched(job, path, found.source, found.attempts))
         return results
+
+    @classmethod
+    def from_settings(cls, store: Store, settings: Settings, **options: Any) -> Self:
+        """Make a fetcher from settings; `options` are its other arguments."""
+        names = ("mirrors", "offline", "jobs", "timeout")
+        return cls(store, **{name: getattr(settings, name) for name in names} | options)
 
     def check(self, fetched: Iterable[Fetched]) -> None:
         """Hash files that another user put into a shared cache; your own are not read.

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from dshub import _validate
 from dshub.cache.eviction import Keep, Limits, Share, evictions, shares
-from dshub.cache.items import PINNED, Item, Removal, Removals, execute
 from dshub.cache.paths import blob_digest, reference_digest
 from dshub.cache.store import Store, pin, pinned, unpin
-from dshub.cache.usage import Kind
+from dshub.cache.usage import PINNED, Item, Kind, Removal, Removals, execute
 from dshub.catalog.registry import Registry
 from dshub.errors import DshubError
 from dshub.hub.garbage import ALIVE, garbage, is_spare
@@ -186,7 +185,7 @@ class Cache:
         ]
         staying = {removal.item.path for removal in late}
         going = [item for item in removals.removed if item.item.path not in staying]
-        execute(going, self.store)
+        execute(going, self.store.root)
         return replace(removals, removed=tuple(going), left=(*removals.left, *late))
 
     def pin(self, *names: str) -> list[str]:

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Set as AbstractSet
 
-from dshub.cache.items import IRREPLACEABLE, PINNED, Item, Removal, Removals
 from dshub.cache.paths import TABLE_FILE
-from dshub.cache.usage import Leftover
+from dshub.cache.usage import IRREPLACEABLE, PINNED, Item, Leftover, Removal, Removals
 from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
 from dshub.errors import DshubError

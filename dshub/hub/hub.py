@@ -94,15 +94,8 @@ class Hub:
         """
         from dshub.download.fetcher import Fetcher
 
-        return Fetcher(
-            store or self.store,
-            limit=limit,
-            mirrors=self.settings.mirrors,
-            only=source,
-            offline=self.settings.offline,
-            jobs=self.settings.jobs,
-            timeout=self.settings.timeout,
-            progress=self.progress,
+        return Fetcher.from_settings(
+            store or self.store, self.settings, limit=limit, only=source, progress=self.progress
         )
 
     def build_tables(self, manifest: "Manifest", *, layer: Path) -> dict[str, Path]:

@@ -10,10 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dshub.cache.files import read_file
-from dshub.cache.items import Item
 from dshub.cache.paths import TABLE_FILE, blob_digest
 from dshub.cache.store import Store, pinned
-from dshub.cache.usage import Leftover, Usage, leftover, usage
+from dshub.cache.usage import Item, Leftover, Usage, usage
 from dshub.catalog.manifest import Manifest, Resource, laid_out
 from dshub.catalog.parsing import from_json
 from dshub.catalog.registry import Registry
@@ -56,9 +55,6 @@ class Inventory:
         self.owners: dict[str, list[Owner]] = {}
         self._add_owners(manifests)
         self._mirrored = frozenset().union(*(source.checksums() for source in registry.remote))
-        self._leftovers = {
-            item.path: leftover(item.path) for item in contents if item.kind == "partial"
-        }
         self.here = self.pinned.union(*map(self._only_owner, contents))
         self.items = list(map(self._item, contents))
 
@@ -121,14 +117,13 @@ class Inventory:
 
     def _owners_of(self, item: Usage) -> Sequence[Owner]:
         """Return the resources with the checksum in an item's name."""
-        left = self._leftovers.get(item.path)
-        if left is not None:
-            return self.owners.get(left.of.rpartition("-")[2], ())
+        if item.leftover is not None:
+            return self.owners.get(item.leftover.of.rpartition("-")[2], ())
         return self.owners.get(item.name, ()) if item.kind in {"raw", "imported"} else ()
 
     def _only_owner(self, item: Usage) -> set[str]:
         """Return the dataset that an item proves to be here, if any."""
-        name, left = _dataset(item), self._leftovers.get(item.path)
+        name, left = _dataset(item), item.leftover
         if name:
             return {name}
         owners = {owner.manifest.name for owner in self._owners_of(item)}
@@ -136,7 +131,7 @@ class Inventory:
         return owners if is_content and len(owners) == 1 else set()
 
     def _item(self, item: Usage) -> Item:
-        owners, left = self._owners_of(item), self._leftovers.get(item.path)
+        owners, left = self._owners_of(item), item.leftover
         record = self._records.get(item.path)
         here = [owner for owner in owners if owner.manifest.name in self.here] or list(owners)
         name = _dataset(item) or self._damaged_table(left)

@@ -1,6 +1,5 @@
 """Verify every byte of a mirror, and find the files that it does not need."""
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -9,7 +8,7 @@ from typing import Literal
 from dshub.cache.paths import CACHEDIR_FILE, blob_digest, blob_path, is_ours, table_path
 from dshub.cache.store import Store
 from dshub.catalog.parsing import parse
-from dshub.checksums import CHUNK, Digest
+from dshub.checksums import Digest
 from dshub.display import without_secrets
 from dshub.errors import ChecksumError, DshubError, ManifestError, ReadError, StoreError
 from dshub.mirrors.destinations import Destination
@@ -106,18 +105,14 @@ def verify(
 def _check(
     mirror: Destination, name: str, expected: Digest, dataset: str, advance: Callable[[int], object]
 ) -> Checked:
-    hasher = hashlib.new(expected.algorithm)
     try:
         with mirror.open(name) as file:
-            while piece := file.read(CHUNK):
-                hasher.update(piece)
-                advance(len(piece))
+            actual = Digest.of_stream(file, expected.algorithm, advance)
     except FileNotFoundError:
         return Checked(name, "missing", "it is gone", dataset)
     except OSError as error:
         reason = without_secrets(f"{name}: {error.strerror or error}", mirror.address)
         raise StoreError(path=mirror.title, action="read", reason=reason) from error
-    actual = Digest(expected.algorithm, hasher.hexdigest())
     if actual == expected:
         return Checked(name, "ok", "", dataset)
     try:
@@ -129,7 +124,7 @@ def _check(
 
 @dataclass(frozen=True)
 class Pruning:
-    """What an update with `prune` would remove from a mirror.
+    """Files that an update with `prune` would remove from a mirror.
 
     Attributes:
         sizes: bytes of each file, by its path.
@@ -203,23 +198,6 @@ def unneeded(mirror: Destination, index: Index) -> list[str]:
     manifests = [name for name in left if name.startswith("registry/")]
     others = [name for name in left if not name.startswith("registry/")]
     return [name for name in manifests if _was_published(mirror, name, names)] + others
-
-
-def prune(mirror: Destination, index: Index, only: Collection[str]) -> list[str]:
-    """Remove files that the index of a mirror does not need; returns their paths.
-
-    Args:
-        mirror: a folder or a bucket.
-        index: of the mirror.
-        only: the files that the user was shown; no others are removed.
-
-    Raises:
-        StoreError: a file cannot be read or removed.
-    """
-    removed = [name for name in unneeded(mirror, index) if name in only]
-    for name in removed:
-        mirror.remove(name)
-    return sorted(removed)
 
 
 def _was_published(mirror: Destination, name: str, names: frozenset[str]) -> bool:

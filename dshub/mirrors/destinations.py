@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from dshub.cache.disk import disk_faults, refuse_links, remove
 from dshub.cache.files import clone_file, open_file, replace_file
@@ -31,66 +31,24 @@ PATIENCE = 60.0  # seconds for another process to write its index
 HINT = "check the address and the permissions of your credentials"  # for a bucket
 
 
-class Destination(Protocol):
-    """A folder or a bucket that is a mirror, or becomes one.
+class FolderDestination:
+    """A mirror on a file system.
+
+    Files are written in `partial-v1`, and moved to their names when they are complete. Methods
+    raise StoreError if the mirror cannot be read or written.
+
+    Args:
+        root: the folder; created when something is first written.
 
     Attributes:
         title: its name in messages.
         address: its name in `DSHUB_MIRROR`.
-    """
-
-    title: str
-    address: str
-
-    def size(self, name: str) -> int | None:
-        """Bytes of a file; None if there is none. Raises StoreError."""
-
-    def names(self) -> Iterator[str]:
-        """Every file in `BUCKETS`, sorted. Raises StoreError."""
-
-    def open(self, name: str) -> BinaryIO:
-        """Open a file for reading. Raises FileNotFoundError, StoreError."""
-
-    def put(self, path: Path, name: str) -> How:
-        """Publish a file of this machine, in the cheapest way. Raises StoreError."""
-
-    def write(self, name: str, data: bytes) -> None:
-        """Publish bytes, replacing the file of that name. Raises StoreError."""
-
-    def remove(self, name: str) -> None:
-        """Remove a file, and folders that become empty. Raises StoreError."""
-
-    def set_aside(self, name: str) -> str:
-        """Move a damaged file to `partial-v1`; returns where it is now. Raises StoreError."""
-
-    def fetching_store(self, cache: Store) -> Store:
-        """The store to fetch missing files into: the mirror's own, or the cache."""
-
-    def free(self) -> int | None:
-        """Bytes that can still be written; None if unknown."""
-        return None
-
-    def costs(self, _path: Path) -> bool:
-        """Whether publishing a file of this machine needs space of `free`."""
-        return True
-
-    def locked(self) -> AbstractContextManager[object]:
-        """Lock the index against other writers while the block runs, where locks work."""
-        return nullcontext()
-
-
-class FolderDestination(Destination):
-    """A mirror on a file system.
-
-    Files are written in `partial-v1`, and moved to their names when they are complete.
-
-    Args:
-        root: the folder; created when something is first written.
+        store: its files as a cache, to fetch missing ones into.
     """
 
     def __init__(self, root: Path) -> None:
         self.root, self.title, self.address = root, str(root), str(root.absolute())
-        self._store = Store(root, tagged=False)
+        self.store = Store(root, tagged=False)
 
     def size(self, name: str) -> int | None:
         """Bytes of a regular file; None for anything else."""
@@ -101,7 +59,7 @@ class FolderDestination(Destination):
         return None
 
     def names(self) -> Iterator[str]:
-        """Every file of the mirror, sorted."""
+        """Every file in `BUCKETS`, sorted."""
         for bucket in BUCKETS:
             for parent, folders, files in os.walk(self.root / bucket, onerror=_raise_unlisted):
                 folders.sort()
@@ -109,7 +67,7 @@ class FolderDestination(Destination):
                     yield Path(parent, file).relative_to(self.root).as_posix()
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading."""
+        """Open a file for reading; raises FileNotFoundError if there is none."""
         try:
             return io.BufferedReader(open_file(self.root / name))
         except FileNotFoundError:
@@ -119,8 +77,8 @@ class FolderDestination(Destination):
             raise StoreError(path=self.title, action="read", reason=f"{name}: {reason}") from error
 
     def put(self, path: Path, name: str) -> How:
-        """Clone, link or copy a file: the first of these that works."""
-        target, temporary = self.root / name, self._store.scratch_folder() / own_name("file")
+        """Publish a file: clone, link or copy it, by the first of these that works."""
+        target, temporary = self.root / name, self.store.scratch_folder() / own_name("file")
         with disk_faults(target, "write"):
             try:
                 how = _take(path, temporary)
@@ -131,8 +89,8 @@ class FolderDestination(Destination):
         return how
 
     def write(self, name: str, data: bytes) -> None:
-        """Publish bytes by rename, once they are on the disk."""
-        target, temporary = self.root / name, self._store.scratch_folder() / own_name("text")
+        """Publish bytes, replacing the file of that name, once they are on the disk."""
+        target, temporary = self.root / name, self.store.scratch_folder() / own_name("text")
         with disk_faults(target, "write"):
             self._make_folder(target.parent)
             replace_file(target, data, temporary, sync=True)
@@ -149,12 +107,8 @@ class FolderDestination(Destination):
                 (self.root / folder).rmdir()
 
     def set_aside(self, name: str) -> str:
-        """Move a damaged file to `partial-v1`."""
-        return str(self._store.set_aside(self.root / name))
-
-    def free(self) -> int | None:
-        """Bytes free on its file system."""
-        return self._store.free()
+        """Move a damaged file to `partial-v1`; returns where it is now."""
+        return str(self.store.set_aside(self.root / name))
 
     def costs(self, path: Path) -> bool:
         """Whether a file has to be copied, because it is on another file system."""
@@ -165,24 +119,19 @@ class FolderDestination(Destination):
 
     def locked(self) -> AbstractContextManager[object]:
         """Hold the lock of the index; files that dead processes left half-written are removed."""
-        folder = self._store.scratch_folder()
+        folder = self.store.scratch_folder()
         with suppress(OSError):
             for path in folder.iterdir():
                 if path.name.startswith(("file.", "text.")) and is_orphan(path):
                     path.unlink()
         return lock(folder / "index", patience=PATIENCE)
 
-    def fetching_store(self, cache: Store) -> Store:
-        """Fetch into the mirror itself; files of the cache have been taken before."""
-        del cache
-        return self._store
-
 
 def _raise_unlisted(error: OSError) -> None:
     """Raise if a folder cannot be listed: its files must not count as missing."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        reason = error.strerror or str(error)
-        raise StoreError(path=str(error.filename), action="read", reason=reason) from error
+        with disk_faults(Path(error.filename), "read"):
+            raise error
 
 
 def _take(path: Path, target: Path) -> How:
@@ -205,7 +154,7 @@ def _take(path: Path, target: Path) -> How:
     return "copy"
 
 
-class BucketDestination(Destination):
+class BucketDestination:
     """A mirror in an object store, where an object appears whole or not at all.
 
     Object stores have no locks: only one process at a time may write a mirror.
@@ -213,13 +162,16 @@ class BucketDestination(Destination):
     Args:
         url: the address of the mirror.
 
+    Attributes: those of `FolderDestination`; without a store, because files are uploaded from the
+        cache.
+
     Raises:
         MissingExtraError: fsspec, or its backend for the address, is not installed.
         StoreError: the address cannot be used.
     """
 
     def __init__(self, url: str) -> None:
-        self.address = url.rstrip("/")
+        self.address, self.store = url.rstrip("/"), None
         self.title = shown_url(self.address)
         try:
             from fsspec.core import url_to_fs
@@ -314,9 +266,16 @@ class BucketDestination(Destination):
         self._sizes.pop(name, None)
         return f"{self.title}/{aside}"
 
-    def fetching_store(self, cache: Store) -> Store:
-        """Fetch into the cache; files are uploaded from there."""
-        return cache
+    def costs(self, _path: Path) -> bool:
+        """Every file is uploaded."""
+        return True
+
+    def locked(self) -> AbstractContextManager[object]:
+        """Object stores have no locks."""
+        return nullcontext()
+
+
+Destination = FolderDestination | BucketDestination
 
 
 def open_destination(dest: str) -> Destination:

@@ -65,15 +65,6 @@ class Entry(Summary, frozen=True, kw_only=True):
         tables: the prepared tables that the mirror has, by split.
     """
 
-    name: valid.Name  # the fields of `Summary` again, with types that check the values
-    version: valid.Version
-    title: valid.Text
-    summary: valid.Text
-    task: valid.Text
-    tags: tuple[valid.Text, ...]
-    rows: dict[valid.Key, valid.Count]
-    size: valid.Size | None
-    license: valid.Text | None
     prepared_size: valid.Count
     redistribution: Literal["yes", "no", "unknown"]
     classes: tuple[valid.Text, ...] = ()

@@ -114,6 +114,9 @@ class Mirrors:
         try:
             return self._fetch_index(address)
         except DshubError as error:
+            if isinstance(error, TransportError) and error.absent:
+                self.bare.add(address)
+                return None
             _log.info("%s", error)
             self.errors[address] = error
             return self._kept_index(address)
@@ -122,10 +125,10 @@ class Mirrors:
         return self._index(address) if Address(address).is_local else self._kept_index(address)
 
     def _fetch_index(self, address: str) -> Index | None:
-        """Read the current index of a mirror; None if it has none.
+        """Read the current index of a mirror; offline, the kept one.
 
         Raises:
-            TransportError: the mirror cannot be reached.
+            TransportError: the mirror cannot be reached, or has no index.
             ReadError, ChecksumError: its index is damaged, not signed, or outdated.
         """
         place = Address(address)
@@ -136,19 +139,13 @@ class Mirrors:
         url = place.join(NAME)
         kept, index = self._kept(address), self._kept_index(address)
         with closing(Transports(timeout=min(self.settings.timeout, TIMEOUT))) as transports:
-            try:
-                answer = _get(transports, url, kept.etag if index else "")
-            except TransportError as error:
-                if not error.absent:
-                    raise
-                self.bare.add(address)
-                return None
+            answer = _get(transports, url, kept.etag if index else "")
         if answer is not None:
             index = self._verified(answer[0], url)
         if index is not None and self.settings.mirror_keys:
             self._check_current(index, address, kept.serial)
         if index is not None and answer is not None:
-            self._keep(address, *answer, index)
+            self._keep(address, kept, *answer, index)
         return index
 
     def _check_current(self, index: Index, address: str, seen: int) -> None:
@@ -196,8 +193,7 @@ class Mirrors:
             return self._verified(self._kept(address).index.encode(), address)
         return None
 
-    def _keep(self, address: str, data: bytes, etag: str, index: Index) -> None:
-        old = self._kept(address)
+    def _keep(self, address: str, old: _Kept, data: bytes, etag: str, index: Index) -> None:
         serial = max(old.serial, index.serial if self.settings.mirror_keys else 0)
         kept = _Kept(serial=serial)
         if not Address(address).is_local:
@@ -234,7 +230,7 @@ class Mirrors:
         resource = Resource(
             filename=f"{entry.version}.toml", sha256=checksum.hex, size=entry.manifest.size
         )
-        fetcher = self._fetcher(mirrors=self.settings.mirrors)
+        fetcher = Fetcher.from_settings(self.store, self.settings)
         [fetched] = fetcher.fetch([Job(entry.name, "manifest", resource)])
         fetcher.check([fetched])
         data = fetched.path.read_bytes()
@@ -263,7 +259,9 @@ class Mirrors:
             return False
         title = f"{entry.name} {split}"
         jobs = [Job(title, name, self._table_file(entry, facts, name)) for name in facts.files]
-        fetcher = self._fetcher(progress=self.progress)
+        # without mirrors, which have these files under their own names
+        options = {"mirrors": (), "progress": self.progress}
+        fetcher = Fetcher.from_settings(self.store, self.settings, **options)
         try:
             fetched = fetcher.fetch(jobs)
             fetcher.check(fetched)
@@ -292,16 +290,6 @@ class Mirrors:
             filename=name,
             sha256=facts.files[name].checksum.hex,
             size=facts.files[name].size,
-        )
-
-    def _fetcher(self, **options: Any) -> Fetcher:
-        settings = self.settings
-        return Fetcher(
-            self.store,
-            offline=settings.offline,
-            jobs=settings.jobs,
-            timeout=settings.timeout,
-            **options,
         )
 
 

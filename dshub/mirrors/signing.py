@@ -106,11 +106,8 @@ def _load_key(path: Path, kind: Literal["private", "public"]) -> Any:  # a key o
         expected = f"a readable file with a {kind} key"
         raise SettingsError(name=str(path), value=reason, expected=expected) from error
     with suppress(ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it has a passphrase
-        key: object
-        if kind == "private":
-            key = serialization.load_pem_private_key(pem, password=None)
-        else:
-            key = serialization.load_pem_public_key(pem)
+        options = {"password": None} if kind == "private" else {}
+        key = getattr(serialization, f"load_pem_{kind}_key")(pem, **options)
         if isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
             return key
     raise SettingsError(

@@ -14,7 +14,7 @@ from dshub.catalog.registry import Registry
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DiskFullError, DshubError, FetchError, StoreError
-from dshub.mirrors.checking import Pruning, needed, plan_pruning, prune, read_index
+from dshub.mirrors.checking import Pruning, needed, plan_pruning, read_index, unneeded
 from dshub.mirrors.destinations import Destination, How
 from dshub.mirrors.index import NAME, BlobFacts, Entry, Index, TableFacts, entry_of, table_facts
 from dshub.mirrors.signing import Signer
@@ -99,7 +99,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an update would do.
+    """The plan of an update.
 
     Attributes:
         chosen: the datasets.
@@ -108,7 +108,7 @@ class Plan:
         missing: files to fetch.
         tables: bytes of the tables to add, as far as they are known.
         writes: bytes of files to write to the mirror.
-        free: bytes that are free there; None if unknown.
+        free: bytes that are free there; None if unknown, as in a bucket.
         pruning: what to remove.
     """
 
@@ -129,7 +129,7 @@ class Plan:
 
 @dataclass
 class Report:
-    """What an update did.
+    """The outcome of an update.
 
     Attributes:
         listed: the datasets in the index now.
@@ -169,7 +169,7 @@ class Mirroring:
     prune: bool = False
 
     def __post_init__(self) -> None:
-        self._files = self.mirror.fetching_store(self.hub.store)
+        self._files = self.mirror.store or self.hub.store
 
     def plan(self, chosen: Sequence[Chosen]) -> Plan:
         """Plan an update; writes nothing, and opens no connection to upstream.
@@ -194,7 +194,7 @@ class Mirroring:
             missing=missing,
             tables=sum(item.manifest.prepared_size() for item in chosen) * self.prepared,
             writes=sum(piece.size for piece in [*copied, *missing]),
-            free=self.mirror.free(),
+            free=self.mirror.store.free() if self.mirror.store else None,
             pruning=pruning,
         )
 
@@ -266,14 +266,11 @@ class Mirroring:
             except FetchError as error:
                 report.errors.append(error)
             for piece in group:
-                self._upload(piece)
+                resource = piece.job.resource
+                path = self.hub.store.blob(resource.digest, resource.size)
+                if path is not None and not self._has(piece):
+                    self.mirror.put(path, piece.name)
                 report.fetched += self._has(piece)
-
-    def _upload(self, piece: Piece) -> None:
-        if not self._has(piece):
-            path = self.hub.store.blob(piece.job.resource.digest, piece.job.resource.size)
-            if path is not None:
-                self.mirror.put(path, piece.name)
 
     def _publish(self, item: Chosen) -> Entry:
         """Write the tables and the manifest of a dataset; returns its entry for the index."""
@@ -312,7 +309,7 @@ class Mirroring:
         self.mirror.put(path, name)
 
     def _list(self, entries: Sequence[Entry], report: Report, prunable: Collection[str]) -> None:
-        """Write the index, if it changes, and remove files that it does not need.
+        """Write the index, if it changes, and remove those of `prunable` that it does not need.
 
         After a failure nothing is removed: the files that did arrive are useful next time.
 
@@ -333,7 +330,10 @@ class Mirroring:
                 report.changed = True
             report.listed = sorted(entry.identifier for entry in index.datasets)
             if pruning:
-                report.removed = prune(self.mirror, index, prunable)
+                removed = [name for name in unneeded(self.mirror, index) if name in prunable]
+                for name in removed:
+                    self.mirror.remove(name)
+                report.removed = sorted(removed)
 
     def _check_complete(self, entries: Sequence[Entry]) -> None:
         """Check that no other update has pruned files that the index is about to list."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dshub.cache.eviction import DAY, Limits, evictions
-from dshub.cache.items import Item, Removal, Removals
+from dshub.cache.usage import Item, Removal, Removals
 from dshub.errors import DshubError
 
 NOW = 100 * DAY

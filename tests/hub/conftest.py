@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from dshub import Hub, Manifest, Registry, Resource, Settings
-from dshub.cache.items import Item
 from dshub.cache.paths import blob_path
+from dshub.cache.usage import Item
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.catalog.manifest import Split
 from dshub.checksums import Algorithm, Digest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from dshub.cache.items import Removals
+from dshub.cache.usage import Removals
 from dshub.checksums import Digest
 from dshub.errors import DshubError, StoreError
 

@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from dshub import Hub, Registry, Settings
-from dshub.cache.items import Removals
 from dshub.cache.owners import own_name
+from dshub.cache.usage import Removals
 from dshub.catalog.features import LabelFeature
 from dshub.progress import Silent
 

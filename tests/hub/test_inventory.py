@@ -73,8 +73,8 @@ def test_usage_counts_everything_once(world: "World") -> None:
     rows = {row.datasets: row for row in world.cache.usage()}
     shared = rows["tiny/one", "tiny/two"]
     assert list(rows)[-2:] == [("tiny/one", "tiny/two"), ()]
-    assert (shared.raw, shared.partial, shared.prepared) == (world.images.size, 507, 0)
-    assert rows["solo",].raw == world.manifests["solo"].resources["labels"].size
+    assert shared.sizes == {"raw": world.images.size, "partial": 507}
+    assert rows["solo",].sizes["raw"] == world.manifests["solo"].resources["labels"].size
     assert rows[()].total == len(b"of no dataset")
     total = sum(item.size for item in world.cache.items())
     assert sum(row.total for row in rows.values()) == total

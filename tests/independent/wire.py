@@ -15,8 +15,6 @@ class Reply:
     @property
     def short(self) -> bool:
         """Whether less came than was announced: no client takes it for whole."""
-        if "transfer-encoding" in self.headers:
-            return not self.body.endswith(b"0\r\n\r\n")
         return len(self.body) < int(self.headers["content-length"])
 
 

@@ -1,5 +1,6 @@
 """One client's connection: answer its requests in turn with a file, a part of one, or a status."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -42,7 +43,7 @@ class Connection:
 
     Attributes:
         sock: connected to the client.
-        folder: what is served.
+        folder: the served folder.
         puller: fetches missing files; None to fetch nothing.
         log: called with each request when its response has ended.
         client: its address, for the log.
@@ -106,7 +107,8 @@ class Connection:
         if opened is None:
             raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
         if self.puller is not None and routes.digest_of(parts) is not None:
-            self.puller.touch(parts)
+            store = self.puller.store  # whose `dshub cache prune` evicts others first
+            store.touch(store.root.joinpath(*parts))
         with opened.file:
             await self._serve_file(request, opened, access)
 
@@ -139,15 +141,18 @@ class Connection:
         validators.check_preconditions(request)
         part = None if size is None else http.requested_range(request, size, validators)
         self.sock.deadline = NEVER  # the fetcher has timeouts of its own
-        needs_whole = size is None and not request.minor  # HTTP/1.0 has no chunks
-        while not pull.settled and (needs_whole or not pull.peek(part.start if part else 0, 1)[1]):
+        while not pull.settled and not pull.peek(part.start if part else 0, 1)[1]:
             await pull.news()
         if pull.error is not None:
             raise Refusal(pull.status, str(pull.error))
         if pull.path is not None:
             return False
         status, content = http.content_headers(part, size)
+        unknown = size is None
+        self.closing = self.closing or unknown  # which ends the body
         await self._begin(access, status, routes.BLOB_HEADERS | validators.headers | content)
         if request.method == "GET":
-            await send_arriving(self.sock, pull, part or (None if size is None else range(size)))
+            self.sock.ends_body = unknown
+            await send_arriving(self.sock, pull, part or range(size or sys.maxsize))
+            self.sock.ends_body = False
         return True

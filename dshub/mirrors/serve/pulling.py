@@ -7,6 +7,7 @@ is tried from the beginning. No client can mistake such a response for the whole
 """
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -60,7 +61,7 @@ class Pull(Silent):
         return self.path is not None or self.error is not None
 
     def peek(self, start: int, most: int) -> tuple[int, bytes]:
-        """What has arrived from `start` on; see `Partial.peek`."""
+        """Read bytes that have arrived, from `start` on; see `Partial.peek`."""
         try:
             return self._partial.peek(start, most) if self._partial else (0, b"")
         except DshubError as error:  # the disk
@@ -90,19 +91,14 @@ class Pull(Silent):
     def advance(self, amount: int) -> None:
         """Wake the clients: bytes have arrived, or were taken back."""
         del amount
-        self._call(self._wake)
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._wake)
 
     def settle(self, path: Path | None, error: BaseException | None) -> None:
         """End the fetch, with a path or an error."""
-        self._call(self._settle, path, error)
-
-    def _call(self, function: Callable[..., None], *arguments: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(function, *arguments)
-
-    def _settle(self, path: Path | None, error: BaseException | None) -> None:
-        self.path, self.error, self.ended = path, error, time.monotonic()
-        self._wake()
+        self.ended = time.monotonic()
+        self.path, self.error = path, error
+        self.advance(0)
 
     def _wake(self) -> None:
         self._news.set()
@@ -156,10 +152,6 @@ class Puller:
             task.add_done_callback(self._tasks.discard)
         return pull
 
-    def touch(self, parts: tuple[str, ...]) -> None:
-        """Mark a file of the folder as used, so that `dshub cache prune` evicts others first."""
-        self.store.touch(self.store.root.joinpath(*parts))
-
     def _job(self, digest: Digest) -> Job | None:
         job = self._jobs.get(digest)
         if job is None and self.settings.mirrors:  # a mirror may have it all the same
@@ -180,28 +172,18 @@ class Puller:
     def _fetch(self, pull: Pull) -> None:
         path, error = None, None
         try:
-            path = self._fetcher(pull).fetch([pull.job])[0].path
+            fetcher = Fetcher.from_settings(
+                self.store, self.settings, progress=pull, follow=pull.follow, stop=self._stop
+            )
+            path = fetcher.fetch([pull.job])[0].path
             self.say(f"fetched {pull.job.title} of {pull.job.dataset}")
         except BaseException as caught:  # noqa: BLE001  # handed to the waiting clients
             error = caught
             self.say(str(caught))
         pull.settle(path, error)
 
-    def _fetcher(self, pull: Pull) -> Fetcher:
-        settings = self.settings
-        return Fetcher(
-            self.store,
-            mirrors=settings.mirrors,
-            offline=settings.offline,
-            jobs=settings.jobs,
-            timeout=settings.timeout,
-            progress=pull,
-            follow=pull.follow,
-            stop=self._stop,
-        )
-
     async def close(self) -> None:
-        """Stop every fetch; what has arrived is kept for the next one."""
+        """Stop every fetch; the next one continues with the bytes that have arrived."""
         self._stop.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_TIME)
@@ -214,50 +196,32 @@ def _bare(resource: Resource) -> Resource:
     return msgspec.structs.replace(resource, urls=(), filename=resource.name)
 
 
-async def send_arriving(sock: ClientSocket, pull: Pull, span: range | None) -> None:
+async def send_arriving(sock: ClientSocket, pull: Pull, span: range) -> None:
     """Send part of a file as it arrives.
 
     Args:
         sock: of the client.
         pull: the file.
-        span: the bytes to send; None to send a file of unknown size in chunks.
+        span: the bytes to send, which may end after the file.
 
     Raises:
         Broken: the fetch failed, or bytes that were sent have been taken back.
     """
-    size = pull.job.resource.size
-    at, stop = (0, None) if span is None else (span.start, span.stop)
-    # a client with the last byte has a checked file; of chunks, the empty last one says so
-    limit = stop - 1 if stop is not None and stop == size else stop
+    at, size = span.start, pull.job.resource.size
+    limit = span.stop - (span.stop == size)  # a client with the last byte has a checked file
     version = None  # of the file whose bytes were sent
-    while stop is None or at < stop:
-        current, piece = pull.peek(at, COPIED if limit is None else min(COPIED, limit - at))
+    while at < span.stop:
+        path = pull.path  # once it is set, `peek` tells the final version
+        current, piece = pull.peek(at, min(COPIED, limit - at))
         if version not in {None, current} or pull.error is not None:
             raise Broken
-        if pull.path is not None:
-            await _send_rest(sock, pull.path, at, stop)
+        if path is not None:
+            with open_file(path) as file:
+                await sock.send_file(file, at, min(span.stop, os.fstat(file.fileno()).st_size))
             return
         if piece:
             version, at = current, at + len(piece)
-            await sock.send(_chunk(piece) if span is None else piece, body=len(piece))
+            await sock.send(piece, body=len(piece))
         else:
             sock.deadline = NEVER
             await pull.news()
-
-
-async def _send_rest(sock: ClientSocket, path: Path, at: int, stop: int | None) -> None:
-    """Send what is missing of a file that has arrived."""
-    with open_file(path) as file:
-        if stop is not None:
-            await sock.send_file(file, at, stop)
-            return
-        end = file.seek(0, 2)
-        if at < end:
-            await sock.send(b"%x\r\n" % (end - at))
-            await sock.send_file(file, at, end)
-            await sock.send(b"\r\n")
-        await sock.send(b"0\r\n\r\n")
-
-
-def _chunk(piece: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(piece), piece)

@@ -30,7 +30,7 @@ class Server:
 
     Attributes:
         listening: where clients connect; closed when the server ends.
-        folder: what is served.
+        folder: the served folder.
         puller: fetches missing files; None to fetch nothing.
         limits: time limits for clients.
         log: called with each request when its response has ended.

@@ -6,9 +6,7 @@ import ipaddress
 import os
 import socket
 import struct
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
@@ -29,7 +27,6 @@ _NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # of some file syste
 # documentation networks (RFC 5737, RFC 3849): nothing is sent there, the system only looks up
 # which of its own addresses it would use
 _REMOTE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
-_SIOCGIFADDR = 0x8915  # the address of an interface: Linux's netdevice(7)
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,7 @@ class ClientSocket:
             moves the deadline first.
         idle: whether it waits for a request.
         sent: bytes of bodies handed to the system so far.
+        ends_body: whether the end of the connection ends a body that is not complete yet.
     """
 
     def __init__(self, client: socket.socket, limits: Limits) -> None:
@@ -71,7 +69,7 @@ class ClientSocket:
         self._socket, self._limits = client, limits
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
-        self.idle, self.sent = True, 0
+        self.idle, self.ends_body, self.sent = True, False, 0
         self._allow(limits.idle)
 
     def _allow(self, seconds: float) -> None:
@@ -167,7 +165,9 @@ class ClientSocket:
             left -= len(piece)
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket; reset the connection if that would make a cut-off body look whole."""
+        if self.ends_body:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
 
@@ -196,36 +196,18 @@ def listen(host: str, port: int) -> socket.socket:
 def urls(listening: socket.socket) -> list[str]:
     """URLs at which clients reach a listening socket.
 
-    For a socket that listens on every address: first the loopback URL, then those of the
-    interfaces, IPv4 before IPv6.
+    For a socket that listens on every address: first the loopback URL, then the addresses that
+    this machine uses to reach others, IPv4 before IPv6.
     """
     host, port = listening.getsockname()[:2]
     hosts = [host]
     if ipaddress.ip_address(host).is_unspecified:
-        dual = listening.family == socket.AF_INET6
-        others = {name for name in _own_addresses() if dual or ":" not in name} - {"127.0.0.1"}
-        hosts = ["127.0.0.1", *sorted(others, key=lambda name: (":" in name, name))]
+        hosts = ["127.0.0.1"]
+        for family, remote in _REMOTE if listening.family == socket.AF_INET6 else _REMOTE[:1]:
+            with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((remote, 9))
+                hosts.append(probe.getsockname()[0])
     return [f"http://{f'[{name}]' if ':' in name else name}:{port}" for name in hosts]
-
-
-def _own_addresses() -> Iterator[str]:
-    """Addresses at which other machines may reach this one, found without a name lookup."""
-    for family, remote in _REMOTE:
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((remote, 9))
-            yield str(probe.getsockname()[0])
-    if sys.platform == "linux":
-        yield from _interface_addresses()
-
-
-def _interface_addresses() -> Iterator[str]:
-    import fcntl
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
-            with suppress(OSError):  # an interface without an IPv4 address
-                yield socket.inet_ntoa(fcntl.ioctl(probe, _SIOCGIFADDR, request)[20:24])
 
 
 def room_for_clients(most: int) -> int:

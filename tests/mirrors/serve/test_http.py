@@ -121,8 +121,8 @@ def test_failed_precondition_is_412(url: str) -> None:
         (b"PUT /new HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405),
         (b"DELETE /sub/data HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 413),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413),
     ],
 )
 def test_other_request_is_refused_with_a_reason(url: str, data: bytes, status: int) -> None:
