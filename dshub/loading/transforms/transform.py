@@ -147,6 +147,11 @@ def one_array(images: Images, name: str, column: str) -> np.ndarray:
     )
 
 
+def each(images: Images, function: Callable[[np.ndarray], np.ndarray]) -> Images:
+    """Apply a function to the array of a column, or to each array of a list."""
+    return list(map(function, images)) if isinstance(images, list) else function(images)
+
+
 def stacked(images: list[np.ndarray], size: Size | None = None) -> Images:
     """Stack images if they have one shape.
 
