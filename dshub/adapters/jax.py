@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert
+from dshub.adapters import convert, each_array
 from dshub.datasets.dataset import Dataset
-from dshub.datasets.decoding import LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
 from dshub.loading.gathering import Gatherer
 from dshub.loading.loader import Loader, walk_of
@@ -98,12 +97,10 @@ class _Sender:
 
 
 def _placed(values: Any, name: str, device: Any) -> Any:
-    if isinstance(values, LazyColumn):
-        return values.mapped(partial(_placed, name=name, device=device))
-    if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
-        return [_placed(row, name, device) for row in values]
-    if not isinstance(values, np.ndarray):
-        return values
+    return each_array(values, partial(_sent, name=name, device=device))
+
+
+def _sent(values: np.ndarray, name: str, device: Any) -> Any:
     _check_width(values, name)
     try:
         return jax.device_put(values, device)

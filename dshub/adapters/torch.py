@@ -9,9 +9,6 @@ Images are (height, width, channels). Batches with `layout="chw"` hold (size, ch
 width) in torch's `channels_last` memory format: pixels stay in the order of the disk, which
 convolutions prefer. If your own callables are among the transforms, they get contiguous arrays in
 the requested layout, and tensors are as they return them.
-
-Loaders whose transforms begin with dshub's own fill batches with numba if it is installed (extra
-`fast`), else with torch's operators.
 """
 
 from collections import deque
@@ -22,15 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert
+from dshub.adapters import convert, each_array
 from dshub.datasets.dataset import Dataset
-from dshub.datasets.decoding import LazyColumn
 from dshub.errors import ArgumentError, DshubError, MissingExtraError
 from dshub.loading.gathering import Gatherer, Pool
 from dshub.loading.loader import Loader, walk_of
-from dshub.loading.transforms.colors import scales_of_values
-from dshub.loading.transforms.fused import kernels
-from dshub.loading.transforms.transform import Context, is_own
+from dshub.loading.transforms.transform import is_own
 
 try:
     import torch
@@ -330,7 +324,7 @@ class _Tensors:
         self._pair = loader.rows.supervised
         options = replace(options, layout="hwc") if own else options
         pool = Pool(allocate=_pinned) if pinned else Pool()
-        self._gatherer = _ByOperators(loader.rows, options, pool)
+        self._gatherer = Gatherer(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         return convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
@@ -340,37 +334,12 @@ class _Tensors:
         return _channels_first(tensors) if name in self._planes else tensors
 
 
-class _ByOperators(Gatherer):
-    """Scales images with torch's operators, unless numba is installed, which is faster.
-
-    `copy_`, `mul_` and `add_` in reused memory are faster than one `mul(uint8, float)`, which is
-    slow for mixed dtypes. `addcmul` would save a pass, but it rounds differently from NumPy, and
-    differently at the end of a batch.
-    """
-
-    def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
-        scale = self.fused.scale
-        if scale is None or kernels() is not None or self.options.layout == "chw":
-            return super().picture(pixels, numbers, context)
-        shape = self.fused.shape(pixels.shape, "hwc")
-        gathered = self.pool.empty((len(numbers), *shape), np.uint8)
-        replace(self.fused, scale=None).run(pixels, numbers, context, gathered, "hwc")
-        out = self.pool.empty(gathered.shape, np.float32)
-        factors, biases = scales_of_values(scale, shape[2], shape[0] * shape[1], planes=False)
-        values = torch.from_numpy(out.reshape(len(out), -1))
-        values.copy_(torch.from_numpy(gathered.reshape(len(out), -1)))
-        values.mul_(torch.from_numpy(factors)).add_(torch.from_numpy(biases))
-        return out
+def _tensor(values: Any, _: str = "") -> Any:
+    return each_array(values, _from_numpy)
 
 
-def _tensor(value: Any, _: str = "") -> Any:
-    if isinstance(value, LazyColumn):
-        return value.mapped(_tensor)
-    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
-        return [_tensor(row) for row in value]
-    if not isinstance(value, np.ndarray):
-        return value
-    return torch.from_numpy(value if value.flags.writeable else value.copy())
+def _from_numpy(array: np.ndarray) -> Any:
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def _channels_first(images: Any) -> Any:
