@@ -9,15 +9,17 @@ import io
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets import images
-from dshub.datasets.selection import View
 from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError
+
+if TYPE_CHECKING:
+    from dshub.datasets.dataset import Dataset
 
 Encoded = ImageFeature | AudioFeature
 
@@ -228,7 +230,7 @@ class LazyColumn(Sequence[Any]):
     """
 
     def __init__(
-        self, view: View, name: str, functions: tuple[Callable[[Any], Any], ...] = ()
+        self, view: "Dataset", name: str, functions: tuple[Callable[[Any], Any], ...] = ()
     ) -> None:
         self._view, self._name, self._functions = view, name, functions
 

@@ -101,12 +101,7 @@ def from_hf(
 
 def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:
     """The chunks of a column; an empty one if there are none."""
-    if column.num_chunks:
-        return list(column.chunks)
-    if isinstance(column.type, pa.ExtensionType):
-        storage = pa.array([], column.type.storage_type)
-        return [pa.ExtensionArray.from_storage(column.type, storage)]
-    return [pa.array([], column.type)]
+    return list(column.chunks) or [column.combine_chunks()]
 
 
 def _is_hidden(kind: Any, column: pa.ChunkedArray) -> bool:

@@ -99,10 +99,7 @@ class Reader(Format, frozen=True):
     def _batch(
         self, part: str, contents: Sequence[bytes], rows: Sequence[Mapping[str, str | int]]
     ) -> pa.RecordBatch:
-        offsets = np.cumsum([0, *map(len, contents)], dtype=np.int32)
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(contents))]
-        kind = pa.string() if self.text else pa.binary()
-        columns = {part: pa.Array.from_buffers(kind, len(rows), buffers)}
+        columns = {part: pa.array(contents, pa.string() if self.text else pa.binary())}
         columns |= {name: pa.array([row[name] for row in rows]) for name in rows[0]}
         return pa.RecordBatch.from_pydict(columns)
 
