@@ -12,14 +12,12 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from dshub.adapters import needs
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
 from dshub.loading.loader import Loader, walk_of
 
-try:
+with needs("grain", extra="grain"):
     import grain
-except ImportError as error:
-    raise MissingExtraError(package="grain", extra="grain") from error
 
 
 class GrainRows(grain.sources.RandomAccessDataSource):

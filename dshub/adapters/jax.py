@@ -11,16 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert, each_array
+from dshub.adapters import convert, each_array, needs
 from dshub.datasets.dataset import Dataset
-from dshub.errors import ArgumentError, DshubError, MissingExtraError
+from dshub.errors import ArgumentError, DshubError
 from dshub.loading.gathering import Gatherer
 from dshub.loading.loader import Loader, walk_of
 
-try:
+with needs("jax", extra="jax"):
     import jax
-except ImportError as error:
-    raise MissingExtraError(package="jax", extra="jax") from error
 
 
 def rows(dataset: Dataset, *, device: Any = None) -> dict[str, Any]:

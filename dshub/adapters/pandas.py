@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from dshub.adapters import needs
 from dshub.catalog.features import TextFeature
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
 
-try:
+with needs("pandas", extra="pandas"):
     import pandas as pd
-except ImportError as error:
-    raise MissingExtraError(package="pandas", extra="pandas") from error
 
 
 _TEXT = pd.Series(["text"]).dtype  # `object` before pandas 3, `str` since

@@ -7,13 +7,11 @@ stores text in its own layout.
 
 from typing import Any
 
+from dshub.adapters import needs
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
 
-try:
+with needs("polars", extra="polars"):
     import polars as pl
-except ImportError as error:
-    raise MissingExtraError(package="polars", extra="polars") from error
 
 
 def rows(dataset: Dataset) -> Any:
