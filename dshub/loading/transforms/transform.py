@@ -104,10 +104,7 @@ def check_fits(name: str, size: tuple[int, int], height: int, width: int) -> Non
 
 
 def random_box(
-    image: np.ndarray,
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-    drawn: np.ndarray,
+    image: np.ndarray, scale: tuple[float, float], ratio: tuple[float, float], drawn: np.ndarray
 ) -> tuple[slice, slice]:
     """Choose a random rectangle of an image, as rows and columns of pixels.
 
