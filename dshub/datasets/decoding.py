@@ -9,7 +9,7 @@ import io
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -237,11 +237,7 @@ class LazyColumn(Sequence[Any]):
     def __len__(self) -> int:
         return len(self._view)
 
-    @overload
-    def __getitem__(self, key: int) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice) -> "LazyColumn": ...
-    def __getitem__(self, key: int | slice) -> Any:
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             rows = np.arange(len(self))[key]
             return LazyColumn(self._view.select(rows), self._name, self._functions)

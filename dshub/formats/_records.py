@@ -1,6 +1,7 @@
 """Parts, outputs, fixed-size records and Arrow tables that several formats share."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, TypeVar, cast
@@ -332,13 +333,9 @@ def as_stored(rows: pa.RecordBatch, columns: Mapping[str, str]) -> pa.Table:
 
 
 def _struct(fields: Mapping[str, pa.Array]) -> pa.StructArray:
-    arrays: dict[str, pa.Array] = {}
-    nested_fields: dict[str, dict[str, pa.Array]] = {}
+    inner = defaultdict[str, dict[str, pa.Array]](dict)
     for path, values in fields.items():
-        name, dot, rest = path.partition(".")
-        if dot:
-            nested_fields.setdefault(name, {})[rest] = values
-        else:
-            arrays[name] = values
-    arrays |= {name: _struct(inner) for name, inner in nested_fields.items()}
-    return pa.StructArray.from_arrays(list(arrays.values()), list(arrays))
+        name, _, rest = path.partition(".")
+        inner[name][rest] = values
+    arrays = [own[""] if "" in own else _struct(own) for own in inner.values()]
+    return pa.StructArray.from_arrays(arrays, list(inner))
