@@ -14,7 +14,6 @@ import numpy as np
 from dshub.adapters import convert, each_array, needs
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError
-from dshub.loading.gathering import Gatherer
 from dshub.loading.loader import Loader, walk_of
 
 with needs("jax", extra="jax"):
@@ -72,26 +71,18 @@ class JaxBatches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        return walk_of(self.loader).batches(_Sender(self.loader, self.device).batch)
+        walk, pair = walk_of(self.loader), self.loader.rows.supervised
+        # `with jax.enable_x64(True)` and `with jax.default_device(…)` only affect one thread, so
+        # the loader's threads get the settings of this one
+        device = jax.config.jax_default_device if self.device is None else self.device
+        wide = jax.config.jax_enable_x64
 
+        def sent(rows: np.ndarray, epoch: int) -> Any:
+            batch = walk.gatherer.batch(rows, epoch)
+            with jax.enable_x64(wide):
+                return convert(batch, partial(_placed, device=device), pair)
 
-class _Sender:
-    """Makes and sends batches in the loader's threads, with JAX's settings of the caller's thread.
-
-    `with jax.enable_x64(True)` and `with jax.default_device(…)` only affect one thread.
-    """
-
-    def __init__(self, loader: Loader, device: Any) -> None:
-        self._gatherer = Gatherer(loader.rows, loader.options)
-        self._pair = loader.rows.supervised
-        self._device = jax.config.jax_default_device if device is None else device
-        self._wide = jax.config.jax_enable_x64
-
-    def batch(self, rows: np.ndarray, epoch: int) -> Any:
-        """Make the batch of some rows on the device."""
-        batch = self._gatherer.batch(rows, epoch)
-        with jax.enable_x64(self._wide):
-            return convert(batch, partial(_placed, device=self._device), self._pair)
+        return walk.batches(sent)
 
 
 def _placed(values: Any, name: str, device: Any) -> Any:

@@ -52,12 +52,8 @@ class Reader(Format, frozen=True):
         return prod(self.shape)
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
-        for file in only_part(files)[1]:
-            yield from self._batches(file)
-
-    def _batches(self, file: File) -> Iterator[pa.RecordBatch]:
+        rows = (row for file in only_part(files)[1] for row in self._rows(file))
         step = max(1, BATCH_BYTES // (8 * self._size))
-        rows = self._rows(file)
         while batch := list(islice(rows, step)):
             labels, arrays = zip(*batch, strict=True)
             values = nested(np.stack(arrays).reshape(-1, *self.shape))
