@@ -74,8 +74,12 @@ class RandomCrop(ImageTransform):
 
 def padded(images: np.ndarray, around: int) -> np.ndarray:
     """Add zero pixels on every side of images (…, height, width, channels)."""
-    sides = [(around, around), (around, around), (0, 0)]
-    return np.pad(images, [(0, 0)] * (images.ndim - 3) + sides) if around else images
+    if not around:
+        return images
+    *rows, height, width, channels = images.shape
+    result = np.zeros((*rows, height + 2 * around, width + 2 * around, channels), images.dtype)
+    result[..., around : around + height, around : around + width, :] = images
+    return result
 
 
 @dataclass(frozen=True)
