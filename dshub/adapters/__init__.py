@@ -12,24 +12,13 @@ framework, when it is first used; if the framework is missing, the adapter raise
 A new framework is a new file here, named like the argument of `.to("…")`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dshub.datasets.decoding import LazyColumn
-from dshub.errors import MissingExtraError
-
-
-@contextmanager
-def needs(package: str, *, extra: str) -> Iterator[None]:
-    """Say which extra installs a framework, if an import in this block fails."""
-    try:
-        yield
-    except ImportError as error:
-        raise MissingExtraError(package=package, extra=extra) from error
 
 
 def convert(

@@ -12,8 +12,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from dshub.adapters import needs
 from dshub.datasets.dataset import Dataset
+from dshub.errors import needs
 from dshub.loading.loader import Loader, walk_of
 
 with needs("grain", extra="grain"):

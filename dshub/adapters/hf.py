@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dshub.adapters import needs
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature
 from dshub.datasets.dataset import Dataset
+from dshub.errors import needs
 from dshub.tables.types import arrow_schema
 
 with needs("datasets", extra="hf"):

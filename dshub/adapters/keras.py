@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert, needs
-from dshub.errors import DshubError
+from dshub.adapters import convert
+from dshub.errors import DshubError, needs
 from dshub.loading.loader import Loader, walk_of
 
 with needs("keras", extra="keras"):

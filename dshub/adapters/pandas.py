@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import needs
 from dshub.catalog.features import TextFeature
 from dshub.datasets.dataset import Dataset
+from dshub.errors import needs
 
 with needs("pandas", extra="pandas"):
     import pandas as pd

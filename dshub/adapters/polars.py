@@ -7,8 +7,8 @@ stores text in its own layout.
 
 from typing import Any
 
-from dshub.adapters import needs
 from dshub.datasets.dataset import Dataset
+from dshub.errors import needs
 
 with needs("polars", extra="polars"):
     import polars as pl

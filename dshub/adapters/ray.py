@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dshub.adapters import needs
 from dshub.datasets.dataset import Dataset
+from dshub.errors import needs
 
 with needs("ray", extra="ray"):
     import ray

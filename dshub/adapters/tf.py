@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert, needs
+from dshub.adapters import convert
 from dshub.catalog.features import AudioFeature, ImageFeature, ListFeature
 from dshub.datasets.dataset import Dataset
-from dshub.errors import DshubError
+from dshub.errors import DshubError, needs
 from dshub.loading.loader import Loader, walk_of
 from dshub.tables.types import row_dtype, row_shape
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert, each_array, needs
+from dshub.adapters import convert, each_array
 from dshub.datasets.dataset import Dataset
-from dshub.errors import ArgumentError, DshubError
+from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.gathering import Gatherer, Pool
 from dshub.loading.loader import Loader, walk_of
 from dshub.loading.transforms.transform import is_own

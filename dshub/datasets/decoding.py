@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets import images
-from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError
+from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError, needs
 
 if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
@@ -199,10 +199,8 @@ def _upper_bits(values: bytes, width: int) -> np.ndarray:
 
 def _read_with_soundfile(data: bytes) -> tuple[np.ndarray, int]:
     """Read (samples, channels) int16, and samples per second."""
-    try:
+    with needs("soundfile", extra="audio"):
         import soundfile
-    except ImportError as error:
-        raise MissingExtraError(package="soundfile", extra="audio") from error
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         allowed = max(ALWAYS_SAMPLES, SAMPLES_PER_BYTE * len(data))
         if file.frames * file.channels > allowed:

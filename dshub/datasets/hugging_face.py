@@ -34,7 +34,7 @@ from dshub.datasets.from_memory import (
 )
 from dshub.datasets.selection import Selection
 from dshub.datasets.sources import ColumnSource
-from dshub.errors import ArgumentError, MissingExtraError, ReadError, SchemaError
+from dshub.errors import ArgumentError, ReadError, SchemaError, needs
 from dshub.tables.columns import Column, Values
 
 _HINT = "leave the column out with dataset.remove_columns, or cast it with dataset.cast_column"
@@ -42,10 +42,8 @@ _HINT = "leave the column out with dataset.remove_columns, or cast it with datas
 
 def library() -> Any:
     """Import the package `datasets`; raises MissingExtraError."""
-    try:
+    with needs("datasets", extra="hf"):
         import datasets
-    except ImportError as error:
-        raise MissingExtraError(package="datasets", extra="hf") from error
     return datasets
 
 
