@@ -32,6 +32,7 @@ Python's own types raise them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from dshub.display import one_line, redacted, short, shown_url, shown_value, without_secrets
@@ -468,3 +469,12 @@ class MissingExtraError(DshubError, ImportError):
         missing = shown_url(package) if "://" in package else package
         super().__init__(f"{missing} is not installed", hint=f"pip install 'dshub[{extra}]'")
         self.package, self.extra = package, extra
+
+
+@contextmanager
+def needs(package: str, *, extra: str) -> Iterator[None]:
+    """Say which extra installs a package, if an import in this block fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(package=package, extra=extra) from error

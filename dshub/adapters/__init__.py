@@ -13,7 +13,12 @@ A new framework is a new file here, named like the argument of `.to("…")`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+import numpy as np
+
+from dshub.datasets.decoding import LazyColumn
 
 
 def convert(
@@ -30,3 +35,15 @@ def convert(
         pairs = zip(batch, names or ("x", "y"), strict=True)
         return tuple(column(values, name) for values, name in pairs)
     return {name: column(values, name) for name, values in batch.items()}
+
+
+def each_array(values: Any, function: Callable[[np.ndarray], Any]) -> Any:
+    """Apply a function to the array of a column, or to each array of a list or lazy column.
+
+    Text, files and lists of text stay as they are.
+    """
+    if isinstance(values, LazyColumn):
+        return values.mapped(partial(each_array, function=function))
+    if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
+        return list(map(function, values))
+    return function(values) if isinstance(values, np.ndarray) else values

@@ -12,16 +12,12 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
+from dshub.errors import needs
 from dshub.loading.loader import Loader, walk_of
 
-try:
+with needs("grain", extra="grain"):
     import grain
-except ImportError as error:
-    raise MissingExtraError(package="grain", extra="grain") from error
 
 
 class GrainRows(grain.sources.RandomAccessDataSource):
@@ -38,11 +34,7 @@ class GrainRows(grain.sources.RandomAccessDataSource):
 
     def _getitems(self, record_keys: Sequence[int]) -> list[dict[str, Any]]:
         """Read several rows at once; Grain calls this method."""
-        columns = self.dataset[list(record_keys)]
-        return [
-            {name: _plain(values[i]) for name, values in columns.items()}
-            for i in range(len(record_keys))
-        ]
+        return list(self.dataset.select(list(record_keys)))
 
     def __repr__(self) -> str:
         """Identify the rows: Grain stores this in states, and refuses a state of other rows."""
@@ -79,7 +71,3 @@ def rows(dataset: Dataset) -> GrainRows:
 def batches(loader: Loader) -> GrainBatches:
     """Return a `grain.MapDataset` of batches: dicts, or `(x, y)` if the loader is supervised."""
     return GrainBatches(loader)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

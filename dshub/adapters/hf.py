@@ -15,14 +15,12 @@ import pyarrow as pa
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
+from dshub.errors import needs
 from dshub.tables.types import arrow_schema
 
-try:
+with needs("datasets", extra="hf"):
     import datasets
     from datasets.table import InMemoryTable, MemoryMappedTable, concat_tables
-except ImportError as error:
-    raise MissingExtraError(package="datasets", extra="hf") from error
 
 
 def rows(dataset: Dataset) -> Any:

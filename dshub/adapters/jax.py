@@ -11,17 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert
+from dshub.adapters import convert, each_array
 from dshub.datasets.dataset import Dataset
-from dshub.datasets.decoding import LazyColumn
-from dshub.errors import ArgumentError, DshubError, MissingExtraError
-from dshub.loading.gathering import Gatherer
+from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.loader import Loader, walk_of
 
-try:
+with needs("jax", extra="jax"):
     import jax
-except ImportError as error:
-    raise MissingExtraError(package="jax", extra="jax") from error
 
 
 def rows(dataset: Dataset, *, device: Any = None) -> dict[str, Any]:
@@ -75,35 +71,25 @@ class JaxBatches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        return walk_of(self.loader).batches(_Sender(self.loader, self.device).batch)
+        walk, pair = walk_of(self.loader), self.loader.rows.supervised
+        # `with jax.enable_x64(True)` and `with jax.default_device(…)` only affect one thread, so
+        # the loader's threads get the settings of this one
+        device = jax.config.jax_default_device if self.device is None else self.device
+        wide = jax.config.jax_enable_x64
 
+        def sent(rows: np.ndarray, epoch: int) -> Any:
+            batch = walk.gatherer.batch(rows, epoch)
+            with jax.enable_x64(wide):
+                return convert(batch, partial(_placed, device=device), pair)
 
-class _Sender:
-    """Makes and sends batches in the loader's threads, with JAX's settings of the caller's thread.
-
-    `with jax.enable_x64(True)` and `with jax.default_device(…)` only affect one thread.
-    """
-
-    def __init__(self, loader: Loader, device: Any) -> None:
-        self._gatherer = Gatherer(loader.rows, loader.options)
-        self._pair = loader.rows.supervised
-        self._device = jax.config.jax_default_device if device is None else device
-        self._wide = jax.config.jax_enable_x64
-
-    def batch(self, rows: np.ndarray, epoch: int) -> Any:
-        """Make the batch of some rows on the device."""
-        batch = self._gatherer.batch(rows, epoch)
-        with jax.enable_x64(self._wide):
-            return convert(batch, partial(_placed, device=self._device), self._pair)
+        return walk.batches(sent)
 
 
 def _placed(values: Any, name: str, device: Any) -> Any:
-    if isinstance(values, LazyColumn):
-        return values.mapped(partial(_placed, name=name, device=device))
-    if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
-        return [_placed(row, name, device) for row in values]
-    if not isinstance(values, np.ndarray):
-        return values
+    return each_array(values, partial(_sent, name=name, device=device))
+
+
+def _sent(values: np.ndarray, name: str, device: Any) -> Any:
     _check_width(values, name)
     try:
         return jax.device_put(values, device)

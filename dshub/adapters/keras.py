@@ -22,13 +22,11 @@ from typing import Any
 import numpy as np
 
 from dshub.adapters import convert
-from dshub.errors import DshubError, MissingExtraError
+from dshub.errors import DshubError, needs
 from dshub.loading.loader import Loader, walk_of
 
-try:
+with needs("keras", extra="keras"):
     import keras
-except ImportError as error:
-    raise MissingExtraError(package="keras", extra="keras") from error
 
 BUILT_FROM = 3  # limit of the batches that Keras takes to build a model
 

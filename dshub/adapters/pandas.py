@@ -11,12 +11,10 @@ import numpy as np
 
 from dshub.catalog.features import TextFeature
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
+from dshub.errors import needs
 
-try:
+with needs("pandas", extra="pandas"):
     import pandas as pd
-except ImportError as error:
-    raise MissingExtraError(package="pandas", extra="pandas") from error
 
 
 _TEXT = pd.Series(["text"]).dtype  # `object` before pandas 3, `str` since

@@ -8,12 +8,10 @@ stores text in its own layout.
 from typing import Any
 
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
+from dshub.errors import needs
 
-try:
+with needs("polars", extra="polars"):
     import polars as pl
-except ImportError as error:
-    raise MissingExtraError(package="polars", extra="polars") from error
 
 
 def rows(dataset: Dataset) -> Any:

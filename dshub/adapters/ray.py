@@ -14,14 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from dshub.datasets.dataset import Dataset
-from dshub.errors import MissingExtraError
+from dshub.errors import needs
 
-try:
+with needs("ray", extra="ray"):
     import ray
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
-except ImportError as error:
-    raise MissingExtraError(package="ray", extra="ray") from error
 
 SAMPLE = 256  # rows that are read to estimate the size of all
 

@@ -17,15 +17,13 @@ import numpy as np
 from dshub.adapters import convert
 from dshub.catalog.features import AudioFeature, ImageFeature, ListFeature
 from dshub.datasets.dataset import Dataset
-from dshub.errors import DshubError, MissingExtraError
+from dshub.errors import DshubError, needs
 from dshub.loading.loader import Loader, walk_of
 from dshub.tables.types import row_dtype, row_shape
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # without TensorFlow's greeting
-try:
+with needs("tensorflow", extra="tf"):
     import tensorflow as tf
-except ImportError as error:
-    raise MissingExtraError(package="tensorflow", extra="tf") from error
 
 BLOCK = 1024  # rows that cross at a time if rows are requested
 WALKS = 8  # iterations of a loader that can be in progress

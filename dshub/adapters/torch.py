@@ -9,9 +9,6 @@ Images are (height, width, channels). Batches with `layout="chw"` hold (size, ch
 width) in torch's `channels_last` memory format: pixels stay in the order of the disk, which
 convolutions prefer. If your own callables are among the transforms, they get contiguous arrays in
 the requested layout, and tensors are as they return them.
-
-Loaders whose transforms begin with dshub's own fill batches with numba if it is installed (extra
-`fast`), else with torch's operators.
 """
 
 from collections import deque
@@ -22,30 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert
+from dshub.adapters import convert, each_array
 from dshub.datasets.dataset import Dataset
-from dshub.datasets.decoding import LazyColumn
-from dshub.errors import ArgumentError, DshubError, MissingExtraError
+from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.gathering import Gatherer, Pool
 from dshub.loading.loader import Loader, walk_of
-from dshub.loading.transforms.colors import scales_of_values
-from dshub.loading.transforms.fused import kernels
-from dshub.loading.transforms.transform import Context, is_own
+from dshub.loading.transforms.transform import is_own
 
-try:
+with needs("torch", extra="torch"):
     import torch
-    from torch.utils.data import (
-        BatchSampler,
-        DataLoader,
-        IterableDataset,
-        RandomSampler,
-        SequentialSampler,
-        default_collate,
-        get_worker_info,
-    )
-    from torch.utils.data import Dataset as TorchDataset
-except ImportError as error:
-    raise MissingExtraError(package="torch", extra="torch") from error
+    from torch.utils import data
 
 WORKERS = 512  # limit of the workers of a DataLoader
 
@@ -104,10 +87,10 @@ def _collated(values: Any) -> Any:
     stackable = isinstance(first, bool | int | float)
     if isinstance(first, torch.Tensor):
         stackable = all(value.shape == first.shape for value in others)
-    return default_collate(values) if stackable else values
+    return data.default_collate(values) if stackable else values
 
 
-class TorchRows(TorchDataset[Any]):
+class TorchRows(data.Dataset[Any]):
     """Rows for `torch.utils.data.DataLoader`, read a batch at a time.
 
     ``rows[3]`` is a row; ``rows[10:20]`` and ``rows[[1, 5]]`` are tensors of several rows.
@@ -139,7 +122,7 @@ class TorchRows(TorchDataset[Any]):
         drop_last: bool = False,
         generator: Any = None,
         **options: Any,
-    ) -> DataLoader[Any]:
+    ) -> data.DataLoader[Any]:
         """Return a `DataLoader` of whole batches; several times as fast as stacking rows.
 
         Args:
@@ -148,10 +131,12 @@ class TorchRows(TorchDataset[Any]):
             **options: others of `DataLoader`, such as `num_workers`.
         """
         if sampler is None:
-            sampler = RandomSampler(self, generator=generator) if shuffle else None
-        batches = BatchSampler(sampler or SequentialSampler(self), batch_size, drop_last)
+            sampler = data.RandomSampler(self, generator=generator) if shuffle else None
+        batches = data.BatchSampler(sampler or data.SequentialSampler(self), batch_size, drop_last)
         options = {"collate_fn": _unchanged} | options
-        return DataLoader(self, batch_size=None, sampler=batches, generator=generator, **options)
+        return data.DataLoader(
+            self, batch_size=None, sampler=batches, generator=generator, **options
+        )
 
 
 def _unchanged(batch: Any) -> Any:
@@ -208,7 +193,7 @@ for _name in vars(list).keys() - set(_OWN.split()):
     setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 
-class TorchBatches(IterableDataset[Any]):
+class TorchBatches(data.IterableDataset[Any]):
     """Batches of tensors; each iteration is the loader's next epoch.
 
     Iterate it directly, or through ``DataLoader(batches, batch_size=None, num_workers=2)``, which
@@ -239,7 +224,7 @@ class TorchBatches(IterableDataset[Any]):
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        worker = get_worker_info()
+        worker = data.get_worker_info()
         if worker is not None:
             return self._share_of(worker.id, worker.num_workers)
         batches = self._walk.batches(self._gatherer.batch)
@@ -273,7 +258,7 @@ class TorchBatches(IterableDataset[Any]):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state with the next iteration. See `Loader.load_state_dict`."""
         self.loader.load_state_dict(state)
-        if get_worker_info() is None:
+        if data.get_worker_info() is None:
             self._send()
         else:
             self._loaded = True
@@ -330,54 +315,26 @@ class _Tensors:
         self._pair = loader.rows.supervised
         options = replace(options, layout="hwc") if own else options
         pool = Pool(allocate=_pinned) if pinned else Pool()
-        self._gatherer = _ByOperators(loader.rows, options, pool)
+        self._gatherer = Gatherer(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         return convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
 
     def _column(self, values: Any, name: str) -> Any:
-        tensors = _tensor(values)
-        return _channels_first(tensors) if name in self._planes else tensors
+        return each_array(values, _channels_first if name in self._planes else _from_numpy)
 
 
-class _ByOperators(Gatherer):
-    """Scales images with torch's operators, unless numba is installed, which is faster.
-
-    `copy_`, `mul_` and `add_` in reused memory are faster than one `mul(uint8, float)`, which is
-    slow for mixed dtypes. `addcmul` would save a pass, but it rounds differently from NumPy, and
-    differently at the end of a batch.
-    """
-
-    def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
-        scale = self.fused.scale
-        if scale is None or kernels() is not None or self.options.layout == "chw":
-            return super().picture(pixels, numbers, context)
-        shape = self.fused.shape(pixels.shape, "hwc")
-        gathered = self.pool.empty((len(numbers), *shape), np.uint8)
-        replace(self.fused, scale=None).run(pixels, numbers, context, gathered, "hwc")
-        out = self.pool.empty(gathered.shape, np.float32)
-        factors, biases = scales_of_values(scale, shape[2], shape[0] * shape[1], planes=False)
-        values = torch.from_numpy(out.reshape(len(out), -1))
-        values.copy_(torch.from_numpy(gathered.reshape(len(out), -1)))
-        values.mul_(torch.from_numpy(factors)).add_(torch.from_numpy(biases))
-        return out
+def _tensor(values: Any, _: str = "") -> Any:
+    return each_array(values, _from_numpy)
 
 
-def _tensor(value: Any, _: str = "") -> Any:
-    if isinstance(value, LazyColumn):
-        return value.mapped(_tensor)
-    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
-        return [_tensor(row) for row in value]
-    if not isinstance(value, np.ndarray):
-        return value
-    return torch.from_numpy(value if value.flags.writeable else value.copy())
+def _from_numpy(array: np.ndarray) -> Any:
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def _channels_first(images: Any) -> Any:
+def _channels_first(array: np.ndarray) -> Any:
     """View the same memory as (…, channels, height, width)."""
-    if isinstance(images, list):
-        return [image.movedim(-1, -3) for image in images]
-    return images.movedim(-1, -3)
+    return _from_numpy(array).movedim(-1, -3)
 
 
 def _on(value: Any, device: Any) -> Any:

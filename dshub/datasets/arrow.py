@@ -1,13 +1,13 @@
 """Rows of a source as Arrow tables."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from dshub.catalog.features import Feature, ListFeature, is_encoded
 from dshub.datasets.sources import Source
+from dshub.formats import nested
 from dshub.loading.order import groups
 from dshub.tables.columns import Values
 from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
@@ -15,7 +15,7 @@ from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
 BLOCK = 1 << 14  # rows of text or lists gathered into one chunk: offsets have 32 bits
 FILES = 256  # the same for files, which can take some MB each
 
-Rows = TypeVar("Rows", range, np.ndarray)
+Rows = range | np.ndarray
 
 
 def arrow_table(source: Source, names: Sequence[str], rows: Rows) -> pa.Table:
@@ -41,17 +41,11 @@ def _column(source: Source, name: str, rows: Rows) -> pa.ChunkedArray:
     chunks = source.arrow(name)
     if chunks and isinstance(rows, range):
         return pa.chunked_array(chunks).slice(rows.start, len(rows))
-    if chunks and isinstance(rows, np.ndarray) and row_dtype(feature) is None:
-        taken = [_take(chunks, block) for block in _blocks(rows, feature)]
+    if chunks and row_dtype(feature) is None:
+        taken = [_take(chunks, np.asarray(block)) for block in _blocks(rows, feature)]
         return pa.chunked_array(taken, chunks[0].type)
-    arrays = [_array(_read(source, name, block), feature) for block in _blocks(rows, feature)]
+    arrays = [_array(source.read(name, block), feature) for block in _blocks(rows, feature)]
     return pa.chunked_array(arrays, arrow_type(feature))
-
-
-def _read(source: Source, name: str, rows: Rows) -> Values:
-    if isinstance(rows, range):
-        return source.span(name, rows.start, rows.stop)
-    return source.gather(name, rows)
 
 
 def _blocks(rows: Rows, feature: Feature) -> Iterator[Rows]:
@@ -80,10 +74,7 @@ def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
 def _array(values: Values, feature: Feature) -> pa.Array:
     """Values of a column in their stored form as Arrow; arrays are not copied."""
     if isinstance(values, np.ndarray):
-        array = pa.array(np.ascontiguousarray(values).reshape(-1))
-        for length in reversed(values.shape[1:]):
-            array = pa.FixedSizeListArray.from_arrays(array, length)
-        return array
+        return nested(values)
     if not isinstance(feature, ListFeature):
         return pa.array(values, arrow_type(feature))
     offsets = pa.array(np.cumsum([0, *map(len, values)]), pa.int32())

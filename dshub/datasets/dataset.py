@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, cast, overload
 
@@ -292,11 +292,7 @@ class Dataset(plugins.FrameworkMethods):
         Args:
             rows: int64, each from 0 to len - 1; not checked.
         """
-        numbers = self.numbers(rows)
-        return {
-            name: self._decode(name, self._source.gather(name, numbers), numbers)
-            for name in self._names
-        }
+        return self._read(self.numbers(rows))
 
     def without(self, names: Sequence[str]) -> Self:
         """The same rows without some columns."""
@@ -315,7 +311,7 @@ class Dataset(plugins.FrameworkMethods):
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
         """The lengths of texts (characters), files (bytes) or lists (values), int64."""
-        values = self._source.gather(name, self.numbers(rows))
+        values = self._source.read(name, self.numbers(rows))
         return np.fromiter(map(len, values), np.int64, len(rows))
 
     def _column(self, name: str) -> np.ndarray | Sequence[Any]:
@@ -326,20 +322,22 @@ class Dataset(plugins.FrameworkMethods):
 
     def _span(self) -> Batch:
         """Read all rows, as views if they are consecutive."""
-        rows = self.stretch
-        if rows is not None:
-            return {
-                name: self._decode(name, self._source.span(name, rows.start, rows.stop), rows)
-                for name in self._names
-            }
-        return self.gather(np.arange(len(self), dtype=np.int64))
+        return self._read(self._source_rows())
 
-    def _decode(self, name: str, values: Values, rows: Sequence[int] | np.ndarray) -> Values:
-        """Decode values of some rows of the source, if they are encoded."""
-        if name not in self.encoded:
-            return values
-        feature, where = cast("Encoded", self.features[name]), self._source.where
-        return decode_all(list(values), feature, lambda i: f"{where(int(rows[i]))}, column {name}")
+    def _source_rows(self) -> range | np.ndarray:
+        rows = self.stretch
+        return self.numbers(np.arange(len(self), dtype=np.int64)) if rows is None else rows
+
+    def _read(self, rows: range | np.ndarray) -> Batch:
+        """Read some rows of the source, and decode columns if they are encoded."""
+        batch = {name: self._source.read(name, rows) for name in self._names}
+        for name in self.encoded:
+            feature, where = cast("Encoded", self.features[name]), partial(self._where, rows, name)
+            batch[name] = decode_all(list(batch[name]), feature, where)
+        return batch
+
+    def _where(self, rows: range | np.ndarray, name: str, index: int) -> str:
+        return f"{self._source.where(int(rows[index]))}, column {name}"
 
     @cached_property
     def encoded(self) -> list[str]:
@@ -532,10 +530,7 @@ class Dataset(plugins.FrameworkMethods):
 
         Consecutive rows are not copied; others are, such as those after `shuffle`.
         """
-        rows = self.stretch
-        if rows is None:
-            return arrow_table(self._source, self._names, self.numbers(np.arange(len(self))))
-        return arrow_table(self._source, self._names, rows)
+        return arrow_table(self._source, self._names, self._source_rows())
 
 
 def _plain(value: Any) -> Any:

@@ -9,15 +9,17 @@ import io
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets import images
-from dshub.datasets.selection import View
-from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError
+from dshub.errors import DshubError, MissingExtraError, ReadError, SchemaError, needs
+
+if TYPE_CHECKING:
+    from dshub.datasets.dataset import Dataset
 
 Encoded = ImageFeature | AudioFeature
 
@@ -197,10 +199,8 @@ def _upper_bits(values: bytes, width: int) -> np.ndarray:
 
 def _read_with_soundfile(data: bytes) -> tuple[np.ndarray, int]:
     """Read (samples, channels) int16, and samples per second."""
-    try:
+    with needs("soundfile", extra="audio"):
         import soundfile
-    except ImportError as error:
-        raise MissingExtraError(package="soundfile", extra="audio") from error
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         allowed = max(ALWAYS_SAMPLES, SAMPLES_PER_BYTE * len(data))
         if file.frames * file.channels > allowed:
@@ -228,18 +228,14 @@ class LazyColumn(Sequence[Any]):
     """
 
     def __init__(
-        self, view: View, name: str, functions: tuple[Callable[[Any], Any], ...] = ()
+        self, view: "Dataset", name: str, functions: tuple[Callable[[Any], Any], ...] = ()
     ) -> None:
         self._view, self._name, self._functions = view, name, functions
 
     def __len__(self) -> int:
         return len(self._view)
 
-    @overload
-    def __getitem__(self, key: int) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice) -> "LazyColumn": ...
-    def __getitem__(self, key: int | slice) -> Any:
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             rows = np.arange(len(self))[key]
             return LazyColumn(self._view.select(rows), self._name, self._functions)

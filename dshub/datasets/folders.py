@@ -22,30 +22,13 @@ from dshub.datasets.decoding import detect_audio
 from dshub.datasets.sources import ColumnSource
 from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
 from dshub.errors import ArgumentError, ReadError, SchemaError
-from dshub.tables.columns import ArrayColumn, Column, Values
+from dshub.tables.columns import ArrayColumn, Values
 
 IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 AUDIO = (".wav", ".flac")
 
 Row = tuple[str, str]
 """The class of a file, or "" if it has none; and its path below the root, with `/`."""
-
-
-class _FileColumn:
-    """Files, read when their rows are read."""
-
-    def __init__(self, root: Path, files: Sequence[str]) -> None:
-        self._root, self.files = root, files
-
-    def path(self, row: int) -> Path:
-        """The path of a file."""
-        return self._root / self.files[row]
-
-    def gather(self, rows: np.ndarray) -> Values:
-        return [_read(self.path(row)) for row in rows.tolist()]
-
-    def span(self, start: int, stop: int) -> Values:
-        return self.gather(np.arange(start, stop))
 
 
 class FolderSource(ColumnSource):
@@ -65,26 +48,29 @@ class FolderSource(ColumnSource):
         classes: np.ndarray | None,
         features: Mapping[str, Feature],
     ) -> None:
-        self._files = _FileColumn(root, files)
-        columns: list[Column] = [self._files]
-        columns += [] if classes is None else [ArrayColumn(classes)]
-        super().__init__(dict(zip(features, columns, strict=True)), features, len(files))
+        labels = {} if classes is None else {"label": ArrayColumn(classes)}
+        super().__init__(labels, features, len(files))
+        self._root, self._files = root, files
 
     @cached_property
     def identity(self) -> list[str]:
         """Names, sizes and modification times: reading every file would take too long."""
         hasher = hashlib.sha256(msgspec.json.encode(self.features))
-        for row, file in enumerate(self._files.files):
-            path = self._files.path(row)
+        for file in self._files:
             try:
-                status = path.stat()
+                status = (self._root / file).stat()
             except OSError as error:
-                _refuse(path, error)
+                _refuse(self._root / file, error)
             hasher.update(msgspec.json.encode([file, status.st_size, status.st_mtime_ns]))
         return [hasher.hexdigest()]
 
     def where(self, row: int) -> str:
-        return str(self._files.path(row))
+        return str(self._root / self._files[row])
+
+    def read(self, name: str, rows: range | np.ndarray) -> Values:
+        if name == "label":
+            return super().read(name, rows)
+        return [_read(self._root / self._files[row]) for row in np.asarray(rows).tolist()]
 
 
 def _read(path: Path) -> bytes:

@@ -30,23 +30,20 @@ from dshub.datasets.from_memory import (
     check_names,
     chunked,
     conformed,
-    damaged,
     infer_feature,
 )
 from dshub.datasets.selection import Selection
 from dshub.datasets.sources import ColumnSource
-from dshub.errors import ArgumentError, MissingExtraError, ReadError, SchemaError
-from dshub.tables.columns import ChunkedColumn, Column, Values, column_of
+from dshub.errors import ArgumentError, ReadError, SchemaError, needs
+from dshub.tables.columns import Column, Values
 
 _HINT = "leave the column out with dataset.remove_columns, or cast it with dataset.cast_column"
 
 
 def library() -> Any:
     """Import the package `datasets`; raises MissingExtraError."""
-    try:
+    with needs("datasets", extra="hf"):
         import datasets
-    except ImportError as error:
-        raise MissingExtraError(package="datasets", extra="hf") from error
     return datasets
 
 
@@ -101,12 +98,7 @@ def from_hf(
 
 def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:
     """The chunks of a column; an empty one if there are none."""
-    if column.num_chunks:
-        return list(column.chunks)
-    if isinstance(column.type, pa.ExtensionType):
-        storage = pa.array([], column.type.storage_type)
-        return [pa.ExtensionArray.from_storage(column.type, storage)]
-    return [pa.array([], column.type)]
+    return list(column.chunks) or [column.combine_chunks()]
 
 
 def _is_hidden(kind: Any, column: pa.ChunkedArray) -> bool:
@@ -119,9 +111,9 @@ def _is_hidden(kind: Any, column: pa.ChunkedArray) -> bool:
 def _column(title: str, name: str, kind: Any, chunks: Sequence[pa.Array]) -> tuple[Feature, Column]:
     datasets, where = library(), f"{title}, column {name}"
     if isinstance(kind, datasets.Image):
-        return ImageFeature(encoding="any"), _files(where, chunks)
+        return ImageFeature(encoding="any"), _FileColumn(chunks, where)
     if isinstance(kind, datasets.Audio):
-        files = _files(where, chunks)
+        files = _FileColumn(chunks, where)
         if any(map(len, chunks)):
             return detect_audio(files.span(0, 1)[0], f"{where}, row 0"), files
         if kind.sampling_rate is None:
@@ -183,15 +175,15 @@ class _FileColumn:
     """Image or audio files, by content or path.
 
     Args:
-        chunk: struct of `bytes` and `path`.
+        chunks: structs of `bytes` and `path`.
         where: the column, for errors.
-        first: number of its first row.
     """
 
-    def __init__(self, chunk: pa.Array, where: str, first: int) -> None:
-        self._paths, self._where, self._first = pc.struct_field(chunk, "path"), where, first
-        files = pc.struct_field(chunk, "bytes")
-        self._bytes = column_of(files, ImageFeature(encoding="any"), damaged)
+    def __init__(self, chunks: Sequence[pa.Array], where: str) -> None:
+        files = [pc.struct_field(chunk, "bytes") for chunk in chunks]
+        self._bytes = chunked(files, ImageFeature(encoding="any"))
+        self._paths = pa.chunked_array([pc.struct_field(chunk, "path") for chunk in chunks])
+        self._where = where
 
     def gather(self, rows: np.ndarray) -> Values:
         files = self._bytes.gather(rows)
@@ -201,8 +193,7 @@ class _FileColumn:
         return self.gather(np.arange(start, stop))
 
     def _read(self, row: int) -> bytes:
-        path = self._paths[row].as_py()
-        where = f"{self._where}, row {self._first + row}"
+        path, where = self._paths[row].as_py(), f"{self._where}, row {row}"
         if path is None:
             raise SchemaError(where=where, expected="a file", got="none", hint=_HINT)
         try:
@@ -210,11 +201,3 @@ class _FileColumn:
         except OSError as error:
             reason = f"{path}: {error.strerror or error}"
             raise ReadError(file=where, reason=reason) from error
-
-
-def _files(where: str, chunks: Sequence[pa.Array]) -> ChunkedColumn:
-    starts = np.cumsum([0, *map(len, chunks)]).astype(np.int64)
-    columns = [
-        _FileColumn(chunk, where, int(first)) for chunk, first in zip(chunks, starts, strict=False)
-    ]
-    return ChunkedColumn(starts, columns.__getitem__, ImageFeature(encoding="any"))

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -35,15 +34,13 @@ class AlignedSource(Source):
         if isinstance(names, str) or not isinstance(names, Iterable):
             expected = "a list of names, one for each class"
             raise ArgumentError(name="names", value=names, expected=expected)
-        self._source, self._column, self._label, self._names = source, column, label, list(names)
+        names = list(names)
+        self._source, self._column = source, column
         self.rows, self.manifest = source.rows, source.manifest
-        self._numbers = _new_numbers(label, self._names, column)
-        new = _renumbered(label, self._names, self._numbers)
+        self._numbers = _new_numbers(label, names, column)
+        new = _renumbered(label, names, self._numbers)
         nested = isinstance(source.features[column], ListFeature)
         self.features = {**source.features, column: ListFeature(of=new) if nested else new}
-
-    def __reduce__(self) -> tuple[type["AlignedSource"], tuple[Any, ...]]:
-        return AlignedSource, (self._source, self._column, self._label, self._names)
 
     @cached_property
     def identity(self) -> list[str]:
@@ -53,24 +50,19 @@ class AlignedSource(Source):
     def where(self, row: int) -> str:
         return self._source.where(row)
 
-    def gather(self, name: str, rows: np.ndarray) -> Values:
-        return self._aligned(name, self._source.gather(name, rows))
-
-    def span(self, name: str, start: int, stop: int) -> Values:
-        return self._aligned(name, self._source.span(name, start, stop))
+    def read(self, name: str, rows: range | np.ndarray) -> Values:
+        values = self._source.read(name, rows)
+        if name != self._column:
+            return values
+        if isinstance(values, np.ndarray):
+            return self._numbers.take(values)
+        return [self._numbers[row] for row in values]
 
     def whole(self, name: str) -> np.ndarray | None:
         return None if name == self._column else self._source.whole(name)
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return None if name == self._column else self._source.arrow(name)
-
-    def _aligned(self, name: str, values: Values) -> Values:
-        if name != self._column:
-            return values
-        if isinstance(values, np.ndarray):
-            return self._numbers.take(values)
-        return [self._numbers[row] for row in values]
 
 
 def label_column(
@@ -81,11 +73,11 @@ def label_column(
     Raises:
         UnknownNameError: there is none of that name, or several are possible.
     """
-    items = {
-        name: feature.of if isinstance(feature, ListFeature) else feature
+    labels = {
+        name: item
         for name, feature in features.items()
+        if isinstance(item := getattr(feature, "of", feature), LabelFeature)
     }
-    labels = {name: item for name, item in items.items() if isinstance(item, LabelFeature)}
     if column is None and len(labels) == 1:
         (column,) = labels
     elif column is None and supervised is not None:

@@ -6,31 +6,16 @@ for any number of rows; an array lists the rows, int64.
 
 import hashlib
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 import msgspec
 import numpy as np
 
-from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.errors import ArgumentError, UnknownNameError
 from dshub.loading.order import key_of, permute
-
-
-class View(Protocol):
-    """The part of a dataset that other modules of this package use."""
-
-    @property
-    def features(self) -> Mapping[str, Feature]:
-        """The columns and their features."""
-
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[dict[str, Any]]: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
-    def select(self, rows: np.ndarray, /) -> "View":
-        """The rows of those numbers, in that order."""
 
 
 @dataclass(frozen=True)

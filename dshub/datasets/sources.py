@@ -21,7 +21,7 @@ BLOCK = 1024  # rows hashed at a time
 
 
 class Source(Protocol):
-    """Rows numbered from 0, with each column in its stored form.
+    """Rows numbered from 0.
 
     Attributes:
         rows: their number.
@@ -45,12 +45,8 @@ class Source(Protocol):
         """Describe a row, for errors."""
 
     @abstractmethod
-    def gather(self, name: str, rows: np.ndarray) -> Values:
-        """Read rows of a column, int64, in the given order, into new memory."""
-
-    @abstractmethod
-    def span(self, name: str, start: int, stop: int) -> Values:
-        """Read consecutive rows of a column, as views where possible."""
+    def read(self, name: str, rows: range | np.ndarray) -> Values:
+        """Read rows of a column: consecutive ones as views where possible, others as a copy."""
 
     def whole(self, name: str) -> np.ndarray | None:
         """A column as one array, or None if it is not in one piece of memory."""
@@ -90,22 +86,15 @@ class TableSource(Source):
         row -= int(self._starts[number])
         return f"{record.manifest.identifier}, split {record.split}, row {row}"
 
-    def gather(self, name: str, rows: np.ndarray) -> Values:
-        return self._column(name).gather(rows)
-
-    def span(self, name: str, start: int, stop: int) -> Values:
-        return self._column(name).span(start, stop)
-
-    def _column(self, name: str) -> ChunkedColumn:
-        tables = self._tables
-        return ChunkedColumn(
-            self._starts, lambda number: tables[number].whole(name), self.features[name]
-        )
+    def read(self, name: str, rows: range | np.ndarray) -> Values:
+        tables, feature = self._tables, self.features[name]
+        column = ChunkedColumn(self._starts, lambda number: tables[number].whole(name), feature)
+        return _read(column, rows)
 
     def whole(self, name: str) -> np.ndarray | None:
         if len(self.files) != 1:
             return None
-        values = self.span(name, 0, self.rows)
+        values = self.read(name, range(self.rows))
         return values if isinstance(values, np.ndarray) else None
 
     def arrow(self, name: str) -> Sequence[pa.Array]:
@@ -139,11 +128,8 @@ class ColumnSource(Source):
     def where(self, row: int) -> str:
         return f"own data, row {row}"
 
-    def gather(self, name: str, rows: np.ndarray) -> Values:
-        return self._columns[name].gather(rows)
-
-    def span(self, name: str, start: int, stop: int) -> Values:
-        return self._columns[name].span(start, stop)
+    def read(self, name: str, rows: range | np.ndarray) -> Values:
+        return _read(self._columns[name], rows)
 
     def whole(self, name: str) -> np.ndarray | None:
         column = self._columns[name]
@@ -152,6 +138,12 @@ class ColumnSource(Source):
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return self._arrow.get(name)
+
+
+def _read(column: Column, rows: range | np.ndarray) -> Values:
+    if isinstance(rows, range):
+        return column.span(rows.start, rows.stop)
+    return column.gather(rows)
 
 
 def _pieces(values: Any) -> Iterable[bytes]:

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dshub._validate import called, whole
 from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
-from dshub.datasets.selection import View
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.order import key_of, permute
+
+if TYPE_CHECKING:
+    from dshub.datasets.dataset import Dataset
 
 
 def cut(total: int, shares: tuple[float, ...]) -> list[slice]:
@@ -81,7 +83,7 @@ def _order(total: int, seed: int | None) -> np.ndarray:
     return rows if seed is None else permute(rows, total, key_of(whole("seed", seed), 0))
 
 
-def class_numbers(view: View, name: str) -> np.ndarray:
+def class_numbers(view: "Dataset", name: str) -> np.ndarray:
     """Number the distinct values of a column; returns the number of each row, int64 (rows,).
 
     Raises:
@@ -102,7 +104,7 @@ def class_numbers(view: View, name: str) -> np.ndarray:
     return numbers.reshape(-1).astype(np.int64)
 
 
-def kept_rows(view: View, keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
+def kept_rows(view: "Dataset", keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
     """Find the rows for which `keep` is true, called with columns of `block` rows; int64.
 
     Raises:

@@ -24,6 +24,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from dshub import plugins
@@ -142,3 +143,11 @@ def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
         fault = Fault(place, f"format {name!r}: {error}")
         raise ManifestError(source="the manifest", faults=[fault]) from None
     return reader
+
+
+def nested(array: np.ndarray) -> pa.Array:
+    """Turn (rows, *shape) into nested fixed-size lists, without a copy if it is contiguous."""
+    column = pa.array(np.ascontiguousarray(array).reshape(-1))
+    for length in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column

@@ -1,20 +1,41 @@
 """Parts, outputs, fixed-size records and Arrow tables that several formats share."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, ClassVar, TypeVar, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub.errors import DshubError, ReadError, SchemaError
-from dshub.formats import File, Output
+from dshub.formats import File, Output, nested
 
 T = TypeVar("T")
 
 BATCH_BYTES = 8 << 20  # of all columns together
+
+
+class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """Base class of this package's readers; see `dshub.formats.Reader`."""
+
+    text_labels: ClassVar[bool] = False
+
+    def filled(self) -> Iterable[str]:
+        """Return the names of the columns that `complete` makes."""
+        names: Iterable[str] = getattr(self, "columns", ())
+        return names
+
+    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """Add the missing columns as int32 row numbers."""
+        numbers = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32))
+        for name in self.filled():
+            if name not in rows.schema.names:
+                rows = rows.append_column(name, numbers)
+        return rows
 
 
 @contextmanager
@@ -130,8 +151,8 @@ def records(file: File, stream: BinaryIO, size: int, *, step: int) -> Iterator[n
             yield batch[: filled // size]
 
 
-def channels_last(planes: np.ndarray) -> np.ndarray:
-    """Copy (rows, channels, height, width) to (rows, height, width, channels).
+def as_images(planes: np.ndarray) -> pa.Array:
+    """Turn (rows, channels, height, width) into a column of (height, width, channels).
 
     One channel at a time, which is three times as fast as NumPy's transposed copy.
     """
@@ -139,15 +160,7 @@ def channels_last(planes: np.ndarray) -> np.ndarray:
     images = np.empty((rows, height, width, channels), planes.dtype)
     for channel in range(channels):
         images[..., channel] = planes[:, channel]
-    return images
-
-
-def nested(array: np.ndarray) -> pa.Array:
-    """Turn (rows, *shape) into nested fixed-size lists, without a copy if it is contiguous."""
-    column = pa.array(np.ascontiguousarray(array).reshape(-1))
-    for length in reversed(array.shape[1:]):
-        column = pa.FixedSizeListArray.from_arrays(column, length)
-    return column
+    return nested(images)
 
 
 def check_columns(rows: pa.RecordBatch, names: Iterable[str], *, where: str) -> None:
@@ -173,15 +186,6 @@ def flat(rows: pa.RecordBatch, name: str, *, where: str) -> np.ndarray:
     if not pa.types.is_primitive(column.type):
         raise SchemaError(where=where, expected="numbers", got=str(column.type))
     return cast("np.ndarray", column.to_numpy()).reshape(shape)
-
-
-def with_numbers(rows: pa.RecordBatch, names: Iterable[str], first: int) -> pa.RecordBatch:
-    """Add the missing columns as int32 row numbers that start at `first`."""
-    numbers = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32))
-    for name in names:
-        if name not in rows.schema.names:
-            rows = rows.append_column(name, numbers)
-    return rows
 
 
 def plain_pieces(
@@ -329,13 +333,9 @@ def as_stored(rows: pa.RecordBatch, columns: Mapping[str, str]) -> pa.Table:
 
 
 def _struct(fields: Mapping[str, pa.Array]) -> pa.StructArray:
-    arrays: dict[str, pa.Array] = {}
-    nested_fields: dict[str, dict[str, pa.Array]] = {}
+    inner = defaultdict[str, dict[str, pa.Array]](dict)
     for path, values in fields.items():
-        name, dot, rest = path.partition(".")
-        if dot:
-            nested_fields.setdefault(name, {})[rest] = values
-        else:
-            arrays[name] = values
-    arrays |= {name: _struct(inner) for name, inner in nested_fields.items()}
-    return pa.StructArray.from_arrays(list(arrays.values()), list(arrays))
+        name, _, rest = path.partition(".")
+        inner[name][rest] = values
+    arrays = [own[""] if "" in own else _struct(own) for own in inner.values()]
+    return pa.StructArray.from_arrays(arrays, list(inner))

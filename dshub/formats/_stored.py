@@ -4,6 +4,7 @@ import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from math import prod
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -102,17 +103,12 @@ class Stored:
             raise ReadError(file=name, reason=f"its header promises {text} values")
         self._order = "F" if fortran else "C"
         self._is_interleaved = prod(self._after if fortran else self._before) > 1
-        self._whole: np.ndarray | None = None
         self._position = 0
 
     def read(self, rows: int) -> np.ndarray:
         """Return the next rows, (rows, *shape), in native byte order."""
-        if self._is_interleaved:
-            if self._whole is None:
-                self._whole = self._read_whole()
-            values = self._whole[self._position : self._position + rows]
-        else:
-            values = self._read(rows)
+        following = slice(self._position, self._position + rows)
+        values = self._whole[following] if self._is_interleaved else self._read(rows)
         self._position += rows
         return values
 
@@ -122,7 +118,8 @@ class Stored:
             reason = f"its header promises {self.rows * self.row_bytes:,} bytes of data"
             raise ReadError(file=self.name, reason=f"{reason}, but more follow")
 
-    def _read_whole(self) -> np.ndarray:
+    @cached_property
+    def _whole(self) -> np.ndarray:
         if self.rows * self.row_bytes > LARGEST_WHOLE:
             reason = "its rows are interleaved, and the array is too large for memory"
             raise ReadError(file=self.name, reason=reason)

@@ -9,21 +9,13 @@ its mark; it is refused all the same, because a truncated one looks like that.
 import io
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO
 
-import msgspec
 import pyarrow as pa
 
 from dshub.errors import ReadError
 from dshub.formats import File, Output
-from dshub.formats._records import (
-    as_stored,
-    only_part,
-    plain_pieces,
-    spread,
-    translated,
-    with_numbers,
-)
+from dshub.formats._records import Format, as_stored, only_part, plain_pieces, spread, translated
 
 FILE = b"ARROW1\0\0"
 END = b"\xff\xff\xff\xff\0\0\0\0"
@@ -37,7 +29,7 @@ _DATA = 1  # field of a dictionary: its batch
 _BUFFERS, _COMPRESSION = 2, 3  # fields of a batch
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read columns from the files of the only part, which follow one another.
 
     Values keep their types, but dictionaries are resolved and offsets have 32 bits.
@@ -46,8 +38,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         columns: the place of each column in the file: its name there, or `struct.field` (Hugging
             Face keeps images in `image.bytes`); all columns if empty.
     """
-
-    text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = {}
 
@@ -58,10 +48,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 batches = pa.ipc.open_stream(pa.PythonFile(source, mode="r"))
                 yield from plain_pieces(batches, self.columns, file)
                 source.check_end()
-
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing columns with row numbers."""
-        return with_numbers(rows, self.columns, first)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for sink, some in spread(rows, only_part(parts)[1]):

@@ -5,37 +5,24 @@ Layout, from CIFAR's page: records without a header. A record is one byte for ea
 label, CIFAR-100 two, the coarse one first.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dshub.formats import File, Output
-from dshub.formats._records import (
-    BATCH_BYTES,
-    channels_last,
-    flat,
-    nested,
-    only_part,
-    records,
-    spread,
-    with_numbers,
-)
+from dshub.formats._records import BATCH_BYTES, Format, as_images, flat, only_part, records, spread
 
 PLANES = (3, 32, 32)
 PIXELS = 3 * 32 * 32
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read `image`, uint8 (32, 32, 3), and labels, uint8, from the only part.
 
     Attributes:
         labels: names for the bytes before each image, in order.
     """
-
-    text_labels: ClassVar[bool] = False
 
     labels: tuple[str, ...] = ("label",)
 
@@ -45,13 +32,12 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             with file.open() as stream:
                 for rows in records(file, stream, size, step=BATCH_BYTES // size):
                     planes = rows[:, len(self.labels) :].reshape(-1, *PLANES)
-                    columns = {"image": nested(channels_last(planes))}
+                    columns = {"image": as_images(planes)}
                     columns |= {name: pa.array(rows[:, i]) for i, name in enumerate(self.labels)}
                     yield pa.RecordBatch.from_pydict(columns)
 
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing labels with row numbers."""
-        return with_numbers(rows, self.labels, first)
+    def filled(self) -> Iterable[str]:
+        return self.labels
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for sink, some in spread(rows, only_part(parts)[1]):

@@ -11,7 +11,7 @@ import pickle
 import pickletools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -21,13 +21,12 @@ from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import (
     BATCH_BYTES,
-    channels_last,
+    Format,
+    as_images,
     flat,
-    nested,
     only_part,
     spread,
     translated,
-    with_numbers,
 )
 from dshub.formats._texts import whole
 
@@ -39,7 +38,7 @@ _TUPLES, _RECALLED = 64, 32  # an array takes six tuples, and recalls only names
 _REFUSED = {"DUP", "EXT1", "EXT2", "EXT4", "INST", "LONG4", "NEWOBJ", "OBJ", "PERSID", "BINPERSID"}
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read `image`, uint8 (32, 32, 3), and the named columns from the only part.
 
     A file is in memory as a whole: its array is one string within the pickle.
@@ -48,8 +47,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         columns: the key of each other column, whose value is a list: whole numbers become int64,
             strings text.
     """
-
-    text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = msgspec.field(default_factory=lambda: {"label": "labels"})
 
@@ -64,13 +61,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             step = BATCH_BYTES // PIXELS
             for start in range(0, len(pixels), step):
                 planes = pixels[start : start + step].reshape(-1, *PLANES)
-                columns = {"image": nested(channels_last(planes))}
+                columns = {"image": as_images(planes)}
                 columns |= {name: values.slice(start, step) for name, values in lists.items()}
                 yield pa.RecordBatch.from_pydict(columns)
-
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing lists with row numbers."""
-        return with_numbers(rows, self.columns, first)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for sink, some in spread(rows, only_part(parts)[1]):

@@ -9,20 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar, Literal
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
-from dshub.formats._records import only_part, spread
+from dshub.formats._records import Format, only_part, spread
 from dshub.formats._texts import gathered, line_texts
 
 LARGEST_SENTENCE = 1 << 20  # characters; a file without an empty line is another format
 _TOKENS = pa.list_(pa.string())
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read one row per sentence; each column is a list of text, one item per token.
 
     Empty lines and document lines end a sentence that has begun. They never make an empty row.

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
-from dshub.formats._records import check_columns, only_part, spread, with_numbers
+from dshub.formats._records import Format, check_columns, only_part, spread
 from dshub.formats._texts import Encoding, decoded, gathered, numbered_lines
 
 LARGEST_ROW = 16 << 20  # characters of a row of several lines
@@ -32,7 +32,7 @@ Row = tuple[int, list[str]]
 """The number of the line on which a row begins, from 1, and its fields."""
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read the only part; several files follow one another.
 
     Attributes:
@@ -142,10 +142,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         except csv.Error as error:
             reason = f"the row at line {first:,} cannot be read: {error}"
             raise ReadError(file=file.name, reason=reason) from None
-
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing columns with row numbers."""
-        return with_numbers(rows, self.columns, first)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         """Write lines that end with LF, without a byte order mark, and with quotes if allowed."""

@@ -7,32 +7,29 @@ the rows.
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dshub.errors import ReadError, SchemaError
-from dshub.formats import File, Output
-from dshub.formats._records import check_options, flat, mismatch, nested, only_file, with_numbers
+from dshub.formats import File, Output, nested
+from dshub.formats._records import Format, check_options, flat, mismatch, only_file
 from dshub.formats._stored import Stored, exactly, together
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read one column from each part, or several from the parts in `columns`.
 
     Attributes:
         transpose: parts whose images are stored column by column (EMNIST).
         columns: names for the columns of a part with a two-dimensional array (QMNIST's labels).
     """
-
-    text_labels: ClassVar[bool] = False
 
     transpose: tuple[str, ...] = ()
     columns: dict[str, tuple[str, ...]] = {}
@@ -63,9 +60,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise mismatch(name, f"a row is {shape}, but {len(names)} columns are named for it")
         return {column: pa.array(values[:, i]) for i, column in enumerate(names)}
 
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing columns of two-dimensional parts with row numbers."""
-        return with_numbers(rows, chain.from_iterable(self.columns.values()), first)
+    def filled(self) -> Iterable[str]:
+        return chain.from_iterable(self.columns.values())
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for part, output in parts.items():

@@ -5,18 +5,18 @@ leaves out is 0.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dshub.errors import ReadError, SchemaError
-from dshub.formats import File, Output
-from dshub.formats._records import BATCH_BYTES, flat, nested, only_part, spread, with_numbers
+from dshub.formats import File, Output, nested
+from dshub.formats._records import BATCH_BYTES, Format, flat, only_part, spread
 from dshub.formats._texts import line_texts
 
 LARGEST_ROW = 1 << 20  # values; more would be an array, not the features of a row
@@ -25,7 +25,7 @@ _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _LINE = re.compile(rf"[+-]?\d{{1,9}}(?:[ \t]+\d{{1,9}}:{_NUMBER})*+[ \t]*", re.ASCII)
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read two columns from the only part.
 
     Attributes:
@@ -36,8 +36,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         scale: `uint8` maps values from -1 to 1 to 0 to 255, in float32 and truncated, as
             torchvision does for USPS.
     """
-
-    text_labels: ClassVar[bool] = False
 
     shape: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1)], ...], msgspec.Meta(min_length=1)]
     values: str = "values"
@@ -54,12 +52,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return prod(self.shape)
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
-        for file in only_part(files)[1]:
-            yield from self._batches(file)
-
-    def _batches(self, file: File) -> Iterator[pa.RecordBatch]:
+        rows = (row for file in only_part(files)[1] for row in self._rows(file))
         step = max(1, BATCH_BYTES // (8 * self._size))
-        rows = self._rows(file)
         while batch := list(islice(rows, step)):
             labels, arrays = zip(*batch, strict=True)
             values = nested(np.stack(arrays).reshape(-1, *self.shape))
@@ -99,9 +93,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         # the same order of operations as torchvision's, because each rounds
         return ((values.astype(np.float32) + 1) / 2 * 255).astype(np.uint8)
 
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing labels with row numbers."""
-        return with_numbers(rows, [self.label], first)
+    def filled(self) -> Iterable[str]:
+        return [self.label]
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for sink, some in spread(rows, only_part(parts)[1]):

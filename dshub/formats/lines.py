@@ -7,18 +7,17 @@ nothing else is stripped from it.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
-import msgspec
 import pyarrow as pa
 
 from dshub.errors import SchemaError
 from dshub.formats import File, Output
-from dshub.formats._records import matching_name, only_part, spread
+from dshub.formats._records import Format, matching_name, only_part, spread
 from dshub.formats._texts import Encoding, decoded, gathered, line_texts, whole
 
 LARGEST_FILE = 256 << 20  # bytes of a file that is one row
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read one column of text, named after the part.
 
     Attributes:
@@ -45,10 +44,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for _, text in line_texts(file, self.encoding):
             if self.blank == "keep" or text.strip(" \t"):
                 yield text
-
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:  # noqa: ARG002
-        """Return the rows: the files hold nothing else."""
-        return rows
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         part, output = only_part(parts)

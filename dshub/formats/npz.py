@@ -14,24 +14,22 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from math import prod
-from typing import BinaryIO, ClassVar, cast
+from typing import BinaryIO, cast
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dshub.errors import ReadError
-from dshub.formats import File, Output
+from dshub.formats import File, Output, nested
 from dshub.formats._records import (
+    Format,
     check_options,
     flat,
     mismatch,
     names_of,
-    nested,
     only_part,
     spread,
     translated,
-    with_numbers,
 )
 from dshub.formats._stored import Stored, exactly, seekable, together
 
@@ -45,7 +43,7 @@ _HEADER = re.compile(rf"\s*\{{\s*(?:{_ITEM}\s*)*+\}}\s*")
 _NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])")
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read one column from each part of npy files, or several from one part of npz files.
 
     A part can have several files, which follow one another.
@@ -57,8 +55,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         axes: the order of a row's axes, for columns that store them in another order:
             `[1, 2, 0]` for images that are stored channel by channel. `shape` applies first.
     """
-
-    text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = {}
     row_axis: dict[str, int] = {}
@@ -114,10 +110,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             reason = f"its rows are {shape}, which the reader's `shape` or `axes` do not fit"
             raise mismatch(name, reason) from None
         return values
-
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing arrays with row numbers."""
-        return with_numbers(rows, self.columns, first)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for part, output in parts.items():

@@ -8,9 +8,7 @@ each column by column (as MATLAB stores a matrix); labels in a file of their own
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import zip_longest
-from typing import ClassVar
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -18,11 +16,11 @@ from dshub.errors import ReadError
 from dshub.formats import File, Output
 from dshub.formats._records import (
     BATCH_BYTES,
-    channels_last,
+    Format,
+    as_images,
     flat,
     mismatch,
     names_of,
-    nested,
     only_file,
     records,
 )
@@ -31,13 +29,11 @@ PLANES = (3, 96, 96)
 SIZES = {"image": 3 * 96 * 96, "label": 1}  # bytes of a row
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read `image`, uint8 (96, 96, 3), and `label`, uint8, from the parts of these names.
 
     The part `label` can be missing, for the unlabeled images.
     """
-
-    text_labels: ClassVar[bool] = False
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         if "image" not in files or not files.keys() <= SIZES.keys():
@@ -61,10 +57,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 columns = map(_column, only_files, pieces)
                 yield pa.RecordBatch.from_arrays(list(columns), names=list(only_files))
 
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:  # noqa: ARG002
-        """Return the rows: the files hold nothing else."""
-        return rows
-
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for part, output in parts.items():
             values = flat(rows, part, where=f"STL-10 part {part}")
@@ -77,4 +69,4 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def _column(part: str, values: np.ndarray) -> pa.Array:
     if part == "label":
         return pa.array(values[:, 0])
-    return nested(channels_last(values.reshape(-1, *PLANES).swapaxes(2, 3)))
+    return as_images(values.reshape(-1, *PLANES).swapaxes(2, 3))

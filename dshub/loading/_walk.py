@@ -4,10 +4,12 @@ For `Loader`, and for adapters that step through batches themselves: `walk_of(lo
 (epoch, position); a position counts the rows of the epoch's order, of all ranks together.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,11 +17,13 @@ from dshub._validate import whole
 from dshub.loading.gathering import Gatherer
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Order, Share, key_of, permute
-from dshub.loading.prefetch import prefetch
 
 CHUNK = 1 << 14  # rows whose order is computed at a time
 STRETCH = 64  # batches that are sorted by length together
 
+AHEAD = 2  # prefetched batches for each thread, if the limit allows
+
+A = TypeVar("A")
 Place = tuple[int, int]
 
 
@@ -34,21 +38,17 @@ class Walk:
     def __init__(self, rows: Rows, options: BatchOptions, order: Order) -> None:
         self.rows, self.options, self.order = rows, options, order
         self.share = options.share(order.length)
+        self._stretch = (-1, -1), np.empty(0, np.int64)
         self.go(0, 0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out cached values, or a pickle would hold every image."""
-        cached = {"gatherer", "_buckets"}
-        return {name: value for name, value in vars(self).items() if name not in cached}
+        return {name: value for name, value in vars(self).items() if name != "gatherer"}
 
     @cached_property
     def gatherer(self) -> Gatherer:
         """Makes the loader's own batches."""
         return Gatherer(self.rows, self.options)
-
-    @cached_property
-    def _buckets(self) -> "Buckets":
-        return Buckets(self.rows, self.options, self.order, self.share)
 
     @property
     def step(self) -> int:
@@ -101,8 +101,39 @@ class Walk:
         """The rows of the batch that starts at a position, int64."""
         count = min(self.options.size, self.share.count(position))
         if self.options.bucket is not None:
-            return self._buckets.rows_at(position, epoch)[:count]
+            return self._bucketed(position, epoch)[:count]
         return self.order.rows(self.share.positions(position, count), epoch)
+
+    def _bucketed(self, position: int, epoch: int) -> np.ndarray:
+        """The rows of the batch that starts at a position, of about equal length.
+
+        Within a stretch of `STRETCH` batches of the epoch's order, rows are sorted by length and
+        cut into batches, which are then shuffled. Padding is short, every row comes once, and a
+        batch can be computed alone. The rows of a batch depend on the batch size, so a state is
+        valid for that size only.
+        """
+        number, batch = divmod(position // self.step, STRETCH)
+        rows = self._sorted(number, epoch)
+        full = len(rows) // self.step
+        if batch < full:  # an incomplete batch stays last
+            key = key_of(self.options.seed + 1, epoch * 1_000_003 + number)
+            batch = int(permute(np.array([batch]), full, key)[0])
+        start = batch * self.step
+        return rows[start + self.share.rank : start + self.step : self.share.world]
+
+    def _sorted(self, number: int, epoch: int) -> np.ndarray:
+        """The rows of a stretch, sorted by length; computed once for all its batches."""
+        stretch, rows = self._stretch
+        if stretch == (number, epoch):
+            return rows
+        share, count = self.share, self.step * STRETCH
+        start = number * count
+        positions = np.arange(start, min(start + count, share.total), dtype=np.int64)
+        rows = self.order.rows(positions % max(1, share.length), epoch)
+        lengths = self.rows.lengths(self.options.bucket or "", rows)
+        rows = rows[np.argsort(lengths, kind="stable")]
+        self._stretch = (number, epoch), rows  # one assignment, because threads share it
+        return rows
 
     def batch(self, position: int, epoch: int) -> Any:
         """The batch that starts at a position."""
@@ -118,7 +149,7 @@ class Walk:
         self.begin()
         # the first rank has the most batches, and an epoch ends with the last batch of any rank
         last = self._starts(replace(self.share, rank=0), self.resume)[-1:]
-        batches = prefetch(
+        batches = _prefetched(
             lambda rows: make(rows, epoch),
             self._rows_of(starts, epoch),
             threads=self.options.threads,
@@ -148,42 +179,44 @@ class Walk:
                 yield rows[start : start + size]
 
 
-class Buckets:
-    """Batches of rows of about equal length.
+def _prefetched(
+    make: Callable[[A], Any], requests: Iterable[A], *, threads: int, limit: int
+) -> Iterator[Any]:
+    """Yield the batch `make(request)` for every request, in order, partly made in advance.
 
-    Within a stretch of `STRETCH` batches of the epoch's order, rows are sorted by length and cut
-    into batches, which are then shuffled. Padding is short, every row comes once, and a batch can
-    be computed alone. The rows of a batch depend on the batch size, so a state is valid for that
-    size only.
+    Threads, not processes: gathering and scaling release the GIL, and nothing has to be pickled.
+
+    Args:
+        make: makes one batch; its errors are raised in place of the batch.
+        requests: arguments of `make`.
+        threads: number of threads; 0 makes each batch on demand.
+        limit: bytes of waiting batches; one batch can always wait.
     """
+    if not threads:
+        yield from map(make, requests)
+        return
+    waiting: deque[Future[Any]] = deque()
+    allowed = 1
+    workers = ThreadPoolExecutor(threads, thread_name_prefix="dshub-loader")
+    try:
+        for request in requests:
+            waiting.append(workers.submit(make, request))
+            if len(waiting) < allowed:
+                continue
+            batch = waiting.popleft().result()
+            allowed = max(1, min(threads * AHEAD, limit // max(1, _bytes_of(batch)))) + 1
+            yield batch
+            del batch
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # also if the caller stops iterating
+        workers.shutdown(wait=True, cancel_futures=True)
 
-    def __init__(self, rows: Rows, options: BatchOptions, order: Order, share: Share) -> None:
-        self._rows, self._options, self._order, self._share = rows, options, order, share
-        self._last = (-1, -1), np.empty(0, np.int64)
 
-    def rows_at(self, position: int, epoch: int) -> np.ndarray:
-        """The rows of the batch that starts at a position, int64."""
-        share = self._share
-        step = self._options.size * share.world
-        number = position // (step * STRETCH)
-        rows = self._sorted(number, epoch)
-        full = len(rows) // step
-        batch = position // step - number * STRETCH
-        if batch < full:  # an incomplete batch stays last
-            key = key_of(self._options.seed + 1, epoch * 1_000_003 + number)
-            batch = int(permute(np.array([batch]), full, key)[0])
-        return rows[batch * step + share.rank : (batch + 1) * step : share.world]
-
-    def _sorted(self, number: int, epoch: int) -> np.ndarray:
-        """The rows of a stretch, sorted by length; computed once for all its batches."""
-        stretch, rows = self._last
-        if stretch == (number, epoch):
-            return rows
-        share, count = self._share, self._options.size * self._share.world * STRETCH
-        start = number * count
-        positions = np.arange(start, min(start + count, share.total), dtype=np.int64)
-        rows = self._order.rows(positions % max(1, share.length), epoch)
-        lengths = self._rows.lengths(self._options.bucket or "", rows)
-        rows = rows[np.argsort(lengths, kind="stable")]
-        self._last = (number, epoch), rows  # one assignment, because threads share it
-        return rows
+def _bytes_of(batch: Any) -> int:
+    """Estimate the bytes of a batch."""
+    if isinstance(batch, dict):
+        return sum(map(_bytes_of, batch.values()))
+    if isinstance(batch, tuple | list):
+        return sum(map(_bytes_of, batch)) if len(batch) < 10_000 else 100 * len(batch)
+    return int(getattr(batch, "nbytes", 50))

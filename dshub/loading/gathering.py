@@ -16,7 +16,7 @@ from dshub.errors import DshubError
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.transforms.fused import Fused
-from dshub.loading.transforms.transform import Batch, Context, apply, is_own
+from dshub.loading.transforms.transform import Batch, Context, apply, each, is_own
 
 LARGE = 1 << 16  # bytes; smaller arrays are cheap to allocate
 KEPT = 16  # arrays of one size in a pool
@@ -126,7 +126,7 @@ class Gatherer:
         batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
         for name in self._images if planes else ():
             if self.own_count > fused or not (fused or name in self._pixels):
-                batch[name] = _with_planes(batch[name])
+                batch[name] = each(batch[name], _with_planes)
         batch = apply(transforms[self.own_count :], batch, context, first=self.own_count)
         pair = self._all.supervised
         if not options.supervised or pair is None:
@@ -173,8 +173,6 @@ def _is_array(feature: Feature) -> bool:
     return feature.dtype == "uint8" and len(feature.shape) == 3
 
 
-def _with_planes(images: Any) -> Any:
-    """Move the channels of images to the front."""
-    if isinstance(images, list):
-        return [np.ascontiguousarray(np.moveaxis(image, -1, 0)) for image in images]
-    return np.ascontiguousarray(np.moveaxis(images, -1, 1))
+def _with_planes(images: np.ndarray) -> np.ndarray:
+    """Move the channels of images, (…, height, width, channels), to the front."""
+    return np.ascontiguousarray(np.moveaxis(images, -1, -3))

@@ -16,6 +16,7 @@ from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.transforms.foreign import needs_caller
+from dshub.loading.transforms.fused import Layout
 from dshub.loading.transforms.transform import AnyTransform, Batch, is_own
 
 P = ParamSpec("P")
@@ -23,7 +24,6 @@ T = TypeVar("T")
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
-Layout = Literal["hwc", "chw"]
 Shuffle = bool | Literal["blocks"]
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
@@ -177,9 +177,7 @@ def takes(
     The method gets the signature of `options`, for type checkers and for `help`.
     """
 
-    def decorate(
-        method: Callable[[Owner, T], Result],
-    ) -> Callable[Concatenate[Owner, P], Result]:
+    def decorate(method: Callable[[Owner, T], Result]) -> Callable[Concatenate[Owner, P], Result]:
         arguments = signature(options)
 
         @wraps(method)

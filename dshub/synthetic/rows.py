@@ -16,6 +16,7 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
+from dshub.formats import nested
 from dshub.synthetic.media import audio_file, bits, encoded_images, raw_images
 
 
@@ -84,14 +85,14 @@ def _column(feature: Feature, kinds: _Kinds, random: np.ndarray) -> pa.Array:  #
             images = encoded_images(feature, kinds.names, kinds.classes, random)
             return pa.array(images, pa.binary())
         case ImageFeature():
-            return _nested(raw_images(feature, kinds.names, kinds.classes, random))
+            return nested(raw_images(feature, kinds.names, kinds.classes, random))
         case AudioFeature():
             return pa.array([audio_file(feature, c, r) for c, r, _ in rows], pa.binary())
         case LabelFeature():
             return _labels(feature, kinds)
         case NumberFeature():
             near = (kinds.classes[:, None] * 8 + _spread(random, feature.shape) % 8) % 128
-            return _nested(near.astype(feature.dtype).reshape(len(random), *feature.shape))
+            return nested(near.astype(feature.dtype).reshape(len(random), *feature.shape))
         case TextFeature():
             return pa.array([" ".join(words(c, r, 4 + r % 9)) for c, r, _ in rows], pa.string())
         case ListFeature(of=TextFeature()):
@@ -128,10 +129,3 @@ def _spread(random: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     steps = np.arange(1, int(np.prod(shape, dtype=int)) + 1, dtype=np.uint64)
     spread: np.ndarray = (random[:, None] * (2 * steps + np.uint64(1))) >> np.uint64(40)
     return spread.astype(np.int64)
-
-
-def _nested(array: np.ndarray) -> pa.Array:
-    column = pa.array(np.ascontiguousarray(array).reshape(-1))
-    for length in reversed(array.shape[1:]):
-        column = pa.FixedSizeListArray.from_arrays(column, length)
-    return column

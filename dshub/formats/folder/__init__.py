@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
-from dshub.formats._records import check_columns, mismatch, only_part
+from dshub.formats._records import Format, check_columns, mismatch, only_part
 from dshub.formats._texts import decoded, whole
 from dshub.formats.folder.names import DERIVED, MemberName
 
@@ -26,7 +25,7 @@ BATCH_ROWS = 1 << 14
 LARGEST_FILE = 1 << 30  # bytes; Arrow's offsets are 32 bits wide
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+class Reader(Format, frozen=True):
     """Read the only part; the content becomes a column of the part's name.
 
     Attributes:
@@ -100,10 +99,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _batch(
         self, part: str, contents: Sequence[bytes], rows: Sequence[Mapping[str, str | int]]
     ) -> pa.RecordBatch:
-        offsets = np.cumsum([0, *map(len, contents)], dtype=np.int32)
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(contents))]
-        kind = pa.string() if self.text else pa.binary()
-        columns = {part: pa.Array.from_buffers(kind, len(rows), buffers)}
+        columns = {part: pa.array(contents, pa.string() if self.text else pa.binary())}
         columns |= {name: pa.array([row[name] for row in rows]) for name in rows[0]}
         return pa.RecordBatch.from_pydict(columns)
 

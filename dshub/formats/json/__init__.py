@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dshub.errors import ReadError
 from dshub.formats import File, Output
-from dshub.formats._records import only_part, spread
+from dshub.formats._records import Format, only_part, spread
 from dshub.formats._texts import gathered, numbered_lines, whole
 from dshub.formats.json.paths import Misfit, Node, Place, Trail, put, segments, trails
 from dshub.formats.json.values import KINDS, Type, checked, converted, cut, located, numbered
@@ -26,7 +26,7 @@ _ITEM = 32  # bytes that an item of a list or an object takes in Python, on aver
 LARGEST_DOCUMENT = 1 << 30  # bytes; a document is read at once, unlike lines
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+class Reader(Format, frozen=True):
     """Read the named columns; other keys are ignored.
 
     A column whose path goes through a list below the row is a list. A missing key, null, and a

@@ -49,9 +49,7 @@ def checked(value: Any, kind: Type) -> Any:
             return value
         case "integer" if is_integer and -(2**63) <= value < 2**63:
             return value
-        case "number" if isinstance(value, float):
-            return value
-        case "number" if is_integer and abs(value) <= _EXACT:
+        case "number" if isinstance(value, float) or (is_integer and abs(value) <= _EXACT):
             return float(value)
     raise Misfit(f"is {type_name(value)}, not {KINDS[kind].words}")
 

@@ -7,14 +7,13 @@ MATLAB's own double. Cells and fields of structs can hold one text or one number
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dshub.formats import File, Output
-from dshub.formats._records import flat, nested, only_part, spread, translated, with_numbers
+from dshub.formats import File, Output, nested
+from dshub.formats._records import Format, flat, only_part, spread, translated
 from dshub.formats._stored import Rows, together
 from dshub.formats.mat.parsing import MatFile, Variable
 from dshub.formats.mat.writing import HEADER, cells, matrix, structs
@@ -23,7 +22,7 @@ Group = dict[str, str]
 """The variable of each column, `struct.field` for a field of a struct."""
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read the named columns from the files of the only part.
 
     Attributes:
@@ -33,8 +32,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             variable with a single row or column holds one value per row in any case.
         variable: a column with the name of each row's variable, if there are several.
     """
-
-    text_labels: ClassVar[bool] = False
 
     columns: dict[str, str | tuple[str, ...]]
     row_axis: dict[str, int] = {}
@@ -100,7 +97,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
         """Fill missing columns with row numbers; rows belong to the first variable."""
-        rows = with_numbers(rows, self.columns, first)
+        rows = super().complete(rows, first)
         if self.variable and self.variable not in rows.schema.names:
             tags = [self._tag(self._groups()[0])] * rows.num_rows
             rows = rows.append_column(self.variable, pa.array(tags, pa.string()))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dshub.errors import SchemaError
-from dshub.formats.mat.elements import CELL, CHAR, COMPRESSED, MATRIX, NUMERIC, STRUCT, TYPES
+from dshub.formats.mat.parsing import CELL, CHAR, COMPRESSED, MATRIX, NUMERIC, STRUCT, TYPES
 
 HEADER = b"MATLAB 5.0 MAT-file".ljust(116) + bytes(8) + struct.pack("<2H", 0x0100, 0x4D49)
 _INT8, _UINT16, _INT32, _UINT32 = 1, 4, 5, 6  # types of elements

@@ -4,9 +4,8 @@ A file is copied to a temporary one while it is read, because its directory is a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,13 +14,13 @@ from dshub.errors import ReadError
 from dshub.formats import File, Output
 from dshub.formats._records import (
     BATCH_BYTES,
+    Format,
     as_stored,
     only_part,
     path_of,
     plain_pieces,
     spread,
     translated,
-    with_numbers,
 )
 from dshub.formats._stored import seekable
 from dshub.formats.parquet.footer import Chunk, read_chunks
@@ -41,7 +40,7 @@ _SIZES = {  # bytes of a value in memory; BYTE_ARRAY has its offset, and its byt
 }
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reader(Format, frozen=True):
     """Read columns from the files of the only part, which follow one another.
 
     Values keep their types, but dictionaries are resolved and offsets have 32 bits.
@@ -50,8 +49,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         columns: the place of each column in the file: its name there, or `struct.field` (Hugging
             Face keeps images in `image.bytes`); all columns if empty.
     """
-
-    text_labels: ClassVar[bool] = False
 
     columns: dict[str, str] = {}
 
@@ -70,10 +67,6 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 if rows != table.metadata.num_rows:
                     reason = f"it promises {table.metadata.num_rows:,} rows, but has {rows:,}"
                     raise ReadError(file=file.name, reason=reason)
-
-    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing columns with row numbers."""
-        return with_numbers(rows, self.columns, first)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         for sink, some in spread(rows, only_part(parts)[1]):

@@ -16,9 +16,14 @@ order (any can be left out), are applied in one pass over the pixels as they are
 
 from dshub.loading.transforms.colors import Normalize, ToFloat
 from dshub.loading.transforms.erasing import Cutout, RandomErasing
-from dshub.loading.transforms.geometry import CenterCrop, RandomCrop, RandomHorizontalFlip
+from dshub.loading.transforms.geometry import (
+    CenterCrop,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    Resize,
+)
 from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
-from dshub.loading.transforms.resizing import RandomResizedCrop, Resize
 from dshub.loading.transforms.transform import Batch, Context, Transform, apply, is_own
 
 __all__ = [

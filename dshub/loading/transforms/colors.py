@@ -8,7 +8,7 @@ import numpy as np
 
 from dshub._validate import number
 from dshub.errors import ArgumentError
-from dshub.loading.transforms.transform import Context, Images, ImageTransform
+from dshub.loading.transforms.transform import Context, Images, ImageTransform, each
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Normalize(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return list(map(self._scaled, images)) if isinstance(images, list) else self._scaled(images)
+        return each(images, self._scaled)
 
     def _scaled(self, pixels: np.ndarray) -> np.ndarray:
         scale, bias = scales(self, pixels.shape[-1])

@@ -6,7 +6,7 @@ import numpy as np
 
 from dshub._validate import interval, number, whole
 from dshub.errors import ArgumentError
-from dshub.loading.transforms.transform import Context, Images, ImageTransform, random_box
+from dshub.loading.transforms.transform import Context, Images, ImageTransform, each, random_box
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cutout(ImageTransform):
         number("fill of Cutout", self.fill)
 
     def change(self, images: Images, context: Context) -> Images:
-        images = _copied(images)
+        images = each(images, np.copy)
         centers = context.draws.uniform(0), context.draws.uniform(1)
         for image, y, x in zip(images, *centers, strict=True):
             height, width = image.shape[:2]
@@ -66,16 +66,12 @@ class RandomErasing(ImageTransform):
         interval("ratio of RandomErasing", self.ratio, positive=True)
 
     def change(self, images: Images, context: Context) -> Images:
-        images = _copied(images)
+        images = each(images, np.copy)
         draws = np.stack([context.draws.uniform(i) for i in range(1, 5)], axis=1)
         for row in np.flatnonzero(context.draws.uniform(0) < self.probability):
             part = random_box(images[row], self.scale, self.ratio, draws[row])
             _fill(images[row][part], self.fill, "RandomErasing")
         return images
-
-
-def _copied(images: Images) -> Images:
-    return [image.copy() for image in images] if isinstance(images, list) else images.copy()
 
 
 def _fill(part: np.ndarray, value: float, name: str) -> None:

@@ -62,16 +62,13 @@ def _by_torchvision(
     transform: Any, pairs: Sequence[tuple[np.ndarray, int]], *, planes: bool
 ) -> list[np.ndarray]:
     torch: Any = sys.modules["torch"]  # imported by torchvision
-    generator, results = torch.default_generator, []
-    state = generator.get_state()
-    try:
+    results = []
+    with torch.random.fork_rng(devices=[]):
         for image, seed in pairs:
             array = np.ascontiguousarray(image if planes else np.moveaxis(image, -1, 0))
-            generator.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             result = transform(torch.from_numpy(array)).numpy()
             results.append(result if planes or result.ndim < 3 else np.moveaxis(result, 0, -1))
-    finally:
-        generator.set_state(state)
     return results
 
 

@@ -104,10 +104,7 @@ def check_fits(name: str, size: tuple[int, int], height: int, width: int) -> Non
 
 
 def random_box(
-    image: np.ndarray,
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-    drawn: np.ndarray,
+    image: np.ndarray, scale: tuple[float, float], ratio: tuple[float, float], drawn: np.ndarray
 ) -> tuple[slice, slice]:
     """Choose a random rectangle of an image, as rows and columns of pixels.
 
@@ -145,6 +142,11 @@ def one_array(images: Images, name: str, column: str) -> np.ndarray:
         f"{name} needs images of one size, and those of column {column} can differ",
         hint=f"put Resize((height, width)) or RandomResizedCrop before {name}",
     )
+
+
+def each(images: Images, function: Callable[[np.ndarray], np.ndarray]) -> Images:
+    """Apply a function to the array of a column, or to each array of a list."""
+    return list(map(function, images)) if isinstance(images, list) else function(images)
 
 
 def stacked(images: list[np.ndarray], size: Size | None = None) -> Images:

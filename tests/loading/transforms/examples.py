@@ -10,8 +10,12 @@ from dshub import Dataset
 from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.loading.transforms.colors import Normalize, ToFloat
 from dshub.loading.transforms.erasing import Cutout, RandomErasing
-from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
-from dshub.loading.transforms.resizing import RandomResizedCrop, Resize
+from dshub.loading.transforms.geometry import (
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    Resize,
+)
 
 ROWS, HEIGHT, WIDTH = 60, 9, 11
 

@@ -7,8 +7,8 @@ import pytest
 
 from dshub import Dataset
 from dshub.errors import DshubError
+from dshub.loading.transforms.geometry import Resize
 from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
-from dshub.loading.transforms.resizing import Resize
 from tests.loading.transforms.examples import HEIGHT, WIDTH, varied_images
 
 

@@ -10,9 +10,14 @@ from dshub import Dataset
 from dshub.errors import ArgumentError
 from dshub.loading.transforms.colors import Normalize
 from dshub.loading.transforms.erasing import Cutout, RandomErasing
-from dshub.loading.transforms.geometry import CenterCrop, RandomCrop, RandomHorizontalFlip
+from dshub.loading.transforms.geometry import (
+    CenterCrop,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    Resize,
+)
 from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
-from dshub.loading.transforms.resizing import RandomResizedCrop, Resize
 from dshub.loading.transforms.transform import Batch
 from tests.loading.transforms.examples import AUGMENTED, HEIGHT, NORMALIZE, ROWS, WIDTH, by_row
 
