@@ -13,7 +13,7 @@ Faults happen at places within files of 2 MB, which `write_files` writes.
 from typing import Any
 
 from dshub.testing.answers import PAUSE, Fault
-from dshub.testing.stage import FILE_SIZE, Scenario
+from tests.download.stage import FILE_SIZE, Scenario
 
 HALF = FILE_SIZE // 2
 
