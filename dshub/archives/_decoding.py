@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dshub import plugins
 
@@ -55,18 +55,6 @@ class Damage(Exception):  # noqa: N818  # a ReadError is made of it
     """Damaged bytes in an archive; the message says what is wrong."""
 
 
-class Decoder(Protocol):
-    """The decompressor of one stream, as `bz2` and `lzma` define it."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
 try:
     from isal import isal_zlib  # the extra `fast`: the same interface at twice the speed
 except ImportError:
@@ -106,7 +94,7 @@ class Decoded(io.RawIOBase):
 
     Args:
         raw: the compressed bytes.
-        begin: makes a decoder.
+        begin: makes the decompressor of one stream, with the interface of `bz2` and `lzma`.
         errors: what the decoder raises when the bytes are damaged.
         many: several streams may follow each other.
         padding: bytes to ignore between and after streams.
@@ -116,7 +104,7 @@ class Decoded(io.RawIOBase):
     def __init__(
         self,
         raw: ByteStream,
-        begin: Callable[[], Decoder],
+        begin: Callable[[], Any],
         errors: type[Exception] | tuple[type[Exception], ...] = (),
         *,
         many: bool = True,
@@ -157,7 +145,7 @@ class Decoded(io.RawIOBase):
 
     def _begin_next(self) -> bool:
         """Begin the next stream, if there is one."""
-        rest = self._decoder.unused_data
+        rest: bytes = self._decoder.unused_data
         if not self._many:
             if rest or self._raw.read(1):
                 raise Damage("trailing data after its compressed data")

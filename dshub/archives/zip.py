@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _END, _LOCAL = struct.Struct("<4s4H2LH"), struct.Struct("<4s5H3L2H")
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # a password, strong encryption, a hidden directory
 _UTF8, _PATCH = 0x0800, 0x0020
+_ZSTANDARD, _AES = 93, 99  # methods that `zipfile` has no name for
 _MEMORY = 512 << 20  # bytes a member may make us allocate
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same members, same bytes
 
@@ -110,7 +111,7 @@ def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
     place = item.header_offset + _LOCAL.size + name_size + extra_size
     same_encoding = raw_name.isascii() or flags & _UTF8 == utf8
     kind, note = _kind(item)
-    if (item.flag_bits | flags) & _ENCRYPTED:
+    if (item.flag_bits | flags) & _ENCRYPTED or item.compress_type == _AES:
         kind, note = "unsafe", "is encrypted"
     elif head[_LOCAL.size :] != raw_name or name_size != len(raw_name) or not same_encoding:
         kind, note = "unsafe", "has another name in its own header than in the directory"
@@ -192,7 +193,7 @@ _DECODERS: Mapping[int, Callable[[ByteStream], ByteStream]] = {
     zipfile.ZIP_DEFLATED: _inflated,
     zipfile.ZIP_BZIP2: _bunzipped,
     zipfile.ZIP_LZMA: _unlzma,
-    93: unzstd,
+    _ZSTANDARD: unzstd,
 }
 
 
