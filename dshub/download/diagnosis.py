@@ -8,8 +8,8 @@ from dshub.catalog.manifest import Resource
 
 HEAD = 1 << 16  # bytes examined
 
-# up to 1,000 bytes: `html` refuses references of thousands of digits
-_TITLE = re.compile(rb"<title[^<>]*>([^<]{0,1000})", re.IGNORECASE)
+# up to 1,000 characters: `html` refuses references of thousands of digits
+_TITLE = re.compile(r"<title[^<>]*>([^<]{0,1000})", re.IGNORECASE)
 _QUOTA = re.compile(r"quota|limit exceeded|too many|rate.?limit", re.IGNORECASE)
 _LOGIN = re.compile(r"sign.?in|log.?in|password|welcome|captive|portal|consent", re.IGNORECASE)
 _GZIP = b"\x1f\x8b"
@@ -65,8 +65,9 @@ def _is_page(head: bytes) -> bool:
 
 
 def _page(head: bytes) -> tuple[str, str]:
-    title = _title(head)
-    words = f"{title} {head.decode('utf-8', 'replace')}"
+    text = head.decode("utf-8", "replace")
+    title = _title(text)
+    words = f"{title} {text}"
     named = f"an HTML page titled {title!r}" if title else "an HTML page"
     if _QUOTA.search(words):
         return f"it is {named}, about a quota", "the source limits downloads: try again later"
@@ -78,9 +79,8 @@ def _page(head: bytes) -> tuple[str, str]:
     return f"it is {named}", "open the address in a browser to see what the source says"
 
 
-def _title(head: bytes) -> str:
+def _title(text: str) -> str:
     """Return the page's title on one line; empty if it has none."""
-    match = _TITLE.search(head)
-    text = match[1].decode("utf-8", "replace") if match else ""
-    title = " ".join(html.unescape(text).split())[:80]
+    match = _TITLE.search(text)
+    title = " ".join(html.unescape(match[1]).split())[:80] if match else ""
     return "".join(filter(str.isprintable, title))
