@@ -60,14 +60,11 @@ class _Session(requests.Session):
         super().__init__()
         self._environment: dict[tuple[str, str], Any] = {}
 
-    def merge_environment_settings(
-        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
-    ) -> Any:
+    def merge_environment_settings(self, url: Any, *settings: Any) -> Any:
         """Look up the settings for the host of an address."""
         key = urlsplit(str(url))[:2]  # scheme, host and port
         if key not in self._environment:
-            settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
-            self._environment[key] = settings
+            self._environment[key] = super().merge_environment_settings(url, *settings)
         return dict(self._environment[key])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
