@@ -4,10 +4,10 @@ Each host gets one request at a time, and few hosts are asked at once. After a p
 busy server, a timeout), the address is asked once more, after the host's others.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import chain
 from threading import Event
 
 from dshub.download.session import host
@@ -66,15 +66,12 @@ def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
 
 def _ask_host(transports: Transports, urls: list[str], stopped: Event) -> list[Link]:
     """Ask the addresses of one host in turn, until the caller has gone."""
-    links: dict[str, Link] = {}
-    waiting = deque(urls)
-    while waiting and not stopped.is_set():
-        url = waiting.popleft()
-        again = url in links
-        links[url], passing = _ask(transports, url)
-        if passing and not again:
-            waiting.append(url)
-    return [links[url] for url in urls if url in links]
+    answers: dict[str, tuple[Link, bool]] = {}
+    for url in chain(urls, (url for url in urls if answers[url][1])):
+        if stopped.is_set():
+            break
+        answers[url] = _ask(transports, url)
+    return [link for link, _ in answers.values()]
 
 
 def _ask(transports: Transports, url: str) -> tuple[Link, bool]:
