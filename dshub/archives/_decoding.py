@@ -67,18 +67,13 @@ GZIP, DEFLATE = 31, -15  # zlib's `wbits`: with gzip's header and checksum, and 
 
 
 class Inflate:
-    """The decompressor of zlib or ISA-L, with the interface of the others."""
+    """The decompressor of zlib or ISA-L, with `needs_input` as the others have it."""
 
     def __init__(self, bits: int) -> None:
         self._inner, self.needs_input = _inflating.decompressobj(bits), True
 
-    @property
-    def eof(self) -> bool:
-        return bool(self._inner.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return cast("bytes", self._inner.unused_data)
+    def __getattr__(self, name: str) -> Any:  # `eof` and `unused_data`
+        return getattr(self._inner, name)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         try:
@@ -89,7 +84,14 @@ class Inflate:
         return plain
 
 
-class Decoded(io.RawIOBase):
+class Readable(io.RawIOBase):
+    """A stream that can be read."""
+
+    def readable(self) -> bool:
+        return True
+
+
+class Decoded(Readable):
     """The bytes inside a compressed stream. Data cut short, or followed by others, is Damage.
 
     Args:
@@ -114,9 +116,6 @@ class Decoded(io.RawIOBase):
         self._raw, self._begin, self._errors = raw, begin, errors
         self._many, self._padding, self._marked = many, padding, marked
         self._pending, self._decoder = b"", begin()
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: "Buffer") -> int:
         view, filled = memoryview(buffer).cast("B"), 0

@@ -6,7 +6,6 @@ zip whose members do can unpack to any size (Fifield, "A better zip bomb", 2019)
 """
 
 import bz2
-import io
 import lzma
 import shutil
 import stat
@@ -25,6 +24,7 @@ from dshub.archives._decoding import (
     Damage,
     Decoded,
     Inflate,
+    Readable,
     unzstd,
 )
 from dshub.archives._members import Entry, Kind
@@ -197,14 +197,11 @@ _DECODERS: Mapping[int, Callable[[ByteStream], ByteStream]] = {
 }
 
 
-class _Checked(io.RawIOBase):
+class _Checked(Readable):
     """A member, which must have the size and the checksum that the directory states."""
 
     def __init__(self, raw: ByteStream, size: int, crc: int) -> None:
         self._raw, self._left, self._expected, self._crc = raw, size, crc, 0
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")[: self._left]
