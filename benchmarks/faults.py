@@ -1,6 +1,6 @@
 """Which downloader survives what: `python benchmarks/faults.py [--small]`.
 
-Every scenario of `dshub.testing.SCENARIOS` is played for every client, each time as a
+Every scenario of `tests/download/scenarios.py` is played for every client, each time as a
 process of its own that fetches one file of 2 MB from a real server, with the published checksum
 where the client takes one and with time-outs of 5 s where it has that setting. A client is called
 as its documentation suggests; peers written in Python run under the interpreter that
@@ -36,8 +36,11 @@ from statistics import median
 
 from dshub.cache.paths import blob_path
 from dshub.checksums import Digest
-from dshub.testing.scenarios import SCENARIOS
-from dshub.testing.stage import Scenario, play, write_files
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, for `tests`
+
+from tests.download.scenarios import SCENARIOS
+from tests.download.stage import Scenario, play, write_files
 
 NAME = "data-0.gz"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)

@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dshub import plugins
 
@@ -55,18 +55,6 @@ class Damage(Exception):  # noqa: N818  # a ReadError is made of it
     """Damaged bytes in an archive; the message says what is wrong."""
 
 
-class Decoder(Protocol):
-    """The decompressor of one stream, as `bz2` and `lzma` define it."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
 try:
     from isal import isal_zlib  # the extra `fast`: the same interface at twice the speed
 except ImportError:
@@ -79,18 +67,13 @@ GZIP, DEFLATE = 31, -15  # zlib's `wbits`: with gzip's header and checksum, and 
 
 
 class Inflate:
-    """The decompressor of zlib or ISA-L, with the interface of the others."""
+    """The decompressor of zlib or ISA-L, with `needs_input` as the others have it."""
 
     def __init__(self, bits: int) -> None:
         self._inner, self.needs_input = _inflating.decompressobj(bits), True
 
-    @property
-    def eof(self) -> bool:
-        return bool(self._inner.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return cast("bytes", self._inner.unused_data)
+    def __getattr__(self, name: str) -> Any:  # `eof` and `unused_data`
+        return getattr(self._inner, name)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         try:
@@ -101,12 +84,19 @@ class Inflate:
         return plain
 
 
-class Decoded(io.RawIOBase):
+class Readable(io.RawIOBase):
+    """A stream that can be read."""
+
+    def readable(self) -> bool:
+        return True
+
+
+class Decoded(Readable):
     """The bytes inside a compressed stream. Data cut short, or followed by others, is Damage.
 
     Args:
         raw: the compressed bytes.
-        begin: makes a decoder.
+        begin: makes the decompressor of one stream, with the interface of `bz2` and `lzma`.
         errors: what the decoder raises when the bytes are damaged.
         many: several streams may follow each other.
         padding: bytes to ignore between and after streams.
@@ -116,7 +106,7 @@ class Decoded(io.RawIOBase):
     def __init__(
         self,
         raw: ByteStream,
-        begin: Callable[[], Decoder],
+        begin: Callable[[], Any],
         errors: type[Exception] | tuple[type[Exception], ...] = (),
         *,
         many: bool = True,
@@ -126,9 +116,6 @@ class Decoded(io.RawIOBase):
         self._raw, self._begin, self._errors = raw, begin, errors
         self._many, self._padding, self._marked = many, padding, marked
         self._pending, self._decoder = b"", begin()
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: "Buffer") -> int:
         view, filled = memoryview(buffer).cast("B"), 0
@@ -157,7 +144,7 @@ class Decoded(io.RawIOBase):
 
     def _begin_next(self) -> bool:
         """Begin the next stream, if there is one."""
-        rest = self._decoder.unused_data
+        rest: bytes = self._decoder.unused_data
         if not self._many:
             if rest or self._raw.read(1):
                 raise Damage("trailing data after its compressed data")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from dshub.archives._decoding import HEAD, ByteStream, Damage, stream_of
+from dshub.archives._decoding import HEAD, ByteStream, Damage, Readable, stream_of
 from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
 from dshub.progress import size
@@ -55,7 +55,7 @@ class Budget:
         raise UnsafeArchiveError(archive=self.archive, member=self.member, reason=reason, hint=hint)
 
 
-class Layer(io.RawIOBase):
+class Layer(Readable):
     """A stream whose damage is a ReadError and whose bytes are counted.
 
     A read returns all that was asked for, except at the end.
@@ -63,9 +63,6 @@ class Layer(io.RawIOBase):
 
     def __init__(self, stream: ByteStream, name: str, *spends: Spend) -> None:
         self._stream, self._name, self._spends = stream, name, spends
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: "Buffer") -> int:
         view, filled = memoryview(buffer).cast("B"), 0

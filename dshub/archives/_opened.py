@@ -3,7 +3,7 @@
 import fnmatch
 import io
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
@@ -100,14 +100,6 @@ class Shared:
     entries: Iterator[int]
 
 
-@dataclass(frozen=True)
-class Directory:
-    """The entries of a container by name, in the order that readers get."""
-
-    container: "OpenContainer"
-    entries: Mapping[str, Entry]
-
-
 class Archive:
     """A resource that is open, or an archive inside it: one file, or many in a container.
 
@@ -121,7 +113,7 @@ class Archive:
     def __init__(self, origin: Origin, shared: Shared, title: str, prefix: str = "") -> None:
         self.title, self.prefix = title, prefix
         self._origin, self._shared = origin, shared
-        self._known: Directory | None = None
+        self._directory: tuple[OpenContainer, dict[str, Entry]] | None = None
         self._inner: dict[str, Archive] = {}
         self._charged: dict[str, int] = {}  # unpacked bytes of members that are in the total
 
@@ -170,7 +162,7 @@ class Archive:
         if entry.size > _SMALL:
             return closing(self._peel(entry))
         name = f"{self.title}:{entry.name}"
-        with as_read_error(name), self._directory().container.open(entry) as raw:
+        with as_read_error(name), self._open_directory()[0].open(entry) as raw:
             data = raw.read(entry.size) or b""
         if stream_of(data[:HEAD]) is None:
             return io.BytesIO(data)
@@ -184,7 +176,8 @@ class Archive:
 
     def _matching_entries(self, name: str, member: str) -> list[Entry]:
         """Find the members that a name or a pattern means; all of them can be read."""
-        entries, name = self._directory(member).entries, normalize(name)
+        _, entries = self._open_directory(member)
+        name = normalize(name)
         if _WILD.search(name):
             matches = re.compile(fnmatch.translate(name)).match
             found = [entry for key, entry in entries.items() if key == name or matches(key)]
@@ -201,7 +194,7 @@ class Archive:
     def _archive(self, entry: Entry) -> "Archive":
         """Open a member that is an archive itself."""
         if entry.name not in self._inner:
-            region = self._directory().container.region(entry)
+            region = self._open_directory()[0].region(entry)
             origin = Origin(entry.packed, region, partial(self._peel, entry))
             title, prefix = f"{self.title}:{entry.name}", f"{self.prefix}{entry.name}:"
             self._inner[entry.name] = Archive(origin, self._shared, title, prefix)
@@ -211,7 +204,7 @@ class Archive:
         """Open a member without compressions."""
         name = f"{self.title}:{entry.name}"
         with as_read_error(name):
-            raw = self._directory().container.open(entry)
+            raw = self._open_directory()[0].open(entry)
         own = Budget(self._shared.limits, entry.packed, self.title, entry.name)
         return peel(raw, name, own.spend, self._charge(entry.name), advance=advance)
 
@@ -229,13 +222,13 @@ class Archive:
 
         return spend
 
-    def _directory(self, member: str = "") -> Directory:
-        """Read and check the directory when a member is first asked for."""
-        if self._known is None:
-            self._known = self._read_directory(member)
-        return self._known
+    def _open_directory(self, member: str = "") -> "tuple[OpenContainer, dict[str, Entry]]":
+        """Return the container and its entries by name, in the order that readers get.
 
-    def _read_directory(self, member: str) -> Directory:
+        They are read and checked when a member is first asked for.
+        """
+        if self._directory is not None:
+            return self._directory
         kind, region = self._recognize()
         if kind is None:
             reason = f"it is not an archive, so it has no member {member!r}"
@@ -253,7 +246,8 @@ class Archive:
             )
         if kind.by_name:
             entries.sort(key=lambda entry: entry.name)
-        return Directory(container, {entry.name: entry for entry in entries})
+        self._directory = container, {entry.name: entry for entry in entries}
+        return self._directory
 
     def _recognize(self) -> "tuple[Container | None, Region | None]":
         """Tell which container it is, and where it lies unless it has to be unpacked."""

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dshub.archives._decoding import Damage
+from dshub.archives._decoding import Damage, Readable
 from dshub.cache.disk import disk_faults
 
 if TYPE_CHECKING:
@@ -110,14 +110,11 @@ class Region:
         return RegionStream(self)
 
 
-class RegionStream(io.RawIOBase):
+class RegionStream(Readable):
     """The bytes of a region; Damage if the file is shorter than that."""
 
     def __init__(self, region: Region) -> None:
         self._region, self._place = region, 0
-
-    def readable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return True

@@ -6,14 +6,13 @@ zip whose members do can unpack to any size (Fifield, "A better zip bomb", 2019)
 """
 
 import bz2
-import io
 import lzma
 import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
@@ -25,6 +24,7 @@ from dshub.archives._decoding import (
     Damage,
     Decoded,
     Inflate,
+    Readable,
     unzstd,
 )
 from dshub.archives._members import Entry, Kind
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 _END, _LOCAL = struct.Struct("<4s4H2LH"), struct.Struct("<4s5H3L2H")
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # a password, strong encryption, a hidden directory
 _UTF8, _PATCH = 0x0800, 0x0020
-_STORED, _DEFLATED, _BZIP2, _LZMA, _ZSTANDARD, _XZ, _AES = 0, 8, 12, 14, 93, 95, 99
-_METHODS = {_STORED, _DEFLATED, _BZIP2, _LZMA, _ZSTANDARD, _XZ}
+_ZSTANDARD, _AES = 93, 99  # methods that `zipfile` has no name for
 _MEMORY = 512 << 20  # bytes a member may make us allocate
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same members, same bytes
 
@@ -96,7 +95,7 @@ def _kind(item: zipfile.ZipInfo) -> tuple[Kind, str]:
         return "unsafe", "is a device or a pipe"
     if item.orig_filename.endswith("/"):
         return "folder", ""
-    if item.compress_type not in _METHODS or item.flag_bits & _PATCH:
+    if item.compress_type not in _DECODERS or item.flag_bits & _PATCH:
         return "unsupported", f"is compressed by method {item.compress_type}"
     return "file", ""
 
@@ -112,7 +111,7 @@ def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
     place = item.header_offset + _LOCAL.size + name_size + extra_size
     same_encoding = raw_name.isascii() or flags & _UTF8 == utf8
     kind, note = _kind(item)
-    if (item.flag_bits | flags) & _ENCRYPTED or _AES in {method, item.compress_type}:
+    if (item.flag_bits | flags) & _ENCRYPTED or item.compress_type == _AES:
         kind, note = "unsafe", "is encrypted"
     elif head[_LOCAL.size :] != raw_name or name_size != len(raw_name) or not same_encoding:
         kind, note = "unsafe", "has another name in its own header than in the directory"
@@ -163,53 +162,46 @@ class OpenZip:
     def open(self, entry: Entry) -> ByteStream:
         place, method, crc = entry.place
         packed = self._file.part(place, entry.packed).open()
-        return _Checked(_unpacked(packed, method), entry.size, crc)
+        return _Checked(_DECODERS[method](packed), entry.size, crc)
 
     def region(self, entry: Entry) -> None:  # noqa: ARG002
         return None  # even if it is stored plain: its checksum has to be checked
 
 
-def _unpacked(packed: ByteStream, method: int) -> ByteStream:
-    """Decode the bytes of a member, by the method's number (APPNOTE 4.4.5)."""
-    match method:
-        case 0:
-            return packed
-        case 8:
-            return Decoded(packed, partial(Inflate, DEFLATE), many=False)
-        case 12:
-            return Decoded(packed, bz2.BZ2Decompressor, (OSError, ValueError), many=False)
-        case 14:
-            return _lzma(packed)
-        case 93:
-            return unzstd(packed)
-    begin = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _MEMORY)
-    return Decoded(packed, begin, lzma.LZMAError, many=False)
+def _inflated(packed: ByteStream) -> Decoded:
+    return Decoded(packed, partial(Inflate, DEFLATE), many=False)
 
 
-def _lzma(packed: ByteStream) -> Decoded:
+def _bunzipped(packed: ByteStream) -> Decoded:
+    return Decoded(packed, bz2.BZ2Decompressor, (OSError, ValueError), many=False)
+
+
+def _unlzma(packed: ByteStream) -> Decoded:
     """Decode LZMA, whose first bytes describe the decoder (APPNOTE 5.8.8)."""
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_ALONE, _MEMORY)
+    properties = (packed.read(9) or b"")[4:]
     try:
-        _, size = struct.unpack("<2H", packed.read(4) or b"")
-        numbers, dictionary = struct.unpack("<BL", packed.read(size) or b"")
-        rest, lc = divmod(numbers, 9)
-        pb, lp = divmod(rest, 5)
-        filters = [{"id": lzma.FILTER_LZMA1, "dict_size": dictionary, "lc": lc, "lp": lp, "pb": pb}]
-        if dictionary > _MEMORY:
-            raise Damage(f"its dictionary would take {dictionary:,} bytes")
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
-    except (struct.error, lzma.LZMAError) as error:
+        decoder.decompress(properties + b"\xff" * 8)  # the header of an .lzma file of unknown size
+    except lzma.LZMAError as error:
         raise Damage(str(error)) from error
     return Decoded(packed, lambda: decoder, lzma.LZMAError, many=False, marked=False)
 
 
-class _Checked(io.RawIOBase):
+# by the number of the method (APPNOTE 4.4.5)
+_DECODERS: Mapping[int, Callable[[ByteStream], ByteStream]] = {
+    zipfile.ZIP_STORED: lambda packed: packed,
+    zipfile.ZIP_DEFLATED: _inflated,
+    zipfile.ZIP_BZIP2: _bunzipped,
+    zipfile.ZIP_LZMA: _unlzma,
+    _ZSTANDARD: unzstd,
+}
+
+
+class _Checked(Readable):
     """A member, which must have the size and the checksum that the directory states."""
 
     def __init__(self, raw: ByteStream, size: int, crc: int) -> None:
         self._raw, self._left, self._expected, self._crc = raw, size, crc, 0
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")[: self._left]

@@ -8,7 +8,8 @@ from dshub.catalog.manifest import Resource
 
 HEAD = 1 << 16  # bytes examined
 
-_LONGEST_TITLE = 1000  # bytes; `html` refuses references of thousands of digits
+# up to 1,000 characters: `html` refuses references of thousands of digits
+_TITLE = re.compile(r"<title[^<>]*>([^<]{0,1000})", re.IGNORECASE)
 _QUOTA = re.compile(r"quota|limit exceeded|too many|rate.?limit", re.IGNORECASE)
 _LOGIN = re.compile(r"sign.?in|log.?in|password|welcome|captive|portal|consent", re.IGNORECASE)
 _GZIP = b"\x1f\x8b"
@@ -44,10 +45,11 @@ def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
 
 
 def _difference(head: bytes, resource: Resource, length: int) -> str:
-    """How a file of the right kind differs; empty if its kind is unknown."""
+    """Say how a file of the right kind differs; empty if its kind is unknown."""
     if resource.size is not None and length > resource.size:
         return "it is longer than the file that was published"
-    if _begins_as_named(head, resource.name):
+    name = resource.name
+    if any(name.endswith(end) and head.startswith(magic) for end, magic in _MAGIC.items()):
         return "it looks complete: damaged on the way, or changed upstream"
     return ""
 
@@ -63,8 +65,9 @@ def _is_page(head: bytes) -> bool:
 
 
 def _page(head: bytes) -> tuple[str, str]:
-    title = _title(head)
-    words = f"{title} {head.decode('utf-8', 'replace')}"
+    text = head.decode("utf-8", "replace")
+    title = _title(text)
+    words = f"{title} {text}"
     named = f"an HTML page titled {title!r}" if title else "an HTML page"
     if _QUOTA.search(words):
         return f"it is {named}, about a quota", "the source limits downloads: try again later"
@@ -76,19 +79,8 @@ def _page(head: bytes) -> tuple[str, str]:
     return f"it is {named}", "open the address in a browser to see what the source says"
 
 
-def _title(head: bytes) -> str:
+def _title(text: str) -> str:
     """Return the page's title on one line; empty if it has none."""
-    lower = head.lower()
-    opening = lower.find(b"<title")
-    start = lower.find(b">", opening) + 1
-    end = lower.find(b"</title", start)
-    if opening < 0 or not start or end < 0:
-        return ""
-    text = head[start : min(end, start + _LONGEST_TITLE)].decode("utf-8", "replace")
-    title = " ".join(html.unescape(text).split())[:80]
-    return "".join(char for char in title if char.isprintable())
-
-
-def _begins_as_named(head: bytes, name: str) -> bool:
-    magic = next((magic for end, magic in _MAGIC.items() if name.endswith(end)), None)
-    return magic is not None and head.startswith(magic)
+    match = _TITLE.search(text)
+    title = " ".join(html.unescape(match[1]).split())[:80] if match else ""
+    return "".join(filter(str.isprintable, title))

@@ -1,16 +1,16 @@
 """Check whether addresses work, without fetching the files.
 
-Each host gets one request at a time, and few hosts are asked at once. If an answer may soon be
-another (a busy server, a timeout), the address is asked once more, after the host's others.
+Each host gets one request at a time, and few hosts are asked at once. After a passing failure (a
+busy server, a timeout), the address is asked once more, after the host's others.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import chain
 from threading import Event
-from urllib.parse import urlsplit
 
+from dshub.download.session import host
 from dshub.download.transports import Transports
 from dshub.errors import DshubError, TransportError
 
@@ -51,11 +51,11 @@ def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
     """
     by_host: dict[str, list[str]] = {}
     for url in dict.fromkeys(urls):
-        by_host.setdefault(_host(url), []).append(url)
+        by_host.setdefault(host(url), []).append(url)
     transports, stopped = Transports(timeout=timeout), Event()
     pool = ThreadPoolExecutor(max_workers=HOSTS)
     try:
-        work = [pool.submit(_ask_host, transports, found, stopped) for found in by_host.values()]
+        work = [pool.submit(_ask_host, transports, group, stopped) for group in by_host.values()]
         for done in as_completed(work):
             yield from done.result()
     finally:
@@ -66,29 +66,22 @@ def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
 
 def _ask_host(transports: Transports, urls: list[str], stopped: Event) -> list[Link]:
     """Ask the addresses of one host in turn, until the caller has gone."""
-    links: dict[str, Link] = {}
-    waiting = deque(urls)
-    while waiting and not stopped.is_set():
-        url = waiting.popleft()
-        again = url in links
-        links[url], passing = _ask(transports, url)
-        if passing and not again:
-            waiting.append(url)
-    return [links[url] for url in urls if url in links]
+    answers: dict[str, tuple[Link, bool]] = {}
+    for url in chain(urls, (url for url in urls if answers[url][1])):
+        if stopped.is_set():
+            break
+        answers[url] = _ask(transports, url)
+    return [link for link, _ in answers.values()]
 
 
 def _ask(transports: Transports, url: str) -> tuple[Link, bool]:
-    """Ask an address; also return whether the answer may soon be another."""
+    """Ask an address; also return whether a failure may pass."""
     try:
         head = transports.of(url).head(url)
     except TransportError as error:
         return Link(url, reason=error.reason), error.transient
     except DshubError as error:  # no transport for its scheme
         return Link(url, reason=str(error)), False
-    host = _host(head.url)
-    link = Link(url, head.status, head.total, host if host != _host(url) else "")
+    final = host(head.url)
+    link = Link(url, head.status, head.total, final if final != host(url) else "")
     return link, head.status in BUSY
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2].lower()

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from dshub.catalog.features import LabelFeature
-from dshub.catalog.manifest import Drop, Keep, Layout, Manifest, Match
+from dshub.catalog.layouts import laid_out
+from dshub.catalog.manifest import Drop, Keep, Manifest, Match, Resource
 from dshub.formats.folder.names import MemberName
 from dshub.importing.holding import Holding
 from dshub.importing.places import UNREADABLE
@@ -17,25 +19,31 @@ def assess(manifest: Manifest, holding: Holding) -> list[str]:
 
     If each row is one file, files are counted; also by class, if their names tell it.
     """
-    layout, files = manifest.layouts[holding.layout], holding.files.values()
+    files = holding.files.values()
     faults = [
         *_fault("file", "empty", [file.name for file in files if file.size == 0]),
         *_fault("file", "unreadable", [file.name for file in files if file.size == UNREADABLE]),
     ]
-    if layout.reader.get("format") != "folder" or _chooses(layout):
+    name = manifest.layouts[holding.layout].split
+    manifest = laid_out(manifest, holding.layout, Resource())
+    split = manifest.splits[name]
+    some = any(isinstance(step, Keep | Drop | Match) for step in split.steps)
+    if split.reader.get("format") != "folder" or split.reader.get("skip") or some:
         return faults
-    rows = manifest.splits[layout.split].rows
-    names = [file.name for part in _rows(layout) for file in holding.found.get(part, ())]
-    column, feature = _label(layout, manifest)
-    if feature is not None:
-        path = MemberName(layout.reader["path"])
-        columns = (path.read(name) for name in names)
-        counts = Counter(str(found[column]) for found in columns if found is not None)
-        figures = manifest.splits[layout.split].figures.get(f"{column}-counts")
-        # with the right number of files, a class without any may be right
-        faults += _class_faults(counts, feature, figures, complete=len(names) == rows)
-    if len(names) != rows:
-        faults.append(f"{len(names):,} files instead of {rows:,}")
+    references = chain.from_iterable(map(split.references, split.reader_parts))
+    members = [reference.partition(":")[2] for reference in references]
+    names = [file.name for member in members for file in holding.found.get(member, ())]
+    path = MemberName(split.reader["path"])
+    for column, feature in manifest.split_features(name).items():
+        if isinstance(feature, LabelFeature) and column in {field.name for field in path.fields}:
+            columns = filter(None, map(path.read, names))
+            counts = Counter(str(values[column]) for values in columns)
+            figures = split.figures.get(f"{column}-counts")
+            # with the right number of files, a class without any may be right
+            faults += _class_faults(counts, feature, figures, complete=len(names) == split.rows)
+            break
+    if len(names) != split.rows:
+        faults.append(f"{len(names):,} files instead of {split.rows:,}")
     return faults
 
 
@@ -61,31 +69,6 @@ def _class_faults(
             if code in counts and counts[code] != expected
         ]
         yield from _fault("class", "of another size", unequal)
-
-
-def _chooses(layout: Layout) -> bool:
-    """Tell whether only some of the files are rows."""
-    steps = any(isinstance(step, Keep | Drop | Match) for step in layout.steps)
-    return steps or bool(layout.reader.get("skip"))
-
-
-def _rows(layout: Layout) -> list[str]:
-    """List the members whose files are the rows."""
-    of_steps = {getattr(step, "part", None) for step in layout.steps}
-    parts = [files for part, files in layout.files.items() if part not in of_steps]
-    references = [
-        item for files in parts for item in ([files] if isinstance(files, str) else files)
-    ]
-    return [reference.partition(":")[2] for reference in references]
-
-
-def _label(layout: Layout, manifest: Manifest) -> tuple[str, LabelFeature | None]:
-    """Find the label that the files' names contain."""
-    fields = {field.name for field in MemberName(layout.reader["path"]).fields}
-    for name, feature in manifest.split_features(layout.split).items():
-        if isinstance(feature, LabelFeature) and name in fields:
-            return name, feature
-    return "", None
 
 
 def _fault(thing: str, what: str, names: Sequence[str]) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Recognize layouts of a manifest below some paths, by the names of files."""
 
-import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
@@ -87,9 +87,8 @@ def _hold(name: str, layout: Layout, place: Place, prefix: str) -> Holding:
             for item in place.list(prefix + fixed[: fixed.rfind("/") + 1])
             if item.name.startswith(prefix)
         )
-        pattern = _Pattern(member)
         files[member] = _ordered(
-            layout, (item for item in inside if pattern.prefix(item.name) == "")
+            layout, (item for item in inside if _match(item.name, member) == "")
         )
     return Holding(name, place.path, prefix, files)
 
@@ -118,9 +117,8 @@ def _holdings(name: str, layout: Layout, path: Path, listed: Sequence[Listed]) -
     """Find every prefix below which all names and patterns of a layout have files."""
     by_prefix: dict[str, dict[str, list[Listed]]] = {}
     for member in layout.local_members:
-        pattern = _Pattern(member)
         for item in listed:
-            prefix = pattern.prefix(item.name)
+            prefix = _match(item.name, member)
             if prefix is not None:
                 inside = item._replace(name=item.name[len(prefix) :])
                 by_prefix.setdefault(prefix, {}).setdefault(member, []).append(inside)
@@ -139,24 +137,18 @@ def _ordered(layout: Layout, files: Iterable[Listed]) -> tuple[Listed, ...]:
     return tuple(sorted(files, key=lambda item: (item.name.rpartition("/")[2], item.name)))
 
 
-class _Pattern:
-    """A pattern for the end of a path, whose `*` does not match `/`."""
+def _match(name: str, member: str) -> str | None:
+    """Return what a file's name has before a pattern, whose `*` does not match `/`; else None."""
+    folder, _, file = name.rpartition("/")
+    folders, _, pattern = member.rpartition("/")
+    return _match_folder(folder, folders) if fnmatchcase(file, pattern) else None
 
-    def __init__(self, member: str) -> None:
-        matches = [re.compile(fnmatch.translate(part)).match for part in member.split("/")]
-        self._folders, self._file = matches[:-1], matches[-1]
-        self._before = lru_cache(1 << 14)(self._folder_prefix)  # many files share a folder
 
-    def prefix(self, name: str) -> str | None:
-        """Return the part before the match; None if there is no match."""
-        folder, _, file = name.rpartition("/")
-        return self._before(folder) if self._file(file) else None
-
-    def _folder_prefix(self, folder: str) -> str | None:
-        parts = folder.split("/") if folder else []
-        at = len(parts) - len(self._folders)
-        if at < 0:
-            return None
-        if not all(match(part) for match, part in zip(self._folders, parts[at:], strict=True)):
-            return None
-        return "".join(f"{part}/" for part in parts[:at])
+@lru_cache(1 << 14)  # many files share a folder
+def _match_folder(folder: str, pattern: str) -> str | None:
+    patterns = pattern.split("/") if pattern else []
+    parts = folder.split("/") if folder else []
+    at = len(parts) - len(patterns)
+    if at < 0 or not all(map(fnmatchcase, parts[at:], patterns)):
+        return None
+    return "".join(f"{part}/" for part in parts[:at])

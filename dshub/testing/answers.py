@@ -5,6 +5,7 @@ breaks one of their rules, or uses a freedom that they give.
 """
 
 import gzip
+import http.client
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,6 @@ FLOOD = 64 << 20  # bytes after which endless responses end: a client still read
 PAUSE = 1.0  # seconds that clients of a `busy` server must wait before they retry
 PAGE = b"<!DOCTYPE html><title>Sign in</title><p>Welcome to this network."
 HTML = {"Content-Type": "text/html"}
-
-_STATUSES = {status.value for status in HTTPStatus}
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class Response:
         yield from self.early
         partial = self.partial or len(self.part) != len(self.file)
         status = self.status or (HTTPStatus.PARTIAL_CONTENT if partial else HTTPStatus.OK)
-        phrase = HTTPStatus(status).phrase if status in _STATUSES else ""
+        phrase = http.client.responses.get(status, "")
         lines = [f"{self.version} {int(status)} {phrase}"]
         headers = self._headers(status, partial=partial)
         lines += [f"{self.spelling(name)}: {value}" for name, value in headers]

@@ -13,7 +13,6 @@ from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler
-from itertools import chain, pairwise
 from pathlib import Path
 from re import fullmatch
 from socketserver import ThreadingTCPServer
@@ -24,8 +23,6 @@ from dshub.testing.answers import Fault, Response
 
 BUFFER = 1 << 16  # bytes that the system buffers for a client that does not read
 TICK = 0.02  # seconds between two pieces of a slow response
-
-_END = (b"", 0.0, False)  # follows the last piece
 
 
 @dataclass
@@ -63,10 +60,6 @@ class FaultyServer:
     def sent(self) -> int:
         """Bytes of bodies sent so far."""
         return sum(request.sent for request in self.requests)
-
-
-class _ClosingError(OSError):
-    """The server is closing."""
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -153,18 +146,17 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def _send(self, response: Response) -> None:
         has_body = response.head_stop is None and self.command == "GET"
-        head = ((piece, response.head_rate, False) for piece in response.head())
-        payload = response.payload() if has_body else ()
-        body = ((piece, response.body_rate, True) for piece in payload)
-        for (piece, rate, counted), following in pairwise(chain(head, body, [_END])):
-            self._write(piece, rate, counted=counted, last=following is _END)
+        for piece in response.head():
+            self._write(piece, response.head_rate)
+        for piece in response.payload() if has_body else ():
+            self._write(piece, response.body_rate, counted=True)
         self._end(response.end)
 
-    def _write(self, data: bytes, rate: float, *, counted: bool, last: bool) -> None:
+    def _write(self, data: bytes, rate: float, *, counted: bool = False) -> None:
         """Send bytes, at most `rate` a second.
 
-        Bytes of a body are counted before they are sent, and a request ends before its last
-        bytes are: the client may read the counters before this thread continues.
+        They are counted before they are sent: the client may read the counter before this thread
+        continues.
         """
         step = max(1, int(rate * TICK) if rate else len(data))
         for start in range(0, len(data), step):
@@ -172,13 +164,11 @@ class _Handler(SimpleHTTPRequestHandler):
                 self._pause(step / rate)
             piece = data[start : start + step]
             self.request_seen.sent += len(piece) if counted else 0
-            if last and start + step >= len(data):
-                self.server.active.discard(self)
             self.wfile.write(piece)
 
     def _pause(self, seconds: float | None) -> None:
         if self.server.closing.wait(seconds):
-            raise _ClosingError
+            raise ConnectionAbortedError
 
     def _end(self, end: str) -> None:
         self.close_connection = self.close_connection or end != "keep"
@@ -192,7 +182,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 class _Server(ThreadingTCPServer):
-    """Tracks open connections, so that all of them end when it closes."""
+    """Remembers its connections, so that all of them end when it closes."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -200,33 +190,28 @@ class _Server(ThreadingTCPServer):
     def __init__(
         self, folder: Path, state: FaultyServer, words: Mapping[str, str], tls: Any
     ) -> None:
-        self.state, self.words, self.tls = state, words, tls
+        self.state, self.words = state, words
         self.lock, self.closing = threading.Lock(), threading.Event()
-        self.open: set[socket.socket] = set()
+        self.connections: list[socket.socket] = []
         self.active: set[_Handler] = set()
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
         # small, so that most bytes counted as `sent` have arrived
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        if tls is not None:  # the thread of a connection waits for its handshake
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; its own thread waits for the TLS handshake."""
+        """Accept a connection, and remember it."""
         connection, address = super().get_request()
-        if self.tls is not None:
-            connection = self.tls.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
-        self.open.add(connection)
+        self.connections.append(connection)
         return connection, address
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close a connection and forget it."""
-        self.open.discard(request)
-        super().shutdown_request(request)
 
     def close_connections(self) -> None:
         """End all responses in progress."""
         self.closing.set()
-        for connection in list(self.open):
+        for connection in self.connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 

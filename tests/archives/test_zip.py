@@ -113,12 +113,10 @@ def deflated(data: bytes) -> bytes:
         by_hand(8, deflated(PLAIN)),
         by_hand(12, bz2.compress(PLAIN)),
         by_hand(93, zstd.compress(PLAIN)),
-        by_hand(95, lzma.compress(PLAIN)),
     ],
-    ids=["stored", "deflate", "bzip2", "Zstandard", "xz"],
+    ids=["stored", "deflate", "bzip2", "Zstandard"],
 )
 def test_every_method_is_read(read: Read, data: bytes) -> None:
-    """Also those that `zipfile` does not know."""
     assert read(data, "m") == {"m": PLAIN}
 
 
@@ -280,11 +278,10 @@ def test_damaged_directory_is_an_error(read: Read, kind: str) -> None:
         (by_hand(0, PLAIN[:-1] + b"!"), "CRC-32"),
         (by_hand(12, bz2.compress(PLAIN) * 2), "trailing data"),
         (by_hand(12, b"BZh9 no bzip2"), "."),
-        (by_hand(14, b"\0\0\5\0\x5d\xff\xff\xff\xff" + bytes(50)), "dictionary"),
+        (by_hand(14, b"\0\0\5\0\x5d\xff\xff\xff\xff" + bytes(50)), "Memory usage limit"),
         (by_hand(14, b"\0\0\5\0\xff\0\0\1\0" + bytes(50)), "."),
         (by_hand(14, b"\0\0\xff\0"), "."),
         (by_hand(93, b"no Zstandard"), "."),
-        (by_hand(95, b"no xz"), "."),
     ],
 )
 def test_damaged_member_is_an_error(read: Read, data: bytes, message: str) -> None:

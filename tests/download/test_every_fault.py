@@ -17,9 +17,9 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import FetchError
-from dshub.testing.scenarios import SCENARIOS
 from dshub.testing.server import FaultyServer, faulty_server
-from dshub.testing.stage import Scenario, play, write_files
+from tests.download.scenarios import SCENARIOS
+from tests.download.stage import Scenario, play, write_files
 
 LIMIT = 30  # seconds after which a fetch that has not ended never will
 TIMEOUTS = {"lasts": 0.5, "passes": 1.0, "legal": 5.0}  # seconds

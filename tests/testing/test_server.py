@@ -12,9 +12,9 @@ import pytest
 
 from dshub.errors import ArgumentError
 from dshub.testing.answers import KINDS, Fault
-from dshub.testing.scenarios import SCENARIOS
 from dshub.testing.server import faulty_server
-from dshub.testing.stage import Scenario, play, write_files
+from tests.download.scenarios import SCENARIOS
+from tests.download.stage import Scenario, play, write_files
 
 
 def get(url: str, path: str = "/data-0.gz", **headers: str) -> tuple[int, bytes]:

@@ -21,9 +21,9 @@ from dshub.mirrors.serve.pulling import Puller
 from dshub.mirrors.serve.routes import of_mirror
 from dshub.mirrors.serve.server import serving
 from dshub.testing.answers import Fault
-from dshub.testing.scenarios import SCENARIOS
 from dshub.testing.server import faulty_server
-from dshub.testing.stage import Scenario, play, write_files
+from tests.download.scenarios import SCENARIOS
+from tests.download.stage import Scenario, play, write_files
 from tests.independent.wire import ask, connect, parse, request, rest, say
 
 MANIFEST = """

@@ -23,7 +23,7 @@ from dshub._validate import ETAG
 from dshub.display import cause
 from dshub.download import transports
 from dshub.download.transports import Answer, Head
-from dshub.download.transports.http.connections import Pool, Response, TlsPool
+from dshub.download.transports.http.connections import CONNECTION_CLASSES, Response
 from dshub.errors import TransportError
 
 CONNECTIONS = 16  # kept alive, to each of as many hosts
@@ -37,17 +37,12 @@ _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 class _Adapter(HTTPAdapter):
-    """Makes pools of our connections, through a proxy or not."""
+    """Makes our connections, directly or through a proxy other than SOCKS."""
 
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
-        return manager
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        pool.ConnectionCls = CONNECTION_CLASSES.get(pool.ConnectionCls, pool.ConnectionCls)
+        return pool
 
 
 class _Session(requests.Session):
@@ -60,14 +55,11 @@ class _Session(requests.Session):
         super().__init__()
         self._environment: dict[tuple[str, str], Any] = {}
 
-    def merge_environment_settings(
-        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
-    ) -> Any:
+    def merge_environment_settings(self, url: Any, *settings: Any) -> Any:
         """Look up the settings for the host of an address."""
         key = urlsplit(str(url))[:2]  # scheme, host and port
         if key not in self._environment:
-            settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
-            self._environment[key] = settings
+            self._environment[key] = super().merge_environment_settings(url, *settings)
         return dict(self._environment[key])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:

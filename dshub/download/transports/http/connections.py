@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -115,13 +114,4 @@ class TlsConnection(Connection, HTTPSConnection):
     """The same, encrypted."""
 
 
-class Pool(HTTPConnectionPool):
-    """A pool of our connections."""
-
-    ConnectionCls = Connection
-
-
-class TlsPool(HTTPSConnectionPool):
-    """The same, encrypted."""
-
-    ConnectionCls = TlsConnection
+CONNECTION_CLASSES = {HTTPConnection: Connection, HTTPSConnection: TlsConnection}

@@ -73,7 +73,7 @@ def write_files(folder: Path, count: int = 1) -> dict[str, bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for i in range(count):
-        data = random.Random(i).randbytes(FILE_SIZE)  # noqa: S311  # not a secret
+        data = random.Random(i).randbytes(FILE_SIZE)  # not a secret
         files[f"data-{i}.gz"] = gzip.compress(data, compresslevel=0, mtime=0)
         (folder / f"data-{i}.gz").write_bytes(files[f"data-{i}.gz"])
     return files
