@@ -17,17 +17,20 @@ from dshub.download.streams import (
     LONGEST_WAIT,
     STREAMS,
     Growth,
+    Pace,
     TooSlow,
     Tries,
     find_damage,
     has_more,
     keep_good_chunks,
     receive,
+    receive_encoded,
 )
 from dshub.download.transports import Answer
 from dshub.errors import ChecksumError, DshubError, TransportError
 from dshub.progress import size as shown
 
+WINDOWS = 3  # parts of the timeout over which the rate of a source is measured
 SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes that helpers ask for at a time
 
 _log = logging.getLogger("dshub")
@@ -81,7 +84,6 @@ class Download:
         self._session, self._job, self._partial = session, job, partial
         self._url, self._etag, self._ranges = "", "", False  # of the present source
         self._total: int | None = None  # bytes, as the source says
-        self._encoding = ""  # that the source says it applied
         self._whole = False  # the source's parts may not fit together: take the file in one go
         self._growth, self._lock = Growth(), threading.Lock()
         self._attempts: list[DshubError] = []
@@ -123,7 +125,11 @@ class Download:
         try:
             transport = self._session.transport(url)
             with transport.open(url, start=span.start, stop=span.stop, etag=etag) as answer:
-                if answer.start != span.start or answer.total not in {None, size}:
+                if (
+                    answer.start != span.start
+                    or answer.total not in {None, size}
+                    or answer.encoding
+                ):
                     self._ranges = False
                     raise TransportError(url=url, reason="it does not deliver parts of the file")
                 receive(self._session, partial, span, answer)
@@ -136,43 +142,45 @@ class Download:
     def run(self, sources: Sequence[str]) -> Fetched:
         """Take the file from the first source that delivers it.
 
-        A source that is slow or sends wrong bytes is left while others remain. If none of them is
-        any better, those that were left are asked again, the fastest first, and can take their
-        time.
+        A source below the floor is left while others remain. If none of them is any better, the
+        fastest of those that were left is asked again, and may then take its time.
         """
-        slow, wrong, last = self._session.slow, set[str](), list(sources)
-        if len(sources) > 1:
-            for url in sources:
-                if host(url) not in slow and self._try(url, hasty=True):
+        slow = self._session.slow
+        order = sorted(sources, key=lambda url: host(url) in slow)
+        others, again = len(order) > 1, list[tuple[float, str]]()
+        for url in order:
+            floor = others and not (host(url) in slow and len(slow) >= len(order))
+            try:
+                if self._try(url, floor=floor, hasty=others):
                     return self._published(url)
-                if self._attempts and isinstance(self._attempts[-1], ChecksumError):
-                    wrong.add(url)
-            last = [url for url in sources if host(url) in slow or url in wrong]
-            last.sort(key=lambda url: -slow.get(host(url), 0.0))
-        for url in last:
-            if len(sources) > 1:
-                self._session.say(f"no other source is better: back to {host(url)}")
-            if self._try(url):
+            except TooSlow as error:
+                again.append((error.rate, url))
+                self._note_slow(url, error.rate)
+            if others and self._attempts and isinstance(self._attempts[-1], ChecksumError):
+                again.append((0.0, url))
+        for _, url in sorted(again, key=lambda item: -item[0]):
+            self._session.say(f"no other source is better: back to {host(url)}")
+            if self._try(url, floor=False):
                 return self._published(url)
         raise AllFailed(self._attempts)
+
+    def _note_slow(self, url: str, rate: float) -> None:
+        self._session.slow[host(url)] = rate
+        reason = f"slow: {shown(int(rate))}/s"
+        self._attempts.append(TransportError(url=url, reason=reason))
+        self._session.say(f"{host(url)} is slow ({shown(int(rate))}/s): asking the next source")
 
     def _published(self, url: str) -> Fetched:
         path = self._session.store.publish(self._partial)
         return Fetched(self._job, path, url, tuple(self._attempts))
 
-    def _try(self, url: str, *, hasty: bool = False) -> bool:
-        """Try one source; a hasty try leaves one that is slow or has wrong bytes at once."""
+    def _try(self, url: str, *, floor: bool, hasty: bool = False) -> bool:
+        """Try one source; a hasty try leaves one with wrong bytes at once."""
         self._url, self._etag, self._ranges = url, "", False
-        self._total, self._encoding, self._whole = None, "", False
+        self._total, self._whole = None, False
         self._session.active.add(self)
         try:
-            self._from_source(hasty=hasty)
-        except TooSlow as error:
-            rate = f"{shown(int(error.rate))}/s"
-            self._session.slow[host(url)] = error.rate
-            self._session.say(f"{host(url)} is slow ({rate}): asking the next source")
-            self._attempts.append(TransportError(url=url, reason=f"slow: {rate}"))
-            return False
+            self._from_source(floor=floor, hasty=hasty)
         except (TransportError, ChecksumError) as error:
             _log.info("%s", error)
             self._attempts.append(error)
@@ -183,7 +191,7 @@ class Download:
             self._partial.revoke()  # helpers of this source must not write any more
         return True
 
-    def _from_source(self, *, hasty: bool) -> None:
+    def _from_source(self, *, floor: bool, hasty: bool) -> None:
         """Fill the partial from one source until its bytes are the published ones.
 
         Bytes of several answers may not belong together, a network's login page may be gone the
@@ -192,7 +200,7 @@ class Download:
         checksums.
         """
         for last in (hasty and not self._partial.size, True):
-            self._receive_all(hasty=hasty)
+            self._receive_all(floor=floor)
             if self._is_right():
                 return
             too_long = self._size is not None and (self._total or 0) > self._size
@@ -202,14 +210,17 @@ class Download:
                 raise fault
             self._session.wait(_delay(1, None))
 
-    def _receive_all(self, *, hasty: bool) -> None:
+    def _receive_all(self, *, floor: bool) -> None:
         """Receive until the source has no more to give; retry while that may help."""
-        session, partial, tries = self._session, self._partial, Tries(self._session)
+        session, partial = self._session, self._partial
+        window, tries = max(session.timeout / WINDOWS, 0.2), Tries(session)
         while not partial.complete(self._size):
             before = partial.size
+            # with a limit of our own, no source is slow
+            pace = Pace(partial, window) if floor and session.limiter is None else None
             try:
                 self._check_reachable()
-                if self._receive(hasty=hasty):
+                if self._receive(pace):
                     break
             except TransportError as error:
                 tries.count(error, received=partial.size - before)
@@ -221,7 +232,7 @@ class Download:
         if reason is not None:
             raise TransportError(url=self._url, reason=reason, unreachable=True)
 
-    def _receive(self, *, hasty: bool) -> bool:
+    def _receive(self, pace: Pace | None) -> bool:
         """Receive one answer; returns whether the source has no more to give."""
         size, partial = self._size, self._partial
         span = partial.claim(size)
@@ -233,9 +244,12 @@ class Download:
             stop = None if span.stop == size else span.stop
             transport = self._session.transport(self._url)
             with transport.open(self._url, start=span.start, stop=stop, etag=etag) as answer:
+                if answer.encoding:
+                    self._take_encoded(answer)
+                    return True
                 span = self._span_for(span, answer)
                 self._begin(span, answer)
-                receive(self._session, partial, span, answer, hasty=hasty)
+                receive(self._session, partial, span, answer, pace=pace)
                 if answer.total is None and partial.complete(size) and not self._is_right():
                     self._total = (size or 0) + has_more(answer)
                 return self._has_ended(span, answer)
@@ -267,7 +281,7 @@ class Download:
         origin = Origin(shown_url(self._url), answer.etag)  # a journal holds no password
         if partial.origin != origin:
             partial.note(origin)
-        self._etag, self._total, self._encoding = answer.etag, answer.total, answer.encoding
+        self._etag, self._total = answer.etag, answer.total
         self._ranges = answer.ranges and not self._whole
         if self.streams == 1:
             self._growth.begin(partial.size)
@@ -284,6 +298,20 @@ class Download:
         if total is not None and span.position < total and not span.full:
             raise self._broken(f"it ended after {span.position:,} of {total:,} bytes")
         return True
+
+    def _take_encoded(self, answer: Answer) -> None:
+        """Replace the partial by an answer that came with a content encoding."""
+        resource, session = self._job.resource, self._session
+        self._restart()
+        if answer.start:
+            raise self._broken("it sent an encoded part of the file")
+        bound = size_bound(resource, session.store, here=0)
+        path = receive_encoded(session, self._url, answer, self._partial, bound)
+        if resource.size is None and path.stat().st_size > bound:
+            path.unlink()
+            raise too_large(self._url, None, bound)
+        self._partial.replace(path)
+        session.progress.advance(self._partial.size)
 
     def _is_right(self) -> bool:
         complete = self._size is None or self._partial.complete(self._size)
@@ -307,8 +335,6 @@ class Download:
             )
         length = max(partial.size, self._total or 0)
         told, hint = diagnose(partial.data, resource, length)
-        if self._encoding:
-            told = f"it was sent with Content-Encoding: {self._encoding}, which was not asked for"
         if resource.size is not None and length != resource.size:
             expected = f"{resource.size:,} bytes"
             actual = "more bytes" if length > resource.size else f"{length:,} bytes"

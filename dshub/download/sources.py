@@ -73,8 +73,8 @@ def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[s
 def size_bound(resource: Resource, store: Store, *, here: int) -> int:
     """Bound the size of a file, which the manifest may not state.
 
-    At most half of the free disk space is taken, so that an endless source cannot fill the disk;
-    and no more than the resource may unpack to.
+    At most half of the free disk space is taken, so that an endless source, or a small answer that
+    decodes to a large one, cannot fill the disk; and no more than the resource may unpack to.
 
     Args:
         resource: the file.

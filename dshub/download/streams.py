@@ -1,8 +1,12 @@
-"""Receive the bytes of one file: retries, rates, damaged chunks."""
+"""Receive the bytes of one file: retries, rates, content encodings, damaged chunks."""
 
 import time
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
+from dshub.cache.disk import disk_faults
+from dshub.cache.files import new_file, open_file
 from dshub.cache.partial import Partial
 from dshub.cache.spans import Span
 from dshub.catalog.manifest import CHUNK, Resource
@@ -25,7 +29,10 @@ WORTH = 0.5  # seconds that a download must still take to be worth another conne
 REST = 10.0  # seconds without a new connection after one has failed
 GAIN = 1.2  # more connections must have raised the rate by this factor to be worth even more
 FLOOR = 100_000  # bytes per second; a slower source is left while there are others
-WINDOWS = 3  # parts of the timeout over which the rate of a source is measured
+
+_ENCODINGS = {"gzip", "x-gzip", "deflate"}  # RFC 9110, 8.4.1
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # detect the header
+_OVERHEAD = 1 << 16  # bytes that encoding may add to a file
 
 
 class TooSlow(Exception):  # noqa: N818  # never leaves this package
@@ -34,6 +41,29 @@ class TooSlow(Exception):  # noqa: N818  # never leaves this package
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
+
+
+class Pace:
+    """Watches the rate of a source.
+
+    Args:
+        partial: the bytes that arrive.
+        window: seconds over which a rate is measured.
+    """
+
+    def __init__(self, partial: Partial, window: float) -> None:
+        self._partial, self._window = partial, window
+        self._since, self._base = time.monotonic(), partial.size
+
+    def check(self) -> None:
+        """Raise TooSlow if too little arrived in the last window."""
+        seconds = time.monotonic() - self._since
+        if seconds < self._window:
+            return
+        rate = (self._partial.size - self._base) / seconds
+        if rate < FLOOR:
+            raise TooSlow(rate)
+        self._since, self._base = time.monotonic(), self._partial.size
 
 
 class Growth:
@@ -98,16 +128,10 @@ class Tries:
 
 
 def receive(
-    session: Session, partial: Partial, span: Span, answer: Answer, *, hasty: bool = False
+    session: Session, partial: Partial, span: Span, answer: Answer, *, pace: Pace | None = None
 ) -> None:
-    """Fill a span from an answer, until it is full or the answer ends.
-
-    Raises:
-        TooSlow: `hasty` is set, and all connections of the file together are below `FLOOR`.
-    """
+    """Fill a span from an answer, until it is full or the answer ends."""
     limiter = session.limiter
-    window = max(session.timeout / WINDOWS, 0.2)
-    since, base = time.monotonic(), partial.size
     buffer = memoryview(bytearray(PIECE if limiter is None else min(PIECE, limiter.piece)))
     while not span.full:
         session.wait()
@@ -117,16 +141,57 @@ def receive(
         session.progress.advance(partial.write(span, buffer[:count]))
         if limiter is not None:
             session.wait(limiter.take(count))
-        elif hasty and (seconds := time.monotonic() - since) >= window:
-            rate = (partial.size - base) / seconds
-            if rate < FLOOR:
-                raise TooSlow(rate)
-            since, base = time.monotonic(), partial.size
+        if pace is not None:
+            pace.check()
 
 
 def has_more(answer: Answer) -> bool:
     """Tell whether an answer has another byte, which is dropped."""
     return bool(answer.readinto(memoryview(bytearray(1))))
+
+
+def receive_encoded(
+    session: Session, url: str, answer: Answer, partial: Partial, bound: int
+) -> Path:
+    """Save an answer with a content encoding as a file: as it comes, or decoded, whichever fits.
+
+    Raises:
+        TransportError: it is not in that encoding.
+    """
+    raw, plain = partial.path / "encoded", partial.path / "decoded"
+    buffer, left = memoryview(bytearray(PIECE)), bound + _OVERHEAD
+    with disk_faults(raw, "write"), new_file(raw) as file:
+        while left and (count := answer.readinto(buffer[:left])):
+            session.wait()
+            file.write(buffer[:count])
+            left -= count
+    if partial.digest.fits(raw):
+        return raw
+    decode(url, raw, plain, answer.encoding, bound)
+    raw.unlink()
+    return plain
+
+
+def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> None:
+    """Decode a file into another, up to one byte more than `most`.
+
+    Raises:
+        TransportError: the encoding is unknown, or the bytes are not in it.
+    """
+    if encoding not in _ENCODINGS:
+        reason = f"it was sent encoded as {encoding!r}, which was not asked for"
+        raise TransportError(url=url, reason=reason)
+    decoder, left, pending = zlib.decompressobj(_GZIP_OR_ZLIB), most + 1, b""
+    with disk_faults(target, "write"), open_file(source) as encoded, new_file(target) as file:
+        while left and not decoder.eof and (pending := pending or encoded.read(1 << 16)):
+            try:
+                piece = decoder.decompress(pending, min(left, PIECE))
+            except zlib.error as error:
+                reason = f"it is not {encoding}, as its Content-Encoding says"
+                raise TransportError(url=url, reason=reason) from error
+            pending = decoder.unconsumed_tail
+            file.write(piece)
+            left -= len(piece)
 
 
 def find_damage(partial: Partial, resource: Resource) -> list[int]:

@@ -229,7 +229,9 @@ def test_unusable_address_is_skipped(
     assert address in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["long", ("no-length", "long"), ("chunked", "long")], ids=str)
+@pytest.mark.parametrize(
+    "kind", ["long", ("no-length", "long"), ("chunked", "long"), "bomb"], ids=str
+)
 def test_file_of_unknown_size_does_not_fill_the_disk(
     kind: str | tuple[str, ...],
     upstream: Path,

@@ -1,6 +1,8 @@
 """HTTP: requests that `dshub serve` reads, answers that fetching reads, and what pages say."""
 
+import gzip
 import socket
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -9,6 +11,7 @@ from unittest import mock
 
 from dshub.catalog.manifest import Resource
 from dshub.download.diagnosis import diagnose
+from dshub.download.streams import decode
 from dshub.download.transports import Answer
 from dshub.download.transports.http import Transport
 from dshub.mirrors.serve.http import Refusal, Validators, parse, requested_range, response_head
@@ -132,6 +135,19 @@ def _pages() -> dict[str, bytes]:
     }
 
 
+def encoded(data: bytes) -> None:
+    """A body that was compressed for the way."""
+    path = written(data)
+    for encoding in ("gzip", "deflate", "br"):
+        with tried:
+            decode("http://host.example/a", path, scratch("decoded"), encoding, MOST)
+            assert scratch("decoded").stat().st_size <= MOST + 1
+
+
+def _bodies() -> dict[str, bytes]:
+    return {"body.gz": gzip.compress(b"a body" * 9, mtime=0), "body.zz": zlib.compress(b"a body")}
+
+
 TARGETS = (
     Target(
         "request",
@@ -154,4 +170,5 @@ TARGETS = (
         tokens=(b"\r\n", b"Content-Range: bytes ", b"Transfer-Encoding: chunked", b"Location: "),
     ),
     Target("page", page, _pages, tokens=(b"<title>", b"</title>", b"<html"), share=0.5),
+    Target("encoding", encoded, _bodies, share=0.3),
 )
