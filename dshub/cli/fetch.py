@@ -54,7 +54,7 @@ def command(
     """
     hub = Hub(settings=Settings.read(jobs=jobs))
     request = _locked(hub, names) if locked else hub.resolve(names)
-    if not request:
+    if not request.choices:
         raise click.UsageError("name datasets or families, or use --locked")
     plan = hub.plan(request, tables=not no_prepare)
     _announce(hub, plan)

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from dshub.catalog.features import Feature, ListFeature, is_encoded
 from dshub.datasets.sources import Source
-from dshub.formats import nested
 from dshub.loading.order import groups
 from dshub.tables.columns import Values
 from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
@@ -74,7 +73,7 @@ def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
 def _array(values: Values, feature: Feature) -> pa.Array:
     """Values of a column in their stored form as Arrow; arrays are not copied."""
     if isinstance(values, np.ndarray):
-        return nested(values)
+        return _nested(values)
     if not isinstance(feature, ListFeature):
         return pa.array(values, arrow_type(feature))
     offsets = pa.array(np.cumsum([0, *map(len, values)]), pa.int32())
@@ -86,3 +85,11 @@ def _flat(rows: Sequence[Values], item: Feature) -> Values:
     if dtype is None:
         return [value for row in rows for value in row]
     return np.concatenate([np.empty((0, *row_shape(item)), dtype), *map(np.asarray, rows)])
+
+
+def _nested(array: np.ndarray) -> pa.Array:
+    """Like `dshub.formats.nested`, which a ready split must not import."""
+    column = pa.array(np.ascontiguousarray(array).reshape(-1))
+    for length in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from dshub.catalog.features import LabelFeature
-from dshub.catalog.layouts import laid_out
-from dshub.catalog.manifest import Drop, Keep, Manifest, Match, Resource
+from dshub.catalog.manifest import Drop, Keep, Manifest, Match, Resource, laid_out
 from dshub.formats.folder.names import MemberName
 from dshub.importing.holding import Holding
 from dshub.importing.places import UNREADABLE
