@@ -274,13 +274,14 @@ class Mirrors:
             for path in set(paths.values()):
                 remove(self.store.root, path)
             return False
+        fetched_now = {item.path for item in fetched if item.source != "cache"}
         with self.store.new_table(entry.name, key) as folder:
             moved: dict[Path, Path] = {}
             for name, path in paths.items():
-                if path in moved:  # two shards with the same bytes
-                    shutil.copyfile(moved[path], folder / name)
-                else:
+                if path in fetched_now and path not in moved:
                     moved[path] = path.replace(folder / name)
+                else:  # shards with the same bytes; a file of a site cache or of the user
+                    shutil.copyfile(moved.get(path, path), folder / name)
         return True
 
     def _table_file(self, entry: Entry, facts: TableFacts, name: str) -> Resource:

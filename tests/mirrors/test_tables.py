@@ -1,5 +1,6 @@
 """Prepared tables on a mirror, checked as strictly as the files."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -51,6 +52,21 @@ def test_table_of_a_mirror_is_used(mirror: Path, tmp_path: Path) -> None:
     assert np.array_equal(ready, prepared)
     [one], [two] = ((tmp_path / c).glob("tables-v1/lab/mnist/*/train*") for c in ("c1", "c2"))
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_files_of_a_site_cache_stay_there(mirror: Path, tmp_path: Path) -> None:
+    """A table's files can be blobs of a read-only cache, which the client must not empty."""
+    site = tmp_path / "site"
+    blobs = []
+    for path in (mirror / "tables-v1").rglob("train*"):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        blobs.append(site / "blobs-v1" / digest[:2] / digest)
+        blobs[-1].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, blobs[-1])
+    load(tmp_path / "c", mirror, site_caches=[site])
+    assert took_table(tmp_path / "c")
+    assert blobs
+    assert all(path.is_file() for path in blobs)
 
 
 @pytest.mark.parametrize("what", ["train*.arrow", "table.json"])
