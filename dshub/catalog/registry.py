@@ -219,7 +219,8 @@ class Registry:
         plain = name.partition("@")[0]
         if name.endswith(".toml") or any(source.versions(plain) for source in self._sources):
             return [name]
-        members = [other for other in self.names() if other.startswith(f"{name}/")]
+        family = name.removesuffix("/*")  # as `dshub list` shows it
+        members = [other for other in self.names() if other.startswith(f"{family}/")]
         if not members:
             raise self._unknown(name)
         return members

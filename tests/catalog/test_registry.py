@@ -42,6 +42,7 @@ def test_family_expands_to_its_members() -> None:
     members = [name for name in Registry().names() if name.startswith("emnist/")]
     assert len(members) == 6
     assert Registry().expand(["mnist", "emnist", "emnist/letters"]) == ["mnist", *members]
+    assert Registry().expand(["emnist/*"]) == members
 
 
 def test_manifest_with_another_name_than_its_path_is_rejected(own: Path) -> None:
