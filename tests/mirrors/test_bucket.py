@@ -112,7 +112,7 @@ def test_bucket_is_the_only_source_needed(
     shutil.rmtree(lab.upstream)
     monkeypatch.delenv("DSHUB_REGISTRY")
     client = {"DSHUB_MIRROR": bucket, "DSHUB_CACHE": "theirs"}
-    assert "lab/letters" in dshub("list", **client).stdout
+    assert "lab/letters" in dshub("list", "--all", **client).stdout
     fetched = dshub("fetch", "lab", "--json", **client)
     assert fetched.returncode == 0, fetched.stderr
     assert {item["source"][:9] for item in json.loads(fetched.stdout)["files"]} <= {
