@@ -209,7 +209,7 @@ def _check_reference(job: Job, store: Store) -> None:
             path=reference.path,
             action="use",
             reason=reference.fault,
-            hint=f"bring it back, or run `dshub import {job.dataset} FILE` with its new path",
+            hint=f"move it back, or run `dshub import {job.dataset} FILE` with its new path",
         )
 
 
