@@ -150,10 +150,9 @@ def _member(file: str, archive: zipfile.ZipFile, array: str) -> zipfile.ZipInfo:
     """Find the member of an npz that holds an array."""
     members = [info for info in archive.infolist() if info.filename in {array, f"{array}.npy"}]
     if len(members) != 1:
-        names = ", ".join(info.filename.removesuffix(".npy") for info in archive.infolist()[:20]) or "none"
-        raise mismatch(
-            file, f"it has {len(members)} arrays named {array!r}, not one; its arrays: {names}"
-        )
+        names = ", ".join(info.filename.removesuffix(".npy") for info in archive.infolist()[:20])
+        reason = f"it has {len(members)} arrays named {array!r}, not one"
+        raise mismatch(file, f"{reason}; its arrays: {names or 'none'}")
     if members[0].compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         reason = f"its array {array!r} is neither stored nor deflated"
         raise ReadError(file=file, reason=reason)
