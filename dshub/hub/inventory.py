@@ -1,7 +1,7 @@
 """The contents of a cache, and the datasets that own them.
 
-A dataset owns items stored under its name (tables, imports, synthetic manifests), and blobs with
-the checksum of one of its files. Several datasets can own one file.
+A dataset owns items stored under its name (tables, imports, synthetic manifests), and blobs and
+references with the checksum of one of its files. Several datasets can own one file.
 """
 
 import logging
