@@ -314,7 +314,7 @@ class ChecksumError(DshubError):
     Attributes:
         source: where the bytes came from.
         expected, actual: `algorithm:hex`, or a size in bytes with its unit.
-        told: what the bytes seem to be, or empty.
+        diagnosis: what the bytes look like, or empty.
         kept: where the bytes can be inspected, or empty.
     """
 
@@ -327,14 +327,14 @@ class ChecksumError(DshubError):
         source: str,
         expected: str,
         actual: str,
-        told: str = "",
+        diagnosis: str = "",
         kept: str = "",
         hint: str = "",
     ) -> None:
-        facts = [f"got {actual}, expected {expected}", told, f"kept as {kept}" if kept else ""]
+        facts = [f"got {actual}, expected {expected}", diagnosis, f"kept as {kept}" if kept else ""]
         super().__init__(f"{shown_url(source)}: {'; '.join(filter(None, facts))}", hint=hint)
         self.source, self.expected, self.actual = source, expected, actual
-        self.told, self.kept = told, kept
+        self.diagnosis, self.kept = diagnosis, kept
 
 
 class UnsafeArchiveError(DshubError):

@@ -141,7 +141,7 @@ class _Walks:
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._open: dict[int, list[Any]] = {}  # an iteration, and its remaining batches
+        self._open: dict[int, list[Any]] = {}  # iterator and number of batches left
         self._begun = 0
 
     def begin(self) -> tuple[np.int64, np.int64]:
@@ -159,8 +159,8 @@ class _Walks:
         """Return the next batch of an iteration; the last one ends the loader's epoch."""
         if number not in self._open:
             raise DshubError(
-                f"this iteration was dropped, because {WALKS} others of its loader began later",
-                hint="make a loader for each",
+                f"this iteration was dropped: {WALKS} newer iterations of its loader have started",
+                hint="use a separate loader for each concurrent iteration",
             )
         walk = self._open[number]
         batch = next(walk[0])

@@ -230,8 +230,8 @@ class TorchBatches(data.IterableDataset[Any]):
         batches = self._walk.batches(self._gatherer.batch)
         return batches if self._device is None else _moved(batches, self._device)
 
-    # not a method `set_epoch`: Accelerate would call it before each epoch with its own count from
-    # 0, and lose the place of a loaded state
+    # a property, not a `set_epoch` method: Accelerate calls `set_epoch` before each epoch with its
+    # own count from 0, which would discard a restored position
     @property
     def epoch(self) -> int:
         """The epoch of the loader. Setting another goes to its beginning, also in workers.

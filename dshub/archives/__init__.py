@@ -134,7 +134,7 @@ class Packing:
     stream: Stream | None
 
     def write_members(self, path: Path, members: Iterable[tuple[str, Path]]) -> None:
-        """Make an archive of named files; a tar keeps their order."""
+        """Write an archive of files under the given names; a tar keeps their order."""
         with ExitStack() as stack:
             sink = cast("BinaryIO", stack.enter_context(path.open("xb")))
             if self.stream is not None:
@@ -191,13 +191,13 @@ def open_files(
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[BinaryIO]:
-    """Open the bytes of a file, without compressions."""
+    """Open a file for reading, with any compression removed."""
     with open_files(path, title=path.name) as (file,), file.open() as stream:
         yield stream
 
 
 def check_size(size: int, packed: int, title: str) -> None:
-    """Check the size of what a reader makes of a file that no manifest sets limits for.
+    """Check the size of a reader's output for a file without limits from a manifest.
 
     Raises:
         UnsafeArchiveError: by default, `packed` bytes may not unpack to so many.

@@ -61,10 +61,10 @@ class ArchiveFile:
         return self.archive.stream(self.entry)
 
     def check_size(self, size: int) -> None:
-        """Check the size of what a reader makes of the file.
+        """Check the size of a reader's output.
 
         Raises:
-            UnsafeArchiveError: the resource's limits do not allow so many bytes.
+            UnsafeArchiveError: the size exceeds the resource's limits.
         """
         self.archive.check_size(self.entry, size)
 
@@ -209,7 +209,7 @@ class Archive:
         return peel(raw, name, own.spend, self._charge(entry.name), advance=advance)
 
     def _charge(self, member: str) -> Spend:
-        """Charge what comes out of a member to the total, once however often it is read."""
+        """Count a member's unpacked bytes toward the total, once even if it is read again."""
         spent = 0
 
         def spend(amount: int) -> None:

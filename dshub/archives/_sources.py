@@ -28,8 +28,8 @@ def prefetched(items: Generator[Item, None, None], *, most: int) -> Iterator[Ite
     the block ends.
 
     Args:
-        items: not to be used elsewhere meanwhile.
-        most: items that may wait to be consumed.
+        items: the generator; do not use it outside the block.
+        most: maximum number of items to prefetch.
     """
     end = object()
     with closing(items), ThreadPoolExecutor(1, "dshub-prefetch") as thread:
@@ -92,7 +92,7 @@ class Region:
     def read_at(self, place: int, view: "Buffer") -> int:
         """Fill `view` from a place on; return fewer bytes only at the end of the region."""
         if place < 0:
-            raise Damage(f"byte {place:,} is before its beginning")
+            raise Damage(f"cannot read at negative position {place:,}")
         view = memoryview(view).cast("B")[: max(0, self.size - place)]
         return self._file.read_at(self._start + place, view)
 
@@ -122,7 +122,9 @@ class RegionStream(Readable):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         place = offset + (0, self._place, self._region.size)[whence]
         if place < 0:
-            raise io.UnsupportedOperation(f"byte {place:,} is before its beginning")  # an OSError
+            raise io.UnsupportedOperation(
+                f"cannot seek to negative position {place:,}"
+            )  # an OSError
         self._place = place
         return place
 
@@ -137,7 +139,7 @@ class RegionStream(Readable):
 class Scratch:
     """Disk space for unpacked containers: one file without a name.
 
-    The system frees it when the process ends, in whatever way.
+    The system frees it when the process exits or is killed.
 
     Args:
         folder: where the file lies; the system's temporary folder if None.

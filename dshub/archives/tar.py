@@ -57,7 +57,7 @@ def _read_header(file: Region, place: int) -> tarfile.TarInfo | None:
     except tarfile.HeaderError as error:
         raise Damage(f"{error} at byte {place:,}") from error
     if header.size < 0:
-        raise Damage(f"a size below zero at byte {place:,}")
+        raise Damage(f"a negative member size at byte {place:,}")
     header.offset_data = place + BLOCK
     if header.type == tarfile.GNUTYPE_SPARSE:
         more = block[_GNU_HOLES]
@@ -80,7 +80,7 @@ def _after(place: int, size: int) -> int:
 
 
 def _attributes(file: Region, header: tarfile.TarInfo) -> dict[str, str]:
-    """Read what a header says about the next one."""
+    """Read the attributes that an extended header sets for the next member."""
     if header.size > _LARGEST_EXTENSION:
         raise Damage(f"the attributes of a member take {header.size:,} bytes")
     data = _read(file, header.offset_data, header.size)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _END, _LOCAL = struct.Struct("<4s4H2LH"), struct.Struct("<4s5H3L2H")
-_ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # a password, strong encryption, a hidden directory
+_ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # password, strong encryption, encrypted central directory
 _UTF8, _PATCH = 0x0800, 0x0020
 _ZSTANDARD, _AES = 93, 99  # methods that `zipfile` has no name for
 _MEMORY = 512 << 20  # bytes a member may make us allocate
@@ -42,7 +42,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same member
 
 
 def _ends(tail: bytes) -> list[int]:
-    """Find ends of a directory whose comment reaches to the end of the file."""
+    """Find end-of-central-directory records whose comment ends where the file ends."""
     places, at = [], len(tail)
     while (at := tail.rfind(b"PK\5\6", 0, at)) >= 0:
         end = at + _END.size

@@ -38,7 +38,8 @@ def open_file(
 
     Args:
         path: the file. Links in its folders are followed.
-        mode: a file to write to must not have a second name, which could be another user's.
+        mode: as for `open`. A file opened for writing must have no other hard link, because
+            another user could own it.
         follow: also follow a link to the file itself.
 
     Raises:
@@ -79,10 +80,10 @@ def new_file(path: Path) -> io.BufferedWriter:
 
 
 def clone_file(source: Path, target: Path) -> None:
-    """Make a file that shares the blocks of another one until either is written to.
+    """Clone a file copy-on-write: both share blocks until one is written to.
 
     Raises:
-        OSError: the file system cannot do that; an empty file may be left.
+        OSError: the file system cannot clone; an empty target may remain.
     """
     if sys.platform != "linux":
         raise OSError(errno.ENOTSUP, "cloning is implemented for Linux only")
@@ -93,7 +94,7 @@ def clone_file(source: Path, target: Path) -> None:
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """Map a regular file that is not a link and not empty; raises OSError."""
+    """Memory-map a regular file; raise OSError if it is a link or empty."""
     with open_file(path) as file:
         if not os.fstat(file.fileno()).st_size:
             raise OSError(errno.EINVAL, "it is empty", str(path))
@@ -109,7 +110,7 @@ def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = Fal
     Args:
         target: the file; what has its name is replaced, never written through.
         data: its bytes.
-        temporary: a name on the same file system that nobody can guess.
+        temporary: an unpredictable name on the same file system.
         sync: wait until the bytes are on the disk.
 
     Raises:

@@ -181,9 +181,10 @@ def arrived(path: Path) -> int:
 
 
 def _copy_most(others: Sequence[Path], own: Path) -> None:
-    """Copy the largest of other processes' bytes: the journal first, so it lists no later ones.
+    """Copy the largest partial download of another process.
 
-    Such a process may be alive but stuck, or run on another machine, which cannot be asked.
+    The journal is copied first, so that it lists no bytes written later. The other process may be
+    alive but stuck, or run on another machine, which cannot be checked.
     """
     source = max(others, key=arrived)
     if not arrived(source):

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-Holder = Literal["nobody", "dead", "alive", "unknown"]
+Holder = Literal["none", "dead", "alive", "unknown"]
 
 _NAME = re.compile(r"(\w+)-(\d+)-([0-9a-f]{8,24})")
 _TOKEN = secrets.token_hex(4)  # of this process and its forks, whose pids differ
@@ -17,7 +17,7 @@ _HOST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in Linux's proc_ns.h
 
 
 def own_name(stem: str) -> str:
-    """Make a new name that nobody can guess: `stem.host-4711-` and 24 hexadecimal digits."""
+    """Make an unpredictable name: `stem.host-4711-` and 24 hexadecimal digits."""
     return f"{stem}.{_host()}-{os.getpid()}-{_TOKEN}{secrets.token_hex(8)}"
 
 
@@ -30,17 +30,17 @@ def owner(path: Path) -> tuple[str, int] | None:
 
 
 def holder(path: Path) -> Holder:
-    """Tell the state of the process in the name of a path.
+    """Return the state of the process in the name of a path.
 
     A name with this pid that this process did not make is that of an earlier process: in
     containers every process may have pid 1.
 
     Returns:
-        `nobody` for other names, `unknown` for a process of another machine, which cannot be asked.
+        `none` for other names, `unknown` for a process on another machine, which cannot be checked.
     """
     process = owner(path)
     if process is None:
-        return "nobody"
+        return "none"
     host, pid = process
     if host:
         return "unknown"

@@ -40,7 +40,7 @@ class Reference:
         try:
             status = Path(self.path).stat()
         except FileNotFoundError:
-            return "it was imported by reference and is gone"
+            return "it was imported by reference and has been moved or deleted"
         except OSError as error:
             return f"it was imported by reference: {error.strerror or error}"
         change = ""

@@ -182,13 +182,13 @@ class SpanAllocator:
         return span.live
 
     def release(self, span: Span) -> None:
-        """Take a span back from its stream; what it did not fill can be claimed again."""
+        """Take a span back from its stream, so that its unfilled part can be claimed again."""
         span.live = False
         if span in self._spans:
             self._spans.remove(span)
 
     def revoke(self) -> None:
-        """Take every span back. One in the middle of a write stays claimed until that ends."""
+        """Revoke every span. One in the middle of a write stays claimed until the write ends."""
         for span in list(self._spans):
             span.live = False
             if span.reserved == span.position:

@@ -73,7 +73,7 @@ class Usage:
 def usage(root: Path) -> Iterator[Usage]:
     """List everything in a cache, by bucket.
 
-    Items that vanish meanwhile, or cannot be read, are left out. So are dshub's own small files,
+    Skips items that disappear during listing or cannot be read, and dshub's own small files,
     such as pins.
     """
     yield from _bucket(root, paths.BLOBS, "raw", lambda path: path.name)
@@ -100,7 +100,10 @@ def touch(path: Path) -> None:
 
 
 def _is_past(used: float) -> bool:
-    """Whether a use is not now; a future one is from before the clock was set back."""
+    """True if a use is more than `OFTEN` seconds from now.
+
+    A future time counts as past, because it means that the clock was set back.
+    """
     return abs(time.time() - used) > OFTEN
 
 
@@ -111,7 +114,7 @@ def _used(status: os.stat_result) -> float:
 def _bucket(
     root: Path, bucket: str, kind: Kind | None, name: Callable[[PurePath], str]
 ) -> Iterator[Usage]:
-    """List the files of a bucket: those of dshub, unless `kind` is None, and others.
+    """List a bucket's files: foreign files, and dshub's own unless `kind` is None.
 
     Args:
         name: returns the name of a file of dshub for its path in the bucket.
@@ -198,7 +201,7 @@ def _table(folder: Path, name: str) -> Usage:
 def leftover(path: Path) -> Leftover:
     """Tell what an entry of `partial-v1` is, by its name."""
     state = holder(path)
-    stem = path.name if state == "nobody" else path.name.partition(".")[0]
+    stem = path.name if state == "none" else path.name.partition(".")[0]
     checksum = re.fullmatch(r"(?:md5-)?([0-9a-f]{32}|[0-9a-f]{64})", stem)
     if checksum is not None:
         return Leftover("download", checksum[1], state)

@@ -219,7 +219,7 @@ class PackageSource(FolderSource):
 
 
 def _places(status: Callable[[str], Status]) -> Iterator[tuple[str, Status]]:
-    """The folders with packages. Their status changes with every installation."""
+    """Yield each import folder and its status, which changes when a package is installed."""
     for place in dict.fromkeys(path or "." for path in sys.path):
         with suppress(OSError):
             yield os.path.abspath(place), status(place)  # noqa: PTH100  # as `sys.path` has it

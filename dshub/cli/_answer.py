@@ -36,7 +36,7 @@ class Answer:
 def answering(function: Callable[..., Answer]) -> Callable[..., None]:
     """Add `--json` to a command, and print the `Answer` that it returns.
 
-    Remarks that `_screen.note` makes meanwhile are left out with `--json`.
+    With `--json`, messages from `_screen.note` are suppressed.
     """
 
     @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")

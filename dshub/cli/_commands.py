@@ -97,7 +97,7 @@ class Commands(click.Group):
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def _groups(self, ctx: click.Context) -> dict[str, dict[str, str]]:
-        """Name and short help of each command, with those of other packages last."""
+        """Group the commands, each with its short help; those of other packages come last."""
         others = {
             name: command.get_short_help_str(limit=60)
             for name in self.list_commands(ctx)

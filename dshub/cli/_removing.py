@@ -43,7 +43,7 @@ def confirm(listing: str, removal: "Removals | Pruning", *, yes: bool) -> None:
     question = "; ".join(reasons)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError(
-            f"{question}. Nothing was removed: --yes confirms it, --dry-run shows what would go"
+            f"{question}. Nothing was removed; pass --yes to confirm, or --dry-run to preview"
         )
     _screen.echo(listing, err=True)
     _screen.echo(flat(question), err=True)

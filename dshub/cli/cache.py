@@ -20,7 +20,7 @@ _HOLDERS = {  # state of the process that an unfinished file belongs to
     "alive": "in use",
     "dead": "left over",
     "unknown": "perhaps in use",  # on another machine
-    "nobody": "",
+    "none": "",
 }
 
 

@@ -23,7 +23,7 @@ Cells = tuple[str, str, str, str, str]
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="")
-@click.option("--all", "everything", is_flag=True, help="List each member of a family.")
+@click.option("--all", "everything", is_flag=True, help="List family members individually.")
 @click.option("--task", default="", metavar="TASK", help="Only tasks with this text in their name.")
 @click.option(
     "--kind",

@@ -34,7 +34,7 @@ SOURCES = "sources"  # as an --upstream: the URLs in manifests
     default=8000,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 takes a free one.",
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--upstream",

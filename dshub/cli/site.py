@@ -22,9 +22,9 @@ def command(folder: Path, names: tuple[str, ...], title: str) -> Answer:
       dshub site /srv/www/datasets mnist emnist glue --title "Our data"
 
     Writes a page for every dataset, or for NAMES (datasets or families), into DEST. Samples come
-    from cached tables, or are synthetic and labeled so. The pages work from any web server and
-    from the folder itself. Another run writes only changes. If DEST is a mirror, its files are
-    linked.
+    from cached tables; otherwise they are synthetic and labeled as such. The pages work on any
+    web server, or opened from disk. Rerunning writes only pages that changed. If DEST is a
+    mirror, pages link to its files.
     """
     from dshub.publishing.site.build import build  # needs an extra, which `--help` does not
 

@@ -71,7 +71,7 @@ def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
 
 
 def _array(values: Values, feature: Feature) -> pa.Array:
-    """Values of a column in their stored form as Arrow; arrays are not copied."""
+    """Convert a column's stored values to Arrow; arrays are not copied."""
     if isinstance(values, np.ndarray):
         return _nested(values)
     if not isinstance(feature, ListFeature):

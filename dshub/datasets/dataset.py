@@ -373,7 +373,7 @@ class Dataset(plugins.FrameworkMethods):
         ``ds.align_labels(model_classes)["label"]``
 
         Args:
-            names: the name or code of each class of the column; others can stand between them.
+            names: the name or code of each class of the column; extra names are allowed.
             column: of classes, or of lists of them; by default the only one, or `y`.
 
         Raises:

@@ -103,9 +103,9 @@ def _new_numbers(label: LabelFeature, names: Sequence[str], column: str) -> np.n
     if wrong:
         raise SchemaError(
             where=f"column {column}",
-            expected="the name or the code of each of its classes once among the names",
-            got=f"none, or several, for {len(wrong)} of {len(keys)}: {', '.join(wrong)}",
-            hint="other names can stand between them; a code tells apart classes of one name",
+            expected="each class exactly once, by name or code",
+            got=f"{len(wrong)} of {len(keys)} classes missing or ambiguous: {', '.join(wrong)}",
+            hint="extra names are allowed; use codes to distinguish classes with the same name",
         )
     return np.array([numbers[key] for key in keys], np.int64)
 

@@ -175,7 +175,7 @@ class Download:
         return Fetched(self._job, path, url, tuple(self._attempts))
 
     def _try(self, url: str, *, floor: bool, hasty: bool = False) -> bool:
-        """Try one source; a hasty try leaves one with wrong bytes at once."""
+        """Download from one source. If `hasty`, do not retry a source that sent wrong bytes."""
         self._url, self._etag, self._ranges = url, "", False
         self._total, self._whole = None, False
         self._session.active.add(self)
@@ -188,7 +188,7 @@ class Download:
         finally:
             self._session.active.discard(self)
             self._ranges = False
-            self._partial.revoke()  # helpers of this source must not write any more
+            self._partial.revoke()  # stop this source's helpers from writing
         return True
 
     def _from_source(self, *, floor: bool, hasty: bool) -> None:
@@ -329,19 +329,24 @@ class Download:
             before = partial.size
             partial.forget(*wrong)
             self._session.progress.advance(partial.size - before)
-            told = f"{len(wrong) // 2} of its {len(resource.chunks)} chunks are damaged"
+            diagnosis = f"{len(wrong) // 2} of its {len(resource.chunks)} chunks are damaged"
             return ChecksumError(
-                source=self._url, expected=expected, actual="other bytes", told=told
+                source=self._url, expected=expected, actual="other bytes", diagnosis=diagnosis
             )
         length = max(partial.size, self._total or 0)
-        told, hint = diagnose(partial.data, resource, length)
+        diagnosis, hint = diagnose(partial.data, resource, length)
         if resource.size is not None and length != resource.size:
             expected = f"{resource.size:,} bytes"
             actual = "more bytes" if length > resource.size else f"{length:,} bytes"
         self._session.progress.advance(-partial.size)
         kept = str(self._session.store.reject(partial))
         return ChecksumError(
-            source=self._url, expected=expected, actual=actual, told=told, kept=kept, hint=hint
+            source=self._url,
+            expected=expected,
+            actual=actual,
+            diagnosis=diagnosis,
+            kept=kept,
+            hint=hint,
         )
 
     def _broken(self, reason: str) -> TransportError:

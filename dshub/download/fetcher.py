@@ -202,14 +202,14 @@ class Fetcher:
 
 
 def _check_reference(job: Job, store: Store) -> None:
-    """Raise StoreError if a file that only the user can obtain was imported, and is gone."""
+    """Raise StoreError if an imported file that only the user can obtain no longer exists."""
     reference = store.reference(job.resource.digest)
     if reference is not None and reference.fault:
         raise StoreError(
             path=reference.path,
             action="use",
             reason=reference.fault,
-            hint=f"bring it back, or run `dshub import {job.dataset} FILE` with its new path",
+            hint=f"move it back, or run `dshub import {job.dataset} FILE` with its new path",
         )
 
 

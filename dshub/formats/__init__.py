@@ -59,10 +59,10 @@ class File(Protocol):
 
 
 class Output(Protocol):
-    """The files to write of one part.
+    """The output files of one part.
 
     Attributes:
-        members: their names in the manifest, in order: `""` for a file outside an archive, a
+        members: file names as in the manifest, in order: `""` for a file outside an archive, a
             member's name, or one pattern for any number of members.
     """
 

@@ -113,7 +113,10 @@ class Stored:
         return values
 
     def finish(self) -> None:
-        """Raise ReadError if data follows; reading on also verifies a checksum at the end."""
+        """Raise ReadError if data is left over.
+
+        Reading to the end also verifies a trailing checksum.
+        """
         if fill(self._stream, np.empty(1, np.uint8)):
             reason = f"its header promises {self.rows * self.row_bytes:,} bytes of data"
             raise ReadError(file=self.name, reason=f"{reason}, but more follow")

@@ -151,7 +151,8 @@ def _member(file: str, archive: zipfile.ZipFile, array: str) -> zipfile.ZipInfo:
     members = [info for info in archive.infolist() if info.filename in {array, f"{array}.npy"}]
     if len(members) != 1:
         names = ", ".join(info.filename.removesuffix(".npy") for info in archive.infolist()[:20])
-        raise mismatch(file, f"it has {len(members)} arrays {array!r}; its arrays are: {names}")
+        reason = f"it has {len(members)} arrays named {array!r}, not one"
+        raise mismatch(file, f"{reason}; its arrays: {names or 'none'}")
     if members[0].compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         reason = f"its array {array!r} is neither stored nor deflated"
         raise ReadError(file=file, reason=reason)

@@ -304,8 +304,8 @@ class Hub:
                 as a read-only mapping, each opened on first use.
             columns: only these.
             synthetic: rows per split of synthetic data to load instead, made from the manifest
-                alone, for tests and for work without the data. 0 loads the data whatever the
-                settings say.
+                alone, for tests and for work without the data. 0 loads the real data, overriding
+                the settings.
 
         Raises:
             UnknownNameError, SplitError: no such dataset, split or column; nothing was downloaded.

@@ -1,7 +1,7 @@
 """The contents of a cache, and the datasets that own them.
 
-A dataset owns what its name leads to (tables, imports, synthetic manifests) and what has the
-checksum of one of its files. Several datasets can own one file.
+A dataset owns items stored under its name (tables, imports, synthetic manifests), and blobs and
+references with the checksum of one of its files. Several datasets can own one file.
 """
 
 import logging
@@ -112,7 +112,7 @@ class Inventory:
             return members
 
     def of(self, datasets: set[str]) -> list[Item]:
-        """Return what some datasets need, including what they share with others."""
+        """Return the items that the datasets need, including shared ones."""
         return [item for item in self.items if datasets & set(item.datasets)]
 
     def _owners_of(self, item: Usage) -> Sequence[Owner]:

@@ -150,7 +150,7 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
 def _facts(
     files: Mapping[str, LockedFile | Resource], splits: Mapping[str, LockedSplit | Split]
 ) -> dict[str, str]:
-    """Return what must not change, by what it belongs to."""
+    """Return the locked facts, by file or split."""
     facts = {f"file {name}": str(file.digest) for name, file in files.items()}
     return facts | {f"split {name}": f"{split.rows:,} rows" for name, split in splits.items()}
 

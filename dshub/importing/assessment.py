@@ -1,4 +1,4 @@
-"""Find faults of a recognized layout before its first file is read."""
+"""Find faults in a recognized layout before its first file is read."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -74,11 +74,11 @@ def import_dataset(
     keep: Keep = "auto",
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import what some files and folders hold of a dataset.
+    """Import a dataset's files from files and folders.
 
-    Upstream's files come first. A split that they do not complete is looked for in the layouts of
-    the manifest, in their order. The first complete one is noted in the cache, and the split is
-    then prepared from where that lies.
+    Upstream's files come first. Splits still incomplete are matched against the manifest's
+    layouts, in order. The first complete layout is recorded in the cache, and the split is
+    prepared from its location.
 
     Raises:
         StoreError: a path does not exist, a possible file or folder cannot be read, or the cache

@@ -93,8 +93,7 @@ class Holding:
     Attributes:
         layout: its name.
         path: the folder or the archive.
-        prefix: what the names in it begin with before those of the layout: empty, or with `/` at
-            the end.
+        prefix: prepended to the layout's names; empty, or ends with `/`.
         found: the files of each name or pattern of the layout, in the order in which they are
             read, under their names without the prefix.
     """
@@ -149,7 +148,7 @@ class LocalFiles:
         return [LocalFile(self, listed) for listed in self.holding.found[member]]
 
     def read_rest(self) -> None:
-        """Read what was not read to its end yet, so that all of it is hashed; raises ReadError."""
+        """Read the remaining files to the end, so that every file is hashed; raise ReadError."""
         rest = [item for name, item in self.holding.files.items() if name not in self.sums]
         for listed in rest:
             with LocalFile(self, listed).open() as stream:

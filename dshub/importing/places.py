@@ -134,6 +134,6 @@ def open_place(path: Path) -> Iterator[Place]:
         raise StoreError(
             path=str(path),
             action="read",
-            reason="it was imported from there and is gone",
-            hint="bring it back, or run `dshub import` with its new path",
+            reason="it was imported by reference and has been moved or deleted",
+            hint="move it back, or run `dshub import` with its new path",
         )

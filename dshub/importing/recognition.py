@@ -18,10 +18,10 @@ _WILD = re.compile(r"[*?[]")
 
 
 def recognize(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
-    """Find each layout that has files below some paths, where it has most.
+    """Find layouts under the given paths, each at the location with the most matching files.
 
-    Its files may lie at any depth below a path, and the path itself may be one of its folders.
-    Each of its names and patterns must match a file; `assess` tells what else is missing.
+    A layout can start at any depth below a path, and the path can be one of its folders.
+    Each of its names and patterns must match a file; `assess` reports what else is missing.
 
     Args:
         manifest: with layouts.
@@ -138,7 +138,7 @@ def _ordered(layout: Layout, files: Iterable[Listed]) -> tuple[Listed, ...]:
 
 
 def _match(name: str, member: str) -> str | None:
-    """Return what a file's name has before a pattern, whose `*` does not match `/`; else None."""
+    """Return the part of a file name before a pattern match, or None. `*` does not match `/`."""
     folder, _, file = name.rpartition("/")
     folders, _, pattern = member.rpartition("/")
     return _match_folder(folder, folders) if fnmatchcase(file, pattern) else None

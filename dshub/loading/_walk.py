@@ -182,7 +182,7 @@ class Walk:
 def _prefetched(
     make: Callable[[A], Any], requests: Iterable[A], *, threads: int, limit: int
 ) -> Iterator[Any]:
-    """Yield the batch `make(request)` for every request, in order, partly made in advance.
+    """Yield `make(request)` for each request, in order, prefetching batches in threads.
 
     Threads, not processes: gathering and scaling release the GIL, and nothing has to be pickled.
 
@@ -190,7 +190,7 @@ def _prefetched(
         make: makes one batch; its errors are raised in place of the batch.
         requests: arguments of `make`.
         threads: number of threads; 0 makes each batch on demand.
-        limit: bytes of waiting batches; one batch can always wait.
+        limit: maximum bytes of prefetched batches; one batch is always allowed.
     """
     if not threads:
         yield from map(make, requests)

@@ -130,7 +130,7 @@ class Draws:
         return cls(rows, key_of(seed ^ 0x5DEECE66D, epoch))
 
     def apart(self, number: int) -> "Draws":
-        """Other draws for the same rows, separate from those of every other number."""
+        """Return an independent stream of draws for the same rows, a different one per number."""
         return replace(self, stream=self.stream + _STEP * (number + 1))
 
     def bits(self, number: int = 0) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The place where a mirror is written: a folder, or a bucket through fsspec.
 
-Names are paths in the mirror, with `/`: `blobs-v1/3a/3aede38d…`. A name exists only when its
-content is complete, whatever happens meanwhile.
+Names are paths in the mirror, with `/`: `blobs-v1/3a/3aede38d…`. A name appears
+only once its content is complete, even if writing is interrupted.
 """
 
 import errno

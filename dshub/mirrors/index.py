@@ -204,7 +204,7 @@ def _check_file(file: _File, source: str) -> None:
             source=source,
             expected=f"sha256:{file.sha256}",
             actual=f"sha256:{actual}",
-            told="its bytes have changed since it was written",
+            diagnosis="its bytes have changed since it was written",
             hint=_REWRITE,
         )
 

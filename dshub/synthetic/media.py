@@ -16,7 +16,7 @@ from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.errors import MissingExtraError
 
 GRID = 5  # a class's background is a blended grid of this many random patches each way
-SHIFT = 3  # limit of the pixels that an image is off center
+SHIFT = 3  # maximum offset of an image from the center, in pixels
 SIZES = ((64, 48), (48, 64), (64, 64), (72, 56))  # height, width, if images differ
 
 

@@ -1,7 +1,7 @@
 """Write synthetic raw files in the layout of the original ones.
 
-Make the rows of a split, undo its steps, and have its reader write the rest. Splits whose readers
-share files, which a step divides, are written together.
+Make the rows of a split, undo its steps, and have its reader write the rest. Splits that steps
+select from the same files are written together.
 """
 
 import fnmatch

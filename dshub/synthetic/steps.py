@@ -34,7 +34,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Attached:
-    """A file that a row names."""
+    """A file that a row refers to by name."""
 
     part: str
     member: str

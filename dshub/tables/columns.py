@@ -118,7 +118,7 @@ def _cut(values: Values, ends: np.ndarray) -> list[Any]:
 
 def _check_offsets(starts: np.ndarray, stops: np.ndarray, size: int, fault: Fault) -> None:
     if ((starts < 0) | (starts > stops) | (stops > size)).any():
-        raise fault("a row lies outside of it")
+        raise fault("a row extends past the end of the values")
 
 
 class ChunkedColumn:

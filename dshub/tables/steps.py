@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from dshub import formats
 from dshub.catalog.manifest import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
-from dshub.errors import ReadError
+from dshub.errors import ReadError, SchemaError
 from dshub.formats import File
 
 Batches = Iterator[pa.RecordBatch]
@@ -32,8 +32,9 @@ def apply(batches: Batches, steps: Sequence[Step], lookup: Lookup) -> Batches:
     """Return the rows after all steps.
 
     Raises:
-        ReadError: a column of a step is missing; a list cannot be read; a row has no partner, or
-            two; the file of a row is missing.
+        SchemaError: a column of a step is missing.
+        ReadError: a list cannot be read; a row has no partner, or two; the file of a row is
+            missing.
     """
     for step in steps:
         batches = _apply(batches, step, lookup)
@@ -65,10 +66,11 @@ def _apply(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C9
 
 
 def column(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
-    """Return a column of a batch; raises ReadError if there is none."""
+    """Return a column of a batch; raise SchemaError if it is missing."""
     if name not in batch.schema.names:
         names = ", ".join(batch.schema.names)
-        raise ReadError(file=names, reason=f"a step needs a column {name!r} besides these")
+        expected = f"a column {name!r}"
+        raise SchemaError(where="a step of the split", expected=expected, got=f"columns {names}")
     return batch.column(name)
 
 

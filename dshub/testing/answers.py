@@ -322,7 +322,7 @@ KINDS: dict[str, dict[str, Any]] = {
     # ranges
     "no-range": {"part": _whole},  # ignore them
     "if-range": {"part": lambda response, _: response.asked or response.part},  # ignore If-Range
-    "start": {  # begin at `after`, whatever was asked for
+    "start": {  # ignore the requested start; begin at `after`
         "part": lambda response, fault: range(fault.after, len(response.file)),
         "partial": True,
     },

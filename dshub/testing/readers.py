@@ -58,12 +58,12 @@ class ReaderTests(ABC):
     Attributes:
         parts: the names of the reader's parts, and the members that a manifest gives each:
             `("",)` for a single file outside of archives.
-        tells_damage: the format shows where a file ends and what it is. Lines of text do not: a
-            truncated file has fewer lines, which preparing notices.
+        detects_damage: the format detects truncated and foreign files. Plain lines do not: a
+            truncated file has fewer lines, and preparing reports the wrong number of rows.
     """
 
     parts: ClassVar[Mapping[str, Sequence[str]]]
-    tells_damage: bool = True
+    detects_damage: bool = True
 
     @abstractmethod
     def reader(self) -> Reader:
@@ -130,7 +130,7 @@ class ReaderTests(ABC):
             self._check_damage(replaced(page), name)
 
     def _check_damage(self, data: Written, name: str) -> None:
-        if not self.tells_damage:
+        if not self.detects_damage:
             self._check_robust(data, name)
             return
         with pytest.raises(ReadError, match=re.escape(name)):

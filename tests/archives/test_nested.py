@@ -152,7 +152,7 @@ def test_inner_bombs_are_limited(read: Read, pack: Pack) -> None:
 
 
 def test_inner_archive_cannot_read_beyond_itself(read: Read) -> None:
-    """Stating more than there is is damage, whatever follows in the outer archive."""
+    """A size beyond the inner archive's end is damage, even if the outer archive continues."""
     header = bytearray(tarred({"a": b""})[:512])
     header[124:136] = b"77777777777\0"
     header[148:156] = b" " * 8

@@ -262,7 +262,7 @@ DAMAGE = {
         header(b"a", b"\x80" + b"\xff" * 11) + END,
         "ends within its member 'a'",
     ),
-    "a size below zero": (header(b"a", b"\xff" * 12) + END, "a size below zero at byte 0"),
+    "negative size": (header(b"a", b"\xff" * 12) + END, "a negative member size at byte 0"),
     "a size in words": (PAIR + header(b"a", b"hundred") + END, "invalid header at byte 2,560"),
     "a long name at the end": (entry(b"x", b"name\0", b"L") + END, "after the long name"),
     "an endless long name": (header(b"x", 1 << 30, b"L") + END, "take 1,073,741,824 bytes"),
@@ -285,7 +285,7 @@ DAMAGE = {
 @pytest.mark.parametrize("kind", DAMAGE)
 @pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_damage_is_an_error(read: Read, kind: str, around: Callable[[bytes], bytes]) -> None:
-    """Also if the compression around it is intact."""
+    """Damage is detected even inside an intact compression."""
     data, message = DAMAGE[kind]
     with pytest.raises(ReadError, match=f"^data: it is damaged: .*{message}"):
         read(around(data), "*")

@@ -236,7 +236,7 @@ DAMAGE = {
     "fewer members than there are": (changed(10, b"\1\0"), "states 1 members"),
     "directory too long": (changed(12, b"\xff\xff"), "Bad offset"),
     "directory too short": (changed(12, b"\1\0"), "."),
-    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "is before its beginning"),
+    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "negative position"),
     "no directory": (changed(0, b"XX", b"PK\1\2"), "Bad magic number"),
     "no member": (changed(0, b"XX", b"PK\3\4"), "'a' should be"),
     "a member behind the end": (

@@ -23,8 +23,8 @@ def test_name_tells_whether_its_process_is_alive(tmp_path: Path) -> None:
         child.stdout.strip(): "dead",
         own_name("x").rpartition("-")[0] + "-0123abcd": "dead",
         "x.elsewhere-1-0123abcd": "unknown",
-        "x": "nobody",
-        "x.txt": "nobody",
+        "x": "none",
+        "x.txt": "none",
     }
     assert {name: leftover(tmp_path / name).holder for name in holders} == holders
 

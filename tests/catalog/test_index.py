@@ -88,7 +88,7 @@ def test_link_to_another_folder_is_followed_each_time(tmp_path: Path) -> None:
 def test_faulty_manifest_is_left_out_of_every_listing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With a warning each time, until it is corrected."""
+    """Each listing logs a warning, until the manifest is fixed."""
     store = Store()
     put(tmp_path, "sound")
     path = put(tmp_path, "faulty")

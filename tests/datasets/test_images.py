@@ -261,7 +261,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_complete_image_passes(name: str) -> None:
-    """Also if its last row looks as if it was never written."""
+    """Even if the last row looks unwritten."""
     with Image.open(io.BytesIO(WHOLE[name])) as image:
         assert np.array_equal(decoded(WHOLE[name]), np.array(image.convert("RGB")))
 

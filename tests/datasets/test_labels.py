@@ -70,10 +70,10 @@ def test_align_labels_renumbers_lists() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["cat"], r"2 of 3: 'dog' \(n2\), 'owl' \(n3\)"),
-        (["Cat", "dog", "owl"], r"1 of 3: 'cat' \(n1\)"),
-        (["cat", "dog", "owl", "dog"], r"1 of 3: 'dog' \(n2\)"),
-        ([], "3 of 3: "),
+        (["cat"], r"2 of 3 classes missing or ambiguous: 'dog' \(n2\), 'owl' \(n3\)"),
+        (["Cat", "dog", "owl"], r"1 of 3 classes missing or ambiguous: 'cat' \(n1\)"),
+        (["cat", "dog", "owl", "dog"], r"1 of 3 classes missing or ambiguous: 'dog' \(n2\)"),
+        ([], "3 of 3 classes missing or ambiguous: "),
     ],
     ids=str,
 )
@@ -86,7 +86,7 @@ def test_missing_and_repeated_classes_are_listed(names: list[str], message: str)
 def test_code_distinguishes_classes_of_one_name() -> None:
     """Two cranes, a bird and a machine, cannot both match the name."""
     cranes = LabelFeature(names=("crane", "owl", "crane"), codes=("n1", "n2", "n3"))
-    with pytest.raises(SchemaError, match=r"2 of 3: 'crane' \(n1\), 'crane' \(n3\)"):
+    with pytest.raises(SchemaError, match=r"2 of 3 classes .*: 'crane' \(n1\), 'crane' \(n3\)"):
         own(label=cranes).align_labels(["crane", "owl"])
     after = own(label=cranes).align_labels(["n3", "n1", "n2"])
     assert after["label"].tolist() == [1, 2, 0, 0, 2]  # type: ignore[union-attr]

@@ -75,7 +75,7 @@ def test_wrong_bytes_are_named(
 ) -> None:
     """The message says what came, the hint what to do; the exit code is that of integrity."""
     error, whole = wrong(data, store, tmp_path / "upstream")
-    assert message in error.told
+    assert message in error.diagnosis
     assert message in str(whole)
     assert hint in whole.hint
     assert "DSHUB_MIRROR" in whole.hint

@@ -122,7 +122,7 @@ def test_stopped_owner_of_a_download_is_passed_by(server: FaultyServer, cache: P
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
 def test_two_people_share_the_cache_of_a_group(server: FaultyServer, place: Path) -> None:
-    """One goes on with what the other left, files stay the group's, and both read them."""
+    """One user resumes the other's download; files keep the group, and both users can read them."""
     if os.geteuid() != 0:
         pytest.skip("only root can be two people")
     cache = place / "shared"
@@ -206,7 +206,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_up_keeps_what_it_has(
     server: FaultyServer, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No space is an error of its own; once there is some, the download goes on."""
+    """A full disk raises DiskFullError; the download resumes when space is free."""
     monkeypatch.setattr(Store, "free", lambda _: None)  # another process fills it meanwhile
     resource = Resource(
         urls=(f"{server.url}/data",), filename="data", sha256=DIGEST.hex, size=len(CONTENT)

@@ -163,7 +163,7 @@ def index_of(body: str) -> bytes:
 
 @pytest.fixture
 def mirrors(tmp_path: Path) -> tuple[Path, Path, dict[str, Any]]:
-    """A mirror that becomes a bad one, a good one, and what the first lists."""
+    """Return a mirror to corrupt, an intact one, and the first one's index entry."""
     bad, good = tmp_path / "bad", tmp_path / "good"
     listed = publish(bad, "toy")
     publish(good, "sound")
@@ -208,7 +208,7 @@ def test_a_bad_mirror_is_the_trouble_of_that_mirror_alone(
 
 
 def every_manifest(mine: Hub) -> list[Manifest]:
-    """Read what can be named."""
+    """Read every manifest that the hub lists."""
     return [mine.info(name) for name in mine.names()]
 
 
@@ -229,7 +229,7 @@ CASES: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_files_are_fetched_though_another_mirror_has_a_bad_index(
     mirrors: tuple[Path, Path, dict[str, Any]], case: str
 ) -> None:
-    """And what only the bad one lists is an error that names it."""
+    """A dataset listed only by the bad mirror raises an error that names it."""
     bad, good, listed = mirrors
     CASES[case](listed)
     entries = [listed, listed] if case == "listed twice" else [listed]
@@ -392,8 +392,8 @@ def test_a_reference_is_one_or_none(tmp_path: Path) -> None:
         survives(look, title)
 
 
-def test_a_note_of_an_import_fits_its_dataset_or_is_passed_over(tmp_path: Path) -> None:
-    """A layout that it names has to be the one that it lies under."""
+def test_import_record_that_does_not_match_its_dataset_is_ignored(tmp_path: Path) -> None:
+    """The layout in the record must match its path."""
     from dshub import Registry
 
     registry = Registry()

@@ -149,9 +149,7 @@ def published(folder: Path, url: str) -> Manifest:
 
 @pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
-def test_killed_at_random_nothing_wrong_is_ever_found(
-    cache: Path, tmp_path: Path, kills: int
-) -> None:
+def test_cache_stays_consistent_after_random_kills(cache: Path, tmp_path: Path, kills: int) -> None:
     """Files and tables under final names are whole after each kill, leftovers do not pile up, what
     had arrived is not fetched again, and the next run completes it.
     """

@@ -115,7 +115,7 @@ def guess(partials: Path, victim: Path) -> None:
 
 
 def test_names_of_unfinished_files_cannot_be_guessed(shared: Path, home: Path) -> None:
-    """No note is written through a link that lies in wait under its temporary name."""
+    """Nothing is written through a link planted under a temporary name."""
     victim, store = home / "precious", Store(shared)
     victim.chmod(0o644)
     first = own_name("text")
@@ -136,7 +136,7 @@ def test_names_of_unfinished_files_cannot_be_guessed(shared: Path, home: Path) -
 
 
 def test_names_share_nothing_but_the_process() -> None:
-    """One name does not tell the next one, and none of them is taken for a dead process's."""
+    """Names are unpredictable, and none looks like a dead process's."""
     names = [own_name("text").rpartition("-")[2] for _ in range(100)]
     assert len({name[8:] for name in names}) == 100
     assert min(map(len, names)) >= 24
@@ -288,7 +288,7 @@ def test_a_planted_file_is_hashed_before_use(shared: Path, place: Path) -> None:
 
 
 def test_a_file_that_another_user_refers_to_is_hashed(shared: Path, place: Path) -> None:
-    """A note of where a file lies is of no more worth than the file."""
+    """A reference that another user owns is not trusted, so its file is hashed."""
     from dshub.cache.references import Reference
 
     resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
@@ -304,8 +304,8 @@ def test_a_file_that_another_user_refers_to_is_hashed(shared: Path, place: Path)
         fetcher.check(fetched)
 
 
-def test_a_socket_is_no_file(shared: Path, home: Path) -> None:
-    """It says what it is."""
+def test_socket_is_rejected_as_a_file(shared: Path, home: Path) -> None:
+    """The error says that it is a socket."""
     from dshub.cache.files import read_file
 
     path = shared / "s"

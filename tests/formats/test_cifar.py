@@ -44,7 +44,7 @@ class TestCifar10(ReaderTests):
     """One label, and the training set in five files."""
 
     parts: ClassVar = {"records": tuple(f"data_batch_{i}.bin" for i in range(1, 6))}
-    tells_damage = False  # cut between two records, a file is a shorter one
+    detects_damage = False  # cut between two records, a file is a shorter one
 
     def reader(self) -> formats.Reader:
         return formats.create(FORMAT)

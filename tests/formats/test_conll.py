@@ -33,7 +33,7 @@ class TestConll(ReaderTests):
     """Tokens and tags, one blank between them."""
 
     parts: ClassVar = {"text": ("",)}
-    tells_damage = False
+    detects_damage = False
     options: ClassVar[dict[str, Any]] = {}
 
     def reader(self) -> formats.Reader:

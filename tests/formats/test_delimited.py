@@ -40,7 +40,7 @@ class TestQuoted(ReaderTests):
     """CSV, whose fields can contain anything."""
 
     parts: ClassVar = {"rows": ("",)}
-    tells_damage = False
+    detects_damage = False
     options: ClassVar[dict[str, Any]] = {}
     words: ClassVar[Sequence[str]] = WORDS
 

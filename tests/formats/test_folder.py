@@ -39,7 +39,7 @@ class FolderTests(ReaderTests):
     """Damage cannot be detected, because any bytes are a valid file."""
 
     parts: ClassVar = {"image": ("train/*.JPEG",)}
-    tells_damage = False
+    detects_damage = False
 
     def reader(self) -> formats.Reader:
         return formats.create(CLASSES)
@@ -67,7 +67,7 @@ class TestNumbers(ReaderTests):
     """Flowers-102: no folders, but numbers with leading zeros."""
 
     parts: ClassVar = {"image": ("jpg/*.jpg",)}
-    tells_damage = False
+    detects_damage = False
 
     def reader(self) -> formats.Reader:
         return formats.create(FORMAT | {"path": "jpg/image_{id:05d}.jpg"})
@@ -86,7 +86,7 @@ class TestText(ReaderTests):
     """Reviews: the content is text, and the name holds two numbers."""
 
     parts: ClassVar = {"text": ("aclImdb/train/*/*.txt",)}
-    tells_damage = False
+    detects_damage = False
 
     def reader(self) -> formats.Reader:
         path = "aclImdb/train/{label}/{id:d}_{rating:d}.txt"

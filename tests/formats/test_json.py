@@ -78,7 +78,7 @@ class TestLines(ReaderTests):
     """Every type, one document a line."""
 
     parts: ClassVar = {"text": ("a/train.jsonl", "b.jsonl")}
-    tells_damage = False
+    detects_damage = False
 
     def reader(self) -> formats.Reader:
         columns = {"text": "text", "span": "target.span.index", "x": "x", "truth": "truth"}
@@ -99,7 +99,7 @@ class TestLines(ReaderTests):
 class TestListOfDocuments(TestLines):
     """The same, as items of one list."""
 
-    tells_damage = True
+    detects_damage = True
 
     def reader(self) -> formats.Reader:
         columns = {"text": "[].text", "span": "[].a.b", "x": "[].a.c", "truth": "[].truth"}
@@ -130,7 +130,7 @@ class TestRecord(ReaderTests):
     """Pieces of a text, by their positions."""
 
     parts: ClassVar = {"text": ("",)}
-    tells_damage = False
+    detects_damage = False
 
     def reader(self) -> formats.Reader:
         return reader(RECORD)
@@ -149,7 +149,7 @@ class TestMultiRc(ReaderTests):
     """Missing columns are filled with row numbers."""
 
     parts: ClassVar = {"text": ("",)}
-    tells_damage = False
+    detects_damage = False
 
     def reader(self) -> formats.Reader:
         return reader(MULTIRC)
@@ -361,11 +361,11 @@ def test_shared_text_is_split_into_batches() -> None:
         ({"columns": {"a": "a"}, "types": {"b": "string"}}, "'b' is not among the columns"),
         ({"columns": {"a": "a"}, "types": {"a": "text"}}, "types"),
         ({"columns": {"a": "a"}, "distinct": ["a"]}, "not a column of lists"),
-        ({"columns": {"a": "a[]"}, "spans": {"a": "text"}}, "spans of a column of text"),
-        ({"columns": {"a": "a[]", "b": "b[]"}, "spans": {"a": "b[]"}}, "spans of a column of text"),
+        ({"columns": {"a": "a[]"}, "spans": {"a": "text"}}, "path of a text column"),
+        ({"columns": {"a": "a[]", "b": "b[]"}, "spans": {"a": "b[]"}}, "path of a text column"),
         (
             {"columns": {"a": "a[]", "b": "b"}, "spans": {"a": "b"}, "types": {"b": "number"}},
-            "spans of a column of text",
+            "path of a text column",
         ),
         ({"columns": {"a": "a"}, "lines": False}, "must lead through one list"),
         ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must lead through one list"),

@@ -28,7 +28,7 @@ class TestNumbers(ReaderTests):
     """Values as they are."""
 
     parts: ClassVar = {"rows": ("",)}
-    tells_damage = False
+    detects_damage = False
     options: ClassVar[dict[str, Any]] = {}
 
     def reader(self) -> formats.Reader:

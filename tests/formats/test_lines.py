@@ -29,7 +29,7 @@ class TestLines(ReaderTests):
     """Each line is a row."""
 
     parts: ClassVar = {"text": ("",)}
-    tells_damage = False
+    detects_damage = False
 
     def reader(self) -> formats.Reader:
         return formats.create(FORMAT)

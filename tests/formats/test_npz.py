@@ -255,7 +255,7 @@ def test_damaged_npz_is_rejected() -> None:
     [
         (
             saved(data=np.zeros((2, 1))),
-            "arrays-file: it has 0 arrays 'labels'; its arrays are: data",
+            "arrays-file: it has 0 arrays named 'labels', not one; its arrays: data",
         ),
         (saved(data=np.zeros((2, 1)), labels=np.arange(3)), "differ in rows: .*data 2, .*labels 3"),
         (zipped(data=b"", labels=npy(np.arange(2))), "arrays-file:data: it ends within its header"),
@@ -265,7 +265,7 @@ def test_damaged_npz_is_rejected() -> None:
         ),
         (npy(np.arange(3)), "arrays-file: it cannot be read: File is not a zip file"),
         (b"", "arrays-file: it cannot be read"),
-        (b"PK\x05\x06" + bytes(18), "arrays-file: it has 0 arrays 'data'"),
+        (b"PK\x05\x06" + bytes(18), "arrays-file: it has 0 arrays named 'data'"),
     ],
 )
 def test_invalid_npz_is_rejected(content: bytes, message: str) -> None:

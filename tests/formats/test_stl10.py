@@ -53,7 +53,7 @@ class TestUnlabeled(TestStl10):
     """Images alone."""
 
     parts: ClassVar = {"image": ("unlabeled_X.bin",)}
-    tells_damage = False  # cut between two images, the file is a shorter one
+    detects_damage = False  # cut between two images, the file is a shorter one
 
     def rows(self, count: int) -> pa.RecordBatch:
         return super().rows(count).select(["image"])

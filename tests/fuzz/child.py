@@ -30,10 +30,10 @@ FORBIDDEN = {
 
 
 class Guard:
-    """Notes what no parser may do: reach the network, start a program, run code of an input.
+    """Record forbidden actions: network access, starting programs, running code from an input.
 
     Attributes:
-        events: those that were seen. Raising alone would not do: some parsers catch everything.
+        events: recorded actions. Raising is not enough, because some parsers catch everything.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ def _quoted(token: bytes) -> str:
 
 
 def try_one(module: str, name: str, path: Path) -> int:
-    """Run one input, and say what it took: 0 where it keeps the limits."""
+    """Run one input and report its cost; return 0 if it stays within the limits."""
     target = target_of(module, name)
     faulthandler.dump_traceback_later(WAIT, exit=True)
     guard, before, began = Guard(), peak(), time.process_time()

@@ -27,7 +27,7 @@ def image(data: bytes) -> None:
 
 
 def audio(data: bytes) -> None:
-    """With what it says itself, and as what a manifest says."""
+    """Decode with the file's own header, and with a manifest's feature."""
     with tried:
         decode_all([data], detect_audio(data, "input"), str)
     decode_all([data], AudioFeature(rate=8000, channels=1, encoding="wav"), str)

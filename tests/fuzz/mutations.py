@@ -15,10 +15,10 @@ from tests.independent import zstd
 LONG = 8192  # bytes of something that is repeated
 MOST = 1 << 20  # bytes that are unpacked in order to change them
 Bytes = Callable[[bytes], bytes]
-"""Makes other bytes of some bytes."""
+"""Mutates bytes."""
 
 Mutate = Callable[[bytes, Random, Bytes], bytes]
-"""Makes another input of one: given the fuzzer's own mutation of bytes, to use inside."""
+"""Mutates an input. Gets the fuzzer's byte mutation to apply to parts of it."""
 
 VALUES: tuple[Any, ...] = (
     *(True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**64, -(2**63), 0.5, -1.5, 1e308),

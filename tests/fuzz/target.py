@@ -36,7 +36,7 @@ class Target:
     share: float = 1.0
 
     def mutated(self, data: bytes, random: Random, change: Bytes) -> bytes:
-        """Another input: at times a very long one, which shows what takes more than linear time."""
+        """Mutate an input; sometimes make it very long, to expose superlinear time."""
         other = self.mutate(data, random, change)
         return stretched(other, random) if random.random() < STRETCHED else other
 

@@ -1,4 +1,7 @@
-"""Mutations keep what they are to keep; without atheris, which has mutations of bytes."""
+"""Mutations preserve the structure that they should.
+
+Runs without atheris, which provides byte mutations.
+"""
 
 from random import Random
 

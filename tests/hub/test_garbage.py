@@ -74,7 +74,7 @@ def test_old_leftovers_of_other_machines_go(world: "World") -> None:
 
 
 def test_files_of_other_programs_stay(world: "World") -> None:
-    """Somebody put them there."""
+    """Files that dshub did not write are not garbage."""
     path = world.root / "partial-v1" / "notes.txt"
     path.parent.mkdir(parents=True)
     path.write_text("do not delete")

@@ -142,7 +142,7 @@ def test_columns_are_selected_in_order(shared: Hub, columns: Any) -> None:
 
 
 def test_synthetic_sets_the_number_of_rows(hub: Hub) -> None:
-    """Whatever the settings say; smaller splits keep their size."""
+    """The argument overrides the settings; smaller splits keep their size."""
     dataset = hub.load("mnist", "train", synthetic=7)
     assert len(dataset) == 7
     assert dataset.manifest is not None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_damaged_table_keeps_its_dataset(world: "World") -> None:
-    """Its new name tells."""
+    """The new name contains the dataset."""
     world.fetch("tiny/one")
     world.hub.store.set_aside(world.item("tiny/one train").path)
     (item,) = (item for item in world.cache.items() if item.leftover)
@@ -41,7 +41,7 @@ def test_datasets_that_are_not_cached_share_nothing(world: "World") -> None:
 
 
 def test_shared_file_alone_belongs_to_all_its_datasets(world: "World") -> None:
-    """Nothing tells which one it was downloaded for."""
+    """The cache does not record which dataset it was downloaded for."""
     world.keep(Path(world.images.urls[0]).read_bytes())
     (item,) = world.cache.items()
     assert item.datasets == ("tiny/one", "tiny/two")

@@ -51,7 +51,7 @@ def test_run_is_retried_once_when_a_cached_file_vanishes(
 
 
 def test_only_a_cached_file_in_use_counts_as_vanished(hub: Hub, tmp_path: Path) -> None:
-    """Another missing file is an error of its own."""
+    """Any other missing file raises FileNotFoundError."""
     there = tmp_path / "there"
     there.write_bytes(b"")
     with pytest.raises(FileNotFoundError), hub.store.using([there]):

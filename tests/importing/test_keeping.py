@@ -120,10 +120,10 @@ def test_reference_takes_no_space(job: Job, store: Store, mine: Path, cache: Pat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.unlink(), "moved or deleted"),
         (lambda path: path.write_bytes(DATA[1:]), "16,999 bytes, and had 17,000"),
         (lambda path: path.write_bytes(DATA[::-1]), "has changed since it was imported"),
-        (lambda path: path.rename(path.with_name("moved")), "is gone"),
+        (lambda path: path.rename(path.with_name("moved")), "moved or deleted"),
     ],
     ids=["gone", "shorter", "other bytes", "moved"],
 )

@@ -36,7 +36,7 @@ def test_changed_folder_is_an_error(hub: Hub, world: World, tmp_path: Path) -> N
     with pytest.raises(StoreError, match=r"19 files, .* instead of 20 files"):
         hub.load(NAME, "train")
     shutil.rmtree(tree)
-    with pytest.raises(StoreError, match="imported from there and is gone"):
+    with pytest.raises(StoreError, match="imported by reference and has been moved or deleted"):
         hub.load(NAME, "train")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def columns_of(path: str, member: str) -> dict[str, str | int]:
-    """Parse a name. Text is as long as it can be, so names are taken apart from their end."""
+    """Parse a name from its end, because text fields match greedily."""
     found: dict[str, str | int] = {}
     rest = member
     pieces = list(Formatter().parse(path))

@@ -1,6 +1,6 @@
-"""ImageNet-1k on a small scale: the built-in manifest with few images, in every form.
+"""ImageNet-1k on a small scale: the built-in manifest with few images, in every layout.
 
-The forms are made by the standard library and Arrow alone.
+The layouts are written with the standard library and Arrow alone.
 """
 
 import gzip
@@ -161,7 +161,7 @@ def tar(members: list[tuple[str, bytes]], mode: str = "w") -> bytes:
 
 
 def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
-    """Pictures of the first classes, and a registry whose manifest promises exactly those."""
+    """Write images of the first classes, and a registry with a manifest for exactly those."""
     manifest = Registry().manifest("imagenet-1k")
     label = manifest.features["label"]
     assert isinstance(label, LabelFeature)
@@ -200,7 +200,7 @@ def _write_manifest(world: World, folder: Path) -> None:
 
 
 def with_facts(text: str, path: Path) -> str:
-    """A manifest that says of the file of that name what this one is."""
+    """Update the size and checksum of a file in the text of a manifest."""
     data = path.read_bytes()
 
     def facts(block: re.Match[str]) -> str:

@@ -22,7 +22,7 @@ def read(
 
 
 def contexts(near: dict[str, Any], done: str, path: str) -> Iterator[dict[str, Any]]:
-    """For each row, what it lies in: the document, the items of lists, by their paths."""
+    """Yield the enclosing values of each row (the document and list items), by path."""
     if not path:
         yield near
         return

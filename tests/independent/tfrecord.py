@@ -23,7 +23,7 @@ def masked(data: bytes) -> int:
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """The records of a file, each held against its checksums."""
+    """Yield the records of a file, verifying their checksums."""
     data = path.read_bytes()
     at = 0
     while at < len(data):

@@ -1,4 +1,4 @@
-"""HTTP spoken by hand over a socket: a library would mend what is to be tried."""
+"""Raw HTTP over a socket, because a client library would correct malformed requests."""
 
 import socket
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer, as it came over the wire; names of headers in small letters."""
+    """A response as received; header names are lowercase."""
 
     status: int
     headers: dict[str, str]

@@ -116,8 +116,8 @@ def test_setting_the_current_epoch_keeps_the_position(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("epoch", [-1, 1.5, "1", None])
-def test_invalid_epoch_is_rejected(dataset: Dataset, epoch: Any) -> None:
-    """When it is set."""
+def test_setting_an_invalid_epoch_is_rejected(dataset: Dataset, epoch: Any) -> None:
+    """The error states the allowed range."""
     loader = dataset.batches(5)
     with pytest.raises(ArgumentError, match=r"epoch is .*; it must be a whole number from 0 to"):
         loader.epoch = epoch

@@ -82,8 +82,8 @@ def test_options_can_be_created_separately(dataset: Dataset) -> None:
         options.size = 5  # type: ignore[misc]
 
 
-def test_rank_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If it is not given."""
+def test_rank_defaults_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments override it."""
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert first_ids(DATASET.batches(3)) == [1, 3, 5]

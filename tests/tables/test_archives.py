@@ -1,4 +1,4 @@
-"""Splits that share an archive: it is unpacked once, in space that is there and is given back."""
+"""Splits that share an archive: it is unpacked once, into scratch space that is then freed."""
 
 import gzip
 import hashlib

@@ -5,7 +5,7 @@ import pytest
 
 from dshub.catalog.manifest import Cut
 from dshub.catalog.parsing import parse
-from dshub.errors import ManifestError, ReadError
+from dshub.errors import ManifestError, SchemaError
 from dshub.tables.steps import cut
 
 
@@ -19,7 +19,7 @@ def test_cut_keeps_the_text_before_the_mark() -> None:
 def test_cut_of_a_missing_column_is_rejected() -> None:
     """The error names the column."""
     batch = pa.RecordBatch.from_pydict({"a": ["x"]})
-    with pytest.raises(ReadError, match="needs a column 'b'"):
+    with pytest.raises(SchemaError, match="got columns a, expected a column 'b'"):
         cut(batch, Cut(column="b", before=" "))
 
 

@@ -79,7 +79,7 @@ class Reader(Format, frozen=True):
             text = next((other for other, own in self.columns.items() if own == path), "")
             is_text = self._types.get(text) == "string" and not self._places[text].is_list
             if name in self.types or not is_text:
-                raise ValueError(f"{name!r} must be spans of a column of text")
+                raise ValueError(f"{name!r} must give the path of a text column, and have no type")
 
     @cached_property
     def _places(self) -> dict[str, Place]:

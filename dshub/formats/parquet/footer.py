@@ -1,7 +1,7 @@
 """The footer of a Parquet file, read without Arrow's objects for it.
 
-Arrow aborts the process if the description of a column chunk contradicts itself, so what is needed
-of it before anything is read is taken from the bytes: Thrift's compact protocol
+Arrow aborts the process if the description of a column chunk contradicts itself, so this
+module parses the fields that it needs straight from the bytes: Thrift's compact protocol
 (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md) and the structs
 of https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 """

@@ -44,13 +44,20 @@ class RandomCrop(ImageTransform):
         whole("padding of RandomCrop", self.padding, least=0)
 
     def target(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the result; raises ArgumentError if the image is smaller."""
+        """Return the height and width of the result.
+
+        Raises:
+            ArgumentError: the padded image is smaller than the crop.
+        """
         size = (height, width) if self.size is None else pair(self.size)
         check_fits("RandomCrop", size, height + 2 * self.padding, width + 2 * self.padding)
         return size
 
     def corners(self, context: Context, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Row and column of the upper left corners, int64 (rows,); negative in the padding."""
+        """Draw the top-left corners of the crops: rows and columns, each int64 (rows,).
+
+        They are negative above or left of the unpadded image.
+        """
         down, right = self.target(height, width)
         rows = context.draws.integers(height + 2 * self.padding - down + 1, 0)
         columns = context.draws.integers(width + 2 * self.padding - right + 1, 1)

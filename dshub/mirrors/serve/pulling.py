@@ -211,7 +211,7 @@ async def send_arriving(sock: ClientSocket, pull: Pull, span: range) -> None:
     limit = span.stop - (span.stop == size)  # a client with the last byte has a checked file
     version = None  # of the file whose bytes were sent
     while at < span.stop:
-        path = pull.path  # once it is set, `peek` tells the final version
+        path = pull.path  # before `peek`: once it is set, the version is final
         current, piece = pull.peek(at, min(COPIED, limit - at))
         if version not in {None, current} or pull.error is not None:
             raise Broken

@@ -172,7 +172,7 @@ class ClientSocket:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 takes a free one.
+    """Open a listening socket; port 0 picks a free one.
 
     Raises:
         DshubError: this machine has no such address, or the port is taken.

@@ -111,8 +111,9 @@ def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
     """Find the class folders of a split.
 
     Args:
-        split: its name.
-        located: entries, and the number of their folders down to that of the split.
+        split: name of the split.
+        located: entries, each with the depth of the split's folder: the number of leading
+            folders up to and including it.
     """
     tops = {entry.folders[:depth] for entry, depth in located}
     if len(tops) > 1:

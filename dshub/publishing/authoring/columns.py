@@ -29,7 +29,7 @@ LONGEST = 60  # characters of a class
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
-_NUMBERED = "classes are numbers; replace them by names in the manifest, in this order"
+_NUMBERED = "numbers are read as classes (replace them by names in the manifest, in this order)"
 
 Guess = tuple[Feature | None, str]
 """A feature, or None for a column to leave out; and a remark, or nothing."""
@@ -179,7 +179,7 @@ def _of_text(column: Column, stated: str) -> Guess:
         return _label(column), ""
     few = column.name not in TEXTS and column.has_classes(FEW)
     if few and 10 * len(column.values) <= column.rows.total():
-        return _label(column), _doubt(column, "few distinct texts are taken for classes", "text")
+        return _label(column), _doubt(column, "few distinct texts are read as classes", "text")
     return TextFeature(), ""
 
 
@@ -207,7 +207,7 @@ def _of_type(column: Column, kind: pa.DataType) -> Guess:
 
 
 def _doubt(column: Column, remark: str, option: str) -> str:
-    return f"column {column.name!r}: {remark}, unless you give --{option} {column.name}"
+    return f"column {column.name!r}: {remark}; use --{option} {column.name} to change this"
 
 
 def _label(column: Column) -> LabelFeature:

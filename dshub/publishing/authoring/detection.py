@@ -121,7 +121,7 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
     if not rows:
         raise DshubError(
             f"{name} is not a table: its lines have different numbers of fields",
-            hint="separate fields by a comma, a tab or a semicolon",
+            hint="separate fields with commas, tabs or semicolons",
         )
     guessed = _has_header(rows)
     has_header = (guessed is not False) if header is None else header

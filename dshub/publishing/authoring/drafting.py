@@ -224,9 +224,13 @@ def _by_split(
         splits.setdefault(split, []).append(entry)
     rest = splits.pop("", [])
     if not splits:
-        doubts.append("no name says the split (train, validation, test): all rows are train")
+        doubts.append(
+            "no file or folder name states a split (train, validation, test); all rows go to train"
+        )
         return {"train": rest}
     if rest:
         names = some([entry.name for entry in rest])
-        doubts.append(f"skipped files of no split: {names}; to use them, add --split NAME=PATH")
+        doubts.append(
+            f"skipped files that belong to no split: {names}; to use them, add --split NAME=PATH"
+        )
     return {name: splits[name] for name in ordered_splits(splits)}

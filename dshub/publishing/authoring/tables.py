@@ -93,7 +93,7 @@ def _delimited(
     (first,) = dialects
     if not first.sure and header is None:
         taken, option = ("a header", "--no-header") if first.header else ("data", "--header")
-        doubts.append(f"the first line is taken for {taken}, unless you give {option}")
+        doubts.append(f"the first line is read as {taken}; use {option} to change this")
     options = {"header": first.header, "delimiter": first.delimiter, "quoting": first.quoting}
     defaults = {"header": False, "delimiter": ",", "quoting": True}
     stated = {name: value for name, value in options.items() if value != defaults[name]}

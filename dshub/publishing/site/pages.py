@@ -106,7 +106,7 @@ class Publisher:
         self.kept = 0
 
     def check(self) -> None:
-        """Raise StoreError if the target has an `index.html` of another program."""
+        """Raise StoreError if the target has an `index.html` that dshub did not write."""
         first = self._target / PAGE
         if first.exists() and not self._is_ours(first):
             hint = "choose an empty folder, or move that page away"

@@ -73,7 +73,7 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = SYNTHETI
     folder = find(manifest, split, store)
     if folder is not None:
         return Sample(manifest, split, Dataset.from_tables([folder]))
-    if not manifest.synthetic:  # as it already is with DSHUB_SYNTHETIC
+    if not manifest.synthetic:  # with DSHUB_SYNTHETIC, it already is
         manifest = synthesize(manifest, store, rows=max(rows, SYNTHETIC_ROWS))
     fetcher = Fetcher(store, offline=True)
     outcome = run_plan(make_plan(Request.of(manifest, [split]), fetcher, files=False), fetcher)

@@ -245,7 +245,7 @@ def test_missing_facts_stay_out() -> None:
 @importing
 @pytest.mark.parametrize("seed", range(16))
 def test_mangled_document_raises_only_errors_of_ours(seed: int) -> None:
-    """Or it is imported as valid TOML."""
+    """Otherwise the import yields valid TOML."""
     chance = random.Random(seed)
     junk: list[Any] = [
         None,

@@ -41,7 +41,7 @@ def test_files_of_a_split_must_have_the_same_columns(new: New, data: Path) -> No
     write_text(data / "part-2.csv", "id,grade\n2,3.5\n")
     result = new(data)
     assert result["train"]["grade"][:].tolist() == [2.5, 3.5]
-    assert result.doubts("all rows are train")
+    assert result.doubts("all rows go to train")
     write_text(data / "part-2.csv", "id,mark\n2,3.5\n")
     with pytest.raises(DshubError, match=r"part-1\.csv, .*part-2\.csv differ in columns"):
         new(data, "--force")
