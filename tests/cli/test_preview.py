@@ -7,11 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.commandline import run_on_terminal
 from tests.independent.pages import read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -101,22 +98,6 @@ def test_preview_shows_class_counts_of_the_manifest(dshub: Run) -> None:
     assert {*answer["classes"]["label"].values()} == {6000}
 
 
-def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """They are enlarged by whole pixels, on white, with their classes below."""
-    dshub("fetch", "tiny/one")
-    done = dshub("preview", "tiny/one", "--png", str(tmp_path / "grid.png"))
-    assert done.stdout.strip() == str(tmp_path / "grid.png")
-    image = np.asarray(Image.open(tmp_path / "grid.png").convert("L"))
-    for number in range(3):
-        left = 16 + number * (112 + 12)
-        picture = image[16 : 16 + 112, left : left + 112]
-        expected = np.arange(4 * number, 4 * number + 4, dtype=np.uint8).reshape(2, 2)
-        assert np.array_equal(picture, expected.repeat(56, axis=0).repeat(56, axis=1))
-        words = image[16 + 112 : 16 + 132, left : left + 112]
-        assert words.min() < 100  # ink
-    assert image[0].min() == 255
-
-
 def test_png_needs_an_image_column(dshub: Run, tmp_path: Path) -> None:
     """Without one it is a usage error; an unknown split is not found."""
     done = dshub("preview", "iris", "--png", str(tmp_path / "grid.png"))
@@ -156,27 +137,3 @@ def test_rows_cannot_control_the_terminal(
     assert "\x1b" not in done.stdout
     assert "\x07" not in done.stdout
     assert "\ufffd[31mred" in done.stdout
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
-@pytest.mark.parametrize(
-    ("colors", "first"),
-    [("truecolor", "\x1b[38;2;0;0;0;48;2;0;0;0m▀"), ("", "\x1b[38;5;232;48;5;232m▀")],
-)
-def test_terminals_show_images_as_half_blocks(
-    dshub: Run, own: Path, colors: str, first: str
-) -> None:
-    """Two pixels a character, in 24-bit color if the terminal has it, and gray otherwise."""
-    dshub("fetch", "tiny/one")
-    shown = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
-    assert shown.startswith(first)
-    assert "train: 3 of 3 rows" in shown
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
-@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
-def test_plain_terminals_get_no_images(dshub: Run, own: Path, variables: dict[str, str]) -> None:
-    """Dumb terminals, and those with NO_COLOR, get the table alone."""
-    shown = run_on_terminal(*PREVIEW, **variables).stdout
-    assert "train: 3 of" in shown
-    assert "▀" not in shown

@@ -1,0 +1,79 @@
+"""Images of `dshub preview`: sheets as PNG, half blocks in terminals."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.commandline import run_on_terminal
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+PREVIEW = ("preview", "tiny/one", "--rows", "3")
+
+LINES = """
+schema = 1
+name = "lines"
+version = "1.0.0"
+title = "Lines"
+summary = "Lines of text."
+task = "language-modeling"
+homepage = "https://data.example/"
+
+[resources.all]
+filename = "lines.txt"
+sha256 = "{sha256}"
+size = {size}
+
+[features.text]
+kind = "text"
+
+[splits.train]
+rows = 2
+reader = {{ format = "lines" }}
+files = {{ text = "all" }}
+"""
+
+
+def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> None:
+    """They are enlarged by whole pixels, on white, with their classes below."""
+    dshub("fetch", "tiny/one")
+    done = dshub("preview", "tiny/one", "--png", str(tmp_path / "grid.png"))
+    assert done.stdout.strip() == str(tmp_path / "grid.png")
+    image = np.asarray(Image.open(tmp_path / "grid.png").convert("L"))
+    for number in range(3):
+        left = 16 + number * (112 + 12)
+        picture = image[16 : 16 + 112, left : left + 112]
+        expected = np.arange(4 * number, 4 * number + 4, dtype=np.uint8).reshape(2, 2)
+        assert np.array_equal(picture, expected.repeat(56, axis=0).repeat(56, axis=1))
+        words = image[16 + 112 : 16 + 132, left : left + 112]
+        assert words.min() < 100  # ink
+    assert image[0].min() == 255
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize(
+    ("colors", "first"),
+    [("truecolor", "\x1b[38;2;0;0;0;48;2;0;0;0m▀"), ("", "\x1b[38;5;232;48;5;232m▀")],
+)
+def test_terminals_show_images_as_half_blocks(
+    dshub: Run, own: Path, colors: str, first: str
+) -> None:
+    """Two pixels a character, in 24-bit color if the terminal has it, and gray otherwise."""
+    dshub("fetch", "tiny/one")
+    shown = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
+    assert shown.startswith(first)
+    assert "train: 3 of 3 rows" in shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
+def test_plain_terminals_get_no_images(dshub: Run, own: Path, variables: dict[str, str]) -> None:
+    """Dumb terminals, and those with NO_COLOR, get the table alone."""
+    shown = run_on_terminal(*PREVIEW, **variables).stdout
+    assert "train: 3 of" in shown
+    assert "▀" not in shown
