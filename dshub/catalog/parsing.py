@@ -5,7 +5,6 @@ keys in its places. So after a fault, structs and containers are converted here 
 entry by entry, and msgspec converts only plain values.
 """
 
-import difflib
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -157,6 +156,8 @@ def _fields(kind: Any, table: dict[str, Any], place: str, faults: list[Fault]) -
     known = _known_fields(kind)
     prefix = f"{place}." if place else ""
     for key in table.keys() - known.keys():
+        import difflib  # for an error only
+
         close = difflib.get_close_matches(key, known, n=1)
         suggestion = f"; did you mean {close[0]}?" if close else ""
         faults.append(Fault(f"{prefix}{key}", f"unknown field{suggestion}"))

@@ -153,49 +153,6 @@ def test_context_with_fewer_terms_logs_no_warning(
     assert not caplog.records
 
 
-def test_local_files_complete_the_manifest(called: Run, document: Path, tmp_path: Path) -> None:
-    """With checksums, sizes and numbers of rows."""
-    folder = tmp_path / "files" / "below"
-    folder.mkdir(parents=True)
-    (folder / "train.csv").write_bytes(TRAIN)
-    partly = json.loads(
-        called("croissant", "--import", str(document), str(tmp_path / "files"), "--json").stdout
-    )
-    assert any("test.csv" in note["message"] for note in partly["notes"] if note["id"] == "test")
-    (folder / "test.csv").write_bytes(TEST)
-    manifest = tmp_path / "1.0.0.toml"
-    done = called("croissant", "--import", str(document), str(folder), "-o", str(manifest))
-    assert done.returncode == 0
-    assert "number of rows" not in done.stderr
-    assert called("check", str(manifest)).returncode == 0
-    found = Registry().manifest(str(manifest))
-    assert {name: split.rows for name, split in found.splits.items()} == {"train": 2, "test": 1}
-    assert found.resources["test-csv"].sha256 == hashlib.sha256(TEST).hexdigest()
-    assert found.resources["train-csv"].size == len(TRAIN)
-
-
-def test_local_file_with_another_checksum_is_not_used(
-    called: Run, document: Path, tmp_path: Path
-) -> None:
-    """The document's checksum stays, and rows are not counted."""
-    (tmp_path / "train.csv").write_bytes(TRAIN + b"d,4\n")
-    done = called("croissant", "--import", str(document), str(tmp_path / "train.csv"))
-    found = tomllib.loads(done.stdout)
-    assert found["resources"]["train-csv"]["sha256"] == hashlib.sha256(TRAIN).hexdigest()
-    assert "rows" not in found["splits"]["train"]
-    assert "is another file" in done.stderr
-
-
-def test_rows_of_an_unreadable_file_are_not_counted(
-    called: Run, document: Path, tmp_path: Path
-) -> None:
-    """The note contains the reader's error."""
-    (tmp_path / "test.csv").write_bytes(b"said,number\nc,3\n")
-    done = called("croissant", "--import", str(document), str(tmp_path / "test.csv"))
-    assert "rows" not in tomllib.loads(done.stdout)["splits"]["test"]
-    assert "note: test: its rows could not be counted" in done.stderr
-
-
 def test_invalid_arguments_are_errors(called: Run, document: Path, tmp_path: Path) -> None:
     """Two datasets, none, an option for exports, an existing manifest."""
     for wrong in (["mnist", "kmnist"], [], ["--import", str(document), "--mirror", "x"]):
