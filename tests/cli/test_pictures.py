@@ -15,29 +15,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 PREVIEW = ("preview", "tiny/one", "--rows", "3")
 
-LINES = """
-schema = 1
-name = "lines"
-version = "1.0.0"
-title = "Lines"
-summary = "Lines of text."
-task = "language-modeling"
-homepage = "https://data.example/"
-
-[resources.all]
-filename = "lines.txt"
-sha256 = "{sha256}"
-size = {size}
-
-[features.text]
-kind = "text"
-
-[splits.train]
-rows = 2
-reader = {{ format = "lines" }}
-files = {{ text = "all" }}
-"""
-
 
 def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> None:
     """They are enlarged by whole pixels, on white, with their classes below."""
@@ -47,9 +24,9 @@ def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> 
     image = np.asarray(Image.open(tmp_path / "grid.png").convert("L"))
     for number in range(3):
         left = 16 + number * (112 + 12)
-        picture = image[16 : 16 + 112, left : left + 112]
+        shown = image[16 : 16 + 112, left : left + 112]
         expected = np.arange(4 * number, 4 * number + 4, dtype=np.uint8).reshape(2, 2)
-        assert np.array_equal(picture, expected.repeat(56, axis=0).repeat(56, axis=1))
+        assert np.array_equal(shown, expected.repeat(56, axis=0).repeat(56, axis=1))
         words = image[16 + 112 : 16 + 132, left : left + 112]
         assert words.min() < 100  # ink
     assert image[0].min() == 255

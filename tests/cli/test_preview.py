@@ -13,8 +13,6 @@ from tests.independent.pages import read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-PREVIEW = ("preview", "tiny/one", "--rows", "3")
-
 LINES = """
 schema = 1
 name = "lines"

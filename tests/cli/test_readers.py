@@ -1,6 +1,5 @@
 """Checks of readers without the files of a dataset, by `dshub check`."""
 
-import hashlib
 import json
 import subprocess
 from collections.abc import Callable
@@ -8,38 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_check import HEAD, manifest, resource, split
+
+__all__ = ["manifest"]  # a fixture
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-HEAD = """
-schema = 1
-name = "own"
-version = "1.0.0"
-title = "Own"
-summary = "Rows."
-task = "none"
-homepage = "https://data.example"
-
-[features.text]
-kind = "text"
-"""
-CONTENT = b"some bytes\n" * 1000
-
-
-def split(name: str, reader: str, files: str, steps: str = "") -> str:
-    """A split as TOML."""
-    return f"[splits.{name}]\nrows = 1\nreader = {reader}\nfiles = {files}\n{steps}\n"
-
-
-def resource(name: str, *urls: str, more: str = "") -> str:
-    """A resource as TOML."""
-    sha256 = hashlib.sha256(CONTENT).hexdigest()
-    return f'[resources.{name}]\nurls = {json.dumps(urls)}\nsha256 = "{sha256}"\n{more}\n'
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Path:
-    """The path of a manifest."""
-    return tmp_path / "own.toml"
 
 
 def test_faults_of_readers_are_reported(dshub: Run, manifest: Path) -> None:
