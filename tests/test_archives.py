@@ -19,7 +19,6 @@ from tests.independent.packed import zipped
 
 @pytest.mark.parametrize("name", ["data", "data.gz", "data.txt"])
 def test_compression_is_recognized_by_content(tmp_path: Path, name: str) -> None:
-    """The name of the file decides nothing."""
     for content in (gzip.compress(b"rows"), b"rows"):
         path = tmp_path / name
         path.write_bytes(content)
@@ -35,7 +34,6 @@ def test_reference_names_one_member(tmp_path: Path) -> None:
 
 
 def test_output_out_of_proportion_is_refused() -> None:
-    """The ratio applies above 256 MiB."""
     check_size(200 << 20, 100, "data")
     with pytest.raises(UnsafeArchiveError, match="data"):
         check_size(1 << 40, 100, "data")

@@ -35,7 +35,6 @@ def test_traceback_is_shown_only_with_debug() -> None:
 
 
 def test_characters_that_the_output_cannot_encode_are_replaced() -> None:
-    """A code page without the ellipsis costs the character, not the answer."""
     code, output, errors = run("list", PYTHONIOENCODING="ascii")
     assert (code, errors) == (0, "")
     assert "fashion-mnist" in output
@@ -47,7 +46,6 @@ def test_characters_that_the_output_cannot_encode_are_replaced() -> None:
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
 )
 def test_signals_end_with_their_exit_codes(number: int, code: int, words: str) -> None:
-    """The message says that completed downloads are kept."""
     script = (
         "import sys, time; from dshub import cli; "
         "cli.Settings.read = lambda *a, **k: (print('ready', flush=True), time.sleep(60)); "

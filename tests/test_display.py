@@ -41,7 +41,6 @@ def test_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
 
 
 def test_secrets_of_all_addresses_in_a_message_are_hidden() -> None:
-    """Keep the text and punctuation around them."""
     text = "mirrors ['http://u:pw@a', 'http://b/?k=pw'] and https://c.example/?k=pw: 503 (pw?)"
     assert redacted(text) == (
         "mirrors ['http://…@a', 'http://b/?k=…'] and https://c.example/?k=…: 503 (pw?)"
@@ -53,7 +52,6 @@ def test_secrets_of_all_addresses_in_a_message_are_hidden() -> None:
 
 
 def test_every_error_hides_secrets() -> None:
-    """Message, details, hint and notes, and the same after pickling."""
     error = DshubError(
         "no http://u:pw@h/x", details=["in http://h/?k=pw"], hint="ask http://u:pw@h"
     )
@@ -67,7 +65,6 @@ def test_every_error_hides_secrets() -> None:
 
 
 def test_quoted_secret_is_hidden_without_its_address() -> None:
-    """Backends quote addresses in part, or decoded."""
     address = "s3://key:a%2Fsecret@bucket?sig=signed"
     text = "no bucket 'key:a%2Fsecret@bucket', with a/secret, a%2Fsecret or signed"
     assert without_secrets(text, address) == "no bucket '…@bucket', with …, … or …"
@@ -84,7 +81,6 @@ def test_cause_that_shows_a_secret_is_dropped() -> None:
 
 
 def test_settings_show_no_password() -> None:
-    """Notebooks and debuggers show their `repr`."""
     settings = Settings.read(environment={}, mirrors=["http://u:pw@h/?k=pw", "/mnt/stick"])
     assert "pw" not in repr(settings)
     assert "/mnt/stick" in repr(settings)
@@ -107,7 +103,6 @@ def test_outside_text_cannot_add_lines_to_an_error(end: str) -> None:
 
 
 def test_terminal_commands_are_replaced() -> None:
-    """Escapes, C0 and C1 controls, and characters that reorder text."""
     text = "a\x1b[31mb\x9b2Jc\x07d\u202ee\u2066f\x7f"
     plain = "a�[31mb�2Jc�d�e�f�"
     assert one_line(text) == harmless(text) == str(DshubError(text)) == plain
@@ -116,7 +111,6 @@ def test_terminal_commands_are_replaced() -> None:
 
 
 def test_hostile_text_is_processed_in_linear_time() -> None:
-    """Very long addresses, blanks and queries."""
     began = time.process_time()
     for text in ("://" * 100_000 + "@", " " * 300_000 + "\n" + " " * 300_000, "?" + "&" * 300_000):
         one_line(redacted(text))

@@ -21,20 +21,17 @@ from dshub.download.sources import Job, sources
     ],
 )
 def test_path_and_file_url_are_local(text: str, path: str) -> None:
-    """In any spelling."""
     assert Address(text).is_local
     assert Address(text).path == Path(path)
 
 
 @pytest.mark.parametrize("text", ["https://a.example/x", "s3://bucket", "HTTP://a.example"])
 def test_other_schemes_are_not_local(text: str) -> None:
-    """They are not used offline."""
     assert not Address(text).is_local
     assert Address(text).is_url
 
 
 def test_names_below_a_file_url_are_quoted() -> None:
-    """They mean the same file in any spelling of the URL."""
     resource = Resource(filename="a b", sha256="0" * 64)
     for base, name in [("/m/", "a b"), ("file:/m", "a%20b"), ("FILE:///m", "a%20b")]:
         [_, address] = sources(Job("set", "file", resource), [], base)
@@ -43,10 +40,8 @@ def test_names_below_a_file_url_are_quoted() -> None:
 
 
 def test_address_is_shown_without_its_password() -> None:
-    """In messages and logs."""
     assert "secret" not in str(Address("https://me:secret@a.example/x"))
 
 
 def test_file_url_with_one_slash_can_be_a_mirror() -> None:
-    """It is a URL, not a folder named `file:`."""
     assert Settings.read(environment={"DSHUB_MIRROR": "file:/m"}).mirrors == ("file:/m",)

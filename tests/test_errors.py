@@ -53,7 +53,6 @@ def drawn() -> dict[str, tuple[str | None, int, str | None]]:
 
 
 def test_docstring_draws_every_error() -> None:
-    """Every error is in the drawing and among the examples here."""
     names = {kind.__name__ for kind in KINDS}
     assert names == set(drawn())
     assert names == {type(example).__name__ for example in EXAMPLES}
@@ -74,7 +73,6 @@ def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_traceback_ends_with_the_hint(error: DshubError) -> None:
-    """Once, and also after pickling."""
     for result in (error, pickle.loads(pickle.dumps(error))):
         lines = "".join(traceback.format_exception(result)).splitlines()
         message = [line for line in lines if line.startswith("hint: ")]
@@ -82,7 +80,6 @@ def test_traceback_ends_with_the_hint(error: DshubError) -> None:
 
 
 def test_wrong_bytes_from_one_source_decide_the_exit_code() -> None:
-    """Integrity weighs more than a failed download."""
     only_silent = FetchError(dataset="d", attempts={"a": [no_answer]})
     one_wrong = FetchError(dataset="d", attempts={"a": [no_answer], "b": [no_answer, wrong_bytes]})
     assert (only_silent.exit_code, one_wrong.exit_code) == (4, 5)
@@ -99,7 +96,6 @@ def test_errors_survive_pickling(error: DshubError) -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_errors_are_plain_sentences_with_a_next_step(error: DshubError) -> None:
-    """Not quoted, not a tuple; every one says what to do."""
     assert str(error) == error.args[0]
     assert error.hint or "; it must be " in str(error)
 
@@ -115,7 +111,6 @@ def test_errors_are_plain_sentences_with_a_next_step(error: DshubError) -> None:
     ids=["absent", "unreachable", "transient", "other"],
 )
 def test_hint_of_a_failed_download_fits_its_cause(flags: dict[str, bool], hint: str) -> None:
-    """It comes before the steps that always help, and a note after the reason keeps it."""
     failed = TransportError(url="http://h/f", reason="it failed", **flags).noting("2 tries")
     assert str(failed) == "http://h/f: it failed, 2 tries"
     fetch = FetchError(dataset="d", attempts={"a": [failed, failed]})
@@ -124,7 +119,6 @@ def test_hint_of_a_failed_download_fits_its_cause(flags: dict[str, bool], hint: 
 
 
 def test_hint_of_a_file_fits_the_action() -> None:
-    """Another cache folder does not make a file readable."""
     read, write = (
         errors.StoreError(path="/f", action=action, reason="Permission denied")
         for action in ("read", "write")

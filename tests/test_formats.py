@@ -16,14 +16,12 @@ def test_arrays_become_nested_lists() -> None:
 
 
 def test_unknown_format_is_rejected() -> None:
-    """A typo gets a suggestion."""
     with pytest.raises(UnknownNameError, match="jsno") as caught:
         formats.create({"format": "jsno"})
     assert "json" in caught.value.hint
 
 
 def test_unknown_option_is_rejected() -> None:
-    """The error names the format and the option."""
     with pytest.raises(ManifestError) as caught:
         formats.create({"format": "cifar", "label": ["coarse"]})
     assert "format 'cifar'" in str(caught.value)

@@ -56,7 +56,6 @@ def test_built_in_plugins_are_found_by_file_name() -> None:
 
 @pytest.mark.parametrize("name", ["idxx", "../idx", "os", "_checked", "", "__init__"])
 def test_unknown_name_imports_nothing(name: str) -> None:
-    """The error lists the known names."""
     with pytest.raises(UnknownNameError, match="format") as caught:
         plugins.module("formats", name)
     assert "idx" in caught.value.hint
@@ -65,7 +64,6 @@ def test_unknown_name_imports_nothing(name: str) -> None:
 
 
 def test_listing_names_imports_no_plugin() -> None:
-    """Nor NumPy, nor Arrow."""
     code = (
         "import sys; from dshub import plugins; assert 'idx' in plugins.names('formats');"
         "assert not {'numpy', 'pyarrow', 'dshub.formats'} & set(sys.modules)"

@@ -11,7 +11,6 @@ pytest.importorskip("pty", reason="no pseudo-terminals here")
 
 
 def test_terminal_without_a_width_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recorders and containers open terminals of 0 by 0."""
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = os.openpty()
     with os.fdopen(theirs, "w") as stream, Task(choose("auto", stream), "fetching", 10) as task:

@@ -19,7 +19,6 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_precedence(project: Path, tmp_path: Path) -> None:
-    """Argument, variable, project, user, default."""
     config = tmp_path / "home" / "config" / "dshub"
     config.mkdir(parents=True)
     (config / "config.toml").write_text('jobs = 2\nmirrors = "https://user.example"\n')
@@ -33,12 +32,10 @@ def test_precedence(project: Path, tmp_path: Path) -> None:
 
 
 def test_folder_in_a_file_is_relative_to_that_file(project: Path) -> None:
-    """Wherever the program runs."""
     assert Settings.read(environment={}, folder=project).cache == project.parent / "data"
 
 
 def test_lists_are_split_at_their_separators(tmp_path: Path) -> None:
-    """Folders as in PATH, mirrors at blanks."""
     folders = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])
     environment = {"DSHUB_SITE_CACHES": folders, "DSHUB_MIRROR": "https://a.example  /mnt/b"}
     result = Settings.read(environment=environment)
@@ -71,7 +68,6 @@ def test_mirror_with_blanks_in_a_file(tmp_path: Path) -> None:
 
 
 def test_quoted_items_can_contain_separators(tmp_path: Path) -> None:
-    """In lists of folders and of datasets."""
     odd = tmp_path / f"a{os.pathsep}b"
     for name in ("site_caches", "registry", "mirror_keys"):
         value = f'"{odd}"{os.pathsep}{tmp_path / "c d"}'
@@ -105,7 +101,6 @@ def test_quoted_items_can_contain_separators(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_value_is_rejected(name: str, value: str) -> None:
-    """The error names the variable and the value."""
     with pytest.raises(SettingsError) as caught:
         Settings.read(environment={name: value})
     assert name in str(caught.value)
@@ -114,7 +109,6 @@ def test_invalid_value_is_rejected(name: str, value: str) -> None:
 
 
 def test_unknown_setting_in_a_file_is_rejected(tmp_path: Path) -> None:
-    """So is a file that is not TOML."""
     (tmp_path / "pyproject.toml").write_text("[tool.dshub]\njosb = 3\n")
     with pytest.raises(SettingsError, match="josb"):
         Settings.read(environment={}, folder=tmp_path)
@@ -125,14 +119,12 @@ def test_unknown_setting_in_a_file_is_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False), ("", False)])
 def test_offline_is_a_switch(value: str, *, expected: bool) -> None:
-    """An empty variable counts as 0."""
     assert Settings.read(environment={"DSHUB_OFFLINE": value}).offline is expected
 
 
 def test_settings_can_be_read_in_a_removed_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The working folder need not exist."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -144,7 +136,6 @@ def test_settings_can_be_read_in_a_removed_folder(
     ("text", "seconds"), [("20", 20), ("1.5", 1.5), ("45s", 45), ("2 min", 120)]
 )
 def test_timeout_is_in_seconds_unless_it_has_a_unit(text: str, seconds: float) -> None:
-    """Unlike other spans, which need a unit."""
     assert Settings.read(environment={"DSHUB_TIMEOUT": text}).timeout == seconds
 
 
@@ -160,14 +151,12 @@ def test_timeout_is_in_seconds_unless_it_has_a_unit(text: str, seconds: float) -
     ],
 )
 def test_malformed_address_is_rejected(mirror: str, tmp_path: Path) -> None:
-    """At once, instead of being taken for a missing folder; the error says how to escape."""
     with pytest.raises(SettingsError, match="%40 %3A %2F") as caught:
         Settings.read(environment={"DSHUB_MIRROR": mirror}, folder=tmp_path)
     assert "pass" not in str(caught.value).partition("must be")[0]
 
 
 def test_mirrors_can_contain_an_at_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a path, escaped in a password, and in an existing folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "me:too@work").mkdir()
     mirrors = ("https://u:p%40%2Fw@host:8000/", "/mnt/me@stick", "s3://key:sec/ret@bucket")
@@ -177,6 +166,5 @@ def test_mirrors_can_contain_an_at_sign(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", ["cache", "registry", "site_caches", "mirror_keys", "lock"])
 def test_address_in_place_of_a_folder_is_rejected(name: str, tmp_path: Path) -> None:
-    """It is not cut at its colon."""
     with pytest.raises(SettingsError, match=f"{name} is 'http://…@host/x'"):
         Settings.read(environment={}, folder=tmp_path, **{name: "http://u:pw@host/x"})

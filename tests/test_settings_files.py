@@ -26,7 +26,6 @@ mirrors = ["../mirror", "~/stick", "https://mirror.example/sets"]
 def test_folders_are_relative_to_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
 ) -> None:
-    """Wherever the program runs."""
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_text(text)
@@ -46,7 +45,6 @@ def test_folders_are_relative_to_the_file(
 def test_folders_in_variables_are_relative_to_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Changing the folder later does not move them."""
     monkeypatch.chdir(tmp_path)
     result = Settings.read(environment={"DSHUB_CACHE": "here", "DSHUB_MIRROR": "stick ~/m"})
     assert result.cache == tmp_path / "here"
@@ -57,13 +55,11 @@ def test_folders_in_variables_are_relative_to_the_working_folder(
     "text", ["[tool.dshub]\njobs = 3", "[tool]\ndshub.jobs = 3", '["tool" . "dshub"]\njobs = 3']
 )
 def test_every_spelling_of_the_table_is_read(tmp_path: Path, text: str) -> None:
-    """TOML has several ways to write one table."""
     (tmp_path / "pyproject.toml").write_text(text)
     assert Settings.read(environment={}, folder=tmp_path).jobs == 3
 
 
 def test_only_the_nearest_project_counts(tmp_path: Path) -> None:
-    """A nested project does not inherit."""
     inner = tmp_path / "inner"
     inner.mkdir()
     (tmp_path / "pyproject.toml").write_text("[tool.dshub]\njobs = 3")
@@ -92,7 +88,6 @@ def test_only_the_nearest_project_counts(tmp_path: Path) -> None:
     ids=lambda value: repr(value[:40]),
 )
 def test_error_names_the_file_and_the_setting(tmp_path: Path, content: bytes, message: str) -> None:
-    """Whatever the file contains, the error is a SettingsError."""
     path = tmp_path / "pyproject.toml"
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=message) as caught:
@@ -101,14 +96,12 @@ def test_error_names_the_file_and_the_setting(tmp_path: Path, content: bytes, me
 
 
 def test_unknown_argument_is_rejected(tmp_path: Path) -> None:
-    """The error lists the settings."""
     with pytest.raises(SettingsError, match="timeout") as caught:
         Settings.read(environment={}, folder=tmp_path, time_out=3)
     assert caught.value.name == "time_out"
 
 
 def test_nothing_is_read_at_import(tmp_path: Path) -> None:
-    """Invalid settings do not break an import."""
     (tmp_path / "pyproject.toml").write_text("[tool.dshub")
     code = (
         "import os; os.environ['DSHUB_JOBS'] = 'many'; import dshub;"
@@ -134,5 +127,4 @@ def test_datasets_and_lock_of_a_project(tmp_path: Path) -> None:
 
 
 def test_lock_is_in_the_working_folder_without_a_project(tmp_path: Path) -> None:
-    """No pyproject.toml is needed."""
     assert Settings.read(environment={}, folder=tmp_path).lock == tmp_path / "dshub.lock"

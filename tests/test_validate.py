@@ -11,7 +11,6 @@ from dshub.errors import ArgumentError
     [("5GB", 5e9), ("5 GiB", 5 << 30), ("1.5 tb", 1.5e12), ("5k", 5000), ("7B", 7), ("0", 0)],
 )
 def test_sizes_are_read_with_their_unit(text: str, expected: float) -> None:
-    """Powers of 1000 or 1024, with or without a space."""
     assert arguments.size("size", text) == expected
 
 
@@ -26,12 +25,10 @@ def test_size_without_a_unit_is_rejected(text: str) -> None:
     ("text", "expected"), [("30d", 30 * 86400), ("12 h", 43200), ("2w", 1209600), ("0", 0)]
 )
 def test_spans_are_read_with_their_unit(text: str, expected: float) -> None:
-    """Hours, days or weeks."""
     assert arguments.span("span", text) == expected
 
 
 @pytest.mark.parametrize("text", ["30", "d", "5GB", "-1d"])
 def test_span_without_a_unit_is_rejected(text: str) -> None:
-    """Seconds or days?"""
     with pytest.raises(ArgumentError, match="30d"):
         arguments.span("span", text)

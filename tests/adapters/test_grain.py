@@ -24,7 +24,6 @@ class TestGrain(AdapterTests):
 
 
 def test_grain_shuffles_maps_and_batches_rows() -> None:
-    """Each row comes once, with its own label; in threads, and by hand."""
     dataset = example()
     rows = grain.MapDataset.source(dataset.to("grain")).shuffle(seed=1)
     shuffled = list(rows.to_iter_dataset())
@@ -39,7 +38,6 @@ def test_grain_shuffles_maps_and_batches_rows() -> None:
 
 
 def test_grain_data_loader_reads_rows() -> None:
-    """With a sampler."""
     source = example().columns(["image", "label"]).to("grain")
     sampler = grain.samplers.IndexSampler(
         len(source), shuffle=True, seed=3, num_epochs=1, shard_options=grain.sharding.NoSharding()
@@ -49,7 +47,6 @@ def test_grain_data_loader_reads_rows() -> None:
 
 
 def test_several_rows_are_read_at_once() -> None:
-    """Also of columns with several shapes; the rows are the same."""
     for dataset in (example(), varied()):
         source = grain.MapDataset.source(dataset.to("grain"))
         for one, other in zip(source._getitems([3, 50, 3]), [3, 50, 3], strict=True):
@@ -63,7 +60,6 @@ def test_several_rows_are_read_at_once() -> None:
 
 
 def test_grain_iterator_resumes_from_its_state() -> None:
-    """Over epochs."""
     loader = example().batches(8, shuffle=True)
     expected = [batch["text"] for _ in range(3) for batch in loader]
     batches = example().batches(8, shuffle=True).to("grain").repeat(3).to_iter_dataset()
@@ -76,7 +72,6 @@ def test_grain_iterator_resumes_from_its_state() -> None:
 
 
 def test_representation_identifies_the_rows() -> None:
-    """Grain stores it in a state."""
     assert example().fingerprint in repr(example().to("grain"))
     assert example().batches(8).fingerprint in repr(example().batches(8).to("grain"))
     with pytest.raises(IndexError):

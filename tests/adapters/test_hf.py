@@ -40,7 +40,6 @@ class TestHuggingFace(RowsTests):
 
 
 def test_features_are_converted() -> None:
-    """Labels, images, audio, lists, arrays."""
     features = example().to("hf").features
     assert features["label"] == datasets.ClassLabel(names=list("abcdefg"))
     assert features["text"] == datasets.Value("string")
@@ -65,7 +64,6 @@ def test_prepared_tables_are_memory_mapped(hub: Hub) -> None:
 
 
 def test_concatenated_splits_with_fewer_columns(hub: Hub) -> None:
-    """Two splits, one column."""
     dataset = hub.load("mnist", "train+test", synthetic=60, columns=["label"])
     split = dataset.to("hf")
     assert split.column_names == ["label"]
@@ -73,7 +71,6 @@ def test_concatenated_splits_with_fewer_columns(hub: Hub) -> None:
 
 
 def test_result_converts_back_to_a_dataset() -> None:
-    """With the same rows."""
     dataset = varied().shuffle(seed=1)
     again = Dataset.from_hf(dataset.columns(["photo", "tokens", "words"]).to("hf"))
     for one, other in zip(dataset, again, strict=True):
@@ -82,6 +79,5 @@ def test_result_converts_back_to_a_dataset() -> None:
 
 
 def test_datasets_maps_and_filters_the_rows() -> None:
-    """Like any other rows."""
     split = example().to("hf").filter(lambda row: row["label"] == 3, keep_in_memory=True)
     assert split["text"][:] == [row["text"] for row in example() if row["label"] == 3]

@@ -55,7 +55,6 @@ class TestJax(AdapterTests):
             return super().steps_of(loader, count)
 
     def test_batches_are_on_the_requested_device(self) -> None:
-        """Text stays a list."""
         device = jax.devices()[0]
         batch = next(iter(example().batches(8).to("jax", device=device)))
         assert batch["image"].devices() == {device}
@@ -65,7 +64,6 @@ class TestJax(AdapterTests):
 
 
 def test_encoded_columns_are_decoded_row_by_row() -> None:
-    """On access."""
     from dshub.testing.adapters import varied
 
     column = varied().to("jax")["photo"]
@@ -74,7 +72,6 @@ def test_encoded_columns_are_decoded_row_by_row() -> None:
 
 
 def test_batches_in_use_keep_their_pixels() -> None:
-    """Also if JAX uses the memory of the batch itself."""
     images = np.arange(200, dtype=np.uint8).repeat(64 * 64 * 3).reshape(200, 64, 64, 3)
     dataset = Dataset.from_arrays(
         {"image": images, "id": np.arange(200)},
@@ -97,7 +94,6 @@ def test_integers_that_need_64_bits_are_an_error(narrow: None) -> None:
 
 
 def test_compiled_step_trains_a_model() -> None:
-    """With batches of one shape."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 400)
     points = (np.eye(4)[labels] + rng.normal(0, 0.2, (400, 4))).astype(np.float32)
@@ -121,7 +117,6 @@ def test_compiled_step_trains_a_model() -> None:
 
 
 def test_unknown_device_is_rejected() -> None:
-    """The error lists the valid kinds."""
     for make in (example().batches(8).to, example().to):
         with pytest.raises(DshubError, match="device is 'cpu'; it must be one of jax"):
             make("jax", device="cpu")
@@ -147,7 +142,6 @@ except DshubError as error:
 
 
 def test_rows_that_do_not_divide_among_devices_are_an_error() -> None:
-    """Other batches are divided among several devices."""
     done = subprocess.run(
         [sys.executable, "-c", SHARDED],
         env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},

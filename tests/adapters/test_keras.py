@@ -129,7 +129,6 @@ def expected(rows: int, size: int, epochs: int) -> list[float]:
 @backends
 @pytest.mark.parametrize(("rows", "threads"), [(60, 2), (8, 0)])
 def test_fit_trains_on_the_epochs_of_the_loader(backend: str, rows: int, threads: int) -> None:
-    """Each in its own order, also if an epoch is one batch; and resumes."""
     whole = expected(rows, 8, 5)
     report = run(backend, rows=rows, threads=threads)
     steps = report["steps"]
@@ -159,7 +158,6 @@ def test_building_a_model_does_not_use_up_an_epoch(rows: int) -> None:
 
 
 def test_model_learns(hub: Any) -> None:
-    """With the loader's shuffling."""
     keras.utils.set_random_seed(0)
     dataset = hub.load("mnist", "train", synthetic=200)
     layers = [
@@ -178,7 +176,6 @@ def test_model_learns(hub: Any) -> None:
 
 
 def test_rows_of_several_shapes_are_rejected() -> None:
-    """The error names the column, also for pairs."""
     with pytest.raises(DshubError, match="rows of column tokens may differ in shape") as caught:
         varied().columns(["tokens"]).batches(8).to("keras")
     assert "transform" in caught.value.hint

@@ -18,7 +18,6 @@ PACKAGES = {"tf": "tensorflow", "hf": "datasets"} | {
 def test_missing_framework_is_an_error(
     monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
-    """It names the extra to install, and is an ImportError."""
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"dshub.adapters.{name}", raising=False)
     for ask in (
@@ -33,7 +32,6 @@ def test_missing_framework_is_an_error(
 
 
 def test_unknown_adapter_is_an_error() -> None:
-    """It lists the known ones, and suggests one for a typo."""
     with pytest.raises(UnknownNameError, match="no adapter named 'troch'") as caught:
         DATASET.to("troch")
     assert caught.value.hint.startswith("did you mean torch?")
@@ -43,7 +41,6 @@ def test_unknown_adapter_is_an_error() -> None:
 
 
 def test_missing_datasets_package_is_an_error(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
-    """It names the extra to install."""
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match="datasets is not installed") as caught:
         Dataset.from_hf(object())

@@ -25,7 +25,6 @@ class TestPandas(RowsTests):
 
 
 def test_columns_have_pandas_types() -> None:
-    """Grouping and searching work as usual."""
     frame = example().to("pandas")
     assert frame["label"].dtype == np.int64
     assert pd.api.types.is_string_dtype(frame["text"].dtype)
@@ -36,13 +35,11 @@ def test_columns_have_pandas_types() -> None:
 
 
 def test_batches_are_an_error() -> None:
-    """The hint names the method for datasets."""
     with pytest.raises(DshubError, match="the adapter pandas makes no batches") as caught:
         example().batches(8).to("pandas")
     assert caught.value.hint == "it takes a dataset: ds.to('pandas')"
 
 
 def test_empty_frame_has_the_same_types() -> None:
-    """So that it can be concatenated with others."""
     dataset = example()
     assert dataset.take(0).to("pandas").dtypes.equals(dataset.to("pandas").dtypes)

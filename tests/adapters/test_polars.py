@@ -39,7 +39,6 @@ class TestPolars(RowsTests):
 
 
 def test_columns_have_polars_types() -> None:
-    """Arrays of fixed shape, lists, text, binary."""
     schema = example().to("polars").schema
     assert schema["image"] == pl.Array(pl.UInt8, (5, 4, 3))
     assert schema["label"] == pl.Int64
@@ -50,7 +49,6 @@ def test_columns_have_polars_types() -> None:
 
 
 def test_polars_groups_rows(hub: Hub) -> None:
-    """By label."""
     dataset = hub.load("mnist", "train", synthetic=200)
     frame = dataset.to("polars")
     counts = frame.group_by("label").len().sort("label")["len"].to_list()
@@ -58,7 +56,6 @@ def test_polars_groups_rows(hub: Hub) -> None:
 
 
 def test_frame_converts_back_to_a_dataset() -> None:
-    """Also text, which polars stores in its own layout, and lists of text."""
     dataset = Dataset.from_arrays(
         {
             "text": ["a", "a text of more than twelve bytes", ""],

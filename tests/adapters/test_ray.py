@@ -44,7 +44,6 @@ class TestRay(RowsTests):
 
 
 def test_tasks_carry_the_dataset_not_the_rows(hub: Hub) -> None:
-    """They pickle to less than 2,000 bytes."""
     from dshub.adapters.ray import RaySource
 
     dataset = hub.load("mnist", "train", synthetic=500).shuffle(seed=1)

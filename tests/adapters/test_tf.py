@@ -52,7 +52,6 @@ def test_rows_have_static_shapes_and_a_known_length() -> None:
 
 
 def test_varying_lengths_are_none_in_the_specification() -> None:
-    """Files that are not decoded are strings."""
     tensors = varied().tf()
     assert tensors.element_spec == {
         "photo": spec(None, None, 3, dtype="uint8"),
@@ -67,7 +66,6 @@ def test_varying_lengths_are_none_in_the_specification() -> None:
 
 
 def test_images_of_several_sizes_can_be_resized_and_batched() -> None:
-    """As the hint of the error suggests."""
     rows = varied().columns(["photo"])
     tensors = rows.tf().map(lambda row: tf.image.resize(row["photo"], (4, 4))).batch(8)
     assert sum(int(batch.shape[0]) for batch in tensors) == 53
@@ -77,7 +75,6 @@ def test_images_of_several_sizes_can_be_resized_and_batched() -> None:
 
 
 def test_batches_of_lists_are_ragged() -> None:
-    """With the fixed lengths in their specification."""
     tensors = varied().columns(["tokens", "boxes", "words", "sound"]).batches(8).tf()
     kinds = {
         name: (kind.shape.as_list(), kind.dtype) for name, kind in tensors.element_spec.items()
@@ -93,7 +90,6 @@ def test_batches_of_lists_are_ragged() -> None:
 
 
 def test_rows_of_several_blocks_come_in_order() -> None:
-    """Each row once, and again in the next iteration."""
     tensors = Dataset.from_arrays({"n": np.arange(2500)}).tf()
     for _ in range(2):
         assert [int(row["n"]) for row in tensors] == list(range(2500))
@@ -125,13 +121,11 @@ def test_batches_have_static_shapes_and_a_known_length(
 
 
 def test_specification_has_layout_and_pairs() -> None:
-    """`(x, y)` with channels first."""
     tensors = example().batches(8, layout="chw", supervised=True, drop_last=True).tf()
     assert tensors.element_spec == (spec(8, 3, 5, 4, dtype="uint8"), spec(8, dtype="int64"))
 
 
 def test_each_iteration_is_the_next_epoch() -> None:
-    """In the orders of the loader."""
     loader = example().batches(8, shuffle=True, seed=1)
     expected = [np.concatenate([b["size"][:, 0] for b in loader]).tolist() for _ in range(2)]
     batches = example().batches(8, shuffle=True, seed=1).tf()
@@ -141,7 +135,6 @@ def test_each_iteration_is_the_next_epoch() -> None:
 
 
 def test_loader_resumes_from_a_state() -> None:
-    """First the rest of the epoch, then whole ones."""
     first = example().batches(8, shuffle=True)
     walk = iter(first)
     next(walk)
@@ -156,7 +149,6 @@ def test_loader_resumes_from_a_state() -> None:
 
 
 def test_state_counts_batches_in_use() -> None:
-    """Not those that the loader's threads made ahead."""
     loader = example().batches(8, shuffle=True, threads=2)
     for number, _ in enumerate(loader.tf(), 1):
         assert loader.state_after(number) == loader.state_dict()
@@ -166,7 +158,6 @@ def test_state_counts_batches_in_use() -> None:
 
 
 def test_state_after_counts_batches_behind_prefetch() -> None:
-    """The loader only knows how many were taken."""
     loader = example().batches(8, shuffle=True)
     whole = [batch["text"] for _ in range(2) for batch in example().batches(8, shuffle=True)]
     walk = iter(loader.tf().prefetch(4))
@@ -178,7 +169,6 @@ def test_state_after_counts_batches_behind_prefetch() -> None:
 
 
 def test_several_iterations_run_at_a_time() -> None:
-    """Each is one epoch; resuming one that was dropped is an error."""
     batches = example().batches(8).tf()
     for one, other in tf.data.Dataset.zip((batches, batches)):
         assert np.array_equal(one["image"], other["image"])
@@ -191,14 +181,12 @@ def test_several_iterations_run_at_a_time() -> None:
 
 
 def test_ranks_have_static_shapes() -> None:
-    """If the rows of a rank fill its batches."""
     tensors = example().batches(9, rank=1, world=6, uneven="pad").tf()  # 54 rows, 9 of each rank
     assert tensors.element_spec["label"] == spec(9, dtype="int64")
     assert sum(batch["label"].shape[0] for batch in tensors) == 9
 
 
 def test_rows_can_be_pairs() -> None:
-    """Or an error says what to do."""
     tensors = example().to("tf", supervised=True)
     assert tensors.element_spec == (spec(5, 4, 3, dtype="uint8"), spec(dtype="int64"))
     for (x, y), row in zip(tensors, example(), strict=True):

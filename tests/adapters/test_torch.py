@@ -82,7 +82,6 @@ def test_columns_and_slices_are_tensors(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("method", [None, "fork", "spawn"])
 def test_data_loader_reads_rows(dataset: Dataset, method: str | None) -> None:
-    """With the default collate function, in this process or in workers."""
     count = 2 if method else 0
     loader = data.DataLoader(
         dataset.torch(), batch_size=8, num_workers=count, multiprocessing_context=method
@@ -92,7 +91,6 @@ def test_data_loader_reads_rows(dataset: Dataset, method: str | None) -> None:
 
 @workers
 def test_data_loader_shuffles_rows(dataset: Dataset, count: int) -> None:
-    """Each row comes once, with its own label; an incomplete last batch can be dropped."""
     generator = torch.Generator().manual_seed(1)
     rows = dataset.torch()
     loader = data.DataLoader(
@@ -121,7 +119,6 @@ def custom_collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 @workers
 def test_custom_collate_function_gets_rows(dataset: Dataset, count: int) -> None:
-    """In a sequence with a length, indices and slices."""
     loader = data.DataLoader(
         dataset.torch(), batch_size=8, num_workers=count, collate_fn=custom_collate
     )
@@ -144,7 +141,6 @@ def test_custom_collate_function_gets_rows(dataset: Dataset, count: int) -> None
 def test_custom_collate_function_can_call_the_default(
     dataset: Dataset, collate: Callable[[Any], Any]
 ) -> None:
-    """With the rows themselves, a list of them, or plain dicts."""
     loader = data.DataLoader(dataset.torch(), batch_size=8, collate_fn=collate)
     assert_batches(list(loader), list(dataset.batches(8)))
 
@@ -179,7 +175,6 @@ def cutting(rows: Any) -> Any:
 
 @workers
 def test_custom_collate_function_can_modify_rows(count: int) -> None:
-    """They are a list of dicts, and every change counts."""
     rows = example().columns(["image", "label", "text"]).torch()
 
     def first(collate: Any) -> Any:
@@ -197,7 +192,6 @@ def test_custom_collate_function_can_modify_rows(count: int) -> None:
 
 
 def test_padding_functions_accept_the_rows() -> None:
-    """Those of tokenizers require a list of mappings."""
     seen: list[Any] = []
     rows = example().columns(["label", "text"]).torch()
     loader = data.DataLoader(rows, batch_size=4, collate_fn=seen.append)
@@ -210,13 +204,11 @@ def test_padding_functions_accept_the_rows() -> None:
 
 @pytest.mark.parametrize("device", ["gpu", 3.5, "cuda:x"])
 def test_unknown_device_is_rejected(device: Any) -> None:
-    """The error names the device and lists valid ones."""
     with pytest.raises(DshubError, match=f"device is {device!r}; it must be a torch device"):
         example().batches(4).torch(device=device)
 
 
 def test_torch_datasets_can_wrap_the_rows(dataset: Dataset) -> None:
-    """`Subset`, `random_split` and `ConcatDataset`."""
     rows = dataset.torch()
     subset = data.Subset(rows, [5, 3, 50])
     assert_batches(list(data.DataLoader(subset, batch_size=3)), [dataset[[5, 3, 50]]])
@@ -253,7 +245,6 @@ LIST_USES: list[Callable[[Any], Any]] = [
 
 
 def test_encoded_columns_are_decoded_row_by_row() -> None:
-    """A sequence of tensors, each made on access."""
     rows = varied().torch()
     for name in ("photo", "sound"):
         column = rows[name]
@@ -264,7 +255,6 @@ def test_encoded_columns_are_decoded_row_by_row() -> None:
 
 @workers
 def test_data_loader_without_batches_yields_rows(count: int) -> None:
-    """Unchanged."""
     loader = data.DataLoader(varied().torch(), batch_size=None, num_workers=count)
     for row, own in zip(loader, varied(), strict=True):
         assert list(row) == list(own)
@@ -279,7 +269,6 @@ def as_lists(rows: Any) -> dict[str, list[Any]]:
 
 @workers
 def test_custom_collate_function_gets_rows_of_several_shapes(count: int) -> None:
-    """And can return anything."""
     loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=as_lists)
     for batch, own in zip(loader, varied().batches(8), strict=True):
         for name, values in own.items():
@@ -300,7 +289,6 @@ def test_collate_stacks_rows_of_one_shape(count: int) -> None:
 
 @workers
 def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
-    """As lists, like batches of the loader."""
     loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=collate)
     for batch, own in zip(loader, varied().batches(8).torch(), strict=True):
         for name, values in own.items():
@@ -310,7 +298,6 @@ def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
 
 
 def test_collate_uses_the_batch_without_making_rows() -> None:
-    """With the dtypes of the columns."""
     rows = example().torch().__getitems__([5, 1, 8])
     columns = rows.columns
     batch = collate(rows)
@@ -330,7 +317,6 @@ def test_collate_sees_modified_rows(change: Callable[[Any], Any]) -> None:
 
 @pytest.mark.parametrize("use", LIST_USES)
 def test_fetched_rows_behave_like_a_list(use: Callable[[Any], Any]) -> None:
-    """Also for C code that iterates, and on either side of an operator."""
     fetched = example().columns(["label"]).torch().__getitems__([5, 1, 2])
     assert len(fetched) == 3
     assert use(fetched) == use([{"label": 5}, {"label": 1}, {"label": 2}])
@@ -339,7 +325,6 @@ def test_fetched_rows_behave_like_a_list(use: Callable[[Any], Any]) -> None:
 @workers
 @pytest.mark.parametrize("rows", [example(), varied()], ids=["example", "varied"])
 def test_row_loader_reads_whole_batches(rows: Dataset, count: int) -> None:
-    """Unshuffled batches are those of the loader."""
     plain = rows.torch().loader(8, num_workers=count)
     assert len(plain) == 7
     assert_batches(list(plain), list(rows.batches(8)))
@@ -349,7 +334,6 @@ def test_row_loader_reads_whole_batches(rows: Dataset, count: int) -> None:
 
 
 def test_row_loader_takes_a_sampler() -> None:
-    """Such as that of a rank."""
     rows = example().columns(["label"]).torch()
     sampler = data.DistributedSampler(rows, num_replicas=2, rank=1, shuffle=False)
     labels = torch.cat([batch["label"] for batch in rows.loader(8, sampler=sampler)])
@@ -358,7 +342,6 @@ def test_row_loader_takes_a_sampler() -> None:
 
 @workers
 def test_data_loader_yields_varied_batches(count: int) -> None:
-    """Lists of tensors, the same for any number of workers."""
     loader = data.DataLoader(
         varied().batches(8, shuffle=True).torch(), batch_size=None, num_workers=count
     )
@@ -375,8 +358,6 @@ def test_data_loader_yields_varied_batches(count: int) -> None:
 def test_workers_give_the_same_batches_in_the_same_order(
     dataset: Dataset, count: int, options: dict[str, Any]
 ) -> None:
-    """Each batch once, for any number of workers."""
-
     def batches() -> Any:
         return dataset.batches(**{"size": 8, "shuffle": True, "seed": 2} | options)
 
@@ -386,7 +367,6 @@ def test_workers_give_the_same_batches_in_the_same_order(
 
 
 def test_workers_follow_the_epoch(dataset: Dataset) -> None:
-    """Persistent workers continue with the next epoch by themselves."""
     expected = dataset.batches(8, shuffle=True)
     epochs = [list(expected), list(expected)]
     own = dataset.batches(8, shuffle=True).torch()
@@ -406,7 +386,6 @@ def test_workers_follow_the_epoch(dataset: Dataset) -> None:
 
 @workers
 def test_loader_resumes_from_a_state(dataset: Dataset, count: int) -> None:
-    """First the rest of the epoch, then whole ones, with or without workers."""
     first = dataset.batches(8, shuffle=True)
     walk = first.torch()
     rest = iter(walk)
@@ -429,7 +408,6 @@ NORMALIZE = Normalize(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 @pytest.mark.parametrize("supervised", [False, True])
 @pytest.mark.parametrize("transform", [None, NORMALIZE, [NORMALIZE, RandomErasing()]], ids=str)
 def test_channels_first_uses_channels_last_memory(transform: Any, *, supervised: bool) -> None:
-    """`chw` batches have torch's channels-last memory format."""
     options = {"layout": "chw", "supervised": supervised, "transform": transform}
     loader = example().batches(8, shuffle=True, **options)
     tensors = example().batches(8, shuffle=True, **options).torch()
@@ -442,7 +420,6 @@ def test_channels_first_uses_channels_last_memory(transform: Any, *, supervised:
 
 @pytest.mark.parametrize("layout", ["hwc", "chw"])
 def test_callables_get_arrays_in_the_requested_layout(layout: Any) -> None:
-    """As in NumPy batches; the tensors are as they return them."""
     shapes = []
 
     def own(batch: dict[str, Any]) -> dict[str, Any]:
@@ -481,7 +458,6 @@ def sums() -> list[float]:
 
 
 def test_torch_operators_match_numba() -> None:
-    """To the rounding of one fused multiplication."""
     pytest.importorskip("numba")
     command = [sys.executable, "-c", WITHOUT, str(Path(__file__).parent)]
     plain = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -501,7 +477,6 @@ def test_batches_in_use_keep_their_memory() -> None:
 
 
 def test_tensors_are_copied_to_a_device() -> None:
-    """All of them; text stays as it is."""
     for batch in example().batches(8, shuffle=True, layout="chw").torch(device="meta"):
         assert batch["image"].device.type == batch["label"].device.type == "meta"
         assert batch["image"].shape[1:] == (3, 5, 4)
@@ -511,7 +486,6 @@ def test_tensors_are_copied_to_a_device() -> None:
 
 
 def test_pinning_without_cuda_is_an_error() -> None:
-    """At the call, not at the first batch."""
     if torch.cuda.is_available():
         batch = next(iter(example().batches(53, layout="chw").torch(pin=True)))
         assert batch["image"].shape == (53, 3, 5, 4)
@@ -521,7 +495,6 @@ def test_pinning_without_cuda_is_an_error() -> None:
 
 
 def test_supervised_batches_train_a_model(hub: Hub) -> None:
-    """A linear model learns synthetic data."""
     torch.manual_seed(0)
     dataset = hub.load("mnist", "train", synthetic=200)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
@@ -563,7 +536,6 @@ for transform in (augment, augment[2:]):
 
 
 def test_pixels_without_numba_match_numpy() -> None:
-    """To the last bit, in batches of any size."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_NUMBA], check=False, capture_output=True, text=True
     )

@@ -56,7 +56,6 @@ def epochs(count: int) -> list[list[tuple[list[int], bytes]]]:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("lasting", [False, True])
 def test_workers_continue_with_the_next_epoch(method: str, *, lasting: bool) -> None:
-    """Also if workers end with their epoch, and new ones are copies of the first loader."""
     loader = data.DataLoader(
         walk(),
         batch_size=None,
@@ -77,7 +76,6 @@ def test_interrupted_epoch_starts_over_in_workers() -> None:
 
 
 def test_device_is_rejected_in_workers() -> None:
-    """The error says what to leave out."""
     batches = walk().loader.torch(device="meta")
     with pytest.raises(DshubError, match="leave `device` out"):
         next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
@@ -88,7 +86,6 @@ def test_device_is_rejected_in_workers() -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("lasting", [False, True])
 def test_workers_go_to_a_new_epoch(method: str, *, lasting: bool) -> None:
-    """Also persistent ones, directly after an interrupted epoch, and to the same epoch twice."""
     batches, expected = walk(), epochs(4)
     loader = data.DataLoader(
         batches,
@@ -120,7 +117,6 @@ def test_persistent_workers_follow_a_loaded_state() -> None:
 
 @pytest.mark.parametrize("lasting", [False, True])
 def test_epoch_after_a_resumed_one_is_complete(*, lasting: bool) -> None:
-    """Also in new workers, which are copies of a loader within an epoch."""
     batches, expected = walk(), epochs(2)
     batches.load_state_dict(batches.state_dict() | {"epoch": 0, "position": 24})
     loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=lasting)
@@ -129,7 +125,6 @@ def test_epoch_after_a_resumed_one_is_complete(*, lasting: bool) -> None:
 
 
 def test_epoch_can_be_set_without_workers() -> None:
-    """Invalid epochs are rejected."""
     batches = walk()
     batches.epoch = 2
     assert [plain(batch) for batch in batches] == epochs(3)[2]
@@ -160,7 +155,6 @@ def state_after(loader: Any, steps: int) -> tuple[list[Any], Any]:
 @pytest.mark.parametrize("workers", [0, 2, 3])
 @pytest.mark.parametrize("steps", [1, 3, 7, 8, 14])
 def test_stateful_data_loader_resumes(stateful: Any, workers: int, steps: int) -> None:
-    """After any number of steps, within and between epochs."""
     expected = [batch for epoch in epochs(3) for batch in epoch]
     first = stateful(walk(), batch_size=None, num_workers=workers)
     batches, state = state_after(first, steps)
@@ -239,7 +233,6 @@ def in_turn(ranks: list[Any]) -> list[Any]:
 
 
 def test_three_ranks_resume_from_four(tmp_path: Path) -> None:
-    """With another batch size; together they see the rest of the epoch, pixel by pixel."""
     if not torch.distributed.is_available():
         pytest.skip("this torch has no distributed package")
     four = run_ranks(tmp_path, 4, 4, 2, "new")
@@ -304,7 +297,6 @@ def trainer(folder: Path, **options: Any) -> Any:
 
 @pytest.mark.filterwarnings("ignore")  # from Lightning's dependencies
 def test_lightning_trains_and_resumes_from_a_checkpoint(tmp_path: Path) -> None:
-    """A checkpoint within an epoch keeps the place."""
     checkpoints = pytest.importorskip("lightning.pytorch.callbacks").ModelCheckpoint
     expected = [batch for epoch in epochs(2) for batch in epoch]
     whole = Recorder()
@@ -321,7 +313,6 @@ def test_lightning_trains_and_resumes_from_a_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_accelerate_prepares_a_data_loader() -> None:
-    """Prepared, or with a device."""
     accelerator = pytest.importorskip("accelerate").Accelerator(cpu=True)
     prepared = accelerator.prepare(data.DataLoader(walk(), batch_size=None))
     assert [[plain(batch) for batch in prepared] for _ in range(2)] == epochs(2)

@@ -132,13 +132,11 @@ def test_few_public_names() -> None:
 
 
 def test_few_top_level_entries() -> None:
-    """The listing of the package is its map."""
     names = {Path(module).parts[0] for module in trees()} - {"__init__.py", "__main__.py"}
     assert len(names) <= TOP_LEVEL_ENTRIES
 
 
 def test_imports_inside_functions_only_become_fewer() -> None:
-    """Each hides a dependency; those that are left keep a heavy library out of light commands."""
     late = {
         (module, getattr(node, "lineno", 0))
         for module, tree in trees().items()
@@ -159,7 +157,6 @@ def has_tests(module: str) -> bool:
 
 
 def test_every_module_has_a_test_file_of_its_name() -> None:
-    """Suites in `dshub.testing` are tested by their subclasses."""
     without = [
         module
         for module in trees()

@@ -126,7 +126,6 @@ def test_patterns_take_linear_time(use: Use) -> None:
 
 
 def test_patterns_are_compiled_where_this_test_finds_them() -> None:
-    """None is compiled within a function, but shell patterns and the separators of settings."""
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_bytes())
         top = [node.value for node in tree.body if isinstance(node, ast.Assign)]
@@ -137,6 +136,5 @@ def test_patterns_are_compiled_where_this_test_finds_them() -> None:
 
 @pytest.mark.parametrize("pattern", ["*a" * 1000, "*" * 1000 + "b", "a*[!b]?" * 500 + "c"])
 def test_shell_patterns_take_linear_time(pattern: str) -> None:
-    """Python makes them so that none tries twice."""
     use = Use(pattern, re.compile(fnmatch.translate(pattern)), "match")
     assert all(seconds(use, "a" * size) < SECONDS for size in SIZES)

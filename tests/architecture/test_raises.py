@@ -54,7 +54,6 @@ def is_allowed(place: str, name: str) -> bool:
 
 
 def test_errors_that_callers_meet_are_in_the_tree() -> None:
-    """`except DshubError` catches them all."""
     strays = [item for item in raised() if not is_allowed(item[0], item[2])]
     assert strays == []
 

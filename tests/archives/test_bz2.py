@@ -49,11 +49,9 @@ def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
     ids=["rubbish behind", "rubbish behind zeros", "half a header behind", "second stream cut"],
 )
 def test_damage_is_an_error(read: Read, data: bytes) -> None:
-    """Also damage that Python's `BZ2File` ignores."""
     with pytest.raises(ReadError, match=r"^data: it is damaged: "):
         read(data)
 
 
 def test_text_starting_with_the_magic_is_not_bzip2(read: Read) -> None:
-    """ "BZh9" alone does not make a file bzip2."""
     assert read(b"BZh9 is how such files begin") == {"": b"BZh9 is how such files begin"}

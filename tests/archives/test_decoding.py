@@ -42,7 +42,6 @@ def deflated() -> bytes:
     ids=["gzip", "bzip2", "xz", "text", "empty"],
 )
 def test_streams_are_recognized_by_their_beginning(data: bytes, suffix: str | None) -> None:
-    """Also if nothing is inside."""
     kind = stream_of(data[:HEAD])
     assert (kind.suffix if kind else None) == suffix
 
@@ -59,14 +58,12 @@ def test_streams_are_recognized_by_their_beginning(data: bytes, suffix: str | No
     ids=["tar", "zip", "zip after a script", "zip in a tar", "zeros"],
 )
 def test_containers_are_recognized_by_beginning_or_end(data: bytes, suffix: str | None) -> None:
-    """The beginning decides before the end."""
     kind = container_of(data[:HEAD], data[-TAIL:])
     assert (kind.suffix if kind else None) == suffix
 
 
 @pytest.mark.parametrize("size", [1, 1000, len(PLAIN), 2 * len(PLAIN)])
 def test_reads_are_full_except_at_the_end(size: int) -> None:
-    """Whatever the decoder returns at a time."""
     stream = Decoded(io.BytesIO(deflated()), partial(Inflate, DEFLATE), many=False)
     pieces = list(iter(partial(stream.read, size), b""))
     assert b"".join(pieces) == PLAIN
@@ -78,7 +75,6 @@ def test_reads_are_full_except_at_the_end(size: int) -> None:
     [(deflated()[:-1], "cut short"), (deflated() + b"!", "trailing data"), (b"\xff" * 9, ".")],
 )
 def test_damaged_data_is_reported(data: bytes, message: str) -> None:
-    """Never as an error of the decoder's own."""
     stream = Decoded(io.BytesIO(data), partial(Inflate, DEFLATE), many=False)
     with pytest.raises(Damage, match=message):
         stream.readall()

@@ -77,7 +77,6 @@ def crc16(data: bytes) -> bytes:
     ],
 )
 def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
-    """Everything the format allows, and zeros from tapes."""
     assert read(data) == {"": PLAIN}
 
 
@@ -107,5 +106,4 @@ def test_damage_is_an_error(read: Read, data: bytes) -> None:
 
 
 def test_many_empty_members_are_read_quickly(read: Read) -> None:
-    """A hundred thousand members take one pass."""
     assert read(gzip.compress(b"") * 100_000 + gzip.compress(b"end")) == {"": b"end"}

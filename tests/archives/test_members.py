@@ -53,13 +53,11 @@ def drained(path: Path, member: str = "", limits: Limits | None = None) -> int:
 
 @pytest.mark.parametrize("kind", STREAMS)
 def test_small_files_may_unpack_a_thousandfold(read: Read, kind: str) -> None:
-    """Labels that are all zero are not a bomb."""
     assert len(read(STREAMS[kind](bytes(20 * MB)))[""]) == 20 * MB
 
 
 @pytest.mark.parametrize("kind", STREAMS)
 def test_large_files_may_not_unpack_a_thousandfold(tmp_path: Path, kind: str) -> None:
-    """Without limits in the manifest, a bomb ends after 256 MiB and takes no memory."""
     path = tmp_path / "f"
     path.write_bytes(STREAMS[kind](bytes(300 * MB)))
     tracemalloc.start()
@@ -71,7 +69,6 @@ def test_large_files_may_not_unpack_a_thousandfold(tmp_path: Path, kind: str) ->
 
 
 def test_manifest_can_raise_the_ratio(tmp_path: Path) -> None:
-    """For data known to compress that well."""
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(bytes(300 * MB)))
     with (
@@ -91,7 +88,6 @@ def test_nested_bombs_are_refused(tmp_path: Path, inner: str, outer: str) -> Non
 
 
 def test_content_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
-    """One byte less is too little."""
     path = tmp_path / "f"
     data = bytes(range(250)) * 4000
     path.write_bytes(gzip.compress(data))
@@ -121,7 +117,6 @@ def test_total_size_of_members_is_limited(tmp_path: Path, kind: str) -> None:
 
 
 def test_stated_size_of_a_bomb_is_enough(tmp_path: Path) -> None:
-    """Stating less than there is would be damage."""
     path = tmp_path / "f"
     path.write_bytes(zipped({"zeros": bytes(300 * MB)}, zipfile.ZIP_DEFLATED))
     assert drained(path, "zeros") == 0
@@ -139,7 +134,6 @@ def test_bomb_among_honest_members_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [tarred, zipped])
 def test_compressed_members_are_limited(tmp_path: Path, pack: Pack) -> None:
-    """Each by itself, and all together."""
     path = tmp_path / "f"
     path.write_bytes(pack({"bomb": gzip.compress(bytes(3 * MB))}))
     assert drained(path, "bomb", Limits(unpacked=MB)) <= MB
@@ -149,7 +143,6 @@ def test_compressed_members_are_limited(tmp_path: Path, pack: Pack) -> None:
 
 @pytest.mark.parametrize("pack", [tarred, zipped])
 def test_reading_a_member_again_counts_once(tmp_path: Path, pack: Pack) -> None:
-    """Five reads of one member use its size once."""
     path = tmp_path / "f"
     path.write_bytes(pack({"m": gzip.compress(bytes(MB))}))
     with open_files(path, title="data", member="m", limits=Limits(unpacked=2 * MB)) as (file,):
@@ -194,7 +187,6 @@ def test_names_are_limited_in_total(read: Read) -> None:
 
 
 def test_irrelevant_attributes_take_no_memory(read: Read) -> None:
-    """Headers of a megabyte each are read and dropped."""
     data = b""
     for i in range(40):
         record = f"{MB} key{i}=".encode().ljust(MB - 1, b"v") + b"\n"

@@ -52,7 +52,6 @@ def test_every_kind_nests_in_every_kind(read: Read, outer: Pack, inner: Pack) ->
 
 
 def test_members_are_ordered_archive_by_archive(read: Read) -> None:
-    """Archives in the order of the outer one, members in the order of the inner."""
     data = tarred({f"{name}.tar": tarred({"2": b"", "1": b"", "0.txt": b""}) for name in "nab"})
     found = list(read(data, "*.tar:[12]"))
     assert found == ["n.tar:2", "n.tar:1", "a.tar:2", "a.tar:1", "b.tar:2", "b.tar:1"]
@@ -61,20 +60,17 @@ def test_members_are_ordered_archive_by_archive(read: Read) -> None:
 
 
 def test_three_levels_of_archives(read: Read) -> None:
-    """Each level has its colon."""
     data = zipped({"a.tar.gz": gzip.compress(tarred({"b.zip": zipped({"c": b"1"})}))})
     assert read(data, "a.tar.gz:b.zip:c") == {"a.tar.gz:b.zip:c": b"1"}
 
 
 def test_compressed_members_of_inner_archives_are_decoded(read: Read) -> None:
-    """As in outer archives."""
     data = tarred({"a.zip": zipped({"b.gz": gzip.compress(b"words")})})
     assert read(data, "a.zip:b.gz") == {"a.zip:b.gz": b"words"}
 
 
 @pytest.mark.parametrize("kind", ["tar", "deflated zip", "zip"])
 def test_archives_in_a_tar_are_read_in_place(tmp_path: Path, kind: str) -> None:
-    """Nothing is written to disk."""
     path, scratch = tmp_path / "f", tmp_path / "is not there"
     path.write_bytes(tarred({"1.x": PACKS[kind](FILES), "2.x": PACKS[kind](FILES)}))
     with open_archive(path, title="data", scratch=scratch) as archive:
@@ -96,14 +92,12 @@ def test_archives_in_a_tar_are_read_in_place(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_missing_member_names_the_archive(read: Read, member: str, message: str) -> None:
-    """The error names the archive that lacks it."""
     data = tarred({"readme": b"words", "in.tar": tarred(FILES), "2.tar": tarred(FILES)})
     with pytest.raises(ReadError, match=message):
         read(data, member)
 
 
 def test_damage_names_both_archives(read: Read, inner: Pack) -> None:
-    """The inner one is named within the outer."""
     whole = inner(FILES)
     with pytest.raises(ReadError, match=r"^data:in(:.*)?: it is damaged"):
         read(tarred({"in": whole[: len(whole) // 2 - 3]}), "in:*")
@@ -111,7 +105,6 @@ def test_damage_names_both_archives(read: Read, inner: Pack) -> None:
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "C:/evil", "d\\evil"])
 def test_unsafe_inner_archive_is_refused(read: Read, outer: Pack, name: str) -> None:
-    """As a whole, like an outer one."""
     data = outer({"in": tarred({"good": b"1", name: b"2"})})
     with pytest.raises(UnsafeArchiveError, match=r"^data:in: ") as caught:
         read(data, "in:good")
@@ -119,7 +112,6 @@ def test_unsafe_inner_archive_is_refused(read: Read, outer: Pack, name: str) -> 
 
 
 def test_links_are_not_followed(read: Read) -> None:
-    """Neither to an archive nor in one."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as file:
         info = tarfile.TarInfo("link")
@@ -132,7 +124,6 @@ def test_links_are_not_followed(read: Read) -> None:
 
 
 def test_members_of_all_archives_are_counted(read: Read) -> None:
-    """Many small archives do not get around the limit."""
     data = tarred({f"{i}.tar": tarred({"a": b"", "b": b"", "c": b""}) for i in range(10)})
     assert len(read(data, "*.tar:*", Limits(members=40))) == 30
     with pytest.raises(UnsafeArchiveError, match=r"^data:9.tar: .*exceeds the limit of 39 members"):
@@ -141,7 +132,6 @@ def test_members_of_all_archives_are_counted(read: Read) -> None:
 
 @pytest.mark.parametrize("pack", [tarred, zipped])
 def test_inner_bombs_are_limited(read: Read, pack: Pack) -> None:
-    """One by one, and all together."""
     bomb = gzip.compress(tarred({"zeros": bytes(1_000_000)}))
     data = pack({f"{i}": bomb for i in range(5)})
     assert len(read(data, "0:*", Limits(unpacked=1_100_000))) == 1

@@ -49,7 +49,6 @@ def pack(request: pytest.FixtureRequest) -> Pack:
 def test_members_match_names_and_patterns(
     read: Read, pack: Pack, member: str, expected: set[str]
 ) -> None:
-    """A pattern matches across folders, and never a folder."""
     names = ["d/b.gz", "d/a.gz", "e/a.gz", "d/a[1]"]
     found = read(pack({name: name.encode() for name in names}), member)
     assert found == {name: name.encode() for name in expected}
@@ -59,7 +58,6 @@ def test_members_match_names_and_patterns(
 
 @pytest.mark.parametrize("member", ["nothing", "d/*", "A", "a/", "a/b", "./"])
 def test_missing_member_is_an_error(read: Read, pack: Pack, member: str) -> None:
-    """It names the archive and the member; case matters."""
     found = read(pack({"a": b"1"}), "a")
     assert found == {"a": b"1"}
     if member == "a/":
@@ -74,13 +72,11 @@ def test_missing_member_is_an_error(read: Read, pack: Pack, member: str) -> None
     [b"", b"PK", b"\0" * 1024, PLAIN, PLAIN_GZ, EMPTY_GZ, b"#!/bin/sh"],
 )
 def test_plain_file_has_no_members(read: Read, content: bytes) -> None:
-    """The error differs from that for a missing member."""
     with pytest.raises(ReadError, match="data: it is not an archive, so it has no member 'a'"):
         read(content, "a")
 
 
 def test_missing_file_is_a_read_error(tmp_path: Path) -> None:
-    """It has the resource's name, with or without a member."""
     for member in ("", "a"):
         with (
             pytest.raises(ReadError, match="data: "),
@@ -91,7 +87,6 @@ def test_missing_file_is_a_read_error(tmp_path: Path) -> None:
 
 
 def test_archive_without_member_is_one_file(read: Read) -> None:
-    """Only the compressions around it are removed."""
     tar, zip_file = tarred({"a": b"1"}), zipped({"a": b"1"})
     assert read(tar) == {"": tar}
     assert read(gzip.compress(tar)) == {"": tar}
@@ -99,7 +94,6 @@ def test_archive_without_member_is_one_file(read: Read) -> None:
 
 
 def test_nested_compressions_are_removed(read: Read) -> None:
-    """Around an archive and around its members."""
     inner = lzma.compress(gzip.compress(PLAIN))
     assert read(inner) == {"": PLAIN}
     assert read(gzip.compress(lzma.compress(tarred({"a": inner}))), "a") == {"a": PLAIN}
@@ -107,7 +101,6 @@ def test_nested_compressions_are_removed(read: Read) -> None:
 
 
 def test_endless_compressions_are_refused(read: Read, pack: Pack) -> None:
-    """A file can contain itself."""
     data = PLAIN
     for _ in range(20):
         data = gzip.compress(data)
@@ -117,7 +110,6 @@ def test_endless_compressions_are_refused(read: Read, pack: Pack) -> None:
 
 
 def test_open_stream_decompresses(tmp_path: Path) -> None:
-    """Errors have the name of the file."""
     path = tmp_path / "some file"
     path.write_bytes(gzip.compress(PLAIN))
     with open_stream(path) as stream:
@@ -138,7 +130,6 @@ def test_archive_is_opened_once(tmp_path: Path, pack: Pack) -> None:
 
 
 def test_threads_share_an_archive(tmp_path: Path, pack: Pack) -> None:
-    """Each reader gets its own members."""
     path = tmp_path / "f"
     files = {f"{i:03}": f"{i:03}".encode() * 20_000 for i in range(40)}
     path.write_bytes(pack(files))
@@ -153,7 +144,6 @@ def test_threads_share_an_archive(tmp_path: Path, pack: Pack) -> None:
 
 @pytest.mark.parametrize("name", ["x", "x.txt", "gz", "x.gzip", "x.7z"])
 def test_other_names_are_not_archives(name: str) -> None:
-    """Nothing writes them."""
     assert stream_for(name) is None
     assert container_for(name) is None
 

@@ -9,7 +9,6 @@ from dshub.archives._sources import prefetched
 
 
 def test_items_arrive_in_order() -> None:
-    """Nothing is lost or doubled, however few may wait."""
     for most in (1, 2, 7):
         with prefetched((i for i in range(500)), most=most) as items:
             assert list(items) == list(range(500))
@@ -17,7 +16,6 @@ def test_items_arrive_in_order() -> None:
 
 
 def test_items_are_made_in_another_thread() -> None:
-    """The next one before it is asked for."""
     made = threading.Event()
 
     def items() -> Generator[int, None, None]:
@@ -31,7 +29,6 @@ def test_items_are_made_in_another_thread() -> None:
 
 
 def test_waiting_items_are_limited() -> None:
-    """A slow consumer does not fill the memory."""
     made: list[int] = []
 
     def items() -> Generator[int, None, None]:
@@ -45,8 +42,6 @@ def test_waiting_items_are_limited() -> None:
 
 
 def test_error_reaches_the_consumer() -> None:
-    """After the items before it, unchanged."""
-
     def items() -> Generator[int, None, None]:
         yield 1
         raise KeyError("two")

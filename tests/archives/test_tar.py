@@ -82,7 +82,6 @@ class TestTar(Tars):
     guarded = False  # only its headers have checksums
 
     def test_cut_short_anywhere(self, tmp_path: Path) -> None:
-        """Within a header or a member; a tar may end after any member."""
         whole, path = self.pack(self.content()), tmp_path / "data"
         for length in range(self.recognised, len(whole), 13):
             path.write_bytes(whole[:length])
@@ -143,7 +142,6 @@ class TestTarZst(Tars):
     "name", ["x.tgz", "x.taz", "x.tbz2", "x.tbz", "x.txz", "x.tzst", "X.TAR.GZ", "x.v1.tar.zst"]
 )
 def test_short_suffixes_choose_the_compression(tmp_path: Path, name: str) -> None:
-    """A synthetic file is packed as upstream's name says."""
     path, piece = tmp_path / name, tmp_path / "piece"
     piece.write_bytes(b"1")
     packing = container_for(name)
@@ -203,13 +201,11 @@ def record(key: bytes, value: bytes) -> bytes:
 def test_unusual_valid_files_are_read(
     read: Read, data: bytes, expected: dict[str, bytes], around: Callable[[bytes], bytes]
 ) -> None:
-    """Forty years of programs, plain and compressed."""
     found = {name: read(around(data), name)[name] for name in expected}
     assert found == expected
 
 
 def test_name_prefix_is_read_in_ustar_only(read: Read) -> None:
-    """GNU keeps times in the same place."""
     block = bytearray(header(b"name", 1))
     block[345:351] = b"folder"
     block[148:156] = b" " * 8
@@ -223,7 +219,6 @@ def test_name_prefix_is_read_in_ustar_only(read: Read) -> None:
 
 
 def test_signed_checksums_are_accepted(read: Read) -> None:
-    """Some old programs added up bytes as signed numbers."""
     block = header("ä".encode(), 1)
     total = sum(byte - 256 * (byte > 127) for byte in block[:148] + b" " * 8 + block[156:])
     block = block[:148] + b"%06o\0 " % total + block[156:]
@@ -232,7 +227,6 @@ def test_signed_checksums_are_accepted(read: Read) -> None:
 
 @pytest.mark.parametrize("kind", ["holes of GNU", "holes of GNU in PAX"])
 def test_sparse_member_is_refused_only_when_read(read: Read, kind: str) -> None:
-    """Other members are found past it."""
     if kind == "holes of GNU":
         block = bytearray(header(b"holes", 3, b"S", magic=b"ustar  \0"))
         block[482] = 1
@@ -285,14 +279,12 @@ DAMAGE = {
 @pytest.mark.parametrize("kind", DAMAGE)
 @pytest.mark.parametrize("around", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_damage_is_an_error(read: Read, kind: str, around: Callable[[bytes], bytes]) -> None:
-    """Damage is detected even inside an intact compression."""
     data, message = DAMAGE[kind]
     with pytest.raises(ReadError, match=f"^data: it is damaged: .*{message}"):
         read(around(data), "*")
 
 
 def test_file_cut_after_opening_is_an_error(tmp_path: Path) -> None:
-    """It names the member."""
     path = tmp_path / "f"
     path.write_bytes(PAIR + END)
     with open_files(path, title="data", member="*") as files:

@@ -38,7 +38,6 @@ class TestXz(ArchiveTests):
     ids=["two streams", "empty streams", "padding", "zeros behind", "SHA-256", "no check", "-9"],
 )
 def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
-    """Everything the format allows."""
     assert read(data) == {"": PLAIN}
 
 
@@ -52,7 +51,6 @@ def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
     ids=["rubbish behind", "rubbish behind zeros", "second stream cut"],
 )
 def test_damage_is_an_error(read: Read, data: bytes) -> None:
-    """Also damage that Python's `LZMAFile` ignores."""
     with pytest.raises(ReadError, match=r"^data: it is damaged: "):
         read(data)
 

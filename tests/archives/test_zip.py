@@ -186,7 +186,6 @@ def in_zip64() -> bytes:
     ],
 )
 def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
-    """Everything that programs write."""
     assert read(data, "*") == FILES
 
 
@@ -204,7 +203,6 @@ def test_more_than_65535_members(read: Read) -> None:
 
 
 def test_names_beyond_ascii(read: Read) -> None:
-    """UTF-8 if flagged, Info-ZIP's field if present, else code page 437."""
     plain = zipped({"m": b"1"})
     assert read(zipped({"ä/ж": b"1"}), "*") == {"ä/ж": b"1"}
     assert read(plain.replace(b"m", b"\x84"), "*") == {"ä": b"1"}
@@ -258,7 +256,6 @@ DAMAGE = {
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damaged_directory_is_an_error(read: Read, kind: str) -> None:
-    """Half a directory is never used."""
     data, message = DAMAGE[kind]
     with pytest.raises(ReadError, match=f"^data: it is .*{message}"):
         read(data, "*")
@@ -285,13 +282,11 @@ def test_damaged_directory_is_an_error(read: Read, kind: str) -> None:
     ],
 )
 def test_damaged_member_is_an_error(read: Read, data: bytes, message: str) -> None:
-    """It names the archive and the member."""
     with pytest.raises(ReadError, match=f"^data:m: it is damaged: .*{message}"):
         read(data, "m")
 
 
 def test_unknown_method_is_refused_only_when_read(read: Read) -> None:
-    """Other members of the same zip are read."""
     data = zipped({"a": PLAIN, "odd": PLAIN}, zipfile.ZIP_STORED)
     last = data.rindex(b"PK\3\4"), data.rindex(b"PK\1\2")
     odd = bytearray(data)
@@ -302,12 +297,10 @@ def test_unknown_method_is_refused_only_when_read(read: Read) -> None:
 
 
 def test_compressed_zip_is_read(read: Read) -> None:
-    """It is unpacked as a whole."""
     assert read(lzma.compress(zipped(FILES)), "*") == FILES
 
 
 def test_tar_ending_with_a_zip_is_a_tar(read: Read) -> None:
-    """The first bytes decide before the last."""
     import tarfile
 
     sink, inner = io.BytesIO(), zipped(FILES)
@@ -319,7 +312,6 @@ def test_tar_ending_with_a_zip_is_a_tar(read: Read) -> None:
 
 
 def test_closing_leaves_no_file_open(tmp_path: Any) -> None:
-    """Also after members were left open or failed."""
     path = tmp_path / "f"
     path.write_bytes(zipped(FILES))
     code = (
@@ -344,7 +336,6 @@ def test_closing_leaves_no_file_open(tmp_path: Any) -> None:
 
 
 def test_empty_zip_is_an_error(read: Read) -> None:
-    """Also with a comment."""
     for data in (zipped({}), with_comment(b"nothing here", {})):
         for member in ("a", "*"):
             with pytest.raises(ReadError, match=r"^data: it has no (member|file)"):

@@ -68,24 +68,20 @@ class TestZstandard(ArchiveTests):
     ],
 )
 def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
-    """Everything the format allows."""
     assert read(data) == {"": PLAIN}
 
 
 def test_every_block_type_is_read(read: Read) -> None:
-    """Raw and repeated blocks in a frame of several blocks."""
     blocks = block(0, 3, b"abc", last=False) + block(1, 128 << 10, b"z", last=False)
     data = MAGIC + b"\x00\x58" + blocks + block(0, 0, b"")
     assert read(data) == {"": b"abc" + b"z" * (128 << 10)}
 
 
 def test_window_of_128_mib_is_read(read: Read) -> None:
-    """As much as the `zstd` command accepts by default."""
     assert read(MAGIC + b"\x00\x88" + block(0, 3, b"abc")) == {"": b"abc"}
 
 
 def test_file_of_skippable_frames_is_empty(read: Read) -> None:
-    """Such frames hold no data."""
     assert read(skippable(b"1") + skippable(b"2")) == {"": b""}
 
 

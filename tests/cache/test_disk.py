@@ -10,7 +10,6 @@ from dshub.errors import StoreError
 
 
 def test_removing_a_missing_file_is_not_an_error(cache: Path) -> None:
-    """Another process removed it."""
     cache.mkdir()
     remove(cache, cache / "file")
     (cache / "file").touch()
@@ -32,7 +31,6 @@ def test_link_is_removed_but_not_its_target(cache: Path, tmp_path: Path) -> None
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it counts as absent there")
 def test_failed_removal_is_a_store_error(tmp_path: Path) -> None:
-    """It names the path and exits with 8."""
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot remove") as caught:
         remove(tmp_path, tmp_path / "file" / "inside")

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="plants links an
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
 def test_planted_name_is_refused(tmp_path: Path, kind: str) -> None:
-    """A link to another file, or a pipe that never answers."""
     (tmp_path / "mine").write_text("mine")
     path = tmp_path / "planted"
     if kind == "link":
@@ -34,7 +33,6 @@ def test_link_is_followed_on_request(tmp_path: Path) -> None:
 
 
 def test_file_with_a_second_name_is_read_but_not_written(tmp_path: Path) -> None:
-    """The other name could be another user's."""
     (tmp_path / "file").write_text("text")
     (tmp_path / "other").hardlink_to(tmp_path / "file")
     assert read_file(tmp_path / "file") == b"text"

@@ -62,7 +62,6 @@ def test_damaged_journal_is_ignored(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "link"])
 def test_planted_journal_is_replaced(tmp_path: Path, kind: str) -> None:
-    """It neither stops a download nor is written through."""
     path = tmp_path / "journal"
     (tmp_path / "mine").write_text("mine")
     path.mkdir() if kind == "folder" else path.symlink_to(tmp_path / "mine")
@@ -73,7 +72,6 @@ def test_planted_journal_is_replaced(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits a child process")
 def test_full_disk_leaves_the_old_journal(tmp_path: Path) -> None:
-    """Without it, holes would count as bytes."""
     import resource
 
     path = tmp_path / "journal"
@@ -100,7 +98,6 @@ def test_bytes_of_another_machine_are_copied(tmp_path: Path) -> None:
 
 
 def test_largest_unfinished_download_is_taken_over(tmp_path: Path) -> None:
-    """Others that no process works on are removed."""
     leave(tmp_path / DIGEST.hex, (0, 1000))
     dead = tmp_path / "name"  # replaced by a name of an earlier process with this pid
     own_name = claim(dead).name.rpartition("-")[0] + "-0123abcd"

@@ -39,7 +39,6 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 def test_owner_without_progress_is_not_waited_for(
     tmp_path: Path, holder: "subprocess.Popen[str]"
 ) -> None:
-    """It is reported once, with its bytes."""
     owners: list[Waiting] = []
     began = time.monotonic()
     with lock(tmp_path / "thing", patience=1, waiting=owners.append) as held:
@@ -79,7 +78,6 @@ def test_work_goes_on_where_locks_do_not_work(
 def test_lock_is_open_to_everyone_who_can_use_its_folder(
     tmp_path: Path, folder: int, expected: int
 ) -> None:
-    """So a group can share its cache."""
     tmp_path.chmod(folder)
     with lock(tmp_path / "thing", patience=0):
         assert (tmp_path / "thing.lock").stat().st_mode & 0o777 == expected

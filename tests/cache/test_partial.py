@@ -44,7 +44,6 @@ def run_streams(partial: Partial, limit: int) -> None:
 
 @pytest.mark.parametrize("stop", [0.1, 0.5, 0.97])
 def test_streams_in_any_order_give_the_right_file(cache: Path, stop: float) -> None:
-    """Six streams, killed on the way: the next process continues with all their bytes."""
     store, killed = Store(cache), cache / "partial-v1" / DIGEST.hex
     with store.partial(DIGEST, len(CONTENT)) as partial:
         run_streams(partial, int(stop * len(CONTENT)))
@@ -63,7 +62,6 @@ def test_streams_in_any_order_give_the_right_file(cache: Path, stop: float) -> N
 
 
 def test_late_stream_is_ignored(cache: Path) -> None:
-    """After a restart its bytes are ignored; after publishing there is nothing to claim."""
     store = Store(cache)
     with store.partial(DIGEST, len(CONTENT)) as partial:
         late = partial.claim(len(CONTENT))

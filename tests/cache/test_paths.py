@@ -13,7 +13,6 @@ KEY = "0123456789abcdef"
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_checksum_follows_from_the_path(algorithm: Algorithm) -> None:
-    """Of a file and of a reference; other names have none."""
     digest = Digest.of_bytes(b"data", algorithm)
     assert blob_digest(blob_path(digest)) == digest
     assert blob_digest(blob_path(digest).with_name("notes.txt")) is None

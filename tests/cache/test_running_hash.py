@@ -22,7 +22,6 @@ def hasher_of(data: bytes) -> RunningHash:
 def test_bytes_are_hashed_up_to_the_offset_reached(
     monkeypatch: pytest.MonkeyPatch, large: int
 ) -> None:
-    """In this thread, or in one of its own for a large file."""
     monkeypatch.setattr(running_hash, "LARGE", large)
     hasher = hasher_of(DATA)
     for start in range(0, 10_000, 100):

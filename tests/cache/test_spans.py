@@ -101,7 +101,6 @@ class Streams:
 def test_streams_write_every_byte_once(
     arrived: list[tuple[int, int]], steps: list[tuple[str, int, int]]
 ) -> None:
-    """Whatever they do, all missing bytes are claimed and filled in the end."""
     streams = Streams(arrived)
     for step in steps:
         streams.step(*step)

@@ -35,7 +35,6 @@ def published(store: Store, data: bytes = DATA) -> Path:
 
 
 def test_path_of_a_file_follows_from_its_checksum(cache: Path) -> None:
-    """MD5 included."""
     path = published(Store(cache))
     assert path == cache / "blobs-v1" / DIGEST.hex[:2] / DIGEST.hex
     assert path.read_bytes() == DATA
@@ -54,7 +53,6 @@ def test_publishing_leaves_no_partial_and_no_lock(cache: Path) -> None:
 
 
 def test_interrupted_download_is_resumed(cache: Path) -> None:
-    """Its bytes are left under the resting name."""
     store = Store(cache)
 
     def interrupted() -> None:
@@ -72,7 +70,6 @@ def test_interrupted_download_is_resumed(cache: Path) -> None:
 
 
 def test_largest_leftover_is_resumed_and_the_others_are_removed(cache: Path) -> None:
-    """Nothing is left after publishing."""
     for count in (100, 500, 300):
         if (child := os.fork()) == 0:
             with Store(cache).partial(DIGEST) as partial:
@@ -95,8 +92,6 @@ def test_largest_leftover_is_resumed_and_the_others_are_removed(cache: Path) -> 
 def test_leftovers_do_not_pile_up_without_locks(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each killed process is resumed, not copied and left."""
-
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -115,7 +110,6 @@ def test_leftovers_do_not_pile_up_without_locks(
 
 
 def test_folder_in_the_place_of_a_file_is_moved_away(cache: Path) -> None:
-    """Also if something was moved away before."""
     store = Store(cache)
     store.set_aside(published(store))
     for _ in range(2):
@@ -125,7 +119,6 @@ def test_folder_in_the_place_of_a_file_is_moved_away(cache: Path) -> None:
 
 
 def test_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> None:
-    """New files go to the user's own cache."""
     site = tmp_path / "site"
     found = published(Store(site))
     before = sorted(site.rglob("*"))
@@ -137,7 +130,6 @@ def test_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> N
 
 
 def test_table_is_published_whole_or_not_at_all(cache: Path) -> None:
-    """After an error nothing is left; of two tables, the first stays."""
     store = Store(cache)
 
     def broken() -> None:
@@ -159,7 +151,6 @@ def test_table_is_published_whole_or_not_at_all(cache: Path) -> None:
 
 
 def test_unfinished_table_of_a_killed_process_is_removed(cache: Path) -> None:
-    """A table in progress stays."""
     child = """
 import os, signal, sys
 from pathlib import Path
@@ -243,7 +234,6 @@ def test_unreadable_layer_is_skipped(enterable: Path, tmp_path: Path, closed: st
 
 
 def test_pins_are_stored_in_the_cache(cache: Path) -> None:
-    """Pinning or unpinning twice is fine."""
     for _ in range(2):
         pin(Store(cache), "family/set")
     pin(Store(cache), "family")

@@ -65,7 +65,6 @@ def test_use_in_the_future_is_corrected(cache: Path, what: str) -> None:
 def test_stray_file_does_not_turn_its_folder_into_a_table(
     cache: Path, files: list[str], expected: list[str]
 ) -> None:
-    """Only a folder with a `table.json`, or with a recipe key and shards, is a table."""
     for name in files:
         path = cache / "tables-v1" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +74,6 @@ def test_stray_file_does_not_turn_its_folder_into_a_table(
 
 
 def test_usage_lists_everything_with_its_size(cache: Path, tmp_path: Path) -> None:
-    """Files, tables and leftovers."""
     store = Store(cache)
     data = b"some bytes" * 100
     (tmp_path / "file").write_bytes(data)

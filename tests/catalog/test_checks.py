@@ -27,7 +27,6 @@ def test_misleading_value_is_a_fault(old: str, new: str, message: str) -> None:
 
 
 def test_password_in_an_address_is_not_shown() -> None:
-    """The address is refused."""
     text = GOOD.replace("https://", "https://me:s3cret@", 1)
     with pytest.raises(ManifestError) as caught:
         parse(text.replace(ADDRESS, ADDRESS.replace("https://", "https://me:s3cret@")), source="x")
@@ -37,7 +36,6 @@ def test_password_in_an_address_is_not_shown() -> None:
 
 @pytest.mark.parametrize("end", ["a" * 5000, "\u0315\u0300" * 100_000 + "/x"])
 def test_very_long_address_is_refused_at_once(end: str) -> None:
-    """Python splits addresses in quadratic time."""
     text = GOOD.replace(ADDRESS, f"https://data.example.{end}", 1)
     began = time.process_time()
     (fault,) = faults_of(text).values()
@@ -72,6 +70,5 @@ def test_large_manifest_is_checked_in_linear_time(kind: str) -> None:
 
 
 def test_columns_of_many_splits_are_limited() -> None:
-    """Computing the size of all tables visits each of them."""
     fault = faults_of(f"{GOOD}\n{LARGE['columns']}")["splits"]
     assert "over 1,000,000" in fault.message

@@ -13,7 +13,6 @@ from tests.catalog.faulty import ADDRESS, GOOD, faults_of
 
 
 def test_faults_of_all_kinds_are_reported_together() -> None:
-    """Misspelled, missing and invalid fields, and fields that violate a rule."""
     changes = {
         "schema": ("schema = 1", "schema = 2"),
         "homepage": ("homepage = ", "homepag = "),
@@ -69,7 +68,6 @@ def test_faults_of_all_kinds_are_reported_together() -> None:
     ids=lambda text: text[:40],
 )
 def test_invalid_value_is_a_fault(old: str, new: str) -> None:
-    """Never another exception."""
     assert old in GOOD
     assert faults_of(GOOD.replace(old, new, 1))
 
@@ -126,7 +124,6 @@ def test_position_of_invalid_utf8_is_reported(tmp_path: Path) -> None:
 
 
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
-    """A folder in its place, or a missing file."""
     for path in (tmp_path, tmp_path / "nothing.toml"):
         with pytest.raises(ManifestError) as caught:
             read(path)
@@ -135,7 +132,6 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["[" + " " * 6_000, "a" * 200_000, " " * 200_000 + "["])
 def test_lines_are_found_in_linear_time(line: str) -> None:
-    """Also lines that look like the header of a table."""
     text = GOOD.replace("title = ", f"x = '''\n{line}\n'''\ntitle = ", 1)
     began = time.process_time()
     assert faults_of(text).keys() == {"x"}

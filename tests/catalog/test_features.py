@@ -30,7 +30,6 @@ def test_classes_are_found_by_name_code_and_number() -> None:
 
 @pytest.mark.parametrize("number", [-1, 2])
 def test_number_of_no_class_is_an_index_error(number: int) -> None:
-    """Also negative ones, which Python's own sequences accept."""
     for name_of in (LABEL.str, LABEL.code):
         with pytest.raises(IndexError, match=f"classes 0 to 1, not {number}"):
             name_of(number)
@@ -63,7 +62,6 @@ def test_long_label_has_a_short_repr() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_size_of_a_row(feature: Feature, size: int, encoded: bool) -> None:
-    """It is 0 for columns with rows of different sizes, such as encoded ones."""
     assert (row_bytes(feature), is_encoded(feature)) == (size, encoded)
 
 

@@ -74,7 +74,6 @@ def test_only_changed_manifests_are_parsed_again(
 
 @pytest.mark.usefixtures("settled")
 def test_link_to_another_folder_is_followed_each_time(tmp_path: Path) -> None:
-    """Also if its target was missing before."""
     store, root = Store(), tmp_path / "root"
     put(root, "one")
     (root / "two").symlink_to(tmp_path / "elsewhere")
@@ -88,7 +87,6 @@ def test_link_to_another_folder_is_followed_each_time(tmp_path: Path) -> None:
 def test_faulty_manifest_is_left_out_of_every_listing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each listing logs a warning, until the manifest is fixed."""
     store = Store()
     put(tmp_path, "sound")
     path = put(tmp_path, "faulty")
@@ -137,7 +135,6 @@ def test_search_works_with_an_unusable_part_of_the_index(
 def test_shipped_index_is_used_until_a_file_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Listing an installed dshub parses nothing."""
     path = put(tmp_path, "one", title="aaa")
     for name, data in encode_index(tmp_path).items():
         (tmp_path / name).write_bytes(data)
@@ -150,7 +147,6 @@ def test_shipped_index_is_used_until_a_file_differs(
 
 
 def test_indexed_listing_imports_no_parser(tmp_path: Path) -> None:
-    """Nor NumPy or Arrow."""
     code = (
         "import sys; from dshub.cli import group; group(['list'], standalone_mode=False);"
         "heavy = {'numpy', 'pyarrow', 'tomllib', 'dshub.catalog.parsing'};"
@@ -176,7 +172,6 @@ def test_indexed_listing_imports_no_parser(tmp_path: Path) -> None:
 def test_folder_that_is_listed_twice_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has one index."""
     put(tmp_path, "one")
     store = Store()
     for _ in range(2):

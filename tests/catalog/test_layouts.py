@@ -62,7 +62,6 @@ def test_layout_fault_names_its_place(change: tuple[str, str], fault: str) -> No
 
 
 def test_resource_named_local_is_rejected() -> None:
-    """Layouts use the name for local files."""
     with pytest.raises(ManifestError, match=r"resources\.local: is the name that layouts use"):
         parse(TEXT.replace("resources.archive", "resources.local"), source="test")
 
@@ -75,7 +74,6 @@ def test_layout_does_not_change_the_digest() -> None:
 
 
 def test_layout_field_of_a_split_is_rejected() -> None:
-    """Only an import sets it."""
     with pytest.raises(ManifestError, match=r"splits\.train\.layout: is set by dshub"):
         parse(TEXT + 'layout = "tree"\n', source="test")
 

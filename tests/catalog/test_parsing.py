@@ -67,7 +67,6 @@ def test_manifest_survives_json() -> None:
 
 
 def test_every_fault_is_reported_with_its_line() -> None:
-    """Not only the first one."""
     broken = GOOD.replace("rows = 2", 'row = "2"').replace("size = 100", "size = -1.5")
     broken = broken.replace('kind = "label"', 'kind = "lable"').replace("schema = 1", "")
     lines = broken.splitlines()
@@ -144,7 +143,6 @@ def changed(manifest_text: str, old: str, new: str) -> Manifest:
 
 
 def test_digest_changes_with_anything_that_affects_rows() -> None:
-    """Words and addresses do not."""
     digest = parse(GOOD, source="x").digest
     for old, new in [
         ("https://data.example/images.gz", "https://other.example/images.gz"),

@@ -31,8 +31,6 @@ def test_other_names_raise_errors_of_python() -> None:
 
 
 def test_argument_of_another_library_is_explained() -> None:
-    """Other arguments are passed on."""
-
     @foreign(WORDS)
     def double(value: int, **options: int) -> int:
         return 2 * value + sum(options.values())

@@ -24,7 +24,6 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_newest_version_is_the_default(own: Path) -> None:
-    """1.10.0 is newer than 1.9.0."""
     registry = Registry([own])
     assert registry.versions("own/set") == ["1.10.0", "1.9.0"]
     assert registry.manifest("own/set").version == "1.10.0"
@@ -38,7 +37,6 @@ def test_path_of_a_manifest_works_as_a_name(own: Path) -> None:
 
 
 def test_family_expands_to_its_members() -> None:
-    """Each name comes once."""
     members = [name for name in Registry().names() if name.startswith("emnist/")]
     assert len(members) == 6
     assert Registry().expand(["mnist", "emnist", "emnist/letters"]) == ["mnist", *members]
@@ -46,14 +44,12 @@ def test_family_expands_to_its_members() -> None:
 
 
 def test_manifest_with_another_name_than_its_path_is_rejected(own: Path) -> None:
-    """Such as an unedited copy."""
     shutil.copy(own / "own/set/1.9.0.toml", own / "own/set/2.0.0.toml")
     with pytest.raises(ManifestError, match=r"own/set@1\.9\.0"):
         Registry([own]).manifest("own/set")
 
 
 def test_different_manifests_of_one_version_are_an_error(tmp_path: Path) -> None:
-    """It names both files."""
     text = (built_in_root() / "mnist" / "1.0.0.toml").read_text()
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "1.0.0.toml").write_text(text)
@@ -68,7 +64,6 @@ def test_different_manifests_of_one_version_are_an_error(tmp_path: Path) -> None
 
 
 def test_roots_come_from_the_environment(own: Path) -> None:
-    """DSHUB_REGISTRY adds folders to the built-in one."""
     settings = Settings.read(environment={"DSHUB_REGISTRY": str(own)})
     assert {"own/set", "mnist"} <= set(Registry(settings.registry).names())
 
@@ -86,7 +81,6 @@ def test_faulty_manifest_does_not_hide_others(own: Path, caplog: pytest.LogCaptu
 def test_missing_folder_is_named_in_the_error_of_an_unknown_dataset(
     own: Path, tmp_path: Path
 ) -> None:
-    """Datasets of other folders are still found."""
     registry = Registry([tmp_path / "regsitry", own])
     assert registry.manifest("own/set").version == "1.10.0"
     with pytest.raises(UnknownNameError) as caught:
@@ -95,7 +89,6 @@ def test_missing_folder_is_named_in_the_error_of_an_unknown_dataset(
 
 
 def test_missing_and_empty_folders_have_no_datasets(tmp_path: Path) -> None:
-    """Also a file in place of a folder, and folders without manifests."""
     (tmp_path / "file").touch()
     (tmp_path / "empty" / "name").mkdir(parents=True)
     (tmp_path / "empty" / "README.md").touch()
@@ -112,7 +105,6 @@ def test_family_in_place_of_a_dataset_suggests_its_members(hub: Hub) -> None:
 
 @pytest.mark.parametrize("typed", ["no-such-thing", "quite unknown", "", "@1.0.0"])
 def test_name_unlike_any_other_suggests_a_list(typed: str) -> None:
-    """Without a wrong guess."""
     with pytest.raises(UnknownNameError) as caught:
         Registry().expand([typed])
     assert caught.value.close == ()

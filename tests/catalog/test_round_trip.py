@@ -66,7 +66,6 @@ def contents(draw: st.DrawFn) -> dict[str, object]:
 
 @given(contents())
 def test_manifest_survives_toml_and_json(content: dict[str, object]) -> None:
-    """With the order of its tables."""
     text = "\n".join(f"{key} = {toml(value)}" for key, value in content.items())
     manifest = parse(text, source="made.toml")
     again = from_json(to_json(manifest))
@@ -82,7 +81,6 @@ def test_manifest_survives_toml_and_json(content: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("name", Registry().names())
 def test_built_in_manifests_keep_their_order(name: str) -> None:
-    """Of splits and columns."""
     manifest = Registry().manifest(name)
     again = from_json(to_json(manifest))
     assert again == manifest

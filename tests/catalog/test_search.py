@@ -27,7 +27,6 @@ def test_misspelled_name_suggests_the_right_one(typed: str, meant: str) -> None:
 
 
 def test_search_finds_datasets_with_all_words() -> None:
-    """In names, texts and classes."""
     registry = Registry()
     assert [item.name for item in registry.listing(["trouser"])] == ["fashion-mnist"]
     assert [item.name for item in registry.listing(["Japanese", "cursive"])] == ["kmnist"]

@@ -14,7 +14,6 @@ from tests.catalog.folders import Store, put
 
 
 def test_lookup_of_one_name_lists_no_other_folder(tmp_path: Path) -> None:
-    """`load` costs the same in a registry of any size."""
     put(tmp_path, "own/one")
     put(tmp_path, "two")
     source = FolderSource([tmp_path])
@@ -34,7 +33,6 @@ def test_manifest_that_disappears_after_its_lookup_is_named(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["../root/one", "ONE", "one/", "/one", ".", "", "one/1.0.0.toml/"])
 def test_name_is_not_a_path(tmp_path: Path, name: str) -> None:
-    """Only listed names are found, also on a case-insensitive file system."""
     put(tmp_path / "root", "one")
     assert FolderSource([tmp_path / "root"]).versions(name) == []
 
@@ -42,7 +40,6 @@ def test_name_is_not_a_path(tmp_path: Path, name: str) -> None:
 def test_packages_are_searched_again_after_an_installation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then, the index has their folders."""
     monkeypatch.setattr(index, "_SETTLED", -(10**18))
     put(tmp_path / "theirs", "own/digits")
     registries = Mock(return_value=(tmp_path / "theirs",))

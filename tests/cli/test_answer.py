@@ -20,7 +20,6 @@ COMMANDS = [*plugins.names("cli"), *(f"cache {name}" for name in CACHE)]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_begins_with_an_example(dshub: Run, command: str) -> None:
-    """It can be copied, and is above the options."""
     done = dshub(*command.split(), "--help")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
@@ -29,7 +28,6 @@ def test_help_begins_with_an_example(dshub: Run, command: str) -> None:
 
 
 def test_help_lists_every_command(dshub: Run) -> None:
-    """With its short help."""
     listed = dshub("--help").stdout.partition("\nGet:\n")[2]
     helps = {line.split()[0]: line.split()[1:] for line in listed.splitlines() if line[:1] == " "}
     assert {name.split()[0] for name in COMMANDS} == helps.keys()
@@ -61,7 +59,6 @@ def test_help_lists_every_command(dshub: Run) -> None:
     ],
 )
 def test_json_is_one_object_with_a_schema(dshub: Run, arguments: str, key: str) -> None:
-    """Nothing else is on standard output."""
     done = dshub(*arguments.split(), "--json")
     answer = json.loads(done.stdout)
     assert done.returncode == 0
@@ -78,7 +75,6 @@ def test_json_leaves_out_remarks(dshub: Run, own: Path, tmp_path: Path) -> None:
 
 
 def test_closed_pipe_is_not_an_error(dshub: Run, tmp_path: Path) -> None:
-    """`dshub list | head -1` prints nothing else."""
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "dshub", "list"]
@@ -89,7 +85,6 @@ def test_closed_pipe_is_not_an_error(dshub: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", ["list", "info mnist", "info mnits"])
 def test_pipes_and_no_color_get_plain_text(dshub: Run, arguments: str) -> None:
-    """Standard output and standard error."""
     for variables in ({}, {"NO_COLOR": "1"}):
         done = dshub(*arguments.split(), **variables)
         assert "\x1b" not in done.stdout + done.stderr
@@ -97,6 +92,5 @@ def test_pipes_and_no_color_get_plain_text(dshub: Run, arguments: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
 def test_terminal_gets_colors_unless_no_color_is_set() -> None:
-    """Bold names, for example."""
     assert "\x1b[1m" in run_on_terminal("info", "mnist").stdout
     assert "\x1b[" not in run_on_terminal("info", "mnist", NO_COLOR="1").stdout

@@ -31,7 +31,6 @@ def files(folder: Path) -> set[Path]:
 
 
 def test_dir_prints_the_folder(dshub: Run, cache: Path, tmp_path: Path) -> None:
-    """One line, for use in a shell; nothing is created."""
     assert dshub("cache", "dir").stdout == f"{cache}\n"
     elsewhere = tmp_path / "elsewhere"
     assert dshub("cache", "dir", DSHUB_CACHE=str(elsewhere)).stdout == f"{elsewhere}\n"
@@ -54,13 +53,11 @@ def test_dir_prints_the_folder(dshub: Run, cache: Path, tmp_path: Path) -> None:
     ],
 )
 def test_reading_commands_do_not_create_the_cache(dshub: Run, cache: Path, arguments: str) -> None:
-    """Only commands that store something create the folder."""
     assert dshub(*arguments.split()).returncode == 0
     assert not cache.exists()
 
 
 def test_ls_lists_items_with_their_datasets(kept: Run) -> None:
-    """A shared file is listed once."""
     assert items(kept) == [
         ("prepared", "tiny/one train"),
         ("prepared", "tiny/two train"),
@@ -74,7 +71,6 @@ def test_ls_lists_items_with_their_datasets(kept: Run) -> None:
 
 
 def test_rm_keeps_files_that_another_dataset_needs(kept: Run) -> None:
-    """It reports them; the other dataset verifies as before."""
     done = kept("cache", "rm", "tiny/one")
     assert "left 1 item, 28 B: another dataset needs it" in done.stderr
     assert items(kept) == [
@@ -100,7 +96,6 @@ def test_rm_keeps_files_that_another_dataset_needs(kept: Run) -> None:
 def test_rm_removes_what_its_dry_run_announces(
     kept: Run, cache: Path, arguments: str, gone: set[str]
 ) -> None:
-    """The dry run removes nothing."""
     before = files(cache)
     planned = json.loads(kept("cache", "rm", *arguments.split(), "--dry-run", "--json").stdout)
     assert files(cache) == before
@@ -112,7 +107,6 @@ def test_rm_removes_what_its_dry_run_announces(
 
 
 def test_rm_removes_synthetic_files_too(dshub: Run, own: Path, cache: Path) -> None:
-    """They are listed, and none is left over."""
     dshub("fetch", "tiny/one", DSHUB_SYNTHETIC="2")
     assert ("raw", "tiny/one: labels (synthetic)") in items(dshub)
     dshub("cache", "rm", "tiny/one")
@@ -120,13 +114,11 @@ def test_rm_removes_synthetic_files_too(dshub: Run, own: Path, cache: Path) -> N
 
 
 def test_rm_all_of_one_kind_keeps_other_kinds(kept: Run) -> None:
-    """`--all --prepared` removes tables only."""
     kept("cache", "rm", "--all", "--prepared")
     assert {kind for kind, _ in items(kept)} == {"raw"}
 
 
 def test_du_has_lines_that_add_up_to_the_total(kept: Run) -> None:
-    """One for each dataset, and one for shared files."""
     lines = kept("cache", "du").stdout.splitlines()
     titles = [line.split("  ")[0].strip() for line in lines]
     assert titles == ["DATASET", "tiny/one", "tiny/two", "shared by tiny/one and tiny/two", "total"]

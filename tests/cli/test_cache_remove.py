@@ -60,7 +60,6 @@ def blobs(cache: Path) -> int:
 def test_removing_everything_without_a_terminal_needs_yes(
     filled: Path, run: Command, arguments: str
 ) -> None:
-    """The usage error names the option."""
     with pytest.raises(click.UsageError, match=r"removes everything.*--yes") as refusal:
         run("cache", *arguments.split())
     assert refusal.value.exit_code == 2
@@ -72,7 +71,6 @@ def test_removing_everything_without_a_terminal_needs_yes(
 def test_removing_everything_asks_on_a_terminal(
     filled: Path, run: Command, answer: Callable[[str], Terminal]
 ) -> None:
-    """It shows what would go; a no removes nothing."""
     shown = answer("n\n")
     with pytest.raises(DshubError, match="nothing was removed"):
         run("cache", "rm", "--all")
@@ -84,7 +82,6 @@ def test_removing_everything_asks_on_a_terminal(
 
 
 def test_removing_a_named_dataset_does_not_ask(filled: Path, run: Command) -> None:
-    """Nor does removing one kind of item."""
     run("cache", "rm", "tiny/one")
     run("cache", "rm", "--all", "--prepared")
     assert blobs(filled) == 2
@@ -96,7 +93,6 @@ def test_removing_a_named_dataset_does_not_ask(filled: Path, run: Command) -> No
 def test_removing_much_needs_yes(
     filled: Path, run: Command, monkeypatch: pytest.MonkeyPatch, arguments: str
 ) -> None:
-    """In every command that removes; a dry run never asks."""
     monkeypatch.setattr(_removing, "LARGE", 4)
     rejected = filled / "partial-v1" / f"rejected-{'0' * 64}"
     rejected.write_bytes(b"5 bytes")
@@ -111,8 +107,6 @@ def test_removing_much_needs_yes(
 def test_dataset_pinned_during_the_question_is_kept(
     filled: Path, run: Command, answer: Callable[[str], Terminal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process can pin it before the answer."""
-
     def confirm(*_: object, **__: object) -> bool:
         run("cache", "pin", "tiny/two")
         return True
@@ -141,28 +135,24 @@ def by_hand(own: Path, upstream: Path, cache: Path, run: Command) -> Path:
 def test_last_copy_of_a_manual_file_is_not_evicted(
     by_hand: Path, run: Command, upstream: Path, arguments: str
 ) -> None:
-    """It cannot be downloaded again, so only `rm` takes it."""
     run("cache", *arguments.split())
     kept = {path.read_bytes() for path in (by_hand / "blobs-v1").rglob("*") if path.is_file()}
     assert (upstream / "labels-one.idx").read_bytes() in kept
 
 
 def test_prune_refuses_a_size_below_that_of_manual_files(by_hand: Path, run: Command) -> None:
-    """Nothing is removed."""
     with pytest.raises(DshubError, match=r"not to be downloaded again.*nothing was removed"):
         run("cache", "prune", "--max-size", "1B", "--yes")
     assert blobs(by_hand) == 3
 
 
 def test_table_is_kept_if_its_manual_file_is_gone(by_hand: Path, run: Command) -> None:
-    """The rows could not be made again."""
     run("cache", "rm", "tiny/one", "--raw", "--yes")
     run("cache", "prune", "--older-than", "0d", "--yes")
     assert list((by_hand / "tables-v1" / "tiny" / "one").glob("*/table.json"))
 
 
 def test_removing_a_manual_file_needs_yes(by_hand: Path, run: Command) -> None:
-    """The refusal says that it cannot be downloaded again."""
     with pytest.raises(click.UsageError, match=r"cannot be downloaded again.*--yes"):
         run("cache", "rm", "tiny/one")
     assert blobs(by_hand) == 3

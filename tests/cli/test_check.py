@@ -47,7 +47,6 @@ def manifest(tmp_path: Path) -> Path:
 
 
 def test_family_checks_all_members(dshub: Run) -> None:
-    """By the name of the family."""
     names = [
         item["name"] for item in json.loads(dshub("check", "emnist", "--json").stdout)["manifests"]
     ]
@@ -82,7 +81,6 @@ def check_links(
 def test_every_address_is_reported(
     dshub: Run, manifest: Path, server: FaultyServer, tmp_path: Path
 ) -> None:
-    """Working, gone, of another size, redirected, and unreachable addresses."""
     url, size = server.url, f"size = {len(CONTENT)}"
     with faulty_server(tmp_path / "served") as other:
         server.faults["/b"] = Fault("status", status=302, headers=(("Location", f"{other.url}/b"),))
@@ -145,7 +143,6 @@ def test_server_without_head_is_asked_for_a_byte(
 
 
 def test_busy_server_is_asked_again(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    """Once, after its other addresses."""
     server.faults["/a"] = Fault("status", status=503, times=1)
     server.faults["/b"] = Fault("status", status=503)
     text = "".join(resource(name, f"{server.url}/{name}") for name in "abc")
@@ -155,7 +152,6 @@ def test_busy_server_is_asked_again(dshub: Run, manifest: Path, server: FaultySe
 
 
 def test_host_gets_one_request_at_a_time(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    """And each address once."""
     slowly = Fault(("drip-head", "crowded"), rate=4000, after=1, status=500)
     server.faults = dict.fromkeys(("/a", "/b", "/c", "/d"), slowly)
     text = "".join(resource(name, f"{server.url}/{name}") for name in "abcd")
@@ -165,7 +161,6 @@ def test_host_gets_one_request_at_a_time(dshub: Run, manifest: Path, server: Fau
 
 
 def test_manual_download_needs_no_address(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    """It is dead only if it has addresses."""
     by_hand = 'access = "manual"\ninstructions = "ask"\nfilename = "f"'
     text = resource("one", more=by_hand) + resource("two", f"{server.url}/a")
     assert check_links(dshub, manifest, text)[0] == 0
@@ -174,7 +169,6 @@ def test_manual_download_needs_no_address(dshub: Run, manifest: Path, server: Fa
 
 
 def test_links_offline_are_an_error(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    """With DSHUB_OFFLINE; the check without --links works."""
     text = HEAD + resource("one", f"{server.url}/a")
     manifest.write_text(text + split("a", '{ format = "lines" }', '{ text = "one" }'))
     done = dshub("check", str(manifest), "--links", DSHUB_OFFLINE="1")
@@ -185,7 +179,6 @@ def test_links_offline_are_an_error(dshub: Run, manifest: Path, server: FaultySe
 
 
 def test_every_fault_is_reported(dshub: Run, own: Path) -> None:
-    """With its line on standard output, and exit code 1."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text().replace("rows = 3", "rows = 0").replace('"cat", "dog"', '"cat", "cat"')
     path.write_text(text.replace('format = "idx"', 'format = "idx", speed = 3'))

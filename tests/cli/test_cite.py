@@ -23,7 +23,6 @@ def with_citations(own: Path, member: str, *lines: str) -> None:
 
 
 def test_bibtex_has_the_facts_of_the_manifest(dshub: Run) -> None:
-    """An entry for each paper, below a comment with its datasets."""
     done = dshub("cite", "fashion-mnist")
     assert done.stdout.startswith("% fashion-mnist 1.0.0\n@article{")
     (citation,) = Registry().manifest("fashion-mnist").citations
@@ -48,7 +47,6 @@ def test_keys_are_unique(dshub: Run, own: Path) -> None:
 
 
 def test_dataset_is_cited_once(dshub: Run) -> None:
-    """If it is named by name, version and family."""
     done = dshub("cite", "emnist/letters", "emnist/letters@1.0.0", "emnist")
     assert done.returncode == 0
     for line in done.stdout.splitlines():
@@ -58,7 +56,6 @@ def test_dataset_is_cited_once(dshub: Run) -> None:
 
 
 def test_dataset_without_a_paper_is_cited_by_its_homepage(dshub: Run, own: Path) -> None:
-    """CFF needs authors."""
     done = dshub("cite", "tiny/one")
     assert "title = {Tiny}" in done.stdout
     assert "url = {https://data.example/}" in done.stdout
@@ -81,7 +78,6 @@ def test_dataset_without_a_paper_is_cited_by_its_homepage(dshub: Run, own: Path)
     ],
 )
 def test_commands_of_tex_are_escaped(text: str, shown: str) -> None:
-    """In titles and names, but not in URLs."""
     url = "https://data.example/~me/a_b?x=1&y=%20#z"
     citation = Citation(type="misc", key="k", title=text, author=(text,), url=url)
     written = bibtex(citation)
@@ -125,7 +121,6 @@ def test_cff_is_valid() -> None:
     ],
 )
 def test_names_in_cff(own: Path, name: str, parts: dict[str, str]) -> None:
-    """Family and given names are separated, in both orders."""
     yaml = pytest.importorskip("yaml")
     with_citations(own, "one", f'key = "k"\ntitle = "T"\nauthor = ["{name}"]')
     found = yaml.safe_load(cff(Registry([own]).manifest("tiny/one")))

@@ -15,14 +15,12 @@ TABLE = {name: text for commands in GROUPS.values() for name, text in commands.i
 
 
 def test_every_command_is_in_the_table() -> None:
-    """And nothing else is; no command is in two groups."""
     assert sorted(TABLE) == list(plugins.built_in("cli"))
     assert len(TABLE) == sum(map(len, GROUPS.values()))
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_table_has_the_short_help_of_the_command(name: str) -> None:
-    """The first sentence of its help."""
     assert plugins.module("cli", name).command.get_short_help_str(limit=100) == TABLE[name]
 
 
@@ -33,7 +31,6 @@ def output_of(code: str) -> str:
 
 @pytest.mark.parametrize("way", ["main(['--help'])", "shell_complete(Context(group), '')"])
 def test_help_and_completion_import_no_command(way: str) -> None:
-    """They are as fast as the table."""
     code = f"""
 import sys
 from click import Context
@@ -49,7 +46,6 @@ print([name for name in names if f"dshub.cli.{{name}}" in sys.modules])
 
 
 def test_names_of_commands_complete_with_their_help() -> None:
-    """And only those that begin as typed."""
     items = group.shell_complete(Context(group), "li")
     assert [(item.value, item.help) for item in items] == [
         (name, TABLE[name]) for name in ("licenses", "list")
@@ -71,7 +67,6 @@ def command():
 def test_commands_of_other_packages_are_a_group_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their short help is shown too."""
     info = tmp_path / "outside-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
@@ -89,7 +84,6 @@ def test_commands_of_other_packages_are_a_group_of_their_own(
 
 @pytest.mark.parametrize("name", ["list", "search", "info", "fetch", "mirror", "lock", "cache"])
 def test_light_commands_import_neither_numpy_nor_arrow(name: str) -> None:
-    """Listing, fetching and mirroring work on a small machine."""
     code = (
         f"import sys, dshub.cli.{name};"
         "print({'numpy', 'pyarrow', 'PIL', 'jinja2'} & {*sys.modules})"

@@ -20,7 +20,6 @@ pytest.importorskip("tomlkit")
 
 
 def test_local_files_complete_the_manifest(called: Run, document: Path, tmp_path: Path) -> None:
-    """With checksums, sizes and numbers of rows."""
     folder = tmp_path / "files" / "below"
     folder.mkdir(parents=True)
     (folder / "train.csv").write_bytes(TRAIN)
@@ -43,7 +42,6 @@ def test_local_files_complete_the_manifest(called: Run, document: Path, tmp_path
 def test_local_file_with_another_checksum_is_not_used(
     called: Run, document: Path, tmp_path: Path
 ) -> None:
-    """The document's checksum stays, and rows are not counted."""
     (tmp_path / "train.csv").write_bytes(TRAIN + b"d,4\n")
     done = called("croissant", "--import", str(document), str(tmp_path / "train.csv"))
     found = tomllib.loads(done.stdout)
@@ -55,7 +53,6 @@ def test_local_file_with_another_checksum_is_not_used(
 def test_rows_of_an_unreadable_file_are_not_counted(
     called: Run, document: Path, tmp_path: Path
 ) -> None:
-    """The note contains the reader's error."""
     (tmp_path / "test.csv").write_bytes(b"said,number\nc,3\n")
     done = called("croissant", "--import", str(document), str(tmp_path / "test.csv"))
     assert "rows" not in tomllib.loads(done.stdout)["splits"]["test"]

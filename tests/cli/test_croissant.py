@@ -73,7 +73,6 @@ def test_addresses_on_a_mirror_contain_checksums(dshub: Run) -> None:
 def test_faulty_reader_options_are_reported(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reader: str
 ) -> None:
-    """As by `dshub check`."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('{ format = "idx" }', reader), encoding="utf-8")
@@ -129,7 +128,6 @@ TRAIN, TEST = b"said,count\na,1\nb,2\n", b"said,count\nc,3\n"
 
 
 def test_missing_facts_get_notes(called: Run, document: Path) -> None:
-    """Checksums and numbers of rows, by @id."""
     done = called("croissant", "--import", str(document))
     assert done.returncode == 0
     found = tomllib.loads(done.stdout)
@@ -154,7 +152,6 @@ def test_context_with_fewer_terms_logs_no_warning(
 
 
 def test_invalid_arguments_are_errors(called: Run, document: Path, tmp_path: Path) -> None:
-    """Two datasets, none, an option for exports, an existing manifest."""
     for wrong in (["mnist", "kmnist"], [], ["--import", str(document), "--mirror", "x"]):
         assert called("croissant", *wrong).returncode == 2
     assert called("croissant", "mnits").returncode == 3

@@ -10,7 +10,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_demo_stays_in_its_folder_and_learns(dshub: Run, tmp_path: Path) -> None:
-    """It needs no network, saves an image, and its classifier gets 9 of 10 right."""
     image = pytest.importorskip("PIL.Image")
     folder = tmp_path / "shown"
     before = set(tmp_path.rglob("*"))

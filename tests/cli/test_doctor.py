@@ -22,7 +22,6 @@ def findings(done: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str,
 
 
 def test_healthy_machine_has_no_bad_finding(dshub: Run, own: Path) -> None:
-    """Every check runs, and the exit code is 0."""
     assert own.is_dir()  # whose files are on a server that answers
     done = dshub("doctor", "--json")
     assert done.returncode == 0
@@ -56,7 +55,6 @@ def test_problems_come_with_advice(dshub: Run, tmp_path: Path) -> None:
 
 
 def test_missing_network_is_bad_unless_a_mirror_is_configured(dshub: Run, tmp_path: Path) -> None:
-    """With a mirror, fetching can still work."""
     proxy = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     done = dshub("doctor", "--json", **proxy)
     assert done.returncode == 1
@@ -71,7 +69,6 @@ def test_missing_network_is_bad_unless_a_mirror_is_configured(dshub: Run, tmp_pa
 
 
 def test_mirror_of_unknown_datasets_is_measured(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """The mirror's index names files to request."""
     assert own.is_dir()
     dshub("mirror", str(tmp_path / "mirror"), "tiny")
     alone = {"DSHUB_REGISTRY": "", "DSHUB_OFFLINE": "1"}
@@ -80,7 +77,6 @@ def test_mirror_of_unknown_datasets_is_measured(dshub: Run, own: Path, tmp_path:
 
 
 def test_mirror_with_a_known_file_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
-    """A mirror without any is not reported as down."""
     from dshub import Registry
     from dshub.cache.paths import blob_path
 

@@ -22,7 +22,6 @@ def test_export_writes_each_split_and_resumes(dshub: Run, own: Path, tmp_path: P
 
 
 def test_export_accepts_a_slice_of_a_split(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """`NAME:SPLIT` with a slice."""
     call = ("export", "tiny/one:train[:2]", "--to", "jsonl", str(tmp_path / "out"), "--json")
     (split,) = json.loads(dshub(*call).stdout)["splits"].values()
     assert split["rows"] == 2

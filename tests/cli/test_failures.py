@@ -81,7 +81,6 @@ def test_failing_sources_have_exit_codes(dshub: Run, own: Path, upstream: Path) 
 
 
 def test_manual_file_shows_its_instructions(dshub: Run, own: Path) -> None:
-    """And how to import it."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     lines = [line for line in path.read_text().splitlines() if "labels-one" not in line]
     text = "\n".join(lines).replace(
@@ -95,7 +94,6 @@ def test_manual_file_shows_its_instructions(dshub: Run, own: Path) -> None:
 
 
 def test_wrong_row_count_is_rejected(dshub: Run, own: Path, cache: Path) -> None:
-    """Exit code 9, and no table is kept."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     path.write_text(path.read_text().replace("rows = 3", "rows = 4"))
     done = dshub("fetch", "tiny/one")
@@ -105,7 +103,6 @@ def test_wrong_row_count_is_rejected(dshub: Run, own: Path, cache: Path) -> None
 
 
 def test_conflicting_manifests_are_an_error(dshub: Run, own: Path) -> None:
-    """Two manifests of one name and version are named by their paths."""
     other = own.parent / "second" / "tiny" / "one" / "1.0.0.toml"
     other.parent.mkdir(parents=True)
     text = (own / "tiny" / "one" / "1.0.0.toml").read_text()
@@ -117,7 +114,6 @@ def test_conflicting_manifests_are_an_error(dshub: Run, own: Path) -> None:
 
 
 def test_debug_shows_the_traceback(dshub: Run) -> None:
-    """It is shown only with `--debug`."""
     assert "registry.py" not in dshub("info", "mnits").stderr
     done = dshub("--debug", "info", "mnits")
     assert done.returncode == 3
@@ -125,7 +121,6 @@ def test_debug_shows_the_traceback(dshub: Run) -> None:
 
 
 def test_log_shows_the_answer_of_each_source(dshub: Run, own: Path) -> None:
-    """With DSHUB_LOG=info, on standard error."""
     del own
     done = dshub("fetch", "tiny/one", DSHUB_LOG="info", DSHUB_MIRROR="http://127.0.0.1:9")
     assert "dshub: http://127.0.0.1:9/blobs-v1/" in done.stderr

@@ -26,7 +26,6 @@ def labels(cache: Path, own: Path) -> list[int]:
 
 
 def test_second_fetch_uses_the_cache(dshub: Run, own: Path, cache: Path) -> None:
-    """The dataset then loads without a connection."""
     first = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
     second = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
     assert (len(first["fetched"]), len(second["fetched"])) == (2, 0)
@@ -35,7 +34,6 @@ def test_second_fetch_uses_the_cache(dshub: Run, own: Path, cache: Path) -> None
 
 
 def test_dry_run_lists_missing_files(dshub: Run, own: Path, cache: Path) -> None:
-    """They are what a fetch downloads; the dry run creates no folder."""
     planned = json.loads(dshub("fetch", "tiny", "--dry-run", "--json").stdout)
     assert not cache.exists()
     fetched = json.loads(dshub("fetch", "tiny", "--no-prepare", "--json").stdout)
@@ -68,7 +66,6 @@ def test_import_recognizes_files_and_reports_missing_ones(
 
 @pytest.mark.parametrize("arguments", ["info mnist", "fetch mnist", "verify mnist"])
 def test_synthetic_data_is_labeled(dshub: Run, arguments: str) -> None:
-    """With DSHUB_SYNTHETIC every command uses synthetic rows, and says so."""
     variables = {"DSHUB_SYNTHETIC": "20", "DSHUB_OFFLINE": "1"}
     dshub("fetch", "mnist", **variables)
     done = dshub(*arguments.split(), **variables)
@@ -82,7 +79,6 @@ def test_synthetic_data_is_labeled(dshub: Run, arguments: str) -> None:
 
 
 def test_damaged_synthetic_data_is_made_again(dshub: Run, cache: Path) -> None:
-    """Files that something else modified are replaced."""
     before = dshub("info", "mnist", "--json", DSHUB_SYNTHETIC="20").stdout
     (kept,) = cache.glob("synthetic-v1/mnist/*.json")
     kept.write_bytes(b"\xff{")
@@ -106,7 +102,6 @@ def test_damaged_synthetic_data_is_made_again(dshub: Run, cache: Path) -> None:
 def test_light_commands_import_no_numpy_or_arrow(
     own: Path, tmp_path: Path, code: str, absent: str
 ) -> None:
-    """Importing the package imports nothing else."""
     script = f"""
 import sys
 def main(*arguments):
@@ -144,7 +139,6 @@ def test_failed_attempts_are_reported(dshub: Run, own: Path, tmp_path: Path) -> 
 
 
 def test_lock_does_not_make_fetching_heavy(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """A project with a `dshub.lock` still downloads without NumPy and Arrow."""
     assert dshub("lock", "tiny").returncode == 0
     script = """
 import sys

@@ -73,7 +73,6 @@ def filled(own: Path, upstream: Path, cache: Path, run: Command) -> Files:
 def test_files_of_other_programs_in_a_cache_are_kept(
     filled: Files, cache: Path, run: Command
 ) -> None:
-    """Every `dshub cache` command lists and keeps them, and everything else as it is."""
     strays = strew(cache, BUCKETS)
     everything = filled | strays
     listed = run("cache", "ls")

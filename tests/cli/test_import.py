@@ -24,7 +24,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def test_folder_of_classes_is_imported_and_prepared(
     dshub: Run, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """One command; `info`, `verify` and `cache` then show its folder."""
     tree = world.folders(tmp_path / "tree")
     done = dshub("import", NAME, str(tree))
     assert done.returncode == 0, done.stderr
@@ -51,7 +50,6 @@ def test_folder_of_classes_is_imported_and_prepared(
 def test_missing_files_are_listed_with_instructions(
     dshub: Run, world: World, tmp_path: Path
 ) -> None:
-    """The complete split can be loaded."""
     mine = world.official(tmp_path / "mine")
     (mine / "ILSVRC2012_devkit_t12.tar.gz").unlink()
     done = dshub("import", NAME, str(mine))
@@ -68,7 +66,6 @@ def test_missing_files_are_listed_with_instructions(
 
 
 def test_missing_class_folders_are_reported(dshub: Run, world: World, tmp_path: Path) -> None:
-    """By name, with the expected number of files."""
     tree = world.folders(tmp_path / "tree")
     shutil.rmtree(tree / "train" / world.codes[2])
     done = dshub("import", NAME, str(tree))
@@ -99,7 +96,6 @@ def test_archives_are_copied_linked_or_referenced(
 def test_changed_referenced_archive_is_reported(
     dshub: Run, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """By `verify`, `cache verify` and `load`; the file stays in place."""
     mine = world.official(tmp_path / "mine")
     assert dshub("import", NAME, str(mine), "--reference", "--no-prepare").returncode == 0
     tar = mine / "ILSVRC2012_img_val.tar"

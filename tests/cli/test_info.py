@@ -9,7 +9,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_info_shows_splits_classes_license_checksums_and_sources(dshub: Run) -> None:
-    """And how many files are cached."""
     answer = dshub("info", "fashion-mnist").stdout
     for fact in ("60,000 rows", "Ankle boot", "MIT", "0 of 4 files", "sha256:3aede38d", "https://"):
         assert fact in answer
@@ -24,7 +23,6 @@ def test_info_says_how_to_obtain_manual_files(dshub: Run) -> None:
 
 
 def test_info_shows_limits_that_a_manifest_sets(dshub: Run, own: Path) -> None:
-    """Default limits are not shown."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text()
     limits = "limits = { unpacked = 300_000_000_000, members = 2_000_000, ratio = 2000 }"
@@ -35,7 +33,6 @@ def test_info_shows_limits_that_a_manifest_sets(dshub: Run, own: Path) -> None:
 
 
 def test_info_as_json_has_the_manifest_and_the_cache_state(dshub: Run, own: Path) -> None:
-    """A program sees which files are cached."""
     before = json.loads(dshub("info", "tiny/one", "--json").stdout)
     assert before["manifest"]["name"] == "tiny/one"
     assert before["versions"] == ["1.0.0"]

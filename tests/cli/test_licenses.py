@@ -16,7 +16,6 @@ def set_license(own: Path, member: str, spdx: str) -> None:
 
 
 def test_licenses_are_listed(dshub: Run, own: Path) -> None:
-    """A line for each dataset, also without a stated license."""
     set_license(own, "one", "CC-BY-NC-4.0")
     lines = dshub("licenses", "tiny").stdout.splitlines()[1:]
     assert [line.split()[:3] for line in lines] == [
@@ -40,7 +39,6 @@ def test_licenses_are_listed(dshub: Run, own: Path) -> None:
     ],
 )
 def test_denied_license_fails(dshub: Run, own: Path, spdx: str, deny: str, refused: bool) -> None:
-    """The message names the denied word."""
     set_license(own, "one", spdx)
     done = dshub("licenses", "tiny/one", "--deny", deny)
     assert done.returncode == (1 if refused else 0)
@@ -48,7 +46,6 @@ def test_denied_license_fails(dshub: Run, own: Path, spdx: str, deny: str, refus
 
 
 def test_unstated_license_passes_unless_unknown_is_denied(dshub: Run, own: Path) -> None:
-    """It passes with a remark, unless `unknown` is denied."""
     passed = dshub("licenses", "tiny", "--deny", "nc")
     assert passed.returncode == 0
     assert "2 without a stated license" in passed.stderr
@@ -59,8 +56,6 @@ def test_unstated_license_passes_unless_unknown_is_denied(dshub: Run, own: Path)
 def test_without_names_the_licenses_of_the_project_are_shown(
     dshub: Run, own: Path, tmp_path: Path
 ) -> None:
-    """The project's datasets, else locked ones, else cached ones."""
-
     def named() -> list[str]:
         answer = json.loads(dshub("licenses", "--json").stdout)
         return [item["name"] for item in answer["licenses"]]

@@ -24,7 +24,6 @@ def _json_names(dshub: Run, *options: str) -> list[str]:
 
 
 def test_family_takes_one_line(dshub: Run, own: Path) -> None:
-    """It has the number of members in place of rows, and their names in place of a summary."""
     head, *lines = dshub("list").stdout.splitlines()
     assert head.split() == ["NAME", "ROWS", "DOWNLOAD", "TASK", "SUMMARY"]
     (line,) = (line for line in lines if line.startswith("tiny/"))
@@ -33,14 +32,12 @@ def test_family_takes_one_line(dshub: Run, own: Path) -> None:
 
 
 def test_all_and_json_list_members(dshub: Run, own: Path) -> None:
-    """JSON is for programs, which can group by themselves."""
     names = _json_names(dshub)
     assert {"mnist", "tiny/one", "tiny/two"} <= {*names}
     assert _names(dshub, "--all") == names
 
 
 def test_family_of_one_member_is_not_grouped(dshub: Run, own: Path) -> None:
-    """A star would hide the name."""
     (own / "tiny" / "two" / "1.0.0.toml").unlink()
     names = _names(dshub)
     assert "tiny/one" in names
@@ -60,7 +57,6 @@ def test_family_of_one_member_is_not_grouped(dshub: Run, own: Path) -> None:
 def test_options_filter_datasets(
     dshub: Run, own: Path, options: list[str], shown: str, left_out: str
 ) -> None:
-    """They apply to lines and to JSON."""
     names = _json_names(dshub, *options)
     assert shown in names
     assert left_out not in names
@@ -68,7 +64,6 @@ def test_options_filter_datasets(
 
 
 def test_no_match_says_so_on_stderr(dshub: Run) -> None:
-    """An empty answer is not a failure."""
     done = dshub("list", "--task", "nothing-has-this-task")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no dataset matches" in done.stderr
@@ -76,7 +71,6 @@ def test_no_match_says_so_on_stderr(dshub: Run) -> None:
 
 
 def test_list_takes_no_arguments(dshub: Run) -> None:
-    """The error names the commands that do."""
     done = dshub("list", "trouser")
     assert done.returncode == 2
     assert "`dshub search trouser`" in done.stderr
@@ -104,7 +98,6 @@ def test_every_line_fits_80_columns() -> None:
     ],
 )
 def test_columns_without_room_are_left_out(width: int, shown: str, left_out: str) -> None:
-    """No dataset takes two lines."""
     done = run_on_terminal("search", "mnist", COLUMNS=str(width), NO_COLOR="1")
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= width

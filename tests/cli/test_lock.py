@@ -45,7 +45,6 @@ def edit(own: Path, old: str, new: str, version: str = "1.0.0") -> None:
 
 
 def test_lock_holds_versions_checksums_and_fingerprints(dshub: Run, project: Path) -> None:
-    """They equal those of the manifests and of loaded splits."""
     assert dshub("lock").returncode == 0
     found = locked(project)
     assert list(found) == ["tiny/one", "tiny/two"]
@@ -64,7 +63,6 @@ def test_lock_holds_versions_checksums_and_fingerprints(dshub: Run, project: Pat
 
 
 def test_lock_does_not_depend_on_the_cache(dshub: Run, project: Path, tmp_path: Path) -> None:
-    """Two machines write the same file."""
     dshub("lock")
     before = (project / "dshub.lock").read_bytes()
     dshub("fetch", "tiny")
@@ -74,7 +72,6 @@ def test_lock_does_not_depend_on_the_cache(dshub: Run, project: Path, tmp_path: 
 
 
 def test_changed_file_changes_one_line_of_the_lock(dshub: Run, project: Path, own: Path) -> None:
-    """A diff shows which file changed."""
     dshub("lock")
     before = (project / "dshub.lock").read_text().splitlines()
     edit(own, "size = 28", "size = 29")
@@ -134,7 +131,6 @@ def test_changed_manifest_is_refused(
 
 
 def test_titles_and_urls_are_not_drift(dshub: Run, project: Path, own: Path) -> None:
-    """They decide no row."""
     dshub("lock")
     edit(own, "Three pictures.", "Three small pictures.")
     edit(own, "/images.idx", "/elsewhere/images.idx")
@@ -143,7 +139,6 @@ def test_titles_and_urls_are_not_drift(dshub: Run, project: Path, own: Path) -> 
 
 
 def test_fetch_locked_fetches_the_lock(dshub: Run, project: Path, cache: Path) -> None:
-    """Not the project's list; without a lock it is an error."""
     assert dshub("fetch", "--locked").returncode == 5
     assert "there is no" in dshub("lock", "--check").stdout
     dshub("lock", "tiny/two")
@@ -157,7 +152,6 @@ def test_fetch_locked_fetches_the_lock(dshub: Run, project: Path, cache: Path) -
 
 
 def test_locking_one_dataset_keeps_the_others(dshub: Run, project: Path, own: Path) -> None:
-    """Without names, exactly the project's datasets are locked."""
     dshub("lock", "tiny/one")
     dshub("lock", "tiny/two")
     dshub("lock", "mnist")
@@ -187,7 +181,6 @@ def test_manifest_is_locked_by_its_path(dshub: Run, project: Path, own: Path) ->
 
 
 def test_missing_locked_version_is_drift(dshub: Run, project: Path, own: Path) -> None:
-    """No other version is used instead."""
     dshub("lock")
     edit(own, "x", "x", version="1.1.0")
     (own / "tiny" / "one" / "1.0.0.toml").unlink()
@@ -197,7 +190,6 @@ def test_missing_locked_version_is_drift(dshub: Run, project: Path, own: Path) -
 
 
 def test_malformed_lock_is_an_error(dshub: Run, project: Path) -> None:
-    """It is never ignored."""
     for text in ("[[dataset]\n", "schema = 2\n", '[[dataset]]\nname = "tiny/one"\n', "\udcff"):
         (project / "dshub.lock").write_bytes(text.encode("utf-8", "surrogateescape"))
         done = dshub("info", "tiny/one")
@@ -211,7 +203,6 @@ def test_malformed_lock_is_an_error(dshub: Run, project: Path) -> None:
 
 
 def test_lock_without_names_is_a_usage_error(dshub: Run) -> None:
-    """The error says where to put them."""
     done = dshub("lock")
     assert done.returncode == 2
     assert "[tool.dshub]" in done.stderr
@@ -239,7 +230,6 @@ def test_inconsistent_lock_is_an_error(
 
 
 def test_missing_locked_dataset_is_drift(dshub: Run, project: Path, own: Path) -> None:
-    """The message says what to do."""
     dshub("lock", "tiny/one")
     (project / "pyproject.toml").write_text("[tool.dshub]\n", encoding="utf-8")
     (own / "tiny" / "one" / "1.0.0.toml").unlink()

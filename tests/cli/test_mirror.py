@@ -20,7 +20,6 @@ def test_mirror_serves_what_it_lists(dshub: Run, own: Path, tmp_path: Path) -> N
 
 
 def test_damaged_mirror_is_reported_with_the_repair(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """Exit code 5, and the command that restores the file."""
     place = tmp_path / "mirror"
     dshub("mirror", str(place), "tiny/one", "--no-pages")
     blob = next(path for path in (place / "blobs-v1").rglob("*") if path.is_file())
@@ -55,5 +54,4 @@ def test_part_of_a_mirror_that_failed_is_an_error_after_the_answer(
     ],
 )
 def test_wrong_arguments_are_usage_errors(dshub: Run, arguments: list[str]) -> None:
-    """Nothing is written."""
     assert dshub("mirror", *arguments).returncode == 2

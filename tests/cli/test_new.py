@@ -58,7 +58,6 @@ def test_folder_of_images_becomes_a_dataset(
 
 
 def test_json_answer_has_the_whole_outline(dshub: Run, tmp_path: Path) -> None:
-    """Columns, splits, rows of classes, doubts, files and next steps."""
     write_text(tmp_path / "train.csv", "words,label\n" + "a,x\nb,y\n" * 3)
     done = dshub("new", str(tmp_path / "train.csv"), "--name", "me/words", "--json")
     answer = json.loads(done.stdout)
@@ -73,7 +72,6 @@ def test_json_answer_has_the_whole_outline(dshub: Run, tmp_path: Path) -> None:
 
 
 def test_existing_files_are_replaced_only_with_force(dshub: Run, flowers: Path, work: Path) -> None:
-    """An edited manifest and its archive stay unchanged."""
     assert dshub("new", str(flowers)).returncode == 0
     manifest = work / "own" / "my-flowers" / "1.0.0.toml"
     manifest.write_text("mine")
@@ -90,7 +88,6 @@ def test_existing_files_are_replaced_only_with_force(dshub: Run, flowers: Path, 
 def test_no_import_leaves_the_cache_empty(
     dshub: Run, tmp_path: Path, work: Path, cache: Path, hub: Hub
 ) -> None:
-    """Every row is read nevertheless, and the next step is `dshub import`."""
     write_text(tmp_path / "data" / "train.csv", "n,word\n1,a\n2,b\n")
     done = dshub("new", str(tmp_path / "data"), "--no-import")
     assert done.returncode == 0, done.stderr
@@ -102,7 +99,6 @@ def test_no_import_leaves_the_cache_empty(
 
 
 def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Path) -> None:
-    """No folder, and nothing in the cache."""
     done = dshub("new", str(flowers), "--dry-run")
     assert (done.returncode, "rose 6, tulip 3" in done.stdout) == (0, True)
     assert not list(work.iterdir())
@@ -125,7 +121,6 @@ def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Pa
 def test_invalid_arguments_are_rejected(
     dshub: Run, flowers: Path, work: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    """Before any file is read, and nothing is written."""
     done = dshub("new", *(item.format(data=flowers) for item in arguments))
     assert done.returncode == code
     assert message in done.stderr
@@ -135,7 +130,6 @@ def test_invalid_arguments_are_rejected(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals, and a sparse file")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption_leaves_no_files(tmp_path: Path, work: Path, number: int, code: int) -> None:
-    """Ctrl-C while packing: no archive, no manifest, no folder."""
     work.mkdir()
     for name in ("yes", "no"):
         path = tmp_path / "speech" / name / "1.wav"

@@ -17,7 +17,6 @@ PREVIEW = ("preview", "tiny/one", "--rows", "3")
 
 
 def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """They are enlarged by whole pixels, on white, with their classes below."""
     dshub("fetch", "tiny/one")
     done = dshub("preview", "tiny/one", "--png", str(tmp_path / "grid.png"))
     assert done.stdout.strip() == str(tmp_path / "grid.png")
@@ -40,7 +39,6 @@ def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> 
 def test_terminals_show_images_as_half_blocks(
     dshub: Run, own: Path, colors: str, first: str
 ) -> None:
-    """Two pixels a character, in 24-bit color if the terminal has it, and gray otherwise."""
     dshub("fetch", "tiny/one")
     shown = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
     assert shown.startswith(first)

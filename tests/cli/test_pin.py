@@ -47,7 +47,6 @@ def manifest(tmp_path: Path) -> Path:
 def test_pin_writes_checksums_and_keeps_the_rest(
     dshub: Run, manifest: Path, tmp_path: Path
 ) -> None:
-    """Comments, order and layout of the manifest."""
     folder = tmp_path / "data" / "below"
     folder.mkdir(parents=True)
     (folder / "labels one.idx").write_bytes(b"some bytes")

@@ -20,5 +20,4 @@ def test_prepare_prints_a_folder_for_each_table(dshub: Run, own: Path) -> None:
 
 
 def test_prepare_of_an_unknown_name_says_so(dshub: Run, own: Path) -> None:
-    """Exit code 3."""
     assert dshub("prepare", "tiny/three").returncode == 3

@@ -55,7 +55,6 @@ def test_preview_shows_rows_and_classes(dshub: Run, own: Path) -> None:
 
 
 def test_preview_labels_synthetic_rows(dshub: Run, own: Path) -> None:
-    """Without a table, it names the command that downloads the real ones."""
     done = dshub("preview", "tiny/one")
     assert done.stdout.startswith("Synthetic data for Tiny")
     assert "not prepared here" in done.stderr
@@ -64,7 +63,6 @@ def test_preview_labels_synthetic_rows(dshub: Run, own: Path) -> None:
 
 
 def test_preview_with_synthetic_setting_has_no_remark(dshub: Run, own: Path) -> None:
-    """`DSHUB_SYNTHETIC` shows the rows that `load` would return."""
     done = dshub("preview", "tiny/one", "--json", DSHUB_SYNTHETIC="2")
     answer = json.loads(done.stdout)
     assert (answer["version"], answer["rows"]) == ("1.0.0+synthetic.2", 2)
@@ -72,7 +70,6 @@ def test_preview_with_synthetic_setting_has_no_remark(dshub: Run, own: Path) -> 
 
 
 def test_preview_json_has_the_same_rows(dshub: Run, own: Path) -> None:
-    """Numbers are numbers."""
     dshub("fetch", "tiny/one")
     answer = json.loads(dshub("preview", "tiny/one", "--rows", "2", "--json").stdout)
     assert answer["schema"] == 1
@@ -97,7 +94,6 @@ def test_preview_shows_class_counts_of_the_manifest(dshub: Run) -> None:
 
 
 def test_png_needs_an_image_column(dshub: Run, tmp_path: Path) -> None:
-    """Without one it is a usage error; an unknown split is not found."""
     done = dshub("preview", "iris", "--png", str(tmp_path / "grid.png"))
     assert done.returncode == 2
     assert "no image column" in done.stderr
@@ -124,7 +120,6 @@ def test_open_shows_the_page_in_the_browser(dshub: Run, own: Path, tmp_path: Pat
 def test_rows_cannot_control_the_terminal(
     dshub: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Control characters are replaced."""
     data = b"\x1b]0;owned\x07\x1b[31mred\nplain\n"
     (tmp_path / "lines.txt").write_bytes(data)
     path = tmp_path / "1.0.0.toml"

@@ -15,7 +15,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_faults_of_readers_are_reported(dshub: Run, manifest: Path) -> None:
-    """Unknown and invalid options, and unknown parts, also in steps, each with its line."""
     text = HEAD + resource("file", "https://data.example/file")
     text += split("a", '{ format = "lines", speed = 3 }', '{ text = "file" }')
     text += split("b", '{ format = "delimited", columns = ["x", "x"] }', '{ text = "file" }')
@@ -72,7 +71,6 @@ def test_impossible_members_are_faults(dshub: Run, manifest: Path, files: str, p
 
 @pytest.mark.parametrize("member", ["jpg/*.jpg", "*", "jpg/1.jpg", "jpg/*/*.jpg", "jpg/[ab]*"])
 def test_possible_members_are_accepted(dshub: Run, manifest: Path, member: str) -> None:
-    """A pattern, or one name of several."""
     step = '[[splits.a.steps]]\nstep = "attach"\npart = "images"\ncolumn = "x"\n'
     step += 'path = "jpg/{text}.jpg"\n'
     files = f'{{ text = "file", images = "file:{member}" }}'

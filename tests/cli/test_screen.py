@@ -47,20 +47,17 @@ def test_texts_of_a_manifest_cannot_control_the_terminal(
 
 
 def test_json_preserves_control_characters(dshub: Run, hostile: str) -> None:
-    """Escaped."""
     answer = json.loads(dshub("info", hostile, "--json").stdout)
     assert answer["manifest"]["title"] == "Tiny\x1b]0;owned\x07\x1b[2J\x9b2J\x7f\u202e"
 
 
 def test_errors_cannot_control_the_terminal(dshub: Run) -> None:
-    """Arguments can come from a script."""
     done = dshub("info", "\x1b]0;owned\x07")
     assert done.returncode == 3
     assert COMMANDS.findall(done.stderr) == []
 
 
 def test_unencodable_characters_are_replaced(dshub: Run, own: Path) -> None:
-    """As in a code page of Windows; JSON escapes them."""
     path = own / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"Tiny"', '"Tiny \u2192 \u732b"'), encoding="utf-8")
@@ -101,7 +98,6 @@ def colorful(own: Path) -> str:
     ],
 )
 def test_data_cannot_add_styles_or_lines(colorful: str, command: str) -> None:
-    """Only dshub's own styles are sent, and no line looks like an error of dshub."""
     shown = run_on_terminal(*command.replace("NAME", colorful).split(), COLUMNS="200").stdout
     assert "RED" in shown or command == "check NAME"
     plain = STYLES.sub("", shown)
@@ -111,6 +107,5 @@ def test_data_cannot_add_styles_or_lines(colorful: str, command: str) -> None:
 
 
 def test_only_terminals_get_styles(own: Path, dshub: Run) -> None:
-    """A pipe gets plain text."""
     assert STYLES.search(run_on_terminal("info", "tiny/one").stdout)
     assert not STYLES.search(dshub("info", "tiny/one").stdout)

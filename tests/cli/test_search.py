@@ -16,12 +16,10 @@ def test_search_shows_matches_as_list_does(dshub: Run) -> None:
 
 
 def test_search_without_match_says_so_on_stderr(dshub: Run) -> None:
-    """An empty answer is not a failure."""
     done = dshub("search", "nothing-mentions-this")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing-mentions-this" in done.stderr
 
 
 def test_search_needs_every_word(dshub: Run) -> None:
-    """A second word narrows the answer."""
     assert dshub("search", "Trouser", "handwritten").stdout == ""

@@ -65,7 +65,6 @@ def leaks(*folders: Path) -> list[Path]:
 def test_no_command_shows_the_password_of_a_mirror(
     call: Call, address: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With a malformed URL, too."""
     monkeypatch.setenv("DSHUB_MIRROR", address)
     for command in ("list", "--debug info tiny/three", "fetch tiny/one", "doctor"):
         printed = call(*command.split())
@@ -78,7 +77,6 @@ def test_no_command_shows_the_password_of_a_mirror(
 def test_no_file_contains_the_password_of_a_mirror(
     call: Call, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Neither locks, mirrors and their pages, sites nor Croissant documents."""
     monkeypatch.setenv("DSHUB_MIRROR", f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}")
     for command in (
         "--debug fetch tiny/two --json",
@@ -149,7 +147,6 @@ def test_password_in_an_argument_is_not_repeated(call: Call, command: str) -> No
 def test_password_of_a_proxy_is_not_shown(
     call: Call, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither by `fetch` nor by `doctor`."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, proxy)
     for command in ("--debug fetch tiny/one", "doctor", "--debug list"):
@@ -157,7 +154,6 @@ def test_password_of_a_proxy_is_not_shown(
 
 
 def test_log_does_not_show_a_password(dshub: Run, own: Path) -> None:
-    """Not even at level debug."""
     done = dshub(
         "list", DSHUB_LOG="debug", DSHUB_MIRROR=f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}"
     )

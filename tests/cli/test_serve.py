@@ -71,7 +71,6 @@ def blobs(cache: Path) -> dict[str, bytes]:
 def test_cache_is_served_until_a_signal(
     dshub: Run, own: Path, serve: Serve, cache: Path, number: int
 ) -> None:
-    """It is the default, and the start line names it."""
     del own
     assert dshub("fetch", "tiny/one").returncode == 0
     server = serve()
@@ -108,7 +107,6 @@ def test_another_machine_fetches_without_upstream(
 def test_missing_files_are_fetched_from_sources(
     dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    """They are kept, so the second client needs no upstream."""
     del own
     folder = tmp_path / "lab"
     server = serve(str(folder), "--upstream", "sources", DSHUB_MIRROR="http://127.0.0.1:9")
@@ -149,7 +147,6 @@ def test_offline_server_fetches_nothing(
 
 
 def test_verbose_logs_each_request(own: Path, serve: Serve, cache: Path) -> None:
-    """On standard error: client, request, status and size."""
     (cache / "registry" / "a").mkdir(parents=True)
     (cache / "registry" / "a" / "1.0.0.toml").write_text("schema = 1")
     loud, quiet = serve("-v"), serve()
@@ -163,7 +160,6 @@ def test_verbose_logs_each_request(own: Path, serve: Serve, cache: Path) -> None
 
 
 def test_all_addresses_are_printed(serve: Serve, cache: Path) -> None:
-    """They work."""
     cache.mkdir()
     (cache / "index.json").write_text("{}")
     server = serve("--host", "0.0.0.0")
@@ -205,7 +201,6 @@ def test_response_in_progress_is_finished_on_sigterm(serve: Serve, cache: Path) 
 
 
 def test_start_errors_are_explained(dshub: Run, tmp_path: Path) -> None:
-    """A missing folder, a taken port, an address of another machine."""
     done = dshub("serve", str(tmp_path / "nowhere"))
     assert (done.returncode, done.stdout) == (1, "")
     assert "nowhere" in done.stderr
@@ -223,7 +218,6 @@ def test_start_errors_are_explained(dshub: Run, tmp_path: Path) -> None:
 
 
 def test_folder_without_a_mirror_is_served_with_a_warning(serve: Serve, tmp_path: Path) -> None:
-    """A mirror may be on its way there."""
     folder = tmp_path / "thesis"
     folder.mkdir()
     server = serve(str(folder))

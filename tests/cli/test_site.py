@@ -11,7 +11,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_site_writes_pages_of_the_registry(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """All datasets of a family, with a JSON answer."""
     target = tmp_path / "pages"
     done = dshub("site", str(target), "tiny", "--title", "Ours", "--json")
     answer = json.loads(done.stdout)
@@ -25,7 +24,6 @@ def test_site_writes_pages_of_the_registry(dshub: Run, own: Path, tmp_path: Path
 
 
 def test_site_shows_real_rows_once_they_are_prepared(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """Only the pages of prepared datasets change."""
     target = tmp_path / "pages"
     dshub("site", str(target), "tiny")
     assert dshub("fetch", "tiny/one").returncode == 0
@@ -37,7 +35,6 @@ def test_site_shows_real_rows_once_they_are_prepared(dshub: Run, own: Path, tmp_
 
 
 def test_site_does_not_replace_foreign_pages(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """The exit code is 8, with a hint."""
     (tmp_path / "index.html").write_text("mine")
     done = dshub("site", str(tmp_path), "tiny")
     assert done.returncode == 8

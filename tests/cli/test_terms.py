@@ -39,7 +39,6 @@ def load(cache: Path, own: Path) -> int:
 
 
 def test_without_a_terminal_the_error_has_the_answer(dshub: Run, strict: Path, cache: Path) -> None:
-    """Nothing is fetched; the terms are shown, and the variable that accepts them."""
     done = dshub("fetch", "tiny/one")
     assert done.returncode == 7
     assert WORDS in done.stderr
@@ -69,7 +68,6 @@ def test_terms_are_asked_for_only_to_download(dshub: Run, strict: Path) -> None:
 
 
 def test_terms_do_not_change_the_digest(own: Path) -> None:
-    """They can be added to a dataset that was released."""
     hub = Hub(settings=Settings.read(registry=[own]), progress=Silent())
     before = hub.info("tiny/one").digest
     set_terms(own, WORDS)

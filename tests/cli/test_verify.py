@@ -9,7 +9,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_verify_reports_nothing_cached(dshub: Run, own: Path) -> None:
-    """Exit code 1, and the command that downloads the dataset."""
     done = dshub("verify", "tiny/one")
     assert done.returncode == 1
     assert "`dshub fetch tiny/one`" in done.stderr

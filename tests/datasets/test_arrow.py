@@ -48,7 +48,6 @@ def address(table: pa.Table, column: str) -> int:
 
 
 def test_adjacent_rows_are_not_copied(hub: Hub) -> None:
-    """Arrow and NumPy see the same memory-mapped file."""
     before = pa.total_allocated_bytes()
     dataset = hub.load("mnist", "train", synthetic=400)
     for view in (dataset, dataset.take(300).skip(17)):
@@ -61,7 +60,6 @@ def test_adjacent_rows_are_not_copied(hub: Hub) -> None:
 
 
 def test_own_arrays_are_not_copied() -> None:
-    """Nor are tables of the user."""
     values = np.arange(12.0).reshape(6, 2)
     table = Dataset.from_arrays({"x": values}).to("arrow")
     assert address(table, "x") == values.ctypes.data
@@ -77,7 +75,6 @@ def test_own_arrays_are_not_copied() -> None:
 
 
 def test_chunked_rows_keep_their_order() -> None:
-    """Each chunk is read once."""
     chunks = [pa.table({"t": [f"{i}.{j}" for j in range(50)]}) for i in range(7)]
     dataset = Dataset.from_arrow(pa.concat_tables(chunks))
     shuffled = dataset.shuffle(seed=1)
@@ -94,14 +91,12 @@ def test_many_files_become_several_chunks() -> None:
 
 
 def test_aligned_labels_have_their_new_numbers() -> None:
-    """Other columns stay unchanged."""
     dataset = example().align_labels(list("gfedcba"))
     table = dataset.to("arrow")
     assert table.column("label").to_pylist() == np.asarray(dataset["label"]).tolist()
 
 
 def test_image_folder_becomes_a_table(tmp_path: Path) -> None:
-    """With files and labels."""
     from PIL import Image
 
     for name in ("cat", "dog"):
@@ -113,7 +108,6 @@ def test_image_folder_becomes_a_table(tmp_path: Path) -> None:
 
 
 def test_duckdb_queries_the_table_by_its_name(hub: Hub) -> None:
-    """Over the same memory; the result is a dataset again."""
     duckdb = pytest.importorskip("duckdb")
     dataset = hub.load("mnist", "train", synthetic=200)
     digits = dataset.to("arrow")  # noqa: F841  # duckdb finds it by its name

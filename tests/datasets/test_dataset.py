@@ -159,7 +159,6 @@ def test_invalid_arguments_are_rejected(
 
 
 def test_name_that_is_not_text_is_unknown(prepared: Any) -> None:
-    """For columns and for adapters."""
     with pytest.raises(UnknownNameError, match="column named 5"):
         prepared.dataset().columns(5)
     with pytest.raises(UnknownNameError, match="adapter named 5"):
@@ -167,7 +166,6 @@ def test_name_that_is_not_text_is_unknown(prepared: Any) -> None:
 
 
 def test_columns_selects_and_orders_columns(prepared: Any) -> None:
-    """A single name selects one column."""
     view = prepared.dataset().columns(["text", "label"])
     assert list(view.features) == list(view[0]) == list(view[:2]) == ["text", "label"]
     assert list(prepared.dataset().columns("label").features) == ["label"]
@@ -176,7 +174,6 @@ def test_columns_selects_and_orders_columns(prepared: Any) -> None:
 
 
 def test_unknown_column_error_lists_known_columns(prepared: Any) -> None:
-    """For indexing, for `columns`, and for a column that an earlier view left out."""
     dataset = prepared.dataset()
     for get in (dataset.__getitem__, lambda name: dataset.columns(["label", name])):
         with pytest.raises(UnknownNameError, match="no column named 'lable'") as caught:
@@ -190,14 +187,12 @@ def test_unknown_column_error_lists_known_columns(prepared: Any) -> None:
 
 
 def test_views_do_not_change_the_dataset(prepared: Any) -> None:
-    """Each method returns a new view."""
     dataset = prepared.dataset()
     dataset.shuffle(1), dataset.take(3), dataset.columns(["text"]), dataset.select([1])
     assert [plain(row) for row in dataset] == prepared.rows["train"]
 
 
 def test_shards_hold_each_row_once(prepared: Any) -> None:
-    """Also for a shuffled view; invalid indices and counts are rejected."""
     whole = prepared.dataset().shuffle(2)
     parts = [whole.shard(i, 3) for i in range(3)]
     assert [len(part) for part in parts] == [14, 13, 13]
@@ -225,7 +220,6 @@ def test_shards_hold_each_row_once(prepared: Any) -> None:
 def test_split_divides_rows_into_consecutive_parts(
     prepared: Any, shares: tuple[float, ...], lengths: list[int], seed: int | None
 ) -> None:
-    """One part for each share and one for the rest; each row once."""
     whole = prepared.dataset()
     parts = whole.split(*shares, seed=seed)
     assert [len(part) for part in parts] == lengths
@@ -243,13 +237,11 @@ def test_invalid_shares_are_rejected(prepared: Any, shares: tuple[float, ...]) -
 
 @pytest.mark.parametrize("answer", [[True], np.zeros(40), np.zeros((40, 1), bool), None])
 def test_filter_must_return_a_bool_for_each_row(prepared: Any, answer: Any) -> None:
-    """Other results are rejected."""
     with pytest.raises(ArgumentError, match="must be a function that returns 40 bools"):
         prepared.dataset().filter(lambda _: answer, columns=["label"])
 
 
 def test_filter_and_iteration_cross_blocks() -> None:
-    """Rows beyond the first block are included."""
     dataset = Dataset.from_arrays({"n": np.arange(5000)})
     kept = dataset.filter(lambda batch: np.asarray(batch["n"] % 7 == 3))
     assert [row["n"] for row in kept] == list(range(3, 5000, 7))

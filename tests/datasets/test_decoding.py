@@ -87,7 +87,6 @@ IMAGES: dict[str, tuple[bytes, np.ndarray]] = {
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_every_image_decodes_to_rgb(name: str) -> None:
-    """To writable uint8 (height, width, 3), from any mode."""
     data, pixels = IMAGES[name]
     decoded = decode_one(data)
     assert decoded.dtype == np.uint8
@@ -98,7 +97,6 @@ def test_every_image_decodes_to_rgb(name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_decodes_like_pillow(mode: str) -> None:
-    """In color, in gray and in CMYK."""
     data = saved(Image.fromarray(COLORS).convert(mode), "JPEG", quality=95)
     with Image.open(io.BytesIO(data)) as image:
         assert image.mode == mode
@@ -107,7 +105,6 @@ def test_jpeg_decodes_like_pillow(mode: str) -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_shape_with_one_channel_decodes_to_gray(name: str) -> None:
-    """uint8 (height, width, 1), the luma of the colors."""
     data, pixels = IMAGES[name]
     decoded = decode_one(data, ImageFeature(encoding="any", shape=(6, 5, 1)))
     assert decoded.shape == (6, 5, 1)
@@ -118,7 +115,6 @@ def test_shape_with_one_channel_decodes_to_gray(name: str) -> None:
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("held", range(1, 9))
 def test_exif_orientation_is_applied(form: str, held: int) -> None:
-    """For all eight orientations, in every format with EXIF."""
     upright = np.zeros((16, 32, 3), np.uint8)
     upright[:8, :8] = 250  # a light corner, up and to the left
     seen = {  # where the corner lies in the file: turned, mirrored
@@ -169,7 +165,6 @@ def test_undecodable_image_is_a_read_error(data: bytes) -> None:
 
 
 def test_error_names_dataset_and_split(prepared: Any, tmp_path: Path) -> None:
-    """Rows are numbered within each table."""
     moved = shutil.copytree(prepared.folders["test"], tmp_path / "moved")
     photo = prepared.dataset("test").decode(False)["photo"][2]
     for path in moved.glob("*.arrow"):
@@ -182,7 +177,6 @@ def test_error_names_dataset_and_split(prepared: Any, tmp_path: Path) -> None:
 
 @given(st.sampled_from(list(IMAGES)), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_changed_byte_gives_pixels_or_a_dshub_error(name: str, place: float, flip: int) -> None:
-    """No other kind of exception is raised."""
     data = bytearray(IMAGES[name][0])
     data[int(place * len(data))] ^= flip
     decoded: object = None
@@ -197,7 +191,6 @@ def test_changed_byte_gives_pixels_or_a_dshub_error(name: str, place: float, fli
 
 
 def test_images_without_a_shape_are_a_list() -> None:
-    """Also in batches, with channels first if requested."""
     images = [Image.fromarray(COLORS), Image.fromarray(COLORS[:3]), Image.fromarray(COLORS)]
     rows = dataset(*map(saved, images))
     for several in (rows[:], rows[[0, 1, 2]], rows[np.array([True] * 3)]):
@@ -210,7 +203,6 @@ def test_images_without_a_shape_are_a_list() -> None:
 
 
 def test_images_with_a_shape_are_one_array() -> None:
-    """An empty slice is an empty array."""
     rows = dataset(*[IMAGES["rgb"][0]] * 3, feature=ImageFeature(encoding="png", shape=(6, 5, 3)))
     assert np.array_equal(rows[:]["x"], np.stack([COLORS] * 3))
     (batch,) = rows.batches(3, layout="chw")
@@ -219,7 +211,6 @@ def test_images_with_a_shape_are_one_array() -> None:
 
 
 def test_image_of_another_shape_is_rejected() -> None:
-    """The error names the row and both shapes."""
     feature = ImageFeature(encoding="any", shape=(6, 5, 3))
     rows = dataset(IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:4])), feature=feature)
     with pytest.raises(SchemaError, match="row 1, column x: got 4x5x3, expected 6x5x3"):
@@ -227,7 +218,6 @@ def test_image_of_another_shape_is_rejected() -> None:
 
 
 def test_lazy_column_decodes_row_by_row() -> None:
-    """A damaged file matters only when it is accessed."""
     rows = dataset(IMAGES["rgb"][0], b"damaged", IMAGES["webp"][0])
     for column in (rows["x"], rows.numpy()["x"]):
         assert isinstance(column, LazyColumn)
@@ -244,7 +234,6 @@ def test_lazy_column_decodes_row_by_row() -> None:
 
 
 def test_lazy_column_pickles_with_its_functions() -> None:
-    """As a `DataLoader` sends it to its workers."""
     column = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])["x"]
     assert isinstance(column, LazyColumn)
     again = pickle.loads(pickle.dumps(column.mapped(np.fliplr)))
@@ -253,7 +242,6 @@ def test_lazy_column_pickles_with_its_functions() -> None:
 
 
 def test_lazy_column_becomes_one_array() -> None:
-    """If all rows have one shape; else NumPy gets an error."""
     rows = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])
     assert np.array_equal(np.asarray(rows["x"]), np.stack([COLORS] * 2))
     assert np.array(rows["x"], np.float32).dtype == np.float32
@@ -264,7 +252,6 @@ def test_lazy_column_becomes_one_array() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts pages")
 def test_iterating_images_takes_little_memory() -> None:
-    """Of 600 MB of images, few are in memory at a time."""
     import resource
 
     data = saved(Image.fromarray(np.zeros((1000, 1000, 3), np.uint8)), "JPEG")
@@ -277,7 +264,6 @@ def test_iterating_images_takes_little_memory() -> None:
 
 
 def test_decode_false_returns_files(prepared: Any) -> None:
-    """In rows, slices, columns and batches; `decode()` reverts it."""
     view = prepared.dataset().decode(False)
     files = view["photo"]
     assert all(data.startswith(b"\x89PNG") for data in files)
@@ -293,7 +279,6 @@ def test_decode_false_returns_files(prepared: Any) -> None:
 
 
 def test_load_data_rejects_images_of_several_shapes() -> None:
-    """The hint suggests batches."""
     # the arrays of Keras's convention are whole columns
     images: dict[str, Any] = {
         "x": [IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:3]))],
@@ -333,7 +318,6 @@ def audio(channels: int = 1, **options: Any) -> AudioFeature:
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 def test_wav_of_every_width_decodes_to_int16(width: int, channels: int) -> None:
-    """int16 (samples,), or (samples, channels): the upper bits of each sample."""
     samples = SAMPLES[:, :channels]
     values = {
         1: ((samples >> 8) + 128).astype(np.uint8).tobytes(),
@@ -351,7 +335,6 @@ def test_wav_of_every_width_decodes_to_int16(width: int, channels: int) -> None:
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
 def test_flac_decodes_like_soundfile(channels: int, subtype: str) -> None:
-    """Also from 24 bits."""
     soundfile = pytest.importorskip("soundfile")
     sink, samples = io.BytesIO(), SAMPLES[:, :channels]
     soundfile.write(sink, samples, RATE, format="FLAC", subtype=subtype)
@@ -361,7 +344,6 @@ def test_flac_decodes_like_soundfile(channels: int, subtype: str) -> None:
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE", "ULAW"])
 def test_wav_with_other_encodings_is_read_by_soundfile(subtype: str) -> None:
-    """Floats fill the whole range."""
     soundfile = pytest.importorskip("soundfile")
     sink = io.BytesIO()
     soundfile.write(sink, SAMPLES[:, 0] / 2**15, RATE, format="WAV", subtype=subtype)
@@ -371,7 +353,6 @@ def test_wav_with_other_encodings_is_read_by_soundfile(subtype: str) -> None:
 
 
 def test_wav_with_other_encodings_needs_soundfile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the extra to install."""
     data = bytearray(wav(bytes(20), 2, 1))
     data[20] = 3  # the kind: floats
     monkeypatch.setitem(sys.modules, "soundfile", None)
@@ -380,7 +361,6 @@ def test_wav_with_other_encodings_needs_soundfile(monkeypatch: pytest.MonkeyPatc
 
 
 def test_flac_needs_soundfile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error is an ImportError that names the extra."""
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ImportError, match="soundfile") as caught:
         decode_one(b"fLaC" + bytes(50), audio(encoding="flac"))
@@ -397,7 +377,6 @@ WHOLE = wav(SAMPLES.astype("<i2").tobytes(), 2, 2)
     ids=["nothing", "header", "no samples", "short", "no flac", "page"],
 )
 def test_undecodable_audio_is_a_read_error(data: bytes) -> None:
-    """The error names row and column."""
     pytest.importorskip("soundfile")
     with pytest.raises(ReadError, match=r"row 1, column x: it cannot be decoded: .+"):
         dataset(WHOLE, data, feature=audio(2))[:]
@@ -411,13 +390,11 @@ def test_undecodable_audio_is_a_read_error(data: bytes) -> None:
     ],
 )
 def test_audio_of_another_rate_is_rejected(feature: AudioFeature, words: str) -> None:
-    """Its samples would be silently wrong."""
     with pytest.raises(SchemaError, match=f"row 0, column x: got .*{words}"):
         decode_one(WHOLE, feature)
 
 
 def test_audio_is_a_list_in_batches_and_lazy_in_columns() -> None:
-    """Like images of several sizes."""
     short = wav(SAMPLES[:7].astype("<i2").tobytes(), 2, 2)
     rows = Dataset.from_arrays(
         {"x": [WHOLE, short], "label": np.array([0, 1])},

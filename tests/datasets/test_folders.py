@@ -102,14 +102,12 @@ def splits(tmp_path: Path) -> Path:
 def test_split_folders_are_found_by_name_or_synonym(
     splits: Path, split: str, expected: list[tuple[str, int]]
 ) -> None:
-    """A class has the same number in all splits."""
     dataset = Dataset.from_folder(splits, split=split)
     assert labels_and_values(dataset) == expected
     assert dataset.features["label"] == LabelFeature(names=("a", "b", "c"))
 
 
 def test_split_without_classes_has_no_labels(splits: Path) -> None:
-    """It cannot be combined with splits that have labels."""
     dataset = Dataset.from_folder(splits, split="test")
     assert [row["image"][0, 0, 0] for row in dataset] == [8, 9]
     assert (list(dataset.features), dataset.supervised) == (["image"], None)
@@ -118,7 +116,6 @@ def test_split_without_classes_has_no_labels(splits: Path) -> None:
 
 
 def test_any_folder_can_be_a_split(tmp_path: Path) -> None:
-    """If it is named, whatever the others are called."""
     save_image(tmp_path / "fold0" / "a" / "1.png", 5)
     save_image(tmp_path / "fold1" / "b" / "2.png", 6)
     assert labels_and_values(Dataset.from_folder(tmp_path, split="fold1")) == [("b", 6)]
@@ -168,7 +165,6 @@ def test_audio_files_have_the_rate_of_the_first(tmp_path: Path) -> None:
 
 
 def test_flac_is_detected_by_content(tmp_path: Path) -> None:
-    """With its rate and channels."""
     soundfile = pytest.importorskip("soundfile")
     (tmp_path / "a").mkdir()
     samples = np.arange(40, dtype=np.int16).reshape(20, 2)
@@ -229,8 +225,6 @@ def test_invalid_folder_is_rejected(
 
 
 def test_fingerprint_depends_on_the_files(classes: Path) -> None:
-    """It changes when a file changes, comes or goes."""
-
     def fingerprint() -> str:
         return Dataset.from_folder(classes).fingerprint
 
@@ -246,7 +240,6 @@ def test_fingerprint_depends_on_the_files(classes: Path) -> None:
 
 
 def test_pickle_contains_no_file_contents(classes: Path) -> None:
-    """Worker processes read the files themselves."""
     for i in range(20):
         noise = np.random.default_rng(i).integers(0, 256, (50, 50, 3), np.uint8)
         sink: Any = io.BytesIO()

@@ -18,7 +18,6 @@ from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 
 
 def test_features_are_inferred() -> None:
-    """From dtype and shape; lists of `str`, and NumPy strings, are text."""
     dataset = Dataset.from_arrays(
         {
             "one": np.zeros(3, np.int16),
@@ -40,7 +39,6 @@ def test_features_are_inferred() -> None:
 
 
 def test_arrays_are_not_copied_and_read_only() -> None:
-    """A view cannot change the array of the caller."""
     own = np.arange(10)
     column = Dataset.from_arrays({"n": own})["n"]
     assert isinstance(column, np.ndarray)
@@ -50,7 +48,6 @@ def test_arrays_are_not_copied_and_read_only() -> None:
 
 
 def test_arrays_become_native_byte_order() -> None:
-    """As frameworks need it."""
     column = Dataset.from_arrays({"n": np.arange(5, dtype=">u4")})["n"]
     assert isinstance(column, np.ndarray)
     assert column.dtype == np.dtype("uint32")
@@ -59,7 +56,6 @@ def test_arrays_become_native_byte_order() -> None:
 
 
 def test_given_features_are_kept() -> None:
-    """For images and classes."""
     features: dict[str, Feature] = {
         "image": ImageFeature(shape=(4, 5, 3)),
         "label": LabelFeature(names=("cat", "dog")),
@@ -101,14 +97,12 @@ def test_column_that_does_not_fit_its_feature_is_rejected(
 
 
 def test_feature_of_unknown_column_is_rejected() -> None:
-    """The error shows the misspelled name."""
     with pytest.raises(SchemaError, match="column labl: got no such column"):
         Dataset.from_arrays({"label": np.zeros(2)}, features={"labl": TextFeature()})
 
 
 @pytest.mark.parametrize("own", [Dataset.from_arrays, Dataset.from_arrow])
 def test_unknown_supervised_column_is_rejected(own: Callable[..., Dataset]) -> None:
-    """At once, rather than when pairs are needed."""
     table = pa.table({"image": np.zeros(2), "label": np.zeros(2)})
     columns = (
         table if own == Dataset.from_arrow else {n: table[n].to_numpy() for n in table.schema.names}
@@ -118,7 +112,6 @@ def test_unknown_supervised_column_is_rejected(own: Callable[..., Dataset]) -> N
 
 
 def test_columns_of_different_lengths_are_rejected() -> None:
-    """The error shows the length of each."""
     with pytest.raises(SchemaError, match="image 1,000, label 999"):
         Dataset.from_arrays({"image": np.zeros(1000), "label": np.zeros(999)})
 
@@ -129,7 +122,6 @@ def test_columns_of_different_lengths_are_rejected() -> None:
     ids=str,
 )
 def test_unsupported_dtype_is_rejected(column: np.ndarray) -> None:
-    """The hint lists the supported dtypes."""
     message = rf"column x: got {column.dtype}".replace("[", r"\[")
     with pytest.raises(SchemaError, match=message) as caught:
         Dataset.from_arrays({"x": column})
@@ -162,7 +154,6 @@ def test_missing_value_is_rejected(column: Any) -> None:
     ],
 )
 def test_wrong_type_is_rejected(make: Any, words: str) -> None:
-    """The error shows the value and what is expected."""
     with pytest.raises(ArgumentError, match=words):
         make()
 
@@ -206,7 +197,6 @@ def test_arrow_table() -> None:
 
 
 def test_arrow_column_is_not_copied() -> None:
-    """The column is its buffer."""
     values = pa.array(np.arange(1000))
     column = Dataset.from_arrow(pa.table({"n": values}))["n"]
     assert isinstance(column, np.ndarray)
@@ -214,7 +204,6 @@ def test_arrow_column_is_not_copied() -> None:
 
 
 def test_empty_arrow_table() -> None:
-    """It has no rows, but its columns."""
     schema = pa.schema({"n": pa.int64(), "t": pa.string(), "m": pa.list_(pa.uint8(), 3)})
     dataset = Dataset.from_arrow(schema.empty_table())
     assert len(dataset) == 0
@@ -267,7 +256,6 @@ def test_rows_of_several_lengths_are_lists(rows: Any, item: Any) -> None:
 
 
 def test_list_feature_applies_to_rows_of_one_length() -> None:
-    """Classes in lists are checked."""
     label = LabelFeature(names=("cat", "dog"))
     features: dict[str, Feature] = {
         "x": ListFeature(of=NumberFeature(dtype="int16")),
@@ -295,13 +283,11 @@ def test_list_feature_applies_to_rows_of_one_length() -> None:
     ids=str,
 )
 def test_rows_of_several_kinds_are_rejected(rows: Any) -> None:
-    """The error names the column."""
     with pytest.raises(SchemaError, match="column x"):
         Dataset.from_arrays({"x": rows})
 
 
 def test_gathered_rows_are_copies() -> None:
-    """Changing them does not change the dataset."""
     dataset = Dataset.from_arrays({"x": [[1, 2], [3]]})
     dataset[0]["x"][:] = 9
     dataset[[0, 1]]["x"][1][:] = 9
@@ -309,7 +295,6 @@ def test_gathered_rows_are_copies() -> None:
 
 
 def test_bytes_need_a_feature() -> None:
-    """Bytes alone could be anything."""
     with pytest.raises(SchemaError, match=r"column x: got bytes, .*features="):
         Dataset.from_arrays({"x": [b"abc"]})
     image = ImageFeature(encoding="any")
@@ -348,7 +333,6 @@ def test_arrow_lists_and_files() -> None:
 
 
 def test_arrow_lists_are_not_copied() -> None:
-    """A row is a view of the buffer."""
     array = pa.array([[1, 2], [3]], pa.list_(pa.int64()))
     row = Dataset.from_arrow(pa.table({"x": array}))["x"][1]
     assert row.ctypes.data == array.values.buffers()[1].address + 16
@@ -356,7 +340,6 @@ def test_arrow_lists_are_not_copied() -> None:
 
 
 def test_missing_value_in_a_list_names_its_row() -> None:
-    """In any chunk."""
     chunks = pa.chunked_array([[[1], [2]], [[3], [4, None], [5]]], pa.list_(pa.int64()))
     with pytest.raises(SchemaError, match="column x, row 3: got none"):
         Dataset.from_arrow(pa.table({"x": chunks}))

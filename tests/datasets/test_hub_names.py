@@ -41,7 +41,6 @@ def hub_of(cache: Path, **options: Any) -> Hub:
 
 
 def test_repository_by_name(hub: Hub, repository: Path) -> None:
-    """One configuration and split; columns and split expressions as for dshub's datasets."""
     name = f"hf:{repository}/small"
     dataset = hub.load(name, "train")
     assert dataset.features == {"n": NumberFeature(dtype="int64"), "text": TextFeature()}
@@ -58,7 +57,6 @@ def test_repository_by_name(hub: Hub, repository: Path) -> None:
 
 
 def test_all_splits_of_a_repository(hub: Hub, repository: Path) -> None:
-    """A mapping without a manifest."""
     splits = hub.load(f"hf:{repository}/small", columns=["n"])
     assert (list(splits), len(splits), splits.manifest) == (["train", "test"], 2, None)
     assert {name: len(dataset) for name, dataset in splits.items()} == {"train": 20, "test": 6}
@@ -68,7 +66,6 @@ def test_all_splits_of_a_repository(hub: Hub, repository: Path) -> None:
 
 
 def test_folder_is_read_offline(cache: Path, repository: Path) -> None:
-    """It needs no connection."""
     offline = hub_of(cache, offline=True)
     assert len(offline.load(f"hf:{repository}/small", "test")) == 6
 
@@ -85,7 +82,6 @@ def test_offline_load_makes_no_connection(cache: Path, repository: Path) -> None
 
 
 def test_unknown_names_and_splits_are_rejected(hub: Hub, repository: Path) -> None:
-    """The error lists the known ones."""
     with pytest.raises(UnknownNameError, match="'valid'") as caught:
         hub.load(f"hf:{repository}/small", "valid")
     assert caught.value.known == ("train", "test")
@@ -103,7 +99,6 @@ def test_unknown_names_and_splits_are_rejected(hub: Hub, repository: Path) -> No
 
 
 def test_synthetic_rows_are_rejected(cache: Path, repository: Path) -> None:
-    """They are made from manifests; real data instead would be a surprise."""
     name = f"hf:{repository}/small"
     with pytest.raises(DshubError, match="no synthetic data"):
         hub_of(cache, synthetic=10).load(name, "test")

@@ -158,7 +158,6 @@ def test_features_and_values_are_converted(source: Any, name: str) -> None:
 
 
 def test_selections_keep_their_order(source: Any) -> None:
-    """`select`, `shuffle` and `filter` of `datasets` become views of the same data."""
     views = [
         source,
         source.select([5, 0, 3]),
@@ -193,7 +192,6 @@ def test_nothing_is_copied() -> None:
 
 
 def test_pickle_opens_the_same_rows(source: Any) -> None:
-    """For worker processes; mapped data pickle as the names of their files."""
     dataset = Dataset.from_hf(source).shuffle(2)
     again = pickle.loads(pickle.dumps(dataset))
     assert [plain(row["text"]) for row in again] == [row["text"] for row in dataset]
@@ -263,7 +261,6 @@ def test_bytes_need_a_feature() -> None:
     ids=str,
 )
 def test_unsupported_column_is_rejected(kind: Any, values: list[Any]) -> None:
-    """The error names it."""
     source = of_rows([{"x": value} for value in values], {"x": kind})
     with pytest.raises(DshubError, match="column x") as caught:
         Dataset.from_hf(source)
@@ -271,7 +268,6 @@ def test_unsupported_column_is_rejected(kind: Any, values: list[Any]) -> None:
 
 
 def test_several_splits_or_a_stream_are_rejected() -> None:
-    """The error names the type."""
     source = hf.Dataset.from_dict({"x": [1]})
     for other in (hf.DatasetDict({"train": source}), source.to_iterable_dataset(), [1]):
         with pytest.raises(ArgumentError, match=f"not a {type(other).__name__}"):
@@ -279,7 +275,6 @@ def test_several_splits_or_a_stream_are_rejected() -> None:
 
 
 def test_empty_dataset_has_its_columns(source: Any) -> None:
-    """For audio the rate has to be given, because no file tells it."""
     some, filtered = source.select([]), source.filter(lambda _: False)
     for empty in (some.remove_columns("audio"), filtered.remove_columns("audio")):
         dataset = Dataset.from_hf(empty)

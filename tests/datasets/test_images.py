@@ -163,13 +163,11 @@ def test_small_file_never_takes_gigabytes(
 
 
 def test_error_names_the_size_and_how_to_lift_the_bound() -> None:
-    """The bound is lifted by Pillow's setting."""
     with pytest.raises(ReadError, match=r"6,000 x 6,000 pixels.*MAX_IMAGE_PIXELS = None"):
         decoded(png(6_000, 6_000, b""))
 
 
 def test_pillows_setting_lifts_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without MAX_IMAGE_PIXELS any size passes."""
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     data = png(1000, 400, bytes(400 * 3001))
     with pytest.raises(ReadError, match="pixels"):
@@ -186,13 +184,11 @@ def test_image_of_declared_shape_passes(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_image_of_other_shape_is_rejected_without_decoding() -> None:
-    """The header is enough: this file has no rows."""
     with pytest.raises(SchemaError, match="got 4000x5000x3, expected 40x30x3"):
         decoded(png(5000, 4000, b""), ImageFeature(encoding="any", shape=(40, 30, 3)))
 
 
 def test_large_photo_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above the bound for all files, the file size decides."""
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     for form in ("JPEG", "TIFF", "WEBP", "PNG"):
         assert decoded(saved(Image.fromarray(COLORS), form)).shape == COLORS.shape
@@ -238,7 +234,6 @@ def truncated() -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize(("name", "data"), [*SHORT.items(), *truncated()])
 def test_image_that_ends_early_is_rejected(name: str, data: bytes, tmp_path: Path) -> None:
-    """When it is decoded, and when a manifest is created from it."""
     with pytest.raises(ReadError, match="row 0, column x"):
         decoded(data)
     path = tmp_path / "a.png"
@@ -261,14 +256,12 @@ WHOLE = {
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_complete_image_passes(name: str) -> None:
-    """Even if the last row looks unwritten."""
     with Image.open(io.BytesIO(WHOLE[name])) as image:
         assert np.array_equal(decoded(WHOLE[name]), np.array(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "1", "LA", "I;16"])
 def test_png_of_every_mode_decodes_like_pillow(mode: str) -> None:
-    """Decoding into marked memory changes no pixel."""
     gray = COLORS[..., 0]
     image = (
         Image.fromarray(gray.astype(np.uint16) << 8)
@@ -282,7 +275,6 @@ def test_png_of_every_mode_decodes_like_pillow(mode: str) -> None:
 def test_postscript_does_not_start_ghostscript(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even for a file named .jpg."""
     monkeypatch.setattr(subprocess, "Popen", None)  # what would start it
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/a.jpg").write_bytes(BOMBS["eps"]())

@@ -45,7 +45,6 @@ def names_of(dataset: Dataset, column: str) -> list[str]:
 def test_align_labels_renumbers_classes(
     names: list[str], numbers: list[int], expected: tuple[str, ...]
 ) -> None:
-    """By name or by code, with other classes between them; the feature has the new order."""
     before = own(label=CAT_DOG_OWL)
     after = before.align_labels(names)
     feature = after.features["label"]
@@ -58,7 +57,6 @@ def test_align_labels_renumbers_classes(
 
 
 def test_align_labels_renumbers_lists() -> None:
-    """Each value of each row is renumbered."""
     after = own(tags=ListFeature(of=CAT_DOG_OWL)).align_labels(["owl", "cat", "dog"])
     assert [row.tolist() for row in after["tags"]] == [[1, 0], [], [2], [0, 0], [1]]
     feature = after.features["tags"]
@@ -78,13 +76,11 @@ def test_align_labels_renumbers_lists() -> None:
     ids=str,
 )
 def test_missing_and_repeated_classes_are_listed(names: list[str], message: str) -> None:
-    """The error lists all of them with their codes."""
     with pytest.raises(SchemaError, match=rf"column label: .*{message}"):
         own(label=CAT_DOG_OWL).align_labels(names)
 
 
 def test_code_distinguishes_classes_of_one_name() -> None:
-    """Two cranes, a bird and a machine, cannot both match the name."""
     cranes = LabelFeature(names=("crane", "owl", "crane"), codes=("n1", "n2", "n3"))
     with pytest.raises(SchemaError, match=r"2 of 3 classes .*: 'crane' \(n1\), 'crane' \(n3\)"):
         own(label=cranes).align_labels(["crane", "owl"])
@@ -93,7 +89,6 @@ def test_code_distinguishes_classes_of_one_name() -> None:
 
 
 def test_align_labels_finds_the_column() -> None:
-    """It is the only one of classes, the named one, or `y`; else the error lists them."""
     columns = {"x": np.arange(2), "a": np.array([0, 1]), "b": np.array([1, 0])}
     label = LabelFeature(names=("cat", "dog"))
     features: dict[str, Feature] = {"a": label, "b": label}
@@ -111,7 +106,6 @@ def test_align_labels_finds_the_column() -> None:
 
 
 def test_aligned_view_supports_all_views(prepared: Any) -> None:
-    """It can be shuffled, batched, pickled and aligned again, with its own fingerprint."""
     whole = prepared.dataset()
     after = whole.align_labels(["owl", "cat", "dog"])
     again = pickle.loads(pickle.dumps(after.shuffle(1)))

@@ -52,13 +52,11 @@ def test_each_dataset_has_its_share() -> None:
 
 
 def test_shares_follow_the_lengths_without_weights() -> None:
-    """So each row comes about once in an epoch."""
     counts = Counter(name for name, _ in rows_of(Dataset.mix([A, B]).batches(64)))
     assert abs(counts["a"] - 300) < 15
 
 
 def test_columns_of_a_row_stay_together() -> None:
-    """For rows of any of the datasets."""
     for batch in Dataset.mix([A, B]).batches(50, seed=3):
         for i, (name, row) in enumerate(zip(batch["of"], batch["id"].tolist(), strict=True)):
             expected = (A if name == "a" else B)[row]
@@ -84,7 +82,6 @@ def test_options_of_batches_apply() -> None:
 
 
 def test_state_resumes_with_another_batch_size() -> None:
-    """Over epochs, from the state of another loader."""
     first = Dataset.mix([A, B], weights=[1, 2]).batches(64, seed=1)
     whole = rows_of(first, epochs=2)
     walk = iter(first)
@@ -123,13 +120,11 @@ def test_invalid_weights_are_rejected(weights: list[float]) -> None:
 
 @pytest.mark.parametrize("parts", [[], A, [1, 2], [A, [1]]], ids=["none", "one", "numbers", "list"])
 def test_other_values_than_a_list_of_datasets_are_rejected(parts: Any) -> None:
-    """Before anything is read."""
     with pytest.raises(ArgumentError, match="it must be a list of datasets"):
         Dataset.mix(parts)
 
 
 def test_weights_can_be_an_array() -> None:
-    """Text is rejected."""
     loaders = [Dataset.mix([A, B], weights=w).batches(64) for w in (np.array([0.5, 0.5]), [1, 1])]  # type: ignore[arg-type]
     assert rows_of(loaders[0]) == rows_of(loaders[1])
     with pytest.raises(ArgumentError, match="weights is 'ab'"):

@@ -18,13 +18,11 @@ def test_row_out_of_range_is_an_index_error(prepared: Any, row: int) -> None:
 
 
 def test_large_unsigned_number_does_not_count_from_the_end(prepared: Any) -> None:
-    """2**64 - 1 is not read as -1."""
     with pytest.raises(IndexError, match="no row 18446744073709551615"):
         prepared.dataset()[np.array([2**64 - 1], np.uint64)]
 
 
 def test_empty_view_has_neither_first_nor_last_row(prepared: Any) -> None:
-    """Both are out of range."""
     for row in (0, -1):
         with pytest.raises(IndexError, match="among 0"):
             prepared.dataset().take(0)[row]
@@ -45,14 +43,12 @@ def test_mask_selects_rows(prepared: Any) -> None:
     "key", [1.5, None, [0.5], ["a"], [1, [2, 3]], np.zeros((2, 2), int), b"label"], ids=repr
 )
 def test_key_of_other_type_is_a_type_error(prepared: Any, key: Any) -> None:
-    """The message says which keys select rows."""
     with pytest.raises(TypeError, match="whole numbers, slices and lists"):
         prepared.dataset()[key]
 
 
 @pytest.mark.parametrize("key", [True, False, np.True_])
 def test_single_bool_is_rejected_as_row(prepared: Any, key: Any) -> None:
-    """Also for a dataset of one row, where it could be a mask."""
     for dataset in (prepared.dataset(), prepared.dataset().take(1)):
         with pytest.raises(TypeError, match="a row is selected by a whole number, not"):
             dataset[key]

@@ -32,7 +32,6 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_column_is_a_read_only_view_of_the_memory_map(hub: Hub) -> None:
-    """Repeated access copies nothing."""
     dataset = hub.load("mnist", "train", synthetic=30)
     column = dataset["image"]
     assert isinstance(column, np.ndarray)
@@ -80,7 +79,6 @@ def test_pickle_is_small_and_gives_the_same_rows(prepared: Any, view: View) -> N
 
 
 def test_pickle_does_not_grow_with_the_manifest(hub: Hub) -> None:
-    """It does not contain the names of 62 classes, also after they were used."""
     dataset = hub.load("emnist/byclass", "train", synthetic=70)
     before = len(pickle.dumps(dataset))
     assert len(dataset.fingerprint) + len(dataset.features) + len(list(dataset)) == 64 + 2 + 70
@@ -88,7 +86,6 @@ def test_pickle_does_not_grow_with_the_manifest(hub: Hub) -> None:
 
 
 def test_pickle_opens_in_another_process(prepared: Any, tmp_path: Path) -> None:
-    """A new process reads the same rows."""
     dataset = prepared.dataset().shuffle(3).shard(0, 4)
     (tmp_path / "pickle").write_bytes(pickle.dumps(dataset))
     code = "import sys, pickle, json; print(json.dumps(pickle.load(sys.stdin.buffer)['text']))"
@@ -101,7 +98,6 @@ def test_pickle_opens_in_another_process(prepared: Any, tmp_path: Path) -> None:
 
 @views
 def test_equal_views_have_equal_fingerprints(prepared: Any, view: View, tmp_path: Path) -> None:
-    """For a view created twice, and for a copy of the table in another folder."""
     moved = shutil.copytree(prepared.folders["train"], tmp_path / "moved")
     first = view(prepared.dataset()).fingerprint
     assert view(prepared.dataset()).fingerprint == first
@@ -109,7 +105,6 @@ def test_equal_views_have_equal_fingerprints(prepared: Any, view: View, tmp_path
 
 
 def test_different_views_have_different_fingerprints(prepared: Any) -> None:
-    """For other rows, orders, columns or splits."""
     whole = prepared.dataset()
     several = [
         *(view(whole) for view in VIEWS.values()),
@@ -148,7 +143,6 @@ def test_fingerprint_of_own_data_depends_on_the_values() -> None:
 
 
 def test_repr_names_dataset_rows_and_columns(hub: Hub) -> None:
-    """It also tells that rows are synthetic."""
     text = repr(hub.load("mnist", "train", synthetic=30))
     for word in ("mnist", "synthetic", "30 rows", "image", "label"):
         assert word in text

@@ -22,7 +22,6 @@ def bound_text(bound: int | None, unit: str = "") -> str:
 
 @given(bounds, bounds, st.integers(0, 120))
 def test_slices_match_list_slices(start: int | None, stop: int | None, count: int) -> None:
-    """Also with negative numbers, beyond the end, and for empty slices."""
     expected = [("train", row) for row in list(range(count))[start:stop]]
     assert selected(f"train[{bound_text(start)}:{bound_text(stop)}]", {"train": count}) == expected
 
@@ -31,7 +30,6 @@ def test_slices_match_list_slices(start: int | None, stop: int | None, count: in
 def test_percentages_are_rounded_to_the_nearest_row(
     start: int | None, stop: int | None, count: int
 ) -> None:
-    """The error is at most half a row."""
     (part,) = parse_split(f"train[{bound_text(start, '%')}:{bound_text(stop, '%')}]")
     rows = part.rows(count)
     first = 0 if start is None else start * count + (100 * count if start < 0 else 0)
@@ -44,7 +42,6 @@ def test_percentages_are_rounded_to_the_nearest_row(
 
 @given(st.lists(st.integers(0, 100), max_size=5), st.integers(0, 10_000))
 def test_adjacent_percentages_hold_each_row_once(cuts: list[int], count: int) -> None:
-    """`train[:33%]`, `train[33%:66%]` and `train[66%:]` together are the split."""
     ends = ["", *(f"{cut}%" for cut in sorted(cuts)), ""]
     pieces = [f"train[{a}:{b}]" for a, b in pairwise(ends)]
     together = [row for piece in pieces for row in selected(piece, {"train": count})]
@@ -53,7 +50,6 @@ def test_adjacent_percentages_hold_each_row_once(cuts: list[int], count: int) ->
 
 
 def test_terms_are_concatenated() -> None:
-    """In the order written, with repeated rows if they are named twice; blanks are ignored."""
     counts = {"train": 4, "test-a": 3}
     train = [("train", row) for row in range(4)]
     test = [("test-a", row) for row in range(3)]
@@ -101,6 +97,5 @@ def test_bound_that_is_not_a_number_is_rejected(bound: str) -> None:
 
 
 def test_list_of_splits_is_rejected() -> None:
-    """The error shows how to write several splits."""
     with pytest.raises(ArgumentError, match=r"train\+test"):
         parse_split(["train", "test"])  # type: ignore[arg-type]

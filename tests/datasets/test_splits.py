@@ -20,7 +20,6 @@ def open_split(split: str) -> Dataset:
 
 
 def test_splits_open_on_first_access() -> None:
-    """Each is opened once; the mapping itself opens none."""
     opened: list[str] = []
 
     def opening(split: str) -> Dataset:
@@ -41,7 +40,6 @@ def test_splits_open_on_first_access() -> None:
 
 
 def test_unknown_split_lists_the_known_ones() -> None:
-    """The error names the dataset."""
     with pytest.raises(UnknownNameError, match="split of own named 'trian'") as caught:
         Splits("own", OWN, open_split)["trian"]
     assert caught.value.known == ("train", "test")
@@ -51,14 +49,12 @@ def test_unknown_split_lists_the_known_ones() -> None:
     ("name", "hint"), [("train", r'splits\["train"\]'), ("batches", r'splits\["train"\]\.batches')]
 )
 def test_attribute_error_suggests_a_split(name: str, hint: str) -> None:
-    """For names of splits, and for methods of a dataset."""
     with pytest.raises(AttributeError, match=hint):
         getattr(Splits("own", OWN, open_split), name)
 
 
 @pytest.mark.parametrize("expression", ["train+test", "test[1:3]+train[:2]", "train[:1]+train"])
 def test_parts_of_splits_are_concatenated(prepared: Any, expression: str) -> None:
-    """In the order of the expression, with repeated rows."""
     parts = parse_split(expression)
     folders = {part.split: prepared.folders[part.split] for part in parts}
     manifest = Table(prepared.folders["train"]).record.manifest

@@ -47,7 +47,6 @@ def test_every_row_is_held_out_once(
 
 
 def test_folds_are_consecutive_unless_shuffled() -> None:
-    """As in other libraries; a seed gives the same folds each time."""
     dataset = example([0] * 10)
     assert [ids(held) for _, held in dataset.folds(3)] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
     first, again = dataset.folds(3, seed=1), dataset.folds(3, seed=1)
@@ -72,7 +71,6 @@ def test_stratified_split_keeps_proportions(
 
 
 def test_equal_classes_are_divided_equally() -> None:
-    """Ten rows of each of four classes, three parts."""
     parts = example([0, 1, 2, 3] * 10).split(0.5, 0.3, seed=2, stratify="label")
     assert [Counter(np.asarray(part["label"]).tolist()) for part in parts] == [
         dict.fromkeys(range(4), count) for count in (5, 3, 2)
@@ -94,7 +92,6 @@ def test_stratify_accepts_any_column_of_single_values() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_invalid_number_of_folds_is_rejected(count: int) -> None:
-    """It is between 2 and the number of rows."""
     with pytest.raises(
         ValueError, match=f"count is {count}; it must be a whole number from 2 to 8"
     ):

@@ -15,7 +15,6 @@ PAGES = sorted(
 
 @pytest.mark.parametrize("page", [str(path.relative_to(ROOT)) for path in PAGES])
 def test_examples_run(page: str, tmp_path: Path) -> None:
-    """In order, in an empty folder, without a network."""
     environment = {
         **os.environ,
         "HOME": str(tmp_path),

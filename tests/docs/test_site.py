@@ -81,7 +81,6 @@ def test_no_link_is_broken_and_nothing_is_loaded_from_elsewhere(site: Path) -> N
 
 
 def test_site_has_an_index_for_language_models(site: Path) -> None:
-    """llms.txt names every page."""
     text = (site / "llms.txt").read_text("utf-8")
     assert all(page in text for page in ("tutorial", "howto/offline", "settings"))
 

@@ -103,7 +103,6 @@ def test_any_page_is_diagnosed_quickly(page: bytes, title: str, tmp_path: Path) 
 
 
 def test_wrong_bytes_are_kept_until_the_file_arrives(store: Store, tmp_path: Path) -> None:
-    """Once, under a name in the message, and gone when they are no longer useful."""
     for i in range(3):
         error, _ = wrong(PORTAL, store, tmp_path / f"upstream{i}")
     kept = Path(error.kept)

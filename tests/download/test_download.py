@@ -44,7 +44,6 @@ LASTING = [
 def test_passing_faults_end_with_the_file(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """The bytes arrive although the server failed meanwhile."""
     with faulty_server(upstream, {"*": fault}) as server:
         [fetched] = fetcher.fetch([job(f"{server.url}/data.bin")])
     assert fetched.path.read_bytes() == content
@@ -70,7 +69,6 @@ def test_lasting_faults_leave_nothing(
 def test_good_second_source_always_delivers(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """One bad source of two costs time, not the file."""
     with (
         faulty_server(upstream, {"*": fault}) as bad,
         faulty_server(upstream) as good,
@@ -84,7 +82,6 @@ def test_good_second_source_always_delivers(
 def test_cut_download_resumes(
     *, size_known: bool, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """Bytes that arrived are not sent again."""
     with faulty_server(upstream, {"*": Fault("cut", times=2, after=1_000_000)}) as server:
         size = len(content) if size_known else None
         fetcher.fetch([job(f"{server.url}/data.bin", size=size)])
@@ -131,7 +128,6 @@ def test_damaged_leftover_only_costs_bytes(
     job: MakeJob,
     content: bytes,
 ) -> None:
-    """The right file arrives, whatever the leftover holds."""
     with faulty_server(upstream) as server:
         wanted = job(f"{server.url}/data.bin")
         partial = fetcher.store.root / "partial-v1" / (wanted.resource.sha256 or "")
@@ -158,7 +154,6 @@ def test_damaged_leftover_only_costs_bytes(
 def test_other_things_in_place_of_a_partial_are_replaced(
     kind: str, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes, tmp_path: Path
 ) -> None:
-    """A link's target is never written to."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     with faulty_server(upstream) as server:

@@ -175,7 +175,6 @@ def test_passing_faults_end_with_the_file(scenario: Scenario, alone: Result) -> 
 
 @every("lasts")
 def test_lasting_faults_end_with_a_clear_error(scenario: Scenario, alone: Result) -> None:
-    """It names the file, the source and the reason on few lines; nothing has a final name."""
     assert alone.ended, f"it did not end within {LIMIT} s"
     assert isinstance(alone.error, FetchError)
     message = str(alone.error)
@@ -189,7 +188,6 @@ def test_lasting_faults_end_with_a_clear_error(scenario: Scenario, alone: Result
 
 @every("passes", "lasts", "legal")
 def test_received_bytes_are_bounded(scenario: Scenario, alone: Result) -> None:
-    """However long the body, received and kept bytes are in proportion to the file."""
     size = sum(map(len, alone.files.values()))
     assert alone.sent <= scenario.most * size + SLACK
     assert alone.peak <= 2.2 * size + (2 << 20)
@@ -204,13 +202,11 @@ def test_legal_answers_need_no_second_try(scenario: Scenario, alone: Result) -> 
 
 @every("passes", "legal")
 def test_a_password_stays_with_its_host(scenario: Scenario, alone: Result) -> None:
-    """A redirect to another host takes no credentials along."""
     assert alone.leaked == []
 
 
 @every("lasts")
 def test_the_next_fetch_succeeds(scenario: Scenario, alone: Result) -> None:
-    """Once nothing is wrong any more, the file arrives without a clean-up."""
     assert alone.recovered is not None
     alone.recovered.check()
 
@@ -220,7 +216,6 @@ def test_the_next_fetch_succeeds(scenario: Scenario, alone: Result) -> None:
 def test_good_second_source_always_delivers(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file arrives in any case, for one more file's bytes at most."""
     result = run(scenario, tmp_path, monkeypatch, second=True)
     result.check()
     size = sum(map(len, result.files.values()))

@@ -51,7 +51,6 @@ def test_mirror_without_the_file_is_skipped(
 def test_mirror_with_wrong_bytes_is_left(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
-    """Wrong bytes of the right size never get in."""
     with (
         faulty_server(upstream, {"*": Fault("flip", after=5)}) as liar,
         faulty_server(upstream) as origin,
@@ -63,7 +62,6 @@ def test_mirror_with_wrong_bytes_is_left(
 
 
 def test_cached_file_makes_no_request(upstream: Path, store: Store, job: MakeJob) -> None:
-    """Its source is `cache`."""
     with faulty_server(upstream) as server:
         data_job = job(f"{server.url}/data.bin")
         Fetcher(store).fetch([data_job])
@@ -74,7 +72,6 @@ def test_cached_file_makes_no_request(upstream: Path, store: Store, job: MakeJob
 
 
 def test_error_names_every_file_and_source(closed_port: str, store: Store) -> None:
-    """It shows everything that was tried."""
     jobs = [
         Job("set", name, Resource(urls=(f"{closed_port}/a", f"{closed_port}/b"), sha256=c * 64))
         for name, c in (("images", "a"), ("labels", "b"))
@@ -111,7 +108,6 @@ def test_error_names_the_dataset_of_each_file(
 def test_one_failing_file_does_not_cost_the_others(
     upstream: Path, store: Store, job: MakeJob
 ) -> None:
-    """Files that arrived are kept."""
     with serving(upstream) as url:
         good = job(f"{url}/data.bin")
         bad = Job("tiny", "other", Resource(urls=(f"{url}/gone",), sha256="a" * 64))
@@ -137,7 +133,6 @@ def test_offline_makes_no_connection(
 
 
 def test_manual_files_show_instructions(store: Store) -> None:
-    """And the command to run afterwards."""
     resource = Resource(
         filename="a.tar", sha256="a" * 64, access="manual", instructions="ask at the desk"
     )
@@ -150,7 +145,6 @@ def test_manual_files_show_instructions(store: Store) -> None:
 def test_mirror_can_deliver_manual_files(
     upstream: Path, store: Store, job: MakeJob, tmp_path: Path
 ) -> None:
-    """Without one, the instructions are shown."""
     resource = replace(job().resource, access="manual", instructions="ask at the desk")
     data_job = Job("gated", "archive", resource)
     with serving(tmp_path / "home") as empty, pytest.raises(ManualStepError, match="ask at"):
@@ -163,7 +157,6 @@ def test_mirror_can_deliver_manual_files(
 def test_dead_host_is_tried_once(
     upstream: Path, closed_port: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other files go straight to their next source."""
     waits: list[float] = []
     monkeypatch.setattr(
         "dshub.download.session.Session.wait",
@@ -184,7 +177,6 @@ def test_dead_host_is_tried_once(
 def test_space_is_checked_before_the_first_byte(
     upstream: Path, store: Store, job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk costs no bandwidth."""
     monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(upstream) as server:
         with pytest.raises(DiskFullError, match=r"3\.0 MB") as caught:
@@ -210,8 +202,6 @@ def test_partial_file_needs_space_for_its_rest(
 def test_broken_lock_only_costs_bytes(
     upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If every process gets the lock, and some meet a bad server, the bytes are right."""
-
     class Lying:
         def __init__(self, *_: object, **__: object) -> None: ...
         def acquire(self, **_: object) -> None: ...
@@ -252,7 +242,6 @@ def test_long_retry_after_is_not_waited_for(upstream: Path, store: Store, job: M
 def test_wrong_bytes_of_sources_are_compared(
     places: tuple[int, int], message: str, upstream: Path, store: Store, job: MakeJob
 ) -> None:
-    """The same wrong bytes everywhere mean that upstream changed the file."""
     with (
         faulty_server(upstream, {"*": Fault("flip", after=places[0])}) as one,
         faulty_server(upstream, {"*": Fault("flip", after=places[1])}) as other,

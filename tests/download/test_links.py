@@ -19,13 +19,11 @@ def test_each_address_gets_one_answer(upstream: Path, content: bytes) -> None:
 
 
 def test_busy_server_is_asked_again(upstream: Path) -> None:
-    """Once, after the other addresses of its host."""
     with faulty_server(upstream, {"/data.bin": Fault("status", times=1, status=503)}) as server:
         (link,) = ask([f"{server.url}/data.bin"], timeout=1)
     assert link.reachable
 
 
 def test_unknown_scheme_is_a_reason(tmp_path: Path) -> None:
-    """As is a file that does not exist."""
     links = list(ask(["gopher://x/y", str(tmp_path / "missing")], timeout=1))
     assert all(link.status is None and link.reason for link in links)

@@ -204,7 +204,6 @@ def asks_to_wait_oddly(
 def test_useless_answers_end_with_an_error(
     answer: Answer, reason: str, requests: int, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """They are given up after a bounded number of requests, and the error says why."""
     fetcher.timeout = 0.3
     with speaking(answer, content) as (url, seen):
         with pytest.raises(FetchError, match=reason) as caught:
@@ -258,7 +257,6 @@ def test_file_of_unknown_size_does_not_fill_the_disk(
 def test_passing_login_page_is_replaced(
     upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """A network's login page comes once, then the file."""
     with faulty_server(upstream, {"*": Fault("page", times=1)}) as server:
         [fetched] = fetcher.fetch([job(f"{server.url}/data.bin")])
     assert fetched.path.read_bytes() == content

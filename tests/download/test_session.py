@@ -7,7 +7,6 @@ from dshub.download.session import Limiter
 
 
 def test_rate_holds_for_all_connections_together() -> None:
-    """Each thread learns how long to wait."""
     began, waits = time.monotonic(), list[float]()
     limiter = Limiter(1000)
     threads = [threading.Thread(target=lambda: waits.append(limiter.take(500))) for _ in range(8)]

@@ -42,7 +42,6 @@ def test_slow_connection_gets_helpers(
 def test_slow_source_is_left_for_another(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
-    """It is named as slow, and its bytes are not fetched again."""
     crawl = Fault("plain", rate=20_000)
     with (
         faulty_server(upstream, {"*": crawl}) as slow,
@@ -73,7 +72,6 @@ def large_job(upstream: Path, url: str) -> Job:
 
 
 def test_only_damaged_chunks_are_fetched_again(upstream: Path, store: Store) -> None:
-    """One bit of a large file costs one chunk, if the manifest has checksums of chunks."""
     flip = Fault("flip", times=1, after=CHUNK + 5)
     with faulty_server(upstream, {"/large.bin": flip}) as server:
         [fetched] = Fetcher(store, jobs=1).fetch([large_job(upstream, server.url)])

@@ -9,7 +9,6 @@ from dshub.errors import UnknownNameError
 
 
 def test_addresses_are_decoded_and_paths_are_not(tmp_path: Path) -> None:
-    """A blank is %20 in an address."""
     path = tmp_path / "a b%20c"
     path.write_bytes(b"x")
     for url in (str(path), path.as_uri()):
@@ -19,7 +18,6 @@ def test_addresses_are_decoded_and_paths_are_not(tmp_path: Path) -> None:
 
 
 def test_unknown_scheme_lists_the_known_ones() -> None:
-    """The error names them."""
     with pytest.raises(UnknownNameError) as caught:
         Transports(timeout=1).of("gopher://x/y")
     assert {"file", "http"} <= set(caught.value.known)

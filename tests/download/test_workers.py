@@ -11,7 +11,6 @@ from dshub.mirrors.serve.server import serving
 
 
 def test_many_files_arrive_in_order(tmp_path: Path, store: Store) -> None:
-    """Results have the order of the jobs."""
     folder = tmp_path / "many"
     folder.mkdir()
     with serving(folder) as url:

@@ -45,7 +45,6 @@ def fetch(environment: dict[str, str], *options: str) -> subprocess.CompletedPro
 @pytest.mark.slow
 @pytest.mark.parametrize("as_json", [False, True])
 def test_fetch_succeeds_despite_dead_and_slow_mirrors(*, as_json: bool, tmp_path: Path) -> None:
-    """Every file is right, each mirror is named with its reason, in words and as data."""
     files = write(tmp_path / "upstream", tmp_path / "mirror")
     with (
         socket.socket() as held,

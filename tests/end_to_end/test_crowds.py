@@ -122,7 +122,6 @@ def test_stopped_owner_of_a_download_is_passed_by(server: FaultyServer, cache: P
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
 def test_two_people_share_the_cache_of_a_group(server: FaultyServer, place: Path) -> None:
-    """One user resumes the other's download; files keep the group, and both users can read them."""
     if os.geteuid() != 0:
         pytest.skip("only root can be two people")
     cache = place / "shared"
@@ -225,6 +224,5 @@ def test_a_disk_that_fills_up_keeps_what_it_has(
 
 
 def test_a_waiting_process_is_named_with_its_machine() -> None:
-    """On a shared disk the other may be elsewhere."""
     assert str(Waiting("node_7", 42, 0)) == "process 42 on node_7"
     assert str(Waiting("", 42, 0)) == "process 42"

@@ -11,7 +11,6 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "errors.py"
 
 @pytest.mark.slow
 def test_the_page_of_errors_is_what_running_them_gives() -> None:
-    """A changed message requires a new page."""
     command = [sys.executable, str(SCRIPT), "--check"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

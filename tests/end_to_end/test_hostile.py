@@ -187,7 +187,6 @@ def hub(bad: Path, good: Path) -> tuple[Hub, Mirrors]:
 def test_a_bad_mirror_is_the_trouble_of_that_mirror_alone(
     mirrors: tuple[Path, Path, dict[str, Any]],
 ) -> None:
-    """A broken index affects no other mirror or folder."""
     bad, good, listed = mirrors
     refused = 0
     for title, text in mutated(listed):
@@ -244,7 +243,6 @@ def test_files_are_fetched_though_another_mirror_has_a_bad_index(
 
 
 def test_the_head_of_an_index_may_hold_anything(mirrors: tuple[Path, Path, Any]) -> None:
-    """Each of its fields is checked, too."""
     document = json.loads((mirrors[0] / "index.json").read_bytes())
     document |= {"serial": 7, "date": "2026-01-31T12:00:00Z", "signatures": ["x"]}
     for title, text in mutated(document):
@@ -255,7 +253,6 @@ def test_the_head_of_an_index_may_hold_anything(mirrors: tuple[Path, Path, Any])
 
 
 def test_a_size_below_zero_is_refused_before_anything_waits_for_it(hub: Hub) -> None:
-    """Also of a manifest that was made in Python."""
     from dshub.download.sources import Job
 
     resource = Resource(urls=("http://127.0.0.1:9/x",), sha256="0" * 64, size=-3)
@@ -346,7 +343,6 @@ def test_a_resumed_table_has_the_rows_of_its_shards(table: Path, tmp_path: Path,
 
 
 def test_a_resumed_table_survives_any_journal(table: Path) -> None:
-    """It starts again, or continues with complete shards."""
     record = Table(table).record
     shards = json.loads((table / "table.json").read_bytes())["shards"]
     before = {path.name: path.read_bytes() for path in table.iterdir()}
@@ -360,7 +356,6 @@ def test_a_resumed_table_survives_any_journal(table: Path) -> None:
 
 
 def test_a_journal_of_a_download_says_something_or_nothing(tmp_path: Path) -> None:
-    """And no header can be made of an entity tag that is none."""
     path = tmp_path / "journal"
     for title, text in mutated({"url": "https://a.example/x", "etag": '"1"'}):
         path.write_text(text.ljust(HEAD - 1) + "\n", encoding="utf-8", errors="surrogatepass")
@@ -375,7 +370,6 @@ def test_a_journal_of_a_download_says_something_or_nothing(tmp_path: Path) -> No
 
 
 def test_a_reference_is_one_or_none(tmp_path: Path) -> None:
-    """A nonsensical note counts as no note."""
     note = tmp_path / "note.json"
     file = tmp_path / "caf\udce9"  # a name that is not UTF-8
     file.write_bytes(b"data")
@@ -393,7 +387,6 @@ def test_a_reference_is_one_or_none(tmp_path: Path) -> None:
 
 
 def test_import_record_that_does_not_match_its_dataset_is_ignored(tmp_path: Path) -> None:
-    """The layout in the record must match its path."""
     from dshub import Registry
 
     registry = Registry()
@@ -502,7 +495,6 @@ def test_a_manifest_with_an_endless_number_has_faults(line: str) -> None:
 
 
 def test_a_kept_manifest_is_whole_or_refused() -> None:
-    """The manifest of synthetic data, which the cache stores as JSON."""
     document = json.loads(to_json(parse(text_manifest("toy"), source="test")))
     for title, text in mutated(document):
         data = text.encode("utf-8", "surrogatepass")
@@ -529,7 +521,6 @@ def test_a_kept_manifest_is_whole_or_refused() -> None:
 def test_a_table_of_a_mirror_is_taken_whole_or_not_at_all(
     table: Path, tmp_path: Path, cache: Path, change: dict[str, Any], taken: bool
 ) -> None:
-    """Where its record makes no sense it is prepared from the files, as if there were none."""
     path = table / "table.json"
     manifest = Table(table).record.manifest
     facts = {

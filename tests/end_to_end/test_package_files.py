@@ -78,7 +78,6 @@ def test_iris_as_scikit_learn_ships_it(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_digits_as_scikit_learn_ships_them(hub: Hub, tmp_path: Path) -> None:
-    """A compressed table of 65 columns."""
     columns = [f"p{i}" for i in range(64)] + ["label"]
     features = "\n".join(f'[features.{c}]\nkind = "number"\ndtype = "uint8"' for c in columns)
     split = f'rows = 1797\nreader = {{ format = "delimited", columns = {columns} }}\n'
@@ -92,7 +91,6 @@ def test_digits_as_scikit_learn_ships_them(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_photographs_as_scikit_learn_ships_them() -> None:
-    """Pixels are Pillow's."""
     where = folder("sklearn", "datasets/images")
     found = Dataset.from_folder(where)
     names = sorted(path.name for path in where.glob("*.jpg"))
@@ -106,7 +104,6 @@ def test_photographs_as_scikit_learn_ships_them() -> None:
 def test_matlab_files_as_scipy_ships_them(
     hub: Hub, tmp_path: Path, name: str, version: str
 ) -> None:
-    """Of several versions of MATLAB, compressed and not; values are SciPy's."""
     file = folder("scipy", "io/matlab/tests/data") / f"{name}_{version}.mat"
     theirs: Any = import_module("scipy.io").loadmat(file)[name]
     wanted = theirs.reshape(-1) if name == "testdouble" else theirs
@@ -119,7 +116,6 @@ def test_matlab_files_as_scipy_ships_them(
 
 
 def test_arrays_as_scipy_ships_them(hub: Hub, tmp_path: Path) -> None:
-    """Several arrays of an NPZ file as columns; values are NumPy's."""
     file = folder("scipy", "stats") / "_sobol_direction_numbers.npz"
     with np.load(file) as found:
         theirs = {name: found[name] for name in found.files}
@@ -175,7 +171,6 @@ def test_recordings_as_scipy_ships_them(tmp_path: Path) -> None:
 
 
 def test_parquet_as_pyarrow_ships_it(hub: Hub, tmp_path: Path) -> None:
-    """Columns of an old release's file."""
     file = folder("pyarrow", "tests/data/parquet") / "v0.7.1.parquet"
     theirs = import_module("pyarrow.parquet").read_table(file)
     kinds = {"double": "float64", "int64": "int64"}

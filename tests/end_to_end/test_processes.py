@@ -67,7 +67,6 @@ def kept(cache: Path) -> Path:
 def test_the_next_run_goes_on(
     how: signal.Signals, code: int, server: FaultyServer, environment: dict[str, str], cache: Path
 ) -> None:
-    """However a process ended, what it had received is not sent again."""
     server.faults["*"] = Fault("stall", after=3_000_000)
     process = start(environment)
     wait_for_bytes(cache, 3_000_000)

@@ -49,7 +49,6 @@ def check(train: Dataset) -> None:
 
 
 def test_from_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`DSHUB_MIRROR=http://… dshub fetch fashion-mnist`, then load it, offline."""
     with serving(mirror) as url:
         monkeypatch.setenv("DSHUB_MIRROR", url)
         dshub("fetch", "fashion-mnist")
@@ -78,7 +77,6 @@ def test_from_a_folder(
 
 
 def test_the_same_rows_in_torch_and_tensorflow(real_fashion_mnist: Path, hub: Hub) -> None:
-    """Every row of the training split, pixel by pixel."""
     pytest.importorskip("torch")
     pytest.importorskip("tensorflow")
     hub.import_files("fashion-mnist", [real_fashion_mnist])
@@ -97,7 +95,6 @@ def test_the_same_rows_in_torch_and_tensorflow(real_fashion_mnist: Path, hub: Hu
 
 
 def test_keras_learns(real_fashion_mnist: Path, hub: Hub) -> None:
-    """The example as it stands: 88 % of the test rows after a few epochs."""
     pytest.importorskip("keras")
     pytest.importorskip("tensorflow")
     hub.import_files("fashion-mnist", [real_fashion_mnist])

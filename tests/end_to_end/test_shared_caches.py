@@ -115,7 +115,6 @@ def guess(partials: Path, victim: Path) -> None:
 
 
 def test_names_of_unfinished_files_cannot_be_guessed(shared: Path, home: Path) -> None:
-    """Nothing is written through a link planted under a temporary name."""
     victim, store = home / "precious", Store(shared)
     victim.chmod(0o644)
     first = own_name("text")
@@ -184,7 +183,6 @@ def mirror(place: Path, home: Path) -> Path:
 def test_a_bucket_that_another_user_linked_is_not_written_to(
     shared: Path, home: Path, mirror: Path, bucket: str
 ) -> None:
-    """It could lead into one's own files."""
     (shared / "partial-v1").rmdir()
     link = shared / bucket
     link.parent.mkdir(exist_ok=True)
@@ -254,7 +252,6 @@ def test_a_working_folder_that_became_a_link_is_not_emptied(shared: Path, home: 
 
 
 def test_a_table_that_another_user_began_is_not_continued(shared: Path) -> None:
-    """Its journal alone would say which rows are right."""
     name = own_name("table-0123").replace(f"-{os.getpid()}-", "-999999999-")
     planted = shared / "partial-v1" / name
     planted.mkdir()
@@ -305,7 +302,6 @@ def test_a_file_that_another_user_refers_to_is_hashed(shared: Path, place: Path)
 
 
 def test_socket_is_rejected_as_a_file(shared: Path, home: Path) -> None:
-    """The error says that it is a socket."""
     from dshub.cache.files import read_file
 
     path = shared / "s"

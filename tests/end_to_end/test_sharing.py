@@ -58,7 +58,6 @@ def hub_of(url: str, cache: Path, **settings: Any) -> Hub:
 def test_what_is_prepared_loads_without_a_connection(
     offline: Any, upstream: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second load opens no socket, with and without DSHUB_OFFLINE."""
     with faulty_server(upstream) as server:
         hub_of(server.url, cache).load("digits", split="train")
         url = server.url
@@ -68,7 +67,6 @@ def test_what_is_prepared_loads_without_a_connection(
 
 
 def test_a_cache_served_as_it_is_is_a_mirror(upstream: Path, tmp_path: Path) -> None:
-    """Nothing has to be built or copied for a colleague to fetch from one's cache."""
     with faulty_server(upstream) as origin:
         hub_of(origin.url, tmp_path / "mine").fetch("digits")
         origin.requests.clear()
@@ -113,7 +111,6 @@ Process = subprocess.Popen[str]
 def test_a_read_only_cache_is_noticed_before_the_first_byte(
     upstream: Path, enterable: Path
 ) -> None:
-    """Nothing is downloaded that could not be kept, and the folder is left as it was."""
     cache = enterable / "locked"
     cache.mkdir(mode=0o555)
     with faulty_server(upstream) as server:

@@ -26,7 +26,6 @@ def test_standard_library_reads_csv(some: Some, rows: Rows, tmp_path: Path) -> N
 
 
 def test_pandas_reads_csv(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """With the option that empty cells are text."""
     pandas = pytest.importorskip("pandas")
     files = written(some("label", "text", "exact"), "csv", tmp_path, 300)
     frame = pandas.concat(pandas.read_csv(path, keep_default_na=False) for path in files)

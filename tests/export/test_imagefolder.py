@@ -13,7 +13,6 @@ from tests.exporting import Rows, Some, written
 
 
 def test_each_class_has_a_folder(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """With a name that every file system allows; encoded files are unchanged."""
     (folder,) = written(some("photo", "label"), "imagefolder", tmp_path)
     files = {
         int(path.stem): (path.parent.name, path.suffix, path.read_bytes())

@@ -13,7 +13,6 @@ from tests.exporting import CLASSES, Rows, Some, same, written
 
 
 def test_numpy_loads_whole_columns(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Without pickle, and with the names of classes."""
     dataset = some("pixels", "label", "text", "count", "exact", "box")
     (path,) = written(dataset, "npz", tmp_path)
     with np.load(path, allow_pickle=False) as arrays:
@@ -25,7 +24,6 @@ def test_numpy_loads_whole_columns(some: Some, rows: Rows, tmp_path: Path) -> No
 
 
 def test_encoded_images_of_one_shape_become_pixels(tmp_path: Path) -> None:
-    """The files are decoded."""
     images = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
     files = []
     for image in images:

@@ -14,7 +14,6 @@ from tests.exporting import CLASSES, Rows, Some, pixels, same, written
 
 @pytest.mark.parametrize("to", ["parquet", "arrow"])
 def test_pyarrow_reads_every_column(some: Some, rows: Rows, tmp_path: Path, to: str) -> None:
-    """With rows and types; encoded images and audio are structs."""
     files = written(some(), to, tmp_path)
     assert len(files) > 1
     read = pq.read_table if to == "parquet" else lambda path: pa.ipc.open_stream(path).read_all()
@@ -30,7 +29,6 @@ def test_pyarrow_reads_every_column(some: Some, rows: Rows, tmp_path: Path, to: 
 def test_hugging_face_reads_its_own_features(
     some: Some, rows: Rows, tmp_path: Path, to: str
 ) -> None:
-    """Images, audio and class names."""
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
     files = written(some(), to, tmp_path / "exported")
@@ -52,7 +50,6 @@ def test_hugging_face_reads_its_own_features(
 
 
 def test_pandas_reads_parquet(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """With the same numbers and text."""
     pandas = pytest.importorskip("pandas")
     files = written(some("label", "text", "exact", "ratio"), "parquet", tmp_path)
     frame = pandas.concat(map(pandas.read_parquet, files))

@@ -24,7 +24,6 @@ def records(files: list[Path]) -> list[tuple[float, int, bytes]]:
 def test_independent_reader_reads_recordio(
     some: Some, rows: Rows, tmp_path: Path, column: str
 ) -> None:
-    """Labels, identifiers, and offsets of the index."""
     exported = records(written(some(column, "label"), "recordio", tmp_path, 300))
     assert [(label, number) for label, number, _ in exported] == [
         (row["label"], i) for i, row in enumerate(rows)
@@ -52,7 +51,6 @@ def with_magic() -> Dataset:
 
 
 def test_content_with_magic_numbers_survives(tmp_path: Path) -> None:
-    """Records are split at the number, and joined again."""
     dataset = with_magic()
     exported = records(written(dataset, "recordio", tmp_path, 1 << 20))
     assert [content for _, _, content in exported] == dataset.decode(False)["image"]

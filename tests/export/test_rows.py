@@ -24,7 +24,6 @@ from tests.exporting import Some, written
 def test_column_a_format_cannot_hold_is_refused(
     some: Some, tmp_path: Path, to: str, column: str, reason: str
 ) -> None:
-    """Nothing is written; the error names the column, and how to leave it out."""
     with pytest.raises(DshubError, match=f"column {column} {reason}") as caught:
         written(
             some("pixels", "label", column) if to != "csv" else some("label", column), to, tmp_path

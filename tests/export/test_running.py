@@ -45,7 +45,6 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_same_rows_give_the_same_bytes(tmp_path: Path, to: str) -> None:
-    """In every folder, without leftovers."""
     contents = []
     for name in ("one", "two"):
         export({"train": labeled()}, to, tmp_path / name, shard_size=300)
@@ -71,7 +70,6 @@ def test_complete_shards_are_not_written_again(tmp_path: Path, to: str) -> None:
 
 
 def test_missing_or_truncated_shards_are_written_again(tmp_path: Path) -> None:
-    """And only those."""
     done = export({"train": labeled()}, "parquet", tmp_path, shard_size=300)["train"]
     before = content(tmp_path)
     done.files[0].unlink()
@@ -82,7 +80,6 @@ def test_missing_or_truncated_shards_are_written_again(tmp_path: Path) -> None:
 
 
 def test_missing_folder_is_written_again(tmp_path: Path) -> None:
-    """From the beginning, although the record says that it is complete."""
     export({"train": labeled()}, "imagefolder", tmp_path, shard_size=300)
     before = content(tmp_path)
     shutil.rmtree(tmp_path / "train")
@@ -93,7 +90,6 @@ def test_missing_folder_is_written_again(tmp_path: Path) -> None:
 
 
 def test_interrupted_rewrite_of_a_missing_folder_resumes(tmp_path: Path) -> None:
-    """The old record of the removed folder is ignored."""
     export({"train": labeled()}, "imagefolder", tmp_path, shard_size=300)
     before = content(tmp_path)
     shutil.rmtree(tmp_path / "train")
@@ -185,14 +181,12 @@ def test_another_export_is_replaced_only_by_force(tmp_path: Path) -> None:
 
 
 def test_another_format_needs_another_folder(tmp_path: Path) -> None:
-    """So that programs can read all files of a folder."""
     export({"train": labeled()}, "parquet", tmp_path)
     with pytest.raises(DshubError, match="holds an export to parquet, not arrow"):
         export({"train": labeled()}, "arrow", tmp_path)
 
 
 def test_existing_files_are_replaced_only_by_force(tmp_path: Path) -> None:
-    """Folders are never replaced."""
     mine = tmp_path / "train-00000-of-00001.parquet"
     mine.write_bytes(b"mine")
     with pytest.raises(DshubError, match="exists, and is not an export of dshub"):
@@ -206,7 +200,6 @@ def test_existing_files_are_replaced_only_by_force(tmp_path: Path) -> None:
 
 
 def test_splits_share_a_folder(tmp_path: Path) -> None:
-    """Each has its own shards; adding one leaves the others unchanged."""
     export({"train": labeled(), "test": labeled(7)}, "parquet", tmp_path)
     before = content(tmp_path)
     export({"train[:10%]": labeled(4)}, "parquet", tmp_path)
@@ -218,7 +211,6 @@ def test_splits_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_split_without_rows_is_exported(tmp_path: Path) -> None:
-    """As a file with its columns, or an empty folder."""
     (path,) = export({"train": labeled().take(0)}, "parquet", tmp_path)["train"].files
     assert pq.read_table(path).schema.names == ["image", "label"]
     done = export({"train": labeled().take(0)}, "imagefolder", tmp_path / "pictures")
@@ -226,14 +218,12 @@ def test_split_without_rows_is_exported(tmp_path: Path) -> None:
 
 
 def test_unknown_format_is_an_error(tmp_path: Path) -> None:
-    """It names the known formats."""
     with pytest.raises(UnknownNameError, match="no export format named 'parket'") as caught:
         export({"train": labeled()}, "parket", tmp_path)
     assert "parquet" in caught.value.hint
 
 
 def test_too_little_space_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the first byte is written."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(StoreError, match="about 960 B are needed and 10 B are free"):
         export({"train": labeled()}, "parquet", tmp_path)
@@ -241,7 +231,6 @@ def test_too_little_space_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
-    """A StoreError with the reason of the system."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="cannot write"):
         export({"train": labeled()}, "parquet", tmp_path / "file")
@@ -257,7 +246,6 @@ def command(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_command_exports_all_splits_or_one(cache: Path, tmp_path: Path) -> None:
-    """The answer lists rows and files."""
     done = command(cache, "mnist", "--to", "parquet", str(tmp_path / "all"), "--json")
     answer = json.loads(done.stdout)
     assert answer["schema"] == 1

@@ -15,7 +15,6 @@ from tests.independent import tfrecord
 
 
 def test_independent_reader_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Checksums and every feature."""
     files = written(some(), "tfrecord", tmp_path)
     exported = [tfrecord.example(record) for path in files for record in tfrecord.records(path)]
     for row, expected in zip(exported, rows, strict=True):
@@ -33,7 +32,6 @@ def test_independent_reader_reads_tfrecord(some: Some, rows: Rows, tmp_path: Pat
 
 
 def test_tensorflow_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """`TFRecordDataset` and `parse_example`, in order."""
     tf = pytest.importorskip("tensorflow")
     files = written(some(), "tfrecord", tmp_path)
     one = {
@@ -67,7 +65,6 @@ def test_tensorflow_reads_tfrecord(some: Some, rows: Rows, tmp_path: Path) -> No
 
 
 def test_long_records_have_right_checksums(tmp_path: Path) -> None:
-    """Many lengths, short and long."""
     texts = ["x" * length for length in (0, 1, 3, 1000, 1023, 1024, 1025, 5000, 70001)]
     (path,) = written(Dataset.from_arrays({"t": texts}), "tfrecord", tmp_path, 1 << 30)
     exported = [tfrecord.example(record)["t"] for record in tfrecord.records(path)]
@@ -75,7 +72,6 @@ def test_long_records_have_right_checksums(tmp_path: Path) -> None:
 
 
 def test_numbers_above_63_bits_are_refused(tmp_path: Path) -> None:
-    """The error names the row."""
     right = np.array([0, 2**63 - 1], np.uint64)
     feature = {"n": NumberFeature(dtype="uint64")}
     (path,) = written(
@@ -91,7 +87,6 @@ def test_numbers_above_63_bits_are_refused(tmp_path: Path) -> None:
 
 
 def test_missing_extra_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names the command that installs google-crc32c."""
     monkeypatch.setitem(sys.modules, "google_crc32c", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'dshub\[tfrecord\]'"):
         written(Dataset.from_arrays({"t": ["a"]}), "tfrecord", tmp_path)

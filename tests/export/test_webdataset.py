@@ -38,7 +38,6 @@ def test_tarfile_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_webdataset_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Image, class and the other columns, in order."""
     webdataset = pytest.importorskip("webdataset")
     files = written(some("photo", "label", "text"), "webdataset", tmp_path)
     urls = [path.as_uri().replace("file://", "file:") for path in files]

@@ -101,7 +101,6 @@ WRITERS = {"stream": stream, "file": file, "feather": feather}
 @pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
 @pytest.mark.parametrize("kind", WRITERS)
 def test_rows_match_the_independent_reader(kind: str, compression: str | None) -> None:
-    """Streams, files and Feather are recognized by their content."""
     none = "uncompressed" if kind == "feather" else None
     data = WRITERS[kind](TABLE, compression=compression or none)
     actual = read(data)
@@ -116,7 +115,6 @@ def test_rows_match_the_independent_reader(kind: str, compression: str | None) -
 
 @pytest.mark.parametrize("kind", ["stream", "file"])
 def test_truncated_file_is_rejected(kind: str) -> None:
-    """A file cut at any byte is an error."""
     data = WRITERS[kind](TABLE.select(["a"]))
     for length in range(len(data)):
         with pytest.raises(ReadError, match="some-file: "):
@@ -126,14 +124,12 @@ def test_truncated_file_is_rejected(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["stream", "file"])
 def test_trailing_bytes_are_rejected(kind: str) -> None:
-    """Two concatenated files are not read as the first one."""
     data = WRITERS[kind](TABLE.select(["a"]))
     with pytest.raises(ReadError, match=r"some-file: (bytes follow|its footer)"):
         read(data + data)
 
 
 def test_feather_version_1_is_rejected() -> None:
-    """It is another format; the error says how to convert it."""
     with pytest.raises(ReadError, match="some-file: it is a Feather file of version 1; write it"):
         read(b"FEA1" + bytes(100) + b"FEA1")
 
@@ -167,7 +163,6 @@ def test_lying_length_takes_little_memory(size: int) -> None:
 
 
 def test_large_batch_is_split() -> None:
-    """A batch of 60 MB becomes batches of a few MB."""
     table = pa.table({"image": [bytes([i]) * (1 << 20) for i in range(60)]})
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as to:
@@ -178,7 +173,6 @@ def test_large_batch_is_split() -> None:
 
 
 def test_repeated_column_name_is_rejected() -> None:
-    """Neither of the two columns can be chosen."""
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     with pytest.raises(ReadError, match="some-file: it has two columns 'a'"):
         read(stream(table))

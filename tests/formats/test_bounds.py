@@ -207,7 +207,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("name", BOMBS)
 def test_small_file_never_takes_gigabytes(name: str, answers: dict[str, list[Any]]) -> None:
-    """It is rejected in little time and memory, by an error that names it."""
     kind, message, hint, seconds, megabytes = answers[name]
     assert kind in {"ReadError", "UnsafeArchiveError"}, message
     assert message.startswith(name)

@@ -111,13 +111,11 @@ def test_truncated_record_is_rejected(rows: int, rest: int, place: str) -> None:
 
 
 def test_cifar_100_file_is_rejected_as_cifar_10() -> None:
-    """Its records are one byte longer."""
     with pytest.raises(ReadError, match="and a record has 3,073"):
         read(FORMAT, bytes(3074 * 50))
 
 
 def test_rows_are_split_into_batches_in_order() -> None:
-    """10,000 records become several batches."""
     data = np.random.default_rng(0).integers(0, 256, (10_000, 3073), np.uint8)
     batches = read(FORMAT, data.tobytes())
     assert len(batches) > 1
@@ -128,14 +126,12 @@ def test_rows_are_split_into_batches_in_order() -> None:
 
 
 def test_second_part_is_rejected() -> None:
-    """Records hold both images and labels."""
     files = {name: [MemoryFile(f"{name}-file", b"")] for name in ("image", "label")}
     with pytest.raises(ReadError, match="image, label: this format reads exactly one part, not 2"):
         list(formats.create(FORMAT).read(files))
 
 
 def test_unknown_option_is_rejected() -> None:
-    """It is an error in the manifest."""
     with pytest.raises(ManifestError, match="label_names"):
         formats.create(FORMAT | {"label_names": ["label"]})
 

@@ -94,7 +94,6 @@ class TestCifar100Python(TestCifar10Python):
 
 
 def test_pickle_of_python_2_matches_unpickling() -> None:
-    """The rows are those of Python's own pickle module."""
     data = python_2(700)
     expected = cifar_python.read({"records": [("", data)]}, {})
     batches = read(data)
@@ -137,7 +136,6 @@ HOSTILE = {
 def test_hostile_pickle_runs_nothing(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is rejected, and no function that it names is called or even looked up."""
     trap = tmp_path / "trap"
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("it ran"))
     monkeypatch.setattr(np, "load", lambda *_: pytest.fail("it ran"))
@@ -148,7 +146,6 @@ def test_hostile_pickle_runs_nothing(
 
 
 def test_pickled_objects_are_rejected() -> None:
-    """Python would call something to build them."""
     for value in (collections.OrderedDict(a=1), Path("x"), {1, 2}, complex(1, 2), range(3)):
         with pytest.raises(ReadError, match="some-file"):
             read(pickle.dumps({b"data": value}, 2))
@@ -181,7 +178,6 @@ STATE = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t"
     ids=range(9),
 )
 def test_small_hostile_pickle_is_rejected_fast(data: bytes) -> None:
-    """It cannot cost time by memoizing, nesting or refilling values."""
     began = time.process_time()
     with pytest.raises(ReadError, match="some-file"):
         read(data)
@@ -233,21 +229,18 @@ def test_hostile_pickle_takes_little_memory(data: bytes) -> None:
     ids=range(11),
 )
 def test_pickle_with_other_content_is_rejected(data: bytes, message: str) -> None:
-    """The error says what differs from CIFAR's files."""
     with pytest.raises(ReadError, match="some-file: ") as caught:
         read(data)
     assert message in str(caught.value)
 
 
 def test_file_name_that_is_not_utf_8_is_rejected() -> None:
-    """It does not become a wrong name."""
     data = python_2(1).replace(b"K\x00e", string(b"\xff") + b"e")
     with pytest.raises(ReadError, match=r"some-file: its list 'labels': .*utf-8"):
         read(data)
 
 
 def test_writer_uses_protocol_2() -> None:
-    """Python 2 can read our files."""
     written = TestCifar100Python().written(3)["records"]["train"]
     assert max(code.proto for code, _, _ in pickletools.genops(written)) <= 2
     assert set(pickle.loads(written, encoding="bytes")) == {

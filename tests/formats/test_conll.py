@@ -61,7 +61,6 @@ class TestMoreColumns(TestConll):
 
 
 def test_document_lines_end_sentences() -> None:
-    """Document lines and repeated empty lines are not rows."""
     data = b"""-DOCSTART- -X- O O
 
 EU B-ORG
@@ -82,23 +81,19 @@ Blackburn I-PER
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\n\n\n", b"\n \n", b"\n-DOCSTART-\n"])
 def test_end_of_file_makes_no_empty_row(end: bytes) -> None:
-    """However a file ends, its last sentence is the last row."""
     rows = read(b"a O\n\nb O" + end)
     assert [row["tokens"] for row in rows] == [["a"], ["b"]]
 
 
 def test_end_of_file_ends_a_sentence() -> None:
-    """No sentence continues in the next file."""
     assert len(read(b"a O", b"b O\n", b"", b"\n\n")) == 2
 
 
 def test_windows_line_ends_are_stripped() -> None:
-    """They are not part of a tag."""
     assert read(b"a O\r\nb B-LOC\r\n\r\nc O\r\n")[0]["ner_tags"] == ["O", "B-LOC"]
 
 
 def test_without_documents_the_marker_is_a_token() -> None:
-    """Only the option `document` makes it a separator."""
     rows = read(b"-DOCSTART- O\n", document="")
     assert rows[0]["tokens"] == ["-DOCSTART-"]
 
@@ -115,13 +110,11 @@ def test_without_documents_the_marker_is_a_token() -> None:
     ],
 )
 def test_malformed_line_is_rejected_with_its_number(line: bytes, message: str) -> None:
-    """A missing tag never becomes a tag of another token."""
     with pytest.raises(ReadError, match=f"file-0: {re.escape(message)}"):
         read(b"a O\n\n" + line + b"\nb O\n")
 
 
 def test_endless_sentence_is_rejected() -> None:
-    """A file without empty lines is not one row."""
     data = (b"x" * (1 << 20) + b" O\n") * 65
     with pytest.raises(ReadError, match=r"file-0: line 1: a sentence is longer"):
         read(data)
@@ -129,7 +122,6 @@ def test_endless_sentence_is_rejected() -> None:
 
 @pytest.mark.parametrize("columns", [[], ["tokens", "tokens"]])
 def test_empty_or_repeated_columns_are_rejected(columns: list[str]) -> None:
-    """They are errors in the manifest."""
     with pytest.raises(ManifestError, match="`columns` must name each field"):
         formats.create(FORMAT | {"columns": columns})
 
@@ -138,7 +130,6 @@ def test_empty_or_repeated_columns_are_rejected(columns: list[str]) -> None:
     "row", [(["a b"], ["O"]), ([""], ["O"]), (["a"], ["O", "O"]), ([], []), (["\t"], ["O"])]
 )
 def test_unreadable_sentence_is_not_written(row: tuple[list[str], list[str]]) -> None:
-    """It would be read as another row."""
     rows = pa.RecordBatch.from_pydict(
         {name: pa.array([value], pa.list_(pa.string())) for name, value in zip(NAMES, row)}  # noqa: B905
     )

@@ -134,7 +134,6 @@ UNQUOTED = {
 
 @pytest.mark.parametrize("kind", UNQUOTED)
 def test_unquoted_quotes_are_characters(kind: str) -> None:
-    """No quote joins fields or lines, or is dropped."""
     data, rows = UNQUOTED[kind]
     assert read(TSV, data) == rows
     columns = delimited.read({"rows": [("", data)]}, TSV)
@@ -143,7 +142,6 @@ def test_unquoted_quotes_are_characters(kind: str) -> None:
 
 @pytest.mark.parametrize("quoting", [True, False])
 def test_blanks_after_a_comma_are_stripped(quoting: bool) -> None:
-    """With the delimiter ", " only the blanks before a comma belong to a field."""
     options = CSV | {"delimiter": ", ", "quoting": quoting}
     assert read(options, b"39, State-gov\n 50,Self emp \n38 ,   a b\n") == [
         ("39", "State-gov"),
@@ -153,7 +151,6 @@ def test_blanks_after_a_comma_are_stripped(quoting: bool) -> None:
 
 
 def test_skipped_lines_are_counted_but_not_parsed() -> None:
-    """`skip` lines are not rows, and can be anything."""
     options = CSV | {"skip": 1}
     assert read(options, b'|1x3 "Cross validator\na,b\n') == [("a", "b")]
     assert "line 3 has 1 of 2 fields" in error_of(options, b"|\na,b\nc\n")
@@ -174,7 +171,6 @@ def test_header_must_match_the_manifest() -> None:
 
 @pytest.mark.parametrize("options", [CSV | {"delimiter": "\t"}, TSV])
 def test_lines_of_another_length_are_rejected(options: dict[str, Any]) -> None:
-    """The error names the line; empty lines are counted."""
     assert "line 3 has 1 of 2 fields" in error_of(options, b"a\tb\n\nc\nd\te\n")
     assert "line 1 has more than 2 fields" in error_of(options, b"a\tb\t\n")
 
@@ -203,7 +199,6 @@ def test_last_column_takes_the_rest_of_the_line_on_request() -> None:
 
 
 def test_unclosed_quote_is_rejected() -> None:
-    """The rest of the file is not one value."""
     assert "the row at line 2 cannot be read" in error_of(CSV, b'a,b\n"c,d\ne,f\n')
 
 
@@ -213,7 +208,6 @@ def test_text_after_a_closing_quote_is_rejected() -> None:
 
 
 def test_carriage_return_alone_does_not_end_a_line() -> None:
-    """Without quotes it is a character; between fields of CSV it is an error."""
     assert read(TSV, b"a\rb\tc\n") == [("a\rb", "c")]
     assert read(CSV, b'"a\rb",c\n') == [("a\rb", "c")]
     assert "the row at line 2" in error_of(CSV, b"a,b\na\rb,c\n")
@@ -228,7 +222,6 @@ def test_invalid_utf_8_is_rejected_with_its_line(options: dict[str, Any]) -> Non
 
 
 def test_latin_1_is_decoded() -> None:
-    """Each byte is a character."""
     assert read(CSV | {"encoding": "latin-1"}, b"\xe9,\xff\n") == [("é", "ÿ")]
 
 
@@ -248,7 +241,6 @@ def test_endless_row_takes_little_memory(data: bytes) -> None:
 
 
 def test_rows_are_split_into_batches_in_order() -> None:
-    """The batches of a large file match Arrow's CSV reader."""
     data = b"".join(b'%d,"text, of ""row"" %d"\n' % (i, i) for i in range(300_000))
     files = [MemoryFile("file", data)]
     batches = list(formats.create(CSV).read({"rows": files}))
@@ -283,7 +275,6 @@ def test_quoted_text_round_trips(
     delimiter: str,
     header: bool,
 ) -> None:
-    """With quotes, any text is read again, by this reader and the independent one."""
     options = CSV | {"delimiter": delimiter, "header": header}
     columns = dict(zip("ab", zip(*rows, strict=True), strict=True))
     output = MemoryOutput()
@@ -335,14 +326,12 @@ def test_any_bytes_are_read_or_rejected(data: bytes, options: dict[str, Any]) ->
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
-    """They are errors in the manifest."""
     with pytest.raises(ManifestError) as caught:
         formats.create({"format": "delimited"} | options)
     assert message in str(caught.value)
 
 
 def test_second_part_is_rejected() -> None:
-    """A table has one part."""
     files = {"a": [MemoryFile("one", b"a,b\n")], "b": [MemoryFile("two", b"a,b\n")]}
     with pytest.raises(ReadError, match="a, b"):
         list(formats.create(CSV).read(files))
@@ -360,14 +349,12 @@ def test_second_part_is_rejected() -> None:
     ],
 )
 def test_unreadable_values_are_not_written(column: pa.Array, options: dict[str, Any]) -> None:
-    """They would be read as something else."""
     rows = pa.RecordBatch.from_pydict({"a": column, "b": column})
     with pytest.raises(SchemaError):
         formats.create(options).write(rows, {"rows": MemoryOutput()})
 
 
 def test_missing_column_is_not_written() -> None:
-    """The error names the column."""
     with pytest.raises(SchemaError, match="a column 'b'"):
         formats.create(CSV).write(
             pa.RecordBatch.from_pydict({"a": ["1"]}), {"rows": MemoryOutput()}
@@ -375,7 +362,6 @@ def test_missing_column_is_not_written() -> None:
 
 
 def test_empty_line_is_not_written() -> None:
-    """Without quotes an empty value alone in its line would not be a row."""
     options = {"format": "delimited", "columns": ["a"], "quoting": False}
     with pytest.raises(SchemaError):
         formats.create(options).write(
@@ -384,7 +370,6 @@ def test_empty_line_is_not_written() -> None:
 
 
 def test_numbers_are_written_as_text() -> None:
-    """Integers, fractions and missing values."""
     columns = {"a": pa.array([1, -2, None]), "b": pa.array([0.5, 3.0, 1e300])}
     output = MemoryOutput()
     formats.create(CSV).write(pa.RecordBatch.from_pydict(columns), {"rows": output})

@@ -164,7 +164,6 @@ def test_file_and_stem_begin_at_the_first_column() -> None:
 
 
 def test_class_numbers_come_from_the_manifest() -> None:
-    """They do not depend on the folders that exist."""
     files = {"imagenet-a/n02/a.jpg": b"", "imagenet-a/n01/b.jpg": b""}
     (batch,) = read({"path": "imagenet-a/{label}/{name}.jpg"}, files).to_batches()
     feature = LabelFeature(names=("zero", "one", "two"), codes=("n00", "n01", "n02"))
@@ -212,7 +211,6 @@ def test_ambiguous_name_is_matched_in_linear_time(path: str, count: int) -> None
 
 
 def test_first_column_is_as_long_as_possible() -> None:
-    """Also if a later column must be a number or cannot contain a slash."""
     options = {"path": "{a:path}-{b:d}-{c}.jpg"}
     table = read(options, {"x-1-2-y-3-z-z.jpg": b"", "1-2-3-4-5.jpg": b"", "a/b-7-c-.jpg": b""})
     rows = [table[name].to_pylist() for name in "abc"]
@@ -221,7 +219,6 @@ def test_first_column_is_as_long_as_possible() -> None:
 
 @pytest.mark.parametrize("number", ["01", "007", "x", "-1", "1.0", "٣", "9" * 19, "", " 1"])
 def test_malformed_number_is_rejected(number: str) -> None:
-    """So is a number with leading zeros: 01 and 1 would be the same class."""
     with pytest.raises(ReadError, match="its name does not match"):
         read({"path": "{label:d}/{name}"}, {f"{number}/x": b""})
 
@@ -237,13 +234,11 @@ def test_width_of_a_number_is_a_minimum() -> None:
 
 
 def test_name_that_is_not_utf_8_is_rejected() -> None:
-    """It does not break a column."""
     with pytest.raises(ReadError, match="not UTF-8 from character 8"):
         read(CLASSES, {"train/a/\udcff.JPEG": b""})
 
 
 def test_text_that_is_not_utf_8_is_rejected() -> None:
-    """The error names the file and the byte."""
     files = {"pos/1.txt": "ça va".encode(), "pos/2.txt": b"", "neg/3.txt": b"ab\xffcd"}
     with pytest.raises(ReadError, match=r"data\.tar:neg/3\.txt: byte 3, 0xff, is not utf-8"):
         read({"path": "{label}/{name}.txt", "text": True}, files)
@@ -268,7 +263,6 @@ def test_batches_are_bounded_by_bytes() -> None:
 
 
 def test_batches_are_bounded_by_rows() -> None:
-    """Empty files do not pile up."""
     files = [MemoryFile("x", b"", f"train/a/{i}.JPEG") for i in range(40_000)]
     batches = list(formats.create(CLASSES).read({"image": files}))
     assert len(batches) > 1
@@ -276,7 +270,6 @@ def test_batches_are_bounded_by_rows() -> None:
 
 
 def test_no_batch_if_all_files_are_skipped() -> None:
-    """An empty split has no batches."""
     reader = formats.create(CLASSES | {"skip": ["*"]})
     assert list(reader.read({"image": [MemoryFile("x", b"", "train/._x")]})) == []
 
@@ -334,13 +327,11 @@ def test_zip_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_paths_are_rejected(path: str) -> None:
-    """They are errors in the manifest."""
     with pytest.raises(ManifestError, match=r"splits\.train\.reader: format 'folder'"):
         formats.create(FORMAT | {"path": path}, place="splits.train.reader")
 
 
 def test_invalid_parts_are_rejected() -> None:
-    """Two parts, or a part with the name of a column of the path."""
     reader, file = formats.create(CLASSES), MemoryFile("data", b"", "train/a/x.JPEG")
     with pytest.raises(ReadError, match="image, mask: this format reads exactly one part, not 2"):
         list(reader.read({"image": [file], "mask": [file]}))
@@ -350,7 +341,6 @@ def test_invalid_parts_are_rejected() -> None:
 
 
 def test_missing_columns_are_filled_with_row_numbers() -> None:
-    """Rows with only images and classes get different names."""
     reader = formats.create(CLASSES)
     partial = pa.RecordBatch.from_pydict(
         {"image": pa.array([b"1", b"2"], pa.binary()), "label": ["a", None]}
@@ -381,7 +371,6 @@ def test_unreadable_names_are_not_written(columns: dict[str, list[Any]], message
 
 
 def test_name_that_misses_the_pattern_is_not_written() -> None:
-    """Reading would not find the file."""
     reader = formats.create(CLASSES)
     rows = reader.complete(pa.RecordBatch.from_pydict({"image": [b""], "label": ["a"]}), 0)
     with pytest.raises(SchemaError, match=r"names that match val/\*"):
@@ -399,7 +388,6 @@ def test_name_that_misses_the_pattern_is_not_written() -> None:
     ),
 )
 def test_any_name_is_read_or_rejected(path: str, member: str) -> None:
-    """A name that is read can be written again."""
     reader = formats.create(FORMAT | {"path": path})
     file = MemoryFile("data", b"content", member)
     try:

@@ -143,7 +143,6 @@ class TestFloatColumns(TestColumns):
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (3, 4), (2, 3, 4)])
 def test_every_type_matches_numpy(code: int, shape: tuple[int, ...]) -> None:
-    """Values, types and order match NumPy's."""
     rows = 7
     size = np.dtype(CODES[code]).itemsize
     values = bytes((i * 37 + 11) % 120 for i in range(rows * prod(shape) * size))
@@ -155,7 +154,6 @@ def test_every_type_matches_numpy(code: int, shape: tuple[int, ...]) -> None:
 
 
 def test_transposed_images_are_restored() -> None:
-    """With `transpose`, value (row, column) is what the file holds at (column, row)."""
     stored = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     data = idx(0x08, stored.shape, stored.tobytes())
     labels = idx(0x08, (2,), b"\1\2")
@@ -170,7 +168,6 @@ def test_transposed_images_are_restored() -> None:
 
 
 def test_columns_of_a_part_are_split() -> None:
-    """Each of eight columns holds every eighth number, negative ones included."""
     names = [f"c{i}" for i in range(8)]
     numbers = [i * 1000 - 9000 for i in range(24)]
     data = idx(0x0C, (3, 8), struct.pack(">24i", *numbers))
@@ -182,7 +179,6 @@ def test_columns_of_a_part_are_split() -> None:
 
 @pytest.mark.parametrize("shape", [(3,), (3, 7), (3, 9), (3, 8, 1)])
 def test_wrong_number_of_columns_is_rejected(shape: tuple[int, ...]) -> None:
-    """There must be a name for each column."""
     reader = formats.create(FORMAT | {"columns": {"numbers": [f"c{i}" for i in range(8)]}})
     with pytest.raises(ReadError, match=r"numbers-file: .*8 columns are named"):
         read(reader, numbers=idx(0x08, shape, bytes(prod(shape))))
@@ -190,13 +186,11 @@ def test_wrong_number_of_columns_is_rejected(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("options", [{"transpose": ["images"]}, {"columns": {"nmbers": ["a"]}}])
 def test_option_for_an_unknown_part_is_rejected(options: dict[str, object]) -> None:
-    """A typo is not ignored."""
     with pytest.raises(ReadError, match="a reader option is for"):
         read(formats.create(FORMAT | options), image=idx(8, (1, 1), b"1"))
 
 
 def test_rows_are_split_into_batches_in_order() -> None:
-    """A file of 40 MB becomes several batches."""
     values = np.arange(10_000_000, dtype=">i4")
     data = idx(0x0C, (10_000, 1000), values.tobytes())
     batches = read(formats.create(FORMAT), x=data)
@@ -206,7 +200,6 @@ def test_rows_are_split_into_batches_in_order() -> None:
 
 
 def test_files_with_different_row_counts_are_rejected() -> None:
-    """The error has both counts."""
     with pytest.raises(ReadError, match=r"image-file 2, label-file 3") as caught:
         read(formats.create(FORMAT), image=idx(8, (2, 1), b"12"), label=idx(8, (3,), b"123"))
     assert caught.value.exit_code == 9
@@ -214,18 +207,15 @@ def test_files_with_different_row_counts_are_rejected() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_trailing_bytes_are_rejected(rows: int) -> None:
-    """Nothing may follow the promised rows."""
     with pytest.raises(ReadError, match=r"x-file: .* more follow"):
         read(formats.create(FORMAT), x=idx(8, (rows, 2), bytes(2 * rows + 1)))
 
 
 def test_file_without_rows_is_valid() -> None:
-    """It has no batches."""
     assert read(formats.create(FORMAT), x=idx(8, (0, 28, 28), b"")) == []
 
 
 def test_two_files_for_one_part_are_rejected() -> None:
-    """If a pattern matches two members, their order would be a guess."""
     files = [MemoryFile("one", idx(8, (1,), b"1")), MemoryFile("two", idx(8, (1,), b"2"))]
     with pytest.raises(ReadError, match="one, two"):
         list(formats.create(FORMAT).read({"x": files}))
@@ -248,7 +238,6 @@ LYING = {
 
 @pytest.mark.parametrize("kind", LYING)
 def test_lying_idx_header_is_rejected_in_little_memory(kind: str) -> None:
-    """No memory is allocated for what a header promises."""
     reader = formats.create(FORMAT)
     tracemalloc.start()
     try:
@@ -346,7 +335,6 @@ def test_invalid_options_are_rejected(options: dict[str, object], message: str) 
 
 
 def test_unknown_format_is_rejected() -> None:
-    """The error suggests a similar name."""
     with pytest.raises(UnknownNameError, match="no format named 'idxx'") as caught:
         formats.create({"format": "idxx"})
     assert "idx" in caught.value.hint
@@ -356,7 +344,6 @@ def test_unknown_format_is_rejected() -> None:
     "column", [pa.array(["text"]), pa.array([2**40]), pa.array([1], pa.uint16())]
 )
 def test_unsupported_types_are_not_written(column: pa.Array) -> None:
-    """IDX has no such types."""
     rows = pa.RecordBatch.from_pydict({"x": column})
     with pytest.raises(SchemaError, match="IDX"):
         formats.create(FORMAT).write(rows, {"x": MemoryOutput()})

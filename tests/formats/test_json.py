@@ -217,7 +217,6 @@ def test_spans_become_pieces_of_the_text() -> None:
 
 
 def test_missing_spans_are_appended_to_the_text() -> None:
-    """A synthetic passage contains every entity of its row."""
     columns = {
         "passage": ["bob"],
         "query": ["q"],
@@ -233,7 +232,6 @@ def test_missing_spans_are_appended_to_the_text() -> None:
 
 
 def test_values_keep_their_types() -> None:
-    """Numbers and booleans are not converted to text."""
     options = {
         "columns": {"b": "b", "i": "i", "n": "n", "s": "s", "l": "l[]"},
         "types": {"b": "boolean", "i": "integer", "n": "number", "l": "boolean"},
@@ -259,7 +257,6 @@ def test_values_keep_their_types() -> None:
     ],
 )
 def test_value_of_another_type_is_rejected_with_line_and_key(kind: str, wrong: list[str]) -> None:
-    """Values are never converted or rounded silently."""
     right = {"string": '""', "integer": "1", "number": "1.5", "boolean": "false"}[kind]
     for value in wrong:
         data = f'{{"a": {{"k": {right}}}}}\n{{"a": {{"k": {value}}}}}\n'.encode()
@@ -305,7 +302,6 @@ def test_mismatch_is_rejected_with_its_path(
 
 @pytest.mark.parametrize("span", [[3, 5], [-1, 0], [2, 1], [0, "1"], [True, 1], [0, 3], [0, None]])
 def test_spans_out_of_bounds_are_rejected(span: list[Any]) -> None:
-    """A piece is never shorter than its span."""
     passage = {"text": "abc", "entities": [{"start": span[0], "end": span[1]}]}
     with pytest.raises(ReadError, match=r"file-0: line 1: passage\.entities"):
         read(RECORD, jsonl({"passage": passage, "qas": [{"query": "", "answers": []}]}))
@@ -372,7 +368,6 @@ def test_shared_text_is_split_into_batches() -> None:
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
-    """They are errors in the manifest, before any file is read."""
     with pytest.raises(ManifestError, match=message):
         reader(options)
 
@@ -390,7 +385,6 @@ def test_classes_without_their_codes_are_not_written(kind: str, value: str) -> N
 
 
 def test_lists_of_different_lengths_are_not_written() -> None:
-    """They are values of the same objects."""
     rows = next(reader(SQUAD).read({"text": [MemoryFile("f", json.dumps(ONE).encode())]}))
     i = rows.schema.get_field_index("answer_start")
     longer = rows.set_column(i, "answer_start", pa.array([[1, 2, 3]]))
@@ -437,7 +431,6 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
 
 @given(st.integers(0, 400), st.integers(0, 255))
 def test_damaged_document_is_read_or_rejected(place: int, byte: int) -> None:
-    """With one wrong byte, the rows match the independent reader, or the error names the file."""
     data = bytearray(json.dumps(ONE).encode())
     data[place % len(data)] = byte
     try:
@@ -455,12 +448,10 @@ def test_damaged_document_is_read_or_rejected(place: int, byte: int) -> None:
     ids=["lines", "document"],
 )
 def test_byte_order_mark_is_ignored(options: dict[str, Any], data: bytes) -> None:
-    """Windows programs write it."""
     expected = [{"a": "1"}, {"a": "2"}]
     assert read({"format": "json", **options}, b"\xef\xbb\xbf" + data) == expected
 
 
 def test_last_value_of_a_repeated_key_counts() -> None:
-    """As in most libraries."""
     data = b'{"a": "1", "a": "2"}'
     assert read({"format": "json", "columns": {"a": "a"}}, data) == [{"a": "2"}]

@@ -68,7 +68,6 @@ LINES = {
 
 @pytest.mark.parametrize("kind", LINES)
 def test_valid_lines_are_parsed(kind: str) -> None:
-    """Each value is the number after its index."""
     data, labels, values = LINES[kind]
     assert read(SMALL, data) == (labels, values)
     columns = libsvm.read({"rows": [("", data)]}, SMALL)
@@ -77,7 +76,6 @@ def test_valid_lines_are_parsed(kind: str) -> None:
 
 
 def test_missing_features_are_zero_only_if_sparse() -> None:
-    """Otherwise the line is rejected: an image would lack pixels."""
     data = b"1 2:5\n2\n"
     assert read(SMALL | {"sparse": True}, data) == ([1, 2], [[0, 5, 0, 0], [0, 0, 0, 0]])
     with pytest.raises(ReadError, match="file: line 1 has 1 features, but there are 4"):
@@ -85,7 +83,6 @@ def test_missing_features_are_zero_only_if_sparse() -> None:
 
 
 def test_pixels_are_truncated_as_torchvision_does() -> None:
-    """From -1 and 1 to 0 and 255, in float32, without rounding up."""
     texts = [f"{i / 1000:.3f}" for i in range(-1000, 1001)]
     options = {"format": "libsvm", "shape": [len(texts)], "scale": "uint8"}
     line = " ".join(f"{i}:{text}" for i, text in enumerate(texts, 1))
@@ -126,7 +123,6 @@ def test_invalid_line_is_rejected(kind: str) -> None:
 
 @pytest.mark.parametrize("value", ["1.001", "-1.5", "200"])
 def test_values_out_of_range_are_rejected(value: str) -> None:
-    """Only values from -1 to 1 map to uint8."""
     data = f"1 1:0 2:0 3:0 4:{value}\n".encode()
     with pytest.raises(ReadError, match="file: line 1 has a number that is not between"):
         read(SMALL | {"scale": "uint8"}, data)
@@ -153,7 +149,6 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
 
 
 def test_rows_are_split_into_batches_in_order() -> None:
-    """Labels continue from batch to batch."""
     line = " ".join(f"{i}:0" for i in range(1, 257))
     data = "".join(f"{i} {line}\n" for i in range(5000)).encode()
     options = {"format": "libsvm", "shape": [16, 16]}
@@ -173,14 +168,12 @@ def test_rows_are_split_into_batches_in_order() -> None:
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
-    """They are errors in the manifest."""
     with pytest.raises(ManifestError) as caught:
         formats.create({"format": "libsvm"} | options)
     assert message in str(caught.value)
 
 
 def test_second_part_is_rejected() -> None:
-    """One part has both labels and values."""
     files = {"a": [MemoryFile("one", b"")], "b": [MemoryFile("two", b"")]}
     with pytest.raises(ReadError, match="a, b"):
         list(formats.create(SMALL).read(files))

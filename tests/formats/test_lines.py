@@ -76,14 +76,12 @@ def test_files_follow_one_another() -> None:
 
 
 def test_whole_file_is_a_row() -> None:
-    """Line ends are kept."""
     assert read(b"First Citizen:\r\nBefore we proceed\n", row="file") == [
         "First Citizen:\r\nBefore we proceed\n"
     ]
 
 
 def test_latin_1_is_decoded() -> None:
-    """Each byte is a character."""
     assert read(b"caf\xe9\n\x85", encoding="latin-1") == ["café", "\x85"]
 
 
@@ -96,13 +94,11 @@ def test_invalid_text_is_rejected_with_its_place(row: str) -> None:
 
 
 def test_endless_line_is_rejected() -> None:
-    """A file of zeros is not one row."""
     with pytest.raises(ReadError, match="file-0: line 2 is longer than 67,108,864 bytes"):
         read(b"a\n" + bytes(70 << 20))
 
 
 def test_lines_are_split_into_batches() -> None:
-    """Each batch has about 8 MiB."""
     texts = [f"{i} " * 1000 for i in range(5000)]
     files = {"text": [MemoryFile("file", "\n".join(texts).encode())]}
     batches = list(formats.create(FORMAT).read(files))
@@ -112,20 +108,17 @@ def test_lines_are_split_into_batches() -> None:
 
 
 def test_second_part_is_rejected() -> None:
-    """Only one column of text is read."""
     with pytest.raises(ReadError, match=r"de, en: .*one part"):
         list(formats.create(FORMAT).read({"de": [], "en": []}))
 
 
 def test_unknown_option_is_rejected() -> None:
-    """It is an error in the manifest."""
     with pytest.raises(ManifestError, match="blanks"):
         formats.create(FORMAT | {"blanks": "keep"})
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "windows\r"])
 def test_text_with_line_breaks_is_not_written(text: str) -> None:
-    """It would be read as other rows."""
     rows = pa.RecordBatch.from_pydict({"text": [text]})
     with pytest.raises(SchemaError, match="one line"):
         formats.create(FORMAT).write(rows, {"text": MemoryOutput()})

@@ -200,13 +200,11 @@ def test_cells_and_structs_match_scipy(*, compressed: bool) -> None:
 
 
 def test_matrix_of_characters_is_read_by_row() -> None:
-    """Each row of a matrix of characters is a text."""
     data = saved({"x": np.array(["abc", "déf"])})
     assert read({"x": "x"}, data).column("x").to_pylist() == ["abc", "déf"]
 
 
 def test_several_variables_become_one_column() -> None:
-    """Flowers-102: ids in the rows of three variables."""
     ids = {"trnid": [6765, 6755], "valid": [6773], "tstid": [6734, 6735, 6737]}
     data = saved({name: np.array([values], np.uint16) for name, values in ids.items()})
     options: dict[str, Any] = {"columns": {"id": list(ids)}, "variable": "set"}
@@ -263,7 +261,6 @@ BYTES = element(2, b"\1\2\3")
     ids=range(24),
 )
 def test_invalid_file_is_rejected(data: bytes, message: str) -> None:
-    """The error names the file and the problem."""
     with pytest.raises(ReadError, match="some-file") as caught:
         read({"x": "x"}, data)
     assert message in str(caught.value)
@@ -291,14 +288,12 @@ def test_unknown_field_is_rejected() -> None:
 
 
 def test_columns_with_different_row_counts_are_rejected() -> None:
-    """The error has both counts."""
     data = saved({"x": np.arange(3), "y": np.arange(4)})
     with pytest.raises(ReadError, match="differ in rows: some-file:x 3, some-file:y 4"):
         read({"x": "x", "y": "y"}, data)
 
 
 def test_unknown_axis_is_rejected() -> None:
-    """The error has the shape of the variable."""
     data = saved({"x": np.zeros((2, 3))})
     with pytest.raises(ReadError, match="some-file:x: its shape, 2x3, has no axis 3"):
         read({"x": "x"}, data, row_axis={"x": 3})
@@ -349,7 +344,6 @@ LYING: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("kind", LYING)
 def test_lying_mat_file_is_rejected_in_little_memory(kind: str) -> None:
-    """No memory is allocated for what a file promises."""
     data = LYING[kind]()
     tracemalloc.start()
     try:
@@ -377,6 +371,5 @@ def test_large_variable_is_streamed() -> None:
 
 @pytest.mark.parametrize("options", [{"row_axis": {"y": 0}}, {"columns": {"x": []}}])
 def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
-    """They are errors in the manifest."""
     with pytest.raises(ManifestError, match=r"`(columns|row_axis)` must name"):
         formats.create({"format": "mat", "columns": {"x": "x"}} | options)

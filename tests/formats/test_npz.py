@@ -127,7 +127,6 @@ def test_planar_images_are_transposed(save: Callable[..., None]) -> None:
 
 
 def test_files_follow_one_another() -> None:
-    """Files are read in the given order."""
     contents = [saved(data=np.full((n, 2), n), labels=np.arange(n)) for n in (3, 1, 2)]
     files = [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]
     batches = list(formats.create(NPZ).read({"arrays": files}))
@@ -204,7 +203,6 @@ def test_header_variants_are_read(header: str, version: int) -> None:
     ],
 )
 def test_lying_npy_header_is_rejected_in_little_memory(header: str, message: str) -> None:
-    """Nothing is evaluated, and no memory is allocated for a promise."""
     tracemalloc.start()
     try:
         with pytest.raises((ReadError, UnsafeArchiveError), match="x-file: ") as caught:
@@ -216,14 +214,12 @@ def test_lying_npy_header_is_rejected_in_little_memory(header: str, message: str
 
 
 def test_long_header_is_rejected() -> None:
-    """A header of gigabytes is not read."""
     data = b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b"{"
     with pytest.raises(ReadError, match="x-file: its header has 2,147,483,648 bytes"):
         read(NPY, x=data)
 
 
 def test_objects_are_rejected() -> None:
-    """They are pickles, which could run code."""
     array = np.array([{"a": 1}, None], object)
     with pytest.raises(ReadError, match=r"x-file: its values are '\|O'"):
         read(NPY, x=npy(array))
@@ -241,7 +237,6 @@ def zipped(method: int = 0, **members: bytes) -> bytes:
 
 
 def test_damaged_npz_is_rejected() -> None:
-    """The checksum of the zip detects a changed byte."""
     content = bytearray(saved(data=np.arange(60).reshape(10, 6), labels=np.arange(10)))
     content[300] ^= 1
     with pytest.raises(
@@ -275,7 +270,6 @@ def test_invalid_npz_is_rejected(content: bytes, message: str) -> None:
 
 
 def test_npz_without_columns_is_rejected() -> None:
-    """The error names the missing option."""
     with pytest.raises(ReadError, match="name its arrays in the reader's option `columns`"):
         read(NPY, x=saved(data=np.arange(2)))
 
@@ -298,7 +292,6 @@ def test_mismatching_shape_is_rejected(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("option", ["shape", "axes"])
 def test_option_for_an_unknown_column_is_rejected(option: str) -> None:
-    """A typo is not ignored."""
     with pytest.raises(
         ReadError, match="a reader option is for 'img', but there is only image, label"
     ):
@@ -313,7 +306,6 @@ def test_parts_with_different_file_counts_are_rejected() -> None:
 
 
 def test_second_part_of_npz_files_is_rejected() -> None:
-    """Columns name arrays, not parts."""
     content = saved(data=np.zeros(2), labels=np.arange(2))
     with pytest.raises(ReadError, match="x, y: this format reads exactly one part, not 2"):
         read(NPZ, x=content, y=content)

@@ -82,7 +82,6 @@ def hub_table(rows: int) -> pa.Table:
 
 
 def test_field_of_a_struct_is_a_column() -> None:
-    """A missing struct has missing fields."""
     data = saved(hub_table(5), row_group_size=2)
     actual = read(data, image="image.bytes", label="label").to_pydict()
     assert actual["image"] == [None if i == 1 else b"\xff\xd8\xff" + bytes([i]) for i in range(5)]
@@ -120,7 +119,6 @@ def test_types_are_simplified() -> None:
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd"])
 def test_rows_match_the_independent_reader(compression: str) -> None:
-    """Several row groups, some columns, in the order of the option."""
     rng = np.random.default_rng(0)
     table = pa.table({name: rng.integers(0, 1000, 5000) for name in "abc"})
     data = saved(table, compression=compression, row_group_size=700)
@@ -132,7 +130,6 @@ def test_rows_match_the_independent_reader(compression: str) -> None:
 
 
 def test_large_rows_are_split_into_batches() -> None:
-    """60 MB of images become batches of a few MB."""
     table = pa.table({"image": [bytes([i]) * (1 << 20) for i in range(60)]})
     reader = formats.create(FORMAT)
     batches = list(reader.read({"d": [MemoryFile("f", saved(table, compression="none"))]}))
@@ -141,7 +138,6 @@ def test_large_rows_are_split_into_batches() -> None:
 
 
 def test_small_row_groups_are_merged() -> None:
-    """Texts with a dictionary per group, and fields of structs, become one batch."""
     texts = [None if i % 7 == 0 else f"{i % 90} " + "word " * 20 for i in range(6000)]
     table = pa.table(
         {
@@ -183,14 +179,12 @@ def test_row_groups_that_repeat_a_long_text_are_not_merged() -> None:
     ],
 )
 def test_unknown_column_is_rejected(columns: dict[str, str], message: str) -> None:
-    """The error names the file and lists its columns."""
     with pytest.raises(ReadError, match="some-file: ") as caught:
         read(saved(hub_table(2)), **columns)
     assert message in str(caught.value)
 
 
 def test_text_that_is_not_utf_8_is_rejected() -> None:
-    """It does not become other text."""
     wrong = pa.Array.from_buffers(
         pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff")]
     )
@@ -200,12 +194,10 @@ def test_text_that_is_not_utf_8_is_rejected() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"PAR1" + b"\xff" * 8 + b"PAR1"])
 def test_other_files_are_rejected(data: bytes) -> None:
-    """The error names the file."""
     with pytest.raises(ReadError, match="some-file: it cannot be read"):
         read(data)
 
 
 def test_unknown_option_is_rejected() -> None:
-    """It is an error in the manifest."""
     with pytest.raises(ManifestError, match="column"):
         formats.create(FORMAT | {"column": "x"})

@@ -29,7 +29,6 @@ def written(**options: object) -> io.BytesIO:
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
 def test_footer_is_read_as_arrow_reads_it(compression: str) -> None:
-    """Every column chunk has the facts that Arrow's own description has."""
     file = written(compression=compression, use_dictionary=["text"], write_page_index=True)
     metadata = pq.ParquetFile(file).metadata
     expected = []
@@ -42,7 +41,6 @@ def test_footer_is_read_as_arrow_reads_it(compression: str) -> None:
 
 
 def test_damaged_footer_is_a_value_error() -> None:
-    """Any bytes are read, or raise ValueError."""
     data, chance = written().getvalue(), random.Random(0)
     length = int.from_bytes(data[-8:-4], "little")
     outcomes = set()

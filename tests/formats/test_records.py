@@ -28,7 +28,6 @@ FILE = MemoryFile("file", b"x" * (1 << 20))
 
 
 def test_several_parts_are_rejected() -> None:
-    """The error names them."""
     assert only_part({"rows": [1]}) == ("rows", [1])
     with pytest.raises(ReadError, match="a, b: this format reads exactly one part, not 2") as error:
         only_part({"a": [], "b": []})
@@ -45,7 +44,6 @@ def test_several_files_are_rejected() -> None:
 
 
 def test_option_for_an_unknown_column_is_rejected() -> None:
-    """The error names the files and the existing columns."""
     check_options(["a"], {"a": 1}, {"p": [FILE]})
     with pytest.raises(ReadError, match="file: a reader option is for 'b', but there is only a"):
         check_options(["b"], {"a": 1}, {"p": [FILE]})
@@ -62,13 +60,11 @@ def test_option_for_an_unknown_column_is_rejected() -> None:
     ],
 )
 def test_name_matches_its_pattern(pattern: str, name: str) -> None:
-    """A star becomes the number; a plain name stays."""
     assert matching_name(pattern, 7) == name
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 10])
 def test_rows_are_spread_over_the_files(rows: int) -> None:
-    """Each file gets an equal share, in order."""
     output = MemoryOutput("a", "b", "c")
     batch = pa.record_batch({"n": pa.array(range(rows), pa.int64())})
     shares = [some["n"].to_pylist() for _, some in spread(batch, output)]
@@ -87,7 +83,6 @@ def test_records_are_read_in_steps() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("why"), KeyError("why"), pa.ArrowInvalid("why")])
 def test_errors_of_libraries_are_translated(error: Exception) -> None:
-    """The error names the file; dshub's own errors pass."""
     with pytest.raises(ReadError, match=r"file: it cannot be read: .*why"), translated("file"):
         raise error
     with pytest.raises(SchemaError), translated("file"):
@@ -95,7 +90,6 @@ def test_errors_of_libraries_are_translated(error: Exception) -> None:
 
 
 def test_column_that_cannot_be_written_is_rejected() -> None:
-    """Only numbers, and nested lists of them, become arrays."""
     rows = pa.record_batch({"text": ["a"], "number": [1]})
     assert flat(rows, "number", where="here").tolist() == [1]
     with pytest.raises(SchemaError, match="got string, expected numbers"):
@@ -134,7 +128,6 @@ def test_expanded_size_is_checked_before_values_are_resolved() -> None:
 
 
 def test_stored_columns_are_selected_again() -> None:
-    """`as_stored` is the inverse of a selection."""
     rows = pa.record_batch({"image": [b"1", b"2"], "path": ["a", "b"], "label": [0, 1]})
     columns = {"image": "image.file.bytes", "path": "image.path", "label": "label"}
     (batch,) = as_stored(rows, columns).to_batches()

@@ -72,7 +72,6 @@ def test_images_are_stored_column_by_column() -> None:
 
 
 def test_rows_match_the_independent_reader() -> None:
-    """Random images and labels from 1, in several batches."""
     rows = 700
     contents = {
         "image": np.random.default_rng(0).bytes(SIZE * rows),
@@ -97,7 +96,6 @@ def test_rows_match_the_independent_reader() -> None:
     ],
 )
 def test_files_with_different_row_counts_are_rejected(rows: int, labels: int, message: str) -> None:
-    """The error names the shorter file."""
     with pytest.raises(ReadError, match=message):
         read(image=bytes(rows * SIZE), label=bytes(labels))
 
@@ -110,13 +108,11 @@ def test_truncated_image_is_rejected() -> None:
 
 @pytest.mark.parametrize("parts", [("label",), ("image", "y"), ()])
 def test_unknown_or_missing_parts_are_rejected(parts: tuple[str, ...]) -> None:
-    """Only `image`, which is needed, and `label` are parts."""
     with pytest.raises(ReadError, match="STL-10 has the parts image and label, not"):
         read(**dict.fromkeys(parts, bytes(SIZE)))
 
 
 def test_two_files_for_one_part_are_rejected() -> None:
-    """If a pattern matches two members, their order would be a guess."""
     files = [MemoryFile("one", bytes(SIZE)), MemoryFile("two", bytes(SIZE))]
     with pytest.raises(ReadError, match="one, two"):
         list(formats.create(FORMAT).read({"image": files}))

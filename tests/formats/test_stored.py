@@ -38,7 +38,6 @@ def stored(array: np.ndarray, order: Any, axis: int, name: str = "array") -> Sto
 
 
 def test_copy_has_the_content_of_the_file() -> None:
-    """The copy can be read from its end."""
     data = bytes(range(256)) * 10_000
     with seekable(MemoryFile("file", data)) as copy:
         copy.seek(-3, io.SEEK_END)
@@ -96,7 +95,6 @@ def test_rows_are_those_of_the_array(order: str, axis: int, dtype: str) -> None:
 
 
 def test_trailing_bytes_are_rejected() -> None:
-    """They show that the header is wrong."""
     rows = Stored(io.BytesIO(b"1234x"), "array", np.dtype("u1"), (2, 2))
     rows.read(2)
     with pytest.raises(ReadError, match="array: its header promises 4 bytes of data, but more"):
@@ -104,7 +102,6 @@ def test_trailing_bytes_are_rejected() -> None:
 
 
 def test_missing_bytes_are_rejected_with_their_number() -> None:
-    """The error counts the bytes of earlier rows, too."""
     rows = Stored(io.BytesIO(b"123"), "array", np.dtype("u1"), (2, 2))
     rows.read(1)
     with pytest.raises(ReadError, match="array: its header promises 4 bytes of data, but 3 follow"):
@@ -121,7 +118,6 @@ def test_columns_are_read_side_by_side() -> None:
 
 
 def test_columns_with_different_row_counts_are_rejected() -> None:
-    """The error has both counts."""
     columns = {name: stored(np.zeros(rows), "C", 0, name) for name, rows in [("a", 2), ("b", 3)]}
     with pytest.raises(ReadError, match="a: its arrays differ in rows: a 2, b 3"):
         next(together(columns))

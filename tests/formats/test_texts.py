@@ -10,7 +10,6 @@ from dshub.testing.readers import MemoryFile
 
 
 def test_lines_are_numbered_from_one() -> None:
-    """Only a line feed ends a line, and the last one can lack it."""
     file = MemoryFile("file", b"a\n\nb\rc\r\n\x0bd")
     assert list(numbered_lines(file)) == [(1, b"a"), (2, b""), (3, b"b\rc\r"), (4, b"\x0bd")]
     assert list(line_texts(file)) == [(1, "a"), (2, ""), (3, "b\rc"), (4, "\x0bd")]
@@ -18,14 +17,12 @@ def test_lines_are_numbered_from_one() -> None:
 
 
 def test_long_lines_span_buffers() -> None:
-    """Lines are whole, however they are read."""
     lines = [b"x" * size for size in (1 << 20, (1 << 20) - 1, 3 << 20, 0, 5)]
     file = MemoryFile("file", b"\n".join(lines))
     assert [line for _, line in numbered_lines(file)] == lines
 
 
 def test_too_long_line_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line of the largest length is read."""
     monkeypatch.setattr(_texts, "LARGEST_LINE", 3)
     assert list(numbered_lines(MemoryFile("file", b"abc\nabc"))) == [(1, b"abc"), (2, b"abc")]
     with pytest.raises(ReadError, match="file: line 2 is longer than 3 bytes"):
@@ -33,7 +30,6 @@ def test_too_long_line_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_file_over_the_limit_is_rejected() -> None:
-    """A file of the largest size is read."""
     file = MemoryFile("file", b"x" * (3 << 20))
     assert whole(file, 3 << 20) == file.data
     with pytest.raises(ReadError, match="file: it is larger than 3,145,727 bytes"):

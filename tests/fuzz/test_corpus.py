@@ -11,7 +11,6 @@ CORPUS = Path(__file__).parent / "corpus"
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_no_input_raises_anything_of_others(name: str) -> None:
-    """Each gives a result or one of our errors."""
     inputs = sorted((CORPUS / name).iterdir())
     assert inputs
     for path in inputs:

@@ -33,7 +33,6 @@ def test_whole_files_are_left_alone_by_repairs(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_every_target_can_mutate_its_seeds(name: str) -> None:
-    """Every seed and random state gives an input, and the same one each time."""
     target = TARGETS[name]
     for data in target.seeds().values():
         inputs = [target.mutated(data, Random(i), flipped) for i in range(8)]

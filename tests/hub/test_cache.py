@@ -42,7 +42,6 @@ def verified(world: "World") -> dict[str, Finding]:
 
 
 def test_verify_reads_everything(world: "World") -> None:
-    """Including datasets that have left the registry."""
     world.fetch("tiny", "solo")
     data = b"of no dataset"
     world.keep(data, "sha256")
@@ -54,7 +53,6 @@ def test_verify_reads_everything(world: "World") -> None:
 
 
 def test_verify_sets_damage_aside(world: "World") -> None:
-    """Exactly the damaged items; fetching then replaces them."""
     world.fetch("tiny", "solo")
     flip(world.item("solo: labels").path)
     flip(next(world.item("tiny/one train").path.glob("*.arrow")))
@@ -69,7 +67,6 @@ def test_verify_sets_damage_aside(world: "World") -> None:
 
 
 def test_verify_reports_progress_in_bytes(world: "World") -> None:
-    """All of them in the end."""
     world.fetch("tiny", "solo")
     progress = Counting()
     cache = world.cache
@@ -80,7 +77,6 @@ def test_verify_reports_progress_in_bytes(world: "World") -> None:
 
 
 def test_pin_of_a_family_pins_its_members(world: "World") -> None:
-    """Also before they are fetched; each can be unpinned."""
     assert world.cache.pin("tiny") == ["tiny/one", "tiny/two"]
     world.fetch("tiny", "solo")
     assert {item.pinned for item in world.cache.items("tiny")} == {True}
@@ -98,7 +94,6 @@ def test_pin_of_a_family_pins_its_members(world: "World") -> None:
 
 
 def test_pin_of_an_unknown_name_is_rejected(world: "World") -> None:
-    """Other names in the call are not pinned either."""
     with pytest.raises(UnknownNameError):
         world.cache.pin("tiny/one", "tinny/two")
     world.fetch("tiny/one")
@@ -106,21 +101,18 @@ def test_pin_of_an_unknown_name_is_rejected(world: "World") -> None:
 
 
 def test_dataset_that_left_the_registry_can_be_unpinned(world: "World") -> None:
-    """The pin itself names it."""
     world.cache.pin("solo")
     del world.manifests["solo"]
     assert world.cache.unpin("solo") == ["solo"]
 
 
 def test_dataset_and_family_of_one_name_can_be_pinned(world: "World") -> None:
-    """Their pins do not collide."""
     world.manifests["tiny"] = world.manifest("tiny", {"labels": world.images})
     assert world.cache.pin("tiny") == ["tiny"]
     assert world.cache.pin("tiny/one") == ["tiny/one"]
 
 
 def test_removing_a_pinned_dataset_by_name_is_rejected(world: "World") -> None:
-    """Nothing is removed, not even the others."""
     world.fetch("tiny", "solo")
     world.cache.pin("tiny/two")
     before = world.names()
@@ -131,7 +123,6 @@ def test_removing_a_pinned_dataset_by_name_is_rejected(world: "World") -> None:
 
 
 def test_removing_all_leaves_pinned_datasets(world: "World") -> None:
-    """With their unfinished downloads, and reports them."""
     world.fetch("tiny", "solo")
     world.cache.pin("solo")
     world.cache.rm(["tiny"])
@@ -146,7 +137,6 @@ def test_removing_all_leaves_pinned_datasets(world: "World") -> None:
 
 
 def test_removing_includes_unfinished_downloads(world: "World", process: "Process") -> None:
-    """Not those in progress, nor those of other datasets."""
     for name in ("tiny/one", "tiny/two", "solo"):
         world.leave(world.labels(name), b"some")
     process("download", world.images.sha256 or "")

@@ -26,7 +26,6 @@ def test_items_are_named_by_their_datasets(world: "World") -> None:
 
 
 def test_leftovers_are_named(world: "World", process: "Process") -> None:
-    """By what they become, and whether a process uses them."""
     world.leave(world.labels("solo"), b"x" * 500)
     world.reject(world.images.digest, b"<html>")
     world.hub.store.set_aside(world.keep(b"damaged"))

@@ -44,7 +44,6 @@ def went(removals: Removals) -> list[str]:
 
 
 def test_least_recently_used_datasets_go_first(aged: "World") -> None:
-    """Each as a whole, but for files that another one needs."""
     size = total(aged)
     assert aged.cache.prune(max_size=size).removed == ()
     removals = aged.cache.prune(max_size=size - 1)
@@ -58,20 +57,17 @@ def test_least_recently_used_datasets_go_first(aged: "World") -> None:
 
 
 def test_loading_counts_as_use(aged: "World") -> None:
-    """The order is that of use, not of arrival."""
     aged.hub.load("tiny/two", "train")
     aged.cache.prune(max_size=total(aged) - 1)
     assert here(aged) == {"tiny/one", "tiny/two"}
 
 
 def test_shared_file_goes_with_its_last_dataset(aged: "World") -> None:
-    """And not before."""
     assert aged.cache.prune(max_size=0).left == ()
     assert aged.names() == []
 
 
 def test_datasets_unused_for_long_go(aged: "World") -> None:
-    """However small the cache is."""
     removals = aged.cache.prune(older_than=30 * DAY)
     assert went(removals) == ["tiny/two train", "tiny/two: labels"]
     assert {removal.reason for removal in removals.removed} == {"not used for 40 days"}
@@ -79,7 +75,6 @@ def test_datasets_unused_for_long_go(aged: "World") -> None:
 
 
 def test_each_limit_is_enforced(aged: "World") -> None:
-    """First the age, then the size."""
     size = sum(item.size for item in aged.cache.items("tiny/one"))
     removals = aged.cache.prune(older_than=30 * DAY, max_size=size)
     assert {removal.reason for removal in removals.removed} == {
@@ -90,7 +85,6 @@ def test_each_limit_is_enforced(aged: "World") -> None:
 
 
 def test_pinned_datasets_stay(aged: "World") -> None:
-    """With all they need, including shared files; they are reported."""
     aged.cache.pin("tiny/two")
     removals = aged.cache.prune(older_than=0)
     assert here(aged) == {"tiny/two"}
@@ -105,7 +99,6 @@ def test_pinned_datasets_stay(aged: "World") -> None:
 def test_pinned_content_larger_than_the_limit_is_an_error(
     aged: "World", options: dict[str, Any]
 ) -> None:
-    """Nothing is removed, because it would not help."""
     aged.cache.pin("tiny", "solo")
     aged.cache.unpin("tiny/two")
     before = aged.names()
@@ -117,7 +110,6 @@ def test_pinned_content_larger_than_the_limit_is_an_error(
 
 
 def test_unfinished_downloads_larger_than_the_limit_are_an_error(aged: "World") -> None:
-    """They are not evicted; the error says how much they take."""
     aged.leave(Digest.of_bytes(b"whole"), b"x" * 5000)
     before = aged.names()
     with pytest.raises(DshubError, match="kB unfinished or in progress") as message:
@@ -127,7 +119,6 @@ def test_unfinished_downloads_larger_than_the_limit_are_an_error(aged: "World") 
 
 
 def test_garbage_goes_before_datasets(aged: "World") -> None:
-    """Useless items first."""
     aged.reject(Digest.of_bytes(b"whole"), b"x" * 5000)
     removals = aged.cache.prune(max_size=total(aged) - 1)
     assert [removal.item.kind for removal in removals.removed] == ["partial"]
@@ -135,7 +126,6 @@ def test_garbage_goes_before_datasets(aged: "World") -> None:
 
 
 def test_files_without_a_dataset_go_by_their_own_age(aged: "World") -> None:
-    """In the order of use, among the datasets."""
     for data, days in ((b"older", 50), (b"newer", 1)):
         path = aged.keep(data)
         moment = path.stat().st_mtime - days * DAY
@@ -145,7 +135,6 @@ def test_files_without_a_dataset_go_by_their_own_age(aged: "World") -> None:
 
 
 def test_keep_raw_removes_tables_only(aged: "World") -> None:
-    """They can be made again without a network."""
     removals = aged.cache.prune(keep="raw", older_than=30 * DAY)
     assert went(removals) == ["tiny/two train"]
     aged.cache.prune(keep="raw")
@@ -153,7 +142,6 @@ def test_keep_raw_removes_tables_only(aged: "World") -> None:
 
 
 def test_keep_prepared_removes_raw_files_only(aged: "World") -> None:
-    """Only if every split is prepared; those load as before."""
     split = aged.manifests["solo"].splits["train"]
     splits = {"train": split, "again": split}
     aged.manifests["solo"] = replace(aged.manifests["solo"], splits=splits)
@@ -168,14 +156,12 @@ def test_keep_prepared_removes_raw_files_only(aged: "World") -> None:
 
 
 def test_shared_raw_file_stays_until_all_datasets_are_prepared(world: "World") -> None:
-    """The tables of one do not help the other."""
     world.fetch("tiny/one")
     world.fetch("tiny/two", prepare=False)
     assert went(world.cache.prune(keep="prepared")) == ["tiny/one: labels"]
 
 
 def test_shared_file_alone_can_be_evicted(world: "World") -> None:
-    """It proves no dataset to be here."""
     solo = world.manifests["solo"]
     for name in ("family/a", "family/b"):
         world.manifests[name] = replace(solo, name=name)
@@ -187,7 +173,6 @@ def test_shared_file_alone_can_be_evicted(world: "World") -> None:
 
 
 def test_dry_run_removes_nothing(aged: "World") -> None:
-    """It returns the same removals."""
     before = aged.names()
     planned = aged.cache.prune(older_than=10 * DAY, dry_run=True)
     assert aged.names() == before
@@ -231,6 +216,5 @@ def test_read_only_cache_is_not_changed(aged: "World", enterable: Path) -> None:
 
 
 def test_evicted_content_is_fetched_again(aged: "World") -> None:
-    """It is not lost."""
     aged.cache.prune(max_size=0)
     assert len(aged.hub.load("solo", "train")) == 1000

@@ -40,7 +40,6 @@ finally:
 
 
 def test_ready_split_loads_without_downloader_archives_or_formats(tmp_path: Path) -> None:
-    """Opening a table imports only what reads tables."""
     script = """
 import sys
 from dshub import load

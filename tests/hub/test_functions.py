@@ -30,7 +30,6 @@ def test_functions_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_names_follow_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Built-in datasets, and those of the folders in `DSHUB_REGISTRY`."""
     before = dshub.names()
     assert "mnist" in before
     assert before == sorted(before)

@@ -39,7 +39,6 @@ def stayed(removals: Removals) -> dict[str, str]:
 
 
 def test_leftovers_of_dead_processes_go(world: "World", process: "Process") -> None:
-    """Those of live processes stay."""
     living = [process("table"), process("scratch")]
     for child in (process("table"), process("scratch")):
         kill(child)
@@ -74,7 +73,6 @@ def test_old_leftovers_of_other_machines_go(world: "World") -> None:
 
 
 def test_files_of_other_programs_stay(world: "World") -> None:
-    """Files that dshub did not write are not garbage."""
     path = world.root / "partial-v1" / "notes.txt"
     path.parent.mkdir(parents=True)
     path.write_text("do not delete")
@@ -83,7 +81,6 @@ def test_files_of_other_programs_stay(world: "World") -> None:
 
 
 def test_resumable_downloads_stay(world: "World", process: "Process") -> None:
-    """Unless `partial` is set, and those in progress always."""
     path = world.leave(world.labels("solo"), b"x" * 500)
     kill(process("download", world.images.sha256 or ""))
     removals = world.cache.gc()
@@ -98,7 +95,6 @@ def test_resumable_downloads_stay(world: "World", process: "Process") -> None:
 
 @pytest.mark.parametrize("content", [False, True])
 def test_downloads_of_complete_files_go(world: "World", content: bool) -> None:
-    """The file, or the bytes inside it, came another way."""
     manifest = world.manifests["solo"]
     if content:
         inside = manifest.resources["labels"]
@@ -112,7 +108,6 @@ def test_downloads_of_complete_files_go(world: "World", content: bool) -> None:
 
 
 def test_rejected_and_damaged_bytes_go(world: "World") -> None:
-    """They were kept for inspection."""
     world.fetch("solo")
     store = world.hub.store
     world.reject(world.images.digest, b"<html>")
@@ -145,7 +140,6 @@ def test_outdated_tables_go(world: "World") -> None:
 
 
 def test_tables_of_older_versions_stay(world: "World") -> None:
-    """`name@version` finds them."""
     world.fetch("solo")
     old = world.manifests["solo"]
     names = LabelFeature(names=("x", "y", "z"))
@@ -169,7 +163,6 @@ def test_tables_without_a_known_manifest_or_reader_stay(world: "World") -> None:
 def test_tables_of_a_faulty_manifest_stay(
     world: "World", tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is unknown which tables it leads to."""
     outdated(world)
     path = tmp_path / "registry" / "solo" / "1.0.0.toml"
     path.parent.mkdir(parents=True)
@@ -181,7 +174,6 @@ def test_tables_of_a_faulty_manifest_stay(
 
 
 def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
-    """A pin keeps tables, but not rejected bytes."""
     outdated(world)
     world.cache.pin("solo")
     world.leave(world.labels("solo"), b"late")
@@ -195,7 +187,6 @@ def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
 
 
 def test_synthetic_data_without_files_goes(world: "World") -> None:
-    """The manifest and its tables; complete synthetic data stays."""
     world.hub.load("solo", "train", synthetic=5)
     world.hub.load(
         "tiny/one", "train", synthetic=6
@@ -210,14 +201,12 @@ def test_synthetic_data_without_files_goes(world: "World") -> None:
 
 
 def test_folder_without_a_table_record_goes(world: "World") -> None:
-    """Without table.json it is not a table."""
     world.fetch("solo")
     (world.item("solo train").path / "table.json").unlink()
     assert went(world.cache.gc()) == {"solo": "not a table: it has no table.json"}
 
 
 def test_lock_files_stay(world: "World", process: "Process") -> None:
-    """Removing one could give two processes the same lock."""
     world.fetch("tiny")
     locks = set((world.root / "partial-v1").glob("*.lock"))
     world.cache.gc(partial=True)
@@ -242,7 +231,6 @@ def test_interrupted_removal_is_finished(world: "World", process: "Process") -> 
 
 
 def test_dry_run_removes_nothing(world: "World", process: "Process") -> None:
-    """It returns the same removals."""
     outdated(world)
     kill(process("scratch"))
     before = world.names()
@@ -253,7 +241,6 @@ def test_dry_run_removes_nothing(world: "World", process: "Process") -> None:
 
 
 def test_processes_can_remove_at_the_same_time(world: "World") -> None:
-    """Items that are already gone are not an error."""
     world.fetch("tiny", "solo")
     cache = str(world.root)
     code = (

@@ -62,14 +62,12 @@ Lists = Callable[[list[Row], list[Row]], list[Row]]
     ],
 )
 def test_split_expressions(shared: Hub, expression: str, expected: Lists) -> None:
-    """They equal slicing and adding lists of rows."""
     train, test = rows(shared.load("mnist", "train")), rows(shared.load("mnist", "test"))
     assert len({*train, *test}) == 2 * ROWS
     assert rows(shared.load("mnist", expression)) == expected(train, test)
 
 
 def test_load_without_a_split_returns_all(shared: Hub) -> None:
-    """As a mapping in the manifest's order."""
     splits = shared.load("mnist")
     assert list(splits) == ["train", "test"]
     assert "train" in splits
@@ -83,7 +81,6 @@ def test_load_without_a_split_returns_all(shared: Hub) -> None:
 
 
 def test_splits_open_on_first_use(offline: Hub, cache: Path) -> None:
-    """Until then nothing is downloaded or made."""
     splits = offline.load("mnist")
     assert (len(splits), "train" in splits, list(splits)) == (2, True, ["train", "test"])
     assert "60,000" in repr(splits)
@@ -93,7 +90,6 @@ def test_splits_open_on_first_use(offline: Hub, cache: Path) -> None:
 
 
 def test_splits_are_read_only(shared: Hub) -> None:
-    """Nothing can be added or removed."""
     splits: Any = shared.load("mnist")
     with pytest.raises(TypeError):
         splits["train"] = splits["test"]
@@ -102,7 +98,6 @@ def test_splits_are_read_only(shared: Hub) -> None:
 
 
 def test_load_data_returns_the_pairs_of_keras(shared: Hub) -> None:
-    """As writable arrays in memory."""
     (x_train, y_train), (x_test, y_test) = shared.load_data("mnist")
     for x, y, split in [(x_train, y_train, "train"), (x_test, y_test, "test")]:
         dataset = shared.load("mnist", split)
@@ -115,7 +110,6 @@ def test_load_data_returns_the_pairs_of_keras(shared: Hub) -> None:
 
 
 def test_load_data_without_a_supervised_pair_is_rejected(tmp_path: Path) -> None:
-    """The manifest does not say what (x, y) means."""
     manifest = dshub.info("mnist")
     text = (built_in_root() / "mnist" / f"{manifest.version}.toml").read_text("utf-8")
     folder = tmp_path / "registry" / "unpaired"
@@ -131,7 +125,6 @@ def test_load_data_without_a_supervised_pair_is_rejected(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("columns", [["label"], ["label", "image"], "label"])
 def test_columns_are_selected_in_order(shared: Hub, columns: Any) -> None:
-    """For one split, a sum of splits, and all of them."""
     wanted = [columns] if isinstance(columns, str) else columns
     for dataset in (
         shared.load("mnist", "train", columns=columns),
@@ -151,7 +144,6 @@ def test_synthetic_sets_the_number_of_rows(hub: Hub) -> None:
 
 
 def test_synthetic_zero_loads_the_data(cache: Path) -> None:
-    """An argument overrides the environment."""
     hub = Hub(settings=Settings.read(cache=cache, synthetic=5, offline=True), progress=Silent())
     assert len(hub.load("mnist", "train")) == 5
     with pytest.raises(OfflineError):
@@ -162,7 +154,6 @@ def test_synthetic_zero_loads_the_data(cache: Path) -> None:
 def test_invalid_number_of_synthetic_rows_is_rejected(
     hub: Hub, synthetic: Any, cache: Path
 ) -> None:
-    """Before anything is made."""
     with pytest.raises(ValueError, match=r"synthetic is .* a whole number of at least 0"):
         hub.load("mnist", "train", synthetic=synthetic)
     assert not cache.exists()
@@ -198,7 +189,6 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
 def test_unknown_name_is_rejected_before_any_download(
     offline: Hub, cache: Path, arguments: tuple[Any, ...], words: str, hint: str
 ) -> None:
-    """With suggestions."""
     name, split, *columns = arguments
     with pytest.raises(UnknownNameError) as caught:
         offline.load(name, split, columns=columns or None)
@@ -208,7 +198,6 @@ def test_unknown_name_is_rejected_before_any_download(
 
 
 def test_unknown_split_of_the_mapping_is_rejected(shared: Hub) -> None:
-    """The error is also a KeyError."""
     splits = shared.load("mnist")
     with pytest.raises(UnknownNameError, match="no split of mnist named 'train"):
         splits["train[:5]"]
@@ -217,13 +206,11 @@ def test_unknown_split_of_the_mapping_is_rejected(shared: Hub) -> None:
 
 
 def test_malformed_split_is_rejected(offline: Hub) -> None:
-    """Before any download."""
     with pytest.raises(SplitError):
         offline.load("mnist", "train[:10")
 
 
 def test_site_caches_are_read(tmp_path: Path) -> None:
-    """Two of them, each with a dataset; the writable cache stays empty."""
     sites = {"mnist": tmp_path / "a", "fashion-mnist": tmp_path / "b"}
     expected = {}
     for name, folder in sites.items():

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def test_damaged_table_keeps_its_dataset(world: "World") -> None:
-    """The new name contains the dataset."""
     world.fetch("tiny/one")
     world.hub.store.set_aside(world.item("tiny/one train").path)
     (item,) = (item for item in world.cache.items() if item.leftover)
@@ -23,7 +22,6 @@ def test_damaged_table_keeps_its_dataset(world: "World") -> None:
 
 
 def test_download_is_one_item(world: "World") -> None:
-    """Its files count together, without holes."""
     folder = world.leave(world.labels("solo"), b"begin")
     with (folder / "data").open("wb") as file:
         file.seek(1 << 30)
@@ -35,7 +33,6 @@ def test_download_is_one_item(world: "World") -> None:
 
 
 def test_datasets_that_are_not_cached_share_nothing(world: "World") -> None:
-    """Even if the registry knows another one with the same file."""
     world.fetch("tiny/two")
     assert world.item("tiny/two: images").datasets == ("tiny/two",)
 
@@ -58,7 +55,6 @@ def test_dataset_that_left_the_registry_keeps_its_name(world: "World") -> None:
 
 
 def test_name_with_a_version_is_rejected(world: "World") -> None:
-    """It must not be taken for the whole dataset."""
     world.fetch("solo")
     with pytest.raises(DshubError, match="share cached files"):
         world.cache.rm(["solo@1.0.0"])
@@ -83,7 +79,6 @@ def test_usage_counts_everything_once(world: "World") -> None:
 
 
 def test_listing_loads_nothing_heavy(world: "World") -> None:
-    """Neither NumPy nor Arrow to list, sum up, or collect without tables."""
     world.fetch("tiny", prepare=False)
     code = (
         "import sys; from dshub import Hub; cache = Hub().cache;"
@@ -98,7 +93,6 @@ def test_listing_loads_nothing_heavy(world: "World") -> None:
 
 
 def test_absent_cache_is_empty(world: "World") -> None:
-    """It is not created."""
     cache = world.cache
     assert cache.items() == []
     assert cache.usage() == []
@@ -108,7 +102,6 @@ def test_absent_cache_is_empty(world: "World") -> None:
 
 
 def test_loading_and_fetching_count_as_use(world: "World") -> None:
-    """Listing, planning and verifying do not."""
     world.fetch("solo")
     world.age("solo", 50)
     file, table = world.item("solo: labels"), world.item("solo train")
@@ -132,7 +125,6 @@ def test_loading_and_fetching_count_as_use(world: "World") -> None:
 
 
 def test_use_of_a_read_only_layer_does_not_change_it(world: "World", tmp_path: Path) -> None:
-    """It belongs to others."""
     from dshub import Hub, Settings
     from dshub.progress import Silent
 

@@ -22,7 +22,6 @@ ENTRIES = LOCK.text()[LOCK.text().index("[[dataset]]") :]
 
 
 def test_lock_survives_a_round_trip(tmp_path: Path) -> None:
-    """Whatever file names contain; paths are relative to the lock."""
     path = tmp_path / "dshub.lock"
     own = Locked(name="mine", version="1.0.0", digest="4" * 64, path="data/1.0.0.toml")
     lock = LOCK.with_entries([own])
@@ -33,13 +32,11 @@ def test_lock_survives_a_round_trip(tmp_path: Path) -> None:
 
 
 def test_missing_lock_pins_nothing(tmp_path: Path) -> None:
-    """Nor does one below a file."""
     (tmp_path / "file").touch()
     assert read(tmp_path / "dshub.lock") == read(tmp_path / "file" / "dshub.lock") == Lockfile()
 
 
 def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
-    """Some editors write one."""
     path = tmp_path / "dshub.lock"
     path.write_text(f"\ufeff{LOCK.text()}", encoding="utf-8")
     assert read(path) == LOCK
@@ -58,7 +55,6 @@ def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     ids=["merge", "twice", "schema", "syntax", "field", "bytes"],
 )
 def test_unusable_lock_is_rejected(tmp_path: Path, text: str, message: str, hint: str) -> None:
-    """Neither side of a merge is used; the hint fits the cause, and names a way out."""
     path = tmp_path / "dshub.lock"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(StoreError, match=message) as caught:

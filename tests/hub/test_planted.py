@@ -53,7 +53,6 @@ def planted(world: "World") -> "World":
 
 
 def test_cache_full_of_pipes_can_be_inspected(planted: "World") -> None:
-    """Listing, verifying and collecting end."""
     cache = planted.cache
     assert cache.items()
     assert list(cache.verify())
@@ -62,5 +61,4 @@ def test_cache_full_of_pipes_can_be_inspected(planted: "World") -> None:
 
 
 def test_dataset_loads_despite_pipes(planted: "World") -> None:
-    """Its files and its table are made again."""
     assert len(planted.hub.load("solo", split="train")) == 1000

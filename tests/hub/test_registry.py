@@ -21,7 +21,6 @@ def files(cache: Path) -> set[str]:
 
 
 def test_listing_stores_indexes_in_an_existing_cache(cache: Path) -> None:
-    """It does not create one, and its indexes count as dshub's own."""
     names = listed(cache)
     assert "mnist" in names
     assert not cache.exists()
@@ -35,7 +34,6 @@ def test_listing_stores_indexes_in_an_existing_cache(cache: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can")
 def test_index_of_another_user_is_ignored(cache: Path) -> None:
-    """In a shared cache it could name another folder of manifests."""
     indexes = CachedIndexes(cache)
     cache.mkdir()
     indexes.write("packages", b"data")
@@ -45,14 +43,12 @@ def test_index_of_another_user_is_ignored(cache: Path) -> None:
 
 
 def test_pipe_in_place_of_an_index_is_ignored(cache: Path) -> None:
-    """Listing does not wait for it."""
     (cache / "listings-v1").mkdir(parents=True)
     os.mkfifo(cache / "listings-v1" / "packages.json")
     assert CachedIndexes(cache).read("packages") is None
 
 
 def test_listing_works_with_an_unwritable_cache(cache: Path) -> None:
-    """It only takes longer."""
     cache.mkdir()
     (cache / "listings-v1").touch()  # in the place of the folder
     assert "mnist" in listed(cache)

@@ -21,7 +21,6 @@ def hub(tmp_path: Path) -> Hub:
 
 
 def test_failed_preparation_is_not_retried(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another try would fail in the same way."""
     tries = Counter[str]()
 
     def fail(*_: object, **__: object) -> None:
@@ -37,7 +36,6 @@ def test_failed_preparation_is_not_retried(hub: Hub, monkeypatch: pytest.MonkeyP
 def test_run_is_retried_once_when_a_cached_file_vanishes(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`dshub cache` in another process costs a second try, never a third."""
     tries = Counter[str]()
 
     def vanish(*_: object, **__: object) -> None:
@@ -51,7 +49,6 @@ def test_run_is_retried_once_when_a_cached_file_vanishes(
 
 
 def test_only_a_cached_file_in_use_counts_as_vanished(hub: Hub, tmp_path: Path) -> None:
-    """Any other missing file raises FileNotFoundError."""
     there = tmp_path / "there"
     there.write_bytes(b"")
     with pytest.raises(FileNotFoundError), hub.store.using([there]):
@@ -64,7 +61,6 @@ def test_only_a_cached_file_in_use_counts_as_vanished(hub: Hub, tmp_path: Path) 
 def test_table_that_vanishes_before_it_is_opened_is_made_again(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Like any missing table."""
     from dshub.datasets.dataset import Dataset
 
     hub.load(NAME, "train")
@@ -81,7 +77,6 @@ def test_table_that_vanishes_before_it_is_opened_is_made_again(
 
 
 def test_invalid_reader_stops_a_run_before_it_downloads(tmp_path: Path) -> None:
-    """A faulty manifest costs no download."""
     hub = Hub(settings=Settings(cache=tmp_path / "cache"))
     manifest = hub.info(NAME)
     split = msgspec.structs.replace(manifest.splits["train"], reader={"format": "idx", "odd": 1})

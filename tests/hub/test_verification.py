@@ -77,7 +77,6 @@ def all_ok(findings: dict[str, Finding]) -> bool:
 
 
 def test_intact_data_is_ok(kept: Kept) -> None:
-    """Every file and table has a finding, and nothing is changed."""
     before = {path: path.stat().st_mtime_ns for path in kept.store.root.rglob("*")}
     findings = kept.verify()
     assert all_ok(findings)
@@ -87,7 +86,6 @@ def test_intact_data_is_ok(kept: Kept) -> None:
 
 
 def test_data_that_was_never_fetched_is_missing(hub: Hub) -> None:
-    """That is not damage; verifying creates no folder."""
     findings = list(verify(hub.info("mnist"), hub.store))
     assert [finding.state for finding in findings] == ["missing"] * 6
     assert not hub.store.root.exists()
@@ -95,7 +93,6 @@ def test_data_that_was_never_fetched_is_missing(hub: Hub) -> None:
 
 @pytest.mark.parametrize("damage", [flip, cut])
 def test_damaged_file_is_set_aside(kept: Kept, damage: Callable[[Path], None]) -> None:
-    """The next fetch downloads it again."""
     path = kept.blob()
     damage(path)
     damaged = path.read_bytes()
@@ -110,7 +107,6 @@ def test_damaged_file_is_set_aside(kept: Kept, damage: Callable[[Path], None]) -
 
 @pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
 def test_damaged_shard_is_set_aside(kept: Kept, damage: Callable[[Path], None]) -> None:
-    """The next preparation makes the same rows again."""
     rows = np.array(Table(kept.table()).span("image", 0, 30))
     damage(kept.table() / "test-00000-of-00001.arrow")
     findings = kept.verify()
@@ -124,7 +120,6 @@ def test_damaged_shard_is_set_aside(kept: Kept, damage: Callable[[Path], None]) 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"schema": 2}'])
 def test_damaged_table_record_is_damage(kept: Kept, content: bytes) -> None:
-    """Like any other."""
     (kept.table() / "table.json").write_bytes(content)
     assert kept.verify()["table test"].state == "damaged"
     kept.mend()
@@ -132,7 +127,6 @@ def test_damaged_table_record_is_damage(kept: Kept, content: bytes) -> None:
 
 
 def test_damage_in_a_read_only_layer_stays_there(kept: Kept, tmp_path: Path) -> None:
-    """It is reported; the layer belongs to others."""
     path = kept.blob()
     flip(path)
     store = Store(tmp_path / "mine", [kept.store.root])
@@ -151,7 +145,6 @@ def figures_of(kept: Kept, figures: dict[str, int | tuple[int, ...]]) -> list[Fi
 
 
 def test_matching_figures_are_ok(kept: Kept) -> None:
-    """Counts of classes and sums of values."""
     table = Table(kept.table())
     labels = [int(label) for label in table.span("label", 0, 30)]
     feature = kept.manifest.features["label"]
@@ -168,7 +161,6 @@ def test_matching_figures_are_ok(kept: Kept) -> None:
 
 
 def test_differing_figures_are_reported(kept: Kept) -> None:
-    """The data stay, because they are the published ones."""
     result = figures_of(kept, {"image-sum": 5, "label-counts": (21, *(1 for _ in range(9)))})
     assert [finding.state for finding in result] == ["unlike", "unlike"]
     assert result[0].detail.endswith("expected 5")

@@ -19,7 +19,6 @@ from tests.independent.imagenet import (
 def test_missing_classes_and_images_are_counted_and_named(
     hub: Hub, world: World, tmp_path: Path
 ) -> None:
-    """Nothing is prepared from an incomplete tree."""
     tree = world.folders(tmp_path / "tree")
     shutil.rmtree(tree / "train" / world.codes[1])
     write(tree / "train" / "n99999999" / "n99999999_1.JPEG", picture(1))
@@ -40,7 +39,6 @@ def test_missing_classes_and_images_are_counted_and_named(
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_broken_link_is_a_fault(hub: Hub, world: World, tmp_path: Path) -> None:
-    """It is named."""
     tree = world.folders(tmp_path / "tree")
     code, name, _ = world.train[3]
     (tree / "train" / code / name).unlink()

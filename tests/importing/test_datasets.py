@@ -96,7 +96,6 @@ SETS: list[tuple[str, Any, list[str]]] = [
 def test_other_packagings_give_the_same_rows(
     name: str, make_files: Any, columns: list[str], tmp_path: Path, cache: Path
 ) -> None:
-    """They are recognized by checksum in any folder; every split, in order."""
     files, rows = make_files()
     text = (built_in_root() / name / "1.0.0.toml").read_text("utf-8")
     text = text.replace(f'name = "{name}"', 'name = "small"', 1)

@@ -48,7 +48,6 @@ def job() -> Job:
 def test_files_are_recognized_by_content(
     *, in_folder: bool, name: str, data: bytes, how: str, job: Job, store: Store, tmp_path: Path
 ) -> None:
-    """Under any name, in a folder or named directly, compressed again or not at all."""
     folder = tmp_path / "downloads" / "deeper"
     folder.mkdir(parents=True)
     (folder / name).write_bytes(data)
@@ -84,14 +83,12 @@ def test_mismatches_are_not_imported(
 
 
 def test_missing_path_is_an_error(job: Job, store: Store, tmp_path: Path) -> None:
-    """A misspelled folder is not an empty one."""
     with pytest.raises(StoreError, match="missing-folder"):
         import_files(store, [job], [tmp_path / "missing-folder"])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 def test_unreadable_candidate_is_an_error(job: Job, store: Store, enterable: Path) -> None:
-    """It may be the file that is needed."""
     path = enterable / "data.txt.gz"
     path.write_bytes(PUBLISHED)
     path.chmod(0)
@@ -109,7 +106,6 @@ def test_unreadable_candidate_is_an_error(job: Job, store: Store, enterable: Pat
 
 
 def test_bomb_among_candidates_is_skipped(job: Job, store: Store, tmp_path: Path) -> None:
-    """It does not match, and does not end the search."""
     (tmp_path / "data.txt.bz2").write_bytes(bz2.compress(bytes(300_000_000)))
     (tmp_path / "data.txt.gz").write_bytes(PUBLISHED)
     (tmp_path / "data.txt.xz").write_bytes(lzma.compress(INSIDE))

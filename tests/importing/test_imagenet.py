@@ -39,7 +39,6 @@ def test_every_form_gives_the_same_rows(
 
 
 def test_forms_can_be_mixed(hub: Hub, world: World, tmp_path: Path) -> None:
-    """One split as a tar, the other as a folder; the archive is not needed again."""
     world.official(tmp_path / "tars")
     world.folders(tmp_path / "tree")
     tars = [tmp_path / "tars" / name for name in ("ILSVRC2012_img_train.tar",)]
@@ -51,7 +50,6 @@ def test_forms_can_be_mixed(hub: Hub, world: World, tmp_path: Path) -> None:
 
 
 def test_thousand_classes_keep_their_order(tmp_path: Path, cache: Path) -> None:
-    """From a tree whose folders were made in another one."""
     world = make_world(tmp_path / "world", classes=1000, each=2, val=1000)
     tree, train = tmp_path / "tree", list(world.train)
     random.Random(0).shuffle(train)
@@ -86,7 +84,6 @@ def test_checksums_of_read_files_are_written(hub: Hub, world: World, tmp_path: P
 
 
 def test_replaced_file_is_named(hub: Hub, world: World, tmp_path: Path) -> None:
-    """The error names its row, as for any archive."""
     tree = world.folders(tmp_path / "tree")
     hub.import_files(NAME, [tree])
     code, name, data = world.train[7]
@@ -113,7 +110,6 @@ def test_incomplete_list_of_labels_is_an_error(hub: Hub, world: World, tmp_path:
 
 
 def test_mismatching_archives_are_explained(hub: Hub, world: World, tmp_path: Path) -> None:
-    """Cut short, with other bytes, or of another version."""
     folder = world.official(tmp_path / "mine")
     train, val = folder / "ILSVRC2012_img_train.tar", folder / "ILSVRC2012_img_val.tar"
     train.write_bytes(train.read_bytes()[:-5000])
@@ -131,7 +127,6 @@ def test_mismatching_archives_are_explained(hub: Hub, world: World, tmp_path: Pa
 
 
 def test_damaged_parquet_file_is_an_error(hub: Hub, world: World, tmp_path: Path) -> None:
-    """It is named; too few rows are an error too."""
     folder = world.parquet(tmp_path / "mine")
     path = folder / "train-00001-of-00002.parquet"
     data = path.read_bytes()

@@ -109,7 +109,6 @@ def test_shards_of_changed_files_are_not_reused(world: World, tmp_path: Path, ca
 
 
 def test_damaged_shard_is_made_again(world: World, tmp_path: Path, cache: Path) -> None:
-    """A process killed with its machine can leave one."""
     tree = world.folders(tmp_path / "tree")
     interrupted(world, cache, tree, signal.SIGKILL)
     (shard,) = (cache / "partial-v1").glob("table-*/train-00001.arrow")

@@ -49,7 +49,6 @@ def kept(store: Store, job: Job) -> Path:
 def test_every_way_of_keeping_leaves_the_file_alone(
     keep: Keep, job: Job, store: Store, mine: Path
 ) -> None:
-    """The cache has the bytes."""
     before = mine.stat()
     (taken,) = import_files(store, [job], [mine.parent], keep=keep)
     assert isinstance(taken, Imported)
@@ -65,7 +64,6 @@ def test_every_way_of_keeping_leaves_the_file_alone(
 
 
 def test_copy_is_independent_of_the_file(job: Job, store: Store, mine: Path) -> None:
-    """Also if it shares its blocks."""
     import_files(store, [job], [mine], keep="copy")
     with mine.open("rb+") as file:
         file.write(b"other")
@@ -73,7 +71,6 @@ def test_copy_is_independent_of_the_file(job: Job, store: Store, mine: Path) -> 
 
 
 def test_link_takes_no_space(job: Job, store: Store, mine: Path) -> None:
-    """It is the same file under two names."""
     import_files(store, [job], [mine], keep="link")
     assert kept(store, job).stat().st_ino == mine.stat().st_ino
     mine.unlink()
@@ -83,8 +80,6 @@ def test_link_takes_no_space(job: Job, store: Store, mine: Path) -> None:
 def test_file_on_another_disk_is_copied_with_a_note(
     job: Job, store: Store, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A link cannot cross file systems."""
-
     def refused(*_: object) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
@@ -111,7 +106,6 @@ def _ignore(*_: object) -> None: ...
 
 
 def test_reference_takes_no_space(job: Job, store: Store, mine: Path, cache: Path) -> None:
-    """The cache has a small record."""
     import_files(store, [job], [mine], keep="reference")
     assert kept(store, job) == mine.resolve()
     assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 1000
@@ -143,13 +137,11 @@ def test_broken_reference_is_an_error(
 
 
 def test_missing_manual_file_shows_instructions(job: Job, store: Store) -> None:
-    """As for any file that only the user can get."""
     with pytest.raises(ManualStepError, match="Ask for it"):
         Fetcher(store).fetch([job])
 
 
 def test_mismatches_say_what_is_wrong(job: Job, store: Store, mine: Path) -> None:
-    """Cut short, another version, or other bytes."""
     for data, message in [
         (DATA[:-1], "cut short, 16,999 of 17,000 bytes"),
         (DATA + b"!", "another version: 17,001 bytes instead of 17,000"),
@@ -165,7 +157,6 @@ def test_mismatches_say_what_is_wrong(job: Job, store: Store, mine: Path) -> Non
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 def test_reference_through_a_link_points_to_the_file(job: Job, store: Store, mine: Path) -> None:
-    """The link may be moved at any time."""
     link = mine.with_name("link")
     link.symlink_to(mine)
     import_files(store, [job], [link], keep="reference")

@@ -16,7 +16,6 @@ from tests.independent.imagenet import (
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_links_in_a_tree_are_followed(hub: Hub, world: World, tmp_path: Path) -> None:
-    """Classes on another disk, linked images, a link to a folder above, one to itself."""
     tree = world.folders(tmp_path / "tree")
     code, name, _ = world.train[0]
     (tree / "train" / code).rename(tmp_path / "elsewhere")
@@ -33,7 +32,6 @@ def test_links_in_a_tree_are_followed(hub: Hub, world: World, tmp_path: Path) ->
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 def test_unreadable_image_is_named(hub: Hub, world: World, enterable: Path) -> None:
-    """The table is not made without it."""
     tree = world.folders(enterable / "tree")
     code, name, _ = world.train[3]
     (tree / "train" / code / name).chmod(0)

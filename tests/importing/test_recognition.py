@@ -41,7 +41,6 @@ def test_changed_folder_is_an_error(hub: Hub, world: World, tmp_path: Path) -> N
 
 
 def test_unrelated_files_are_ignored(hub: Hub, world: World, tmp_path: Path) -> None:
-    """Many trees hold thumbnails, notes and other splits."""
     tree = world.folders(tmp_path / "tree")
     for name in ("train/Thumbs.db", f"train/{world.codes[0]}/.DS_Store", "LICENSE", "test/1.JPEG"):
         write(tree / name, b"something")

@@ -73,7 +73,6 @@ def test_memory_is_not_shared_with_a_forked_process() -> None:
 
 
 def test_batch_can_be_written_to() -> None:
-    """The dataset stays unchanged."""
     for batch in DATASET.batches(10):
         batch["image"] += 1
         batch["id"] *= 2

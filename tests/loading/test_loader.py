@@ -47,7 +47,6 @@ def flat(batches: Sequence[Batch]) -> list[int]:
 @pytest.mark.parametrize("size", [1, 5, 22, 23, 24, 1000])
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_batches_cover_the_rows_in_order(dataset: Dataset, size: int, *, drop_last: bool) -> None:
-    """Like slices of a list: the last one is short, or left out; `len` is their number."""
     expected = [list(range(ROWS))[i : i + size] for i in range(0, ROWS, size)]
     if drop_last:
         expected = [batch for batch in expected if len(batch) == size]
@@ -57,13 +56,11 @@ def test_batches_cover_the_rows_in_order(dataset: Dataset, size: int, *, drop_la
 
 
 def test_empty_dataset_has_no_batches() -> None:
-    """It still has epochs."""
     loader = example(0).batches(4, shuffle=True)
     assert (len(loader), list(loader), list(loader), loader.epoch) == (0, [], [], 2)
 
 
 def test_columns_of_a_row_stay_together(dataset: Dataset) -> None:
-    """Image, number and text, also when shuffled."""
     for batch in dataset.batches(4, shuffle=True, seed=1):
         assert np.array_equal(batch["image"], IMAGES[batch["id"]])
         assert batch["text"] == [f"t{i}" for i in batch["id"]]
@@ -71,7 +68,6 @@ def test_columns_of_a_row_stay_together(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("size", [1, 5, 23])
 def test_each_epoch_has_its_own_order(dataset: Dataset, size: int) -> None:
-    """Every row once an epoch; the same orders again for the same seed."""
     loader = dataset.batches(size, shuffle=True, seed=3)
     epochs = []
     for number in range(5):
@@ -85,7 +81,6 @@ def test_each_epoch_has_its_own_order(dataset: Dataset, size: int) -> None:
 
 
 def test_setting_epoch_goes_there(dataset: Dataset) -> None:
-    """Without the epochs before."""
     one, other = (dataset.batches(5, shuffle=True) for _ in range(2))
     list(one)
     list(one)
@@ -94,7 +89,6 @@ def test_setting_epoch_goes_there(dataset: Dataset) -> None:
 
 
 def test_setting_another_epoch_goes_to_its_start(dataset: Dataset) -> None:
-    """Also after a `break`, or with a state in the middle of an epoch."""
     loader, other = (dataset.batches(5, shuffle=True) for _ in range(2))
     whole = [list(other) for _ in range(3)]
     next(iter(loader))
@@ -107,7 +101,6 @@ def test_setting_another_epoch_goes_to_its_start(dataset: Dataset) -> None:
 
 
 def test_setting_the_current_epoch_keeps_the_position(dataset: Dataset) -> None:
-    """As a loop over epochs does that starts with a loaded state."""
     loader, other = (dataset.batches(5, shuffle=True) for _ in range(2))
     whole = list(other)
     loader.load_state_dict(loader.state_dict() | {"position": 10})
@@ -117,14 +110,12 @@ def test_setting_the_current_epoch_keeps_the_position(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("epoch", [-1, 1.5, "1", None])
 def test_setting_an_invalid_epoch_is_rejected(dataset: Dataset, epoch: Any) -> None:
-    """The error states the allowed range."""
     loader = dataset.batches(5)
     with pytest.raises(ArgumentError, match=r"epoch is .*; it must be a whole number from 0 to"):
         loader.epoch = epoch
 
 
 def test_iterating_after_a_break_restarts_the_epoch(dataset: Dataset) -> None:
-    """No row is lost, and no epoch is counted."""
     loader = dataset.batches(5, shuffle=True)
     first = next(iter(loader))
     assert loader.epoch == 0
@@ -166,7 +157,6 @@ def test_state_resumes_with_any_batch_size(
 
 
 def test_state_between_epochs_resumes_with_the_next(dataset: Dataset) -> None:
-    """The whole next epoch follows."""
     first = dataset.batches(5, shuffle=True)
     list(first)
     second = dataset.batches(4, shuffle=True)
@@ -175,7 +165,6 @@ def test_state_between_epochs_resumes_with_the_next(dataset: Dataset) -> None:
 
 
 def test_state_applies_to_one_epoch_only(dataset: Dataset) -> None:
-    """The epoch after the rest of one is whole."""
     first = dataset.batches(5)
     next(iter(first))
     loader = dataset.batches(5)
@@ -228,7 +217,6 @@ HOSTILE: list[Any] = [
 
 @pytest.mark.parametrize("field", ["order", "seed", "rows", "shuffle", "epoch", "position"])
 def test_hostile_values_in_a_state_are_rejected(dataset: Dataset, field: str) -> None:
-    """Such as arrays, and numbers of 5,000 digits, which Python cannot print."""
     loader = dataset.batches(5, shuffle=True)
     state = loader.state_dict()
     for value in HOSTILE:
@@ -247,13 +235,11 @@ def test_hostile_values_in_a_state_are_rejected(dataset: Dataset, field: str) ->
 
 @pytest.mark.parametrize("state", [None, "state", 3, ["epoch", "position"]])
 def test_state_must_be_a_dict(dataset: Dataset, state: Any) -> None:
-    """The error names the type."""
     with pytest.raises(StateError, match=f"not {type(state).__name__}"):
         dataset.batches(5).load_state_dict(state)
 
 
 def test_used_loader_pickles_without_caches() -> None:
-    """A worker process gets no copy of all images."""
     pictures = np.zeros((1000, 32, 32, 3), np.uint8)
     dataset = Dataset.from_arrays(
         {"image": pictures}, features={"image": ImageFeature(shape=(32, 32, 3))}
@@ -266,7 +252,6 @@ def test_used_loader_pickles_without_caches() -> None:
 
 @pytest.mark.parametrize("missing", ["order", "seed", "shuffle", "rows", "epoch", "position"])
 def test_incomplete_state_is_rejected(dataset: Dataset, missing: str) -> None:
-    """For each of its fields."""
     loader = dataset.batches(5)
     state = {name: value for name, value in loader.state_dict().items() if name != missing}
     with pytest.raises(StateError):
@@ -274,8 +259,6 @@ def test_incomplete_state_is_rejected(dataset: Dataset, missing: str) -> None:
 
 
 def test_transform_changes_the_batch(dataset: Dataset) -> None:
-    """It can change the dict in place, and its result is yielded."""
-
     def darker(batch: Batch) -> Batch:
         batch["image"] //= 2
         return batch | {"first": batch["id"][:1]}
@@ -317,12 +300,10 @@ class Shift:
 
 
 def test_transform_need_not_be_hashable(dataset: Dataset) -> None:
-    """Any callable works."""
     assert flat(list(dataset.batches(9, transform=Shift(100)))) == list(range(100, 100 + ROWS))
 
 
 def test_loader_frees_its_transform(dataset: Dataset) -> None:
-    """For example a model that it holds."""
     transform = Shift(1)
     freed = weakref.ref(transform)
     loader = dataset.batches(4, transform=transform)
@@ -348,7 +329,6 @@ def test_chw_layout_puts_channels_first(dataset: Dataset) -> None:
 
 
 def test_supervised_batches_are_pairs(dataset: Dataset) -> None:
-    """In the order of the pair of the dataset."""
     x, y = next(iter(dataset.batches(4, supervised=True, shuffle=True)))
     assert np.array_equal(x, IMAGES[y])
 
@@ -368,7 +348,6 @@ def test_batches_are_new_arrays(dataset: Dataset, layout: Any) -> None:
 
 
 def test_seed_can_be_a_numpy_integer(dataset: Dataset) -> None:
-    """The state can still be written as JSON."""
     loader = dataset.batches(5, shuffle=True, seed=np.int64(7))  # type: ignore[arg-type]
     assert ids(list(loader)) == ids(list(dataset.batches(5, shuffle=True, seed=7)))
     assert json.loads(json.dumps(loader.state_dict()))["seed"] == 7
@@ -404,6 +383,5 @@ class Squares:
 
 
 def test_loader_accepts_other_rows_than_datasets() -> None:
-    """With the methods of `Rows`."""
     loader = Loader(Squares(), BatchOptions(4))
     assert [b["square"].tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]

@@ -59,7 +59,6 @@ def test_invalid_options_are_rejected_at_once(
 
 
 def test_signature_shows_every_option(dataset: Dataset) -> None:
-    """For `help` and notebooks; an unknown option is rejected by the method."""
     parameters = inspect.signature(dataset.batches).parameters
     assert list(parameters)[:3] == ["size", "shuffle", "seed"]
     assert parameters["threads"].default == 1
@@ -69,7 +68,6 @@ def test_signature_shows_every_option(dataset: Dataset) -> None:
 
 
 def test_options_can_be_created_separately(dataset: Dataset) -> None:
-    """They are validated at creation, and again against the rows."""
     options = BatchOptions(4, shuffle=True, seed=3)
     assert first_ids(Loader(dataset, options)) == first_ids(
         dataset.batches(4, shuffle=True, seed=3)
@@ -83,7 +81,6 @@ def test_options_can_be_created_separately(dataset: Dataset) -> None:
 
 
 def test_rank_defaults_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arguments override it."""
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert first_ids(DATASET.batches(3)) == [1, 3, 5]
@@ -113,7 +110,6 @@ def test_rank_outside_its_world_is_rejected(monkeypatch: pytest.MonkeyPatch) -> 
 def test_invalid_options_of_ranks_and_weights_are_rejected(
     options: dict[str, Any], message: str
 ) -> None:
-    """When the loader is created."""
     with pytest.raises(ValueError, match=message):
         DATASET.batches(8, **options)
     with pytest.raises(ArgumentError, match="transform is 'normalize'"):

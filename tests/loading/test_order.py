@@ -28,14 +28,12 @@ def whole(order: Order, epoch: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("block", [1, 4, 7, 64])
 @pytest.mark.parametrize("window", [1, 3, 16])
 def test_blocks_give_every_row_once(length: int, block: int, window: int) -> None:
-    """For all sizes, also with a short last block."""
     order = Blocks(length, seed=5, block=block, window=window)
     for epoch in (0, 1, 7):
         assert sorted(whole(order, epoch)) == list(range(length))
 
 
 def test_blocks_keep_neighbors_together() -> None:
-    """Within a window of positions, rows come from a bounded number of blocks."""
     order = Blocks(10_000, seed=1, block=100, window=8)
     rows = whole(order, 3)
     for start in range(0, 10_000, 800):
@@ -92,7 +90,6 @@ def test_rows_are_drawn_in_proportion_to_weights() -> None:
 
 
 def test_mixture_has_exact_shares_and_uses_rows_evenly() -> None:
-    """In every 1,024 positions; small datasets repeat, large ones continue over epochs."""
     order = Mixed((100, 5000, 10), (0.25, 0.5, 0.25), seed=1, length=4096)
     for epoch in range(3):
         rows = whole(order, epoch)
@@ -133,7 +130,6 @@ def test_ranks_share_an_epoch(length: int, world: int, uneven: str) -> None:
 
 @given(length=st.integers(1, 100), world=st.integers(1, 5), start=st.integers(0, 100))
 def test_share_from_a_position_is_the_rest(length: int, world: int, start: int) -> None:
-    """For any number of positions that all ranks have taken."""
     start -= start % world
     for rank in range(world):
         share = Share(length, rank, world, "exact")
@@ -142,7 +138,6 @@ def test_share_from_a_position_is_the_rest(length: int, world: int, start: int) 
 
 
 def test_draws_depend_on_the_row_alone() -> None:
-    """They are the same in any batch, and differ by epoch, seed and stream."""
     rows = np.array([5, 900, 3, 10**12])
     draws = Draws.of(rows, seed=1, epoch=2)
     alone = np.concatenate([Draws.of(rows[i : i + 1], 1, 2).uniform() for i in range(4)])
@@ -158,7 +153,6 @@ def test_draws_depend_on_the_row_alone() -> None:
 
 
 def test_draws_are_uniform_and_independent() -> None:
-    """Chi-square over 64 bins of 64,000 rows, and no correlation between numbers of a row."""
     draws = Draws.of(np.arange(64_000), seed=0, epoch=0)
     first, second = draws.uniform(0), draws.uniform(1)
     for numbers in (first, second, draws.apart(3).uniform()):

@@ -54,7 +54,6 @@ def reference_row(position: int, length: int, key: int) -> int:
 
 
 def test_reference_hash_is_splitmix64() -> None:
-    """The generator's published first numbers for the seed 1234567."""
     outputs = [finalizer((1234567 + i * GOLDEN) & MASK) for i in range(1, 4)]
     assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
@@ -75,7 +74,6 @@ def test_rows_match_the_description(length: int) -> None:
 
 
 def test_seed_can_be_a_numpy_integer() -> None:
-    """The key is the same."""
     assert key_of(np.int64(-5), np.uint8(3)) == key_of(-5, 3)  # type: ignore[arg-type]
 
 
@@ -84,7 +82,6 @@ def test_seed_can_be_a_numpy_integer() -> None:
 
 @pytest.mark.slow
 def test_every_small_length_is_a_permutation() -> None:
-    """For every number of rows from 0 to 10,000, each row comes once."""
     for length in range(10_001):
         counts = np.bincount(order(length, key=length * GOLDEN & MASK), minlength=length)
         assert len(counts) == length, length
@@ -93,13 +90,11 @@ def test_every_small_length_is_a_permutation() -> None:
 
 @given(lengths, keys)
 def test_any_length_is_a_permutation(length: int, key: int) -> None:
-    """Each row comes once, for any key."""
     assert np.array_equal(np.sort(order(length, key)), np.arange(length))
 
 
 @pytest.mark.parametrize("length", [2**20, 2**20 + 1, 2_000_003])
 def test_lengths_around_powers_of_two_are_permutations(length: int) -> None:
-    """Where the domain fits exactly, and where it is almost twice too large."""
     assert np.array_equal(np.sort(order(length, key_of(1, 2))), np.arange(length))
 
 
@@ -140,7 +135,6 @@ def assert_plausible(observed: np.ndarray, expected: float, freedom: int) -> Non
 
 @pytest.mark.parametrize("length", [2, 3, 4, 5])
 def test_all_orders_of_few_rows_are_equally_frequent(length: int) -> None:
-    """Over 12,000 epochs, each of the n! orders comes as often as chance would have it."""
     every = {rows: i for i, rows in enumerate(permutations(range(length)))}
     which = [every[tuple(order(length, key_of(0, epoch)).tolist())] for epoch in range(12_000)]
     observed = np.bincount(which, minlength=len(every))
@@ -164,7 +158,6 @@ def test_all_orders_of_few_rows_are_equally_frequent(length: int) -> None:
 )
 @pytest.mark.parametrize("vary", ["seed", "epoch"])
 def test_rows_are_uniform_over_positions(length: int, buckets: int, count: int, vary: str) -> None:
-    """Over many seeds of one epoch and many epochs of one seed."""
     bucket = np.arange(length) * buckets // length
     sizes = np.bincount(bucket)
     observed = np.zeros((buckets, buckets))

@@ -30,7 +30,6 @@ def texts_of(batch: Any) -> list[str]:
 
 
 def test_tokenizer_makes_padded_arrays() -> None:
-    """Each batch is as long as its longest text."""
     loader, plain = (DATASET.batches(8, shuffle=True, transform=t) for t in (padded, None))
     for batch, expected in zip(loader, plain, strict=True):
         assert texts_of(batch) == expected["text"]
@@ -39,8 +38,6 @@ def test_tokenizer_makes_padded_arrays() -> None:
 
 
 def test_buckets_need_less_padding() -> None:
-    """Rows of similar length are together, each once."""
-
     def padding(**options: Any) -> int:
         batches = list(DATASET.batches(8, shuffle=True, transform=padded, **options))
         assert sorted(text for batch in batches for text in texts_of(batch)) == sorted(TEXTS)
@@ -50,7 +47,6 @@ def test_buckets_need_less_padding() -> None:
 
 
 def test_supervised_pairs_of_tokens_and_labels() -> None:
-    """Models take them directly."""
     x, y = next(iter(DATASET.batches(8, supervised=True, transform=padded)))
     assert x.dtype == np.int64
     assert y.tolist() == [0, 1] * 4
@@ -75,7 +71,6 @@ class Counting:
 
 
 def test_lengths_are_read_once_an_epoch() -> None:
-    """Not once for every batch, which would be 64 times as often."""
     options = DATASET.batches(2, shuffle=True, bucket="text").options
     rows: Any = Counting(DATASET)
     loader = Loader(rows, options)

@@ -74,7 +74,6 @@ def test_every_rank_has_the_same_number_of_batches() -> None:
 @pytest.mark.parametrize("uneven", ["pad", "drop"])
 @pytest.mark.parametrize("position", [1, 5, 7, 50, 99, 101])
 def test_ranks_stay_in_step_after_a_state_of_other_ranks(uneven: Any, position: int) -> None:
-    """All have the same number of batches and rows."""
     data = DATASET.columns(["id"])
     before = data.batches(1, shuffle=True)
     order = [row for batch in take(before, ROWS) for row in batch]
@@ -111,7 +110,6 @@ def test_error_of_a_transform_is_raised_in_place_of_its_batch(threads: int) -> N
 
 
 def test_break_ends_the_threads() -> None:
-    """None is left behind."""
     before = threading.active_count()
     for _ in range(5):
         for _ in DATASET.batches(10, threads=3):
@@ -123,7 +121,6 @@ def test_break_ends_the_threads() -> None:
 
 
 def test_prefetch_limit_holds() -> None:
-    """With a slow caller, only batches within the limit are calls in advance."""
     calls = []
 
     def note(batch: Batch) -> Batch:
@@ -139,7 +136,6 @@ def test_prefetch_limit_holds() -> None:
 
 
 def test_pickled_loader_keeps_its_position() -> None:
-    """Without its memory."""
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)
     take(loader, 3)
     copy = pickle.loads(pickle.dumps(loader))
@@ -147,7 +143,6 @@ def test_pickled_loader_keeps_its_position() -> None:
 
 
 def test_bucketed_batches_have_rows_of_similar_length() -> None:
-    """Each row once, batches in mixed order, which differs between epochs."""
     data = DATASET.columns(["id", "text"])
     loader = data.batches(8, shuffle=True, bucket="text")
     epochs = []
@@ -187,7 +182,6 @@ def test_weights_draw_rows_with_replacement() -> None:
 
 
 def test_fingerprint_depends_on_options() -> None:
-    """On each option that changes a batch, and on no other."""
     base: dict[str, Any] = {"size": 8, "shuffle": True}
     same = {DATASET.batches(**base).fingerprint for _ in range(2)}
     assert len(same) == 1
@@ -207,7 +201,6 @@ def test_fingerprint_depends_on_options() -> None:
 
 
 def test_order_of_a_billion_rows_starts_at_once() -> None:
-    """No list of rows is created."""
     from dshub.loading.order import Blocks, Shuffled
 
     for order in (Shuffled(10**9, 0), Blocks(10**9, 0), InOrder(10**9)):
@@ -217,7 +210,6 @@ def test_order_of_a_billion_rows_starts_at_once() -> None:
 
 
 def test_state_after_counts_used_batches() -> None:
-    """For callers that take batches in advance."""
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)
     whole = take(loader, 3 * len(loader))
     for epoch in (0, 1):
@@ -232,7 +224,6 @@ def test_state_after_counts_used_batches() -> None:
 
 @pytest.mark.parametrize("batches", [-1, 1.5, "1", None])
 def test_invalid_number_of_batches_is_rejected(batches: Any) -> None:
-    """For a place and for a state."""
     loader = DATASET.batches(10)
     for ask in (walk_of(loader).place, loader.state_after):
         with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):

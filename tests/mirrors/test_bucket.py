@@ -36,7 +36,6 @@ def update(address: str, *names: str, pruned: bool = False) -> list[str]:
 def test_bucket_in_memory_is_written_verified_and_pruned(
     lab: "Lab", tmp_path: Path, dshub: Run
 ) -> None:
-    """It has the same files as a folder."""
     fsspec = pytest.importorskip("fsspec")
     address = "memory://hub/m"
     assert update(address, "lab/mnist") == ["lab/mnist@1.0.0"]
@@ -102,7 +101,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 def test_bucket_is_the_only_source_needed(
     dshub: Run, lab: "Lab", bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is written, verified, and used by a client without upstream."""
     done = dshub("mirror", bucket, "lab", "--json")
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["listed"]) == 3

@@ -72,7 +72,6 @@ def test_verify_lists_every_file(dshub: Run, mirror: Path) -> None:
 
 @pytest.mark.parametrize("what", ["blob", "manifest", "registry", "index", "gone", "stray"])
 def test_verify_finds_damaged_and_missing_files(dshub: Run, mirror: Path, what: str) -> None:
-    """Exit code 5, and no other file is listed."""
     stray = mirror / "blobs-v1" / "00" / ("0" * 64)
     manifest = next(p for p in (mirror / "blobs-v1").glob("*/*") if b"schema = 1" in p.read_bytes())
     victim = {
@@ -100,7 +99,6 @@ def test_verify_finds_damaged_and_missing_files(dshub: Run, mirror: Path, what: 
 def test_update_repairs_what_verify_found(
     dshub: Run, mirror: Path, lab: "Lab", tmp_path: Path
 ) -> None:
-    """With the command that the hint names."""
     victim = largest(mirror)
     sound = victim.read_bytes()
     flip(victim)
@@ -116,7 +114,6 @@ def test_update_repairs_what_verify_found(
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="asks for the user's number")
 def test_read_only_mirror_is_verified(dshub: Run, mirror: Path) -> None:
-    """The damaged file is listed, and stays."""
     victim = largest(mirror)
     flip(victim)
     (mirror / "partial-v1" / "index.lock").unlink()
@@ -132,7 +129,6 @@ def test_read_only_mirror_is_verified(dshub: Run, mirror: Path) -> None:
 def test_client_falls_back_to_the_second_mirror(
     mirror: Path, tmp_path: Path, *, served: bool
 ) -> None:
-    """The failed attempt is reported."""
     shutil.copytree(mirror, tmp_path / "second")
     victim = largest(mirror)
     name = owner(mirror, victim)
@@ -209,7 +205,6 @@ def test_kept_index_is_used_when_the_mirror_is_gone(mirror: Path, tmp_path: Path
 def test_loading_a_prepared_split_opens_no_connection(
     mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of a dataset that only the mirror has."""
     with serving(mirror) as url:
         hub(tmp_path / "c", url).load("lab/mnist", "train")
     monkeypatch.setattr(socket, "socket", None)

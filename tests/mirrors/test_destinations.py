@@ -20,7 +20,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_printed_setting_quotes_blanks(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """The line can be pasted into a shell."""
     stick = tmp_path / "Stick of \u00dcbung"
     done = dshub("mirror", str(stick), "lab/mnist", "--no-pages")
     assert done.returncode == 0, done.stderr
@@ -32,7 +31,6 @@ def test_printed_setting_quotes_blanks(dshub: Run, lab: "Lab", tmp_path: Path) -
 
 
 def test_missing_folder_is_reported(dshub: Run, tmp_path: Path) -> None:
-    """Such as a stick that is not plugged in."""
     gone = str(tmp_path / "stick")
     done = dshub("list", DSHUB_MIRROR=gone)
     assert done.returncode == 0
@@ -43,7 +41,6 @@ def test_missing_folder_is_reported(dshub: Run, tmp_path: Path) -> None:
 
 
 def test_mirror_without_an_index_is_reported(dshub: Run, tmp_path: Path) -> None:
-    """If a name is not found."""
     (tmp_path / "cache").mkdir()
     with serving(tmp_path / "cache") as url:
         done = dshub("fetch", "penguins", DSHUB_MIRROR=url)

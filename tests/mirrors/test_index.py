@@ -17,7 +17,6 @@ DATA = INDEX.encode()
 
 
 def test_written_index_is_read() -> None:
-    """It is also JSON that any program reads."""
     again = Index.read(DATA, source="m")
     assert again == INDEX
     plain = json.loads(DATA)
@@ -32,13 +31,11 @@ def test_written_index_is_read() -> None:
 
 
 def test_same_datasets_give_the_same_bytes() -> None:
-    """In whatever order they were added."""
     assert Index.of(reversed(entries())).encode() == DATA
 
 
 @given(place=st.integers(0, len(DATA) - 1), bit=st.integers(0, 7))
 def test_flipped_bit_never_changes_the_entries(place: int, bit: int) -> None:
-    """It is an error, or nothing changes."""
     damaged = bytearray(DATA)
     damaged[place] ^= 1 << bit
     with suppress(ChecksumError, ReadError):
@@ -64,7 +61,6 @@ def test_unsafe_name_is_rejected(change: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("digest", ["sha256:00", "", "sha256:" + "G" * 64, "../../x"])
 def test_malformed_checksum_is_rejected(digest: str) -> None:
-    """It becomes the name of a file."""
     entry = msgspec.structs.replace(entries()[0], files=(BlobFacts(digest=digest, size=1),))
     with pytest.raises(ReadError):
         Index.read(Index.of([entry]).encode(), source="m")
@@ -72,7 +68,6 @@ def test_malformed_checksum_is_rejected(digest: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"<html>", b"[1]", b"\xff", b'{"schema":1}'])
 def test_other_content_is_rejected_with_a_hint(data: bytes) -> None:
-    """Such as the login page of a network."""
     with pytest.raises(ReadError, match="not the index of a mirror") as caught:
         Index.read(data, source="m")
     assert "remove it and run `dshub mirror`" in caught.value.hint

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 @pytest.mark.usefixtures("lab")
 def test_pages_show_the_listed_datasets(dshub: "Run", tmp_path: Path) -> None:
-    """They follow the index, and survive pruning."""
     pytest.importorskip("jinja2")
     done = dshub("mirror", "m", "lab/mnist", "--json")
     assert done.returncode == 0, done.stderr
@@ -29,7 +28,6 @@ def test_pages_show_the_listed_datasets(dshub: "Run", tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("lab")
 def test_pages_can_be_left_out(dshub: "Run", tmp_path: Path) -> None:
-    """A stick for machines needs no pages."""
     done = dshub("mirror", "m", "lab/mnist", "--no-pages", "--json")
     assert json.loads(done.stdout)["pages"] is None
     assert not (tmp_path / "m" / "index.html").exists()

@@ -36,7 +36,6 @@ def fetched(cache: Path, mirror: str) -> Any:
 
 
 def test_stray_files_in_a_mirror_are_ignored(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Writing, pruning, verifying, serving and fetching leave them alone."""
     mirror = tmp_path / "m"
     assert dshub("mirror", "m", "lab", "--prepared", "--no-pages").returncode == 0
     before = content(mirror)
@@ -88,7 +87,6 @@ def test_dry_run_lists_the_files_to_prune(dshub: Run, lab: "Lab", tmp_path: Path
 def test_replacing_a_whole_mirror_needs_confirmation(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
-    """The call is refused before anything is written."""
     dshub("mirror", "m", "lab/mnist", "--no-pages")
     before = content(tmp_path / "m")
     done = dshub("mirror", "m", "lab/kmnist", "--no-pages", "--prune")
@@ -100,7 +98,6 @@ def test_replacing_a_whole_mirror_needs_confirmation(
 
 
 def test_pruning_a_manual_file_needs_confirmation(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """The mirror may have the last copy of it."""
     path = lab.registry / "lab" / "kmnist" / "1.0.0.toml"
     text = path.read_text()
     file = re.search(r'urls = \["\S+/(\S+?)"\]', text)

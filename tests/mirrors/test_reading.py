@@ -66,7 +66,6 @@ def test_replayed_index_is_refused(keys: dict[str, Path], tmp_path: Path, form: 
 def test_index_without_serial_is_older_than_any_with_one(
     keys: dict[str, Path], tmp_path: Path
 ) -> None:
-    """It is accepted until a newer one was seen."""
     folder, cache = tmp_path / "m", tmp_path / "cache"
     signed_mirror(folder, keys["ours"], "mnist")
     key = load_pem_private_key(keys["ours"].read_bytes(), password=None)
@@ -82,7 +81,6 @@ def test_index_without_serial_is_older_than_any_with_one(
 
 
 def test_old_signature_is_refused(keys: dict[str, Path], tmp_path: Path) -> None:
-    """After a year, or as configured; never in a folder."""
     folder, cache = tmp_path / "m", tmp_path / "cache"
     signed_mirror(folder, keys["ours"], "mnist")
     (folder / "index.json").write_bytes(aged(INDEX, keys["ours"], 400).encode())

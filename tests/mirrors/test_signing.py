@@ -23,7 +23,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_openssl_verifies_a_signature(keys: dict[str, Path], tmp_path: Path) -> None:
-    """With the documented message."""
     data = Signer(keys["ours"]).sign(INDEX).encode()
     body = data[data.index(b'"datasets":') + len(b'"datasets":') : data.rindex(b"}")]
     found = json.loads(data)
@@ -70,7 +69,6 @@ def test_serial_and_date_are_signed(keys: dict[str, Path]) -> None:
 
 
 def test_unchanged_index_is_signed_again_after_a_day(keys: dict[str, Path]) -> None:
-    """With a new date and serial; before that nothing is written."""
     signer = Signer(keys["ours"])
     signed = signer.sign(INDEX)
     assert signer.sign(INDEX, before=signed) == signed
@@ -86,7 +84,6 @@ def test_unchanged_index_is_signed_again_after_a_day(keys: dict[str, Path]) -> N
 def test_index_of_another_key_is_refused(
     dshub: Run, lab: "Lab", keys: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Unsigned ones, too; the exit code is 5."""
     dshub("mirror", "signed", "lab", "--sign", str(keys["ours"]))
     dshub("mirror", "forged", "lab", "--sign", str(keys["theirs"]))
     dshub("mirror", "plain", "lab")

@@ -58,7 +58,6 @@ def other_rows(text: str) -> str:
 
 
 def test_dataset_of_a_mirror_is_found_like_any_other(publish: Publish, cache: Path) -> None:
-    """By name, family, version and words."""
     mirror = publish("m", own("team/a"), own("team/b", "1.0.0"), own("team/b", "1.10.0", "inked"))
     mine = hub(cache, mirror)
     assert {"mnist", "team/a", "team/b"} <= set(mine.names())
@@ -80,7 +79,6 @@ def test_misspelled_name_is_suggested(publish: Publish, cache: Path) -> None:
 
 
 def test_other_rows_under_the_same_name_are_a_conflict(publish: Publish, cache: Path) -> None:
-    """The error says how to choose."""
     mirror = publish("m", other_rows(MNIST))
     with pytest.raises(DshubError, match=r"two different manifests claim to be mnist@1\.0\.0") as e:
         hub(cache, mirror).info("mnist")
@@ -93,7 +91,6 @@ def test_other_rows_under_the_same_name_are_a_conflict(publish: Publish, cache: 
 
 
 def test_conflict_is_found_before_anything_is_fetched(publish: Publish, cache: Path) -> None:
-    """Also where the mirror is asked for its index only then."""
     from dshub.mirrors.serve.server import serving
 
     with serving(Path(publish("m", other_rows(MNIST)))) as url:
@@ -121,7 +118,6 @@ def test_newer_version_of_a_mirror_must_be_named(publish: Publish, cache: Path) 
 
 
 def test_two_mirrors_with_other_rows_are_a_conflict(publish: Publish, cache: Path) -> None:
-    """DSHUB_PREFER=mirror takes the first."""
     one = publish("one", own("team/a"))
     two = publish("two", other_rows(own("team/a")))
     with pytest.raises(DshubError, match="two different manifests") as caught:
@@ -135,7 +131,6 @@ def test_two_mirrors_with_other_rows_are_a_conflict(publish: Publish, cache: Pat
 def test_unreachable_mirror_hides_nothing_else(
     cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Listing warns; an unknown name says so."""
     dead = "http://127.0.0.1:9"
     with caplog.at_level(logging.WARNING):
         assert "mnist" in hub(cache, dead).names()
@@ -151,7 +146,6 @@ def test_served_cache_lists_nothing(cache: Path, tmp_path: Path) -> None:
 
 
 def test_offline_uses_the_kept_index(publish: Publish, cache: Path) -> None:
-    """Folders are still read."""
     from dshub.mirrors.serve.server import serving
 
     folder = publish("m", own("team/a"))

@@ -71,7 +71,6 @@ def test_files_of_a_site_cache_stay_there(mirror: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["train*.arrow", "table.json"])
 def test_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, what: str) -> None:
-    """`--verify` finds it, and a client prepares the rows from the files."""
     sound = load(tmp_path / "c1", mirror)
     for path in (mirror / "tables-v1").rglob(what):
         data = bytearray(path.read_bytes())
@@ -96,7 +95,6 @@ def test_table_for_a_local_manifest_is_not_used(mirror: Path, lab: "Lab", tmp_pa
 def test_signed_table_for_a_local_manifest_is_used(
     mirror: Path, lab: "Lab", dshub: Run, tmp_path: Path
 ) -> None:
-    """The signature covers the checksums of the table."""
     private, public = tmp_path / "private.pem", tmp_path / "public.pem"
     for arguments in (
         ["genpkey", "-algorithm", "ed25519", "-out", str(private)],
@@ -121,7 +119,6 @@ def test_tables_stay_when_files_are_updated(mirror: Path, dshub: Run, lab: "Lab"
 
 
 def test_table_of_another_recipe_is_not_used(mirror: Path, tmp_path: Path) -> None:
-    """Even if the index lists the table of another split."""
     from dshub.mirrors.index import Index
 
     sound = load(tmp_path / "c1", mirror)

@@ -43,7 +43,6 @@ def hub(cache: Path, mirror: str, **settings: Any) -> Hub:
 
 
 def test_mirror_holds_upstream_files_by_checksum(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """The index lists them."""
     done = dshub("mirror", "m", "lab", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["listed"] == MEMBERS
@@ -70,7 +69,6 @@ def test_mirror_holds_upstream_files_by_checksum(dshub: Run, lab: "Lab", tmp_pat
 
 
 def test_second_run_writes_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Upstream is not asked."""
     dshub("mirror", "m", "lab")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "m").rglob("*.toml")}
     index = (tmp_path / "m" / "index.json").stat().st_mtime_ns
@@ -83,7 +81,6 @@ def test_second_run_writes_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> No
 
 
 def test_dry_run_lists_the_files_to_fetch(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """It creates no folder."""
     planned = json.loads(dshub("mirror", "m", "lab", "--dry-run", "--json").stdout)
     assert not (tmp_path / "m").exists()
     published = {path.read_bytes() for path in lab.upstream.rglob("*") if path.is_file()}
@@ -96,7 +93,6 @@ def test_dry_run_lists_the_files_to_fetch(dshub: Run, lab: "Lab", tmp_path: Path
 
 
 def test_cached_files_are_taken_and_not_fetched(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Linked where possible, else copied."""
     dshub("fetch", "lab/mnist", "--no-prepare")
     answer = json.loads(dshub("mirror", "m", "lab/mnist", "--json").stdout)
     assert answer["fetched"] == 0
@@ -109,7 +105,6 @@ def test_cached_files_are_taken_and_not_fetched(dshub: Run, lab: "Lab", tmp_path
 
 
 def test_damaged_cached_file_is_fetched_instead(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """It is moved away in the cache."""
     dshub("fetch", "lab/mnist", "--no-prepare")
     victim = max((tmp_path / "cache" / "blobs-v1").glob("*/*"), key=lambda p: p.stat().st_size)
     data = bytearray(victim.read_bytes())
@@ -180,7 +175,6 @@ def test_denied_licenses_are_left_out_with_the_reason(
 def test_complete_datasets_are_listed_although_another_failed(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
-    """The next run adds it."""
     lost = next(path for path in lab.upstream.rglob("*.gz") if "kmnist" in str(path))
     kept = lost.read_bytes()
     lost.unlink()
@@ -194,7 +188,6 @@ def test_complete_datasets_are_listed_although_another_failed(
 
 
 def test_manual_files_must_be_imported_first(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """The error has the instructions."""
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     document = tomlkit.parse(path.read_text())
     for resource in document["resources"].values():
@@ -217,7 +210,6 @@ def test_limited_rate_gives_the_same_files(dshub: Run, lab: "Lab") -> None:
 def test_missing_space_is_noticed_before_fetching(
     lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names both sizes."""
     from dshub.cache.store import Store
     from dshub.errors import DiskFullError
     from dshub.mirrors.destinations import open_destination
@@ -249,7 +241,6 @@ def test_changed_manifest_replaces_the_old_one(dshub: Run, lab: "Lab", tmp_path:
 
 
 def test_unpublished_manifests_are_not_pruned(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """A mirror in a project's folder."""
     draft = tmp_path / "m" / "registry" / "penguins" / "1.0.0.toml"
     draft.parent.mkdir(parents=True)
     draft.write_text("schema = 1  # to be written\n", encoding="utf-8")
@@ -262,7 +253,6 @@ def test_unpublished_manifests_are_not_pruned(dshub: Run, lab: "Lab", tmp_path: 
 
 
 def test_web_server_as_a_destination_is_an_error(dshub: Run, lab: "Lab") -> None:
-    """The hint says what to name instead."""
     done = dshub("mirror", "http://127.0.0.1:9/m", "lab")
     assert done.returncode == 8
     assert "folder that it serves" in done.stderr

@@ -27,14 +27,12 @@ NAMES = [
 
 
 def test_public_names() -> None:
-    """`dir` shows them."""
     assert dshub.__all__ == NAMES
     assert set(NAMES) <= set(dir(dshub))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_has_a_docstring(name: str) -> None:
-    """The one union is documented in its module."""
     result = getattr(dshub, name)
     assert result.__doc__
     if name != "Feature":
@@ -44,26 +42,22 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_public_name_is_a_module(name: str) -> None:
-    """Importing a module would replace the name."""
     assert not (PACKAGE / f"{name}.py").exists()
     assert name not in {path.name for path in PACKAGE.iterdir()}
 
 
 def test_star_import_imports_the_public_names() -> None:
-    """And nothing else."""
     result: dict[str, object] = {}
     exec("from dshub import *", result)  # the statement is what is tested
     assert sorted(result.keys() - {"__builtins__"}) == NAMES
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
-    """As for any module."""
     with pytest.raises(AttributeError, match="'dshub' has no attribute 'lod'"):
         dshub.lod  # noqa: B018
 
 
 def test_import_and_names_load_nothing_heavy() -> None:
-    """Neither NumPy nor Arrow nor a framework."""
     code = (
         "import sys, dshub; dshub.names(), dshub.info('mnist'), dir(dshub);"
         "print(*sorted({'numpy', 'pyarrow', 'torch', 'tensorflow', 'tqdm'} & sys.modules.keys()))"

@@ -44,7 +44,6 @@ def digits() -> Dataset:
     ],
 )
 def test_attribute_of_another_library_is_explained(digits: Dataset, ask: Ask, message: str) -> None:
-    """The error names the equivalent; `hasattr` stays false."""
     with pytest.raises(AttributeError) as caught:
         ask(digits)
     assert message in str(caught.value)
@@ -52,7 +51,6 @@ def test_attribute_of_another_library_is_explained(digits: Dataset, ask: Ask, me
 
 @pytest.mark.parametrize("name", ["to_pandas", "map", "quite_unknown", "__getitems__"])
 def test_hasattr_is_false_for_names_of_other_libraries(digits: Dataset, name: str) -> None:
-    """Other libraries probe with `hasattr`."""
     assert not any(hasattr(thing, name) for thing in (digits, digits.batches(2)))
 
 
@@ -73,7 +71,6 @@ def test_hasattr_is_false_for_names_of_other_libraries(digits: Dataset, name: st
     ],
 )
 def test_argument_of_another_library_is_explained(digits: Dataset, ask: Ask, message: str) -> None:
-    """The error names the equivalent."""
     with pytest.raises(TypeError) as caught:
         ask(digits)
     assert message in str(caught.value)
@@ -90,14 +87,12 @@ def test_argument_of_another_library_is_explained(digits: Dataset, ask: Ask, mes
     ],
 )
 def test_function_of_another_library_is_explained(name: str, message: str) -> None:
-    """Also before any module was imported."""
     code = f"import dshub\ntry: dshub.{name}\nexcept AttributeError as error: print(error)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert message in done.stdout
 
 
 def test_attribute_of_splits_is_explained(hub: Hub) -> None:
-    """Splits are a mapping, not attributes."""
     splits = hub.load("mnist", synthetic=5)
     with pytest.raises(AttributeError, match=r'splits\["train"\]$'):
         splits.train  # type: ignore[attr-defined] # noqa: B018
@@ -111,8 +106,6 @@ def test_attribute_of_splits_is_explained(hub: Hub) -> None:
 
 
 def test_failing_property_raises_its_own_error(digits: Dataset) -> None:
-    """It does not look like a missing attribute."""
-
     class Broken(Dataset):
         @property
         def whole(self) -> int:
@@ -124,7 +117,6 @@ def test_failing_property_raises_its_own_error(digits: Dataset) -> None:
 
 
 def test_repr_is_one_line(digits: Dataset, hub: Hub) -> None:
-    """It names the most important facts."""
     loader: Loader = digits.batches(4, shuffle=True)
     shown = {
         repr(digits): "10 rows of image, label",

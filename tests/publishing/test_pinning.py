@@ -56,7 +56,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_large_file_has_a_checksum_for_each_chunk(large: Path) -> None:
-    """Of 16 MiB, the last one shorter; progress counts all bytes."""
     data, reads = large.read_bytes(), list[int]()
     measured = measure(large, advance=reads.append)
     chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
@@ -66,7 +65,6 @@ def test_large_file_has_a_checksum_for_each_chunk(large: Path) -> None:
 
 
 def test_chunks_are_updated_in_place(manifest: Path, large: Path, tmp_path: Path) -> None:
-    """They are removed for a small file; nothing changes the second time."""
     assert pin(manifest, {"labels": measure(large)}) == ["labels"]
     labels = tomllib.loads(manifest.read_text())["resources"]["labels"]
     assert list(labels) == ["urls", "sha256", "chunks", "size"]
@@ -80,21 +78,18 @@ def test_chunks_are_updated_in_place(manifest: Path, large: Path, tmp_path: Path
 
 @pytest.mark.parametrize("text", ["[[[", "resources = 3", "[resources]\nlabels = 3"])
 def test_invalid_manifest_names_the_file(manifest: Path, text: str) -> None:
-    """It is not TOML, or its resources are not tables."""
     manifest.write_text(text)
     with pytest.raises(ManifestError, match=r"1\.0\.0\.toml"):
         file_names(manifest)
 
 
 def test_file_name_is_stated_or_the_end_of_the_first_url() -> None:
-    """Percent-encoding is decoded."""
     assert file_name({"urls": ["https://data.example/a%20b.gz?x=1", "https://other"]}) == "a b.gz"
     assert file_name({"filename": "c", "urls": ["https://data.example/a"]}) == "c"
     assert file_name({}) == ""
 
 
 def test_missing_tomlkit_names_the_extra(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the manifest is read."""
     monkeypatch.setitem(sys.modules, "tomlkit", None)
     with pytest.raises(MissingExtraError, match=r"tomlkit"):
         pin(manifest, {})

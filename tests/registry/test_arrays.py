@@ -63,7 +63,6 @@ def test_cifar_100_has_the_coarse_label_first(tmp_path: Path) -> None:
 
 
 def test_cifar_10_trains_on_five_files_in_order(tmp_path: Path) -> None:
-    """In any order of the archive."""
     names = [f"cifar-10-batches-bin/data_batch_{i}.bin" for i in (3, 1, 5, 2, 4)]
     archive = tarred(**{name: bytes([int(name[-5])]) + bytes(3072) for name in names})
     found = rows("cifar-10", "train", tmp_path, archive=archive)
@@ -151,7 +150,6 @@ def emnist(member: str, pictures: np.ndarray, labels: list[int]) -> bytes:
 
 @pytest.mark.parametrize("member", EMNIST)
 def test_images_of_emnist_are_upright(member: str, tmp_path: Path) -> None:
-    """Files store columns as rows."""
     pictures = np.zeros((1, 28, 28), np.uint8)
     pictures[0, 3, :] = 255
     found = rows(f"emnist/{member}", "train", tmp_path, archive=emnist(member, pictures, [1]))

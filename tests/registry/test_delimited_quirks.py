@@ -40,7 +40,6 @@ def columns(found: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_only_test_split_of_cola_has_a_header(tmp_path: Path) -> None:
-    """It has no labels."""
     archive = zipped(
         {
             "CoLA/train.tsv": "gj04\t1\t\tOur friends won't buy it.\ngj04\t0\t*\tThey \"drank.\n",
@@ -71,7 +70,6 @@ MRPC = (
 
 
 def test_mrpc_validation_contains_the_listed_pairs(tmp_path: Path) -> None:
-    """By both identifiers; the byte order mark is not part of the header, and idx has gaps."""
     files = {"train": MRPC, "dev_ids": b"12\t13\r\n"}
     train = rows("glue/mrpc", "train", tmp_path, **files)
     assert train == [
@@ -85,7 +83,6 @@ def test_mrpc_validation_contains_the_listed_pairs(tmp_path: Path) -> None:
 
 
 def test_listed_pair_that_mrpc_lacks_is_an_error(tmp_path: Path) -> None:
-    """The list belongs to another file."""
     with pytest.raises(ReadError, match=r"mrpc_dev_ids\.tsv: it lists 1 rows"):
         rows("glue/mrpc", "validation", tmp_path, train=MRPC, dev_ids=b"12\t11\n")
 
@@ -116,7 +113,6 @@ def test_broken_line_in_the_test_file_of_qqp_is_an_error(tmp_path: Path) -> None
 
 
 def test_scores_of_stsb_are_numbers(tmp_path: Path) -> None:
-    """Labels are not classes; the test split has none."""
     head = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2"
     line = "0\tmain-news\theadlines\t2012\t7\tnone\tnone\tA plane.\tAn air plane."
     archive = zipped(
@@ -135,7 +131,6 @@ PARSES = "sentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsente
 
 
 def test_mnli_label_is_that_of_all_annotators(tmp_path: Path) -> None:
-    """Not that of the first annotator in the column before it."""
     head = f"index\tpromptID\tpairID\tgenre\t{PARSES}\tsentence1\tsentence2"
     line = "0\t1\t1n\tfiction\t( a )\t( b )\t(a)\t(b)\tSome.\tNone."
     each = "\t".join(f"label{i}" for i in range(1, 6))
@@ -161,7 +156,6 @@ LABELS = "\t".join(f"label{i}" for i in range(1, 6))
 
 
 def test_snli_drops_rows_without_a_label(tmp_path: Path) -> None:
-    """It has three classes; lines without further annotators are complete."""
     head = f"gold_label\t{PARSES}\tsentence1\tsentence2\tcaptionID\tpairID\t{LABELS}"
     rest = "( a )\t( b )\t(a)\t(b)\tA man.\tA dog.\t1.jpg#0\t1.jpg#0r1n"
     lines = f"{head}\nneutral\t{rest}\tneutral\n-\t{rest}\tneutral\tentailment\t\t\t\n"
@@ -175,7 +169,6 @@ def test_snli_drops_rows_without_a_label(tmp_path: Path) -> None:
 
 
 def test_multi_nli_drops_rows_without_a_label(tmp_path: Path) -> None:
-    """It has three classes."""
     head = f"gold_label\t{PARSES}\tsentence1\tsentence2\tpromptID\tpairID\tgenre\t{LABELS}"
     rest = "( a )\t( b )\t(a)\t(b)\tA.\tB.\t63735\t63735n\tslate\tneutral"
     lines = f"{head}\n-\t{rest}\tentailment\t\t\t\nentailment\t{rest}\tentailment\t\t\t\n"
@@ -190,7 +183,6 @@ def test_multi_nli_drops_rows_without_a_label(tmp_path: Path) -> None:
 
 
 def test_backslashes_of_ag_news_are_text(tmp_path: Path) -> None:
-    """They escape neither quotes nor commas; classes count from 1."""
     line = b'"3","Oil, up","Prices\\rise \\""much\\"", they say\\"\n'
     (row,) = rows("ag-news", "test", tmp_path, test=line)
     assert row == {
@@ -214,7 +206,6 @@ def test_empty_lines_at_the_end_of_iris_are_skipped(tmp_path: Path) -> None:
 
 
 def test_wine_quality_is_separated_by_semicolons(tmp_path: Path) -> None:
-    """Its header is quoted, its numbers are not."""
     names = "fixed acidity,volatile acidity,citric acid,residual sugar,chlorides,"
     names += "free sulfur dioxide,total sulfur dioxide,density,pH,sulphates,alcohol,quality"
     head = ";".join(f'"{name}"' for name in names.split(","))
@@ -229,7 +220,6 @@ ADULT = (
 
 
 def test_both_files_of_adult_are_read_alike(tmp_path: Path) -> None:
-    """Without spaces after commas, the first line of test, and periods after its labels."""
     train = f"{ADULT.format('Private', '<=50K')}\n{ADULT.format('?', '>50K')}\n\n"
     test = f"|1x3 Cross validator\n{ADULT.format('Private', '<=50K.')}\n"
     found = rows("adult", "train", tmp_path, train=train.encode())
@@ -242,7 +232,6 @@ def test_both_files_of_adult_are_read_alike(tmp_path: Path) -> None:
 
 
 def test_question_marks_of_titanic(tmp_path: Path) -> None:
-    """NaN in numbers, a class of the port, and text elsewhere."""
     data = (
         b'"pclass","survived","name","sex","age","sibsp","parch","ticket","fare","cabin",'
         b'"embarked","boat","body","home.dest"\n'

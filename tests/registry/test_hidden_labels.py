@@ -44,7 +44,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
 def test_split_has_no_column_of_withheld_labels(
     name: str, split: str, column: str, hub: Hub
 ) -> None:
-    """Other columns are as in every split."""
     rows = hub.load(name, split, synthetic=4)
     assert column not in rows.features
     assert column not in rows[0]
@@ -53,6 +52,5 @@ def test_split_has_no_column_of_withheld_labels(
 
 @pytest.mark.parametrize(("name", "split"), PUBLIC)
 def test_published_labels_of_a_test_split_are_loaded(name: str, split: str, hub: Hub) -> None:
-    """Some loaders hide them."""
     labels = hub.load(name, split, synthetic=4)["label"]
     assert set(labels) <= {0, 1}

@@ -52,7 +52,6 @@ def classes(name: str) -> LabelFeature:
 
 
 def test_folder_10_of_imagenet_v2_is_class_10(tmp_path: Path) -> None:
-    """In a plain tar named .tar.gz; sorted as text, 10 would be the third class."""
     top = "imagenetv2-matched-frequency-format-val"
     archive = tar(pictures(*[f"{top}/{number}/x.jpeg" for number in (0, 10, 100, 2, 999)]))
     rows = read(tmp_path, "imagenet-v2/matched-frequency", "test", archive=archive)
@@ -110,7 +109,6 @@ def test_training_images_of_tiny_imagenet_are_one_folder_deeper(tmp_path: Path) 
 
 
 def test_stray_entries_of_caltech_256_are_skipped(tmp_path: Path) -> None:
-    """A note among the spiders and a folder among the dogs."""
     top = "256_ObjectCategories"
     files = pictures(
         f"{top}/056.dog/056_0001.jpg",
@@ -151,7 +149,6 @@ def test_classes_of_pets_come_from_a_list(tmp_path: Path) -> None:
 
 
 def test_food_is_split_by_lists_without_suffixes(tmp_path: Path) -> None:
-    """A listed image that is missing is an error."""
     top = "food-101"
     files = pictures(f"{top}/images/waffles/1.jpg", f"{top}/images/apple_pie/2.jpg")
     lists = {f"{top}/meta/train.txt": b"waffles/1\n", f"{top}/meta/test.txt": b"apple_pie/2\n"}
@@ -191,7 +188,6 @@ def test_imagenet_o_has_no_labels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fold", [1, 2, 10])
 def test_each_partition_of_textures_has_its_own_lists(tmp_path: Path, fold: int) -> None:
-    """Partitions 1 and 10 are different."""
     files = pictures(*[f"dtd/images/banded/banded_{i:04d}.jpg" for i in range(11)])
     for i in range(1, 11):
         for part in ("train", "val", "test"):
@@ -203,7 +199,6 @@ def test_each_partition_of_textures_has_its_own_lists(tmp_path: Path, fold: int)
 
 
 def test_stray_file_of_textures_is_skipped(tmp_path: Path) -> None:
-    """Lists name images with their suffix."""
     files = pictures("dtd/images/waffled/waffled_0001.jpg", "dtd/images/banded/banded_0002.jpg")
     lists = {"dtd/labels/test1.txt": b"banded/banded_0002.jpg\n"}
     archive = tar(files | lists | {"dtd/images/waffled/.directory": b"[Dolphin]"})
@@ -220,7 +215,6 @@ def test_scenes_are_one_or_two_folders_deep(tmp_path: Path) -> None:
 
 
 def test_two_scenes_are_skipped(tmp_path: Path) -> None:
-    """Decoders disagree on their pixels."""
     folder = "SUN397/t/track/outdoor"
     files = pictures(
         "SUN397/c/church/outdoor/sun_bhenjvsvrtumjuri.jpg",
@@ -232,7 +226,6 @@ def test_two_scenes_are_skipped(tmp_path: Path) -> None:
 
 
 def test_validation_set_of_places_has_numbered_classes(tmp_path: Path) -> None:
-    """They equal those of training folders."""
     names = classes("places365/small").names
     number = next(i for i, name in enumerate(names) if "/" in name)
     folder = f"data_256/{names[number][0]}/{names[number]}"
@@ -246,7 +239,6 @@ def test_validation_set_of_places_has_numbered_classes(tmp_path: Path) -> None:
 
 
 def test_splits_and_boxes_of_birds_come_from_lists(tmp_path: Path) -> None:
-    """One list names the images, two others refer to them by number."""
     top = "CUB_200_2011"
     first, second = "001.Black_footed_Albatross/a.jpg", "200.Common_Yellowthroat/b.jpg"
     lists = {
@@ -276,7 +268,6 @@ def test_validation_set_of_imagenet_has_classes_of_its_devkit(tmp_path: Path) ->
 
 
 def test_noise_of_speech_commands_is_a_class(tmp_path: Path) -> None:
-    """Other classes are the folders of words."""
     wav = b"RIFF"
     archive = tar({"yes/0a_nohash_0.wav": wav, "_silence_/running_tap.wav": wav}, "w:gz")
     rows = read(tmp_path, "speech-commands/v0.02", "validation", validation=archive)
@@ -285,7 +276,6 @@ def test_noise_of_speech_commands_is_a_class(tmp_path: Path) -> None:
 
 
 def test_classes_and_splits_of_flowers_come_from_matlab_files(tmp_path: Path) -> None:
-    """One file has the class of each image by position, another the splits."""
     sets = io.BytesIO()
     savemat(
         sets,
@@ -324,7 +314,6 @@ def test_training_set_of_dogs_comes_from_matlab_cells(tmp_path: Path) -> None:
 
 
 def test_images_of_both_car_sets_have_the_same_names(tmp_path: Path) -> None:
-    """Each list refers to its own archive, and classes count from 1."""
     resources = {}
     for split, label in (("train", 14), ("test", 196)):
         kinds = [("bbox_x1", "O"), ("class", "O"), ("fname", "O")]
@@ -345,7 +334,6 @@ def test_images_of_both_car_sets_have_the_same_names(tmp_path: Path) -> None:
 
 
 def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
-    """The background is not a class."""
     top = "101_ObjectCategories"
     inner = tar(
         pictures(
@@ -363,7 +351,6 @@ def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
 
 
 def test_imagenet_is_a_tar_of_tars(tmp_path: Path) -> None:
-    """The class is the name of the inner archive."""
     inner = {f"{code}.tar": tar(pictures(f"{code}_1.JPEG")) for code in ("n01498041", "n15075141")}
     rows = read(tmp_path, "imagenet-1k", "train", train=tar(inner))
     assert [row["label"] for row in rows] == [6, 999]

@@ -25,14 +25,12 @@ def test_readers_on_the_page_have_valid_options(line: str) -> None:
 
 
 def test_every_reader_is_on_the_page() -> None:
-    """With an example, and in the list."""
     shown = {tomllib.loads(re.sub(r"\s+#.*", "", line))["reader"]["format"] for line in READERS}
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     assert shown == listed == set(plugins.built_in("formats"))
 
 
 def test_every_feature_and_step_is_on_the_page() -> None:
-    """With valid fields."""
     features = tomllib.loads(next(block for block in BLOCKS if "[features.words]" in block))
     kinds = {item["kind"] for item in features["features"].values()}
     assert kinds == {kind.__struct_config__.tag for kind in Feature.__args__}

@@ -39,7 +39,6 @@ def raw_files(manifest: Manifest, hub: Hub) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_equal_those_of_an_independent_reader(name: str, shared: Hub) -> None:
-    """Of synthetic files in upstream's layout."""
     manifest = synthesize(shared.info(name), shared.store, rows=ROWS)
     raw = raw_files(manifest, shared)
     for split, facts in manifest.splits.items():

@@ -54,7 +54,6 @@ def test_spans_of_wsc_are_nested_objects(tmp_path: Path) -> None:
 
 
 def test_record_has_a_row_per_query(tmp_path: Path) -> None:
-    """With its passage, and unique entities and answers in order."""
     text = "Zoë met Ann\n@highlight\nAnn left"
     spans = [{"start": 8, "end": 10}, {"start": 0, "end": 2}, {"start": 23, "end": 25}]
     answers = [{"start": 8, "end": 10, "text": "Ann"}, {"start": 23, "end": 25, "text": "Ann"}]
@@ -82,7 +81,6 @@ def test_test_split_of_record_has_no_answers(tmp_path: Path) -> None:
 
 
 def test_multirc_has_a_row_per_answer(tmp_path: Path) -> None:
-    """Numbered by paragraph, question and answer."""
     questions = [
         {"question": "a?", "idx": 4, "answers": [{"text": "no", "idx": 8, "label": 0}]},
         {
@@ -117,7 +115,6 @@ def test_multirc_has_a_row_per_answer(tmp_path: Path) -> None:
 def test_labels_are_booleans_numbers_or_text(
     task: str, folder: str, texts: list[str], label: object, number: int, tmp_path: Path
 ) -> None:
-    """Each becomes a class number; the test split has no labels."""
     document = {name: name.upper() for name in texts} | {"idx": 0}
     (row,) = superglue(task, f"{folder}/val.jsonl", tmp_path, document | {"label": label})
     assert row == document | {"label": number}
@@ -125,7 +122,6 @@ def test_labels_are_booleans_numbers_or_text(
 
 
 def test_missing_label_is_an_error(tmp_path: Path) -> None:
-    """It names the line of the file and the key."""
     document = {"question": "q", "passage": "p", "idx": 0}
     with pytest.raises(ReadError, match=r"BoolQ/train\.jsonl: line 2: .* no key 'label'"):
         superglue("boolq", "BoolQ/train.jsonl", tmp_path, document | {"label": True}, document)
@@ -200,14 +196,12 @@ def test_sentences_of_conll_end_with_their_file(tmp_path: Path) -> None:
 
 
 def test_unknown_tag_is_an_error_with_its_sentence(tmp_path: Path) -> None:
-    """It names the row and the text."""
     data = zipped({"train.txt": b"a NN B-NP O\n\nb NN B-NP PER\n"})
     with pytest.raises(SchemaError, match=r"ner_tags, row 1.*'PER'"):
         rows("conll2003", "train", data, tmp_path)
 
 
 def test_every_line_of_wikitext_is_a_row(tmp_path: Path) -> None:
-    """Also blank lines; spaces at both ends stay."""
     text = " \n = Robert Boulter = \n \n Robert @-@ Boulter \u2028 is \n"
     data = zipped({"wikitext-2/wiki.valid.tokens": text.encode()})
     found = rows("wikitext/wikitext-2-v1", "validation", data, tmp_path)
@@ -216,7 +210,6 @@ def test_every_line_of_wikitext_is_a_row(tmp_path: Path) -> None:
 
 
 def test_unlabeled_reviews_are_only_in_their_split(tmp_path: Path) -> None:
-    """IMDB stores them beside neg and pos, with other files."""
     members = {
         "aclImdb/README": b"",
         "aclImdb/train/labeledBow.feat": b"9 0:9",

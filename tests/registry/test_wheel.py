@@ -13,7 +13,6 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_wheel_contains_the_registry_and_no_tests(tmp_path: Path) -> None:
-    """With manifests, their index, and templates of pages."""
     pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)]

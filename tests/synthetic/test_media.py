@@ -17,7 +17,6 @@ IDX = [
 
 @pytest.mark.parametrize("name", IDX)
 def test_images_of_a_class_are_alike(shared: Hub, name: str) -> None:
-    """The nearest mean of the classes in one half predicts the other half far above chance."""
     real = shared.info(name)
     label = real.features["label"]
     assert isinstance(label, LabelFeature)

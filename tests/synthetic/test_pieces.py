@@ -39,7 +39,6 @@ def columns_of(
 def test_loaded_rows_are_those_of_the_raw_files(
     shared: Hub, raw_part: ReadRaw, name: str, rows: int
 ) -> None:
-    """With the columns, shapes, dtypes and classes of the manifest."""
     real = shared.info(name)
     for split, facts in real.splits.items():
         dataset = shared.load(name, split, synthetic=rows)

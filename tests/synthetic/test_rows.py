@@ -10,7 +10,6 @@ from tests.preparing import prepare
 
 
 def test_classes_are_balanced_and_shuffled(shared: Hub) -> None:
-    """Counts differ by one at most."""
     dataset = shared.load("mnist", "train", synthetic=105)
     counts = np.bincount(dataset["label"], minlength=10)
     assert counts.max() - counts.min() <= 1

@@ -19,7 +19,6 @@ NAMES = Registry(()).names()
 
 @pytest.mark.parametrize("name", NAMES)
 def test_synthetic_data_is_marked_everywhere(shared: Hub, name: str) -> None:
-    """In version, title, summary and representation."""
     split = next(iter(shared.info(name).splits))
     dataset = shared.load(name, split, synthetic=5)
     synthetic = dataset.manifest
@@ -47,7 +46,6 @@ def test_synthetic_data_never_replaces_real_data(shared: Hub, name: str) -> None
 
 
 def test_small_splits_keep_their_size(hub: Hub, raw_part: ReadRaw) -> None:
-    """If they have fewer rows than requested."""
     real = hub.info("mnist")
     splits = {
         name: msgspec.structs.replace(split, rows=rows)
@@ -62,7 +60,6 @@ def test_small_splits_keep_their_size(hub: Hub, raw_part: ReadRaw) -> None:
 
 
 def test_same_manifest_gives_the_same_rows(hub: Hub, tmp_path: Path, raw_part: ReadRaw) -> None:
-    """In any cache; other splits have other rows."""
     real = hub.info("mnist")
     synthetic = synthesize(real, hub.store, rows=20)
     again = synthesize(real, Store(tmp_path / "other"), rows=20)
@@ -73,7 +70,6 @@ def test_same_manifest_gives_the_same_rows(hub: Hub, tmp_path: Path, raw_part: R
 
 
 def test_second_call_uses_cached_files(hub: Hub) -> None:
-    """Nothing is written again, but deleted files are restored."""
     real = hub.info("emnist/letters")
     synthetic = synthesize(real, hub.store, rows=10)
     before = {path: path.stat().st_ino for path in hub.store.root.rglob("*") if path.is_file()}
@@ -90,7 +86,6 @@ def test_second_call_uses_cached_files(hub: Hub) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
 def test_damaged_manifest_is_written_again(hub: Hub, content: bytes) -> None:
-    """With the same files."""
     synthetic = synthesize(hub.info("mnist"), hub.store, rows=10)
     (path,) = (hub.store.root / "synthetic-v1").rglob("*.json")
     path.write_bytes(content)

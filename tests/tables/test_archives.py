@@ -117,7 +117,6 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_archive_is_unpacked_once_for_all_splits(upstream: Upstream, unpacked: list[int]) -> None:
-    """Two splits of one compressed tar take one pass."""
     folders = prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
     assert len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)  # its beginning is looked at before
     for split, folder in zip(ROWS, folders, strict=True):
@@ -129,7 +128,6 @@ def test_archive_is_unpacked_once_for_all_splits(upstream: Upstream, unpacked: l
 
 @pytest.mark.parametrize("way", ["prepare", "load_data", "load both"])
 def test_every_caller_unpacks_once(upstream: Upstream, unpacked: list[int], way: str) -> None:
-    """`dshub prepare`, `load_data` and sums of splits."""
     registry = Registry(manifests=[upstream.manifest], built_in=False)
     mirrors = [str(upstream.folder / "mirror")]
     settings = Settings.read(environment={}, cache=upstream.store.root, mirrors=mirrors)
@@ -166,7 +164,6 @@ class Told(Silent):
 
 
 def test_unpacking_shows_its_own_progress(upstream: Upstream) -> None:
-    """Before preparing, in bytes of the download."""
     message = Told()
     upstream.fetcher.progress = message
     prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
@@ -180,7 +177,6 @@ def test_unpacking_shows_its_own_progress(upstream: Upstream) -> None:
 
 
 def test_only_requested_splits_are_prepared(upstream: Upstream) -> None:
-    """Existing tables are found."""
     one = prepare(upstream.manifest, "test", upstream.fetcher)
     assert prepare_splits(upstream.manifest, ["test"], upstream.fetcher) == [one]
     assert len(list(upstream.store.root.glob("tables-v1/ds/*"))) == 1
@@ -216,7 +212,6 @@ def test_nested_archives(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("end", ["well", "damaged", "killed"])
 def test_space_for_unpacking_is_freed(upstream: Upstream, end: str) -> None:
-    """After success, after an error, and after a process was killed."""
     if end == "killed" and os.name == "nt":
         pytest.skip("no SIGKILL")
     if end == "well":
@@ -265,7 +260,6 @@ prepare_splits(manifest, ["train", "test"], fetcher)
 def test_free_space_is_checked_before_unpacking(
     upstream: Upstream, unpacked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For the tables and at least the size of the archive."""
     rows = sum(ROWS.values())
     prepare(upstream.manifest, "test", upstream.fetcher)  # the file is here now
     unpacked.clear()
@@ -279,7 +273,6 @@ def test_free_space_is_checked_before_unpacking(
 def test_full_disk_during_unpacking_is_reported(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not as damage of the archive."""
     with Path("/dev/full").open("wb+", buffering=0) as full:
         monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
         with pytest.raises(DiskFullError):

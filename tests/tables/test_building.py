@@ -53,7 +53,6 @@ def test_table_is_prepared_once(upstream: Upstream, monkeypatch: pytest.MonkeyPa
 
 
 def test_only_the_files_of_a_split_are_downloaded(upstream: Upstream) -> None:
-    """Preparing one split does not need the other's files."""
     manifest = upstream.manifest()
     prepare(manifest, "test", upstream.fetcher)
     there = {name for name, item in manifest.resources.items() if upstream.store.blob(item.digest)}
@@ -171,7 +170,6 @@ def test_failed_table_leaves_nothing(upstream: Upstream, kind: str) -> None:
 
 
 def test_fault_in_one_split_leaves_the_other_usable(upstream: Upstream) -> None:
-    """Each split is prepared by itself."""
     manifest = with_split(upstream.manifest(), rows=10)
     with pytest.raises(SchemaError):
         prepare(manifest, "train", upstream.fetcher)
@@ -179,7 +177,6 @@ def test_fault_in_one_split_leaves_the_other_usable(upstream: Upstream) -> None:
 
 
 def test_hidden_labels_are_not_a_column(upstream: Upstream) -> None:
-    """The split lacks it, instead of a column of -1."""
     manifest = with_split(upstream.manifest(), without=("label",), files={"image": "train-image"})
     table = Table(prepare(manifest, "train", upstream.fetcher))
     assert list(table.features) == ["image"]
@@ -189,7 +186,6 @@ def test_hidden_labels_are_not_a_column(upstream: Upstream) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 @pytest.mark.parametrize("how", ["killed", "interrupted"])
 def test_killed_preparation_leaves_no_table(upstream: Upstream, how: str) -> None:
-    """The next one succeeds."""
     manifest = upstream.manifest()
     end = "os.kill(os.getpid(), signal.SIGKILL)" if how == "killed" else "raise KeyboardInterrupt"
     script = f"""
@@ -224,8 +220,6 @@ prepare(from_json(sys.stdin.buffer.read()), "train", Fetcher(Store(Path(cache)),
 def test_late_failure_of_a_reader_drops_earlier_rows(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their files are closed and removed."""
-
     def read(self: idx.Reader, files: object) -> Any:
         pixels = pa.array(np.zeros(12, np.uint8))
         for length in (3, 4):

@@ -15,21 +15,18 @@ from tests.tables.example import FEATURES, expected, plain, write
 
 @given(rows=st.lists(st.integers(0, 52), max_size=80), name=st.sampled_from(list(FEATURES)))
 def test_gather_equals_a_list_comprehension(table: Table, rows: list[int], name: str) -> None:
-    """In any order, with repeats."""
     values = expected(53)[name]
     assert plain(table.gather(name, np.array(rows, np.int64))) == [values[row] for row in rows]
 
 
 @given(ends=st.tuples(st.integers(0, 53), st.integers(0, 53)), name=st.sampled_from(list(FEATURES)))
 def test_span_equals_a_slice(table: Table, ends: tuple[int, int], name: str) -> None:
-    """Across shards, and empty."""
     start, stop = sorted(ends)
     assert plain(table.span(name, start, stop)) == expected(53)[name][start:stop]
 
 
 @pytest.mark.parametrize("name", ["image", "label", "vector"])
 def test_spans_are_views_of_the_file(tmp_path: Path, name: str) -> None:
-    """Two spans of a shard share read-only memory."""
     write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
     table = Table(tmp_path / "t")
     one, two = table.span(name, 3, 10), table.span(name, 5, 12)
@@ -48,7 +45,6 @@ def test_spans_are_views_of_the_file(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["text", "photo", "words", "kinds", "boxes"])
 @pytest.mark.parametrize("offset", [-1, 10**6, 2**31 - 1])
 def test_damaged_offset_is_rejected(tmp_path: Path, name: str, offset: int) -> None:
-    """The error names the file."""
     record = write(tmp_path / "t", 5, batch=5, shard_bytes=1 << 30)
     path = tmp_path / "t" / record.shards[0].file
     data = bytearray(path.read_bytes())
@@ -68,7 +64,6 @@ def test_damaged_offset_is_rejected(tmp_path: Path, name: str, offset: int) -> N
 
 
 def test_spans_of_lists_are_views_of_the_file(tmp_path: Path) -> None:
-    """Read-only; gathered values are copies."""
     write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
     table = Table(tmp_path / "t")
     one, two = table.span("boxes", 5, 6)[0], table.span("boxes", 4, 9)[1]

@@ -23,7 +23,6 @@ def test_columns_that_fit_keep_their_values() -> None:
 
 
 def test_slices_are_conformed() -> None:
-    """A reader can yield slices of its columns."""
     result = fit({name: column.slice(2, 3) for name, column in good(9).items()})
     assert {name: result.column(name).to_pylist() for name in ("vector", "text")} == {
         name: good(9)[name].to_pylist()[2:5] for name in ("vector", "text")
@@ -45,7 +44,6 @@ def test_slices_are_conformed() -> None:
 def test_dimensions_of_length_one_are_added_and_dropped(
     given: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
-    """They change no value, and formats differ in them."""
     array = np.arange(4 * int(np.prod(given)), dtype=np.int32).reshape(4, *given)
     features = {"x": NumberFeature(dtype="int32", shape=expected)}
     result = np.array(fit({"x": nested(array)}, features).column("x").to_pylist())
@@ -67,7 +65,6 @@ def test_dimensions_of_length_one_are_added_and_dropped(
     ],
 )
 def test_wrong_type_or_shape_is_rejected(column: str, values: pa.Array, message: str) -> None:
-    """The error names dataset, split, column, and both types."""
     with pytest.raises(SchemaError) as caught:
         fit(good() | {column: values})
     assert str(caught.value).startswith(f"ds, split train, column {column}: got ")
@@ -76,7 +73,6 @@ def test_wrong_type_or_shape_is_rejected(column: str, values: pa.Array, message:
 
 @pytest.mark.parametrize("column", FEATURES)
 def test_missing_column_is_rejected(column: str) -> None:
-    """The error names it and the columns that exist."""
     columns = good()
     del columns[column]
     with pytest.raises(SchemaError, match=f"column {column}: got only ") as caught:
@@ -129,7 +125,6 @@ def test_label_out_of_range_is_rejected(first: int, labels: list[int], message: 
 
 
 def test_labels_start_at_zero() -> None:
-    """Also if upstream counts from one."""
     features = {"label": LabelFeature(names=("a", "b", "c"), first=1)}
     result = fit({"label": pa.array([3, 1, 2, 3], pa.uint8())}, features)
     assert result.column("label").to_pylist() == [2, 0, 1, 2]

@@ -90,13 +90,11 @@ def test_number_in_a_name_is_a_line_of_the_list(tmp_path: Path) -> None:
 
 
 def test_list_that_is_too_short_is_rejected(tmp_path: Path) -> None:
-    """The error names the number of the image."""
     with pytest.raises(ReadError, match="no row for '4'"):
         read(tmp_path, images(1, 4), b"1\n2\n3\n")
 
 
 def test_synthetic_list_has_every_line_at_its_place(tmp_path: Path) -> None:
-    """It is as long as the largest number."""
     store = Store(tmp_path / "cache")
     one = MANIFEST.replace("splits.train", "splits.a")
     text = one + one[one.index("[splits.a]") :].replace("splits.a", "splits.b").replace(
@@ -119,6 +117,5 @@ def test_synthetic_list_has_every_line_at_its_place(tmp_path: Path) -> None:
 
 
 def test_number_without_join_is_a_fault_of_the_manifest(tmp_path: Path) -> None:
-    """It would have no effect."""
     with pytest.raises(ManifestError, match="'nr' is not among `on`"):
         manifest(tmp_path, MANIFEST.replace('number = "id"', 'number = "nr"'))

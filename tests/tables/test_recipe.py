@@ -17,7 +17,6 @@ from tests.tables.upstream import Upstream, with_split
 
 
 def test_table_in_a_read_only_layer_is_found(upstream: Upstream, tmp_path: Path) -> None:
-    """It is not prepared again."""
     manifest = upstream.manifest()
     folder = prepare(manifest, "train", upstream.fetcher)
     mine = Store(tmp_path / "mine", [upstream.store.root])
@@ -70,7 +69,6 @@ def _resource(manifest: Manifest, **changes: Any) -> Manifest:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_recipe_depends_on_what_decides_rows(upstream: Upstream, change: str) -> None:
-    """Words and addresses do not change it."""
     manifest = upstream.manifest()
     same, make = CHANGES[change]
     changed = make(manifest)
@@ -85,7 +83,6 @@ def test_recipe_depends_on_what_decides_rows(upstream: Upstream, change: str) ->
 def test_newer_revision_of_a_reader_prepares_again(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tables of the old revision are not found."""
     manifest = upstream.manifest()
     old = prepare(manifest, "train", upstream.fetcher)
     monkeypatch.setitem(REVISIONS, "idx", 2)

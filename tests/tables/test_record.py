@@ -22,7 +22,6 @@ RECORD = TableRecord(
 
 
 def test_record_survives_a_round_trip(tmp_path: Path) -> None:
-    """With its manifest."""
     path = RECORD.write(tmp_path)
     assert path == tmp_path / "table.json"
     assert TableRecord.read(path) == RECORD
@@ -40,7 +39,6 @@ def test_record_survives_a_round_trip(tmp_path: Path) -> None:
 def test_contradictory_record_is_rejected(
     tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
-    """The hint says how to make the table again."""
     path = msgspec.structs.replace(RECORD, **changes).write(tmp_path)
     with pytest.raises(StoreError, match=message) as caught:
         TableRecord.read(path)

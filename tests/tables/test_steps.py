@@ -10,21 +10,18 @@ from dshub.tables.steps import cut
 
 
 def test_cut_keeps_the_text_before_the_mark() -> None:
-    """Kaggle's `n01440764 1 2 3 4 n01440764 …` begins with the class."""
     batch = pa.RecordBatch.from_pydict({"a": ["n01 1 2 n02 3", "n03", "", " n04", None]})
     result = cut(batch, Cut(column="a", before=" ")).column("a").to_pylist()
     assert result == ["n01", "n03", "", "", None]
 
 
 def test_cut_of_a_missing_column_is_rejected() -> None:
-    """The error names the column."""
     batch = pa.RecordBatch.from_pydict({"a": ["x"]})
     with pytest.raises(SchemaError, match="got columns a, expected a column 'b'"):
         cut(batch, Cut(column="b", before=" "))
 
 
 def test_cut_without_a_mark_is_a_fault_of_the_manifest() -> None:
-    """An empty mark is not allowed."""
     text = """
 schema = 1
 name = "a"

@@ -23,7 +23,6 @@ from tests.tables.example import (
 
 
 def test_every_row_comes_back(table: Table) -> None:
-    """All columns, in order, with the dtypes and shapes of their features."""
     assert table.rows == 53
     assert {name: plain(table.span(name, 0, 53)) for name in FEATURES} == expected(53)
     assert all(plain(table.gather(name, np.arange(53))) == expected(53)[name] for name in FEATURES)
@@ -102,7 +101,6 @@ def test_changed_byte_never_crashes(
 
 
 def test_hugging_face_opens_a_shard(tmp_path: Path) -> None:
-    """With class names, pixels and words."""
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
     record = write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)

@@ -51,13 +51,11 @@ def test_text_becomes_a_number(texts: list[str], dtype: Dtype, expected: list[fl
 def test_text_that_is_not_a_number_is_rejected(
     texts: list[str], dtype: Dtype, row: int, message: str
 ) -> None:
-    """The error names the row and the text."""
     with pytest.raises(SchemaError, match=f"row {row}: got {message}"):
         fit(pa.array(texts), NumberFeature(dtype=dtype))
 
 
 def test_missing_marks_become_nan() -> None:
-    """Only the texts that the feature lists."""
     feature = NumberFeature(dtype="float64", missing=("?", "NA"))
     result = fit(pa.array(["1", "?", "NA"]), feature).to_pylist()
     assert result[0] == 1.0
@@ -76,7 +74,6 @@ def test_missing_marks_become_nan() -> None:
     ],
 )
 def test_numbers_change_their_width(values: pa.Array, dtype: Dtype) -> None:
-    """JSON and Parquet files choose widths freely."""
     result = fit(values, NumberFeature(dtype=dtype))
     assert result.to_pylist() == [1, 2]
     assert result.type == pa.from_numpy_dtype(dtype)
@@ -92,7 +89,6 @@ def test_numbers_change_their_width(values: pa.Array, dtype: Dtype) -> None:
     ],
 )
 def test_number_that_does_not_fit_is_rejected(values: pa.Array, dtype: Dtype, message: str) -> None:
-    """Nothing is truncated or rounded to another integer."""
     with pytest.raises(SchemaError, match=message):
         fit(values, NumberFeature(dtype=dtype))
 
@@ -119,7 +115,6 @@ def test_classes_by_name_code_and_number() -> None:
     ],
 )
 def test_unknown_class_name_is_rejected(text: str, feature: LabelFeature) -> None:
-    """The error names the row and the text."""
     good = "1" if feature.first else (feature.codes or feature.names)[0]
     with pytest.raises(SchemaError, match=r"row 101: got '?") as caught:
         fit(pa.array([good, text]), feature)
@@ -127,7 +122,6 @@ def test_unknown_class_name_is_rejected(text: str, feature: LabelFeature) -> Non
 
 
 def test_lists_are_conformed() -> None:
-    """Their values are conformed like a column."""
     tags = ListFeature(of=LabelFeature(names=("O", "B")))
     values = pa.array([["B", "O"], [], ["O"]])
     assert fit(values, tags).to_pylist() == [[1, 0], [], [0]]
@@ -139,7 +133,6 @@ def test_lists_are_conformed() -> None:
 
 
 def test_error_in_a_list_names_the_row() -> None:
-    """Not the number of the value."""
     tags = ListFeature(of=LabelFeature(names=("O", "B")))
     with pytest.raises(SchemaError, match="row 102: got 'X'"):
         fit(pa.array([["O", "B"], [], ["O", "X"]]), tags)
@@ -163,7 +156,6 @@ JPEG, PNG = b"\xff\xd8\xff\xe0 and so on", b"\x89PNG\r\n\x1a\n and so on"
     ],
 )
 def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
-    """Byte for byte."""
     assert fit(pa.array(files, pa.binary()), feature).to_pylist() == files
     assert fit(pa.array([b"", *files], pa.large_binary()).slice(1), feature).to_pylist() == files
 
@@ -180,7 +172,6 @@ def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
     ],
 )
 def test_wrong_kind_of_file_is_rejected(feature: Feature, wrong: bytes, message: str) -> None:
-    """When the table is made, not during training."""
     good = b"RIFF" if isinstance(feature, AudioFeature) else (PNG, JPEG)[message != "a PNG image"]
     with pytest.raises(SchemaError, match=rf"row 101: .*{message}"):
         fit(pa.array([good, wrong], pa.binary()), feature)

@@ -13,7 +13,6 @@ from tests.tables.fitting import FEATURES, fit, good
 
 
 def test_shape_and_dtype_of_a_row() -> None:
-    """They agree with the Arrow type."""
     batch = fit(good())
     for name, feature in FEATURES.items():
         dtype = row_dtype(feature)
@@ -29,7 +28,6 @@ def test_shape_and_dtype_of_a_row() -> None:
 
 
 def test_hugging_face_reads_the_schema() -> None:
-    """`datasets` builds its features from the metadata."""
     pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
     datasets: Any = importlib.import_module("datasets")
     schema = arrow_schema(FEATURES)

@@ -21,7 +21,6 @@ from tests.tables.example import FEATURES, expected, manifest, plain, write
 
 
 def test_table_folder_contains_shards_and_a_record(tmp_path: Path) -> None:
-    """Shards of one uncompressed record batch, with rows, size and checksum."""
     record = write(tmp_path / "t", 53, batch=10, shard_bytes=700)
     names = [shard.file for shard in record.shards]
     assert names == [f"train-{i:05d}-of-{len(names):05d}.arrow" for i in range(len(names))]
@@ -43,8 +42,6 @@ def test_table_folder_contains_shards_and_a_record(tmp_path: Path) -> None:
 
 
 def test_writer_removes_waiting_rows_on_exit(tmp_path: Path) -> None:
-    """Only finished shards stay."""
-
     features: dict[str, Feature] = {"n": NumberFeature(dtype="int8")}
     batch = pa.RecordBatch.from_pydict({"n": pa.array([1], pa.int8())})
     with TableWriter(tmp_path, manifest(1, features), "train") as writer:
@@ -56,7 +53,6 @@ def test_writer_removes_waiting_rows_on_exit(tmp_path: Path) -> None:
 def test_shard_ends_before_32_bit_offsets_overflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For files, text and values of lists."""
     monkeypatch.setattr("dshub.tables.writer.OFFSET_LIMIT", 2000)
     record = write(tmp_path / "t", 53, batch=3, shard_bytes=1 << 30)
     assert len(record.shards) > 1
@@ -74,7 +70,6 @@ def test_shard_ends_before_32_bit_offsets_overflow(
     ],
 )
 def test_memory_stays_flat_while_writing(tmp_path: Path, kind: str) -> None:
-    """300 MB of rows need far less private memory."""
     script = """
 import re, sys
 from pathlib import Path

@@ -50,7 +50,6 @@ def test_unknown_kind_of_fault_is_rejected() -> None:
 
 
 def test_faults_follow_each_other(tmp_path: Path) -> None:
-    """Each happens as often as its `times`; then responses are right."""
     [content] = write_files(tmp_path).values()
     faults = (Fault("status", times=2, status=500), Fault("short", times=1, after=7))
     with faulty_server(tmp_path, {"*": faults}) as server:
@@ -70,7 +69,6 @@ def test_range_fault_spares_other_requests(tmp_path: Path) -> None:
     "fault", [Fault("silent"), Fault("stall"), Fault("plain", rate=1), Fault("drip-head", rate=1)]
 )
 def test_endless_responses_end_with_the_server(fault: Fault, tmp_path: Path) -> None:
-    """No thread remains, and clients stop waiting."""
     write_files(tmp_path)
     before = set(threading.enumerate())
     with ExitStack() as stack:
@@ -93,7 +91,6 @@ def quietly(action: Callable[[], object]) -> None:
 
 
 def test_stage_counts_requests_and_heals(tmp_path: Path) -> None:
-    """Both servers see a redirect between them; after `heal` responses are right."""
     [content] = write_files(tmp_path).values()
     [scenario] = [s for s in SCENARIOS if s.name == "a redirect to another host"]
     with play(scenario, tmp_path) as stage:

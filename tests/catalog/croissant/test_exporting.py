@@ -163,7 +163,6 @@ def loaded(judged: Judge, manifest: Manifest, *, version: Any = "1.1") -> list[d
 def test_mlcroissant_loads_a_table(
     judged: Judge, folder: Path, url: str, delimiter: str, version: Any
 ) -> None:
-    """Text, numbers and classes of CSV and TSV with a header."""
     path = folder / f"rows.{'csv' if delimiter == ',' else 'tsv'}"
     lines = [delimiter.join(FEATURES)]
     for row in ROWS:
@@ -178,7 +177,6 @@ def test_mlcroissant_loads_a_table(
 def test_mlcroissant_loads_a_compressed_table_with_renamed_columns(
     judged: Judge, folder: Path, url: str
 ) -> None:
-    """Columns have upstream's names, fields those of the manifest."""
     path = folder / "rows.csv.gz"
     path.write_bytes(gzip.compress(b"Text,N\na,1\nb,2\n"))
     steps = [{"step": "rename", "columns": {"Text": "said", "N": "count"}}]
@@ -201,7 +199,6 @@ def test_mlcroissant_loads_json_lines(judged: Judge, folder: Path, url: str) -> 
 
 
 def test_mlcroissant_loads_columns_of_parquet(judged: Judge, folder: Path, url: str) -> None:
-    """Also lists, and images in a field of a struct."""
     import pyarrow.parquet as pq
 
     path = folder / "rows.parquet"
@@ -226,7 +223,6 @@ def _png(color: tuple[int, int, int]) -> bytes:
 
 
 def test_mlcroissant_loads_images_in_class_folders(judged: Judge, folder: Path, url: str) -> None:
-    """Pixels, and the class in the path."""
     colors = {"train/cat/1.png": (255, 0, 0), "train/dog/2.png": (0, 0, 255)}
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
         for name, color in colors.items():
@@ -247,7 +243,6 @@ def test_mlcroissant_loads_images_in_class_folders(judged: Judge, folder: Path, 
 
 
 def test_mlcroissant_loads_from_a_mirror(judged: Judge, folder: Path, url: str) -> None:
-    """Upstream does not answer."""
     path = folder / "rows.csv"
     path.write_text("said\na\nb\n")
     reader = {"format": "delimited", "header": True, "columns": ["said"]}

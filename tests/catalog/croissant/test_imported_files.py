@@ -23,7 +23,6 @@ pytest.importorskip("mlcroissant")
     ],
 )
 def test_only_valid_checksums_are_imported(form: str, expected: str | None) -> None:
-    """In hexadecimal digits or Base64; a placeholder gets a note with the file's `@id`."""
     files = [file("rows.csv", "text/csv", sha256=form)]
     imported = read(files, field("a", "sc:Text", "rows.csv", column="a"))
     assert imported.content["resources"]["rows-csv"].get("sha256") == expected
@@ -33,7 +32,6 @@ def test_only_valid_checksums_are_imported(form: str, expected: str | None) -> N
 
 
 def test_files_that_are_not_understood_get_notes() -> None:
-    """A repository, exclusions, another scheme, a size in megabytes."""
     files = [
         file("repo", "git+https", sha256="x"),
         file("odd.zip", "application/zip", contentUrl="s3://bucket/odd.zip", contentSize="3 MB"),

@@ -8,7 +8,6 @@ pytest.importorskip("mlcroissant")
 
 
 def test_table_becomes_a_reader_with_its_columns() -> None:
-    """With types, checksum, size and address; invalid names of columns are changed."""
     imported = read(
         TABLE,
         field("a", "sc:Text", "rows.csv", column="Some Text") | {"name": "Some Text"},
@@ -57,7 +56,6 @@ def test_json_lines_have_types() -> None:
 
 
 def test_images_in_parquet_are_fields_of_a_struct() -> None:
-    """A column and a path inside it, as in documents of Hugging Face."""
     photo = field("photo", "sc:ImageObject", "rows.parquet", column="image")
     photo["source"]["transform"] = {"jsonPath": "bytes"}
     label = field("label", "sc:Integer", "rows.parquet", column="fine label")

@@ -26,7 +26,6 @@ pytest.importorskip("mlcroissant")
 def test_field_that_is_not_understood_is_skipped_with_a_note(
     change: Any, place: str, words: str
 ) -> None:
-    """The other fields are imported."""
     files = [*TABLE, file("other.csv", "text/csv")]
     good = [field(name, "sc:Text", "rows.csv", column=name) for name in ("a", "c")]
     imported = read(files, *good, field("b", "sc:Text", "rows.csv", column="b") | change)
@@ -80,7 +79,6 @@ def test_data_type_and_shape_become_a_feature(kind: Any, more: Any, expected: An
 
 
 def test_classes_get_a_note() -> None:
-    """The column keeps the numbers in the file."""
     kinds = {
         "@type": "cr:RecordSet",
         "@id": "kinds",

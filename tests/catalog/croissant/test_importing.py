@@ -14,7 +14,6 @@ pytest.importorskip("mlcroissant")
 
 
 def test_facts_about_the_dataset_are_imported() -> None:
-    """Licenses by URL, short versions, other spellings of terms; a citation becomes a note."""
     facts: dict[str, Any] = {
         "name": {"en": "Some Name", "de": "Ein Name"},
         "https://schema.org/description": "Two\n lines.",
@@ -37,7 +36,6 @@ def test_facts_about_the_dataset_are_imported() -> None:
 
 
 def test_invalid_document_is_an_error(tmp_path: Path) -> None:
-    """Invalid JSON, another type, a missing file, deep nesting."""
     path = tmp_path / "croissant.json"
     for content in (b"{", b"\xff", b"[]", b"3", b'{"@type": "Person"}', b"[" * 100_000):
         path.write_bytes(content)
@@ -104,7 +102,6 @@ def test_repository_of_hugging_face_gets_a_note() -> None:
 
 
 def test_any_license_is_read_in_linear_time() -> None:
-    """Expressions are kept; other texts become a note."""
     cases = {
         "(MIT-0 OR Apache-2.0) AND BSD-3-Clause": True,
         "MIT OR LicenseRef-own WITH Zlib": True,

@@ -13,7 +13,6 @@ pytest.importorskip("mlcroissant")
 
 
 def test_errors_of_the_library_are_listed() -> None:
-    """As faults of the document."""
     bad = file("rows.csv", "text/csv")
     del bad["sha256"]
     with pytest.raises(ManifestError, match="sha256") as error:
@@ -32,13 +31,11 @@ def test_errors_of_the_library_are_listed() -> None:
     ],
 )
 def test_document_with_a_remote_context_is_refused(facts: dict[str, Any]) -> None:
-    """At any depth, without a request."""
     with pytest.raises(ManifestError, match="@context is at a URL"):
         from_croissant(document(name="x") | facts, source="test")
 
 
 def test_reading_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """References can double the work at each level."""
     monkeypatch.setattr("dshub.catalog.croissant.reading._SECONDS", 0.3)
     pairs = [[{"@id": f"{side}{i}"} for side in "ab"] for i in range(18)]
     nodes = [{**a, "x": b} for i, b in enumerate(pairs[1:]) for a in pairs[i]]

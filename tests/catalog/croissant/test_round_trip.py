@@ -128,7 +128,6 @@ def documents(manifest: Manifest) -> list[Any]:
 @importing
 @pytest.mark.parametrize("name", SOME)
 def test_manifest_survives_export_and_import(name: str) -> None:
-    """Also as TOML, word for word."""
     manifest = Registry().manifest(name)
     for document in documents(manifest):
         imported = from_croissant(document, source="test")
@@ -160,7 +159,6 @@ def identifiers(value: Any) -> list[str]:
 
 @pytest.mark.parametrize("name", [*NAMES, "unusual"])
 def test_ids_are_unique_and_have_no_spaces(name: str) -> None:
-    """For any names of splits, features and files."""
     manifest = unusual() if name == "unusual" else Registry().manifest(name)
     for document in documents(manifest):
         found = identifiers({"recordSet": document["recordSet"], "x": document["distribution"]})
@@ -182,7 +180,6 @@ def without_own_terms(value: Any) -> Any:
 @importing
 @pytest.mark.parametrize("name", SOME)
 def test_files_features_and_splits_survive_without_own_terms(name: str) -> None:
-    """Checksums, sizes, shapes."""
     manifest = Registry().manifest(name)
     document = without_own_terms(to_croissant(manifest))
     content = from_croissant(document, source="test").content
@@ -205,7 +202,6 @@ def test_files_features_and_splits_survive_without_own_terms(name: str) -> None:
 
 @importing
 def test_readers_with_a_croissant_description_survive_without_own_terms() -> None:
-    """JSON lines and Parquet."""
     readers = {
         "json": {"format": "json", "columns": {"text": "said"}},
         "parquet": {"format": "parquet", "columns": {"text": "said"}},
@@ -224,7 +220,6 @@ def test_readers_with_a_croissant_description_survive_without_own_terms() -> Non
 
 
 def test_files_have_addresses_on_a_mirror() -> None:
-    """Upstream's addresses stay in the manifest."""
     manifest = Registry().manifest("mnist")
     document = to_croissant(
         manifest, address=lambda item: f"https://m.example/{blob_path(item.digest)}"
@@ -237,7 +232,6 @@ def test_files_have_addresses_on_a_mirror() -> None:
 
 
 def test_missing_facts_stay_out() -> None:
-    """License, date, creator."""
     document = to_croissant(Registry().manifest("cifar-10"))
     assert not {"license", "creator", "datePublished", "dateCreated"} & document.keys()
 
@@ -245,7 +239,6 @@ def test_missing_facts_stay_out() -> None:
 @importing
 @pytest.mark.parametrize("seed", range(16))
 def test_mangled_document_raises_only_errors_of_ours(seed: int) -> None:
-    """Otherwise the import yields valid TOML."""
     chance = random.Random(seed)
     junk: list[Any] = [
         None,

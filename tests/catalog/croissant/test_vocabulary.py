@@ -41,7 +41,6 @@ def test_identifiers_have_no_forbidden_characters() -> None:
     ],
 )
 def test_only_version_1_1_has_shapes(feature: Any, latest: Any, oldest: Any) -> None:
-    """Version 1.0 only repeats values."""
     found = types(feature, "1.1", numbers=True)
     found.pop("dataType")
     assert found == latest

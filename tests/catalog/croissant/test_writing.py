@@ -31,7 +31,6 @@ CONTENT: dict[str, Any] = {
 
 
 def test_content_is_written_as_toml() -> None:
-    """Tables by name, and lists of tables."""
     text = to_toml(Imported(CONTENT))
     assert tomllib.loads(text) == CONTENT
     tables = ["[license]", "[resources.rows]", "[features.label]", "[splits.train]"]

@@ -29,7 +29,6 @@ class TestFileUrl(TestPath):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a named pipe")
 def test_named_pipe_is_refused(tmp_path: Path) -> None:
-    """Reading it could wait forever."""
     os.mkfifo(tmp_path / "data")
     with pytest.raises(TransportError, match="it is a named pipe, not a file") as caught:
         Transport(timeout=1).open(str(tmp_path / "data"))
@@ -38,7 +37,6 @@ def test_named_pipe_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["index.json", "blobs-v1/3a/3aede38d", "tables-v1/ds/key/t.arrow"])
 def test_link_in_a_mirror_is_refused(tmp_path: Path, name: str) -> None:
-    """It could point to a private file, which would be copied into a shared cache."""
     (tmp_path / "secret").write_bytes(b"secret")
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,6 @@ def failure(url: str) -> TransportError:
 
 
 def test_stored_bytes_are_never_decoded() -> None:
-    """A .gz file with "Content-Encoding: gzip" arrives as the .gz file."""
     body = b"\x1f\x8b\x08\x00 not really compressed"
     with answering(200, {"Content-Encoding": "gzip"}, body) as (url, seen):
         with closing(Transport(timeout=2)) as transport, transport.open(url) as answer:
@@ -80,7 +79,6 @@ def test_stored_bytes_are_never_decoded() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_lasting_refusals(status: int) -> None:
-    """Trying again would not help; the status is named."""
     with answering(status, {}) as (url, _):
         error = failure(url)
     assert not error.transient
@@ -90,7 +88,6 @@ def test_lasting_refusals(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_passing_refusals(status: int) -> None:
-    """Trying again may help."""
     with answering(status, {"Retry-After": "7"}) as (url, _):
         error = failure(url)
     assert error.transient
@@ -98,7 +95,6 @@ def test_passing_refusals(status: int) -> None:
 
 
 def test_retry_after_may_be_a_date() -> None:
-    """It is turned into seconds from now."""
     with answering(503, {"Retry-After": formatdate(time() + 60, usegmt=True)}) as (url, _):
         error = failure(url)
     assert error.retry_after is not None
@@ -106,7 +102,6 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 def test_answer_with_another_range_is_not_used() -> None:
-    """The whole file is requested instead."""
     headers = {"Content-Range": "bytes 3-9/10"}
     with answering(206, headers, b"0123456") as (url, seen):
         with closing(Transport(timeout=2)) as transport, pytest.raises(TransportError):
@@ -126,7 +121,6 @@ def test_redirects_lead_to_http_only(target: str) -> None:
 
 @responses.activate
 def test_redirect_from_https_to_http_is_refused() -> None:
-    """Encryption is never given up."""
     responses.get(
         "https://safe.example/x", status=302, headers={"Location": "http://safe.example/y"}
     )
@@ -135,7 +129,6 @@ def test_redirect_from_https_to_http_is_refused() -> None:
 
 
 def test_redirect_loop_is_given_up() -> None:
-    """After ten redirects."""
     with answering(302, {"Location": "/file"}) as (url, seen):
         error = failure(url)
     assert "redirects" in str(error)
@@ -143,7 +136,6 @@ def test_redirect_loop_is_given_up() -> None:
 
 
 def test_closed_port_is_unreachable() -> None:
-    """Other files do not ask that host again."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         error = failure(f"http://127.0.0.1:{held.getsockname()[1]}/file")
@@ -153,7 +145,6 @@ def test_closed_port_is_unreachable() -> None:
 
 
 def test_silent_server_times_out() -> None:
-    """A server that accepts and sends nothing."""
     with socket.socket() as quiet:
         quiet.bind(("127.0.0.1", 0))
         quiet.listen()
@@ -169,7 +160,6 @@ def test_silent_server_times_out() -> None:
 def test_password_in_an_address_wins_over_netrc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """netrc is for addresses without a password."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password other\n")
     monkeypatch.setenv("NETRC", str(netrc))

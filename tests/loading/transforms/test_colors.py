@@ -10,7 +10,6 @@ from tests.loading.transforms.examples import NORMALIZE, PIXELS, ROWS
 
 
 def test_normalize_follows_its_formula(dataset: Dataset) -> None:
-    """(pixel / 255 - mean) / std, in float32, in both layouts."""
     mean, std = np.array(NORMALIZE.mean), np.array(NORMALIZE.std)
     expected = (PIXELS / 255 - mean) / std
     batch = next(iter(dataset.batches(ROWS, transform=NORMALIZE)))
@@ -22,13 +21,11 @@ def test_normalize_follows_its_formula(dataset: Dataset) -> None:
 
 
 def test_to_float_divides_by_255(dataset: Dataset) -> None:
-    """From 0 to 1."""
     batch = next(iter(dataset.batches(ROWS, transform=ToFloat())))
     np.testing.assert_allclose(batch["image"], PIXELS / 255, rtol=1e-6)
 
 
 def test_normalize_accepts_lists_and_arrays(dataset: Dataset) -> None:
-    """With the same result as tuples."""
     mean, std = list(NORMALIZE.mean), np.array(NORMALIZE.std)
     normalize = Normalize(mean, std)  # type: ignore[arg-type]
     assert normalize == NORMALIZE
@@ -37,6 +34,5 @@ def test_normalize_accepts_lists_and_arrays(dataset: Dataset) -> None:
 
 
 def test_normalize_for_other_channels_is_rejected(dataset: Dataset) -> None:
-    """The error shows how many are expected."""
     with pytest.raises(ArgumentError, match="1 number, or 3: one for each channel of these"):
         next(iter(dataset.batches(8, transform=Normalize((0.1, 0.2), (0.1, 0.2)))))

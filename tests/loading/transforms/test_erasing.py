@@ -15,7 +15,6 @@ from tests.loading.transforms.examples import varied_images
 
 @pytest.mark.parametrize("kind", [Cutout(3, fill=300), RandomErasing(1.0, fill=-1)], ids=str)
 def test_fill_outside_of_bytes_is_rejected(dataset: Dataset, kind: Any) -> None:
-    """uint8 holds 0 to 255; floats hold any value."""
     with pytest.raises(ArgumentError, match=r"fill of .* from 0 to 255"):
         next(iter(dataset.batches(8, transform=kind)))
     batch = next(iter(dataset.batches(8, transform=[ToFloat(), kind])))
@@ -24,7 +23,6 @@ def test_fill_outside_of_bytes_is_rejected(dataset: Dataset, kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", [Cutout(3), RandomErasing(1.0), RandomCrop(padding=2)], ids=str)
 def test_images_that_differ_in_size_stay_a_list(kind: Any) -> None:
-    """Each is changed within its own bounds."""
     images = next(iter(varied_images().batches(12)))["image"]
     results = next(iter(varied_images().batches(12, transform=kind)))["image"]
     assert [image.shape for image in results] == [image.shape for image in images]

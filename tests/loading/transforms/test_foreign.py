@@ -66,7 +66,6 @@ def assert_equal(results: dict[int, np.ndarray], expected: dict[int, np.ndarray]
 def test_torchvision_gets_tensors_with_channels_first(
     dataset: Dataset, torchvision: Any, layout: Any
 ) -> None:
-    """The result has the requested layout."""
     import torch
 
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
@@ -86,7 +85,6 @@ def test_torchvision_gets_tensors_with_channels_first(
 
 
 def test_torchvision_is_repeatable_for_each_row(dataset: Dataset, torchvision: Any) -> None:
-    """In any batch, order and state of the global generator; it differs by epoch."""
     import torch
 
     transform = [
@@ -116,7 +114,6 @@ def albumentations(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_albumentations_gets_one_image_at_a_time(
     dataset: Dataset, albumentations: Any, layout: Any
 ) -> None:
-    """With channels last; the result can have another size, or be a tensor."""
     transform = albumentations.CenterCrop(8, 6)
     results = by_row(dataset, transform, 7, layout=layout)
     for row, image in results.items():
@@ -125,7 +122,6 @@ def test_albumentations_gets_one_image_at_a_time(
 
 
 def test_albumentations_is_repeatable_for_each_row(dataset: Dataset, albumentations: Any) -> None:
-    """In any batch, order and number of threads."""
     transform = albumentations.Compose(
         [albumentations.HorizontalFlip(p=0.5), albumentations.RandomCrop(8, 8)]
     )
@@ -141,7 +137,6 @@ def test_albumentations_is_repeatable_for_each_row(dataset: Dataset, albumentati
 def test_fork_during_a_transform_does_not_block_the_child(
     dataset: Dataset, albumentations: Any
 ) -> None:
-    """A thread of the parent holds the lock then."""
     begun, ends = threading.Event(), threading.Event()
 
     def wait(image: np.ndarray, **_: Any) -> np.ndarray:

@@ -17,7 +17,6 @@ from tests.loading.transforms.examples import AUGMENTED, NORMALIZE, PIXELS, by_r
 def test_fused_pass_equals_single_steps(
     dataset: Dataset, transforms: list[Any], layout: str
 ) -> None:
-    """`Cutout(0)`, which does nothing, prevents fusing."""
     fused = by_row(dataset, transforms, layout=layout)
     single = by_row(dataset, [Cutout(0), *transforms], layout=layout)
     if any(isinstance(item, RandomCrop | RandomHorizontalFlip) for item in transforms):
@@ -41,7 +40,6 @@ class Pieces(Dataset):
 def test_result_does_not_depend_on_memory_layout(
     dataset: Dataset, transforms: list[Any], layout: str
 ) -> None:
-    """Of rows in one array, which is read in place, or in pieces, which are gathered first."""
     pieces = Pieces(*(getattr(dataset, name) for name in ("_source", "_selection", "_names")))
     assert dataset.pixels("image") is not None
     expected = by_row(dataset, transforms, layout=layout)
@@ -52,7 +50,6 @@ def test_result_does_not_depend_on_memory_layout(
 
 
 def test_pixels_of_own_arrays_are_not_copied(dataset: Dataset) -> None:
-    """They are read in place."""
     pixels = dataset.pixels("image")
     assert pixels is not None
     assert np.shares_memory(pixels, PIXELS)

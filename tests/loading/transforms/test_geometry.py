@@ -41,7 +41,6 @@ def candidates(row: int, size: tuple[int, int], padding: int) -> list[bytes]:
 def test_crop_is_a_part_of_the_padded_image(
     dataset: Dataset, crop: RandomCrop, size: tuple[int, int], padding: int
 ) -> None:
-    """Different rows get different parts."""
     results = by_row(dataset, crop)
     places = [
         candidates(row, size, padding).index(image.tobytes()) for (_, row), image in results.items()
@@ -50,7 +49,6 @@ def test_crop_is_a_part_of_the_padded_image(
 
 
 def test_flip_mirrors_about_half_of_the_rows(dataset: Dataset) -> None:
-    """Left to right, without other changes."""
     results = by_row(dataset, RandomHorizontalFlip())
     turned = [np.array_equal(image, PIXELS[row, :, ::-1]) for (_, row), image in results.items()]
     same = [np.array_equal(image, PIXELS[row]) for (_, row), image in results.items()]
@@ -59,7 +57,6 @@ def test_flip_mirrors_about_half_of_the_rows(dataset: Dataset) -> None:
 
 
 def test_crop_with_a_size_makes_one_array() -> None:
-    """Of images that differ in size; each part is from its own padded image."""
     results = next(iter(varied_images().batches(12, transform=RandomCrop((4, 5), padding=1))))[
         "image"
     ]
@@ -75,13 +72,11 @@ def test_crop_with_a_size_makes_one_array() -> None:
 
 
 def test_crop_larger_than_the_image_is_rejected(dataset: Dataset) -> None:
-    """The error shows the size of the image."""
     with pytest.raises(ValueError, match=r"RandomCrop is \(30, 30\); it must be at most \(9, 11\)"):
         next(iter(dataset.batches(4, transform=RandomCrop(30))))
 
 
 def test_size_can_be_a_list_or_a_numpy_integer(dataset: Dataset) -> None:
-    """As in a configuration or a shape."""
     kinds: list[Any] = [RandomCrop, CenterCrop, Resize, RandomResizedCrop]
     for kind in kinds:
         batch = next(iter(dataset.batches(8, transform=kind([4, 5]))))
@@ -90,7 +85,6 @@ def test_size_can_be_a_list_or_a_numpy_integer(dataset: Dataset) -> None:
 
 
 def test_resize_and_crop_match_pillow() -> None:
-    """Images of several sizes become result array."""
     sizes = [(20, 30), (40, 25), (16, 16)]
     images = [
         np.random.default_rng(i).integers(0, 256, (*s, 3), np.uint8) for i, s in enumerate(sizes)
@@ -115,7 +109,6 @@ def test_resize_and_crop_match_pillow() -> None:
 
 
 def test_resizing_floats_is_rejected(dataset: Dataset) -> None:
-    """The hint says where to put the transform."""
     for kind in (Resize(4), RandomResizedCrop(4)):
         with pytest.raises(DshubError, match="resized as uint8, and these are float32") as caught:
             next(iter(dataset.batches(8, transform=[ToFloat(), kind])))

@@ -50,7 +50,6 @@ def digests() -> list[list[float]]:
 
 
 def test_compiled_and_plain_passes_are_equal() -> None:
-    """With numba and without, to the rounding of one fused multiplication."""
     if kernels() is None:
         pytest.skip("numba is not installed")
     command = [sys.executable, "-c", WITHOUT, str(Path(__file__).parents[3])]

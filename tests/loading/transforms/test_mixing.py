@@ -13,7 +13,6 @@ from tests.loading.transforms.examples import HEIGHT, WIDTH, varied_images
 
 
 def test_one_hot_makes_vectors(dataset: Dataset) -> None:
-    """1 at the class, or less with smoothing."""
     batch = next(iter(dataset.batches(8, transform=OneHot())))
     np.testing.assert_array_equal(batch["label"], np.eye(4, dtype=np.float32)[np.arange(8) % 4])
     batch = next(iter(dataset.batches(8, transform=OneHot(smoothing=0.1))))
@@ -35,7 +34,6 @@ def test_mixing_is_repeatable(dataset: Dataset, mix: Any) -> None:
 
 
 def test_one_hot_after_mixup_smooths(dataset: Dataset) -> None:
-    """Smoothing before or after is the same."""
     first = next(iter(dataset.batches(16, transform=MixUp())))["label"]
     last = next(iter(dataset.batches(16, transform=[MixUp(), OneHot(0.1)])))["label"]
     np.testing.assert_allclose(last, first * 0.9 + 0.1 / 4, rtol=1e-6)
@@ -43,7 +41,6 @@ def test_one_hot_after_mixup_smooths(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("kind", [MixUp(), CutMix()], ids=str)
 def test_mixing_images_that_differ_in_size_is_rejected(kind: Any) -> None:
-    """The hint suggests Resize."""
     with pytest.raises(
         DshubError, match="needs images of one size, and those of column image"
     ) as e:

@@ -26,7 +26,6 @@ from tests.loading.transforms.examples import AUGMENTED, HEIGHT, NORMALIZE, ROWS
 def test_result_of_a_row_does_not_depend_on_its_batch(
     dataset: Dataset, transforms: list[Any]
 ) -> None:
-    """Nor on the order, the threads or the rank."""
     expected = by_row(dataset, transforms, shuffle=False)
     for options in (
         {"size": 13, "shuffle": True},
@@ -47,7 +46,6 @@ def test_result_of_a_row_does_not_depend_on_its_batch(
 def test_random_transforms_differ_by_epoch_and_seed(
     dataset: Dataset, transforms: list[Any]
 ) -> None:
-    """Others do not."""
     fixed = [RandomHorizontalFlip(1.0), NORMALIZE] == transforms or isinstance(
         transforms[0], Resize
     )
@@ -58,7 +56,6 @@ def test_random_transforms_differ_by_epoch_and_seed(
 
 
 def test_callables_come_after_own_transforms(dataset: Dataset) -> None:
-    """They get the requested layout, and a generator if they have a parameter for it."""
     seen: list[tuple[Sequence[int], float]] = []
 
     def note(batch: Batch, generator: np.random.Generator) -> Batch:
@@ -110,6 +107,5 @@ def test_callables_come_after_own_transforms(dataset: Dataset) -> None:
     ],
 )
 def test_invalid_arguments_are_rejected(make: Any, message: str) -> None:
-    """When a transform is created: its name, the value and what is expected."""
     with pytest.raises(ArgumentError, match=message):
         make()

@@ -11,7 +11,6 @@ from tests.independent.wire import ask, say
 
 
 def test_range_of_a_file_is_sent(url: str, data: bytes) -> None:
-    """The whole, a range, an open range, the last bytes; HEAD without a body."""
     whole = requests.get(f"{url}/sub/data", timeout=5)
     assert whole.content == data
     for value, expected in {
@@ -37,20 +36,17 @@ def test_range_of_a_file_is_sent(url: str, data: bytes) -> None:
     "value", ["bytes=5-1", "bytes=a-b", "lines=1-2", "bytes=0-1,5-9", "bytes=-"]
 )
 def test_other_range_header_gets_the_whole_file(url: str, data: bytes, value: str) -> None:
-    """Several ranges, other units and nonsense are ignored, as the standard allows."""
     reply = ask(url, "/sub/data", Range=value)
     assert (reply.status, reply.body) == (200, data)
 
 
 @pytest.mark.parametrize("value", ["bytes=999999-", "bytes=256000-", "bytes=-0"])
 def test_range_beyond_the_end_is_refused(url: str, value: str) -> None:
-    """The refusal says how large the file is."""
     reply = ask(url, "/sub/data", Range=value)
     assert (reply.status, reply.headers["content-range"]) == (416, "bytes */256000")
 
 
 def test_if_range_with_another_validator_gets_the_whole_file(url: str, data: bytes) -> None:
-    """A weak entity tag does not count either."""
     headers = ask(url, "/sub/data", "HEAD").headers
     for value, status in {
         headers["etag"]: 206,
@@ -132,7 +128,6 @@ def test_other_request_is_refused_with_a_reason(url: str, data: bytes, status: i
 
 
 def test_other_methods_are_refused(url: str, folder: Path, data: bytes) -> None:
-    """The answer names the allowed ones."""
     for method in ("PUT", "POST", "DELETE", "PATCH", "MKCOL", "OPTIONS"):
         reply = ask(url, "/sub/data", method)
         assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")

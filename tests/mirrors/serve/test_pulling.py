@@ -103,7 +103,6 @@ def kept(place: Path) -> list[Path]:
 
 
 def test_missing_file_is_fetched_and_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """Upstream is not asked again."""
     path, told = path_of(data), list[str]()
     with faulty_server(upstream) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
@@ -143,7 +142,6 @@ def test_fifty_clients_are_one_request_to_upstream(
 def test_range_is_sent_when_its_bytes_have_arrived(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """The last byte, too."""
     path, size = path_of(data), len(data)
     fault = Fault("plain", rate=4_000_000)
     parts = ["0-0", "1000000-1000999", "-100", "1999999-", f"{size - 1}-{size - 1}"]
@@ -161,7 +159,6 @@ def test_range_is_sent_when_its_bytes_have_arrived(
 
 
 def test_wrong_bytes_are_cut_off_and_not_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """Every response is short, or has an error status."""
     path = path_of(data)
     fault = Fault("flip", after=len(data) - 10, rate=4_000_000, headers=(("Accept-Ranges", ""),))
     with faulty_server(upstream, {"*": fault}) as origin:
@@ -233,7 +230,6 @@ def test_http_1_0_client_gets_a_file_of_unknown_size(
 
 
 def test_file_that_no_source_has_is_404(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """The sources are not asked again for each client."""
     other = path_of(b"other")
     with faulty_server(upstream) as origin:
         manifest = manifest_of(b"other", [f"{origin.url}/gone"], tmp_path)
@@ -247,7 +243,6 @@ def test_file_that_no_source_has_is_404(tmp_path: Path, upstream: Path, data: by
 
 
 def test_unreachable_upstream_is_502(tmp_path: Path, data: bytes) -> None:
-    """The answer is 502, and says why."""
     manifest = manifest_of(data, ["http://127.0.0.1:9/data"], tmp_path)
     with pulling(tmp_path, manifest, timeout=1.0) as url:
         reply = ask(url, path_of(data))
@@ -291,7 +286,6 @@ def test_stopped_fetch_is_resumed(tmp_path: Path, upstream: Path, data: bytes) -
 def test_file_that_another_process_fetches_is_served(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """`dshub fetch` into the same cache at the same time."""
     resource = Resource(urls=(), sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     with faulty_server(upstream, {"*": Fault("plain", rate=2_000_000)}) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
@@ -304,7 +298,6 @@ def test_file_that_another_process_fetches_is_served(
 
 
 def test_served_file_counts_as_used(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """So pruning evicts others first."""
     with faulty_server(upstream) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
         with pulling(tmp_path, manifest) as url:
@@ -333,7 +326,6 @@ def test_fetcher_downloads_from_the_server(tmp_path: Path, upstream: Path, data:
 def test_upstream_faults_never_look_like_the_file(
     tmp_path: Path, upstream: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In every scenario the response is the right file, or recognizably not."""
     monkeypatch.setattr("dshub.download.download._delay", lambda *_: 0.001)
     scenarios = [
         item for item in SCENARIOS if item.place == "http" and not (item.login or item.patient)

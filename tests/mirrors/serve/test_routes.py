@@ -11,14 +11,12 @@ from tests.independent.wire import ask
 
 
 def test_missing_page_explains_how_to_use_the_mirror(url: str) -> None:
-    """For a person who opens the address in a browser."""
     reply = ask(url, "/")
     assert reply.status == 404
     assert b"DSHUB_MIRROR" in reply.body
 
 
 def test_changed_file_has_another_etag(url: str, folder: Path) -> None:
-    """Even with the same size."""
     before = ask(url, "/sub/data").headers["etag"]
     (folder / "sub" / "data").write_bytes(bytes(256000))
     assert ask(url, "/sub/data", If_None_Match=before).status == 200
@@ -61,7 +59,6 @@ def test_changed_file_has_another_etag(url: str, folder: Path) -> None:
     ],
 )
 def test_unsafe_path_is_404(url: str, path: str) -> None:
-    """Only files in the folder are served, and no listings."""
     reply = ask(url, path)
     assert reply.status == 404
     assert b"secret" not in reply.body
@@ -140,7 +137,6 @@ def test_public_files_of_a_mirror_are_served_with_their_types(tmp_path: Path) ->
 
 
 def test_other_files_of_a_mirror_are_not_served(tmp_path: Path) -> None:
-    """Unfinished or hidden files, folder listings, other kinds."""
     fill(tmp_path, [*MIRROR, *PAGES, *PRIVATE])
     with serving(tmp_path, public=of_mirror) as url:
         for name in PRIVATE:
@@ -150,7 +146,6 @@ def test_other_files_of_a_mirror_are_not_served(tmp_path: Path) -> None:
 
 
 def test_pages_need_an_index_page(tmp_path: Path) -> None:
-    """So serving a wrong folder by mistake publishes no private files."""
     fill(tmp_path, ["holiday.jpg", "letter.html", "notes.txt"])
     with serving(tmp_path, public=of_mirror) as url:
         for name in ("holiday.jpg", "letter.html", "notes.txt", ""):

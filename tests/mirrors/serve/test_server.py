@@ -18,7 +18,6 @@ def test_idle_clients_make_room_for_new_ones(hasty: str, data: bytes) -> None:
 
 
 def test_stopping_finishes_responses_and_closes_idle_connections(folder: Path, large: Path) -> None:
-    """No new connections are taken."""
     with serving(folder) as url:
         idle, busy = connect(url), connect(url)
         busy.sendall(request("/large", Connection="keep-alive"))
@@ -44,7 +43,6 @@ def test_stopping_finishes_responses_and_closes_idle_connections(folder: Path, l
 
 
 def test_stopping_cuts_off_a_client_that_does_not_read(folder: Path, large: Path) -> None:
-    """After the time limit for responses in progress."""
     with serving(folder, limits=Limits(farewell=0.5)) as url:
         busy = connect(url)
         busy.sendall(request("/large"))

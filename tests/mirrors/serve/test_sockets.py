@@ -16,7 +16,6 @@ from tests.independent.wire import ask, connect, parse, request, rest
     "data", [b"", b"GET /sub/data HT", b"GET /sub/data HTTP/1.1\r\nHost: x\r\n"]
 )
 def test_incomplete_request_is_cut_off(hasty: str, data: bytes) -> None:
-    """Others are served meanwhile."""
     with connect(hasty) as slow:
         slow.sendall(data)
         assert ask(hasty, "/sub/data").status == 200
@@ -63,7 +62,6 @@ def test_dripping_head_is_cut_off(hasty: str) -> None:
 
 
 def test_client_that_does_not_read_is_cut_off(hasty: str, large: Path) -> None:
-    """It gets less than announced, and others are served."""
     with connect(hasty) as slow:
         slow.sendall(request("/large"))
         threads = [threading.Thread(target=ask, args=(hasty, "/large")) for _ in range(2)]
@@ -79,7 +77,6 @@ def test_client_that_does_not_read_is_cut_off(hasty: str, large: Path) -> None:
 
 
 def test_slow_reader_gets_the_whole_file(hasty: str, large: Path) -> None:
-    """The limit is for taking any bytes at all."""
     with connect(hasty) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         slow.sendall(request("/large", Range=f"bytes=0-{(32 << 20) - 1}"))
@@ -92,7 +89,6 @@ def test_slow_reader_gets_the_whole_file(hasty: str, large: Path) -> None:
 
 
 def test_clients_that_disconnect_do_not_disturb_others(url: str, large: Path, data: bytes) -> None:
-    """Closed or reset, before or during a response."""
     for abruptly in (True, False):
         for wait in (True, False):
             connection = connect(url)

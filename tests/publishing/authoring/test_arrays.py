@@ -40,7 +40,6 @@ def test_idx_files_named_like_mnist(new: New, data: Path) -> None:
 
 
 def test_numbered_classes_can_be_renamed_in_the_manifest(new: New, data: Path, hub: Any) -> None:
-    """As the manifest asks for."""
     write_idx(data / "train-images", noise(3, 6, 5))
     write_idx(data / "train-labels", np.array([3, 5, 4]))
     result = new(data)
@@ -67,7 +66,6 @@ def test_npz_with_names_of_keras(new: New, data: Path) -> None:
 
 
 def test_npy_files(new: New, data: Path) -> None:
-    """One file per column; arrays that are not images are numbers."""
     features = np.random.default_rng(0).random((5, 4)).astype(np.float32)
     np.save(data / "features.npy", features)
     np.save(data / "target.npy", np.linspace(0, 1, 5))
@@ -78,7 +76,6 @@ def test_npy_files(new: New, data: Path) -> None:
 
 
 def test_mismatched_arrays_are_rejected(new: New, data: Path) -> None:
-    """Other numbers of rows, two files for a column, and a truncated file."""
     write_idx(data / "train-images", noise(3, 6, 5))
     write_idx(data / "train-labels", np.zeros(2))
     with pytest.raises(ReadError, match="differ in rows"):

@@ -96,7 +96,6 @@ def test_class_folders_in_an_archive_are_not_repacked(new: New, data: Path, kind
 
 
 def test_archives_named_like_splits_are_splits(new: New, data: Path) -> None:
-    """One archive for each split."""
     files = write_flowers(data / "flowers")
     for split in ("train", "val"):
         with zipfile.ZipFile(data / f"{split}.zip", "w") as archive:
@@ -127,7 +126,6 @@ def test_class_folders_without_splits_are_train(new: New, data: Path) -> None:
 
 
 def test_split_without_class_folders_has_no_labels(new: New, data: Path) -> None:
-    """Hidden labels are absent rather than invented."""
     write_flowers(data)
     write_image(data / "test" / "1.png", 5)
     write_image(data / "test" / "2.png", 6)
@@ -139,7 +137,6 @@ def test_split_without_class_folders_has_no_labels(new: New, data: Path) -> None
 
 
 def test_folders_between_class_and_file_are_ignored(new: New, data: Path) -> None:
-    """As in Tiny ImageNet: `train/n01/images/1.png`, and `val/images/1.png` without a class."""
     for i, name in enumerate(["n01", "n02"]):
         write_image(data / "train" / name / "images" / "1.png", i)
     write_image(data / "val" / "images" / "1.png", 3)
@@ -150,7 +147,6 @@ def test_folders_between_class_and_file_are_ignored(new: New, data: Path) -> Non
 
 
 def test_audio_in_class_folders(new: New, data: Path) -> None:
-    """Rate, channels and samples are those of the files."""
     for i, name in enumerate(["yes", "no"]):
         write_audio(data / name / "a.wav", i, rate=8000, channels=2)
     result = new(data)
@@ -162,7 +158,6 @@ def test_audio_in_class_folders(new: New, data: Path) -> None:
 
 
 def test_texts_in_class_folders(new: New, data: Path) -> None:
-    """A file is a row, even with several lines."""
     for split in ("train", "test"):
         for name in ("pos", "neg"):
             write_text(data / split / name / "0_9.txt", f"A {name} one,\nin {split}.\n")
@@ -181,7 +176,6 @@ def test_class_missing_from_a_split_is_reported(new: New, data: Path) -> None:
 
 
 def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> None:
-    """A web page named .jpg, a file beside class folders, a folder beside splits."""
     write_flowers(data)
     page = data / "train" / "rose" / "error.jpg"
     write_text(page, "<html>Sign in</html>")

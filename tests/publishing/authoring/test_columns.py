@@ -22,7 +22,6 @@ from tests.publishing.authoring.conftest import New
 
 
 def test_features_follow_from_all_values(new: New, data: Path) -> None:
-    """Numbers, classes, texts, padded numbers and missing values."""
     rows = [
         f'{i},{i / 4},"a, ""quoted"" text {i}",0{i % 7},{"" if i == 5 else i},{"yn"[i % 2]}'
         for i in range(40)

@@ -13,7 +13,6 @@ from tests.publishing.authoring.conftest import New
 
 
 def test_text_that_is_not_utf_8_is_rejected(new: New, data: Path) -> None:
-    """The hint says which encoding is supported."""
     (data / "train.csv").write_bytes("Größe,b\n1,2\n".encode("latin-1"))
     with pytest.raises(DshubError, match=r"train\.csv") as caught:
         new(data)
@@ -21,7 +20,6 @@ def test_text_that_is_not_utf_8_is_rejected(new: New, data: Path) -> None:
 
 
 def test_feather_and_arrow_streams_are_recognized(new: New, data: Path) -> None:
-    """Both kinds of Arrow files, by their content."""
     table = pa.table({"x": [1.5, 2.5], "word": ["one", "two"]})
     feather.write_feather(table, data / "train.feather")
     with (
@@ -40,7 +38,6 @@ def test_feather_and_arrow_streams_are_recognized(new: New, data: Path) -> None:
     [("model.pkl", "a pickle"), ("table.xlsx", "a spreadsheet"), ("images.h5", "HDF5")],
 )
 def test_unsupported_format_is_named(new: New, data: Path, name: str, kind: str) -> None:
-    """With advice on what to save it as."""
     (data / name).write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(DshubError, match=rf"{name} is {kind}.*save"):
         new(data)
@@ -90,7 +87,6 @@ def test_delimiter_and_quotes(text: str, delimiter: str, quoting: bool, columns:
 def test_csv_that_is_not_a_table_is_rejected(
     new: New, data: Path, content: str, message: str
 ) -> None:
-    """The error names the file, and nothing is written."""
     write_text(data / "train.csv", content)
     with pytest.raises(DshubError, match=message) as caught:
         new(data)

@@ -14,7 +14,6 @@ from tests.publishing.authoring.conftest import New
 
 
 def test_options_override_guesses(new: New, data: Path) -> None:
-    """`--label`, `--text`, `--number`, `--header` and `--split`."""
     write_text(data / "a.csv", "x,y,z\n1,2,10\n3,4,20\n")
     write_text(data / "b.csv", "x,y,z\n5,2,20\n")
     files = ("--split", f"train={data / 'a.csv'}", "--split", f"grown-ups={data / 'b.csv'}")
@@ -31,7 +30,6 @@ def test_options_override_guesses(new: New, data: Path) -> None:
 
 
 def test_files_of_several_kinds_are_an_error(new: New, data: Path) -> None:
-    """The error counts the files of each kind."""
     write_text(data / "train.csv", "a,b\n1,2\n")
     np.save(data / "x.npy", np.zeros((3, 2)))
     with pytest.raises(DshubError, match="several kinds: 1 delimited, 1 npz"):
@@ -39,7 +37,6 @@ def test_files_of_several_kinds_are_an_error(new: New, data: Path) -> None:
 
 
 def test_folder_without_files_is_an_error(new: New, data: Path) -> None:
-    """Empty files do not count."""
     (data / "train.csv").touch()
     with pytest.raises(DshubError, match="no files, or only empty ones"):
         new(data)

@@ -68,7 +68,6 @@ def test_json_document_with_a_list_of_rows(new: New, data: Path, rows: str) -> N
 def test_json_that_is_not_a_table_is_rejected(
     new: New, data: Path, content: str, message: str
 ) -> None:
-    """The error names the file and the place."""
     write_text(data / "train.json", content)
     with pytest.raises(DshubError, match=message):
         new(data)

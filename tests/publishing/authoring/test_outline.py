@@ -9,7 +9,6 @@ from dshub.publishing.authoring.outline import cover
 
 
 def test_many_folders_are_covered_in_linear_time() -> None:
-    """Patterns are not compared with every file."""
     names = [f"{i}/x.jpg" for i in range(5000)]
     began = time.process_time()
     assert cover(names, [*names, "sample.jpg"], "") == sorted(f"{i}/*.jpg" for i in range(5000))
@@ -25,7 +24,6 @@ def test_many_folders_are_covered_in_linear_time() -> None:
     ],
 )
 def test_widest_pattern_without_other_files_is_used(others: list[str], patterns: list[str]) -> None:
-    """Everything in a folder, else by suffix, else by suffix in subfolders."""
     assert cover(["a/x/1.png"], ["a/x/1.png", *others], "a/") == patterns
 
 

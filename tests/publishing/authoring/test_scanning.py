@@ -46,14 +46,12 @@ def test_splits_can_lack_columns_but_must_share_one(new: New, data: Path) -> Non
 
 
 def test_malformed_line_far_down_is_named(new: New, data: Path) -> None:
-    """All lines are checked, not only the first ones."""
     write_text(data / "train.csv", "a,b\n" + "1,2\n" * 50_000 + "1,2,3\n")
     with pytest.raises(ReadError, match=r"train\.csv: line 50,002"):
         new(data)
 
 
 def test_exif_orientation_swaps_height_and_width(new: New, data: Path) -> None:
-    """The shape is that of the decoded image."""
     for name in ("a", "b"):
         image = Image.new("RGB", (9, 4), "red")
         exif = image.getexif()
@@ -68,7 +66,6 @@ def test_exif_orientation_swaps_height_and_width(new: New, data: Path) -> None:
 
 
 def test_many_columns_are_renamed_in_linear_time() -> None:
-    """A name is not compared with every other name."""
     began = time.process_time()
     columns = renamed([f"A {i}?!" for i in range(20_000)])
     assert len(set(columns.values())) == 20_000

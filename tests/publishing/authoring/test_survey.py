@@ -20,7 +20,6 @@ from tests.publishing.authoring.conftest import New
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
 def test_links_out_of_the_folder_are_skipped(new: New, data: Path, tmp_path: Path) -> None:
-    """Nothing outside the folder gets into the archive; a link inside it is a file."""
     write_image(data / "cat" / "1.png", 1)
     write_image(data / "dog" / "1.png", 2)
     write_image(tmp_path / "secret" / "2.png", 3)
@@ -40,7 +39,6 @@ def test_links_out_of_the_folder_are_skipped(new: New, data: Path, tmp_path: Pat
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
 def test_special_files_are_not_opened(new: New, data: Path) -> None:
-    """Opening a pipe would block forever."""
     write_text(data / "train.csv", "a,b\n1,2\n")
     os.mkfifo(data / "test.csv")
     result = new(data)
@@ -71,7 +69,6 @@ def test_unreadable_file_or_folder_is_an_error(data: Path, enterable: Path, forb
 
 
 def test_unsafe_and_truncated_archives_are_rejected(new: New, data: Path) -> None:
-    """As when they are fetched: a name that leaves the archive, and a truncated one."""
     with zipfile.ZipFile(data / "out.zip", "w") as archive:
         archive.writestr("../cat/1.png", b"\x89PNG")
     with pytest.raises(UnsafeArchiveError, match=r"out\.zip"):
@@ -87,7 +84,6 @@ def test_unsafe_and_truncated_archives_are_rejected(new: New, data: Path) -> Non
 
 
 def test_files_and_classes_can_have_any_name(new: New, data: Path) -> None:
-    """Blanks, braces, brackets and other scripts in folders, files and classes."""
     names = ["the cat", "{dog}", "[a-z]*" if sys.platform != "win32" else "[a-z]", "Katze-ü"]
     for i, name in enumerate(names):
         write_image(data / "train {set}" / "train" / name / "ein Bild {1}.png", i)
@@ -99,7 +95,6 @@ def test_files_and_classes_can_have_any_name(new: New, data: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8")
 @pytest.mark.parametrize("folder", ["", "cat"])
 def test_name_that_is_not_utf_8_is_an_error(new: New, data: Path, folder: str) -> None:
-    """A manifest could not be written."""
     (data / folder).mkdir(exist_ok=True)
     (data / folder / os.fsdecode(b"train-\xff.csv")).write_text("a,b\n1,2\n")
     with pytest.raises(DshubError, match=r"udcff.*is not UTF-8"):
@@ -107,14 +102,12 @@ def test_name_that_is_not_utf_8_is_an_error(new: New, data: Path, folder: str) -
 
 
 def test_path_given_twice_is_an_error(new: New, data: Path) -> None:
-    """Its rows would be there twice."""
     write_text(data / "train.csv", "a,b\n1,2\n")
     with pytest.raises(DshubError, match="given twice"):
         new(data, data / "train.csv")
 
 
 def test_names_of_any_length_take_linear_time() -> None:
-    """Splits and keys of very long names."""
     began = time.process_time()
     assert split_in("a-" * 100_000) == (None, "a-" * 100_000)
     assert key("-" * 200_000) == "part"
@@ -131,5 +124,4 @@ def test_names_of_any_length_take_linear_time() -> None:
     ],
 )
 def test_split_is_found_in_file_names(name: str, split: str | None, rest: str) -> None:
-    """As a whole word; the rest is the name without it."""
     assert split_in(name) == (split, rest)

@@ -20,7 +20,6 @@ from tests.publishing.authoring.conftest import New
 
 
 def test_quoting_proved_by_one_split_applies_to_all(new: New, data: Path) -> None:
-    """Quotes can be absent from the other splits."""
     write_text(data / "train.tsv", 'text\tn\n"a ""quoted"" tab\tin it"\t1\nb\t2\n')
     write_text(data / "test.tsv", "text\tn\nplain\t3\n")
     result = new(data)
@@ -36,7 +35,6 @@ def test_quoting_proved_by_one_split_applies_to_all(new: New, data: Path) -> Non
 
 
 def test_files_of_a_split_must_have_the_same_columns(new: New, data: Path) -> None:
-    """The error names two files that differ."""
     write_text(data / "part-1.csv", "id,grade\n1,2.5\n")
     write_text(data / "part-2.csv", "id,grade\n2,3.5\n")
     result = new(data)

@@ -76,7 +76,6 @@ def test_task_follows_from_columns(features: dict[str, Feature], expected: str) 
 
 
 def test_supervised_pair_needs_one_label_and_one_other_column() -> None:
-    """The label is y."""
     assert supervised({"label": LABEL, "text": TextFeature()}) == ["text", "label"]
     assert supervised({"label": LABEL}) == []
     assert supervised({"label": LABEL, "x": NUMBER, "y": NUMBER}) == []

@@ -149,7 +149,6 @@ def test_search_and_filters(browser: Any, address: str) -> None:
 
 
 def test_search_is_kept_in_the_address(browser: Any, address: str) -> None:
-    """Links and the back button restore it."""
     with Visit(browser, address) as visit:
         page = visit.go("index.html#q=digits&task=image-classification")
         assert page.get_by_role("searchbox").input_value() == "digits"
@@ -164,7 +163,6 @@ def test_search_is_kept_in_the_address(browser: Any, address: str) -> None:
 
 
 def test_code_can_be_copied(browser: Any, address: str) -> None:
-    """From the first page to the clipboard; the framework is remembered."""
     with Visit(browser, address) as visit:
         visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = visit.go("index.html")
@@ -182,7 +180,6 @@ def test_code_can_be_copied(browser: Any, address: str) -> None:
 
 
 def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> None:
-    """As over plain HTTP from another machine."""
     server = serving(site)
     try:
         name = f"http://hub.test:{server.server_address[1]}"
@@ -228,7 +225,6 @@ def test_mirror_setting_is_quoted_for_the_shell(
 
 
 def test_keyboard_navigation(browser: Any, address: str) -> None:
-    """Skip link, arrow keys in tabs, Enter on a card, and a visible focus."""
     with Visit(browser, address) as visit:
         page = visit.go("index.html")
         page.keyboard.press("Tab")
@@ -272,7 +268,6 @@ def test_dark_and_light_mode(browser: Any, address: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_fit_a_phone(browser: Any, address: str, name: str) -> None:
-    """At 360 pixels no page scrolls sideways, and buttons are large enough."""
     with Visit(browser, address, viewport={"width": 360, "height": 740}) as visit:
         page = visit.go(name)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -284,7 +279,6 @@ def test_pages_fit_a_phone(browser: Any, address: str, name: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_reports_no_violations(browser: Any, site: Path, name: str, scheme: str) -> None:
-    """Also in folded parts."""
     with Visit(browser, site.as_uri(), color_scheme=scheme, bypass_csp=True) as visit:
         page = visit.go(name)
         page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
@@ -305,7 +299,6 @@ def test_images_and_audio_are_decoded(browser: Any, address: str) -> None:
 
 
 def test_pages_work_without_scripts(browser: Any, address: str) -> None:
-    """Every dataset and the code for every framework are visible."""
     with Visit(browser, address, java_script_enabled=False) as visit:
         page = visit.go("index.html")
         assert page.locator("#cards > li:visible").count() > 10
@@ -316,7 +309,6 @@ def test_pages_work_without_scripts(browser: Any, address: str) -> None:
 
 
 def test_reduced_motion(browser: Any, site: Path) -> None:
-    """Nothing moves if the system asks for that."""
     with Visit(browser, site.as_uri(), reduced_motion="reduce") as visit:
         page = visit.go("index.html")
         seconds = "getComputedStyle(document.querySelector('#cards > li')).transitionDuration"

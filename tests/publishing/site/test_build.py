@@ -31,7 +31,6 @@ def second(tiny: Manifest) -> Manifest:
 
 
 def test_same_inputs_give_same_bytes(tiny: Manifest, tmp_path: Path) -> None:
-    """With the caches of two machines, whose content differs."""
     for name in ("a", "b"):
         store = Store(tmp_path / f"cache-{name}")
         build(registry_of(tiny, second(tiny)), store, tmp_path / name)
@@ -39,7 +38,6 @@ def test_same_inputs_give_same_bytes(tiny: Manifest, tmp_path: Path) -> None:
 
 
 def test_second_run_writes_nothing(tiny: Manifest, store: Store, target: Path) -> None:
-    """Unchanged files are not replaced."""
     first = build(registry_of(tiny), store, target)
     before = {path: path.stat().st_ino for path in target.rglob("*") if path.is_file()}
     again = build(registry_of(tiny), store, target)
@@ -57,7 +55,6 @@ def test_only_changes_are_written(tiny: Manifest, store: Store, target: Path) ->
 
 
 def test_pages_of_removed_datasets_are_removed(tiny: Manifest, store: Store, target: Path) -> None:
-    """Other pages stay."""
     build(registry_of(tiny, second(tiny)), store, target)
     again = build(registry_of(tiny), store, target)
     assert [str(name) for name in again.removed] == [
@@ -69,7 +66,6 @@ def test_pages_of_removed_datasets_are_removed(tiny: Manifest, store: Store, tar
 
 
 def test_foreign_pages_are_not_replaced(tiny: Manifest, store: Store, target: Path) -> None:
-    """Pages of other programs are neither replaced nor removed."""
     target.mkdir()
     (target / "index.html").write_text("<h1>Mine</h1>")
     with pytest.raises(StoreError, match="not a page that dshub wrote") as caught:
@@ -84,7 +80,6 @@ def test_foreign_pages_are_not_replaced(tiny: Manifest, store: Store, target: Pa
 
 
 def test_family_selects_all_members(store: Store, target: Path) -> None:
-    """An unknown name writes nothing."""
     with pytest.raises(UnknownNameError):
         build(Registry(), store, target, names=["mnits"])
     assert not target.exists()
@@ -112,7 +107,6 @@ def test_unreadable_rows_do_not_stop_the_build(tiny: Manifest, store: Store, tar
 def test_leftovers_of_killed_runs_are_removed(
     tiny: Manifest, store: Store, target: Path, tmp_path: Path
 ) -> None:
-    """Files of a process that was killed while writing."""
     import subprocess
     import sys
 

@@ -47,18 +47,15 @@ def test_images_of_any_dtype_and_channels_become_rgb(
     ],
 )
 def test_values_in_words(value: Any, feature: Feature, expected: str) -> None:
-    """Names of classes, short numbers, and the size of images and audio."""
     assert words(value, feature) == expected
 
 
 def test_long_list_is_cut() -> None:
-    """With the number of missing values."""
     assert items(["x"] * 50, ListFeature(of=TextFeature()))[-2:] == ["x", "… 10 more"]
 
 
 @pytest.mark.parametrize(("side", "kind", "shown"), [(48, "png", 48), (400, "webp", 160)])
 def test_large_images_are_reduced(side: int, kind: str, shown: int) -> None:
-    """Small ones keep their pixels."""
     media = encode(np.zeros((side, side, 3), np.uint8), ImageFeature(encoding="any"))
     assert media.source.startswith(f"data:image/{kind};base64,")
     assert (media.width, media.height, media.is_small) == (shown, shown, kind == "png")
@@ -67,5 +64,4 @@ def test_large_images_are_reduced(side: int, kind: str, shown: int) -> None:
 
 @pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.zeros((9, 2), np.int16)])
 def test_waveform_of_silence(samples: np.ndarray) -> None:
-    """A flat line, even without samples."""
     assert waveform(samples, points=2) == "M0 0.96V1.04M1 0.96V1.04"

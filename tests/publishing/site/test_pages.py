@@ -91,7 +91,6 @@ def decode(element: Element) -> bytes:
 
 
 def test_every_dataset_has_a_linked_page(site: Path) -> None:
-    """Each card links a page, and each page links the first page."""
     first = read(site / "index.html")
     hrefs = [item.attributes["href"] for item in first.all("a") if item.within("h2")]
     assert {site / href for href in hrefs} == {*dataset_pages(site).values()}
@@ -103,7 +102,6 @@ def test_every_dataset_has_a_linked_page(site: Path) -> None:
 
 
 def test_card_has_the_data_of_filters(site: Path) -> None:
-    """Task, license, size and rows of the manifest."""
     first = read(site / "index.html")
     cards = {name_of(first, card): card for card in cards_of(first)}
     assert cards.keys() == dataset_pages(site).keys()
@@ -117,7 +115,6 @@ def test_card_has_the_data_of_filters(site: Path) -> None:
 
 
 def test_page_shows_the_whole_manifest(site: Path) -> None:
-    """Title, rows, columns, classes, addresses, checksums, license and citation."""
     for name, path in dataset_pages(site).items():
         manifest, page = Registry().manifest(name), read(path)
         whole = page.texts("main")[0]
@@ -139,7 +136,6 @@ def test_page_shows_the_whole_manifest(site: Path) -> None:
 
 
 def test_pages_load_nothing_from_other_places(site: Path) -> None:
-    """A browser loads only the page, and files in the folder of the first page."""
     for path in [site / "index.html", *dataset_pages(site).values()]:
         page = read(path)
         loaded = [
@@ -153,7 +149,6 @@ def test_pages_load_nothing_from_other_places(site: Path) -> None:
 
 
 def test_controls_and_images_have_accessible_names(site: Path) -> None:
-    """Buttons, fields and images are named for screen readers."""
     for path in [site / "index.html", *dataset_pages(site).values()]:
         page = read(path)
         assert all("alt" in item.attributes for item in page.all("img"))
@@ -217,7 +212,6 @@ def test_stated_counts_are_shown_without_a_table(site: Path) -> None:
 
 
 def test_a_thousand_classes_are_folded(site: Path) -> None:
-    """All names of ImageNet are in the page, folded."""
     page = read(site / "catalogue" / "imagenet-1k" / "index.html")
     listed = [item for item in page.all("li") if item.within("ol", class_="chips")]
     assert len(listed) == 1000
@@ -225,7 +219,6 @@ def test_a_thousand_classes_are_folded(site: Path) -> None:
 
 
 def test_many_classes_are_a_chart_of_columns(tiny: Manifest, store: Store, target: Path) -> None:
-    """A column per class, with its rows as height, next to a summary and a table."""
     counts = tuple(range(1, 101))
     label = LabelFeature(names=tuple(f"class {number}" for number in range(100)))
     split = msgspec.structs.replace(tiny.splits["train"], figures={"label-counts": counts})
@@ -257,7 +250,6 @@ def test_audio_can_be_played(site: Path, shared_store: Store) -> None:
 
 
 def test_lists_of_text_and_labels_are_shown_by_name(site: Path, shared_store: Store) -> None:
-    """Each word of a row, and the name of each tag."""
     page = read(site / "catalogue" / "conll2003" / "index.html")
     dataset = synthetic_rows("conll2003", shared_store)
     feature = dataset.features["ner_tags"]
@@ -281,7 +273,6 @@ def test_long_text_is_folded(store: Store, target: Path, tmp_path: Path) -> None
 def test_manifest_text_is_escaped(
     tiny: Manifest, upstream: Path, store: Store, target: Path
 ) -> None:
-    """Nothing in a manifest becomes an element, an attribute, a template or a script."""
     label = LabelFeature(names=(HOSTILE, "dog"), codes=(HOSTILE, "b"))
     bad = msgspec.structs.replace(
         tiny,
@@ -319,7 +310,6 @@ def test_manifest_text_is_escaped(
 
 
 def test_text_of_rows_is_escaped(store: Store, target: Path, tmp_path: Path) -> None:
-    """As the text of manifests."""
     prepare(write_lines(tmp_path, HOSTILE, "other"), tmp_path, store)
     build_one(write_lines(tmp_path, HOSTILE, "other"), store, target)
     page = read(target / "catalogue" / "lines" / "index.html")
@@ -329,7 +319,6 @@ def test_text_of_rows_is_escaped(store: Store, target: Path, tmp_path: Path) -> 
 
 
 def test_content_security_policy_allows_only_own_script(site: Path) -> None:
-    """It has the checksums of style and script, and no address."""
     for path in dataset_pages(site).values():
         page = read(path)
         (meta,) = page.all("meta", http_equiv="Content-Security-Policy")
@@ -348,7 +337,6 @@ def test_content_security_policy_allows_only_own_script(site: Path) -> None:
 def test_license_is_shown(
     tiny: Manifest, store: Store, target: Path, spdx: str, is_listed: bool
 ) -> None:
-    """With a link to its text if SPDX lists it, its source, and the note of the manifest."""
     own = msgspec.structs.replace(tiny.license, spdx=spdx)
     build_one(msgspec.structs.replace(tiny, license=own), store, target)
     page = read(target / "catalogue" / "tiny" / "index.html")

@@ -8,7 +8,6 @@ from dshub.publishing.site.samples import sample, show, stated_counts
 
 
 def test_rows_are_spread_over_the_split(shared_store: Store) -> None:
-    """From the first row on, each at most once."""
     taken = sample(Registry().manifest("iris"), "train", shared_store)
     total = len(taken.dataset)
     assert taken.rows(3) == [0, total // 3, 2 * total // 3]
@@ -33,7 +32,6 @@ def test_first_split_shows_more_rows(
 
 
 def test_stated_counts_come_from_the_manifest() -> None:
-    """None are stated for MNIST."""
     fashion = stated_counts(Registry().manifest("fashion-mnist"), "test", "label")
     assert fashion == [1000] * 10
     assert stated_counts(Registry().manifest("mnist"), "test", "label") == []

@@ -23,7 +23,6 @@ def code_of(name: str) -> dict[str, Snippet]:
 
 @pytest.mark.parametrize("name", Registry().names())
 def test_every_dataset_has_code_for_every_framework(name: str) -> None:
-    """It compiles, names the dataset, and fits narrow screens."""
     code = code_of(name)
     assert {"numpy", "torch", "tf", "shell"} <= code.keys()
     for key, item in code.items():
@@ -41,7 +40,6 @@ def test_every_dataset_has_code_for_every_framework(name: str) -> None:
     + [("keras", name) for name in sorted(EVEN) if "keras" in code_of(name)],
 )
 def test_code_runs(name: str, key: str, tmp_path: Path) -> None:
-    """As it is on the page, with synthetic rows."""
     if key in NEEDS:
         pytest.importorskip(NEEDS[key])
     code = code_of(name)
@@ -58,7 +56,6 @@ def test_code_runs(name: str, key: str, tmp_path: Path) -> None:
 
 
 def test_shell_lines_are_commands() -> None:
-    """Files of a manual download are imported, not fetched."""
     for name in ("mnist", "imagenet-1k"):
         verbs = [line.split()[1] for line in code_of(name)["shell"].code.splitlines()]
         assert {*verbs} <= {*group.commands, *group.list_commands(None)}  # type: ignore[arg-type]
