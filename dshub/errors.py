@@ -22,6 +22,7 @@
     ├── ReadError              9   a file does not have the format it should
     ├── SchemaError            9   rows do not fit their manifest
     ├── StateError             1   a saved loader state belongs to another loader
+    ├── FunctionError          1   a function that the caller passed failed
     └── MissingExtraError      1   an optional package is not installed         (an ImportError)
 
 The number is the exit code of the command line. Errors take facts as keywords, keep them as
@@ -460,6 +461,22 @@ class StateError(DshubError):
     """`this state was saved with seed 1, but the loader has seed 0`."""
 
     hint = "build the loader with the arguments it had when the state was saved"
+
+
+class FunctionError(DshubError):
+    """`map: tokenize failed at mnist@1.0.0, split train, row 3: KeyError: 'txt'`.
+
+    The exception of the function is the cause (`__cause__`).
+    """
+
+    hint = "call the function with that value to find the fault"
+
+    def __init__(self, *, method: str, function: str, where: str, reason: str, value: str) -> None:
+        super().__init__(
+            f"{method}: {function} failed at {where}: {one_line(reason)}",
+            details=[f"it received {value}"],
+        )
+        self.method, self.function, self.where, self.reason = method, function, where, reason
 
 
 class MissingExtraError(DshubError, ImportError):

@@ -37,6 +37,7 @@ EXAMPLES: list[DshubError] = [
     errors.ReadError(file="file", reason="short"),
     errors.SchemaError(where="row 1", expected="1", got="2"),
     errors.StateError("another seed"),
+    errors.FunctionError(method="map", function="f", where="row 1", reason="why", value="{}"),
     errors.MissingExtraError(package="torch", extra="torch"),
 ]
 

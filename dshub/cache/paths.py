@@ -9,6 +9,7 @@ from dshub.checksums import Algorithm, Digest, is_hex
 BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synthetic-v1"
 PINS, MIRRORS, TERMS = "pins-v1", "mirrors-v1", "terms-v1"
 REFERENCES, IMPORTS = "references-v1", "imports-v1"
+DERIVED = "derived-v1"  # results of `Dataset.cache`
 LISTINGS = "listings-v1"  # indexes of folders of manifests
 REGISTRY = "registry"  # of a mirror
 

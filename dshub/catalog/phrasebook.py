@@ -19,18 +19,15 @@ _HELD_OUT = "train, held_out = ds.split(0.9, seed=0) splits the rows"
 _LENGTH = "len(ds) is the number of rows"
 _MANIFEST = "ds.manifest has the title, license, citations and homepage"
 _READY = "rows are memory-mapped, and batches are prefetched by default"
-_TOGETHER = 'load(name, "train+test") and Dataset.mix([a, b]) combine rows'
 
 DATASET = {
     "as_numpy_iterator": "iterating ds gives rows as NumPy, ds.batches(32) batches",
     "batch": _BATCHES,
-    "cache": _READY,
     "cardinality": _LENGTH,
     "citation": _MANIFEST,
     "class_to_idx": 'ds.features["label"].int(name) is the number of a class',
     "classes": 'ds.features["label"].names are the classes',
     "column_names": "list(ds.features) are the columns",
-    "concatenate": _TOGETHER,
     "data": 'ds["image"] is a whole column, ds.numpy() all of them',
     "description": _MANIFEST,
     "element_spec": "ds.features has the type of each column",
@@ -40,21 +37,17 @@ DATASET = {
     "iter": _BATCHES,
     "labels": _COLUMN,
     "license": _MANIFEST,
-    "map": _CHANGED,
     "num_columns": "len(ds.features) is the number of columns",
     "num_rows": _LENGTH,
     "prefetch": _READY,
     "push_to_hub": "`dshub mirror` publishes datasets for others to fetch",
     "remove_columns": "ds.without([…]) removes columns",
-    "rename_column": "a transform of ds.batches can rename columns",
     "repeat": "each iteration of ds.batches(32) is another epoch",
-    "sample": "ds.shuffle(seed=0).take(5) are some rows",
     "save_to_disk": _EXPORT,
     "select_columns": "ds.columns([…]) chooses columns",
     "set_format": _BATCHES,
     "set_transform": _CHANGED,
     "shape": "len(ds) is the number of rows, len(ds.features) the number of columns",
-    "sort": 'ds.select(np.argsort(ds["label"])) sorts',
     "targets": _COLUMN,
     "to_csv": _EXPORT,
     "to_dict": "ds.numpy() gives whole columns",
@@ -65,7 +58,6 @@ DATASET = {
     "to_polars": 'ds.to("polars")',
     "to_tf_dataset": "ds.batches(32).tf(), or ds.tf() of rows",
     "train_test_split": _HELD_OUT,
-    "unique": 'np.unique(ds["label"]) are the values of a column',
     "with_format": _BATCHES,
     "with_transform": _CHANGED,
     "zip": "ds.batches(32, transform=f) can add columns to each batch",

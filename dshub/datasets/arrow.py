@@ -1,15 +1,18 @@
 """Rows of a source as Arrow tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from dshub.catalog.features import Feature, ListFeature, is_encoded
-from dshub.datasets.sources import Source
 from dshub.loading.order import groups
 from dshub.tables.columns import Values
 from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
+
+if TYPE_CHECKING:
+    from dshub.datasets.sources import Source
 
 BLOCK = 1 << 14  # rows of text or lists gathered into one chunk: offsets have 32 bits
 FILES = 256  # the same for files, which can take some MB each
@@ -17,7 +20,7 @@ FILES = 256  # the same for files, which can take some MB each
 Rows = range | np.ndarray
 
 
-def arrow_table(source: Source, names: Sequence[str], rows: Rows) -> pa.Table:
+def arrow_table(source: "Source", names: Sequence[str], rows: Rows) -> pa.Table:
     """Make a table of some rows of a source.
 
     Args:
@@ -28,31 +31,46 @@ def arrow_table(source: Source, names: Sequence[str], rows: Rows) -> pa.Table:
     Raises:
         pyarrow.ArrowInvalid: text, lists or files of one row are larger than 2 GiB.
     """
-    columns = {name: _column(source, name, rows) for name in names}
+    stored = {name: chunks for name in names if (chunks := source.arrow(name))}
+    columns = {
+        name: _column(chunks, source.features[name], rows) for name, chunks in stored.items()
+    }
+    columns |= _read(source, [name for name in names if name not in stored], rows)
+    columns = {name: columns[name] for name in names}
     schema = arrow_schema({name: source.features[name] for name in names})
     for number, name in enumerate(names):
         schema = schema.set(number, pa.field(name, columns[name].type))
     return pa.table(list(columns.values()), schema=schema)
 
 
-def _column(source: Source, name: str, rows: Rows) -> pa.ChunkedArray:
-    feature = source.features[name]
-    chunks = source.arrow(name)
-    if chunks and isinstance(rows, range):
+def _column(chunks: Sequence[pa.Array], feature: Feature, rows: Rows) -> pa.ChunkedArray:
+    """Take rows of a column that is stored as Arrow; consecutive ones are not copied."""
+    if isinstance(rows, range):
         return pa.chunked_array(chunks).slice(rows.start, len(rows))
-    if chunks and row_dtype(feature) is None:
-        taken = [_take(chunks, np.asarray(block)) for block in _blocks(rows, feature)]
-        return pa.chunked_array(taken, chunks[0].type)
-    arrays = [_array(source.read(name, block), feature) for block in _blocks(rows, feature)]
-    return pa.chunked_array(arrays, arrow_type(feature))
+    length = max(1, len(rows)) if row_dtype(feature) is not None else _block([feature])
+    starts = range(0, len(rows), length)
+    taken = [_take(chunks, rows[start : start + length]) for start in starts]
+    return pa.chunked_array(taken, chunks[0].type)
 
 
-def _blocks(rows: Rows, feature: Feature) -> Iterator[Rows]:
-    """Rows in blocks; a single one if all rows have one shape."""
-    length = FILES if is_encoded(feature) else BLOCK
-    if row_dtype(feature) is not None:
-        length = max(1, len(rows))
-    return (rows[start : start + length] for start in range(0, len(rows), length))
+def _read(source: "Source", names: Sequence[str], rows: Rows) -> dict[str, pa.ChunkedArray]:
+    """Read columns block by block, all of them together: a source may compute them."""
+    features = {name: source.features[name] for name in names}
+    arrays: dict[str, list[pa.Array]] = {name: [] for name in names}
+    length = _block(features.values())
+    for start in range(0, len(rows) if names else 0, length):
+        batch = source.batch(names, rows[start : start + length])
+        for name, values in batch.items():
+            arrays[name].append(arrow_values(values, features[name]))
+    return {
+        name: pa.chunked_array(several, arrow_type(features[name]))
+        for name, several in arrays.items()
+    }
+
+
+def _block(features: Iterable[Feature]) -> int:
+    """The number of rows to read at a time."""
+    return FILES if any(map(is_encoded, features)) else BLOCK
 
 
 def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
@@ -70,14 +88,14 @@ def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
     return pa.concat_arrays(taken).take(pa.array(np.argsort(np.concatenate(places))))
 
 
-def _array(values: Values, feature: Feature) -> pa.Array:
+def arrow_values(values: Values, feature: Feature) -> pa.Array:
     """Convert a column's stored values to Arrow; arrays are not copied."""
     if isinstance(values, np.ndarray):
         return _nested(values)
     if not isinstance(feature, ListFeature):
         return pa.array(values, arrow_type(feature))
     offsets = pa.array(np.cumsum([0, *map(len, values)]), pa.int32())
-    return pa.ListArray.from_arrays(offsets, _array(_flat(values, feature.of), feature.of))
+    return pa.ListArray.from_arrays(offsets, arrow_values(_flat(values, feature.of), feature.of))
 
 
 def _flat(rows: Sequence[Values], item: Feature) -> Values:

@@ -1,5 +1,6 @@
 """`Dataset`: an immutable view of some rows and columns of a source."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -10,17 +11,28 @@ import numpy as np
 import pyarrow as pa
 
 from dshub import plugins
-from dshub._validate import whole
+from dshub._validate import NAME, called, flag, whole
+from dshub.cache.paths import DERIVED
 from dshub.catalog import phrasebook
 from dshub.catalog.features import Feature, ImageFeature, is_encoded
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.arrow import arrow_table
 from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
+from dshub.datasets.derived import (
+    CastSource,
+    RenamedSource,
+    SelectedSource,
+    StackedSource,
+    WidenedSource,
+)
 from dshub.datasets.folders import from_folder
 from dshub.datasets.from_memory import check_pair, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
+from dshub.datasets.mapping import MappedSource, plain
 from dshub.datasets.mixing import Mixture
+from dshub.datasets.packing import PackedSource
+from dshub.datasets.saved import SavedSource, Saving, check_target
 from dshub.datasets.selection import (
     Selection,
     Shuffled,
@@ -33,9 +45,13 @@ from dshub.datasets.selection import (
 )
 from dshub.datasets.sources import Source, TableSource
 from dshub.datasets.splitting import class_numbers, cut, fold, kept_rows, stratified
+from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
+from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, takes
 from dshub.loading.transforms.transform import Batch
+from dshub.progress import choose
+from dshub.settings import Settings
 from dshub.tables.columns import Values
 
 BLOCK = 1024  # rows read at a time to iterate or filter
@@ -187,6 +203,58 @@ class Dataset(plugins.FrameworkMethods):
         rows = range(source.rows) if selection is None else selection
         return cls(source, rows, names, supervised)
 
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open a folder that `save` wrote, as a memory map.
+
+        Raises:
+            StoreError: the folder has no saved dataset, or a damaged one.
+        """
+        source = SavedSource(Path(folder))
+        return cls._of(source, source.record.supervised)
+
+    @classmethod
+    def concat(cls, datasets: Sequence["Dataset"]) -> Self:
+        """Concatenate datasets with equal columns; `a + b` does the same.
+
+        Raises:
+            SchemaError: a column is missing in a dataset, or has another feature there.
+            ArgumentError: the list is empty.
+        """
+        datasets = list(datasets)
+        if not datasets:
+            raise ArgumentError(name="datasets", value=datasets, expected="at least one dataset")
+        first = datasets[0]
+        stacked = StackedSource([dataset._base() for dataset in datasets])
+        return cast("Self", first._derived(stacked, names=first._names))
+
+    def __add__(self, other: "Dataset") -> Self:
+        return self.concat([self, other]) if isinstance(other, Dataset) else NotImplemented
+
+    def _base(self) -> Source:
+        """Return a source of exactly these rows and columns, without decoding."""
+        source = self._source
+        same = isinstance(self._selection, range) and self._selection == range(source.rows)
+        if same and self._names == tuple(source.features):
+            return source
+        return SelectedSource(source, self._selection, self._names)
+
+    def _derived(
+        self,
+        source: Source,
+        *,
+        names: Sequence[str] | None = None,
+        supervised: tuple[str, str] | None = None,
+    ) -> Self:
+        """Return all rows of a source that was made from these."""
+        return replace(
+            self,
+            _source=source,
+            _selection=range(source.rows),
+            _names=tuple(source.features if names is None else names),
+            _supervised=supervised or self._supervised,
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out cached values."""
         return {name: value for name, value in vars(self).items() if name.startswith("_")}
@@ -278,13 +346,13 @@ class Dataset(plugins.FrameworkMethods):
         if isinstance(key, list | tuple) or np.ndim(key):
             return self.gather(positions_of(key, len(self)))
         row = self.gather(position_of(key, len(self)))
-        return {name: _plain(values[0]) for name, values in row.items()}
+        return {name: plain(values[0]) for name, values in row.items()}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for start in range(0, len(self), self._block):
             columns = self[start : start + self._block]
             for i in range(min(self._block, len(self) - start)):
-                yield {name: _plain(values[i]) for name, values in columns.items()}
+                yield {name: plain(values[i]) for name, values in columns.items()}
 
     def gather(self, rows: np.ndarray) -> Batch:
         """Read the rows at some positions, in the given order, into new arrays.
@@ -330,7 +398,7 @@ class Dataset(plugins.FrameworkMethods):
 
     def _read(self, rows: range | np.ndarray) -> Batch:
         """Read some rows of the source, and decode columns if they are encoded."""
-        batch = {name: self._source.read(name, rows) for name in self._names}
+        batch = self._source.batch(self._names, rows)
         for name in self.encoded:
             feature, where = cast("Encoded", self.features[name]), partial(self._where, rows, name)
             batch[name] = decode_all(list(batch[name]), feature, where)
@@ -367,6 +435,201 @@ class Dataset(plugins.FrameworkMethods):
         """The same rows with images and audio decoded (the default), or as the `bytes` of files."""
         return replace(self, _decoded=on)
 
+    def where(self, row: int) -> str:
+        """Describe a row for an error message: `mnist@1.0.0, split train, row 3`."""
+        return self._source.where(int(self.numbers(np.array([row]))[0]))
+
+    def rename(self, names: Mapping[str, str]) -> Self:
+        """Rename columns: ``ds.rename({"label": "y"})``.
+
+        Args:
+            names: new name of each column to rename, by its old name.
+
+        Raises:
+            UnknownNameError: there is no such column.
+            ArgumentError: two columns would have the same name.
+        """
+        check_columns(list(names), self._names, self.manifest)
+        new = {names.get(name, name): name for name in self._names}
+        if len(new) < len(self._names):
+            expected = "new names that no other column has"
+            raise ArgumentError(name="names", value=dict(names), expected=expected)
+        pair = self._supervised
+        pair = pair and (names.get(pair[0], pair[0]), names.get(pair[1], pair[1]))
+        return self._derived(RenamedSource(self._base(), new), supervised=pair)
+
+    def with_column(
+        self, name: str, values: np.ndarray | Sequence[Any], feature: Feature | None = None
+    ) -> Self:
+        """Add or replace a column.
+
+        Args:
+            name: of the column.
+            values: one for each row; see `from_arrays`.
+            feature: by default inferred from the values.
+
+        Raises:
+            SchemaError: the number of values differs, or they do not fit the feature.
+        """
+        features = {} if feature is None else {name: feature}
+        added = from_arrays({name: values}, features)
+        if added.rows != len(self):
+            expected = f"{len(self):,} values, one for each row"
+            raise SchemaError(where=f"column {name}", expected=expected, got=f"{added.rows:,}")
+        return self._derived(WidenedSource(self._base(), added))
+
+    def add_index(self, name: str = "index") -> Self:
+        """Add a column with the number of each row, int64, from 0."""
+        return self.with_column(name, np.arange(len(self), dtype=np.int64))
+
+    def cast(self, features: Mapping[str, Feature]) -> Self:
+        """Convert columns when they are read.
+
+        Integers may change their width if every value fits, and become floats that hold them
+        exactly; floats may become narrower. Text becomes a number, or a class by its name.
+
+        Args:
+            features: new feature of each column to convert.
+
+        Raises:
+            UnknownNameError: there is no such column.
+            SchemaError: one of the first rows cannot be converted; or, later, another row.
+        """
+        check_columns(list(features), self._names, self.manifest)
+        source = CastSource(self._base(), features)
+        source.batch(list(features), range(min(BLOCK, len(self))))
+        return self._derived(source)
+
+    def map(
+        self,
+        function: Callable[[Any], Mapping[str, Any]],
+        *,
+        batched: bool = False,
+        columns: Sequence[str] | None = None,
+        features: Mapping[str, Feature] | None = None,
+        batch_size: int = 1000,
+    ) -> Self:
+        """Add or replace columns with a function, which is called when rows are read.
+
+        ::
+
+            ds.map(lambda row: {"words": len(row["text"].split())})
+            ds.map(tokenize, batched=True, columns=["text"]).cache("imdb-bert")
+
+        The result is computed again whenever rows are read; `cache` keeps it. Remove columns with
+        `without` or `columns`.
+
+        Args:
+            function: gets a row as a dict, and returns a dict of new values; it should depend on
+                nothing but the row.
+            batched: call it with columns of several rows, and expect columns.
+            columns: columns that it needs; fewer are faster. None means all.
+            features: of new columns; by default inferred from the first 100 rows. A replaced
+                column keeps its feature if the new values fit.
+            batch_size: rows per call at most, if batched.
+
+        Raises:
+            FunctionError: the function fails; names it, the row and its values.
+            SchemaError: a result has another type than that of the first rows, or no feature.
+        """
+        called("function", function, "a row or a batch that returns a dict of columns")
+        inputs = self if columns is None else self.columns(columns)
+        mapped = MappedSource(
+            self._base(),
+            inputs,
+            function,
+            batched=flag("batched", batched),
+            batch_size=whole("batch_size", batch_size, least=1),
+            features=features or {},
+        )
+        return self._derived(mapped)
+
+    def pack(self, column: str, length: int, *, target: str = "target") -> Self:
+        """Concatenate lists of tokens and cut them into windows, with targets one token later.
+
+        ``ds.map(tokenize).pack("tokens", 128).batches(32, supervised=True)``
+
+        Args:
+            column: lists of token ids.
+            length: tokens in a window.
+            target: name of the column with the shifted windows.
+
+        Returns:
+            A dataset of two columns, (length,) each, which become `(x, y)`. Tokens that fill no
+            window are left out.
+
+        Raises:
+            UnknownNameError: there is no such column.
+            SchemaError: its rows are not lists of numbers, or too short for one window.
+        """
+        length = whole("length", length, least=1)
+        return self._derived(
+            PackedSource(self, column, length, target), supervised=(column, target)
+        )
+
+    def cache(
+        self,
+        name: str,
+        *,
+        version: str = "1",
+        workers: int = 1,
+        folder: str | Path | None = None,
+    ) -> Self:
+        """Compute all rows once, keep them in the cache, and open them as a memory map.
+
+        The next call with the same source, columns, name and version opens the result in
+        milliseconds. The code of functions is not looked at: choose another version when a
+        function changes. An interrupted run continues with its next shard.
+
+        Args:
+            name: of the result, such as `imdb-bert`.
+            version: of the result.
+            workers: processes that compute rows.
+            folder: the cache folder; by default that of the settings.
+
+        Raises:
+            ArgumentError: the name has characters that no folder should have.
+            FunctionError, SchemaError: a row cannot be computed.
+            StoreError: the cache cannot be written.
+        """
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            expected = "lowercase letters, digits, '-', '_' and '.', such as 'imdb-bert'"
+            raise ArgumentError(name="name", value=name, expected=expected)
+        settings = Settings.read()
+        saving = self._saving(f"{name}, version {version}", version)
+        key = hashlib.sha256(f"{saving.identity} {name} {version}".encode()).hexdigest()[:16]
+        path = Path(folder or settings.cache) / DERIVED / name / key
+        saving.write(path, workers=_workers(workers), progress=choose(settings.progress))
+        return self.open(path)
+
+    def save(self, folder: str | Path, *, workers: int = 1) -> None:
+        """Write all rows into a new folder, which `Dataset.open` reads on any machine.
+
+        An interrupted run continues with its next shard.
+
+        Args:
+            folder: must not exist, or have these rows already.
+            workers: processes that compute rows.
+
+        Raises:
+            StoreError: the folder has other content, or cannot be written.
+            FunctionError, SchemaError: a row cannot be computed.
+        """
+        path, saving = Path(folder), self._saving(Path(folder).name)
+        check_target(path, saving.identity)
+        progress = choose(Settings.read().progress)
+        saving.write(path, workers=_workers(workers), progress=progress)
+
+    def _saving(self, title: str, version: str = "") -> Saving:
+        return Saving(
+            source=self._base(),
+            names=self._names,
+            identity=self.decode().fingerprint,
+            title=title,
+            version=version,
+            supervised=self.supervised,
+        )
+
     def align_labels(self, names: Sequence[str], column: str | None = None) -> Self:
         """The same rows with classes numbered in the order of `names`, as in a model's outputs.
 
@@ -395,6 +658,58 @@ class Dataset(plugins.FrameworkMethods):
     def skip(self, count: int) -> Self:
         """All rows but the first `count`."""
         return self._sliced(slice(max(whole("count", count), 0), None))
+
+    def sort(self, column: str, *, reverse: bool = False) -> Self:
+        """Sort rows by a column of numbers, classes (by number) or text; equal rows keep order.
+
+        Raises:
+            UnknownNameError, SchemaError: there is no such column, or its rows are not single
+                values.
+        """
+        return self.select(sorted_rows(self, column, reverse=flag("reverse", reverse)))
+
+    def sample(self, count: int, *, seed: int = 0) -> Self:
+        """Choose `count` random rows without repetition, or all if there are fewer."""
+        return self.shuffle(seed).take(count)
+
+    def unique(self, column: str) -> list[Any]:
+        """Return the distinct values of a column, sorted; classes as numbers.
+
+        Raises:
+            UnknownNameError, SchemaError: see `sort`.
+        """
+        return distinct(self, column)
+
+    def counts(self, column: str) -> dict[Any, int]:
+        """Count the rows of each class by name, or of each number or text, in sorted order.
+
+        Raises:
+            UnknownNameError, SchemaError: see `sort`.
+        """
+        return counted(self, column)
+
+    def join(self, other: "Dataset", on: str) -> Self:
+        """Add the columns of the rows of another dataset that have the same value in a column.
+
+        Rows without a match are left out; the others keep their order.
+
+        Args:
+            other: has each value of that column at most once.
+            on: column of both.
+
+        Raises:
+            UnknownNameError, SchemaError: see `sort`; or `other` has a value twice.
+            ArgumentError: another column is in both datasets.
+        """
+        rows, matches = matched_rows(self, other, on)
+        added = other.without([on]).select(matches)
+        for name in added.features:
+            if name in self.features:
+                expected = f"a dataset without column {name!r}, which both have"
+                hint = f'other.rename({{{name!r}: "…"}})'
+                raise ArgumentError(name="other", value=other, expected=expected, hint=hint)
+        base = self.select(rows)._base()
+        return self._derived(WidenedSource(base, added._base()))
 
     @phrasebook.foreign(phrasebook.SHUFFLE)
     def shuffle(self, seed: int = 0) -> Self:
@@ -465,17 +780,22 @@ class Dataset(plugins.FrameworkMethods):
         """
         return Mixture(datasets, weights)
 
-    def filter(
-        self, keep: Callable[[Batch], np.ndarray], *, columns: Sequence[str] | None = None
-    ) -> Self:
-        """The rows for which `keep` is true.
+    def filter(self, keep: Callable[[Any], Any], *, columns: Sequence[str] | None = None) -> Self:
+        """Keep the rows for which a function is true.
 
-        ``ds.filter(lambda batch: batch["label"] < 5, columns=["label"])``
+        ::
+
+            ds.filter(lambda row: row["text"].startswith("A"))
+            ds.filter(lambda batch: batch["label"] < 5, columns=["label"])   # faster
 
         Args:
-            keep: takes columns of up to 1,024 rows (fewer if images are decoded), and returns a
-                bool for each row.
-            columns: the columns that it needs; fewer are faster. None means all.
+            keep: gets columns of up to 1,024 rows (fewer if images are decoded), and returns a
+                bool for each row. If that fails, it gets each row and returns a bool.
+            columns: columns that it needs; fewer are faster. None means all.
+
+        Raises:
+            ArgumentError: `keep` does not return bools.
+            FunctionError: it fails; names the row and its values.
         """
         view = self if columns is None else self.columns(columns)
         return self.select(kept_rows(view, keep, view._block))
@@ -533,6 +853,5 @@ class Dataset(plugins.FrameworkMethods):
         return arrow_table(self._source, self._names, self._source_rows())
 
 
-def _plain(value: Any) -> Any:
-    """Turn NumPy scalars into Python's own numbers."""
-    return value.item() if isinstance(value, np.generic) else value
+def _workers(count: Any) -> int:
+    return whole("workers", count, least=0)

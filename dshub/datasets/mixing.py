@@ -3,19 +3,18 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from textwrap import shorten
 from typing import Self
 
 import msgspec
 import numpy as np
 
 from dshub.catalog.features import Feature
-from dshub.errors import ArgumentError, SchemaError
+from dshub.datasets.derived import check_equal_columns, joined
+from dshub.errors import ArgumentError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, Rows, check_weights, takes
 from dshub.loading.order import PATTERN, Mixed, groups
 from dshub.loading.transforms.transform import Batch
-from dshub.tables.columns import Values
 
 
 class Mixture:
@@ -89,7 +88,7 @@ class Mixture:
         if not pieces:
             return self.parts[0].gather(rows)
         order = np.argsort(np.concatenate(places))
-        return {name: _joined([piece[name] for piece in pieces], order) for name in self.features}
+        return {name: joined([piece[name] for piece in pieces], order) for name in self.features}
 
     def without(self, names: Sequence[str]) -> Self:
         """The same rows without some columns."""
@@ -107,15 +106,6 @@ class Mixture:
         return np.fromiter(map(len, self.gather(rows)[name]), np.int64, len(rows))
 
 
-def _joined(pieces: Sequence[Values], order: np.ndarray) -> Values:
-    """Concatenate values of a column, and put them into an order."""
-    arrays = [piece for piece in pieces if isinstance(piece, np.ndarray)]
-    if len(arrays) == len(pieces):
-        return np.concatenate(arrays).take(order, axis=0)
-    values = [value for piece in pieces for value in piece]
-    return [values[place] for place in order.tolist()]
-
-
 def _check_parts(parts: Sequence[Rows]) -> tuple[Rows, ...]:
     """Check that datasets can be mixed."""
     datasets = tuple(parts) if isinstance(parts, list | tuple) else ()
@@ -125,20 +115,5 @@ def _check_parts(parts: Sequence[Rows]) -> tuple[Rows, ...]:
     if len(datasets) > PATTERN:
         words = f"at most {PATTERN:,} datasets"
         raise ArgumentError(name="datasets", value=len(datasets), expected=words)
-    first = datasets[0].features
-    for number, part in enumerate(datasets[1:], 1):
-        for name in {**first, **part.features}:
-            expected, got = first.get(name), part.features.get(name)
-            if expected != got:
-                raise SchemaError(
-                    where=f"column {name} of dataset {number}",
-                    expected=f"{_shown(expected)}, as in dataset 0",
-                    got=_shown(got),
-                    hint="ds.columns([…]) leaves columns out, ds.align_labels(…) numbers classes "
-                    "in the same way",
-                )
+    check_equal_columns([part.features for part in datasets])
     return datasets
-
-
-def _shown(feature: Feature | None) -> str:
-    return "no such column" if feature is None else shorten(str(feature), 200, placeholder=" …")

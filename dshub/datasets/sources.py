@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
+from dshub.datasets.arrow import arrow_values
 from dshub.datasets.selection import table_identity
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, Values
 from dshub.tables.table import Table
+from dshub.tables.types import arrow_type
 
 BLOCK = 1024  # rows hashed at a time
 
@@ -48,11 +50,30 @@ class Source(Protocol):
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         """Read rows of a column: consecutive ones as views where possible, others as a copy."""
 
+    def batch(self, names: Sequence[str], rows: range | np.ndarray) -> dict[str, Values]:
+        """Read rows of several columns. Sources that compute columns do it once for all."""
+        return {name: self.read(name, rows) for name in names}
+
+    def arrow_rows(self, names: Sequence[str], rows: range) -> dict[str, pa.Array]:
+        """Read consecutive rows of several columns as Arrow arrays, without a copy if possible."""
+        stored = {name: chunks for name in names if (chunks := self.arrow(name))}
+        batch = self.batch([name for name in names if name not in stored], rows)
+        arrays = {}
+        for name in names:
+            if name in stored:
+                column = pa.chunked_array(stored[name]).slice(rows.start, len(rows))
+                arrays[name] = column.combine_chunks().cast(arrow_type(self.features[name]))
+            else:
+                arrays[name] = arrow_values(batch[name], self.features[name])
+        return arrays
+
     def whole(self, name: str) -> np.ndarray | None:
         """A column as one array, or None if it is not in one piece of memory."""
+        return None
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         """The chunks of a column that is stored as Arrow, or None."""
+        return None
 
 
 class TableSource(Source):
@@ -89,7 +110,7 @@ class TableSource(Source):
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         tables, feature = self._tables, self.features[name]
         column = ChunkedColumn(self._starts, lambda number: tables[number].whole(name), feature)
-        return _read(column, rows)
+        return read_column(column, rows)
 
     def whole(self, name: str) -> np.ndarray | None:
         if len(self.files) != 1:
@@ -129,7 +150,7 @@ class ColumnSource(Source):
         return f"own data, row {row}"
 
     def read(self, name: str, rows: range | np.ndarray) -> Values:
-        return _read(self._columns[name], rows)
+        return read_column(self._columns[name], rows)
 
     def whole(self, name: str) -> np.ndarray | None:
         column = self._columns[name]
@@ -140,7 +161,8 @@ class ColumnSource(Source):
         return self._arrow.get(name)
 
 
-def _read(column: Column, rows: range | np.ndarray) -> Values:
+def read_column(column: Column, rows: range | np.ndarray) -> Values:
+    """Read rows of a column: consecutive ones as views where possible, others as a copy."""
     if isinstance(rows, range):
         return column.span(rows.start, rows.stop)
     return column.gather(rows)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from dshub.catalog import phrasebook
+from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.split_expressions import Part, unknown_split
@@ -23,7 +24,7 @@ class Splits(Mapping[str, Dataset]):
     def __init__(
         self,
         title: str,
-        rows: Mapping[str, int],
+        rows: Mapping[str, int | None],
         open_split: Callable[[str], Dataset],
         manifest: Manifest | None = None,
     ) -> None:
@@ -64,8 +65,75 @@ class Splits(Mapping[str, Dataset]):
         return words | {name: f'it is splits["{name}"]' for name in self._rows}
 
     def __repr__(self) -> str:
-        rows = ", ".join(f"{name}: {rows:,} rows" for name, rows in self._rows.items())
-        return f"<Splits {self.title}: {rows}>"
+        counts = [
+            name if rows is None else f"{name}: {rows:,} rows" for name, rows in self._rows.items()
+        ]
+        return f"<Splits {self.title}: {', '.join(counts)}>"
+
+    # Methods of `Dataset`, for every split
+
+    def map(
+        self,
+        function: Callable[[Any], Mapping[str, Any]],
+        *,
+        batched: bool = False,
+        columns: Sequence[str] | None = None,
+        features: Mapping[str, Feature] | None = None,
+        batch_size: int = 1000,
+    ) -> "Splits":
+        """Apply `Dataset.map` to every split."""
+        return self._each(
+            lambda split: split.map(
+                function,
+                batched=batched,
+                columns=columns,
+                features=features,
+                batch_size=batch_size,
+            )
+        )
+
+    def cache(self, name: str, *, version: str = "1", workers: int = 1) -> "Splits":
+        """Apply `Dataset.cache` to every split."""
+        return self._each(lambda split: split.cache(name, version=version, workers=workers))
+
+    def filter(
+        self, keep: Callable[[Any], Any], *, columns: Sequence[str] | None = None
+    ) -> "Splits":
+        """Apply `Dataset.filter` to every split."""
+        return self._each(lambda split: split.filter(keep, columns=columns), counted=False)
+
+    def columns(self, names: Sequence[str]) -> "Splits":
+        """Apply `Dataset.columns` to every split."""
+        return self._each(lambda split: split.columns(names))
+
+    def without(self, names: Sequence[str]) -> "Splits":
+        """Apply `Dataset.without` to every split."""
+        return self._each(lambda split: split.without(names))
+
+    def rename(self, names: Mapping[str, str]) -> "Splits":
+        """Apply `Dataset.rename` to every split."""
+        return self._each(lambda split: split.rename(names))
+
+    def cast(self, features: Mapping[str, Feature]) -> "Splits":
+        """Apply `Dataset.cast` to every split."""
+        return self._each(lambda split: split.cast(features))
+
+    def sort(self, column: str, *, reverse: bool = False) -> "Splits":
+        """Apply `Dataset.sort` to every split."""
+        return self._each(lambda split: split.sort(column, reverse=reverse))
+
+    def shuffle(self, seed: int = 0) -> "Splits":
+        """Apply `Dataset.shuffle` to every split."""
+        return self._each(lambda split: split.shuffle(seed))
+
+    def decode(self, on: bool = True) -> "Splits":  # noqa: FBT001, FBT002  # as in Dataset
+        """Apply `Dataset.decode` to every split."""
+        return self._each(lambda split: split.decode(on))
+
+    def _each(self, change: Callable[[Dataset], Dataset], *, counted: bool = True) -> "Splits":
+        """Return the splits with a change that is made when a split is first used."""
+        rows = self._rows if counted else dict.fromkeys(self._rows)
+        return Splits(self.title, rows, lambda name: change(self[name]), self.manifest)
 
 
 def together(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str, Path]) -> Dataset:

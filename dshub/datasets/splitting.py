@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dshub._validate import called, whole
-from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
-from dshub.errors import ArgumentError, SchemaError
+from dshub.datasets.mapping import calling, plain
+from dshub.datasets.values import single_values
+from dshub.errors import ArgumentError
 from dshub.loading.order import key_of, permute
 
 if TYPE_CHECKING:
@@ -90,34 +91,55 @@ def class_numbers(view: "Dataset", name: str) -> np.ndarray:
         UnknownNameError: there is no such column.
         SchemaError: its rows are not single values.
     """
-    values, feature = view[name], view.features[name]
-    single = isinstance(feature, LabelFeature | TextFeature)
-    if not single and not (isinstance(feature, NumberFeature) and not feature.shape):
-        got = f"{type(feature).__name__.removesuffix('Feature').lower()}s"
-        raise SchemaError(
-            where=f"column {name}",
-            expected="a class, number or text in each row",
-            got=got,
-            hint="stratify by another column",
-        )
-    _, numbers = np.unique(np.asarray(values), return_inverse=True)
+    _, numbers = np.unique(np.asarray(single_values(view, name)), return_inverse=True)
     return numbers.reshape(-1).astype(np.int64)
 
 
-def kept_rows(view: "Dataset", keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
-    """Find the rows for which `keep` is true, called with columns of `block` rows; int64.
+def kept_rows(view: "Dataset", keep: Callable[[Any], Any], block: int) -> np.ndarray:
+    """Find the rows for which `keep` is true; int64.
+
+    `keep` is called with columns of `block` rows, and must return a bool for each. If that fails
+    for the first block, or gives something else, it is called with each row.
 
     Raises:
-        ArgumentError: `keep` is not a function, or does not return a bool for each row.
+        ArgumentError: `keep` is not a function, or does not return bools.
+        FunctionError: it fails for a row.
     """
-    called("keep", keep, "a batch that returns a bool for each row")
+    called("keep", keep, "a row or a batch that returns a bool, or a bool for each row")
     masks = [np.zeros(0, bool)]
+    by_row = len(view) > 0 and not _takes_batches(view[:block], min(block, len(view)), keep)
     for start in range(0, len(view), block):
-        rows = min(block, len(view) - start)
-        mask = np.asarray(keep(view[start : start + block]))
-        if mask.shape != (rows,) or mask.dtype != bool:
-            got = f"{mask.dtype} {mask.shape}"
-            expected = f"a function that returns {rows} bools, not {got}"
-            raise ArgumentError(name="keep", value=keep, expected=expected)
+        columns, rows = view[start : start + block], min(block, len(view) - start)
+        if by_row:
+            mask = np.array([_kept(view, keep, columns, start, row) for row in range(rows)], bool)
+        else:
+            where = f"rows {start:,} to {start + rows - 1:,}"
+            with calling("filter", keep, where, columns):
+                mask = np.asarray(keep(columns))
+            if mask.shape != (rows,) or mask.dtype != bool:
+                raise _not_bools(keep, f"{mask.dtype} {mask.shape}")
         masks.append(mask)
     return np.flatnonzero(np.concatenate(masks))
+
+
+def _takes_batches(columns: Any, rows: int, keep: Callable[[Any], Any]) -> bool:
+    """Try `keep` on a batch."""
+    try:
+        mask = np.asarray(keep(dict(columns)))
+    except Exception:  # noqa: BLE001  # a function of rows can fail in any way
+        return False
+    return mask.shape == (rows,) and mask.dtype == bool
+
+
+def _kept(view: "Dataset", keep: Callable[[Any], Any], columns: Any, start: int, row: int) -> bool:
+    values = {name: plain(column[row]) for name, column in columns.items()}
+    with calling("filter", keep, view.where(start + row), values):
+        answer = keep(values)
+    if not isinstance(answer, bool | np.bool_):
+        raise _not_bools(keep, type(answer).__name__)
+    return bool(answer)
+
+
+def _not_bools(keep: object, got: str) -> ArgumentError:
+    expected = "a function that returns True or False for a row, or a bool for each row of a batch"
+    return ArgumentError(name="keep", value=keep, expected=f"{expected}, not {got}")

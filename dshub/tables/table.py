@@ -1,6 +1,6 @@
 """Read a table: memory-map a shard when one of its rows is first read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -16,38 +16,30 @@ from dshub.tables.record import TableRecord
 from dshub.tables.types import arrow_schema
 
 
-class Table:
-    """A prepared split.
+class Shards:
+    """Rows in Arrow files.
 
-    Opening reads only `table.json`. Columns are views of the memory map: reading them copies
-    nothing, and processes share the pages.
+    A file is mapped when one of its rows is first read. Columns are views of the memory map:
+    reading them copies nothing, and processes share the pages.
 
     Args:
-        folder: contains `table.json` and the shards.
+        files: the shards, in order.
+        counts: number of rows in each shard.
+        features: columns of every shard.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.record = TableRecord.read(folder / TABLE_FILE)
-        self.files = [folder / shard.file for shard in self.record.shards]
+    def __init__(
+        self, files: Sequence[Path], counts: Sequence[int], features: Mapping[str, Feature]
+    ) -> None:
+        self.files, self._counts, self.features = list(files), list(counts), features
         self._batches: dict[int, pa.RecordBatch] = {}
         self._arrays: dict[tuple[int, str], pa.Array] = {}
         self._columns: dict[tuple[int, str], Column] = {}
 
-    @property
-    def rows(self) -> int:
-        """The number of rows."""
-        return self.record.rows
-
-    @cached_property
-    def features(self) -> Mapping[str, Feature]:
-        """The columns and what they hold."""
-        return self.record.manifest.split_features(self.record.split)
-
     @cached_property
     def starts(self) -> np.ndarray:
         """Number of the first row of each shard, and the number of all rows."""
-        counts = [shard.rows for shard in self.record.shards]
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return np.concatenate([[0], np.cumsum(self._counts)]).astype(np.int64)
 
     def arrow(self, name: str) -> list[pa.Array]:
         """Return a column as Arrow arrays, one per shard; views of the memory map."""
@@ -84,9 +76,26 @@ class Table:
 
     def _batch(self, shard: int) -> pa.RecordBatch:
         if shard not in self._batches:
-            rows, schema = self.record.shards[shard].rows, arrow_schema(self.features)
-            self._batches[shard] = open_shard(self.files[shard], rows, schema)
+            schema = arrow_schema(self.features)
+            self._batches[shard] = open_shard(self.files[shard], self._counts[shard], schema)
         return self._batches[shard]
+
+
+class Table(Shards):
+    """A prepared split; opening it reads only `table.json`.
+
+    Args:
+        folder: contains `table.json` and the shards.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.record = TableRecord.read(folder / TABLE_FILE)
+        self.rows = self.record.rows
+        super().__init__(
+            [folder / shard.file for shard in self.record.shards],
+            [shard.rows for shard in self.record.shards],
+            self.record.manifest.split_features(self.record.split),
+        )
 
 
 def open_shard(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:

@@ -145,7 +145,7 @@ def test_columns_have_documented_types(prepared: Any, take: int) -> None:
         (lambda ds: ds.folds(2.0), "count is 2.0; it must be a whole number from 2 to 40"),
         (lambda ds: ds.take(1).folds(2), "1 rows make no folds"),
         (lambda ds: ds.columns(["label", "label"]), "each of them once"),
-        (lambda ds: ds.filter(5), "keep is 5; it must be a function of a batch"),
+        (lambda ds: ds.filter(5), "keep is 5; it must be a function of a row or a batch"),
         (lambda ds: ds.align_labels("abc"), "names is 'abc'; it must be a list of names"),
         (lambda ds: ds.align_labels(5), "names is 5"),
     ],
@@ -237,7 +237,7 @@ def test_invalid_shares_are_rejected(prepared: Any, shares: tuple[float, ...]) -
 
 @pytest.mark.parametrize("answer", [[True], np.zeros(40), np.zeros((40, 1), bool), None])
 def test_filter_must_return_a_bool_for_each_row(prepared: Any, answer: Any) -> None:
-    with pytest.raises(ArgumentError, match="must be a function that returns 40 bools"):
+    with pytest.raises(ArgumentError, match="must be a function that returns True or False"):
         prepared.dataset().filter(lambda _: answer, columns=["label"])
 
 

@@ -1,0 +1,286 @@
+"""Sources made from other sources: chosen rows, renamed, added and converted columns.
+
+Nothing is copied when a source is made; columns are read, and converted, when rows are read.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from textwrap import shorten
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from dshub.catalog.features import Feature
+from dshub.datasets.arrow import arrow_values
+from dshub.datasets.from_memory import conformed, damaged
+from dshub.datasets.selection import Selection, fingerprint, rows_at
+from dshub.datasets.sources import Source
+from dshub.errors import SchemaError
+from dshub.loading.order import groups
+from dshub.tables.columns import Values, column_of
+
+Rows = range | np.ndarray
+
+
+class SelectedSource(Source):
+    """Rows and columns of a view, numbered from 0.
+
+    Args:
+        source: has all rows.
+        selection: the rows of the view.
+        names: the columns of the view.
+    """
+
+    def __init__(self, source: Source, selection: Selection, names: Sequence[str]) -> None:
+        self._source, self._selection = source, selection
+        self.features = {name: source.features[name] for name in names}
+        self.rows, self.manifest = len(selection), source.manifest
+
+    @cached_property
+    def identity(self) -> list[str]:
+        names = tuple(self.features)
+        return [fingerprint(self._source.identity, self._selection, names, decoded=True)]
+
+    def where(self, row: int) -> str:
+        return self._source.where(int(rows_at(self._selection, np.array([row]))[0]))
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return self._source.read(name, self._rows(rows))
+
+    def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
+        return self._source.batch(names, self._rows(rows))
+
+    def _rows(self, rows: Rows) -> Rows:
+        first = self._start
+        if first is not None and isinstance(rows, range):
+            return range(rows.start + first, rows.stop + first)
+        return rows_at(self._selection, np.asarray(rows, np.int64))
+
+    @property
+    def _start(self) -> int | None:
+        """The first row if rows are consecutive, else None."""
+        rows = self._selection
+        return rows.start if isinstance(rows, range) and rows.step == 1 else None
+
+    def whole(self, name: str) -> np.ndarray | None:
+        values = None if self._start is None else self._source.whole(name)
+        return None if values is None else values[self._start :][: self.rows]
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        chunks = None if self._start is None else self._source.arrow(name)
+        if not chunks:
+            return None
+        column = pa.chunked_array(chunks).slice(self._start, self.rows)
+        return list(column.chunks)
+
+
+class RenamedSource(Source):
+    """The rows of another source with other column names.
+
+    Args:
+        source: the rows.
+        names: old name of every column by its new name.
+    """
+
+    def __init__(self, source: Source, names: Mapping[str, str]) -> None:
+        self._source, self._names = source, dict(names)
+        self.features = {new: source.features[old] for new, old in names.items()}
+        self.rows, self.manifest = source.rows, source.manifest
+
+    @cached_property
+    def identity(self) -> list[str]:
+        return [*self._source.identity, _text({"renamed": self._names})]
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return self._source.read(self._names[name], rows)
+
+    def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
+        batch = self._source.batch([self._names[name] for name in names], rows)
+        return {name: batch[self._names[name]] for name in names}
+
+    def whole(self, name: str) -> np.ndarray | None:
+        return self._source.whole(self._names[name])
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return self._source.arrow(self._names[name])
+
+
+class WidenedSource(Source):
+    """Columns of two sources side by side.
+
+    Args:
+        source: the rows.
+        added: as many rows; its columns replace those of the same name.
+    """
+
+    def __init__(self, source: Source, added: Source) -> None:
+        self._source, self._added = source, added
+        self.features = {**source.features, **added.features}
+        self.rows, self.manifest = source.rows, source.manifest
+
+    @cached_property
+    def identity(self) -> list[str]:
+        return [*self._source.identity, "with", *self._added.identity]
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return self._of(name).read(name, rows)
+
+    def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
+        added = [name for name in names if name in self._added.features]
+        batch = self._source.batch([name for name in names if name not in added], rows)
+        batch |= self._added.batch(added, rows)
+        return {name: batch[name] for name in names}
+
+    def whole(self, name: str) -> np.ndarray | None:
+        return self._of(name).whole(name)
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return self._of(name).arrow(name)
+
+    def _of(self, name: str) -> Source:
+        return self._added if name in self._added.features else self._source
+
+
+class StackedSource(Source):
+    """The rows of several sources with equal columns, one source after the other.
+
+    Raises:
+        SchemaError: a column is missing in a source, or has another feature there.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        check_equal_columns([source.features for source in sources])
+        self._sources = tuple(sources)
+        self._starts = np.cumsum([0, *(source.rows for source in sources)]).astype(np.int64)
+        self.features, self.manifest = sources[0].features, sources[0].manifest
+        self.rows = int(self._starts[-1])
+
+    @cached_property
+    def identity(self) -> list[str]:
+        return [text for source in self._sources for text in source.identity]
+
+    def where(self, row: int) -> str:
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._sources[number].where(row - int(self._starts[number]))
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return self.batch([name], rows)[name]
+
+    def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
+        if isinstance(rows, range):
+            pieces = [
+                source.batch(names, range(max(rows.start, a) - a, min(rows.stop, b) - a))
+                for source, (a, b) in zip(self._sources, pairwise(self._starts), strict=True)
+                if rows.start < b and rows.stop > a
+            ]
+            order = None
+        else:
+            pieces, order = self._picked(names, rows)
+        if not pieces:
+            return self._sources[0].batch(names, rows)
+        return {name: joined([piece[name] for piece in pieces], order) for name in names}
+
+    def _picked(
+        self, names: Sequence[str], rows: np.ndarray
+    ) -> tuple[list[dict[str, Values]], np.ndarray]:
+        """Read rows source by source; return them with the order that restores that of `rows`."""
+        pieces, places = [], [np.empty(0, np.int64)]
+        for number, inside in groups(np.searchsorted(self._starts, rows, side="right") - 1):
+            places.append(inside)
+            pieces.append(self._sources[number].batch(names, rows[inside] - self._starts[number]))
+        return pieces, np.argsort(np.concatenate(places))
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        chunks = [source.arrow(name) for source in self._sources]
+        return None if None in chunks else [array for several in chunks for array in several or ()]
+
+
+class CastSource(Source):
+    """The rows of another source with some columns converted when they are read.
+
+    Args:
+        source: the rows.
+        features: of the columns to convert.
+    """
+
+    def __init__(self, source: Source, features: Mapping[str, Feature]) -> None:
+        self._source, self._cast = source, dict(features)
+        self.features = {**source.features, **features}
+        self.rows, self.manifest = source.rows, source.manifest
+
+    @cached_property
+    def identity(self) -> list[str]:
+        return [*self._source.identity, _text({"cast": self._cast})]
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return self.batch([name], rows)[name]
+
+    def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
+        batch = self._source.batch(names, rows)
+        return {name: self._converted(name, values) for name, values in batch.items()}
+
+    def _converted(self, name: str, values: Values) -> Values:
+        feature = self._cast.get(name)
+        if feature is None:
+            return values
+        array = arrow_values(values, self._source.features[name])
+        (converted,) = conformed([array], name, feature, "cast")
+        column = column_of(converted, feature, damaged)
+        return column.gather(np.arange(len(converted)))
+
+    def whole(self, name: str) -> np.ndarray | None:
+        return None if name in self._cast else self._source.whole(name)
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return None if name in self._cast else self._source.arrow(name)
+
+
+def check_equal_columns(tables: Sequence[Mapping[str, Feature]]) -> None:
+    """Check that datasets have the same columns with equal features.
+
+    Raises:
+        SchemaError: a column is missing in a dataset, or has another feature there.
+    """
+    first = tables[0]
+    for number, features in enumerate(tables[1:], 1):
+        for name in {**first, **features}:
+            expected, got = first.get(name), features.get(name)
+            if expected != got:
+                raise SchemaError(
+                    where=f"column {name} of dataset {number}",
+                    expected=f"{_shown(expected)}, as in dataset 0",
+                    got=_shown(got),
+                    hint="ds.columns([…]) leaves columns out, ds.cast({…}) converts them, and "
+                    "ds.align_labels(…) numbers classes in the same way",
+                )
+
+
+def joined(pieces: Sequence[Values], order: np.ndarray | None = None) -> Values:
+    """Concatenate values of a column, and put them into an order."""
+    if len(pieces) == 1 and order is None:
+        return pieces[0]
+    arrays = [piece for piece in pieces if isinstance(piece, np.ndarray)]
+    if len(arrays) == len(pieces):
+        values = np.concatenate(arrays)
+        return values if order is None else values.take(order, axis=0)
+    items = [value for piece in pieces for value in piece]
+    return items if order is None else [items[place] for place in order.tolist()]
+
+
+def _shown(feature: Feature | None) -> str:
+    return "no such column" if feature is None else shorten(str(feature), 200, placeholder=" …")
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,337 @@
+"""Datasets in a folder: one Arrow file for each shard, and `dataset.json`.
+
+Shards are written into `FOLDER.partial`, each under its final name once it is complete, by one or
+several processes. The folder gets its own name when all are there, so a folder that exists is
+complete. A run that was interrupted keeps its finished shards, and the next one continues.
+"""
+
+import multiprocessing
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from dshub._validate import Count, FileName, Sha256, decode
+from dshub.cache.disk import disk_faults
+from dshub.cache.files import read_file, replace_file
+from dshub.cache.locks import lock
+from dshub.cache.owners import own_name
+from dshub.catalog.features import Feature, is_encoded
+from dshub.catalog.manifest import Manifest
+from dshub.checksums import Digest
+from dshub.datasets.sources import Source, read_column
+from dshub.errors import DshubError, StoreError
+from dshub.progress import Progress, Task
+from dshub.tables.columns import Values
+from dshub.tables.record import Shard
+from dshub.tables.table import Shards
+from dshub.tables.types import arrow_schema
+
+RECORD = "dataset.json"
+PLAN = "plan.json"
+SHARD_BYTES = 16 << 20  # the size of a shard that is aimed at; a worker has one in memory
+SAMPLE = 256  # rows whose size decides the rows of a shard
+BLOCK = 1000  # rows read at a time
+FILES = 64  # the same for columns of files
+
+Rows = range | np.ndarray
+
+
+class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `dataset.json`.
+
+    Attributes:
+        title: name of the dataset that the rows come from, for errors.
+        version: given by the caller of `cache`; empty for `save`.
+        rows: number of rows.
+        features: columns in order.
+        supervised: columns that become `(x, y)`.
+        identity: SHA-256 that identifies the rows.
+        shards: files in order.
+        manifest: of the dataset that the rows come from; None for own data.
+    """
+
+    schema: Literal[1] = 1
+    title: str
+    version: str = ""
+    rows: Count
+    features: dict[str, Feature]
+    supervised: tuple[str, str] | None = None
+    identity: Sha256
+    shards: tuple[Shard, ...]
+    manifest: Manifest | None = None
+
+
+class _Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an unfinished folder will hold: the identity of its rows, and rows in a shard."""
+
+    identity: str
+    rows: int
+    shard_rows: int
+
+
+class SavedSource(Source):
+    """The rows of a saved dataset. Pickles as the path of its folder.
+
+    Raises:
+        StoreError: the folder has no saved dataset, or a damaged one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.record = read_record(folder)
+        self.files = [folder / shard.file for shard in self.record.shards]
+        self.features, self.rows = self.record.features, self.record.rows
+        self.manifest = self.record.manifest
+        counts = [shard.rows for shard in self.record.shards]
+        self._shards = Shards(self.files, counts, self.features)
+
+    def __reduce__(self) -> tuple[type["SavedSource"], tuple[Path]]:
+        return SavedSource, (self._folder,)
+
+    @property
+    def identity(self) -> list[str]:
+        return [self.record.identity]
+
+    def where(self, row: int) -> str:
+        return f"{self.record.title}, row {row}"
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return read_column(self._shards.whole(name), rows)
+
+    def whole(self, name: str) -> np.ndarray | None:
+        if len(self.files) != 1:
+            return None
+        values = self.read(name, range(self.rows))
+        return values if isinstance(values, np.ndarray) else None
+
+    def arrow(self, name: str) -> Sequence[pa.Array]:
+        return self._shards.arrow(name)
+
+
+def read_record(folder: Path) -> SavedRecord:
+    """Read `dataset.json`.
+
+    Raises:
+        StoreError: the folder has none, or a damaged one.
+    """
+    path = folder / RECORD
+    try:
+        record = decode(read_file(path), SavedRecord)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "ds.save(folder) writes such a folder" if not path.exists() else ""
+        raise StoreError(path=str(path), action="read", reason=reason, hint=hint) from error
+    if sum(shard.rows for shard in record.shards) != record.rows:
+        reason = "its shards have another number of rows"
+        raise StoreError(path=str(path), action="read", reason=reason)
+    return record
+
+
+def check_target(folder: Path, identity: str) -> None:
+    """Check that a folder is free, or has the same rows already; raises StoreError."""
+    if not os.path.lexists(folder):
+        return
+    if (folder / RECORD).is_file() and read_record(folder).identity == identity:
+        return
+    reason = "it exists, and has other content"
+    hint = "choose another folder, or remove this one first"
+    raise StoreError(path=str(folder), action="write", reason=reason, hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saving:
+    """A dataset to save.
+
+    Attributes:
+        source: the rows.
+        names: the columns to save.
+        identity: SHA-256 that identifies them.
+        title: of the dataset, for errors and progress.
+        version: see `SavedRecord`.
+        supervised: see `SavedRecord`.
+    """
+
+    source: Source
+    names: Sequence[str]
+    identity: str
+    title: str
+    version: str = ""
+    supervised: tuple[str, str] | None = None
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        """The columns in order."""
+        return {name: self.source.features[name] for name in self.names}
+
+    def write(self, folder: Path, *, workers: int, progress: Progress) -> None:
+        """Write all shards that are missing, and publish the folder.
+
+        Args:
+            folder: the target; a complete one stays as it is.
+            workers: processes that compute and write shards; 0 or 1 uses this process.
+            progress: counts rows.
+
+        Raises:
+            DshubError: rows cannot be computed, or a worker process died.
+            StoreError: the folder cannot be written.
+        """
+        partial = folder.with_name(f"{folder.name}.partial")
+        with disk_faults(folder, "write"):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        done = (folder / RECORD).is_file
+        with lock(folder, patience=60, done=done):
+            if done():
+                return
+            with disk_faults(partial, "write"):
+                self._fill(partial, workers, progress)
+                self._publish(partial, folder)
+        with suppress(OSError):  # Windows keeps it while another process waits
+            folder.with_name(f"{folder.name}.lock").unlink()
+
+    def _fill(self, partial: Path, workers: int, progress: Progress) -> None:
+        plan = self._plan(partial)
+        pieces = [
+            _Piece(self, partial / _shard_name(number), range(start, stop))
+            for number, (start, stop) in enumerate(plan)
+        ]
+        missing = [piece for piece in pieces if not piece.path.exists()]
+        title = f"saving {self.title}"
+        with Task(progress, title, self.source.rows, unit="rows") as task:
+            task.advance(self.source.rows - sum(len(piece.rows) for piece in missing))
+            for rows in _written(missing, workers):
+                task.advance(rows)
+
+    def _plan(self, partial: Path) -> list[tuple[int, int]]:
+        """Return the rows of each shard; continues an unfinished folder with the same rows."""
+        plan = None
+        with suppress(OSError, ValueError):
+            plan = decode(read_file(partial / PLAN), _Plan)
+        if plan is None or (plan.identity, plan.rows) != (self.identity, self.source.rows):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True, exist_ok=True)
+            plan = _Plan(
+                identity=self.identity, rows=self.source.rows, shard_rows=self._shard_rows()
+            )
+            data = msgspec.json.encode(plan)
+            replace_file(partial / PLAN, data, partial / own_name(PLAN))
+        starts = range(0, plan.rows, plan.shard_rows)
+        return [(start, min(start + plan.shard_rows, plan.rows)) for start in starts]
+
+    def _shard_rows(self) -> int:
+        rows = range(min(SAMPLE, self.source.rows))
+        if not rows:
+            return 1
+        size = sum(int(batch.nbytes) for batch in self.read(rows))
+        return max(1, SHARD_BYTES * len(rows) // max(size, 1))
+
+    def read(self, rows: range) -> Iterator[pa.RecordBatch]:
+        """Yield some rows as Arrow batches."""
+        features = self.features
+        block = FILES if any(map(is_encoded, features.values())) else BLOCK
+        schema = arrow_schema(features)
+        for start in range(rows.start, rows.stop, block):
+            stop = min(start + block, rows.stop)
+            arrays = self.source.arrow_rows(self.names, range(start, stop))
+            yield pa.RecordBatch.from_arrays(list(arrays.values()), schema=schema)
+
+    def _publish(self, partial: Path, folder: Path) -> None:
+        plan = self._plan(partial)
+        shards = []
+        for number, (start, stop) in enumerate(plan):
+            path = partial / _shard_name(number)
+            size, sha256 = path.stat().st_size, Digest.of_file(path).hex
+            shards.append(Shard(file=path.name, rows=stop - start, size=size, sha256=sha256))
+        record = SavedRecord(
+            title=self.title,
+            version=self.version,
+            rows=self.source.rows,
+            features=self.features,
+            supervised=self.supervised,
+            identity=self.identity,
+            shards=tuple(shards),
+            manifest=self.source.manifest,
+        )
+        data = msgspec.json.format(msgspec.json.encode(record), indent=1)
+        replace_file(partial / RECORD, data, partial / own_name(RECORD), sync=True)
+        (partial / PLAN).unlink()
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not (folder / RECORD).is_file():
+                raise
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A shard to write: its file, and its rows."""
+
+    saving: Saving
+    path: Path
+    rows: range
+
+    def write(self) -> int:
+        """Write the shard, and return its number of rows."""
+        batches = list(self.saving.read(self.rows))
+        table = pa.Table.from_batches(batches).combine_chunks()
+        (batch,) = table.to_batches()
+        temporary = self.path.with_name(own_name(self.path.name))
+        try:
+            with temporary.open("xb") as file:
+                with pa.ipc.new_stream(file, batch.schema) as writer:
+                    writer.write_batch(batch)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return len(self.rows)
+
+
+def _shard_name(number: int) -> FileName:
+    return f"rows-{number:05d}.arrow"
+
+
+_pieces: Sequence[_Piece] = ()  # of a worker process, inherited or sent once
+
+
+def _start_worker(pieces: Sequence[_Piece]) -> None:
+    global _pieces  # noqa: PLW0603  # the memory of a worker process
+    _pieces = pieces
+
+
+def _write_piece(number: int) -> int:
+    return _pieces[number].write()
+
+
+def _written(pieces: Sequence[_Piece], workers: int) -> Iterator[int]:
+    """Write shards, in processes if `workers` is above 1; yields the rows of each."""
+    if workers <= 1 or len(pieces) <= 1:
+        yield from (piece.write() for piece in pieces)
+        return
+    # a forked process inherits the function, which need not be importable, as in notebooks
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ExitStack() as stack:
+        pool = ProcessPoolExecutor(
+            min(workers, len(pieces)), context, initializer=_start_worker, initargs=(pieces,)
+        )
+        stack.callback(pool.shutdown, cancel_futures=True)
+        jobs = [pool.submit(_write_piece, number) for number in range(len(pieces))]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BrokenProcessPool as error:
+            raise DshubError(
+                "a worker process died while it computed rows",
+                hint="it can have run out of memory: use fewer workers; finished shards are kept",
+            ) from error

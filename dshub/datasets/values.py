@@ -1,0 +1,85 @@
+"""Distinct values of a column, sorting, and matching rows of two datasets."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
+from dshub.errors import SchemaError
+
+if TYPE_CHECKING:
+    from dshub.datasets.dataset import Dataset
+
+
+def single_values(view: "Dataset", name: str) -> Any:
+    """Read a column with one class, number or text in each row.
+
+    Raises:
+        UnknownNameError: there is no such column.
+        SchemaError: its rows are not single values.
+    """
+    feature = view.columns([name]).features[name]
+    single = isinstance(feature, LabelFeature | TextFeature)
+    if not single and not (isinstance(feature, NumberFeature) and not feature.shape):
+        got = f"{type(feature).__name__.removesuffix('Feature').lower()}s"
+        raise SchemaError(
+            where=f"column {name}",
+            expected="a class, number or text in each row",
+            got=got,
+            hint="choose another column",
+        )
+    return view[name]
+
+
+def sorted_rows(view: "Dataset", name: str, *, reverse: bool) -> np.ndarray:
+    """Return the positions of rows in the order of a column, int64; equal rows keep their order."""
+    values = single_values(view, name)
+    if isinstance(values, np.ndarray) and not reverse:
+        return np.argsort(values, kind="stable")
+    if isinstance(values, np.ndarray):  # reversed twice, so that equal rows keep their order
+        return len(values) - 1 - np.argsort(values[::-1], kind="stable")[::-1]
+    return np.array(sorted(range(len(values)), key=values.__getitem__, reverse=reverse), np.int64)
+
+
+def distinct(view: "Dataset", name: str) -> list[Any]:
+    """Return the distinct values of a column, sorted."""
+    values = single_values(view, name)
+    return np.unique(values).tolist() if isinstance(values, np.ndarray) else sorted(set(values))
+
+
+def counted(view: "Dataset", name: str) -> dict[Any, int]:
+    """Count the rows of each class, in the order of the classes, or of each value, sorted."""
+    values, feature = single_values(view, name), view.features[name]
+    if isinstance(feature, LabelFeature):
+        counts = np.bincount(values, minlength=len(feature.names))
+        return dict(zip(feature.names, counts.tolist(), strict=True))
+    plain = values.tolist() if isinstance(values, np.ndarray) else values
+    return dict(sorted(Counter(plain).items()))
+
+
+def matched_rows(left: "Dataset", right: "Dataset", on: str) -> tuple[np.ndarray, np.ndarray]:
+    """Match rows with equal values in a column; returns the positions in both, int64.
+
+    Raises:
+        UnknownNameError: a dataset has no such column.
+        SchemaError: rows are not single values, or `right` has a value twice.
+    """
+    keys, others = _keys(left, on), _keys(right, on)
+    places = {key: place for place, key in enumerate(others)}
+    if len(places) < len(others):
+        key, count = next((key, n) for key, n in Counter(others).items() if n > 1)
+        raise SchemaError(
+            where=f"column {on} of the other dataset",
+            expected="each value once",
+            got=f"{key!r} {count:,} times",
+            hint="swap the datasets, or filter the other one first",
+        )
+    pairs = [(row, places[key]) for row, key in enumerate(keys) if key in places]
+    rows = np.array(pairs, np.int64).reshape(-1, 2)
+    return rows[:, 0], rows[:, 1]
+
+
+def _keys(view: "Dataset", on: str) -> list[Any]:
+    values = single_values(view, on)
+    return list(values.tolist() if isinstance(values, np.ndarray) else values)
