@@ -329,7 +329,7 @@ class Dataset(plugins.FrameworkMethods):
     @overload
     def __getitem__(self, key: int) -> dict[str, Any]: ...
     @overload
-    def __getitem__(self, key: str) -> np.ndarray | Sequence[Any]: ...
+    def __getitem__(self, key: str) -> Any: ...  # an array, or a sequence for text and files
     @overload
     def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Batch: ...
     def __getitem__(self, key: Any) -> Any:
@@ -824,6 +824,8 @@ class Dataset(plugins.FrameworkMethods):
             weights: draw rows with replacement, in proportion to these weights.
             bucket: a column of text or lists; the rows of a batch have about the same length in
                 it.
+            pad: fill value of each column of lists to pad at the end, to the longest row of the
+                batch: ``pad={"input_ids": 0}``. Columns that transforms add can be padded, too.
             rank, world: the number of this process, and of all; by default those of
                 `torch.distributed`, or of torchrun, MPI or Slurm from the environment.
             uneven: what to do if `world` does not divide the rows: `pad`, `drop` or `exact`; see

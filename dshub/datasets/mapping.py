@@ -109,7 +109,7 @@ class MappedSource(Source):
             kind = arrow_type(self._new[name])
             yield name, pa.concat_arrays(arrays) if arrays else pa.array([], kind)
 
-    def _call(self, rows: np.ndarray) -> dict[str, Any]:
+    def _call(self, rows: np.ndarray) -> Mapping[str, Any]:
         """Call the function; returns the values of each new column."""
         batch = self._inputs.gather(rows)
         if self._batched:
@@ -117,8 +117,7 @@ class MappedSource(Source):
         columns: dict[str, list[Any]] = {}
         for place, number in enumerate(rows.tolist()):
             row = {name: plain(values[place]) for name, values in batch.items()}
-            with calling("map", self._function, self.where(number), row):
-                result = dict(_checked(self._function(row)))
+            result = self._result(row, self.where(number))
             if place and result.keys() != columns.keys():
                 (name, *_) = result.keys() ^ columns.keys()
                 raise self._lacking(name, rows[place:], result if name in columns else columns)
@@ -126,10 +125,9 @@ class MappedSource(Source):
                 columns.setdefault(name, []).append(value)
         return columns
 
-    def _call_batched(self, batch: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    def _call_batched(self, batch: dict[str, Any], rows: np.ndarray) -> Mapping[str, Any]:
         where = f"{self.where(int(rows[0]))} and the {len(rows) - 1:,} rows after it"
-        with calling("map", self._function, where, batch):
-            results = dict(_checked(self._function(dict(batch))))
+        results = self._result(dict(batch), where)
         for name, values in results.items():
             if not hasattr(values, "__len__") or len(values) != len(rows):
                 got = f"{len(values):,} values" if hasattr(values, "__len__") else repr(values)
@@ -141,6 +139,21 @@ class MappedSource(Source):
                     "lists",
                 )
         return results
+
+    def _result(self, value: dict[str, Any], where: str) -> Mapping[str, Any]:
+        """Call the function with a row or a batch; raises FunctionError."""
+        with calling("map", self._function, where, value):
+            result = self._function(value)
+        if isinstance(result, Mapping):
+            return result
+        got = "None: is a `return` missing?" if result is None else type(result).__name__
+        raise FunctionError(
+            method="map",
+            function=name_of(self._function),
+            where=where,
+            reason=f"it must return a dict of columns, and returned {got}",
+            value=describe_values(value),
+        )
 
     def _features(self, given: Mapping[str, Feature]) -> dict[str, Feature]:
         """Return the features of the new columns, inferred from the first rows if necessary."""
@@ -209,7 +222,7 @@ def calling(method: str, function: Callable[..., Any], where: str, value: object
             function=name_of(function),
             where=where,
             reason=f"{type(error).__name__}: {error}",
-            value=_described(value),
+            value=describe_values(value),
         ) from error
 
 
@@ -223,24 +236,17 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _described(value: object) -> str:
+def describe_values(value: object) -> str:
     """Describe a row or a batch on one line, with the shape of arrays."""
     if isinstance(value, Mapping):
-        parts = [f"{name!r}: {_described(item)}" for name, item in value.items()]
+        parts = [f"{name!r}: {describe_values(item)}" for name, item in value.items()]
         return f"{{{', '.join(parts)}}}"
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
     if isinstance(value, list):
-        inner = _described(value[0]) if value else "nothing"
+        inner = describe_values(value[0]) if value else "nothing"
         return f"a list of {len(value):,}: {inner}{', …' if len(value) > 1 else ''}"
     return reprlib.repr(value)
-
-
-def _checked(result: Any) -> Mapping[str, Any]:
-    if not isinstance(result, Mapping):
-        got = "None: is a `return` missing?" if result is None else type(result).__name__
-        raise TypeError(f"it must return a dict of columns, and returned {got}")
-    return result
 
 
 def _fit(values: Any, feature: Feature, name: str) -> pa.Array:

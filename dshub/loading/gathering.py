@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
-from dshub.errors import DshubError
+from dshub.errors import DshubError, UnknownNameError
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.transforms.fused import Fused
@@ -128,6 +128,10 @@ class Gatherer:
             if self.own_count > fused or not (fused or name in self._pixels):
                 batch[name] = each(batch[name], _with_planes)
         batch = apply(transforms[self.own_count :], batch, context, first=self.own_count)
+        for name, fill in (options.pad or {}).items():
+            if name not in batch:
+                raise UnknownNameError(kind="column", name=name, known=tuple(batch))
+            batch[name] = padded(batch[name], fill, name)
         pair = self._all.supervised
         if not options.supervised or pair is None:
             return batch
@@ -164,6 +168,34 @@ class Gatherer:
         out = self.pool.empty((len(numbers), *shape), self.fused.dtype)
         self.fused.run(pixels, numbers, context, out, layout)
         return out
+
+
+def padded(values: Any, fill: float, name: str) -> np.ndarray:
+    """Pad lists of numbers at their end to the longest; returns (rows, longest, …).
+
+    Args:
+        values: an array or a list for each row; an array of all rows stays as it is.
+        fill: value of the padding.
+        name: of the column, for errors.
+
+    Raises:
+        DshubError: rows are not lists of numbers, or their items differ in shape.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    try:
+        rows = [np.asarray(row) for row in values]
+        longest = max(map(len, rows), default=0)
+        dtype = np.result_type(*rows) if rows else np.dtype(np.int64)
+        out = np.full((len(rows), longest, *(rows[0].shape[1:] if rows else ())), fill, dtype)
+        for target, row in zip(out, rows, strict=True):
+            target[: len(row)] = row
+    except (TypeError, ValueError) as error:
+        raise DshubError(
+            f"column {name} cannot be padded: its rows are not lists of numbers",
+            hint="pad columns of token ids, such as those that ds.map(tokenize) adds",
+        ) from error
+    return out
 
 
 def _is_array(feature: Feature) -> bool:

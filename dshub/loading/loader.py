@@ -104,6 +104,7 @@ class Loader(FrameworkMethods):
             [*order, options.layout, options.supervised],
             [share.rank, share.world, share.uneven, options.bucket],
             [repr(transform) for transform in options.transforms],
+            *([options.pad] if options.pad else []),
         ]
         return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 

@@ -106,6 +106,7 @@ class BatchOptions:
     supervised: bool = False
     weights: Sequence[float] | np.ndarray | None = None
     bucket: str | None = None
+    pad: Mapping[str, float] | None = None
     rank: int | None = None
     world: int | None = None
     uneven: Uneven = "pad"
@@ -117,6 +118,7 @@ class BatchOptions:
             choice("shuffle", self.shuffle, (True, False, "blocks"))
         checked = {name: check(name, getattr(self, name)) for name, check in _CHECKS.items()}
         checked["transform"] = _check_transforms(self.transform)
+        checked["pad"] = _check_pad(self.pad)
         checked["rank"], checked["world"] = _check_rank(self.rank, self.world)
         if needs_caller(checked["transform"]):
             checked["threads"] = 0
@@ -215,6 +217,15 @@ def _check_transforms(given: Any) -> tuple[Any, ...]:
         expected = "in order: those of dshub.loading.transforms, then your own callables"
         raise ArgumentError(name="transform", value=list(transforms), expected=expected)
     return transforms
+
+
+def _check_pad(pad: Any) -> dict[str, float] | None:
+    if pad is None:
+        return None
+    if not isinstance(pad, Mapping) or not all(isinstance(name, str) for name in pad):
+        expected = "the fill value of each column to pad, such as {'input_ids': 0}"
+        raise ArgumentError(name="pad", value=pad, expected=expected)
+    return {name: number(f"pad of {name}", value) for name, value in pad.items()}
 
 
 def _check_rank(rank: Any, world: Any) -> tuple[int, int]:

@@ -1,10 +1,13 @@
 """Memory of batches, which is reused."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
 
+from dshub import Dataset
+from dshub.errors import ArgumentError, DshubError, UnknownNameError
 from dshub.loading.gathering import LARGE, Pool
 from tests.loading.examples import DATASET, ROWS
 
@@ -78,3 +81,28 @@ def test_batch_can_be_written_to() -> None:
         batch["id"] *= 2
     assert list(DATASET["id"]) == list(range(ROWS))
     assert DATASET[5]["image"].max() == 5
+
+
+def test_lists_are_padded_to_the_longest_of_the_batch() -> None:
+    ds = Dataset.from_arrays({"ids": [[1, 2, 3], [4], []], "n": np.arange(3)})
+    first, second = ds.batches(2, pad={"ids": -1})
+    assert first["ids"].tolist() == [[1, 2, 3], [4, -1, -1]]
+    assert second["ids"].shape == (1, 0)
+
+
+def test_columns_of_transforms_are_padded() -> None:
+    ds = Dataset.from_arrays({"text": ["a", "abc"]})
+    split = lambda batch: {"ids": [[ord(c) for c in text] for text in batch["text"]]}  # noqa: E731
+    (batch,) = ds.batches(2, transform=split, pad={"ids": 0})
+    assert batch["ids"].tolist() == [[97, 0, 0], [97, 98, 99]]
+
+
+@pytest.mark.parametrize(
+    ("pad", "error"),
+    [({"x": 0}, UnknownNameError), ({"text": 0}, DshubError), ({"n": "0"}, ArgumentError)],
+    ids=str,
+)
+def test_padding_that_cannot_be_is_rejected(pad: Any, error: type[Exception]) -> None:
+    ds = Dataset.from_arrays({"text": ["a", "abc"], "n": np.arange(2)})
+    with pytest.raises(error):
+        next(iter(ds.batches(2, pad=pad)))
