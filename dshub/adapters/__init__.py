@@ -18,22 +18,26 @@ from typing import Any
 
 import numpy as np
 
+from dshub.catalog.manifest import Pair
 from dshub.datasets.decoding import LazyColumn
 
 
-def convert(
-    batch: Any, column: Callable[[Any, str], Any], names: tuple[str, str] | None = None
-) -> Any:
+def convert(batch: Any, column: Callable[[Any, str], Any], pair: Pair | None = None) -> Any:
     """Convert every column of a batch.
 
     Args:
         batch: a dict of columns, or `(x, y)`.
         column: converts the values of a column, given its name.
-        names: the columns of `(x, y)`.
+        pair: the columns of `(x, y)`.
     """
     if isinstance(batch, tuple):
-        pairs = zip(batch, names or ("x", "y"), strict=True)
-        return tuple(column(values, name) for values, name in pairs)
+        parts = zip(batch, pair or ("x", "y"), strict=True)
+        return tuple(
+            convert(values, column)
+            if isinstance(values, dict)
+            else column(values, part if isinstance(part, str) else ", ".join(part))
+            for values, part in parts
+        )
     return {name: column(values, name) for name, values in batch.items()}
 
 

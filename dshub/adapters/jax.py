@@ -71,7 +71,7 @@ class JaxBatches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        walk, pair = walk_of(self.loader), self.loader.rows.supervised
+        walk, pair = walk_of(self.loader), self.loader.pair
         # `with jax.enable_x64(True)` and `with jax.default_device(…)` only affect one thread, so
         # the loader's threads get the settings of this one
         device = jax.config.jax_default_device if self.device is None else self.device

@@ -80,7 +80,7 @@ class KerasBatches(keras.utils.PyDataset):
                 self._ahead[place] = maker.submit(self._batch, *place)
 
     def _batch(self, epoch: int, position: int) -> Any:
-        return convert(self._walk.batch(position, epoch), _array, self.loader.rows.supervised)
+        return convert(self._walk.batch(position, epoch), _array, self.loader.pair)
 
     def on_epoch_begin(self) -> None:
         """Start counting for `state_after`."""

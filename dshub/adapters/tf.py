@@ -16,9 +16,11 @@ import numpy as np
 
 from dshub.adapters import convert
 from dshub.catalog.features import AudioFeature, ImageFeature, ListFeature
+from dshub.catalog.manifest import Inputs, Pair, pair_columns
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, needs
 from dshub.loading.loader import Loader, walk_of
+from dshub.loading.pairs import is_single
 from dshub.tables.types import row_dtype, row_shape
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # without TensorFlow's greeting
@@ -29,28 +31,34 @@ BLOCK = 1024  # rows that cross at a time if rows are requested
 WALKS = 8  # iterations of a loader that can be in progress
 
 
-def rows(dataset: Dataset, *, supervised: bool = False) -> Any:
+def rows(dataset: Dataset, *, supervised: bool | Pair = False) -> Any:
     """Return a `tf.data.Dataset` of rows as dicts, in the dataset's order.
 
     Lengths that differ between rows are None in its specification.
 
     Args:
         dataset: of the rows.
-        supervised: make rows `(x, y)`.
+        supervised: make rows `(x, y)`: True, or a pair of columns; see `Dataset.batches`.
 
     Raises:
-        DshubError: `supervised` is set, but the dataset does not name the columns.
+        ArgumentError, UnknownNameError: `supervised` names no pair of columns.
     """
-    if supervised and dataset.supervised is None:
-        raise DshubError(
-            "these rows do not say which columns (x, y) means",
-            hint="Dataset.from_arrays(…, supervised=(…, …)), or map the rows",
-        )
-    chosen = dataset.columns(dataset.supervised) if supervised and dataset.supervised else dataset
-    tensors = _rows(chosen)
-    if supervised:
-        tensors = tensors.map(lambda row: tuple(row[name] for name in chosen.features))
+    pair = dataset.pair(supervised)
+    tensors = _rows(dataset if pair is None else dataset.columns(pair_columns(pair)))
+    if pair is not None:
+        tensors = tensors.map(lambda row: tuple(_part(row, part, dataset) for part in pair))
     return tensors.apply(tf.data.experimental.assert_cardinality(len(dataset)))
+
+
+def _part(row: Any, part: Inputs, dataset: Dataset) -> Any:
+    """Return x or y of a row."""
+    if isinstance(part, str):
+        return row[part]
+    if all(map(is_single, (dataset.features[name] for name in part))):
+        values = [row[name] for name in part]
+        kinds = {value.dtype for value in values}
+        return tf.stack(values if len(kinds) == 1 else [tf.cast(v, tf.float64) for v in values])
+    return {name: row[name] for name in part}
 
 
 def _rows(dataset: Dataset) -> Any:
@@ -96,7 +104,7 @@ def batches(loader: Loader) -> Any:
     """
     place = walk_of(loader)
     first = place.batch(0, loader.epoch)
-    convert(first, partial(_check_images, images=loader.rows.pictures), loader.rows.supervised)
+    convert(first, partial(_check_images, images=loader.rows.pictures), loader.pair)
     crossing = _Crossing(first, loader.options.size if _is_even(loader) else None)
     walks = _Walks(loader)
 

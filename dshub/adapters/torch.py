@@ -11,6 +11,8 @@ convolutions prefer. If your own callables are among the transforms, they get co
 the requested layout, and tensors are as they return them.
 """
 
+import dis
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +22,15 @@ from typing import Any
 import numpy as np
 
 from dshub.adapters import convert, each_array
+from dshub.catalog.manifest import Pair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.gathering import Gatherer, Pool
 from dshub.loading.loader import Loader, walk_of
+from dshub.loading.options import BatchOptions
 from dshub.loading.transforms.colors import scales_of_values
-from dshub.loading.transforms.fused import kernels
-from dshub.loading.transforms.transform import Context, is_own
+from dshub.loading.transforms.fused import Layout, kernels
+from dshub.loading.transforms.transform import AnyTransform, Context, is_own
 
 with needs("torch", extra="torch"):
     import torch
@@ -35,9 +39,30 @@ with needs("torch", extra="torch"):
 WORKERS = 512  # limit of the workers of a DataLoader
 
 
-def rows(dataset: Dataset) -> "TorchRows":
-    """Return a map-style dataset of rows as dicts."""
-    return TorchRows(dataset)
+def rows(
+    dataset: Dataset,
+    *,
+    supervised: bool | Pair = False,
+    transform: AnyTransform | Sequence[AnyTransform] | None = None,
+    layout: Layout = "hwc",
+) -> "TorchRows":
+    """Return a map-style dataset of rows for `DataLoader`.
+
+    ``DataLoader(ds.torch(supervised=True, transform=ToFloat(), layout="chw"), batch_size=64)``
+
+    Args:
+        dataset: of the rows.
+        supervised: rows are `(x, y)` instead of dicts: True, or a pair of columns.
+        transform: as in `Dataset.batches`; it gets batches, also of one row. Random numbers come
+            from torch's generator, so that each epoch and each worker has its own.
+        layout: `hwc`, or `chw` for images with channels first.
+
+    Raises:
+        ArgumentError, UnknownNameError: an option does not fit the rows.
+    """
+    options = BatchOptions(1, transform=transform, layout=layout, supervised=supervised)
+    options.check_columns(dataset)
+    return TorchRows(dataset, options)
 
 
 def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "TorchBatches":
@@ -69,7 +94,7 @@ def _device(device: Any) -> torch.device:
         raise ArgumentError(name="device", value=device, expected=expected) from error
 
 
-def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def collate(rows: Sequence[Any]) -> Any:
     """Make a batch of rows, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
 
     Columns are as in ``ds.batches(…).torch()``: one tensor if all rows have one shape, else a list
@@ -78,6 +103,8 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     if isinstance(rows, FetchedRows) and rows.columns is not None:
         return {name: _collated(values) for name, values in rows.columns.items()}
+    if isinstance(rows[0], tuple):
+        return tuple(_collated(list(values)) for values in zip(*rows, strict=True))
     return {name: _collated([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -95,11 +122,14 @@ def _collated(values: Any) -> Any:
 class TorchRows(data.Dataset[Any]):
     """Rows for `torch.utils.data.DataLoader`, read a batch at a time.
 
-    ``rows[3]`` is a row; ``rows[10:20]`` and ``rows[[1, 5]]`` are tensors of several rows.
+    ``rows[3]`` is a row: a dict, or `(x, y)` if supervised. ``rows[10:20]`` and ``rows[[1, 5]]``
+    are tensors of several rows.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, options: BatchOptions | None = None) -> None:
+        self.dataset, self.options = dataset, options or BatchOptions(1)
+        self.pair = self.options.pair(dataset)
+        self._is_plain = not self.options.transforms and self.options.layout == "hwc"
 
     def __repr__(self) -> str:
         return f"<TorchRows of {self.dataset!r}>"
@@ -107,13 +137,34 @@ class TorchRows(data.Dataset[Any]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, key: Any) -> Any:
-        value = self.dataset[key]
-        return convert(value, _tensor) if isinstance(value, dict) else _tensor(value)
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the gatherer, which a worker makes again."""
+        return {name: value for name, value in vars(self).items() if name != "_gatherer"}
 
-    def __getitems__(self, rows: list[int]) -> "FetchedRows":
+    def __getitem__(self, key: Any) -> Any:
+        if self._is_plain and self.pair is None:
+            value = self.dataset[key]
+            if isinstance(key, int | np.integer):
+                return Row(convert(value, _tensor))
+            return convert(value, _tensor) if isinstance(value, dict) else _tensor(value)
+        if isinstance(key, str):
+            return _tensor(self.dataset[key])
+        positions = self.dataset.positions(key)
+        batch = convert(self._gatherer.batch(positions, _random_epoch()), _tensor, self.pair)
+        if isinstance(key, slice | list | tuple | np.ndarray):
+            return batch
+        (row,) = _rows_of(batch, 1)
+        return row
+
+    @cached_property
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(self.dataset, self.options, Pool(allocate=_fresh))
+
+    def __getitems__(self, rows: list[int]) -> list[Any]:
         """Read several rows at once; torch calls this method."""
-        return FetchedRows(self[rows], len(rows))
+        if self.pair is None:
+            return FetchedRows(self[list(rows)], len(rows))
+        return list(_rows_of(self[list(rows)], len(rows)))
 
     def loader(
         self,
@@ -145,6 +196,51 @@ def _unchanged(batch: Any) -> Any:
     return batch
 
 
+def _fresh(size: int) -> np.ndarray:
+    """Allocate memory for images that a `DataLoader` may keep for any time."""
+    return np.empty(size, np.uint8)
+
+
+def _random_epoch() -> int:
+    """Draw a number from torch's generator, which differs between epochs and workers."""
+    return int(torch.randint(0, 2**31, ()).item())
+
+
+def _rows_of(values: Any, count: int) -> Iterator[Any]:
+    """Yield the rows of a batch: of a pair, of a dict of columns, or of one column."""
+    if isinstance(values, tuple):
+        return zip(*(_rows_of(part, count) for part in values), strict=True)
+    if isinstance(values, dict):
+        columns = {name: _rows_of(column, count) for name, column in values.items()}
+        return (Row({name: next(column) for name, column in columns.items()}) for _ in range(count))
+    numbers = isinstance(values, torch.Tensor) and values.ndim == 1
+    return iter(values.tolist() if numbers else values)
+
+
+class Row(dict[str, Any]):
+    """A row as a dict, which cannot be taken for `(x, y)`.
+
+    ``x, y = row`` would give the names of two columns. It is an error instead.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        if is_unpacked(sys._getframe(1)):  # noqa: SLF001  # documented; CPython only
+            x, y = [*self.keys(), "x", "y"][:2]
+            raise ArgumentError(
+                name="supervised",
+                value=False,
+                expected="True to unpack a row into (x, y)",
+                hint=f'ds.torch(supervised=True), or supervised=("{x}", "{y}"); '
+                f'row["{x}"] is a column of this row',
+            )
+        return super().__iter__()
+
+
+def is_unpacked(frame: Any) -> bool:
+    """True if a frame is executing an assignment to several names."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in {"UNPACK_SEQUENCE", "UNPACK_EX"}
+
+
 class FetchedRows(list[dict[str, Any]]):
     """Rows of a batch; they become dicts when something uses one.
 
@@ -173,7 +269,7 @@ class FetchedRows(list[dict[str, Any]]):
         if self.columns is None:
             return
         columns, self.columns = self.columns, None
-        rows: list[dict[str, Any]] = [{} for _ in range(self._count)]
+        rows: list[dict[str, Any]] = [Row() for _ in range(self._count)]
         for name, values in columns.items():
             numbers = isinstance(values, torch.Tensor) and values.ndim == 1
             for row, value in zip(rows, values.tolist() if numbers else values, strict=True):
@@ -314,13 +410,14 @@ class _Tensors:
         options = loader.options
         own = all(is_own(transform) for transform in options.transforms)
         self._planes = list(loader.rows.pictures) if own and options.layout == "chw" else []
-        self._pair = loader.rows.supervised
+        self._pair = loader.pair
         options = replace(options, layout="hwc") if own else options
         pool = Pool(allocate=_pinned) if pinned else Pool()
         self._gatherer = _ByOperators(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
-        return convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
+        batch = convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
+        return Row(batch) if isinstance(batch, dict) else batch
 
     def _column(self, values: Any, name: str) -> Any:
         return each_array(values, _channels_first if name in self._planes else _from_numpy)
@@ -367,7 +464,7 @@ def _on(value: Any, device: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.to(device, non_blocking=device.type == "cuda")
     if isinstance(value, dict):
-        return {name: _on(values, device) for name, values in value.items()}
+        return type(value)({name: _on(values, device) for name, values in value.items()})
     if isinstance(value, tuple | list):
         return type(value)(_on(values, device) for values in value)
     return value

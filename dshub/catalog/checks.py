@@ -17,7 +17,7 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
-from dshub.catalog.manifest import CHUNK, LOCAL, Manifest, Resource
+from dshub.catalog.manifest import CHUNK, LOCAL, Manifest, Resource, pair_columns
 from dshub.catalog.split_checks import check_layout, check_split, check_without
 
 _MOST_COLUMNS = 1_000_000  # of all splits together
@@ -134,7 +134,7 @@ def _check_use(manifest: Manifest) -> Iterator[Fault]:
         for name in resources.keys() - manifest.split_resources().keys():
             yield Fault(f"resources.{name}", "no split uses it")
     if BROKEN not in (features, manifest.supervised):
-        for column in manifest.supervised or ():
+        for column in pair_columns(manifest.supervised) if manifest.supervised else ():
             if column not in features:
                 yield Fault("supervised", f"{column!r} is not among the features")
 

@@ -335,6 +335,18 @@ def _tuple(references: str | tuple[str, ...]) -> tuple[str, ...]:
     return (references,) if isinstance(references, str) else references
 
 
+Inputs = str | tuple[Text, ...]
+"""One column, or several."""
+
+Pair = tuple[Inputs, Inputs]
+"""The columns that become `(x, y)`."""
+
+
+def pair_columns(pair: Pair) -> tuple[str, ...]:
+    """Return all columns of a pair."""
+    return tuple(name for part in pair for name in ((part,) if isinstance(part, str) else part))
+
+
 class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """One version of one dataset.
 
@@ -342,7 +354,7 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
         name: `name` or `family/member`.
         version: `MAJOR.MINOR.PATCH`: rows changed, rows added, same rows in other files.
         task: what the data are usually used for.
-        supervised: the columns of `(x, y)`.
+        supervised: the columns of `(x, y)`; each part can be a list of columns.
         layouts: other forms of a split's files.
     """
 
@@ -357,7 +369,7 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
     features: Annotated[dict[Key, Feature], _NOT_EMPTY]
     splits: Annotated[dict[Key, Split], _NOT_EMPTY]
     tags: tuple[Text, ...] = ()
-    supervised: tuple[str, str] | None = None
+    supervised: Pair | None = None
     license: License = License()
     citations: tuple[Citation, ...] = ()
     layouts: dict[Key, Layout] = msgspec.field(default_factory=dict)

@@ -15,7 +15,7 @@ from dshub._validate import NAME, called, flag, whole
 from dshub.cache.paths import DERIVED
 from dshub.catalog import phrasebook
 from dshub.catalog.features import Feature, ImageFeature, is_encoded
-from dshub.catalog.manifest import Manifest
+from dshub.catalog.manifest import Inputs, Manifest, Pair
 from dshub.datasets.arrow import arrow_table
 from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
 from dshub.datasets.derived import (
@@ -26,7 +26,7 @@ from dshub.datasets.derived import (
     WidenedSource,
 )
 from dshub.datasets.folders import from_folder
-from dshub.datasets.from_memory import check_pair, from_arrays, from_arrow
+from dshub.datasets.from_memory import from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
 from dshub.datasets.mapping import MappedSource, plain
@@ -49,6 +49,7 @@ from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, takes
+from dshub.loading.pairs import check_pair, usable
 from dshub.loading.transforms.transform import Batch
 from dshub.progress import choose
 from dshub.settings import Settings
@@ -83,7 +84,7 @@ class Dataset(plugins.FrameworkMethods):
     _source: Source
     _selection: Selection
     _names: tuple[str, ...]
-    _supervised: tuple[str, str] | None = None
+    _supervised: Pair | None = None
     _decoded: bool = True
     _verb: ClassVar = "rows"
 
@@ -100,7 +101,7 @@ class Dataset(plugins.FrameworkMethods):
         columns: Mapping[str, np.ndarray | Sequence[Any]],
         *,
         features: Mapping[str, Feature] | None = None,
-        supervised: tuple[str, str] | None = None,
+        supervised: Pair | None = None,
     ) -> Self:
         """Use your own arrays, (rows, …), without copying them, or lists.
 
@@ -111,7 +112,7 @@ class Dataset(plugins.FrameworkMethods):
             columns: by name, all of one length.
             features: of columns, such as class names; by default inferred from dtype and shape.
                 Files need one.
-            supervised: the columns that become `(x, y)`.
+            supervised: the columns that become `(x, y)`; each part can be a list of columns.
 
         Raises:
             SchemaError: columns differ in length, or do not fit their features.
@@ -125,7 +126,7 @@ class Dataset(plugins.FrameworkMethods):
         table: Any,
         *,
         features: Mapping[str, Feature] | None = None,
-        supervised: tuple[str, str] | None = None,
+        supervised: Pair | None = None,
     ) -> Self:
         """Use a `pyarrow.Table` of numbers, text, lists and files, without copying it.
 
@@ -134,7 +135,7 @@ class Dataset(plugins.FrameworkMethods):
                 DuckDB, a `RecordBatchReader`, or anything else with Arrow's C stream interface.
             features: of columns, which are converted to them: text can become classes or
                 numbers. By default inferred from the type; `binary` needs one.
-            supervised: the columns that become `(x, y)`.
+            supervised: the columns that become `(x, y)`; each part can be a list of columns.
 
         Raises:
             SchemaError: a column does not fit its feature, or has a missing value.
@@ -192,7 +193,7 @@ class Dataset(plugins.FrameworkMethods):
     def _of(
         cls,
         source: Source,
-        supervised: tuple[str, str] | None = None,
+        supervised: Pair | None = None,
         selection: Selection | None = None,
     ) -> Self:
         names = tuple(source.features)
@@ -244,7 +245,7 @@ class Dataset(plugins.FrameworkMethods):
         source: Source,
         *,
         names: Sequence[str] | None = None,
-        supervised: tuple[str, str] | None = None,
+        supervised: Pair | None = None,
     ) -> Self:
         """Return all rows of a source that was made from these."""
         return replace(
@@ -293,10 +294,9 @@ class Dataset(plugins.FrameworkMethods):
         return self._source.manifest
 
     @property
-    def supervised(self) -> tuple[str, str] | None:
-        """The columns that become `(x, y)`; None unless both are present."""
-        pair = self._supervised
-        return pair if pair is not None and set(pair) <= set(self._names) else None
+    def supervised(self) -> Pair | None:
+        """The columns that become `(x, y)`; None unless all are present."""
+        return usable(self._supervised, self._names)
 
     @property
     def pictures(self) -> list[str]:
@@ -361,6 +361,13 @@ class Dataset(plugins.FrameworkMethods):
             rows: int64, each from 0 to len - 1; not checked.
         """
         return self._read(self.numbers(rows))
+
+    def positions(self, key: Any) -> np.ndarray:
+        """Return the positions that a key of `__getitem__` selects, int64; errors as there."""
+        if isinstance(key, slice):
+            return np.arange(len(self), dtype=np.int64)[key]
+        several = isinstance(key, list | tuple) or np.ndim(key) > 0
+        return positions_of(key, len(self)) if several else position_of(key, len(self))
 
     def without(self, names: Sequence[str]) -> Self:
         """The same rows without some columns."""
@@ -454,8 +461,13 @@ class Dataset(plugins.FrameworkMethods):
         if len(new) < len(self._names):
             expected = "new names that no other column has"
             raise ArgumentError(name="names", value=dict(names), expected=expected)
-        pair = self._supervised
-        pair = pair and (names.get(pair[0], pair[0]), names.get(pair[1], pair[1]))
+
+        def renamed(part: Inputs) -> Inputs:
+            if isinstance(part, str):
+                return names.get(part, part)
+            return tuple(names.get(name, name) for name in part)
+
+        pair = self._supervised and (renamed(self._supervised[0]), renamed(self._supervised[1]))
         return self._derived(RenamedSource(self._base(), new), supervised=pair)
 
     def with_column(
@@ -802,6 +814,16 @@ class Dataset(plugins.FrameworkMethods):
 
     # Output
 
+    def pair(self, supervised: bool | Pair) -> Pair | None:  # noqa: FBT001  # as in `batches`
+        """Return the columns of `(x, y)` that an argument `supervised` means; None for False.
+
+        Raises:
+            ArgumentError, UnknownNameError: it names no pair of columns of these rows.
+        """
+        options = BatchOptions(1, supervised=supervised)
+        options.check_columns(self)
+        return options.pair(self)
+
     @phrasebook.foreign(phrasebook.BATCHES)
     @takes(BatchOptions)
     def batches(self, options: BatchOptions) -> Loader:
@@ -820,7 +842,9 @@ class Dataset(plugins.FrameworkMethods):
                 channels last and come before callables, which get the requested layout.
                 Transforms of torchvision get tensors, channels first, and those of
                 albumentations arrays, channels last, in either layout: one image at a time.
-            supervised: batches are `(x, y)` instead of dicts.
+            supervised: batches are `(x, y)` instead of dicts: True for the columns that the dataset
+                states, or a pair of columns, ``("image", "label")``. A part can be a list of
+                columns, which become one array if they hold single numbers, else a dict.
             weights: draw rows with replacement, in proportion to these weights.
             bucket: a column of text or lists; the rows of a batch have about the same length in
                 it.

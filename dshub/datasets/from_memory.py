@@ -18,7 +18,7 @@ from dshub.catalog.features import (
     is_encoded,
 )
 from dshub.datasets.sources import ColumnSource
-from dshub.errors import ArgumentError, ReadError, SchemaError, UnknownNameError
+from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
 from dshub.tables.types import row_dtype, row_shape, shaped
@@ -93,22 +93,6 @@ def check_names(features: Mapping[str, Feature], columns: Collection[str], title
         if name not in columns:
             hint = f"the columns are {', '.join(columns)}; check the names in `features`"
             raise _mismatch(f"{title}column {name}", _words(feature), "no such column", hint)
-
-
-def check_pair(supervised: Any, names: Sequence[str]) -> tuple[str, str]:
-    """Check the columns that become `(x, y)`.
-
-    Raises:
-        UnknownNameError: there is no such column.
-        ArgumentError: they are not a pair.
-    """
-    if not isinstance(supervised, list | tuple) or len(supervised) != 2:
-        expected = "a pair of columns, (x, y)"
-        raise ArgumentError(name="supervised", value=supervised, expected=expected)
-    for name in supervised:
-        if name not in names:
-            raise UnknownNameError(kind="column", name=name, known=names)
-    return supervised[0], supervised[1]
 
 
 def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, Feature]:

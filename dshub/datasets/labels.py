@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dshub.catalog.features import Feature, LabelFeature, ListFeature
+from dshub.catalog.manifest import Pair
 from dshub.datasets.sources import Source
 from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 from dshub.tables.columns import Values
@@ -66,7 +67,7 @@ class AlignedSource(Source):
 
 
 def label_column(
-    features: Mapping[str, Feature], column: str | None, supervised: tuple[str, str] | None
+    features: Mapping[str, Feature], column: str | None, supervised: Pair | None
 ) -> tuple[str, LabelFeature]:
     """Find a column of classes: by name, or the only one, or `y`.
 
@@ -80,7 +81,7 @@ def label_column(
     }
     if column is None and len(labels) == 1:
         (column,) = labels
-    elif column is None and supervised is not None:
+    elif column is None and supervised is not None and isinstance(supervised[1], str):
         column = supervised[1]
     if column is None or column not in labels:
         raise UnknownNameError(kind="column of classes", name=column or "?", known=list(labels))

@@ -27,7 +27,7 @@ from dshub.cache.files import read_file, replace_file
 from dshub.cache.locks import lock
 from dshub.cache.owners import own_name
 from dshub.catalog.features import Feature, is_encoded
-from dshub.catalog.manifest import Manifest
+from dshub.catalog.manifest import Manifest, Pair
 from dshub.checksums import Digest
 from dshub.datasets.sources import Source, read_column
 from dshub.errors import DshubError, StoreError
@@ -66,7 +66,7 @@ class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     rows: Count
     features: dict[str, Feature]
-    supervised: tuple[str, str] | None = None
+    supervised: Pair | None = None
     identity: Sha256
     shards: tuple[Shard, ...]
     manifest: Manifest | None = None
@@ -167,7 +167,7 @@ class Saving:
     identity: str
     title: str
     version: str = ""
-    supervised: tuple[str, str] | None = None
+    supervised: Pair | None = None
 
     @property
     def features(self) -> dict[str, Feature]:

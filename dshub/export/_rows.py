@@ -19,6 +19,7 @@ from dshub.catalog.features import (
     NumberFeature,
     is_encoded,
 )
+from dshub.catalog.manifest import Pair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
 from dshub.loading.transforms.transform import Batch
@@ -55,7 +56,7 @@ class Rows:
         return self.dataset.features
 
     @property
-    def supervised(self) -> tuple[str, str] | None:
+    def supervised(self) -> Pair | None:
         """The columns of `(x, y)`."""
         return self.dataset.supervised
 

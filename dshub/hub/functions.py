@@ -4,21 +4,19 @@ The hub is made from the environment on first use, and again whenever that has c
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from dshub.catalog import phrasebook
-from dshub.catalog.manifest import Manifest
+from dshub.catalog.manifest import Manifest, Pair
 from dshub.hub.hub import Columns, Hub
 from dshub.settings import Settings
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from dshub.datasets.dataset import Dataset
     from dshub.datasets.splits import Splits
     from dshub.download.fetcher import Fetched
 
-    Arrays = tuple[np.ndarray, np.ndarray]
+    Arrays = tuple[Any, Any]
 
 
 @lru_cache(maxsize=1)
@@ -99,11 +97,19 @@ def load(
     return _hub().load(name, split, columns=columns, synthetic=synthetic)
 
 
-def load_data(name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
+def load_data(
+    name: str,
+    *,
+    test: str = "test",
+    supervised: "Pair | None" = None,
+    synthetic: int | None = None,
+) -> "tuple[Arrays, Arrays]":
     """Load `(x_train, y_train), (x_test, y_test)` as arrays in memory; see `Hub.load_data`.
 
     Args:
-        name: a dataset with the splits `train` and `test`.
+        name: of the dataset.
+        test: the split to test with, such as `validation` where test labels are hidden.
+        supervised: the columns `(x, y)`; by default those of the manifest.
         synthetic: rows per split of synthetic data to load instead, made without the data.
     """
-    return _hub().load_data(name, synthetic=synthetic)
+    return _hub().load_data(name, test=test, supervised=supervised, synthetic=synthetic)

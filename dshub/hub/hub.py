@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from dshub._validate import whole
 from dshub.catalog import phrasebook
@@ -24,10 +24,8 @@ from dshub.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
     from dshub.cache.store import Store
-    from dshub.catalog.manifest import Manifest
+    from dshub.catalog.manifest import Manifest, Pair
     from dshub.datasets.dataset import Dataset
     from dshub.datasets.splits import Splits
     from dshub.download.fetcher import Fetched, Fetcher
@@ -38,11 +36,9 @@ if TYPE_CHECKING:
     from dshub.importing.datasets import ImportReport
     from dshub.importing.files import Keep
 
-    Arrays = tuple[np.ndarray, np.ndarray]
+    Arrays = tuple[Any, Any]
 
 Columns = Sequence[str]
-
-_LOAD = "`load` the dataset, choose columns and use `batches`"
 
 
 class Hub:
@@ -421,36 +417,40 @@ class Hub:
             folders[split] = folder
         return folders
 
-    def load_data(self, name: str, *, synthetic: int | None = None) -> "tuple[Arrays, Arrays]":
+    def load_data(
+        self,
+        name: str,
+        *,
+        test: str = "test",
+        supervised: "Pair | None" = None,
+        synthetic: int | None = None,
+    ) -> "tuple[Arrays, Arrays]":
         """Load `(x_train, y_train), (x_test, y_test)`, as Keras does.
 
-        The columns are the manifest's `supervised` pair; the arrays are writable copies in memory.
+        The arrays are writable copies in memory. Gray images are (rows, height, width); several
+        input columns are one array (rows, columns) of numbers, or a dict of arrays. MNIST,
+        Fashion-MNIST and CIFAR have the shapes and dtypes of `keras.datasets`.
+
+        Args:
+            name: of the dataset.
+            test: the split to test with, such as `validation` where test labels are hidden.
+            supervised: the columns `(x, y)`; by default those of the manifest.
+            synthetic: see `load`.
 
         Raises:
             UnknownNameError: the dataset has no split `train` or `test`.
-            ArgumentError: its manifest names no supervised pair, or rows differ in shape.
+            ArgumentError: no columns `(x, y)` are known, or rows differ in shape.
         """
-        import numpy as np
+        from dshub.hub.arrays import arrays
 
         splits = self.load(name, synthetic=synthetic)
         if splits.manifest is not None:  # Hugging Face datasets have none, and need no run
-            for split in ("train", "test"):
+            for split in ("train", test):
                 if split not in splits:
                     raise unknown_split(splits.manifest.name, split, splits)
-            self.run(self.plan(Request.of(splits.manifest, ["train", "test"]), files=False))
-
-        def arrays(split: str) -> "Arrays":
-            dataset = self.load(name, split, synthetic=synthetic)
-            if dataset.supervised is None:
-                expected = "a dataset whose manifest names the columns (x, y)"
-                raise ArgumentError(name="name", value=name, expected=expected, hint=_LOAD)
-            try:
-                x, y = (np.array(dataset[column]) for column in dataset.supervised)
-            except ValueError as error:  # rows of several shapes
-                expected = f"a dataset with rows of one shape ({error})"
-                raise ArgumentError(
-                    name="name", value=name, expected=expected, hint=_LOAD
-                ) from None
-            return x, y
-
-        return arrays("train"), arrays("test")
+            self.run(self.plan(Request.of(splits.manifest, ["train", test]), files=False))
+        train, held_out = (
+            arrays(self.load(name, split, synthetic=synthetic), name, split, supervised)
+            for split in ("train", test)
+        )
+        return train, held_out

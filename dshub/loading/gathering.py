@@ -15,6 +15,7 @@ from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.errors import DshubError, UnknownNameError
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
+from dshub.loading.pairs import paired
 from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.transform import Batch, Context, apply, each, is_own
 
@@ -102,6 +103,7 @@ class Gatherer:
         own = [is_own(transform) for transform in options.transforms]
         self.own_count = own.index(False) if False in own else len(own)  # dshub's own come first
         self._all, self._features = rows, rows.features
+        self._pair = options.pair(rows)
         self._images = list(rows.pictures)
         self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
         arrays = [name for name in self._images if _is_array(self._features[name])]
@@ -115,7 +117,7 @@ class Gatherer:
         """Make the batch of some rows, with the random numbers of an epoch.
 
         Raises:
-            DshubError: the batch should be `(x, y)`, but the transforms removed one of them.
+            DshubError: the batch should be `(x, y)`, but the transforms removed a column of it.
         """
         options = self.options
         planes = options.layout == "chw"
@@ -132,16 +134,7 @@ class Gatherer:
             if name not in batch:
                 raise UnknownNameError(kind="column", name=name, known=tuple(batch))
             batch[name] = padded(batch[name], fill, name)
-        pair = self._all.supervised
-        if not options.supervised or pair is None:
-            return batch
-        for name in pair:
-            if name not in batch:
-                raise DshubError(
-                    f"the transforms removed column {name!r}, which `supervised` needs for (x, y)",
-                    hint=f"keep {name!r} in the batch, or leave `supervised` out",
-                )
-        return batch[pair[0]], batch[pair[1]]
+        return batch if self._pair is None else paired(batch, self._pair, self._features)
 
     def _gathered(self, rows: np.ndarray, context: Context) -> Batch:
         """Gather rows, and apply the fused transforms to their images."""

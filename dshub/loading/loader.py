@@ -34,6 +34,9 @@ class Loader(FrameworkMethods):
         options: of the batches.
         order: of the rows; by default that of the options.
 
+    Attributes:
+        pair: the columns of `(x, y)`; None if batches are dicts.
+
     Raises:
         ArgumentError: the options do not fit the rows.
         UnknownNameError: `bucket` is not a column.
@@ -44,6 +47,7 @@ class Loader(FrameworkMethods):
     def __init__(self, rows: Rows, options: BatchOptions, order: Order | None = None) -> None:
         options.check_columns(rows)
         self.rows, self.options = rows, options
+        self.pair = options.pair(rows)
         self._walk = Walk(rows, options, order or options.order(len(rows)))
 
     @property
@@ -101,7 +105,7 @@ class Loader(FrameworkMethods):
         parts = [
             self.rows.fingerprint,
             self._walk.order.describe(),
-            [*order, options.layout, options.supervised],
+            [*order, options.layout, self.pair],
             [share.rank, share.world, share.uneven, options.bucket],
             [repr(transform) for transform in options.transforms],
             *([options.pad] if options.pad else []),

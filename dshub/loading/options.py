@@ -13,8 +13,10 @@ import numpy as np
 
 from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
+from dshub.catalog.manifest import Pair
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
+from dshub.loading.pairs import check_pair
 from dshub.loading.transforms.foreign import needs_caller
 from dshub.loading.transforms.fused import Layout
 from dshub.loading.transforms.transform import AnyTransform, Batch, is_own
@@ -31,7 +33,6 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "seed": whole,
     "drop_last": flag,
     "layout": partial(choice, known=("hwc", "chw")),
-    "supervised": flag,
     "uneven": partial(choice, known=("pad", "drop", "exact")),
     "threads": partial(whole, least=0),
     "prefetch": partial(number, least=0),
@@ -76,7 +77,7 @@ class Rows(Protocol):
         """Identifies these rows and columns."""
 
     @property
-    def supervised(self) -> tuple[str, str] | None:
+    def supervised(self) -> Pair | None:
         """The columns that become `(x, y)`."""
 
     @property
@@ -103,7 +104,7 @@ class BatchOptions:
     drop_last: bool = False
     transform: AnyTransform | Sequence[AnyTransform] | None = None
     layout: Layout = "hwc"
-    supervised: bool = False
+    supervised: bool | Pair = False
     weights: Sequence[float] | np.ndarray | None = None
     bucket: str | None = None
     pad: Mapping[str, float] | None = None
@@ -118,6 +119,8 @@ class BatchOptions:
             choice("shuffle", self.shuffle, (True, False, "blocks"))
         checked = {name: check(name, getattr(self, name)) for name, check in _CHECKS.items()}
         checked["transform"] = _check_transforms(self.transform)
+        if not isinstance(self.supervised, list | tuple):
+            checked["supervised"] = flag("supervised", self.supervised)
         checked["pad"] = _check_pad(self.pad)
         checked["rank"], checked["world"] = _check_rank(self.rank, self.world)
         if needs_caller(checked["transform"]):
@@ -147,6 +150,16 @@ class BatchOptions:
             return Blocks(length, self.seed)
         return Shuffled(length, self.seed) if self.shuffle else InOrder(length)
 
+    def pair(self, rows: Rows) -> Pair | None:
+        """Return the columns that become `(x, y)`, or None if batches are dicts.
+
+        Raises:
+            ArgumentError, UnknownNameError: `supervised` names no pair of columns of these rows.
+        """
+        if isinstance(self.supervised, list | tuple):
+            return check_pair(self.supervised, tuple(rows.features))
+        return rows.supervised if self.supervised else None
+
     def check_columns(self, rows: Rows) -> None:
         """Check `supervised` and `bucket` against the columns of some rows.
 
@@ -154,12 +167,12 @@ class BatchOptions:
             ArgumentError: the rows have no pair, or `bucket` has no length.
             UnknownNameError: there is no such column.
         """
-        if self.supervised and rows.supervised is None:
+        if self.supervised and self.pair(rows) is None:
             raise ArgumentError(
                 name="supervised",
                 value=True,
                 expected="False: these rows do not say which columns become (x, y)",
-                hint="Dataset.from_arrays(…, supervised=(…, …)); `ds.columns` keeps both columns",
+                hint=f"pass supervised=(x, y), two of the columns {', '.join(rows.features)}",
             )
         if self.bucket is None:
             return

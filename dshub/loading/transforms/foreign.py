@@ -3,7 +3,8 @@
 Both are recognized by the module that defines them; neither is imported here. Each image gets a
 seed drawn for its row, so it changes in the same way in any batch.
 
-Transforms of torchvision get a tensor with channels first and use torch's global generator, whose
+Transforms of torchvision get what torchvision's own datasets give them: a Pillow image, or, for
+version 2 of its transforms, a tensor with channels first. They use torch's global generator, whose
 state is restored afterwards. Other threads use that generator too, so batches with such
 transforms cannot be made in advance in a thread: see `needs_caller`. Transforms of albumentations
 get an array with channels last, as `image=`, and have their own generator since version 2.
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 _lock = threading.Lock()  # threads share a transform, which holds its generator
 
@@ -62,14 +64,27 @@ def _by_torchvision(
     transform: Any, pairs: Sequence[tuple[np.ndarray, int]], *, planes: bool
 ) -> list[np.ndarray]:
     torch: Any = sys.modules["torch"]  # imported by torchvision
+    old = type(transform).__module__ == "torchvision.transforms.transforms"
     results = []
     with torch.random.fork_rng(devices=[]):
         for image, seed in pairs:
             array = np.ascontiguousarray(image if planes else np.moveaxis(image, -1, 0))
             torch.default_generator.manual_seed(seed)
-            result = transform(torch.from_numpy(array)).numpy()
-            results.append(result if planes or result.ndim < 3 else np.moveaxis(result, 0, -1))
+            result = transform(_pillow(array) if old else torch.from_numpy(array))
+            if isinstance(result, Image.Image):
+                pixels = np.atleast_3d(np.asarray(result))
+                results.append(np.moveaxis(pixels, -1, 0) if planes else pixels)
+                continue
+            values = result.numpy()
+            results.append(values if planes or values.ndim < 3 else np.moveaxis(values, 0, -1))
     return results
+
+
+def _pillow(array: np.ndarray) -> Any:
+    """Make a Pillow image of (channels, height, width), or return a tensor of other pixels."""
+    if array.dtype != np.uint8 or array.shape[0] not in {1, 3, 4}:
+        return sys.modules["torch"].from_numpy(array)
+    return Image.fromarray(array[0] if array.shape[0] == 1 else np.moveaxis(array, 0, -1))
 
 
 def _by_albumentations(transform: Any, image: np.ndarray, seed: int, *, planes: bool) -> np.ndarray:

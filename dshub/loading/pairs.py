@@ -1,0 +1,80 @@
+"""Supervised rows: the columns that become `(x, y)`.
+
+Each part is one column or several. Several single numbers or classes become one array, (rows,
+columns); other columns become a dict.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dshub.catalog.features import Feature, LabelFeature, NumberFeature
+from dshub.catalog.manifest import Inputs, Pair, pair_columns
+from dshub.errors import ArgumentError, DshubError, UnknownNameError
+
+
+def check_pair(supervised: Any, names: Sequence[str]) -> Pair:
+    """Check the columns that become `(x, y)`.
+
+    Raises:
+        UnknownNameError: there is no such column.
+        ArgumentError: they are not a pair.
+    """
+    parts = tuple(map(_part, supervised)) if _is_list(supervised) else ()
+    if len(parts) != 2 or not all(parts):
+        expected = "a pair (x, y): each a column, or a list of columns"
+        raise ArgumentError(name="supervised", value=supervised, expected=expected)
+    for name in pair_columns((parts[0], parts[1])):
+        if name not in names:
+            raise UnknownNameError(kind="column", name=name, known=names)
+    return parts[0], parts[1]
+
+
+def usable(pair: Pair | None, names: Collection[str]) -> Pair | None:
+    """Return a pair if all its columns are among the names, else None."""
+    return pair if pair is not None and set(pair_columns(pair)) <= set(names) else None
+
+
+def paired(
+    batch: Mapping[str, Any], pair: Pair, features: Mapping[str, Feature]
+) -> tuple[Any, Any]:
+    """Make `(x, y)` of a batch.
+
+    Raises:
+        DshubError: transforms removed one of the columns.
+    """
+    for name in pair_columns(pair):
+        if name not in batch:
+            raise DshubError(
+                f"the transforms removed column {name!r}, which `supervised` needs for (x, y)",
+                hint=f"keep {name!r} in the batch, or leave `supervised` out",
+            )
+    x, y = (_values(batch, part, features) for part in pair)
+    return x, y
+
+
+def _values(batch: Mapping[str, Any], part: Inputs, features: Mapping[str, Feature]) -> Any:
+    if isinstance(part, str):
+        return batch[part]
+    columns = {name: batch[name] for name in part}
+    if all(name in features and is_single(features[name]) for name in part):
+        return np.stack([np.asarray(values) for values in columns.values()], axis=-1)
+    return columns
+
+
+def is_single(feature: Feature) -> bool:
+    """True if each row has one number."""
+    is_number = isinstance(feature, NumberFeature) and not feature.shape
+    return is_number or isinstance(feature, LabelFeature)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _part(value: Any) -> Inputs:
+    if isinstance(value, str):
+        return value
+    valid = _is_list(value) and all(isinstance(name, str) for name in value)
+    return tuple(value) if valid else ()
