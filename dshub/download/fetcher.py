@@ -165,7 +165,7 @@ class Fetcher:
     def _kept(self, job: Job) -> int:
         """Count bytes on the disk already, of an interrupted fetch or of a damaged file."""
         resource = job.resource
-        kept = self.store.kept(resource.digest)
+        kept = self.store.resumable_size(resource.digest)
         path = self.store.damaged(resource.digest, resource.size) if resource.chunks else None
         if path is not None:
             kept = max(kept, path.stat().st_size)

@@ -36,7 +36,7 @@ def test_file_with_a_second_name_is_read_but_not_written(tmp_path: Path) -> None
     (tmp_path / "file").write_text("text")
     (tmp_path / "other").hardlink_to(tmp_path / "file")
     assert read_file(tmp_path / "file") == b"text"
-    with pytest.raises(OSError, match="it has a second name"):
+    with pytest.raises(OSError, match="it has more than one hard link"):
         open_file(tmp_path / "file", "rb+")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.cache.journal import Journal, Origin, arrived, claim, read_journal
+from dshub.cache.journal import Journal, Origin, claim, partial_size, read_journal
 from dshub.cache.spans import Extents
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Resource
@@ -92,7 +92,7 @@ def test_bytes_of_another_machine_are_copied(tmp_path: Path) -> None:
     other = tmp_path / f"{DIGEST.hex}.elsewhere-1-0123abcd"
     leave(other, (0, 1000), (2000, 5000))
     own = claim(tmp_path / DIGEST.hex)
-    assert arrived(own) == 4000
+    assert partial_size(own) == 4000
     assert ranges_of(own / "journal") == [(0, 1000), (2000, 5000)]
     assert (other / "data").exists()
 
@@ -103,7 +103,7 @@ def test_largest_unfinished_download_is_taken_over(tmp_path: Path) -> None:
     own_name = claim(dead).name.rpartition("-")[0] + "-0123abcd"
     leave(tmp_path / own_name.replace("name", DIGEST.hex, 1), (0, 2000))
     own = claim(tmp_path / DIGEST.hex)
-    assert arrived(own) == 2000
+    assert partial_size(own) == 2000
     assert [path.name for path in tmp_path.iterdir()] == [own.name]
 
 

@@ -77,7 +77,7 @@ def test_largest_leftover_is_resumed_and_the_others_are_removed(cache: Path) -> 
                 put(partial, DATA[:count])
                 os._exit(0)  # as if killed: nothing is tidied up
         os.waitpid(child, 0)
-        assert Store(cache).kept(DIGEST) == count
+        assert Store(cache).resumable_size(DIGEST) == count
     resting = cache / "partial-v1" / DIGEST.hex
     resting.mkdir()
     (resting / "data").write_bytes(DATA[:200])
@@ -103,7 +103,7 @@ def test_leftovers_do_not_pile_up_without_locks(
                 os._exit(0)  # as if killed
         os.waitpid(child, 0)
         [left] = usage(cache)
-        assert Store(cache).kept(DIGEST) == 100 * count
+        assert Store(cache).resumable_size(DIGEST) == 100 * count
         assert left.size < 10_000
     assert published(Store(cache)).read_bytes() == DATA
     assert [item.kind for item in usage(cache)] == ["raw"]

@@ -141,7 +141,7 @@ def test_last_copy_of_a_manual_file_is_not_evicted(
 
 
 def test_prune_refuses_a_size_below_that_of_manual_files(by_hand: Path, run: Command) -> None:
-    with pytest.raises(DshubError, match=r"not to be downloaded again.*nothing was removed"):
+    with pytest.raises(DshubError, match=r"impossible to download again.*nothing was removed"):
         run("cache", "prune", "--max-size", "1B", "--yes")
     assert blobs(by_hand) == 3
 

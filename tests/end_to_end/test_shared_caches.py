@@ -192,7 +192,7 @@ def test_a_bucket_that_another_user_linked_is_not_written_to(
         if not folder.is_symlink():
             folder.chmod(0o2777)
     error = run(ANNE, lambda: fetch(shared, mirror))
-    assert f"{link}: it is a link that another user made" in error
+    assert f"{link}: it is a symlink created by another user" in error
 
 
 @pytest.mark.parametrize("user", [ANNE, 0])
@@ -216,7 +216,7 @@ def test_nothing_is_removed_through_a_link_of_another_user(shared: Path, home: P
     (shared / "blobs-v1").symlink_to(home)
     os.chown(shared / "blobs-v1", BOB, GROUP, follow_symlinks=False)
     error = run(ANNE, lambda: remove(shared, shared / "blobs-v1" / "precious"))
-    assert "it is a link that another user made" in error
+    assert "it is a symlink created by another user" in error
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "held", "unreadable"])
@@ -316,5 +316,5 @@ def test_errors_name_the_link(shared: Path, home: Path) -> None:
     from dshub.tables.record import TableRecord
 
     (shared / TABLE_FILE).symlink_to(home / "precious")
-    with pytest.raises(StoreError, match="it is a link, not a file"):
+    with pytest.raises(StoreError, match="it is a symlink, not a file"):
         TableRecord.read(shared / TABLE_FILE)

@@ -41,7 +41,7 @@ def test_link_in_a_mirror_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(tmp_path / "secret")
-    with pytest.raises(TransportError, match="it is a link, not a file"):
+    with pytest.raises(TransportError, match="it is a symlink, not a file"):
         Transport(timeout=1).open(str(path))
 
 
