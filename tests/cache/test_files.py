@@ -11,11 +11,11 @@ from dshub.cache.files import NotAFileError, map_file, new_file, open_file, read
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="plants links and pipes")
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize("kind", ["symlink", "pipe"])
 def test_planted_name_is_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / "mine").write_text("mine")
     path = tmp_path / "planted"
-    if kind == "link":
+    if kind == "symlink":
         path.symlink_to("mine")
     else:
         os.mkfifo(path)

@@ -16,7 +16,7 @@ from tests.catalog.faulty import ADDRESS, GOOD, faults_of
         ('homepage = "', 'homepage = "data:text/html,', "must be an http or https address"),
         ('\nsource = "', '\nsource = "file:///x/', "license.source: "),
         ('image = "train-images"', 'image = ["train-images", "train-images"]', "listed 2 times"),
-        (ADDRESS, ADDRESS.replace("images-idx3", "labels-idx1"), "is another file, 'train-images'"),
+        (ADDRESS, ADDRESS.replace("images-idx3", "labels-idx1"), "is also the name of"),
     ],
     ids=["script", "page of its own", "file", "file twice", "one name, two files"],
 )

@@ -31,7 +31,7 @@ def test_classes_are_found_by_name_code_and_number() -> None:
 @pytest.mark.parametrize("number", [-1, 2])
 def test_number_of_no_class_is_an_index_error(number: int) -> None:
     for name_of in (LABEL.str, LABEL.code):
-        with pytest.raises(IndexError, match=f"classes 0 to 1, not {number}"):
+        with pytest.raises(IndexError, match=f"class {number} is not between 0 and 1"):
             name_of(number)
 
 

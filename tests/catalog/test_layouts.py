@@ -47,8 +47,8 @@ files = { image = "local:birds/*/*.jpg" }
     [
         (('split = "train"', 'split = "test"'), "layouts.tree.split: 'test' is not among"),
         (("local:birds", "elsewhere:birds"), "layouts.tree.files.image: 'elsewhere' is not among"),
-        (("local:birds/*/*.jpg", "archive:*.jpg"), "layouts.tree.files: are those of the manifest"),
-        (("local:birds/*/*.jpg", "local"), "layouts.tree.files: 'local' is not a file"),
+        (("local:birds/*/*.jpg", "archive:*.jpg"), "layouts.tree.files: must include a file"),
+        (("local:birds/*/*.jpg", "local"), "layouts.tree.files: 'local' needs a member"),
         (("local:birds", "local:../birds"), "leads out of the archive"),
         (('"folder"', '"folders"'), "layouts.tree.reader.format: 'folders' is not a reader"),
         (("title =", "titel ="), "layouts.tree.titel: unknown field; did you mean title?"),
@@ -74,7 +74,7 @@ def test_layout_does_not_change_the_digest() -> None:
 
 
 def test_layout_field_of_a_split_is_rejected() -> None:
-    with pytest.raises(ManifestError, match=r"splits\.train\.layout: is set by dshub"):
+    with pytest.raises(ManifestError, match=r"splits\.train\.layout: is not allowed"):
         parse(TEXT + 'layout = "tree"\n', source="test")
 
 

@@ -27,12 +27,12 @@ def with_steps(*steps: str) -> str:
         (
             '{ step = "attach", part = "label", column = "a", path = "label.gz" }',
             "path",
-            "'label.gz' must hold columns in braces",
+            "'label.gz' must contain columns in braces",
         ),
         (
             '{ step = "attach", part = "label", column = "a", path = "{i!r}" }',
             "path",
-            "'{i!r}' must hold columns in braces",
+            "'{i!r}' must contain columns in braces",
         ),
         (
             '{ step = "attach", part = "label", column = "a", path = "{i" }',
@@ -42,7 +42,7 @@ def with_steps(*steps: str) -> str:
         (
             '{ step = "attach", part = "label", column = "a", path = "{i}.png" }',
             "path",
-            "'{i}.png' names no file of 'label': train-labels",
+            "'{i}.png' matches no file of 'label': train-labels",
         ),
         (
             '{ step = "match", part = "label", reader = { format = "x" }, on = ["i"] }',
@@ -70,7 +70,7 @@ def test_invalid_step_is_a_fault(step: str, place: str, message: str) -> None:
 
 def test_steps_are_limited() -> None:
     step = '{ step = "number", column = "n" }'
-    assert "more than 64" in faults_of(with_steps(*[step] * 65))["splits.train.steps"].message
+    assert "over 64" in faults_of(with_steps(*[step] * 65))["splits.train.steps"].message
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_steps_are_limited() -> None:
         ("{}", "", "must not be empty"),
         ("{ image = [] }", ".image", "must not be empty"),
         ('{ image = "x" }', ".image", "'x' is not among the resources"),
-        ('{ image = "train-images:" }', ".image", "names no member"),
-        ('{ image = "train-images:./" }', ".image", "names no member"),
+        ('{ image = "train-images:" }', ".image", "has an empty member"),
+        ('{ image = "train-images:./" }', ".image", "has an empty member"),
         ('{ image = "train-images:/a" }', ".image", "leads out of the archive"),
     ],
 )
@@ -97,7 +97,7 @@ def test_invalid_reference_is_a_fault(files: str, place: str, message: str) -> N
         ("image-mean = 3", "must be <column>-counts or <column>-sum"),
         ("image-counts = [1]", "must be a list of counts, one for each class"),
         ("label-counts = [1]", "has 1 counts for 10 classes"),
-        ("image-sum = [1]", "must be one whole number"),
+        ("image-sum = [1]", "must be an integer"),
     ],
 )
 def test_invalid_figure_is_a_fault(figure: str, message: str) -> None:

@@ -170,7 +170,11 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
             'mnist? load("hf:ylecun/mnist")',
         ),
         (("glue", "sst2"), "no single dataset named 'glue'", "did you mean glue/sst2?"),
-        (("glue", "train"), "no single dataset named 'glue'", "a family of glue/ax, glue/cola"),
+        (
+            ("glue", "train"),
+            "no single dataset named 'glue'",
+            "dataset of this family: glue/ax, glue/cola",
+        ),
         (
             ("mnist", "trian"),
             "no split of mnist named 'trian'",

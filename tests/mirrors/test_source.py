@@ -80,7 +80,9 @@ def test_misspelled_name_is_suggested(publish: Publish, cache: Path) -> None:
 
 def test_other_rows_under_the_same_name_are_a_conflict(publish: Publish, cache: Path) -> None:
     mirror = publish("m", other_rows(MNIST))
-    with pytest.raises(DshubError, match=r"two different manifests claim to be mnist@1\.0\.0") as e:
+    with pytest.raises(
+        DshubError, match=r"two different manifests have the name mnist@1\.0\.0"
+    ) as e:
         hub(cache, mirror).info("mnist")
     assert mirror in str(e.value)
     assert "DSHUB_PREFER=local" in e.value.hint
@@ -167,7 +169,9 @@ def test_manifest_of_another_name_than_in_the_index_is_refused(
     entry = entry_of(manifest, text.encode(), {})
     mirror = publish("m", text)
     (tmp_path / "m" / "index.json").write_bytes(Index.of([entry]).encode())
-    with pytest.raises(DshubError, match=r"says team/a@1\.0\.0, but the index says team/b@1\.0\.0"):
+    with pytest.raises(
+        DshubError, match=r"it is team/a@1\.0\.0, but the index says team/b@1\.0\.0"
+    ):
         hub(cache, mirror).info("team/b")
 
 
