@@ -134,7 +134,7 @@ def test_missing_facts_get_notes(called: Run, document: Path) -> None:
     assert "sha256" not in found["resources"]["test-csv"]
     assert "rows" not in found["splits"]["train"]
     assert "note: test.csv: its sha256 is not a checksum" in done.stderr
-    assert "missing: train: the document does not give its number of rows" in done.stderr
+    assert "missing: train: no number of rows" in done.stderr
     answer = json.loads(called("croissant", "--import", str(document), "--json").stdout)
     assert "test.csv" in {note["id"] for note in answer["notes"]}
     assert {note["id"] for note in answer["missing"]} == {"train", "test", "test-csv"}
