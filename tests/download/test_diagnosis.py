@@ -46,12 +46,12 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
 @pytest.mark.parametrize(
     ("data", "message", "hint"),
     [
-        (PORTAL, "an HTML page titled 'Café & Bar: Sign in'", "login"),
+        (PORTAL, "an HTML page titled 'Café & Bar: Sign in'", "log in"),
         (b"<html><title>Quota exceeded</title>", "about a quota", "try again later"),
         (b"<!doctype html><p>Not here.", "an HTML page", "browser"),
         (b"<html><title>\x1b[31mred\x07</title>", "titled '[31mred'", "browser"),
         (PUBLISHED[:-20], "cut short", "part of the file"),
-        (b"more" + PUBLISHED, "longer than the file", ""),
+        (b"more" + PUBLISHED, "longer than the published file", ""),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer", "git lfs pull"),
         (b"", "empty", "try again later"),
         (PUBLISHED[:-1] + b"?", "changed upstream", "newer version of the dataset"),

@@ -93,7 +93,7 @@ def test_waiting_process_names_the_one_it_waits_for(server: FaultyServer, cache:
     _, told = second.communicate(timeout=60)
     first.communicate(timeout=60)
     assert first.returncode == second.returncode == 0
-    assert f"crowd: data is being fetched by process {first.pid}, which has" in told
+    assert f"crowd: waiting for process {first.pid}, which is downloading data (" in told
     assert server.sent <= 1.02 * len(CONTENT)
     assert published(cache) == CONTENT
 
