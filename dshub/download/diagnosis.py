@@ -37,7 +37,7 @@ def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
     if is_lfs_pointer(head):
         return "it is a Git LFS pointer", "run `git lfs pull` in the repository of the file"
     if resource.size is not None and length < resource.size:
-        return "it is cut short", "try again later; a proxy may send only part of the file"
+        return "it is cut short", "try again later, in case a proxy sent only part of the file"
     return _difference(head, resource, length), ""
 
 
