@@ -26,7 +26,7 @@ def disk_faults(path: Path, action: str, *, hint: str = "") -> Iterator[None]:
     Args:
         path: path to name if the OSError has no file name.
         action: verb for the message, such as `write`.
-        hint: hint of the StoreError, instead of the default one; not used if the disk is full.
+        hint: replacement for the default hint of the StoreError, unless the disk is full.
     """
     try:
         yield
@@ -41,7 +41,7 @@ def disk_faults(path: Path, action: str, *, hint: str = "") -> Iterator[None]:
 def remove(root: Path, path: Path) -> None:
     """Remove a file or folder from the cache at `root`, if it exists.
 
-    A folder is renamed first, so other processes never see it half removed. If the removal is
+    A folder is renamed first, so other processes never see it partly removed. If the removal is
     interrupted, `dshub cache gc` removes the renamed folder.
 
     Raises:
@@ -101,7 +101,7 @@ def empty(folder: Path, keep: Collection[str]) -> None:
     Raises:
         OSError: a file cannot be removed.
     """
-    if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # Windows
+    if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # on Windows
         for path in folder.iterdir():
             if path.name not in keep:
                 path.unlink()

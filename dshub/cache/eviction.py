@@ -74,8 +74,8 @@ class Limits:
         max_size: maximum size of the cache in bytes, or None.
         older_than: seconds without use after which a dataset is evicted, or None.
         keep: `raw` to evict tables only; `prepared` to evict only raw files of datasets with every
-            split prepared; `both` to evict whole datasets. Evicts everything it can if the other
-            two limits are None.
+            split prepared; `both` to evict whole datasets. If the other two limits are None, all
+            of these items are evicted.
     """
 
     max_size: int | None = None
@@ -97,8 +97,8 @@ def evictions(
         items: every item in the cache.
         limits: limits of the cache.
         now: current time, in seconds since the epoch.
-        garbage: returns the leftovers, which are removed before datasets if the cache is too large.
-        is_spare: returns True for a raw file of datasets that are already prepared.
+        garbage: function that returns leftovers, to remove before datasets for `max_size`.
+        is_spare: function that returns True for a raw file of datasets that are already prepared.
 
     Raises:
         DshubError: the items that cannot be evicted are larger than `max_size`. The caller should
@@ -139,7 +139,7 @@ class _Eviction:
         self.order = sorted((used[name], name) for name in self._by_name)
         self.removals: dict[Path, Removal] = {}
         self._evicted: set[str] = set()
-        self._size = sum(item.size for item in items)  # bytes that stay
+        self._size = sum(item.size for item in items)  # bytes remaining in the cache
 
     def evict(self, name: str, reason: str) -> None:
         self._evicted.add(name)

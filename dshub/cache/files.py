@@ -29,7 +29,7 @@ _KINDS = {
 
 
 class NotAFileError(OSError):
-    """A symlink, named pipe, socket or device instead of a regular file."""
+    """Raised for a symlink, named pipe, socket or device instead of a regular file."""
 
 
 def open_file(
@@ -139,7 +139,7 @@ def regular_size(path: Path) -> int | None:
 
 
 def is_foreign(file: Path | int) -> bool:
-    """Return whether a file belongs to another user than this one or root; raises OSError.
+    """Return whether a file belongs to a user other than this one and root; raises OSError.
 
     Args:
         file: path of the file, or descriptor of an open file.

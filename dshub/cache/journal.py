@@ -1,9 +1,9 @@
 """Keep journals of unfinished downloads, and resume downloads of other processes.
 
-The journal of a partial download records which bytes have arrived, and from which URL. It is a
-text file of fixed-width lines. Each line is updated in place by one small write, so a process
-killed at any moment leaves a readable journal. A new journal replaces the old one by rename. The
-first line is JSON, and the other lines are byte ranges::
+The journal of a partial download records its source and the ranges of arrived bytes. It is a text
+file of fixed-width lines. Each line is updated in place by one small write, so a process killed at
+any moment leaves a readable journal. A new journal replaces the old one by rename. The first line
+is JSON, and the other lines are byte ranges::
 
     {"url": "https://…", "etag": "…"}                          (padded to 4,095 characters)
     000000000000000 000000012582912
@@ -78,7 +78,7 @@ class Journal:
     def begin(self, origin: Origin, extents: Extents) -> None:
         """Replace the journal with a new one; raises StoreError.
 
-        A full disk keeps the old journal. Without it, holes in the file would count as bytes.
+        On a full disk the old journal remains. Without it, holes in the file would count as bytes.
         """
         self.close()
         text = _head(origin) + "".join(_line(start, stop) for start, stop in extents)
@@ -106,7 +106,7 @@ class Journal:
                 self._file.write(text.encode())
 
     def close(self) -> None:
-        """Stop recording."""
+        """Close the journal, which ends recording."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()

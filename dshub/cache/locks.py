@@ -1,4 +1,4 @@
-"""Lock files and tables between processes, to avoid duplicate work.
+"""Let one process at a time work on a file or table, to avoid duplicate work.
 
 Data is safe without a lock, because files are verified and then published by rename. A process
 waits for a lock only while the files of the lock's owner grow, so it does not hang on a stopped
@@ -50,7 +50,7 @@ def lock(
     Args:
         path: path to lock. The folders of other processes are next to it.
         patience: seconds to wait for an owner that makes no progress.
-        done: called while waiting; returns True if the work is already done.
+        done: function that is called while waiting, and returns True if the work is already done.
         waiting: called with the owner when waiting starts and when the owner changes.
     """
     from filelock import FileLock
@@ -67,7 +67,7 @@ def lock(
 
 
 def _mode(folder: Path) -> int:
-    """Return a lock file's mode, which admits every user of the folder to a shared cache."""
+    """Return a mode for lock files that lets all users of a shared cache acquire the lock."""
     with suppress(OSError):
         return 0o600 | (folder.stat().st_mode & 0o666)
     return 0o644
@@ -105,7 +105,7 @@ def _acquire(
 
 
 def _traces(path: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes and times of the owners' files, which change with every progress."""
+    """Return names, sizes and times of the owners' files, which change if an owner progresses."""
     traces = []
     for folder in process_folders(path):
         with suppress(OSError):

@@ -17,7 +17,7 @@ _HOST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in Linux's proc_ns.h
 
 
 def own_name(stem: str) -> str:
-    """Return an unpredictable name of the form `stem.host-pid-24 hexadecimal digits`."""
+    """Return an unpredictable name, `stem.host-pid-` with 24 hexadecimal digits appended."""
     return f"{stem}.{_host()}-{os.getpid()}-{_TOKEN}{secrets.token_hex(8)}"
 
 
@@ -32,8 +32,8 @@ def owner(path: Path) -> tuple[str, int] | None:
 def holder(path: Path) -> Holder:
     """Return the state of the process that a path is named after.
 
-    A name can have the pid of this process but stem from an earlier one, because processes in
-    containers often have pid 1. Such a process is dead.
+    A name with the pid of this process can come from an earlier process, because pid 1 is common
+    in containers. The earlier process counts as dead.
 
     Returns:
         `none` if the path is not named after a process; `unknown` for a process on another machine.

@@ -200,8 +200,8 @@ class Partial:
         """Read unverified bytes from `start` on, for a reader that follows the download.
 
         Returns:
-            `version`, and up to `most` bytes. They are empty if the byte at `start` is missing or
-            the file is about to change. Do not join bytes of different versions.
+            `version` and up to `most` bytes, or no bytes if the byte at `start` is missing or the
+            file is about to change. Do not join bytes of different versions.
         """
         with self._changed:  # prevents closing or truncating the file
             spans = self._spans
@@ -232,7 +232,7 @@ class Partial:
         self._swap(self.data, aside)
 
     def replace(self, path: Path) -> None:
-        """Replace the bytes with the file at `path`, which is moved."""
+        """Move the file at `path` here, to replace all bytes."""
         self._swap(path, self.data)
 
     def _swap(self, source: Path, target: Path) -> None:

@@ -105,7 +105,7 @@ class SpanAllocator:
         arrived: ranges that have arrived.
 
     Attributes:
-        closed: set it to True to refuse further claims.
+        closed: True to refuse further claims.
     """
 
     def __init__(self, arrived: Extents) -> None:
@@ -126,8 +126,8 @@ class SpanAllocator:
     def claim(self, size: int | None, most: int | None = None) -> Span | None:
         """Return the first missing part of the file that is not claimed.
 
-        If every missing byte is claimed and `most` is set, the largest span is shortened and its
-        end returned.
+        If every missing byte is claimed and `most` is set, the largest span is cut in two and the
+        second part is returned.
 
         Args:
             size: size of the file in bytes, or None if unknown, which allows only one stream.

@@ -87,9 +87,9 @@ class Store:
         return read_reference(path) if path is not None else None
 
     def is_foreign(self, path: Path, digest: Digest) -> bool:
-        """Return whether another user than root added a file, or a reference to it, to the cache.
+        """Return whether another user added a file, or a reference to it, to the cache.
 
-        Root is trusted because it can change every file and often maintains shared caches.
+        Root is trusted, because it can change every file and often maintains shared caches.
         """
         reference = self.find(paths.reference_path(digest))
         inside = any(path.is_relative_to(place) for place in self.places)
@@ -141,7 +141,7 @@ class Store:
                     resting.with_name(f"{resting.name}.lock").unlink()
 
     def resumable_size(self, digest: Digest) -> int:
-        """Return how many bytes of a file the next download will resume from."""
+        """Return how many bytes of a file are on disk for the next download to resume."""
         with suppress(OSError):
             resting = self.root / paths.partial_path(digest)
             folders = abandoned_folders(resting, process_folders(resting))
@@ -204,13 +204,13 @@ class Store:
         return path is not None
 
     def take(self, path: Path, digest: Digest) -> None:
-        """Publish a verified file by moving it from elsewhere on the cache's file system."""
+        """Move a verified file from elsewhere on the same file system into the cache."""
         target = self._vacant(digest)
         with disk_faults(target, "write"):
             path.replace(target)
 
     def adopt(self, path: Path) -> Digest:
-        """Publish a file by moving it from the cache's file system, and return its checksum."""
+        """Move a file from the same file system into the cache, and return its checksum."""
         digest = Digest.of_file(path)
         self.take(path, digest)
         return digest

@@ -1,8 +1,9 @@
 """List, touch and remove the items of a cache.
 
 The access time of a raw file records its last use. `touch` sets the access time, because many
-file systems do not. It keeps the modification time, because servers derive entity tags from it and
-copying programs compare it. The modification time of `table.json` records the last use of a table.
+file systems do not. `touch` keeps the modification time, because servers derive entity tags from it
+and copying programs compare it. The modification time of `table.json` records the last use of a
+table.
 """
 
 import os
@@ -20,7 +21,7 @@ from dshub.cache.owners import Holder, holder
 
 Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
 
-OFTEN = 60.0  # seconds between updates of the time of last use
+TOUCH_INTERVAL = 60.0  # seconds between updates of the time of last use
 BLOCK = 4096  # bytes; smaller files have no holes, even if the file system reports 0 blocks
 
 Sort = Literal["download", "rejected", "damaged", "table", "scratch", "text", "removed", "other"]
@@ -99,11 +100,11 @@ def touch(path: Path) -> None:
 
 
 def _is_past(used: float) -> bool:
-    """Return whether a time is more than `OFTEN` seconds in the past or the future.
+    """Return whether a time is more than `TOUCH_INTERVAL` seconds in the past or the future.
 
     A future time counts as past, because it means that the clock was set back.
     """
-    return abs(time.time() - used) > OFTEN
+    return abs(time.time() - used) > TOUCH_INTERVAL
 
 
 def _used(status: os.stat_result) -> float:
@@ -113,7 +114,7 @@ def _used(status: os.stat_result) -> float:
 def _bucket(
     root: Path, bucket: str, kind: Kind | None, name: Callable[[PurePath], str]
 ) -> Iterator[Usage]:
-    """Yield foreign files in a bucket, and also dshub's own files unless `kind` is None.
+    """Yield files in a bucket, without dshub's own files if `kind` is None.
 
     Args:
         name: function that returns the item name of a dshub file from its path in the bucket.
@@ -250,7 +251,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Removals:
-    """Items to remove, and items that stay although the user could expect their removal.
+    """Items to remove, and items that stay although the user might expect their removal.
 
     Attributes:
         removed: items to remove.

@@ -108,7 +108,7 @@ def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:
 
 
 def unused(name: str, taken: Container[str], separator: str) -> str:
-    """Return the name, or the first unused name such as `name-2` or `name-3` if it is taken."""
+    """Return `name`, or `name` with the separator and an unused number if it is taken."""
     if name not in taken:
         return name
     high = 2
@@ -185,7 +185,7 @@ def _check_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         is_web = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets, or an invalid port
+    except ValueError:  # invalid brackets or port
         is_web = False
     if "@" in url.partition("://")[2].partition("/")[0]:
         return "must be an http or https address without user name and password"

@@ -162,7 +162,7 @@ def _person(name: str) -> dict[str, str]:
     if len(words) < 2:
         return {"name": name}
     at = len(words) - 1
-    while at > 1 and words[at - 1].islower():  # von, van der
+    while at > 1 and words[at - 1].islower():  # prefixes such as "van der"
         at -= 1
     parts = {"family-names": " ".join(words[at:]), "given-names": " ".join(words[:at])}
     return parts | ({"name-suffix": suffix} if suffix else {})

@@ -1,4 +1,4 @@
-"""Features, which are the types of columns."""
+"""Features, the types of columns."""
 
 import builtins
 import re

@@ -104,18 +104,18 @@ class Index:
 
     def walk(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the name and versions of every dataset."""
-        for name in self._look("").folders:
-            folder = self._look(name)
+        for name in self._folder("").folders:
+            folder = self._folder(name)
             if folder.versions:
                 yield name, folder.versions
             for inner in folder.folders:
                 member = f"{name}/{inner}"
-                if versions := self._look(member).versions:
+                if versions := self._folder(member).versions:
                     yield member, versions
 
     def versions(self, name: str) -> tuple[str, ...]:
         """Return the versions of a dataset without listing other datasets."""
-        return self._look(name).versions
+        return self._folder(name).versions
 
     def path(self, name: str, version: str) -> Path:
         """Return the path of a manifest."""
@@ -153,7 +153,8 @@ class Index:
             status = settled_status_of(str(path))
         if old is not None and old.version == version and old.digest == _digest(_bytes(path)):
             return Listed(status, version, old.digest, old.line)
-        from dshub.catalog.parsing import parse_as, read_bytes  # half the time of a listing
+        # imported here, because the import takes as long as a listing
+        from dshub.catalog.parsing import parse_as, read_bytes
 
         data = read_bytes(path)
         manifest = parse_as(f"{name}@{version}", data, source=str(path))
@@ -181,7 +182,7 @@ class Index:
         kept = {name: texts[name] for name in self._new if name in texts}
         yield TEXTS, msgspec.json.encode(_Content(__version__, kept))
 
-    def _look(self, name: str) -> Folder:
+    def _folder(self, name: str) -> Folder:
         path, folder = f"{self._root}/{name}", self._old.get(name)
         try:
             if folder is None or folder.status != status_of(path):
@@ -199,7 +200,7 @@ def status_of(path: str) -> Status:
 
 
 def settled_status_of(path: str) -> Status:
-    """Return `status_of` a file, or 0 if a further change could leave the status the same."""
+    """Return the status of a file, or 0 after a change so recent that another could be missed."""
     status, info = status_of(path), os.stat(path)  # noqa: PTH116
     latest = max(info.st_mtime_ns, info.st_ctime_ns)
     return status if latest < time.time_ns() - _SETTLED else _UNSURE

@@ -200,7 +200,7 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """File that upstream publishes.
 
     Attributes:
-        urls: URLs to try in order. Any host is trusted, because the checksum is verified.
+        urls: URLs to try in order. Hosts need no trust, because the checksum is verified.
         filename: file name; by default the last part of the first URL.
         sha256: SHA-256 in hexadecimal digits.
         md5: MD5 in hexadecimal digits, if upstream publishes nothing better.
@@ -406,7 +406,7 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
     def prepared_size(self, splits: tuple[str, ...] | None = None) -> int:
         """Estimate the size of the tables of some splits (all if None) in bytes, without text.
 
-        The size of encoded images and audio is the size of the resources of their splits.
+        The estimate for encoded images and audio is the total size of the splits' resources.
         """
         total, encoded = 0, []
         for split in self.splits if splits is None else splits:

@@ -1,8 +1,8 @@
 """Find datasets by name in folders, installed packages and mirrors.
 
-Folders are searched first. They are the folders of `DSHUB_REGISTRY` and the built-in one, which is
-inside the wheel or next to the package in a checkout. A family is a folder of datasets, so `glue`
-means all datasets with names that begin with `glue/`.
+Folders are searched first: those of `DSHUB_REGISTRY`, then the built-in folder, which is in the
+wheel or next to the package in a checkout. A family is a folder of datasets, so `glue` means all
+datasets with names that begin with `glue/`.
 """
 
 import logging
@@ -24,7 +24,7 @@ from dshub.catalog.sources import (
 )
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 
-if TYPE_CHECKING:  # listing datasets parses no manifest
+if TYPE_CHECKING:  # listings avoid this import, because they parse no manifests
     from dshub.catalog.manifest import Manifest
 
 Prefer = Literal["local", "mirror"]
@@ -90,7 +90,7 @@ class Registry:
     def _names(self) -> list[str]:
         return sorted({name for source in self._sources for name in source.names()})
 
-    def _holders(self, name: str) -> Iterator[tuple[CatalogSource, Sequence[str]]]:
+    def _sources_of(self, name: str) -> Iterator[tuple[CatalogSource, Sequence[str]]]:
         """Yield the sources with a dataset and their versions, the preferred source first."""
         has_versions = False
         groups: list[Sequence[CatalogSource]] = [self._local, self.remote]
@@ -102,7 +102,7 @@ class Registry:
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a dataset, newest first; raises UnknownNameError."""
-        versions = {version for _, group in self._holders(name) for version in group}
+        versions = {version for _, group in self._sources_of(name) for version in group}
         if not versions:
             raise self._unknown(name)
         return newest_first(versions)
@@ -115,7 +115,7 @@ class Registry:
         """
         name, _, version = identifier.partition("@")
         all_versions: set[str] = set()
-        for source, versions in self._holders(name):
+        for source, versions in self._sources_of(name):
             if not version or version in versions:
                 return source, name, version or versions[0]
             all_versions.update(versions)

@@ -9,7 +9,7 @@ import msgspec
 from dshub import _validate as valid
 from dshub.errors import UnknownNameError
 
-if TYPE_CHECKING:  # listing datasets parses no manifest
+if TYPE_CHECKING:  # listings avoid this import, because they parse no manifests
     from dshub.catalog.manifest import Manifest
 
 
@@ -154,7 +154,9 @@ def _closest(name: str, known: Collection[str]) -> list[str]:
     if completed:
         return sorted(set(completed), key=_in_order)[:3]
     close = difflib.get_close_matches(plain, ends, n=3, cutoff=0.7)
-    close.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
+    close.sort(
+        key=lambda match: sorted(match) != sorted(plain)
+    )  # prefer names with swapped letters
     longest = sorted(full, key=len, reverse=True)
     if len(plain) > 3:
         close += [key for key in longest if len(key) > 3 and (key in plain or plain in key)]
@@ -162,7 +164,7 @@ def _closest(name: str, known: Collection[str]) -> list[str]:
 
 
 def _by_plain(names: Collection[str], *, end: bool = False) -> dict[str, str]:
-    """Map names to themselves by their `_plain` spelling, or by that of their last part."""
+    """Index names by their `_plain` spelling, or by the spelling of their last part."""
     by_plain: dict[str, str] = {}
     for name in names:
         by_plain.setdefault(_plain(name.rpartition("/")[2] if end else name), name)

@@ -27,7 +27,7 @@ from dshub.catalog.index import (
 from dshub.catalog.search import Line, Summary, classes, matches, newest_first, searchable
 from dshub.errors import DshubError, ManifestError
 
-if TYPE_CHECKING:  # listing datasets parses no manifest
+if TYPE_CHECKING:  # listings avoid this import, because they parse no manifests
     from dshub.catalog.manifest import Manifest
 
 
@@ -48,7 +48,7 @@ class CatalogSource(Protocol):
         """Return the manifest of a version; raises ManifestError."""
 
     def text(self, name: str, version: str) -> bytes:
-        """Return the content of a manifest file; raises DshubError if there is no file."""
+        """Return the content of a manifest file; raises DshubError for a manifest in memory."""
 
     def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
         """Yield the newest version of each dataset with all words, skipping faulty manifests."""

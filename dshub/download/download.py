@@ -37,7 +37,7 @@ _log = logging.getLogger("dshub")
 
 
 class AllFailed(Exception):  # noqa: N818  # caught inside this package
-    """Failure of all sources of a file. `attempts` contains the error of each source."""
+    """Raised when all sources of a file fail. `attempts` contains the error of each source."""
 
     def __init__(self, attempts: Sequence[DshubError]) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Download:
     def __init__(self, session: Session, job: Job, partial: Partial) -> None:
         self.streams, self._size = 1, job.resource.size
         self._session, self._job, self._partial = session, job, partial
-        self._url, self._etag, self._ranges = "", "", False  # current source
+        self._url, self._etag, self._ranges = "", "", False  # of the current source
         self._total: int | None = None  # file size that the source reports
         self._single = False  # use one request, because parts of this source did not fit together
         self._growth, self._lock = Growth(), threading.Lock()
@@ -235,7 +235,7 @@ class Download:
             raise TransportError(url=self._url, reason=reason, unreachable=True)
 
     def _receive(self, pace: Pace | None) -> bool:
-        """Receive one answer; return whether the source has sent the whole file."""
+        """Receive one answer; return whether the source has sent its whole file."""
         size, partial = self._size, self._partial
         span = partial.claim(size)
         if span is None:  # helpers are downloading all missing parts
@@ -259,7 +259,7 @@ class Download:
             partial.release(span)
 
     def _span_for(self, span: Span, answer: Answer) -> Span:
-        """Return the span to fill; the whole file if the answer starts at 0 unexpectedly."""
+        """Return the span to fill, or a span of the whole file if the answer starts at 0."""
         size = self._size
         if answer.start == span.start:
             if span.start and None not in {size, answer.total} and answer.total != size:
@@ -273,7 +273,7 @@ class Download:
         return whole_file
 
     def _begin(self, span: Span, answer: Answer) -> None:
-        """Record the source; end the span at the end of a file of unknown size."""
+        """Record the source, and limit the span if the manifest does not state the file size."""
         resource, partial = self._job.resource, self._partial
         if resource.size is None:
             bound = size_bound(resource, self._session.store, here=partial.size)
@@ -289,7 +289,7 @@ class Download:
             self._growth.begin(partial.size)
 
     def _has_ended(self, span: Span, answer: Answer) -> bool:
-        """Return whether the file has ended; raise TransportError if it ended too early."""
+        """Return whether the source has sent its whole file; raise an error if it broke off."""
         size = self._size
         if span.full and size is not None:
             return False

@@ -1,4 +1,4 @@
-"""State that all downloads of one fetch share."""
+"""Shared state of all downloads in one fetch."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from dshub.progress import Progress
 
 
 class Stopped(Exception):  # noqa: N818  # requested by the caller, so not an error
-    """Interruption of a fetch. Partial downloads are kept."""
+    """Raised when a fetch is interrupted. Partial downloads are kept."""
 
 
 class Limiter:
@@ -61,7 +61,7 @@ class Helpable(Protocol):
 
 @dataclass
 class Session:
-    """State that all downloads of one fetch share.
+    """Shared state of all downloads in one fetch.
 
     Attributes:
         store: cache to write to.

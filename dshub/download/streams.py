@@ -36,7 +36,7 @@ _OVERHEAD = 1 << 16  # maximum bytes that an encoding adds to a file
 
 
 class TooSlow(Exception):  # noqa: N818  # caught inside this package
-    """Source that is slower than `FLOOR`. `rate` is in bytes per second."""
+    """Raised when a source is slower than `FLOOR`. `rate` is in bytes per second."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class TooSlow(Exception):  # noqa: N818  # caught inside this package
 
 
 class Pace:
-    """Minimum rate of a source.
+    """Rate monitor for a source.
 
     Args:
         partial: download to measure.
@@ -67,7 +67,7 @@ class Pace:
 
 
 class Growth:
-    """Decision when to add connections to a download."""
+    """Policy for adding connections to a download."""
 
     def __init__(self) -> None:
         self._since, self._base, self._before = time.monotonic(), 0, 0.0
@@ -96,7 +96,7 @@ class Growth:
 
 
 class Tries:
-    """Counter of failed tries that decides whether to retry a source.
+    """Retry policy for a source.
 
     Attributes:
         fruitless: number of consecutive tries without progress.

@@ -17,10 +17,10 @@ from dshub.catalog.croissant.vocabulary import (
     Version,
     context,
     encoding_formats,
-    free,
     identifier,
     reference,
     types,
+    unused_key,
 )
 from dshub.catalog.features import AudioFeature, Feature, LabelFeature, ListFeature
 from dshub.catalog.manifest import Manifest, Resource, Split
@@ -43,7 +43,7 @@ def to_croissant(
         address: function that returns a replacement for the upstream URL of a file, such as its
             URL on a mirror.
     """
-    files = _Files(manifest, address=address, root=free("files", manifest.splits))
+    files = _Files(manifest, address=address, root=unused_key("files", manifest.splits))
     document = {
         "@context": context(version),
         "@type": "sc:Dataset",
@@ -110,7 +110,7 @@ class _Files:
         if len(nodes) == 1:
             kind = "fileSet" if nodes[0]["@type"] == "cr:FileSet" else "fileObject"
             return {kind: reference(nodes[0]["@id"])}
-        file_set = identifier(name, free("files", self._manifest.features))
+        file_set = identifier(name, unused_key("files", self._manifest.features))
         self.nodes[file_set] = {
             "@type": "cr:FileSet",
             "@id": file_set,
@@ -186,8 +186,8 @@ class _RecordSets:
 
     def __init__(self, manifest: Manifest, files: _Files, version: Version) -> None:
         self._manifest, self._files, self._version = manifest, files, version
-        self._splits = free("splits", manifest.splits)
-        self._classes = free("classes", manifest.splits)
+        self._splits = unused_key("splits", manifest.splits)
+        self._classes = unused_key("classes", manifest.splits)
 
     def nodes(self) -> Iterator[Node]:
         """Yield the record sets, each after the ones it refers to."""
@@ -220,7 +220,7 @@ class _RecordSets:
         features = self._manifest.split_features(name)
         fields = [self._column(name, split, column, source) for column in features]
         if self._version == "1.1":  # version 1.0 has no constant fields
-            column = free("split", self._manifest.features)
+            column = unused_key("split", self._manifest.features)
             split_name = {"field": reference(f"{self._splits}/name")}
             place = identifier(name, column)
             fields.append(_field(place, column, "sc:Text", value=name, references=split_name))

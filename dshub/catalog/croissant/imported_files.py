@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from dshub.catalog.checks import LONGEST_URL
-from dshub.catalog.croissant.reading import Note, key_of, plain, term
+from dshub.catalog.croissant.reading import Note, key_of, term, text_of
 from dshub.checksums import is_hex
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ImportedFiles:
         return {key: value for key, value in facts.items() if value}
 
     def _address(self, node: "FileObject") -> dict[str, Any]:
-        url, name = node.content_url, plain(node.name)
+        url, name = node.content_url, text_of(node.name)
         usable = name if re.fullmatch(r"[^/\\\x00-\x1f\x7f]+", name) and name.strip(".") else ""
         if _scheme(url) in {"http", "https"}:
             published = unquote(urlsplit(url).path.rpartition("/")[2])

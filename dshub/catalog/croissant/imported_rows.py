@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_readers import Column, reading
-from dshub.catalog.croissant.reading import Note, key_of, plain, term
+from dshub.catalog.croissant.reading import Note, key_of, term, text_of
 from dshub.catalog.croissant.vocabulary import WIDTHS
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ImportedRows:
         feature = _feature_of(field, self._notes)
         if feature is None:
             return None
-        key = key_of(plain(field.name) or term(field.uuid))
+        key = key_of(text_of(field.name) or term(field.uuid))
         if self.features.setdefault(key, feature) != feature:
             self._note(field, f"it differs from feature {key!r} of another split, which is used")
         return Column(key, feature, field.source)

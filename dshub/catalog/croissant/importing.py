@@ -13,7 +13,14 @@ import msgspec
 from dshub._validate import NAME, convert
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_rows import ImportedRows
-from dshub.catalog.croissant.reading import Note, key_of, load, own, plain, refused
+from dshub.catalog.croissant.reading import (
+    Note,
+    croissant_error,
+    custom_term,
+    key_of,
+    load,
+    text_of,
+)
 from dshub.catalog.croissant.vocabulary import MANIFEST
 from dshub.catalog.manifest import Manifest
 
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     from mlcroissant import Metadata
 
 _LARGEST = 16_000_000  # maximum bytes of a document; 20,000 classes take 4 million
-_LONGEST_CITATION = 2_000  # characters in a note
+_LONGEST_CITATION = 2_000  # maximum characters of a citation in a note
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")
 _ONE = r"(?:\(*(?=[A-Za-z.+]*+[0-9-])[A-Za-z0-9.+-]++\)*+|MIT|ISC|Zlib)"
 _EXPRESSION = re.compile(rf"{_ONE}(?: (?:AND|OR|WITH) {_ONE})*+")
@@ -58,12 +65,12 @@ def read_croissant(path: Path) -> Imported:
     """
     try:
         if path.stat().st_size > _LARGEST:
-            raise refused(str(path), f"it is larger than {_LARGEST // 1_000_000} MB")
+            raise croissant_error(str(path), f"it is larger than {_LARGEST // 1_000_000} MB")
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise refused(str(path), error.strerror or str(error)) from None
+        raise croissant_error(str(path), error.strerror or str(error)) from None
     except (ValueError, RecursionError) as error:
-        raise refused(str(path), f"it is not JSON: {error}") from None
+        raise croissant_error(str(path), f"it is not JSON: {error}") from None
     return from_croissant(document, source=str(path))
 
 
@@ -83,14 +90,14 @@ def from_croissant(document: Any, *, source: str) -> Imported:
     """
     metadata = load(document, source)
     with suppress(ValueError):
-        manifest = convert(own(metadata, MANIFEST), Manifest)
+        manifest = convert(custom_term(metadata, MANIFEST), Manifest)
         return Imported(msgspec.to_builtins(manifest))
     notes: list[Note] = []
     try:
         files = ImportedFiles(metadata, notes)
         rows = ImportedRows(metadata, files, notes)
     except OverflowError as error:
-        raise refused(source, str(error)) from None
+        raise croissant_error(source, str(error)) from None
     content = {
         "schema": 1,
         **_dataset(metadata, notes),
@@ -104,12 +111,12 @@ def from_croissant(document: Any, *, source: str) -> Imported:
 
 
 def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
-    title, cited = plain(metadata.name), metadata.cite_as
+    title, cited = text_of(metadata.name), metadata.cite_as
     facts = {
         "name": _name(title),
         "version": _version(metadata.version or ""),
-        "title": plain(metadata.extra_properties.get("alternateName")) or title,
-        "summary": " ".join(plain(metadata.description).split()),
+        "title": text_of(metadata.extra_properties.get("alternateName")) or title,
+        "summary": " ".join(text_of(metadata.description).split()),
         "task": "unknown",
         "homepage": metadata.url or "",
         "tags": [item for item in metadata.keywords or () if isinstance(item, str)],
@@ -139,7 +146,7 @@ def _version(version: str) -> str:
 
 def _license(license_: Any) -> dict[str, Any]:
     """Import a license, which is a URL, an SPDX expression, or an object with URL and name."""
-    url = license_ if isinstance(license_, str) else license_.url or plain(license_.name)
+    url = license_ if isinstance(license_, str) else license_.url or text_of(license_.name)
     if match := _SPDX.fullmatch(url):
         return {"spdx": match[1]}
     if match := _COMMONS.fullmatch(url):

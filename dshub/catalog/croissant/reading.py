@@ -46,9 +46,11 @@ def load(document: Any, source: str) -> "Metadata":
         raise MissingExtraError(package="mlcroissant", extra="croissant") from error
     logging.getLogger("absl").setLevel(logging.ERROR)  # mlcroissant warns of other @contexts
     if not isinstance(document, dict):
-        raise refused(source, "it is not a JSON object")
+        raise croissant_error(source, "it is not a JSON object")
     if _has_remote_context(document):
-        raise refused(source, "its @context is at a URL; copy the context into the document")
+        raise croissant_error(
+            source, "its @context is at a URL; copy the context into the document"
+        )
     terms = document.get("@context")  # copied below, because mlcroissant modifies it
     copied = document | {"@context": dict(terms) if isinstance(terms, dict) else {}}
     context = mlcroissant.Context()
@@ -64,13 +66,15 @@ def load(document: Any, source: str) -> "Metadata":
     thread.start()
     thread.join(_SECONDS)
     if not outcome:
-        raise refused(source, f"mlcroissant did not finish reading it within {_SECONDS} seconds")
+        raise croissant_error(
+            source, f"mlcroissant did not finish reading it within {_SECONDS} seconds"
+        )
     if isinstance(outcome[0], Exception):
-        raise refused(source, *_problems(outcome[0], context)) from None
+        raise croissant_error(source, *_problems(outcome[0], context)) from None
     return outcome[0]
 
 
-def refused(source: str, *problems: str) -> ManifestError:
+def croissant_error(source: str, *problems: str) -> ManifestError:
     """Return the error for a document that cannot be imported."""
     hint = "correct the Croissant document, then import it again"
     faults = [Fault("", problem) for problem in problems]
@@ -102,7 +106,7 @@ def _problems(error: Exception, context: "Context") -> list[str]:
     return [" ".join(problem.split())[:_LONGEST] for problem in problems]
 
 
-def own(node: "Node", term: str) -> Any:
+def custom_term(node: "Node", term: str) -> Any:
     """Return the JSON value of a dshub term; None if it is missing or invalid."""
     value = node.extra_properties.get(term.replace("dshub:", "urn:x-dshub:"))
     try:
@@ -111,7 +115,7 @@ def own(node: "Node", term: str) -> Any:
         return None
 
 
-def plain(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return a text, in English or else the first language; empty for other values."""
     if isinstance(value, dict):
         value = value.get("en", next(iter(value.values()), ""))

@@ -129,7 +129,7 @@ def reference(identifier: str) -> dict[str, str]:
     return {"@id": identifier}
 
 
-def free(name: str, taken: Container[str]) -> str:
+def unused_key(name: str, taken: Container[str]) -> str:
     """Return a name that is not in `taken`, which contains no names that end in `_`."""
     return f"{name}_" if name in taken else name
 

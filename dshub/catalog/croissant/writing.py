@@ -11,7 +11,7 @@ _WIDTH = 80  # characters above which a list has one item per line
 
 
 def to_toml(imported: Imported) -> str:
-    """Format imported content as an incomplete manifest, for `dshub check` to find missing fields.
+    """Format imported content as a TOML manifest. `dshub check` lists its missing fields.
 
     Raises:
         MissingExtraError: tomlkit is not installed.

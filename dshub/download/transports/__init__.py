@@ -17,7 +17,7 @@ from dshub.display import cause
 from dshub.errors import TransportError
 
 _ALIASES = {"https": "http", "": "file"}
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # a single letter is a drive
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # a single letter is a Windows drive
 
 
 class Answer(Protocol):

@@ -29,7 +29,7 @@ from dshub.errors import TransportError
 CONNECTIONS = 16  # maximum open connections per host, and maximum hosts with open connections
 REDIRECTS = 10
 SLOWEST = 1000  # minimum bytes per timeout
-FINAL = {404, 410, 429, 503}  # status codes for which HEAD is not repeated with GET
+FINAL = {404, 410, 429, 503}  # status codes that do not lead to a GET request after HEAD
 ABSENT = {403, 404, 410}  # S3 responds 403 for a missing file if the bucket is not listable
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
@@ -72,7 +72,7 @@ class _Session(requests.Session):
         address = urljoin(response.url, super().get_redirect_target(response) or "")
         old, new = urlsplit(response.url).scheme, urlsplit(address).scheme
         if new not in {"http", "https"} or (old, new) == ("https", "http"):
-            raise TransportError(url=response.url, reason=f"redirect to {new}: refused")
+            raise TransportError(url=response.url, reason=f"refused a redirect to {new}")
         return address
 
 
