@@ -113,8 +113,8 @@ def evictions(
             eviction.evict(name, f"only {limits.keep} content is kept")
     if limits.max_size is not None:
         eviction.shrink(limits.max_size, garbage)
-    kept = [item for item in items if _must_stay(item) and item.kind in _EVICTED[limits.keep]]
-    left = tuple(Removal(item, PINNED if item.pinned else IRREPLACEABLE) for item in kept)
+    retained = [item for item in items if _must_stay(item) and item.kind in _EVICTED[limits.keep]]
+    left = tuple(Removal(item, PINNED if item.pinned else IRREPLACEABLE) for item in retained)
     return Removals(tuple(eviction.removals.values()), left)
 
 
@@ -180,14 +180,14 @@ def _names(item: Item) -> tuple[str, ...]:
 
 def _last_uses(items: Iterable[Item]) -> dict[str, float]:
     """Return when each dataset was last used, from its unshared items if it has any."""
-    own: dict[str, float] = {}
+    unshared: dict[str, float] = {}
     shared: dict[str, float] = {}
     for item in items:
         names = _names(item)
-        uses = own if len(names) == 1 else shared
+        uses = unshared if len(names) == 1 else shared
         if item.kind != "partial":
             uses.update({name: max(item.used, uses.get(name, 0.0)) for name in names})
-    return shared | own
+    return shared | unshared
 
 
 def _span(seconds: float) -> str:

@@ -134,12 +134,12 @@ def claim(resting: Path) -> Path:
     """
     own, others = resting.with_name(own_name(resting.name)), process_folders(resting)
     with disk_faults(resting, "write"):
-        left = [path for path in abandoned_folders(resting, others) if _is_usable(path)]
-        for path in sorted(left, key=partial_size, reverse=True):
+        usable = [path for path in abandoned_folders(resting, others) if _is_usable(path)]
+        for path in sorted(usable, key=partial_size, reverse=True):
             with suppress(OSError):  # another process renamed it first, or its owner forbids it
                 path.rename(own)
                 break
-        for path in left:
+        for path in usable:
             clear(path)
     if others and not own.exists():
         _copy_most(others, own)

@@ -101,13 +101,13 @@ class Partial:
             self.origin = origin
             self._journal.note(origin)
 
-    def claim(self, size: int | None, *, most: int | None = None) -> Span | None:
+    def claim(self, size: int | None, *, max_length: int | None = None) -> Span | None:
         """Claim a missing part of the file to `write` and then `release`.
 
         See `SpanAllocator.claim`.
         """
         with self._changed:
-            span = self._spans.claim(size, most)
+            span = self._spans.claim(size, max_length)
             large = size is None or size >= JOURNALED or self._spans.streams > 1
             if span is not None and large and not self._journal.begun:
                 self._journal.begin(self.origin, self._spans.arrived)
@@ -196,16 +196,16 @@ class Partial:
             self._spans.arrived.remove(start, stop)
         self._begin(self._spans.arrived)
 
-    def peek(self, start: int, most: int) -> tuple[int, bytes]:
+    def peek(self, start: int, max_bytes: int) -> tuple[int, bytes]:
         """Read unverified bytes from `start` on, for a reader that follows the download.
 
         Returns:
-            `version` and up to `most` bytes, or no bytes if the byte at `start` is missing or the
+            `version` and at most `max_bytes`, or no bytes if the byte at `start` is missing or the
             file is about to change. Do not join bytes of different versions.
         """
         with self._changed:  # prevents closing or truncating the file
             spans = self._spans
-            stop = start if spans.closed else min(spans.arrived.reach(start), start + most)
+            stop = start if spans.closed else min(spans.arrived.reach(start), start + max_bytes)
             return self.version, self.read(start, stop) if stop > start else b""
 
     def read(self, start: int, stop: int) -> bytes:

@@ -123,25 +123,27 @@ class SpanAllocator:
         """True if no write to a revoked span is in progress."""
         return all(span.live for span in self._spans)
 
-    def claim(self, size: int | None, most: int | None = None) -> Span | None:
+    def claim(self, size: int | None, max_length: int | None = None) -> Span | None:
         """Return the first missing part of the file that is not claimed.
 
-        If every missing byte is claimed and `most` is set, the largest span is cut in two and the
-        second part is returned.
+        If every missing byte is claimed and `max_length` is set, the largest span is cut in two
+        and the second part is returned.
 
         Args:
             size: size of the file in bytes, or None if unknown, which allows only one stream.
-            most: maximum length of the span in bytes.
+            max_length: maximum length of the span in bytes.
         """
         if self.closed:
             return None
         gap = self._first_gap(size)
-        if gap is None and size is not None and most is not None:
+        if gap is None and size is not None and max_length is not None:
             gap = self._cut()
         if gap is None:
             return None
         start, stop = gap
-        span = Span(start, stop if stop is None or most is None else min(stop, start + most))
+        span = Span(
+            start, stop if stop is None or max_length is None else min(stop, start + max_length)
+        )
         self._spans.append(span)
         return span
 
@@ -154,15 +156,15 @@ class SpanAllocator:
         return next(taken.gaps(size), None)
 
     def _cut(self) -> tuple[int, int] | None:
-        """Cut off the end of the span with the most bytes left, and return it as a range."""
-        left, span, stop = max(
+        """Cut off the end of the span with the most bytes remaining, and return it as a range."""
+        remaining, span, stop = max(
             ((span.stop - span.reserved, span, span.stop) for span in self._spans if span.stop),
             default=(0, None, 0),
             key=lambda item: item[0],
         )
-        if span is None or left < 2 * SMALLEST:
+        if span is None or remaining < 2 * SMALLEST:
             return None
-        span.stop = span.reserved + left // (8 if left > LARGE else 2)
+        span.stop = span.reserved + remaining // (8 if remaining > LARGE else 2)
         return span.stop, stop
 
     def reserve(self, span: Span, count: int) -> int:

@@ -269,13 +269,13 @@ class Store:
         Other users' tables are not taken over, because nothing but the journal vouches for the
         rows.
         """
-        left = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
-        sizes = {path: regular_size(path / paths.JOURNAL) for path in left}
+        orphaned = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
+        sizes = {path: regular_size(path / paths.JOURNAL) for path in orphaned}
         with suppress(OSError):
             useful = {path: size for path, size in sizes.items() if size and not is_foreign(path)}
             if useful:
                 max(useful, key=lambda path: useful[path]).rename(folder)
-        for path in left:
+        for path in orphaned:
             shutil.rmtree(path, ignore_errors=True)
         return folder.is_dir()
 

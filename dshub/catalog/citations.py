@@ -183,8 +183,8 @@ def _lines(value: Any) -> Iterator[str]:
                 yield f"{key}: {json.dumps(item, ensure_ascii=False)}"
     elif isinstance(value, list):
         for item in value:
-            first, *rest = _lines(item)
+            first, *further = _lines(item)
             yield f"- {first}"
-            yield from (f"  {line}" for line in rest)
+            yield from (f"  {line}" for line in further)
     else:
         yield json.dumps(value, ensure_ascii=False)

@@ -179,8 +179,8 @@ class Index:
     def _parts(self) -> Iterator[tuple[str, bytes]]:
         texts = self._old_texts | self._new_texts
         yield FOLDERS, msgspec.json.encode(_Content(__version__, self._new))
-        kept = {name: texts[name] for name in self._new if name in texts}
-        yield TEXTS, msgspec.json.encode(_Content(__version__, kept))
+        current_texts = {name: texts[name] for name in self._new if name in texts}
+        yield TEXTS, msgspec.json.encode(_Content(__version__, current_texts))
 
     def _folder(self, name: str) -> Folder:
         path, folder = f"{self._root}/{name}", self._old.get(name)

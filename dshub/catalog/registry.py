@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dshub.catalog.index import IndexStore
-from dshub.catalog.search import Line, newest_first, unknown
+from dshub.catalog.search import Line, newest_first, unknown_dataset
 from dshub.catalog.sources import (
     CatalogSource,
     FolderSource,
@@ -241,7 +241,7 @@ class Registry:
     def _unknown(self, name: str) -> UnknownNameError:
         names = self._names()  # must precede `notes`, which reports unreachable sources
         notes = [note for source in self._sources for note in source.notes()]
-        return unknown(name, names, notes)
+        return unknown_dataset(name, names, notes)
 
 
 def _conflict(identifier: str, places: str) -> DshubError:

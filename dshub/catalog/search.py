@@ -109,36 +109,38 @@ def newest_first(versions: Iterable[str]) -> list[str]:
     return sorted(versions, key=version_key, reverse=True)
 
 
-def unknown(name: str, known: Collection[str], notes: Sequence[str] = ()) -> UnknownNameError:
+def unknown_dataset(
+    name: str, all_names: Collection[str], notes: Sequence[str] = ()
+) -> UnknownNameError:
     """Return the error for an unknown name, with suggestions.
 
     Args:
         name: name that the user entered, such as `MNIST`, `cifar10`, `ylecun/mnist` or
             `mnist:train`.
-        known: names of all datasets.
+        all_names: names of all datasets.
         notes: further parts of the hint, such as missing folders.
     """
-    members = [other for other in known if other.startswith(f"{name}/")]
+    members = [other for other in all_names if other.startswith(f"{name}/")]
     if members:
         hint = "; ".join([f"choose a dataset of this family: {', '.join(members)}", *notes])
         return UnknownNameError(kind="single dataset", name=name, close=(), hint=hint)
-    close = _closest(re.split("[@:[]", name.removeprefix("hf:"))[0], known)
+    close = _closest(re.split("[@:[]", name.removeprefix("hf:"))[0], all_names)
     hints = [] if close else ["run `dshub list` to show all datasets"]
     family, slash, _ = name.partition("/")
     if name.startswith("hf:"):
         hints.append("names with hf: work only with `load` in Python")
-    elif not close or (slash and family not in {*known, *_families(known)}):
+    elif not close or (slash and family not in {*all_names, *_families(all_names)}):
         hub_name = name if slash else "owner/name"
         hints.append(f'load("hf:{hub_name}") loads from the Hugging Face hub')
     hint = "; ".join([*hints, *notes])
     return UnknownNameError(kind="dataset", name=name, close=close, hint=hint)
 
 
-def _families(known: Collection[str]) -> set[str]:
-    return {name.partition("/")[0] for name in known if "/" in name}
+def _families(all_names: Collection[str]) -> set[str]:
+    return {name.partition("/")[0] for name in all_names if "/" in name}
 
 
-def _closest(name: str, known: Collection[str]) -> list[str]:
+def _closest(name: str, all_names: Collection[str]) -> list[str]:
     """Return the datasets and families closest to a misspelled or shortened name.
 
     A prefix has up to three results, and any other name has one at most.
@@ -146,8 +148,8 @@ def _closest(name: str, known: Collection[str]) -> list[str]:
     import difflib
 
     plain, last = _plain(name), _plain(name.rpartition("/")[2])
-    full = _by_plain([*known, *sorted(_families(known))])
-    ends = _by_plain(known, end=True) | full
+    full = _by_plain([*all_names, *sorted(_families(all_names))])
+    ends = _by_plain(all_names, end=True) | full
     if plain in ends or last in full:
         return [ends.get(plain) or full[last]]
     completed = [other for key, other in ends.items() if len(plain) > 2 and key.startswith(plain)]

@@ -98,9 +98,9 @@ def _check_files(place: str, split: Split, manifest: Manifest) -> Iterator[Fault
 def _check_reader(place: str, reader: Mapping[str, Any]) -> Iterator[Fault]:
     form = reader.get("format")
     if form not in plugins.built_in("formats") and form not in plugins.names("formats"):
-        known = ", ".join(plugins.names("formats"))
+        formats = ", ".join(plugins.names("formats"))
         problem = "is missing" if form is None else f"{short(form)} is not a reader"
-        yield Fault(f"{place}.format", f"{problem}; known: {known}")
+        yield Fault(f"{place}.format", f"{problem}; known: {formats}")
 
 
 def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:

@@ -121,7 +121,7 @@ class Download:
         """Download a missing part; return False if no part is missing."""
         partial, url, etag = self._partial, self._url, self._etag
         part = (size - partial.size) // (2 * STREAMS)
-        span = partial.claim(size, most=min(max(part, SMALLEST_PART), LARGEST_PART))
+        span = partial.claim(size, max_length=min(max(part, SMALLEST_PART), LARGEST_PART))
         if span is None:
             return False
         try:

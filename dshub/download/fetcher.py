@@ -247,8 +247,8 @@ def _datasets(jobs: Sequence[Job]) -> str:
 
 def _titles(jobs: Sequence[Job]) -> list[str]:
     """Return the titles of files, with dataset names if there are several datasets."""
-    several = len({job.dataset for job in jobs}) > 1
-    return [f"{job.dataset}: {job.title}" if several else job.title for job in jobs]
+    has_several_datasets = len({job.dataset for job in jobs}) > 1
+    return [f"{job.dataset}: {job.title}" if has_several_datasets else job.title for job in jobs]
 
 
 def _manual_step(jobs: Sequence[Job]) -> ManualStepError:

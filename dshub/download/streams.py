@@ -161,12 +161,12 @@ def receive_encoded(
         TransportError: the answer cannot be decoded.
     """
     raw, plain = partial.path / "encoded", partial.path / "decoded"
-    buffer, left = memoryview(bytearray(PIECE)), bound + _OVERHEAD
+    buffer, remaining = memoryview(bytearray(PIECE)), bound + _OVERHEAD
     with disk_faults(raw, "write"), new_file(raw) as file:
-        while left and (count := answer.readinto(buffer[:left])):
+        while remaining and (count := answer.readinto(buffer[:remaining])):
             session.wait()
             file.write(buffer[:count])
-            left -= count
+            remaining -= count
     if partial.digest.fits(raw):
         return raw
     decode(url, raw, plain, answer.encoding, bound)
@@ -174,8 +174,8 @@ def receive_encoded(
     return plain
 
 
-def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> None:
-    """Decode the file `source` to `target`, and stop after `most` bytes plus one.
+def decode(url: str, source: Path, target: Path, encoding: str, max_size: int) -> None:
+    """Decode the file `source` to `target`, and stop after `max_size` bytes plus one.
 
     Raises:
         TransportError: the encoding is unknown, or the file is not in this encoding.
@@ -183,17 +183,17 @@ def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> No
     if encoding not in _ENCODINGS:
         reason = f"it was sent with the unsupported content encoding {encoding!r}"
         raise TransportError(url=url, reason=reason)
-    decoder, left, pending = zlib.decompressobj(_GZIP_OR_ZLIB), most + 1, b""
+    decoder, remaining, pending = zlib.decompressobj(_GZIP_OR_ZLIB), max_size + 1, b""
     with disk_faults(target, "write"), open_file(source) as encoded, new_file(target) as file:
-        while left and not decoder.eof and (pending := pending or encoded.read(1 << 16)):
+        while remaining and not decoder.eof and (pending := pending or encoded.read(1 << 16)):
             try:
-                piece = decoder.decompress(pending, min(left, PIECE))
+                piece = decoder.decompress(pending, min(remaining, PIECE))
             except zlib.error as error:
                 reason = f"it is not {encoding}, contrary to its Content-Encoding"
                 raise TransportError(url=url, reason=reason) from error
             pending = decoder.unconsumed_tail
             file.write(piece)
-            left -= len(piece)
+            remaining -= len(piece)
 
 
 def find_damage(partial: Partial, resource: Resource) -> list[int]:

@@ -29,13 +29,13 @@ class Workers:
         session: shared state of the downloads.
         sources: function that returns the URLs of a file.
         jobs: files to download. Large files start first.
-        most: maximum number of connections.
+        limit: maximum number of connections.
     """
 
     def __init__(
-        self, session: Session, sources: Callable[[Job], list[str]], jobs: Sequence[Job], most: int
+        self, session: Session, sources: Callable[[Job], list[str]], jobs: Sequence[Job], limit: int
     ) -> None:
-        self._session, self._sources, self._most = session, sources, most
+        self._session, self._sources, self._limit = session, sources, limit
         self._count, self._outcomes = len(jobs), list[Outcome]()
         self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in sorted(jobs, key=lambda job: -(job.resource.size or 0)):
@@ -46,7 +46,7 @@ class Workers:
 
     def work(self) -> list[Outcome]:
         """Download all files, and return a file or an error for each job, in any order."""
-        self._start(min(FIRST, self._most))
+        self._start(min(FIRST, self._limit))
         try:
             while not self._all_done.wait(TICK):
                 self._session.wait()
@@ -71,7 +71,7 @@ class Workers:
         busy = (used - self._clock[1]) / max(wall - self._clock[0], TICK)
         self._clock = (wall, used)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        free = self._most - len(self._threads)
+        free = self._limit - len(self._threads)
         if busy > BUSY or free <= 0:
             return
         if not self._queue.empty():

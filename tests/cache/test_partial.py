@@ -21,7 +21,7 @@ DIGEST = Digest.of_bytes(CONTENT)
 def fill(partial: Partial, seed: int, most: int | None, limit: int) -> None:
     """Act as a stream: claim spans, write pieces of odd sizes, and stop at a limit."""
     chance = random.Random(seed)
-    while (span := partial.claim(len(CONTENT), most=most)) is not None:
+    while (span := partial.claim(len(CONTENT), max_length=most)) is not None:
         while not span.full and partial.size < limit:
             size = span.room(chance.choice([1, 4097, 300_000, 1 << 20]))
             partial.write(span, memoryview(CONTENT)[span.position : span.position + size])
@@ -73,7 +73,7 @@ def test_late_stream_is_ignored(cache: Path) -> None:
         run_streams(partial, len(CONTENT))
         assert partial.actual == DIGEST
         path = store.publish(partial)
-        assert partial.claim(2 * len(CONTENT), most=1 << 20) is None
+        assert partial.claim(2 * len(CONTENT), max_length=1 << 20) is None
     assert path.read_bytes() == CONTENT
 
 

@@ -142,7 +142,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _lasts("503 for a day", "503.*86,?400", _headers("Retry-After: 86400", kind="status")),
     _lasts(
         "429 until the year 2999",
-        "429.*wait",
+        "429.*retry after",
         _headers(f"Retry-After: {_FUTURE}:00 GMT", kind="status", status=429),
     ),
     _lasts("404 with an endless body", "404", Fault(("status", "long"), status=404)),
