@@ -124,13 +124,13 @@ def _check_columns(manifest: Manifest) -> Iterator[Fault]:
     if BROKEN not in (manifest.features, manifest.splits):
         columns = len(manifest.features) * len(manifest.splits)
         if columns > _MOST_COLUMNS:
-            yield Fault("splits", f"have {columns:,} columns in total, over {_MOST_COLUMNS:,}")
+            yield Fault("splits", f"have {columns:,} columns in total, more than {_MOST_COLUMNS:,}")
 
 
 def _check_use(manifest: Manifest) -> Iterator[Fault]:
     splits, resources, features = manifest.splits, manifest.resources, manifest.features
     if resources is not BROKEN and LOCAL in resources:
-        yield Fault(f"resources.{LOCAL}", "is the name that layouts use for local files")
+        yield Fault(f"resources.{LOCAL}", "is reserved for local files in layouts")
     if BROKEN not in (resources, splits) and BROKEN not in splits.values():
         for name in resources.keys() - manifest.split_resources().keys():
             yield Fault(f"resources.{name}", "no split uses it")
@@ -199,6 +199,5 @@ def _check_hashes(place: str, resource: Resource) -> Iterator[Fault]:
         yield Fault(place, "needs sha256 or md5 to verify the file")
     expected = None if resource.size is None else -(-resource.size // CHUNK)
     if resource.chunks and len(resource.chunks) != expected:
-        count = "an unknown number" if expected is None else expected
-        problem = f"must be checksums of 16 MiB each, {count} for the size of the file"
-        yield Fault(f"{place}.chunks", problem)
+        problem = f"must have {expected} checksums, one for each 16 MiB of the file"
+        yield Fault(f"{place}.chunks", problem if expected else "need the size of the file")

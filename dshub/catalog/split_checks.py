@@ -54,7 +54,7 @@ def check_reading(place: str, split: Split, manifest: Manifest) -> Iterator[Faul
     yield from _check_reader(f"{place}.reader", split.reader)
     yield from _check_files(f"{place}.files", split, manifest)
     if len(split.steps) > _MOST_STEPS:
-        yield Fault(f"{place}.steps", f"has {len(split.steps)} steps, over {_MOST_STEPS}")
+        yield Fault(f"{place}.steps", f"has {len(split.steps)} steps, more than {_MOST_STEPS}")
         return
     for i, step in enumerate(split.steps):
         yield from _check_step(f"{place}.steps[{i}]", step, split)

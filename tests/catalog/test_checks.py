@@ -71,4 +71,4 @@ def test_large_manifest_is_checked_in_linear_time(kind: str) -> None:
 
 def test_columns_of_many_splits_are_limited() -> None:
     fault = faults_of(f"{GOOD}\n{LARGE['columns']}")["splits"]
-    assert "over 1,000,000" in fault.message
+    assert "more than 1,000,000" in fault.message

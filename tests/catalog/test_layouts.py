@@ -62,7 +62,7 @@ def test_layout_fault_names_its_place(change: tuple[str, str], fault: str) -> No
 
 
 def test_resource_named_local_is_rejected() -> None:
-    with pytest.raises(ManifestError, match=r"resources\.local: is the name that layouts use"):
+    with pytest.raises(ManifestError, match=r"resources\.local: is reserved for local files"):
         parse(TEXT.replace("resources.archive", "resources.local"), source="test")
 
 

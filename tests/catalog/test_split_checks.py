@@ -70,7 +70,7 @@ def test_invalid_step_is_a_fault(step: str, place: str, message: str) -> None:
 
 def test_steps_are_limited() -> None:
     step = '{ step = "number", column = "n" }'
-    assert "over 64" in faults_of(with_steps(*[step] * 65))["splits.train.steps"].message
+    assert "more than 64" in faults_of(with_steps(*[step] * 65))["splits.train.steps"].message
 
 
 @pytest.mark.parametrize(
