@@ -94,7 +94,7 @@ def check_options(
     """Raise ReadError if a reader option names a missing column."""
     for name in names:
         if name not in columns:
-            reason = f"a reader option names {name!r}, which is not one of {', '.join(columns)}"
+            reason = f"a reader option names {name!r}, but there is only {', '.join(columns)}"
             raise mismatch(names_of(files), reason)
 
 

@@ -66,7 +66,7 @@ class Reader(Format, frozen=True):
     def _check(self, fields: Sequence[str], size: int, file: File, number: int) -> None:
         filled = sum(map(bool, fields))
         if filled != len(self.columns):
-            reason = f"line {number:,} has {filled} fields, not {len(self.columns)}"
+            reason = f"line {number:,}: got {filled} fields, expected {len(self.columns)}"
         elif "" in fields:
             reason = f"line {number:,} has more than one {self.separator!r} between two fields"
         elif size > LARGEST_SENTENCE:

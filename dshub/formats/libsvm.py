@@ -78,7 +78,7 @@ class Reader(Format, frozen=True):
         if count <= self._size and not _LINE.fullmatch(text):
             raise ValueError("is not `label index:value …`")
         if count > self._size or (count < self._size and not self.sparse):
-            raise ValueError(f"has {count:,} features, but `shape` has {self._size:,}")
+            raise ValueError(f"does not have {self._size:,} features as in `shape`, but {count:,}")
         label, *pairs = text.replace(":", " ").split()
         places = np.array(pairs[::2], np.int64) - 1
         if np.any(np.diff(places, prepend=-1, append=self._size) <= 0):

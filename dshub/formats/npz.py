@@ -174,7 +174,8 @@ def _header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...], boo
     form = "<H" if begin[6] == 1 else "<I"
     (size,) = struct.unpack(form, exactly(stream, struct.calcsize(form), name))
     if size > LARGEST_HEADER:
-        raise ReadError(file=name, reason=f"its header is larger than {LARGEST_HEADER:,} bytes")
+        reason = f"its header has {size:,} bytes, more than {LARGEST_HEADER:,}"
+        raise ReadError(file=name, reason=reason)
     text = exactly(stream, size, name).decode("latin-1")
     items = dict(_ITEMS.findall(text)) if _HEADER.fullmatch(text) else {}  # never evaluated
     if not items.keys() >= {"descr", "fortran_order", "shape"}:
