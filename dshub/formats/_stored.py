@@ -15,7 +15,7 @@ from dshub.formats import File
 from dshub.formats._records import BATCH_BYTES, fill, mismatch
 
 LARGEST_ROW = 256 << 20  # bytes; a larger row means a damaged header
-LARGEST_WHOLE = 2 << 30  # bytes in an array with interleaved rows, which is read into memory
+LARGEST_INTERLEAVED = 2 << 30  # bytes in an array with interleaved rows, which is read into memory
 DIMENSIONS = 32  # the limit of NumPy 1
 _PIECE = 1 << 20  # bytes per copy
 
@@ -109,7 +109,7 @@ class Stored:
     def read(self, rows: int) -> np.ndarray:
         """Return the next rows as an array of (rows, *shape), in native byte order."""
         following = slice(self._position, self._position + rows)
-        values = self._whole[following] if self._is_interleaved else self._read(rows)
+        values = self._all_rows[following] if self._is_interleaved else self._read(rows)
         self._position += rows
         return values
 
@@ -123,9 +123,11 @@ class Stored:
             raise ReadError(file=self.name, reason=f"{reason}, but more follow")
 
     @cached_property
-    def _whole(self) -> np.ndarray:
-        if self.rows * self.row_bytes > LARGEST_WHOLE:
-            reason = f"its rows are interleaved, and it is larger than {LARGEST_WHOLE:,} bytes"
+    def _all_rows(self) -> np.ndarray:
+        if self.rows * self.row_bytes > LARGEST_INTERLEAVED:
+            reason = (
+                f"its rows are interleaved, and it is larger than {LARGEST_INTERLEAVED:,} bytes"
+            )
             raise ReadError(file=self.name, reason=reason)
         return self._read(self.rows)
 

@@ -36,7 +36,7 @@ def numbered_lines(file: File) -> Iterator[tuple[int, bytes]]:
             yield number, line.removesuffix(b"\n")
 
 
-def whole(file: File, limit: int) -> bytes:
+def read_all(file: File, limit: int) -> bytes:
     """Return all bytes of a file.
 
     Raises:

@@ -28,7 +28,7 @@ from dshub.formats._records import (
     spread,
     translated,
 )
-from dshub.formats._texts import whole
+from dshub.formats._texts import read_all
 
 PLANES = (3, 32, 32)
 PIXELS = 3 * 32 * 32
@@ -79,7 +79,7 @@ def _load(file: File) -> dict[Any, Any]:
     Raises:
         ReadError: the file is damaged or too large, or contains more than plain values.
     """
-    stream = io.BytesIO(whole(file, LARGEST_FILE))
+    stream = io.BytesIO(read_all(file, LARGEST_FILE))
     with translated(file.name, "it is not a pickle of arrays"):
         _check(stream)
         stream.seek(0)

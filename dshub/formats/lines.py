@@ -11,7 +11,7 @@ import pyarrow as pa
 from dshub.errors import SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, matching_name, only_part, spread
-from dshub.formats._texts import Encoding, decoded, gathered, line_texts, whole
+from dshub.formats._texts import Encoding, decoded, gathered, line_texts, read_all
 
 LARGEST_FILE = 256 << 20  # bytes in a file that is one row
 
@@ -38,7 +38,7 @@ class Reader(Format, frozen=True):
 
     def _texts(self, file: File) -> Iterator[str]:
         if self.row == "file":
-            yield decoded(whole(file, LARGEST_FILE), file, encoding=self.encoding)
+            yield decoded(read_all(file, LARGEST_FILE), file, encoding=self.encoding)
             return
         for _, text in line_texts(file, self.encoding):
             if self.blank == "keep" or text.strip(" \t"):

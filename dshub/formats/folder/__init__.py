@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, mismatch, only_part
-from dshub.formats._texts import decoded, whole
+from dshub.formats._texts import decoded, read_all
 from dshub.formats.folder.names import DERIVED, MemberName
 
 BATCH_BYTES = 16 << 20  # bytes of content per batch; a larger file has a batch to itself
@@ -54,7 +54,7 @@ class Reader(Format, frozen=True):
         contents: list[bytes] = []
         size = 0
         for file in self._rows(files[part]):
-            columns, content = self._columns(file), whole(file, LARGEST_FILE)
+            columns, content = self._columns(file), read_all(file, LARGEST_FILE)
             if self.text:
                 decoded(content, file)
             if rows and (size + len(content) > BATCH_BYTES or len(rows) == BATCH_ROWS):

@@ -17,7 +17,7 @@ import pyarrow as pa
 from dshub.errors import ReadError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, only_part, spread
-from dshub.formats._texts import gathered, numbered_lines, whole
+from dshub.formats._texts import gathered, numbered_lines, read_all
 from dshub.formats.json.paths import Misfit, Node, Place, Trail, put, segments, trails
 from dshub.formats.json.values import KINDS, Type, checked, converted, cut, located, numbered
 
@@ -122,7 +122,7 @@ class Reader(Format, frozen=True):
     def _documents(self, file: File) -> Iterator[tuple[str, bytes]]:
         """Yield the position of each document, for errors, and the bytes of the document."""
         if not self.lines:
-            yield "", whole(file, LARGEST_DOCUMENT).removeprefix(BOM_UTF8)
+            yield "", read_all(file, LARGEST_DOCUMENT).removeprefix(BOM_UTF8)
             return
         for number, line in numbered_lines(file):
             document = line.removeprefix(BOM_UTF8) if number == 1 else line
