@@ -88,7 +88,7 @@ class TableSource(Source):
 
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         tables, feature = self._tables, self.features[name]
-        column = ChunkedColumn(self._starts, lambda number: tables[number].whole(name), feature)
+        column = ChunkedColumn(self._starts, lambda number: tables[number].column(name), feature)
         return _read(column, rows)
 
     def whole(self, name: str) -> np.ndarray | None:

@@ -72,7 +72,7 @@ def test_reads_are_full_except_at_the_end(size: int) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(deflated()[:-1], "cut short"), (deflated() + b"!", "trailing data"), (b"\xff" * 9, ".")],
+    [(deflated()[:-1], "truncated"), (deflated() + b"!", "more data follows"), (b"\xff" * 9, ".")],
 )
 def test_damaged_data_is_reported(data: bytes, message: str) -> None:
     stream = Decoded(io.BytesIO(data), partial(Inflate, DEFLATE), many=False)

@@ -239,7 +239,7 @@ def test_sparse_member_is_refused_only_when_read(read: Read, kind: str) -> None:
         data = entry(b"x", records, b"x") + entry(b"GNUSparseFile.1/holes", b"abc")
     data += entry(b"good", b"1") + END
     assert read(data, "good") == {"good": b"1"}
-    with pytest.raises(ReadError, match="data:holes: it is stored with holes"):
+    with pytest.raises(ReadError, match="data:holes: it is a sparse file"):
         read(data, "holes")
 
 
@@ -249,29 +249,38 @@ DAMAGE = {
     "cut in a header": (PAIR[:-1000], "truncated header at byte 1,536"),
     "cut in a member": (PAIR[:-100], "ends within its member 'b'"),
     "a changed header": (bytes(BROKEN), "bad checksum at byte 1,536"),
-    "trailing bytes": (PAIR + END + b"rubbish", "trailing data after its end"),
-    "two tars in a row": (PAIR + END + PAIR + END, "trailing data after its end"),
+    "trailing bytes": (PAIR + END + b"rubbish", "more data follows its end"),
+    "two tars in a row": (PAIR + END + PAIR + END, "more data follows its end"),
     "a member longer than the file": (header(b"a", 1 << 30) + END, "ends within its member 'a'"),
     "a member of exabytes": (
         header(b"a", b"\x80" + b"\xff" * 11) + END,
         "ends within its member 'a'",
     ),
-    "negative size": (header(b"a", b"\xff" * 12) + END, "a negative member size at byte 0"),
+    "negative size": (header(b"a", b"\xff" * 12) + END, "size of a member is negative at byte 0"),
     "a size in words": (PAIR + header(b"a", b"hundred") + END, "invalid header at byte 2,560"),
-    "a long name at the end": (entry(b"x", b"name\0", b"L") + END, "after the long name"),
-    "an endless long name": (header(b"x", 1 << 30, b"L") + END, "take 1,073,741,824 bytes"),
-    "a long name cut": (entry(b"x", b"name\0", b"L")[:-510], "within the headers"),
-    "a PAX record without an end": (entry(b"x", b"9 path=a", b"x") + PAIR + END, "cannot be read"),
-    "a PAX record of no length": (entry(b"x", b"0 path=a\n", b"x") + PAIR + END, "cannot be read"),
-    "a PAX record in words": (entry(b"x", b"path=a\n", b"x") + PAIR + END, "cannot be read"),
-    "a PAX record too long": (entry(b"x", b"99 path=a\n", b"x") + PAIR + END, "cannot be read"),
+    "a long name at the end": (entry(b"x", b"name\0", b"L") + END, "after an extended header"),
+    "an endless long name": (header(b"x", 1 << 30, b"L") + END, "has 1,073,741,824 bytes"),
+    "a long name cut": (entry(b"x", b"name\0", b"L")[:-510], "within a header"),
+    "a PAX record without an end": (
+        entry(b"x", b"9 path=a", b"x") + PAIR + END,
+        "header is malformed",
+    ),
+    "a PAX record of no length": (
+        entry(b"x", b"0 path=a\n", b"x") + PAIR + END,
+        "header is malformed",
+    ),
+    "a PAX record in words": (entry(b"x", b"path=a\n", b"x") + PAIR + END, "header is malformed"),
+    "a PAX record too long": (
+        entry(b"x", b"99 path=a\n", b"x") + PAIR + END,
+        "header is malformed",
+    ),
     "a PAX size in words": (
         entry(b"x", record(b"size", b"-1"), b"x") + PAIR + END,
-        "cannot be read",
+        "header is malformed",
     ),
     "a name for all members": (
         entry(b"x", record(b"path", b"a"), b"g") + PAIR + END,
-        "one name or size",
+        "name or size of all members",
     ),
 }
 

@@ -228,25 +228,25 @@ DAMAGE = {
     "no end": (zipped(FILES)[:END], "directory is missing"),
     "trailing bytes": (zipped(FILES) + b"rubbish", "directory is missing"),
     "comment cut": (with_comment(b"a comment")[:-1], "directory is missing"),
-    "two ends": (with_comment(zipped(FILES)[END:]), "two directories"),
-    "several parts": (changed(4, b"\1\0\1\0"), "one of several parts"),
-    "more members than there are": (changed(10, b"\3\0"), "states 3 members"),
-    "fewer members than there are": (changed(10, b"\1\0"), "states 1 members"),
+    "two ends": (with_comment(zipped(FILES)[END:]), "two possible directories"),
+    "several parts": (changed(4, b"\1\0\1\0"), "a multi-part archive"),
+    "more members than there are": (changed(10, b"\3\0"), "declares 3 members"),
+    "fewer members than there are": (changed(10, b"\1\0"), "declares 1 members"),
     "directory too long": (changed(12, b"\xff\xff"), "Bad offset"),
     "directory too short": (changed(12, b"\1\0"), "."),
-    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "negative position"),
+    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "offset is negative"),
     "no directory": (changed(0, b"XX", b"PK\1\2"), "Bad magic number"),
-    "no member": (changed(0, b"XX", b"PK\3\4"), "'a' should be"),
+    "no member": (changed(0, b"XX", b"PK\3\4"), "header of the member 'a' is missing"),
     "a member behind the end": (
         changed(42, b"\xff\xff\xff\x7f", b"PK\1\2"),
-        "'a' should be",
+        "header of the member 'a' is missing",
     ),
     "zip64 without its field": (
         changed(0, b"\2", struct.pack("<2H", 1, 24), in_zip64()),
-        "'a' should be",
+        "header of the member 'a' is missing",
     ),
     "zip64 without its second end": (changed(0, b"XX", b"PK\6\6", in_zip64()), "Bad offset"),
-    "two ends that disagree": (changed(10, b"\1\0", b"PK\5\6", in_zip64()), "states 1 members"),
+    "two ends that disagree": (changed(10, b"\1\0", b"PK\5\6", in_zip64()), "declares 1 members"),
     "a name that is not UTF-8": (
         zipped({"ä": b"1"}).replace("ä".encode(), b"\xff\xff"),
         "can't decode byte",
@@ -266,14 +266,14 @@ def test_damaged_directory_is_an_error(read: Read, kind: str) -> None:
     [
         (by_hand(8, deflated(PLAIN), size=len(PLAIN) + 1), "fewer bytes"),
         (by_hand(8, deflated(PLAIN), size=len(PLAIN) - 1), "more bytes"),
-        (by_hand(8, deflated(PLAIN) + b"rubbish"), "trailing data"),
-        (by_hand(8, deflated(PLAIN)[:-1]), "cut short"),
+        (by_hand(8, deflated(PLAIN) + b"rubbish"), "more data follows"),
+        (by_hand(8, deflated(PLAIN)[:-1]), "truncated"),
         (by_hand(8, deflated(PLAIN[:-1] + b"!")), "CRC-32"),
         (by_hand(8, b"\xff" * 50), "."),
         (by_hand(0, PLAIN, size=len(PLAIN) + 1), "fewer bytes"),
         (by_hand(0, PLAIN, size=len(PLAIN) - 1), "more bytes"),
         (by_hand(0, PLAIN[:-1] + b"!"), "CRC-32"),
-        (by_hand(12, bz2.compress(PLAIN) * 2), "trailing data"),
+        (by_hand(12, bz2.compress(PLAIN) * 2), "more data follows"),
         (by_hand(12, b"BZh9 no bzip2"), "."),
         (by_hand(14, b"\0\0\5\0\x5d\xff\xff\xff\xff" + bytes(50)), "Memory usage limit"),
         (by_hand(14, b"\0\0\5\0\xff\0\0\1\0" + bytes(50)), "."),
@@ -292,7 +292,7 @@ def test_unknown_method_is_refused_only_when_read(read: Read) -> None:
     odd = bytearray(data)
     odd[last[0] + 8 : last[0] + 10] = odd[last[1] + 10 : last[1] + 12] = b"\x09\x00"
     assert read(bytes(odd), "a") == {"a": PLAIN}
-    with pytest.raises(ReadError, match="data:odd: it is compressed by method 9"):
+    with pytest.raises(ReadError, match="data:odd: it is compressed with method 9"):
         read(bytes(odd), "*")
 
 

@@ -51,7 +51,7 @@ def test_import_recognizes_files_and_reports_missing_ones(
     (wrong / "labels-one.idx").write_bytes(gzip.compress(b"no labels"))
     done = dshub("import", "tiny/one", str(wrong))
     assert done.returncode == 1
-    assert "damaged: of the right size" in done.stdout
+    assert "damaged: the size is right" in done.stdout
     assert "missing" in done.stdout
     assert "images" in done.stderr
     assert "labels" in done.stderr

@@ -125,12 +125,12 @@ def test_truncated_file_is_rejected(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["stream", "file"])
 def test_trailing_bytes_are_rejected(kind: str) -> None:
     data = WRITERS[kind](TABLE.select(["a"]))
-    with pytest.raises(ReadError, match=r"some-file: (bytes follow|its footer)"):
+    with pytest.raises(ReadError, match=r"some-file: (more bytes follow|its footer)"):
         read(data + data)
 
 
 def test_feather_version_1_is_rejected() -> None:
-    with pytest.raises(ReadError, match="some-file: it is a Feather file of version 1; write it"):
+    with pytest.raises(ReadError, match="some-file: it is a Feather version 1 file"):
         read(b"FEA1" + bytes(100) + b"FEA1")
 
 
@@ -174,7 +174,7 @@ def test_large_batch_is_split() -> None:
 
 def test_repeated_column_name_is_rejected() -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
-    with pytest.raises(ReadError, match="some-file: it has two columns 'a'"):
+    with pytest.raises(ReadError, match="some-file: it has two columns named 'a'"):
         read(stream(table))
     with pytest.raises(ReadError, match="some-file: it has more than one column 'a'"):
         read(stream(table), x="a")

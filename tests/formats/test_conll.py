@@ -101,9 +101,9 @@ def test_without_documents_the_marker_is_a_token() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"token", "line 3 has 1 of 2 fields"),
-        (b"token O O", "line 3 has 3 of 2 fields"),
-        (b"token\tO", "line 3 has 1 of 2 fields"),
+        (b"token", "line 3: got 1 fields, expected 2"),
+        (b"token O O", "line 3: got 3 fields, expected 2"),
+        (b"token\tO", "line 3: got 1 fields, expected 2"),
         (b"token  O", "line 3 has more than one ' '"),
         (b"token O ", "line 3 has more than one ' '"),
         (b"t\xff O", "line 3: byte 2, 0xff, is not utf-8"),
@@ -122,7 +122,7 @@ def test_endless_sentence_is_rejected() -> None:
 
 @pytest.mark.parametrize("columns", [[], ["tokens", "tokens"]])
 def test_empty_or_repeated_columns_are_rejected(columns: list[str]) -> None:
-    with pytest.raises(ManifestError, match="`columns` must name each field"):
+    with pytest.raises(ManifestError, match="`columns` is empty or repeats a name"):
         formats.create(FORMAT | {"columns": columns})
 
 

@@ -162,7 +162,7 @@ def test_header_must_match_the_manifest() -> None:
     options = CSV | {"header": True}
     assert read(options, b'"a",b\r\n1,2\n') == [("1", "2")]
     assert read(options, b"\xef\xbb\xbfa,b\n1,2\n") == [("1", "2")]
-    assert "the header in line 1 is 'b', 'a'; the manifest says 'a', 'b'" in error_of(
+    assert "the header in line 1 is 'b', 'a', but the manifest has 'a', 'b'" in error_of(
         options, b"b,a\n1,2\n"
     )
     assert "the header in line 1 is 'a', 'b', 'c'" in error_of(options, b"a,b,c\n1,2\n")

@@ -234,7 +234,7 @@ def test_width_of_a_number_is_a_minimum() -> None:
 
 
 def test_name_that_is_not_utf_8_is_rejected() -> None:
-    with pytest.raises(ReadError, match="not UTF-8 from character 8"):
+    with pytest.raises(ReadError, match="not valid UTF-8 at character 9"):
         read(CLASSES, {"train/a/\udcff.JPEG": b""})
 
 

@@ -78,7 +78,7 @@ def test_valid_lines_are_parsed(kind: str) -> None:
 def test_missing_features_are_zero_only_if_sparse() -> None:
     data = b"1 2:5\n2\n"
     assert read(SMALL | {"sparse": True}, data) == ([1, 2], [[0, 5, 0, 0], [0, 0, 0, 0]])
-    with pytest.raises(ReadError, match="file: line 1 has 1 features, but there are 4"):
+    with pytest.raises(ReadError, match="file: line 1 does not have 4 features"):
         read(SMALL, data)
 
 
@@ -182,5 +182,5 @@ def test_second_part_is_rejected() -> None:
 def test_rows_of_another_size_are_not_written() -> None:
     """The error says how many values a row must have."""
     rows = pa.RecordBatch.from_pydict({"label": [1], "values": [1.0]})
-    with pytest.raises(SchemaError, match="4 values a row"):
+    with pytest.raises(SchemaError, match="4 values per row"):
         formats.create(SMALL).write(rows, {"rows": MemoryOutput()})

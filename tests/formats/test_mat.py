@@ -217,7 +217,7 @@ def test_several_variables_become_one_column() -> None:
 @pytest.mark.parametrize("begin", [b"MATLAB 7.3 MAT-file, Platform: GLNXA64", b"\x89HDF\r\n\x1a\n"])
 def test_level_7_3_is_rejected(begin: bytes) -> None:
     """The error says that it is HDF5, not that it is damaged."""
-    with pytest.raises(ReadError, match=r"some-file: it is a MATLAB file of level 7\.3, .* HDF5"):
+    with pytest.raises(ReadError, match=r"some-file: it is a MATLAB 7\.3 file \(HDF5\)"):
         read({"x": "x"}, begin.ljust(600, b"\0"))
 
 
@@ -227,30 +227,30 @@ BYTES = element(2, b"\1\2\3")
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"MATLAB 5.0 MAT-file".ljust(128), "it is not a MATLAB file of level 5"),
+        (b"MATLAB 5.0 MAT-file".ljust(128), "it is not a MATLAB level 5 file"),
         (file(), "it has no variable 'x'; its variables are: none"),
         (saved({"y": 1, "z": 2}), "it has no variable 'x'; its variables are: y, z"),
         (file(variable("x", 9, (3, 1), BYTES), b"\1"), "it is truncated"),
-        (file(variable("x", 9, (3, 1), BYTES) * 2), "it has two variables 'x'"),
-        (file(variable("x", 9, (3, 1), BYTES) + element(2, b"12345678")), "an element of type 2"),
-        (file(variable("x", 9, (4, 1), BYTES)), "x is 4x1, but 3 bytes follow"),
-        (file(variable("x", 9, (3,), BYTES)), "1 int32 in place of 2 integers"),
-        (file(variable("x", 9, (-3, 1), BYTES)), "lengths from -3"),
-        (file(variable("x", 9, (1,) * 40, element(2, b"1"))), "a variable with 40 lengths"),
+        (file(variable("x", 9, (3, 1), BYTES) * 2), "it has two variables named 'x'"),
+        (file(variable("x", 9, (3, 1), BYTES) + element(2, b"12345678")), "an element has type 2"),
+        (file(variable("x", 9, (4, 1), BYTES)), "x has shape 4x1, but 3 bytes"),
+        (file(variable("x", 9, (3,), BYTES)), "1 int32, not at least 2 integers"),
+        (file(variable("x", 9, (-3, 1), BYTES)), "length -3"),
+        (file(variable("x", 9, (1,) * 40, element(2, b"1"))), "a variable has 40 dimensions"),
         (file(variable("x", 9 | 0x0800, (3, 1), BYTES * 2)), "neither real numbers nor text"),
         (saved({"x": scipy.sparse.eye(3, format="csc")}), "x has neither real numbers nor text"),
         (saved({"x": np.array([[1 + 2j]])}), "x has neither real numbers nor text"),
-        (saved({"x": np.zeros((0, 0))}), "its header promises 0x0 values"),
-        (saved({"x": [["a", [1, 2]]]}), "a cell or a field holds something other"),
+        (saved({"x": np.zeros((0, 0))}), "its shape 0x0 has rows of 0 bytes"),
+        (saved({"x": [["a", [1, 2]]]}), "a cell or field contains something other"),
         (
             file(packed(variable("x", 9, (3, 1), BYTES) + b"more")),
-            "more bytes are compressed than the element",
+            "more bytes follow the compressed variable",
         ),
         (file(packed(variable("x", 9, (3, 1), BYTES))[:-2] + b"\0\0"), "incorrect data check"),
         (file(struct.pack("<2I", 15, 4) + b"1234"), "compressed data is damaged"),
-        (file(packed(element(2, b"12345678"))), "a compressed element of type 2"),
+        (file(packed(element(2, b"12345678"))), "a compressed element has type 2"),
         (file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))), "a text cannot be decoded"),
-        (file(variable("x", 4, (1, 9), element(16, b"abc"))), "3 characters for 1x9"),
+        (file(variable("x", 4, (1, 9), element(16, b"abc"))), "shape 1x9 has 3 characters"),
         (file(variable("x", 1, (2**30, 2**30), b"")), "x has fewer than"),
         (
             file(variable("x", 1, (1 << 21, 1), bytes(8 << 21))),
@@ -279,9 +279,9 @@ def test_many_cells_are_read_fast() -> None:
 def test_unknown_field_is_rejected() -> None:
     """The error lists the fields, or says that the variable is not a struct."""
     data = saved({"s": {"a": 1, "b": "x"}, "n": 3})
-    with pytest.raises(ReadError, match="s has the fields a, b, not 'c'"):
+    with pytest.raises(ReadError, match="s has no field 'c', only: a, b"):
         read({"x": "s.c"}, data)
-    with pytest.raises(ReadError, match="s has the fields a, b, not ''"):
+    with pytest.raises(ReadError, match="s has no field '', only: a, b"):
         read({"x": "s"}, data)
     with pytest.raises(ReadError, match="n is not a struct with a field 'a'"):
         read({"x": "n.a"}, data)
@@ -289,13 +289,13 @@ def test_unknown_field_is_rejected() -> None:
 
 def test_columns_with_different_row_counts_are_rejected() -> None:
     data = saved({"x": np.arange(3), "y": np.arange(4)})
-    with pytest.raises(ReadError, match="differ in rows: some-file:x 3, some-file:y 4"):
+    with pytest.raises(ReadError, match="differ in length: some-file:x 3, some-file:y 4"):
         read({"x": "x", "y": "y"}, data)
 
 
 def test_unknown_axis_is_rejected() -> None:
     data = saved({"x": np.zeros((2, 3))})
-    with pytest.raises(ReadError, match="some-file:x: its shape, 2x3, has no axis 3"):
+    with pytest.raises(ReadError, match="some-file:x: its shape 2x3 has no axis 3"):
         read({"x": "x"}, data, row_axis={"x": 3})
 
 
@@ -371,5 +371,5 @@ def test_large_variable_is_streamed() -> None:
 
 @pytest.mark.parametrize("options", [{"row_axis": {"y": 0}}, {"columns": {"x": []}}])
 def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
-    with pytest.raises(ManifestError, match=r"`(columns|row_axis)` must name"):
+    with pytest.raises(ManifestError, match=r"`columns` must name|`row_axis` has names"):
         formats.create({"format": "mat", "columns": {"x": "x"}} | options)

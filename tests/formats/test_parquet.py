@@ -170,12 +170,12 @@ def test_row_groups_that_repeat_a_long_text_are_not_merged() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"x": "y"}, "it has no column 'y'; there are: image, label"),
+        ({"x": "y"}, "it has no column 'y'; it has: image, label"),
         (
             {"x": "image.file"},
-            "column 'image' has no field 'file'; there are: bytes, path",
+            "column 'image' has no field 'file'; it has: bytes, path",
         ),
-        ({"x": "label.x"}, "column 'label' has no field 'x'; there are: none"),
+        ({"x": "label.x"}, "column 'label' has no field 'x'; it has: none"),
     ],
 )
 def test_unknown_column_is_rejected(columns: dict[str, str], message: str) -> None:

@@ -45,7 +45,7 @@ def test_several_files_are_rejected() -> None:
 
 def test_option_for_an_unknown_column_is_rejected() -> None:
     check_options(["a"], {"a": 1}, {"p": [FILE]})
-    with pytest.raises(ReadError, match="file: a reader option is for 'b', but there is only a"):
+    with pytest.raises(ReadError, match="file: a reader option names 'b', but there is only a"):
         check_options(["b"], {"a": 1}, {"p": [FILE]})
 
 
@@ -77,7 +77,7 @@ def test_records_are_read_in_steps() -> None:
     """The last batch can be smaller; a partial record is an error."""
     batches = list(records(FILE, io.BytesIO(b"abcdefghij"), 2, step=2))
     assert [batch.tobytes() for batch in batches] == [b"abcd", b"efgh", b"ij"]
-    with pytest.raises(ReadError, match="1 bytes follow at byte 4, and a record has 2"):
+    with pytest.raises(ReadError, match="the record at byte 4 has 1 of 2 bytes"):
         list(records(FILE, io.BytesIO(b"abcde"), 2, step=2))
 
 
@@ -104,7 +104,7 @@ def test_path_leads_to_a_nested_field() -> None:
     schema = pa.schema({"a": inner, "a.b": pa.int64()})
     assert path_of(schema, "a.b.c", "file") == ["a", "b", "c"]
     assert path_of(schema, "a.b", "file") == ["a.b"]
-    with pytest.raises(ReadError, match=r"file: column 'a\.b' has no field 'd'; there are: c"):
+    with pytest.raises(ReadError, match=r"file: column 'a\.b' has no field 'd'; it has: c"):
         path_of(schema, "a.b.d", "file")
 
 

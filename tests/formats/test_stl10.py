@@ -89,10 +89,10 @@ def test_rows_match_the_independent_reader() -> None:
 @pytest.mark.parametrize(
     ("rows", "labels", "message"),
     [
-        (2, 1, "label-file: it ends after 1 rows, but image-file goes on"),
-        (1, 2, "image-file: it ends after 1 rows, but label-file goes on"),
-        (0, 400, "image-file: it ends after 0 rows, but label-file goes on"),
-        (303, 304, "image-file: it ends after 303 rows, but label-file goes on"),
+        (2, 1, "label-file: it ends after 1 rows, but image-file continues"),
+        (1, 2, "image-file: it ends after 1 rows, but label-file continues"),
+        (0, 400, "image-file: it ends after 0 rows, but label-file continues"),
+        (303, 304, "image-file: it ends after 303 rows, but label-file continues"),
     ],
 )
 def test_files_with_different_row_counts_are_rejected(rows: int, labels: int, message: str) -> None:
@@ -102,7 +102,9 @@ def test_files_with_different_row_counts_are_rejected(rows: int, labels: int, me
 
 def test_truncated_image_is_rejected() -> None:
     """The error names the file and where the image begins."""
-    with pytest.raises(ReadError, match=r"image-file: .* 27,647 bytes follow at byte 27,648,"):
+    with pytest.raises(
+        ReadError, match=r"image-file: .* at byte 27,648 has 27,647 of 27,648 bytes"
+    ):
         read(image=bytes(2 * SIZE - 1))
 
 

@@ -119,5 +119,5 @@ def test_columns_are_read_side_by_side() -> None:
 
 def test_columns_with_different_row_counts_are_rejected() -> None:
     columns = {name: stored(np.zeros(rows), "C", 0, name) for name, rows in [("a", 2), ("b", 3)]}
-    with pytest.raises(ReadError, match="a: its arrays differ in rows: a 2, b 3"):
+    with pytest.raises(ReadError, match="a: its arrays differ in length: a 2, b 3"):
         next(together(columns))

@@ -5,7 +5,7 @@ import pytest
 
 from dshub.errors import ReadError
 from dshub.formats import _texts
-from dshub.formats._texts import decoded, gathered, line_texts, numbered_lines, whole
+from dshub.formats._texts import decoded, gathered, line_texts, numbered_lines, read_all
 from dshub.testing.readers import MemoryFile
 
 
@@ -31,9 +31,9 @@ def test_too_long_line_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_file_over_the_limit_is_rejected() -> None:
     file = MemoryFile("file", b"x" * (3 << 20))
-    assert whole(file, 3 << 20) == file.data
+    assert read_all(file, 3 << 20) == file.data
     with pytest.raises(ReadError, match="file: it is larger than 3,145,727 bytes"):
-        whole(file, (3 << 20) - 1)
+        read_all(file, (3 << 20) - 1)
 
 
 def test_undecodable_bytes_are_rejected_with_their_place() -> None:

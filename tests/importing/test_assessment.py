@@ -28,7 +28,7 @@ def test_missing_classes_and_images_are_counted_and_named(
     assert report.splits == {"train": False, "validation": False}
     faults = {item.split: item.faults for item in report.layouts}
     assert faults["train"][0] == f"1 file empty: train/{world.codes[0]}/{world.codes[0]}_0.JPEG"
-    assert faults["train"][1] == "1 folder of no class: n99999999"
+    assert faults["train"][1] == "1 folder without a class: n99999999"
     assert faults["train"][2].startswith("997 classes missing: n01443537 (goldfish), ")
     assert faults["train"][3] == "16 files instead of 20"
     assert "5 files instead of 6" in faults["validation"]

@@ -120,8 +120,8 @@ def test_mismatching_archives_are_explained(hub: Hub, world: World, tmp_path: Pa
     devkit.write_bytes(devkit.read_bytes() + b"more")
     (report,) = hub.import_files(NAME, [folder])
     reasons = {item.job.name: item.reason for item in report.files if hasattr(item, "reason")}
-    assert reasons["train"].startswith("damaged: it is cut short, ")
-    assert reasons["val"].startswith("damaged: of the right size, but sha256:")
+    assert reasons["train"].startswith("truncated, or an older version: ")
+    assert reasons["val"].startswith("damaged: the size is right, but not the content (sha256:")
     assert reasons["devkit"].startswith("another version: ") or "other" in reasons["devkit"]
     assert report.splits == {"train": False, "validation": False}
 

@@ -98,7 +98,7 @@ def test_file_on_another_disk_is_copied_with_a_note(
     (taken,) = import_files(store, [job], [mine], keep="link", progress=progress)
     assert isinstance(taken, Imported)
     assert taken.kept in {"copied", "cloned"}
-    assert "cannot be linked" in said[0]
+    assert "copied instead of linked" in said[0]
     assert kept(store, job).read_bytes() == DATA
 
 
@@ -143,10 +143,10 @@ def test_missing_manual_file_shows_instructions(job: Job, store: Store) -> None:
 
 def test_mismatches_say_what_is_wrong(job: Job, store: Store, mine: Path) -> None:
     for data, message in [
-        (DATA[:-1], "cut short, 16,999 of 17,000 bytes"),
+        (DATA[:-1], "truncated, or an older version: 16,999 of 17,000 bytes"),
         (DATA + b"!", "another version: 17,001 bytes instead of 17,000"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "run `git lfs pull`"),
-        (DATA[::-1], "damaged: of the right size, but sha256:"),
+        (DATA[::-1], "damaged: the size is right, but not the content (sha256:"),
     ]:
         mine.write_bytes(data)
         (found,) = import_files(store, [job], [mine])

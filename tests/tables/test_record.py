@@ -30,10 +30,10 @@ def test_record_survives_a_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "other"}, "manifest is of another dataset"),
+        ({"name": "other"}, "manifest is for a different dataset"),
         ({"split": "test"}, "manifest has no split test"),
-        ({"rows": 4}, "shards have 3 rows, and it says 4"),
-        ({"shards": (SHARD, SHARD), "rows": 6}, "names a shard twice"),
+        ({"rows": 4}, "shards have 3 rows, not 4"),
+        ({"shards": (SHARD, SHARD), "rows": 6}, "lists a shard twice"),
     ],
 )
 def test_contradictory_record_is_rejected(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dshub.errors import DshubError, ReadError
-from dshub.formats._texts import numbered_lines, whole
+from dshub.formats._texts import numbered_lines, read_all
 from dshub.formats.json import LARGEST_DOCUMENT
 from dshub.publishing.authoring.survey import Entry, key
 
@@ -130,7 +130,7 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
     is_lines = second.strip() or entry.suffix in {".jsonl", ".ndjson"} or not _lists(document)
     if isinstance(document, dict) and is_lines:
         return "", _lines(entry)
-    document = _parsed(whole(entry.file, LARGEST_DOCUMENT), name)
+    document = _parsed(read_all(entry.file, LARGEST_DOCUMENT), name)
     if isinstance(document, list):
         return "[]", document
     lists = _lists(document)

@@ -78,7 +78,7 @@ def test_npy_files(new: New, data: Path) -> None:
 def test_mismatched_arrays_are_rejected(new: New, data: Path) -> None:
     write_idx(data / "train-images", noise(3, 6, 5))
     write_idx(data / "train-labels", np.zeros(2))
-    with pytest.raises(ReadError, match="differ in rows"):
+    with pytest.raises(ReadError, match="differ in length"):
         new(data)
     write_idx(data / "train-labels", np.zeros(3))
     write_idx(data / "more" / "train-images", noise(3, 6, 5))
