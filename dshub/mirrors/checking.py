@@ -51,7 +51,7 @@ def read_index(mirror: Destination) -> Index | None:
 
 
 def needed_files(index: Index) -> dict[str, tuple[BlobFacts, str]]:
-    """Return the facts of every file that an index needs, and one dataset that uses the file."""
+    """Return each file that an index needs, with its facts and one dataset that uses it."""
     files: dict[str, tuple[BlobFacts, str]] = {}
     for entry in index.datasets:
         dataset = entry.identifier
@@ -187,8 +187,8 @@ def unneeded_files(mirror: Destination, index: Index) -> list[str]:
     """List the files of a mirror that its index does not need, in the order of removal.
 
     Files that dshub did not write are excluded. So are unpublished manifests in `registry/`,
-    because that folder can belong to a project. Published manifests come first, because the blob
-    with the same bytes is what identifies them.
+    because that folder can belong to a project. A manifest counts as published while a blob with
+    the same bytes exists. So manifests are removed before blobs.
 
     Raises:
         StoreError: a file cannot be read.

@@ -40,7 +40,7 @@ class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def checksum(self) -> Digest:
-        """Parsed `digest`."""
+        """Checksum as a `Digest`."""
         algorithm, _, digits = self.digest.partition(":")
         return Digest("md5" if algorithm == "md5" else "sha256", digits)
 

@@ -135,7 +135,7 @@ class Mirrors:
         if self.settings.offline and not place.is_local:
             return self._cached_index(address)
         if place.is_local and not place.path.is_dir():
-            raise TransportError(url=address, reason="there is no such folder")
+            raise TransportError(url=address, reason="the folder does not exist")
         url = place.join(NAME)
         cached, index = self._cached(address), self._cached_index(address)
         with closing(Transports(timeout=min(self.settings.timeout, TIMEOUT))) as transports:

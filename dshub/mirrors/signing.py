@@ -117,7 +117,7 @@ def _load_key(path: Path, kind: Literal["private", "public"]) -> Any:
             return key
     raise SettingsError(
         name=str(path),
-        value="something else",
+        value="no usable key",
         expected=f"an Ed25519 {kind} key in PEM without a passphrase, as made by "
         "`openssl genpkey -algorithm ed25519`",
     )

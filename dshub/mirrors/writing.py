@@ -188,7 +188,8 @@ class Mirroring:
         """Plan an update without writing files or connecting to upstream servers.
 
         Raises:
-            DshubError: `prune` is set, and the mirror is a cache or is signed with another key.
+            DshubError: `prune` is set, and the mirror is a cache, or is signed and there is no
+                signer.
             StoreError: the mirror cannot be read.
         """
         there, cached, missing = list[Piece](), list[Piece](), list[Piece]()
@@ -232,7 +233,8 @@ class Mirroring:
         Raises:
             DiskFullError: the mirror's disk has too little space; nothing was written.
             StoreError: the mirror or the cache cannot be written.
-            DshubError: the index is signed with another key; nothing was written.
+            DshubError: the index is signed with another key, or there is no signer; nothing was
+                written.
         """
         self._old_entries()
         writes = plan.writes + plan.tables

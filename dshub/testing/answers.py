@@ -32,7 +32,7 @@ class Fault:
         times: number of affected requests, starting with the first request for the path.
         after: number of body bytes before a fault in the body; a negative number counts from the
             end. Other kinds use it as `KINDS` describes.
-        status: status of the kinds `status`, `busy`, `crowded`, `redirect` and `early`.
+        status: status code for the kinds `status`, `busy`, `crowded`, `redirect` and `early`.
         headers: headers to set; an empty value removes the header. Values can have placeholders:
             `{size}` of the file, `{half}` the size, `{more}` than the size, `{path}`, `{host}`,
             `{count}` of earlier requests, the dates `{soon}` and `{past}`, and the `words` of
@@ -79,7 +79,7 @@ class Response:
         active: number of requests in progress, including this one.
         version: HTTP version in the status line.
         status: status code; None for 200 or 206.
-        headers: headers that replace the ones about the file; None to keep these.
+        headers: headers that replace the default headers of a file; None for the defaults.
         overrides: headers to set or remove; see `Fault.headers`.
         accept_ranges: value of Accept-Ranges.
         content_type: value of Content-Type.

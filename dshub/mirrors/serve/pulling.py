@@ -109,7 +109,7 @@ class Pull(Silent):
 class Puller:
     """Fetcher of files that the served folder lacks, with one fetch per file at a time.
 
-    The registry is read only once. A checksum that is not in the registry is requested from
+    The registry is read only at startup. A checksum that is not in the registry is requested from
     mirrors.
 
     Attributes:

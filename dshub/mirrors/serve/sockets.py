@@ -61,7 +61,7 @@ class ClientSocket:
             extends it.
         idle: True while waiting for a request.
         sent: total number of body bytes sent.
-        ends_body: True while an incomplete body is sent that only closing would end.
+        ends_body: True while sending a body without a length, which closing the socket would end.
     """
 
     def __init__(self, client: socket.socket, limits: Limits) -> None:

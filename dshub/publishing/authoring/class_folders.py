@@ -229,9 +229,9 @@ def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature
 
 
 def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
-    """Return a feature for all images; fields that differ become general.
+    """Return a feature that fits all images.
 
-    Different sizes give no shape, and different encodings give `any`.
+    Images of different sizes have no shape, and different encodings become `any`.
     """
     sizes = {image.shape[:2] for image in images}
     channels = max(image.shape[2] for image in images)

@@ -61,7 +61,7 @@ def form(entry: Entry) -> str:
 
 
 def advice(entry: Entry) -> str:
-    """Return the format of an unsupported file with a supported alternative; empty if unknown."""
+    """Name an unsupported format and suggest a supported one; empty for an unknown suffix."""
     return next((text for text, suffixes in _UNSUPPORTED.items() if entry.suffix in suffixes), "")
 
 

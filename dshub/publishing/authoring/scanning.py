@@ -89,7 +89,9 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
                 task.advance(batch.num_rows)
             if not split.rows:
                 files = ", ".join(entry.name for part in split.parts.values() for entry in part)
-                raise DshubError(f"split {name} has no rows: {files}", hint="remove these files")
+                raise DshubError(
+                    f"split {name} has no rows: {files}", hint="pass only files with rows"
+                )
     check_columns(kinds, columns)
     for column, summary in columns.items():
         feature, doubt = guess(summary, kinds.get(column, ""))

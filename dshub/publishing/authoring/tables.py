@@ -147,7 +147,7 @@ def _add_array(split: SplitOutline, name: str, entry: Entry, doubts: list[str]) 
     form = split.reader["format"]
     schema = _schema(form, entry)
     if schema is None:
-        raise DshubError(f"{entry.name} has no rows", hint="remove empty arrays")
+        raise DshubError(f"{entry.name} has no rows", hint="pass only files with rows")
     kind, shape = shaped(schema.types[0])
     _, base = split_in(stem(entry.base))
     column = key(_IDX_NAME.sub("", base).strip("-_. "), default="data")

@@ -81,8 +81,8 @@ def build(
     """Build or update the site of a registry.
 
     Sample rows come from tables in the store. Otherwise they are synthetic and labeled as such.
-    Nothing is downloaded. Builds are reproducible, and write only changed files, each by rename and
-    the first page last. If the target is a mirror, pages link to its files.
+    Nothing is downloaded. Builds are reproducible and write only changed files, and the first page
+    is written last. If the target is a mirror, pages link to its files.
 
     Args:
         registry: source of the datasets, each in its newest version.

@@ -19,7 +19,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 
-SMALL = 48  # pixels; an image with shorter sides is not scaled, and the browser enlarges it
+SMALL = 48  # pixels; an image up to this size is not scaled, and the browser enlarges it
 LARGEST = 160  # pixels of the longest side after scaling
 SECONDS = 3  # seconds of audio to include
 VALUES = 6  # array values to show
@@ -45,7 +45,7 @@ class Media(NamedTuple):
 
     @property
     def is_small(self) -> bool:
-        """True if the image is small enough to show single pixels."""
+        """True if the image is shown enlarged, with visible pixels."""
         return max(self.width, self.height) <= SMALL
 
 

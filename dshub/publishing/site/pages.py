@@ -36,7 +36,7 @@ _WRITING = "writing-"
 
 
 def is_web_address(address: str) -> bool:
-    """Return True if an address from a manifest is safe to link, such as no `javascript:` URL."""
+    """Return True for an HTTP or HTTPS address, which is safe to link."""
     return urlsplit(address).scheme in {"http", "https"}
 
 
@@ -118,7 +118,7 @@ class Publisher:
             raise StoreError(path=str(first), action="replace", reason=reason, hint=hint)
 
     def publish(self, name: PurePosixPath, data: bytes) -> None:
-        """Write a file atomically if its contents change.
+        """Write a file atomically, unless its contents are unchanged.
 
         Raises:
             StoreError: the file cannot be written.
