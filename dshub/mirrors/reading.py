@@ -131,12 +131,12 @@ class Mirrors:
             TransportError: the mirror is unreachable or has no index.
             ReadError, ChecksumError: the index is damaged, not signed, or outdated.
         """
-        place = Address(address)
-        if self.settings.offline and not place.is_local:
+        location = Address(address)
+        if self.settings.offline and not location.is_local:
             return self._cached_index(address)
-        if place.is_local and not place.path.is_dir():
+        if location.is_local and not location.path.is_dir():
             raise TransportError(url=address, reason="the folder does not exist")
-        url = place.join(NAME)
+        url = location.join(NAME)
         cached, index = self._cached(address), self._cached_index(address)
         with closing(Transports(timeout=min(self.settings.timeout, TIMEOUT))) as transports:
             answer = _get(transports, url, cached.etag if index else "")

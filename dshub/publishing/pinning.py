@@ -116,5 +116,5 @@ def _update(resource: Any, facts: Measured) -> bool:  # resource: a tomlkit tabl
     return True
 
 
-def _fault(manifest: Path, place: str, problem: str) -> ManifestError:
-    return ManifestError(source=str(manifest), faults=[Fault(place, problem)])
+def _fault(manifest: Path, location: str, problem: str) -> ManifestError:
+    return ManifestError(source=str(manifest), faults=[Fault(location, problem)])

@@ -98,11 +98,11 @@ class _Handler(SimpleHTTPRequestHandler):
             return
         data = path.read_bytes()
         etag = f'"{len(data):x}-{path.stat().st_mtime_ns:x}"'
-        whole, requested = range(len(data)), self._requested_range(len(data))
-        part = requested if self.headers.get("If-Range", etag) == etag else whole
+        full_range, requested = range(len(data)), self._requested_range(len(data))
+        part = requested if self.headers.get("If-Range", etag) == etag else full_range
         words = self._words(len(data), len(earlier))
         age = self.request_seen.at - earlier[0].at if earlier else 0
-        response = Response(data, etag, requested, part or whole, words, age, active)
+        response = Response(data, etag, requested, part or full_range, words, age, active)
         if part is None:
             response.status, response.body = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b""
             response.headers = {"Content-Range": f"bytes */{len(data)}"}
@@ -139,8 +139,8 @@ class _Handler(SimpleHTTPRequestHandler):
     def _fault(self, earlier: int) -> Fault | None:
         """Return the fault for a request, from the number of earlier requests for its path."""
         faults = self.server.state.faults
-        chosen = faults.get(self.path) or faults.get("*") or ()
-        for fault in (chosen,) if isinstance(chosen, Fault) else chosen:
+        selected = faults.get(self.path) or faults.get("*") or ()
+        for fault in (selected,) if isinstance(selected, Fault) else selected:
             if earlier < fault.times:
                 applies = "Range" in self.headers or fault.only != "range"
                 return fault if applies and fault.only in {"", "range", self.command} else None

@@ -163,9 +163,9 @@ class ClientSocket:
         """
         self._allow(DRAIN_TIME)
         self._socket.shutdown(socket.SHUT_WR)
-        left = DRAIN_LIMIT
-        while left > 0 and (piece := await self._loop.sock_recv(self._socket, left)):
-            left -= len(piece)
+        remaining = DRAIN_LIMIT
+        while remaining > 0 and (piece := await self._loop.sock_recv(self._socket, remaining)):
+            remaining -= len(piece)
 
     def close(self) -> None:
         """Close the socket, with a reset if a normal close would make a partial body look whole."""

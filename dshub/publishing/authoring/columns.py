@@ -45,8 +45,8 @@ class Column:
         counts: number of rows by value as text, by split; None for too many distinct values.
         types: types of the values, each with the first split that has it.
         nulls: number of rows without a value.
-        whole, decimal: True if all texts can be parsed as integers, or as numbers.
-        padded: True if a text has leading zeros, such as `007`, so that it is an identifier.
+        all_integers, all_numbers: True if all texts can be parsed as integers, or as numbers.
+        has_leading_zeros: True if a text has leading zeros, as identifiers such as `007` have.
         missing: texts for missing values, such as `NA`.
         beginnings: distinct first four bytes of binary values.
     """
@@ -56,9 +56,9 @@ class Column:
     counts: dict[str, Counter[str]] | None = field(default_factory=dict)
     types: dict[pa.DataType, str] = field(default_factory=dict)
     nulls: int = 0
-    whole: bool = True
-    decimal: bool = True
-    padded: bool = False
+    all_integers: bool = True
+    all_numbers: bool = True
+    has_leading_zeros: bool = False
     missing: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
 
@@ -80,9 +80,11 @@ class Column:
         missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
         self.missing.update(values.filter(missing).unique().to_pylist())
         values = values.filter(pc.invert(missing))
-        self.padded = self.padded or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
-        self.whole = self.whole and _casts(values, pa.int64())
-        self.decimal = self.decimal and (self.whole or _casts(values, pa.float64()))
+        self.has_leading_zeros = (
+            self.has_leading_zeros or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
+        )
+        self.all_integers = self.all_integers and _casts(values, pa.int64())
+        self.all_numbers = self.all_numbers and (self.all_integers or _casts(values, pa.float64()))
 
     def _count(self, split: str, values: pa.Array) -> None:
         kind = values.type
@@ -171,12 +173,12 @@ def _of_text(column: Column, stated: str) -> Guess:
     if stated == "text":
         return TextFeature(), ""
     some_value = column.counts is None or len(column.values) > len(column.missing)
-    numbers = column.decimal and not column.padded and some_value
+    numbers = column.all_numbers and not column.has_leading_zeros and some_value
     is_class = column.name in LABELS and stated != "number" and column.has_classes(MAX_CLASSES)
-    if is_class and numbers and column.whole:
+    if is_class and numbers and column.all_integers:
         return _label(column), _doubt(column, _NUMBERED, "number")
     if numbers or stated == "number":
-        dtype: Dtype = "int64" if column.whole and not column.missing else "float64"
+        dtype: Dtype = "int64" if column.all_integers and not column.missing else "float64"
         missing = tuple(sorted(column.missing - {"NaN", "nan"}))
         doubt = f"column {column.name!r}: {', '.join(map(repr, missing))} becomes NaN"
         return NumberFeature(dtype=dtype, missing=missing), doubt if missing else ""

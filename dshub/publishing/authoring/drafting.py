@@ -162,18 +162,18 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     by_form: dict[str, list[Entry]] = {}
     for entry in survey.entries:
         by_form.setdefault(form(entry), []).append(entry)
-    chosen = _choose(by_form)
-    entries, doubts = by_form.pop(chosen), list(survey.notes)
+    main_form = _choose(by_form)
+    entries, doubts = by_form.pop(main_form), list(survey.notes)
     if skipped := [entry.name for files in by_form.values() for entry in files]:
-        doubts.append(f"skipped files that are not {_TITLES[chosen]}: {some(skipped)}")
+        doubts.append(f"skipped files that are not {_TITLES[main_form]}: {some(skipped)}")
     stated = _stated_splits(request, entries)
-    if chosen in class_folders.TITLES or _is_text_tree(chosen, entries):
-        kind = chosen if chosen in class_folders.TITLES else "text"
+    if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
+        kind = main_form if main_form in class_folders.TITLES else "text"
         outline = class_folders.outline(survey, entries, kind, stated=stated, progress=progress)
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)
-        outline = tables.outline(chosen, splits, header=request.header)
+        outline = tables.outline(main_form, splits, header=request.header)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
@@ -211,11 +211,11 @@ def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
     )
 
 
-def _is_text_tree(chosen: str, entries: Sequence[Entry]) -> bool:
+def _is_text_tree(form_name: str, entries: Sequence[Entry]) -> bool:
     """Return True if text files are in at least two class folders."""
     folders = {entry.folders for entry in entries}
     classes = {path[-1] for path in folders if path and split_word(path[-1]) is None}
-    return chosen == "lines" and () not in folders and len(classes) > 1
+    return form_name == "lines" and () not in folders and len(classes) > 1
 
 
 def _stated_splits(request: Request, entries: Sequence[Entry]) -> dict[str, str]:

@@ -155,11 +155,11 @@ def _lines(entry: Entry) -> Iterator[Any]:
             yield _parsed(line, entry.file.name, f"line {number:,}: ")
 
 
-def _parsed(data: bytes, name: str, place: str = "") -> Any:
+def _parsed(data: bytes, name: str, location: str = "") -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ReadError(file=name, reason=f"{place}not valid JSON: {error}") from None
+        raise ReadError(file=name, reason=f"{location}not valid JSON: {error}") from None
 
 
 def _lists(document: Any) -> dict[str, list[Any]]:

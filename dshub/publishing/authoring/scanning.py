@@ -59,12 +59,12 @@ def audio_feature(entry: Entry) -> AudioFeature:
     if head[:4] == b"fLaC" and len(head) >= 21:
         packed = int.from_bytes(head[18:21], "big")
         return AudioFeature(rate=packed >> 4, channels=(packed >> 1 & 7) + 1, encoding="flac")
-    place = 12
-    while head[:4] == b"RIFF" and head[8:12] == b"WAVE" and place + 16 <= len(head):
-        name, length, _, channels, rate = struct.unpack_from("<4sIHHI", head, place)
+    offset = 12
+    while head[:4] == b"RIFF" and head[8:12] == b"WAVE" and offset + 16 <= len(head):
+        name, length, _, channels, rate = struct.unpack_from("<4sIHHI", head, offset)
         if name == b"fmt ":
             return AudioFeature(rate=rate, channels=channels, encoding="wav")
-        place += 8 + length + length % 2
+        offset += 8 + length + length % 2
     raise ReadError(file=entry.file.name, reason="the file is neither WAV nor FLAC")
 
 

@@ -105,8 +105,8 @@ def _head(name: str, version: str, outline: Outline) -> str:
 def supervised(features: Mapping[str, Feature]) -> list[str]:
     """Return the columns x and y if there is one label and one other column; else empty."""
     labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
-    others = [name for name in features if name not in labels]
-    return others + labels if len(labels) == len(others) == 1 else []
+    inputs = [name for name in features if name not in labels]
+    return inputs + labels if len(labels) == len(inputs) == 1 else []
 
 
 def task(features: Mapping[str, Feature]) -> str:

@@ -48,8 +48,8 @@ class Sample:
         Rows of class folders are sorted by class, so the first rows would show only one class.
         """
         total = len(self.dataset)
-        chosen = min(count, total)
-        return [number * total // chosen for number in range(chosen)]
+        selected = min(count, total)
+        return [number * total // selected for number in range(selected)]
 
     def class_counts(self, column: str) -> list[int]:
         """Count the rows of each class in the table."""
@@ -142,9 +142,9 @@ def show(manifest: Manifest, split: str, store: Store, *, is_first: bool) -> Sho
 def _gallery(features: Mapping[str, Feature]) -> str:
     """Return the image column if it is the only one and all other columns are short; else empty."""
     images = [name for name, item in features.items() if isinstance(item, ImageFeature)]
-    others = [item for item in features.values() if not isinstance(item, ImageFeature)]
+    other_features = [item for item in features.values() if not isinstance(item, ImageFeature)]
     short = all(
         isinstance(item, LabelFeature) or (isinstance(item, NumberFeature) and not item.shape)
-        for item in others
+        for item in other_features
     )
     return images[0] if short and len(images) == 1 else ""
