@@ -14,7 +14,7 @@ Read = Callable[..., dict[str, bytes]]
 
 class TestBzip2(ArchiveTests):
     suffix = ".bz2"
-    recognised = 10
+    recognized = 10
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         return bz2.compress(files[""])

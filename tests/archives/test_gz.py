@@ -16,7 +16,7 @@ Read = Callable[..., dict[str, bytes]]
 
 class TestGzip(ArchiveTests):
     suffix = ".gz"
-    recognised = 3
+    recognized = 3
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         return gzip.compress(files[""])

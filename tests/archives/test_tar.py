@@ -81,9 +81,9 @@ class TestTar(Tars):
     suffix = ".tar"
     guarded = False  # only its headers have checksums
 
-    def test_cut_short_anywhere(self, tmp_path: Path) -> None:
+    def test_truncated_archive_is_an_error(self, tmp_path: Path) -> None:
         whole, path = self.pack(self.content()), tmp_path / "data"
-        for length in range(self.recognised, len(whole), 13):
+        for length in range(self.recognized, len(whole), 13):
             path.write_bytes(whole[:length])
             if length % 512:
                 with pytest.raises(ReadError, match=r"^the-archive: "):

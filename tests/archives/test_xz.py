@@ -15,7 +15,7 @@ Read = Callable[..., dict[str, bytes]]
 
 class TestXz(ArchiveTests):
     suffix = ".xz"
-    recognised = 6
+    recognized = 6
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         return lzma.compress(files[""], preset=0)

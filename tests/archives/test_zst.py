@@ -29,7 +29,7 @@ def block(kind: int, size: int, content: bytes, *, last: bool = True) -> bytes:
 
 class TestZstandard(ArchiveTests):
     suffix = ".zst"
-    recognised = 4
+    recognized = 4
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         frame: bytes = compress(files[""], checksum=True)

@@ -16,7 +16,7 @@ def test_site_writes_pages_of_the_registry(dshub: Run, own: Path, tmp_path: Path
     answer = json.loads(done.stdout)
     assert answer["first"] == str(target / "index.html")
     assert answer["written"][-1] == "index.html"
-    assert {"catalogue/tiny/one/index.html", "catalogue/tiny/two/index.html"} < {*answer["written"]}
+    assert {"site/tiny/one/index.html", "site/tiny/two/index.html"} < {*answer["written"]}
     assert read(target / "index.html").texts("h1") == ["Ours"]
     again = json.loads(dshub("site", str(target), "tiny", "--title", "Ours", "--json").stdout)
     assert again["written"] == []
@@ -29,8 +29,8 @@ def test_site_shows_real_rows_once_they_are_prepared(dshub: Run, own: Path, tmp_
     assert dshub("fetch", "tiny/one").returncode == 0
     done = dshub("site", str(target), "tiny", "--json")
     pages = [name for name in json.loads(done.stdout)["written"] if name.endswith(".html")]
-    assert pages == ["catalogue/tiny/one/index.html", "index.html"]
-    main = read(target / "catalogue" / "tiny" / "one" / "index.html").texts("main")[0]
+    assert pages == ["site/tiny/one/index.html", "index.html"]
+    main = read(target / "site" / "tiny" / "one" / "index.html").texts("main")[0]
     assert "synthetic" not in main
 
 

@@ -1,4 +1,4 @@
-"""Every scenario of the catalogue: what must arrive arrives, and what cannot ends clearly."""
+"""Every scenario of the catalog: what must arrive arrives, and what cannot ends clearly."""
 
 import os
 import re

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dshub import Hub
-from dshub.mirrors.checking import read_index, unneeded, verify
+from dshub.mirrors.checking import read_index, unneeded_files, verify
 from dshub.mirrors.destinations import open_destination
 from dshub.mirrors.writing import Mirroring, choose
 from dshub.progress import Silent
@@ -60,7 +60,7 @@ def test_bucket_in_memory_is_written_verified_and_pruned(
     assert update(address, "lab/mnist", pruned=True) == ["lab/mnist@1.0.0"]
     index = read_index(open_destination(address))
     assert index is not None
-    assert unneeded(open_destination(address), index) == []
+    assert unneeded_files(open_destination(address), index) == []
 
 
 @pytest.fixture

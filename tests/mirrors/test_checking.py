@@ -121,7 +121,7 @@ def test_read_only_mirror_is_verified(dshub: Run, mirror: Path) -> None:
     (mirror / "partial-v1").write_bytes(b"")  # stands for a disc: nothing can be made in it
     done = dshub("mirror", "m", "--verify")
     assert done.returncode == 5
-    assert "it stays" in done.stdout
+    assert "not moved" in done.stdout
     assert victim.exists()
 
 
@@ -183,11 +183,9 @@ def test_damaged_index_is_not_used(
     index.write_bytes(index.read_bytes().replace(b"image", b"imagf", 1))
     both = hub(tmp_path / "c", str(mirror), str(tmp_path / "second"))
     assert "lab/mnist" in both.names()
-    assert "its bytes have changed since it was written" in caplog.text
+    assert "the index was changed after it was written" in caplog.text
     alone = hub(tmp_path / "c2", str(mirror))
-    with pytest.raises(
-        Exception, match=r"index\.json.*have changed since it was written"
-    ) as caught:
+    with pytest.raises(Exception, match=r"index\.json.*was changed after it was written") as caught:
         alone.info("lab/mnist")
     assert getattr(caught.value, "exit_code", 0) == 5
     assert "mnist" in alone.names()  # what needs no mirror is there all the same

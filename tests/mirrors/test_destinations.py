@@ -34,10 +34,10 @@ def test_missing_folder_is_reported(dshub: Run, tmp_path: Path) -> None:
     gone = str(tmp_path / "stick")
     done = dshub("list", DSHUB_MIRROR=gone)
     assert done.returncode == 0
-    assert f"{gone}: there is no such folder" in done.stderr
+    assert f"{gone}: the folder does not exist" in done.stderr
     done = dshub("fetch", "penguins", DSHUB_MIRROR=gone)
     assert done.returncode == 3
-    assert f"{gone}: there is no such folder" in done.stderr
+    assert f"{gone}: the folder does not exist" in done.stderr
 
 
 def test_mirror_without_an_index_is_reported(dshub: Run, tmp_path: Path) -> None:

@@ -44,4 +44,4 @@ def test_datasets_of_other_registries_keep_their_pages(
     first = (tmp_path / "m" / "index.html").read_text("utf-8")
     assert "lab/mnist" in first
     assert "lab/letters" in first
-    assert (tmp_path / "m" / "catalogue" / "lab" / "letters" / "index.html").is_file()
+    assert (tmp_path / "m" / "site" / "lab" / "letters" / "index.html").is_file()

@@ -36,7 +36,7 @@ def test_idx_files_named_like_mnist(new: New, data: Path) -> None:
     for split, name in {"train": "train", "test": "t10k"}.items():
         assert np.array_equal(result[split]["image"][..., 0], images[name])
         assert np.array_equal(result[split]["label"], labels[name])
-    assert result.doubts("replace them by names")
+    assert result.doubts("replace them with names")
 
 
 def test_numbered_classes_can_be_renamed_in_the_manifest(new: New, data: Path, hub: Any) -> None:
@@ -62,7 +62,7 @@ def test_npz_with_names_of_keras(new: New, data: Path) -> None:
     for split in ("train", "test"):
         assert np.array_equal(result[split]["image"], arrays[f"x_{split}"].transpose(0, 2, 3, 1))
         assert np.array_equal(result[split]["label"], arrays[f"y_{split}"] - 1)
-    assert result.doubts("channels first")
+    assert result.doubts("channels-first")
 
 
 def test_npy_files(new: New, data: Path) -> None:

@@ -183,7 +183,7 @@ def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> Non
         new(data)
     page.unlink()
     write_image(data / "train" / "stray.png", 1)
-    with pytest.raises(DshubError, match=r"no class folder: train/stray\.png"):
+    with pytest.raises(DshubError, match=r"not in a class folder: train/stray\.png"):
         new(data)
     (data / "train" / "stray.png").unlink()
     write_image(data / "samples" / "1.png", 1)

@@ -35,7 +35,7 @@ def test_feather_and_arrow_streams_are_recognized(new: New, data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("model.pkl", "a pickle"), ("table.xlsx", "a spreadsheet"), ("images.h5", "HDF5")],
+    [("model.pkl", "a pickle"), ("table.xlsx", "a spreadsheet"), ("images.h5", "an HDF5 file")],
 )
 def test_unsupported_format_is_named(new: New, data: Path, name: str, kind: str) -> None:
     (data / name).write_bytes(b"\x80\x04K\x01.")
@@ -80,7 +80,7 @@ def test_delimiter_and_quotes(text: str, delimiter: str, quoting: bool, columns:
     ("content", "message"),
     [
         ("a,b\n1,2\n3\n", "different numbers of fields"),
-        ("label,label\na,b\n", "two columns 'label'"),
+        ("label,label\na,b\n", "more than one column 'label'"),
         ("a,b\n", "split train has no rows"),
     ],
 )

@@ -29,16 +29,16 @@ def test_options_override_guesses(new: New, data: Path) -> None:
         new(data / "a.csv", "--label", "zz", "--force")
 
 
-def test_files_of_several_kinds_are_an_error(new: New, data: Path) -> None:
+def test_files_of_several_formats_are_an_error(new: New, data: Path) -> None:
     write_text(data / "train.csv", "a,b\n1,2\n")
     np.save(data / "x.npy", np.zeros((3, 2)))
-    with pytest.raises(DshubError, match="several kinds: 1 delimited, 1 npz"):
+    with pytest.raises(DshubError, match="several formats: 1 delimited, 1 npz"):
         new(data)
 
 
 def test_folder_without_files_is_an_error(new: New, data: Path) -> None:
     (data / "train.csv").touch()
-    with pytest.raises(DshubError, match="no files, or only empty ones"):
+    with pytest.raises(DshubError, match="the paths contain no data"):
         new(data)
 
 

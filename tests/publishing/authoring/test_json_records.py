@@ -40,7 +40,7 @@ def test_json_lines_have_the_keys_of_all_rows(new: New, data: Path) -> None:
         "tags": ["x"] * 3,
         "n": 3,
     }
-    assert "3 rows lack it" in result.doubts("'rare'")[0]
+    assert "3 rows do not have it" in result.doubts("'rare'")[0]
 
 
 @pytest.mark.parametrize("rows", ["", "data"])
@@ -58,11 +58,11 @@ def test_json_document_with_a_list_of_rows(new: New, data: Path, rows: str) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"a": 1}\n{"a": 2}\n{"a": \n', r"train\.json: line 3: it is not JSON"),
-        ("[" * 100_000, r"train\.json: it is not JSON: "),
+        ('{"a": 1}\n{"a": 2}\n{"a": \n', r"train\.json: line 3: not valid JSON"),
+        ("[" * 100_000, r"train\.json: not valid JSON: "),
         ('{"a": 1}\n[3]\n', r"train\.json: row 2 is not an object"),
         ('{"a": [{"x": 1}], "b": [{"x": 1}]}', r"has several lists: a\[\], b\[\]"),
-        ('{"a": null}\n{"a": null}\n', "no key that every row has"),
+        ('{"a": null}\n{"a": null}\n', "no key that is in every row"),
     ],
 )
 def test_json_that_is_not_a_table_is_rejected(

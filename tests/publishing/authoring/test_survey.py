@@ -103,7 +103,7 @@ def test_name_that_is_not_utf_8_is_an_error(new: New, data: Path, folder: str) -
 
 def test_path_given_twice_is_an_error(new: New, data: Path) -> None:
     write_text(data / "train.csv", "a,b\n1,2\n")
-    with pytest.raises(DshubError, match="given twice"):
+    with pytest.raises(DshubError, match="passed more than once"):
         new(data, data / "train.csv")
 
 

@@ -27,9 +27,9 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 
-PAGES = ["index.html", "catalogue/fashion-mnist/index.html", "catalogue/glue/sst2/index.html"]
-PAGES += [f"catalogue/{name}/index.html" for name in ("conll2003", "iris", "imagenet-1k")]
-PAGES += ["catalogue/speech-commands/v0.02/index.html"]
+PAGES = ["index.html", "site/fashion-mnist/index.html", "site/glue/sst2/index.html"]
+PAGES += [f"site/{name}/index.html" for name in ("conll2003", "iris", "imagenet-1k")]
+PAGES += ["site/speech-commands/v0.02/index.html"]
 DURATION = """new Promise((done) => {
     const player = document.querySelector("audio");
     if (player.readyState) done(player.duration);
@@ -186,7 +186,7 @@ def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> No
         args = ["--no-sandbox", "--host-resolver-rules=MAP hub.test 127.0.0.1"]
         chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
         with Visit(chromium, name) as visit:
-            page = visit.go("catalogue/mnist/index.html")
+            page = visit.go("site/mnist/index.html")
             assert page.evaluate("navigator.clipboard === undefined")
             page.get_by_role("button", name="Copy the name").click()
             playwright.expect(page.locator("#copied")).to_have_text("Copied")
@@ -259,7 +259,7 @@ def test_dark_and_light_mode(browser: Any, address: str) -> None:
         button.click()
         light = page.evaluate(background)
         assert light != dark
-        page = visit.go("catalogue/mnist/index.html")
+        page = visit.go("site/mnist/index.html")
         assert page.evaluate(background) == light
         assert page.get_by_role("button", name="Dark mode").get_attribute("aria-pressed") == "false"
     with Visit(browser, address, color_scheme="light") as visit:
@@ -294,7 +294,7 @@ def test_images_and_audio_are_decoded(browser: Any, address: str) -> None:
             "[...document.images].filter((i) => i.loading != 'lazy').map((i) => i.naturalWidth)"
         )
         assert all(page.evaluate(widths))
-        page = visit.go("catalogue/speech-commands/v0.02/index.html")
+        page = visit.go("site/speech-commands/v0.02/index.html")
         assert page.evaluate(DURATION) > 0
 
 
@@ -303,7 +303,7 @@ def test_pages_work_without_scripts(browser: Any, address: str) -> None:
         page = visit.go("index.html")
         assert page.locator("#cards > li:visible").count() > 10
         assert page.locator("#filters:visible").count() == 0
-        page = visit.go("catalogue/mnist/index.html")
+        page = visit.go("site/mnist/index.html")
         assert page.locator(".load .code:visible").count() == 5
         assert page.locator("button.copy:visible").count() == 0
 
@@ -318,7 +318,7 @@ def test_reduced_motion(browser: Any, site: Path) -> None:
 def test_printed_page(browser: Any, site: Path) -> None:
     """Paper has the code for all frameworks, and no buttons."""
     with Visit(browser, site.as_uri()) as visit:
-        page = visit.go("catalogue/mnist/index.html")
+        page = visit.go("site/mnist/index.html")
         page.emulate_media(media="print")
         assert page.locator(".load .code:visible").count() == 5
         assert page.locator("button:visible").count() == 0

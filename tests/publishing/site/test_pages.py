@@ -67,7 +67,7 @@ def write_lines(folder: Path, *texts: str) -> Manifest:
 
 def dataset_pages(site: Path) -> dict[str, Path]:
     """The page of each dataset by name."""
-    below = site / "catalogue"
+    below = site / "site"
     return {
         page.parent.relative_to(below).as_posix(): page
         for page in sorted(below.rglob("index.html"))
@@ -180,7 +180,7 @@ def test_prepared_dataset_shows_its_own_rows(
     """Images have the pixels of the upstream file, and are not called synthetic."""
     prepare(tiny, upstream, store)
     build_one(tiny, store, target)
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    page = read(target / "site" / "tiny" / "index.html")
     images = [np.asarray(Image.open(io.BytesIO(decode(item)))) for item in page.all("img")]
     expected = np.frombuffer((upstream / "images.idx").read_bytes()[16:], np.uint8)
     assert np.array_equal(np.stack(images).ravel(), expected)
@@ -195,7 +195,7 @@ def test_classes_are_counted_in_the_table(
     """The histogram of a prepared dataset has the rows of each class, as numbers and bars."""
     prepare(tiny, upstream, store)
     build_one(tiny, store, target)
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    page = read(target / "site" / "tiny" / "index.html")
     rows = [item for item in page.all("tr") if item.within("table", class_="bars")]
     assert [" ".join(row.text.split()) for row in rows] == ["Class Bar Rows", "cat 2", "dog 1"]
     widths = [float(item.attributes["width"]) for item in page.all("rect") if item.within("tr")]
@@ -204,15 +204,15 @@ def test_classes_are_counted_in_the_table(
 
 def test_stated_counts_are_shown_without_a_table(site: Path) -> None:
     """Counts in the manifest are shown; those of synthetic rows are not."""
-    page = read(site / "catalogue" / "fashion-mnist" / "index.html")
+    page = read(site / "site" / "fashion-mnist" / "index.html")
     rows = [text for text in page.texts("tr") if text.startswith("Trouser")]
     assert rows == ["Trouser 7,000 6,000 1,000"]
-    page = read(site / "catalogue" / "mnist" / "index.html")
+    page = read(site / "site" / "mnist" / "index.html")
     assert not page.all("table", class_="bars")
 
 
 def test_a_thousand_classes_are_folded(site: Path) -> None:
-    page = read(site / "catalogue" / "imagenet-1k" / "index.html")
+    page = read(site / "site" / "imagenet-1k" / "index.html")
     listed = [item for item in page.all("li") if item.within("ol", class_="chips")]
     assert len(listed) == 1000
     assert all(item.within("details") for item in listed)
@@ -226,7 +226,7 @@ def test_many_classes_are_a_chart_of_columns(tiny: Manifest, store: Store, targe
     build_one(
         msgspec.structs.replace(tiny, features=features, splits={"train": split}), store, target
     )
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    page = read(target / "site" / "tiny" / "index.html")
     (drawn,) = page.all("svg", class_="columns")
     words = "100 classes in train: from 1 rows (class 0) to 100 (class 99)."
     assert drawn.attributes["aria-label"] == words
@@ -241,7 +241,7 @@ def test_many_classes_are_a_chart_of_columns(tiny: Manifest, store: Store, targe
 
 def test_audio_can_be_played(site: Path, shared_store: Store) -> None:
     """The WAV file in the player has the samples of the row."""
-    page = read(site / "catalogue" / "speech-commands" / "v0.02" / "index.html")
+    page = read(site / "site" / "speech-commands" / "v0.02" / "index.html")
     expected = synthetic_rows("speech-commands/v0.02", shared_store)[0]["audio"]
     with wave.open(io.BytesIO(decode(page.all("audio")[0]))) as file:
         assert (file.getframerate(), file.getnchannels()) == (16000, 1)
@@ -250,7 +250,7 @@ def test_audio_can_be_played(site: Path, shared_store: Store) -> None:
 
 
 def test_lists_of_text_and_labels_are_shown_by_name(site: Path, shared_store: Store) -> None:
-    page = read(site / "catalogue" / "conll2003" / "index.html")
+    page = read(site / "site" / "conll2003" / "index.html")
     dataset = synthetic_rows("conll2003", shared_store)
     feature = dataset.features["ner_tags"]
     assert isinstance(feature, ListFeature)
@@ -265,7 +265,7 @@ def test_long_text_is_folded(store: Store, target: Path, tmp_path: Path) -> None
     long = "A sentence that goes on. " * 30
     prepare(write_lines(tmp_path, "short", long), tmp_path, store)
     build_one(write_lines(tmp_path, "short", long), store, target)
-    page = read(target / "catalogue" / "lines" / "index.html")
+    page = read(target / "site" / "lines" / "index.html")
     folded = [item for item in page.all("p") if item.within("details", class_="long")]
     assert [item.text for item in folded] == [long]
 
@@ -296,7 +296,7 @@ def test_manifest_text_is_escaped(
     build_one(bad, store, target)
     clean_target = target.with_name("clean")
     build_one(msgspec.structs.replace(tiny, version="1.2.4"), store, clean_target)
-    for name in ("index.html", "catalogue/tiny/index.html"):
+    for name in ("index.html", "site/tiny/index.html"):
         page, clean = read(target / name), read(clean_target / name)
         assert len(page.all("script")) == len(clean.all("script")) == 1
         assert len(page.all("img")) == len(clean.all("img"))
@@ -304,15 +304,15 @@ def test_manifest_text_is_escaped(
         followed = [item.attributes.get("href", "") for item in page.all("a")]
         assert not [href for href in followed if "script" in href and "spdx.org" not in href]
         assert "49" not in page.texts("h1")[0]
-    assert read(target / "catalogue/tiny/index.html").texts("h1") == [" ".join(HOSTILE.split())]
-    words = (target / "catalogue" / "_words.js").read_text(encoding="utf-8")
+    assert read(target / "site/tiny/index.html").texts("h1") == [" ".join(HOSTILE.split())]
+    words = (target / "site" / "_words.js").read_text(encoding="utf-8")
     assert words.isascii()
 
 
 def test_text_of_rows_is_escaped(store: Store, target: Path, tmp_path: Path) -> None:
     prepare(write_lines(tmp_path, HOSTILE, "other"), tmp_path, store)
     build_one(write_lines(tmp_path, HOSTILE, "other"), store, target)
-    page = read(target / "catalogue" / "lines" / "index.html")
+    page = read(target / "site" / "lines" / "index.html")
     assert not page.all("img")
     assert len(page.all("script")) == 1
     assert " ".join(HOSTILE.split()) in page.texts("td", class_="text")
@@ -339,7 +339,7 @@ def test_license_is_shown(
 ) -> None:
     own = msgspec.structs.replace(tiny.license, spdx=spdx)
     build_one(msgspec.structs.replace(tiny, license=own), store, target)
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    page = read(target / "site" / "tiny" / "index.html")
     text = page.all("section", id="license")[0].line
     assert spdx in text
     links = [item.attributes.get("href") for item in page.all("a")]
@@ -359,7 +359,7 @@ def test_files_of_a_mirror_are_linked(
     blob.parent.mkdir(parents=True)
     blob.write_bytes((upstream / "images.idx").read_bytes())
     build_one(tiny, store, target)
-    page = target / "catalogue" / "tiny" / "index.html"
+    page = target / "site" / "tiny" / "index.html"
     (link,) = [item for item in read(page).all("a") if "download" in item.attributes]
     assert link.attributes["download"] == "images.idx"
     assert (page.parent / link.attributes["href"]).resolve() == blob
@@ -368,7 +368,7 @@ def test_files_of_a_mirror_are_linked(
 
 def test_class_words_point_to_datasets(site: Path) -> None:
     """The index next to the first page has the cards of each class."""
-    text = (site / "catalogue" / "_words.js").read_text(encoding="utf-8")
+    text = (site / "site" / "_words.js").read_text(encoding="utf-8")
     words = json.loads(text.removeprefix("window.dshubWords=").removesuffix(";\n"))
     first = read(site / "index.html")
     cards = cards_of(first)

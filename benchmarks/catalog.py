@@ -1,4 +1,4 @@
-"""How heavy is the catalogue, and how soon of use? `python benchmarks/catalogue.py [--small]`.
+"""Measure the size and the startup time of the catalog: `python benchmarks/catalog.py [--small]`.
 
 A registry of 200 datasets (`--small`: 40) is made of five built-in ones, none of them prepared, so
 that every page draws synthetic data. Its pages are written twice. Then Chromium opens the first
