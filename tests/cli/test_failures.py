@@ -43,7 +43,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("cache rm", {}, 2, "--all"),
         ("cache rm --raw", {}, 2, "--all"),
         ("cache rm mnist --all", {}, 2, "--all"),
-        ("cache rm mnist@1.0.0", {}, 1, "name the dataset: mnist"),
+        ("cache rm mnist@1.0.0", {}, 1, "use the name without the version: mnist"),
         ("cache prune", {}, 2, "--max-size"),
         ("cache prune --max-size much", {}, 2, "1.5GB"),
         ("cache prune --max-size -1", {}, 2, "1.5GB"),
