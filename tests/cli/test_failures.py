@@ -36,7 +36,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("info hf:squad", {}, 3, "did you mean squad? names with hf: work only with `load`"),
         ("info imagenet", {}, 3, "did you mean imagenet-1k or"),
         ("info cats_vs_dogs", {}, 3, 'load("hf:owner/name")'),
-        ("preview mnist --split val", {"DSHUB_SYNTHETIC": "9"}, 3, "known: train, test"),
+        ("preview mnist --split val", {"DSHUB_SYNTHETIC": "9"}, 3, "choose from train, test"),
         ("fetch", {}, 2, "NAMES"),
         ("fetch mnist --jobs 0", {}, 2, "jobs"),
         ("fetch mnist --speed 3", {}, 2, "--speed"),

@@ -163,7 +163,7 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
     ("arguments", "words", "hint"),
     [
         (("mnits", "train"), "no dataset named 'mnits'", "did you mean mnist?"),
-        (("mnist@9.9.9", "train"), "no version of mnist named '9.9.9'", "known: 1.0.0"),
+        (("mnist@9.9.9", "train"), "no version of mnist named '9.9.9'", "choose from 1.0.0"),
         (
             ("ylecun/mnist", "train"),
             "no dataset named",
@@ -178,10 +178,14 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
         ),
         (("mnist", "Test"), "no split of mnist named 'Test'", "did you mean test?"),
         (("glue/sst2", "val[:5]"), "no split of glue/sst2 named 'val'", "did you mean validation?"),
-        (("mnist", "train+valid[:5]"), "no split of mnist named 'valid'", "known: train, test"),
+        (
+            ("mnist", "train+valid[:5]"),
+            "no split of mnist named 'valid'",
+            "choose from train, test",
+        ),
         (("mnist", "valid"), "no split of mnist named 'valid'", "train[90%:] hold out a part"),
         (("mnist", "all"), "no split of mnist named 'all'", "all of them are train+test"),
-        (("mnist", "train", "lable"), "no column named 'lable'", "known: image, label"),
+        (("mnist", "train", "lable"), "no column named 'lable'", "choose from image, label"),
         (("mnist", None, "lable"), "no column named 'lable'", "did you mean label?"),
         (("mnist", "train", "test"), "no column named 'test'", 'load("mnist", "test")'),
     ],
