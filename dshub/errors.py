@@ -437,7 +437,7 @@ class StoreError(DshubError):
     """
 
     exit_code = 8
-    hint = "make the folder writable, or set DSHUB_CACHE to another folder"
+    hint = "check that the folder exists and is writable, or set DSHUB_CACHE to another folder"
 
     def __init__(self, *, path: str, action: str, reason: str, hint: str = "") -> None:
         if action == "read":
