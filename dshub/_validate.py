@@ -120,7 +120,7 @@ def choice(name: str, value: Any, choices: Sequence[object]) -> Any:
 
 
 def called(name: str, value: Any, what: str) -> Callable[..., Any]:
-    """Return a callable.
+    """Return a callable, and reject other values.
 
     Args:
         name: name of the argument in the error message.

@@ -76,5 +76,5 @@ class Digest:
 
 
 def is_hex(algorithm: str, text: str) -> bool:
-    """Return True if text is a lowercase hexadecimal checksum with the length of an algorithm."""
+    """Return True if a text has the length of a checksum and only lowercase hexadecimal digits."""
     return len(text) == HEX_DIGITS[algorithm] and re.fullmatch(r"[0-9a-f]+", text) is not None

@@ -76,7 +76,7 @@ def without_secrets(text: str, address: str) -> str:
 
 
 def cause(error: Exception, address: str) -> Exception | None:
-    """Return an error as the cause of another, or None if its traceback would show a secret."""
+    """Return the error to use as `__cause__`, or None if its traceback would show a secret."""
     seen: list[BaseException] = [error]
     for item in seen:
         if without_secrets(str(item), address) != str(item):

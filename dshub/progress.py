@@ -114,7 +114,7 @@ class Bar:
 
 
 class Task:
-    """Start work on entry and finish it on exit: `with Task(progress, "fetching", total):`."""
+    """Context manager for a task: `with Task(progress, "fetching", total) as task:`."""
 
     def __init__(
         self, progress: Progress, title: str, total: int | None, *, unit: str = "B"

@@ -37,7 +37,7 @@ _LEVELS = {level.lower(): level for level in ("DEBUG", "INFO", "WARNING", "ERROR
 class Settings:
     """Settings of a `Hub`. Create them with `Settings.read`, which fills in the defaults.
 
-    Items of lists are quoted in environment variables if they contain a separator.
+    In environment variables, quote list items that contain a separator.
 
     Attributes:
         cache: folder of the cache (`DSHUB_CACHE`).
@@ -219,7 +219,7 @@ def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
 
 
 def _items(text: str, separators: str) -> list[str]:
-    """Split a list of items, which are quoted if they contain separators.
+    """Split a text into items. Items that contain separators are quoted.
 
     Backslashes and inner quotation marks are literal, because paths and names can contain them.
 

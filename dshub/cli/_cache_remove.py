@@ -171,7 +171,7 @@ def _carry_out(cache: Cache, planned: Removals, *, dry_run: bool, yes: bool) -> 
 
 
 def _left(removals: Removals, reason: str) -> str:
-    """Summarize the items that were left for a reason."""
+    """Return a note with the number and size of items that were left for a reason."""
     items = [removal.item for removal in removals.left if removal.reason == reason]
     total = size(sum(item.size for item in items))
     return f"left {_amounts.counted(len(items), 'item')}, {total}: {reason}"

@@ -11,7 +11,7 @@ from dshub.errors import DshubError, ManifestError, MissingExtraError, ReadError
 
 
 def reader_faults(manifest: Manifest) -> Iterator[Fault]:
-    """Yield options and parts that the readers of splits and steps reject."""
+    """Yield a fault for each option or part that a reader of a split or step rejects."""
     for name, split in manifest.splits.items():
         parts = {part: split.references(part) for part in split.reader_parts}
         yield from _faults(f"splits.{name}.reader", split.reader, parts)
@@ -38,9 +38,10 @@ def _faults(
 
 
 class _Empty:
-    """An empty file that records if a reader used it.
+    """An empty file that records whether a reader used it.
 
-    Readers check their options and parts first, so errors of used files can be ignored.
+    Readers check their options and parts before they use files. Later errors are caused by the
+    missing content and can be ignored.
     """
 
     def __init__(self, name: str) -> None:

@@ -48,4 +48,4 @@ def confirm(listing: str, removal: "Removals | Pruning", *, yes: bool) -> None:
     _screen.echo(listing, err=True)
     _screen.echo(flat(question), err=True)
     if not click.confirm("Remove it?", err=True):
-        raise DshubError("nothing was removed")
+        raise DshubError("the removal was not confirmed; nothing was removed")

@@ -222,7 +222,7 @@ def _resources(
 
 
 def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: bool) -> None:
-    """Import the files and prepare the tables, or only read every row if `take` is False."""
+    """Check a manifest by importing and preparing its files, or by reading every row in place."""
     if not take:
         verify(manifest, files, hub.progress)
         return

@@ -81,7 +81,7 @@ def _sample(hub: Hub, manifest: Manifest, split: str | None, rows: int) -> Sampl
 
 
 def _counts(manifest: Manifest, taken: Sample) -> Counts:
-    """Return the number of rows by class, from the manifest or else from the sample."""
+    """Return the number of rows by column and class, from the manifest or else from the sample."""
     counts = {}
     for name, feature in taken.dataset.features.items():
         if isinstance(feature, LabelFeature):
@@ -128,7 +128,7 @@ def _text(taken: Sample, numbers: Sequence[int], counts: Counts) -> str:
 
 
 def _drawn(taken: Sample, numbers: Sequence[int]) -> list[str]:
-    """Draw the images of rows in a list of one text, empty if the terminal cannot show them."""
+    """Return a list with the drawn images, or an empty list if the terminal cannot show them."""
     images = _images(taken, numbers) if terminal_can_show() else []
     if not images:
         return []

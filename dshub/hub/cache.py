@@ -1,4 +1,4 @@
-"""`Cache`: inspect the cache, and remove things from it."""
+"""Inspect, verify, pin and remove cached items."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence

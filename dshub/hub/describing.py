@@ -1,4 +1,4 @@
-"""Describe cached items in words: `fashion-mnist: train-images, shared with mnist`."""
+"""Describe cached items for users, as in `fashion-mnist: train-images, shared with mnist`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

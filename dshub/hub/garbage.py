@@ -15,15 +15,15 @@ ALIVE = "a running process is using it"
 UNKNOWN = "a process on another machine may be using it"
 RESUMABLE = "the next fetch resumes it; --partial removes it"
 
-ABANDONED_AFTER = 30 * 86400.0  # seconds without activity by another machine
+ABANDONED_AFTER = 30 * 86400.0  # seconds until unused leftovers of other machines are removed
 
 
 def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
-    """Return the items that garbage collection removes, and the ones it leaves.
+    """Return the unneeded items of a cache, divided into removed and left ones.
 
-    An unneeded item is left if a running process uses it, its dataset is pinned, or it is an
-    irreplaceable copy. Leftovers of another machine are left until they are `ABANDONED_AFTER`
-    seconds old.
+    Items are left if a running process uses them, their dataset is pinned, or they cannot be
+    downloaded again. Leftovers of other machines are left until `ABANDONED_AFTER` seconds after
+    their last use.
 
     Args:
         inventory: the contents of the cache.
@@ -50,7 +50,7 @@ def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
 def _judge_leftover(
     item: Item, left: Leftover, inventory: Inventory, *, partial: bool
 ) -> tuple[str, bool]:
-    """Return the reason for removing or keeping a leftover, and True to remove it."""
+    """Return the reason for removing or keeping a leftover, and True if it is removed."""
     if left.holder == "alive":
         return ALIVE, False
     if left.holder == "unknown":
@@ -94,8 +94,8 @@ def _why_unneeded(
 def _current_keys(name: str, inventory: Inventory) -> AbstractSet[str] | None:
     """Return the keys of the tables that the manifests of a dataset use.
 
-    Return None if this cannot be decided: the dataset is not in the registry and its manifest may
-    be used by path, a manifest is faulty, or a reader is not installed.
+    Return None if the keys are unknown, because the dataset is not in the registry, a manifest is
+    faulty, or a reader is not installed.
     """
     if not inventory.registered.get(name) or name in inventory.faulty:
         return None
@@ -129,5 +129,5 @@ def is_spare(item: Item, inventory: Inventory) -> bool:
 def _is_prepared(manifest: Manifest, inventory: Inventory) -> bool:
     try:
         return all(find(manifest, split, inventory.store) for split in manifest.splits)
-    except DshubError:  # a reader is not installed
+    except DshubError:  # raised if a reader is not installed
         return False

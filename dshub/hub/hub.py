@@ -105,7 +105,7 @@ class Hub:
             layer: additional read-only cache with files and tables.
 
         Raises:
-            DshubError: see `run`.
+            DshubError: one of the errors of `run`.
         """
         settings = replace(self.settings, site_caches=(*self.settings.site_caches, layer))
         hub = Hub(settings=settings, registry=self.registry, progress=self.progress)
@@ -152,7 +152,7 @@ class Hub:
         return self._manifest(name)
 
     def _manifest(self, name: str, synthetic: int | None = None) -> "Manifest":
-        """Return the manifest of a dataset, or of `synthetic` rows per split made from it."""
+        """Return the manifest of a dataset, or of its synthetic data if `synthetic` is positive."""
         rows = self.settings.synthetic if synthetic is None else synthetic
         manifest = self._pinned(name, self.registry)
         if not rows or manifest.synthetic:
@@ -190,7 +190,7 @@ class Hub:
         """Download the files of a plan and build its tables.
 
         Args:
-            plan: plan from `plan`.
+            plan: result of `plan`.
             source: mirror, or folder with files, to use instead of all other sources.
 
         Raises:
@@ -358,7 +358,7 @@ class Hub:
         try:
             manifest = self._pinned(name, registry)
             parts = [part.split for part in parse_split(split)] if split else [*manifest.splits]
-        except DshubError:  # raised again by the full lookup
+        except DshubError:  # the full lookup raises the error again
             return None
         has_splits = all(part in manifest.splits for part in parts)
         return manifest if has_splits and self._find_tables(manifest, parts) else None

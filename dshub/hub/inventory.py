@@ -171,7 +171,7 @@ class Inventory:
         return not is_outside and not any(Store(layer).blob(digest) for layer in self.store.layers)
 
     def _is_last_table(self, record: TableRecord | None) -> bool:
-        """Return True if a table needs files downloaded by hand that are no longer available."""
+        """Return True if a table was made from files downloaded by hand that are gone."""
         if record is None or record.manifest.synthetic:
             return False
         provenance = record.provenance

@@ -221,7 +221,7 @@ def _read(path: Path, modified: int, size: int) -> Lockfile:
         raise _unreadable(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"byte {error.start} is not valid UTF-8") from error
-    except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
+    except (ValueError, RecursionError) as error:  # deep nesting raises RecursionError
         raise _unreadable(path, str(error)) from error
     for name, count in Counter(item.name for item in lockfile.dataset).items():
         if count > 1:

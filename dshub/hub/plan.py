@@ -34,7 +34,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Plan:
-    """The downloads and tables that `Hub.run` carries out.
+    """The files to download and the tables to build for a request.
 
     Attributes:
         request: datasets and splits.
@@ -45,7 +45,7 @@ class Plan:
         table_size: estimated bytes of the tables and of temporarily unpacked archives.
         free: free bytes on the disk of the cache, or None if unknown.
         terms: datasets that require accepting terms before the download.
-        want_files, want_tables: arguments of `make_plan`, to plan again after a failure.
+        want_files, want_tables: the arguments `files` and `tables` of `make_plan`.
     """
 
     request: Request

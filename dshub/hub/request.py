@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dshub.errors import UnknownNameError
 
-if TYPE_CHECKING:  # listing datasets parses no manifest
+if TYPE_CHECKING:  # avoids importing the manifest parser to list datasets
     from dshub.catalog.manifest import Manifest
 
 

@@ -45,7 +45,7 @@ def run_plan(
     """Run a plan, and retry once if another process removes a file from the cache.
 
     Args:
-        plan: plan from `make_plan`.
+        plan: result of `make_plan`.
         fetcher: fetcher of the plan, or one with another source.
         registry: registry that provides prepared tables and detects conflicting manifests.
         accept: datasets and families with accepted terms.
