@@ -133,8 +133,8 @@ def _redact_word(word: str, *, queries: bool) -> str:
 
 
 def _hide_query(address: str) -> str:
-    scheme, mark, rest = address.partition("://")
-    path, question, query = rest.partition("?")
+    scheme, mark, remainder = address.partition("://")
+    path, question, query = remainder.partition("?")
     if not mark or not query:
         return address
     return f"{scheme}{mark}{path}{question}{'&'.join(map(_hide_value, query.split('&')))}"

@@ -140,7 +140,7 @@ COMMANDS = (collect, prune, remove)
 
 def plain(item: Item) -> dict[str, Any]:
     """Return a cached item as a JSON object."""
-    left = item.leftover
+    leftover = item.leftover
     return {
         "kind": item.kind,
         "name": item.name,
@@ -150,8 +150,8 @@ def plain(item: Item) -> dict[str, Any]:
         "used": int(item.used),
         "pinned": item.pinned,
         "irreplaceable": item.irreplaceable,
-        "leftover": left.sort if left else None,
-        "process": left.holder if left else None,
+        "leftover": leftover.sort if leftover else None,
+        "process": leftover.holder if leftover else None,
     }
 
 

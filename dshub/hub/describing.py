@@ -35,20 +35,20 @@ class Owner:
 
 
 def describe(
-    item: Usage, left: Leftover | None, owners: Sequence[Owner], record: TableRecord | None
+    item: Usage, leftover: Leftover | None, owners: Sequence[Owner], record: TableRecord | None
 ) -> str:
     """Return a description of a cached item to show to users.
 
     Args:
         item: the cached item.
-        left: the parsed file name of an item of kind `partial`.
+        leftover: the parsed file name of an item of kind `partial`.
         owners: the resources with the checksum of the item; the first one names it.
         record: the record of the table, if the item is one.
     """
     if record is not None:
         return _mark(f"{item.name} {record.split}", record.manifest)
-    if left is not None:
-        return _describe_leftover(item, left, owners)
+    if leftover is not None:
+        return _describe_leftover(item, leftover, owners)
     dataset, _, layout = item.name.rpartition("/")
     file = _describe_file(owners) or f"file {_cut(item.name)} of an unknown dataset"
     if item.kind == "imported":
@@ -62,14 +62,14 @@ def describe(
     return names.get(item.kind, item.name)
 
 
-def _describe_leftover(item: Usage, left: Leftover, owners: Sequence[Owner]) -> str:
-    if left.sort in _TEMPORARY:
-        return _TEMPORARY[left.sort]
+def _describe_leftover(item: Usage, leftover: Leftover, owners: Sequence[Owner]) -> str:
+    if leftover.sort in _TEMPORARY:
+        return _TEMPORARY[leftover.sort]
     file = _describe_file(owners)
-    if left.sort == "damaged":
-        return f"damaged {file or left.of}"
-    file = file or f"file {_cut(left.of)}"
-    if left.sort == "rejected":
+    if leftover.sort == "damaged":
+        return f"damaged {file or leftover.of}"
+    file = file or f"file {_cut(leftover.of)}"
+    if leftover.sort == "rejected":
         return f"rejected bytes of {file}"
     return f"download of {file}, {size(item.size)} so far"
 

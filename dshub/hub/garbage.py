@@ -48,18 +48,18 @@ def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
 
 
 def _judge_leftover(
-    item: Item, left: Leftover, inventory: Inventory, *, partial: bool
+    item: Item, leftover: Leftover, inventory: Inventory, *, partial: bool
 ) -> tuple[str, bool]:
     """Return the reason for removing or keeping a leftover, and True if it is removed."""
-    if left.holder == "alive":
+    if leftover.holder == "alive":
         return ALIVE, False
-    if left.holder == "unknown":
+    if leftover.holder == "unknown":
         is_old = time.time() - item.used > ABANDONED_AFTER
         return ("from another machine, unused for 30 days", True) if is_old else (UNKNOWN, False)
-    if left.sort != "download":
+    if leftover.sort != "download":
         reasons = {"rejected": "wrong bytes from a source", "damaged": "damaged and set aside"}
-        return reasons.get(left.sort, "left over from a dead process"), True
-    if _is_complete(left.of, inventory):
+        return reasons.get(leftover.sort, "left over from a dead process"), True
+    if _is_complete(leftover.of, inventory):
         return "a complete copy is in the cache", True
     if item.pinned:
         return PINNED, False

@@ -124,38 +124,38 @@ class Inventory:
 
     def _only_owner(self, item: Usage) -> set[str]:
         """Return the owner of an item in a set, or an empty set if several datasets own it."""
-        name, left = _dataset(item), item.leftover
+        name, leftover = _dataset(item), item.leftover
         if name:
             return {name}
         owners = {owner.manifest.name for owner in self._owners_of(item)}
-        is_content = left is None or left.sort == "download"
+        is_content = leftover is None or leftover.sort == "download"
         return owners if is_content and len(owners) == 1 else set()
 
     def _item(self, item: Usage) -> Item:
-        all_owners, left = self._owners_of(item), item.leftover
+        all_owners, leftover = self._owners_of(item), item.leftover
         record = self._records.get(item.path)
         owners = [owner for owner in all_owners if owner.manifest.name in self.cached]
         owners = owners or list(all_owners)
-        name = _dataset(item) or self._damaged_table(left)
+        name = _dataset(item) or self._damaged_table(leftover)
         datasets = [name] if name else [owner.manifest.name for owner in owners]
-        may_pin = left is None or left.sort == "download"
+        may_pin = leftover is None or leftover.sort == "download"
         return Item(
             kind=item.kind,
-            name=describe(item, left, owners, record),
+            name=describe(item, leftover, owners, record),
             datasets=tuple(dict.fromkeys(datasets)),
             path=item.path,
             size=item.size,
             used=item.used,
             pinned=may_pin and not self.pinned.isdisjoint(datasets),
             irreplaceable=self._is_last_file(item, all_owners) or self._is_last_table(record),
-            leftover=left,
+            leftover=leftover,
         )
 
-    def _damaged_table(self, left: Leftover | None) -> str:
+    def _damaged_table(self, leftover: Leftover | None) -> str:
         """Return the dataset of a damaged table from the file name it was set aside under."""
-        if left is None or left.sort != "damaged":
+        if leftover is None or leftover.sort != "damaged":
             return ""
-        stem = left.of.rpartition("-")[0]
+        stem = leftover.of.rpartition("-")[0]
         names = sorted({*self.registered, *self.cached})
         return next((name for name in names if name.replace("/", "-") == stem), "")
 
