@@ -88,7 +88,7 @@ def _fetch(manifest: Manifest, upstream: Hub, cache: Path) -> tuple[Dataset, Dat
         fetched = hub.fetch("mnist")
         total = sum(item.job.resource.size or 0 for item in fetched)
         seconds = time.monotonic() - began
-        _say(f"{len(fetched)} files, {size(total)}: all checksums match; ready in {seconds:.2f} s")
+        _say(f"{len(fetched)} files, {size(total)}, verified and prepared in {seconds:.2f} s")
     _step(3, 'Load it: train = load("mnist", split="train")')
     began = time.monotonic()
     train, test = hub.load("mnist", "train"), hub.load("mnist", "test")

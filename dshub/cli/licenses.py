@@ -8,6 +8,7 @@ import msgspec
 
 from dshub.catalog.manifest import Manifest, denied
 from dshub.cli import _screen
+from dshub.cli._amounts import counted
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
 from dshub.hub.lockfile import names_in, read
@@ -41,7 +42,8 @@ def command(names: tuple[str, ...], deny: tuple[str, ...]) -> Answer:
     refused = [name for name, reason in reasons.items() if reason]
     licenses = [_plain(item, reasons[item.name]) for item in manifests]
     unstated = sum(item.license.spdx is None for item in manifests)
-    remark = f"{unstated} without a stated license; use --deny unknown to deny them"
+    datasets = counted(unstated, "dataset")
+    remark = f"{datasets} without a stated license; use --deny unknown to fail on them"
     notes = [remark] if deny and unstated and "unknown" not in deny else []
     data = {"licenses": licenses, "denied": refused}
     return Answer(data, _text(manifests, reasons), notes, DENIED if refused else 0)

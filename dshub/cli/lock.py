@@ -66,5 +66,5 @@ def _check(changes: list[str], lock: Path) -> Answer:
     data = {"lock": str(lock), "drift": changes}
     if not changes:
         return Answer(data, notes=[f"{_screen.short_path(lock)} is up to date"])
-    hint = f"hint: run `dshub lock` to update {_screen.short_path(lock)}"
+    hint = f"hint: run `dshub lock` to write the current state to {_screen.short_path(lock)}"
     return Answer(data, "\n".join(map(flat, changes)), [hint], DRIFTED)
