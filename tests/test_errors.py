@@ -114,7 +114,7 @@ def test_hint_of_a_failed_download_fits_its_cause(flags: dict[str, bool], hint: 
     failed = TransportError(url="http://h/f", reason="it failed", **flags).noting("2 tries")
     assert str(failed) == "http://h/f: it failed, 2 tries"
     fetch = FetchError(dataset="d", attempts={"a": [failed, failed]})
-    assert hint in fetch.hint.partition("; or ")[0]
+    assert hint in fetch.hint.partition(", ")[0]
     assert fetch.hint.count("set DSHUB_MIRROR") == fetch.hint.count("`dshub import d FOLDER`") == 1
 
 

@@ -30,9 +30,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "size": partial(whole, least=1),
     "seed": whole,
     "drop_last": flag,
-    "layout": partial(choice, known=("hwc", "chw")),
+    "layout": partial(choice, choices=("hwc", "chw")),
     "supervised": flag,
-    "uneven": partial(choice, known=("pad", "drop", "exact")),
+    "uneven": partial(choice, choices=("pad", "drop", "exact")),
     "threads": partial(whole, least=0),
     "prefetch": partial(number, least=0),
 }

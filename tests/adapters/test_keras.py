@@ -179,5 +179,5 @@ def test_rows_of_several_shapes_are_rejected() -> None:
     with pytest.raises(DshubError, match="rows of column tokens may differ in shape") as caught:
         varied().columns(["tokens"]).batches(8).to("keras")
     assert "transform" in caught.value.hint
-    with pytest.raises(DshubError, match="the adapter keras makes no rows"):
+    with pytest.raises(DshubError, match="the adapter keras does not support rows"):
         example().to("keras")

@@ -122,8 +122,8 @@ def test_broken_addresses_are_printed(dshub: Run, manifest: Path, server: Faulty
     assert lines[f"{server.url}/a"][0] == "ok"
     assert lines[f"{server.url}/gone"][0] == "bad"
     assert "404" in lines[f"{server.url}/gone"]
-    assert "two: no address works" in done.stdout
-    assert "1 files without an address that works" in done.stderr
+    assert "two: no working URL" in done.stdout
+    assert "1 file without a working URL" in done.stderr
 
 
 def test_server_without_head_is_asked_for_a_byte(

@@ -18,7 +18,7 @@ def test_export_writes_each_split_and_resumes(dshub: Run, own: Path, tmp_path: P
     (path,) = map(Path, train["files"])
     assert path.read_text().split() == ["label", "cat", "dog", "cat"]
     again = dshub(*call)
-    assert "1 of 1 shards already there" in again.stdout
+    assert "1 of 1 shards existed already" in again.stdout
 
 
 def test_export_accepts_a_slice_of_a_split(dshub: Run, own: Path, tmp_path: Path) -> None:

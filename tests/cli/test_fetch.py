@@ -131,7 +131,7 @@ def test_failed_attempts_are_reported(dshub: Run, own: Path, tmp_path: Path) -> 
             "fetch", "tiny", "--json", DSHUB_MIRROR=mirror, DSHUB_CACHE=str(tmp_path / "another")
         )
     assert done.returncode == again.returncode == 0
-    assert re.search(rf"^  not from {dead}: cannot connect", done.stdout, re.MULTILINE)
+    assert re.search(rf"^  {dead} failed: cannot connect", done.stdout, re.MULTILINE)
     attempts = [told for item in json.loads(again.stdout)["files"] for told in item["attempts"]]
     assert attempts
     assert all(dead in told and "cannot connect" in told for told in attempts)

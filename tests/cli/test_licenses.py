@@ -48,7 +48,7 @@ def test_denied_license_fails(dshub: Run, own: Path, spdx: str, deny: str, refus
 def test_unstated_license_passes_unless_unknown_is_denied(dshub: Run, own: Path) -> None:
     passed = dshub("licenses", "tiny", "--deny", "nc")
     assert passed.returncode == 0
-    assert "2 without a stated license" in passed.stderr
+    assert "2 datasets without a stated license" in passed.stderr
     answer = json.loads(dshub("licenses", "tiny", "--deny", "unknown", "--json").stdout)
     assert answer["denied"] == ["tiny/one", "tiny/two"]
 

@@ -27,7 +27,7 @@ def test_damaged_mirror_is_reported_with_the_repair(dshub: Run, own: Path, tmp_p
     blob.write_bytes(b"damaged")
     done = dshub("mirror", str(place), "--verify")
     assert done.returncode == 5
-    assert f"`dshub mirror {place} tiny/one` restores" in done.stderr
+    assert f"`dshub mirror {place} tiny/one` to restore" in done.stderr
     assert json.loads(dshub("mirror", str(place), "--verify", "--json").stdout)["wrong"] == 1
 
 

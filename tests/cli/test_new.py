@@ -43,7 +43,7 @@ def test_folder_of_images_becomes_a_dataset(
     assert done.returncode == 0, done.stderr
     for text_shown in ("rose 6, tulip 3", "image, 8 x 9 x 3, PNG", "train  6 rows", "dshub check"):
         assert text_shown in done.stdout
-    assert "packing 9 files" in done.stderr
+    assert "packing copies of 9 files" in done.stderr
     manifest = work / "own" / "my-flowers" / "1.0.0.toml"
     assert dshub("check", str(manifest)).returncode == 0
     assert list(hub.load(str(manifest), "train")["label"][:]) == [0, 0, 0, 1, 1, 1]
@@ -110,8 +110,8 @@ def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Pa
     [
         ((), 2, "Missing argument"),
         (("{data}", "--name", "My Set"), 2, "a-z 0-9"),
-        (("{data}", "--name", "mnist"), 1, "is a dataset of dshub"),
-        (("{data}", "-o", "x.json"), 2, "ends in .toml"),
+        (("{data}", "--name", "mnist"), 1, "already has a dataset named mnist"),
+        (("{data}", "-o", "x.json"), 2, "must end with .toml"),
         (("{data}", "-o", "{data}/1.0.0.toml"), 1, "would be inside the data"),
         (("{data}", "--split", "train"), 2, "is not NAME=PATH"),
         (("--split", "My Train={data}"), 2, "is not a split name"),

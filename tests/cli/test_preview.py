@@ -57,7 +57,7 @@ def test_preview_shows_rows_and_classes(dshub: Run, own: Path) -> None:
 def test_preview_labels_synthetic_rows(dshub: Run, own: Path) -> None:
     done = dshub("preview", "tiny/one")
     assert done.stdout.startswith("Synthetic data for Tiny")
-    assert "not prepared here" in done.stderr
+    assert "is not prepared" in done.stderr
     assert "`dshub fetch tiny/one`" in done.stderr
     assert json.loads(dshub("preview", "tiny/one", "--json").stdout)["synthetic"] is True
 

@@ -222,9 +222,9 @@ def test_folder_without_a_mirror_is_served_with_a_warning(serve: Serve, tmp_path
     folder.mkdir()
     server = serve(str(folder))
     assert ask(server.url, "/index.json").status == 404
-    assert "holds no mirror" in server.end()[1]
+    assert "does not contain a mirror" in server.end()[1]
     (folder / "blobs-v1").mkdir()
-    assert "holds no mirror" not in serve(str(folder)).end()[1]
+    assert "does not contain a mirror" not in serve(str(folder)).end()[1]
 
 
 def test_bucket_that_is_a_link_out_is_warned_about(serve: Serve, tmp_path: Path) -> None:
@@ -234,4 +234,4 @@ def test_bucket_that_is_a_link_out_is_warned_about(serve: Serve, tmp_path: Path)
     link.symlink_to(tmp_path / "disk", target_is_directory=True)
     stderr = serve(str(tmp_path / "m")).end()[1]
     assert str(link) in stderr
-    assert "nothing in it is served" in stderr
+    assert "its files are not served" in stderr

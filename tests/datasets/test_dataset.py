@@ -178,7 +178,9 @@ def test_unknown_column_error_lists_known_columns(prepared: Any) -> None:
     for get in (dataset.__getitem__, lambda name: dataset.columns(["label", name])):
         with pytest.raises(UnknownNameError, match="no column named 'lable'") as caught:
             get("lable")
-        assert caught.value.hint.endswith("known: image, label, size, text, photo, tokens, words")
+        assert caught.value.hint.endswith(
+            "choose from image, label, size, text, photo, tokens, words"
+        )
     with pytest.raises(UnknownNameError) as caught:
         dataset.columns(["text"])["label"]
     assert caught.value.known == ("text",)

@@ -75,6 +75,6 @@ def test_fetch_succeeds_despite_dead_and_slow_mirrors(*, as_json: bool, tmp_path
         assert any(crawling in attempt and "slow" in attempt for attempt in attempts)
     else:
         assert f"fetched and verified 3 files from {upstream}" in done.stdout
-        assert f"not from {dead}: cannot connect" in done.stdout
-        assert f"not from {crawling}: slow" in done.stdout
+        assert f"{dead} failed: cannot connect" in done.stdout
+        assert f"{crawling} failed: slow" in done.stdout
         assert f"{crawling} is slow" in done.stderr

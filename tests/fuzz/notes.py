@@ -26,7 +26,7 @@ from dshub.datasets.dataset import Dataset
 from dshub.export._running import NAME, File, Record, SplitRecord
 from dshub.export._running import read as read_export
 from dshub.hub.cache import Cache
-from dshub.hub.describing import place_of
+from dshub.hub.describing import import_location
 from dshub.hub.terms import are_accepted
 from dshub.importing.holding import Sums, read_sums
 from dshub.importing.records import imports
@@ -84,7 +84,7 @@ def notes(data: bytes) -> None:
     reference = read_reference(root / _REFERENCE)
     if reference is not None:
         assert isinstance(reference.fault, str)
-    place_of(root / _REFERENCE)  # empty where the note names no place
+    import_location(root / _REFERENCE)  # empty where the note names no place
     store, dataset = Store(root), registry().manifest(WITH_LAYOUTS)
     assert isinstance(imports(store, dataset), list)
     are_accepted(dataset, store)

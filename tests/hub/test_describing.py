@@ -14,7 +14,7 @@ def test_items_are_named_by_their_datasets(world: "World") -> None:
     data = b"of no dataset"
     world.keep(data)
     assert world.names() == [
-        f"file {Digest.of_bytes(data).hex[:12]}…, of no known dataset",
+        f"file {Digest.of_bytes(data).hex[:12]}… of an unknown dataset",
         "solo train",
         "solo: labels",
         "tiny/one train",

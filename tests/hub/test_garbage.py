@@ -103,7 +103,7 @@ def test_downloads_of_complete_files_go(world: "World", content: bool) -> None:
     path = Path(manifest.resources["labels"].urls[0])
     world.hub.import_files("solo", [path])
     world.leave(world.labels("solo"), b"late")
-    assert list(went(world.cache.gc()).values()) == ["the file is complete by now"]
+    assert list(went(world.cache.gc()).values()) == ["a complete copy is in the cache"]
     assert world.names() == ["solo: labels"]
 
 
@@ -114,8 +114,8 @@ def test_rejected_and_damaged_bytes_go(world: "World") -> None:
     store.set_aside(world.item("solo: labels").path)
     store.set_aside(world.item("solo train").path)
     assert sorted(went(world.cache.gc()).values()) == [
-        "damaged, and set aside",
-        "damaged, and set aside",
+        "damaged and set aside",
+        "damaged and set aside",
         "wrong bytes from a source",
     ]
     assert world.names() == []
@@ -133,7 +133,7 @@ def outdated(world: "World") -> None:
 def test_outdated_tables_go(world: "World") -> None:
     """A class was renamed, so the old table is never found again."""
     outdated(world)
-    assert went(world.cache.gc()) == {"solo train": "no manifest leads to this table"}
+    assert went(world.cache.gc()) == {"solo train": "no manifest uses this table"}
     assert world.names() == ["solo train", "solo: labels"]
     feature = world.hub.load("solo", "train").features["label"]
     assert feature == LabelFeature(names=("x", "y", "z"))
@@ -170,7 +170,7 @@ def test_tables_of_a_faulty_manifest_stay(
     registry = Registry([tmp_path / "registry"], built_in=False)
     hub = Hub(settings=Settings.read(cache=world.root), registry=registry, progress=Silent())
     assert hub.cache.gc() == Removals()
-    assert "left out" in caplog.text
+    assert "skipped" in caplog.text
 
 
 def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
@@ -181,7 +181,7 @@ def test_outdated_tables_of_a_pinned_dataset_stay(world: "World") -> None:
     removals = world.cache.gc(partial=True)
     assert stayed(removals) == {"solo train": "pinned"}
     assert sorted(went(removals).values()) == [
-        "the file is complete by now",
+        "a complete copy is in the cache",
         "wrong bytes from a source",
     ]
 
@@ -194,8 +194,8 @@ def test_synthetic_data_without_files_goes(world: "World") -> None:
     assert world.cache.gc() == Removals()
     world.cache.rm(["solo"], kinds={"raw"})
     assert went(world.cache.gc()) == {
-        "manifest of synthetic solo": "manifest of synthetic data without files",
-        "solo train (synthetic)": "no manifest leads to this table",
+        "manifest of synthetic solo": "the files of the synthetic data are gone",
+        "solo train (synthetic)": "no manifest uses this table",
     }
     assert {name for item in world.cache.items() for name in item.datasets} == {"tiny/one"}
 

@@ -119,7 +119,7 @@ def test_load_data_without_a_supervised_pair_is_rejected(tmp_path: Path) -> None
         changed.replace('supervised = ["image", "label"]\n', ""), encoding="utf-8"
     )
     hub = Hub(registry=Registry([tmp_path / "registry"]), progress=Silent())
-    with pytest.raises(ValueError, match=r"unpaired.* names the columns"):
+    with pytest.raises(ValueError, match=r"unpaired.* `supervised` pair"):
         hub.load_data("unpaired", synthetic=5)
 
 
@@ -163,7 +163,7 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
     ("arguments", "words", "hint"),
     [
         (("mnits", "train"), "no dataset named 'mnits'", "did you mean mnist?"),
-        (("mnist@9.9.9", "train"), "no version of mnist named '9.9.9'", "known: 1.0.0"),
+        (("mnist@9.9.9", "train"), "no version of mnist named '9.9.9'", "choose from 1.0.0"),
         (
             ("ylecun/mnist", "train"),
             "no dataset named",
@@ -182,10 +182,14 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
         ),
         (("mnist", "Test"), "no split of mnist named 'Test'", "did you mean test?"),
         (("glue/sst2", "val[:5]"), "no split of glue/sst2 named 'val'", "did you mean validation?"),
-        (("mnist", "train+valid[:5]"), "no split of mnist named 'valid'", "known: train, test"),
+        (
+            ("mnist", "train+valid[:5]"),
+            "no split of mnist named 'valid'",
+            "choose from train, test",
+        ),
         (("mnist", "valid"), "no split of mnist named 'valid'", "train[90%:] hold out a part"),
         (("mnist", "all"), "no split of mnist named 'all'", "all of them are train+test"),
-        (("mnist", "train", "lable"), "no column named 'lable'", "known: image, label"),
+        (("mnist", "train", "lable"), "no column named 'lable'", "choose from image, label"),
         (("mnist", None, "lable"), "no column named 'lable'", "did you mean label?"),
         (("mnist", "train", "test"), "no column named 'test'", 'load("mnist", "test")'),
     ],

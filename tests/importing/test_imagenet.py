@@ -80,7 +80,7 @@ def test_checksums_of_read_files_are_written(hub: Hub, world: World, tmp_path: P
     findings = {item.thing: (item.state, item.detail) for item in hub.verify(NAME)}
     assert findings["import train-folders"] == ("ok", f"20 files at {tree}, names and sizes")
     assert findings["table train"][0] == "ok"
-    assert "20 files whose checksums are in files.sha256" in findings["table train"][1]
+    assert "20 files with checksums in files.sha256" in findings["table train"][1]
 
 
 def test_replaced_file_is_named(hub: Hub, world: World, tmp_path: Path) -> None:

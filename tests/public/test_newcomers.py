@@ -65,7 +65,7 @@ def test_hasattr_is_false_for_names_of_other_libraries(digits: Dataset, name: st
         (lambda _: dshub.load("mnist", download=True), "DSHUB_OFFLINE"),  # type: ignore[call-overload]
         (lambda _: dshub.load("mnist", train=True), 'split="train"'),  # type: ignore[call-overload]
         (lambda _: Hub().load("mnist", as_supervised=True), "supervised=True"),  # type: ignore[call-overload]
-        (lambda _: dshub.load(5), "a text such as 'mnist'"),  # type: ignore[call-overload]
+        (lambda _: dshub.load(5), "a string such as 'mnist'"),  # type: ignore[call-overload]
         (lambda ds: ds.split("train"), "shares of the rows"),
         (lambda ds: ds[["image", "label"]], "ds.columns(['image', 'label'])"),
     ],

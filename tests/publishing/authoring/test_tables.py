@@ -100,4 +100,4 @@ def test_equal_files_are_reported(new: New, data: Path) -> None:
     """A test set that is the training set is usually a mistake."""
     for name in ("train", "test"):
         write_text(data / f"{name}.csv", "n,word\n1,a\n2,b\n")
-    assert new(data).doubts("have the same bytes")
+    assert new(data).doubts("have the same content")
