@@ -30,11 +30,11 @@ def rows(dataset: Dataset) -> Any:
         return _dataset(dataset, InMemoryTable(_cast(dataset, features)), features)
     names = list(dataset.features)
     mapped = [MemoryMappedTable.from_file(str(file)).select(names) for file in dataset.files]
-    whole = _dataset(dataset, concat_tables(mapped).cast(features.arrow_schema), features)
-    stretch = dataset.stretch
-    if stretch is None:
-        return whole.select(dataset.numbers(np.arange(len(dataset))), keep_in_memory=True)
-    return whole if len(stretch) == len(whole) else whole.select(stretch)
+    split = _dataset(dataset, concat_tables(mapped).cast(features.arrow_schema), features)
+    rows = dataset.row_range
+    if rows is None:
+        return split.select(dataset.numbers(np.arange(len(dataset))), keep_in_memory=True)
+    return split if len(rows) == len(split) else split.select(rows)
 
 
 def _cast(dataset: Dataset, features: Any) -> pa.Table:

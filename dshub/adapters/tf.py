@@ -96,7 +96,7 @@ def batches(loader: Loader) -> Any:
     """
     place = walk_of(loader)
     first = place.batch(0, loader.epoch)
-    convert(first, partial(_check_images, images=loader.rows.pictures), loader.rows.supervised)
+    convert(first, partial(_check_images, images=loader.rows.image_columns), loader.rows.supervised)
     crossing = _Crossing(first, loader.options.size if _is_even(loader) else None)
     walks = _Walks(loader)
 

@@ -313,7 +313,7 @@ class _Tensors:
     def __init__(self, loader: Loader, *, pinned: bool) -> None:
         options = loader.options
         own = all(is_own(transform) for transform in options.transforms)
-        self._planes = list(loader.rows.pictures) if own and options.layout == "chw" else []
+        self._planes = list(loader.rows.image_columns) if own and options.layout == "chw" else []
         self._pair = loader.rows.supervised
         options = replace(options, layout="hwc") if own else options
         pool = Pool(allocate=_pinned) if pinned else Pool()

@@ -102,7 +102,7 @@ class Gatherer:
         own = [is_own(transform) for transform in options.transforms]
         self.own_count = own.index(False) if False in own else len(own)  # dshub's own come first
         self._all, self._features = rows, rows.features
-        self._images = list(rows.pictures)
+        self._images = list(rows.image_columns)
         self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
         arrays = [name for name in self._images if _is_array(self._features[name])]
         fusible = len(arrays) == len(self._images)

@@ -80,7 +80,7 @@ class Rows(Protocol):
         """The columns that become `(x, y)`."""
 
     @property
-    def pictures(self) -> Sequence[str]:
+    def image_columns(self) -> Sequence[str]:
         """The columns that hold images, (height, width, channels)."""
 
 

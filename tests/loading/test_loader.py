@@ -357,7 +357,7 @@ class Squares:
     """Rows without a dataset."""
 
     supervised = None
-    pictures = ()
+    image_columns = ()
     fingerprint = "squares"
     features: ClassVar[dict[str, Feature]] = {"square": NumberFeature(dtype="int64")}
 

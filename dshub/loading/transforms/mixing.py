@@ -72,7 +72,7 @@ class MixUp:
         rows = len(context.draws.rows)
         partner = generator.permutation(rows)
         share = generator.beta(self.alpha, self.alpha, rows).astype(np.float32)
-        for name in (*context.pictures, *context.labels):
+        for name in (*context.image_columns, *context.labels):
             values = one_array(batch[name], "MixUp", name).astype(np.float32, copy=False)
             own = share.reshape(-1, *[1] * (values.ndim - 1))
             batch[name] = values * own + values[partner] * (1 - own)
@@ -103,7 +103,7 @@ class CutMix:
         side = np.sqrt(1 - generator.beta(self.alpha, self.alpha, rows))
         places = generator.random((rows, 2))
         kept = np.ones((rows, 1), np.float32)
-        for name in context.pictures:
+        for name in context.image_columns:
             images = one_array(batch[name], "CutMix", name)
             batch[name] = mixed = images.copy()
             _, height, width, _ = images.shape

@@ -31,14 +31,14 @@ class Context:
     Attributes:
         draws: random numbers of the rows.
         features: of the columns as they were read.
-        pictures: the columns that hold images.
+        image_columns: the columns that hold images.
         labels: the columns that hold classes.
         planes: whether callables of other packages get channels first.
     """
 
     draws: Draws
     features: Mapping[str, Feature]
-    pictures: Sequence[str] = ()
+    image_columns: Sequence[str] = ()
     labels: Sequence[str] = ()
     planes: bool = False
 
@@ -62,7 +62,7 @@ class ImageTransform(ABC):
         """Return the images of a column, changed."""
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        for name in context.pictures:
+        for name in context.image_columns:
             batch[name] = self.change(batch[name], context)
         return batch
 
@@ -185,7 +185,7 @@ def apply(
         if is_own(transform):
             batch = transform.apply(batch, own)
         elif package_of(transform):
-            for name in own.pictures:
+            for name in own.image_columns:
                 images = changed(transform, batch[name], own.draws.bits(), planes=own.planes)
                 batch[name] = stacked(images)
         elif _takes_generator(transform):

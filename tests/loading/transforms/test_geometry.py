@@ -89,7 +89,7 @@ def test_resize_and_crop_match_pillow() -> None:
     images = [
         np.random.default_rng(i).integers(0, 256, (*s, 3), np.uint8) for i, s in enumerate(sizes)
     ]
-    context: Any = type("Context", (), {"pictures": ["image"]})()
+    context: Any = type("Context", (), {"image_columns": ["image"]})()
 
     def run(transform: Any) -> Any:
         return transform.apply({"image": list(images)}, context)["image"]
