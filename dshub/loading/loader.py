@@ -1,4 +1,4 @@
-"""`Loader`: batches of rows, epoch after epoch."""
+"""`Loader`: iterate over batches of rows, one epoch at a time."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -15,28 +15,28 @@ from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
 from dshub.plugins import FrameworkMethods
 
-MOST_EPOCHS = 2**53 - 1  # the epochs that seeds and torch's tensors can count to
+MAX_EPOCH = 2**53 - 1  # seeds and tensors can represent it exactly
 
 
 class Loader(FrameworkMethods):
-    """Batches of a dataset, one epoch for each iteration.
+    """Batches of a dataset, with one epoch per iteration.
 
-    The rows of a batch are a pure function of (seed, epoch, position): running twice gives the
-    same batches, and each epoch has its own order. `state_dict()` describes the position in a few
-    numbers. A loader that loads them continues there, also with another batch size, number of
-    ranks or number of threads.
+    The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the
+    same batches. Each epoch has its own order. `state_dict()` describes the position in a few
+    numbers. A loader that loads this state continues there, even with a different batch size,
+    number of ranks or number of threads.
 
-    Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` yield those of a framework.
-    Their memory is reused once nothing refers to a batch or to a part of it.
+    Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` yield framework batches. The
+    memory of a batch is reused when nothing refers to the batch or to a part of it.
 
     Args:
-        rows: to make batches of, such as a `Dataset`.
-        options: of the batches.
-        order: of the rows; by default that of the options.
+        rows: rows to batch, such as a `Dataset`.
+        options: options of the batches.
+        order: order of the rows; by default determined by `options`.
 
     Raises:
         ArgumentError: the options do not fit the rows.
-        UnknownNameError: `bucket` is not a column.
+        UnknownNameError: the column `bucket` does not exist.
     """
 
     _verb = "batches"
@@ -48,20 +48,22 @@ class Loader(FrameworkMethods):
 
     @property
     def epoch(self) -> int:
-        """The current epoch, or the next one. Setting another one goes to its beginning.
+        """Current epoch, or the next epoch between iterations.
+
+        Setting a different epoch moves to its beginning.
 
         Raises:
-            ArgumentError: the value is not a whole number from 0 to 2**53 - 1.
+            ArgumentError: the value is not an integer from 0 to 2**53 - 1.
         """
         return self._walk.epoch
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        value = whole("epoch", value, least=0, most=MOST_EPOCHS)
+        value = whole("epoch", value, least=0, most=MAX_EPOCH)
         if value != self._walk.epoch:
             self._walk.go(value, 0)
 
-    if not TYPE_CHECKING:  # or a type checker would allow any attribute
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             raise phrasebook.missing(self, name, phrasebook.LOADER)
@@ -75,26 +77,27 @@ class Loader(FrameworkMethods):
 
     @property
     def share(self) -> Share:
-        """This rank's share of an epoch; `share.counts` are the rows of each rank."""
+        """Share of this rank in an epoch; `share.counts` has the rows of each rank."""
         return self._walk.share
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return len(self._walk.starts(0))
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the batches of one epoch: dicts, or `(x, y)` if `supervised` is set.
+        """Yield the batches of one epoch as dicts, or as `(x, y)` if `supervised` is set.
 
-        The next iteration is the next epoch. After a `break`, `state_dict` still has the position,
-        but a new iteration starts where the last one started, unless the state is loaded again.
+        The next iteration yields the next epoch. After a `break`, `state_dict` returns the current
+        position, but a new iteration starts where the previous one started, unless this state is
+        loaded.
         """
         return self._walk.batches(self._walk.gatherer.batch)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines the batches, to log with a result.
+        """SHA-256 of everything that determines the batches, for example to log with results.
 
-        Transforms are included by their `repr`, which is complete for those of dshub.
+        Transforms are included by their `repr`, which is complete for dshub transforms.
         """
         options, share = self.options, self.share
         order = [ORDER_VERSION, options.seed, options.size, options.drop_last]
@@ -110,18 +113,18 @@ class Loader(FrameworkMethods):
     def state_dict(self) -> dict[str, int | str]:
         """Return the position: `{"order": 1, "seed": 0, …, "epoch": 3, "position": 512}`.
 
-        `position` counts the rows that all ranks together have yielded in the epoch.
+        `position` counts the rows that all ranks have yielded in the epoch.
         """
         return self._state(self._walk.epoch, self._walk.position)
 
     def state_after(self, batches: int) -> dict[str, int | str]:
-        """Return the state after the first `batches` batches of the last iteration.
+        """Return the state after the first `batches` batches of the latest iteration.
 
-        For frameworks that take batches in advance: `state_dict` counts the batches taken, and
-        callers count those that were used. Batches beyond an epoch count into the next ones.
+        Use it in frameworks that prefetch batches: `state_dict` includes prefetched batches, but
+        callers can count the batches they used. Counts beyond the epoch continue in later epochs.
 
         Raises:
-            ArgumentError: `batches` is not a whole number of at least 0.
+            ArgumentError: `batches` is not an integer of at least 0.
         """
         return self._state(*self._walk.place_after(batches))
 
@@ -134,14 +137,14 @@ class Loader(FrameworkMethods):
         return state | {"epoch": epoch, "position": position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state of `state_dict`, with the next iteration.
+        """Continue from a state of `state_dict` in the next iteration.
 
         Raises:
-            StateError: the state belongs to another order (other seed, rows or version), or is
-                not a loader's state.
+            StateError: the state is invalid, or belongs to a loader with a different seed, order or
+                number of rows.
         """
         if not isinstance(state, Mapping):
-            message = f"a state is a dict from `state_dict()`, not {type(state).__name__}"
+            message = f"a state must be a dict from `state_dict()`, not {type(state).__name__}"
             raise StateError(message)
         own = self.state_dict()
         for name in own.keys() - {"epoch", "position"}:
@@ -151,7 +154,9 @@ class Loader(FrameworkMethods):
                     f"this state has {name} {short(value)}, but the loader has {own[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
-        most = max(self.share.total, self.share.length)  # other worlds can leave out fewer rows
+        most = max(
+            self.share.total, self.share.length
+        )  # other numbers of ranks can drop fewer rows
         if not (_is_count(epoch) and _is_count(position) and position <= most):
             shown = short(dict(state))
             raise StateError(f"{shown} is not a position in an epoch of {most:,} rows")
@@ -163,9 +168,9 @@ class Loader(FrameworkMethods):
 
 
 def walk_of(loader: Loader) -> Walk:
-    """The walk of a loader, for adapters that step through its batches themselves."""
-    return loader._walk  # noqa: SLF001  # this function is how adapters get it
+    """Return the `Walk` of a loader, for adapters that step through its batches themselves."""
+    return loader._walk  # noqa: SLF001  # the accessor for adapters
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_EPOCHS
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EPOCH
