@@ -11,7 +11,7 @@ from PIL import Image
 
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
-from dshub.cli import _pictures, _screen
+from dshub.cli import _images, _screen
 from dshub.datasets.dataset import Dataset
 from dshub.hub.hub import Hub
 from dshub.mirrors.serve.server import serving
@@ -100,11 +100,11 @@ def _fetch(manifest: Manifest, upstream: Hub, cache: Path) -> tuple[Dataset, Dat
 def _show(train: Dataset, folder: Path) -> None:
     images = [Image.fromarray(pixels[:, :, 0]) for pixels in train[:30]["image"]]
     path = folder / "images.png"
-    _pictures.sheet(images, side=84, columns=10, gap=6).save(path)
-    if _pictures.terminal_can_show():
-        few = _pictures.sheet(images[:12], side=28, columns=6, gap=2)
+    _images.sheet(images, side=84, columns=10, gap=6).save(path)
+    if _images.terminal_can_show():
+        few = _images.sheet(images[:12], side=28, columns=6, gap=2)
         width = min(_screen.terminal_width() - 6, 90)
-        for line in _pictures.blocks(few, width).splitlines():
+        for line in _images.blocks(few, width).splitlines():
             _say(line)
     _say(f"the first images, synthetic: {_screen.short_path(path)}")
 

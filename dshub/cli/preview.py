@@ -15,7 +15,7 @@ from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeat
 from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
-from dshub.cli._pictures import blocks, captioned, sheet, terminal_can_show
+from dshub.cli._images import blocks, captioned, sheet, terminal_can_show
 from dshub.datasets.split_expressions import unknown_split
 from dshub.display import one_line
 from dshub.hub.hub import Hub

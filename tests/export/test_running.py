@@ -194,9 +194,9 @@ def test_existing_files_are_replaced_only_by_force(tmp_path: Path) -> None:
     assert mine.read_bytes() == b"mine"
     export({"train": labeled()}, "parquet", tmp_path, force=True)
     assert pq.read_table(mine).num_rows == 40
-    (tmp_path / "pictures" / "train").mkdir(parents=True)
+    (tmp_path / "images" / "train").mkdir(parents=True)
     with pytest.raises(DshubError, match="already exists and is not an export of dshub"):
-        export({"train": labeled()}, "imagefolder", tmp_path / "pictures", force=True)
+        export({"train": labeled()}, "imagefolder", tmp_path / "images", force=True)
 
 
 def test_splits_share_a_folder(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_splits_share_a_folder(tmp_path: Path) -> None:
 def test_split_without_rows_is_exported(tmp_path: Path) -> None:
     (path,) = export({"train": labeled().take(0)}, "parquet", tmp_path)["train"].files
     assert pq.read_table(path).schema.names == ["image", "label"]
-    done = export({"train": labeled().take(0)}, "imagefolder", tmp_path / "pictures")
+    done = export({"train": labeled().take(0)}, "imagefolder", tmp_path / "images")
     assert list(done["train"].files[0].iterdir()) == []
 
 

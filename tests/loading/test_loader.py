@@ -240,9 +240,9 @@ def test_state_must_be_a_dict(dataset: Dataset, state: Any) -> None:
 
 
 def test_used_loader_pickles_without_caches() -> None:
-    pictures = np.zeros((1000, 32, 32, 3), np.uint8)
+    images = np.zeros((1000, 32, 32, 3), np.uint8)
     dataset = Dataset.from_arrays(
-        {"image": pictures}, features={"image": ImageFeature(shape=(32, 32, 3))}
+        {"image": images}, features={"image": ImageFeature(shape=(32, 32, 3))}
     )
     loader = dataset.batches(100)
     before = len(pickle.dumps(loader))
