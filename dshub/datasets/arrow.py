@@ -12,7 +12,7 @@ from dshub.tables.columns import Values
 from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
 
 BLOCK = 1 << 14  # rows of text or lists per chunk, because Arrow offsets have 32 bits
-FILE_BLOCK = 256  # rows of files per chunk; a file can take several MB
+FILE_BLOCK = 256  # image or audio files per chunk; each can take several MB
 
 Rows = range | np.ndarray
 
@@ -41,8 +41,8 @@ def _column(source: Source, name: str, rows: Rows) -> pa.ChunkedArray:
     if chunks and isinstance(rows, range):
         return pa.chunked_array(chunks).slice(rows.start, len(rows))
     if chunks and row_dtype(feature) is None:
-        taken = [_take(chunks, np.asarray(block)) for block in _blocks(rows, feature)]
-        return pa.chunked_array(taken, chunks[0].type)
+        pieces = [_take(chunks, np.asarray(block)) for block in _blocks(rows, feature)]
+        return pa.chunked_array(pieces, chunks[0].type)
     arrays = [_array(source.read(name, block), feature) for block in _blocks(rows, feature)]
     return pa.chunked_array(arrays, arrow_type(feature))
 
@@ -62,13 +62,13 @@ def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
     every row.
     """
     starts = np.cumsum([0, *map(len, chunks)])
-    taken, places = [], []
+    pieces, places = [], []
     for number, inside in groups(np.searchsorted(starts, rows, side="right") - 1):
         places.append(inside)
-        taken.append(chunks[number].take(pa.array(rows[inside] - starts[number])))
-    if len(taken) == 1:
-        return taken[0]
-    return pa.concat_arrays(taken).take(pa.array(np.argsort(np.concatenate(places))))
+        pieces.append(chunks[number].take(pa.array(rows[inside] - starts[number])))
+    if len(pieces) == 1:
+        return pieces[0]
+    return pa.concat_arrays(pieces).take(pa.array(np.argsort(np.concatenate(places))))
 
 
 def _array(values: Values, feature: Feature) -> pa.Array:

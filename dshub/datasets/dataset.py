@@ -93,8 +93,8 @@ class Dataset(plugins.FrameworkMethods):
     ) -> Self:
         """Create a dataset from arrays or lists, without copying the arrays.
 
-        The first axis of an array is the row. A list holds `str`, `bytes` of image or audio files,
-        or one array or list of any length per row.
+        Arrays have the shape (rows, …). A list holds `str`, contents of image or audio files as
+        `bytes`, or arrays or lists of any length.
 
         Args:
             columns: arrays and lists by column name, all of the same length.
@@ -195,7 +195,7 @@ class Dataset(plugins.FrameworkMethods):
         if supervised is not None:
             supervised = check_pair(supervised, names)
         elif source.manifest is not None:
-            supervised = source.manifest.supervised  # not checked: a split can lack labels
+            supervised = source.manifest.supervised  # unchecked: a split can lack labels
         rows = range(source.rows) if selection is None else selection
         return cls(source, rows, names, supervised)
 
@@ -236,7 +236,7 @@ class Dataset(plugins.FrameworkMethods):
 
     @property
     def supervised(self) -> tuple[str, str] | None:
-        """Pair of columns that becomes `(x, y)`, or None unless both are present."""
+        """Pair of columns for `(x, y)`, or None if one of them is missing."""
         pair = self._supervised
         return pair if pair is not None and set(pair) <= set(self._names) else None
 
@@ -307,14 +307,14 @@ class Dataset(plugins.FrameworkMethods):
         return replace(self, _names=tuple(name for name in self._names if name not in names))
 
     def pixels(self, name: str) -> np.ndarray | None:
-        """Return the pixels of all source rows as one array, or None if they are not raw images."""
+        """Return raw images of all source rows, or None if they are not one array."""
         feature = self.features[name]
         if not isinstance(feature, ImageFeature) or feature.encoding != "raw":
             return None
         return self._source.contiguous(name)
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """Return the source row numbers of positions, int64."""
+        """Return the source row number of each position, int64."""
         return rows_at(self._selection, rows)
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
@@ -370,7 +370,7 @@ class Dataset(plugins.FrameworkMethods):
         return replace(self, _names=check_columns(names, self._names, self.manifest))
 
     def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
-        """Return a view that decodes images and audio, or yields their files if `on` is False."""
+        """Return a view that decodes images and audio, or returns their files if `on` is False."""
         return replace(self, _decoded=on)
 
     def align_labels(self, names: Sequence[str], column: str | None = None) -> Self:
@@ -430,7 +430,7 @@ class Dataset(plugins.FrameworkMethods):
 
         Args:
             *shares: fraction of the rows in each part, above 0; at most 1 in total.
-            seed: seed to shuffle the rows first; None keeps their order.
+            seed: seed for shuffling before the split; None keeps the order of rows.
             stratify: column whose values have the same proportion in each part, to within one row.
 
         Raises:
@@ -527,7 +527,7 @@ class Dataset(plugins.FrameworkMethods):
         return Loader(self, options)
 
     def numpy(self) -> Batch:
-        """Return all columns as arrays, which are views of the memory map if possible."""
+        """Return whole columns by name, as views of the memory map if possible."""
         lazy = {name: self._column(name) for name in self.encoded}
         arrays = self.columns([name for name in self._names if name not in lazy])._span()
         return {name: lazy[name] if name in lazy else arrays[name] for name in self._names}

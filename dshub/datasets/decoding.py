@@ -26,7 +26,7 @@ Encoded = ImageFeature | AudioFeature
 ALWAYS_SAMPLES = 1 << 25  # allowed in any file, over all channels; 64 MiB when decoded
 SAMPLES_PER_BYTE = 250  # allowed in larger files; FLAC has 1 for music, 64 for 6 kbit/s speech
 _HINT = "use `ds.decode(False)` to get the undecoded files"
-_TRANSPOSITIONS: Mapping[int, Image.Transpose] = {  # EXIF orientation to upright
+_TRANSPOSITIONS: Mapping[int, Image.Transpose] = {  # by EXIF orientation, to upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -45,7 +45,7 @@ def decode_all(
     Args:
         files: contents of the files.
         feature: feature of the column.
-        where: function that describes the dataset, row and column of a file index, for errors.
+        where: function that describes the row and column of a file by its index, for errors.
 
     Raises:
         ReadError: a file is damaged, or has an unsupported format.

@@ -88,7 +88,7 @@ def _length(name: str, column: Any) -> int:
 
 
 def check_names(features: Mapping[str, Feature], columns: Collection[str], title: str = "") -> None:
-    """Check that each feature has a column; raise SchemaError otherwise."""
+    """Raise SchemaError if a feature has no column."""
     for name, feature in features.items():
         if name not in columns:
             hint = f"the columns are {', '.join(columns)}; check the names in `features`"
@@ -321,7 +321,7 @@ def _first_missing(values: pa.Array) -> int | None:
     """Return the first row with a missing value, or None."""
     if values.null_count:
         return int(values.is_null().index(True).as_py())
-    if not pa.types.is_nested(values.type):  # lists, because structs are unsupported
+    if not pa.types.is_nested(values.type):  # only lists, because structs are unsupported
         return None
     inner = _first_missing(values.flatten())
     return None if inner is None else pc.list_parent_indices(values)[inner].as_py()

@@ -68,8 +68,8 @@ def _parse(text: str) -> tuple[str, str | None]:
         return str(folder.parent), folder.name
     parts = name.split("/")
     if not all(parts) or len(parts) > 3:
-        known = ["hf:owner/name", "hf:owner/name/config"]
-        raise UnknownNameError(kind="dataset of the Hub", name=text, known=known)
+        forms = ["hf:owner/name", "hf:owner/name/config"]
+        raise UnknownNameError(kind="dataset of the Hub", name=text, known=forms)
     return "/".join(parts[:2]), parts[2] if len(parts) == 3 else None
 
 
@@ -81,7 +81,7 @@ def _fetch(name: str, *, offline: bool) -> Any:
             return datasets.load_dataset(path, config)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise UnknownNameError(kind="dataset of the Hub", name=name) from error
-    except Exception as error:  # from the Hub, the cache or a file parser
+    except Exception as error:  # raised by the Hub client, its cache or a file parser
         raise _translated(name, error, offline=offline) from error
 
 

@@ -1,6 +1,6 @@
 """Create sources from the Arrow data of Hugging Face `datasets`.
 
-Their features are converted as follows:
+Features are converted as follows:
 
 ==================================== ====================================================
 `Value` of numbers                   number; bool as uint8 and float16 as float32, copied

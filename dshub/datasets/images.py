@@ -15,8 +15,8 @@ from PIL import Image
 ALWAYS_PIXELS = 25_000_000  # 175 MB of memory to decode and convert to RGB
 RATIO = 250  # pixels per byte
 _NAMES = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")
-_ORIENTATION = 0x0112  # tag of TIFF 6.0 and EXIF
-_METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}  # with orientation
+_ORIENTATION = 0x0112  # TIFF tag, which EXIF also uses
+_METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}  # can contain it
 _MARKS = (0xA5, 0x5A)
 
 
@@ -81,8 +81,8 @@ def load(image: Any, stream: BinaryIO) -> None:
         image.load()
     elif _shows_mark(image, _MARKS[0]):
         stream.seek(0)
-        with Image.open(stream, formats=[image.format]) as again:
-            if _shows_mark(again, _MARKS[1]):
+        with Image.open(stream, formats=[image.format]) as reopened:
+            if _shows_mark(reopened, _MARKS[1]):
                 raise ValueError("its last rows are missing")
 
 

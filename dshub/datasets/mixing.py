@@ -22,7 +22,7 @@ class Mixture:
     """Rows of several datasets with equal columns, numbered consecutively.
 
     Create a mixture with `Dataset.mix`. Batches contain rows of each dataset in proportion to its
-    weight, in shuffled positions. The rows of each dataset are shuffled, and each is used about
+    weight, at shuffled positions. The rows of each dataset are shuffled, and each is used about
     once before any row repeats (see `dshub.loading.order.Mixed`). An epoch has as many rows as all
     datasets together. In the next epoch, each dataset continues where it stopped.
 
@@ -35,7 +35,7 @@ class Mixture:
         weights: weight of each dataset.
         features: features by column name.
         image_columns: columns that hold images.
-        supervised: pair of columns that becomes `(x, y)`, or None if the datasets disagree.
+        supervised: pair of columns for `(x, y)`, or None if the datasets disagree.
 
     Raises:
         SchemaError: a column is missing from a dataset, or its feature differs.

@@ -34,7 +34,7 @@ Selection = range | np.ndarray | Shuffled
 
 
 def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
-    """Return the source rows at positions of a selection, int64."""
+    """Return the source row at each position of a selection, int64."""
     match selection:
         case range():
             return positions * selection.step + selection.start
@@ -49,7 +49,7 @@ def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
 
 
 def sliced(selection: Selection, positions: slice) -> Selection:
-    """Return a selection of a slice of positions."""
+    """Return the part of a selection at a slice of positions."""
     if isinstance(selection, Shuffled):
         return replace(selection, positions=selection.positions[positions])
     return selection[positions]
@@ -83,7 +83,7 @@ def positions_of(key: Any, length: int) -> np.ndarray:
 def position_of(key: Any, length: int) -> np.ndarray:
     """Return the position among `length` rows that an integer selects, int64 (1,)."""
     number = np.asarray(key)
-    if number.ndim or number.dtype == bool:  # as a list, True would be a mask
+    if number.ndim or number.dtype == bool:  # a list [True] would be a mask
         raise TypeError(f"a row is selected by an integer, not {key!r}")
     return positions_of([key], length)
 

@@ -17,7 +17,7 @@ from dshub.datasets.selection import table_identity
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, Values
 from dshub.tables.table import Table
 
-BLOCK = 1024  # rows read per update of a hash
+BLOCK = 1024  # rows hashed per update
 
 
 class Source(Protocol):

@@ -71,7 +71,7 @@ def parse_split(expression: str) -> list[Part]:
             continue
         start, colon, stop = match[3].partition(":")
         if not colon:
-            raise SplitError(expression=expression, reason="a slice needs a ':'")
+            raise SplitError(expression=expression, reason="a slice needs a ':', as in [:100]")
         parts.append(Part(match[1], _bound(expression, start), _bound(expression, stop)))
     return parts
 
@@ -85,7 +85,7 @@ def _bound(expression: str, text: str) -> Bound | None:
         raise SplitError(expression=expression, reason=reason)
     number, percent = int(match[1]), bool(match[2])
     if percent and abs(number) > 100:
-        raise SplitError(expression=expression, reason=f"{number}% is more than 100%")
+        raise SplitError(expression=expression, reason=f"{number}% is not between -100% and 100%")
     return Bound(number, percent)
 
 

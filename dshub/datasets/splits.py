@@ -58,8 +58,8 @@ class Splits(Mapping[str, Dataset]):
         if "_rows" not in vars(self):  # during creation and unpickling
             return {}
         first = next(iter(self._rows), "train")
-        own = [name for name in dir(Dataset) if not name.startswith("_")]
-        words = {name: f'use splits["{first}"].{name}' for name in own}
+        attributes = [name for name in dir(Dataset) if not name.startswith("_")]
+        words = {name: f'use splits["{first}"].{name}' for name in attributes}
         words |= {name: f"for one split, {text}" for name, text in phrasebook.DATASET.items()}
         return words | {name: f'use splits["{name}"]' for name in self._rows}
 
@@ -80,7 +80,7 @@ def concatenate(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str,
     first = dict(zip(folders, np.cumsum([0, *counts]), strict=False))
     dataset = Dataset.from_tables(list(folders.values()))
     ranges = [part.rows(manifest.splits[part.split].rows) for part in parts]
-    if list(map(len, ranges)) == counts:  # every split once, in full
+    if list(map(len, ranges)) == counts:  # each split is selected once, in full
         return dataset
     rows = [
         np.arange(rows.start, rows.stop) + first[part.split]

@@ -43,7 +43,7 @@ def stratified(
     Args:
         classes: class of each row, int64 (rows,).
         shares: fraction of the rows in each part, as in `cut`.
-        seed: seed to shuffle the rows first; None keeps their order.
+        seed: seed for shuffling before the split; None keeps the order of rows.
 
     Returns:
         The int64 row numbers of each part, in the shuffled or original order.
@@ -61,8 +61,8 @@ def stratified(
 def fold(total: int, count: int, seed: int | None, classes: np.ndarray | None) -> np.ndarray:
     """Assign each row to one of `count` folds, int64 (total,).
 
-    Fold sizes differ by at most one row. If `classes` is passed, so do the numbers of rows of each
-    class in the folds.
+    Fold sizes differ by at most one row. If `classes` is passed, the number of rows of each class
+    also differs by at most one between folds.
 
     Raises:
         ArgumentError: there are fewer than 2 folds, or more folds than rows.

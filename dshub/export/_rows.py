@@ -56,7 +56,7 @@ class Rows:
 
     @property
     def supervised(self) -> tuple[str, str] | None:
-        """Pair of columns that becomes `(x, y)`, or None."""
+        """Pair of columns for `(x, y)`, or None."""
         return self.dataset.supervised
 
     def blocks(self) -> Iterator[tuple[int, Dataset]]:

@@ -18,7 +18,7 @@ from dshub.loading.order import Draws
 from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.transform import Batch, Context, apply, each, is_own
 
-LARGE = 1 << 16  # bytes; smaller arrays are cheap to allocate
+LARGE = 1 << 16  # bytes; allocating smaller arrays is cheap
 MAX_ARRAYS = 16  # arrays per size in a pool
 
 
@@ -64,7 +64,7 @@ class Pool:
 
     def __init__(self, allocate: Callable[[int], np.ndarray] = allocate_pages) -> None:
         self._allocate = allocate
-        self._kept: dict[int, list[np.ndarray]] = {}
+        self._arrays: dict[int, list[np.ndarray]] = {}
         self._lock = threading.Lock()
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
@@ -79,14 +79,14 @@ class Pool:
     def _memory(self, size: int) -> np.ndarray:
         """Return an unused array, uint8 (size,), which is the `base` of all its views."""
         with self._lock:
-            kept = self._kept.setdefault(size, [])
-            for index in range(len(kept)):
-                if _references(kept, index) <= _UNUSED:
-                    return kept[index]
-            fresh = self._allocate(size)
-            if len(kept) < MAX_ARRAYS:
-                kept.append(fresh)
-            return fresh
+            arrays = self._arrays.setdefault(size, [])
+            for index in range(len(arrays)):
+                if _references(arrays, index) <= _UNUSED:
+                    return arrays[index]
+            memory = self._allocate(size)
+            if len(arrays) < MAX_ARRAYS:
+                arrays.append(memory)
+            return memory
 
 
 class Gatherer:
@@ -150,8 +150,8 @@ class Gatherer:
             if name in self._pixels:
                 batch[name] = self.gather_images(self._pixels[name], numbers, context)
             elif self.fused.count:  # images that are not one array take another pass
-                own = np.arange(len(rows), dtype=np.int64)
-                batch[name] = self.gather_images(batch[name], own, context)
+                indices = np.arange(len(rows), dtype=np.int64)
+                batch[name] = self.gather_images(batch[name], indices, context)
         return {name: batch[name] for name in self._features}
 
     def gather_images(

@@ -10,12 +10,12 @@ from dshub._validate import whole
 from dshub.catalog import phrasebook
 from dshub.display import short
 from dshub.errors import StateError
-from dshub.loading._walk import Walk
+from dshub.loading._cursor import Cursor
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
 from dshub.plugins import FrameworkMethods
 
-MAX_EPOCH = 2**53 - 1  # seeds and tensors can represent it exactly
+MAX_EPOCH = 2**53 - 1  # the largest that seeds and tensors represent exactly
 
 
 class Loader(FrameworkMethods):
@@ -44,7 +44,7 @@ class Loader(FrameworkMethods):
     def __init__(self, rows: Rows, options: BatchOptions, order: Order | None = None) -> None:
         options.check_columns(rows)
         self.rows, self.options = rows, options
-        self._walk = Walk(rows, options, order or options.order(len(rows)))
+        self._cursor = Cursor(rows, options, order or options.order(len(rows)))
 
     @property
     def epoch(self) -> int:
@@ -55,13 +55,13 @@ class Loader(FrameworkMethods):
         Raises:
             ArgumentError: the value is not an integer from 0 to 2**53 - 1.
         """
-        return self._walk.epoch
+        return self._cursor.epoch
 
     @epoch.setter
     def epoch(self, value: int) -> None:
         value = whole("epoch", value, least=0, most=MAX_EPOCH)
-        if value != self._walk.epoch:
-            self._walk.go(value, 0)
+        if value != self._cursor.epoch:
+            self._cursor.seek(value, 0)
 
     if not TYPE_CHECKING:  # type checkers would accept any attribute
 
@@ -71,18 +71,18 @@ class Loader(FrameworkMethods):
     def __repr__(self) -> str:
         share = self.share
         parts = [f"{len(self):,} batches of {self.options.size:,} rows"]
-        parts += [] if isinstance(self._walk.order, InOrder) else ["shuffled"]
+        parts += [] if isinstance(self._cursor.order, InOrder) else ["shuffled"]
         parts += [f"rank {share.rank} of {share.world}"] if share.world > 1 else []
         return f"<Loader {', '.join(parts)}, epoch {self.epoch}: {self.rows!r}>"
 
     @property
     def share(self) -> Share:
         """Share of this rank in an epoch; `share.counts` has the rows of each rank."""
-        return self._walk.share
+        return self._cursor.share
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return len(self._walk.starts(0))
+        return len(self._cursor.starts(0))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of one epoch as dicts, or as `(x, y)` if `supervised` is set.
@@ -91,7 +91,7 @@ class Loader(FrameworkMethods):
         position, but a new iteration starts where the previous one started, unless this state is
         loaded.
         """
-        return self._walk.batches(self._walk.gatherer.batch)
+        return self._cursor.batches(self._cursor.gatherer.batch)
 
     @property
     def fingerprint(self) -> str:
@@ -103,7 +103,7 @@ class Loader(FrameworkMethods):
         order = [ORDER_VERSION, options.seed, options.size, options.drop_last]
         parts = [
             self.rows.fingerprint,
-            self._walk.order.describe(),
+            self._cursor.order.describe(),
             [*order, options.layout, options.supervised],
             [share.rank, share.world, share.uneven, options.bucket],
             [repr(transform) for transform in options.transforms],
@@ -115,7 +115,7 @@ class Loader(FrameworkMethods):
 
         `position` counts the rows that all ranks have yielded in the epoch.
         """
-        return self._state(self._walk.epoch, self._walk.position)
+        return self._state(self._cursor.epoch, self._cursor.position)
 
     def state_after(self, batches: int) -> dict[str, int | str]:
         """Return the state after the first `batches` batches of the latest iteration.
@@ -126,14 +126,14 @@ class Loader(FrameworkMethods):
         Raises:
             ArgumentError: `batches` is not an integer of at least 0.
         """
-        return self._state(*self._walk.place_after(batches))
+        return self._state(*self._cursor.place_after(batches))
 
     def _state(self, epoch: int, position: int) -> dict[str, int | str]:
         options = self.options
         state: dict[str, int | str] = {"order": ORDER_VERSION, "seed": options.seed}
-        state |= {"rows": len(self.rows), **self._walk.order.describe()}
+        state |= {"rows": len(self.rows), **self._cursor.order.describe()}
         if options.bucket is not None:
-            state |= {"bucket": options.bucket, "size": self._walk.step}
+            state |= {"bucket": options.bucket, "size": self._cursor.step}
         return state | {"epoch": epoch, "position": position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -146,12 +146,12 @@ class Loader(FrameworkMethods):
         if not isinstance(state, Mapping):
             message = f"a state must be a dict from `state_dict()`, not {type(state).__name__}"
             raise StateError(message)
-        own = self.state_dict()
-        for name in own.keys() - {"epoch", "position"}:
+        expected = self.state_dict()
+        for name in expected.keys() - {"epoch", "position"}:
             value = state.get(name)
-            if not isinstance(value, int | float | str) or value != own[name]:
+            if not isinstance(value, int | float | str) or value != expected[name]:
                 raise StateError(
-                    f"this state has {name} {short(value)}, but the loader has {own[name]}"
+                    f"this state has {name} {short(value)}, but the loader has {expected[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
         most = max(
@@ -160,16 +160,16 @@ class Loader(FrameworkMethods):
         if not (_is_count(epoch) and _is_count(position) and position <= most):
             shown = short(dict(state))
             raise StateError(f"{shown} is not a position in an epoch of {most:,} rows")
-        self._walk.go(epoch, position)
+        self._cursor.seek(epoch, position)
 
     def numpy(self) -> "Loader":
         """Return the loader itself, whose batches are NumPy arrays."""
         return self
 
 
-def walk_of(loader: Loader) -> Walk:
-    """Return the `Walk` of a loader, for adapters that step through its batches themselves."""
-    return loader._walk  # noqa: SLF001  # the accessor for adapters
+def cursor_of(loader: Loader) -> Cursor:
+    """Return the `Cursor` of a loader, for adapters that step through its batches themselves."""
+    return loader._cursor  # noqa: SLF001  # the accessor for adapters
 
 
 def _is_count(value: object) -> bool:

@@ -77,7 +77,7 @@ class Rows(Protocol):
 
     @property
     def supervised(self) -> tuple[str, str] | None:
-        """Pair of columns that becomes `(x, y)`, or None."""
+        """Pair of columns for `(x, y)`, or None."""
 
     @property
     def image_columns(self) -> Sequence[str]:
@@ -256,7 +256,7 @@ def check_weights(weights: Any, count: int, owner: str) -> np.ndarray:
     Args:
         weights: numbers of at least 0, not all 0.
         count: number of rows or datasets.
-        owner: word for one of them in the error, `row` or `dataset`.
+        owner: `row` or `dataset`, for the error.
 
     Raises:
         ArgumentError: a weight is missing, invalid or below 0, or all weights are 0.

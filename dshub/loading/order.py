@@ -182,8 +182,8 @@ class Share:
         """Return the end of the positions that ranks share from `start`.
 
         A run that resumes with a different number of ranks can start at any position. Only the
-        remaining positions are shared. Otherwise some ranks would have one more batch, and would
-        wait for the other ranks.
+        remaining positions are shared. Otherwise some ranks would have one more batch and wait for
+        the other ranks.
         """
         remaining = max(0, self.length - start)
         excess = remaining % self.world

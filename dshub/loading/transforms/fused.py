@@ -128,12 +128,12 @@ class Fused:
             flat.take(rows, axis=0, out=out.reshape(len(rows), -1), mode="clip")
             return
         around = self.crop.padding if self.crop is not None else 0
-        chosen = padded(images.take(rows, axis=0), around)
+        gathered = padded(images.take(rows, axis=0), around)
         down, right, channels = out.shape[1:]
         pixel = np.dtype(
             (np.void, channels)
         )  # pixels as single items, because moving bytes is slow
-        sources, targets = chosen.view(pixel)[..., 0], out.view(pixel)[..., 0]
+        sources, targets = gathered.view(pixel)[..., 0], out.view(pixel)[..., 0]
         corners = places + np.array([around, around, 0])
         for i, (y, x, flipped) in enumerate(corners.tolist()):
             part = sources[i, y : y + down, x : x + right]

@@ -76,8 +76,8 @@ class MixUp:
         share = generator.beta(self.alpha, self.alpha, rows).astype(np.float32)
         for name in (*context.image_columns, *context.label_columns):
             values = one_array(batch[name], "MixUp", name).astype(np.float32, copy=False)
-            own = share.reshape(-1, *[1] * (values.ndim - 1))
-            batch[name] = values * own + values[partner] * (1 - own)
+            weights = share.reshape(-1, *[1] * (values.ndim - 1))
+            batch[name] = values * weights + values[partner] * (1 - weights)
         return batch
 
 

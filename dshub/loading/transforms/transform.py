@@ -184,15 +184,16 @@ def apply(
     """
     transform: Any  # type checkers cannot narrow its type
     for i, transform in enumerate(transforms, first):
-        own = replace(context, draws=context.draws.apart(i))
+        separate = replace(context, draws=context.draws.apart(i))
         if is_own(transform):
-            batch = transform.apply(batch, own)
+            batch = transform.apply(batch, separate)
         elif package_of(transform):
-            for name in own.image_columns:
-                images = transformed(transform, batch[name], own.draws.bits(), planes=own.planes)
+            for name in separate.image_columns:
+                seeds = separate.draws.bits()
+                images = transformed(transform, batch[name], seeds, planes=separate.planes)
                 batch[name] = stacked(images)
         elif _takes_generator(transform):
-            batch = _checked(transform, transform(batch, generator=own.draws.generator()))
+            batch = _checked(transform, transform(batch, generator=separate.draws.generator()))
         else:
             batch = _checked(transform, transform(batch))
     return batch

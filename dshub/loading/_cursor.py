@@ -1,6 +1,6 @@
 """Track the position of a loader, and compute the batch at any position.
 
-`Loader` uses this module, and so do adapters that step through batches themselves (`walk_of`). A
+`Loader` uses this module, and so do adapters that step through batches themselves (`cursor_of`). A
 place is (epoch, position). The position counts rows in the order of the epoch, over all ranks.
 """
 
@@ -26,7 +26,7 @@ A = TypeVar("A")
 Place = tuple[int, int]
 
 
-class Walk:
+class Cursor:
     """Position of a loader, with access to the batch at any position.
 
     Attributes:
@@ -38,7 +38,7 @@ class Walk:
         self.rows, self.options, self.order = rows, options, order
         self.share = options.share(order.length)
         self._window = (-1, -1), np.empty(0, np.int64)
-        self.go(0, 0)
+        self.seek(0, 0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without the gatherer, which can hold all images."""
@@ -54,16 +54,16 @@ class Walk:
         """Number of positions in one batch of every rank."""
         return self.options.size * self.share.world
 
-    def go(self, epoch: int, position: int) -> None:
+    def seek(self, epoch: int, position: int) -> None:
         """Set the place where the next iteration starts."""
         self.epoch, self.position, self.resume = epoch, position, position
-        self._began: Place | None = None
+        self._start: Place | None = None
 
     def begin(self) -> None:
         """Record the start of an iteration, from which `place_after` counts."""
-        self._began = self.epoch, self.resume
+        self._start = self.epoch, self.resume
 
-    def reach(self, epoch: int, position: int) -> None:
+    def advance(self, epoch: int, position: int) -> None:
         """Record the place after the last yielded batch."""
         if epoch != self.epoch:
             self.resume = 0
@@ -94,7 +94,7 @@ class Walk:
 
     def place_after(self, batches: int) -> Place:
         """Return the place after `batches` batches of the latest iteration."""
-        return self.place(batches, self._began)
+        return self.place(batches, self._start)
 
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
         """Return the rows of the batch that starts at `position`, int64."""
@@ -157,11 +157,11 @@ class Walk:
         for position, batch in zip(starts, batches, strict=True):
             # callers that know `len(loader)` never ask again, so the last batch ends the epoch
             ended = position in last
-            self.reach(*((epoch + 1, 0) if ended else (epoch, position + self.step)))
+            self.advance(*((epoch + 1, 0) if ended else (epoch, position + self.step)))
             yield batch
             del batch  # free its memory before the next batch is created
         if starts[-1:] != last or not starts:
-            self.reach(epoch + 1, 0)
+            self.advance(epoch + 1, 0)
 
     def _rows_of(self, starts: range, epoch: int) -> Iterator[np.ndarray]:
         """Yield the rows of each batch, computed in chunks because long arrays are faster."""
@@ -183,8 +183,8 @@ def _prefetched(
 ) -> Iterator[Any]:
     """Yield `make(request)` for each request, in order, prefetching batches in threads.
 
-    Threads are sufficient because gathering and scaling release the GIL. Unlike processes, they
-    share memory, so batches are not pickled.
+    Threads are faster than processes, because gathering and scaling release the GIL and batches are
+    not pickled.
 
     Args:
         make: function that creates a batch; its errors are raised instead of yielding the batch.
