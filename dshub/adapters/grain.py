@@ -42,7 +42,7 @@ class GrainRows(grain.sources.RandomAccessDataSource):
 
 
 class GrainBatches(grain.MapDataset):
-    """Batches of a loader from its current place, across epochs."""
+    """Batches of a loader across epochs, starting at its current place."""
 
     def __init__(self, loader: Loader) -> None:
         super().__init__()

@@ -93,7 +93,7 @@ def _put_array(values: np.ndarray, name: str, device: Any) -> Any:
     _check_width(values, name)
     try:
         return jax.device_put(values, device)
-    except ValueError as error:  # from a sharding
+    except ValueError as error:  # raised for shardings
         raise DshubError(
             f"JAX cannot divide column {name} of shape {values.shape} among devices: {error}",
             hint="choose a batch size that the number of devices divides, and drop_last=True",

@@ -20,7 +20,7 @@ with needs("ray", extra="ray"):
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
-SAMPLE = 256  # rows that are read to estimate the size of a row
+SAMPLE = 256  # rows that are read to estimate the bytes per row
 
 
 def rows(dataset: Dataset) -> Any:

@@ -110,7 +110,7 @@ def batches(loader: Loader) -> Any:
 
     tensors = tf.data.Dataset.range(1).flat_map(epoch)
     options = tf.data.Options()
-    options.experimental_optimization.inject_prefetch = False  # it requests batches in advance
+    options.experimental_optimization.inject_prefetch = False  # it would request batches in advance
     tensors = tensors.with_options(options)
     if len(cursor.starts()) == len(loader):
         tensors = tensors.apply(tf.data.experimental.assert_cardinality(len(loader)))

@@ -32,7 +32,7 @@ with needs("torch", extra="torch"):
     import torch
     from torch.utils import data
 
-MAX_WORKERS = 512  # workers of a DataLoader
+MAX_WORKERS = 512  # limit of the workers of a DataLoader
 
 
 def rows(dataset: Dataset) -> "TorchRows":
@@ -50,7 +50,7 @@ def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "
         pin: whether to gather images into pinned memory; by default if `device` is a CUDA device.
 
     Raises:
-        ArgumentError: `device` is invalid, or memory is to be pinned without a CUDA device.
+        ArgumentError: `device` is invalid, or pinning is requested without a CUDA device.
     """
     target = None if device is None else _device(device)
     pinned = pin if pin is not None else target is not None and target.type == "cuda"
@@ -209,12 +209,11 @@ class TorchBatches(data.IterableDataset[Any]):
         self.loader, self._cursor = loader, cursor_of(loader)
         self._device, self._pinned = device, pinned
         # A DataLoader does not pass epochs to its workers, and workers cannot report back. So the
-        # next place and the progress of each worker are in memory that all copies share.
-        self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()  # moves, epoch, position
-        self._next = torch.zeros(
-            (MAX_WORKERS, 2), dtype=torch.int64
-        ).share_memory_()  # moves, epoch
-        self._moves = 0  # number of the latest move that this copy has followed
+        # next place (moves, epoch, position) and the progress of each worker (moves, epoch) are in
+        # memory that all copies share. `moves` counts the calls that moved the loader.
+        self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()
+        self._next = torch.zeros((MAX_WORKERS, 2), dtype=torch.int64).share_memory_()
+        self._moves = 0  # number of moves that this copy has followed
         # only in a worker: place from which epochs count, and whether a state was loaded
         self._start: tuple[int, int] | None = None
         self._loaded = False
@@ -259,7 +258,7 @@ class TorchBatches(data.IterableDataset[Any]):
         self._sent.copy_(torch.tensor([self._moves, *self._cursor.place(0)]))
 
     def state_dict(self) -> dict[str, int | str]:
-        """Return the position, in a worker that of its share; see `Loader.state_dict`."""
+        """Return the position of the loader or of a worker; see `Loader.state_dict`."""
         return self.loader.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -281,7 +280,7 @@ class TorchBatches(data.IterableDataset[Any]):
                 "DataLoader workers cannot create tensors on a device",
                 hint="omit `device` and move each batch in the training loop, or use num_workers=0",
             )
-        self._cursor.seek(*self._place(workers))  # `state_dict` can be called before a batch
+        self._cursor.seek(*self._place(workers))  # `state_dict` can precede the first batch
         return self._batches(worker, workers)
 
     def _place(self, workers: int) -> tuple[int, int]:
@@ -305,7 +304,7 @@ class TorchBatches(data.IterableDataset[Any]):
         for turn, position in enumerate(positions, 1):
             batch = self._gatherer.batch(cursor.rows_at(position, epoch), epoch)
             cursor.advance(epoch, starts.start + turn * workers * starts.step)
-            if position == positions[-1]:  # the DataLoader can stop here
+            if position == positions[-1]:  # the DataLoader can stop without another request
                 self._next[worker] = ended
             yield batch
             del batch

@@ -26,7 +26,7 @@ from dshub.tables.types import arrow_schema
 
 BLOCK_BYTES = 8 << 20  # approximate size of the rows in memory
 BLOCK_ROWS = 4096
-SAMPLE = 64  # rows that are read to estimate the size of a row
+SAMPLE = 64  # rows that are read to estimate the bytes per row
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def as_file(value: bytes | np.ndarray) -> bytes:
 
 
 def suffix_of(data: bytes) -> str:
-    """Return the suffix of a file name for the content of the file."""
+    """Return a file name suffix that matches the content of a file."""
     if data[:4] == b"RIFF":
         return "webp" if data[8:12] == b"WEBP" else "wav"
     return next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "bin")

@@ -158,7 +158,7 @@ class SplitExport:
             shards=1 if exporter.kind == "one" else max(min(shards, len(dataset)), 1),
             features=dict(self._dataset.features),
         )
-        # output folder, if the format needs one per split, and its name until it is complete
+        # output folder of formats that write a folder per split, and its temporary name
         self.folder = dest / self.stem if exporter.kind == "folder" else None
         self.stage = dest / f"partial-{self.stem}"
 
@@ -319,7 +319,9 @@ def export(
     ]
     titles: dict[str, str] = {}
     for split in exports:
-        title = titles.setdefault(split.stem.casefold(), split.title)  # file systems ignore case
+        title = titles.setdefault(
+            split.stem.casefold(), split.title
+        )  # some file systems ignore case
         if title != split.title:
             raise DshubError(
                 f"the files of splits {title} and {split.title} would both be named {split.stem}",

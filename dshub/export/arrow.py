@@ -8,7 +8,7 @@ from dshub.export._rows import Exporter, Rows, schema_of, tables
 
 
 class Arrow(Exporter):
-    """Shards of uncompressed record batches of several MB."""
+    """Exporter of Arrow shards, with uncompressed record batches of several MB."""
 
     suffixes = (".arrow",)
 

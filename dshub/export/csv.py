@@ -11,7 +11,7 @@ from dshub.export._rows import Exporter, Rows, kind_of, refuse
 
 
 class Csv(Exporter):
-    """Shards of lines, each with a header."""
+    """Exporter of CSV shards, each with a header."""
 
     suffixes = (".csv",)
 

@@ -4,7 +4,7 @@ The path `train/cat/00000012.jpg` consists of the split, the class and the row n
 images and audio are written unchanged, and raw pixels are written as PNG. Without labels, a split
 has no class folders.
 
-The programs number classes by the sorted names of the folders. A folder is named after its class,
+These programs number classes by the sorted names of the folders. A folder is named after its class,
 without characters that any common file system forbids.
 """
 
@@ -21,7 +21,7 @@ _MAX_LENGTH = 100  # characters of a folder name
 
 
 class ImageFolder(Exporter):
-    """One folder per split."""
+    """Exporter of one folder per split."""
 
     kind = "folder"
 

@@ -19,7 +19,7 @@ from dshub.export._rows import Exporter, Rows, as_file, is_file, refuse
 
 
 class JsonLines(Exporter):
-    """Shards of lines, with one row per line."""
+    """Exporter of JSON Lines shards, with one row per line."""
 
     suffixes = (".jsonl",)
 

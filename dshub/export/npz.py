@@ -32,7 +32,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of ZIP, so that files are rep
 
 
 class Npz(Exporter):
-    """One file per split, for programs that read whole columns into memory."""
+    """Exporter of one file per split, for programs that read whole columns into memory."""
 
     kind = "one"
     suffixes = (".npz",)

@@ -8,7 +8,7 @@ from dshub.export._rows import Exporter, Rows, schema_of, tables
 
 
 class Parquet(Exporter):
-    """Shards with row groups of several MB, compressed with Snappy."""
+    """Exporter of Parquet shards, with Snappy-compressed row groups of several MB."""
 
     suffixes = (".parquet",)
 

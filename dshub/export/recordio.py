@@ -18,13 +18,13 @@ from dshub.errors import DshubError
 from dshub.export._rows import Exporter, Rows, as_file, content_and_label, is_file
 
 _MAGIC = struct.pack("<I", 0xCED7230A)
-_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)  # kinds of parts
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)  # kinds of record parts
 _MAX_BYTES = (1 << 29) - 1  # bytes of a part, because its length has 29 bits
 _HEADER = struct.Struct("<IfQQ")  # flag (0: one label), label, identifier, second identifier
 
 
 class RecordIo(Exporter):
-    """Shards of records, each with an index."""
+    """Exporter of RecordIO shards, each with an index."""
 
     suffixes = (".idx", ".rec")
 

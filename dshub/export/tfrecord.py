@@ -70,7 +70,7 @@ def _masked(checksum: int) -> bytes:
 
 
 def _crc32c() -> Callable[[bytes], int]:
-    """Return the checksum function of RFC 3720.
+    """Return the CRC-32C checksum function of RFC 3720.
 
     Raises:
         MissingExtraError: google-crc32c is not installed.
@@ -84,7 +84,7 @@ def _crc32c() -> Callable[[bytes], int]:
 
 
 class TfRecord(Exporter):
-    """Shards of records, with one record per row."""
+    """Exporter of TFRecord shards, with one record per row."""
 
     suffixes = (".tfrecord",)
 

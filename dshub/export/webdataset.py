@@ -27,7 +27,7 @@ from dshub.export._rows import Exporter, Rows, as_file, is_file, labels, suffix_
 
 
 class WebDataset(Exporter):
-    """Shards that are reproducible tar archives."""
+    """Exporter of shards, which are reproducible tar archives."""
 
     suffixes = (".tar",)
 
@@ -35,7 +35,7 @@ class WebDataset(Exporter):
         for name in rows.features:
             if "." in name or "/" in name:
                 raise DshubError(
-                    f"{rows.title}: column {name} cannot be a file name suffix",
+                    f"{rows.title}: column {name} contains '.' or '/', which file suffixes cannot",
                     hint="rename the column, or export to parquet or arrow",
                 )
 
