@@ -44,7 +44,7 @@ def each_array(values: Any, function: Callable[[np.ndarray], Any]) -> Any:
     Text, files and lists of text are returned unchanged.
     """
     if isinstance(values, LazyColumn):
-        return values.mapped(partial(each_array, function=function))
+        return values.map(partial(each_array, function=function))
     if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
         return list(map(function, values))
     return function(values) if isinstance(values, np.ndarray) else values

@@ -77,11 +77,11 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     as `TorchRows.loader`, because rows become dicts only when they are accessed.
     """
     if isinstance(rows, FetchedRows) and rows.columns is not None:
-        return {name: _collated(values) for name, values in rows.columns.items()}
-    return {name: _collated([row[name] for row in rows]) for name in rows[0]}
+        return {name: _collate_column(values) for name, values in rows.columns.items()}
+    return {name: _collate_column([row[name] for row in rows]) for name in rows[0]}
 
 
-def _collated(values: Any) -> Any:
+def _collate_column(values: Any) -> Any:
     """Stack the rows of a column if they all have the same shape."""
     if isinstance(values, torch.Tensor):
         return values
@@ -232,7 +232,7 @@ class TorchBatches(data.IterableDataset[Any]):
         if worker is not None:
             return self._share_of(worker.id, worker.num_workers)
         batches = self._cursor.batches(self._gatherer.batch)
-        return batches if self._device is None else _moved(batches, self._device)
+        return batches if self._device is None else _copy_batches(batches, self._device)
 
     # a property, because Accelerate would call a method `set_epoch` before each epoch with its own
     # count from 0, which would discard a restored position
@@ -320,7 +320,7 @@ class _TensorBatches:
         self._planes = list(loader.rows.image_columns) if own and options.layout == "chw" else []
         self._pair = loader.rows.supervised
         options = replace(options, layout="hwc") if own else options
-        pool = Pool(allocate=_pinned) if pinned else Pool()
+        pool = Pool(allocate=_allocate_pinned) if pinned else Pool()
         self._gatherer = _TorchGatherer(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
@@ -368,25 +368,25 @@ def _channels_first(array: np.ndarray) -> Any:
     return _from_numpy(array).movedim(-1, -3)
 
 
-def _copied(value: Any, device: Any) -> Any:
+def _copy(value: Any, device: Any) -> Any:
     """Copy the tensors of a batch to a device, leaving text unchanged."""
     if isinstance(value, torch.Tensor):
         return value.to(device, non_blocking=device.type == "cuda")
     if isinstance(value, dict):
-        return {name: _copied(values, device) for name, values in value.items()}
+        return {name: _copy(values, device) for name, values in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_copied(values, device) for values in value)
+        return type(value)(_copy(values, device) for values in value)
     return value
 
 
-def _moved(batches: Iterator[Any], device: Any) -> Iterator[Any]:
+def _copy_batches(batches: Iterator[Any], device: Any) -> Iterator[Any]:
     """Copy batches to a device.
 
     Each batch is kept until its copy is complete, because gatherers reuse unreferenced memory.
     """
     waiting: deque[tuple[Any, Any]] = deque()
     for batch in batches:
-        moved = _copied(batch, device)
+        moved = _copy(batch, device)
         if device.type == "cuda":
             event = torch.cuda.Event()
             event.record(torch.cuda.current_stream(device))
@@ -398,6 +398,6 @@ def _moved(batches: Iterator[Any], device: Any) -> Iterator[Any]:
         del moved
 
 
-def _pinned(size: int) -> np.ndarray:
+def _allocate_pinned(size: int) -> np.ndarray:
     memory: np.ndarray = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
     return memory

@@ -29,10 +29,10 @@ from dshub.datasets.selection import (
     position_of,
     positions_of,
     rows_at,
-    sliced,
+    slice_positions,
 )
 from dshub.datasets.sources import Source, TableSource
-from dshub.datasets.splitting import class_numbers, cut, fold, kept_rows, stratified
+from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, takes
 from dshub.loading.transforms.transform import Batch
@@ -282,7 +282,7 @@ class Dataset(plugins.FrameworkMethods):
         if isinstance(key, str):
             return self._column(key)
         if isinstance(key, slice):
-            return self._sliced(key)._span()
+            return self._slice(key)._span()
         if isinstance(key, list | tuple) or np.ndim(key):
             return self.gather(positions_of(key, len(self)))
         row = self.gather(position_of(key, len(self)))
@@ -357,8 +357,8 @@ class Dataset(plugins.FrameworkMethods):
         """Number of rows per read when iterating or filtering."""
         return DECODED_BLOCK if self.encoded else BLOCK
 
-    def _sliced(self, positions: slice) -> Self:
-        return replace(self, _selection=sliced(self._selection, positions))
+    def _slice(self, positions: slice) -> Self:
+        return replace(self, _selection=slice_positions(self._selection, positions))
 
     def columns(self, names: Sequence[str]) -> Self:
         """Return a view with only the named columns, in that order.
@@ -397,11 +397,11 @@ class Dataset(plugins.FrameworkMethods):
 
     def take(self, count: int) -> Self:
         """Return the first `count` rows, or all rows if there are fewer."""
-        return self._sliced(slice(0, max(whole("count", count), 0)))
+        return self._slice(slice(0, max(whole("count", count), 0)))
 
     def skip(self, count: int) -> Self:
         """Return all rows after the first `count`."""
-        return self._sliced(slice(max(whole("count", count), 0), None))
+        return self._slice(slice(max(whole("count", count), 0), None))
 
     @phrasebook.foreign(phrasebook.SHUFFLE)
     def shuffle(self, seed: int = 0) -> Self:
@@ -419,7 +419,7 @@ class Dataset(plugins.FrameworkMethods):
         """
         count = whole("count", count, least=1)
         index = whole("index", index, least=0, most=count - 1)
-        return self._sliced(slice(index, None, count))
+        return self._slice(slice(index, None, count))
 
     def split(
         self, *shares: float, seed: int | None = None, stratify: str | None = None
@@ -440,9 +440,9 @@ class Dataset(plugins.FrameworkMethods):
         """
         if stratify is not None:
             classes = class_numbers(self, stratify)
-            return [self.select(part) for part in stratified(classes, shares, seed)]
+            return [self.select(part) for part in cut_stratified(classes, shares, seed)]
         rows = self if seed is None else self.shuffle(seed)
-        return [rows._sliced(part) for part in cut(len(self), shares)]
+        return [rows._slice(part) for part in cut(len(self), shares)]
 
     def folds(
         self, count: int, *, seed: int | None = None, stratify: str | None = None
@@ -486,7 +486,7 @@ class Dataset(plugins.FrameworkMethods):
             columns: columns to pass to `keep`; fewer are faster. None passes all columns.
         """
         view = self if columns is None else self.columns(columns)
-        return self.select(kept_rows(view, keep, view._block))
+        return self.select(filter_rows(view, keep, view._block))
 
     @phrasebook.foreign(phrasebook.BATCHES)
     @takes(BatchOptions)

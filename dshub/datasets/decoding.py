@@ -53,14 +53,14 @@ def decode_all(
         MissingExtraError: an audio file needs soundfile, which is not installed.
     """
     if not isinstance(feature, ImageFeature) or not feature.shape:
-        return [_decoded(data, feature, where, i) for i, data in enumerate(files)]
+        return [_decode(data, feature, where, i) for i, data in enumerate(files)]
     decoded = np.empty((len(files), *feature.shape), np.uint8)
     for i, data in enumerate(files):
-        decoded[i] = _decoded(data, feature, where, i)
+        decoded[i] = _decode(data, feature, where, i)
     return decoded
 
 
-def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], index: int) -> np.ndarray:
+def _decode(data: bytes, feature: Encoded, where: Callable[[int], str], index: int) -> np.ndarray:
     with decoding_errors(lambda: where(index)):
         if isinstance(feature, ImageFeature):
             array, got = _decode_image(data, feature.shape)
@@ -256,7 +256,7 @@ class LazyColumn(Sequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         return map(self._value, self._view)
 
-    def mapped(self, function: Callable[[Any], Any]) -> "LazyColumn":
+    def map(self, function: Callable[[Any], Any]) -> "LazyColumn":
         """Return the column with `function` applied to each row on access.
 
         `DataLoader` workers can receive the result if `function` can be pickled.

@@ -92,7 +92,9 @@ def check_names(features: Mapping[str, Feature], columns: Collection[str], title
     for name, feature in features.items():
         if name not in columns:
             hint = f"the columns are {', '.join(columns)}; check the names in `features`"
-            raise _mismatch(f"{title}column {name}", _words(feature), "no such column", hint)
+            raise _mismatch(
+                f"{title}column {name}", _describe_values(feature), "no such column", hint
+            )
 
 
 def check_pair(supervised: Any, names: Sequence[str]) -> tuple[str, str]:
@@ -113,7 +115,7 @@ def check_pair(supervised: Any, names: Sequence[str]) -> tuple[str, str]:
 
 def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, Feature]:
     """Create a column from values; raise SchemaError if they do not fit the feature."""
-    normalized = _normalized(values)
+    normalized = _normalize(values)
     if isinstance(feature, ListFeature) or (feature is None and _is_ragged(normalized)):
         return _list_column(where, values, feature)
     if isinstance(normalized, list):
@@ -121,11 +123,11 @@ def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, F
     array = np.asarray(normalized)
     feature = feature or _infer(where, array)
     if not _fits(array, feature):
-        raise _mismatch(where, _words(feature), _shown(array))
+        raise _mismatch(where, _describe_values(feature), _describe_array(array))
     return ArrayColumn(array), feature
 
 
-def _normalized(values: Any) -> Any:
+def _normalize(values: Any) -> Any:
     """Convert text and bytes to a list, and other values to an array.
 
     The array is read-only and in native byte order. Rows of different lengths are returned
@@ -167,7 +169,7 @@ def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Co
             if len(row)
         ]
     except (ValueError, TypeError, OverflowError) as error:
-        expected = _words(feature) if feature else "lists of numbers or text"
+        expected = _describe_values(feature) if feature else "lists of numbers or text"
         raise _mismatch(where, expected, str(error)) from None
     kinds = {f"{array.dtype} {array.shape[1:]}" for array in arrays}
     if len(kinds) > 1:
@@ -176,7 +178,9 @@ def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Co
     flat = np.concatenate(arrays) if arrays else np.empty((0, *shape), dtype)
     item = feature.of if feature else _infer(where, flat)
     if not _fits(flat, item):
-        raise _mismatch(where, f"lists of {_words(item)}", f"lists of {_shown(flat)}")
+        raise _mismatch(
+            where, f"lists of {_describe_values(item)}", f"lists of {_describe_array(flat)}"
+        )
     column = ListColumn(offsets, ArrayColumn(flat), count=len(flat), fault=damage_error)
     return column, ListFeature(of=item)
 
@@ -186,7 +190,7 @@ def _item_feature(where: str, values: list[Any], feature: Feature | None) -> Fea
     got = "bytes" if values and isinstance(values[0], bytes) else "text"
     if feature is None and got == "text":
         return TextFeature()
-    expected = _SUPPORTED if feature is None else _words(feature)
+    expected = _SUPPORTED if feature is None else _describe_values(feature)
     if feature is None or (expected != got and (values or expected != "bytes")):
         raise _mismatch(where, expected, got)
     return feature
@@ -199,7 +203,7 @@ def _infer(where: str, array: np.ndarray) -> NumberFeature:
             raise _mismatch(f"{where}, row {row}", "a value", "None", _MISSING_HINT)
     if array.dtype.name not in get_args(Dtype):
         hint = f"use `astype` to convert the column to {', '.join(get_args(Dtype))}"
-        raise _mismatch(where, _SUPPORTED, _shown(array), hint)
+        raise _mismatch(where, _SUPPORTED, _describe_array(array), hint)
     return _number(array.dtype, array.shape[1:])
 
 
@@ -219,10 +223,10 @@ def _fits(array: np.ndarray, feature: Feature) -> bool:
     return same
 
 
-def _words(feature: Feature) -> str:
+def _describe_values(feature: Feature) -> str:
     """Describe the values that fit a feature."""
     if isinstance(feature, ListFeature):
-        return f"lists of {_words(feature.of)}"
+        return f"lists of {_describe_values(feature.of)}"
     dtype = row_dtype(feature)
     if dtype is None:
         return "bytes" if is_encoded(feature) else "text"
@@ -231,7 +235,7 @@ def _words(feature: Feature) -> str:
     return f"{dtype} ({', '.join(['rows', *map(str, row_shape(feature))])})"
 
 
-def _shown(array: np.ndarray) -> str:
+def _describe_array(array: np.ndarray) -> str:
     values = f" from {array.min()} to {array.max()}" if array.dtype.kind in "iu" else ""
     return f"{array.dtype} {array.shape}{values if array.size else ''}"
 
@@ -255,16 +259,20 @@ def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSour
         column, where = cast_column(table.column(name)), f"column {name}"
         if name in declared:
             feature = declared[name]
-            chunks = conformed(column.chunks, name, feature, "own data")
+            chunks = conform_chunks(column.chunks, name, feature, "own data")
         else:
             feature, chunks = infer_feature(where, column.type), column.chunks
             check_missing(where, chunks)
-        features[name], columns[name], arrow[name] = feature, chunked(chunks, feature), chunks
+        features[name], columns[name], arrow[name] = (
+            feature,
+            column_of_chunks(chunks, feature),
+            chunks,
+        )
     return ColumnSource(columns, features, table.num_rows, arrow=arrow)
 
 
 def cast_column(column: Any) -> Any:
-    """Cast an array or chunked array to a supported type, if necessary."""
+    """Cast an array or column_of_chunks array to a supported type, if necessary."""
     kind = cast_type(column.type)
     return column if kind == column.type else column.cast(kind)
 
@@ -280,7 +288,7 @@ def cast_type(kind: pa.DataType) -> pa.DataType:
     return _CASTS.get(kind, kind)
 
 
-def conformed(
+def conform_chunks(
     chunks: Sequence[pa.Array], name: str, feature: Feature, title: str
 ) -> list[pa.Array]:
     """Convert the chunks of a column to fit a feature; raise SchemaError if they cannot."""
@@ -327,7 +335,7 @@ def _first_missing(values: pa.Array) -> int | None:
     return None if inner is None else pc.list_parent_indices(values)[inner].as_py()
 
 
-def chunked(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:
+def column_of_chunks(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:
     """Combine Arrow arrays into one column."""
     columns = [column_of(chunk, feature, damage_error) for chunk in chunks]
     starts = np.cumsum([0, *map(len, chunks)]).astype(np.int64)

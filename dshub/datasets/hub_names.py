@@ -82,10 +82,10 @@ def _fetch(name: str, *, offline: bool) -> Any:
     except datasets.exceptions.DatasetNotFoundError as error:
         raise UnknownNameError(kind="dataset of the Hub", name=name) from error
     except Exception as error:  # raised by the Hub client, its cache or a file parser
-        raise _translated(name, error, offline=offline) from error
+        raise _translate(name, error, offline=offline) from error
 
 
-def _translated(name: str, error: Exception, *, offline: bool) -> DshubError:
+def _translate(name: str, error: Exception, *, offline: bool) -> DshubError:
     if offline and isinstance(error, OSError):
         hint = "load it on a machine with a connection, then copy its `datasets` cache (HF_HOME)"
         cache = ["of the package datasets"]

@@ -28,8 +28,8 @@ from dshub.datasets.from_memory import (
     cast_type,
     check_missing,
     check_names,
-    chunked,
-    conformed,
+    column_of_chunks,
+    conform_chunks,
     infer_feature,
 )
 from dshub.datasets.selection import Selection
@@ -65,8 +65,11 @@ class HuggingFaceSource(ColumnSource):
         for name, kind in dataset.features.items():
             column = dataset.data.column(name)
             if name in features:
-                chunks = conformed(_chunks(column), name, features[name], title)
-                inferred[name], columns[name] = features[name], chunked(chunks, features[name])
+                chunks = conform_chunks(_chunks(column), name, features[name], title)
+                inferred[name], columns[name] = (
+                    features[name],
+                    column_of_chunks(chunks, features[name]),
+                )
             elif not _is_hidden(kind, column):
                 inferred[name], columns[name] = _column(title, name, kind, _chunks(column))
         super().__init__(columns, inferred, int(dataset.data.num_rows))
@@ -125,10 +128,10 @@ def _column(title: str, name: str, kind: Any, chunks: Sequence[pa.Array]) -> tup
     feature = _feature(where, kind, chunks[0].type)
     item = feature.of if isinstance(feature, ListFeature) else feature
     if isinstance(item, LabelFeature):
-        chunks = conformed(chunks, name, feature, title)
+        chunks = conform_chunks(chunks, name, feature, title)
     else:
         check_missing(where, chunks)
-    return feature, chunked(chunks, feature)
+    return feature, column_of_chunks(chunks, feature)
 
 
 def _feature(where: str, kind: Any, arrow: pa.DataType) -> Feature:
@@ -183,7 +186,7 @@ class _FileColumn:
 
     def __init__(self, chunks: Sequence[pa.Array], where: str) -> None:
         files = [pc.struct_field(chunk, "bytes") for chunk in chunks]
-        self._bytes = chunked(files, ImageFeature(encoding="any"))
+        self._bytes = column_of_chunks(files, ImageFeature(encoding="any"))
         self._paths = pa.chunked_array([pc.struct_field(chunk, "path") for chunk in chunks])
         self._where = where
 

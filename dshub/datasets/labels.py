@@ -38,7 +38,7 @@ class AlignedSource(Source):
         self._source, self._column = source, column
         self.rows, self.manifest = source.rows, source.manifest
         self._numbers = _new_numbers(label, names, column)
-        new = _renumbered(label, names, self._numbers)
+        new = _renumber(label, names, self._numbers)
         nested = isinstance(source.features[column], ListFeature)
         self.features = {**source.features, column: ListFeature(of=new) if nested else new}
 
@@ -112,7 +112,7 @@ def _new_numbers(label: LabelFeature, names: Sequence[str], column: str) -> np.n
     return np.array([numbers[key] for key in keys], np.int64)
 
 
-def _renumbered(label: LabelFeature, names: Sequence[str], numbers: np.ndarray) -> LabelFeature:
+def _renumber(label: LabelFeature, names: Sequence[str], numbers: np.ndarray) -> LabelFeature:
     """Return the feature in the new order; classes listed by code keep their names."""
     if not label.codes:
         return LabelFeature(names=tuple(names))

@@ -95,7 +95,9 @@ class Mixture:
         if not pieces:
             return self.parts[0].gather(rows)
         order = np.argsort(np.concatenate(places))
-        return {name: _joined([piece[name] for piece in pieces], order) for name in self.features}
+        return {
+            name: _concatenate([piece[name] for piece in pieces], order) for name in self.features
+        }
 
     def without(self, names: Sequence[str]) -> Self:
         """Return a mixture without the named columns."""
@@ -113,7 +115,7 @@ class Mixture:
         return np.fromiter(map(len, self.gather(rows)[name]), np.int64, len(rows))
 
 
-def _joined(pieces: Sequence[Values], order: np.ndarray) -> Values:
+def _concatenate(pieces: Sequence[Values], order: np.ndarray) -> Values:
     """Concatenate values of a column and reorder them."""
     arrays = [piece for piece in pieces if isinstance(piece, np.ndarray)]
     if len(arrays) == len(pieces):
@@ -138,13 +140,13 @@ def _check_parts(parts: Sequence[Rows]) -> tuple[Rows, ...]:
             if expected != got:
                 raise SchemaError(
                     where=f"column {name} of dataset {number}",
-                    expected=f"{_shown(expected)}, as in dataset 0",
-                    got=_shown(got),
+                    expected=f"{_describe(expected)}, as in dataset 0",
+                    got=_describe(got),
                     hint="select equal columns with ds.columns([…]), or renumber classes with "
                     "ds.align_labels(…)",
                 )
     return datasets
 
 
-def _shown(feature: Feature | None) -> str:
+def _describe(feature: Feature | None) -> str:
     return "no such column" if feature is None else shorten(str(feature), 200, placeholder=" …")

@@ -48,7 +48,7 @@ def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
             assert_never(selection)
 
 
-def sliced(selection: Selection, positions: slice) -> Selection:
+def slice_positions(selection: Selection, positions: slice) -> Selection:
     """Return the part of a selection at a slice of positions."""
     if isinstance(selection, Shuffled):
         return replace(selection, positions=selection.positions[positions])

@@ -31,7 +31,7 @@ def cut(total: int, shares: tuple[float, ...]) -> list[slice]:
     return [slice(start, stop) for start, stop in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def stratified(
+def cut_stratified(
     classes: np.ndarray, shares: tuple[float, ...], seed: int | None
 ) -> list[np.ndarray]:
     """Divide rows so that each class has the same proportion in all parts.
@@ -106,7 +106,7 @@ def class_numbers(view: "Dataset", name: str) -> np.ndarray:
     return numbers.reshape(-1).astype(np.int64)
 
 
-def kept_rows(view: "Dataset", keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
+def filter_rows(view: "Dataset", keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
     """Return the rows for which `keep` returns True, int64.
 
     Raises:

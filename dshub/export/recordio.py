@@ -47,7 +47,7 @@ class RecordIo(Exporter):
                         f"{rows.title}, row {number} is too large for RecordIO",
                         hint="export to parquet, arrow or webdataset",
                     )
-                sink.writelines(_framed(header + data))
+                sink.writelines(_frame(header + data))
 
 
 def _columns(rows: Rows) -> tuple[str, str | None]:
@@ -58,7 +58,7 @@ def _columns(rows: Rows) -> tuple[str, str | None]:
     )
 
 
-def _framed(data: bytes) -> Iterator[bytes]:
+def _frame(data: bytes) -> Iterator[bytes]:
     """Yield the parts of a record, which is split at each magic number."""
     matches = re.finditer(re.escape(_MAGIC), data)
     cuts = [match.start() for match in matches if match.start() % 4 == 0]

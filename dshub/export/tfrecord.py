@@ -63,7 +63,7 @@ def _varint(number: int) -> bytes:
     return bytes([*encoded, number])
 
 
-def _masked(checksum: int) -> bytes:
+def _mask(checksum: int) -> bytes:
     """Rotate a checksum by 15 bits and add a constant, as TFRecord does."""
     rotated = (checksum >> 15 | checksum << 17) & 0xFFFFFFFF
     return struct.pack("<I", (rotated + 0xA282EAD8) & 0xFFFFFFFF)
@@ -105,7 +105,7 @@ class TfRecord(Exporter):
                         hint="export to parquet, arrow or npz",
                     ) from error
                 length = struct.pack("<Q", len(record))
-                sink.write(length + _masked(crc32c(length)) + record + _masked(crc32c(record)))
+                sink.write(length + _mask(crc32c(length)) + record + _mask(crc32c(record)))
 
 
 def _converter(feature: Feature) -> Callable[[Any], Any]:
@@ -114,13 +114,13 @@ def _converter(feature: Feature) -> Callable[[Any], Any]:
     if is_file(feature):
         return as_file
     if isinstance(item, TextFeature):
-        return _encoded
+        return _encode
     if isinstance(item, NumberFeature) and item.dtype == "float64":
         return lambda numbers: np.asarray(numbers, "<f8").tobytes()
     return lambda numbers: numbers
 
 
-def _encoded(value: str | list[str]) -> bytes | list[bytes]:
+def _encode(value: str | list[str]) -> bytes | list[bytes]:
     return value.encode() if isinstance(value, str) else [text.encode() for text in value]
 
 

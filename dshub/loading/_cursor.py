@@ -100,10 +100,10 @@ class Cursor:
         """Return the rows of the batch that starts at `position`, int64."""
         count = min(self.options.size, self.share.count(position))
         if self.options.bucket is not None:
-            return self._bucketed(position, epoch)[:count]
+            return self._bucket_rows(position, epoch)[:count]
         return self.order.rows(self.share.positions(position, count), epoch)
 
-    def _bucketed(self, position: int, epoch: int) -> np.ndarray:
+    def _bucket_rows(self, position: int, epoch: int) -> np.ndarray:
         """Return the rows of the batch that starts at `position`, which have similar lengths.
 
         In each window of `SORT_WINDOW` batches, rows are sorted by length and cut into batches,
@@ -112,7 +112,7 @@ class Cursor:
         valid only for the same size.
         """
         number, batch = divmod(position // self.step, SORT_WINDOW)
-        rows = self._sorted(number, epoch)
+        rows = self._window_rows(number, epoch)
         full = len(rows) // self.step
         if batch < full:  # an incomplete batch stays last
             key = key_of(self.options.seed + 1, epoch * 1_000_003 + number)
@@ -120,7 +120,7 @@ class Cursor:
         start = batch * self.step
         return rows[start + self.share.rank : start + self.step : self.share.world]
 
-    def _sorted(self, number: int, epoch: int) -> np.ndarray:
+    def _window_rows(self, number: int, epoch: int) -> np.ndarray:
         """Return the rows of a window sorted by length, cached for all batches of the window."""
         window, rows = self._window
         if window == (number, epoch):
@@ -148,7 +148,7 @@ class Cursor:
         self.begin()
         # the first rank has the most batches, and an epoch ends with the last batch of any rank
         last = self._starts(replace(self.share, rank=0), self.resume)[-1:]
-        batches = _prefetched(
+        batches = _prefetch(
             lambda rows: make(rows, epoch),
             self._rows_of(starts, epoch),
             threads=self.options.threads,
@@ -178,7 +178,7 @@ class Cursor:
                 yield rows[start : start + size]
 
 
-def _prefetched(
+def _prefetch(
     make: Callable[[A], Any], requests: Iterable[A], *, threads: int, limit: int
 ) -> Iterator[Any]:
     """Yield `make(request)` for each request, in order, prefetching batches in threads.

@@ -124,12 +124,12 @@ class Gatherer:
         planes = options.layout == "chw"
         draws = Draws.of(rows, options.seed, epoch)
         context = Context(draws, self._features, self._images, self._labels, planes)
-        batch = self._gathered(rows, context)
+        batch = self._gather(rows, context)
         fused, transforms = self.fused.count, options.transforms
         batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
         for name in self._images if planes else ():
             if self.own_count > fused or not (fused or name in self._pixels):
-                batch[name] = each(batch[name], _with_channels_first)
+                batch[name] = each(batch[name], _channels_first)
         batch = apply(transforms[self.own_count :], batch, context, first=self.own_count)
         pair = self._all.supervised
         if not options.supervised or pair is None:
@@ -142,7 +142,7 @@ class Gatherer:
                 )
         return batch[pair[0]], batch[pair[1]]
 
-    def _gathered(self, rows: np.ndarray, context: Context) -> Batch:
+    def _gather(self, rows: np.ndarray, context: Context) -> Batch:
         """Gather rows, and apply the fused transforms to images."""
         batch = self._others.gather(rows)
         numbers = self._all.numbers(rows) if self._pixels else rows
@@ -178,6 +178,6 @@ def _is_array(feature: Feature) -> bool:
     return feature.dtype == "uint8" and len(feature.shape) == 3
 
 
-def _with_channels_first(images: np.ndarray) -> np.ndarray:
+def _channels_first(images: np.ndarray) -> np.ndarray:
     """Move the channels of images, (…, height, width, channels), to the front."""
     return np.ascontiguousarray(np.moveaxis(images, -1, -3))

@@ -280,11 +280,11 @@ class Blocks:
             start = number * span
             length = min(span, self.length - start)
             mixed = permute(positions[inside] - start, length, key_of(key, number + 1))
-            rows[inside] = self._moved(mixed + start, key)
+            rows[inside] = self._shuffle_blocks(mixed + start, key)
         length = max(1, self.length)
         return (rows + key_of(key, 0) % length) % length
 
-    def _moved(self, places: np.ndarray, key: int) -> np.ndarray:
+    def _shuffle_blocks(self, places: np.ndarray, key: int) -> np.ndarray:
         """Shuffle full blocks, keeping an incomplete last block in its place."""
         blocks = self.length // self.block
         block, row = np.divmod(places, self.block)

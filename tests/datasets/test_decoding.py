@@ -236,7 +236,7 @@ def test_lazy_column_decodes_row_by_row() -> None:
 def test_lazy_column_pickles_with_its_functions() -> None:
     column = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])["x"]
     assert isinstance(column, LazyColumn)
-    again = pickle.loads(pickle.dumps(column.mapped(np.fliplr)))
+    again = pickle.loads(pickle.dumps(column.map(np.fliplr)))
     assert np.array_equal(again[1], column[1][:, ::-1])
     assert np.array_equal(again[::-1][0], column[1][:, ::-1])
 

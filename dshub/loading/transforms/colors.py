@@ -41,9 +41,9 @@ class Normalize(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return each(images, self._scaled)
+        return each(images, self._scale)
 
-    def _scaled(self, pixels: np.ndarray) -> np.ndarray:
+    def _scale(self, pixels: np.ndarray) -> np.ndarray:
         scale, bias = scales(self, pixels.shape[-1])
         scaled: np.ndarray = np.multiply(pixels, scale, dtype=np.float32)
         scaled += bias

@@ -43,7 +43,7 @@ def needs_caller(transforms: Sequence[Any]) -> bool:
     return any(package_of(transform) == "torchvision" for transform in transforms)
 
 
-def transformed(
+def apply_to_images(
     transform: Any, images: Any, seeds: np.ndarray, *, planes: bool
 ) -> list[np.ndarray]:
     """Apply a torchvision or albumentations transform to a column of images.

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dshub.loading.transforms.colors import Normalize, scales_of_values
-from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, padded
+from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, pad
 from dshub.loading.transforms.transform import AnyTransform, Context
 
 Layout = Literal["hwc", "chw"]
@@ -128,7 +128,7 @@ class Fused:
             flat.take(rows, axis=0, out=out.reshape(len(rows), -1), mode="clip")
             return
         around = self.crop.padding if self.crop is not None else 0
-        gathered = padded(images.take(rows, axis=0), around)
+        gathered = pad(images.take(rows, axis=0), around)
         down, right, channels = out.shape[1:]
         pixel = np.dtype(
             (np.void, channels)

@@ -17,7 +17,7 @@ from dshub.loading.transforms.transform import (
     each,
     pair,
     random_box,
-    stacked,
+    stack,
 )
 
 
@@ -65,11 +65,11 @@ class RandomCrop(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         draws = context.draws.uniform(0).tolist(), context.draws.uniform(1).tolist()
-        larger = each(images, lambda part: padded(part, self.padding))
+        larger = each(images, lambda part: pad(part, self.padding))
         parts = [self._part(image, y, x) for image, y, x in zip(larger, *draws, strict=True)]
         if self.size is None and isinstance(images, list):
             return parts
-        return stacked(parts, self.size)
+        return stack(parts, self.size)
 
     def _part(self, image: np.ndarray, y: float, x: float) -> np.ndarray:
         """Crop a padded image at a position, expressed as fractions from 0 to 1."""
@@ -79,7 +79,7 @@ class RandomCrop(ImageTransform):
         return image[top : top + down, left : left + right]
 
 
-def padded(images: np.ndarray, around: int) -> np.ndarray:
+def pad(images: np.ndarray, around: int) -> np.ndarray:
     """Add zero pixels on every side of images (…, height, width, channels)."""
     if not around:
         return images
@@ -130,7 +130,7 @@ class CenterCrop(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return stacked([self._part(image) for image in images], self.size)
+        return stack([self._part(image) for image in images], self.size)
 
     def _part(self, image: np.ndarray) -> np.ndarray:
         down, right = pair(self.size)
@@ -140,7 +140,7 @@ class CenterCrop(ImageTransform):
         return image[y : y + down, x : x + right]
 
 
-def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize an image, uint8 (height, width, 1 or 3); raise DshubError for other dtypes."""
     if image.dtype != np.uint8:
         raise DshubError(
@@ -174,7 +174,7 @@ class Resize(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return stacked([resized(image, self._target(image)) for image in images])
+        return stack([resize(image, self._target(image)) for image in images])
 
     def _target(self, image: np.ndarray) -> tuple[int, int]:
         if not isinstance(self.size, int):
@@ -213,7 +213,7 @@ class RandomResizedCrop(ImageTransform):
         size = pair(self.size)
         draws = np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
         parts = [
-            resized(image[random_box(image, self.scale, self.ratio, drawn)], size)
+            resize(image[random_box(image, self.scale, self.ratio, drawn)], size)
             for image, drawn in zip(images, draws, strict=True)
         ]
-        return stacked(parts, size)
+        return stack(parts, size)

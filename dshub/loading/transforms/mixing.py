@@ -14,7 +14,7 @@ from dshub.catalog.features import LabelFeature
 from dshub.loading.transforms.transform import Batch, Context, one_array
 
 
-def _with_vectors(batch: Batch, context: Context) -> Batch:
+def _to_one_hot(batch: Batch, context: Context) -> Batch:
     """Convert label columns to one-hot vectors, float32 (rows, classes)."""
     for name in context.label_columns:
         labels, feature = batch[name], cast("LabelFeature", context.features[name])
@@ -43,7 +43,7 @@ class OneHot:
         number("smoothing of OneHot", self.smoothing, least=0, most=1)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        batch = _with_vectors(batch, context)
+        batch = _to_one_hot(batch, context)
         for name in context.label_columns if self.smoothing else ():
             vectors = batch[name]
             vectors *= np.float32(1 - self.smoothing)
@@ -69,7 +69,7 @@ class MixUp:
         above("alpha of MixUp", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        batch = _with_vectors(batch, context)
+        batch = _to_one_hot(batch, context)
         generator = context.draws.generator()
         rows = len(context.draws.rows)
         partner = generator.permutation(rows)
@@ -99,7 +99,7 @@ class CutMix:
         above("alpha of CutMix", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        batch = _with_vectors(batch, context)
+        batch = _to_one_hot(batch, context)
         generator = context.draws.generator()
         rows = len(context.draws.rows)
         partner = generator.permutation(rows)

@@ -13,7 +13,7 @@ from dshub._validate import whole
 from dshub.catalog.features import Feature
 from dshub.errors import ArgumentError, DshubError
 from dshub.loading.order import Draws
-from dshub.loading.transforms.foreign import package_of, transformed
+from dshub.loading.transforms.foreign import apply_to_images, package_of
 
 Size = int | tuple[int, int]
 Images = np.ndarray | list[np.ndarray]
@@ -152,7 +152,7 @@ def each(images: Images, function: Callable[[np.ndarray], np.ndarray]) -> Images
     return list(map(function, images)) if isinstance(images, list) else function(images)
 
 
-def stacked(images: list[np.ndarray], size: Size | None = None) -> Images:
+def stack(images: list[np.ndarray], size: Size | None = None) -> Images:
     """Stack images into one array if they have the same shape.
 
     Args:
@@ -190,12 +190,12 @@ def apply(
         elif package_of(transform):
             for name in separate.image_columns:
                 seeds = separate.draws.bits()
-                images = transformed(transform, batch[name], seeds, planes=separate.planes)
-                batch[name] = stacked(images)
+                images = apply_to_images(transform, batch[name], seeds, planes=separate.planes)
+                batch[name] = stack(images)
         elif _takes_generator(transform):
-            batch = _checked(transform, transform(batch, generator=separate.draws.generator()))
+            batch = _check_batch(transform, transform(batch, generator=separate.draws.generator()))
         else:
-            batch = _checked(transform, transform(batch))
+            batch = _check_batch(transform, transform(batch))
     return batch
 
 
@@ -204,7 +204,7 @@ def is_own(transform: Any) -> TypeGuard[Transform]:
     return isinstance(transform, Transform) and not package_of(transform)
 
 
-def _checked(transform: Any, returned: Any) -> Batch:
+def _check_batch(transform: Any, returned: Any) -> Batch:
     """Check that a callable returned a batch, because `return` is easy to forget."""
     if isinstance(returned, Mapping):
         return returned  # type: ignore[return-value]  # tokenizers have their own mapping
