@@ -242,7 +242,7 @@ class Dataset(plugins.FrameworkMethods):
 
     @property
     def image_columns(self) -> list[str]:
-        """Columns whose rows are pixels, not encoded image files."""
+        """Columns that contain pixels, not encoded image files."""
         return [
             name
             for name, kind in self.features.items()

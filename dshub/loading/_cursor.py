@@ -51,7 +51,7 @@ class Cursor:
 
     @property
     def step(self) -> int:
-        """Number of positions in one batch of every rank."""
+        """Number of positions that one batch uses on all ranks."""
         return self.options.size * self.share.world
 
     def seek(self, epoch: int, position: int) -> None:

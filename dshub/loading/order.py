@@ -129,7 +129,7 @@ class Draws:
         return cls(rows, key_of(seed ^ 0x5DEECE66D, epoch))
 
     def apart(self, number: int) -> "Draws":
-        """Return an independent stream of draws for the same rows; each number has its own."""
+        """Return an independent stream of draws for the same rows, one per `number`."""
         return replace(self, stream=self.stream + _STEP * (number + 1))
 
     def bits(self, number: int = 0) -> np.ndarray:

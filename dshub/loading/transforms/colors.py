@@ -68,7 +68,7 @@ class ToFloat(Normalize):
 
 @lru_cache(maxsize=64)
 def scales(normalize: Normalize, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the factor and bias of each channel, float32 (channels,), which are cached.
+    """Return the cached factor and bias of each channel, float32 (channels,).
 
     Raises:
         ArgumentError: the transform is for a different number of channels.

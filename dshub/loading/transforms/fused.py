@@ -52,7 +52,7 @@ class Fused:
 
     @classmethod
     def beginning(cls, transforms: Sequence[AnyTransform]) -> "Fused":
-        """Create a pass from the first transforms of a list, as far as they can be fused."""
+        """Create a pass from the leading transforms of a list that can be fused."""
         fused: dict[str, Any] = {}
         kinds = {"crop": RandomCrop, "flip": RandomHorizontalFlip, "scale": Normalize}
         for name, kind in kinds.items():
@@ -61,7 +61,7 @@ class Fused:
         return cls(**fused, count=len(fused))
 
     def shape(self, images: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-        """Return the shape of a resulting image, from the shape (…, height, width, channels)."""
+        """Return the shape of a result for images of shape (…, height, width, channels)."""
         height, width, channels = images[-3:]
         if self.crop is not None:
             height, width = self.crop.target(height, width)
