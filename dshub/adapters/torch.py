@@ -214,7 +214,7 @@ class TorchBatches(data.IterableDataset[Any]):
         self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()
         self._next = torch.zeros((MAX_WORKERS, 2), dtype=torch.int64).share_memory_()
         self._moves = 0  # number of moves that this copy has followed
-        # only in a worker: place from which epochs count, and whether a state was loaded
+        # only in a worker: start of its epoch count, and whether a state was loaded
         self._start: tuple[int, int] | None = None
         self._loaded = False
 

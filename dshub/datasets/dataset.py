@@ -141,8 +141,8 @@ class Dataset(plugins.FrameworkMethods):
         ``cat/1.jpg``, ``dog/7.jpg``
 
         Rows are sorted by class and file name, with columns `image` (or `audio`) and `label`.
-        Without class folders, there is no `label` column. Folders such as `train`, `val` and `test`
-        are splits that share the same classes. Files are read when their rows are read. The
+        Without class folders, the `label` column is missing. Folders such as `train`, `val` and
+        `test` are splits that share the same classes. Files are read when their rows are read. The
         fingerprint covers file names, sizes and modification times.
 
         Args:
@@ -476,7 +476,7 @@ class Dataset(plugins.FrameworkMethods):
     def filter(
         self, keep: Callable[[Batch], np.ndarray], *, columns: Sequence[str] | None = None
     ) -> Self:
-        """Return the rows for which `keep` returns True.
+        """Return the rows that a function selects.
 
         ``ds.filter(lambda batch: batch["label"] < 5, columns=["label"])``
 
@@ -533,7 +533,7 @@ class Dataset(plugins.FrameworkMethods):
         return {name: lazy[name] if name in lazy else arrays[name] for name in self._names}
 
     def arrow(self) -> pa.Table:
-        """Return a `pyarrow.Table` in which images and audio are encoded files.
+        """Return a `pyarrow.Table`, with images and audio as encoded files.
 
         Consecutive rows are not copied. Other rows are copied, for example after `shuffle`.
         """

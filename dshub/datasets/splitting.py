@@ -107,7 +107,7 @@ def class_numbers(view: "Dataset", name: str) -> np.ndarray:
 
 
 def filter_rows(view: "Dataset", keep: Callable[[Any], np.ndarray], block: int) -> np.ndarray:
-    """Return the rows for which `keep` returns True, int64.
+    """Return the row numbers that `keep` selects, int64.
 
     Raises:
         ArgumentError: `keep` is not callable, or does not return a bool for each row.

@@ -1,4 +1,4 @@
-"""Export to WebDataset: tar shards in which files with the same stem form a row.
+"""Export to WebDataset: tar shards, with one row per set of files with the same stem.
 
 `00000012.jpg` is the image, `00000012.cls` the class number, and `00000012.json` the other columns.
 If several columns hold images or audio, their files are `00000012.<column>.jpg`. Arrays are
@@ -89,7 +89,7 @@ def _is_array(feature: Feature) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Convert arrays and NumPy numbers for JSON, in which Python writes NaN as `NaN`."""
+    """Convert arrays and NumPy numbers to values that `json` can write."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 

@@ -60,7 +60,7 @@ class Cursor:
         self._start: Place | None = None
 
     def begin(self) -> None:
-        """Record the start of an iteration, from which `place_after` counts."""
+        """Record the start of an iteration for `place_after`."""
         self._start = self.epoch, self.resume
 
     def advance(self, epoch: int, position: int) -> None:

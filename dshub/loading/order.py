@@ -328,7 +328,7 @@ class Weighted:
         return {"shuffle": 3, "weights": digest.hexdigest()[:16]}
 
 
-PATTERN = 1024  # positions in which each dataset has its exact share
+PATTERN = 1024  # positions per pattern, with an exact share of each dataset
 
 
 @dataclass(frozen=True)
