@@ -9,7 +9,7 @@ from dshub import load
 
 
 def inputs(images: np.ndarray) -> np.ndarray:
-    """Return images as rows of float32 from 0 to 1, with a constant 1 at the end."""
+    """Pictures as rows of float32 from 0 to 1, with a constant 1 at the end."""
     flat = images.reshape(len(images), -1).astype(np.float32) / 255
     return np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1)
 

@@ -34,7 +34,7 @@ Maker = Callable[[Path, int], Epoch]
 
 
 def arrays(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return memory-mapped images, uint8 (rows, 32, 32, 3), and labels, int64."""
+    """Pictures, uint8 (rows, 32, 32, 3), and labels, int64, mapped."""
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
 
@@ -301,7 +301,7 @@ def hugging_face(folder: Path, size: int) -> Epoch:
 
 
 class Indexed:
-    """Images, for candidates that read them row by row."""
+    """Pictures for what reads them row by row."""
 
     def __init__(self, folder: Path) -> None:
         self.images, self.labels = arrays(folder)
@@ -402,7 +402,7 @@ def ffcv(*, moves: bool) -> Maker:
         )
         from ffcv.writer import DatasetWriter
 
-        place = folder / "images.beton"
+        place = folder / "pictures.beton"
         if not place.exists():
             fields = {"image": RGBImageField(write_mode="raw"), "label": IntField()}
             DatasetWriter(str(place), fields, num_workers=1).from_indexed_dataset(Indexed(folder))

@@ -147,7 +147,7 @@ def _lines() -> dict[str, bytes]:
 
 
 def _folder() -> dict[str, bytes]:
-    return {"image.jpg": PNG, "text.txt": "zwölf\r\n".encode()}
+    return {"picture.jpg": PNG, "text.txt": "zwölf\r\n".encode()}
 
 
 def _mat() -> dict[str, bytes]:
@@ -193,11 +193,11 @@ def _npz_mutate(data: bytes, random: Any, change: Callable[[bytes], bytes]) -> b
 
 
 def _table() -> pa.Table:
-    images = [{"bytes": PNG, "path": "a.png"}, None]
+    pictures = [{"bytes": PNG, "path": "a.png"}, None]
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     return pa.table(
         {
-            "image": pa.array(images, kind),
+            "image": pa.array(pictures, kind),
             "label": pa.array([1, 2], pa.int8()),
             "text": pa.array(["a", "zwölf"]).dictionary_encode(),
             "words": [["a"], []],

@@ -46,7 +46,7 @@ def headers(data: bytes) -> None:
                 assert read_records([entry])
 
 
-def _image(kind: str, mode: str = "RGB") -> bytes:
+def _picture(kind: str, mode: str = "RGB") -> bytes:
     sink = io.BytesIO()
     values = (np.arange(4 * 5 * 3) * 4).astype(np.uint8).reshape(4, 5, 3)
     Image.fromarray(values).convert(mode).save(sink, kind)
@@ -55,11 +55,11 @@ def _image(kind: str, mode: str = "RGB") -> bytes:
 
 def _images() -> dict[str, bytes]:
     kinds = {"png": "RGB", "jpeg": "RGB", "gif": "P", "bmp": "RGB", "tiff": "RGB", "webp": "RGB"}
-    found = {f"image.{kind}": _image(kind, mode) for kind, mode in kinds.items()}
-    found["palette.png"] = _image("png", "P")
-    found["alpha.png"] = _image("png", "RGBA")
-    found["grey.ppm"] = _image("ppm", "L")
-    found["bits.png"] = _image("png", "1")
+    found = {f"picture.{kind}": _picture(kind, mode) for kind, mode in kinds.items()}
+    found["palette.png"] = _picture("png", "P")
+    found["alpha.png"] = _picture("png", "RGBA")
+    found["grey.ppm"] = _picture("ppm", "L")
+    found["bits.png"] = _picture("png", "1")
     return found
 
 

@@ -11,7 +11,7 @@ from dshub.errors import ManualStepError
 from tests.independent.imagenet import (
     NAME,
     World,
-    image_file,
+    picture,
     write,
 )
 
@@ -21,7 +21,7 @@ def test_missing_classes_and_images_are_counted_and_named(
 ) -> None:
     tree = world.folders(tmp_path / "tree")
     shutil.rmtree(tree / "train" / world.codes[1])
-    write(tree / "train" / "n99999999" / "n99999999_1.JPEG", image_file(1))
+    write(tree / "train" / "n99999999" / "n99999999_1.JPEG", picture(1))
     (tree / "train" / world.codes[0] / f"{world.codes[0]}_0.JPEG").write_bytes(b"")
     (tree / "val" / world.codes[0] / "ILSVRC2012_val_00000001.JPEG").unlink()
     (report,) = hub.import_files(NAME, [tree])

@@ -16,7 +16,7 @@ from dshub.catalog.parsing import read
 from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
 from dshub.synthetic.pieces import write as write_files
-from tests.independent.imagenet import image_file, tar, with_facts, write
+from tests.independent.imagenet import picture, tar, with_facts, write
 
 Files = dict[str, bytes]
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -25,23 +25,23 @@ Rows = dict[str, list[tuple[Any, ...]]]
 def mnist() -> tuple[Files, Rows]:
     """One file for both splits, with images without a channel axis."""
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (4, 28, 28), np.uint8)
+    pictures = generator.integers(0, 256, (4, 28, 28), np.uint8)
     labels = np.array([5, 0, 9, 1], np.uint8)
     sink = io.BytesIO()
-    np.savez(sink, x_train=images[:3], y_train=labels[:3], x_test=images[3:], y_test=labels[3:])
-    rows = [(p[:, :, None].tolist(), y) for p, y in zip(images, labels.tolist(), strict=True)]
+    np.savez(sink, x_train=pictures[:3], y_train=labels[:3], x_test=pictures[3:], y_test=labels[3:])
+    rows = [(p[:, :, None].tolist(), y) for p, y in zip(pictures, labels.tolist(), strict=True)]
     return {"mnist.npz": sink.getvalue()}, {"train": rows[:3], "test": rows[3:]}
 
 
 def caltech_101() -> tuple[Files, Rows]:
     """Its background is not a class."""
-    top, images = "101_ObjectCategories", [image_file(i) for i in range(3)]
+    top, pictures = "101_ObjectCategories", [picture(i) for i in range(3)]
     members = [
-        (f"{top}/Faces/image_0001.jpg", images[0]),
-        (f"{top}/BACKGROUND_Google/image_0001.jpg", images[1]),
-        (f"{top}/Faces_easy/image_0001.jpg", images[2]),
+        (f"{top}/Faces/image_0001.jpg", pictures[0]),
+        (f"{top}/BACKGROUND_Google/image_0001.jpg", pictures[1]),
+        (f"{top}/Faces_easy/image_0001.jpg", pictures[2]),
     ]
-    rows = [(images[0], 0), (images[2], 1)]
+    rows = [(pictures[0], 0), (pictures[2], 1)]
     return {"101_ObjectCategories.tar.gz": tar(members, "w:gz")}, {"train": rows}
 
 

@@ -10,36 +10,36 @@ import pytest
 from dshub import Hub, Settings
 from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
-from tests.independent.imagenet import image_file, tar, with_facts, write
+from tests.independent.imagenet import picture, tar, with_facts, write
 
-IMAGES = [(f"ILSVRC2012_test_{i:08d}.JPEG", image_file(i)) for i in range(1, 6)]
+PICTURES = [(f"ILSVRC2012_test_{i:08d}.JPEG", picture(i)) for i in range(1, 6)]
 OFFICIAL, REPACKED = "ILSVRC2012_img_test_v10102019.tar", "test_images.tar.gz"
 
 
 def official(folder: Path) -> None:
     """In a folder of the archive; the manifest takes any folder."""
-    write(folder / OFFICIAL, tar([(f"test/{name}", data) for name, data in IMAGES]))
+    write(folder / OFFICIAL, tar([(f"test/{name}", data) for name, data in PICTURES]))
 
 
 def flat(folder: Path) -> None:
-    write(folder / OFFICIAL, tar(IMAGES))
+    write(folder / OFFICIAL, tar(PICTURES))
 
 
 def unpacked(folder: Path) -> None:
-    for name, data in IMAGES:
+    for name, data in PICTURES:
         write(folder / "ILSVRC/Data/CLS-LOC/test" / name, data)
-    write(folder / "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000001.JPEG", image_file(9))
+    write(folder / "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000001.JPEG", picture(9))
 
 
 def parquet(folder: Path) -> None:
-    image = [{"bytes": data, "path": name} for name, data in IMAGES]
+    image = [{"bytes": data, "path": name} for name, data in PICTURES]
     folder.mkdir()
-    table = pa.table({"image": image, "label": [-1] * len(IMAGES)})
+    table = pa.table({"image": image, "label": [-1] * len(PICTURES)})
     pq.write_table(table, folder / "test-00000-of-00001.parquet")
 
 
 def archive(folder: Path) -> None:
-    write(folder / REPACKED, tar(IMAGES, "w:gz"))
+    write(folder / REPACKED, tar(PICTURES, "w:gz"))
 
 
 @pytest.mark.parametrize("form", [official, flat, unpacked, parquet, archive])
@@ -59,4 +59,4 @@ def test_every_form_gives_the_same_images_and_no_label(
     assert report.complete, report
     rows = hub.load("small", "test")
     assert list(rows.features) == ["image"]
-    assert list(rows.decode(False)["image"]) == [data for _, data in IMAGES]
+    assert list(rows.decode(False)["image"]) == [data for _, data in PICTURES]

@@ -20,8 +20,8 @@ def test_links_in_a_tree_are_followed(hub: Hub, world: World, tmp_path: Path) ->
     code, name, _ = world.train[0]
     (tree / "train" / code).rename(tmp_path / "elsewhere")
     (tree / "train" / code).symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / name).rename(tmp_path / "image")
-    (tmp_path / "elsewhere" / name).symlink_to(tmp_path / "image")
+    (tmp_path / "elsewhere" / name).rename(tmp_path / "picture")
+    (tmp_path / "elsewhere" / name).symlink_to(tmp_path / "picture")
     (tree / "train" / "above").symlink_to(tree)
     (tree / "train" / "self").symlink_to(tree / "train" / "self")
     (tmp_path / "data").symlink_to(tree)

@@ -32,12 +32,12 @@ def jpeg() -> bytes:
     return sink.getvalue()
 
 
-IMAGE = jpeg()
+PICTURE = jpeg()
 
 
-def image_file(number: int) -> bytes:
+def picture(number: int) -> bytes:
     """One that is like no other: a few bytes follow its end, as they do in many a JPEG."""
-    return IMAGE + struct.pack(">I", number) + bytes(number % 7)
+    return PICTURE + struct.pack(">I", number) + bytes(number % 7)
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class World:
             inner.setdefault(f"{code}.tar", []).append((name, data))
         tars = [(name, tar(members)) for name, members in inner.items()]
         (folder / "ILSVRC2012_img_train.tar").write_bytes(tar(tars))
-        images = [(val_name(i), data) for i, (_, data) in enumerate(self.val, 1)]
-        (folder / "ILSVRC2012_img_val.tar").write_bytes(tar(images))
+        pictures = [(val_name(i), data) for i, (_, data) in enumerate(self.val, 1)]
+        (folder / "ILSVRC2012_img_val.tar").write_bytes(tar(pictures))
         self.devkit(folder)
         return folder
 
@@ -108,7 +108,7 @@ class World:
             write(inside / "val" / val_name(i), data)
             more = f" {code} 0 0 9 9 " if i % 2 else " "  # several boxes
             lines.append(f"{val_name(i)[:-5]},{code} 1 2 3 4{more}")
-        write(inside / "test" / "ILSVRC2012_test_00000001.JPEG", image_file(1))
+        write(inside / "test" / "ILSVRC2012_test_00000001.JPEG", picture(1))
         (folder / "LOC_val_solution.csv").write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
         (folder / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\n")
         return folder
@@ -171,7 +171,7 @@ def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
     assert isinstance(values, dict)
     numbers = iter(range(10**6))
     train = [
-        (code, f"{code}_{i}.JPEG", image_file(next(numbers)))
+        (code, f"{code}_{i}.JPEG", picture(next(numbers)))
         for code in label.codes[:classes]
         for i in range(each)
     ]
@@ -179,7 +179,7 @@ def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
     world = World(
         codes=label.codes,
         train=train,
-        val=[(code, image_file(next(numbers))) for code in shuffled],
+        val=[(code, picture(next(numbers))) for code in shuffled],
         ids={code: number for number, code in values.items()},
         folder=folder,
     )

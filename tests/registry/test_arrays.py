@@ -72,12 +72,12 @@ def test_cifar_10_trains_on_five_files_in_order(tmp_path: Path) -> None:
 def test_svhn_writes_10_for_the_digit_0(tmp_path: Path) -> None:
     """Class 0 is the digit 0; other digits are their own class."""
     sink = io.BytesIO()
-    images = np.arange(32 * 32 * 3 * 4, dtype=np.uint32).reshape(32, 32, 3, 4).astype(np.uint8)
+    pictures = np.arange(32 * 32 * 3 * 4, dtype=np.uint32).reshape(32, 32, 3, 4).astype(np.uint8)
     digits = np.array([[10], [1], [9], [10]], np.uint8)
-    scipy.io.savemat(sink, {"X": images, "y": digits}, do_compression=True)
+    scipy.io.savemat(sink, {"X": pictures, "y": digits}, do_compression=True)
     found = rows("svhn", "test", tmp_path, test=sink.getvalue())
     assert found.column("label").to_pylist() == [0, 1, 9, 0]
-    assert found.column("image").to_pylist() == np.moveaxis(images, 3, 0).tolist()
+    assert found.column("image").to_pylist() == np.moveaxis(pictures, 3, 0).tolist()
 
 
 def test_stl_10_counts_classes_from_1_and_stores_columns(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_stl_10_counts_classes_from_1_and_stores_columns(tmp_path: Path) -> None
     assert found.column("label").to_pylist() == [0, 9]
     kinds = label(Registry(()).manifest("stl-10"), "label")
     assert [kinds.str(0), kinds.str(9)] == ["airplane", "truck"]
-    image = found.column("image")[0].as_py()
-    assert (image[0][0], image[1][0], image[0][1]) == ([1, 0, 0], [2, 0, 0], [0, 0, 0])
+    picture = found.column("image")[0].as_py()
+    assert (picture[0][0], picture[1][0], picture[0][1]) == ([1, 0, 0], [2, 0, 0], [0, 0, 0])
     unlabeled = rows("stl-10", "unlabeled", tmp_path, archive=archive)
     assert unlabeled.schema.names == ["image"]
 
@@ -136,13 +136,13 @@ def test_synthetic_svhn_is_written_like_upstream(tmp_path: Path) -> None:
 EMNIST = ["balanced", "byclass", "bymerge", "digits", "letters", "mnist"]
 
 
-def emnist(member: str, images: np.ndarray, labels: list[int]) -> bytes:
+def emnist(member: str, pictures: np.ndarray, labels: list[int]) -> bytes:
     """The zip of EMNIST with training images of a member, stored uncompressed."""
-    pixels = struct.pack(">4B3I", 0, 0, 8, 3, *images.shape) + images.tobytes()
+    images = struct.pack(">4B3I", 0, 0, 8, 3, *pictures.shape) + pictures.tobytes()
     classes = struct.pack(">4BI", 0, 0, 8, 1, len(labels)) + bytes(labels)
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
-        for name, data in (("images-idx3", pixels), ("labels-idx1", classes)):
+        for name, data in (("images-idx3", images), ("labels-idx1", classes)):
             packed = gzip.compress(data)
             archive.writestr(f"gzip/emnist-{member}-train-{name}-ubyte.gz", packed)
     return sink.getvalue()
@@ -150,22 +150,22 @@ def emnist(member: str, images: np.ndarray, labels: list[int]) -> bytes:
 
 @pytest.mark.parametrize("member", EMNIST)
 def test_images_of_emnist_are_upright(member: str, tmp_path: Path) -> None:
-    images = np.zeros((1, 28, 28), np.uint8)
-    images[0, 3, :] = 255
-    found = rows(f"emnist/{member}", "train", tmp_path, archive=emnist(member, images, [1]))
-    image = np.array(found.column("image")[0].as_py())[:, :, 0]
-    assert np.flatnonzero(image[0]).tolist() == [3]
-    assert image[:, 3].tolist() == [255] * 28
+    pictures = np.zeros((1, 28, 28), np.uint8)
+    pictures[0, 3, :] = 255
+    found = rows(f"emnist/{member}", "train", tmp_path, archive=emnist(member, pictures, [1]))
+    picture = np.array(found.column("image")[0].as_py())[:, :, 0]
+    assert np.flatnonzero(picture[0]).tolist() == [3]
+    assert picture[:, 3].tolist() == [255] * 28
 
 
 def test_letters_of_emnist_count_from_1(tmp_path: Path) -> None:
     """1 is the letter a, 26 is z; 0 never occurs and has no class."""
     name = "emnist/letters"
-    images = np.zeros((3, 28, 28), np.uint8)
-    found = rows(name, "train", tmp_path, archive=emnist("letters", images, [1, 26, 2]))
+    pictures = np.zeros((3, 28, 28), np.uint8)
+    found = rows(name, "train", tmp_path, archive=emnist("letters", pictures, [1, 26, 2]))
     letters = label(Registry(()).manifest(name), "label")
     told = [letters.str(number) for number in found.column("label").to_pylist()]
     assert told == ["a", "z", "b"]
     assert len(letters.names) == 26
     with pytest.raises(SchemaError):
-        rows(name, "train", tmp_path, archive=emnist("letters", images, [0, 1, 2]))
+        rows(name, "train", tmp_path, archive=emnist("letters", pictures, [0, 1, 2]))

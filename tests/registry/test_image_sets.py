@@ -30,7 +30,7 @@ def tar(files: dict[str, bytes], mode: str = "w") -> bytes:
     return sink.getvalue()
 
 
-def image_files(*names: str) -> dict[str, bytes]:
+def pictures(*names: str) -> dict[str, bytes]:
     """A different image under each name."""
     return {name: JPEG + name.encode() for name in names}
 
@@ -53,7 +53,7 @@ def classes(name: str) -> LabelFeature:
 
 def test_folder_10_of_imagenet_v2_is_class_10(tmp_path: Path) -> None:
     top = "imagenetv2-matched-frequency-format-val"
-    archive = tar(image_files(*[f"{top}/{number}/x.jpeg" for number in (0, 10, 100, 2, 999)]))
+    archive = tar(pictures(*[f"{top}/{number}/x.jpeg" for number in (0, 10, 100, 2, 999)]))
     rows = read(tmp_path, "imagenet-v2/matched-frequency", "test", archive=archive)
     assert [row["label"] for row in rows] == [0, 10, 100, 2, 999]
     assert classes("imagenet-v2/matched-frequency").code(10) == "n01530575"
@@ -61,7 +61,7 @@ def test_folder_10_of_imagenet_v2_is_class_10(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["1000", "010", "-1", "x"])
 def test_unknown_folder_of_imagenet_v2_is_an_error(tmp_path: Path, folder: str) -> None:
-    archive = tar(image_files(f"imagenetv2-top-images-format-val/{folder}/x.jpeg"))
+    archive = tar(pictures(f"imagenetv2-top-images-format-val/{folder}/x.jpeg"))
     with pytest.raises(SchemaError, match=rf"got '{folder}'"):
         read(tmp_path, "imagenet-v2/topimages", "test", archive=archive)
 
@@ -69,7 +69,7 @@ def test_unknown_folder_of_imagenet_v2_is_an_error(tmp_path: Path, folder: str) 
 @pytest.mark.parametrize("name", ["imagenet-a", "imagenet-r"])
 def test_subsets_have_all_classes_of_imagenet(tmp_path: Path, name: str) -> None:
     """Numbers are those of a classifier of 1,000 classes; other files are not images."""
-    files = image_files(f"{name}/n15075141/a.jpg", f"{name}/n01498041/a.jpg")
+    files = pictures(f"{name}/n15075141/a.jpg", f"{name}/n01498041/a.jpg")
     archive = tar({f"{name}/README.txt": b"Thank you"} | files)
     rows = read(tmp_path, name, "test", archive=archive)
     assert [row["label"] for row in rows] == [999, 6]
@@ -89,7 +89,7 @@ def test_tiny_imagenet_lists_the_classes_of_its_validation_set(tmp_path: Path) -
     """Images are in one folder; a list in another order has the class and the box."""
     top = "tiny-imagenet-200"
     listed = b"val_1.JPEG\tn03444034\t0\t32\t44\t62\nval_0.JPEG\tn01443537\t52\t55\t57\t59\n"
-    files = image_files(f"{top}/val/images/val_0.JPEG", f"{top}/val/images/val_1.JPEG")
+    files = pictures(f"{top}/val/images/val_0.JPEG", f"{top}/val/images/val_1.JPEG")
     archive = zipped(files | {f"{top}/val/val_annotations.txt": listed})
     rows = read(tmp_path, "tiny-imagenet", "validation", archive=archive)
     feature = classes("tiny-imagenet")
@@ -101,9 +101,7 @@ def test_tiny_imagenet_lists_the_classes_of_its_validation_set(tmp_path: Path) -
 def test_training_images_of_tiny_imagenet_are_one_folder_deeper(tmp_path: Path) -> None:
     """Lists of boxes are beside them; the test set has no labels."""
     top = "tiny-imagenet-200"
-    files = image_files(
-        f"{top}/train/n01443537/images/n01443537_0.JPEG", f"{top}/test/images/t.JPEG"
-    )
+    files = pictures(f"{top}/train/n01443537/images/n01443537_0.JPEG", f"{top}/test/images/t.JPEG")
     archive = zipped(files | {f"{top}/train/n01443537/n01443537_boxes.txt": b"0\t1\t2\t3"})
     (row,) = read(tmp_path, "tiny-imagenet", "train", archive=archive)
     assert classes("tiny-imagenet").code(row["label"]) == "n01443537"
@@ -112,7 +110,7 @@ def test_training_images_of_tiny_imagenet_are_one_folder_deeper(tmp_path: Path) 
 
 def test_stray_entries_of_caltech_256_are_skipped(tmp_path: Path) -> None:
     top = "256_ObjectCategories"
-    files = image_files(
+    files = pictures(
         f"{top}/056.dog/056_0001.jpg",
         f"{top}/056.dog/greg/vision309/056_0002.jpg",
         f"{top}/198.spider/198_0001.jpg",
@@ -152,7 +150,7 @@ def test_classes_of_pets_come_from_a_list(tmp_path: Path) -> None:
 
 def test_food_is_split_by_lists_without_suffixes(tmp_path: Path) -> None:
     top = "food-101"
-    files = image_files(f"{top}/images/waffles/1.jpg", f"{top}/images/apple_pie/2.jpg")
+    files = pictures(f"{top}/images/waffles/1.jpg", f"{top}/images/apple_pie/2.jpg")
     lists = {f"{top}/meta/train.txt": b"waffles/1\n", f"{top}/meta/test.txt": b"apple_pie/2\n"}
     archive = tar(lists | files, "w:gz")
     assert [row["label"] for row in read(tmp_path, "food-101", "train", archive=archive)] == [100]
@@ -165,7 +163,7 @@ def test_food_is_split_by_lists_without_suffixes(tmp_path: Path) -> None:
 def test_class_names_of_aircraft_contain_spaces_and_slashes(tmp_path: Path) -> None:
     """A line is an image, a space, and the class; images keep the order of the list."""
     top = "fgvc-aircraft-2013b/data"
-    files = image_files(*[f"{top}/images/{name}.jpg" for name in ("0034309", "0034958", "1")])
+    files = pictures(*[f"{top}/images/{name}.jpg" for name in ("0034309", "0034958", "1")])
     files[f"{top}/images_variant_val.txt"] = b"0034958 Eurofighter Typhoon\n0034309 F-16A/B\n"
     rows = read(tmp_path, "fgvc-aircraft", "validation", archive=tar(files))
     assert [classes("fgvc-aircraft").str(row["label"]) for row in rows] == [
@@ -178,7 +176,7 @@ def test_class_names_of_aircraft_contain_spaces_and_slashes(tmp_path: Path) -> N
 
 def test_imagenet_o_has_no_labels(tmp_path: Path) -> None:
     """Its folders are not what images show; its readme is not an image."""
-    files = image_files("imagenet-o/n01443537/n1_2.JPEG", "imagenet-o/n02077152/x.jpg")
+    files = pictures("imagenet-o/n01443537/n1_2.JPEG", "imagenet-o/n02077152/x.jpg")
     archive = tar({"imagenet-o/README.txt": b"read me"} | files)
     rows = read(tmp_path, "imagenet-o", "test", archive=archive)
     assert [(row["wnid"], row["image"]) for row in rows] == [
@@ -190,7 +188,7 @@ def test_imagenet_o_has_no_labels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fold", [1, 2, 10])
 def test_each_partition_of_textures_has_its_own_lists(tmp_path: Path, fold: int) -> None:
-    files = image_files(*[f"dtd/images/banded/banded_{i:04d}.jpg" for i in range(11)])
+    files = pictures(*[f"dtd/images/banded/banded_{i:04d}.jpg" for i in range(11)])
     for i in range(1, 11):
         for part in ("train", "val", "test"):
             files[f"dtd/labels/{part}{i}.txt"] = f"banded/banded_{i:04d}.jpg\n".encode()
@@ -201,7 +199,7 @@ def test_each_partition_of_textures_has_its_own_lists(tmp_path: Path, fold: int)
 
 
 def test_stray_file_of_textures_is_skipped(tmp_path: Path) -> None:
-    files = image_files("dtd/images/waffled/waffled_0001.jpg", "dtd/images/banded/banded_0002.jpg")
+    files = pictures("dtd/images/waffled/waffled_0001.jpg", "dtd/images/banded/banded_0002.jpg")
     lists = {"dtd/labels/test1.txt": b"banded/banded_0002.jpg\n"}
     archive = tar(files | lists | {"dtd/images/waffled/.directory": b"[Dolphin]"})
     (row,) = read(tmp_path, "dtd", "test", archive=archive)
@@ -210,7 +208,7 @@ def test_stray_file_of_textures_is_skipped(tmp_path: Path) -> None:
 
 def test_scenes_are_one_or_two_folders_deep(tmp_path: Path) -> None:
     """The class is the path after the folder of the letter."""
-    files = image_files("SUN397/a/abbey/sun_a.jpg", "SUN397/c/church/outdoor/sun_b.jpg")
+    files = pictures("SUN397/a/abbey/sun_a.jpg", "SUN397/c/church/outdoor/sun_b.jpg")
     archive = tar(files | {"SUN397/ClassName.txt": b"/a/abbey"})
     rows = read(tmp_path, "sun397", "train", archive=archive)
     assert [classes("sun397").str(row["label"]) for row in rows] == ["abbey", "church/outdoor"]
@@ -218,7 +216,7 @@ def test_scenes_are_one_or_two_folders_deep(tmp_path: Path) -> None:
 
 def test_two_scenes_are_skipped(tmp_path: Path) -> None:
     folder = "SUN397/t/track/outdoor"
-    files = image_files(
+    files = pictures(
         "SUN397/c/church/outdoor/sun_bhenjvsvrtumjuri.jpg",
         f"{folder}/sun_aophkoiosslinihb.jpg",
         f"{folder}/sun_b.jpg",
@@ -231,8 +229,8 @@ def test_validation_set_of_places_has_numbered_classes(tmp_path: Path) -> None:
     names = classes("places365/small").names
     number = next(i for i, name in enumerate(names) if "/" in name)
     folder = f"data_256/{names[number][0]}/{names[number]}"
-    train = tar(image_files(f"{folder}/00000001.jpg"))
-    val = tar(image_files("val_256/Places365_val_00000001.jpg"))
+    train = tar(pictures(f"{folder}/00000001.jpg"))
+    val = tar(pictures("val_256/Places365_val_00000001.jpg"))
     lists = tar({"places365_val.txt": f"Places365_val_00000001.jpg {number}\n".encode()})
     files = {"train": train, "val": val, "lists": lists}
     for split in ("train", "validation"):
@@ -249,7 +247,7 @@ def test_splits_and_boxes_of_birds_come_from_lists(tmp_path: Path) -> None:
         "bounding_boxes.txt": "1 60.0 27.0 325.0 304.0\n2 1.5 2.0 3.0 4.0\n",
     }
     archive = tar(
-        image_files(f"{top}/images/{second}", f"{top}/images/{first}")
+        pictures(f"{top}/images/{second}", f"{top}/images/{first}")
         | {f"{top}/{name}": text.encode() for name, text in lists.items()},
         "w:gz",
     )
@@ -262,7 +260,7 @@ def test_splits_and_boxes_of_birds_come_from_lists(tmp_path: Path) -> None:
 def test_validation_set_of_imagenet_has_classes_of_its_devkit(tmp_path: Path) -> None:
     """Line n is for image n; class 1 of the devkit is the kit fox, 278 elsewhere."""
     name = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
-    val = tar(image_files("ILSVRC2012_val_00000002.JPEG", "ILSVRC2012_val_00000001.JPEG"))
+    val = tar(pictures("ILSVRC2012_val_00000002.JPEG", "ILSVRC2012_val_00000001.JPEG"))
     devkit = tar({name: b"490\n1\n"}, "w:gz")
     rows = read(tmp_path, "imagenet-1k", "validation", val=val, devkit=devkit)
     assert [classes("imagenet-1k").code(row["label"]) for row in rows] == ["n02119789", "n01751748"]
@@ -289,7 +287,7 @@ def test_classes_and_splits_of_flowers_come_from_matlab_files(tmp_path: Path) ->
     )
     labels = io.BytesIO()
     savemat(labels, {"labels": np.array([[77, 1, 102, 5, 5]], np.uint8)})
-    files = image_files(*[f"jpg/image_{number:05d}.jpg" for number in range(1, 6)])
+    files = pictures(*[f"jpg/image_{number:05d}.jpg" for number in range(1, 6)])
     resources = {
         "images": tar(files, "w:gz"),
         "labels": labels.getvalue(),
@@ -309,7 +307,7 @@ def test_training_set_of_dogs_comes_from_matlab_cells(tmp_path: Path) -> None:
     cells = np.empty((1, 1), object)
     cells[0, 0] = names[1]
     savemat(listed, {"file_list": cells, "labels": np.array([[120.0]])})
-    images = tar(image_files(*[f"Images/{name}" for name in names]))
+    images = tar(pictures(*[f"Images/{name}" for name in names]))
     lists = tar({"test_list.mat": listed.getvalue()})
     (row,) = read(tmp_path, "stanford-dogs", "test", images=images, lists=lists)
     assert classes("stanford-dogs").str(row["label"]) == "African_hunting_dog"
@@ -322,7 +320,7 @@ def test_images_of_both_car_sets_have_the_same_names(tmp_path: Path) -> None:
         annotations = np.array([[(np.uint8(39), np.uint8(label), "00001.jpg")]], kinds)
         sink = io.BytesIO()
         savemat(sink, {"annotations": annotations})
-        resources[f"{split}_images"] = tar(image_files(f"cars_{split}/00001.jpg"), "w:gz")
+        resources[f"{split}_images"] = tar(pictures(f"cars_{split}/00001.jpg"), "w:gz")
         resources[f"{split}_list"] = sink.getvalue()
     files = {
         "train-images": resources["train_images"],
@@ -338,7 +336,7 @@ def test_images_of_both_car_sets_have_the_same_names(tmp_path: Path) -> None:
 def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
     top = "101_ObjectCategories"
     inner = tar(
-        image_files(
+        pictures(
             f"{top}/BACKGROUND_Google/image_0001.jpg",
             f"{top}/BACKGROUND_Google/tmp",
             f"{top}/yin_yang/image_0060.jpg",
@@ -353,8 +351,6 @@ def test_caltech_101_is_an_archive_in_an_archive(tmp_path: Path) -> None:
 
 
 def test_imagenet_is_a_tar_of_tars(tmp_path: Path) -> None:
-    inner = {
-        f"{code}.tar": tar(image_files(f"{code}_1.JPEG")) for code in ("n01498041", "n15075141")
-    }
+    inner = {f"{code}.tar": tar(pictures(f"{code}_1.JPEG")) for code in ("n01498041", "n15075141")}
     rows = read(tmp_path, "imagenet-1k", "train", train=tar(inner))
     assert [row["label"] for row in rows] == [6, 999]

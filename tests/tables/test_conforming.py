@@ -18,8 +18,8 @@ def test_columns_that_fit_keep_their_values() -> None:
     assert result.schema.types == [arrow_type(feature) for feature in FEATURES.values()]
     for name in ("label", "number", "vector", "text"):
         assert result.column(name).to_pylist() == columns[name].to_pylist()
-    images = np.array(result.column("image").to_pylist())
-    np.testing.assert_array_equal(images, np.arange(30).reshape(5, 2, 3, 1))
+    pictures = np.array(result.column("image").to_pylist())
+    np.testing.assert_array_equal(pictures, np.arange(30).reshape(5, 2, 3, 1))
 
 
 def test_slices_are_conformed() -> None:

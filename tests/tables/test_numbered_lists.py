@@ -19,7 +19,7 @@ schema = 1
 name = "birds"
 version = "1.0.0"
 title = "Birds"
-summary = "Images with a separate list of classes."
+summary = "Pictures whose classes stand in a list of their own."
 task = "image-classification"
 homepage = "https://example.org"
 [resources.archive]
