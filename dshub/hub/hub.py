@@ -385,7 +385,7 @@ class Hub:
     def _open(self, manifest: "Manifest", expression: str, columns: Columns | None) -> "Dataset":
         """Open a split expression, after preparing missing tables."""
         from dshub.datasets.dataset import Dataset
-        from dshub.datasets.splits import together
+        from dshub.datasets.splits import concatenate
 
         parts = parse_split(expression)
         for part in parts:
@@ -397,7 +397,7 @@ class Hub:
                 for folder in folders.values():
                     self.store.touch(folder)
                 if len(parts) > 1:
-                    return together(manifest, parts, folders)
+                    return concatenate(manifest, parts, folders)
                 dataset = Dataset.from_tables(list(folders.values()))
                 rows = parts[0].rows(len(dataset))
                 return dataset.skip(rows.start).take(len(rows))

@@ -176,7 +176,7 @@ def test_model_learns(hub: Any) -> None:
 
 
 def test_rows_of_several_shapes_are_rejected() -> None:
-    with pytest.raises(DshubError, match="rows of column tokens may differ in shape") as caught:
+    with pytest.raises(DshubError, match="rows of column tokens can differ in shape") as caught:
         varied().columns(["tokens"]).batches(8).to("keras")
     assert "transform" in caught.value.hint
     with pytest.raises(DshubError, match="the adapter keras does not support rows"):

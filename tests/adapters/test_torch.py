@@ -490,7 +490,7 @@ def test_pinning_without_cuda_is_an_error() -> None:
         batch = next(iter(example().batches(53, layout="chw").torch(pin=True)))
         assert batch["image"].shape == (53, 3, 5, 4)
         return
-    with pytest.raises(ValueError, match="torch finds none"):
+    with pytest.raises(ValueError, match="torch does not find a CUDA device"):
         example().batches(8).torch(pin=True)
 
 

@@ -77,7 +77,7 @@ def test_interrupted_epoch_starts_over_in_workers() -> None:
 
 def test_device_is_rejected_in_workers() -> None:
     batches = walk().loader.torch(device="meta")
-    with pytest.raises(DshubError, match="leave `device` out"):
+    with pytest.raises(DshubError, match="omit `device`"):
         next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
 
 

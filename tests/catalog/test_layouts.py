@@ -15,7 +15,7 @@ schema = 1
 name = "birds"
 version = "1.0.0"
 title = "Birds"
-summary = "Pictures."
+summary = "Images."
 task = "image-classification"
 homepage = "https://example.org"
 [resources.archive]

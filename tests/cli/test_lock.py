@@ -86,7 +86,7 @@ def test_changed_file_changes_one_line_of_the_lock(dshub: Run, project: Path, ow
 def test_locked_version_is_loaded(dshub: Run, project: Path, own: Path) -> None:
     """A newer version is used only after it is locked."""
     dshub("lock")
-    edit(own, "Three pictures", "Three better pictures", version="1.1.0")
+    edit(own, "Three images", "Three better images", version="1.1.0")
     assert hub(project).info("tiny/one").version == "1.0.0"
     assert hub(project).load("tiny/one", "train").manifest.version == "1.0.0"  # type: ignore[union-attr]
     assert hub(project).info("tiny/one@1.1.0").version == "1.1.0"
@@ -132,10 +132,10 @@ def test_changed_manifest_is_refused(
 
 def test_titles_and_urls_are_not_drift(dshub: Run, project: Path, own: Path) -> None:
     dshub("lock")
-    edit(own, "Three pictures.", "Three small pictures.")
+    edit(own, "Three images.", "Three small images.")
     edit(own, "/images.idx", "/elsewhere/images.idx")
     assert dshub("lock", "--check").returncode == 0
-    assert hub(project).info("tiny/one").summary == "Three small pictures."
+    assert hub(project).info("tiny/one").summary == "Three small images."
 
 
 def test_fetch_locked_fetches_the_lock(dshub: Run, project: Path, cache: Path) -> None:

@@ -15,7 +15,7 @@ from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-WORDS = "for research only; you must not sell the pictures"
+WORDS = "for research only; you must not sell the images"
 
 
 @pytest.fixture

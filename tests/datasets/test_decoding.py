@@ -236,7 +236,7 @@ def test_lazy_column_decodes_row_by_row() -> None:
 def test_lazy_column_pickles_with_its_functions() -> None:
     column = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])["x"]
     assert isinstance(column, LazyColumn)
-    again = pickle.loads(pickle.dumps(column.mapped(np.fliplr)))
+    again = pickle.loads(pickle.dumps(column.map(np.fliplr)))
     assert np.array_equal(again[1], column[1][:, ::-1])
     assert np.array_equal(again[::-1][0], column[1][:, ::-1])
 
@@ -246,7 +246,7 @@ def test_lazy_column_becomes_one_array() -> None:
     assert np.array_equal(np.asarray(rows["x"]), np.stack([COLORS] * 2))
     assert np.array(rows["x"], np.float32).dtype == np.float32
     mixed = dataset(IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:3])))
-    with pytest.raises(ValueError, match="column x have several shapes, 3x5x3 and 6x5x3"):
+    with pytest.raises(ValueError, match="column x have different shapes, such as 3x5x3 and 6x5x3"):
         np.asarray(mixed["x"])
 
 
@@ -271,8 +271,8 @@ def test_decode_false_returns_files(prepared: Any) -> None:
     assert view[2:5]["photo"] == files[2:5]
     (first, *_) = view.batches(8, layout="chw")
     assert first["photo"] == files[:8]
-    assert view.pictures == ["image"]
-    assert prepared.dataset().pictures == ["image", "photo"]
+    assert view.image_columns == ["image"]
+    assert prepared.dataset().image_columns == ["image", "photo"]
     with Image.open(io.BytesIO(files[5])) as image:
         assert np.array_equal(view.decode()[5]["photo"], np.array(image))
     assert view.fingerprint != prepared.dataset().fingerprint == view.decode().fingerprint
@@ -290,7 +290,7 @@ def test_load_data_rejects_images_of_several_shapes() -> None:
         def load(self, *_: Any, **__: Any) -> Any:
             return own
 
-    with pytest.raises(ArgumentError, match="several shapes") as caught:
+    with pytest.raises(ArgumentError, match="different shapes") as caught:
         Fixed().load_data("any")
     assert "`batches`" in caught.value.hint
 
@@ -403,7 +403,7 @@ def test_audio_is_a_list_in_batches_and_lazy_in_columns() -> None:
     (batch,) = rows.batches(2)
     assert [part.shape for part in batch["x"]] == [(50, 2), (7, 2)]
     assert isinstance(rows["x"], LazyColumn)
-    assert rows.pictures == []
+    assert rows.image_columns == []
 
 
 def test_audio_that_promises_hours_is_rejected() -> None:

@@ -206,7 +206,7 @@ def _invalid_wav(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
-        (_no_media, ReadError, "own: it contains no image and no audio file"),
+        (_no_media, ReadError, "own: it contains no image or audio files"),
         (_no_folder, ReadError, "own: No such file|own: .*cannot find"),
         (_file, ReadError, "own: "),
         (_image_and_audio, SchemaError, r"image \(a/1\.png\) and \.wav file \(a/2\.wav\)"),

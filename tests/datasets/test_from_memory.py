@@ -66,7 +66,7 @@ def test_given_features_are_kept() -> None:
         supervised=("image", "label"),
     )
     assert dataset.features == features
-    assert dataset.pictures == ["image"]
+    assert dataset.image_columns == ["image"]
     assert dataset.supervised == ("image", "label")
 
 
@@ -295,7 +295,7 @@ def test_gathered_rows_are_copies() -> None:
 
 
 def test_bytes_need_a_feature() -> None:
-    with pytest.raises(SchemaError, match=r"column x: got bytes, .*features="):
+    with pytest.raises(SchemaError, match=r"column x: got bytes, .*in `features`"):
         Dataset.from_arrays({"x": [b"abc"]})
     image = ImageFeature(encoding="any")
     with pytest.raises(SchemaError, match="column x: got text, expected bytes"):

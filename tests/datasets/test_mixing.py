@@ -114,7 +114,7 @@ def test_invalid_weights_are_rejected(weights: list[float]) -> None:
     """There is one for each dataset, none below 0, not all 0."""
     with pytest.raises(ValueError, match=r"weights is .* 2 numbers of at least 0"):
         Dataset.mix([A, B], weights=weights)
-    with pytest.raises(ValueError, match="a list of datasets, each of which has rows"):
+    with pytest.raises(ValueError, match="a list of datasets that are not empty"):
         Dataset.mix([A, B.take(0)])
 
 

@@ -182,21 +182,21 @@ def test_another_export_is_replaced_only_by_force(tmp_path: Path) -> None:
 
 def test_another_format_needs_another_folder(tmp_path: Path) -> None:
     export({"train": labeled()}, "parquet", tmp_path)
-    with pytest.raises(DshubError, match="holds an export to parquet, not arrow"):
+    with pytest.raises(DshubError, match="contains an export to parquet, not arrow"):
         export({"train": labeled()}, "arrow", tmp_path)
 
 
 def test_existing_files_are_replaced_only_by_force(tmp_path: Path) -> None:
     mine = tmp_path / "train-00000-of-00001.parquet"
     mine.write_bytes(b"mine")
-    with pytest.raises(DshubError, match="exists, and is not an export of dshub"):
+    with pytest.raises(DshubError, match="already exists and is not an export of dshub"):
         export({"train": labeled()}, "parquet", tmp_path)
     assert mine.read_bytes() == b"mine"
     export({"train": labeled()}, "parquet", tmp_path, force=True)
     assert pq.read_table(mine).num_rows == 40
-    (tmp_path / "pictures" / "train").mkdir(parents=True)
-    with pytest.raises(DshubError, match="exists, and is not an export of dshub"):
-        export({"train": labeled()}, "imagefolder", tmp_path / "pictures", force=True)
+    (tmp_path / "images" / "train").mkdir(parents=True)
+    with pytest.raises(DshubError, match="already exists and is not an export of dshub"):
+        export({"train": labeled()}, "imagefolder", tmp_path / "images", force=True)
 
 
 def test_splits_share_a_folder(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_splits_share_a_folder(tmp_path: Path) -> None:
 def test_split_without_rows_is_exported(tmp_path: Path) -> None:
     (path,) = export({"train": labeled().take(0)}, "parquet", tmp_path)["train"].files
     assert pq.read_table(path).schema.names == ["image", "label"]
-    done = export({"train": labeled().take(0)}, "imagefolder", tmp_path / "pictures")
+    done = export({"train": labeled().take(0)}, "imagefolder", tmp_path / "images")
     assert list(done["train"].files[0].iterdir()) == []
 
 
@@ -225,7 +225,7 @@ def test_unknown_format_is_an_error(tmp_path: Path) -> None:
 
 def test_too_little_space_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    with pytest.raises(StoreError, match="about 960 B are needed and 10 B are free"):
+    with pytest.raises(StoreError, match="it needs about 960 B, and 10 B are free"):
         export({"train": labeled()}, "parquet", tmp_path)
     assert not content(tmp_path)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dshub import Dataset
 from dshub.catalog.features import Feature, ImageFeature, NumberFeature
 from dshub.errors import ArgumentError, DshubError, StateError
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 from dshub.loading.options import BatchOptions
 from dshub.loading.transforms.transform import Batch
 
@@ -169,10 +169,10 @@ def test_state_applies_to_one_epoch_only(dataset: Dataset) -> None:
     next(iter(first))
     loader = dataset.batches(5)
     loader.load_state_dict(first.state_dict())
-    assert list(walk_of(loader).starts()) == [5, 10, 15, 20]
+    assert list(cursor_of(loader).starts()) == [5, 10, 15, 20]
     assert flat(list(loader)) == list(range(5, ROWS))
     assert flat(list(loader)) == list(range(ROWS))
-    assert list(walk_of(loader).starts()) == [0, 5, 10, 15, 20]
+    assert list(cursor_of(loader).starts()) == [0, 5, 10, 15, 20]
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ def test_state_must_be_a_dict(dataset: Dataset, state: Any) -> None:
 
 
 def test_used_loader_pickles_without_caches() -> None:
-    pictures = np.zeros((1000, 32, 32, 3), np.uint8)
+    images = np.zeros((1000, 32, 32, 3), np.uint8)
     dataset = Dataset.from_arrays(
-        {"image": pictures}, features={"image": ImageFeature(shape=(32, 32, 3))}
+        {"image": images}, features={"image": ImageFeature(shape=(32, 32, 3))}
     )
     loader = dataset.batches(100)
     before = len(pickle.dumps(loader))
@@ -357,7 +357,7 @@ class Squares:
     """Rows without a dataset."""
 
     supervised = None
-    pictures = ()
+    image_columns = ()
     fingerprint = "squares"
     features: ClassVar[dict[str, Feature]] = {"square": NumberFeature(dtype="int64")}
 

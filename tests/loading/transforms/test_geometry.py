@@ -89,7 +89,7 @@ def test_resize_and_crop_match_pillow() -> None:
     images = [
         np.random.default_rng(i).integers(0, 256, (*s, 3), np.uint8) for i, s in enumerate(sizes)
     ]
-    context: Any = type("Context", (), {"pictures": ["image"]})()
+    context: Any = type("Context", (), {"image_columns": ["image"]})()
 
     def run(transform: Any) -> Any:
         return transform.apply({"image": list(images)}, context)["image"]
@@ -110,6 +110,6 @@ def test_resize_and_crop_match_pillow() -> None:
 
 def test_resizing_floats_is_rejected(dataset: Dataset) -> None:
     for kind in (Resize(4), RandomResizedCrop(4)):
-        with pytest.raises(DshubError, match="resized as uint8, and these are float32") as caught:
+        with pytest.raises(DshubError, match="requires uint8 images, not float32") as caught:
             next(iter(dataset.batches(8, transform=[ToFloat(), kind])))
         assert "before" in caught.value.hint

@@ -42,7 +42,7 @@ def test_one_hot_after_mixup_smooths(dataset: Dataset) -> None:
 @pytest.mark.parametrize("kind", [MixUp(), CutMix()], ids=str)
 def test_mixing_images_that_differ_in_size_is_rejected(kind: Any) -> None:
     with pytest.raises(
-        DshubError, match="needs images of one size, and those of column image"
+        DshubError, match="requires images of equal size, but those of column image"
     ) as e:
         next(iter(varied_images().batches(12, transform=kind)))
     assert "Resize" in e.value.hint

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.errors import ArgumentError, StateError
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 from dshub.loading.order import InOrder
 from dshub.loading.transforms.transform import Batch
 from tests.loading.examples import DATASET, ROWS
@@ -225,7 +225,7 @@ def test_state_after_counts_used_batches() -> None:
 @pytest.mark.parametrize("batches", [-1, 1.5, "1", None])
 def test_invalid_number_of_batches_is_rejected(batches: Any) -> None:
     loader = DATASET.batches(10)
-    for ask in (walk_of(loader).place, loader.state_after):
+    for ask in (cursor_of(loader).place, loader.state_after):
         with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):
             ask(batches)
 
