@@ -1,4 +1,4 @@
-"""Recognizing kinds by content, and decoding compressed streams."""
+"""Test recognizing file types by content and decoding compressed streams."""
 
 import bz2
 import gzip
@@ -25,7 +25,6 @@ PLAIN = bytes(range(256)) * 300
 
 
 def deflated() -> bytes:
-    """Compress with deflate, without a header."""
     packer = zlib.compressobj(9, zlib.DEFLATED, DEFLATE)
     return packer.compress(PLAIN) + packer.flush()
 

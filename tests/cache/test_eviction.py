@@ -1,4 +1,4 @@
-"""Choose what to evict from a list of items; `tests/hub/test_eviction.py` uses real caches."""
+"""Test the choice of items to evict; `tests/hub/test_eviction.py` evicts from real caches."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Opening files in folders that other users can write to."""
+"""Test opening files in folders that other users can write to."""
 
 import os
 import sys
@@ -8,7 +8,9 @@ import pytest
 
 from dshub.cache.files import NotAFileError, map_file, new_file, open_file, read_file, replace_file
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="plants links and pipes")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="needs symbolic links and named pipes"
+)
 
 
 @pytest.mark.parametrize("kind", ["symlink", "pipe"])

@@ -1,4 +1,4 @@
-"""Rules about several fields of a manifest, and addresses."""
+"""Test the rules that span several fields of a manifest, and the rules for URLs."""
 
 import time
 
@@ -21,7 +21,6 @@ from tests.catalog.faulty import ADDRESS, GOOD, faults_of
     ids=["script", "page of its own", "file", "file twice", "one name, two files"],
 )
 def test_misleading_value_is_a_fault(old: str, new: str, message: str) -> None:
-    """Links that run code, duplicate rows, files of one name."""
     assert old in GOOD
     assert message in "".join(map(str, faults_of(GOOD.replace(old, new, 1)).values()))
 

@@ -1,4 +1,4 @@
-"""Layouts of a manifest."""
+"""Test the layouts of a manifest."""
 
 from pathlib import Path
 
@@ -67,10 +67,10 @@ def test_resource_named_local_is_rejected() -> None:
 
 
 def test_layout_does_not_change_the_digest() -> None:
-    """A layout can be added to a released manifest, because the rows stay the same."""
-    without, with_one = parse(TEXT, source="test"), parse(TEXT + LAYOUT, source="test")
-    assert with_one.layouts
-    assert without.digest == with_one.digest
+    """A layout can be added to a released manifest, because it does not change the rows."""
+    without_layout, with_layout = parse(TEXT, source="test"), parse(TEXT + LAYOUT, source="test")
+    assert with_layout.layouts
+    assert without_layout.digest == with_layout.digest
 
 
 def test_layout_field_of_a_split_is_rejected() -> None:

@@ -1,4 +1,4 @@
-"""Rules about the files, steps and figures of a split."""
+"""Test the rules for the files, steps and figures of a split."""
 
 import pytest
 
@@ -11,7 +11,7 @@ JOIN = 'step = "join", part = "label", reader = { format = "lines" }, on = ["i"]
 
 
 def with_steps(*steps: str) -> str:
-    """The manifest with steps in its first split."""
+    """Return the manifest with steps in its first split."""
     assert FILES in GOOD
     return GOOD.replace(FILES, f"{FILES}\nsteps = [{', '.join(steps)}]", 1)
 
@@ -102,6 +102,8 @@ def test_invalid_reference_is_a_fault(files: str, place: str, message: str) -> N
 )
 def test_invalid_figure_is_a_fault(figure: str, message: str) -> None:
     name = figure.partition(" ")[0]
-    others = GOOD.replace("label-counts", "label-others", 1).replace("image-sum", "image-other", 1)
-    text = others.replace("figures = {", f"figures = {{ {figure},", 1)
+    unknown_figures = GOOD.replace("label-counts", "label-others", 1).replace(
+        "image-sum", "image-other", 1
+    )
+    text = unknown_figures.replace("figures = {", f"figures = {{ {figure},", 1)
     assert message in faults_of(text)[f"splits.train.figures.{name}"].message

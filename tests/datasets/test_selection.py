@@ -1,4 +1,4 @@
-"""Keys that select rows, and those that do not."""
+"""Test selecting rows with integers, slices, lists and masks."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ import pytest
 
 @pytest.mark.parametrize("row", [40, -41, 10**9, 2**63 - 1])
 def test_row_out_of_range_is_an_index_error(prepared: Any, row: int) -> None:
-    """Alone, in a list and in `select`, the error names the row."""
     dataset = prepared.dataset()
     for key in (row, [0, row], np.array([row])):
         with pytest.raises(IndexError, match=f"row {row} is out of range for 40 rows"):
@@ -29,7 +28,6 @@ def test_empty_view_has_neither_first_nor_last_row(prepared: Any) -> None:
 
 
 def test_mask_selects_rows(prepared: Any) -> None:
-    """A mask has a bool for each row; one of another length is rejected."""
     dataset = prepared.dataset()
     mask = dataset["label"] == 1
     assert set(dataset[mask]["label"].tolist()) == {1}
@@ -55,6 +53,6 @@ def test_single_bool_is_rejected_as_row(prepared: Any, key: Any) -> None:
 
 
 def test_list_of_column_names_gets_a_hint(prepared: Any) -> None:
-    """The error suggests `ds.columns`, because pandas selects columns with a list."""
+    """pandas selects columns with a list of names, so the hint suggests `ds.columns`."""
     with pytest.raises(TypeError, match=r"ds\.columns\(\['label', 'text'\]\) selects"):
         prepared.dataset()[["label", "text"]]

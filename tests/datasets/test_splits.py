@@ -1,4 +1,4 @@
-"""The mapping of splits, and parts of several splits as one dataset."""
+"""Test opening splits by name, and parts of several splits as one dataset."""
 
 import pickle
 from typing import Any

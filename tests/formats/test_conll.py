@@ -1,4 +1,4 @@
-"""Columns of tokens, against an independent reading of the same bytes."""
+"""Read columns of tokens and compare the rows with those of an independent reader."""
 
 import re
 from typing import Any, ClassVar
@@ -18,20 +18,18 @@ FORMAT = {"format": "conll", "columns": NAMES, "document": "-DOCSTART-"}
 
 
 def read(*contents: bytes, **options: Any) -> list[dict[str, list[str]]]:
-    """Read rows, and check that the independent reader gives the same."""
-    chosen = FORMAT | options
+    """Read rows and check that the independent reader returns the same."""
+    reader_options = FORMAT | options
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
-    batches = list(formats.create(chosen).read(files))
+    batches = list(formats.create(reader_options).read(files))
     rows = [row for batch in batches for row in batch.to_pylist()]
-    whole = {"text": [("", data) for data in contents]}
-    columns = independent.read(whole, chosen)
+    contents_by_part = {"text": [("", data) for data in contents]}
+    columns = independent.read(contents_by_part, reader_options)
     assert rows == [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())]  # noqa: B905
     return rows
 
 
 class TestConll(ReaderTests):
-    """Tokens and tags, one blank between them."""
-
     parts: ClassVar = {"text": ("",)}
     detects_damage = False
     options: ClassVar[dict[str, Any]] = {}
@@ -48,14 +46,14 @@ class TestConll(ReaderTests):
 
 
 class TestTabs(TestConll):
-    """With tabs, a token can contain blanks."""
+    """Tokens can contain spaces if tabs separate the columns."""
 
     options: ClassVar = {"separator": "\t", "document": ""}
     word = "New York "
 
 
 class TestMoreColumns(TestConll):
-    """Missing columns are filled for every token."""
+    """Missing columns are filled with a value for every token."""
 
     options: ClassVar = {"columns": ["tokens", "pos", "ner_tags"]}
 
@@ -142,7 +140,6 @@ pieces = st.sampled_from([b"a O", b"b B-PER", b"\n", b"\n", b"\r\n", b" ", b"\t"
 
 @given(st.one_of(st.lists(pieces, max_size=12).map(b"".join), st.binary(max_size=40)))
 def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
-    """The rows match the independent reader, or the error names the file."""
     try:
         read(data)
     except ReadError as error:

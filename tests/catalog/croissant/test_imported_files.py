@@ -1,4 +1,4 @@
-"""Import files and references to them."""
+"""Test importing files and references to them."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-"""Import `extract` and `transform` as readers."""
+"""Test importing `extract` and `transform` as readers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Import record sets as splits."""
+"""Test importing record sets as splits."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def test_field_that_is_not_understood_is_skipped_with_a_note(
 
 
 def test_more_splits_than_a_manifest_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record sets times fields, before anything is computed for each of them."""
+    """The product of record sets and fields is checked before any split is built."""
     monkeypatch.setattr(imported_rows, "_MOST", 900)
     sets = [
         {
