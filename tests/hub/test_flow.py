@@ -1,4 +1,4 @@
-"""From names to rows: each manifest is read once, and each plan made once."""
+"""A fetch reads each manifest once and makes one plan."""
 
 import subprocess
 import sys
@@ -10,7 +10,6 @@ NAME = "fashion-mnist"
 
 
 def test_fetch_opens_each_manifest_once_and_plans_once(tmp_path: Path) -> None:
-    """All work uses the one manifest that was read first."""
     script = """
 import sys
 from collections import Counter
