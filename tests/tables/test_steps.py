@@ -1,4 +1,4 @@
-"""Apply the step `cut`."""
+"""The `cut` step drops text after a mark."""
 
 import pyarrow as pa
 import pytest
