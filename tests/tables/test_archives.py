@@ -118,9 +118,8 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_archive_is_unpacked_once_for_all_splits(upstream: Upstream, unpacked: list[int]) -> None:
     folders = prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
-    assert (
-        len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)
-    )  # the start is read twice, to detect the format
+    # The start of the archive is read twice, to detect the format.
+    assert len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)
     for split, folder in zip(ROWS, folders, strict=True):
         table = Table(folder)
         result = table.span("image", 0, ROWS[split])
