@@ -1,4 +1,4 @@
-"""Tell folders and URLs apart."""
+"""Local paths and URLs are distinguished."""
 
 from pathlib import Path
 
