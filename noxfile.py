@@ -62,7 +62,7 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write requirements/dev.txt with the newest compatible versions of the development tools."""
+    """Pin the development tools in requirements/dev.txt."""
     session.install("uv")
     session.run(
         *[

@@ -144,7 +144,7 @@ def measure(processes: list[CandidateProcess], rounds: int) -> dict[tuple[str, i
 
 
 def show(medians: dict[tuple[str, int], Line], size: int) -> None:
-    """Print one table, most thrifty first."""
+    """Print one table, highest speed per CPU second first."""
     lines = {name: line for (name, batch), line in medians.items() if batch == size}
     width = max(map(len, lines))
     best = max(line.thrift for line in lines.values())

@@ -96,7 +96,7 @@ print(json.dumps(found))
 
 
 class SparseFile:
-    """A sparse file."""
+    """A writable file that skips large pieces, so that they become holes."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")

@@ -164,7 +164,7 @@ def counted(folder: Path) -> Iterator[tuple[int, list[Access]]]:
 
 
 def write(folder: Path, size: int) -> str:
-    """A file of random bytes, as a mirror has it; returns its path."""
+    """Write a blob of random bytes and return its URL path."""
     hasher, temporary = hashlib.sha256(), folder / "new"
     with temporary.open("wb") as file:
         for begin in range(0, size, MIB):

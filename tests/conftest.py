@@ -1,4 +1,4 @@
-"""Give every test a clean environment, its own cache and no network."""
+"""Fixtures that give every test a clean environment, its own cache and no network."""
 
 import os
 import signal

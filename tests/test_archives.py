@@ -1,5 +1,3 @@
-"""Archives and streams are chosen by file name and content."""
-
 import gzip
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The `dshub` program returns the right exit codes and prints helpful errors."""
+"""Run the `dshub` program and check its exit codes and errors."""
 
 import os
 import signal

@@ -1,5 +1,3 @@
-"""Untrusted text is made safe to show."""
-
 import pickle
 import time
 

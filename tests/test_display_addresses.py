@@ -1,5 +1,3 @@
-"""Local paths and URLs are distinguished."""
-
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,4 @@
-"""Errors match the tree in the docstring of `dshub.errors`."""
+"""Compare the errors with the tree in the docstring of `dshub.errors`."""
 
 import inspect
 import pickle

@@ -1,5 +1,3 @@
-"""Sizes and time spans are parsed."""
-
 import pytest
 
 from dshub import _validate as arguments

@@ -47,7 +47,7 @@ def sizes(batches: Any) -> Epoch:
     return epoch
 
 
-# dshub
+# dshub's loaders
 
 
 def dataset(folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Several processes or users share one cache, with full disks and stopped downloads."""
+"""Fetch with several processes or users in one cache, on full disks, and past stopped processes."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ def server(tmp_path: Path) -> Iterator[FaultyServer]:
 def start(
     server: FaultyServer, cache: Path, *, patience: float = 60, before: str = ""
 ) -> subprocess.Popen[str]:
-    """Start a process that runs the code in `before`, then fetches the file."""
+    """Start a process that runs the code in `before` and then fetches the file."""
     arguments = [f"{server.url}/data", cache, DIGEST.hex, len(CONTENT), patience, before]
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""Read files with hostile values; each is accepted or raises a `DshubError`."""
+"""Put hostile values into files; reading must succeed or raise a `DshubError`."""
 
 import copy
 import hashlib

@@ -150,7 +150,7 @@ def test_audio_files_of_scipy_match_wavfile(tmp_path: Path) -> None:
             continue
         try:
             rate, theirs = wavfile.read(path)
-        except ValueError:  # SciPy cannot read this encoding
+        except ValueError:  # SciPy does not support this encoding
             continue
         if theirs.dtype not in (np.uint8, np.int16, np.int32):
             continue

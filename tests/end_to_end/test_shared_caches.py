@@ -1,4 +1,4 @@
-"""Two users share a cache, and one plants links, pipes and other files in it.
+"""Share a cache between two users, one of whom plants links, pipes and other files in it.
 
 The other user's own files must not change, and no process can hang.
 """

@@ -1,4 +1,4 @@
-"""Share a cache: served as a mirror, read-only, offline, or while other processes remove files."""
+"""Share a cache: as a mirror, offline, read-only, or while other processes remove files."""
 
 import os
 import signal
@@ -140,7 +140,7 @@ def test_waiting_process_takes_over_from_a_killed_one(upstream: Path, cache: Pat
 
 
 class Meddler(Silent):
-    """Removes cached files at a chosen moment, as `dshub cache rm` in another process could.
+    """A progress listener that removes cached files, as `dshub cache rm` in another process could.
 
     Args:
         cache: cache to remove files and tables from.
@@ -171,7 +171,7 @@ class Meddler(Silent):
 def test_file_removed_while_loading_is_fetched_again(
     moment: str, upstream: Path, cache: Path
 ) -> None:
-    """If the removals never stop, an error reports the other process."""
+    """If the removals never stop, the error says that another process removed the file."""
     with faulty_server(upstream) as server:
         hub = hub_of(server.url, cache)
         hub.progress = Meddler(cache, moment, 1)
@@ -193,4 +193,4 @@ def test_missing_space_for_files_and_tables_is_an_error_before_the_download(
         with pytest.raises(DiskFullError, match=r"5\.0 MB to fetch and 40\.0 MB to prepare"):
             hub.fetch("digits") if how == "fetch" else hub.load("digits", split="train")
         assert server.requests == []
-        hub.fetch("digits", prepare=False)  # the file alone fits
+        hub.fetch("digits", prepare=False)  # there is enough space without the tables

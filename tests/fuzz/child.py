@@ -30,7 +30,7 @@ FORBIDDEN = {
 
 
 class Guard:
-    """Record forbidden actions: network access, starting programs, running code from an input.
+    """An audit hook that records network access, started programs and code run from an input.
 
     Attributes:
         events: recorded actions. Raising is not enough, because some parsers catch everything.

@@ -188,7 +188,7 @@ def index_bytes(content: Any) -> bytes:
 
 def lock(data: bytes) -> None:
     """Read and rewrite a lockfile, and compare it with the registry."""
-    # `lockfile.read` caches by path, so that each input needs its own name
+    # `lockfile.read` caches by path, so each input needs its own name
     path = written(data, f"{hashlib.sha256(data).hexdigest()[:20]}.lock")
     try:
         parsed = lockfile.read(path)

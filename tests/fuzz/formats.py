@@ -160,7 +160,7 @@ def _mat() -> dict[str, bytes]:
     sink = io.BytesIO()
     content = {"X": np.zeros((2, 2), np.uint8), "a": {"s": np.array(["a", "bc"], object)}}
     scipy.io.savemat(sink, content | {"y": np.array([[1, 2]])}, do_compression=True)
-    packed = b"MATLAB 5.0 MAT-file".ljust(116) + sink.getvalue()[116:]  # without the creation time
+    packed = b"MATLAB 5.0 MAT-file".ljust(116) + sink.getvalue()[116:]  # replaces the creation time
     return {"ours.mat": written(options, columns), "packed.mat": packed}
 
 

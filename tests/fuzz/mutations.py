@@ -12,8 +12,8 @@ from typing import Any
 
 from tests.independent import zstd
 
-LONG = 8192  # bytes of a repeated piece
-MOST = 1 << 20  # decompressed bytes per input
+LONG = 8192  # maximum bytes of a repeated piece
+MOST = 1 << 20  # maximum decompressed bytes per input
 Bytes = Callable[[bytes], bytes]
 """Mutates bytes."""
 

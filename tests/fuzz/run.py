@@ -54,7 +54,7 @@ class Outcome:
 
 
 class Run:
-    """Runs fuzz targets.
+    """A run of fuzz targets.
 
     Args:
         seconds: seconds per target, to be multiplied by the target's share.

@@ -19,7 +19,7 @@ from dshub.mirrors.serve.routes import Folder, split_path
 
 from .target import Target, scratch, tried, written
 
-MOST = 1 << 16  # bytes to read from a response
+MOST = 1 << 16  # maximum bytes to read from a response
 
 
 def request(data: bytes) -> None:

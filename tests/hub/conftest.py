@@ -84,7 +84,7 @@ class World:
         return self._put(blob_path(Digest.of_bytes(data, algorithm)), data)
 
     def leave(self, digest: Digest, data: bytes) -> Path:
-        """Write an interrupted download: the beginning of a file and 7 bytes of journal."""
+        """Write an interrupted download: the beginning of a file and a journal of 7 bytes."""
         folder = PurePosixPath("partial-v1", digest.hex)
         self._put(folder / "journal", b"journal")
         return self._put(folder / "data", data).parent

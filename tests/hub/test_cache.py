@@ -1,5 +1,3 @@
-"""Verify the cache, pin datasets, and remove them by name."""
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +21,7 @@ def flip_last_byte(path: Path) -> None:
 
 
 class Counting(Silent):
-    """Counts the total and the finished amount of progress."""
+    """A progress listener that adds up the total and the finished amount."""
 
     total = done = 0
 

@@ -1,5 +1,3 @@
-"""Prune a cache to its limits."""
-
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

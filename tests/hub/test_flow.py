@@ -1,5 +1,3 @@
-"""A fetch reads each manifest once and makes one plan."""
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""The module-level functions, such as `dshub.load`, use current settings."""
-
 from pathlib import Path
 
 import pytest

@@ -1,5 +1,3 @@
-"""`Cache.gc` removes leftovers and nothing else."""
-
 import os
 import subprocess
 import sys
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def kill(child: "subprocess.Popen[bytes]") -> None:
-    """Kill a process and wait for its end."""
+    """Kill a process and wait until it has ended."""
     child.kill()
     child.wait()
 

@@ -1,4 +1,4 @@
-"""Named pipes in place of cache files must not block, although reading one never ends."""
+"""Replace cache files by named pipes, because reading a pipe without a writer never ends."""
 
 import os
 import signal

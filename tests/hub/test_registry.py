@@ -1,5 +1,3 @@
-"""The registry from settings stores its indexes in the cache."""
-
 import os
 from pathlib import Path
 

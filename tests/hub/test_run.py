@@ -1,5 +1,3 @@
-"""A run stops early on errors, and retries once when a cached file vanishes."""
-
 from collections import Counter
 from pathlib import Path
 

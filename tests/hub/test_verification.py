@@ -1,5 +1,3 @@
-"""Verification finds damage and sets it aside, so that a fetch can repair it."""
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +58,7 @@ def mnist(hub: Hub, tmp_path: Path) -> PreparedMnist:
 
 
 def flip(path: Path) -> None:
-    """Flip a bit in the middle."""
+    """Flip one bit in the middle of a file."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

@@ -9,7 +9,7 @@ from tests.independent.imagenet import World, hub_of, make_world
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Build four classes of five training images, and six validation images."""
+    """Write four classes of five training images, and six validation images."""
     world = make_world(tmp_path / "world", classes=4, each=5, val=6)
     monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "world" / "registry"))
     return world

@@ -1,5 +1,3 @@
-"""Incomplete layouts are reported as faults."""
-
 import os
 import shutil
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""Other packagings of a dataset load as the same rows."""
-
 import io
 import re
 import tarfile

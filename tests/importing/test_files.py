@@ -1,5 +1,3 @@
-"""Files are recognized by checksum and imported."""
-
 import bz2
 import gzip
 import lzma
@@ -22,7 +20,7 @@ PUBLISHED = gzip.compress(INSIDE, 9, mtime=1)
 
 @pytest.fixture
 def job() -> Job:
-    """Return a compressed file with a checksum of its content."""
+    """Return a job for a compressed file with a checksum of its content."""
     resource = Resource(
         filename="data.txt.gz",
         sha256=Digest.of_bytes(PUBLISHED).hex,

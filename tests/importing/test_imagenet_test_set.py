@@ -1,5 +1,3 @@
-"""The test set of ImageNet-1k loads from every layout."""
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +44,7 @@ def archive(folder: Path) -> None:
 def test_every_layout_loads_the_same_images_without_labels(
     write_layout: Callable[[Path], None], tmp_path: Path, cache: Path
 ) -> None:
-    """The Parquet layout has -1 as its labels."""
+    """The Parquet layout has a label column of -1, which is dropped."""
     write_layout(tmp_path / "mine")
     text = (built_in_root() / "imagenet-1k-test" / "1.0.0.toml").read_text("utf-8")
     text = text.replace('"imagenet-1k-test"', '"small"').replace("rows = 100000", "rows = 5")

@@ -1,5 +1,3 @@
-"""An interrupt_import import resumes."""
-
 import os
 import signal
 import subprocess
@@ -46,7 +44,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Messages(Silent):
-    """Collects messages to the user."""
+    """A progress listener that collects messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -95,7 +93,7 @@ def test_complete_shards_are_reused(
 
 
 def test_shards_of_changed_files_are_not_reused(world: World, tmp_path: Path, cache: Path) -> None:
-    """The replaced image has the same size."""
+    """The replacement has the same size as the original image."""
     tree = world.folders(tmp_path / "tree")
     interrupt_import(world, cache, tree, signal.SIGKILL)
     code, name, data = world.train[0]

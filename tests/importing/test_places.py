@@ -1,5 +1,3 @@
-"""Links and permissions in imported folders are respected."""
-
 import os
 from pathlib import Path
 

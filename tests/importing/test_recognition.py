@@ -1,5 +1,3 @@
-"""Layouts are recognized by file names."""
-
 import shutil
 from pathlib import Path
 

@@ -109,7 +109,7 @@ class World:
         lines = ["ImageId,PredictionString"]
         for i, (code, data) in enumerate(self.val, 1):
             write(inside / "val" / val_name(i), data)
-            more = f" {code} 0 0 9 9 " if i % 2 else " "  # several boxes
+            more = f" {code} 0 0 9 9 " if i % 2 else " "  # an image can have several boxes
             lines.append(f"{val_name(i)[:-5]},{code} 1 2 3 4{more}")
         write(inside / "test" / "ILSVRC2012_test_00000001.JPEG", numbered_jpeg(1))
         (folder / "LOC_val_solution.csv").write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
@@ -160,7 +160,7 @@ def write(path: Path, data: bytes) -> None:
 
 def tar(members: list[tuple[str, bytes]], mode: str = "w") -> bytes:
     data = tarred(dict(members))
-    return gzip.compress(data, mtime=0) if mode == "w:gz" else data  # reproducible bytes
+    return gzip.compress(data, mtime=0) if mode == "w:gz" else data  # without a timestamp
 
 
 def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:

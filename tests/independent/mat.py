@@ -27,7 +27,7 @@ def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def _rows(array: np.ndarray, axis: int) -> list[Any]:
-    """Split an array into rows; flatten vectors and unwrap cells of one value."""
+    """Split an array into rows, flattening vectors and unwrapping cells of one value."""
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
         return [_cell_value(value) for value in array] if array.dtype == object else array.tolist()

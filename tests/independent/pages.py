@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in BLOCKS:
-            self.handle_data(" ")  # a block element separates words in the text of its parents
+            self.handle_data(" ")  # block elements separate words
         attributes = {name: value or "" for name, value in attrs}
         element = Element(tag, attributes, parents=tuple(self._open))
         self.elements.append(element)

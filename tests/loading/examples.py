@@ -7,7 +7,7 @@ ROWS = 101
 
 
 def example(rows: int = ROWS) -> Dataset:
-    """Return rows with their number, and images large enough to get reused memory."""
+    """Return row numbers, texts, and images large enough for pooled memory."""
     images = np.arange(rows, dtype=np.uint8).repeat(64 * 64 * 3).reshape(rows, 64, 64, 3)
     return Dataset.from_arrays(
         {

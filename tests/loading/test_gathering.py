@@ -1,5 +1,3 @@
-"""The memory of batches is reused."""
-
 import os
 
 import numpy as np
@@ -10,7 +8,7 @@ from tests.loading.examples import DATASET, ROWS
 
 
 def test_referenced_batches_keep_their_pixels() -> None:
-    """A view also keeps the memory of its batch."""
+    """A view of an array also keeps its memory from being reused."""
     held = list(DATASET.batches(10, shuffle=True, threads=2))
     views = [batch["image"][-1, :2] for batch in DATASET.batches(10, shuffle=True)]
     for batch, view in zip(held, views, strict=True):
@@ -49,7 +47,7 @@ def test_memory_is_not_reused_without_exact_reference_counts(
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_memory_is_not_shared_with_a_forked_process() -> None:
     loader = DATASET.batches(10, shuffle=True, threads=0)
-    list(loader)  # leaves memory in the pool
+    list(loader)  # fills the pool with unused memory
     filled, by_child = os.pipe()
     message, by_parent = os.pipe()
     child = os.fork()

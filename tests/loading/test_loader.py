@@ -28,7 +28,7 @@ def dataset() -> Dataset:
 
 
 def example(rows: int = ROWS) -> Dataset:
-    """Return small rows with their number."""
+    """Return a dataset of row numbers, texts and small images."""
     return Dataset.from_arrays(
         {"image": IMAGES[:rows], "id": np.arange(rows), "text": [f"t{i}" for i in range(rows)]},
         features={"image": ImageFeature(shape=(2, 3, 3))},
@@ -283,7 +283,7 @@ def test_transform_must_return_a_batch(dataset: Dataset, returned: Any) -> None:
 
 
 def test_transform_must_keep_supervised_columns(dataset: Dataset) -> None:
-    """The error names the missing column instead of being a KeyError."""
+    """The error names the missing column, unlike a KeyError from inside the loader."""
     loader = dataset.batches(4, supervised=True, transform=lambda batch: {"image": batch["image"]})
     with pytest.raises(DshubError, match="the transforms removed column 'id'"):
         next(iter(loader))

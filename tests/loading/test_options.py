@@ -1,5 +1,3 @@
-"""Batch options are validated, and the rank comes from the environment."""
-
 import inspect
 from collections.abc import Callable
 from typing import Any

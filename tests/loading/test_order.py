@@ -1,5 +1,3 @@
-"""Orders of an epoch, and the share of each rank."""
-
 from collections import Counter
 
 import numpy as np

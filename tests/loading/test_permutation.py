@@ -172,7 +172,7 @@ def test_rows_are_uniform_over_positions(length: int, buckets: int, count: int, 
 
 @pytest.mark.parametrize("length", [4096, 4097, 60_000])
 def test_distances_between_neighbors_are_uniform(length: int) -> None:
-    """Rows at adjacent positions are at every distance with equal probability."""
+    """All distances between rows at adjacent positions are equally likely."""
     distances = [
         np.diff(order(length, key_of(seed, 0))) % length * 32 // length for seed in range(30)
     ]

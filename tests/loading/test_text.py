@@ -1,5 +1,3 @@
-"""Text batches use a tokenizer as a transform, and group texts of similar length."""
-
 from typing import Any
 
 import numpy as np
@@ -53,7 +51,7 @@ def test_tokens_and_labels_are_supervised_pairs() -> None:
 
 
 class Counting:
-    """Wraps a dataset and counts the lengths read."""
+    """A dataset that counts the text lengths read from it."""
 
     def __init__(self, rows: Dataset) -> None:
         self.rows, self.length_count = rows, 0

@@ -1,5 +1,3 @@
-"""Ranks, threads, buckets and positions of a loader."""
-
 import json
 import pickle
 import threading
@@ -62,7 +60,6 @@ def test_state_resumes_with_other_ranks_and_batch_size(
 
 
 def test_every_rank_has_the_same_number_of_batches() -> None:
-    """`share.counts` has the number of rows of each rank."""
     for uneven, rows in (("pad", 104), ("drop", 100)):
         loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[arg-type]
         assert len({len(loader) for loader in loaders}) == 1

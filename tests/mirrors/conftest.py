@@ -1,4 +1,4 @@
-"""Three small datasets with an upstream server, signing keys, and the `dshub` command."""
+"""Fixtures for three small datasets, their upstream server, signing keys and the command."""
 
 import shutil
 import subprocess

@@ -29,7 +29,7 @@ def openssl(*arguments: str) -> None:
 
 
 def sign_days_ago(index: Index, key: Path, days: int) -> Index:
-    """Sign an index `days` ago."""
+    """Sign an index with a date `days` before today."""
     with clock_at(datetime.now(UTC) - timedelta(days=days)):
         return Signer(key).sign(index)
 

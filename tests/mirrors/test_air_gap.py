@@ -1,4 +1,4 @@
-"""An air-gapped client reaches only a mirror, over HTTP or as a folder.
+"""Run an air-gapped client that reaches only a mirror, over HTTP or as a folder.
 
 The client runs in its own network namespace together with the server of the mirror. It cannot reach
 upstream, other hosts, or the rest of this machine.

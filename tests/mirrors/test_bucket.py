@@ -1,4 +1,4 @@
-"""Mirrors in buckets, with fsspec's memory file system and a local S3 server."""
+"""Write mirrors to buckets: fsspec's memory file system and a local S3 server."""
 
 import json
 import os

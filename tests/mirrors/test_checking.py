@@ -1,5 +1,3 @@
-"""Damage in a mirror is detected by its maintainer and its clients, and repaired."""
-
 import hashlib
 import json
 import os

@@ -1,5 +1,3 @@
-"""Mirror folders with unusual names, and missing or unreadable ones."""
-
 import os
 import shlex
 import subprocess
@@ -50,7 +48,7 @@ def test_mirror_without_an_index_is_reported(dshub: Run, tmp_path: Path) -> None
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 def test_unreadable_mirror_is_an_error(enterable: Path) -> None:
-    """Unreadable files must not count as missing, which would fetch them again."""
+    """If unreadable files counted as missing, they would be fetched again."""
     blobs = enterable / "m" / "blobs-v1"
     blobs.mkdir(parents=True)
     blobs.chmod(0)

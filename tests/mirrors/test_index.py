@@ -1,5 +1,3 @@
-"""Read, write and validate `index.json`."""
-
 import json
 from contextlib import suppress
 

@@ -1,5 +1,3 @@
-"""Replayed and outdated indexes of a mirror are rejected."""
-
 import base64
 from contextlib import nullcontext
 from pathlib import Path

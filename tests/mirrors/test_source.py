@@ -1,5 +1,3 @@
-"""Datasets of mirrors and of local folders are listed together."""
-
 import logging
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""Clients verify a mirror's prepared tables like its files."""
-
 import hashlib
 import json
 import shutil
@@ -54,7 +52,7 @@ def test_table_of_a_mirror_is_used(mirror: Path, tmp_path: Path) -> None:
 
 
 def test_files_of_a_site_cache_stay_there(mirror: Path, tmp_path: Path) -> None:
-    """Files of a table can be blobs of a read-only cache, from which they must not be moved."""
+    """A table's files can be blobs of a read-only cache and must not be moved out of it."""
     site = tmp_path / "site"
     blobs = []
     for path in (mirror / "tables-v1").rglob("train*"):

@@ -1,5 +1,3 @@
-"""The `dshub mirror` command writes mirrors."""
-
 import hashlib
 import json
 import re

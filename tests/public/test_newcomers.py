@@ -1,4 +1,4 @@
-"""Errors explain names from torchvision, TFDS, Hugging Face and Keras."""
+"""Explain names that users know from torchvision, TFDS, Hugging Face and Keras."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Array datasets load correctly from small handmade files in upstream's layout."""
+"""Load array datasets from small handmade files in upstream's layout."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Delimited datasets load correctly from small handmade files in upstream's layout."""
+"""Load delimited datasets from small handmade files in upstream's layout."""
 
 import bz2
 import io

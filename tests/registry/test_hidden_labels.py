@@ -1,5 +1,3 @@
-"""Labels that upstream withholds are not a column; -1 could be mistaken for a class."""
-
 import pytest
 
 from dshub import Hub, Registry, Settings

@@ -1,4 +1,4 @@
-"""Image datasets load correctly from small handmade files in upstream's layout."""
+"""Load image datasets from small handmade files in upstream's layout."""
 
 import io
 import tarfile
@@ -86,7 +86,7 @@ def test_names_of_imagenet_classes_are_unique() -> None:
 
 
 def test_tiny_imagenet_lists_the_classes_of_its_validation_set(tmp_path: Path) -> None:
-    """All images are in one folder, and the list has another order."""
+    """All images are in one folder, and the list has a different order."""
     top = "tiny-imagenet-200"
     list_file = b"val_1.JPEG\tn03444034\t0\t32\t44\t62\nval_0.JPEG\tn01443537\t52\t55\t57\t59\n"
     files = images_named(f"{top}/val/images/val_0.JPEG", f"{top}/val/images/val_1.JPEG")

@@ -1,4 +1,4 @@
-"""Every registry dataset loads as the rows that an independent reader returns."""
+"""Compare every registry dataset with an independent reader of its raw files."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Text datasets load correctly from small handmade files in upstream's layout."""
+"""Load text datasets from small handmade files in upstream's layout."""
 
 import io
 import json

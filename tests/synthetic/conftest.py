@@ -31,7 +31,7 @@ def raw(manifest: Manifest, store: Store, split: str, part: str) -> bytes:
         return gzip.decompress(data)
     if data[:5] == b"\xfd7zXZ":
         return lzma.decompress(data)
-    # a file named like a compressed one must be compressed
+    # only files with an uncompressed name can be uncompressed
     assert not manifest.resources[resource].name.endswith((".gz", ".xz"))
     return data
 

@@ -1,5 +1,3 @@
-"""Synthetic raw files have the layout of the published files, and load as rows."""
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""Applying steps to undone rows restores the original rows."""
-
 import pyarrow as pa
 import pytest
 

@@ -1,5 +1,3 @@
-"""Synthetic datasets are cached and marked as synthetic."""
-
 from collections.abc import Callable
 from pathlib import Path
 

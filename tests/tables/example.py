@@ -1,4 +1,4 @@
-"""A table with a column of each feature type."""
+"""An example table with a column of each feature type."""
 
 from pathlib import Path
 from typing import Any

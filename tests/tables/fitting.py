@@ -1,4 +1,4 @@
-"""Columns that match their features."""
+"""Example columns that match their features."""
 
 from collections.abc import Mapping
 

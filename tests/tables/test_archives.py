@@ -1,4 +1,4 @@
-"""An archive that splits share is unpacked once, and its scratch space is freed."""
+"""Prepare splits that share an archive."""
 
 import gzip
 import hashlib
@@ -144,7 +144,7 @@ def test_every_caller_unpacks_once(upstream: Upstream, unpacked: list[int], call
 
 
 class Steps(Silent):
-    """Records each step of progress: title, total, unit and amount done."""
+    """A progress listener that records the title, total, unit and finished amount of each step."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, int | None, str]] = []
@@ -262,7 +262,9 @@ def test_free_space_is_checked_before_unpacking(
     upstream: Upstream, unpacked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = sum(ROWS.values())
-    prepare(upstream.manifest, "test", upstream.fetcher)  # downloads the file
+    prepare(
+        upstream.manifest, "test", upstream.fetcher
+    )  # downloads the archive, so that the next call only unpacks it
     unpacked.clear()
     monkeypatch.setattr(Store, "free", lambda _: rows * (RECORD + 7) + len(PACKED) // 2)
     with pytest.raises(DiskFullError):

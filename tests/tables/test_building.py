@@ -155,7 +155,6 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
 
 @pytest.mark.parametrize("kind", BAD)
 def test_failed_preparation_leaves_no_files(upstream: Upstream, kind: str) -> None:
-    """The error explains the problem."""
     make, error, code, message = BAD[kind]
     manifest = make(upstream)
     with pytest.raises(error) as caught:

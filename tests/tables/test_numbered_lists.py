@@ -1,5 +1,3 @@
-"""Lists without row keys: line 1 describes row number 1."""
-
 import io
 import tarfile
 from pathlib import Path

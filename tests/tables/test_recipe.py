@@ -1,5 +1,3 @@
-"""A recipe determines which table belongs to a split."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

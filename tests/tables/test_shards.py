@@ -1,5 +1,3 @@
-"""Arrow reads the shards that dshub writes."""
-
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +16,7 @@ from tests.tables.example import FEATURES, manifest, whole_batch
 @pytest.mark.parametrize("largest", FEATURES)
 @pytest.mark.parametrize("batch", [1, 7, 53])
 def test_arrow_reads_a_shard(tmp_path: Path, largest: str, batch: int) -> None:
-    """The largest column of a shard can be any column."""
+    """The writer handles the largest column of a shard differently from the others."""
     features = {name: FEATURES[name] for name in ["label", largest, "words"]}
     rows = whole_batch(53).select([*features])
     with TableWriter(tmp_path, manifest(53, features), "train") as writer:

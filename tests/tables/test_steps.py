@@ -1,5 +1,3 @@
-"""The `cut` step drops text after a mark."""
-
 import pyarrow as pa
 import pytest
 

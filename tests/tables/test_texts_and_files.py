@@ -1,5 +1,3 @@
-"""Text becomes numbers and labels, and lists and files are conformed."""
-
 import math
 
 import pyarrow as pa

@@ -1,5 +1,3 @@
-"""The faulty server plays the scenarios."""
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Transforms of torchvision and albumentations work in a loader."""
+"""Use transforms of torchvision and albumentations in a loader."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def torchvision(monkeypatch: pytest.MonkeyPatch) -> Any:
     if registrations not in sys.modules:
         monkeypatch.setitem(sys.modules, registrations, ModuleType(registrations))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about other missing operators
+        warnings.simplefilter("ignore")  # importing warns about missing operators
         return pytest.importorskip("torchvision.transforms.v2")
 
 

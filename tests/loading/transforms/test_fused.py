@@ -1,4 +1,4 @@
-"""The fused pass gives the same results as separate transforms."""
+"""Compare the fused pass with separate transforms."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def test_fused_pass_equals_single_steps(
         assert {key: value.shape for key, value in fused.items()} == {
             key: value.shape for key, value in single.items()
         }
-        return  # random draws depend on the index of the transform in the list
+        return  # random draws depend on a transform's index in the list
     for key, image in fused.items():
         np.testing.assert_allclose(image, single[key], rtol=1e-6)
 

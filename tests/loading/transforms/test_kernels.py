@@ -1,4 +1,4 @@
-"""The compiled pass gives the same results as NumPy."""
+"""Compare the compiled kernels with NumPy."""
 
 import json
 import subprocess

@@ -1,5 +1,3 @@
-"""Transforms are repeatable, run in order and validate their arguments."""
-
 from collections.abc import Sequence
 from typing import Any, cast
 

@@ -1,5 +1,3 @@
-"""Ranges, conditional requests and rejected requests."""
-
 from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path

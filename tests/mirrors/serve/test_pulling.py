@@ -1,5 +1,3 @@
-"""A server fetches missing files from upstream while it serves them."""
-
 import hashlib
 import os
 import threading
@@ -129,7 +127,7 @@ def test_fifty_clients_cause_one_upstream_request(
                 first.sendall(request(path))
                 first_bytes = first.recv(1000)
                 assert first_bytes
-                assert origin.sent < len(data)  # streamed before the download completes
+                assert origin.sent < len(data)  # the response starts before the download completes
                 late = [pool.submit(ask, url, path) for _ in range(24)]
                 assert parse(first_bytes + rest(first)).body == data
             for future in early + late:
@@ -235,7 +233,9 @@ def test_file_without_a_source_is_404(tmp_path: Path, upstream: Path, data: byte
     with faulty_server(upstream) as origin:
         manifest = manifest_of(b"other", [f"{origin.url}/gone"], tmp_path)
         with pulling(tmp_path, manifest) as url:
-            assert ask(url, path_of(data)).status == 404  # without a manifest and without a mirror
+            assert (
+                ask(url, path_of(data)).status == 404
+            )  # neither a manifest nor a mirror has this file
             assert not origin.requests
             assert [ask(url, other).status for _ in range(3)] == [404] * 3
             assert len(origin.requests) == 1

@@ -1,5 +1,3 @@
-"""Only public files inside the folder are served."""
-
 import hashlib
 from pathlib import Path
 

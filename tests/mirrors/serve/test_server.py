@@ -1,5 +1,3 @@
-"""The server limits the number of clients and stops gracefully."""
-
 import threading
 from pathlib import Path
 
@@ -32,7 +30,7 @@ def test_stopping_finishes_responses_and_closes_idle_connections(folder: Path, l
 
         later = threading.Thread(target=read_later)
         later.start()
-        threading.Timer(0.3, stopper.set).start()  # read while the server is stopping
+        threading.Timer(0.3, stopper.set).start()  # lets the client read while the server stops
     later.join()
     assert parse(first + received[0]).body == large.read_bytes()
     assert idle.recv(1) == b""

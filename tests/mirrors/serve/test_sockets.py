@@ -1,5 +1,3 @@
-"""Slow, hostile and disconnected clients do not affect others."""
-
 import os
 import socket
 import struct

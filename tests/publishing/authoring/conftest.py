@@ -35,7 +35,7 @@ class Result:
         return [doubt for doubt in self.answer["doubts"] if word in doubt]
 
 
-New = Callable[..., Any]  # returns a Result
+New = Callable[..., Any]  # returns `Result`
 
 
 @pytest.fixture

@@ -1,5 +1,3 @@
-"""Features are guessed from all values of a column."""
-
 import math
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-"""File formats, delimiters, quotes and headers are detected."""
-
 from pathlib import Path
 
 import pyarrow as pa

@@ -1,5 +1,3 @@
-"""Patterns select the files of a dataset in an archive."""
-
 import time
 
 import pytest

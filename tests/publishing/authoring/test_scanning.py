@@ -1,5 +1,3 @@
-"""Rows and the headers of images and audio are scanned."""
-
 import io
 import time
 from pathlib import Path

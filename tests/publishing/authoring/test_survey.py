@@ -1,5 +1,3 @@
-"""Files are found, and split names and keys are taken from file names."""
-
 import os
 import sys
 import tarfile

@@ -1,4 +1,4 @@
-"""The site works in Chromium, from a web server and from local files."""
+"""Use the site in Chromium, from a web server and from local files."""
 
 import functools
 import http.server

@@ -1,5 +1,3 @@
-"""A site can be built repeatedly, after changes, and next to other files."""
-
 import os
 from pathlib import Path
 

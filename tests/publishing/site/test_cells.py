@@ -1,5 +1,3 @@
-"""Images, audio and values are formatted for pages."""
-
 from typing import Any
 
 import numpy as np

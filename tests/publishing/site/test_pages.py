@@ -1,4 +1,4 @@
-"""Pages match manifests and raw bytes, and escape their content."""
+"""Compare pages with manifests and raw bytes."""
 
 import base64
 import hashlib

@@ -1,5 +1,3 @@
-"""Pages show prepared rows, or synthetic ones."""
-
 import pytest
 
 from dshub.cache.store import Store
