@@ -1,4 +1,4 @@
-"""Write a page per dataset of the registry, and a table of all, for the documentation site."""
+"""Write a documentation page per dataset, and an index of all datasets."""
 
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def _rows(manifest: Manifest) -> int:
 
 
 def _text(text: str) -> str:
-    """Escape what Markdown would read as markup."""
+    """Escape Markdown markup."""
     for sign in "\\`*_<[":
         text = text.replace(sign, f"\\{sign}")
     return text

@@ -1,5 +1,3 @@
-"""`Hub.load`, `load_data` and the functions of the package, with synthetic data."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ def rows(dataset: Dataset) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """Return a hub whose synthetic data are made once for this module."""
+    """Return a hub whose synthetic data is generated once for this module."""
     settings = Settings.read(
         environment={}, cache=tmp_path_factory.mktemp("shared"), synthetic=ROWS, offline=True
     )
@@ -33,7 +31,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
 
 @pytest.fixture
 def offline(cache: Path) -> Hub:
-    """Return a hub with an empty cache that cannot download."""
+    """Return an offline hub with an empty cache."""
     return Hub(settings=Settings.read(cache=cache, offline=True), progress=Silent())
 
 
@@ -125,17 +123,17 @@ def test_load_data_without_a_supervised_pair_is_rejected(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("columns", [["label"], ["label", "image"], "label"])
 def test_columns_are_selected_in_order(shared: Hub, columns: Any) -> None:
-    wanted = [columns] if isinstance(columns, str) else columns
+    expected = [columns] if isinstance(columns, str) else columns
     for dataset in (
         shared.load("mnist", "train", columns=columns),
         shared.load("mnist", "test[:3]+train", columns=columns),
         shared.load("mnist", columns=columns)["test"],
     ):
-        assert list(dataset.features) == list(dataset[0]) == wanted
+        assert list(dataset.features) == list(dataset[0]) == expected
 
 
 def test_synthetic_sets_the_number_of_rows(hub: Hub) -> None:
-    """The argument overrides the settings; smaller splits keep their size."""
+    """The argument overrides the settings; a split with fewer published rows keeps its size."""
     dataset = hub.load("mnist", "train", synthetic=7)
     assert len(dataset) == 7
     assert dataset.manifest is not None
@@ -143,7 +141,7 @@ def test_synthetic_sets_the_number_of_rows(hub: Hub) -> None:
     assert len(hub.load("mnist", "test", synthetic=10_500)) == 10_000
 
 
-def test_synthetic_zero_loads_the_data(cache: Path) -> None:
+def test_synthetic_zero_disables_synthetic_data(cache: Path) -> None:
     hub = Hub(settings=Settings.read(cache=cache, synthetic=5, offline=True), progress=Silent())
     assert len(hub.load("mnist", "train")) == 5
     with pytest.raises(OfflineError):
@@ -222,8 +220,8 @@ def test_site_caches_are_read(tmp_path: Path) -> None:
     sites = {"mnist": tmp_path / "a", "fashion-mnist": tmp_path / "b"}
     expected = {}
     for name, folder in sites.items():
-        made = Hub(settings=Settings.read(cache=folder, synthetic=9), progress=Silent())
-        expected[name] = rows(made.load(name, "train"))
+        site_hub = Hub(settings=Settings.read(cache=folder, synthetic=9), progress=Silent())
+        expected[name] = rows(site_hub.load(name, "train"))
     own = tmp_path / "own"
     settings = Settings.read(
         cache=own, site_caches=tuple(sites.values()), synthetic=9, offline=True
@@ -231,6 +229,3 @@ def test_site_caches_are_read(tmp_path: Path) -> None:
     hub = Hub(settings=settings, progress=Silent())
     assert {name: rows(hub.load(name, "train")) for name in sites} == expected
     assert not list(own.rglob("*.arrow"))
-
-
-# The functions of the package

@@ -1,5 +1,3 @@
-"""Read and write lock files."""
-
 from pathlib import Path
 
 import pytest

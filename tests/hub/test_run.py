@@ -1,5 +1,3 @@
-"""Run a plan: order of work, and the one retry."""
-
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +14,7 @@ NAME = "fashion-mnist"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Hub:
-    """Return a hub whose datasets are small and synthetic, so that nothing is downloaded."""
+    """Return a hub with small synthetic datasets."""
     return Hub(settings=Settings(cache=tmp_path / "cache", synthetic=20))
 
 
@@ -58,7 +56,7 @@ def test_only_a_cached_file_in_use_counts_as_vanished(hub: Hub, tmp_path: Path) 
         there.open()
 
 
-def test_table_that_vanishes_before_it_is_opened_is_made_again(
+def test_table_that_vanishes_before_it_is_opened_is_rebuilt(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dshub.datasets.dataset import Dataset

@@ -1,5 +1,3 @@
-"""Validation of the options of batches, and the rank of a process."""
-
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +53,7 @@ def first_ids(loader: Loader) -> list[int]:
 def test_invalid_options_are_rejected_at_once(
     dataset: Dataset, make: Callable[[Dataset], Loader], words: str
 ) -> None:
-    """The error names the option, its value and what is expected."""
+    """The error names the option, its value and the expected values."""
     for kind in (ArgumentError, ValueError, TypeError):
         with pytest.raises(kind, match=words):
             make(dataset)
@@ -91,7 +89,7 @@ def test_rank_defaults_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_rank_outside_its_world_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the variables, which an old launcher can have left behind."""
+    """The error names the variables, which an old launcher can leave behind."""
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(
@@ -133,7 +131,7 @@ def test_invalid_options_of_ranks_and_weights_are_rejected(
         ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "16"}, (0, 16)),
         ({"RANK": "\u00b2", "WORLD_SIZE": "4"}, (0, 1)),
         ({"RANK": "0", "WORLD_SIZE": "9" * 5000}, (0, 1)),
-        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),  # a shell in an allocation
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),  # a shell in a Slurm allocation
         ({"RANK": "x", "WORLD_SIZE": "4"}, (0, 1)),
         ({"RANK": "1"}, (0, 1)),
     ],

@@ -1,5 +1,3 @@
-"""Read and write the record of a table."""
-
 from pathlib import Path
 
 import msgspec

@@ -1,5 +1,3 @@
-"""Normalize and ToFloat."""
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-"""Arrays: IDX, npy and npz."""
-
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,12 @@ from tests.publishing.authoring.conftest import New
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    """Random bytes."""
+    """Return an array of random bytes."""
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_idx_files_named_like_mnist(new: New, data: Path) -> None:
-    """Images and labels are matched by name, and `t10k` is the test split."""
+def test_idx_files_with_mnist_names_become_splits(new: New, data: Path) -> None:
+    """Image and label files are paired by name, and `t10k` is the test split."""
     images = {"train": noise(20, 6, 5), "t10k": noise(4, 6, 5, seed=1)}
     labels = {"train": np.arange(20) % 3, "t10k": np.array([2, 1, 0, 2])}
     for name, array in images.items():
@@ -49,8 +47,8 @@ def test_numbered_classes_can_be_renamed_in_the_manifest(new: New, data: Path, h
     assert hub.load(str(result.path), "train")["label"][:].tolist() == [0, 2, 1]
 
 
-def test_npz_with_names_of_keras(new: New, data: Path) -> None:
-    """`x_train` and so on; channels that come first are moved last, with a note."""
+def test_npz_with_keras_names_becomes_splits(new: New, data: Path) -> None:
+    """Images with channels first are transposed, which the output reports."""
     arrays = {"x_train": noise(8, 3, 7, 5), "y_train": np.arange(8) % 2 + 1}
     arrays |= {"x_test": noise(2, 3, 7, 5, seed=1), "y_test": np.array([1, 2])}
     np.savez_compressed(data / "set.npz", allow_pickle=False, **arrays)
@@ -65,7 +63,7 @@ def test_npz_with_names_of_keras(new: New, data: Path) -> None:
     assert result.doubts("channels-first")
 
 
-def test_npy_files(new: New, data: Path) -> None:
+def test_npy_files_become_columns(new: New, data: Path) -> None:
     features = np.random.default_rng(0).random((5, 4)).astype(np.float32)
     np.save(data / "features.npy", features)
     np.save(data / "target.npy", np.linspace(0, 1, 5))
@@ -85,8 +83,8 @@ def test_mismatched_arrays_are_rejected(new: New, data: Path) -> None:
     with pytest.raises(DshubError, match=r"more/train-images.*both be column 'image'"):
         new(data)
     (data / "more" / "train-images").unlink()
-    whole = (data / "train-images").read_bytes()
-    (data / "train-images").write_bytes(whole[:-1])
+    content = (data / "train-images").read_bytes()
+    (data / "train-images").write_bytes(content[:-1])
     with pytest.raises(ReadError, match="promises 90 bytes of data, but 89 follow"):
         new(data)
     assert not list(Path().iterdir())

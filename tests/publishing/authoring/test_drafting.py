@@ -1,5 +1,3 @@
-"""Drafting a dataset from files of several splits."""
-
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,7 +41,7 @@ def test_folder_without_files_is_an_error(new: New, data: Path) -> None:
 
 
 def test_failed_staging_leaves_no_folders(tmp_path: Path) -> None:
-    """New parents are removed too, and folders with other files stay."""
+    """New parent folders are removed too; folders with other files are not."""
     with suppress(KeyError), staging(tmp_path / "a" / "b") as folder:
         (folder / "x.tar").touch()
         raise KeyError

@@ -1,5 +1,3 @@
-"""Building a site: repeatedly, after changes, and next to files of others."""
-
 import os
 from pathlib import Path
 
@@ -15,18 +13,17 @@ from tests.independent.pages import read
 
 
 def registry_of(*manifests: Manifest) -> Registry:
-    """A registry of these manifests."""
     return Registry(manifests=manifests, built_in=False)
 
 
 def content(target: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """Return the bytes of every file below a folder."""
     files = (path for path in sorted(target.rglob("*")) if path.is_file())
     return {path.relative_to(target).as_posix(): path.read_bytes() for path in files}
 
 
 def second(tiny: Manifest) -> Manifest:
-    """A dataset of a family."""
+    """Return a second dataset that belongs to a family."""
     return msgspec.structs.replace(tiny, name="family/other", title="Other")
 
 
@@ -47,7 +44,7 @@ def test_second_run_writes_nothing(tiny: Manifest, store: Store, target: Path) -
 
 
 def test_only_changes_are_written(tiny: Manifest, store: Store, target: Path) -> None:
-    """A new summary changes the page of the dataset and the first page."""
+    """A new summary changes the page of the dataset and the front page."""
     build(registry_of(tiny, second(tiny)), store, target)
     changed = msgspec.structs.replace(tiny, summary="Three good images.")
     again = build(registry_of(changed, second(tiny)), store, target)
@@ -89,7 +86,7 @@ def test_family_selects_all_members(store: Store, target: Path) -> None:
 
 
 def test_unreadable_rows_do_not_stop_the_build(tiny: Manifest, store: Store, target: Path) -> None:
-    """The page has no samples, and a note says why."""
+    """The page has no samples, and a note gives the reason."""
     reader = {"format": "idx", "nonsense": 1}
     broken = {
         name: msgspec.structs.replace(split, reader=reader) for name, split in tiny.splits.items()
@@ -103,7 +100,7 @@ def test_unreadable_rows_do_not_stop_the_build(tiny: Manifest, store: Store, tar
     assert read(target / "site" / "tiny" / "index.html").all("img")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="killed processes are not recognized there")
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot detect killed processes")
 def test_leftovers_of_killed_runs_are_removed(
     tiny: Manifest, store: Store, target: Path, tmp_path: Path
 ) -> None:
@@ -119,13 +116,13 @@ def test_leftovers_of_killed_runs_are_removed(
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", program, str(target)], check=False)
-    (left,) = target.rglob("writing-*")
+    (leftover,) = target.rglob("writing-*")
     build(registry_of(tiny), store, target)
-    assert not left.exists()
+    assert not leftover.exists()
 
 
 def test_unwritable_target_is_an_error(tiny: Manifest, store: Store, tmp_path: Path) -> None:
-    """The error names the file in place of the folder."""
+    """The error names the file at the path of the folder."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file"):
         build(registry_of(tiny), store, tmp_path / "file" / "pages")
