@@ -78,7 +78,7 @@ def together(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str, Pa
     """
     counts = [manifest.splits[split].rows for split in folders]
     first = dict(zip(folders, np.cumsum([0, *counts]), strict=False))
-    whole = Dataset.from_tables(list(folders.values()))
+    whole = Dataset.from_tables(list(folders.values()), manifest)
     ranges = [part.rows(manifest.splits[part.split].rows) for part in parts]
     if list(map(len, ranges)) == counts:  # every split once
         return whole
