@@ -1,5 +1,6 @@
 """`dshub list`: list datasets."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -94,10 +95,18 @@ def _by_family(lines: Sequence[Line]) -> Iterator[Cells]:
         if len(members) == 1:
             yield _cells(members[0])
             continue
-        names = ", ".join(line.name.removeprefix(family) for line in members)
+        names = ", ".join(
+            sorted((line.name.removeprefix(family) for line in members), key=_natural)
+        )
         tasks = {line.task for line in members}
         task = tasks.pop() if len(tasks) == 1 else ""
         yield f"{family}*", MEMBERS.format(len(members)), "", task, names
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts `2` before `10`."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _family(line: Line) -> str:
