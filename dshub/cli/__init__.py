@@ -2,7 +2,7 @@
 
 Answers go to standard output, everything else to standard error; `dshub.cli._answer` prints them,
 also as JSON. Exit codes are those of `dshub.errors`; 2 is a usage error, 130 an interruption, after
-which completed downloads are kept.
+which downloaded bytes are kept.
 """
 
 import io
@@ -42,7 +42,8 @@ def group(debug: bool) -> None:
       python -c "import dshub; print(dshub.load('fashion-mnist'))"
 
     Configure dshub with environment variables such as DSHUB_CACHE, DSHUB_MIRROR and DSHUB_OFFLINE;
-    see docs/settings.md. For shell completion, see docs/cli.md.
+    see https://dshub.github.io/dshub/settings.html. For shell completion, see
+    https://dshub.github.io/dshub/cli.html.
     """
     del debug  # read by `main`, also where the group itself fails
     _set_up_log()
@@ -55,10 +56,10 @@ def main() -> None:
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except Terminated:
-        _say("terminated; completed downloads are kept")
+        _say("terminated; downloaded bytes are kept")
         code = TERMINATED
     except click.exceptions.Abort:
-        _say("interrupted; completed downloads are kept")
+        _say("interrupted; downloaded bytes are kept")
         code = INTERRUPTED
     except click.ClickException as error:
         shown = io.StringIO()

@@ -51,7 +51,7 @@ NO_NETWORK = (
 )
 SHARED = (
     "they can choose what you load: share a cache only with people you trust, or take write access "
-    "away with `chmod go-w`; docs/settings.md lists the checks"
+    "away with `chmod go-w`; https://dshub.github.io/dshub/settings.html lists the checks"
 )
 CHECK_MIRROR = "check DSHUB_MIRROR; where a mirror is down, upstream is asked"
 
@@ -99,7 +99,7 @@ def command() -> Answer:
     findings = [*_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
     bad = [finding.thing for finding in findings if finding.state == "bad"]
     data = {"healthy": not bad, "findings": [asdict(finding) for finding in findings]}
-    verdict = f"{len(bad)} of these do not work: {', '.join(bad)}" if bad else "everything works"
+    verdict = f"not working: {', '.join(bad)}" if bad else "everything works"
     return Answer(data, _text(findings), [verdict], int(bool(bad)))
 
 

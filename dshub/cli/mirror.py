@@ -90,7 +90,8 @@ def command(
     NAMES (datasets or families) are written to DEST, a folder or a bucket (s3://, gs://). Other
     content stays, unless --prune is given. An interrupted update resumes when run again. Pruning
     everything, more than 10 GB, or files that cannot be downloaded again needs a yes on the
-    terminal, or --yes. Clients name the mirror in DSHUB_MIRROR; see docs/mirrors.md.
+    terminal, or --yes. Clients name the mirror in DSHUB_MIRROR; see
+    https://dshub.github.io/dshub/mirrors.html.
     """
     _check(dest, names, everything=everything, verifying=verifying)
     if verifying:
@@ -133,7 +134,8 @@ def _verify(dest: str) -> Answer:
     wrong = [item for item in files if item.state in {"missing", "damaged"}]
     others = sum(item.state == "other" for item in files)
     rows = [[_screen.colored(item.state, "red"), item.name, item.of, item.detail] for item in wrong]
-    notes = [f"{len(files) - len(wrong) - others} files intact, {len(wrong)} not"]
+    notes = [f"intact: {counted(len(files) - len(wrong) - others, 'file')}"]
+    notes += [f"damaged or missing: {counted(len(wrong), 'file')}"] if wrong else []
     notes += [f"ignored {counted(others, 'file')} not written by dshub"] if others else []
     names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
     if names:

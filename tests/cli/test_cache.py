@@ -128,6 +128,12 @@ def test_du_has_lines_that_add_up_to_the_total(kept: Run) -> None:
     assert answer["total"]["total"] == json.loads(kept("cache", "ls", "--json").stdout)["size"]
 
 
+def test_usage_of_an_empty_cache_says_so(dshub: Run) -> None:
+    done = dshub("cache", "du")
+    assert done.stdout == ""
+    assert done.stderr.startswith("nothing in ")
+
+
 def test_verify_reports_damage_once(kept: Run, cache: Path) -> None:
     """Exit code 5 and the damaged item, which is set aside."""
     done = kept("cache", "verify")
