@@ -1,7 +1,8 @@
 """Run every example of a Markdown page, in order, in the working folder.
 
 Python blocks share one namespace; each `$ command` of a console block runs in bash. Lines
-`export NAME=value` of console blocks hold for the rest of the page. HTML comments steer a block:
+`export NAME=value` and `unset NAME` of console blocks hold for the rest of the page. HTML comments
+steer a block:
 
     <!-- setup ... -->         Python to run first, such as making the files that a page talks about
     <!-- skip: reason -->      the next block is not run
@@ -98,6 +99,9 @@ class Page:
                 os.environ[name] = os.path.expandvars(value.partition(" #")[0].strip().strip("'\""))
                 continue
             expected = int(block.comments.get("exit", 0)) if number == len(commands) - 1 else 0
+            if command.startswith("unset "):
+                os.environ.pop(command.split()[1], None)
+                continue
             done = subprocess.run(["bash", "-c", command], check=False, text=True)
             place = f"{self.path}, line {block.line}: {command}"
             assert done.returncode == expected, f"{place}: exit code {done.returncode}"
