@@ -146,7 +146,7 @@ def _closest(name: str, known: Collection[str]) -> list[str]:
         return [ends.get(plain) or full[last]]
     begun = [other for key, other in ends.items() if len(plain) > 2 and key.startswith(plain)]
     if begun:
-        return sorted(set(begun), key=_in_order)[:3]
+        return sorted(set(begun), key=natural_order)[:3]
     close = difflib.get_close_matches(plain, ends, n=3, cutoff=0.7)
     close.sort(key=lambda match: sorted(match) != sorted(plain))  # swapped letters first
     longest = sorted(full, key=len, reverse=True)
@@ -163,8 +163,8 @@ def _by_plain(names: Collection[str], *, end: bool = False) -> dict[str, str]:
     return by_plain
 
 
-def _in_order(name: str) -> tuple[str, ...]:
-    """Sorts `cifar-10` before `cifar-100`, and `imagenet-1k` before `imagenet-resized/8x8`."""
+def natural_order(name: str) -> tuple[str, ...]:
+    """Return a sort key that puts `cifar-10` before `cifar-100`."""
     return tuple(part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", name))
 
 

@@ -1,6 +1,5 @@
 """`dshub list`: list datasets."""
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -8,7 +7,7 @@ from itertools import groupby
 import click
 import msgspec
 
-from dshub.catalog.search import Line, Summary
+from dshub.catalog.search import Line, Summary, natural_order
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
@@ -96,17 +95,11 @@ def _by_family(lines: Sequence[Line]) -> Iterator[Cells]:
             yield _cells(members[0])
             continue
         names = ", ".join(
-            sorted((line.name.removeprefix(family) for line in members), key=_natural)
+            sorted((line.name.removeprefix(family) for line in members), key=natural_order)
         )
         tasks = {line.task for line in members}
         task = tasks.pop() if len(tasks) == 1 else ""
         yield f"{family}*", MEMBERS.format(len(members)), "", task, names
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts `2` before `10`."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _family(line: Line) -> str:
