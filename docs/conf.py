@@ -46,6 +46,8 @@ copybutton_only_copy_prompt_lines = True
 llms_txt_title = "dshub"
 llms_txt_summary = "Download, verify and load machine-learning datasets."
 
+smartquotes = False  # `--json` and quotation marks in commands stay as they are typed
+
 html_theme = "furo"
 html_title = "dshub"
 html_static_path = ["_static"]
@@ -119,6 +121,18 @@ def _hide_nameless(app: Sphinx, ctx: object, lines: list[str]) -> None:
         lines.clear()
 
 
+def _show_examples_as_code(app: Sphinx, ctx: object, lines: list[str]) -> None:
+    """Turn the examples of a command's help into a block of code."""
+    del app, ctx
+    shown = []
+    for line in lines:
+        is_example = line.startswith("| ")
+        if is_example and not (shown and shown[-1].startswith("    ")):
+            shown += [".. code-block:: text", ""]
+        shown.append(f"    {line.removeprefix('| ').strip()}" if is_example else line)
+    lines[:] = shown
+
+
 # what the theme lacks for screen readers and keyboards
 REPAIRS = {
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
@@ -147,3 +161,4 @@ def setup(app: Sphinx) -> None:
     app.connect("object-description-transform", _hide_private_fields, priority=600)
     app.connect("build-finished", _repair)
     app.connect("sphinx-click-process-arguments", _hide_nameless)
+    app.connect("sphinx-click-process-description", _show_examples_as_code)
