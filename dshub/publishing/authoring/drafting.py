@@ -219,7 +219,8 @@ def _by_split(
     """The files of each split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_folder = next(filter(None, map(split_word, entry.folders)), None)
+        folders = (split_word(stem(folder)) for folder in entry.folders)  # or archives: train.npz
+        by_folder = next(filter(None, folders), None)
         split = given.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
         splits.setdefault(split, []).append(entry)
     rest = splits.pop("", [])

@@ -65,6 +65,13 @@ def test_npz_with_names_of_keras(new: New, data: Path) -> None:
     assert result.doubts("channels first")
 
 
+def test_npz_per_split(new: New, data: Path) -> None:
+    for split, rows in (("train", 8), ("test", 2)):
+        np.savez(data / f"{split}.npz", x=noise(rows, 7, 5), y=np.arange(rows) % 2)
+    result = new(data / "train.npz", data / "test.npz")
+    assert [len(result[split]["label"]) for split in ("train", "test")] == [8, 2]
+
+
 def test_npy_files(new: New, data: Path) -> None:
     features = np.random.default_rng(0).random((5, 4)).astype(np.float32)
     np.save(data / "features.npy", features)
