@@ -8,7 +8,9 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
@@ -35,7 +37,7 @@ myst_heading_anchors = 3
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 napoleon_numpy_docstring = False
 
 copybutton_prompt_text = "$ "
@@ -43,6 +45,8 @@ copybutton_only_copy_prompt_lines = True
 
 llms_txt_title = "dshub"
 llms_txt_summary = "Download, verify and load machine-learning datasets."
+
+smartquotes = False  # `--json` and quotation marks in commands stay as they are typed
 
 html_theme = "furo"
 html_title = "dshub"
@@ -96,11 +100,37 @@ def _tidy(
     lines[:] = [re.sub(r"(?<![`:])`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
 
 
+def _hide_private_signature(*event: Any) -> tuple[str, str] | None:
+    """Leave out the parameters of classes that only dshub creates."""
+    _, what, _, _, _, signature, _ = event
+    return ("", "") if what == "class" and (signature or "").startswith("(_") else None
+
+
+def _hide_private_fields(app: Sphinx, domain: str, objtype: str, content: nodes.Element) -> None:
+    """Leave out the types of private parameters."""
+    del app, domain, objtype
+    for field in list(content.findall(nodes.field)):
+        if re.match(r"(param|type) _", field[0].astext()):
+            field.parent.remove(field)
+
+
 def _hide_nameless(app: Sphinx, ctx: object, lines: list[str]) -> None:
     """Drop nameless arguments, which only exist to explain wrong calls."""
     del app, ctx
     if ".. option:: " in lines:
         lines.clear()
+
+
+def _show_examples_as_code(app: Sphinx, ctx: object, lines: list[str]) -> None:
+    """Turn the examples of a command's help into a block of code."""
+    del app, ctx
+    shown = []
+    for line in lines:
+        is_example = line.startswith("| ")
+        if is_example and not (shown and shown[-1].startswith("    ")):
+            shown += [".. code-block:: text", ""]
+        shown.append(f"    {line.removeprefix('| ').strip()}" if is_example else line)
+    lines[:] = shown
 
 
 # attributes for screen readers and keyboards that the theme lacks
@@ -127,5 +157,8 @@ def setup(app: Sphinx) -> None:
     catalog_pages.write(DOCS / "datasets")
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _tidy)
+    app.connect("autodoc-process-signature", _hide_private_signature)
+    app.connect("object-description-transform", _hide_private_fields, priority=600)
     app.connect("build-finished", _repair)
     app.connect("sphinx-click-process-arguments", _hide_nameless)
+    app.connect("sphinx-click-process-description", _show_examples_as_code)

@@ -294,17 +294,27 @@ class OfflineError(FetchError):
     exit_code = 6
 
     def __init__(
-        self, *, dataset: str, files: Sequence[str], looked_in: Sequence[str], hint: str = ""
+        self,
+        *,
+        dataset: str,
+        files: Sequence[str],
+        looked_in: Sequence[str],
+        mirrors: Sequence[str] = (),
+        hint: str = "",
     ) -> None:
-        verb = "are" if ", " in dataset else "is"
+        verb, names = "are" if ", " in dataset else "is", dataset.replace(",", "")
+        places = f"the cache ({', '.join(looked_in)})"
+        way = f"`dshub fetch {names}` on a connected machine and copy its cache here"
+        if mirrors:
+            places += f" or the mirror {', '.join(mirrors)}"
+            way = f"`dshub mirror FOLDER {names}` on a connected machine and copy FOLDER here"
         DshubError.__init__(
             self,
-            f"{dataset} {verb} not complete in the cache ({', '.join(looked_in)}), and "
-            "DSHUB_OFFLINE is set, so nothing is downloaded:",
+            f"{dataset} {verb} not complete in {places}, and DSHUB_OFFLINE is set, so nothing is "
+            "downloaded:",
             details=files,
             hint=hint
-            or f"unset DSHUB_OFFLINE, run `dshub fetch {dataset.replace(',', '')}` on a connected "
-            "machine and copy its cache here, or copy the files here and run "
+            or f"unset DSHUB_OFFLINE, run {way}, or copy the files here and run "
             f"`dshub import {_one(dataset)} FOLDER`",
         )
         self.dataset, self.files, self.looked_in = dataset, tuple(files), tuple(looked_in)

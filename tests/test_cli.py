@@ -59,4 +59,4 @@ def test_signals_end_with_their_exit_codes(number: int, code: int, words: str) -
     waiting.send_signal(number)
     _, errors = waiting.communicate(timeout=60)
     assert waiting.returncode == code
-    assert f"{words}; completed downloads are kept" in errors
+    assert f"{words}; downloaded bytes are kept" in errors

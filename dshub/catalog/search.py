@@ -154,7 +154,7 @@ def _closest(name: str, all_names: Collection[str]) -> list[str]:
         return [ends.get(plain) or full[last]]
     completed = [other for key, other in ends.items() if len(plain) > 2 and key.startswith(plain)]
     if completed:
-        return sorted(set(completed), key=_in_order)[:3]
+        return sorted(set(completed), key=natural_order)[:3]
     close = difflib.get_close_matches(plain, ends, n=3, cutoff=0.7)
     close.sort(
         key=lambda match: sorted(match) != sorted(plain)
@@ -173,7 +173,7 @@ def _by_plain(names: Collection[str], *, end: bool = False) -> dict[str, str]:
     return by_plain
 
 
-def _in_order(name: str) -> tuple[str, ...]:
+def natural_order(name: str) -> tuple[str, ...]:
     """Return a sort key that puts `cifar-10` before `cifar-100`."""
     return tuple(part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", name))
 

@@ -41,7 +41,8 @@ def group(debug: bool) -> None:
       python -c "import dshub; print(dshub.load('fashion-mnist'))"
 
     Configure dshub with environment variables such as DSHUB_CACHE, DSHUB_MIRROR and DSHUB_OFFLINE
-    (see docs/settings.md). For shell completion, see docs/cli.md.
+    (see https://dshub.github.io/dshub/settings.html). For shell completion, see
+    https://dshub.github.io/dshub/cli.html.
     """
     del debug  # `main` reads it from `sys.argv`, because this function can fail too
     _set_up_log()
@@ -54,10 +55,10 @@ def main() -> None:
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except Terminated:
-        _say("terminated; completed downloads are kept")
+        _say("terminated; downloaded bytes are kept")
         code = TERMINATED
     except click.exceptions.Abort:
-        _say("interrupted; completed downloads are kept")
+        _say("interrupted; downloaded bytes are kept")
         code = INTERRUPTED
     except click.ClickException as error:
         shown = io.StringIO()

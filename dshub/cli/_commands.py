@@ -83,7 +83,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in plugins.built_in("cli") and cmd_name not in plugins.names("cli"):
             return None
-        return cast("click.Command", plugins.module("cli", cmd_name).command)
+        command = cast("click.Command", plugins.module("cli", cmd_name).command)
+        command.name = cmd_name  # click takes it from the function, which is named `command`
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups = self._groups(ctx)

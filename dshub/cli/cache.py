@@ -92,8 +92,8 @@ def usage() -> Answer:
         ],
         "total": _sums(rows),
     }
-    note = f"in {_screen.short_path(hub.store.root)}; {size(hub.store.free())} are free"
-    return Answer(data, _table(rows) if rows else "", [note])
+    place = f"in {_screen.short_path(hub.store.root)}; {size(hub.store.free())} are free"
+    return Answer(data, _table(rows) if rows else "", [place if rows else f"nothing {place}"])
 
 
 @command.command("verify")

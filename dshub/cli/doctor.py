@@ -51,7 +51,7 @@ NO_NETWORK = (
 )
 SHARED = (
     "share a cache only with users you trust, because they can replace its content, or run "
-    "`chmod go-w` to remove write access (see docs/settings.md)"
+    "`chmod go-w` to remove write access (see https://dshub.github.io/dshub/settings.html)"
 )
 CHECK_MIRROR = "check DSHUB_MIRROR; until the mirror works, files are downloaded from upstream"
 
@@ -99,7 +99,7 @@ def command() -> Answer:
     findings = [*_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
     bad = [finding.thing for finding in findings if finding.state == "bad"]
     data = {"healthy": not bad, "findings": [asdict(finding) for finding in findings]}
-    verdict = f"checks that failed: {', '.join(bad)}" if bad else "everything works"
+    verdict = f"not working: {', '.join(bad)}" if bad else "everything works"
     return Answer(data, _text(findings), [verdict], int(bool(bad)))
 
 

@@ -76,10 +76,11 @@ def _splits(hub: Hub, name: str, split: str | None, columns: str | None) -> dict
 
 
 def _text(done: Exported, dest: Path) -> str:
-    lines = []
+    lines: list[tuple[str, str, str]] = []
     for split, item in done.items():
         count = len(item.files)
         files = item.files[0].name if count == 1 else f"{count} files"
         kept = f", {item.kept} of {item.shards} shards existed already" if item.kept else ""
-        lines.append(f"{_screen.bold(split)}  {item.rows:,} rows in {files}{kept}")
-    return "\n".join([*lines, _screen.dim(f"in {_screen.short_path(dest)}")])
+        lines.append((_screen.bold(split), f"{item.rows:,} rows", f"{files}{kept}"))
+    written = _screen.dim(f"written to {_screen.short_path(dest)}")
+    return f"{_screen.columns(lines, right=(1,))}\n{written}"

@@ -13,6 +13,7 @@ from dshub.cli._answer import Answer, answering, plain_file
 from dshub.display import Address, flat, shown_url
 from dshub.download.fetcher import Fetched
 from dshub.download.session import host
+from dshub.download.sources import Job
 from dshub.errors import LockError
 from dshub.hub.hub import Hub
 from dshub.hub.lockfile import drift, names_in, read
@@ -65,7 +66,10 @@ def command(
     _announce(hub, plan)
     if dry_run:
         missing, cached = (list(map(plain_file, part)) for part in (plan.missing, plan.cached))
-        return Answer({"missing": missing, "cached": cached, "size": plan.size}, _files(plan))
+        return Answer(
+            {"missing": missing, "cached": cached, "size": plan.size},
+            _files(plan, hub.settings, source),
+        )
     _ask(hub, plan)
     outcome = hub.run(plan, source=source)
     fetched = outcome.fetched
@@ -125,12 +129,20 @@ def _announce(hub: Hub, plan: Plan) -> None:
     _screen.note(f"{tables}{free} are free in {_screen.short_path(hub.store.root)}")
 
 
-def _files(plan: Plan) -> str:
+def _files(plan: Plan, settings: Settings, only: str | None) -> str:
+    """Missing files, and the source that is tried first for each."""
     rows = [
-        [f"  {job.dataset}", job.name, size(job.resource.size), (job.resource.urls or ("",))[0]]
+        [f"  {job.dataset}", job.name, size(job.resource.size), _first_source(job, settings, only)]
         for job in plan.missing
     ]
     return _screen.columns(rows, right=(2,)) if rows else ""
+
+
+def _first_source(job: Job, settings: Settings, only: str | None) -> str:
+    """The first mirror or URL of a file that can be used, or an empty text."""
+    places = [*settings.mirrors, *job.resource.urls] if only is None else [only]
+    usable = (place for place in places if not settings.offline or Address(place).is_local)
+    return shown_url(next(usable, ""))
 
 
 def _fetched(item: Fetched) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from itertools import groupby
 import click
 import msgspec
 
-from dshub.catalog.search import Line, Summary
+from dshub.catalog.search import Line, Summary, natural_order
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
@@ -97,7 +97,9 @@ def _by_family(lines: Sequence[Line]) -> Iterator[Cells]:
         if len(members) == 1:
             yield _cells(members[0])
             continue
-        names = ", ".join(line.name.removeprefix(family) for line in members)
+        names = ", ".join(
+            sorted((line.name.removeprefix(family) for line in members), key=natural_order)
+        )
         tasks = {line.task for line in members}
         task = tasks.pop() if len(tasks) == 1 else ""
         yield f"{family}*", MEMBERS.format(len(members)), "", task, names

@@ -100,7 +100,7 @@ def command(
     datasets on the mirror stay, unless --prune is given. dshub asks before it removes everything,
     more than 10 GB, or files that cannot be downloaded again, unless --yes is given. Run the
     command again to resume an interrupted update. To use a mirror, set DSHUB_MIRROR (see
-    docs/mirrors.md).
+    https://dshub.github.io/dshub/mirrors.html).
     """
     _check(dest, names, everything=everything, verifying=verifying)
     if verifying:
@@ -143,8 +143,8 @@ def _verify(dest: str) -> Answer:
     wrong = [item for item in files if item.state in {"missing", "damaged"}]
     foreign = sum(item.state == "other" for item in files)
     rows = [[_screen.colored(item.state, "red"), item.name, item.of, item.detail] for item in wrong]
-    intact = len(files) - len(wrong) - foreign
-    notes = [f"{counted(intact, 'file')} intact, {len(wrong)} damaged or missing"]
+    notes = [f"intact: {counted(len(files) - len(wrong) - foreign, 'file')}"]
+    notes += [f"damaged or missing: {counted(len(wrong), 'file')}"] if wrong else []
     notes += [f"ignored {counted(foreign, 'file')} not written by dshub"] if foreign else []
     names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
     if names:

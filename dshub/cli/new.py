@@ -123,7 +123,7 @@ def command(
         if dry_run:
             return Answer(data, _described(outline, target.name))
         data |= _write(outline, target, hub, take=not no_import)
-    sources = [data["packed"]] if data["packed"] else [str(path) for path in request.tops]
+    sources = [Path(data["packed"])] if data["packed"] else list(request.tops)
     data["next"] = _next_steps(target, sources, taken=not no_import)
     steps = "\n".join(f"  {step}" for step in data["next"])
     written = f"{_screen.bold('Written')} {target.manifest}"
@@ -234,13 +234,17 @@ def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: boo
     hub.prepare(manifest.name)
 
 
-def _next_steps(target: _Target, sources: Sequence[str], *, taken: bool) -> list[str]:
-    path, files = target.manifest, " ".join(sources)
+def _next_steps(target: _Target, sources: Sequence[Path], *, taken: bool) -> list[str]:
+    path, files = target.manifest, " ".join(map(str, sources))
     describe = f"edit {path} to describe the dataset and its license, then run `dshub check {path}`"
     load = f'load the dataset with dshub.load("{path}")'
     if not taken:
         load = f"run `dshub import {path} {files}`, then {load}"
-    share = f"to share the dataset, upload {', '.join(sources)} and add `urls` to the manifest"
+    uploads = ", ".join(f"the files in {item}" if item.is_dir() else str(item) for item in sources)
+    share = (
+        f"to share the dataset, run `dshub mirror FOLDER {path}`, or upload {uploads} and add "
+        "`urls` to the manifest"
+    )
     return [describe, load, share]
 
 
@@ -268,7 +272,7 @@ def _described(outline: Outline, name: str) -> str:
         if isinstance(feature, LabelFeature):
             width = max(_screen.terminal_width() - 2, 20)
             classes = flat(_screen.fitted(_classes(outline, column, feature), width))
-            blocks.append(f"{_screen.bold('Classes')} of {column}, in order\n  {classes}")
+            blocks.append(f"{_screen.bold('Classes')} of {column}, in order (rows)\n  {classes}")
     if outline.doubts:
         doubts = "\n".join(f"  {flat(doubt)}" for doubt in outline.doubts)
         blocks.append(f"{_screen.bold('Please check')}\n{doubts}")
@@ -279,4 +283,4 @@ def _classes(outline: Outline, column: str, feature: LabelFeature) -> str:
     """Return the class names of a column with their row counts over all splits."""
     figures = [split.figures.get(f"{column}-counts") for split in outline.splits.values()]
     totals = map(sum, zip(*filter(None, figures), strict=True))
-    return ", ".join(f"{name} {rows:,}" for name, rows in zip(feature.names, totals, strict=True))
+    return ", ".join(f"{name} ({rows:,})" for name, rows in zip(feature.names, totals, strict=True))

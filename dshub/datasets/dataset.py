@@ -79,9 +79,14 @@ class Dataset(plugins.FrameworkMethods):
     _verb: ClassVar = "rows"
 
     @classmethod
-    def from_tables(cls, folders: Sequence[Path]) -> Self:
-        """Concatenate prepared tables, keeping the columns that all of them have."""
-        return cls._of(TableSource(folders))
+    def from_tables(cls, folders: Sequence[Path], manifest: Manifest | None = None) -> Self:
+        """Concatenate prepared tables, keeping the columns that all of them have.
+
+        Args:
+            folders: of the tables.
+            manifest: of the dataset; by default that of the first table.
+        """
+        return cls._of(TableSource(folders, manifest))
 
     @classmethod
     def from_arrays(

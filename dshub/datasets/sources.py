@@ -56,15 +56,24 @@ class Source(Protocol):
 
 
 class TableSource(Source):
-    """Rows of concatenated prepared tables; a pickle contains only the paths of their folders."""
+    """Rows of concatenated prepared tables; a pickle contains only the paths of their folders.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    Args:
+        folders: of the tables.
+        manifest: of the dataset. Versions with the same rows share a table, so the manifest in
+            the first table, the default, can be of another version.
+    """
+
+    def __init__(self, folders: Sequence[Path], manifest: Manifest | None = None) -> None:
         self._folders = tuple(folders)
         self._tables = [Table(folder) for folder in self._folders]
         counts = [table.rows for table in self._tables]
         self._starts = np.cumsum([0, *counts]).astype(np.int64)
         self.rows = sum(counts)
         self.manifest = self._tables[0].record.manifest
+        self._other: Manifest | None = None
+        if manifest is not None and manifest.identifier != self.manifest.identifier:
+            self.manifest = self._other = manifest
         self.files = [file for table in self._tables for file in table.files]
         first, *others = (table.features for table in self._tables)
         self.features = {
@@ -73,8 +82,8 @@ class TableSource(Source):
             if all(features.get(name) == feature for features in others)
         }
 
-    def __reduce__(self) -> tuple[type["TableSource"], tuple[tuple[Path, ...]]]:
-        return TableSource, (self._folders,)
+    def __reduce__(self) -> tuple[type["TableSource"], tuple[tuple[Path, ...], Manifest | None]]:
+        return TableSource, (self._folders, self._other)
 
     @cached_property
     def identity(self) -> list[str]:

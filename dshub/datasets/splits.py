@@ -78,7 +78,7 @@ def concatenate(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str,
     """
     counts = [manifest.splits[split].rows for split in folders]
     first = dict(zip(folders, np.cumsum([0, *counts]), strict=False))
-    dataset = Dataset.from_tables(list(folders.values()))
+    dataset = Dataset.from_tables(list(folders.values()), manifest)
     ranges = [part.rows(manifest.splits[part.split].rows) for part in parts]
     if list(map(len, ranges)) == counts:  # each split is selected once, in full
         return dataset

@@ -176,6 +176,7 @@ class Fetcher:
             dataset=_datasets(missing),
             files=_titles(missing),
             looked_in=[str(place) for place in self.store.places],
+            mirrors=[mirror for mirror in self.mirrors if Address(mirror).is_local],
         )
 
     def _sources(self, job: Job) -> list[str]:

@@ -398,7 +398,7 @@ class Hub:
                     self.store.touch(folder)
                 if len(parts) > 1:
                     return concatenate(manifest, parts, folders)
-                dataset = Dataset.from_tables(list(folders.values()))
+                dataset = Dataset.from_tables(list(folders.values()), manifest)
                 rows = parts[0].rows(len(dataset))
                 return dataset.skip(rows.start).take(len(rows))
 

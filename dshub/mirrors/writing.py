@@ -188,10 +188,11 @@ class Mirroring:
         """Plan an update without writing files or connecting to upstream servers.
 
         Raises:
-            DshubError: `prune` is set, and the mirror is a cache, or is signed and there is no
-                signer.
+            DshubError: the mirror has different rows of a chosen version; or `prune` is set, and
+                the mirror is a cache, or is signed and there is no signer.
             StoreError: the mirror cannot be read.
         """
+        self._refuse_other_rows(chosen)
         there, cached, missing = list[Piece](), list[Piece](), list[Piece]()
         for piece in self._pieces(chosen):
             group = there if self._has(piece) else cached if piece.path else missing
@@ -211,6 +212,19 @@ class Mirroring:
             free=self.mirror.store.free() if self.mirror.store else None,
             pruning=pruning,
         )
+
+    def _refuse_other_rows(self, chosen: Sequence[Chosen]) -> None:
+        """Raise DshubError if the mirror lists a chosen version with other rows."""
+        index = read_index(self.mirror)
+        old = {entry.identifier: entry.rows_digest for entry in index.datasets} if index else {}
+        for manifest in (item.manifest for item in chosen):
+            if old.get(manifest.identifier, manifest.digest) != manifest.digest:
+                raise DshubError(
+                    f"{self.mirror.title} has {manifest.identifier} with other rows",
+                    hint="raise `version` in the manifest, because clients can have the old rows; "
+                    f"to replace them, remove the mirror's {NAME} and name every dataset that the "
+                    "mirror should list",
+                )
 
     def _pieces(self, chosen: Iterable[Chosen]) -> list[Piece]:
         """Return every file once, with the upstream checksum even if the cache has it unpacked."""

@@ -128,6 +128,12 @@ def test_du_lines_add_up_to_the_total(fetched: Run) -> None:
     assert answer["total"]["total"] == json.loads(fetched("cache", "ls", "--json").stdout)["size"]
 
 
+def test_usage_of_an_empty_cache_says_so(dshub: Run) -> None:
+    done = dshub("cache", "du")
+    assert done.stdout == ""
+    assert done.stderr.startswith("nothing in ")
+
+
 def test_verify_reports_damage_once(fetched: Run, cache: Path) -> None:
     """The damaged item is set aside, so a second run reports nothing."""
     done = fetched("cache", "verify")

@@ -41,6 +41,15 @@ def test_dry_run_lists_missing_files(dshub: Run, registry: Path, cache: Path) ->
     assert fetched["tables"] == []
 
 
+def test_dry_run_names_the_source_that_is_tried_first(dshub: Run, own: Path) -> None:
+    command, mirror = ["fetch", "tiny/one", "--dry-run"], "https://mirror.example"
+    plain, offline = dshub(*command), dshub(*command, DSHUB_OFFLINE="1")
+    assert plain.stdout.count("/images.idx\n") == 1
+    assert "http" not in offline.stdout
+    for done in (dshub(*command, DSHUB_MIRROR=mirror), dshub(*command, "--from", mirror)):
+        assert [line.split()[-1] for line in done.stdout.splitlines()] == [mirror] * 2
+
+
 def test_import_recognizes_files_and_reports_missing_ones(
     dshub: Run, registry: Path, cache: Path, upstream: Path, tmp_path: Path
 ) -> None:

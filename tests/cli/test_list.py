@@ -31,6 +31,11 @@ def test_family_takes_one_line(dshub: Run, registry: Path) -> None:
     assert any(line.startswith("mnist ") for line in lines)
 
 
+def test_members_with_numbers_are_in_numerical_order(dshub: Run) -> None:
+    (line,) = (line for line in dshub("list").stdout.splitlines() if line.startswith("dtd-folds"))
+    assert line.endswith("  1, 2, 3, 4, 5, 6, 7, 8, 9, 10")
+
+
 def test_all_and_json_list_members(dshub: Run, registry: Path) -> None:
     names = json_names_of(dshub)
     assert {"mnist", "tiny/one", "tiny/two"} <= {*names}

@@ -40,7 +40,12 @@ def test_folder_of_images_becomes_a_dataset(
 ) -> None:
     done = dshub("new", str(flowers))
     assert done.returncode == 0, done.stderr
-    for text_shown in ("rose 6, tulip 3", "image, 8 x 9 x 3, PNG", "train  6 rows", "dshub check"):
+    for text_shown in (
+        "rose (6), tulip (3)",
+        "image, 8 x 9 x 3, PNG",
+        "train  6 rows",
+        "dshub check",
+    ):
         assert text_shown in done.stdout
     assert "packing copies of 9 files" in done.stderr
     manifest = work / "own" / "my-flowers" / "1.0.0.toml"
@@ -99,7 +104,7 @@ def test_no_import_leaves_the_cache_empty(
 
 def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Path) -> None:
     done = dshub("new", str(flowers), "--dry-run")
-    assert (done.returncode, "rose 6, tulip 3" in done.stdout) == (0, True)
+    assert (done.returncode, "rose (6), tulip (3)" in done.stdout) == (0, True)
     assert not list(work.iterdir())
     assert not cache.exists()
 

@@ -1,7 +1,7 @@
 """Run every example of a Markdown page, in order, in the working folder.
 
 Python blocks share one namespace. Each `$ command` of a console block runs in bash, and
-`export NAME=value` applies to the rest of the page. HTML comments control blocks:
+`export NAME=value` and `unset NAME` apply to the rest of the page. HTML comments control blocks:
 
     <!-- setup ... -->         Python code that runs here but is not part of the page
     <!-- skip: reason -->      do not run the next block
@@ -98,6 +98,9 @@ class Page:
                 os.environ[name] = os.path.expandvars(value.partition(" #")[0].strip().strip("'\""))
                 continue
             expected = int(block.comments.get("exit", 0)) if number == len(commands) - 1 else 0
+            if command.startswith("unset "):
+                os.environ.pop(command.split()[1], None)
+                continue
             done = subprocess.run(["bash", "-c", command], check=False, text=True)
             place = f"{self.path}, line {block.line}: {command}"
             assert done.returncode == expected, f"{place}: exit code {done.returncode}"

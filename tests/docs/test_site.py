@@ -22,6 +22,7 @@ PAGES = [
     "api",
     "datasets/mnist",
     "datasets/index",
+    "commands",
     "settings",
 ]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -83,6 +84,14 @@ def test_links_work_and_all_files_are_local(site: Path) -> None:
 def test_site_has_an_index_for_language_models(site: Path) -> None:
     text = (site / "llms.txt").read_text("utf-8")
     assert all(page in text for page in ("tutorial", "howto/offline", "settings"))
+
+
+def test_commands_page_shows_names_usage_and_examples(site: Path) -> None:
+    text = re.sub("<[^>]+>", "", (site / "commands.html").read_text("utf-8"))
+    assert "dshub fetch [OPTIONS] [NAMES]..." in text
+    assert "dshub cache du [OPTIONS]" in text
+    assert "dshub fetch mnist --from https://mirror.example\n" in text
+    assert "dshub command" not in text
 
 
 @pytest.fixture(scope="module")

@@ -124,8 +124,9 @@ def test_offline_makes_no_connection(
     with pytest.raises(OfflineError, match=r"data \(3\.0 MB\)") as caught:
         Fetcher(store, offline=True).fetch([data_job])
     assert caught.value.exit_code == 6
-    with pytest.raises(OfflineError):
-        Fetcher(store, offline=True, mirrors=[str(upstream / "nowhere")]).fetch([data_job])
+    nowhere = str(upstream / "nowhere")
+    with pytest.raises(OfflineError, match=f"or the mirror {nowhere}, and DSHUB_OFFLINE"):
+        Fetcher(store, offline=True, mirrors=[nowhere]).fetch([data_job])
     [fetched] = Fetcher(store, offline=True, mirrors=[str(upstream)]).fetch([data_job])
     assert fetched.source.startswith(str(upstream))
 

@@ -222,7 +222,10 @@ def test_hostile_pickle_takes_little_memory(data: bytes) -> None:
             python_2_pickle(3).replace(b"K\x00K\x01K\x02e", b"K\x00K\x01Ne"),
             "does not contain only integers",
         ),
-        (python_2_pickle(3).replace(b"U\x06labels", b"U\x06lebals"), "no list 'labels', only batch_label"),
+        (
+            python_2_pickle(3).replace(b"U\x06labels", b"U\x06lebals"),
+            "no list 'labels', only batch_label",
+        ),
         (python_2_pickle(3).replace(b"labelsq\x0d]", b"labelsq\x0d}"), "some-file"),
     ],
     ids=range(11),

@@ -1,15 +1,20 @@
+import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import dshub
 from dshub import Dataset, Hub, Registry, Settings
 from dshub.catalog.sources import built_in_root
 from dshub.errors import OfflineError, SplitError, UnknownNameError
 from dshub.progress import Silent
+
+if TYPE_CHECKING:
+    from tests.hub.conftest import World
 
 ROWS = 53
 
@@ -229,3 +234,14 @@ def test_site_caches_are_read(tmp_path: Path) -> None:
     hub = Hub(settings=settings, progress=Silent())
     assert {name: rows(hub.load(name, "train")) for name in sites} == expected
     assert not list(own.rglob("*.arrow"))
+
+
+def test_versions_with_the_same_rows_keep_their_own_manifests(world: "World") -> None:
+    old = world.manifests["solo"]
+    new = replace(old, version="1.0.1", title="Corrected")
+    world.manifests = {"old": old, "new": new}
+    assert world.hub.load("solo@1.0.0", "train").manifest == old
+    later = world.hub.load("solo@1.0.1", "train")
+    assert later.manifest == new
+    assert pickle.loads(pickle.dumps(later)).manifest == new
+    assert world.hub.load("solo", "train[:5]+train[7:]").manifest == new

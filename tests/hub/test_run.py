@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dshub import Hub, Settings
+from dshub import Hub, Manifest, Settings
 from dshub.errors import DshubError, ManifestError, Vanished
 from dshub.hub.request import Request
 from dshub.tables import building
@@ -64,11 +64,11 @@ def test_table_that_vanishes_before_it_is_opened_is_rebuilt(
     hub.load(NAME, "train")
     from_tables = Dataset.from_tables
 
-    def removed(folders: list[Path]) -> Dataset:
+    def removed(folders: list[Path], manifest: Manifest) -> Dataset:
         monkeypatch.setattr(Dataset, "from_tables", from_tables)
         (folders[0] / "table.json").unlink()
         folders[0].rename(folders[0].with_name("gone"))
-        return from_tables(folders)
+        return from_tables(folders, manifest)
 
     monkeypatch.setattr(Dataset, "from_tables", removed)
     assert len(hub.load(NAME, "train")) == 20

@@ -237,6 +237,22 @@ def test_changed_manifest_replaces_the_old_one(dshub: Run, lab: "Lab", tmp_path:
     assert len(files(tmp_path / "m")) == len(before)
 
 
+def test_other_rows_under_a_published_version_are_refused(
+    dshub: Run, lab: "Lab", tmp_path: Path
+) -> None:
+    dshub("mirror", "m", "lab/mnist")
+    before = files(tmp_path / "m")
+    path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
+    path.write_text(path.read_text().replace("rows = 40", "rows = 39"))
+    done = dshub("mirror", "m", "lab")
+    assert done.returncode == 1
+    assert "has lab/mnist@1.0.0 with other rows\nhint: raise `version`" in done.stderr
+    assert files(tmp_path / "m") == before
+    newer = path.with_name("2.0.0.toml")
+    newer.write_text(path.read_text().replace('version = "1.0.0"', 'version = "2.0.0"'))
+    assert "other rows" not in dshub("mirror", "m", str(newer)).stderr
+
+
 def test_unpublished_manifests_are_not_pruned(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     draft = tmp_path / "m" / "registry" / "penguins" / "1.0.0.toml"
     draft.parent.mkdir(parents=True)

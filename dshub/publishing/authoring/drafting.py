@@ -238,7 +238,8 @@ def _by_split(
     """Group files by split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_folder = next(filter(None, map(split_word, entry.folders)), None)
+        folders = (split_word(stem(folder)) for folder in entry.folders)  # or archives: train.npz
+        by_folder = next(filter(None, folders), None)
         split = stated.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
         splits.setdefault(split, []).append(entry)
     unassigned = splits.pop("", [])

@@ -63,6 +63,13 @@ def test_npz_with_keras_names_becomes_splits(new: New, data: Path) -> None:
     assert result.doubts("channels-first")
 
 
+def test_npz_file_names_give_the_splits(new: New, data: Path) -> None:
+    for split, rows in (("train", 8), ("test", 2)):
+        np.savez(data / f"{split}.npz", x=noise(rows, 7, 5), y=np.arange(rows) % 2)
+    result = new(data / "train.npz", data / "test.npz")
+    assert [len(result[split]["label"]) for split in ("train", "test")] == [8, 2]
+
+
 def test_npy_files_become_columns(new: New, data: Path) -> None:
     features = np.random.default_rng(0).random((5, 4)).astype(np.float32)
     np.save(data / "features.npy", features)
